@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AuthTokensConfig(AppConfig):
+    name = "auth_tokens"
+    verbose_name = "Access and tokens"
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,128 @@
+"""The error taxonomy. Every error says what the system does next.
+
+``ApplicationError`` and its children are answers to a caller: the API error handler turns them
+into ``{"error": {...}}`` with their status. ``ProviderError`` and its children are what an
+adapter raises; services decide by their class, never by a vendor's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class ApplicationError(Exception):
+    """An expected failure with a stable code. The caller gets the message; nothing is retried."""
+
+    code = "application_error"
+    status = 400
+
+    def __init__(self, message: str, *, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = dict(fields or {})
+
+
+class InvalidInput(ApplicationError):
+    """The request names an impossible value. Answered with 400 and the fields; nothing changes."""
+
+    code = "invalid_input"
+    status = 400
+
+
+class NotFound(ApplicationError):
+    """The object does not exist, or is not the caller's: both look the same from outside (404)."""
+
+    code = "not_found"
+    status = 404
+
+
+class Conflict(ApplicationError):
+    """The request contradicts the present state. Answered with 409; the caller reads and retries."""
+
+    code = "conflict"
+    status = 409
+
+
+class Unavailable(ApplicationError):
+    """Something needed is down. Answered with 503; last good values stay in place."""
+
+    code = "unavailable"
+    status = 503
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database circuit breaker is open. Callers answer stale data or 503 until it half-opens."""
+
+    code = "database_unavailable"
+
+
+class LockHeld(ApplicationError):
+    """Another process works on the same subject. The caller leaves it to that process."""
+
+    code = "lock_held"
+    status = 409
+
+
+class ProviderError(ApplicationError):
+    """A call to a provider failed. Last good values stay, with their age, and the run says so."""
+
+    code = "provider_error"
+    status = 502
+
+    def __init__(
+        self, message: str, *, provider: str = "", fields: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message, fields=fields)
+        self.provider = provider
+
+
+class RetryableError(ProviderError):
+    """Time-out, 5xx, dropped connection. The HTTP caller retries with jitter, then the breaker counts it."""
+
+    code = "provider_unreachable"
+
+
+class CircuitOpen(RetryableError):
+    """The provider's breaker is open: no call was made. The next try after the cool-down probes it."""
+
+    code = "provider_circuit_open"
+
+
+class PermanentError(ProviderError):
+    """The provider refused for good (4xx, unusable body). Not retried; an operator has to look."""
+
+    code = "provider_refused"
+
+
+class MalformedResponse(PermanentError):
+    """The body is not what the protocol says (half JSON, HTML with 200, wrong types).
+
+    The cycle ends with the last good book kept; the next one asks again.
+    """
+
+    code = "provider_malformed"
+
+
+class UnauthorisedError(ProviderError):
+    """The credentials were refused (401). The session is renewed once and the call repeated."""
+
+    code = "provider_unauthorised"
+
+
+class ForbiddenError(PermanentError):
+    """The provider forbids the call (403). Calls stop and the operator is alerted."""
+
+    code = "provider_forbidden"
+
+
+class RateLimitedError(ProviderError):
+    """The provider or our own budget says wait. The next call waits ``retry_after`` seconds."""
+
+    code = "provider_rate_limited"
+    status = 429
+
+    def __init__(
+        self, message: str, *, provider: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, provider=provider)
+        self.retry_after = retry_after

@@ -1,0 +1,30 @@
+"""The beat schedule as data. It is written to the database once: operators' edits survive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledJob:
+    """A periodic task. ``expires_seconds`` is below the interval, so that runs never pile up."""
+
+    name: str
+    task: str
+    every_seconds: int
+    expires_seconds: int
+    enabled: bool = True
+
+
+def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[ScheduledJob, ...]:
+    """All periodic jobs. Accounts are looked at often and synced when each is due."""
+    look = max(1, min(5, sync_seconds // 2))
+    return (
+        ScheduledJob(
+            name="Sync accounts that are due",
+            task="portfolio.sync_due_accounts",
+            every_seconds=look,
+            expires_seconds=look,
+            enabled=enabled,
+        ),
+    )

@@ -1,0 +1,124 @@
+"""What the desk means by an instrument, a quote and a set of Greeks.
+
+Conventions, everywhere in the project:
+delta per 1 of the underlying, gamma per 1 of the underlying, theta per calendar day, vega and rho
+per 1 percentage point, implied volatility as a fraction (0.25 = 25 %). Greeks are those of one
+long contract per unit of the underlying: totals multiply by signed quantity and multiplier.
+Missing is ``None``, never zero. Times are aware and in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+
+class InstrumentKind(StrEnum):
+    STOCK = "stock"
+    INDEX = "index"
+    OPTION = "option"
+    FUTURE = "future"
+    FUTURE_OPTION = "future_option"
+    CURRENCY = "currency"
+
+
+class Right(StrEnum):
+    CALL = "C"
+    PUT = "P"
+
+
+class GreeksSource(StrEnum):
+    """Where a set of Greeks came from, best first. Values are stored and shown."""
+
+    IBKR = "ibkr"
+    TASTYTRADE = "tastytrade"
+    POLYGON = "polygon"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """Identity of one instrument as a provider describes it.
+
+    ``symbol`` is for display: the ticker, or for options the OCC symbol (21 characters, root
+    padded to six). ``aliases`` maps a provider name to that provider's own key (IBKR conid,
+    Tastytrade symbol, …) and is how the same contract is found again.
+    """
+
+    kind: InstrumentKind
+    symbol: str
+    underlying: str
+    multiplier: Decimal
+    currency: str
+    root: str = ""
+    expiry: date | None = None
+    strike: Decimal | None = None
+    right: Right | None = None
+    exchange: str = ""
+    description: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_option(self) -> bool:
+        return self.kind in (InstrumentKind.OPTION, InstrumentKind.FUTURE_OPTION)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """A provider's quote of one contract. Any price may be missing."""
+
+    contract: Contract
+    source: str
+    as_of: datetime
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    last: Decimal | None = None
+    mark: Decimal | None = None
+    opening_price: Decimal | None = None
+    previous_close: Decimal | None = None
+    volume: int | None = None
+    open_interest: int | None = None
+
+    @property
+    def mid(self) -> Decimal | None:
+        if self.bid is None or self.ask is None or self.bid > self.ask:
+            return None
+        return (self.bid + self.ask) / 2
+
+    @property
+    def price(self) -> Decimal | None:
+        """Mark, else mid, else last: what the desk values a position at."""
+        for candidate in (self.mark, self.mid, self.last):
+            if candidate is not None:
+                return candidate
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeks:
+    """Greeks of one long contract per unit of the underlying (units: see the module)."""
+
+    source: str
+    as_of: datetime
+    delta: float | None = None
+    gamma: float | None = None
+    theta: float | None = None
+    vega: float | None = None
+    implied_volatility: float | None = None
+    underlying_price: float | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        return None not in (self.delta, self.gamma, self.theta, self.vega)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One contract's market data from one provider: its quote and, for options, its Greeks."""
+
+    contract: Contract
+    quote: Quote | None
+    greeks: Greeks | None

@@ -1,0 +1,11 @@
+from greeks.models.contract_greeks import ContractGreekHistory, ContractGreeks
+from greeks.models.exchange_session import ExchangeSession
+from greeks.models.instrument import Instrument, InstrumentAlias
+
+__all__ = [
+    "ContractGreekHistory",
+    "ContractGreeks",
+    "ExchangeSession",
+    "Instrument",
+    "InstrumentAlias",
+]

@@ -1,0 +1,54 @@
+"""What every broker adapter offers, and nothing more: reading. No adapter can trade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from greeks.domain import Contract, Snapshot
+from portfolio.domain import (
+    AccountSummary,
+    Broker,
+    BrokerAccount,
+    BrokerExecution,
+    BrokerOrder,
+    BrokerPosition,
+    Fetched,
+)
+
+
+@runtime_checkable
+class BrokerAdapter(Protocol):
+    """One vendor's protocol behind our dataclasses.
+
+    Every method may raise the errors of ``config.core.errors``: ``RetryableError``,
+    ``RateLimitedError``, ``UnauthorisedError``, ``ForbiddenError``, ``PermanentError``,
+    ``MalformedResponse``. A single bad row never raises: it comes back in ``Fetched.rejected``.
+    A partial answer (a page missing) raises; it never comes back as a shorter book.
+    """
+
+    broker: Broker
+    #: Stored with every number this adapter returns, e.g. ``ibkr`` or ``tastytrade``.
+    source: str
+
+    def fetch_accounts(self) -> Fetched[BrokerAccount]: ...
+
+    def fetch_account_summary(self, account_number: str) -> AccountSummary: ...
+
+    def fetch_positions(self, account_number: str) -> Fetched[BrokerPosition]: ...
+
+    def fetch_open_orders(self, account_number: str) -> Fetched[BrokerOrder]: ...
+
+    def fetch_executions(
+        self, account_number: str, *, since: datetime
+    ) -> Fetched[BrokerExecution]: ...
+
+    def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
+        """Quotes and Greeks of many contracts in as few calls as the vendor allows.
+
+        A contract the vendor knows nothing about is absent from the answer, not an error.
+        """
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,25 @@
+from portfolio.models.account import Account, AccountAccess, Portfolio
+from portfolio.models.account_history import AccountDay, AccountHistory
+from portfolio.models.account_status import AccountStatus
+from portfolio.models.fx_rate import FxRate
+from portfolio.models.order import Order
+from portfolio.models.position import Position
+from portfolio.models.quarantine import QuarantinedRow
+from portfolio.models.quote import PriceBar, Quote
+from portfolio.models.sync_run import SyncRun
+
+__all__ = [
+    "Account",
+    "AccountAccess",
+    "AccountDay",
+    "AccountHistory",
+    "AccountStatus",
+    "FxRate",
+    "Order",
+    "Portfolio",
+    "Position",
+    "PriceBar",
+    "QuarantinedRow",
+    "Quote",
+    "SyncRun",
+]

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from config.core.fields import AmountField
+from portfolio.domain import Broker
+
+BROKER_CHOICES = [(Broker.IBKR.value, "Interactive Brokers"), (Broker.TASTY.value, "Tastytrade")]
+
+
+class Account(models.Model):
+    """A brokerage account. Unique by broker and account number.
+
+    ``book_version`` counts committed changes of the account's book (summary, positions, orders,
+    Greeks): caches, ETags and websocket frames are versioned by it.
+    """
+
+    account_id = models.CharField(
+        primary_key=True,
+        max_length=64,
+        help_text="Natural key: the account number, prefixed by the broker where two would clash.",
+    )
+    broker = models.CharField(max_length=8, choices=BROKER_CHOICES)
+    account_number = models.CharField(max_length=48)
+    label = models.CharField(max_length=64, blank=True)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="owned_accounts"
+    )
+    shared_with = models.ManyToManyField(  # type: ignore[var-annotated]
+        settings.AUTH_USER_MODEL, through="AccountAccess", related_name="shared_accounts"
+    )
+    base_currency = models.CharField(max_length=8, default="USD")
+    time_zone = models.CharField(max_length=48, default="America/New_York")
+    enabled = models.BooleanField(default=True)
+    simulated = models.BooleanField(
+        default=False, help_text="Fed by the sandbox: labelled as simulated wherever it is shown."
+    )
+    sync_seconds = models.PositiveIntegerField(default=30)
+    book_version = models.BigIntegerField(default=0, editable=False)
+    next_sync_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_synced_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_attempt_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_error_code = models.CharField(max_length=48, blank=True, editable=False)
+    last_error = models.CharField(max_length=255, blank=True, editable=False)
+    # An empty book out of nowhere is shown as unconfirmed until a second fetch agrees.
+    empty_book_since = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["broker", "account_number"], name="account_unique_by_broker"
+            ),
+            models.CheckConstraint(
+                name="account_sync_seconds_sane",
+                condition=models.Q(sync_seconds__gte=5, sync_seconds__lte=86400),
+            ),
+        ]
+        ordering = ["account_id"]
+
+    def __str__(self) -> str:
+        return self.label or self.account_id
+
+
+class AccountAccess(models.Model):
+    """Another user's access to an account. The owner needs no row."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer", "Viewer"
+        MANAGER = "manager", "Manager"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="access")
+    role = models.CharField(max_length=8, choices=Role.choices, default=Role.VIEWER)
+
+    class Meta:
+        verbose_name_plural = "account access"
+        constraints = [
+            models.UniqueConstraint(fields=["user", "account"], name="access_unique_by_user")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} → {self.account_id} ({self.role})"
+
+
+class Portfolio(models.Model):
+    """A named set of accounts. Reads intersect it with what the reader may see."""
+
+    name = models.CharField(max_length=64)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="portfolios"
+    )
+    accounts = models.ManyToManyField(Account, related_name="portfolios", blank=True)
+    value = AmountField(null=True, blank=True)
+    daily_change = AmountField(null=True, blank=True)
+    daily_change_percent = models.DecimalField(
+        max_digits=12, decimal_places=4, null=True, blank=True
+    )
+    last_updated = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="portfolio_unique_by_owner")
+        ]
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
