@@ -1,0 +1,248 @@
+"""What every broker's decoders share: strict readers of single values, and of whole answers.
+
+A decoder is a pure function ``decode_x(row) -> dataclass``. It raises :class:`BadRow` when a value
+that the desk cannot do without is missing or impossible; :func:`decode_rows` turns that into a
+rejected row, so that rows sent always equal items plus rejected rows.
+
+The rules for one value, the same for every broker:
+
+* ``None``, an empty text, NaN, infinity and the vendors' "unset" number (1.797e308) mean missing.
+  Missing becomes ``None``; where the value is ``required`` the row is bad.
+* A value of the wrong type, text that is no number, a number too large to store, a text with a NUL
+  or too long is never guessed at: the row is bad.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal, TypeVar, overload
+
+from config.core.errors import MalformedResponse
+from portfolio.domain import Fetched, RejectedRow
+
+Item = TypeVar("Item")
+Row = Mapping[str, Any]
+
+#: Money, prices and quantities are stored with twelve digits before the point and eight after.
+LARGEST_AMOUNT = Decimal(10) ** 12
+SMALLEST_STEP = Decimal(1).scaleb(-8)
+#: Vendors write the largest double for "not set"; nothing real comes near this.
+UNSET_FROM = 1e300
+#: Identifiers are stored in 64 characters.
+LONGEST_IDENTIFIER = 64
+LONGEST_TEXT = 255
+_MISSING_WORDS = frozenset({"", "nan", "n/a", "null", "none", "-", "--"})
+
+
+class BadRow(ValueError):
+    """One row cannot be used; ``reason`` names the field and what was wrong with it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _shown(value: object) -> str:
+    """The value as it may appear in a reason: short and printable."""
+    text = ascii(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _number(value: object, field: str) -> Decimal | None:
+    """A finite number, or ``None`` for missing. Raises BadRow for anything else."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise BadRow(f"{field}: {_shown(value)} is not a number")
+    if isinstance(value, str):
+        text = value.strip().replace(",", "")
+        if text.lower() in _MISSING_WORDS:
+            return None
+        if len(text) > 340:
+            raise BadRow(f"{field}: {_shown(value)} is not a number")
+    else:
+        text = str(value) if not isinstance(value, int) or abs(value) < 10**30 else "1e30"
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise BadRow(f"{field}: {_shown(value)} is not a number") from None
+    if not number.is_finite() or abs(number) >= UNSET_FROM:
+        return None
+    return number
+
+
+@overload
+def parse_decimal(value: object, field: str, *, required: Literal[True]) -> Decimal: ...
+@overload
+def parse_decimal(value: object, field: str, *, required: bool = ...) -> Decimal | None: ...
+def parse_decimal(value: object, field: str, *, required: bool = False) -> Decimal | None:
+    """Money, a price or a quantity, at most eight places. Accepts numbers and ``"1,234.50"``."""
+    number = _number(value, field)
+    if number is None:
+        if required:
+            raise BadRow(f"{field}: missing ({_shown(value)})")
+        return None
+    if abs(number) >= LARGEST_AMOUNT:
+        raise BadRow(f"{field}: {_shown(value)} is too large to be true")
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -8:
+        number = number.quantize(SMALLEST_STEP)
+    return number if number else Decimal(0)
+
+
+def parse_float(value: object, field: str, *, limit: float = 1e12) -> float | None:
+    """A Greek or a volatility as float64; ``None`` where the vendor has none."""
+    number = _number(value, field)
+    if number is None:
+        return None
+    result = float(number)
+    if abs(result) >= limit or not math.isfinite(result):
+        raise BadRow(f"{field}: {_shown(value)} is too large to be true")
+    return result
+
+
+def parse_integer(value: object, field: str) -> int | None:
+    """A whole count such as open interest; ``"1,200"`` and ``1200.0`` are accepted."""
+    number = _number(value, field)
+    if number is None:
+        return None
+    if abs(number) >= LARGEST_AMOUNT or number != number.to_integral_value():
+        raise BadRow(f"{field}: {_shown(value)} is not a whole number")
+    return int(number)
+
+
+def parse_text(
+    value: object, field: str, *, required: bool = False, maximum: int = LONGEST_TEXT
+) -> str:
+    """A text without control characters; missing is the empty text."""
+    if value is None:
+        value = ""
+    if not isinstance(value, str):
+        raise BadRow(f"{field}: {_shown(value)} is not a text")
+    text = value.strip()
+    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in text):
+        raise BadRow(f"{field}: {_shown(value)} holds control characters")
+    if len(text) > maximum:
+        raise BadRow(f"{field}: {len(text)} characters, at most {maximum} are possible")
+    if required and not text:
+        raise BadRow(f"{field}: missing")
+    return text
+
+
+def parse_identifier(
+    value: object, field: str, *, required: bool = True, maximum: int = LONGEST_IDENTIFIER
+) -> str:
+    """An id that vendors send as a number or as a text, as text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value) if abs(value) < 10**maximum else "9" * (maximum + 1)
+    return parse_text(value, field, required=required, maximum=maximum)
+
+
+def parse_milliseconds(value: object, field: str) -> datetime | None:
+    """A time in milliseconds since 1970, aware, UTC."""
+    number = _number(value, field)
+    return None if number is None else _from_seconds(float(number) / 1000, value, field)
+
+
+def parse_seconds(value: object, field: str) -> datetime | None:
+    """A time in seconds since 1970, aware, UTC."""
+    number = _number(value, field)
+    return None if number is None else _from_seconds(float(number), value, field)
+
+
+def _from_seconds(seconds: float, value: object, field: str) -> datetime:
+    # 1990 … 2200: outside, the unit was mistaken or the value is damaged.
+    if not 631_152_000 <= seconds < 7_258_118_400:
+        raise BadRow(f"{field}: {_shown(value)} is not a time")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def parse_time(value: object, field: str) -> datetime | None:
+    """An ISO 8601 time with an offset or ``Z``; a time without offset is read as UTC."""
+    text = parse_text(value, field)
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise BadRow(f"{field}: {_shown(value)} is not a time") from None
+    return moment
+
+
+def parse_date(value: object, field: str) -> date | None:
+    """A day as ``YYYYMMDD`` (number or text) or ``YYYY-MM-DD``."""
+    text = parse_identifier(value, field, required=False)
+    if not text or text == "0":
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadRow(f"{field}: {_shown(value)} is not a date") from None
+
+
+def storable(value: Any, *, depth: int = 6) -> Any:
+    """The vendor's value as JSON that every database can store.
+
+    Neither NaN, infinity, NUL nor a lone surrogate fits into PostgreSQL's jsonb; each is written
+    out as text that a reader recognises.
+    """
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else repr(value)
+    if isinstance(value, str):
+        text = value.replace("\x00", "\\u0000")
+        return text.encode("utf-8", "backslashreplace").decode()
+    if depth and isinstance(value, Mapping):
+        return {
+            storable(str(key), depth=0): storable(inner, depth=depth - 1)
+            for key, inner in value.items()
+        }
+    if depth and isinstance(value, list | tuple):
+        return [storable(inner, depth=depth - 1) for inner in value]
+    return storable(_shown(value), depth=0)
+
+
+def rejected_row(kind: str, reason: str, row: object) -> RejectedRow:
+    """A row for the quarantine: its kind, why it was refused, and what was sent."""
+    payload = storable(row) if isinstance(row, Mapping) else {"row": storable(row)}
+    return RejectedRow(kind=kind, reason=reason, payload=payload)
+
+
+def rows_of(answer: object, *, provider: str, what: str) -> list[Any]:
+    """The answer as a list of rows. Raises MalformedResponse when it is anything else."""
+    if not isinstance(answer, list):
+        raise MalformedResponse(
+            f"{what}: expected a list, got {type(answer).__name__}", provider=provider
+        )
+    return answer
+
+
+def decode_rows(
+    rows: object,
+    decode: Callable[[Row], Item],
+    *,
+    kind: str,
+    source: str,
+    as_of: datetime,
+) -> Fetched[Item]:
+    """Decode every row of a complete answer; a bad one is kept as rejected with its reason.
+
+    ``kind`` names the rows in the quarantine (``position``, ``order``, …). Raises
+    MalformedResponse when ``rows`` is not a list.
+    """
+    items: list[Item] = []
+    rejected: list[RejectedRow] = []
+    for row in rows_of(rows, provider=source, what=f"{kind} rows"):
+        if not isinstance(row, Mapping):
+            rejected.append(rejected_row(kind, f"{_shown(row)} is not an object", row))
+            continue
+        try:
+            items.append(decode(row))
+        except BadRow as error:
+            rejected.append(rejected_row(kind, error.reason, row))
+    return Fetched(items=tuple(items), rejected=tuple(rejected), source=source, as_of=as_of)
