@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
                 ('session_date', models.DateField()),
                 ('opens_at', models.DateTimeField()),
                 ('closes_at', models.DateTimeField()),
-                ('kind', models.CharField(choices=[('regular', 'Regular'), ('half_day', 'Half day'), ('special', 'Special')], default='regular', max_length=8)),
+                ('kind', models.CharField(choices=[('regular', 'Regular'), ('half_day', 'Half day'), ('special', 'Special'), ('closed', 'Closed')], default='regular', max_length=8)),
                 ('note', models.CharField(blank=True, max_length=64)),
                 ('edited', models.BooleanField(default=False, help_text='Set by hand: seeding leaves this row alone.')),
             ],

@@ -7,12 +7,15 @@ class ExchangeSession(models.Model):
     """One trading session of an exchange: normal, half day or special (Muhurat). Editable.
 
     A day without a row, up to the last seeded day, is closed; after it the calendar is unknown.
+    A row of kind ``closed`` is no session: it remembers that someone closed a day by hand, which
+    a deleted row could not (seeding would bring it back).
     """
 
     class Kind(models.TextChoices):
         REGULAR = "regular", "Regular"
         HALF_DAY = "half_day", "Half day"
         SPECIAL = "special", "Special"
+        CLOSED = "closed", "Closed"
 
     exchange = models.CharField(max_length=16)
     session_date = models.DateField()
