@@ -36,6 +36,13 @@ class NotFound(ApplicationError):
     status = 404
 
 
+class Forbidden(ApplicationError):
+    """The caller sees the object but may not do this to it. Answered with 403; nothing changes."""
+
+    code = "forbidden"
+    status = 403
+
+
 class Conflict(ApplicationError):
     """The request contradicts the present state. Answered with 409; the caller reads and retries."""
 

@@ -192,6 +192,9 @@ CACHES = {
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
 SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 
+# Threads that run Django's pages and API in one web process.
+WEB_THREADS = env.int("WEB_THREADS", default=4)
+
 # --- Celery -----------------------------------------------------------------------------------
 CELERY_BROKER_URL = (
     REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")

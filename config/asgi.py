@@ -1,0 +1,57 @@
+"""The ASGI application: Django's HTTP stack in a bounded pool of threads, websockets beside it.
+
+Why threads and not Django's own ASGI handler: docs/decisions/0003-django-behind-a-thread-pool.md.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+
+import django
+
+django.setup()
+
+from a2wsgi import WSGIMiddleware  # noqa: E402
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import URLRouter  # noqa: E402
+from channels.security.websocket import OriginValidator  # noqa: E402
+from django.conf import settings  # noqa: E402
+
+from config.routing import websocket_urlpatterns  # noqa: E402
+from config.wsgi import application as wsgi_application  # noqa: E402
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+WEB_THREADS = settings.WEB_THREADS
+
+http_application = WSGIMiddleware(wsgi_application, workers=WEB_THREADS)
+websocket_application = OriginValidator(
+    AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.WEBSOCKET_ORIGINS
+)
+
+
+async def lifespan(receive: Receive, send: Send) -> None:
+    """Answer the server's start and stop; everything opens when it is first used."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    kind = scope["type"]
+    if kind == "http":
+        await http_application(scope, receive, send)
+    elif kind == "websocket":
+        await websocket_application(scope, receive, send)
+    elif kind == "lifespan":
+        await lifespan(receive, send)
+    else:
+        raise ValueError(f"unknown ASGI scope type {kind!r}")

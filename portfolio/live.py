@@ -1,0 +1,226 @@
+"""Live books: one feed for each set of accounts in a process, however many sockets watch it.
+
+A sync in any process announces a new version over the hub; the feed reads the book once, works
+out what changed and hands one prepared text to every socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from django.db import close_old_connections
+
+from config.core.hub import hub
+from portfolio.models import Account
+from portfolio.selectors.books import ENCODER
+from portfolio.selectors.risk_monitor import SCHEMA, RiskMonitor, risk_monitor_of
+
+logger = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+
+# A burst of announcements (two brokers, progress, Greeks) becomes one read.
+DEBOUNCE_SECONDS = 0.05
+# Besides announcements a feed looks by itself: a lost announcement costs seconds, not the day.
+LOOK_SECONDS = 15.0
+# Reads of all feeds and consumers of this process: bounded, and apart from the HTTP threads.
+_readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="live-read")
+
+
+async def read_in_thread(call: Callable[[], Result]) -> Result:
+    """Run a database read off the event loop, in a small pool of its own."""
+
+    def run() -> Result:
+        close_old_connections()
+        try:
+            return call()
+        finally:
+            close_old_connections()
+
+    return await asyncio.get_running_loop().run_in_executor(_readers, run)
+
+
+class Listener(Protocol):
+    def send_frame(self, key: str, text: str) -> None:
+        """Queue a prepared frame; a slow socket keeps only the newest of each key."""
+
+
+def frame(
+    kind: str,
+    data: Any,
+    *,
+    version: int | None = None,
+    previous_version: int | None = None,
+    as_of: Any = None,
+) -> str:
+    """A websocket frame as text."""
+    content: dict[str, Any] = {"schema": SCHEMA, "type": kind, "version": version, "as_of": as_of}
+    if previous_version is not None:
+        content["previous_version"] = previous_version
+    content["data"] = data
+    return ENCODER.encode(content).decode()
+
+
+def snapshot_frame(monitor: RiskMonitor) -> str:
+    return frame(
+        "portfolio.snapshot", monitor.body, version=monitor.version, as_of=monitor.head["as_of"]
+    )
+
+
+def changes(before: RiskMonitor, after: RiskMonitor) -> dict[str, Any] | None:
+    """What changed between two readings, or ``None``. Rows are whole, so applying is idempotent."""
+    old_accounts = {row["account_id"]: row for row in before.head["accounts"]}
+    old_positions = {row["id"]: row for row in before.book.positions}
+    new_ids = {row["id"] for row in after.book.positions}
+    accounts = [r for r in after.head["accounts"] if old_accounts.get(r["account_id"]) != r]
+    positions = [r for r in after.book.positions if old_positions.get(r["id"]) != r]
+    removed = [position_id for position_id in old_positions if position_id not in new_ids]
+    flags = ("stale", "refreshing", "simulated")
+    if (
+        not (accounts or positions or removed)
+        and before.book.totals == after.book.totals
+        and all(before.head[name] == after.head[name] for name in flags)
+    ):
+        return None
+    return {
+        "accounts": accounts,
+        "positions": positions,
+        "removed": removed,
+        "totals": after.book.totals,
+        **{name: after.head[name] for name in (*flags, "clock")},
+    }
+
+
+class BookFeed:
+    """Watches a set of accounts and forwards frames to its listeners."""
+
+    def __init__(self, account_ids: Sequence[str]) -> None:
+        self.account_ids = tuple(sorted(account_ids))
+        self.listeners: set[Listener] = set()
+        self._monitor: RiskMonitor | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._again = False
+        self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def groups(self) -> list[str]:
+        return [f"portfolio.account.{account_id}" for account_id in self.account_ids]
+
+    async def open(self) -> None:
+        for group in self.groups:
+            await hub().join(group, self._announced)
+        self._monitor = await self._read()
+        self._looking = asyncio.create_task(self._look())
+
+    async def close(self) -> None:
+        for group in self.groups:
+            await hub().leave(group, self._announced)
+        for task in (self._reading, self._looking):
+            if task is not None:
+                task.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            self._read_soon()
+
+    def snapshot(self) -> str:
+        if self._monitor is None:
+            raise RuntimeError("a feed is opened before it is asked for a snapshot")
+        return snapshot_frame(self._monitor)
+
+    async def _read(self) -> RiskMonitor:
+        def call() -> RiskMonitor:
+            accounts = Account.objects.filter(account_id__in=self.account_ids)
+            return risk_monitor_of(list(accounts.select_related("status").order_by("account_id")))
+
+        return await read_in_thread(call)
+
+    async def _announced(self, message: dict[str, Any]) -> None:
+        kind = message.get("type")
+        if kind == "sync.progressed":
+            data = {name: value for name, value in message.items() if name != "type"}
+            self._send(f"progress:{data.get('run_id')}", frame("sync.progressed", data))
+            if data.get("outcome") in (None, "running"):
+                return
+        self._read_soon()
+
+    def _read_soon(self) -> None:
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._refresh())
+        else:
+            self._again = True
+
+    async def _refresh(self) -> None:
+        while True:
+            self._again = False
+            await asyncio.sleep(DEBOUNCE_SECONDS)
+            before = self._monitor
+            try:
+                after = await self._read()
+            except Exception:
+                # The page keeps its last values; the next announcement reads again.
+                logger.exception("live_book_read_failed", accounts=self.account_ids)
+                return
+            self._monitor = after
+            if before is not None:
+                data = changes(before, after)
+                if data is not None:
+                    self._send(
+                        "book",
+                        frame(
+                            "portfolio.changed",
+                            data,
+                            version=after.version,
+                            previous_version=before.version,
+                            as_of=after.head["as_of"],
+                        ),
+                    )
+            if not self._again:
+                return
+
+    def _send(self, key: str, text: str) -> None:
+        for listener in tuple(self.listeners):
+            listener.send_frame(key, text)
+
+
+class BookFeeds:
+    """The feeds of this process: opened by the first listener, closed with the last."""
+
+    def __init__(self) -> None:
+        self._feeds: dict[tuple[str, ...], BookFeed] = {}
+        self._lock = asyncio.Lock()
+
+    async def join(self, account_ids: Sequence[str], listener: Listener) -> BookFeed:
+        key = tuple(sorted(account_ids))
+        async with self._lock:
+            feed = self._feeds.get(key)
+            if feed is None:
+                feed = BookFeed(key)
+                await feed.open()
+                self._feeds[key] = feed
+        feed.listeners.add(listener)
+        return feed
+
+    async def leave(self, feed: BookFeed, listener: Listener) -> None:
+        feed.listeners.discard(listener)
+        async with self._lock:
+            if not feed.listeners and self._feeds.get(feed.account_ids) is feed:
+                del self._feeds[feed.account_ids]
+                await feed.close()
+
+
+_feeds: dict[int, BookFeeds] = {}
+
+
+def feeds() -> BookFeeds:
+    """The feeds of the running event loop."""
+    loop = asyncio.get_running_loop()
+    found = _feeds.get(id(loop))
+    if found is None:
+        _feeds.clear()
+        found = _feeds[id(loop)] = BookFeeds()
+    return found

@@ -1,0 +1,155 @@
+"""Totals equal the sum of signed leg Greeks × quantity × multiplier, and say what is missing."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portfolio.services.risk import Leg, Money, book_totals
+
+
+def leg(**values: object) -> Leg:
+    base = {
+        "underlying": "SPY",
+        "instrument_type": "option",
+        "expiry": date(2027, 1, 15),
+        "dte": 56,
+        "currency": "USD",
+        "quantity": -2.0,
+        "multiplier": 100.0,
+        "price": 4.0,
+        "market_value": -800.0,
+        "unrealized_pnl": 100.0,
+        "daily_change": 50.0,
+        "delta": -0.30,
+        "gamma": 0.01,
+        "theta": -0.10,
+        "vega": 0.50,
+        "underlying_price": 600.0,
+    }
+    return Leg(**(base | values))  # type: ignore[arg-type]
+
+
+USD = Money("USD", Decimal("100000"), Decimal("20000"))
+
+
+def test_short_put_gives_positive_delta_and_theta_and_negative_vega() -> None:
+    totals = book_totals(legs=[leg()], accounts=[USD], currency="USD", rates={})
+    assert totals["delta"] == pytest.approx(60.0)
+    assert totals["theta"] == pytest.approx(20.0)
+    assert totals["vega"] == pytest.approx(-100.0)
+    assert totals["gamma"] == pytest.approx(-2.0)
+    assert totals["dollar_delta"] == pytest.approx(60.0 * 600.0)
+    assert totals["theta_to_net_liq"] == pytest.approx(20.0 / 100000)
+    assert totals["margin_use"] == pytest.approx(0.2)
+
+
+def test_stock_counts_as_delta_one_with_its_own_price() -> None:
+    stock = leg(
+        instrument_type="stock", expiry=None, dte=None, quantity=44.0, multiplier=1.0,
+        price=655.9, market_value=28859.6, delta=None, gamma=None, theta=None, vega=None,
+        underlying_price=None,
+    )  # fmt: skip
+    totals = book_totals(legs=[stock], accounts=[USD], currency="USD", rates={})
+    assert totals["delta"] == 44.0
+    assert totals["dollar_delta"] == pytest.approx(44 * 655.9)
+    assert totals["theta"] == 0.0
+    assert totals["legs_without_greeks"] == 0
+    assert totals["by_expiry"] == []
+
+
+def test_missing_greeks_are_counted_and_left_out() -> None:
+    legs = [leg(), leg(delta=None, gamma=None, theta=None, vega=None)]
+    totals = book_totals(legs=legs, accounts=[USD], currency="USD", rates={})
+    assert totals["delta"] == pytest.approx(60.0)
+    assert totals["legs_without_greeks"] == 1
+    assert totals["by_underlying"][0]["legs_without_greeks"] == 1
+
+
+def test_total_is_none_when_no_leg_has_the_number() -> None:
+    legs = [leg(delta=None, theta=None)]
+    totals = book_totals(legs=legs, accounts=[USD], currency="USD", rates={})
+    assert totals["delta"] is None
+    assert totals["theta"] is None
+    assert totals["theta_to_net_liq"] is None
+    assert totals["vega"] == pytest.approx(-100.0)
+
+
+def test_empty_book_is_zero_not_missing() -> None:
+    totals = book_totals(legs=[], accounts=[USD], currency="USD", rates={})
+    assert totals["delta"] == 0.0
+    assert totals["legs"] == 0
+    assert totals["daily_change_percent"] is None
+
+
+def test_other_currency_is_converted_with_its_rate() -> None:
+    legs = [leg(), leg(currency="EUR", underlying="SAP")]
+    totals = book_totals(legs=legs, accounts=[USD], currency="USD", rates={"EUR": 1.1})
+    assert totals["theta"] == pytest.approx(20.0 + 22.0)
+    assert totals["unconverted"] == []
+
+
+def test_other_currency_without_a_rate_stays_apart() -> None:
+    legs = [leg(), leg(currency="INR", underlying="NIFTY")]
+    totals = book_totals(legs=legs, accounts=[USD], currency="USD", rates={})
+    assert totals["theta"] == pytest.approx(20.0)
+    assert totals["unconverted"] == ["INR"]
+    assert totals["by_currency"][0]["currency"] == "INR"
+    assert totals["by_currency"][0]["theta"] == pytest.approx(20.0)
+    assert totals["delta"] == pytest.approx(120.0)
+
+
+def test_net_liquidation_is_missing_when_one_account_lacks_it() -> None:
+    accounts = [USD, Money("USD", None, Decimal(0))]
+    totals = book_totals(legs=[], accounts=accounts, currency="USD", rates={})
+    assert totals["net_liquidation"] is None
+    assert totals["margin_use"] is None
+
+
+def test_underlying_price_is_taken_from_a_sibling_leg() -> None:
+    legs = [leg(underlying_price=None), leg(underlying_price=610.0)]
+    totals = book_totals(legs=legs, accounts=[USD], currency="USD", rates={})
+    assert totals["dollar_delta"] == pytest.approx(2 * 60.0 * 610.0)
+    assert totals["legs_without_dollar_delta"] == 0
+
+
+greek = st.one_of(st.none(), st.floats(-10, 10, allow_nan=False))
+legs_strategy = st.lists(
+    st.builds(
+        leg,
+        underlying=st.sampled_from(["SPY", "QQQ", "AAPL"]),
+        quantity=st.integers(-500, 500).map(float),
+        multiplier=st.sampled_from([1.0, 10.0, 100.0]),
+        expiry=st.sampled_from([date(2027, 1, 15), date(2027, 2, 19)]),
+        delta=greek,
+        gamma=greek,
+        theta=greek,
+        vega=greek,
+    ),
+    max_size=40,
+)
+
+
+@given(legs=legs_strategy)
+def test_totals_are_the_sum_of_signed_legs_whole_and_by_group(legs: list[Leg]) -> None:
+    totals = book_totals(legs=legs, accounts=[USD], currency="USD", rates={})
+    for name in ("delta", "gamma", "theta", "vega"):
+        known = [
+            getattr(x, name) * x.quantity * x.multiplier
+            for x in legs
+            if getattr(x, name) is not None
+        ]
+        if legs and not known:
+            assert totals[name] is None
+            continue
+        scale = sum(abs(value) for value in known) + 1e-9
+        assert math.isclose(totals[name], sum(known), rel_tol=1e-9, abs_tol=1e-9 * scale)
+        for groups in ("by_underlying", "by_expiry"):
+            parts = sum(row[name] or 0.0 for row in totals[groups])
+            assert math.isclose(parts, totals[name], rel_tol=1e-9, abs_tol=1e-9 * scale)
+    assert sum(row["legs"] for row in totals["by_underlying"]) == len(legs)
