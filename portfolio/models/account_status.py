@@ -34,6 +34,8 @@ class AccountStatus(StatusColumns):
     initial_margin = AmountField(null=True, blank=True)
     currency = models.CharField(max_length=8)
     source = models.CharField(max_length=24)
+    # Where the broker gives no unrealized P&L for the account it is the sum over the positions.
+    unrealized_pnl_source = models.CharField(max_length=24, blank=True)
     as_of = models.DateTimeField()
     timestamp = models.DateTimeField(help_text="When this row was written.")
 
