@@ -1,0 +1,37 @@
+# Greekdesk. `make run` and `make test` work on a bare machine with git, make and python3 ≥ 3.11.
+PYTHON ?= python3
+PORT ?= 8000
+CHAIN ?=
+SEED ?=
+ARGS ?=
+SETUP := $(PYTHON) config/bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench audit lock setup clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## Serve the live demo desk on 127.0.0.1 (PORT=8000 CHAIN=recorded.json SEED=7)
+	@$(SETUP) run --port "$(PORT)" --chain "$(CHAIN)" --seed "$(SEED)"
+
+test: ## Run all tests: on SQLite with coverage, then those of the database on PostgreSQL
+	@$(SETUP) test $(ARGS)
+
+check: ## Lint, format, types, templates, migrations, deployment, import direction, secrets
+	@$(SETUP) check $(ARGS)
+
+bench: ## Measure what the design sets bars for
+	@$(SETUP) bench $(ARGS)
+
+audit: ## Look the locked packages up among known vulnerabilities (needs a network)
+	@$(SETUP) audit $(ARGS)
+
+lock: ## Resolve the dependencies anew into the hashed locks
+	@$(SETUP) lock
+
+setup: ## Install everything for development and stop
+	@$(SETUP) setup
+
+clean: ## Remove the environment, the front-end files and the embedded data
+	@$(SETUP) clean
