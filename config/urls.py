@@ -1,6 +1,25 @@
 """Every address of the desk."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from config.core.health import health_view
+from config.core.monitoring import metrics_view
+from config.core.styleguide import styleguide
+
+urlpatterns = [
+    path("", include("portfolio.urls")),
+    path("accounts/", include("auth_tokens.urls")),
+    path("system/styleguide", styleguide, name="styleguide"),
+    path("health", health_view, name="health"),
+    path("metrics", metrics_view, name="metrics"),
+    path("api/schema", SpectacularAPIView.as_view(), name="api_schema"),
+    path("api/docs", SpectacularSwaggerView.as_view(url_name="api_schema"), name="api_docs"),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "config.core.api.error_handler.handler400"
+handler403 = "config.core.api.error_handler.handler403"
+handler404 = "config.core.api.error_handler.handler404"
+handler500 = "config.core.api.error_handler.handler500"

@@ -28,7 +28,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRow:
-    """A row that failed validation at the boundary: kept with its reason, never dropped silently."""
+    """A row that failed validation at the boundary: kept with its reason, never dropped."""
 
     kind: str
     reason: str

@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 
+from auth_tokens.models import User
 from config.core.clock import market_clock_is_frozen, market_now, now
 from portfolio.models import Account
 from portfolio.selectors.access import account_for_user, accounts_visible_to
@@ -69,7 +71,7 @@ class RiskMonitor:
         return [row["account_id"] for row in self.head["accounts"] if row["stale"]]
 
 
-def accounts_for_risk(*, user: Any, account_id: str | None) -> list[Account]:
+def accounts_for_risk(*, user: User | AnonymousUser, account_id: str | None) -> list[Account]:
     """The accounts the user may see, or the one asked for.
 
     Raises:
@@ -84,7 +86,7 @@ def accounts_for_risk(*, user: Any, account_id: str | None) -> list[Account]:
 
 
 def risk_monitor_for(
-    *, user: Any, account_id: str | None = None, refreshing: bool = False
+    *, user: User | AnonymousUser, account_id: str | None = None, refreshing: bool = False
 ) -> RiskMonitor:
     """The risk monitor of everything the user may see, or of one account, from the database.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import Any
 
 import structlog
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 
+from auth_tokens.models import User
 from config.core.errors import ApplicationError
 from portfolio.models import SyncRun
 from portfolio.selectors.risk_monitor import RiskMonitor, accounts_for_risk, risk_monitor_of
@@ -24,7 +25,7 @@ _waiting_for_provider = threading.BoundedSemaphore(1)
 
 def read_risk_monitor(
     *,
-    user: Any,
+    user: User | AnonymousUser,
     account_id: str | None = None,
     use_cached_greeks: bool = True,
     refresh_greeks_async: bool = True,

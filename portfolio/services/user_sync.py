@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from django.contrib.auth.models import AnonymousUser
 
+from auth_tokens.models import User
 from config.core.errors import Forbidden, NotFound
 from portfolio.models import SyncRun
-from portfolio.selectors.access import account_for_user, accounts_visible_to, can_sync
+from portfolio.selectors.access import account_for_user, accounts_syncable_by, can_sync
 from portfolio.services.sync_requests import request_sync
 
 
-def user_request_sync(*, user: Any, account_id: str | None = None) -> list[SyncRun]:
+def user_request_sync(
+    *, user: User | AnonymousUser, account_id: str | None = None
+) -> list[SyncRun]:
     """Queue a sync of one account, or of all that the user may sync; returns the runs.
 
     Raises:
@@ -23,7 +26,7 @@ def user_request_sync(*, user: Any, account_id: str | None = None) -> list[SyncR
             raise Forbidden(f"Account {account_id} is shared with you for viewing only.")
         accounts = [account]
     else:
-        accounts = [a for a in accounts_visible_to(user) if can_sync(user, a)]
+        accounts = list(accounts_syncable_by(user))
         if not accounts:
             raise NotFound("There is no account that you may sync.")
     return request_sync(
