@@ -11,7 +11,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from auth_tokens.permissions import HasScope
 from config.core.api.parameters import QueryParameters
 from config.core.idempotency import idempotent
 from portfolio import serializers
@@ -138,8 +137,6 @@ class HistoryView(APIView):
 
 class SyncView(APIView):
     """Force a synchronisation."""
-
-    permission_classes = [HasScope("sync")]
 
     @extend_schema(
         operation_id="sync_start",

@@ -44,7 +44,7 @@ class Forbidden(ApplicationError):
 
 
 class Conflict(ApplicationError):
-    """The request contradicts the present state. Answered with 409; the caller reads and retries."""
+    """The request contradicts the present state. Answered with 409; the caller reads anew."""
 
     code = "conflict"
     status = 409
@@ -58,7 +58,7 @@ class Unavailable(ApplicationError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database circuit breaker is open. Callers answer stale data or 503 until it half-opens."""
+    """The database circuit breaker is open. Callers answer stale data or 503."""
 
     code = "database_unavailable"
 
@@ -84,13 +84,13 @@ class ProviderError(ApplicationError):
 
 
 class RetryableError(ProviderError):
-    """Time-out, 5xx, dropped connection. The HTTP caller retries with jitter, then the breaker counts it."""
+    """Time-out, 5xx, dropped connection. Retried with jitter, then counted by the breaker."""
 
     code = "provider_unreachable"
 
 
 class CircuitOpen(RetryableError):
-    """The provider's breaker is open: no call was made. The next try after the cool-down probes it."""
+    """The provider's breaker is open: no call was made. After the cool-down one probes."""
 
     code = "provider_circuit_open"
 

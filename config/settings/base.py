@@ -7,6 +7,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
+from config.core.process_role import database_options
 from config.schedule import beat_schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -123,12 +124,11 @@ AXES_CLIENT_IP_CALLABLE = "config.core.middleware.client_address"
 
 # --- Database, cache, queue -------------------------------------------------------------------
 DATABASE_URL = env.str("DATABASE_URL", default="")
-# The web process gives up on a locked SQLite file at once; jobs wait for it.
+# The web process gives up on a locked database at once; jobs wait (config/core/process_role.py).
 PROCESS_ROLE = env.str("PROCESS_ROLE", default="job")
 if DATABASE_URL:
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
     if DATABASES["default"]["ENGINE"].endswith("postgresql"):
-        _web = PROCESS_ROLE == "web"
         DATABASES["default"] |= {
             "CONN_MAX_AGE": 0,
             "CONN_HEALTH_CHECKS": True,
@@ -138,9 +138,7 @@ if DATABASE_URL:
                     "max_size": env.int("DATABASE_POOL_SIZE", default=12),
                     "timeout": 5,
                 },
-                "options": "-c statement_timeout=5000 -c lock_timeout=2000"
-                if _web
-                else "-c statement_timeout=60000 -c lock_timeout=10000",
+                **database_options("postgresql", PROCESS_ROLE),
             },
         }
 else:
@@ -155,7 +153,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
-            "timeout": 0.5 if PROCESS_ROLE == "web" else 20,
+            **database_options("sqlite3", PROCESS_ROLE),
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
             " PRAGMA foreign_keys=ON; PRAGMA cache_size=-16000;",
         },
@@ -266,7 +264,10 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
         "auth_tokens.authentication.ApiTokenAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "auth_tokens.permissions.HasScope",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
