@@ -294,9 +294,10 @@ STATICFILES_DIRS = [
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "config.core.staticfiles.DeskStaticFilesStorage"},
 }
-WHITENOISE_MAX_AGE = 31536000
+# Hashed names never change and are kept for ever; a plain name is asked for again after a minute.
+WHITENOISE_MAX_AGE = 60
 
 # --- Security ---------------------------------------------------------------------------------
 SESSION_COOKIE_HTTPONLY = True
