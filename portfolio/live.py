@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import structlog
 from django.db import close_old_connections
 
-from config.core.hub import hub
+from config.core.hub import Outbox, broadcast, hub
 from portfolio.models import Account
 from portfolio.selectors.books import ENCODER
 from portfolio.selectors.risk_monitor import SCHEMA, RiskMonitor, risk_monitor_of
@@ -41,11 +42,6 @@ async def read_in_thread(call: Callable[[], Result]) -> Result:
             close_old_connections()
 
     return await asyncio.get_running_loop().run_in_executor(_readers, run)
-
-
-class Listener(Protocol):
-    def send_frame(self, key: str, text: str) -> None:
-        """Queue a prepared frame; a slow socket keeps only the newest of each key."""
 
 
 def frame(
@@ -95,11 +91,11 @@ def changes(before: RiskMonitor, after: RiskMonitor) -> dict[str, Any] | None:
 
 
 class BookFeed:
-    """Watches a set of accounts and forwards frames to its listeners."""
+    """Watches a set of accounts and forwards frames to its sockets."""
 
     def __init__(self, account_ids: Sequence[str]) -> None:
         self.account_ids = tuple(sorted(account_ids))
-        self.listeners: set[Listener] = set()
+        self.outboxes: set[Outbox] = set()
         self._monitor: RiskMonitor | None = None
         self._reading: asyncio.Task[None] | None = None
         self._again = False
@@ -139,7 +135,7 @@ class BookFeed:
 
         return await read_in_thread(call)
 
-    async def _announced(self, message: dict[str, Any]) -> None:
+    def _announced(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         if kind == "sync.progressed":
             data = {name: value for name, value in message.items() if name != "type"}
@@ -183,18 +179,17 @@ class BookFeed:
                 return
 
     def _send(self, key: str, text: str) -> None:
-        for listener in tuple(self.listeners):
-            listener.send_frame(key, text)
+        broadcast(tuple(self.outboxes), text, name=key)
 
 
 class BookFeeds:
-    """The feeds of this process: opened by the first listener, closed with the last."""
+    """The feeds of this process: opened by the first socket, closed with the last."""
 
     def __init__(self) -> None:
         self._feeds: dict[tuple[str, ...], BookFeed] = {}
         self._lock = asyncio.Lock()
 
-    async def join(self, account_ids: Sequence[str], listener: Listener) -> BookFeed:
+    async def join(self, account_ids: Sequence[str], outbox: Outbox) -> BookFeed:
         key = tuple(sorted(account_ids))
         async with self._lock:
             feed = self._feeds.get(key)
@@ -202,25 +197,20 @@ class BookFeeds:
                 feed = BookFeed(key)
                 await feed.open()
                 self._feeds[key] = feed
-        feed.listeners.add(listener)
+        feed.outboxes.add(outbox)
         return feed
 
-    async def leave(self, feed: BookFeed, listener: Listener) -> None:
-        feed.listeners.discard(listener)
+    async def leave(self, feed: BookFeed, outbox: Outbox) -> None:
+        feed.outboxes.discard(outbox)
         async with self._lock:
-            if not feed.listeners and self._feeds.get(feed.account_ids) is feed:
+            if not feed.outboxes and self._feeds.get(feed.account_ids) is feed:
                 del self._feeds[feed.account_ids]
                 await feed.close()
 
 
-_feeds: dict[int, BookFeeds] = {}
+_feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, BookFeeds] = WeakKeyDictionary()
 
 
 def feeds() -> BookFeeds:
-    """The feeds of the running event loop."""
-    loop = asyncio.get_running_loop()
-    found = _feeds.get(id(loop))
-    if found is None:
-        _feeds.clear()
-        found = _feeds[id(loop)] = BookFeeds()
-    return found
+    """The feeds of the running event loop: one set a process, as a process runs one loop."""
+    return _feeds.setdefault(asyncio.get_running_loop(), BookFeeds())

@@ -1,0 +1,132 @@
+"""The portfolio's websocket: authenticate, join the feed, forward prepared frames."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import parse_qs
+
+import structlog
+from channels.auth import get_user
+from channels.exceptions import DenyConnection
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.contrib.auth.models import AnonymousUser
+
+from config.core.errors import NotFound
+from config.core.hub import Outbox, hub
+from portfolio.live import BookFeed, feeds, frame, read_in_thread
+from portfolio.selectors.risk_monitor import accounts_for_risk
+
+logger = structlog.get_logger(__name__)
+
+# How often an open socket's session and access are looked at again.
+RECHECK_SECONDS = 60.0
+LONGEST_MESSAGE = 1024
+CLOSED_UNAUTHENTICATED = 4401
+CLOSED_UNKNOWN = 4404
+CLOSED_BAD_MESSAGE = 4400
+
+
+class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """``/ws/portfolio[?account_id=]``: one snapshot, then what changes.
+
+    Close codes: 4401 not signed in (any more), 4404 unknown account, 4400 a message that is not
+    ours. The client may send ``{"type": "resync"}`` and gets a new snapshot.
+    """
+
+    outbox: Outbox
+    feed: BookFeed | None = None
+    rechecking: asyncio.Task[None] | None = None
+    account_id: str | None = None
+
+    async def connect(self) -> None:
+        user = self.scope.get("user")
+        if user is None or not user.is_authenticated:
+            raise DenyConnection
+        query = parse_qs(self.scope.get("query_string", b"").decode("ascii", "replace"))
+        self.account_id = (query.get("account_id") or [None])[-1]
+        self.outbox = Outbox(self._send_text)
+        await self.accept()
+        account_ids = await self._account_ids(user)
+        if account_ids is None:
+            await self.close(CLOSED_UNKNOWN)
+            return
+        self.user_group = f"user.{user.pk}"
+        await hub().join(self.user_group, self._user_announced)
+        await self._follow(account_ids)
+        self.rechecking = asyncio.create_task(self._recheck_for_ever())
+
+    async def disconnect(self, code: int) -> None:
+        if self.rechecking is not None:
+            self.rechecking.cancel()
+        await self._unfollow()
+        if hasattr(self, "user_group"):
+            await hub().leave(self.user_group, self._user_announced)
+        if hasattr(self, "outbox"):
+            await self.outbox.close()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        message: Any = None
+        if text_data is not None and len(text_data) <= LONGEST_MESSAGE:
+            try:
+                message = json.loads(text_data)
+            except ValueError:
+                message = None
+        if not isinstance(message, dict) or message.get("type") != "resync":
+            await self.close(CLOSED_BAD_MESSAGE)
+            return
+        if self.feed is not None:
+            self.outbox.put(self.feed.snapshot(), name="book")
+
+    async def _send_text(self, text: str) -> None:
+        await self.send(text_data=text)
+
+    async def _account_ids(self, user: Any) -> list[str] | None:
+        """The accounts to follow, or ``None`` for an account that is not the user's."""
+
+        def call() -> list[str] | None:
+            try:
+                accounts = accounts_for_risk(user=user, account_id=self.account_id)
+            except NotFound:
+                return None
+            return [account.account_id for account in accounts]
+
+        return await read_in_thread(call)
+
+    async def _follow(self, account_ids: list[str]) -> None:
+        self.feed = await feeds().join(account_ids, self.outbox)
+        self.outbox.put(self.feed.snapshot(), name="book")
+
+    async def _unfollow(self) -> None:
+        if self.feed is not None:
+            feed, self.feed = self.feed, None
+            await feeds().leave(feed, self.outbox)
+
+    def _user_announced(self, message: dict[str, Any]) -> Any:
+        if message.get("type") in ("session.revoked", "access.changed", "hub.reconnected"):
+            return self._recheck()
+        return None
+
+    async def _recheck_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            await self._recheck()
+
+    async def _recheck(self) -> None:
+        """End a socket whose session is gone; follow other accounts when access changed."""
+        user = await get_user(self.scope)
+        if isinstance(user, AnonymousUser) or not user.is_active:
+            await self._end(CLOSED_UNAUTHENTICATED)
+            return
+        account_ids = await self._account_ids(user)
+        if account_ids is None:
+            await self._end(CLOSED_UNKNOWN)
+        elif self.feed is not None and tuple(sorted(account_ids)) != self.feed.account_ids:
+            await self._unfollow()
+            await self._follow(account_ids)
+
+    async def _end(self, code: int) -> None:
+        await self._unfollow()
+        await self._send_text(frame("session.ended", {"code": code}))
+        await self.close(code)
