@@ -1,4 +1,4 @@
-"""Settings shared by every environment. Each value that a deployment may change is in .env.example."""
+"""Settings of every environment. Each value a deployment may change is in .env.example."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "auth_tokens.middleware.ActorMiddleware",
+    "auth_tokens.middleware.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -188,7 +190,7 @@ CACHES = {
     }
 }
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_ENGINE = "auth_tokens.sessions"
 
 # Threads that run Django's pages and API in one web process.
 WEB_THREADS = env.int("WEB_THREADS", default=4)
@@ -261,8 +263,9 @@ USER_AGENT = "greekdesk/0.1"
 # --- HTTP API ---------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.SessionAuthentication",
+        # First, so that a refused caller is answered 401 with the scheme to use.
         "auth_tokens.authentication.ApiTokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": [
         "rest_framework.permissions.IsAuthenticated",

@@ -1,14 +1,24 @@
-"""Tests: a fast password hasher, no lock-out between tests, plain static files."""
+"""Tests: a fast password hasher, plain static files, and servers of the tests' own.
+
+The addresses are only names here: ``tests/conftest.py`` starts a Valkey behind them. Each parallel
+worker has its own, and never the one that ``REDIS_URL`` of the surrounding environment names:
+tests empty it.
+"""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 
 os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="greekdesk-test-"))
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+_socket = Path(os.environ["VAR_DIR"]) / f"valkey-{_worker}.sock"
+os.environ["REDIS_URL"] = f"unix://{_socket}?db=0"
+os.environ["CACHE_URL"] = f"unix://{_socket}?db=1"
 
-from config.settings.base import *  # noqa: E402, F403
-from config.settings.base import DATABASES, STORAGES  # noqa: E402
+from config.settings.base import *  # noqa: F403
+from config.settings.base import DATABASES, STORAGES, VAR_DIR
 
 SECRET_KEY = "tests-only-key-that-opens-nothing-anywhere-0123456789"  # noqa: S105
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
@@ -23,4 +33,6 @@ if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"]["OPTIONS"].pop("pool", None)
 else:
     DATABASES["default"]["OPTIONS"]["timeout"] = 20
+    # A file, as in the embedded default: threads and processes of a test meet in it.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 CELERY_TASK_ALWAYS_EAGER = False

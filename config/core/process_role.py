@@ -1,0 +1,36 @@
+"""What a process is for, and what follows from it for its database.
+
+The web process gives up on a locked or slow database at once, so that a page can answer with what
+it has; jobs wait. Settings are read once and then forked into every process: a child adopts its
+role, and connections it opens afterwards follow it.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+WEB = "web"
+JOB = "job"
+
+
+def database_options(engine: str, role: str) -> dict[str, Any]:
+    """The waiting times of a role, as Django's database ``OPTIONS`` for the engine. Seconds."""
+    web = role == WEB
+    if engine.endswith("postgresql"):
+        statement, lock = (5, 2) if web else (60, 10)
+        return {"options": f"-c statement_timeout={statement * 1000} -c lock_timeout={lock * 1000}"}
+    if engine.endswith("sqlite3"):
+        return {"timeout": 0.5 if web else 20}
+    return {}
+
+
+def adopt_role(role: str) -> None:
+    """Make this process one of ``role``. Call it before its first database connection."""
+    from django.conf import settings
+    from django.db import connections
+
+    os.environ["PROCESS_ROLE"] = role
+    settings.PROCESS_ROLE = role
+    for database in connections.settings.values():
+        database["OPTIONS"] |= database_options(database["ENGINE"], role)
