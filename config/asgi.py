@@ -16,9 +16,9 @@ import django
 django.setup()
 
 from a2wsgi import WSGIMiddleware  # noqa: E402
-from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import URLRouter  # noqa: E402
 from channels.security.websocket import OriginValidator  # noqa: E402
+from channels.sessions import CookieMiddleware  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from config.routing import websocket_urlpatterns  # noqa: E402
@@ -32,7 +32,7 @@ WEB_THREADS = settings.WEB_THREADS
 
 http_application = WSGIMiddleware(wsgi_application, workers=WEB_THREADS)
 websocket_application = OriginValidator(
-    AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.WEBSOCKET_ORIGINS
+    CookieMiddleware(URLRouter(websocket_urlpatterns)), settings.WEBSOCKET_ORIGINS
 )
 
 

@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import structlog
-from channels.auth import get_user
 from channels.exceptions import DenyConnection
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.contrib.auth.models import AnonymousUser
+from django.conf import settings
 
+from auth_tokens.models import User
+from auth_tokens.sessions import user_of_session
 from config.core.errors import NotFound
 from config.core.hub import Outbox, hub
 from portfolio.live import BookFeed, feeds, frame, read_in_thread
@@ -41,14 +42,13 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     account_id: str | None = None
 
     async def connect(self) -> None:
-        user = self.scope.get("user")
-        if user is None or not user.is_authenticated:
-            raise DenyConnection
         query = parse_qs(self.scope.get("query_string", b"").decode("ascii", "replace"))
         self.account_id = (query.get("account_id") or [None])[-1]
         self.outbox = Outbox(self._send_text)
+        user, account_ids = await read_in_thread(self._authorise)
+        if user is None:
+            raise DenyConnection
         await self.accept()
-        account_ids = await self._account_ids(user)
         if account_ids is None:
             await self.close(CLOSED_UNKNOWN)
             return
@@ -82,17 +82,16 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _send_text(self, text: str) -> None:
         await self.send(text_data=text)
 
-    async def _account_ids(self, user: Any) -> list[str] | None:
-        """The accounts to follow, or ``None`` for an account that is not the user's."""
-
-        def call() -> list[str] | None:
-            try:
-                accounts = accounts_for_risk(user=user, account_id=self.account_id)
-            except NotFound:
-                return None
-            return [account.account_id for account in accounts]
-
-        return await read_in_thread(call)
+    def _authorise(self) -> tuple[User | None, list[str] | None]:
+        """The session's user and the accounts to follow; ``None`` for what is not (theirs)."""
+        user = user_of_session(self.scope["cookies"].get(settings.SESSION_COOKIE_NAME))
+        if user is None:
+            return None, None
+        try:
+            accounts = accounts_for_risk(user=user, account_id=self.account_id)
+        except NotFound:
+            return user, None
+        return user, [account.account_id for account in accounts]
 
     async def _follow(self, account_ids: list[str]) -> None:
         self.feed = await feeds().join(account_ids, self.outbox)
@@ -115,12 +114,10 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _recheck(self) -> None:
         """End a socket whose session is gone; follow other accounts when access changed."""
-        user = await get_user(self.scope)
-        if isinstance(user, AnonymousUser) or not user.is_active:
+        user, account_ids = await read_in_thread(self._authorise)
+        if user is None:
             await self._end(CLOSED_UNAUTHENTICATED)
-            return
-        account_ids = await self._account_ids(user)
-        if account_ids is None:
+        elif account_ids is None:
             await self._end(CLOSED_UNKNOWN)
         elif self.feed is not None and tuple(sorted(account_ids)) != self.feed.account_ids:
             await self._unfollow()
