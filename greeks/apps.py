@@ -2,8 +2,13 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from config.core.sandbox.registry import register_sandbox_market
+
 
 class GreeksConfig(AppConfig):
     name = "greeks"
     verbose_name = "Greeks and instruments"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        register_sandbox_market("greeks.sandbox.market.Market")

@@ -1,0 +1,271 @@
+"""Faults scripted per request: what a provider's bad day looks like, on demand and repeatable."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LONGEST_LOG = 20_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """One scripted fault. Empty ``server`` and ``method`` and the empty ``path`` match anything.
+
+    ``path`` is a regular expression searched in the path below the server's mount. The fault acts
+    on the requests that match, beginning with number ``after`` (0 = the first), ``times`` times
+    (None: for ever). What it does, in this order: wait ``delay`` seconds; answer ``status`` with
+    ``headers`` and ``body`` instead of the server (or only overwrite status and headers when the
+    server's own body is wanted: ``keep_body``); put values at JSON pointers (``replace``; ``*``
+    stands for every item); keep only ``truncate`` bytes; drop the connection (``disconnect``).
+    """
+
+    server: str = ""
+    method: str = ""
+    path: str = ""
+    after: int = 0
+    times: int | None = 1
+    delay: float = 0.0
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    keep_body: bool = False
+    replace: Mapping[str, Any] = field(default_factory=dict)
+    truncate: int | None = None
+    disconnect: bool = False
+    seen: int = 0
+    acted: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.path)
+        except re.error as error:
+            raise ValueError(f"path: {self.path!r} is no regular expression: {error}") from None
+
+    def matches(self, server: str, method: str, path: str) -> bool:
+        return (
+            self.server in ("", server)
+            and self.method.upper() in ("", method)
+            and re.search(self.path, path) is not None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRequest:
+    """A request the sandbox answered. Neither headers nor bodies are kept: they hold secrets."""
+
+    server: str
+    method: str
+    path: str
+    query: str
+    status: int | None
+    faulted: bool
+
+
+class FaultScript:
+    """The faults in force and the log of what was asked. Safe to change while serving."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+        self._requests: deque[LoggedRequest] = deque(maxlen=LONGEST_LOG)
+
+    def add(self, **fields: Any) -> Fault:
+        """Script a fault; the fields are those of :class:`Fault`. The newest one acts first."""
+        fault = Fault(**fields)
+        with self._lock:
+            self._faults.insert(0, fault)
+        return fault
+
+    def clear(self) -> None:
+        with self._lock:
+            self._faults.clear()
+
+    def take(self, server: str, method: str, path: str) -> Fault | None:
+        """The fault that acts on this request, if any. Every matching fault counts the request."""
+        chosen: Fault | None = None
+        with self._lock:
+            for fault in self._faults:
+                if not fault.matches(server, method, path):
+                    continue
+                fault.seen += 1
+                due = fault.seen > fault.after and (
+                    fault.times is None or fault.acted < fault.times
+                )
+                if due and chosen is None:
+                    fault.acted += 1
+                    chosen = fault
+        return chosen
+
+    def record(self, request: LoggedRequest) -> None:
+        with self._lock:
+            self._requests.append(request)
+
+    def requests(self, *, server: str = "", path: str = "") -> list[LoggedRequest]:
+        """What was asked, oldest first; ``path`` is a regular expression."""
+        with self._lock:
+            logged = list(self._requests)
+        return [
+            request
+            for request in logged
+            if server in ("", request.server) and re.search(path, request.path)
+        ]
+
+    def forget_requests(self) -> None:
+        with self._lock:
+            self._requests.clear()
+
+
+class FaultMiddleware:
+    """Wraps one mounted server: logs each request and applies the script to its answer."""
+
+    def __init__(self, application: AsgiApplication, *, server: str, faults: FaultScript) -> None:
+        self._application = application
+        self._server = server
+        self._faults = faults
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+        path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
+        method = scope["method"]
+        fault = self._faults.take(self._server, method, path)
+        status: int | None = None
+        try:
+            if fault is None:
+
+                async def watched(message: Message) -> None:
+                    nonlocal status
+                    if message["type"] == "http.response.start":
+                        status = message["status"]
+                    await send(message)
+
+                await self._application(scope, receive, watched)
+            else:
+                status = await self._answer_with(fault, scope, receive, send)
+        finally:
+            self._faults.record(
+                LoggedRequest(
+                    server=self._server,
+                    method=method,
+                    path=path,
+                    query=scope["query_string"].decode("latin-1"),
+                    status=status,
+                    faulted=fault is not None,
+                )
+            )
+
+    async def _answer_with(
+        self, fault: Fault, scope: Scope, receive: Receive, send: Send
+    ) -> int | None:
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.status is not None and not fault.keep_body:
+            body = _encode(fault.body)
+            status = fault.status
+            headers = {"content-type": "application/json"}
+        else:
+            status, headers, body = await self._ask_server(scope, receive)
+            if fault.body is not None:
+                body = _encode(fault.body)
+            status = fault.status or status
+        if fault.replace:
+            document = json.loads(body)
+            for pointer, value in fault.replace.items():
+                document = put_at(document, pointer, value)
+            body = json.dumps(document).encode()
+        if fault.truncate is not None:
+            body = body[: fault.truncate]
+        headers |= {name.lower(): value for name, value in fault.headers.items()}
+        # A connection that ends before the promised length is what a dropped one looks like.
+        length = len(body) + 1 if fault.disconnect else len(body)
+        headers["content-length"] = str(length)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [(k.encode("latin-1"), v.encode("latin-1")) for k, v in headers.items()],
+            }
+        )
+        if fault.disconnect:
+            await send(
+                {
+                    "type": "http.response.body",
+                    "body": body[: len(body) // 2],
+                    "more_body": True,
+                }
+            )
+            return None
+        await send({"type": "http.response.body", "body": body})
+        return status
+
+    async def _ask_server(
+        self, scope: Scope, receive: Receive
+    ) -> tuple[int, dict[str, str], bytes]:
+        status = 500
+        headers: dict[str, str] = {}
+        chunks: list[bytes] = []
+
+        async def collect(message: Message) -> None:
+            nonlocal status, headers
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = {
+                    name.decode("latin-1").lower(): value.decode("latin-1")
+                    for name, value in message.get("headers", [])
+                }
+            elif message["type"] == "http.response.body":
+                chunks.append(message.get("body", b""))
+
+        await self._application(scope, receive, collect)
+        return status, headers, b"".join(chunks)
+
+
+def _encode(body: Any) -> bytes:
+    """Text is sent as it is (HTML with 200, half JSON); anything else as JSON, NaN included."""
+    if body is None:
+        return b""
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
+
+
+def put_at(document: Any, pointer: str, value: Any) -> Any:
+    """The document with ``value`` at the JSON pointer (RFC 6901); ``*`` is every member.
+
+    Raises ValueError when the pointer leads nowhere, so that a test cannot fault nothing.
+    """
+    if pointer == "":
+        return value
+    head, _, rest = pointer.removeprefix("/").partition("/")
+    rest = f"/{rest}" if rest else ""
+    name = head.replace("~1", "/").replace("~0", "~")
+    if isinstance(document, dict):
+        names = list(document) if name == "*" else [name]
+        for key in names:
+            if rest and key not in document:
+                raise ValueError(f"{pointer}: no {key!r} there")
+            document[key] = put_at(document.get(key), rest, value)
+        return document
+    if isinstance(document, list):
+        if name == "-" and not rest:
+            document.append(value)
+            return document
+        places = range(len(document)) if name == "*" else [int(name)]
+        for place in places:
+            if place >= len(document):
+                raise ValueError(f"{pointer}: the list ends before {place}")
+            document[place] = put_at(document[place], rest, value)
+        return document
+    raise ValueError(f"{pointer}: {type(document).__name__} has no members")

@@ -1,0 +1,85 @@
+"""Which simulated servers exist, as dotted paths filled in by the apps' ``AppConfig.ready()``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from django.utils.module_loading import import_string
+
+from config.core.sandbox.faults import AsgiApplication, FaultScript
+
+
+class SandboxMarket(Protocol):
+    """What the sandbox itself needs of the market; the servers use the whole of it."""
+
+    frozen: bool
+
+    def now(self) -> Any: ...
+
+    def step(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxContext:
+    """Handed to each server's factory: the one market, its books, and the scripted faults.
+
+    ``limits``: enforce the vendor's documented rate limits (tests that ask fast turn them off).
+    """
+
+    name: str
+    market: Any
+    books: Any
+    faults: FaultScript
+    limits: bool
+
+
+ServerFactory = Callable[[SandboxContext], AsgiApplication]
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredServer:
+    """``base_path`` follows the mount in the address a client is given (``/v1/api``)."""
+
+    name: str
+    factory_path: str
+    base_path: str
+
+
+_servers: dict[str, RegisteredServer] = {}
+_parts: dict[str, str] = {}
+
+
+def register_sandbox_server(name: str, factory_path: str, *, base_path: str = "") -> None:
+    """Mount the ASGI application that ``factory_path`` builds at ``/<name>``."""
+    server = RegisteredServer(name, factory_path, base_path)
+    if _servers.setdefault(name, server) != server:
+        raise ValueError(f"sandbox server {name!r} is registered twice")
+
+
+def register_sandbox_market(market_path: str) -> None:
+    """Name the class with ``simulated(seed=, start=, always_open=)`` and ``from_chain_file``."""
+    _parts["market"] = market_path
+
+
+def register_sandbox_books(books_path: str) -> None:
+    """Name the class that builds simulated accounts from a market."""
+    _parts["books"] = books_path
+
+
+def registered_servers() -> tuple[RegisteredServer, ...]:
+    return tuple(_servers.values())
+
+
+def market_class() -> Any:
+    return import_string(_parts["market"])
+
+
+def books_class() -> Any:
+    return import_string(_parts["books"])
+
+
+def build_server(server: RegisteredServer, context: SandboxContext) -> AsgiApplication:
+    factory: ServerFactory = import_string(server.factory_path)
+    return factory(context)
