@@ -1,0 +1,51 @@
+"""A pause that every process keeps after a provider said "too many requests"."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from config.core.process_copies import ProcessCopies
+from config.core.redis_client import key, redis_client
+
+#: No vendor's Retry-After is believed beyond this many seconds.
+LONGEST_PAUSE = 3600.0
+
+
+@dataclass(slots=True)
+class _Until:
+    moment: float = 0.0
+
+
+_copies: ProcessCopies[_Until] = ProcessCopies(_Until)
+
+
+class SharedPause:
+    """No call to ``name`` is made while it lasts."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._key = key("pause", name)
+
+    def start(self, seconds: float) -> None:
+        """Pause for ``seconds`` from now, for all processes. A longer running pause stays."""
+        seconds = min(seconds, LONGEST_PAUSE)
+        if seconds <= self.remaining():
+            return
+        with _copies.lock:
+            _copies.get(self.name).moment = time.monotonic() + seconds
+        try:
+            redis_client().set(self._key, "1", px=max(1, int(seconds * 1000)))
+        except RedisError:
+            return
+
+    def remaining(self) -> float:
+        """Seconds left; 0.0 when calls may be made."""
+        try:
+            milliseconds = int(redis_client().pttl(self._key))
+        except RedisError:
+            with _copies.lock:
+                return max(0.0, _copies.get(self.name).moment - time.monotonic())
+        return max(0.0, milliseconds / 1000)

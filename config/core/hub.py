@@ -1,0 +1,249 @@
+"""Announcements between processes: one Redis subscription a process, one frame to many sockets.
+
+A writer in any process calls ``announce``. In each web process the hub reads them once and hands
+them to the local listeners. Nothing is stored: a listener that missed something (Redis was away)
+gets ``{"type": "hub.reconnected"}`` and reads the present state anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import redis.asyncio
+import structlog
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from config.core.redis_client import key, redis_client
+
+logger = structlog.get_logger(__name__)
+
+Message = dict[str, Any]
+#: Called on the event loop for each message. A plain function keeps the order of messages; what
+#: an awaitable returns runs as a task of its own.
+Listener = Callable[[Message], Awaitable[None] | None]
+
+RECONNECTED: Mapping[str, str] = {"type": "hub.reconnected"}
+_ALIVE_CHECK_SECONDS = 5.0
+_LONGEST_BACKOFF = 2.0
+
+
+def announce(group: str, message: Mapping[str, Any]) -> None:
+    """Tell every process that listens to ``group``. Without Redis it is lost; the work is not."""
+    try:
+        redis_client().publish(_channel(group), json.dumps(message, default=str))
+    except RedisError as error:
+        logger.warning("hub.announcement_lost", group=group, reason=type(error).__name__)
+
+
+class Hub:
+    """The local listeners of one process (one event loop) and its Redis subscription."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, list[Listener]] = {}
+        self._subscribed: dict[str, asyncio.Event] = {}
+        self._pubsub: redis.asyncio.client.PubSub | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Future[None]] = set()
+
+    async def join(self, group: str, listener: Listener) -> None:
+        """Deliver the group's messages to ``listener`` from now on.
+
+        Returns when Redis has confirmed the subscription, so that what is read afterwards misses
+        nothing; while Redis is away it returns after a moment and the listener gets
+        ``hub.reconnected`` later.
+        """
+        self._listeners.setdefault(group, []).append(listener)
+        confirmed = self._subscribed.setdefault(_channel(group), asyncio.Event())
+        if self._reader is None or self._reader.done():
+            self._reader = asyncio.create_task(self._read_for_ever(), name="hub")
+        elif not confirmed.is_set():
+            await self._subscribe(_channel(group))
+        try:
+            await asyncio.wait_for(confirmed.wait(), timeout=settings.REDIS_SOCKET_TIMEOUT)
+        except TimeoutError:
+            logger.warning("hub.joined_without_redis", group=group)
+
+    async def leave(self, group: str, listener: Listener) -> None:
+        """Stop delivering. The last listener of a group ends its subscription."""
+        listeners = self._listeners.get(group, [])
+        if listener in listeners:
+            listeners.remove(listener)
+        if listeners or group not in self._listeners:
+            return
+        del self._listeners[group]
+        self._subscribed.pop(_channel(group), None)
+        if self._pubsub is not None:
+            try:
+                await self._pubsub.unsubscribe(_channel(group))
+            except (RedisError, OSError):
+                logger.info("hub.unsubscribe_failed", group=group)
+
+    async def close(self) -> None:
+        """Stop reading; the process ends."""
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+            self._reader = None
+
+    async def _subscribe(self, channel: str) -> None:
+        if self._pubsub is None:
+            return
+        try:
+            await self._pubsub.subscribe(channel)
+        except (RedisError, OSError):
+            # The reader sees the same loss and subscribes to every group anew.
+            logger.info("hub.subscribe_failed", channel=channel)
+
+    async def _read_for_ever(self) -> None:
+        backoff, connected_before = 0.1, False
+        while True:
+            client = _pubsub_client()
+            try:
+                self._pubsub = client.pubsub()
+                # The control channel keeps the connection subscribed when no group is joined.
+                await self._pubsub.subscribe(_channel("control"), *self._subscribed)
+                if connected_before:
+                    self._deliver_to_all(dict(RECONNECTED))
+                backoff, connected_before = 0.1, True
+                await self._read(self._pubsub)
+            except (RedisError, OSError, TimeoutError) as error:
+                logger.warning("hub.connection_lost", reason=type(error).__name__)
+                # A listener that joined while Redis was away is told when it is back.
+                connected_before = True
+            finally:
+                self._pubsub = None
+                for confirmed in self._subscribed.values():
+                    confirmed.clear()
+                await client.aclose()
+            await asyncio.sleep(backoff * random.uniform(0.5, 1.5))  # noqa: S311
+            backoff = min(backoff * 2, _LONGEST_BACKOFF)
+
+    async def _read(self, pubsub: redis.asyncio.client.PubSub) -> None:
+        silent = 0
+        while True:
+            message = await pubsub.get_message(timeout=_ALIVE_CHECK_SECONDS)
+            if message is None:
+                silent += 1
+                if silent > 1:
+                    raise TimeoutError("Redis did not answer a ping")
+                await pubsub.ping()
+                continue
+            silent = 0
+            if message["type"] == "subscribe":
+                if (confirmed := self._subscribed.get(message["channel"])) is not None:
+                    confirmed.set()
+            elif message["type"] == "message":
+                self._deliver(message["channel"], message["data"])
+
+    def _deliver(self, channel: str, data: str) -> None:
+        group = channel.removeprefix(_channel(""))
+        try:
+            message = json.loads(data)
+        except ValueError:
+            logger.warning("hub.unreadable_message", group=group)
+            return
+        if not isinstance(message, dict):
+            logger.warning("hub.unreadable_message", group=group)
+            return
+        for listener in tuple(self._listeners.get(group, ())):
+            self._call(listener, message)
+
+    def _deliver_to_all(self, message: Message) -> None:
+        told: list[Listener] = []
+        for listeners in tuple(self._listeners.values()):
+            for listener in tuple(listeners):
+                if listener not in told:
+                    told.append(listener)
+                    self._call(listener, message)
+
+    def _call(self, listener: Listener, message: Message) -> None:
+        try:
+            answer = listener(message)
+        except Exception:
+            logger.exception("hub.listener_failed")
+            return
+        if answer is not None:
+            task = asyncio.ensure_future(answer)
+            self._tasks.add(task)
+            task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("hub.listener_failed", exc_info=error)
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def hub() -> Hub:
+    """The hub of the running event loop: one a process, as a process runs one loop."""
+    return _hubs.setdefault(asyncio.get_running_loop(), Hub())
+
+
+def broadcast(outboxes: Iterable[Outbox], text: str, *, name: str = "") -> None:
+    """Give one prepared frame to many sockets; each sends it when it can."""
+    for outbox in outboxes:
+        outbox.put(text, name=name)
+
+
+class Outbox:
+    """What waits to be sent to one socket: the newest frame per name, never a backlog.
+
+    ``put`` never blocks. A slow socket skips frames that a newer one of the same name replaced;
+    frames of different names keep the order in which each name was first put.
+    """
+
+    def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
+        self._send = send
+        self._waiting: dict[str, str] = {}
+        self._sender: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def put(self, text: str, *, name: str = "") -> None:
+        if self._closed:
+            return
+        self._waiting[name] = text
+        if self._sender is None:
+            self._sender = asyncio.ensure_future(self._drain())
+
+    async def close(self) -> None:
+        """Drop what waits; nothing is sent afterwards."""
+        self._closed = True
+        self._waiting.clear()
+        if self._sender is not None and self._sender is not asyncio.current_task():
+            self._sender.cancel()
+            await asyncio.gather(self._sender, return_exceptions=True)
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                name = next(iter(self._waiting))
+                await self._send(self._waiting.pop(name))
+        except Exception as error:  # noqa: BLE001 - the socket is gone, whatever it raises
+            self._closed = True
+            self._waiting.clear()
+            logger.info("outbox.socket_gone", reason=type(error).__name__)
+        finally:
+            self._sender = None
+
+
+def _channel(group: str) -> str:
+    return key("hub", group)
+
+
+def _pubsub_client() -> redis.asyncio.Redis:
+    # No read time-out on the socket: waiting for a message is what a subscription does. The hub
+    # pings instead.
+    return redis.asyncio.Redis.from_url(
+        settings.REDIS_URL,
+        decode_responses=True,
+        socket_timeout=None,
+        socket_connect_timeout=settings.REDIS_SOCKET_TIMEOUT,
+    )

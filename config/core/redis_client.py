@@ -1,0 +1,153 @@
+"""Redis, shared by every module: one pool a process, short time-outs, and a guard.
+
+The guard makes a dead or hanging Redis cheap: after one failed command the process answers
+``ConnectionError`` at once for a second, instead of waiting for the time-out on every call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import redis
+import redis.asyncio
+from django.conf import settings
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import MaxConnectionsError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+PREFIX = "greekdesk"
+#: Seconds without another try after Redis failed to answer.
+PAUSE_AFTER_FAILURE = 1.0
+
+_UNREACHABLE = (RedisConnectionError, RedisTimeoutError)
+
+
+def key(*parts: str) -> str:
+    """The name of a key of ours: ``key("a", "b")`` is ``greekdesk:a:b``."""
+    return ":".join((PREFIX, *parts))
+
+
+class RedisGuard:
+    """Remembers, for one pool of one process, that Redis just failed to answer."""
+
+    def __init__(self) -> None:
+        self._closed_until = 0.0
+
+    def check(self) -> None:
+        if time.monotonic() < self._closed_until:
+            raise RedisConnectionError("Redis did not answer a moment ago; not asked again yet.")
+
+    def record(self, error: Exception) -> None:
+        if not isinstance(error, MaxConnectionsError):
+            self._closed_until = time.monotonic() + PAUSE_AFTER_FAILURE
+
+    def reset(self) -> None:
+        self._closed_until = 0.0
+
+
+class GuardedPool(redis.ConnectionPool):
+    """A connection pool with the guard of its server."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # A connection that the server closed while idle is reopened once; a time-out is final.
+        kwargs.setdefault("retry", Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)))
+        super().__init__(*args, **kwargs)
+        self.guard = RedisGuard()
+
+    def get_connection(self, *args: Any, **kwargs: Any) -> Any:
+        self.guard.check()
+        try:
+            return super().get_connection(*args, **kwargs)
+        except _UNREACHABLE as error:
+            self.guard.record(error)
+            raise
+
+
+class GuardedPipeline(redis.client.Pipeline):
+    """A pipeline that tells the guard when Redis does not answer."""
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        try:
+            return super().execute(raise_on_error)
+        except _UNREACHABLE as error:
+            _record(self.connection_pool, error)
+            raise
+
+
+class GuardedRedis(redis.Redis):
+    """The client of our own keys and of Django's cache (``REDIS_CLIENT_CLASS``)."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        try:
+            return super().execute_command(*args, **options)
+        except _UNREACHABLE as error:
+            _record(self.connection_pool, error)
+            raise
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> GuardedPipeline:
+        return GuardedPipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
+
+
+def _record(pool: redis.ConnectionPool, error: Exception) -> None:
+    if isinstance(pool, GuardedPool):
+        pool.guard.record(error)
+
+
+_clients: dict[str, GuardedRedis] = {}
+_clients_lock = threading.Lock()
+
+
+def redis_client() -> redis.Redis:
+    """The process's client of ``REDIS_URL``; answers are ``str``. Thread-safe and fork-safe.
+
+    Raises ``redis.exceptions.RedisError`` from any command while Redis is away.
+    """
+    url = settings.REDIS_URL
+    client = _clients.get(url)
+    if client is None:
+        with _clients_lock:
+            client = _clients.get(url)
+            if client is None:
+                pool = GuardedPool.from_url(url, **_options())
+                client = _clients[url] = GuardedRedis(connection_pool=pool)
+    return client
+
+
+_async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, redis.asyncio.Redis]] = (
+    WeakKeyDictionary()
+)
+
+
+def async_redis_client() -> redis.asyncio.Redis:
+    """The running event loop's client of ``REDIS_URL``; answers are ``str``."""
+    url = settings.REDIS_URL
+    clients = _async_clients.setdefault(asyncio.get_running_loop(), {})
+    if url not in clients:
+        retry = AsyncRetry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
+        clients[url] = redis.asyncio.Redis.from_url(url, retry=retry, **_options())
+    return clients[url]
+
+
+def reset_guards() -> None:
+    """Ask Redis again at once: for a test that just restarted it."""
+    for client in _clients.values():
+        if isinstance(client.connection_pool, GuardedPool):
+            client.connection_pool.guard.reset()
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "decode_responses": True,
+        "socket_timeout": settings.REDIS_SOCKET_TIMEOUT,
+        "socket_connect_timeout": settings.REDIS_SOCKET_TIMEOUT,
+        "max_connections": settings.REDIS_MAX_CONNECTIONS,
+    }
