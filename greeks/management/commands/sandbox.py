@@ -69,9 +69,14 @@ class Command(BaseCommand):
             )
         except ApplicationError as error:
             raise CommandError(error.message) from error
-        # uvicorn raises the signal again once it has stopped; a stop that was asked for is no error.
+
+        # Also while uvicorn starts; it raises the signal again once it has stopped, and a stop
+        # that was asked for is no error.
+        def stop(*_: object) -> None:
+            sandbox.stop()
+
         for wanted in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(wanted, lambda number, frame: None)
+            signal.signal(wanted, stop)
         self._announce(sandbox, as_json=options["json"])
         sandbox.run()
         if not options["json"]:
