@@ -7,3 +7,6 @@ class AuthTokensConfig(AppConfig):
     name = "auth_tokens"
     verbose_name = "Access and tokens"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from auth_tokens import receivers, schema  # noqa: F401

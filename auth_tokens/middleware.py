@@ -1,0 +1,60 @@
+"""What a request knows about the person behind it, for the code below the views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+
+from auth_tokens.actor import acting_as
+from auth_tokens.models import User
+from auth_tokens.time_zones import time_zone_of
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+def signed_in_user(request: HttpRequest) -> User | None:
+    """The session's user. Asks neither session nor database where there is no session cookie."""
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return None
+    return request.user if isinstance(request.user, User) else None
+
+
+class ActorMiddleware:
+    """Name the signed-in person as the actor of whatever the request changes (audit trail)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        with acting_as(lambda: signed_in_user(request)):
+            return self.get_response(request)
+
+
+class TimeZoneMiddleware:
+    """Show times on pages in the zone the person chose.
+
+    API views are left in UTC: their bodies are the same for everyone who may read them, and
+    clients convert.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            return self.get_response(request)
+        finally:
+            timezone.deactivate()
+
+    def process_view(
+        self, request: HttpRequest, view: Any, arguments: Any, keywords: Any
+    ) -> HttpResponseBase | None:
+        is_api_view = hasattr(view, "cls")
+        user = None if is_api_view else signed_in_user(request)
+        if user is not None and user.time_zone:
+            timezone.activate(time_zone_of(user.time_zone))
+        return None

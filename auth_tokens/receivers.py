@@ -1,0 +1,165 @@
+"""What log-ins and permission changes leave behind: audit events, and revoked sessions.
+
+Signals catch every way in: pages, the admin, commands, a shell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from axes.handlers.proxy import AxesProxyHandler
+from axes.helpers import get_cool_off
+from axes.signals import user_locked_out
+from django.contrib.auth.models import Group
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db.models.signals import m2m_changed, post_save, pre_save
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from auth_tokens.models import AuditEvent, User
+from auth_tokens.services.audit import audit_event_record
+from auth_tokens.services.revocation import sessions_revoke
+from config.core.clock import now
+from config.core.middleware import client_address
+
+_ACCESS_FIELDS = ("is_active", "is_staff", "is_superuser", "password")
+_M2M_ACTIONS = ("post_add", "post_remove", "pre_clear")
+
+
+@receiver(user_logged_in)
+def record_log_in(request: HttpRequest | None, user: User, **_: Any) -> None:
+    audit_event_record(
+        event="session.started", subject=user.get_username(), detail=_address(request), actor=user
+    )
+
+
+@receiver(user_logged_out)
+def record_log_out(request: HttpRequest | None, user: User | None, **_: Any) -> None:
+    if user is None:
+        return
+    audit_event_record(
+        event="session.ended", subject=user.get_username(), detail=_address(request), actor=user
+    )
+    sessions_revoke(user_ids=[user.pk])
+
+
+@receiver(user_login_failed)
+def record_refused_log_in(
+    credentials: Mapping[str, Any], request: HttpRequest | None = None, **_: Any
+) -> None:
+    """Record a refused log-in; tries during a lock-out are not written one by one."""
+    if request is not None and AxesProxyHandler.is_locked(request, dict(credentials)):
+        return
+    audit_event_record(
+        event="session.refused",
+        subject=_known_username(credentials.get("username")),
+        detail=_address(request),
+    )
+
+
+@receiver(user_locked_out)
+def record_lock_out(request: HttpRequest, username: str | None, **_: Any) -> None:
+    """Record a lock-out once in its cool-off, however often it is run into."""
+    subject, detail = _known_username(username), _address(request)
+    cool_off = get_cool_off(request)
+    earlier = AuditEvent.objects.filter(event="session.locked_out", subject=subject, detail=detail)
+    if cool_off is not None:
+        earlier = earlier.filter(at__gt=now() - cool_off)
+    if not earlier.exists():
+        audit_event_record(event="session.locked_out", subject=subject, detail=detail)
+
+
+@receiver(pre_save, sender=User)
+def remember_access(instance: User, update_fields: frozenset[str] | None, **_: Any) -> None:
+    """Note what the row allows before it is written, unless nothing of it is being written."""
+    watched = [f for f in _ACCESS_FIELDS if update_fields is None or f in update_fields]
+    instance._access_before = (  # type: ignore[attr-defined]
+        User.objects.filter(pk=instance.pk).values(*watched).first()
+        if watched and instance.pk is not None
+        else None
+    )
+
+
+@receiver(post_save, sender=User)
+def record_access_change(instance: User, created: bool, **_: Any) -> None:
+    before: dict[str, Any] | None = instance.__dict__.pop("_access_before", None)
+    if created:
+        audit_event_record(
+            event="user.created",
+            subject=instance.get_username(),
+            detail={"is_staff": instance.is_staff, "is_superuser": instance.is_superuser},
+        )
+        return
+    changed = [name for name, value in (before or {}).items() if getattr(instance, name) != value]
+    if not changed:
+        return
+    if "password" in changed:
+        audit_event_record(event="user.password_changed", subject=instance.get_username())
+    flags = {name: getattr(instance, name) for name in changed if name != "password"}
+    if flags:
+        audit_event_record(
+            event="user.access_changed", subject=instance.get_username(), detail=flags
+        )
+    sessions_revoke(user_ids=[instance.pk])
+
+
+@receiver(m2m_changed, sender=User.groups.through)
+@receiver(m2m_changed, sender=User.user_permissions.through)
+def record_membership_change(
+    instance: Any, action: str, reverse: bool, model: type[Any], pk_set: set[int] | None, **_: Any
+) -> None:
+    """Groups or permissions of users changed, from the user's side or from the other."""
+    if action not in _M2M_ACTIONS:
+        return
+    if reverse:
+        users = instance.user_set.all() if pk_set is None else User.objects.filter(pk__in=pk_set)
+        affected = list(users)
+        granted = [str(instance)]
+    else:
+        affected = [instance]
+        granted = sorted(str(row) for row in model._default_manager.filter(pk__in=pk_set or ()))
+    for user in affected:
+        audit_event_record(
+            event="user.access_changed",
+            subject=user.get_username(),
+            detail={"action": action.partition("_")[2], "of": granted},
+        )
+    sessions_revoke(user_ids=[user.pk for user in affected])
+
+
+@receiver(m2m_changed, sender=Group.permissions.through)
+def record_group_change(
+    instance: Any, action: str, reverse: bool, model: type[Any], pk_set: set[int] | None, **_: Any
+) -> None:
+    """A group may do more or less: so may its members."""
+    if action not in _M2M_ACTIONS:
+        return
+    if reverse:
+        affected = instance.group_set.all()
+        groups = list(affected if pk_set is None else Group.objects.filter(pk__in=pk_set))
+        granted = [str(instance)]
+    else:
+        groups = [instance]
+        granted = sorted(str(row) for row in model._default_manager.filter(pk__in=pk_set or ()))
+    for group in groups:
+        audit_event_record(
+            event="group.permissions_changed",
+            subject=group.name,
+            detail={"action": action.partition("_")[2], "of": granted},
+        )
+    members = User.objects.filter(groups__in=groups).values_list("pk", flat=True)
+    sessions_revoke(user_ids=members)
+
+
+def _known_username(offered: object) -> str:
+    """The name if it is somebody's; people type passwords into the wrong field, so no others."""
+    name = str(offered or "")
+    # PostgreSQL refuses NUL in text.
+    if "\x00" not in name and User.objects.filter(username=name).exists():
+        return name
+    return "unknown user"
+
+
+def _address(request: HttpRequest | None) -> dict[str, str]:
+    return {"address": client_address(request)} if request is not None else {}

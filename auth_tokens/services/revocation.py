@@ -1,0 +1,23 @@
+"""Telling every process that what a person may do has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from config.core.hub import announce
+
+
+def sessions_revoke(*, user_ids: Iterable[int]) -> None:
+    """After commit, have each person's open websockets closed and cached grants dropped.
+
+    Clients whose session is still good connect again with what they may see now. The announcement
+    is lost if Redis is down: sockets check their session each minute besides.
+    """
+    for user_id in sorted(set(user_ids)):
+        transaction.on_commit(lambda user_id=user_id: _announce(user_id))  # type: ignore[misc]
+
+
+def _announce(user_id: int) -> None:
+    announce(f"user.{user_id}", {"type": "session.revoked"})

@@ -1,0 +1,13 @@
+"""Changes people make to themselves."""
+
+from __future__ import annotations
+
+from auth_tokens.models import User
+from auth_tokens.time_zones import time_zone_checked
+
+
+def user_choose_time_zone(*, user: User, time_zone: str) -> User:
+    """Store the IANA zone the user sees times in; empty means UTC. Raises ``InvalidInput``."""
+    user.time_zone = time_zone_checked(time_zone)
+    user.save(update_fields=["time_zone"])
+    return user

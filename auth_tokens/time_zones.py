@@ -1,0 +1,43 @@
+"""The time zones a person may choose to see times in."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from config.core.errors import InvalidInput
+
+
+@lru_cache(maxsize=1)
+def time_zone_names() -> tuple[str, ...]:
+    """All IANA names by region and city (and ``UTC``), sorted: no abbreviations, no old aliases."""
+    regions = (
+        "Africa/",
+        "America/",
+        "Antarctica/",
+        "Arctic/",
+        "Asia/",
+        "Atlantic/",
+        "Australia/",
+        "Europe/",
+        "Indian/",
+        "Pacific/",
+    )
+    return ("UTC", *sorted(name for name in available_timezones() if name.startswith(regions)))
+
+
+def time_zone_checked(name: str) -> str:
+    """The name, if it is one of ``time_zone_names`` or empty (UTC). Raises ``InvalidInput``."""
+    if name and name not in time_zone_names():
+        raise InvalidInput(
+            "Unknown time zone.", fields={"time_zone": "an IANA name such as Europe/Zurich"}
+        )
+    return name
+
+
+def time_zone_of(name: str) -> ZoneInfo:
+    """The zone with a stored name; UTC for an empty name or one the machine no longer knows."""
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")

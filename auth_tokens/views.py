@@ -1,0 +1,96 @@
+"""The account pages: tokens, time zone, password. Log-in and log-out are Django's own views."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import PasswordChangeView
+from django.contrib.messages.views import SuccessMessageMixin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from auth_tokens.forms import ApiTokenForm, TimeZoneForm
+from auth_tokens.models import User
+from auth_tokens.selectors import api_tokens_of
+from auth_tokens.services.api_tokens import IssuedToken, api_token_create, api_token_revoke
+from auth_tokens.services.users import user_choose_time_zone
+from config.core.clock import now
+from config.core.errors import ApplicationError, NotFound
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def api_tokens(request: HttpRequest) -> HttpResponse:
+    """List the user's tokens; POST makes one and shows its text, this once.
+
+    The answer to the POST is the page itself: redirecting would mean keeping the text somewhere.
+    """
+    user = cast("User", request.user)
+    form = ApiTokenForm(request.POST if request.method == "POST" else None)
+    issued: IssuedToken | None = None
+    if form.is_valid():
+        try:
+            issued = api_token_create(
+                user=user,
+                name=form.cleaned_data["name"],
+                scope=form.cleaned_data["scope"],
+                expires_at=form.expires_at(),
+            )
+            form = ApiTokenForm()
+        except ApplicationError as error:
+            form.add_error(None, error.message)
+    status = 400 if form.errors else 201 if issued else 200
+    context = {"form": form, "issued": issued, "tokens": api_tokens_of(user), "now": now()}
+    return render(request, "auth_tokens/api_tokens.html", context, status=status)
+
+
+@login_required
+@require_POST
+def api_token_revocation(request: HttpRequest, token_id: int) -> HttpResponse:
+    """Revoke one of the user's own tokens."""
+    user = cast("User", request.user)
+    try:
+        if not api_tokens_of(user).filter(pk=token_id).exists():
+            raise NotFound("No such token.")
+        token = api_token_revoke(actor=user, token_id=token_id)
+    except NotFound as error:
+        return render(
+            request, "auth_tokens/not_found.html", {"message": error.message}, status=error.status
+        )
+    messages.success(request, f"Token “{token.name}” is revoked.")
+    return redirect("api_tokens")
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def time_zone(request: HttpRequest) -> HttpResponse:
+    """Choose the zone in which times are shown."""
+    user = cast("User", request.user)
+    form = TimeZoneForm(
+        request.POST if request.method == "POST" else None, initial={"time_zone": user.time_zone}
+    )
+    if form.is_valid():
+        user_choose_time_zone(user=user, time_zone=form.cleaned_data["time_zone"])
+        messages.success(request, "Times are now shown in your zone.")
+        return redirect("time_zone")
+    return render(
+        request,
+        "auth_tokens/time_zone.html",
+        {"form": form, "now": now()},
+        status=400 if form.errors else 200,
+    )
+
+
+class PasswordChange(SuccessMessageMixin[object], PasswordChangeView):  # type: ignore[type-var]
+    """Change one's password: other sessions of the user end, this one stays."""
+
+    template_name = "registration/password_change_form.html"
+    success_url = reverse_lazy("password_change")
+    success_message = "Your password is changed. Other sessions of yours have ended."
