@@ -190,7 +190,7 @@ CACHES = {
     }
 }
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
-SESSION_ENGINE = "auth_tokens.sessions"
+SESSION_ENGINE = "auth_tokens.session_store"
 
 # Threads that run Django's pages and API in one web process.
 WEB_THREADS = env.int("WEB_THREADS", default=4)

@@ -1,0 +1,43 @@
+"""Sessions in the database, with a brief copy in the cache.
+
+Django keeps the cached copy as long as the session lives. A log-out while the cache is away cannot
+delete it, and the ended session would be good again for days once the cache is back. Here a copy
+lives for a minute, so that an ended session is ended everywhere within that time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.backends.cached_db import SessionStore as CachedSessionStore
+from django.core.cache import BaseCache, caches
+
+COPY_SECONDS = 60
+
+
+class SessionStore(CachedSessionStore):
+    """Django's ``cached_db`` with copies that live for at most ``COPY_SECONDS``."""
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)
+        self._cache: Any = BriefCache(caches[settings.SESSION_CACHE_ALIAS])
+
+
+class BriefCache:
+    """A cache whose entries live for at most ``COPY_SECONDS``, whatever the writer asked for."""
+
+    def __init__(self, cache: BaseCache) -> None:
+        self._cache = cache
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def set(self, key: str, value: Any, timeout: float) -> None:
+        self._cache.set(key, value, min(timeout, COPY_SECONDS))
+
+    async def aset(self, key: str, value: Any, timeout: float) -> None:
+        await self._cache.aset(key, value, min(timeout, COPY_SECONDS))
