@@ -1,0 +1,285 @@
+"""The portfolio API: the documented body, clear refusals, and nothing of anybody else's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import DjangoAssertNumQueries
+
+from auth_tokens.models import User
+from config.core.clock import now
+from portfolio.models import Account, AccountAccess, AccountHistory, SyncRun
+from portfolio.selectors.books import books
+from tests.factories import (
+    AccountFactory,
+    AccountStatusFactory,
+    PositionFactory,
+    UserFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+FAST = "/api/portfolio/risk-monitor/fast"
+POSITION_FIELDS = {
+    "id", "account_id", "symbol", "instrument_type", "underlying", "expiry", "strike", "right",
+    "dte", "quantity", "multiplier", "avg_price", "price", "market_value", "unrealized_pnl",
+    "daily_change", "daily_change_percent", "delta", "gamma", "theta", "vega", "iv",
+    "greeks_source", "greeks_as_of",
+}  # fmt: skip
+TOTAL_FIELDS = {
+    "delta", "dollar_delta", "beta_weighted_delta", "gamma", "theta", "vega", "theta_to_net_liq",
+    "margin_use", "by_underlying", "by_expiry",
+}  # fmt: skip
+ACCOUNT_FIELDS = {
+    "account_id", "broker", "net_liquidation", "buying_power", "excess_liquidity", "maint_margin",
+    "unrealized_pnl", "realized_pnl", "last_synced",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _no_books_of_other_tests() -> Iterator[None]:
+    books.clear()
+    yield
+    books.clear()
+
+
+@pytest.fixture
+def trader() -> User:
+    return UserFactory()
+
+
+@pytest.fixture
+def signed_in(trader: User) -> Client:
+    client = Client()
+    client.force_login(trader)
+    return client
+
+
+def synced_account(owner: User, **values: Any) -> Account:
+    account: Account = AccountFactory(owner=owner, last_synced_at=now(), **values)
+    AccountStatusFactory(account=account)
+    PositionFactory(account=account)
+    return account
+
+
+def read(client: Client, url: str = FAST) -> dict[str, Any]:
+    response = client.get(url)
+    assert response.status_code == 200, response.content
+    return json.loads(response.content)  # type: ignore[no-any-return]
+
+
+def test_body_has_every_documented_field(trader: User, signed_in: Client) -> None:
+    synced_account(trader)
+    body = read(signed_in, f"{FAST}?refresh_greeks_async=false")
+    assert {"as_of", "stale", "refreshing", "simulated", "accounts", "positions", "totals",
+            "scenarios", "schema"} <= body.keys()  # fmt: skip
+    assert body["accounts"][0].keys() >= ACCOUNT_FIELDS
+    assert body["positions"][0].keys() >= POSITION_FIELDS
+    assert body["totals"].keys() >= TOTAL_FIELDS
+    assert {"worst", "grid_url"} == body["scenarios"].keys()
+    assert body["stale"] is False
+    assert body["totals"]["delta"] == pytest.approx(60.0)
+
+
+def test_decimals_are_json_numbers_ids_strings_and_missing_is_null(
+    trader: User, signed_in: Client
+) -> None:
+    account = synced_account(trader)
+    PositionFactory(account=account, price=None, market_value=None, delta_raw=None)
+    rows = read(signed_in, f"{FAST}?refresh_greeks_async=false")["positions"]
+    assert {row["quantity"] for row in rows} == {-2}
+    assert all(isinstance(row["id"], str) for row in rows)
+    missing = next(row for row in rows if row["price"] is None)
+    assert missing["market_value"] is None
+    assert missing["delta"] is None
+
+
+def test_other_users_account_is_404_like_an_unknown_one(signed_in: Client) -> None:
+    foreign = synced_account(UserFactory())
+    for account_id in (foreign.account_id, "DU9999999"):
+        response = signed_in.get(f"{FAST}?account_id={account_id}")
+        assert response.status_code == 404
+        assert response.json()["error"]["code"] == "not_found"
+        assert "request_id" in response.json()["error"]
+
+
+def test_disabled_account_is_not_served(trader: User, signed_in: Client) -> None:
+    account = synced_account(trader, enabled=False)
+    assert signed_in.get(f"{FAST}?account_id={account.account_id}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("colour=red", "colour"),
+        ("use_cached_greeks=perhaps", "use_cached_greeks"),
+        ("account_id=%00", "account_id"),
+        ("account_id=" + "A" * 100, "account_id"),
+    ],
+)
+def test_bad_parameter_is_400_naming_the_field(signed_in: Client, query: str, field: str) -> None:
+    response = signed_in.get(f"{FAST}?{query}")
+    assert response.status_code == 400
+    assert field in response.json()["error"]["fields"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("resolution=fortnight", "resolution"),
+        ("start=2026-13-01", "start"),
+        ("start=2026-11-20&end=2026-11-01", "start"),
+    ],
+)
+def test_history_refuses_impossible_ranges(signed_in: Client, query: str, field: str) -> None:
+    response = signed_in.get(f"/api/portfolio/history?{query}")
+    assert response.status_code == 400
+    assert field in response.json()["error"]["fields"]
+
+
+def test_unchanged_book_answers_304(trader: User, signed_in: Client) -> None:
+    account = synced_account(trader)
+    first = signed_in.get(f"{FAST}?refresh_greeks_async=false")
+    again = signed_in.get(
+        f"{FAST}?refresh_greeks_async=false", headers={"If-None-Match": first["ETag"]}
+    )
+    assert again.status_code == 304
+    assert not again.content
+    Account.objects.filter(pk=account.pk).update(book_version=7)
+    changed = signed_in.get(
+        f"{FAST}?refresh_greeks_async=false", headers={"If-None-Match": first["ETag"]}
+    )
+    assert changed.status_code == 200
+
+
+def test_private_answers_are_not_for_shared_caches(trader: User, signed_in: Client) -> None:
+    synced_account(trader)
+    response = signed_in.get(f"{FAST}?refresh_greeks_async=false")
+    assert response["Cache-Control"] == "private, no-cache"
+    assert {"Cookie", "Authorization"} <= {name.strip() for name in response["Vary"].split(",")}
+
+
+def test_new_version_is_read_anew(trader: User, signed_in: Client) -> None:
+    account = synced_account(trader)
+    url = f"{FAST}?refresh_greeks_async=false"
+    assert read(signed_in, url)["positions"][0]["price"] == 4
+    account.positions.update(price=Decimal("4.25"))
+    Account.objects.filter(pk=account.pk).update(book_version=1)
+    assert read(signed_in, url)["positions"][0]["price"] == 4.25
+
+
+def test_warm_read_of_the_risk_monitor_has_a_query_budget(
+    trader: User, signed_in: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(3):
+        synced_account(trader)
+    url = f"{FAST}?refresh_greeks_async=false"
+    read(signed_in, url)
+    # Session, user, accounts with their status; the book comes from the process's copy.
+    with django_assert_max_num_queries(3):
+        read(signed_in, url)
+
+
+def test_cold_read_does_not_ask_once_a_position(
+    trader: User, signed_in: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    account = synced_account(trader)
+    for _ in range(30):
+        PositionFactory(account=account)
+    with django_assert_max_num_queries(5):
+        body = read(signed_in, f"{FAST}?refresh_greeks_async=false")
+    assert len(body["positions"]) == 31
+
+
+def test_stale_book_is_labelled_and_asks_for_a_sync(trader: User, signed_in: Client) -> None:
+    account = synced_account(trader)
+    Account.objects.filter(pk=account.pk).update(last_synced_at=now() - timedelta(minutes=5))
+    body = read(signed_in, f"{FAST}?refresh_greeks_async=false")
+    assert body["stale"] is True
+    assert SyncRun.objects.filter(account=account, trigger=SyncRun.Trigger.STALE).count() == 1
+
+
+def test_post_sync_answers_202_with_a_run_to_follow(trader: User, signed_in: Client) -> None:
+    account = synced_account(trader)
+    response = signed_in.post(
+        "/api/portfolio/sync", {"account_id": account.account_id}, content_type="application/json"
+    )
+    assert response.status_code == 202
+    status = signed_in.get(response.json()["runs"][0]["status_url"]).json()
+    assert status["id"] == response.json()["run_id"]
+    assert status["account_id"] == account.account_id
+    assert status["outcome"] == "running"
+
+
+def test_viewer_reads_a_shared_account_but_may_not_sync_it(trader: User, signed_in: Client) -> None:
+    shared = synced_account(UserFactory())
+    AccountAccess.objects.create(user=trader, account=shared, role=AccountAccess.Role.VIEWER)
+    assert read(signed_in, f"{FAST}?account_id={shared.account_id}&refresh_greeks_async=false")
+    response = signed_in.post(
+        "/api/portfolio/sync", {"account_id": shared.account_id}, content_type="application/json"
+    )
+    assert response.status_code == 403
+    assert response.json()["error"]["code"] == "forbidden"
+
+
+def test_history_sums_accounts_and_shows_gaps(trader: User, signed_in: Client) -> None:
+    minute = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+    for index, values in enumerate(([100, 101], [50, None])):
+        account = synced_account(trader, account_id=f"DU{index}")
+        for step, value in enumerate(values):
+            AccountHistory.objects.create(
+                account=account,
+                minute=minute + timedelta(minutes=step),
+                session_date=minute.date(),
+                net_liquidation=value,
+                delta=1.5,
+                source="ibkr",
+                as_of=minute,
+            )
+    series = read(signed_in, "/api/portfolio/history")["series"]
+    assert series["net_liquidation"] == [150, None]
+    assert series["delta"] == [3.0, 3.0]
+    assert len(series["at"]) == 2
+
+
+def private_routes() -> list[str]:
+    """Every address below /api and the pages that take no argument, from the URLconf itself."""
+    found: list[str] = []
+
+    def walk(patterns: Any, prefix: str) -> None:
+        for pattern in patterns:
+            path = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                walk(pattern.url_patterns, path)
+            elif isinstance(pattern, URLPattern) and "<" not in path:
+                found.append("/" + path)
+
+    walk(get_resolver().url_patterns, "")
+    open_to_all = ("/health", "/metrics", "/accounts/log", "/admin")
+    return [path for path in found if not path.startswith(open_to_all) and "^" not in path]
+
+
+@pytest.mark.parametrize("path", private_routes())
+def test_no_route_answers_a_stranger(client: Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code in (301, 302, 401, 403, 405), path
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in private_routes() if path.startswith("/api/portfolio/")]
+)
+def test_no_route_shows_another_users_account(signed_in: Client, path: str) -> None:
+    foreign = synced_account(UserFactory(), account_id="DU7777777", label="SECRETLABEL")
+    response = signed_in.get(path)
+    assert foreign.account_id.encode() not in response.content
+    assert b"SECRETLABEL" not in response.content
+    for account_id in (foreign.account_id,):
+        named = signed_in.get(path, {"account_id": account_id})
+        assert named.status_code in (400, 404, 405), path
