@@ -1,0 +1,150 @@
+"""The database's circuit breaker (document 001 §5), the same for PostgreSQL and SQLite.
+
+Its state is the process's own: whether this process reaches the database is its own question, and
+a breaker kept in Redis would tie the one to the other.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.utils import InterfaceError, OperationalError
+
+from config.core.errors import DatabaseUnavailable
+
+logger = structlog.get_logger(__name__)
+
+# The server answers: the query waited too long or the file is busy. Not a reason to stop asking.
+_BUSY = ("locked", "busy", "timeout", "deadlock", "could not serialize", "canceling statement")
+_BUSY_STATES = ("40", "55", "57014")
+
+
+class DatabaseBreaker:
+    """Opens after ``failures`` lost connections in a row; one caller probes after ``cool_down``."""
+
+    def __init__(self, *, failures: int = 3, cool_down: float = 2.0) -> None:
+        self.failures = failures
+        self.cool_down = cool_down
+        self._lock = threading.Lock()
+        self._failed = 0
+        self._open_until = 0.0
+
+    def check(self) -> None:
+        """Raise ``DatabaseUnavailable`` while open. After the cool-down one caller gets through."""
+        moment = time.monotonic()
+        with self._lock:
+            if self._failed < self.failures:
+                return
+            if moment < self._open_until:
+                raise DatabaseUnavailable("The database is not reachable; it is asked again soon.")
+            self._open_until = moment + self.cool_down
+
+    def record_success(self) -> None:
+        if self._failed:
+            with self._lock:
+                self._failed = 0
+
+    def record_failure(self) -> None:
+        with self._lock:
+            self._failed += 1
+            if self._failed >= self.failures:
+                self._open_until = time.monotonic() + self.cool_down
+
+    @property
+    def is_open(self) -> bool:
+        with self._lock:
+            return self._failed >= self.failures and time.monotonic() < self._open_until
+
+
+_breaker = DatabaseBreaker()
+
+
+def database_breaker() -> DatabaseBreaker:
+    """The breaker of this process."""
+    return _breaker
+
+
+@contextmanager
+def database_guard(alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Run database work, as ``with database_guard():`` or ``@database_guard()``, outside ``atomic``.
+
+    Raises ``DatabaseUnavailable`` at once while the breaker is open, and instead of the driver's
+    error when the connection is lost or the database is too busy. Errors of the query itself
+    (constraints, SQL) pass through.
+    """
+    _breaker.check()
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        if _is_busy(error):
+            _breaker.record_success()
+            raise DatabaseUnavailable("The database is too busy to answer now.") from error
+        _breaker.record_failure()
+        _drop_connection(alias)
+        logger.warning("database.connection_lost", reason=type(error).__name__)
+        raise DatabaseUnavailable("The database is not reachable.") from error
+    except Exception:
+        # It answered, with an error of the query or of the code around it.
+        _breaker.record_success()
+        raise
+    _breaker.record_success()
+
+
+def _is_busy(error: Exception) -> bool:
+    state = str(getattr(error.__cause__, "sqlstate", None) or "")
+    if state:
+        return state.startswith(_BUSY_STATES)
+    text = str(error).lower()
+    return any(word in text for word in _BUSY)
+
+
+def _drop_connection(alias: str) -> None:
+    """The next use of this thread connects anew."""
+    connection = connections[alias]
+    if not connection.in_atomic_block:
+        connection.close()
+
+
+# --- Probe ------------------------------------------------------------------------------------
+_probe_lock = threading.Lock()
+
+
+class _Probe(threading.Thread):
+    """Asks the database one question in a thread, so that a hanging server hangs nobody else."""
+
+    def __init__(self) -> None:
+        super().__init__(name="database-probe", daemon=True)
+        self.problem: str | None = "The database does not answer."
+        self.started_at = time.monotonic()
+
+    def run(self) -> None:
+        connection = connections[DEFAULT_DB_ALIAS]
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+                cursor.fetchone()
+            self.problem = None
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+            self.problem = f"The database is not reachable ({type(error).__name__})."
+        finally:
+            connections.close_all()
+
+
+_running_probe: _Probe | None = None
+
+
+def probe_database(*, wait_up_to: float = 2.0) -> str | None:
+    """``None`` when the database answers within the wait, else what is wrong, without secrets."""
+    global _running_probe
+    with _probe_lock:
+        probe = _running_probe
+        if probe is None or not probe.is_alive():
+            probe = _running_probe = _Probe()
+            probe.start()
+    probe.join(wait_up_to)
+    return "The database does not answer." if probe.is_alive() else probe.problem

@@ -1,0 +1,162 @@
+"""Is the desk able to work: checks that the apps register, and heartbeats of the processes.
+
+``GET /health`` answers 503 only when the database is gone; everything else that is wrong makes it
+``degraded``, because pages keep answering from what is stored.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import structlog
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from redis.exceptions import RedisError
+
+from config.core.clock import now
+from config.core.database import probe_database
+from config.core.redis_client import key, redis_client
+
+logger = structlog.get_logger(__name__)
+
+Status = Literal["ok", "degraded", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check's answer. ``age_seconds``: how old the fact is; ``detail`` holds no secret."""
+
+    status: Status
+    age_seconds: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthStatus:
+    """All checks together. ``down`` only when the database is."""
+
+    status: Status
+    checks: Mapping[str, CheckResult]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "status": self.status,
+            "checks": {name: asdict(result) for name, result in self.checks.items()},
+        }
+
+
+Check = Callable[[], CheckResult]
+
+_checks: dict[str, Check] = {}
+
+
+def register_check(name: str) -> Callable[[Check], Check]:
+    """Decorate a function that looks at one thing in well under a second."""
+
+    def decorate(check: Check) -> Check:
+        if name in _checks and _checks[name] is not check:
+            raise ValueError(f"health check {name} is registered twice")
+        _checks[name] = check
+        return check
+
+    return decorate
+
+
+def run_checks() -> HealthStatus:
+    """Run every registered check. One that raises counts as down and is logged."""
+    results = {name: _run(name, check) for name, check in sorted(_checks.items())}
+    if results["database"].status == "down":
+        return HealthStatus("down", results)
+    well = all(result.status == "ok" for result in results.values())
+    return HealthStatus("ok" if well else "degraded", results)
+
+
+def _run(name: str, check: Check) -> CheckResult:
+    try:
+        return check()
+    except Exception as error:
+        logger.exception("health.check_failed", check=name)
+        return CheckResult("down", detail=f"The check failed ({type(error).__name__}).")
+
+
+# --- Heartbeats -------------------------------------------------------------------------------
+_KEPT_SECONDS = 24 * 3600
+_last_beats: dict[str, float] = {}
+_last_beats_lock = threading.Lock()
+
+
+def heartbeat(name: str) -> None:
+    """Write down that ``name`` is alive now: at most once a second a process, and fail-open."""
+    moment = time.monotonic()
+    with _last_beats_lock:
+        if moment - _last_beats.get(name, float("-inf")) < 1.0:
+            return
+        _last_beats[name] = moment
+    try:
+        redis_client().set(key("heartbeat", name), f"{now().timestamp():.3f}", ex=_KEPT_SECONDS)
+    except RedisError:
+        with _last_beats_lock:
+            _last_beats.pop(name, None)
+
+
+def heartbeat_age(name: str) -> float | None:
+    """Seconds since the last heartbeat of ``name``; ``None`` when it was not seen for a day.
+
+    Raises ``redis.exceptions.RedisError`` while Redis is away.
+    """
+    written = redis_client().get(key("heartbeat", name))
+    return None if written is None else max(0.0, now().timestamp() - float(str(written)))
+
+
+def heartbeat_check(name: str, maximum_age: float, *, expected: bool = True) -> Check:
+    """Register the check that ``name`` beat at most ``maximum_age`` seconds ago.
+
+    Never seen is ``degraded`` when it is ``expected``, else ``ok`` (a provider nobody uses yet).
+    """
+
+    @register_check(name)
+    def check() -> CheckResult:
+        try:
+            age = heartbeat_age(name)
+        except RedisError:
+            return CheckResult("degraded", detail="Unknown: Redis is not reachable.")
+        if age is None:
+            return CheckResult("degraded" if expected else "ok", detail="Not seen in the last day.")
+        if age > maximum_age:
+            return CheckResult("degraded", round(age, 1), f"Expected every {maximum_age:g} s.")
+        return CheckResult("ok", round(age, 1))
+
+    return check
+
+
+# --- What is always checked -------------------------------------------------------------------
+@register_check("database")
+def _database() -> CheckResult:
+    problem = probe_database()
+    return CheckResult("ok", 0.0) if problem is None else CheckResult("down", detail=problem)
+
+
+@register_check("redis")
+def _redis() -> CheckResult:
+    try:
+        redis_client().ping()
+    except RedisError as error:
+        return CheckResult("down", detail=f"Redis does not answer ({type(error).__name__}).")
+    return CheckResult("ok", 0.0)
+
+
+heartbeat_check("worker", 60.0)
+heartbeat_check("beat", 60.0)
+
+
+@never_cache
+@require_safe
+def health_view(request: HttpRequest) -> JsonResponse:
+    """``GET /health``, for load balancers and people: no log-in, nothing private in it."""
+    health = run_checks()
+    return JsonResponse(health.as_json(), status=503 if health.status == "down" else 200)

@@ -1,0 +1,293 @@
+"""The one way to call a provider over HTTP."""
+
+from __future__ import annotations
+
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import stamina
+from django.conf import settings
+
+from config.core.errors import (
+    CircuitOpen,
+    ForbiddenError,
+    MalformedResponse,
+    PermanentError,
+    ProviderError,
+    RateLimitedError,
+    RetryableError,
+    UnauthorisedError,
+)
+from config.core.health import heartbeat
+from config.core.http.breaker import CircuitBreaker
+from config.core.http.budget import CallBudget
+from config.core.http.pause import SharedPause
+from config.core.http.responses import (
+    parse_json,
+    read_body,
+    retry_after_seconds,
+    vendor_message,
+)
+from config.core.monitoring import PROVIDER_SECONDS
+from config.core.redaction import is_secret_key
+
+Authorise = Callable[[], Mapping[str, str]]
+
+_LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+#: Seconds of shared pause after a 429 that does not say how long.
+_PAUSE_WITHOUT_RETRY_AFTER = 1.0
+
+
+class HttpCaller:
+    """Calls one provider: keeps connections, retries, budgets, authorises, and maps every failure.
+
+    - no answer in time, dropped connection, 5xx → ``RetryableError`` after jittered retries, at
+      most ``attempts`` tries within ``attempts × timeout`` seconds, budget waits included;
+    - 401 → ``renew`` once, however many threads got one, then the call again →
+      ``UnauthorisedError``;
+    - 403 → ``ForbiddenError``; 429 → ``RateLimitedError``, after waiting and repeating where the
+      wait fits; all processes pause with it (``penalty_seconds`` when the vendor names no wait);
+    - other 3xx and 4xx → ``PermanentError`` with the vendor's message;
+    - not JSON, cut, HTML, larger than allowed → ``MalformedResponse``;
+    - breaker open → ``CircuitOpen`` without a call.
+
+    ``authorise`` gives the headers of each try; ``renew`` may call this caller itself. Messages
+    name provider, method and path: never query, headers or body. Thread-safe.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        base_url: str,
+        *,
+        timeout: float,
+        headers: Mapping[str, str] | None = None,
+        verify: bool | str | ssl.SSLContext = True,
+        budgets: Mapping[str, CallBudget] | None = None,
+        authorise: Authorise | None = None,
+        renew: Callable[[], None] | None = None,
+        attempts: int = 3,
+        penalty_seconds: float = _PAUSE_WITHOUT_RETRY_AFTER,
+        breaker: CircuitBreaker | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.provider = provider
+        self.timeout = timeout
+        self.attempts = attempts
+        self.breaker = breaker or CircuitBreaker(provider, probe_seconds=2 * timeout)
+        self._penalty_seconds = penalty_seconds
+        self._budgets = dict(budgets or {})
+        self._authorise = authorise
+        self._renew = renew
+        self._pause = SharedPause(provider)
+        self._renewal = _Renewal()
+        self._client = httpx.Client(
+            base_url=base_url,
+            timeout=timeout,
+            headers={"User-Agent": settings.USER_AGENT, "Accept": "application/json"}
+            | dict(headers or {}),
+            verify=verify,
+            limits=_LIMITS,
+            follow_redirects=False,
+            transport=transport,
+            # A proxy of the environment is for the internet, never for a gateway on this machine.
+            trust_env=urlsplit(base_url).hostname not in _LOOPBACK,
+        )
+
+    def request_json(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | None = None,
+        retry: bool | None = None,
+        maximum_bytes: int = 20_000_000,
+    ) -> Any:
+        """The decoded JSON answer; ``None`` for 204. ``retry``: by default only GET is repeated."""
+        call = _Call(
+            method=method.upper(),
+            path=path,
+            arguments={"params": params, "json": json, "data": data},
+            maximum_bytes=maximum_bytes,
+            deadline=time.monotonic() + self.timeout * self.attempts,
+        )
+        repeat = call.method == "GET" if retry is None else retry
+        for attempt in stamina.retry_context(
+            on=call.wait_before_retry if repeat else _never,
+            attempts=self.attempts,
+            timeout=self.timeout * self.attempts,
+            wait_initial=0.1,
+            wait_max=2.0,
+            wait_jitter=0.25,
+        ):
+            with attempt:
+                return self._try_with_renewal(call)
+        raise AssertionError("stamina ends by returning or raising")
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _try_with_renewal(self, call: _Call) -> Any:
+        started = time.monotonic()
+        try:
+            return self._try(call)
+        except UnauthorisedError:
+            if self._renew is None or self._renewal.is_ours():
+                raise
+        self._renewal.run_once(self._renew, after=started)
+        return self._try(call)
+
+    def _try(self, call: _Call) -> Any:
+        if (pause := self._pause.remaining()) > 0:
+            raise RateLimitedError(
+                f"{self.provider} asked for a pause.", provider=self.provider, retry_after=pause
+            )
+        self.breaker.check()
+        for prefix, budget in self._budgets.items():
+            if call.path.startswith(prefix):
+                budget.acquire(wait_up_to=max(0.0, call.deadline - time.monotonic()))
+        headers = dict(self._authorise()) if self._authorise else {}
+        started = time.perf_counter()
+        outcome = "ok"
+        try:
+            answer = self._send(call, headers)
+        except RetryableError as error:
+            outcome = error.code
+            self.breaker.record_failure()
+            raise
+        except ProviderError as error:
+            outcome = error.code
+            if not isinstance(error, MalformedResponse):
+                # It answers: refusing a call is not being down.
+                self.breaker.record_success()
+            raise
+        else:
+            self.breaker.record_success()
+            heartbeat(f"provider.{self.provider}")
+            return answer
+        finally:
+            PROVIDER_SECONDS.labels(self.provider, outcome).observe(time.perf_counter() - started)
+
+    def _send(self, call: _Call, headers: dict[str, str]) -> Any:
+        what = f"{self.provider} {call.method} {call.path.partition('?')[0]}"
+        try:
+            with self._client.stream(
+                call.method, call.path, headers=headers, **call.arguments
+            ) as response:
+                body = read_body(
+                    response,
+                    provider=self.provider,
+                    what=what,
+                    maximum_bytes=call.maximum_bytes,
+                    deadline=time.monotonic() + self.timeout,
+                )
+        except httpx.DecodingError:
+            raise MalformedResponse(
+                f"{what}: the answer's compression is broken.", provider=self.provider
+            ) from None
+        except httpx.TransportError as error:
+            # Without the cause: its request holds headers and the whole address.
+            raise RetryableError(
+                f"{what}: no answer ({type(error).__name__}).", provider=self.provider
+            ) from None
+        if response.is_success:
+            if response.status_code == 204:
+                return None
+            return parse_json(
+                body,
+                provider=self.provider,
+                what=what,
+                content_type=response.headers.get("content-type", ""),
+            )
+        secrets = (*_secret_values(headers), *_secret_values(call.arguments))
+        raise self._failure(what, response, vendor_message(body, secrets=secrets))
+
+    def _failure(self, what: str, response: httpx.Response, said: str) -> ProviderError:
+        status = response.status_code
+        message = f"{what}: {status}" + (f" {said}" if said else "")
+        if status == 429:
+            wait = retry_after_seconds(response.headers)
+            self._pause.start(self._penalty_seconds if wait is None else wait)
+            return RateLimitedError(message, provider=self.provider, retry_after=wait)
+        if status >= 500 or status == 408:
+            return RetryableError(message, provider=self.provider)
+        kinds: dict[int, type[ProviderError]] = {401: UnauthorisedError, 403: ForbiddenError}
+        return kinds.get(status, PermanentError)(message, provider=self.provider)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One request of a caller, with the moment (monotonic) after which nothing more is tried."""
+
+    method: str
+    path: str
+    arguments: dict[str, Any]
+    maximum_bytes: int
+    deadline: float
+
+    def wait_before_retry(self, error: Exception) -> bool | float:
+        """stamina's question: whether to try again, or after how many seconds of our own."""
+        if isinstance(error, RateLimitedError):
+            wait = error.retry_after if error.retry_after is not None else 1.0
+            wait += random.uniform(0.0, 0.1)  # noqa: S311 - spreads callers, protects nothing
+            return wait if time.monotonic() + wait < self.deadline else False
+        if isinstance(error, CircuitOpen):
+            return False
+        return isinstance(error, RetryableError) and time.monotonic() < self.deadline
+
+
+class _Renewal:
+    """Renews credentials once for all threads whose calls were refused with the old ones."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._finished_at = float("-inf")
+        self._error: ProviderError | None = None
+        self._thread: int | None = None
+
+    def is_ours(self) -> bool:
+        """Whether this thread is renewing now: a refused call of the renewal renews nothing."""
+        return self._thread == threading.get_ident()
+
+    def run_once(self, renew: Callable[[], None], *, after: float) -> None:
+        """Renew, unless a renewal ended since ``after``: then share how it ended."""
+        with self._lock:
+            if self._finished_at >= after:
+                if self._error is not None:
+                    raise copy(self._error)
+                return
+            self._thread = threading.get_ident()
+            try:
+                renew()
+                self._error = None
+            except ProviderError as error:
+                self._error = error
+                raise
+            finally:
+                self._thread = None
+                self._finished_at = time.monotonic()
+
+
+def _secret_values(arguments: Mapping[str, Any]) -> Iterator[str]:
+    """The values that were sent under secret names, so that an echo of them can be removed."""
+    for name, value in arguments.items():
+        if isinstance(value, Mapping):
+            yield from _secret_values(value)
+        elif isinstance(value, str) and is_secret_key(name):
+            yield value
+            yield value.rpartition(" ")[2]
+
+
+def _never(error: Exception) -> bool:
+    return False

@@ -1,0 +1,103 @@
+"""Reading a provider's answer: bounded, strict about JSON, silent about secrets."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import msgspec
+
+from config.core.clock import now
+from config.core.errors import MalformedResponse, RetryableError
+from config.core.redaction import redact_text
+
+_LONGEST_MESSAGE = 200
+
+
+def read_body(
+    response: httpx.Response, *, provider: str, what: str, maximum_bytes: int, deadline: float
+) -> bytes:
+    """The decompressed body, at most ``maximum_bytes``, complete before ``deadline`` (monotonic).
+
+    Raises ``MalformedResponse`` when it is larger, ``RetryableError`` when it drips in too slowly.
+    """
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_bytes(65536):
+        size += len(chunk)
+        if size > maximum_bytes:
+            raise MalformedResponse(
+                f"{what}: the answer is larger than {maximum_bytes} bytes.", provider=provider
+            )
+        if time.monotonic() > deadline:
+            raise RetryableError(f"{what}: the answer came too slowly.", provider=provider)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def parse_json(body: bytes, *, provider: str, what: str, content_type: str) -> Any:
+    """The decoded body. ``NaN`` and ``Infinity`` pass as floats: adapters turn them to ``None``.
+
+    Raises ``MalformedResponse`` for everything that is not one complete JSON document in UTF-8.
+    """
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        pass
+    try:
+        value = json.loads(body.decode("utf-8"))
+        # A lone surrogate would be refused by the database much later.
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError):
+        kind = re.sub(r"[^\w/+.-]", "", content_type.split(";")[0])[:40] or "no content type"
+        raise MalformedResponse(
+            f"{what}: the answer is not JSON ({kind}, {len(body)} bytes).", provider=provider
+        ) from None
+    return value
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    """``Retry-After`` as seconds from now, from seconds or an HTTP date; ``None`` when unreadable."""
+    text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text):
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - now()).total_seconds())
+
+
+def vendor_message(body: bytes, *, secrets: Iterable[str]) -> str:
+    """What the vendor says went wrong: one short line, redacted; empty when it says nothing."""
+    try:
+        text = _find_message(msgspec.json.decode(body))
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ""
+    text = redact_text(text, also=secrets)
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\s]+", " ", text).strip()[:_LONGEST_MESSAGE]
+
+
+def _find_message(value: Any) -> str:
+    """The message in the vendors' several shapes of an error body."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value:
+        return _find_message(value[0])
+    if isinstance(value, dict):
+        for name in ("message", "error_description", "error", "errors", "reason", "detail"):
+            if value.get(name) and (text := _find_message(value[name])):
+                return text
+        code = value.get("code") or value.get("errorCode")
+        return code if isinstance(code, str) else ""
+    return ""

@@ -1,0 +1,90 @@
+"""One log format for our events and for every library's: structured, bound, redacted."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from config.core.redaction import redact
+
+# What structlog adds itself and no one could have put a secret into.
+_OWN_KEYS = frozenset({"timestamp", "level", "logger"})
+
+
+def redact_event(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """The last step before rendering: message, fields and rendered traceback alike."""
+    kept = {name: event[name] for name in _OWN_KEYS if name in event}
+    cleaned: MutableMapping[str, Any] = redact(
+        {name: value for name, value in event.items() if name not in _OWN_KEYS}
+    )
+    cleaned.update(kept)
+    return cleaned
+
+
+def logging_config(*, json: bool, level: str) -> dict[str, Any]:
+    """``settings.LOGGING``, and structlog set up to go through it.
+
+    ``json``: one JSON object a line for machines, else lines for a person at a terminal.
+    """
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    rendering: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        # Plain tracebacks: no local variables, which hold secrets.
+        structlog.processors.format_exc_info,
+        redact_event,
+    ]
+    if json:
+        rendering.append(structlog.processors.JSONRenderer(default=str))
+    else:
+        rendering.append(structlog.dev.ConsoleRenderer(colors=False, pad_event_to=28))
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "desk": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processors": rendering,
+                "foreign_pre_chain": shared,
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "desk"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # These write whole addresses at INFO, query strings included.
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+            "urllib3": {"level": "WARNING"},
+            # One line a request is written by config.core.monitoring.
+            "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+            "uvicorn": {"handlers": [], "level": "INFO", "propagate": True},
+            "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
+            "celery": {"handlers": [], "level": "INFO", "propagate": True},
+            # A line for each received task, five seconds apart, for ever.
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.beat": {"level": "WARNING"},
+            "django_celery_beat": {"level": "WARNING"},
+            "stamina": {"level": "INFO"},
+            "axes": {"level": "WARNING"},
+        },
+    }

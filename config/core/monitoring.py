@@ -1,0 +1,108 @@
+"""Prometheus metrics: how long requests and providers take. ``GET /metrics`` is restricted."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from config.core.errors import Forbidden
+from config.core.middleware import client_address
+
+logger = structlog.get_logger("config.requests")
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+REQUEST_SECONDS = Histogram(
+    "greekdesk_request_seconds",
+    "Seconds from the first to the last middleware, by route.",
+    ("method", "route", "status"),
+    buckets=_BUCKETS,
+)
+PROVIDER_SECONDS = Histogram(
+    "greekdesk_provider_call_seconds",
+    "Seconds of each try of a provider call, by outcome.",
+    ("provider", "outcome"),
+    buckets=_BUCKETS,
+)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class RequestTimingMiddleware:
+    """One histogram observation and one log line a request; health checks leave no line."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        response = self.get_response(request)
+        seconds = time.perf_counter() - started
+        # The route's pattern, not the address: addresses are endless and may hold anything.
+        route = request.resolver_match.route if request.resolver_match else "unmatched"
+        method = request.method if request.method in _METHODS else "other"
+        REQUEST_SECONDS.labels(method, route, response.status_code).observe(seconds)
+        if route not in ("health", "metrics"):
+            logger.info(
+                "request.finished",
+                method=method,
+                route=route,
+                status=response.status_code,
+                milliseconds=round(seconds * 1000, 1),
+            )
+        return response
+
+
+@never_cache
+@require_safe
+def metrics_view(request: HttpRequest) -> HttpResponse:
+    """Prometheus text, for staff, for the holder of ``METRICS_TOKEN``, and on this machine."""
+    if not _may_read_metrics(request):
+        raise Forbidden("Metrics are for staff or the holder of the metrics token.")
+    return HttpResponse(_collect(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _collect() -> bytes:
+    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        return generate_latest(REGISTRY)
+    # Several web processes: each writes to the folder, any of them answers for all.
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)
+    return generate_latest(registry)
+
+
+def _may_read_metrics(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    if user is not None and user.is_active and user.is_staff:
+        return True
+    scheme, _, offered = request.headers.get("Authorization", "").partition(" ")
+    token = settings.METRICS_TOKEN
+    if token and scheme == "Bearer" and hmac.compare_digest(offered.encode(), token.encode()):
+        return True
+    return _is_on_this_machine(request)
+
+
+def _is_on_this_machine(request: HttpRequest) -> bool:
+    # Behind a proxy of this machine everybody comes from loopback: a forwarded request does not.
+    if request.headers.get("X-Forwarded-For") or request.headers.get("Forwarded"):
+        return False
+    try:
+        return ip_address(client_address(request)).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,104 @@
+"""Secrets never reach a log, an error message or a metric: what looks like one is replaced."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+REDACTED = "[redacted]"
+
+_SECRET_WORDS = (
+    r"(?:access[-_ ]?|refresh[-_ ]?|remember[-_ ]?|session[-_ ]?|api[-_ ]?|client[-_ ]?|csrf[-_ ]?)?"
+    r"(?:tokens?|secrets?|passwords?|passwd|api[-_]?keys?|totp|otp|pin|authorization|cookies?"
+    r"|credentials?|private[-_]?keys?|sessionid)"
+)
+_SECRET_KEY = re.compile(rf"(?:^|[-_. ]){_SECRET_WORDS}(?:$|[-_. ])", re.IGNORECASE)
+# Names that hold a secret word and no secret.
+_HARMLESS_KEY = re.compile(
+    r"(?:^|[-_])(?:token_(?:id|prefix|type|count|provider)|status|expires?|count|name)(?:$|[-_])",
+    re.IGNORECASE,
+)
+_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"\b(Bearer|Basic|Token)\s+[A-Za-z0-9+/_.~=-]{6,}", re.IGNORECASE),
+        r"\1 [redacted]",
+    ),
+    # JSON Web Tokens, wherever they stand.
+    (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
+    (re.compile(r"otpauth://\S+", re.IGNORECASE), REDACTED),
+    # Name and value: JSON, query strings, form bodies, reprs.
+    (
+        re.compile(
+            rf"(?P<name>\b[\w.-]{{0,40}}?{_SECRET_WORDS}[\"']?\s*[=:]\s*)(?P<quote>[\"']?)"
+            r"(?!\[redacted\]|Bearer \[|Basic \[)[^\s\"'&,;{}\[\]()]+",
+            re.IGNORECASE,
+        ),
+        rf"\g<name>\g<quote>{REDACTED}",
+    ),
+    # Passwords in addresses.
+    (re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),
+)
+_SHORTEST_LITERAL = 6
+
+
+def is_secret_key(name: str) -> bool:
+    """Whether a value under this name is a secret."""
+    return bool(_SECRET_KEY.search(name)) and not _HARMLESS_KEY.search(name)
+
+
+def redact_text(text: str, *, also: Iterable[str] = ()) -> str:
+    """``text`` without anything that looks like a secret, is one of the settings', or is ``also``."""
+    for secret in (*_secrets_of_settings(), *also):
+        if len(secret) >= _SHORTEST_LITERAL and secret in text:
+            text = text.replace(secret, REDACTED)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact(value: Any, *, depth: int = 0) -> Any:
+    """A copy of plain data with secrets replaced, by name and by look."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth > 6:
+        return REDACTED
+    if isinstance(value, Mapping):
+        return {
+            name: REDACTED
+            if isinstance(name, str) and is_secret_key(name) and item not in (None, "", True, False)
+            else redact(item, depth=depth + 1)
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redact(item, depth=depth + 1) for item in value]
+    if isinstance(value, bytes):
+        return redact_text(value.decode("utf-8", "replace"))
+    return redact_text(str(value))
+
+
+def _secrets_of_settings() -> tuple[str, ...]:
+    """The literal secrets this process was configured with."""
+    return _read_secrets() if settings.configured else ()
+
+
+@lru_cache(maxsize=1)
+def _read_secrets() -> tuple[str, ...]:
+    found: set[str] = set()
+    for name in dir(settings):
+        value = getattr(settings, name, None) if name.isupper() else None
+        if not isinstance(value, str):
+            continue
+        if re.search(r"(SECRET|TOKEN|PASSWORD|_KEY)(_|$)", name):
+            found.add(value)
+        elif name.endswith("_URL") and "@" in value:
+            found.add(urlsplit(value).password or "")
+    for database in settings.DATABASES.values():
+        found.add(str(database.get("PASSWORD") or ""))
+    return tuple(sorted((one for one in found if len(one) >= 12), key=len, reverse=True))
