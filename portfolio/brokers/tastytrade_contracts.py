@@ -1,0 +1,278 @@
+"""Tastytrade's instruments as our contracts, and our contracts as Tastytrade's symbols.
+
+Symbols: equities by ticker (``BRK/B``), equity options by OCC symbol (``BRK/B 260117C00600000``),
+futures ``/ESZ5``, future options ``./ESZ5 EW4U5 250927P5975``, cryptocurrencies ``BTC/USD``.
+Everything Tastytrade trades is in US dollars.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from config.core.errors import MalformedResponse
+from greeks.domain import Contract, InstrumentKind, Right
+from greeks.occ import OptionSymbol, OptionSymbolError, parse_occ
+from portfolio.brokers.decoding import BadRow, Row, parse_decimal, parse_text
+from portfolio.domain import Side
+
+#: The key of Tastytrade's own symbol in ``Contract.aliases``, and the source of its numbers.
+SOURCE: Final = "tastytrade"
+CURRENCY: Final = "USD"
+NEW_YORK: Final = ZoneInfo("America/New_York")
+#: Shares of a standard equity option. Adjusted contracts keep it: their deliverable changes.
+SHARES_PER_CONTRACT: Final = Decimal(100)
+
+KINDS: Final[Mapping[str, InstrumentKind]] = {
+    "Equity": InstrumentKind.STOCK,
+    "Index": InstrumentKind.INDEX,
+    "Equity Option": InstrumentKind.OPTION,
+    "Future": InstrumentKind.FUTURE,
+    "Future Option": InstrumentKind.FUTURE_OPTION,
+    "Cryptocurrency": InstrumentKind.CURRENCY,
+}
+#: The parameter of /market-data/by-type that asks for each kind.
+MARKET_DATA_PARAMETERS: Final[Mapping[InstrumentKind, str]] = {
+    InstrumentKind.STOCK: "equity",
+    InstrumentKind.INDEX: "index",
+    InstrumentKind.OPTION: "equity-option",
+    InstrumentKind.FUTURE: "future",
+    InstrumentKind.FUTURE_OPTION: "future-option",
+    InstrumentKind.CURRENCY: "cryptocurrency",
+}
+#: Action → side and position effect. Futures trade without an effect.
+ACTIONS: Final[Mapping[str, tuple[Side, str]]] = {
+    "Buy to Open": (Side.BUY, "open"),
+    "Buy to Close": (Side.BUY, "close"),
+    "Sell to Open": (Side.SELL, "open"),
+    "Sell to Close": (Side.SELL, "close"),
+    "Buy": (Side.BUY, ""),
+    "Sell": (Side.SELL, ""),
+}
+_FUTURE_OPTION = re.compile(
+    r"\./(?P<future>[A-Z0-9]{2,8}) +(?P<root>[A-Z0-9]{1,8}) +"
+    r"(?P<year>\d{2})(?P<month>\d{2})(?P<day>\d{2})(?P<right>[CP])(?P<strike>\d{1,8}(?:\.\d{1,8})?)",
+    re.ASCII,
+)
+_FUTURE = re.compile(r"/(?P<root>[A-Z0-9]{1,6})[FGHJKMNQUVXZ]\d{1,2}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class FutureTerms:
+    """What /instruments/futures says of a future and its symbol does not."""
+
+    multiplier: Decimal
+    expiry: date | None = None
+
+
+Futures = Mapping[str, FutureTerms]
+
+
+def parse_action(value: object) -> tuple[Side, str]:
+    """Side and position effect (``open``, ``close`` or empty). Raises BadRow for another word."""
+    text = parse_text(value, "action", required=True)
+    try:
+        return ACTIONS[text]
+    except KeyError:
+        raise BadRow(f"action: {text[:40]!r} is not one that is known") from None
+
+
+def parse_signed(row: Row, field: str, *, required: bool = False) -> Decimal | None:
+    """An amount with the sign of its ``-effect``: Credit positive, Debit negative.
+
+    Without an effect (or with ``None``) the amount stands as it was sent.
+    """
+    amount = parse_decimal(row.get(field), field, required=required)
+    effect = parse_text(row.get(f"{field}-effect"), f"{field}-effect")
+    if amount is None or effect in ("", "None"):
+        return amount
+    if effect not in ("Debit", "Credit"):
+        raise BadRow(f"{field}-effect: {effect[:40]!r} is neither Debit nor Credit")
+    return -abs(amount) if effect == "Debit" else abs(amount)
+
+
+def check_account(row: Row, account_number: str) -> None:
+    """Raise BadRow where the row belongs to another account than the one asked for."""
+    named = parse_text(row.get("account-number"), "account-number")
+    if named and named != account_number:
+        raise BadRow(f"account-number: {named[:24]!r} is not the account that was asked for")
+
+
+def items_of(answer: object, what: str) -> list[object]:
+    """The rows of an answer, inside the ``data`` envelope or bare.
+
+    Raises MalformedResponse when there are none: an empty list is an answer, its absence is not.
+    """
+    inner = answer.get("data", answer) if isinstance(answer, Mapping) else None
+    items = inner.get("items") if isinstance(inner, Mapping) else None
+    if not isinstance(items, list):
+        raise MalformedResponse(f"{what}: the answer holds no list of items", provider=SOURCE)
+    return items
+
+
+def decode_contract(row: Row, futures: Futures | None = None) -> Contract:
+    """The contract of a position, order leg or transaction.
+
+    ``futures`` are the terms of futures by symbol, needed where the row itself has no
+    ``multiplier`` (legs and transactions). Raises BadRow for what cannot be held or identified.
+    """
+    symbol = parse_text(row.get("symbol"), "symbol", required=True, maximum=64)
+    type_name = parse_text(row.get("instrument-type"), "instrument-type", required=True)
+    kind = KINDS.get(type_name)
+    if kind is None:
+        raise BadRow(f"instrument-type: {type_name[:40]!r} is not a kind the desk holds")
+    named = parse_text(row.get("underlying-symbol"), "underlying-symbol", maximum=32)
+    multiplier = parse_decimal(row.get("multiplier"), "multiplier")
+    if multiplier is not None and multiplier <= 0:
+        raise BadRow(f"multiplier: {multiplier} is not positive")
+    match kind:
+        case InstrumentKind.OPTION:
+            return _option(symbol, named, multiplier)
+        case InstrumentKind.FUTURE:
+            return _future(symbol, multiplier, futures or {})
+        case InstrumentKind.FUTURE_OPTION:
+            return _future_option(symbol, multiplier, futures or {})
+    return Contract(
+        kind=kind,
+        symbol=_checked_length(symbol),
+        underlying=named or symbol,
+        multiplier=multiplier or Decimal(1),
+        currency=CURRENCY,
+        aliases={SOURCE: symbol},
+    )
+
+
+def _checked_length(symbol: str) -> str:
+    if len(symbol) > 32:
+        raise BadRow(f"symbol: {len(symbol)} characters, at most 32 are possible")
+    return symbol
+
+
+def _option(symbol: str, underlying: str, multiplier: Decimal | None) -> Contract:
+    try:
+        option = parse_occ(symbol)
+    except OptionSymbolError as error:
+        raise BadRow(f"symbol: {error}") from None
+    standard = option.standard
+    return Contract(
+        kind=InstrumentKind.OPTION,
+        symbol=standard.occ,
+        underlying=underlying or option.root,
+        root=standard.root,
+        expiry=option.expiry,
+        strike=option.strike,
+        right=option.right,
+        multiplier=multiplier or SHARES_PER_CONTRACT,
+        currency=CURRENCY,
+        aliases={SOURCE: symbol},
+    )
+
+
+def _future(symbol: str, multiplier: Decimal | None, futures: Futures) -> Contract:
+    matched = _FUTURE.fullmatch(symbol)
+    if matched is None:
+        raise BadRow(f"symbol: {symbol[:32]!r} is not a future's")
+    terms = futures.get(symbol)
+    size = multiplier or (terms.multiplier if terms else None)
+    if size is None:
+        raise BadRow(f"multiplier: unknown for {symbol}")
+    root = f"/{matched['root']}"
+    return Contract(
+        kind=InstrumentKind.FUTURE,
+        symbol=symbol,
+        underlying=root,
+        root=root,
+        expiry=terms.expiry if terms else None,
+        multiplier=size,
+        currency=CURRENCY,
+        aliases={SOURCE: symbol},
+    )
+
+
+def _future_option(symbol: str, multiplier: Decimal | None, futures: Futures) -> Contract:
+    matched = _FUTURE_OPTION.fullmatch(symbol)
+    if matched is None:
+        raise BadRow(f"symbol: {symbol[:40]!r} is not a future option's")
+    underlying = f"/{matched['future']}"
+    terms = futures.get(underlying)
+    size = multiplier or (terms.multiplier if terms else None)
+    if size is None:
+        raise BadRow(f"multiplier: unknown for {symbol}")
+    try:
+        expiry = date(2000 + int(matched["year"]), int(matched["month"]), int(matched["day"]))
+    except ValueError:
+        raise BadRow(f"symbol: {symbol[:40]!r} has no such expiry date") from None
+    strike = parse_decimal(matched["strike"], "strike", required=True)
+    return Contract(
+        kind=InstrumentKind.FUTURE_OPTION,
+        symbol=symbol,
+        underlying=underlying,
+        root=matched["root"],
+        expiry=expiry,
+        strike=strike,
+        right=Right(matched["right"]),
+        multiplier=size,
+        currency=CURRENCY,
+        aliases={SOURCE: symbol},
+    )
+
+
+def futures_of(rows: list[object]) -> tuple[str, ...]:
+    """Symbols of the futures that the rows (or their legs) name, directly or under an option."""
+    found: set[str] = set()
+    for row in rows:
+        if not isinstance(row, Mapping):
+            continue
+        legs = row.get("legs")
+        for leg in legs if isinstance(legs, list) else [row]:
+            symbol = leg.get("symbol") if isinstance(leg, Mapping) else None
+            if not isinstance(symbol, str):
+                continue
+            option = _FUTURE_OPTION.fullmatch(symbol)
+            if option is not None:
+                found.add(f"/{option['future']}")
+            elif _FUTURE.fullmatch(symbol):
+                found.add(symbol)
+    return tuple(sorted(found))
+
+
+def tastytrade_symbol(contract: Contract) -> str | None:
+    """Tastytrade's symbol of a contract; ``None`` where it does not trade it.
+
+    The alias if there is one; otherwise options and equities are spelled out, so that contracts
+    that only another broker knows can be quoted here too.
+    """
+    known = contract.aliases.get(SOURCE)
+    if known:
+        return known
+    if contract.currency != CURRENCY:
+        return None
+    if contract.kind in (InstrumentKind.STOCK, InstrumentKind.INDEX):
+        # Share classes: ``BRK B`` and ``BRK.B`` elsewhere, ``BRK/B`` here.
+        return re.sub(r"[ .]", "/", contract.symbol)
+    if contract.kind is InstrumentKind.OPTION:
+        return _option_symbol(contract)
+    return None
+
+
+def _option_symbol(contract: Contract) -> str | None:
+    if contract.expiry is None or contract.strike is None or contract.right is None:
+        return None
+    root = contract.root or contract.underlying
+    share_class = re.fullmatch(r"([A-Z]+)[ ./]([A-Z])", contract.underlying)
+    if share_class is not None and root == "".join(share_class.groups()):
+        root = "/".join(share_class.groups())
+    try:
+        return OptionSymbol(root, contract.expiry, contract.right, contract.strike).occ
+    except OptionSymbolError:
+        return None
+
+
+def new_york_date(moment: datetime) -> date:
+    """The trading day of an instant: Tastytrade counts days in New York."""
+    return moment.astimezone(NEW_YORK).date()
