@@ -11,4 +11,6 @@ class GreeksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from greeks import receivers  # noqa: F401
+
         register_sandbox_market("greeks.sandbox.market.Market")

@@ -1,0 +1,54 @@
+"""``manage.py seed_sessions``: bring the exchange calendar up to date."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config.core.clock import now
+from config.core.errors import InvalidInput
+from greeks.exchanges import EXCHANGES
+from greeks.services.sessions import SeedResult, seed_exchange_sessions
+
+
+class Command(BaseCommand):
+    help = "Seed trading sessions of whole years. Days edited by hand are left alone."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--exchange", choices=sorted(EXCHANGES), action="append", help="all of them by default"
+        )
+        parser.add_argument("--from-year", type=int, help="last year by default")
+        parser.add_argument("--to-year", type=int, help="next year by default")
+        parser.add_argument("--json", action="store_true", help="for scripts")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        year = now().year
+        try:
+            results = [
+                seed_exchange_sessions(
+                    exchange=exchange,
+                    from_year=options["from_year"] or year - 1,
+                    to_year=options["to_year"] or year + 1,
+                )
+                for exchange in options["exchange"] or EXCHANGES
+            ]
+        except InvalidInput as error:
+            raise CommandError(error.message) from error
+        if options["json"]:
+            self.stdout.write(json.dumps([asdict(result) for result in results]))
+            return
+        for result in results:
+            self.stdout.write(_line(result))
+
+
+def _line(result: SeedResult) -> str:
+    left_alone = f", {result.days_left_alone} days set by hand" if result.days_left_alone else ""
+    return (
+        f"{result.exchange} {result.from_year}–{result.to_year}: {result.created} created, "
+        f"{result.updated} updated, {result.deleted} deleted, {result.unchanged} unchanged"
+        f"{left_alone}"
+    )
