@@ -1,11 +1,22 @@
 """The Celery application."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
+from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
 app = Celery("greekdesk")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
+
+
+def _keep_our_logging(**_: Any) -> None:
+    """Django set the logs up already; a receiver here stops Celery from doing it again."""
+
+
+setup_logging.connect(_keep_our_logging)

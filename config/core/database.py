@@ -71,7 +71,7 @@ def database_breaker() -> DatabaseBreaker:
 
 @contextmanager
 def database_guard(alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
-    """Run database work, as ``with database_guard():`` or ``@database_guard()``, outside ``atomic``.
+    """Run database work, as a ``with`` block or ``@database_guard()``, outside of ``atomic``.
 
     Raises ``DatabaseUnavailable`` at once while the breaker is open, and instead of the driver's
     error when the connection is lost or the database is too busy. Errors of the query itself

@@ -84,6 +84,7 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
             "django_celery_beat": {"level": "WARNING"},
+            "django_structlog": {"level": "WARNING"},
             "stamina": {"level": "INFO"},
             "axes": {"level": "WARNING"},
         },

@@ -83,7 +83,7 @@ def _collect() -> bytes:
         return generate_latest(REGISTRY)
     # Several web processes: each writes to the folder, any of them answers for all.
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
 

@@ -12,12 +12,12 @@ from django.conf import settings
 
 REDACTED = "[redacted]"
 
-_SECRET_WORDS = (
-    r"(?:access[-_ ]?|refresh[-_ ]?|remember[-_ ]?|session[-_ ]?|api[-_ ]?|client[-_ ]?|csrf[-_ ]?)?"
+_WORDS = (
+    r"(?:(?:access|refresh|remember|session|api|client|csrf)[-_ ]?)?"
     r"(?:tokens?|secrets?|passwords?|passwd|api[-_]?keys?|totp|otp|pin|authorization|cookies?"
     r"|credentials?|private[-_]?keys?|sessionid)"
 )
-_SECRET_KEY = re.compile(rf"(?:^|[-_. ]){_SECRET_WORDS}(?:$|[-_. ])", re.IGNORECASE)
+_SECRET_KEY = re.compile(rf"(?:^|[-_. ]){_WORDS}(?:$|[-_. ])", re.IGNORECASE)
 # Names that hold a secret word and no secret.
 _HARMLESS_KEY = re.compile(
     r"(?:^|[-_])(?:token_(?:id|prefix|type|count|provider)|status|expires?|count|name)(?:$|[-_])",
@@ -34,7 +34,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Name and value: JSON, query strings, form bodies, reprs.
     (
         re.compile(
-            rf"(?P<name>\b[\w.-]{{0,40}}?{_SECRET_WORDS}[\"']?\s*[=:]\s*)(?P<quote>[\"']?)"
+            rf"(?P<name>\b[\w.-]{{0,40}}?{_WORDS}[\"']?\s*[=:]\s*)(?P<quote>[\"']?)"
             r"(?!\[redacted\]|Bearer \[|Basic \[)[^\s\"'&,;{}\[\]()]+",
             re.IGNORECASE,
         ),
@@ -52,7 +52,7 @@ def is_secret_key(name: str) -> bool:
 
 
 def redact_text(text: str, *, also: Iterable[str] = ()) -> str:
-    """``text`` without anything that looks like a secret, is one of the settings', or is ``also``."""
+    """``text`` without what looks like a secret, is one of the settings', or is in ``also``."""
     for secret in (*_secrets_of_settings(), *also):
         if len(secret) >= _SHORTEST_LITERAL and secret in text:
             text = text.replace(secret, REDACTED)

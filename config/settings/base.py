@@ -7,6 +7,7 @@ from pathlib import Path
 import environ
 from csp.constants import NONE, SELF
 
+from config.core.logging import logging_config
 from config.core.process_role import database_options
 from config.schedule import beat_schedule
 
@@ -33,7 +34,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "django.contrib.staticfiles",
+    "config.core.static_app.DeskStaticFilesConfig",
     "django.contrib.humanize",
     "channels",
     "rest_framework",
@@ -49,6 +50,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.core.middleware.RequestIdMiddleware",
+    "config.core.monitoring.RequestTimingMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -60,6 +62,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "csp.middleware.CSPMiddleware",
     "axes.middleware.AxesMiddleware",
+    "config.core.api.error_handler.ApplicationErrorMiddleware",
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -183,13 +186,17 @@ CACHES = {
         "OPTIONS": {
             # A dead Redis makes pages slower, not broken.
             "IGNORE_EXCEPTIONS": True,
+            # One failed command is enough for a second: a hanging Redis is not asked each time.
+            "REDIS_CLIENT_CLASS": "config.core.redis_client.GuardedRedis",
+            "CONNECTION_POOL_CLASS": "config.core.redis_client.GuardedPool",
             "SOCKET_TIMEOUT": REDIS_SOCKET_TIMEOUT,
             "SOCKET_CONNECT_TIMEOUT": REDIS_SOCKET_TIMEOUT,
             "CONNECTION_POOL_KWARGS": {"max_connections": REDIS_MAX_CONNECTIONS},
         },
     }
 }
-DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = True
+# The guard and /health tell; a log line for each unanswered read would fill the disk.
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = False
 SESSION_ENGINE = "auth_tokens.session_store"
 
 # Threads that run Django's pages and API in one web process.
@@ -287,6 +294,14 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
+# --- Logs and metrics -------------------------------------------------------------------------
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOGGING = logging_config(json=env.bool("LOG_JSON", default=False), level=LOG_LEVEL)
+# The task's id and the request's that caused it go along with each task; its own lines are quiet.
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+# Bearer token that may read /metrics, beside staff and this machine.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
 # --- Static files -----------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
@@ -303,6 +318,7 @@ STORAGES = {
 WHITENOISE_MAX_AGE = 60
 
 # --- Security ---------------------------------------------------------------------------------
+CSRF_FAILURE_VIEW = "config.core.api.error_handler.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"

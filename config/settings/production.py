@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config.core.logging import logging_config
 from config.settings.base import *  # noqa: F403
 from config.settings.base import (
     ALLOWED_HOSTS,
     CSRF_TRUSTED_ORIGINS,
     DATABASE_URL,
+    LOG_LEVEL,
     SECRET_KEY,
     env,
 )
@@ -50,3 +52,4 @@ SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
 SESSION_COOKIE_NAME = "__Host-session"
 CSRF_COOKIE_NAME = "__Host-csrf"
+LOGGING = logging_config(json=True, level=LOG_LEVEL)

@@ -63,7 +63,7 @@ def parse_json(body: bytes, *, provider: str, what: str, content_type: str) -> A
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """``Retry-After`` as seconds from now, from seconds or an HTTP date; ``None`` when unreadable."""
+    """``Retry-After`` in seconds from now, given as seconds or a date; ``None`` if unreadable."""
     text = headers.get("retry-after", "").strip()
     if not text:
         return None

@@ -1,0 +1,207 @@
+"""Every failure leaves in one shape, with the request's id and never with a stack trace."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.db.utils import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.template import TemplateDoesNotExist
+from django.views import defaults
+from django.views.csrf import csrf_failure as csrf_failure_page
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from config.core.errors import ApplicationError, DatabaseUnavailable, RateLimitedError
+
+logger = structlog.get_logger(__name__)
+
+#: Addresses whose callers are programs: their errors are JSON, whatever goes wrong.
+MACHINE_PATHS = ("/api", "/market/data", "/health", "/metrics")
+
+_NOT_FOUND = "There is nothing here, or it is not yours."
+_UNEXPECTED = "Something went wrong here. It is logged under the request id."
+
+
+def error_body(
+    code: str, message: str, *, request: HttpRequest | None, fields: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """``{"error": {code, message, fields?, request_id}}``."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if fields:
+        error["fields"] = dict(fields)
+    error["request_id"] = getattr(request, "request_id", "")
+    return {"error": error}
+
+
+def is_for_a_machine(request: HttpRequest) -> bool:
+    return any(
+        request.path == path or request.path.startswith(path + "/") for path in MACHINE_PATHS
+    )
+
+
+# --- Django REST framework --------------------------------------------------------------------
+def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
+    """REST framework's exception handler. Unknown errors go on to ``handler500`` and the log."""
+    request = context.get("request")
+    http_request = getattr(request, "_request", request)
+    if isinstance(error, OperationalError | InterfaceError):
+        logger.warning("database.unavailable", reason=type(error).__name__)
+        error = DatabaseUnavailable("The database cannot answer now.")
+    if isinstance(error, ApplicationError):
+        set_rollback()
+        return Response(
+            error_body(error.code, error.message, request=http_request, fields=error.fields),
+            status=error.status,
+            headers=_headers_of(error),
+        )
+    if isinstance(error, Http404):
+        error = exceptions.NotFound(_NOT_FOUND)
+    elif isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    if not isinstance(error, exceptions.APIException):
+        return None
+    set_rollback()
+    code, message, fields = _describe(error)
+    status, headers = error.status_code, {}
+    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        # The session comes first in the list of authentications, and it has no challenge to send.
+        status, headers["WWW-Authenticate"] = 401, "Bearer"
+    if (wait := getattr(error, "wait", None)) is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(wait)))
+    return Response(
+        error_body(code, message, request=http_request, fields=fields),
+        status=status,
+        headers=headers,
+    )
+
+
+def _describe(error: exceptions.APIException) -> tuple[str, str, dict[str, str]]:
+    """Code, message and fields of one of REST framework's own errors."""
+    if isinstance(error, exceptions.ValidationError):
+        fields = _flatten(error.detail)
+        message = "; ".join(
+            f"{name}: {text}" if name else text for name, text in list(fields.items())[:5]
+        )
+        return "invalid_input", message or "Invalid input.", {n: t for n, t in fields.items() if n}
+    detail = error.detail
+    code = getattr(detail, "code", None) or error.default_code
+    return str(code), str(detail), {}
+
+
+def _flatten(detail: Any, prefix: str = "") -> dict[str, str]:
+    """``{"legs.0.strike": "…"}`` from nested validation errors."""
+    if isinstance(detail, Mapping):
+        found: dict[str, str] = {}
+        for name, inner in detail.items():
+            own = "" if name == "non_field_errors" else str(name)
+            found |= _flatten(inner, ".".join(part for part in (prefix, own) if part))
+        return found
+    if isinstance(detail, list):
+        if all(isinstance(item, str) for item in detail):
+            return {prefix: " ".join(str(item) for item in detail)}
+        found = {}
+        for index, inner in enumerate(detail):
+            if inner:
+                found |= _flatten(inner, f"{prefix}.{index}" if prefix else str(index))
+        return found
+    return {prefix: str(detail)}
+
+
+# --- Django's own views -----------------------------------------------------------------------
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """``handler400``."""
+    if is_for_a_machine(request):
+        return _json(request, 400, "bad_request", "The request is not well formed.")
+    return defaults.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """``handler403``."""
+    if is_for_a_machine(request):
+        return _json(request, 403, "permission_denied", "You may not do this.")
+    return defaults.permission_denied(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """``handler404``."""
+    if is_for_a_machine(request):
+        return _json(request, 404, "not_found", _NOT_FOUND)
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """``handler500``. The trace is in the log under the request id."""
+    if is_for_a_machine(request):
+        return _json(request, 500, "internal_error", _UNEXPECTED)
+    return defaults.server_error(request)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """``CSRF_FAILURE_VIEW``."""
+    if is_for_a_machine(request):
+        return _json(request, 403, "csrf_failed", "The CSRF token is missing or wrong.")
+    response: HttpResponse = csrf_failure_page(request, reason)
+    return response
+
+
+class ApplicationErrorMiddleware:
+    """Turns an ``ApplicationError`` that a page's view lets through into its answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, OperationalError | InterfaceError):
+            logger.warning("database.unavailable", reason=type(error).__name__)
+            error = DatabaseUnavailable("The database cannot answer now.")
+        if not isinstance(error, ApplicationError):
+            return None
+        if is_for_a_machine(request):
+            response: HttpResponse = _json(
+                request, error.status, error.code, error.message, fields=error.fields
+            )
+        elif error.status == 404:
+            response = defaults.page_not_found(request, error)
+        elif error.status == 403:
+            response = defaults.permission_denied(request, error)
+        else:
+            response = _page(request, error)
+        for name, value in _headers_of(error).items():
+            response[name] = value
+        return response
+
+
+def _page(request: HttpRequest, error: ApplicationError) -> HttpResponse:
+    try:
+        return render(request, "error.html", {"error": error}, status=error.status)
+    except TemplateDoesNotExist:
+        return HttpResponse(error.message, status=error.status, content_type="text/plain")
+
+
+def _json(
+    request: HttpRequest,
+    status: int,
+    code: str,
+    message: str,
+    *,
+    fields: Mapping[str, str] | None = None,
+) -> JsonResponse:
+    return JsonResponse(error_body(code, message, request=request, fields=fields), status=status)
+
+
+def _headers_of(error: ApplicationError) -> dict[str, str]:
+    if isinstance(error, RateLimitedError) and error.retry_after is not None:
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
+    if isinstance(error, DatabaseUnavailable):
+        return {"Retry-After": "2"}
+    return {}

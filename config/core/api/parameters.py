@@ -1,0 +1,149 @@
+"""Query parameters, strictly: what is not declared is refused, what is impossible is named."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Collection, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import TypeVar
+
+from django.http import QueryDict
+
+from config.core.errors import InvalidInput
+
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:|@ /-]{0,63}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+Choice = TypeVar("Choice", bound=str)
+
+
+class QueryParameters:
+    """The parameters of one request. Each getter raises ``InvalidInput`` naming its field.
+
+    >>> parameters = QueryParameters(request.GET, allowed={"account_id", "resolution"})
+    >>> parameters.choice("resolution", ("minute", "day"), default="minute")
+    """
+
+    def __init__(self, values: QueryDict | Mapping[str, str], *, allowed: Collection[str]) -> None:
+        unknown = [name for name in values if name not in allowed]
+        if unknown:
+            known = ", ".join(sorted(allowed)) or "none"
+            raise InvalidInput(
+                "Unknown parameter: " + ", ".join(_shown(name) for name in sorted(unknown)) + ".",
+                fields={_shown(name): f"Not a parameter here. Known: {known}." for name in unknown},
+            )
+        if isinstance(values, QueryDict):
+            for name, given in values.lists():
+                if len(given) > 1:
+                    raise _invalid(str(name), "Given more than once.")
+        self._values = values
+
+    def text(self, name: str, *, maximum_length: int = 64) -> str | None:
+        """The value as it came, or ``None`` when absent. Empty, long or control text is refused."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        text = str(value).strip()
+        if not text:
+            raise _invalid(name, "Empty.")
+        if len(text) > maximum_length:
+            raise _invalid(name, f"Longer than {maximum_length} characters.")
+        if not text.isprintable():
+            raise _invalid(name, "Holds characters that cannot be printed.")
+        return text
+
+    def identifier(self, name: str) -> str | None:
+        """An id: letters, digits and ``. _ : | @ / -`` or spaces, at most 64 characters."""
+        text = self.text(name)
+        if text is not None and not _IDENTIFIER.fullmatch(text):
+            raise _invalid(name, "Not an identifier.")
+        return text
+
+    def boolean(self, name: str, *, default: bool) -> bool:
+        text = self.text(name)
+        if text is None:
+            return default
+        if text.lower() in _TRUE:
+            return True
+        if text.lower() in _FALSE:
+            return False
+        raise _invalid(name, "Expected true or false.")
+
+    def choice(self, name: str, choices: Collection[Choice], *, default: Choice) -> Choice:
+        """One of ``choices``: a ``Literal``'s or an enumeration's values."""
+        text = self.text(name)
+        if text is None:
+            return default
+        for choice in choices:
+            if text == str(choice):
+                return choice
+        raise _invalid(name, "Expected one of: " + ", ".join(str(one) for one in choices) + ".")
+
+    def integer(self, name: str, *, default: int, minimum: int, maximum: int) -> int:
+        text = self.text(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
+            raise _invalid(name, "Expected a whole number.")
+        if not minimum <= int(text) <= maximum:
+            raise _invalid(name, f"Expected {minimum} to {maximum}.")
+        return int(text)
+
+    def decimal(
+        self, name: str, *, minimum: Decimal | None = None, maximum: Decimal | None = None
+    ) -> Decimal | None:
+        """A finite decimal number, or ``None`` when absent."""
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            number = Decimal(text)
+        except InvalidOperation:
+            raise _invalid(name, "Expected a number.") from None
+        if not number.is_finite() or "_" in text:
+            raise _invalid(name, "Expected a number.")
+        if minimum is not None and number < minimum:
+            raise _invalid(name, f"Expected at least {minimum}.")
+        if maximum is not None and number > maximum:
+            raise _invalid(name, f"Expected at most {maximum}.")
+        return number
+
+    def date(self, name: str) -> datetime.date | None:
+        """A day as ``YYYY-MM-DD``, or ``None`` when absent."""
+        text = self.text(name)
+        if text is None:
+            return None
+        if not _DATE.fullmatch(text):
+            raise _invalid(name, "Expected YYYY-MM-DD.")
+        try:
+            return datetime.date.fromisoformat(text)
+        except ValueError:
+            raise _invalid(name, "No such day.") from None
+
+    def date_range(
+        self, *, today: datetime.date, default_days: int = 30, maximum_days: int = 3660
+    ) -> tuple[datetime.date, datetime.date]:
+        """``start`` and ``end``, both included; the last ``default_days`` days when absent."""
+        end = self.date("end") or today
+        start = self.date("start")
+        if start is None:
+            earliest = datetime.date.min + datetime.timedelta(days=default_days)
+            one_less = datetime.timedelta(days=default_days - 1)
+            start = end - one_less if end >= earliest else datetime.date.min
+        if start > end:
+            raise _invalid("start", "After the end.")
+        if (end - start).days >= maximum_days:
+            raise _invalid("start", f"The range is longer than {maximum_days} days.")
+        return start, end
+
+
+def _invalid(name: str, problem: str) -> InvalidInput:
+    return InvalidInput(f"{name}: {problem}", fields={name: problem})
+
+
+def _shown(name: str) -> str:
+    """A caller's own word, safe to repeat to them."""
+    return re.sub(r"[^\w.\[\]-]", "?", name, flags=re.ASCII)[:40] or "?"

@@ -1,0 +1,75 @@
+"""What every Celery task does around its one service call."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec
+
+import structlog
+from celery import Task, shared_task
+from celery.signals import beat_embedded_init, beat_init, before_task_publish
+
+from config.core.errors import LockHeld
+from config.core.health import heartbeat
+from config.core.locks import subject_lock
+
+logger = structlog.get_logger(__name__)
+
+Parameters = ParamSpec("Parameters")
+
+
+def desk_task(
+    name: str, *, subject: str, seconds: float, **options: Any
+) -> Callable[[Callable[Parameters, None]], Task]:
+    """Make a Celery task that works on one subject at a time.
+
+    ``subject`` is a template over the task's arguments (``"account.{account_id}"``); its lock is
+    held for at most ``seconds``. When another worker holds it the task ends quietly: that worker
+    does the work. Logs carry the task's name and subject; each run is a heartbeat of ``worker``.
+
+    >>> @desk_task("portfolio.sync_account", subject="account.{account_id}", seconds=60)
+    ... def sync_account_task(account_id: str) -> None:
+    ...     sync_account(account_id=account_id, trigger=SyncRun.Trigger.SCHEDULE)
+    """
+
+    def decorate(work: Callable[Parameters, None]) -> Task:
+        signature = inspect.signature(work)
+
+        @wraps(work)
+        def run(*arguments: Parameters.args, **named: Parameters.kwargs) -> None:
+            bound = signature.bind(*arguments, **named)
+            bound.apply_defaults()
+            held = subject.format(**bound.arguments)
+            heartbeat("worker")
+            with structlog.contextvars.bound_contextvars(task=name, subject=held):
+                _run_locked(lambda: work(*arguments, **named), f"task:{name}:{held}", seconds)
+
+        return shared_task(name=name, **options)(run)
+
+    return decorate
+
+
+def _run_locked(work: Callable[[], None], subject: str, seconds: float) -> None:
+    working = False
+    try:
+        with subject_lock(subject, seconds=seconds):
+            working = True
+            work()
+    except LockHeld:
+        # Held by the task's own twin, or by whoever works on what the service locks itself.
+        logger.info("task.skipped", inside=working)
+
+
+def _beat_starts(**_: Any) -> None:
+    """From here on this process is beat: each message it sends proves that it schedules."""
+    before_task_publish.connect(_beat_sends, weak=False, dispatch_uid="desk.beat_heartbeat")
+
+
+def _beat_sends(**_: Any) -> None:
+    heartbeat("beat")
+
+
+beat_init.connect(_beat_starts)
+beat_embedded_init.connect(_beat_starts)
