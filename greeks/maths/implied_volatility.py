@@ -71,8 +71,12 @@ def implied_volatility(
         if rows.size:
             deviation, slope = _solve(distance[rows], target[rows])
             root_years = np.sqrt(years_[rows])
-            # The time value carries the rounding of the whole price it was cut from.
-            rounding = 4.0 * _EPSILON * np.maximum(price_[rows], time_value[rows]) / scale[rows]
+            # In the money the time value carries the rounding of the legs it was cut from, out of
+            # the money that of the two nearly equal terms whose difference it is.
+            in_the_money = sign[rows] * (stock[rows] - bond[rows]) > 0.0
+            tail = ndtr(distance[rows] / deviation + 0.5 * deviation) * np.exp(0.5 * distance[rows])
+            legs = np.maximum(stock[rows], bond[rows]) / scale[rows]
+            rounding = 2.0 * _EPSILON * np.where(in_the_money, legs, tail)
             resolved = rounding < RESOLUTION * slope * root_years
             result[rows] = np.where(resolved, deviation / root_years, np.nan)
     return result.reshape(shape)
@@ -97,23 +101,25 @@ def _solve(distance: Floats, target: Floats) -> tuple[Floats, Floats]:
 
 def _slope(distance: Floats, deviation: Floats) -> Floats:
     ratio = distance / deviation
-    return _INVERSE_ROOT_TWO_PI * np.exp(-0.5 * (ratio * ratio + 0.25 * deviation * deviation))
+    slope: Floats = np.exp(-0.5 * (ratio * ratio + 0.25 * deviation * deviation))
+    return _INVERSE_ROOT_TWO_PI * slope
 
 
 def _price(distance: Floats, deviation: Floats) -> Floats:
     """Normalised price b of the out-of-the-money call, ``distance`` = ln(forward/strike) ≤ 0."""
     ratio = np.where(deviation > 0.0, distance / deviation, 0.0)
     half = 0.5 * deviation
-    return np.exp(0.5 * distance) * ndtr(ratio + half) - np.exp(-0.5 * distance) * ndtr(
-        ratio - half
-    )
+    stock_leg: Floats = np.exp(0.5 * distance) * ndtr(ratio + half)
+    bond_leg: Floats = np.exp(-0.5 * distance) * ndtr(ratio - half)
+    return stock_leg - bond_leg
 
 
 def _scaled_price(distance: Floats, deviation: Floats) -> Floats:
     """b without its factor exp(-(h² + t²)/2): finite where b underflows."""
     ratio = distance / deviation
     half = 0.5 * deviation
-    return 0.5 * (erfcx(-(ratio + half) * _ROOT_HALF) - erfcx(-(ratio - half) * _ROOT_HALF))
+    scaled: Floats = erfcx(-(ratio + half) * _ROOT_HALF) - erfcx(-(ratio - half) * _ROOT_HALF)
+    return 0.5 * scaled
 
 
 def _solve_below(distance: Floats, target: Floats, inflection: Floats) -> Floats:
@@ -166,7 +172,8 @@ def _solve_above(
 
 
 def _slope_at(inflection: Floats, distance: Floats) -> Floats:
-    return _INVERSE_ROOT_TWO_PI * np.exp(0.5 * distance)
+    slope: Floats = np.exp(0.5 * distance)
+    return _INVERSE_ROOT_TWO_PI * slope
 
 
 def _settled(before: Floats, after: Floats) -> bool:

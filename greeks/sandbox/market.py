@@ -1,0 +1,158 @@
+"""The one market that all sandbox servers quote: simulated by seed, or replayed from a chain file.
+
+Prices of the simulated market are a pure function of (seed, time): every process that asks for
+the same moment gets the same numbers, also after a restart.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greeks.domain import Contract
+from greeks.sandbox.quotes import MinuteBar, SimulatedQuote
+from greeks.sandbox.sessions import Session, utc
+from greeks.sandbox.simulated import SimulatedEngine
+
+Floats = NDArray[np.float64]
+
+
+class Engine(Protocol):
+    """What makes the prices. Times are Unix seconds."""
+
+    def symbols(self) -> tuple[str, ...]: ...
+
+    def contract(self, key: str) -> Contract | None: ...
+
+    def expiries(self, symbol: str, seconds: float) -> tuple[date, ...]: ...
+
+    def chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]: ...
+
+    def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats: ...
+
+    def quotes(self, contracts: Sequence[Contract], seconds: float) -> list[SimulatedQuote]: ...
+
+    def session(self, exchange: str, seconds: float) -> Session: ...
+
+    def is_open(self, exchange: str, seconds: float) -> bool: ...
+
+    def last_traded(self, exchange: str, seconds: Floats) -> Floats: ...
+
+
+# Prices inside a minute from which its high and low are taken.
+_LOOKS_A_MINUTE = 6
+
+
+class Market:
+    """A market with its clock. Threads may share it.
+
+    The clock of a simulated market without ``start`` is the wall clock (moved by ``step``); with
+    ``start``, or from a chain file, it is frozen and moves only by ``step``.
+    """
+
+    def __init__(self, engine: Engine, *, start: datetime | None, seed: int) -> None:
+        self._engine = engine
+        self._start = None if start is None else start.timestamp()
+        self._stepped = 0.0
+        self.seed = seed
+
+    @classmethod
+    def simulated(
+        cls, *, seed: int = 7, start: datetime | None = None, always_open: bool = True
+    ) -> Market:
+        """The simulated market. ``start`` must be aware; ``always_open`` ignores exchange hours."""
+        if start is not None and start.tzinfo is None:
+            raise ValueError("start must have a time zone")
+        return cls(SimulatedEngine(seed, always_open=always_open), start=start, seed=seed)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the clock stands still unless it is stepped."""
+        return self._start is not None
+
+    def seconds(self) -> float:
+        """Market time in Unix seconds."""
+        base = time.time() if self._start is None else self._start
+        return base + self._stepped
+
+    def now(self) -> datetime:
+        """Market time, aware, UTC."""
+        return utc(self.seconds())
+
+    def step(self, seconds: float) -> None:
+        """Move the clock (backwards with a negative number)."""
+        self._stepped += seconds
+
+    def is_open(self, exchange: str) -> bool:
+        return self._engine.is_open(exchange, self.seconds())
+
+    def session(self, exchange: str = "NYSE") -> Session:
+        """The exchange's open or latest session, in Unix seconds."""
+        return self._engine.session(exchange, self.seconds())
+
+    def session_open(self, exchange: str = "NYSE") -> datetime:
+        """When the open session, or the latest one, began."""
+        return utc(self.session(exchange).opened_at)
+
+    def previous_close_at(self, exchange: str = "NYSE") -> datetime:
+        return utc(self.session(exchange).previous_close_at)
+
+    def underlyings(self) -> tuple[str, ...]:
+        return self._engine.symbols()
+
+    def underlying(self, symbol: str) -> Contract:
+        """The stock or index itself. Raises ``KeyError`` for a symbol that is not traded here."""
+        found = self._engine.contract(symbol) if symbol in self._engine.symbols() else None
+        if found is None:
+            raise KeyError(symbol)
+        return found
+
+    def expiries(self, symbol: str) -> tuple[date, ...]:
+        """Expiries that can be traded now, soonest first."""
+        self.underlying(symbol)
+        return self._engine.expiries(symbol, self.seconds())
+
+    def chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
+        """Options of one expiry by strike, empty where none is listed."""
+        self.underlying(symbol)
+        return self._engine.chain(symbol, expiry)
+
+    def contract(self, symbol_or_conid: str | int) -> Contract | None:
+        """A contract by display symbol, OCC symbol or conid; ``None`` where there is none."""
+        return self._engine.contract(str(symbol_or_conid))
+
+    def quotes(self, contracts: Sequence[Contract]) -> list[SimulatedQuote]:
+        """Quotes of now, in the order of the contracts."""
+        return self._engine.quotes(contracts, self.seconds()) if contracts else []
+
+    def quote(self, contract: Contract) -> SimulatedQuote:
+        return self.quotes([contract])[0]
+
+    def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
+        """Unrounded values at any moments (Unix seconds), shape (contracts, moments)."""
+        if not contracts:
+            return np.empty((0, np.atleast_1d(seconds).size))
+        return self._engine.values(contracts, seconds)
+
+    def minute_bars(self, contract: Contract, start: datetime, end: datetime) -> list[MinuteBar]:
+        """Bars of the traded minutes that begin in [start, end), up to now."""
+        first = np.ceil(start.astimezone(UTC).timestamp() / 60.0) * 60.0
+        last = min(end.astimezone(UTC).timestamp(), self.seconds())
+        minutes = np.arange(first, last, 60.0)
+        moments = minutes[:, None] + np.linspace(0.0, 59.9, _LOOKS_A_MINUTE)
+        traded = self._engine.last_traded(contract.exchange, moments.ravel())
+        kept = (traded.reshape(moments.shape) == moments).all(axis=1)
+        minutes, moments = minutes[kept], np.minimum(moments[kept], self.seconds())
+        if not minutes.size:
+            return []
+        values = self.values([contract], moments.ravel()).reshape(moments.shape)
+        values = np.round(values, 4)
+        return [
+            MinuteBar(utc(minute), prices[0], max(prices), min(prices), prices[-1], None)
+            for minute, prices in zip(minutes.tolist(), values.tolist(), strict=True)
+        ]

@@ -1,0 +1,93 @@
+"""What the simulated market says about one contract at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greeks.domain import Contract
+
+Floats = NDArray[np.float64]
+
+
+class SimulatedQuote(NamedTuple):
+    """Prices in the contract's currency per unit; Greeks in the units of ``greeks.domain``, rho
+    per percentage point. ``None`` is missing. ``as_of`` is the last trading moment."""
+
+    contract: Contract
+    as_of: datetime
+    bid: float | None
+    ask: float | None
+    last: float | None
+    mark: float | None
+    opening_price: float | None
+    previous_close: float | None
+    volume: int | None
+    open_interest: int | None
+    implied_volatility: float | None
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    rho: float | None
+    underlying_price: float | None
+
+
+class MinuteBar(NamedTuple):
+    """Prices of one minute, labelled by its start."""
+
+    at: datetime
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: int | None
+
+
+def optional(values: Floats) -> list[float | None]:
+    """Python floats with None for NaN."""
+    if not np.isnan(values).any():
+        return list(values.tolist())
+    return list(np.where(np.isnan(values), None, values.astype(object)).tolist())
+
+
+def optional_counts(values: Floats) -> list[int | None]:
+    """Python integers with None for NaN."""
+    return [None if value is None else int(value) for value in optional(values)]
+
+
+class QuoteColumns(NamedTuple):
+    """The numbers of many quotes, one array a field, NaN for missing."""
+
+    bid: Floats
+    ask: Floats
+    last: Floats
+    mark: Floats
+    opening_price: Floats
+    previous_close: Floats
+    volume: Floats
+    open_interest: Floats
+    implied_volatility: Floats
+    delta: Floats
+    gamma: Floats
+    theta: Floats
+    vega: Floats
+    rho: Floats
+    underlying_price: Floats
+
+
+_COUNTS = frozenset({"volume", "open_interest"})
+
+
+def build_quotes(
+    contracts: Sequence[Contract], as_of: Iterable[datetime], columns: QuoteColumns
+) -> list[SimulatedQuote]:
+    lists = [
+        optional_counts(column) if name in _COUNTS else optional(column)
+        for name, column in zip(QuoteColumns._fields, columns, strict=True)
+    ]
+    return list(map(SimulatedQuote._make, zip(contracts, as_of, *lists, strict=True)))

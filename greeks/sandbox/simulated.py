@@ -1,0 +1,201 @@
+"""The engine of the simulated market: contracts, values and quotes at any moment of any day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greeks.domain import Contract
+from greeks.maths import black_scholes
+from greeks.sandbox.contracts import Columns, ContractTable
+from greeks.sandbox.listing import expiry_instant, listed_expiries
+from greeks.sandbox.quotes import QuoteColumns, SimulatedQuote, build_quotes
+from greeks.sandbox.sessions import EXCHANGES, Session, local_date, sessions_of, utc
+from greeks.sandbox.surface import (
+    RATE,
+    State,
+    Surface,
+    forward_yield,
+    implied_volatilities,
+    years_between,
+)
+from greeks.sandbox.tape import make_market, open_interest, to_tick, volume
+from greeks.sandbox.underlyings import INDEX_BY_SYMBOL, UNDERLYINGS
+
+Floats = NDArray[np.float64]
+
+_EXCHANGE_OF = np.array([list(EXCHANGES).index(u.exchange) for u in UNDERLYINGS])
+_AMERICAN = np.array([u.american for u in UNDERLYINGS])
+
+
+class _Inputs(NamedTuple):
+    """What Black-Scholes needs, shape (contracts, times)."""
+
+    spot: Floats
+    strike: Floats
+    years: Floats
+    rate: Floats
+    dividend_yield: Floats
+    volatility: Floats
+    is_call: NDArray[np.bool_]
+
+
+class SimulatedEngine:
+    """Everything is a pure function of the seed and the time asked for."""
+
+    def __init__(self, seed: int, *, always_open: bool) -> None:
+        self._surface = Surface(seed)
+        self._table = ContractTable(seed)
+        self._sessions = {name: sessions_of(name, always_open) for name in EXCHANGES}
+
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(underlying.symbol for underlying in UNDERLYINGS)
+
+    def contract(self, key: str) -> Contract | None:
+        return self._table.contract(key)
+
+    def expiries(self, symbol: str, seconds: float) -> tuple[date, ...]:
+        underlying = UNDERLYINGS[INDEX_BY_SYMBOL[symbol]]
+        today = local_date(underlying.exchange, seconds)
+        return tuple(
+            expiry
+            for expiry in listed_expiries(underlying, today)
+            if expiry_instant(underlying, expiry) > seconds
+        )
+
+    def chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
+        underlying = UNDERLYINGS[INDEX_BY_SYMBOL[symbol]]
+        if expiry not in listed_expiries(underlying, expiry):
+            return ()
+        return self._table.chain(underlying, expiry)
+
+    def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
+        """Theoretical values, shape (contracts, times): the middle of what is quoted."""
+        return self._values(self._table.columns(contracts), np.atleast_1d(seconds))
+
+    def quotes(self, contracts: Sequence[Contract], seconds: float) -> list[SimulatedQuote]:
+        columns = self._table.columns(contracts)
+        now = np.array([seconds])
+        inputs = self._inputs(columns, now)
+        greeks = black_scholes.all_greeks(*inputs)
+        value, years = self._with_floor(columns, inputs, greeks.price)[:, 0], inputs.years[:, 0]
+        exercised = columns.is_option & (value > greeks.price[:, 0])
+        two_sided = make_market(columns, value, years, np.array(seconds))
+        opening, previous, counts = self._of_session(columns, seconds)
+        sign = np.where(columns.is_call, 1.0, -1.0)
+
+        def greek(values: Floats, at_intrinsic: Floats | float) -> Floats:
+            chosen = np.where(exercised, at_intrinsic, values[:, 0])
+            return np.where(columns.is_option, chosen, np.nan)
+
+        quote_columns = QuoteColumns(
+            *two_sided[:2],
+            last=np.where(counts[1] == 0.0, np.nan, two_sided.last),
+            mark=two_sided.mark,
+            opening_price=opening,
+            previous_close=previous,
+            volume=counts[1],
+            open_interest=counts[0],
+            implied_volatility=np.where(columns.is_option, inputs.volatility[:, 0], np.nan),
+            delta=greek(greeks.delta, sign),
+            gamma=greek(greeks.gamma, 0.0),
+            theta=greek(greeks.theta, 0.0),
+            vega=greek(greeks.vega, 0.0),
+            rho=greek(greeks.rho, 0.0),
+            underlying_price=np.round(inputs.spot[:, 0], 4),
+        )
+        moments = [
+            utc(float(sessions.last_traded(seconds))) for sessions in self._sessions.values()
+        ]
+        as_of = [moments[index] for index in _EXCHANGE_OF[columns.underlying].tolist()]
+        return build_quotes(contracts, as_of, quote_columns)
+
+    def session(self, exchange: str, seconds: float) -> Session:
+        return self._sessions[exchange].session(seconds)
+
+    def is_open(self, exchange: str, seconds: float) -> bool:
+        return self._sessions[exchange].is_open(seconds)
+
+    def last_traded(self, exchange: str, seconds: Floats) -> Floats:
+        return self._sessions[exchange].last_traded(seconds)
+
+    def _state(self, columns: Columns, seconds: Floats) -> tuple[State, Floats]:
+        """State per contract and the trading time it holds at, shape (contracts, times)."""
+        exchanges = _EXCHANGE_OF[columns.underlying]
+        shape = (columns.strike.size, seconds.size)
+        parts = [np.empty(shape) for _ in range(4)]
+        for number, sessions in enumerate(self._sessions.values()):
+            rows = np.flatnonzero(exchanges == number)
+            if not rows.size:
+                continue
+            traded = sessions.last_traded(seconds)
+            state = self._surface.state(traded)
+            for part, values in zip(parts, state, strict=False):
+                part[rows] = values[columns.underlying[rows]]
+            parts[3][rows] = traded
+        return State(*parts[:3]), parts[3]
+
+    def _inputs(self, columns: Columns, seconds: Floats) -> _Inputs:
+        state, traded = self._state(columns, seconds)
+        index = columns.underlying[:, None]
+        expires = np.where(columns.is_option, columns.expires_at, 0.0)[:, None]
+        years = years_between(traded, expires)
+        strike = np.where(columns.is_option[:, None], columns.strike[:, None], state.spot)
+        dividend_yield = forward_yield(index, state.spot, years)
+        volatility = implied_volatilities(
+            index,
+            state.spot,
+            state.short_volatility,
+            state.long_volatility,
+            strike,
+            years,
+            dividend_yield,
+        )
+        rate = np.broadcast_to(RATE[index], years.shape)
+        return _Inputs(
+            state.spot, strike, years, rate, dividend_yield, volatility, columns.is_call[:, None]
+        )
+
+    def _with_floor(self, columns: Columns, inputs: _Inputs, price: Floats) -> Floats:
+        """Option values, those of American style not below intrinsic; spots for the rest."""
+        sign = np.where(columns.is_call, 1.0, -1.0)[:, None]
+        intrinsic = np.maximum(sign * (inputs.spot - inputs.strike), 0.0)
+        american = _AMERICAN[columns.underlying][:, None]
+        option = np.where(american, np.maximum(price, intrinsic), price)
+        result: Floats = np.where(columns.is_option[:, None], option, inputs.spot)
+        return result
+
+    def _values(self, columns: Columns, seconds: Floats) -> Floats:
+        inputs = self._inputs(columns, seconds)
+        return self._with_floor(columns, inputs, black_scholes.price(*inputs))
+
+    def _of_session(
+        self, columns: Columns, seconds: float
+    ) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
+        """Opening price, previous close, and (open interest, volume) of each contract."""
+        size = columns.strike.size
+        opening, previous, interest, traded = (np.full(size, np.nan) for _ in range(4))
+        exchanges = _EXCHANGE_OF[columns.underlying]
+        for number, sessions in enumerate(self._sessions.values()):
+            rows = np.flatnonzero(exchanges == number)
+            if not rows.size:
+                continue
+            part = columns.take(rows)
+            session = sessions.session(seconds)
+            # A moment after the bell: at the bell itself the exchange is still closed.
+            moments = np.array([session.opened_at + 1.0, session.previous_close_at])
+            inputs = self._inputs(part, moments)
+            values = self._with_floor(part, inputs, black_scholes.price(*inputs))
+            opening[rows] = to_tick(part, values[:, 0])
+            previous[rows] = to_tick(part, values[:, 1])
+            day = np.floor(np.array(session.opened_at / 86400.0))
+            length = session.closes_at - session.opened_at
+            elapsed = np.array((seconds - session.opened_at) / length)
+            reference = inputs.spot[:, 1], inputs.years[:, 1]
+            interest[rows] = open_interest(part, *reference, day)
+            traded[rows] = volume(part, *reference, day, elapsed)
+        return opening, previous, (interest, traded)
