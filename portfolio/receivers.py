@@ -1,0 +1,89 @@
+"""What changes of accounts and access leave behind: audit events, and sockets that look again.
+
+Signals catch every way in: services, the admin, commands, a shell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models.signals import post_delete, post_save, pre_save
+from django.dispatch import receiver
+
+from auth_tokens.models import User
+from auth_tokens.services.audit import audit_event_record
+from auth_tokens.services.revocation import sessions_revoke
+from portfolio.models import Account, AccountAccess
+
+_ACCESS_FIELDS = ("owner_id", "enabled")
+
+
+@receiver(pre_save, sender=Account)
+def remember_ownership(instance: Account, update_fields: frozenset[str] | None, **_: Any) -> None:
+    """Note who may see the account before it is written, unless nothing of that is written."""
+    watched = update_fields is None or bool({"owner", "owner_id", "enabled"} & update_fields)
+    instance._access_before = (  # type: ignore[attr-defined]
+        Account.objects.filter(pk=instance.pk).values(*_ACCESS_FIELDS).first() if watched else None
+    )
+
+
+@receiver(post_save, sender=Account)
+def record_account_change(instance: Account, created: bool, **_: Any) -> None:
+    before: dict[str, Any] = instance.__dict__.pop("_access_before", None) or {}
+    if created:
+        audit_event_record(
+            event="account.created",
+            subject=instance.account_id,
+            detail={"broker": instance.broker, "owner": _username(instance.owner_id)},
+        )
+        sessions_revoke(user_ids=[instance.owner_id])
+        return
+    affected: set[int] = set()
+    if before.get("owner_id", instance.owner_id) != instance.owner_id:
+        affected |= {before["owner_id"], instance.owner_id}
+        audit_event_record(
+            event="account.owner_changed",
+            subject=instance.account_id,
+            detail={
+                "from": _username(before["owner_id"]),
+                "to": _username(instance.owner_id),
+            },
+        )
+    if before.get("enabled", instance.enabled) != instance.enabled:
+        affected |= {instance.owner_id, *instance.access.values_list("user_id", flat=True)}
+        audit_event_record(
+            event="account.enabled" if instance.enabled else "account.disabled",
+            subject=instance.account_id,
+        )
+    sessions_revoke(user_ids=affected)
+
+
+@receiver(post_delete, sender=Account)
+def record_account_removal(instance: Account, **_: Any) -> None:
+    audit_event_record(event="account.deleted", subject=instance.account_id)
+    sessions_revoke(user_ids=[instance.owner_id])
+
+
+@receiver(post_save, sender=AccountAccess)
+def record_access_given(instance: AccountAccess, **_: Any) -> None:
+    audit_event_record(
+        event="account.shared",
+        subject=instance.account_id,
+        detail={"user": _username(instance.user_id), "role": instance.role},
+    )
+    sessions_revoke(user_ids=[instance.user_id])
+
+
+@receiver(post_delete, sender=AccountAccess)
+def record_access_taken(instance: AccountAccess, **_: Any) -> None:
+    audit_event_record(
+        event="account.unshared",
+        subject=instance.account_id,
+        detail={"user": _username(instance.user_id)},
+    )
+    sessions_revoke(user_ids=[instance.user_id])
+
+
+def _username(user_id: int) -> str:
+    name = User.objects.filter(pk=user_id).values_list("username", flat=True).first()
+    return name or f"deleted user {user_id}"
