@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.core.api.parameters import QueryParameters
+from config.core.clock import market_now
 from config.core.idempotency import idempotent
 from portfolio import serializers
 from portfolio.selectors.books import ENCODER
@@ -57,7 +58,8 @@ class RiskMonitorFastView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         parameters = QueryParameters(
-            request.query_params, "account_id", "use_cached_greeks", "refresh_greeks_async"
+            request.query_params,
+            allowed={"account_id", "use_cached_greeks", "refresh_greeks_async"},
         )
         monitor = read_risk_monitor(
             user=request.user,
@@ -73,7 +75,7 @@ class AccountsView(APIView):
 
     @extend_schema(operation_id="accounts", responses=serializers.AccountsSerializer)
     def get(self, request: Request) -> HttpResponse:
-        QueryParameters(request.query_params)
+        QueryParameters(request.query_params, allowed=())
         head = risk_monitor_for(user=request.user).head
         body = {"as_of": head["as_of"], "accounts": head["accounts"]}
         return private_json(request, ENCODER.encode(body))
@@ -88,7 +90,7 @@ class PositionsView(APIView):
         responses=serializers.PositionsSerializer,
     )
     def get(self, request: Request) -> HttpResponse:
-        parameters = QueryParameters(request.query_params, "account_id")
+        parameters = QueryParameters(request.query_params, allowed={"account_id"})
         monitor = risk_monitor_for(
             user=request.user, account_id=parameters.identifier("account_id")
         )
@@ -103,7 +105,7 @@ class OrdersView(APIView):
         operation_id="orders", parameters=[ACCOUNT_ID], responses=serializers.OrdersSerializer
     )
     def get(self, request: Request) -> HttpResponse:
-        parameters = QueryParameters(request.query_params, "account_id")
+        parameters = QueryParameters(request.query_params, allowed={"account_id"})
         orders = orders_visible_to(request.user, account_id=parameters.identifier("account_id"))
         return private_json(request, ENCODER.encode({"orders": orders}))
 
@@ -123,10 +125,12 @@ class HistoryView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         parameters = QueryParameters(
-            request.query_params, "account_id", "resolution", "start", "end"
+            request.query_params, allowed={"account_id", "resolution", "start", "end"}
         )
         resolution = parameters.choice("resolution", ("minute", "day"), default="minute")
-        start, end = parameters.date_range("start", "end")
+        start = end = None
+        if "start" in request.query_params or "end" in request.query_params:
+            start, end = parameters.date_range(today=market_now().date())
         accounts = accounts_for_risk(
             user=request.user, account_id=parameters.identifier("account_id")
         )
@@ -171,6 +175,6 @@ class SyncRunView(APIView):
 
     @extend_schema(operation_id="sync_status", responses=serializers.SyncRunSerializer)
     def get(self, request: Request, run_id: UUID) -> HttpResponse:
-        QueryParameters(request.query_params)
+        QueryParameters(request.query_params, allowed=())
         run = run_for_user(request.user, run_id)
         return private_json(request, ENCODER.encode(run_body(run)))
