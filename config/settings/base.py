@@ -79,6 +79,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "config.core.context.desk",
             ],
+            "libraries": {"desk": "config.core.templatetags.desk"},
             "loaders": [
                 (
                     "django.template.loaders.cached.Loader",

@@ -1,0 +1,151 @@
+"""The visual language's words: numbers, ages and badges as templates write them.
+
+Every filter shows a missing value as a dash that is read out as "no value". The rules themselves
+are in ``config.core.formatting``; the markup is what ``static/js/cells.js`` writes for live cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from config.core import formatting
+from config.core.clock import market_now, now
+from config.core.formatting import Number
+
+register = template.Library()
+
+MISSING = mark_safe(  # noqa: S308 - a constant
+    '<span class="missing" aria-hidden="true">–</span>'
+    '<span class="visually-hidden">no value</span>'
+)
+# How a provider is written; a source not listed is shown by its own name.
+SOURCES = {
+    "ibkr": "IBKR",
+    "IBKR": "IBKR",
+    "tastytrade": "Tasty",
+    "TASTY": "Tastytrade",
+    "polygon": "Polygon",
+    "model": "Model",
+}
+INSTRUMENT_TYPES = {
+    "stock": "Shares",
+    "index": "Index",
+    "option": "Option",
+    "future": "Future",
+    "future_option": "Future option",
+    "currency": "Currency",
+}
+# Ages beyond these are marked: a sync after a minute, what the market said after five.
+OLD_AFTER_SECONDS = {"wall": 60, "market": 300}
+
+
+def shown(text: str | None) -> str | SafeString:
+    return MISSING if text is None else text
+
+
+def _number_filter(name: str, function: Callable[..., str | None]) -> None:
+    """Register a formatting rule as a filter; an argument is its number of decimals."""
+
+    def plain(value: Number | None) -> str | SafeString:
+        return shown(function(value))
+
+    def with_digits(value: Number | None, digits: int | None = None) -> str | SafeString:
+        return shown(function(value) if digits is None else function(value, digits))
+
+    takes_digits = function.__code__.co_argcount > 1
+    register.filter(name, with_digits if takes_digits else plain)
+
+
+_number_filter("money", formatting.number)
+_number_filter("greek", formatting.number)
+_number_filter("signed", formatting.signed)
+_number_filter("percent", formatting.percent)
+_number_filter("points", formatting.points)
+_number_filter("price", formatting.price)
+_number_filter("strike", formatting.strike)
+_number_filter("quantity", formatting.quantity)
+_number_filter("compact", formatting.compact)
+
+
+@register.filter
+def sign(value: Number | None, digits: int = 2) -> str:
+    """``up``, ``down``, ``flat`` or nothing, as the value with that many decimals shows it."""
+    return formatting.sign(value, digits)
+
+
+@register.filter
+def day(value: date | None) -> str | SafeString:
+    return shown(formatting.day(value))
+
+
+@register.filter
+def moment(value: datetime | None) -> str | SafeString:
+    return shown(formatting.moment(value))
+
+
+@register.filter
+def source_name(value: str | None) -> str:
+    return SOURCES.get(value, value) if value else ""
+
+
+@register.filter
+def instrument_type_name(value: str) -> str:
+    return INSTRUMENT_TYPES.get(value, value)
+
+
+@register.simple_tag
+def age(value: datetime | None, clock: str = "wall", field: str = "") -> SafeString:
+    """The age of something as ``<time>``; the page's script counts it on.
+
+    ``clock`` is ``wall`` for what the desk did and ``market`` for what the market said: on a
+    frozen market clock the latter stands still.
+    """
+    name = format_html(' data-field="{}"', field) if field else ""
+    kind = format_html(' data-clock="{}"', clock)
+    if value is None:
+        return format_html('<time class="age"{}{}>{}</time>', name, kind, MISSING)
+    seconds = ((market_now() if clock == "market" else now()) - value).total_seconds()
+    old = mark_safe(" data-old") if seconds > OLD_AFTER_SECONDS[clock] else ""
+    return format_html(
+        '<time class="age"{}{} datetime="{}" title="{}"{}>{}</time>',
+        name,
+        kind,
+        value.isoformat(),
+        formatting.moment(value),
+        old,
+        formatting.age(seconds),
+    )
+
+
+@register.simple_tag
+def change(value: Number | None, digits: int = 2, field: str = "") -> SafeString:
+    """A signed change: the arrow, the sign and the colour say the same."""
+    name = format_html(' data-field="{}"', field) if field else ""
+    return format_html(
+        '<span class="number change"{} data-sign="{}">{}</span>',
+        name,
+        formatting.sign(value, digits),
+        shown(formatting.signed(value, digits)),
+    )
+
+
+@register.simple_tag
+def source_badge(
+    source: str | None, last_known: bool = False, field: str = ""
+) -> SafeString:
+    """Where a number came from. ``model``: computed here. ``last_known``: no source answered."""
+    name = format_html(' data-field="{}"', field) if field else ""
+    if not source:
+        return format_html('<span class="source"{} data-source="">{}</span>', name, MISSING)
+    return format_html(
+        '<span class="source"{} data-source="{}"{}>{}</span>',
+        name,
+        source,
+        mark_safe(" data-last-known") if last_known else "",
+        source_name(source),
+    )

@@ -1,0 +1,138 @@
+"""The positions of a risk-monitor body as the page's table shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from django import template
+
+from config.core import formatting
+
+register = template.Library()
+
+GREEKS = ("delta", "gamma", "theta", "vega")
+
+# Column, heading and unit of the positions table; the script sorts by the first.
+COLUMNS = (
+    ("contract", "Contract", ""),
+    ("account", "Account", ""),
+    ("quantity", "Quantity", "@ average"),
+    ("price", "Mark", "age"),
+    ("value", "Value", ""),
+    ("unrealized", "Unrealized", "since entry"),
+    ("day", "Today", "change"),
+    ("delta", "Delta", "units"),
+    ("gamma", "Gamma", "per 1"),
+    ("theta", "Theta", "per day"),
+    ("vega", "Vega", "per point"),
+    ("iv", "IV", ""),
+    ("source", "Source", "age"),
+)
+NO_SUBTOTALS: Mapping[str, Any] = dict.fromkeys(
+    "underlying expiry dte legs market_value daily_change delta dollar_delta gamma theta vega".split()
+)
+GREEK_CHOICES = tuple((name, name.capitalize()) for name in GREEKS)
+
+
+class PositionGroup(TypedDict):
+    """One underlying: its subtotals (``None`` where the body has none) and its rows."""
+
+    underlying: str
+    subtotals: Mapping[str, Any]
+    rows: list[dict[str, Any]]
+
+
+def shown_position(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A position with what the table adds: its label and its signed, multiplied Greeks."""
+    size = _size(row)
+    leg = {
+        f"leg_{name}": None if size is None or row[name] is None else float(row[name]) * size
+        for name in GREEKS
+    }
+    return {**row, **leg, "contract": contract_label(row), "key": sort_key(row)}
+
+
+def _size(row: Mapping[str, Any]) -> float | None:
+    if row["quantity"] is None or row["multiplier"] is None:
+        return None
+    return float(row["quantity"]) * float(row["multiplier"])
+
+
+def contract_label(row: Mapping[str, Any]) -> str:
+    """``AAPL 230 C`` for an option, the symbol for anything else."""
+    if row["right"] and row["strike"] is not None:
+        return f"{row['underlying']} {formatting.strike(row['strike'])} {row['right']}"
+    return str(row["symbol"])
+
+
+def sort_key(row: Mapping[str, Any]) -> str:
+    """Expiry, strike and right in one word, for the page's script to sort by."""
+    expiry = row["expiry"].isoformat() if row["expiry"] else ""
+    strike = (formatting.strike(row["strike"]) or "").replace(",", "")
+    return f"{expiry}|{strike}|{row['right'] or ''}"
+
+
+@register.simple_tag
+def position_groups(body: Mapping[str, Any]) -> list[PositionGroup]:
+    """The body's positions by underlying, in the body's order, each with its subtotals."""
+    subtotals = {row["underlying"]: row for row in body["totals"]["by_underlying"]}
+    groups: dict[str, PositionGroup] = {}
+    for row in sorted(body["positions"], key=_order):
+        name = row["underlying"]
+        if name not in groups:
+            groups[name] = PositionGroup(
+                underlying=name, subtotals=subtotals.get(name, NO_SUBTOTALS), rows=[]
+            )
+        groups[name]["rows"].append(shown_position(row))
+    return list(groups.values())
+
+
+def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    """By underlying, shares first, then expiry, strike and right, as the page's script sorts."""
+    expiry = row["expiry"].isoformat() if row["expiry"] else ""
+    return (row["underlying"], expiry, float(row["strike"] or 0), row["right"] or "", row["id"])
+
+
+BLANK_FIELDS = (
+    "id account_id symbol instrument_type underlying expiry strike right dte quantity multiplier"
+    " currency avg_price price price_source price_as_of market_value unrealized_pnl opening_price"
+    " previous_close daily_change daily_change_percent delta gamma theta vega iv greeks_source"
+    " greeks_as_of greeks_last_known"
+).split()
+
+
+BLANK_ACCOUNT_FIELDS = (
+    "currency net_liquidation buying_power excess_liquidity maint_margin unrealized_pnl"
+    " realized_pnl cash last_synced as_of source stale simulated unconfirmed_empty error"
+).split()
+
+
+@register.simple_tag
+def blank_position() -> Sequence[dict[str, Any]]:
+    """One row of missing values: the mould from which the page's script makes new rows."""
+    row: dict[str, Any] = dict.fromkeys(BLANK_FIELDS)
+    return [shown_position(row | {"id": "", "symbol": "", "account_id": "", "instrument_type": ""})]
+
+
+@register.simple_tag
+def blank_group() -> PositionGroup:
+    """A group without rows and subtotals, for an underlying that appears while the page is open."""
+    return PositionGroup(underlying="", subtotals=NO_SUBTOTALS, rows=[])
+
+
+@register.simple_tag
+def position_columns() -> Sequence[tuple[str, str, str]]:
+    return COLUMNS
+
+
+@register.simple_tag
+def greek_choices() -> Sequence[tuple[str, str]]:
+    """The series that the chart of the day's Greeks can show."""
+    return GREEK_CHOICES
+
+
+@register.simple_tag
+def blank_account() -> dict[str, Any]:
+    """An account of missing values: the mould of a new account's card."""
+    return dict.fromkeys(BLANK_ACCOUNT_FIELDS) | {"account_id": "", "broker": "", "label": ""}
