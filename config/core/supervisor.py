@@ -1,0 +1,229 @@
+"""The supervisor: starts the desk's processes, watches them, stops them in order.
+
+One thread, one loop: it may fork at any time, so it holds no thread, no database connection and no
+client of any kind. A process that ends is started again after a growing pause, and said; one that
+ends quickly three times in a row stops everything, with its last words. A second of the same
+checkout is refused by a lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+
+from config.core.supervision.lifeline import Guardian
+from config.core.supervision.processes import LogFile, ProcessSpec, SupervisedProcess
+
+QUICK_SECONDS = 10.0
+QUICK_CRASHES = 3
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+STOP_SECONDS = 4.0
+
+
+class SupervisionError(Exception):
+    """The desk cannot start or go on. The message is for the person who started it."""
+
+
+class StopRequested(Exception):
+    """Somebody asked the supervisor to stop while it was still starting."""
+
+
+@dataclass(slots=True)
+class _Restart:
+    """How a process has been dying, and when it is started again."""
+
+    quick_crashes: int = 0
+    due: float | None = None
+
+
+def say(line: str) -> None:
+    """Tell the terminal; one that has gone away is no reason to fail."""
+    with suppress(OSError, ValueError):
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+class Supervisor:
+    """Runs processes. Use as a context manager: leaving it leaves nothing running."""
+
+    def __init__(
+        self,
+        *,
+        data: Path,
+        leftovers: tuple[Path, ...] = (),
+        echo: bool = False,
+        quick_seconds: float = QUICK_SECONDS,
+        first_pause: float = FIRST_PAUSE,
+    ) -> None:
+        self.data = data
+        self.leftovers = leftovers
+        self.echo = echo
+        self.quick_seconds = quick_seconds
+        self.first_pause = first_pause
+        self.processes: dict[str, SupervisedProcess] = {}
+        self._restarts: dict[str, _Restart] = {}
+        self._stopping = False
+
+    def __enter__(self) -> Supervisor:
+        if threading.active_count() > 1:
+            raise SupervisionError("the supervisor forks, so nothing may have started a thread.")
+        (self.data / "logs").mkdir(parents=True, exist_ok=True)
+        self._lock = (self.data / "supervisor.lock").open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise SupervisionError(
+                f"another desk is running from {self.data}. Stop it first."
+            ) from None
+        self._wake_reader, self._wake_writer = os.pipe()
+        os.set_blocking(self._wake_reader, False)
+        os.set_blocking(self._wake_writer, False)
+        self._guardian = Guardian(leftovers=self.leftovers)
+        signal.set_wakeup_fd(self._wake_writer, warn_on_full_buffer=False)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._asked_to_stop)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self.stop_all()
+        self._guardian.dismiss()
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        for descriptor in (self._wake_reader, self._wake_writer):
+            os.close(descriptor)
+        self._lock.close()
+
+    def start(self, spec: ProcessSpec) -> SupervisedProcess:
+        """Start a process that is to stay up."""
+        log = None if self.echo else LogFile(self.data / "logs" / f"{spec.name}.log")
+        process = SupervisedProcess(spec, guardian=self._guardian, log=log)
+        self.processes[spec.name] = process
+        self._restarts.setdefault(spec.name, _Restart())
+        return process
+
+    def run_once(self, spec: ProcessSpec, *, seconds: float) -> None:
+        """Run a process to its end. Raises ``SupervisionError`` with its last words if it fails."""
+        process = self.start(replace(spec, once=True))
+        self.wait_until(lambda: process.poll() is not None, seconds=seconds, what=spec.name)
+        del self.processes[spec.name]
+        if process.status:
+            raise SupervisionError(self._last_words(process, f"{spec.name} failed"))
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float, what: str) -> None:
+        """Watch everything until ``ready``. Raises when it takes longer, or on a stop."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if time.monotonic() > deadline:
+                process = self.processes.get(what)
+                failure = f"{what} was not ready after {seconds:.0f} s"
+                raise SupervisionError(self._last_words(process, failure) if process else failure)
+            self.attend(0.05)
+            if self._stopping:
+                raise StopRequested
+
+    def watch(self) -> None:
+        """Keep the processes up until somebody asks to stop."""
+        while not self._stopping:
+            self.attend(1.0)
+
+    def attend(self, seconds: float) -> None:
+        """One round: wait for something to happen, read what was said, restart what has ended."""
+        waiting = [p.output for p in self.processes.values() if p.status is None]
+        pause = min([seconds, *self._pauses()])
+        readable, _, _ = select.select([self._wake_reader, *waiting], [], [], max(0.0, pause))
+        if self._wake_reader in readable:
+            with suppress(BlockingIOError):
+                os.read(self._wake_reader, 4096)
+        for process in list(self.processes.values()):
+            if process.output in readable and process.status is None:
+                self._pass_on(process, process.read_output())
+            ended = process.status is None and process.poll() is not None
+            if ended and not self._stopping and not process.spec.once:
+                self._ended(process)
+        self._restart_due()
+
+    def stop_all(self) -> None:
+        """Stop in order: what makes work, what does it, and last what the others stand on."""
+        self._stopping = True
+        deadline = time.monotonic() + STOP_SECONDS
+        for group in self._stop_order():
+            for process in group:
+                process.end(signal.SIGTERM)
+            self._wait_for_end(group, deadline)
+            for process in group:
+                process.end(signal.SIGKILL)
+            self._wait_for_end(group, time.monotonic() + 1.0)
+        self.processes.clear()
+
+    def _stop_order(self) -> Iterable[list[SupervisedProcess]]:
+        servers = [p for p in self.processes.values() if p.spec.program]
+        ours = [p for p in self.processes.values() if not p.spec.program]
+        return [ours, servers]
+
+    def _wait_for_end(self, processes: list[SupervisedProcess], deadline: float) -> None:
+        while time.monotonic() < deadline:
+            for process in processes:
+                if process.status is None:
+                    self._pass_on(process, process.read_output())
+            if all(process.poll() is not None for process in processes):
+                return
+            select.select([self._wake_reader], [], [], 0.02)
+            with suppress(BlockingIOError):
+                os.read(self._wake_reader, 4096)
+
+    def _asked_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _pauses(self) -> list[float]:
+        now = time.monotonic()
+        return [r.due - now for r in self._restarts.values() if r.due is not None]
+
+    def _pass_on(self, process: SupervisedProcess, output: bytes) -> None:
+        if self.echo and output:
+            with suppress(OSError, ValueError):
+                sys.stdout.buffer.write(output)
+                sys.stdout.flush()
+
+    def _ended(self, process: SupervisedProcess) -> None:
+        restart = self._restarts[process.name]
+        quick = process.seconds() < self.quick_seconds
+        restart.quick_crashes = restart.quick_crashes + 1 if quick else 0
+        if restart.quick_crashes >= QUICK_CRASHES:
+            times = f"{process.name} ended {QUICK_CRASHES} times in a row"
+            raise SupervisionError(self._last_words(process, times))
+        pause = min(LONGEST_PAUSE, self.first_pause * 2**restart.quick_crashes)
+        restart.due = time.monotonic() + pause
+        say(f"  {process.name} {ending(process.status)}; it starts again in {pause:.1f} s.")
+
+    def _restart_due(self) -> None:
+        for name, restart in self._restarts.items():
+            if restart.due is not None and time.monotonic() >= restart.due and not self._stopping:
+                restart.due = None
+                self.start(self.processes[name].spec)
+
+    def _last_words(self, process: SupervisedProcess, failure: str) -> str:
+        lines = "\n".join(f"    {line}" for line in process.last_lines)
+        said = f"; its last words:\n{lines}" if lines else " without a word"
+        status = "" if process.status is None else f" ({ending(process.status)})"
+        return f"{failure}{status}{said}"
+
+
+def ending(status: int | None) -> str:
+    """An exit code in words."""
+    if status is not None and status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"ended with code {status}"
