@@ -263,6 +263,14 @@ PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", default=5.0)
 IBKR_PORTAL_URL = env.str("IBKR_PORTAL_URL", default="https://localhost:5000/v1/api")
 # The gateway's certificate is self-signed: name its file, or accept any on loopback.
 IBKR_PORTAL_CA_FILE = env.str("IBKR_PORTAL_CA_FILE", default="")
+# The vendor allows ten calls a second in all: two fewer, since their arrival jitters. 0: no limit.
+IBKR_PORTAL_CALLS_PER_SECOND = env.int("IBKR_PORTAL_CALLS_PER_SECOND", default=8)
+# Accounts, orders, trades and partitioned P&L are allowed once in this many seconds. 0: no limit.
+IBKR_PORTAL_ENDPOINT_SECONDS = env.float("IBKR_PORTAL_ENDPOINT_SECONDS", default=5.0)
+# A call too many is answered 429 and refused for about this long, without a Retry-After.
+IBKR_PORTAL_PENALTY_SECONDS = env.float("IBKR_PORTAL_PENALTY_SECONDS", default=900.0)
+# How long a snapshot is asked for until its prices and Greeks have arrived.
+IBKR_PORTAL_SNAPSHOT_SECONDS = env.float("IBKR_PORTAL_SNAPSHOT_SECONDS", default=4.0)
 TASTYTRADE_URL = env.str("TASTYTRADE_URL", default="https://api.tastyworks.com")
 TASTYTRADE_CLIENT_SECRET = env.str("TASTYTRADE_CLIENT_SECRET", default="")
 TASTYTRADE_REFRESH_TOKEN = env.str("TASTYTRADE_REFRESH_TOKEN", default="")

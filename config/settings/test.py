@@ -36,3 +36,6 @@ else:
     # A file, as in the embedded default: threads and processes of a test meet in it.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 CELERY_TASK_ALWAYS_EAGER = False
+# The sandbox of the tests enforces no limits; tests of the limits set their own.
+IBKR_PORTAL_CALLS_PER_SECOND = 0
+IBKR_PORTAL_ENDPOINT_SECONDS = 0.0

@@ -1,0 +1,194 @@
+"""IBKR Client Portal's contracts: from the rows that name them to our :class:`Contract`.
+
+A contract's terms come from the row itself (positions carry them) or from ``/trsrv/secdef``; the
+bracket in a description, ``[SPY   260117C00600000 100]``, is read only for what both leave out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from greeks.domain import Contract, InstrumentKind, Right
+from greeks.occ import OptionSymbol, OptionSymbolError, parse_occ
+from portfolio.brokers.decoding import (
+    BadRow,
+    Row,
+    parse_date,
+    parse_decimal,
+    parse_identifier,
+    parse_text,
+)
+
+SOURCE = "ibkr"
+
+#: Sec types that the desk can value. Others are rejected by name, never guessed at.
+KINDS: Mapping[str, InstrumentKind] = {
+    "STK": InstrumentKind.STOCK,
+    "OPT": InstrumentKind.OPTION,
+    "IND": InstrumentKind.INDEX,
+    "FUT": InstrumentKind.FUTURE,
+    "FOP": InstrumentKind.FUTURE_OPTION,
+    "CASH": InstrumentKind.CURRENCY,
+}
+_DATED = frozenset({InstrumentKind.OPTION, InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
+_RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
+_BRACKET = re.compile(r"\[(?P<symbol>[^\[\]]{1,40}?)\s+(?P<multiplier>\d+(?:\.\d+)?)\s*\]")
+
+
+def first_of(row: Row, *names: str) -> Any:
+    """The first of the fields that is there and says something."""
+    for name in names:
+        value = row.get(name)
+        if value is not None and value != "":
+            return value
+    return None
+
+
+def parse_conid(row: Row) -> str:
+    """The contract id: a number in most answers, digits as text in ``/portfolio2``."""
+    text = parse_identifier(first_of(row, "conid", "con_id"), "conid")
+    if not (text.isascii() and text.isdigit() and text != "0"):
+        raise BadRow(f"conid: {text!a} is not a contract id")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What the bracket of a description says."""
+
+    symbol: OptionSymbol | None = None
+    multiplier: Decimal | None = None
+
+
+def _described(row: Row) -> _Described:
+    text = first_of(row, "contractDesc", "fullName", "description")
+    matched = _BRACKET.search(text) if isinstance(text, str) and len(text) <= 255 else None
+    if matched is None:
+        return _Described()
+    multiplier = parse_decimal(matched["multiplier"], "contractDesc")
+    try:
+        return _Described(parse_occ(matched["symbol"]), multiplier)
+    except OptionSymbolError:
+        return _Described(None, multiplier)
+
+
+def parse_kind(row: Row) -> InstrumentKind:
+    text = parse_text(first_of(row, "assetClass", "secType", "sec_type"), "assetClass")
+    if not text:
+        raise BadRow("assetClass: missing")
+    try:
+        return KINDS[text.upper()]
+    except KeyError:
+        raise BadRow(f"assetClass: {text[:24]!a} is not supported") from None
+
+
+def decode_contract(row: Row) -> Contract:
+    """The contract a position or ``/trsrv/secdef`` row describes.
+
+    Raises BadRow where a term that the valuation needs is missing or impossible: an option needs
+    expiry, strike, right and multiplier, a future expiry and multiplier. A stock's multiplier,
+    sent as 0.0 or null, is 1; its strike, sent as ``"0"``, is none.
+    """
+    conid = parse_conid(row)
+    kind = parse_kind(row)
+    described = _described(row)
+    terms = described.symbol
+    underlying = _underlying(row)
+    expiry = parse_date(first_of(row, "expiry", "lastTradingDay"), "expiry")
+    right = _right(row)
+    strike = parse_decimal(row.get("strike"), "strike")
+    multiplier = parse_decimal(row.get("multiplier"), "multiplier")
+    if kind in _DATED:
+        multiplier = multiplier or described.multiplier
+        expiry = expiry or (terms.expiry if terms else None)
+    else:
+        expiry, right, strike, multiplier = None, None, None, multiplier or Decimal(1)
+    if kind in (InstrumentKind.OPTION, InstrumentKind.FUTURE_OPTION):
+        right = right or (terms.right if terms else None)
+        strike = strike or (terms.strike if terms else None)
+        if right is None or strike is None:
+            raise BadRow(f"{'putOrCall' if right is None else 'strike'}: missing")
+        if strike <= 0:
+            raise BadRow(f"strike: {strike} is not above zero")
+    elif kind is InstrumentKind.FUTURE:
+        right, strike = None, None
+    if kind in _DATED and expiry is None:
+        raise BadRow("expiry: missing")
+    if multiplier is None or multiplier <= 0:
+        raise BadRow(f"multiplier: {'missing' if multiplier is None else multiplier}")
+    root = terms.root if terms else underlying
+    return Contract(
+        kind=kind,
+        symbol=_symbol(kind, underlying, root, expiry, strike, right),
+        underlying=underlying,
+        multiplier=multiplier,
+        currency=parse_text(row.get("currency"), "currency", required=True, maximum=8),
+        root=root if kind in _DATED else "",
+        expiry=expiry,
+        strike=strike,
+        right=right,
+        exchange=parse_text(row.get("listingExchange"), "listingExchange", maximum=32),
+        description=parse_text(first_of(row, "name", "companyName", "company_name"), "name"),
+        aliases={SOURCE: conid},
+    )
+
+
+def needs_definition(row: Row) -> bool:
+    """Whether the row alone does not make a contract, so that its definition has to be asked for.
+
+    True too for an option whose description lacks the bracket: its OCC root is only there.
+    """
+    try:
+        contract = decode_contract(row)
+    except BadRow:
+        return True
+    return contract.kind is InstrumentKind.OPTION and _described(row).symbol is None
+
+
+def _underlying(row: Row) -> str:
+    text = parse_text(first_of(row, "ticker", "symbol", "description1"), "ticker")
+    if not text:
+        described = first_of(row, "contractDesc", "description", "fullName")
+        text = parse_text(described, "contractDesc", required=True).split("  ")[0].split(" [")[0]
+        # "SPY JAN2026 600 C": the name ends where the terms begin.
+        text = re.split(r"\s+[A-Z]{3}'?\d{2,4}\b", text, maxsplit=1)[0]
+    # IBKR writes share classes with a space; the desk and the exchanges' tapes with a slash.
+    text = text.replace(" ", "/")
+    if len(text) > 32:
+        raise BadRow(f"ticker: {len(text)} characters, at most 32 are possible")
+    return text
+
+
+def _right(row: Row) -> Right | None:
+    text = parse_text(first_of(row, "putOrCall", "right"), "putOrCall").upper()
+    if text in ("", "0"):
+        return None
+    try:
+        return _RIGHTS[text]
+    except KeyError:
+        raise BadRow(f"putOrCall: {text[:16]!a} is neither call nor put") from None
+
+
+def _symbol(
+    kind: InstrumentKind,
+    underlying: str,
+    root: str,
+    expiry: date | None,
+    strike: Decimal | None,
+    right: Right | None,
+) -> str:
+    if kind is InstrumentKind.OPTION and expiry and strike and right:
+        try:
+            return OptionSymbol(root.replace("/", ""), expiry, right, strike).occ
+        except OptionSymbolError as error:
+            raise BadRow(f"option symbol: {error}") from None
+    if kind is InstrumentKind.FUTURE_OPTION and expiry and strike and right:
+        return f"{root} {expiry:%Y%m%d} {right.value} {strike.normalize():f}"
+    if kind is InstrumentKind.FUTURE and expiry:
+        return f"{root} {expiry:%Y%m%d}"
+    return underlying

@@ -1,0 +1,114 @@
+"""The HTTP side of the Client Portal gateway: its address, certificate, limits and calls."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from config.core.errors import PermanentError
+from config.core.http.budget import CallBudget
+from config.core.http.caller import HttpCaller
+from portfolio.brokers.ibkr_portal_account import PROVIDER
+from portfolio.brokers.ibkr_portal_session import GatewayMemory, PortalSession
+
+#: Endpoints that the vendor allows once in five seconds, each.
+SLOW_ENDPOINTS = (
+    "/portfolio/accounts",
+    "/iserver/account/orders",
+    "/iserver/account/trades",
+    "/iserver/account/pnl/partitioned",
+)
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class PortalGateway:
+    """Asks the gateway: session first, then the calls an answer's family needs, then the answer."""
+
+    def __init__(self, base_url: str, caller: HttpCaller, session: PortalSession) -> None:
+        self.base_url = base_url
+        self.session = session
+        self._caller = caller
+
+    def get(
+        self, path: str, *, needs: tuple[str, ...] = (), params: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The answer to a GET. A gateway that forgot its preparing calls gets them once more."""
+        self.session.prepare(*needs)
+        try:
+            return self._caller.request_json("GET", path, params=params)
+        except PermanentError as error:
+            if "accounts first" not in error.message.lower():
+                raise
+        self.session.memory.forget()
+        self.session.prepare(*needs)
+        return self._caller.request_json("GET", path, params=params)
+
+    def post(self, path: str, *, needs: tuple[str, ...] = ()) -> Any:
+        """The answer to a POST that may be repeated: none of ours changes anything."""
+        self.session.prepare(*needs)
+        return self._caller.request_json("POST", path, json={}, retry=True)
+
+    def close(self) -> None:
+        self._caller.close()
+
+
+def open_gateway() -> PortalGateway:
+    """The gateway of the settings: ``IBKR_PORTAL_URL`` and what goes with it."""
+    base_url = settings.IBKR_PORTAL_URL.rstrip("/")
+    session = PortalSession(GatewayMemory(base_url))
+    caller = HttpCaller(
+        PROVIDER,
+        base_url,
+        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+        verify=certificate_check(base_url, settings.IBKR_PORTAL_CA_FILE),
+        budgets=call_budgets(
+            calls_per_second=settings.IBKR_PORTAL_CALLS_PER_SECOND,
+            endpoint_seconds=settings.IBKR_PORTAL_ENDPOINT_SECONDS,
+        ),
+        renew=session.reopen,
+        penalty_seconds=settings.IBKR_PORTAL_PENALTY_SECONDS,
+    )
+    session.attach(caller)
+    return PortalGateway(base_url, caller, session)
+
+
+def call_budgets(*, calls_per_second: int, endpoint_seconds: float) -> dict[str, CallBudget]:
+    """The vendor's limits as budgets that all processes share; 0 leaves a limit out."""
+    budgets: dict[str, CallBudget] = {}
+    if endpoint_seconds > 0:
+        for path in SLOW_ENDPOINTS:
+            budgets[path] = CallBudget(f"{PROVIDER}{path}", limit=1, seconds=endpoint_seconds)
+    if calls_per_second > 0:
+        budgets[""] = CallBudget(PROVIDER, limit=calls_per_second, seconds=1.0)
+    return budgets
+
+
+def certificate_check(base_url: str, ca_file: str) -> bool | ssl.SSLContext:
+    """How the gateway's self-signed certificate is checked.
+
+    Against ``ca_file`` where one is named; unchecked on loopback only, where nobody stands
+    between; by the machine's own authorities anywhere else.
+    """
+    on_loopback = urlsplit(base_url).hostname in _LOOPBACK
+    if ca_file:
+        if not Path(ca_file).is_file():
+            raise ImproperlyConfigured(f"IBKR_PORTAL_CA_FILE: there is no file {ca_file}")
+        try:
+            context = ssl.create_default_context(cafile=ca_file)
+        except ssl.SSLError as error:
+            raise ImproperlyConfigured(f"IBKR_PORTAL_CA_FILE: {ca_file}: {error}") from None
+        # The gateway's certificate seldom names the address it is reached by on this machine.
+        context.check_hostname = not on_loopback
+        return context
+    if on_loopback:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    return True

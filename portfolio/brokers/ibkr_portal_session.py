@@ -1,0 +1,156 @@
+"""The gateway's session: kept alive, reopened once when it was lost, and the calls it wants first.
+
+The Client Portal gateway answers only after certain calls were made in its session. What has been
+called is remembered in Redis, so that all processes make each preparing call once per session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from config.core.errors import MalformedResponse, UnauthorisedError
+from config.core.http.caller import HttpCaller
+from config.core.process_copies import ProcessCopies
+from config.core.redis_client import key, redis_client
+
+#: The gateway wants a tickle about every minute.
+TICKLE_SECONDS = 50
+#: It forgets a session after about five idle minutes.
+REMEMBERED_SECONDS = 240
+STATUS_TRIES = 4
+STATUS_PAUSE = 0.5
+
+PORTFOLIO = "portfolio"
+BROKERAGE = "brokerage"
+ORDERS = "orders"
+_ALIVE = "alive"
+#: What has to be called before the answers of each family mean anything.
+PREPARING_CALLS: Mapping[str, str] = {
+    PORTFOLIO: "/portfolio/accounts",
+    BROKERAGE: "/iserver/accounts",
+}
+
+_copies: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
+
+
+class GatewayMemory:
+    """What was done in the gateway's present session, for a limited time, for all processes.
+
+    Without Redis each process remembers for itself.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._name = hashlib.sha256(base_url.encode()).hexdigest()[:16]
+
+    def note(self, what: str, *, seconds: int = REMEMBERED_SECONDS) -> None:
+        with _copies.lock:
+            _copies.get(self._name)[what] = time.monotonic() + seconds
+        try:
+            redis_client().set(self._key(what), "1", ex=seconds)
+        except RedisError:
+            return
+
+    def knows(self, what: str) -> bool:
+        try:
+            return bool(redis_client().exists(self._key(what)))
+        except RedisError:
+            with _copies.lock:
+                return _copies.get(self._name).get(what, 0.0) > time.monotonic()
+
+    def forget(self) -> None:
+        with _copies.lock:
+            _copies.get(self._name).clear()
+        names = (_ALIVE, PORTFOLIO, BROKERAGE, ORDERS)
+        try:
+            redis_client().delete(*(self._key(name) for name in names))
+        except RedisError:
+            return
+
+    def _key(self, what: str) -> str:
+        return key("ibkr_portal", self._name, what)
+
+
+class PortalSession:
+    """Opens and keeps the gateway's session. Thread-safe."""
+
+    def __init__(self, memory: GatewayMemory) -> None:
+        self.memory = memory
+        self._caller: HttpCaller | None = None
+        self._lock = threading.RLock()
+
+    def attach(self, caller: HttpCaller) -> None:
+        """The caller whose 401 asks this session to reopen: made with ``renew=session.reopen``."""
+        self._caller = caller
+
+    def ensure(self) -> None:
+        """A live session, checked once in fifty seconds by a tickle, which also keeps it alive."""
+        if self.memory.knows(_ALIVE):
+            return
+        with self._lock:
+            if self.memory.knows(_ALIVE):
+                return
+            answer = self._post("/tickle")
+            brokerage = answer.get("iserver")
+            status = brokerage.get("authStatus") if isinstance(brokerage, Mapping) else None
+            if self._is_open(status if isinstance(status, Mapping) else {}):
+                self.memory.note(_ALIVE, seconds=TICKLE_SECONDS)
+            else:
+                self.reopen()
+
+    def reopen(self) -> None:
+        """Open the brokerage session again, once. UnauthorisedError when nobody is logged in.
+
+        ``compete`` stays false: a desk that only reads never throws the trader out of TWS.
+        """
+        with self._lock:
+            self.memory.forget()
+            status: Mapping[str, Any] = self._post(
+                "/iserver/auth/ssodh/init", {"publish": True, "compete": False}
+            )
+            for attempt in range(STATUS_TRIES):
+                if self._is_open(status):
+                    self.memory.note(_ALIVE, seconds=TICKLE_SECONDS)
+                    return
+                if attempt:
+                    time.sleep(STATUS_PAUSE)
+                status = self._post("/iserver/auth/status")
+            raise UnauthorisedError(
+                "IBKR: the gateway has no session. Log in on the gateway's own page.",
+                provider="ibkr_portal",
+            )
+
+    def prepare(self, *families: str) -> None:
+        """Make the calls that the families of answers need first, where this session has not."""
+        self.ensure()
+        for family in families:
+            if not self.memory.knows(family):
+                self._attached().request_json("GET", PREPARING_CALLS[family])
+                self.memory.note(family)
+
+    def _is_open(self, status: Mapping[str, Any]) -> bool:
+        if status.get("competing") is True:
+            raise UnauthorisedError(
+                "IBKR: another session uses this log-in (competing). Close it, or log in at the"
+                " gateway with another user name.",
+                provider="ibkr_portal",
+            )
+        return status.get("authenticated") is True and status.get("connected") is not False
+
+    def _post(self, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        answer = self._attached().request_json("POST", path, json=body or {}, retry=True)
+        if not isinstance(answer, Mapping):
+            raise MalformedResponse(
+                f"{path}: expected an object, got {type(answer).__name__}", provider="ibkr_portal"
+            )
+        return answer
+
+    def _attached(self) -> HttpCaller:
+        if self._caller is None:
+            raise RuntimeError("PortalSession.attach() was not called")
+        return self._caller
