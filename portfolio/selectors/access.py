@@ -72,3 +72,16 @@ def portfolio_accounts(user: User | AnonymousUser, portfolio_id: int) -> QuerySe
     if not portfolios_visible_to(user).filter(pk=portfolio_id).exists():
         raise NotFound("No such portfolio.", fields={"portfolio_id": "unknown"})
     return accounts_visible_to(user).filter(portfolios=portfolio_id)
+
+
+def accounts_administered_by(user: User | AnonymousUser) -> QuerySet[Account]:
+    """What the admin lists: everything for superusers, for other staff what they own or see.
+
+    Own disabled accounts are included, or nobody but a superuser could enable them again.
+    """
+    if not (isinstance(user, User) and user.is_active and user.is_staff):
+        return Account.objects.none()
+    if user.is_superuser:
+        return Account.objects.all()
+    shared = AccountAccess.objects.filter(account=OuterRef("pk"), user=user)
+    return Account.objects.filter(Q(owner=user) | (Q(enabled=True) & Exists(shared)))

@@ -1,0 +1,127 @@
+"""Administration of people, their tokens and the audit trail. No hash or digest is shown."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.forms import UserChangeForm
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+
+from auth_tokens.models import ApiToken, AuditEvent, User
+from auth_tokens.selectors import api_tokens_of
+from auth_tokens.services.api_tokens import api_token_revoke
+from auth_tokens.time_zones import time_zone_checked
+from config.core.admin import ReadOnlyAdmin
+from config.core.errors import InvalidInput
+
+admin.site.site_header = "Greekdesk administration"
+admin.site.site_title = "Greekdesk"
+admin.site.index_title = "Administration"
+
+_PRIVILEGES = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+class UserForm(UserChangeForm):  # type: ignore[type-arg]
+    """Without the password's hash: it is set through its own page."""
+
+    password = None  # type: ignore[assignment]
+
+    def clean_time_zone(self) -> str:
+        try:
+            return time_zone_checked(self.cleaned_data["time_zone"])
+        except InvalidInput as error:
+            self.add_error("time_zone", f"{error.message} Use {error.fields['time_zone']}.")
+            return ""
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
+    """People. Staff who are no superusers cannot touch superusers, nor give out privileges."""
+
+    form = UserForm
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+    list_filter = ("is_active", "is_staff", "is_superuser")
+    search_fields = ("username", "email", "first_name", "last_name")
+    readonly_fields = ("password_page", "last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("username", "password_page")}),
+        ("Person", {"fields": ("first_name", "last_name", "email", "time_zone")}),
+        ("Access", {"fields": ("is_active", *_PRIVILEGES)}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+
+    @admin.display(description="password")
+    def password_page(self, user: User) -> str:
+        return format_html(
+            '{} · <a href="{}">change it</a>',
+            "Set" if user.has_usable_password() else "Not set",
+            reverse("admin:auth_user_password_change", args=[user.pk]),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if _is_superuser(request) else (*fields, *_PRIVILEGES)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed = super().has_change_permission(request, obj)
+        return allowed and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        allowed = super().has_delete_permission(request, obj)
+        # Bulk deletion names nobody to check: only superusers have it.
+        return allowed and (
+            _is_superuser(request) or (obj is not None and _may_touch(request, obj))
+        )
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(ReadOnlyAdmin):
+    """Tokens are made by their owners on ``/accounts/tokens``; here they are seen and revoked."""
+
+    list_display = (
+        "prefix", "name", "user", "scope", "created_at", "expires_at", "last_used_at", "revoked_at",
+    )  # fmt: skip
+    list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter))
+    list_select_related = ("user",)
+    search_fields = ("prefix", "name", "user__username")
+    exclude = ("digest",)
+    actions = ("revoke",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
+        if _is_superuser(request):
+            return ApiToken.objects.all()
+        return api_tokens_of(cast("User", request.user))
+
+    @admin.action(description="Revoke the selected tokens", permissions=["view"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
+        actor = cast("User", request.user)
+        for token_id in queryset.values_list("pk", flat=True):
+            api_token_revoke(actor=actor, token_id=token_id)
+        self.message_user(request, "The selected tokens are revoked.", messages.SUCCESS)
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    """The audit trail. Staff who are no superusers see what they did themselves."""
+
+    list_display = ("at", "event", "subject", "actor", "detail", "request_id")
+    list_filter = ("event", "at")
+    list_select_related = ("actor",)
+    search_fields = ("subject", "actor__username", "request_id")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
+        events = AuditEvent.objects.all()
+        return events if _is_superuser(request) else events.filter(actor_id=request.user.pk)
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.is_superuser
+
+
+def _may_touch(request: HttpRequest, user: Model | None) -> bool:
+    return _is_superuser(request) or not (isinstance(user, User) and user.is_superuser)

@@ -1,0 +1,199 @@
+"""Administration of accounts and portfolios; the book itself is read-only here.
+
+Superusers see all accounts, other staff those they own or were given. Accounts are disabled, not
+deleted: their history is what the journal is made of.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from auth_tokens.models import User
+from config.core.admin import AnyModelAdmin, ReadOnlyAdmin
+from portfolio.models import (
+    Account,
+    AccountAccess,
+    AccountStatus,
+    Order,
+    Portfolio,
+    Position,
+    QuarantinedRow,
+    SyncRun,
+)
+from portfolio.selectors.access import accounts_administered_by
+
+
+def _person(request: HttpRequest) -> User:
+    return cast("User", request.user)
+
+
+class AccountAccessInline(admin.TabularInline[AccountAccess, Account]):
+    model = AccountAccess
+    extra = 0
+    autocomplete_fields = ("user",)
+
+
+@admin.register(Account)
+class AccountAdmin(AnyModelAdmin):
+    """Brokerage accounts with who may see them. New ones come from ``manage.py add_account``."""
+
+    list_display = (
+        "account_id", "broker", "label", "owner", "enabled", "simulated", "sync_seconds",
+        "last_synced_at", "last_error_code",
+    )  # fmt: skip
+    list_filter = ("broker", "enabled", "simulated")
+    list_select_related = ("owner",)
+    search_fields = ("account_id", "account_number", "label", "owner__username")
+    autocomplete_fields = ("owner",)
+    readonly_fields = (
+        "account_id", "broker", "account_number", "simulated", "book_version", "next_sync_at",
+        "last_synced_at", "last_attempt_at", "last_error_code", "last_error", "empty_book_since",
+    )  # fmt: skip
+    inlines = (AccountAccessInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        return accounts_administered_by(_person(request))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        allowed = super().has_change_permission(request, obj)
+        person = _person(request)
+        own = not isinstance(obj, Account) or obj.owner_id == person.pk
+        return allowed and (own or person.is_superuser)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> tuple[str, ...]:
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if _person(request).is_superuser else (*fields, "owner")
+
+    def get_inline_instances(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Who else has access is for the owner and superusers to see."""
+        if obj is not None and not self.has_change_permission(request, obj):
+            return []
+        return super().get_inline_instances(request, obj)
+
+
+@admin.register(Portfolio)
+class PortfolioAdmin(AnyModelAdmin):
+    """Named sets of accounts. Their owner sees in them only what they may see anyway."""
+
+    list_display = ("name", "owner", "value", "daily_change", "last_updated")
+    list_select_related = ("owner",)
+    search_fields = ("name", "owner__username")
+    filter_horizontal = ("accounts",)
+    readonly_fields = ("value", "daily_change", "daily_change_percent", "last_updated")
+    autocomplete_fields = ("owner",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Portfolio]:
+        portfolios = Portfolio.objects.all()
+        person = _person(request)
+        return portfolios if person.is_superuser else portfolios.filter(owner=person)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> tuple[str, ...]:
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if _person(request).is_superuser else (*fields, "owner")
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None, **kwargs: Any
+    ) -> Any:
+        if db_field.name == "accounts" and request is not None:
+            kwargs["queryset"] = accounts_administered_by(_person(request))
+        return super().formfield_for_manytomany(db_field, cast("HttpRequest", request), **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Portfolio, form: Any, change: bool) -> None:
+        if not change and not _person(request).is_superuser:
+            obj.owner = _person(request)
+        super().save_model(request, obj, form, change)
+
+
+class BookAdmin(ReadOnlyAdmin):
+    """Rows of an account's book, scoped to the accounts that the person administers."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        accounts = accounts_administered_by(_person(request))
+        return super().get_queryset(request).filter(account__in=accounts)
+
+
+_BY_ACCOUNT = ("account", admin.RelatedOnlyFieldListFilter)
+
+
+@admin.register(AccountStatus)
+class AccountStatusAdmin(BookAdmin):
+    """The last good summary of each account."""
+
+    list_display = (
+        "account", "net_liquidation", "buying_power", "excess_liquidity", "maint_margin",
+        "currency", "source", "as_of",
+    )  # fmt: skip
+    list_filter = ("currency", "source")
+    list_select_related = ("account",)
+    search_fields = ("account__account_id", "account__label")
+
+
+@admin.register(Position)
+class PositionAdmin(BookAdmin):
+    """The positions of the last good book."""
+
+    list_display = (
+        "symbol", "account", "quantity", "avg_price", "price", "market_value", "delta", "gamma",
+        "theta", "vega", "greeks_source", "as_of",
+    )  # fmt: skip
+    list_filter = (_BY_ACCOUNT, "instrument_type", "greeks_source", "source")
+    list_select_related = ("account",)
+    search_fields = ("symbol", "underlying", "account__account_id")
+
+
+@admin.register(Order)
+class OrderAdmin(BookAdmin):
+    """The orders of the day as the brokers report them."""
+
+    list_display = (
+        "broker_order_id", "account", "symbol", "description", "status", "quantity",
+        "filled_quantity", "limit_price", "placed_at",
+    )  # fmt: skip
+    list_filter = (_BY_ACCOUNT, "status", "source")
+    list_select_related = ("account",)
+    search_fields = ("broker_order_id", "symbol", "account__account_id")
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(BookAdmin):
+    """Attempts to sync an account, newest first, and how they ended."""
+
+    list_display = (
+        "requested_at", "account", "trigger", "step", "progress", "outcome", "error_code", "error",
+        "finished_at",
+    )  # fmt: skip
+    list_filter = (_BY_ACCOUNT, "outcome", "trigger", "error_code")
+    list_select_related = ("account",)
+    search_fields = ("account__account_id", "error_code", "error")
+
+
+@admin.register(QuarantinedRow)
+class QuarantinedRowAdmin(BookAdmin):
+    """Rows that failed validation, with the reason and what the provider sent."""
+
+    list_display = ("kind", "reason", "account", "source", "times_seen", "last_seen_at")
+    list_filter = (_BY_ACCOUNT, "kind", "source")
+    list_select_related = ("account",)
+    search_fields = ("reason", "account__account_id")
+    exclude = ("payload",)
+    readonly_fields = ("sent",)
+
+    @admin.display(description="what was sent")
+    def sent(self, row: QuarantinedRow) -> str:
+        return format_html("<pre>{}</pre>", json.dumps(row.payload, indent=2, default=str))
