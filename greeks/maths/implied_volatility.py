@@ -130,7 +130,7 @@ def _solve_below(distance: Floats, target: Floats, inflection: Floats) -> Floats
     start = 1.0 / np.sqrt(1.0 / inflection**2 + 2.0 * (log_inflection - log_target) / square)
     deviation = np.minimum(start, inflection)
     for _ in range(MAXIMUM_ITERATIONS):
-        ratio = distance / deviation
+        ratio: Floats = distance / deviation
         half = 0.5 * deviation
         scaled = _scaled_price(distance, deviation)
         log_price = np.log(scaled) - 0.5 * (ratio * ratio + half * half)

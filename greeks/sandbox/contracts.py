@@ -21,6 +21,8 @@ from greeks.sandbox.noise import uniform_hash
 from greeks.sandbox.underlyings import INDEX_BY_SYMBOL, UNDERLYINGS, Underlying
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Flags = NDArray[np.bool_]
 
 _FIRST_DAY = date(2015, 1, 1)
 _RIGHT_BITS, _STRIKE_BITS, _DAY_BITS, _UNDERLYING_BITS = 1, 13, 14, 3
@@ -30,16 +32,35 @@ _CONID_BITS = _RIGHT_BITS + _STRIKE_BITS + _DAY_BITS + _UNDERLYING_BITS
 class Columns(NamedTuple):
     """One row a contract. ``expires_at`` is infinite and ``strike`` NaN where there is none."""
 
-    underlying: NDArray[np.int64]
+    underlying: Indices
     strike: Floats
     expires_at: Floats
-    is_option: NDArray[np.bool_]
-    is_call: NDArray[np.bool_]
-    monthly: NDArray[np.bool_]
-    number: NDArray[np.int64]
+    is_option: Flags
+    is_call: Flags
+    monthly: Flags
+    number: Indices
 
-    def take(self, rows: NDArray[np.int64]) -> Columns:
-        return Columns(*(column[rows] for column in self))
+    def take(self, rows: Indices) -> Columns:
+        return Columns(
+            self.underlying[rows],
+            self.strike[rows],
+            self.expires_at[rows],
+            self.is_option[rows],
+            self.is_call[rows],
+            self.monthly[rows],
+            self.number[rows],
+        )
+
+    def extended_by(self, other: Columns) -> Columns:
+        return Columns(
+            np.concatenate([self.underlying, other.underlying]),
+            np.concatenate([self.strike, other.strike]),
+            np.concatenate([self.expires_at, other.expires_at]),
+            np.concatenate([self.is_option, other.is_option]),
+            np.concatenate([self.is_call, other.is_call]),
+            np.concatenate([self.monthly, other.monthly]),
+            np.concatenate([self.number, other.number]),
+        )
 
 
 def option_symbol(root: str, expiry: date, right: Right, strike: Decimal | float) -> str:
@@ -84,9 +105,8 @@ class ContractTable:
         self._contracts: dict[str, Contract] = {}
         self._rows: dict[str, int] = {}
         self._chains: dict[tuple[str, date], tuple[Contract, ...]] = {}
-        self._columns = Columns(*(np.empty(0, dtype=kind) for kind in _COLUMN_TYPES))
-        spots = tuple(_spot_contract(underlying) for underlying in UNDERLYINGS)
-        self._append(spots, _spot_columns())
+        self._columns = _spot_columns()
+        self._register(0, tuple(_spot_contract(underlying) for underlying in UNDERLYINGS))
 
     def contract(self, key: str) -> Contract | None:
         """The listed contract with this symbol or conid."""
@@ -127,9 +147,10 @@ class ContractTable:
     def _append(self, contracts: Sequence[Contract], columns: Columns) -> None:
         start = self._columns.strike.size
         # Columns first: a reader that sees a row must find it.
-        self._columns = Columns(
-            *(np.concatenate(pair) for pair in zip(self._columns, columns, strict=True))
-        )
+        self._columns = self._columns.extended_by(columns)
+        self._register(start, contracts)
+
+    def _register(self, start: int, contracts: Sequence[Contract]) -> None:
         for row, contract in enumerate(contracts, start):
             self._rows[contract.symbol] = row
             self._contracts[contract.symbol] = contract
@@ -137,6 +158,7 @@ class ContractTable:
 
     def _build_chain(self, underlying: Underlying, expiry: date) -> tuple[Contract, ...]:
         contracts = []
+        title = f"{underlying.symbol} {expiry:%d %b %y}"
         for strike in strikes(underlying.symbol, is_monthly(underlying, expiry)).tolist():
             for right in (Right.CALL, Right.PUT):
                 symbol = option_symbol(underlying.symbol, expiry, right, strike)
@@ -155,14 +177,11 @@ class ContractTable:
                         strike=Decimal(str(strike)).normalize() + 0,
                         right=right,
                         exchange=underlying.exchange,
-                        description=f"{underlying.symbol} {expiry:%d %b %y} {strike:g} {right.name.title()}",
+                        description=f"{title} {strike:g} {right.name.title()}",
                         aliases=aliases,
                     )
                 )
         return tuple(contracts)
-
-
-_COLUMN_TYPES = (np.int64, np.float64, np.float64, np.bool_, np.bool_, np.bool_, np.int64)
 
 
 def is_possible_expiry(underlying: Underlying, expiry: date) -> bool:

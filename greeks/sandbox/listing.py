@@ -62,7 +62,7 @@ def _listed_expiries(symbol: str, day: date) -> tuple[date, ...]:
     underlying = UNDERLYINGS[INDEX_BY_SYMBOL[symbol]]
     rule, exchange = underlying.expiry_rule, underlying.exchange
     monthlies = {
-        "volatility_index": range(0, 7),
+        "volatility_index": range(7),
         "tuesday": (0, 1, 2),
         "last_tuesday": (0, 1, 2),
     }.get(rule, (0, 1, 2, 3, 4, 6, 8, 10, 12))

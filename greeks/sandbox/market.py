@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greeks.domain import Contract
+from greeks.maths.black_scholes import GreekArrays
 from greeks.sandbox.quotes import MinuteBar, SimulatedQuote
 from greeks.sandbox.sessions import Session, utc
 from greeks.sandbox.simulated import SimulatedEngine
@@ -34,6 +35,10 @@ class Engine(Protocol):
     def chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]: ...
 
     def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats: ...
+
+    def greeks(self, contracts: Sequence[Contract], seconds: Floats) -> GreekArrays: ...
+
+    def spots(self, contracts: Sequence[Contract], seconds: Floats) -> Floats: ...
 
     def quotes(self, contracts: Sequence[Contract], seconds: float) -> list[SimulatedQuote]: ...
 
@@ -138,6 +143,17 @@ class Market:
         if not contracts:
             return np.empty((0, np.atleast_1d(seconds).size))
         return self._engine.values(contracts, seconds)
+
+    def greeks(self, contracts: Sequence[Contract], seconds: Floats) -> GreekArrays:
+        """Values and Greeks at any moments, shape (contracts, moments).
+
+        An underlying has delta 1 and zero for the rest. ``contracts`` must not be empty.
+        """
+        return self._engine.greeks(contracts, seconds)
+
+    def spots(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
+        """Prices of each contract's underlying, shape (contracts, moments)."""
+        return self._engine.spots(contracts, seconds)
 
     def minute_bars(self, contract: Contract, start: datetime, end: datetime) -> list[MinuteBar]:
         """Bars of the traded minutes that begin in [start, end), up to now."""

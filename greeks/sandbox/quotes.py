@@ -52,7 +52,7 @@ def optional(values: Floats) -> list[float | None]:
     """Python floats with None for NaN."""
     if not np.isnan(values).any():
         return list(values.tolist())
-    return list(np.where(np.isnan(values), None, values.astype(object)).tolist())
+    return [None if value != value else value for value in values.tolist()]
 
 
 def optional_counts(values: Floats) -> list[int | None]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from greeks.domain import Contract
 from greeks.maths import black_scholes
+from greeks.maths.black_scholes import GreekArrays
 from greeks.sandbox.contracts import Columns, ContractTable
 from greeks.sandbox.listing import expiry_instant, listed_expiries
 from greeks.sandbox.quotes import QuoteColumns, SimulatedQuote, build_quotes
@@ -75,22 +76,32 @@ class SimulatedEngine:
 
     def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
         """Theoretical values, shape (contracts, times): the middle of what is quoted."""
-        return self._values(self._table.columns(contracts), np.atleast_1d(seconds))
+        columns = self._table.columns(contracts)
+        inputs = self._inputs(columns, np.atleast_1d(seconds))
+        return self._with_floor(columns, inputs, black_scholes.price(*inputs))
+
+    def greeks(self, contracts: Sequence[Contract], seconds: Floats) -> GreekArrays:
+        """Values and Greeks, shape (contracts, times); an underlying has delta 1 and no others."""
+        columns = self._table.columns(contracts)
+        inputs = self._inputs(columns, np.atleast_1d(seconds))
+        return self._exercised(columns, inputs, black_scholes.all_greeks(*inputs))
+
+    def spots(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
+        """Prices of each contract's underlying, shape (contracts, times)."""
+        columns = self._table.columns(contracts)
+        return self._state(columns, np.atleast_1d(seconds))[0].spot
 
     def quotes(self, contracts: Sequence[Contract], seconds: float) -> list[SimulatedQuote]:
         columns = self._table.columns(contracts)
         now = np.array([seconds])
         inputs = self._inputs(columns, now)
-        greeks = black_scholes.all_greeks(*inputs)
-        value, years = self._with_floor(columns, inputs, greeks.price)[:, 0], inputs.years[:, 0]
-        exercised = columns.is_option & (value > greeks.price[:, 0])
+        greeks = self._exercised(columns, inputs, black_scholes.all_greeks(*inputs))
+        value, years = greeks.price[:, 0], inputs.years[:, 0]
         two_sided = make_market(columns, value, years, np.array(seconds))
         opening, previous, counts = self._of_session(columns, seconds)
-        sign = np.where(columns.is_call, 1.0, -1.0)
 
-        def greek(values: Floats, at_intrinsic: Floats | float) -> Floats:
-            chosen = np.where(exercised, at_intrinsic, values[:, 0])
-            return np.where(columns.is_option, chosen, np.nan)
+        def of_options(values: Floats) -> Floats:
+            return np.where(columns.is_option, values[:, 0], np.nan)
 
         quote_columns = QuoteColumns(
             *two_sided[:2],
@@ -100,12 +111,12 @@ class SimulatedEngine:
             previous_close=previous,
             volume=counts[1],
             open_interest=counts[0],
-            implied_volatility=np.where(columns.is_option, inputs.volatility[:, 0], np.nan),
-            delta=greek(greeks.delta, sign),
-            gamma=greek(greeks.gamma, 0.0),
-            theta=greek(greeks.theta, 0.0),
-            vega=greek(greeks.vega, 0.0),
-            rho=greek(greeks.rho, 0.0),
+            implied_volatility=of_options(inputs.volatility),
+            delta=of_options(greeks.delta),
+            gamma=of_options(greeks.gamma),
+            theta=of_options(greeks.theta),
+            vega=of_options(greeks.vega),
+            rho=of_options(greeks.rho),
             underlying_price=np.round(inputs.spot[:, 0], 4),
         )
         moments = [
@@ -169,9 +180,17 @@ class SimulatedEngine:
         result: Floats = np.where(columns.is_option[:, None], option, inputs.spot)
         return result
 
-    def _values(self, columns: Columns, seconds: Floats) -> Floats:
-        inputs = self._inputs(columns, seconds)
-        return self._with_floor(columns, inputs, black_scholes.price(*inputs))
+    def _exercised(self, columns: Columns, inputs: _Inputs, greeks: GreekArrays) -> GreekArrays:
+        """Greeks with the floor applied: what is worth its intrinsic value moves like it."""
+        value = self._with_floor(columns, inputs, greeks.price)
+        is_option = columns.is_option[:, None]
+        at_intrinsic = ~is_option | (value > greeks.price)
+        slope = np.where(is_option & ~columns.is_call[:, None], -1.0, 1.0)
+        return GreekArrays(
+            value,
+            np.where(at_intrinsic, slope, greeks.delta),
+            *(np.where(at_intrinsic, 0.0, values) for values in greeks[2:]),
+        )
 
     def _of_session(
         self, columns: Columns, seconds: float

@@ -58,12 +58,11 @@ def make_market(columns: Columns, value: Floats, years: Floats, seconds: Floats)
     side = uniform_hash(columns.number, np.floor(seconds / 15.0))
     last = bid + np.round(side * (ask - bid) / tick) * tick
     last = np.where(last > 0.0, last, tick)
-    missing = np.nan
     return TwoSided(
-        bid=np.where(traded, np.round(bid, 4), missing),
-        ask=np.where(traded, np.round(ask, 4), missing),
-        last=np.round(np.where(traded, last, value), 4),
-        mark=np.round(np.where(traded, 0.5 * (bid + ask), value), 4),
+        bid=np.where(traded, bid.round(4), np.nan),
+        ask=np.where(traded, ask.round(4), np.nan),
+        last=np.where(traded, last, value).round(4),
+        mark=np.where(traded, 0.5 * (bid + ask), value).round(4),
     )
 
 
