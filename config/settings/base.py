@@ -138,7 +138,9 @@ if DATABASE_URL:
         DATABASES["default"] |= {
             "CONN_MAX_AGE": 0,
             "CONN_HEALTH_CHECKS": True,
-            "OPTIONS": {
+            # What the URL says, sslmode for example, stays.
+            "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+            | {
                 "pool": {
                     "min_size": 1,
                     "max_size": env.int("DATABASE_POOL_SIZE", default=12),
@@ -265,8 +267,8 @@ IBKR_PORTAL_URL = env.str("IBKR_PORTAL_URL", default="https://localhost:5000/v1/
 IBKR_PORTAL_CA_FILE = env.str("IBKR_PORTAL_CA_FILE", default="")
 # The vendor allows ten calls a second in all: two fewer, since their arrival jitters. 0: no limit.
 IBKR_PORTAL_CALLS_PER_SECOND = env.int("IBKR_PORTAL_CALLS_PER_SECOND", default=8)
-# Accounts, orders, trades and partitioned P&L are allowed once in this many seconds. 0: no limit.
-IBKR_PORTAL_ENDPOINT_SECONDS = env.float("IBKR_PORTAL_ENDPOINT_SECONDS", default=5.0)
+# Accounts, orders, trades, partitioned P&L: each once in five seconds, and a margin. 0: no limit.
+IBKR_PORTAL_ENDPOINT_SECONDS = env.float("IBKR_PORTAL_ENDPOINT_SECONDS", default=5.5)
 # A call too many is answered 429 and refused for about this long, without a Retry-After.
 IBKR_PORTAL_PENALTY_SECONDS = env.float("IBKR_PORTAL_PENALTY_SECONDS", default=900.0)
 # How long a snapshot is asked for until its prices and Greeks have arrived.
