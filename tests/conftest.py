@@ -1,0 +1,71 @@
+"""Fixtures of every test: a real Valkey a process, and the mark of tests that use the database.
+
+The settings (``config/settings/test.py``) name the Valkey's address before it runs, because they
+are read before any fixture. Each parallel worker is a process with a Valkey of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import TransactionTestCase
+
+from config.core.process_copies import forget_process_copies
+from config.core.redis_client import reset_guards
+from tests.servers.valkey import RunningValkey
+
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what touches the database, before ``-m database`` chooses."""
+    for item in items:
+        needed = set(getattr(item, "fixturenames", ()))
+        case = getattr(item, "cls", None)
+        if (
+            needed & DATABASE_FIXTURES
+            or item.get_closest_marker("django_db")
+            or (case and issubclass(case, unittest.TestCase) and _uses_database(case))
+        ):
+            item.add_marker(pytest.mark.database)
+
+
+def _uses_database(case: type[unittest.TestCase]) -> bool:
+    return issubclass(case, TransactionTestCase)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the data folder that the settings made; workers share it with the first process."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        folder = Path(os.environ.get("VAR_DIR", ""))
+        if folder.name.startswith("greekdesk-test-"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _valkey_of_the_process() -> Iterator[RunningValkey]:
+    path = settings.REDIS_URL.removeprefix("unix://").partition("?")[0]
+    server = RunningValkey(Path(path))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(_valkey_of_the_process: RunningValkey) -> None:
+    """Each test starts with an empty Valkey and without what the process remembers of it."""
+    _valkey_of_the_process.empty()
+    forget_process_copies()
+    reset_guards()
+
+
+@pytest.fixture
+def valkey(_valkey_of_the_process: RunningValkey) -> RunningValkey:
+    """The real Valkey behind ``REDIS_URL`` and ``CACHE_URL``, empty when the test starts."""
+    return _valkey_of_the_process
