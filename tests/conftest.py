@@ -18,6 +18,7 @@ from django.test import TransactionTestCase
 
 from config.core.process_copies import forget_process_copies
 from config.core.redis_client import reset_guards
+from tests.servers.chromium import has_browser
 from tests.servers.valkey import RunningValkey
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
@@ -35,6 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             or (case and issubclass(case, unittest.TestCase) and _uses_database(case))
         ):
             item.add_marker(pytest.mark.database)
+        if item.get_closest_marker("browser") and not has_browser():
+            item.add_marker(pytest.mark.skip(reason="no Chromium with chromedriver here"))
 
 
 def _uses_database(case: type[unittest.TestCase]) -> bool:

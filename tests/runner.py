@@ -1,0 +1,200 @@
+"""``make test``, ``make check``, ``make audit`` and ``make bench``, in the environment set up.
+
+Each ends with exit code 0 only when everything that it names has run and passed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tests.servers.chromium import browser_ready
+from tests.servers.postgres import NoPostgres, running_postgres
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKERS = "2"
+RAN_NOTHING = 5
+TYPED = ("config", "portfolio", "greeks", "auth_tokens", "tests")
+# Hashes of packages and recorded numbers, in which a scanner sees secrets.
+UNSCANNED = r"^(requirements[-a-z]*\.txt|package-lock\.json)$"
+
+
+def run(
+    *command: str,
+    quiet: bool = False,
+    limit_text: int = 20_000,
+    **environment: str,
+) -> int:
+    """Run a command of the environment in the checkout. ``quiet``: shown only when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=os.environ | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if quiet else None,
+        stderr=subprocess.STDOUT if quiet else None,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if quiet and done.returncode:
+        sys.stdout.write(done.stdout[-limit_text:])
+    return done.returncode
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def test(arguments: Sequence[str]) -> int:
+    """The whole suite on SQLite with coverage, then what touches the database on PostgreSQL."""
+    loud = browser_ready()
+    chosen = ["pytest", "-n", WORKERS, *arguments]
+    say("\nOn SQLite:")
+    sqlite = run(*chosen, "--cov", "--cov-report=term", DATABASE_URL="")
+    say("\nOn PostgreSQL:")
+    try:
+        with running_postgres() as url:
+            postgres = run(*chosen, "-m", "database", DATABASE_URL=url)
+    except NoPostgres as reason:
+        say(f"PostgreSQL did not start: {reason}")
+        postgres = 1
+    if loud:
+        sys.stderr.write(f"\n{loud}\n")
+    for name, code in (("SQLite", sqlite), ("PostgreSQL", postgres)):
+        if code:
+            ended = "ran no test" if code == RAN_NOTHING else f"ended with code {code}"
+            sys.stderr.write(f"make test: the run on {name} {ended}.\n")
+    return int(bool(sqlite or postgres))
+
+
+def check(_arguments: Sequence[str]) -> int:
+    """Everything that can be said about the code without running the desk."""
+    steps: Mapping[str, Callable[[], int]] = {
+        "lint": lambda: run("ruff", "check", ".", quiet=True),
+        "format": lambda: run("ruff", "format", "--check", ".", quiet=True),
+        "types": lambda: run("mypy", *TYPED, quiet=True),
+        "templates": _templates,
+        "migrations": lambda: _django("makemigrations", "--check", "--dry-run"),
+        "deployment": _deployment,
+        "secrets": _secrets,
+        "architecture": lambda: run("pytest", "tests/architecture", quiet=True),
+    }
+    failed = []
+    for name, step in steps.items():
+        started = time.monotonic()
+        code = step()
+        say(f"  {name:<14}{'FAILED' if code else 'ok':<8}{time.monotonic() - started:5.1f} s")
+        if code:
+            failed.append(name)
+    if failed:
+        say(f"make check: {', '.join(failed)} failed.")
+    return int(bool(failed))
+
+
+def _django(*arguments: str, **environment: str) -> int:
+    settings = {"DJANGO_SETTINGS_MODULE": "config.settings.test", "DATABASE_URL": ""}
+    return run("django", *arguments, quiet=True, **(settings | environment))
+
+
+def _templates() -> int:
+    lint = run("djlint", "templates", "--lint", "--quiet", quiet=True)
+    layout = run("djlint", "templates", "--check", "--quiet", quiet=True)
+    return lint or layout
+
+
+def _deployment() -> int:
+    """Django's deployment checks, with the settings and the kind of secrets of production."""
+    return _django(
+        *("check", "--deploy", "--fail-level", "INFO"),
+        DJANGO_SETTINGS_MODULE="config.settings.production",
+        SECRET_KEY=secrets.token_urlsafe(64),
+        ALLOWED_HOSTS="desk.example.org",
+        CSRF_TRUSTED_ORIGINS="https://desk.example.org",
+        DATABASE_URL=f"postgresql://greekdesk:{secrets.token_hex(16)}@127.0.0.1/greekdesk",
+        REDIS_URL="redis://127.0.0.1:6379/0",
+        CACHE_URL="redis://127.0.0.1:6380/0",
+        DEMO="",
+    )
+
+
+def _secrets() -> int:
+    """Fail on anything in the tracked files that looks like a secret and is not said to be none."""
+    git = shutil.which("git")
+    listed = subprocess.run(
+        [git or "git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    files = [name for name in listed.stdout.split("\0") if name]
+    if not files:
+        say("  secrets: no tracked file to scan")
+        return 1
+    scan = ["detect_secrets", "scan", "--exclude-files", UNSCANNED, *files]
+    scanned = subprocess.run(
+        [sys.executable, "-m", *scan],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if scanned.returncode:
+        say(scanned.stderr[-2000:])
+        return scanned.returncode
+    found = json.loads(scanned.stdout)["results"]
+    for name, rows in found.items():
+        for row in rows:
+            say(f"  {name}:{row['line_number']}: {row['type']}")
+    return int(bool(found))
+
+
+def audit(_arguments: Sequence[str]) -> int:
+    """Known vulnerabilities of what is locked. An audit that looked at nothing has failed."""
+    options = ["--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off"]
+    locks = [
+        part for name in ("requirements", "requirements-dev") for part in ("-r", f"{name}.txt")
+    ]
+    audited = subprocess.run(
+        [sys.executable, "-m", "pip_audit", *options, *locks],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        rows = json.loads(audited.stdout)["dependencies"]
+    except (json.JSONDecodeError, KeyError, TypeError):
+        rows = []
+    looked_at = [row for row in rows if "skip_reason" not in row]
+    vulnerable = [row for row in looked_at if row["vulns"]]
+    for row in vulnerable:
+        ids = ", ".join(vulnerability["id"] for vulnerability in row["vulns"])
+        say(f"  {row['name']} {row['version']}: {ids}")
+    for row in rows:
+        if "skip_reason" in row:
+            say(f"  {row['name']} was not audited: {row['skip_reason']}")
+    if not looked_at or len(looked_at) < len(rows):
+        say(audited.stderr[-2000:])
+        say(f"make audit: {len(looked_at)} of {len(rows)} packages could be audited.")
+        return 1
+    say(f"{len(looked_at)} packages audited, {len(vulnerable)} vulnerable.")
+    return int(bool(vulnerable))
+
+
+def bench(arguments: Sequence[str]) -> int:
+    """The benchmarks, one after the other, nothing beside them."""
+    return run("tests.benchmarks", *arguments)
+
+
+COMMANDS = {"test": test, "check": check, "audit": audit, "bench": bench}
+
+if __name__ == "__main__":
+    sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))
