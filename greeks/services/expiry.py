@@ -1,0 +1,69 @@
+"""When an option expires, to the minute: what time to expiry is measured to.
+
+========================  =====================  ===============================================
+contract                  instant                source
+========================  =====================  ===============================================
+US equity and ETF option  16:00 New York         OCC: trading ends at the close
+SPXW, XSP, RUTW, …        16:00 New York         Cboe, PM-settled index options
+SPX, NDX, RUT, VIX, …     09:30 New York         Cboe, settled from the opening prices of the day
+NSE option                15:30 Asia/Kolkata     NSE, close of the cash market
+others                    the currency's market  table below
+========================  =====================  ===============================================
+
+Half days are not looked up: on them an option of the day is dated up to three hours late.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
+
+from greeks.domain import Contract, InstrumentKind
+
+_NEW_YORK = ZoneInfo("America/New_York")
+_KOLKATA = ZoneInfo("Asia/Kolkata")
+
+# Monthly roots settled from opening prices; their weekly roots (SPXW, RUTW, NDXP) settle at the
+# close. All VIX series settle in the morning.
+AM_SETTLED_ROOTS = frozenset({"SPX", "NDX", "RUT", "DJX", "MXEA", "MXEF", "VIX", "VIXW"})
+# Cash-settled index options, exercised at expiry only.
+EUROPEAN_ROOTS = AM_SETTLED_ROOTS | frozenset(
+    {"SPXW", "XSP", "XSPW", "NDXP", "XND", "RUTW", "MRUT", "XEO"}
+)
+_CLOSES = {
+    "USD": (_NEW_YORK, time(16, 0)),
+    "CAD": (_NEW_YORK, time(16, 0)),
+    "INR": (_KOLKATA, time(15, 30)),
+    "EUR": (ZoneInfo("Europe/Berlin"), time(17, 30)),
+    "GBP": (ZoneInfo("Europe/London"), time(16, 30)),
+    "CHF": (ZoneInfo("Europe/Zurich"), time(17, 20)),
+    "JPY": (ZoneInfo("Asia/Tokyo"), time(15, 30)),
+    "HKD": (ZoneInfo("Asia/Hong_Kong"), time(16, 0)),
+    "AUD": (ZoneInfo("Australia/Sydney"), time(16, 0)),
+}
+_OPENING = time(9, 30)
+
+
+def expiry_instant(contract: Contract) -> datetime | None:
+    """The instant of expiry, aware, UTC; ``None`` for a contract without an expiry date."""
+    if contract.expiry is None:
+        return None
+    zone, closing = _CLOSES.get(contract.currency.upper(), _CLOSES["USD"])
+    morning = (
+        contract.kind is InstrumentKind.OPTION
+        and contract.currency.upper() == "USD"
+        and (contract.root or contract.underlying).upper() in AM_SETTLED_ROOTS
+    )
+    at = _OPENING if morning else closing
+    return datetime.combine(contract.expiry, at, tzinfo=zone).astimezone(UTC)
+
+
+def exercise_style(contract: Contract) -> str:
+    """``european``, ``american``, or empty where the contract does not say."""
+    if contract.kind is not InstrumentKind.OPTION:
+        return ""
+    if contract.currency.upper() in ("INR", "EUR") or (
+        (contract.root or contract.underlying).upper() in EUROPEAN_ROOTS
+    ):
+        return "european"
+    return "american"

@@ -1,0 +1,188 @@
+"""What is kept from day one, so that the journal can look back: minutes and days.
+
+A minute is labelled by its start on the market clock and holds the last complete values of that
+minute; writing the same minute again replaces them. The day's row is its latest values: the last
+one of the day is the closing one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from greeks.domain import Quote
+from greeks.models import ContractGreekHistory, ContractGreeks
+from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus, Position, PriceBar
+from portfolio.services.risk import Leg, Money, book_totals
+from portfolio.services.sync_rows import upsert
+
+_GREEKS = ("delta", "gamma", "theta", "vega", "implied_volatility")
+GREEK_COLUMNS = (
+    *_GREEKS,
+    *(f"{name}_raw" for name in _GREEKS),
+    "underlying_price",
+    "source",
+    "as_of",
+    "inputs",
+)
+_TOTALS = ("delta", "dollar_delta", "gamma", "theta", "vega")
+_MONEY = (
+    "net_liquidation",
+    "buying_power",
+    "excess_liquidity",
+    "maint_margin",
+    "unrealized_pnl",
+    "realized_pnl",
+)
+
+
+def minute_of(moment: datetime) -> datetime:
+    """The start of the minute, UTC."""
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def session_date_of(account: Account, moment: datetime) -> date:
+    """The account's calendar day at ``moment``; UTC's when its zone is unknown."""
+    try:
+        zone: Any = ZoneInfo(account.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = UTC
+    return moment.astimezone(zone).date()
+
+
+def record_account_minute(
+    *,
+    account: Account,
+    status: AccountStatus | None,
+    positions: Sequence[Position],
+    rates: Mapping[str, float],
+    source: str,
+    at: datetime,
+) -> None:
+    """Write the account's minute and day. ``at`` is market time, ``rates`` units of base currency.
+
+    Three queries.
+    """
+    currency = status.currency if status is not None else account.base_currency
+    totals = book_totals(
+        legs=[_leg(position) for position in positions],
+        accounts=[Money(currency, None, None)],
+        currency=currency,
+        rates=rates,
+    )
+    values: dict[str, Any] = {name: getattr(status, name, None) for name in _MONEY}
+    values |= {name: totals[name] for name in _TOTALS}
+    values |= {
+        "positions": len(positions),
+        "positions_without_greeks": totals["legs_without_greeks"],
+        "source": source,
+        "as_of": at,
+    }
+    session_date = session_date_of(account, at)
+    upsert(
+        AccountHistory,
+        [
+            AccountHistory(
+                account=account, minute=minute_of(at), session_date=session_date, **values
+            )
+        ],
+        unique=("account", "minute"),
+        update=(*values, "session_date"),
+    )
+    opening = (
+        AccountDay.objects.filter(account=account, session_date=session_date)
+        .values_list("opening_net_liquidation", flat=True)
+        .first()
+    )
+    if opening is None:
+        opening = values["net_liquidation"]
+    upsert(
+        AccountDay,
+        [
+            AccountDay(
+                account=account,
+                session_date=session_date,
+                opening_net_liquidation=opening,
+                **values,
+            )
+        ],
+        unique=("account", "session_date"),
+        update=(*values, "opening_net_liquidation"),
+    )
+
+
+def record_greeks_minute(rows: Iterable[ContractGreeks], *, at: datetime) -> None:
+    """Keep the Greeks of held contracts for the minute. One query."""
+    minute = minute_of(at)
+    upsert(
+        ContractGreekHistory,
+        [
+            ContractGreekHistory(
+                instrument_id=row.instrument_id,
+                minute=minute,
+                **{name: getattr(row, name) for name in GREEK_COLUMNS},
+            )
+            for row in rows
+        ],
+        unique=("instrument", "minute"),
+        update=GREEK_COLUMNS,
+    )
+
+
+def record_price_bars(quotes: Mapping[int, Quote], *, at: datetime) -> None:
+    """Fold the prices by instrument id into the minute's bars. One query.
+
+    The same sample folded twice changes nothing but the count of samples.
+    """
+    minute = minute_of(at)
+    upsert(
+        PriceBar,
+        [
+            PriceBar(
+                instrument_id=instrument_id,
+                minute=minute,
+                open=quote.price,
+                high=quote.price,
+                low=quote.price,
+                close=quote.price,
+                samples=1,
+                source=quote.source,
+                as_of=quote.as_of,
+            )
+            for instrument_id, quote in sorted(quotes.items())
+            if quote.price is not None
+        ],
+        unique=("instrument", "minute"),
+        update=("close", "source", "as_of"),
+        highest=("high",),
+        lowest=("low",),
+        added=("samples",),
+    )
+
+
+def _leg(position: Position) -> Leg:
+    return Leg(
+        underlying=position.underlying,
+        instrument_type=position.instrument_type,
+        expiry=position.expiry,
+        dte=position.dte,
+        currency=position.currency,
+        quantity=float(position.quantity),
+        multiplier=float(position.multiplier),
+        price=_float(position.price),
+        market_value=_float(position.market_value),
+        unrealized_pnl=_float(position.unrealized_pnl),
+        daily_change=_float(position.daily_change),
+        delta=position.delta_raw,
+        gamma=position.gamma_raw,
+        theta=position.theta_raw,
+        vega=position.vega_raw,
+        underlying_price=_float(position.underlying_price),
+    )
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)

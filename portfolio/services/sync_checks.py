@@ -1,0 +1,261 @@
+"""The second look at what a broker sent, at our own boundary: only what fits is stored.
+
+A row whose identity or quantity is impossible goes to the quarantine as a whole. A further value
+that is impossible (a price of infinity) becomes missing and is noted, and the row is kept. So
+``received == kept + flat + rejected`` for every answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from config.core.clock import market_now, now
+from greeks.services.instruments import contract_error, instrument_key
+from portfolio.brokers.decoding import (
+    LARGEST_AMOUNT,
+    SMALLEST_STEP,
+    BadRow,
+    parse_decimal,
+    storable,
+)
+from portfolio.domain import (
+    AccountSummary,
+    BrokerOrder,
+    BrokerPosition,
+    Fetched,
+    OrderStatus,
+    RejectedRow,
+)
+
+Item = TypeVar("Item")
+
+# A clock of the broker's may run ahead of ours by this much before its times are not believed.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+_SUMMARY_AMOUNTS = (
+    "net_liquidation",
+    "buying_power",
+    "excess_liquidity",
+    "initial_margin",
+    "maintenance_margin",
+    "cash",
+    "unrealized_pnl",
+    "realized_pnl",
+)
+_POSITION_AMOUNTS = (
+    "average_price",
+    "price",
+    "market_value",
+    "unrealized_pnl",
+    "realized_pnl",
+    "previous_close",
+)
+_ORDER_AMOUNTS = ("quantity", "filled_quantity", "limit_price")
+_ORDER_TEXTS = {"order_type": 24, "time_in_force": 16, "source": 24}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked(Generic[Item]):
+    """An answer after the second look. ``notes`` are values that became missing in kept rows."""
+
+    kept: tuple[Item, ...]
+    received: int
+    rejected: tuple[RejectedRow, ...] = ()
+    notes: tuple[RejectedRow, ...] = ()
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedPositions(Checked[BrokerPosition]):
+    """Positions by identity. ``flat`` are rows of quantity nought: closed, said by the broker.
+
+    ``unsettled`` are identities that the broker sent in two contradicting rows.
+    """
+
+    flat: tuple[BrokerPosition, ...] = ()
+    unsettled: frozenset[tuple[str, str]] = frozenset()
+
+
+def checked_amount(value: Any, field: str) -> Decimal | None:
+    """The value as it fits into Decimal(20, 8); ``None`` for missing. Raises BadRow otherwise."""
+    if isinstance(value, Decimal) and value.is_finite():
+        exponent = value.as_tuple().exponent
+        if isinstance(exponent, int) and exponent >= -8 and abs(value) < LARGEST_AMOUNT:
+            return value
+    return parse_decimal(value, field)
+
+
+def fitting_amount(value: Decimal | None) -> Decimal | None:
+    """A computed amount rounded to eight places, or ``None`` when it does not fit the column."""
+    if value is None or not value.is_finite() or abs(value) >= LARGEST_AMOUNT:
+        return None
+    return value.quantize(SMALLEST_STEP)
+
+
+def checked_time(moment: datetime) -> datetime:
+    """Aware and not in the future: a broker whose clock runs ahead cannot make data look fresh."""
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    latest = max(now(), market_now())
+    return latest if moment > latest + CLOCK_TOLERANCE else moment
+
+
+def check_summary(summary: AccountSummary) -> tuple[AccountSummary, tuple[RejectedRow, ...]]:
+    """The summary with impossible amounts made missing, and a note on each."""
+    changes, notes = _amounts(summary, _SUMMARY_AMOUNTS, kind="summary")
+    rates = {}
+    for currency, rate in (summary.fx_rates or {}).items():
+        try:
+            value = checked_amount(rate, f"fx_rates.{currency[:8]}")
+        except BadRow as error:
+            notes.append(_row("summary", error.reason, {"fx_rates": {currency: rate}}))
+            continue
+        if value is not None and value > 0 and 0 < len(currency) <= 8 and currency.isalnum():
+            rates[currency] = value
+    changes["fx_rates"] = rates
+    changes["as_of"] = checked_time(summary.as_of)
+    if not (0 < len(summary.currency) <= 8 and summary.currency.isalnum()):
+        notes.append(_row("summary", "currency: impossible", {"currency": summary.currency}))
+        changes["currency"] = ""
+    return replace(summary, **changes), tuple(notes)
+
+
+def check_positions(fetched: Fetched[BrokerPosition]) -> CheckedPositions:
+    """Positions with a possible identity and quantity, one for each contract and sub-key."""
+    kept: dict[tuple[str, str], BrokerPosition] = {}
+    flat: dict[tuple[str, str], BrokerPosition] = {}
+    rejected = list(fetched.rejected)
+    notes: list[RejectedRow] = []
+    unsettled: set[tuple[str, str]] = set()
+    for position in fetched.items:
+        try:
+            checked, dropped = _checked_position(position)
+        except BadRow as error:
+            rejected.append(_row("position", error.reason, _position_facts(position)))
+            continue
+        key = (instrument_key(checked.contract), checked.sub_key)
+        earlier = kept.get(key) or flat.get(key)
+        if key in unsettled or earlier is not None:
+            same = earlier is not None and earlier.quantity == checked.quantity
+            reason = "sent twice" if same else "sent twice with different quantities"
+            rejected.append(_row("position", reason, _position_facts(position)))
+            if earlier is not None and not same:
+                # Neither can be believed: the last good row stays.
+                kept.pop(key, None)
+                flat.pop(key, None)
+                unsettled.add(key)
+                rejected.append(_row("position", reason, _position_facts(earlier)))
+            continue
+        notes += dropped
+        (kept if checked.quantity else flat)[key] = checked
+    return CheckedPositions(
+        kept=tuple(kept.values()),
+        flat=tuple(flat.values()),
+        rejected=tuple(rejected),
+        notes=tuple(notes),
+        unsettled=frozenset(unsettled),
+        received=len(fetched.items) + len(fetched.rejected),
+        as_of=checked_time(fetched.as_of),
+    )
+
+
+def check_orders(fetched: Fetched[BrokerOrder]) -> Checked[BrokerOrder]:
+    """Orders with a possible id, one for each id: the last one sent counts as the newest."""
+    kept: dict[str, BrokerOrder] = {}
+    rejected = list(fetched.rejected)
+    notes: list[RejectedRow] = []
+    for order in fetched.items:
+        reason = _order_error(order)
+        if reason is None and order.broker_order_id in kept:
+            reason = "sent twice"
+        if reason is not None:
+            facts = {"broker_order_id": order.broker_order_id, **(order.raw or {})}
+            rejected.append(_row("order", reason, facts))
+            continue
+        changes, dropped = _amounts(order, _ORDER_AMOUNTS, kind="order")
+        notes += dropped
+        kept[order.broker_order_id] = replace(order, **changes, as_of=checked_time(order.as_of))
+    return Checked(
+        kept=tuple(kept.values()),
+        rejected=tuple(rejected),
+        notes=tuple(notes),
+        received=len(fetched.items) + len(fetched.rejected),
+        as_of=checked_time(fetched.as_of),
+    )
+
+
+def _checked_position(position: BrokerPosition) -> tuple[BrokerPosition, list[RejectedRow]]:
+    error = contract_error(position.contract)
+    if error is not None:
+        raise BadRow(error)
+    quantity = checked_amount(position.quantity, "quantity")
+    if quantity is None:
+        raise BadRow("quantity: missing")
+    if len(position.sub_key) > 64 or not position.sub_key.isprintable():
+        raise BadRow("sub_key: impossible")
+    changes, notes = _amounts(position, _POSITION_AMOUNTS, kind="position")
+    changes |= {"quantity": quantity, "as_of": checked_time(position.as_of)}
+    return replace(position, **changes), notes
+
+
+def _order_error(order: BrokerOrder) -> str | None:
+    identifier = order.broker_order_id
+    if not identifier or len(identifier) > 64 or not identifier.isprintable():
+        return "broker_order_id: impossible"
+    if not isinstance(order.status, OrderStatus):
+        return f"status: {str(order.status)[:24]!r} is unknown"
+    for name, longest in _ORDER_TEXTS.items():
+        text = getattr(order, name)
+        if len(text) > longest or not text.isprintable():
+            return f"{name}: impossible"
+    for leg in order.legs:
+        error = contract_error(leg.contract)
+        if error is not None:
+            return f"leg: {error}"
+        if not leg.quantity.is_finite():
+            return "leg: quantity is not a number"
+    return None
+
+
+def _amounts(
+    item: Any, names: Iterable[str], *, kind: str
+) -> tuple[dict[str, Any], list[RejectedRow]]:
+    """Changed amounts of an item, and a note for each that had to become missing."""
+    changes: dict[str, Any] = {}
+    notes = []
+    for name in names:
+        value = getattr(item, name)
+        if value is None:
+            continue
+        try:
+            fitting = checked_amount(value, name)
+        except BadRow as error:
+            fitting = None
+            notes.append(_row(kind, error.reason, {"field": name, **_identity(item)}))
+        if fitting is not value:
+            changes[name] = fitting
+    return changes, notes
+
+
+def _identity(item: Any) -> dict[str, Any]:
+    contract = getattr(item, "contract", None)
+    if contract is not None:
+        return {"symbol": contract.symbol}
+    return {"id": getattr(item, "broker_order_id", None) or getattr(item, "account_number", "")}
+
+
+def _position_facts(position: BrokerPosition) -> dict[str, Any]:
+    return {
+        "symbol": position.contract.symbol,
+        "aliases": dict(position.contract.aliases),
+        "sub_key": position.sub_key,
+        "quantity": str(position.quantity),
+        "raw": position.raw or {},
+    }
+
+
+def _row(kind: str, reason: str, payload: dict[str, Any]) -> RejectedRow:
+    return RejectedRow(kind=kind, reason=reason[:255], payload=storable(payload))

@@ -1,0 +1,194 @@
+"""Everything a sync reads from its broker, step by step, outside any transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+from django.conf import settings
+
+from config.core.clock import market_now, now
+from config.core.errors import CircuitOpen, ForbiddenError, ProviderError, UnauthorisedError
+from greeks.domain import Contract, Quote
+from greeks.models import Instrument
+from greeks.services.instruments import (
+    contracts_of,
+    instrument_key,
+    resolve_instruments,
+)
+from portfolio.brokers.base import BrokerAdapter
+from portfolio.brokers.registry import open_adapter, registered_brokers
+from portfolio.domain import AccountSummary, Broker, BrokerOrder, BrokerPosition, RejectedRow
+from portfolio.models import Account, SyncRun
+from portfolio.models import Quote as StoredQuote
+from portfolio.services.enrichment import MarketData, fetch_market_data, underlying_contracts
+from portfolio.services.sync_checks import (
+    Checked,
+    CheckedPositions,
+    check_orders,
+    check_positions,
+    check_summary,
+)
+
+logger = structlog.get_logger(__name__)
+Answer = TypeVar("Answer")
+
+# After these the other calls of the account would fail as well.
+_HOPELESS = (UnauthorisedError, ForbiddenError, CircuitOpen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedStep:
+    step: SyncRun.Step
+    code: str
+    message: str
+
+
+@dataclass(slots=True, kw_only=True)
+class FetchedBook:
+    """What the broker answered for one account. A failed step is ``None`` and in ``failed``."""
+
+    started_at: datetime
+    source: str
+    summary: AccountSummary | None = None
+    positions: CheckedPositions | None = None
+    orders: Checked[BrokerOrder] | None = None
+    market: MarketData = field(default_factory=MarketData)
+    instruments: Mapping[str, Instrument] = field(default_factory=dict)
+    failed: list[FailedStep] = field(default_factory=list)
+    notes: list[RejectedRow] = field(default_factory=list)
+
+
+def fetch_book(
+    *, account: Account, adapter: BrokerAdapter, step: Callable[[SyncRun.Step], None]
+) -> FetchedBook:
+    """Read one account's book. Provider errors are recorded by step, never raised.
+
+    Without positions nothing else is worth asking for, so the calls end there.
+    """
+    book = FetchedBook(started_at=now(), source=adapter.source)
+    number = account.account_number
+    step(SyncRun.Step.SUMMARY)
+    summary = _try(book, SyncRun.Step.SUMMARY, lambda: adapter.fetch_account_summary(number))
+    if summary is not None:
+        book.summary, notes = check_summary(summary)
+        book.notes += notes
+    if any(failed.code in {error.code for error in _HOPELESS} for failed in book.failed):
+        return book
+    step(SyncRun.Step.POSITIONS)
+    positions = _try(book, SyncRun.Step.POSITIONS, lambda: adapter.fetch_positions(number))
+    if positions is None:
+        return book
+    book.positions = check_positions(positions)
+    book.notes += book.positions.notes
+    step(SyncRun.Step.ORDERS)
+    orders = _try(book, SyncRun.Step.ORDERS, lambda: adapter.fetch_open_orders(number))
+    if orders is not None:
+        book.orders = check_orders(orders)
+        book.notes += book.orders.notes
+    step(SyncRun.Step.GREEKS)
+    _fetch_market(book, adapter, Broker(account.broker))
+    return book
+
+
+def _try(book: FetchedBook, step: SyncRun.Step, call: Callable[[], Answer]) -> Answer | None:
+    try:
+        return call()
+    except ProviderError as error:
+        book.failed.append(FailedStep(step=step, code=error.code, message=error.message))
+        return None
+
+
+def _fetch_market(book: FetchedBook, adapter: BrokerAdapter, broker: Broker) -> None:
+    assert book.positions is not None  # noqa: S101
+    held = book.positions.kept
+    if not held:
+        return
+    resolved = resolve_instruments(position.contract for position in held)
+    marks = {instrument_key(p.contract): mark for p in held if (mark := _mark_of(p))}
+    book.market, book.instruments = market_of(
+        instruments=resolved, adapter=adapter, broker=broker, marks=marks
+    )
+    if book.market.error is not None:
+        error = book.market.error
+        book.failed.append(
+            FailedStep(step=SyncRun.Step.GREEKS, code=error.code, message=error.message)
+        )
+
+
+def market_of(
+    *,
+    instruments: Mapping[str, Instrument],
+    adapter: BrokerAdapter,
+    broker: Broker,
+    marks: Mapping[str, Quote],
+) -> tuple[MarketData, dict[str, Instrument]]:
+    """Market data of instruments and their underlyings, and the instruments of all of it."""
+    by_id = contracts_of(instruments.values())
+    contracts = {key: by_id[row.pk] for key, row in instruments.items()}
+    marks = {key: replace(mark, contract=contracts[key]) for key, mark in marks.items()}
+    underlyings = {
+        key: contract
+        for contract in underlying_contracts(contracts.values())
+        if (key := instrument_key(contract)) not in contracts
+    }
+    known = {row.key: row for row in Instrument.objects.filter(key__in=underlyings)}
+    underlyings |= {
+        row.key: contract for row, contract in _paired(known.values(), contracts_of(known.values()))
+    }
+    stored = StoredQuote.objects.filter(instrument__in=known.values(), price__isnull=False)
+    known_spots = {
+        symbol: float(price)
+        for symbol, price in stored.values_list("symbol", "price")
+        if price is not None
+    }
+    data = fetch_market_data(
+        adapter=adapter,
+        contracts=[*contracts.values(), *underlyings.values()],
+        others=lambda: other_adapters(broker),
+        marks=marks,
+        known_spots=known_spots,
+        at=market_now(),
+    )
+    new = [
+        contract for key, contract in underlyings.items() if key not in known and key in data.quotes
+    ]
+    return data, {**instruments, **known, **(resolve_instruments(new) if new else {})}
+
+
+def _paired(
+    rows: Iterable[Instrument], contracts: Mapping[int, Contract]
+) -> Iterable[tuple[Instrument, Contract]]:
+    return ((row, contracts[row.pk]) for row in rows)
+
+
+def _mark_of(position: BrokerPosition) -> Quote | None:
+    if position.price is None or position.price < 0:
+        return None
+    return Quote(
+        contract=position.contract,
+        source=position.source,
+        as_of=position.as_of,
+        mark=position.price,
+        previous_close=position.previous_close,
+    )
+
+
+def other_adapters(broker: Broker) -> Iterable[BrokerAdapter]:
+    """Open adapters of the other brokers that are set up here. One that cannot open is left out."""
+    for other in registered_brokers():
+        if other is broker or not _is_set_up(other):
+            continue
+        try:
+            yield open_adapter(other)
+        except ProviderError as error:
+            logger.info("greeks_fallback_unavailable", broker=other.value, code=error.code)
+
+
+def _is_set_up(broker: Broker) -> bool:
+    if broker is Broker.TASTY and settings.TASTYTRADE_REFRESH_TOKEN:
+        return True
+    return Account.objects.filter(broker=broker, enabled=True).exists()

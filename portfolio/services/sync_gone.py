@@ -1,0 +1,77 @@
+"""Removing what the broker no longer lists, unless a refused row may have been about it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+from greeks.models import Instrument, InstrumentAlias
+from portfolio.domain import RejectedRow
+from portfolio.models import Order, Position
+from portfolio.services.quarantine import IDENTITY_FIELDS, identities_named
+from portfolio.services.sync_checks import CheckedPositions
+
+
+def delete_gone_positions(
+    *,
+    stored: Iterable[Position],
+    written: Iterable[Position],
+    answer: CheckedPositions,
+) -> list[Position]:
+    """Delete stored positions that the answer lacks; returns those kept back as last good.
+
+    A row that was refused may be a position of ours with a damaged value: what it names stays,
+    and when it names nothing that can be trusted, nothing is deleted.
+    """
+    present = {(row.instrument_id, row.sub_key) for row in written}
+    gone = [row for row in stored if (row.instrument_id, row.sub_key) not in present]
+    refused = [row for row in answer.rejected if row.kind == "position"]
+    protected = _protected(gone, refused, answer) if gone and refused else set()
+    delete = [row.pk for row in gone if row.pk not in protected]
+    if delete:
+        Position.objects.filter(pk__in=delete).delete()
+    return [row for row in gone if row.pk in protected]
+
+
+def delete_gone_orders(
+    *, account_id: str, present: Collection[str], refused: Sequence[RejectedRow]
+) -> None:
+    """Delete orders that are no longer listed, but for those that a refused row names."""
+    names: set[str] = set()
+    for row in refused:
+        if not _is_trusted(row):
+            return
+        names |= identities_named(row.payload)
+    gone = Order.objects.filter(account_id=account_id).exclude(
+        broker_order_id__in=[*present, *names]
+    )
+    gone.delete()
+
+
+def _protected(
+    gone: Sequence[Position], refused: Sequence[RejectedRow], answer: CheckedPositions
+) -> set[int]:
+    if not all(_is_trusted(row) for row in refused):
+        return {row.pk for row in gone}
+    named = frozenset().union(*(identities_named(row.payload) for row in refused))
+    names: dict[int, set[str]] = {row.instrument_id: _forms(row.symbol) for row in gone}
+    for instrument_id, alias in InstrumentAlias.objects.filter(
+        instrument__in=list(names)
+    ).values_list("instrument_id", "key"):
+        names[instrument_id].add(alias)
+    keys = dict(Instrument.objects.filter(pk__in=list(names)).values_list("pk", "key"))
+    return {
+        row.pk
+        for row in gone
+        if named & names[row.instrument_id]
+        or (keys[row.instrument_id], row.sub_key) in answer.unsettled
+    }
+
+
+def _is_trusted(row: RejectedRow) -> bool:
+    """The row says what it is about, and that is not what was wrong with it."""
+    field = row.reason.split(":", 1)[0]
+    return field not in IDENTITY_FIELDS and bool(identities_named(row.payload))
+
+
+def _forms(symbol: str) -> set[str]:
+    return {symbol, symbol.replace(" ", ""), symbol.strip()}

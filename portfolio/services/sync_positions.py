@@ -1,0 +1,310 @@
+"""Positions as rows: valued, with the best Greeks known, keyed so that their ids stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Q
+
+from greeks.domain import Greeks, InstrumentKind, Quote
+from greeks.models import ContractGreeks, Instrument
+from portfolio.brokers.decoding import storable
+from portfolio.domain import BrokerPosition
+from portfolio.models import Account, Position
+from portfolio.services.enrichment import MarketData
+from portfolio.services.history import session_date_of
+from portfolio.services.sync_checks import fitting_amount
+from portfolio.services.sync_rows import upsert
+
+PositionKey = tuple[int, str]
+
+_DECIMAL_PLACES = Decimal(1).scaleb(-6)
+_VOLATILITY_PLACES = Decimal(1).scaleb(-4)
+_LARGEST_GREEK = 1e9
+_LARGEST_VOLATILITY = 1e4
+GREEK_FIELDS = (
+    "delta", "gamma", "theta", "vega", "iv",
+    "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
+    "underlying_price", "greeks_source", "greeks_as_of", "greeks_last_known",
+)  # fmt: skip
+_KEY = ("account", "instrument", "sub_key")
+_UPDATED = (
+    "symbol", "underlying", "instrument_type", "expiry", "strike", "right", "multiplier",
+    "currency", "quantity", "avg_price", "price", "price_source", "price_as_of", "market_value",
+    "unrealized_pnl", "opening_price", "previous_close", "daily_change", *GREEK_FIELDS, "dte",
+    "source", "as_of", "raw_json", "timestamp",
+)  # fmt: skip
+
+
+def greek_number(value: float | None) -> Decimal | None:
+    """A Greek as it fits into Decimal(15, 6), for reading."""
+    if value is None or abs(value) >= _LARGEST_GREEK:
+        return None
+    return Decimal(repr(value)).quantize(_DECIMAL_PLACES)
+
+
+def volatility_number(value: float | None) -> Decimal | None:
+    """A volatility as it fits into Decimal(8, 4), for reading."""
+    if value is None or abs(value) >= _LARGEST_VOLATILITY:
+        return None
+    return Decimal(repr(value)).quantize(_VOLATILITY_PLACES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritingContext:
+    """What all rows of one write share. ``at`` is wall time, ``market_at`` market time."""
+
+    account: Account
+    market: MarketData
+    at: datetime
+    market_at: datetime
+
+    @property
+    def today(self) -> date:
+        return session_date_of(self.account, self.market_at)
+
+
+def stored_positions(account_id: str) -> dict[PositionKey, Position]:
+    """The account's stored positions by instrument and sub-key. One query."""
+    rows = Position.objects.filter(account_id=account_id).order_by()
+    return {(row.instrument_id, row.sub_key): row for row in rows}
+
+
+def build_positions(
+    *,
+    received: Sequence[BrokerPosition],
+    keys: Sequence[str],
+    instruments: Mapping[str, Instrument],
+    stored: Mapping[PositionKey, Position],
+    context: WritingContext,
+) -> list[Position]:
+    """Rows of the received positions, sorted by key; ``keys`` are their instrument keys.
+
+    Options without fresh Greeks keep the last known, marked. At most one query.
+    """
+    rows = []
+    for key, position in zip(keys, received, strict=True):
+        instrument = instruments[key]
+        earlier = stored.get((instrument.pk, position.sub_key))
+        row = _identity_row(position, instrument, context)
+        row.pk = earlier.pk if earlier is not None else None
+        _value(row, context.market.quotes.get(key), position, earlier, context)
+        _fill_greeks(row, key, context)
+        rows.append(row)
+    _keep_last_known(rows, instruments, stored, context)
+    rows.sort(key=lambda row: (row.instrument_id, row.sub_key))
+    return rows
+
+
+def revalue_positions(
+    *,
+    stored: Iterable[Position],
+    keys: Mapping[int, str],
+    instruments: Mapping[str, Instrument],
+    context: WritingContext,
+) -> list[Position]:
+    """Stored rows with fresh quotes and Greeks; quantity and cost stay. For Greeks refreshes."""
+    rows = []
+    for row in stored:
+        key = keys.get(row.instrument_id)
+        if key is None:
+            continue
+        quote = context.market.quotes.get(key)
+        if quote is not None and quote.price is not None:
+            _apply_quote(row, quote, opening=row.opening_price)
+            _revalue(row)
+        fresh = key in context.market.greeks
+        if fresh or row.delta_raw is None:
+            _fill_greeks(row, key, context)
+        elif row.right:
+            row.greeks_last_known = True
+        row.dte = _dte(row.expiry, context)
+        rows.append(row)
+    without = [row for row in rows if row.right and row.delta_raw is None]
+    _keep_last_known(without, instruments, {}, context)
+    rows.sort(key=lambda row: (row.instrument_id, row.sub_key))
+    return rows
+
+
+def write_positions(rows: Sequence[Position]) -> None:
+    """Insert or update the rows. One statement; ids of known positions stay."""
+    upsert(Position, rows, unique=_KEY, update=_UPDATED)
+
+
+def _identity_row(
+    position: BrokerPosition, instrument: Instrument, context: WritingContext
+) -> Position:
+    contract = position.contract
+    return Position(
+        account=context.account,
+        instrument_id=instrument.pk,
+        sub_key=position.sub_key,
+        symbol=contract.symbol,
+        underlying=contract.underlying,
+        instrument_type=contract.kind.value,
+        expiry=contract.expiry,
+        strike=contract.strike,
+        right=contract.right.value if contract.right else "",
+        multiplier=contract.multiplier,
+        currency=contract.currency,
+        quantity=position.quantity,
+        avg_price=position.average_price,
+        dte=_dte(contract.expiry, context),
+        source=position.source[:24],
+        as_of=position.as_of,
+        raw_json=storable(position.raw or {}),
+        timestamp=context.at,
+    )
+
+
+def _dte(expiry: date | None, context: WritingContext) -> int | None:
+    return (expiry - context.today).days if expiry is not None else None
+
+
+def _value(
+    row: Position,
+    quote: Quote | None,
+    position: BrokerPosition,
+    earlier: Position | None,
+    context: WritingContext,
+) -> None:
+    """Price the row: its quote's price, else what came with the position."""
+    opening = None
+    if earlier is not None:
+        same_day = (
+            earlier.price_as_of is not None
+            and session_date_of(context.account, earlier.price_as_of) == context.today
+        )
+        opening = earlier.opening_price if same_day else None
+        row.previous_close = earlier.previous_close if same_day else None
+    row.previous_close = position.previous_close or row.previous_close
+    if quote is not None and quote.price is not None:
+        _apply_quote(row, quote, opening=opening)
+    else:
+        row.price = position.price
+        row.price_source = position.source[:24] if position.price is not None else ""
+        row.price_as_of = position.as_of if position.price is not None else None
+        row.opening_price = opening
+    _revalue(row)
+    if row.market_value is None or row.instrument_type == InstrumentKind.FUTURE.value:
+        row.market_value = position.market_value or row.market_value
+    if row.unrealized_pnl is None:
+        row.unrealized_pnl = position.unrealized_pnl
+
+
+def _apply_quote(row: Position, quote: Quote, *, opening: Decimal | None) -> None:
+    row.price = fitting_amount(quote.price)
+    row.price_source = quote.source[:24]
+    row.price_as_of = quote.as_of
+    row.opening_price = quote.opening_price if quote.opening_price is not None else opening
+    if quote.previous_close is not None:
+        row.previous_close = quote.previous_close
+
+
+def _revalue(row: Position) -> None:
+    """Market value, profit and the day's change (since the open, else since the last close)."""
+    size = row.quantity * row.multiplier
+    price = row.price
+    base = row.opening_price if row.opening_price is not None else row.previous_close
+    row.market_value = fitting_amount(price * size) if price is not None else None
+    row.unrealized_pnl = (
+        fitting_amount((price - row.avg_price) * size)
+        if price is not None and row.avg_price is not None
+        else None
+    )
+    row.daily_change = (
+        fitting_amount((price - base) * size) if price is not None and base is not None else None
+    )
+
+
+def _fill_greeks(row: Position, key: str, context: WritingContext) -> None:
+    if not row.right:
+        # One of an underlying moves with itself by definition; it has no other Greeks.
+        row.delta, row.delta_raw = Decimal(1), 1.0
+        for name in ("gamma", "theta", "vega"):
+            setattr(row, name, Decimal(0))
+            setattr(row, f"{name}_raw", 0.0)
+        row.underlying_price = row.price
+        return
+    greeks = context.market.greeks.get(key)
+    if greeks is not None:
+        set_greeks(row, greeks)
+    spot = context.market.spots.get(row.underlying)
+    if spot is not None:
+        row.underlying_price = fitting_amount(Decimal(repr(spot)))
+
+
+def set_greeks(row: Position, greeks: Greeks) -> None:
+    """Copy Greeks onto the row, for reading and raw."""
+    for name in ("delta", "gamma", "theta", "vega"):
+        value = getattr(greeks, name)
+        setattr(row, name, greek_number(value))
+        setattr(row, f"{name}_raw", value)
+    row.iv = volatility_number(greeks.implied_volatility)
+    row.iv_raw = greeks.implied_volatility
+    spot = greeks.underlying_price
+    row.underlying_price = None if spot is None else fitting_amount(Decimal(repr(spot)))
+    row.greeks_source = greeks.source
+    row.greeks_as_of = greeks.as_of
+    row.greeks_last_known = False
+
+
+def _keep_last_known(
+    rows: Sequence[Position],
+    instruments: Mapping[str, Instrument],
+    stored: Mapping[PositionKey, Position],
+    context: WritingContext,
+) -> None:
+    """Fill options without Greeks from their own last row, else from the shared cache.
+
+    An expired option's last Greeks say nothing any more; it stays without.
+    """
+    expired = {
+        row.pk
+        for row in instruments.values()
+        if row.expires_at is not None and row.expires_at <= context.market_at
+    }
+    missing: list[Position] = []
+    for row in rows:
+        if not row.right or row.delta_raw is not None or row.instrument_id in expired:
+            continue
+        earlier = stored.get((row.instrument_id, row.sub_key))
+        if earlier is not None and earlier.delta_raw is not None:
+            for name in GREEK_FIELDS:
+                setattr(row, name, getattr(earlier, name))
+            row.greeks_last_known = True
+        else:
+            missing.append(row)
+    if not missing:
+        return
+    complete = Q(delta_raw__isnull=False, gamma_raw__isnull=False, vega_raw__isnull=False)
+    known = ContractGreeks.objects.filter(
+        complete, instrument__in=[row.instrument_id for row in missing]
+    ).in_bulk()
+    keys = {instrument.pk: key for key, instrument in instruments.items()}
+    for row in missing:
+        cached = known.get(row.instrument_id)
+        partial = context.market.partial.get(keys.get(row.instrument_id, ""))
+        if cached is not None:
+            set_greeks(row, _from_cache(cached))
+            row.greeks_last_known = True
+        elif partial is not None:
+            set_greeks(row, partial)
+
+
+def _from_cache(cached: ContractGreeks) -> Greeks:
+    values: dict[str, Any] = {
+        name: getattr(cached, f"{name}_raw")
+        for name in ("delta", "gamma", "theta", "vega", "implied_volatility")
+    }
+    spot = cached.underlying_price
+    return Greeks(
+        source=cached.source,
+        as_of=cached.as_of,
+        underlying_price=None if spot is None else float(spot),
+        **values,
+    )

@@ -1,0 +1,70 @@
+"""Telling how far a sync is: in its run and over the hub, without slowing a fast one down."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from config.core.hub import announce
+from portfolio.models import SyncRun
+
+# Steps that follow each other faster than this are not worth a write: nobody sees them.
+SECONDS_BETWEEN_WRITES = 0.2
+
+PERCENT = {
+    SyncRun.Step.QUEUED: 0,
+    SyncRun.Step.SUMMARY: 10,
+    SyncRun.Step.POSITIONS: 30,
+    SyncRun.Step.ORDERS: 50,
+    SyncRun.Step.GREEKS: 65,
+    SyncRun.Step.SAVING: 90,
+    SyncRun.Step.DONE: 100,
+}
+
+
+def account_group(account_id: str) -> str:
+    """The hub's group of everything about one account."""
+    return f"portfolio.account.{account_id}"
+
+
+class SyncProgress:
+    """The steps of one run. Each is announced; writes are spaced out."""
+
+    def __init__(self, run: SyncRun) -> None:
+        self._run = run
+        self._last_write = time.monotonic()
+
+    def step(self, step: SyncRun.Step) -> None:
+        self._run.step = step
+        self._run.progress = PERCENT[step]
+        moment = time.monotonic()
+        if moment - self._last_write >= SECONDS_BETWEEN_WRITES:
+            self._last_write = moment
+            SyncRun.objects.filter(pk=self._run.pk).update(step=step, progress=PERCENT[step])
+        announce_progress(self._run)
+
+
+def announce_progress(run: SyncRun) -> None:
+    """Tell open pages where a run is."""
+    message: dict[str, Any] = {
+        "type": "sync.progressed",
+        "run_id": str(run.pk),
+        "account_id": run.account_id,
+        "step": str(run.step),
+        "progress": run.progress,
+        "outcome": str(run.outcome),
+        "error_code": run.error_code,
+        "error": run.error,
+        "last_synced": run.finished_at.isoformat()
+        if run.finished_at and run.outcome in (SyncRun.Outcome.SUCCEEDED, SyncRun.Outcome.PARTIAL)
+        else None,
+    }
+    announce(account_group(run.account_id), message)
+
+
+def announce_change(account_id: str, version: int) -> None:
+    """Tell open pages that a new version of the book is committed."""
+    announce(
+        account_group(account_id),
+        {"type": "account.changed", "account_id": account_id, "version": version},
+    )

@@ -1,0 +1,8 @@
+"""What services ask for without knowing who does it: received in ``portfolio.tasks``."""
+
+from django.dispatch import Signal
+
+#: Sent after commit with ``run_id`` and ``account_id`` (text): a queued run waits for a worker.
+sync_requested = Signal()
+#: Sent with ``account_ids`` (a list of text): Greeks are to be refreshed in the background.
+greeks_refresh_requested = Signal()

@@ -1,0 +1,49 @@
+"""A scripted broker for both names of the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from config.core.errors import RetryableError
+from portfolio.brokers.base import BrokerAdapter
+from portfolio.domain import Broker
+from portfolio.models import SyncRun
+from portfolio.services import sync, sync_fetch
+from tests.portfolio.services.books import FakeAdapter, FakeBroker
+
+Brokers = dict[Broker, FakeBroker]
+
+
+@pytest.fixture
+def brokers(monkeypatch: pytest.MonkeyPatch) -> Brokers:
+    """The scripts of both brokers, opened instead of the real adapters."""
+    scripts = {
+        Broker.IBKR: FakeBroker(),
+        Broker.TASTY: FakeBroker(broker=Broker.TASTY, source="tastytrade"),
+    }
+
+    def open_adapter(broker: Broker | str) -> BrokerAdapter:
+        script = scripts.get(Broker(broker))
+        if script is None:
+            raise RetryableError("no such broker here")
+        return FakeAdapter(script)
+
+    for module in (sync, sync_fetch):
+        monkeypatch.setattr(module, "open_adapter", open_adapter)
+    return scripts
+
+
+@pytest.fixture
+def broker(brokers: Brokers) -> FakeBroker:
+    """IBKR's script."""
+    return brokers[Broker.IBKR]
+
+
+@pytest.fixture
+def run_sync() -> Callable[[str], SyncRun]:
+    def run(account_id: str) -> SyncRun:
+        return sync.sync_account(account_id=account_id, trigger=SyncRun.Trigger.COMMAND)
+
+    return run
