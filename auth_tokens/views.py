@@ -88,7 +88,7 @@ def time_zone(request: HttpRequest) -> HttpResponse:
     )
 
 
-class PasswordChange(SuccessMessageMixin[object], PasswordChangeView):  # type: ignore[type-var]
+class PasswordChange(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-arg]
     """Change one's password: other sessions of the user end, this one stays."""
 
     template_name = "registration/password_change_form.html"

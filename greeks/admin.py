@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from config.core.admin import AnyModelAdmin, ReadOnlyAdmin
+from config.core.admin import AnyModelAdmin, AnyTabularInline, ReadOnlyAdmin
 from greeks.exchanges import EXCHANGES
 from greeks.models import ContractGreeks, ExchangeSession, Instrument, InstrumentAlias
 
+if TYPE_CHECKING:
+    SessionModelForm = forms.ModelForm[ExchangeSession]
+else:
+    SessionModelForm = forms.ModelForm
 
-class InstrumentAliasInline(admin.TabularInline[InstrumentAlias, Instrument]):
+
+class InstrumentAliasInline(AnyTabularInline):
     model = InstrumentAlias
     extra = 0
 
@@ -47,7 +52,7 @@ class ContractGreeksAdmin(ReadOnlyAdmin):
     search_fields = ("instrument__symbol", "instrument__underlying")
 
 
-class ExchangeSessionForm(forms.ModelForm[ExchangeSession]):
+class ExchangeSessionForm(SessionModelForm):
     """A session whose date is its opening's date at the exchange."""
 
     class Meta:
@@ -58,11 +63,11 @@ class ExchangeSessionForm(forms.ModelForm[ExchangeSession]):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        opens_at, name = cleaned.get("opens_at"), cleaned.get("exchange")
-        if opens_at is not None and name in EXCHANGES:
-            zone = EXCHANGES[name].zone
-            if opens_at.astimezone(zone).date() != cleaned.get("session_date"):
-                self.add_error("opens_at", f"Not on the session's date in {zone.key}.")
+        opens_at, exchange = cleaned.get("opens_at"), EXCHANGES.get(str(cleaned.get("exchange")))
+        if opens_at is not None and exchange is not None:
+            there = opens_at.astimezone(exchange.zone)
+            if there.date() != cleaned.get("session_date"):
+                self.add_error("opens_at", f"Not on the session's date in {exchange.zone.key}.")
         return cleaned
 
 

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from auth_tokens.models import User
-from config.core.admin import AnyModelAdmin, ReadOnlyAdmin
+from config.core.admin import AnyModelAdmin, AnyTabularInline, ReadOnlyAdmin
 from portfolio.models import (
     Account,
     AccountAccess,
@@ -33,7 +33,7 @@ def _person(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
-class AccountAccessInline(admin.TabularInline[AccountAccess, Account]):
+class AccountAccessInline(AnyTabularInline):
     model = AccountAccess
     extra = 0
     autocomplete_fields = ("user",)

@@ -8,10 +8,13 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+# Django's classes are generic to the type checker only.
 if TYPE_CHECKING:
     AnyModelAdmin = admin.ModelAdmin[Any]
+    AnyTabularInline = admin.TabularInline[Any, Any]
 else:
     AnyModelAdmin = admin.ModelAdmin
+    AnyTabularInline = admin.TabularInline
 
 
 class ReadOnlyAdmin(AnyModelAdmin):
