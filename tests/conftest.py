@@ -21,6 +21,8 @@ from config.core.redis_client import reset_guards
 from tests.servers.chromium import has_browser
 from tests.servers.valkey import RunningValkey
 
+pytest_plugins = ["tests.sandbox_server"]
+
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 
 
