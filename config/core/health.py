@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from redis.exceptions import RedisError
 
 from config.core.clock import now
 from config.core.database import probe_database
+from config.core.process_copies import ProcessCopies
 from config.core.redis_client import key, redis_client
 
 logger = structlog.get_logger(__name__)
@@ -86,22 +86,22 @@ def _run(name: str, check: Check) -> CheckResult:
 
 # --- Heartbeats -------------------------------------------------------------------------------
 _KEPT_SECONDS = 24 * 3600
-_last_beats: dict[str, float] = {}
-_last_beats_lock = threading.Lock()
+_written: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 
 
 def heartbeat(name: str) -> None:
     """Write down that ``name`` is alive now: at most once a second a process, and fail-open."""
     moment = time.monotonic()
-    with _last_beats_lock:
-        if moment - _last_beats.get(name, float("-inf")) < 1.0:
+    with _written.lock:
+        last = _written.get("moments")
+        if moment - last.get(name, float("-inf")) < 1.0:
             return
-        _last_beats[name] = moment
+        last[name] = moment
     try:
         redis_client().set(key("heartbeat", name), f"{now().timestamp():.3f}", ex=_KEPT_SECONDS)
     except RedisError:
-        with _last_beats_lock:
-            _last_beats.pop(name, None)
+        with _written.lock:
+            _written.get("moments").pop(name, None)
 
 
 def heartbeat_age(name: str) -> float | None:

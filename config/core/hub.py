@@ -48,6 +48,8 @@ class Hub:
         self._listeners: dict[str, list[Listener]] = {}
         self._subscribed: dict[str, asyncio.Event] = {}
         self._pubsub: redis.asyncio.client.PubSub | None = None
+        # One command at a time: two would each open a connection of their own.
+        self._commands = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Future[None]] = set()
 
@@ -67,6 +69,7 @@ class Hub:
         try:
             await asyncio.wait_for(confirmed.wait(), timeout=settings.REDIS_SOCKET_TIMEOUT)
         except TimeoutError:
+            # The reader subscribes when Redis is back, and says hub.reconnected then.
             logger.warning("hub.joined_without_redis", group=group)
 
     async def leave(self, group: str, listener: Listener) -> None:
@@ -78,7 +81,9 @@ class Hub:
             return
         del self._listeners[group]
         self._subscribed.pop(_channel(group), None)
-        if self._pubsub is not None:
+        async with self._commands:
+            if self._pubsub is None or group in self._listeners:
+                return
             try:
                 await self._pubsub.unsubscribe(_channel(group))
             except (RedisError, OSError):
@@ -92,30 +97,32 @@ class Hub:
             self._reader = None
 
     async def _subscribe(self, channel: str) -> None:
-        if self._pubsub is None:
-            return
-        try:
-            await self._pubsub.subscribe(channel)
-        except (RedisError, OSError):
-            # The reader sees the same loss and subscribes to every group anew.
-            logger.info("hub.subscribe_failed", channel=channel)
+        async with self._commands:
+            if self._pubsub is None:
+                return
+            try:
+                await self._pubsub.subscribe(channel)
+            except (RedisError, OSError):
+                # The reader sees the same loss and subscribes to every group anew.
+                logger.info("hub.subscribe_failed", channel=channel)
 
     async def _read_for_ever(self) -> None:
-        backoff, connected_before = 0.1, False
+        backoff, lost_before = 0.1, False
         while True:
             client = _pubsub_client()
             try:
-                self._pubsub = client.pubsub()
-                # The control channel keeps the connection subscribed when no group is joined.
-                await self._pubsub.subscribe(_channel("control"), *self._subscribed)
-                if connected_before:
+                async with self._commands:
+                    pubsub = client.pubsub()
+                    # The control channel keeps the connection subscribed when no group is joined.
+                    await pubsub.subscribe(_channel("control"), *self._subscribed)
+                    self._pubsub = pubsub
+                if lost_before:
                     self._deliver_to_all(dict(RECONNECTED))
-                backoff, connected_before = 0.1, True
-                await self._read(self._pubsub)
+                backoff = 0.1
+                await self._read(pubsub)
             except (RedisError, OSError, TimeoutError) as error:
                 logger.warning("hub.connection_lost", reason=type(error).__name__)
-                # A listener that joined while Redis was away is told when it is back.
-                connected_before = True
+                lost_before = True
             finally:
                 self._pubsub = None
                 for confirmed in self._subscribed.values():
@@ -184,7 +191,11 @@ _hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
 
 def hub() -> Hub:
     """The hub of the running event loop: one a process, as a process runs one loop."""
-    return _hubs.setdefault(asyncio.get_running_loop(), Hub())
+    loop = asyncio.get_running_loop()
+    found = _hubs.get(loop)
+    if found is None:
+        found = _hubs[loop] = Hub()
+    return found
 
 
 def broadcast(outboxes: Iterable[Outbox], text: str, *, name: str = "") -> None:
