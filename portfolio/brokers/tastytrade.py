@@ -183,14 +183,15 @@ def _path(account_number: str) -> str:
     return f"/accounts/{quote(account_number, safe='')}"
 
 
-def _batches(wanted: Mapping[str, Contract]) -> Iterator[dict[str, list[str]]]:
+def _batches(wanted: Mapping[str, Contract]) -> Iterator[dict[str, str]]:
+    """Parameters of each call: by kind, the symbols separated by commas."""
     symbols = list(wanted)
     for start in range(0, len(symbols), BATCH_SIZE):
         parameters: dict[str, list[str]] = {}
         for symbol in symbols[start : start + BATCH_SIZE]:
             name = MARKET_DATA_PARAMETERS[wanted[symbol].kind]
             parameters.setdefault(name, []).append(symbol)
-        yield parameters
+        yield {name: ",".join(named) for name, named in parameters.items()}
 
 
 def _pagination(answer: Mapping[str, Any]) -> tuple[int, int]:

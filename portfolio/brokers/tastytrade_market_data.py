@@ -27,8 +27,6 @@ from portfolio.brokers.tastytrade_contracts import SOURCE
 
 #: Symbols that one request may name, over all kinds together.
 BATCH_SIZE = 100
-#: No option moves more than its underlying; a little room for the vendor's rounding.
-LARGEST_DELTA = 1.01
 
 
 def decode_snapshot(
@@ -60,18 +58,15 @@ def decode_snapshot(
 
 
 def _decode_greeks(row: Row, as_of: datetime) -> Greeks | None:
-    volatility = parse_float(row.get("volatility"), "volatility")
-    if volatility is not None and volatility < 0:
-        raise BadRow(f"volatility: {volatility} is negative")
     greeks = Greeks(
         source=SOURCE,
         as_of=as_of,
-        delta=parse_float(row.get("delta"), "delta", limit=LARGEST_DELTA),
+        delta=parse_float(row.get("delta"), "delta"),
         gamma=parse_float(row.get("gamma"), "gamma"),
         theta=parse_float(row.get("theta"), "theta"),
         vega=parse_float(row.get("vega"), "vega"),
         # A volatility of zero is the vendor's way to say it has none.
-        implied_volatility=volatility or None,
+        implied_volatility=parse_float(row.get("volatility"), "volatility") or None,
     )
     known = (greeks.delta, greeks.gamma, greeks.theta, greeks.vega, greeks.implied_volatility)
     return None if all(value is None for value in known) else greeks

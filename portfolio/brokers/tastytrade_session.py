@@ -66,7 +66,7 @@ class TastytradeSession:
         self._lock = threading.Lock()
         self._token = ""
         self._renew_at = 0.0
-        self._attempts = 0
+        self._finished = 0
         self._last_error: ProviderError | None = None
         # What this thread sent last: a 401 for it says nothing about a token renewed since.
         self._sent = threading.local()
@@ -97,14 +97,13 @@ class TastytradeSession:
         self._renewed(refused=sent)
 
     def _renewed(self, *, refused: str) -> str:
-        attempts_before = self._attempts
+        finished_before = self._finished
         with self._lock:
             if self._token and self._token != refused:
                 return self._token
-            if self._attempts != attempts_before and self._last_error is not None:
-                # Somebody tried while this thread waited: one try's answer is everybody's.
+            if self._finished != finished_before and self._last_error is not None:
+                # Somebody's try ended while this thread waited: its answer is everybody's.
                 raise self._last_error
-            self._attempts += 1
             self._last_error = None
             try:
                 self._log_in()
@@ -112,6 +111,8 @@ class TastytradeSession:
                 self._token = ""
                 self._last_error = error
                 raise
+            finally:
+                self._finished += 1
             return self._token
 
     def _log_in(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ import pytest
 
 from config.core.http.caller import HttpCaller
 from portfolio.brokers.tastytrade import TastytradeAdapter
+
+# Breakers, pauses and budgets go by name: no test inherits another's.
+_names = map("tastytrade-{}".format, count())
 
 Handler = Callable[[httpx.Request], httpx.Response]
 
@@ -31,7 +35,7 @@ def scripted_adapter(handler: Handler) -> TastytradeAdapter:
     """An adapter that is logged in and whose requests ``handler`` answers."""
     return TastytradeAdapter(
         caller=HttpCaller(
-            "tastytrade",
+            next(_names),
             "https://tastytrade.test",
             timeout=2.0,
             transport=httpx.MockTransport(handler),
@@ -44,5 +48,14 @@ def answering(body: Any, **others: Any) -> TastytradeAdapter:
 
     def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=others.get(request.url.path.rsplit("/", 1)[-1], body))
+
+    return scripted_adapter(handler)
+
+
+def answering_text(text: str) -> TastytradeAdapter:
+    """An adapter that gets ``text``, said to be JSON, for every path."""
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text=text, headers={"content-type": "application/json"})
 
     return scripted_adapter(handler)

@@ -170,7 +170,7 @@ def test_recorded_single_order_and_it_is_read(name: str) -> None:
 def test_recorded_filled_order_and_amounts_and_times_are_exact() -> None:
     [order] = answering(recorded("customerLiveOrdersResp")).fetch_open_orders("5YZ55555").items
     assert order.status is OrderStatus.FILLED
-    assert (order.quantity, order.filled_quantity) == (1, 1)
+    assert (order.quantity, order.filled_quantity) == (Decimal(1), Decimal(1))
     assert order.limit_price == Decimal("0.01")
     assert order.updated_at == datetime(2023, 6, 23, 14, 12, 4, 255000, UTC)
     assert order.placed_at == datetime(2023, 6, 23, 13, 52, 59, 62000, UTC)
@@ -188,16 +188,20 @@ def test_recorded_transactions_and_fill_assignment_and_stock_leg_come_back() -> 
 
     assert not unfilled(fill)
     assert fill.broker_execution_id == "2455333333"
-    assert (fill.side, fill.quantity, fill.price) == (Side.SELL, 40, Decimal("0.47"))
+    assert (fill.side, fill.quantity, fill.price) == (Side.SELL, Decimal(40), Decimal("0.47"))
     assert (fill.commission, fill.fees) == (Decimal(40), Decimal("0.442"))
     assert (fill.order_id, fill.position_effect) == ("272610989", "open")
     assert fill.execution_time == datetime(2023, 6, 12, 13, 53, 8, 199000, UTC)
 
-    assert (removal.side, removal.price, removal.position_effect) == (Side.BUY, 0, "assignment")
+    assert (removal.side, removal.price, removal.position_effect) == (
+        Side.BUY,
+        Decimal(0),
+        "assignment",
+    )
     assert removal.contract.right is Right.PUT
     assert removal.commission is None
 
-    assert (stock.side, stock.quantity, stock.price) == (Side.BUY, 4000, Decimal(14))
+    assert (stock.side, stock.quantity, stock.price) == (Side.BUY, Decimal(4000), Decimal(14))
     assert (stock.fees, stock.contract.kind) == (Decimal(200), InstrumentKind.STOCK)
 
 
