@@ -32,7 +32,13 @@ class Engine(Protocol):
 
     def expiries(self, symbol: str, seconds: float) -> tuple[date, ...]: ...
 
+    def listed_expiries(self, symbol: str, day: date) -> tuple[date, ...]: ...
+
     def chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]: ...
+
+    def tradable_chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]: ...
+
+    def typical_volatility(self, symbol: str) -> float: ...
 
     def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats: ...
 
@@ -60,8 +66,12 @@ class Market:
     ``start``, or from a chain file, it is frozen and moves only by ``step``.
     """
 
-    def __init__(self, engine: Engine, *, start: datetime | None, seed: int) -> None:
+    def __init__(
+        self, engine: Engine, *, start: datetime | None, seed: int, recorded: bool = False
+    ) -> None:
         self._engine = engine
+        #: Whether the market replays a chain file.
+        self.recorded = recorded
         self._start = None if start is None else start.timestamp()
         self._stepped = 0.0
         self.seed = seed
@@ -126,6 +136,23 @@ class Market:
         """Options of one expiry by strike, empty where none is listed."""
         self.underlying(symbol)
         return self._engine.chain(symbol, expiry)
+
+    def listed_expiries(self, symbol: str, day: date) -> tuple[date, ...]:
+        """Expiries that were listed on a day, soonest first."""
+        return self._engine.listed_expiries(symbol, day)
+
+    def tradable_chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
+        """The chain without contracts that nobody quotes."""
+        return self._engine.tradable_chain(symbol, expiry)
+
+    def typical_volatility(self, symbol: str) -> float:
+        """Roughly the at-the-money volatility (fraction), fixed over time."""
+        return self._engine.typical_volatility(symbol)
+
+    def traded(self, exchange: str, seconds: Floats) -> NDArray[np.bool_]:
+        """Which of the moments (Unix seconds) lie in a session."""
+        traded: NDArray[np.bool_] = self._engine.last_traded(exchange, seconds) == seconds
+        return traded
 
     def contract(self, symbol_or_conid: str | int) -> Contract | None:
         """A contract by display symbol, OCC symbol or conid; ``None`` where there is none."""

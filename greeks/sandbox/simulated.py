@@ -68,6 +68,15 @@ class SimulatedEngine:
             if expiry_instant(underlying, expiry) > seconds
         )
 
+    def listed_expiries(self, symbol: str, day: date) -> tuple[date, ...]:
+        return listed_expiries(UNDERLYINGS[INDEX_BY_SYMBOL[symbol]], day)
+
+    def typical_volatility(self, symbol: str) -> float:
+        return UNDERLYINGS[INDEX_BY_SYMBOL[symbol]].volatility
+
+    def tradable_chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
+        return self.chain(symbol, expiry)
+
     def chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
         underlying = UNDERLYINGS[INDEX_BY_SYMBOL[symbol]]
         if expiry not in listed_expiries(underlying, expiry):

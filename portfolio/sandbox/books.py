@@ -1,0 +1,336 @@
+"""The demo accounts: books that follow from the simulated market and the calendar alone.
+
+Positions are what the fills of :mod:`portfolio.sandbox.ledger` add up to; cash is the deposit
+plus their cash flows since the quarter began (trades still open then included, at the turn of a
+quarter older results are settled); net liquidation is cash plus market value at the mark.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greeks.domain import Contract
+from greeks.sandbox.market import Market
+from greeks.sandbox.quotes import SimulatedQuote
+from portfolio.domain import Broker, OrderStatus
+from portfolio.sandbox.ledger import EXCHANGE, Ledger, SimulatedExecution, Trade
+from portfolio.sandbox.margin import Holding, margin_requirements
+from portfolio.sandbox.programs import (
+    IBKR,
+    SIMULATED_PROGRAMS,
+    TASTYTRADE,
+    recorded_programs,
+)
+
+Floats = NDArray[np.float64]
+
+_MINUTES_A_DAY = 390
+
+
+class SimulatedPosition(NamedTuple):
+    """A holding. ``average_price`` per unit without commissions; money in dollars."""
+
+    contract: Contract
+    quantity: int
+    average_price: float
+    price: float
+    market_value: float
+    unrealized_pnl: float
+    quote: SimulatedQuote
+
+
+class SimulatedSummary(NamedTuple):
+    """An account's money, in ``currency``."""
+
+    currency: str
+    net_liquidation: float
+    cash: float
+    market_value: float
+    option_value: float
+    initial_margin: float
+    maintenance_margin: float
+    excess_liquidity: float
+    buying_power: float
+    unrealized_pnl: float
+    realized_pnl: float
+
+
+class SimulatedOrder(NamedTuple):
+    """An order of the day. ``legs`` have signed quantities; ``limit_price`` per unit of the
+    whole order, positive for a debit."""
+
+    order_id: int
+    status: OrderStatus
+    order_type: str
+    time_in_force: str
+    legs: tuple[tuple[Contract, int], ...]
+    quantity: int
+    filled_quantity: int
+    limit_price: float
+    placed_at: datetime
+    updated_at: datetime
+    description: str
+
+
+class MinuteTotals(NamedTuple):
+    """An account at the start of a minute: Greeks × quantity × multiplier, summed."""
+
+    at: datetime
+    net_liquidation: float
+    unrealized_pnl: float
+    delta: float
+    dollar_delta: float
+    gamma: float
+    theta: float
+    vega: float
+
+
+class SimulatedAccount:
+    """One demo account. Every method answers for the market's present moment."""
+
+    currency = "USD"
+
+    def __init__(
+        self, market: Market, ledger: Ledger, *, broker: Broker, number: str, deposit: float
+    ) -> None:
+        self._market = market
+        self._ledger = ledger
+        self.broker = broker
+        self.account_number = number
+        self.deposit = deposit
+
+    def positions(self) -> list[SimulatedPosition]:
+        """Holdings by contract, marked now."""
+        lots: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        contracts: dict[str, Contract] = {}
+        for trade in self._open_trades():
+            for (contract, quantity), price in zip(trade.legs, trade.open_prices, strict=True):
+                contracts[contract.symbol] = contract
+                lots[contract.symbol].append((quantity, price))
+        quotes = self._market.quotes(list(contracts.values()))
+        positions = []
+        for quote in quotes:
+            held = lots[quote.contract.symbol]
+            quantity = sum(size for size, _ in held)
+            if quantity == 0:
+                continue
+            same = [(size, price) for size, price in held if size * quantity > 0]
+            average = sum(size * price for size, price in same) / sum(size for size, _ in same)
+            price = next(p for p in (quote.mark, quote.last, average) if p is not None)
+            units = quantity * float(quote.contract.multiplier)
+            positions.append(
+                SimulatedPosition(
+                    contract=quote.contract,
+                    quantity=quantity,
+                    average_price=round(average, 6),
+                    price=price,
+                    market_value=round(units * price, 2),
+                    unrealized_pnl=round(units * (price - average), 2),
+                    quote=quote,
+                )
+            )
+        return positions
+
+    @property
+    def cash(self) -> float:
+        return round(self.deposit + sum(fill.cash_flow for fill in self._fills()), 2)
+
+    def summary(self) -> SimulatedSummary:
+        """The account's money, consistent with :meth:`positions` of the same moment."""
+        positions, cash = self.positions(), self.cash
+        market_value = sum(position.market_value for position in positions)
+        options = sum(p.market_value for p in positions if p.contract.is_option)
+        long_options = sum(
+            p.market_value for p in positions if p.contract.is_option and p.quantity > 0
+        )
+        initial, maintenance = margin_requirements(
+            [
+                Holding(p.contract, p.quantity, p.price, p.quote.underlying_price or p.price)
+                for p in positions
+            ]
+        )
+        net_liquidation = cash + market_value
+        lendable = net_liquidation - long_options
+        return SimulatedSummary(
+            currency=self.currency,
+            net_liquidation=round(net_liquidation, 2),
+            cash=cash,
+            market_value=round(market_value, 2),
+            option_value=round(options, 2),
+            initial_margin=round(initial, 2),
+            maintenance_margin=round(maintenance, 2),
+            excess_liquidity=round(lendable - maintenance, 2),
+            buying_power=round(max(2.0 * (lendable - initial), 0.0), 2),
+            unrealized_pnl=round(sum(position.unrealized_pnl for position in positions), 2),
+            realized_pnl=round(self._realized_today(), 2),
+        )
+
+    def executions(self, since: datetime) -> list[SimulatedExecution]:
+        """Fills since a moment, oldest first."""
+        start, now = since.timestamp(), self._market.seconds()
+        fills = [
+            fill
+            for trade in self._ledger.trades(self.account_number, start - 120.0, now)
+            for fill in self._ledger.executions(trade, now)
+            if start <= fill.executed_at.timestamp() <= now
+        ]
+        return sorted(fills, key=lambda fill: (fill.executed_at, fill.execution_id))
+
+    def orders(self) -> list[SimulatedOrder]:
+        """Working orders, then the orders that filled since the session opened."""
+        working = [order for trade in self._open_trades() if (order := self._working_order(trade))]
+        return working + self._filled_today()
+
+    def backfill_minutes(self, minutes: int = _MINUTES_A_DAY) -> list[MinuteTotals]:
+        """Net liquidation and Greeks of the last traded minutes, oldest first, up to now."""
+        last = math.floor(self._market.seconds() / 60.0) * 60.0
+        candidates = last - 60.0 * np.arange(10 * 1440, -1, -1)
+        times = candidates[self._market.traded(EXCHANGE, candidates)][-minutes:]
+        return self._totals(times) if times.size else []
+
+    def _open_trades(self) -> list[Trade]:
+        now = self._market.seconds()
+        return [
+            trade
+            for trade in self._ledger.trades(self.account_number, now, now)
+            if trade.closed_at > now
+        ]
+
+    def _fills(self, back_to: float | None = None) -> list[SimulatedExecution]:
+        """All fills of trades that were open in the present quarter (or since ``back_to``)."""
+        now = self._market.seconds()
+        today = datetime.fromtimestamp(now if back_to is None else back_to, UTC)
+        quarter = datetime(today.year, (today.month - 1) // 3 * 3 + 1, 1, tzinfo=UTC)
+        return [
+            fill
+            for trade in self._ledger.trades(self.account_number, quarter.timestamp(), now)
+            for fill in self._ledger.executions(trade, now)
+            if fill.executed_at.timestamp() <= now
+        ]
+
+    def _realized_today(self) -> float:
+        opened, now = self._market.session(EXCHANGE).opened_at, self._market.seconds()
+        realized = 0.0
+        for trade in self._ledger.trades(self.account_number, opened, now):
+            if opened <= trade.closed_at <= now:
+                realized += sum(fill.cash_flow for fill in self._ledger.executions(trade, now))
+        return realized
+
+    def _working_order(self, trade: Trade) -> SimulatedOrder | None:
+        """A standing order to take half of the credit of a short spread or strangle."""
+        credit = -sum(
+            quantity / trade.program.size * price
+            for (_, quantity), price in zip(trade.legs, trade.open_prices, strict=True)
+        )
+        if len(trade.legs) < 2 or credit <= 0.0:
+            return None
+        placed_at = datetime.fromtimestamp(trade.opened_at + 95.0, UTC)
+        return SimulatedOrder(
+            order_id=self._ledger.order_id(trade, 2),
+            status=OrderStatus.WORKING,
+            order_type="LMT",
+            time_in_force="GTC",
+            legs=tuple((contract, -quantity) for contract, quantity in trade.legs),
+            quantity=trade.program.size,
+            filled_quantity=0,
+            limit_price=max(round(0.5 * credit, 2), 0.01),
+            placed_at=placed_at,
+            updated_at=placed_at,
+            description=f"Close {trade.program.symbol} {trade.program.name} at half its credit",
+        )
+
+    def _filled_today(self) -> list[SimulatedOrder]:
+        opened = datetime.fromtimestamp(self._market.session(EXCHANGE).opened_at, UTC)
+        by_order: dict[int, list[SimulatedExecution]] = defaultdict(list)
+        for fill in self.executions(opened):
+            by_order[fill.order_id].append(fill)
+        return [_filled_order(order_id, fills) for order_id, fills in by_order.items()]
+
+    def _totals(self, times: Floats) -> list[MinuteTotals]:
+        fills = self._fills(float(times[0]))
+        contracts = list({fill.contract.symbol: fill.contract for fill in fills}.values())
+        row_of = {contract.symbol: row for row, contract in enumerate(contracts)}
+        quantity = np.zeros((len(contracts), times.size))
+        cost = np.zeros_like(quantity)
+        cash = np.full(times.size, self.deposit)
+        for fill in fills:
+            done = times >= fill.executed_at.timestamp()
+            row = row_of[fill.contract.symbol]
+            quantity[row] += done * fill.signed_quantity
+            cost[row] += done * fill.signed_quantity * fill.price
+            cash += done * fill.cash_flow
+        held = np.flatnonzero(np.any(quantity != 0.0, axis=1))
+        contracts = [contracts[row] for row in held.tolist()]
+        multiplier = np.array([float(contract.multiplier) for contract in contracts])
+        units = quantity[held] * multiplier[:, None]
+        greeks = self._market.greeks(contracts, times)
+        spots = self._market.spots(contracts, times)
+        columns = [
+            cash + (units * greeks.price).sum(axis=0),
+            np.where(units != 0.0, units * greeks.price - cost[held] * multiplier[:, None], 0.0),
+            (units * greeks.delta).sum(axis=0),
+            (units * greeks.delta * spots).sum(axis=0),
+            *((units * values).sum(axis=0) for values in (greeks.gamma, greeks.theta, greeks.vega)),
+        ]
+        columns[1] = columns[1].sum(axis=0)
+        return [
+            MinuteTotals(datetime.fromtimestamp(at, UTC), *values)
+            for at, *values in zip(
+                times.tolist(), *(np.round(column, 6).tolist() for column in columns), strict=True
+            )
+        ]
+
+
+def _filled_order(order_id: int, fills: list[SimulatedExecution]) -> SimulatedOrder:
+    signed: dict[str, tuple[Contract, int, float]] = {}
+    for fill in fills:
+        _, before, _ = signed.get(fill.contract.symbol, (fill.contract, 0, 0.0))
+        total = before + fill.signed_quantity
+        signed[fill.contract.symbol] = (fill.contract, total, fill.price)
+    size = math.gcd(*(quantity for _, quantity, _ in signed.values()))
+    done_at = max(fill.executed_at for fill in fills)
+    return SimulatedOrder(
+        order_id=order_id,
+        status=OrderStatus.FILLED,
+        order_type="LMT",
+        time_in_force="DAY",
+        legs=tuple((contract, quantity) for contract, quantity, _ in signed.values()),
+        quantity=size,
+        filled_quantity=size,
+        limit_price=round(sum(q / size * price for _, q, price in signed.values()), 2),
+        placed_at=datetime.fromtimestamp(fills[0].executed_at.timestamp() - 20.0, UTC),
+        updated_at=done_at,
+        description=f"{fills[0].position_effect.title()} {fills[0].contract.underlying}",
+    )
+
+
+class SimulatedBooks:
+    """The demo accounts of one market: one at each broker, holding some contracts in common."""
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+        programs, rolling = SIMULATED_PROGRAMS, True
+        if market.recorded:
+            symbol = market.underlyings()[0]
+            shares = market.underlying(symbol).kind == "stock"
+            programs, rolling = recorded_programs(symbol, has_shares=shares), False
+        ledger = Ledger(market, programs, rolling=rolling)
+        self._accounts = (
+            SimulatedAccount(market, ledger, broker=Broker.IBKR, number=IBKR, deposit=420_000.0),
+            SimulatedAccount(
+                market, ledger, broker=Broker.TASTY, number=TASTYTRADE, deposit=190_000.0
+            ),
+        )
+
+    def accounts(self) -> tuple[SimulatedAccount, ...]:
+        return self._accounts
+
+    def account(self, number: str) -> SimulatedAccount | None:
+        """The account with this number, ``None`` where there is none."""
+        return next((a for a in self._accounts if a.account_number == number), None)

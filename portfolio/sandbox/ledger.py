@@ -1,0 +1,208 @@
+"""The demo accounts' trades: what was opened and closed when, at the market's own prices.
+
+Everything follows from the programs, the calendar and the market, so that every process and
+every restart finds the same fills under the same ids.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from greeks.domain import Contract, InstrumentKind
+from greeks.sandbox.market import Market
+from greeks.sandbox.noise import uniform_hash
+from greeks.sandbox.sessions import EXCHANGES, instant, is_trading_day, local_date
+from portfolio.domain import Side
+from portfolio.sandbox.programs import IBKR, Program, choose_contracts
+
+EXCHANGE = "NYSE"
+# A Monday from which cycles are counted.
+_FIRST_MONDAY = date(2018, 1, 1)
+_OPENING, _CLOSING = 0, 1
+# A position is closed this long before its successor is opened.
+_ROLL_SECONDS = 240.0
+
+
+class Trade(NamedTuple):
+    """One program's position from opening to closing. Times are Unix seconds, ``closed_at`` may
+    lie in the future or be infinite; quantities are signed."""
+
+    program: Program
+    number: int
+    opened_at: float
+    closed_at: float
+    legs: tuple[tuple[Contract, int], ...]
+    open_prices: tuple[float, ...]
+
+
+class SimulatedExecution(NamedTuple):
+    """A fill. ``quantity`` is unsigned, ``price`` per unit; commission and fees in dollars."""
+
+    execution_id: str
+    order_id: int
+    contract: Contract
+    side: Side
+    quantity: int
+    price: float
+    commission: float
+    fees: float
+    executed_at: datetime
+    position_effect: str
+
+    @property
+    def signed_quantity(self) -> int:
+        return self.quantity if self.side is Side.BUY else -self.quantity
+
+    @property
+    def cash_flow(self) -> float:
+        """What the fill does to cash, costs included."""
+        value = self.signed_quantity * self.price * float(self.contract.multiplier)
+        return -value - self.commission - self.fees
+
+
+class Ledger:
+    """All trades of a set of programs on one market."""
+
+    def __init__(self, market: Market, programs: tuple[Program, ...], *, rolling: bool) -> None:
+        self._market = market
+        self._programs = programs
+        self._rolling = rolling
+        # Recorded markets are frozen: their book is that of the moment the ledger is made.
+        self._as_of = market.seconds()
+        self._trades: dict[tuple[int, int], Trade | None] = {}
+
+    def trades(self, account: str, start: float, end: float) -> list[Trade]:
+        """Trades of the account that were open at some moment in [start, end]."""
+        found = []
+        for index, program in enumerate(self._programs):
+            if program.account != account:
+                continue
+            for cycle in self._cycles(program, start, end):
+                if (index, cycle) not in self._trades:
+                    self._trades[index, cycle] = self._make(index, program, cycle)
+                trade = self._trades[index, cycle]
+                if trade is not None and trade.opened_at <= end and trade.closed_at >= start:
+                    found.append(trade)
+        return found
+
+    def executions(self, trade: Trade, until: float) -> Iterator[SimulatedExecution]:
+        """Fills of a trade up to a moment, in order."""
+        if trade.opened_at <= until:
+            yield from self._fills(trade, _OPENING)
+        if trade.closed_at <= until:
+            yield from self._fills(trade, _CLOSING)
+
+    def order_id(self, trade: Trade, event: int) -> int:
+        """Number of the order that opened (0), closed (1) or is working on (2) a trade."""
+        lowest, width = (
+            (1_370_000_000, 90_000_000)
+            if trade.program.account == IBKR
+            else (308_000_000, 40_000_000)
+        )
+        return lowest + int(uniform_hash(self._market.seed, trade.number, event, 5)[0] * width)
+
+    def _cycles(self, program: Program, start: float, end: float) -> range:
+        if not self._rolling:
+            return range(1)
+        week = 7.0 * 86400.0
+        origin = datetime.combine(_FIRST_MONDAY, datetime.min.time(), UTC).timestamp()
+        first = (start - origin) / week - program.week
+        last = (end - origin) / week - program.week
+        return range(math.floor(first / program.weeks) - 1, math.floor(last / program.weeks) + 1)
+
+    def _opening(self, program: Program, cycle: int) -> float:
+        exchange = EXCHANGES[EXCHANGE]
+        if self._rolling:
+            weeks = program.weeks * cycle + program.week
+            day = _FIRST_MONDAY + timedelta(days=7 * weeks + program.weekday)
+            while not is_trading_day(EXCHANGE, day):
+                day += timedelta(days=1)
+            return instant(EXCHANGE, day, exchange.opens) + 60.0 * program.minute
+        day = local_date(EXCHANGE, self._as_of)
+        ago = 5 * program.week + program.weekday
+        while True:
+            opened_at = instant(EXCHANGE, day, exchange.opens) + 60.0 * program.minute
+            if is_trading_day(EXCHANGE, day) and opened_at < self._as_of:
+                if ago == 0:
+                    return opened_at
+                ago -= 1
+            day -= timedelta(days=1)
+
+    def _make(self, index: int, program: Program, cycle: int) -> Trade | None:
+        opened_at = self._opening(program, cycle)
+        closed_at = math.inf
+        chosen_at, kept_until = self._as_of, self._as_of
+        if self._rolling:
+            closed_at = self._opening(program, cycle + 1) - _ROLL_SECONDS
+            chosen_at, kept_until = opened_at, closed_at
+        underlying = self._market.underlying(program.symbol)
+        spot = float(self._market.values([underlying], np.array([chosen_at]))[0, 0])
+        legs = choose_contracts(
+            self._market,
+            program,
+            opened_on=local_date(EXCHANGE, chosen_at),
+            closed_on=local_date(EXCHANGE, kept_until),
+            spot=spot,
+        )
+        if not legs:
+            return None
+        return Trade(
+            program,
+            100_000 * index + cycle,
+            opened_at,
+            closed_at,
+            legs,
+            self._prices(legs, opened_at),
+        )
+
+    def _prices(self, legs: tuple[tuple[Contract, int], ...], at: float) -> tuple[float, ...]:
+        values = self._market.values([contract for contract, _ in legs], np.array([at]))
+        return tuple(max(round(value, 2), 0.01) for value in values[:, 0].tolist())
+
+    def _fills(self, trade: Trade, event: int) -> Iterator[SimulatedExecution]:
+        at, prices, sign = trade.opened_at, trade.open_prices, 1
+        if event == _CLOSING:
+            at, prices, sign = trade.closed_at, self._prices(trade.legs, trade.closed_at), -1
+        for leg, ((contract, quantity), price) in enumerate(zip(trade.legs, prices, strict=True)):
+            # Larger orders fill in two prints.
+            first = abs(quantity) if abs(quantity) < 5 else abs(quantity) * 3 // 5
+            for part, size in enumerate((first, abs(quantity) - first)):
+                if size == 0:
+                    continue
+                option = contract.kind is InstrumentKind.OPTION
+                commission, fees = _costs(trade.program.account, option, size, event)
+                yield SimulatedExecution(
+                    execution_id=self._execution_id(trade, event, leg, part),
+                    order_id=self.order_id(trade, event),
+                    contract=contract,
+                    side=Side.BUY if quantity * sign > 0 else Side.SELL,
+                    quantity=size,
+                    price=price,
+                    commission=commission,
+                    fees=fees,
+                    executed_at=datetime.fromtimestamp(at + leg + 7.25 * part, UTC),
+                    position_effect="CLOSE" if event == _CLOSING else "OPEN",
+                )
+
+    def _execution_id(self, trade: Trade, event: int, leg: int, part: int) -> str:
+        """IBKR's dotted hexadecimal form, or the number of a Tastytrade transaction."""
+        keys = (self._market.seed, trade.number, event)
+        if trade.program.account == IBKR:
+            head = int(uniform_hash(*keys, 8)[0] * 0x0001FFFF)
+            tail = int(uniform_hash(*keys, leg, 9)[0] * 0xFFFFFFFF)
+            return f"{head:08x}.{tail:08x}.{part + 1:02d}.01"
+        number = int(uniform_hash(*keys, leg, part, 6)[0] * 900_000_000)
+        return str(100_000_000 + number)
+
+
+def _costs(account: str, option: bool, size: int, event: int) -> tuple[float, float]:
+    """Commission and exchange fees of a fill, in dollars."""
+    if account == IBKR:
+        return (round(0.65 * size, 2), 0.0) if option else (round(max(1.0, 0.005 * size), 2), 0.0)
+    commission = float(size) if option and event == _OPENING else 0.0
+    return commission, round(0.13 * size, 2) if option else round(0.0008 * size, 2)
