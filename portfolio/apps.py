@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
 
+from config.core.beat_schedule import write_schedule_after_migrate
 from config.core.sandbox.registry import register_sandbox_books, register_sandbox_server
 
 
@@ -11,8 +13,13 @@ class PortfolioConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from portfolio import receivers  # noqa: F401
+        from portfolio import receivers, tasks  # noqa: F401
 
+        post_migrate.connect(
+            write_schedule_after_migrate,
+            sender=apps.get_app_config("django_celery_beat"),
+            dispatch_uid="desk.schedule",
+        )
         register_sandbox_books("portfolio.sandbox.books.SimulatedBooks")
         register_sandbox_server(
             "ibkr_portal", "portfolio.sandbox.ibkr_portal.build_server", base_path="/v1/api"

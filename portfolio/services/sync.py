@@ -24,6 +24,11 @@ __all__ = ["request_sync", "sync_account"]
 logger = structlog.get_logger(__name__)
 
 
+def sync_subject(account_id: str) -> str:
+    """The name under which an account's sync is locked."""
+    return f"sync:{account_id}"
+
+
 def sync_account(
     *, account_id: str, trigger: SyncRun.Trigger, run_id: UUID | None = None
 ) -> SyncRun:
@@ -40,8 +45,8 @@ def sync_account(
     account = Account.objects.filter(pk=account_id, enabled=True).first()
     if account is None:
         raise NotFound(f"There is no enabled account {account_id[:64]!r}.")
-    with subject_lock(f"sync:{account_id}", seconds=SYNC_DEADLINE_SECONDS):
-        run = _claim_run(account_id, trigger, run_id)
+    with subject_lock(sync_subject(account_id), seconds=SYNC_DEADLINE_SECONDS):
+        run = _claim_run(account_id, trigger, run_id, sync_seconds=account.sync_seconds)
         if run.outcome != SyncRun.Outcome.RUNNING:
             return run
         try:
@@ -62,7 +67,9 @@ def sync_account(
     return run
 
 
-def _claim_run(account_id: str, trigger: SyncRun.Trigger, run_id: UUID | None) -> SyncRun:
+def _claim_run(
+    account_id: str, trigger: SyncRun.Trigger, run_id: UUID | None, *, sync_seconds: int
+) -> SyncRun:
     """The run to work on, started. Others that were started and never finished lost their worker:
     the lock that they held is ours now."""
     at = now()
@@ -92,6 +99,9 @@ def _claim_run(account_id: str, trigger: SyncRun.Trigger, run_id: UUID | None) -
             return SyncRun.objects.create(
                 account_id=account_id, trigger=trigger, requested_at=at, started_at=at
             )
+        # The request made the account due at once; its turn is now.
+        account = Account.objects.filter(pk=account_id, next_sync_at__lte=at)
+        account.update(next_sync_at=at + timedelta(seconds=sync_seconds))
         run.started_at = at
         run.step, run.progress = SyncRun.Step.QUEUED, 0
         run.save(update_fields=["started_at", "step", "progress"])

@@ -120,8 +120,6 @@ def revalue_positions(
         fresh = key in context.market.greeks
         if fresh or row.delta_raw is None:
             _fill_greeks(row, key, context)
-        elif row.right:
-            row.greeks_last_known = True
         row.dte = _dte(row.expiry, context)
         rows.append(row)
     without = [row for row in rows if row.right and row.delta_raw is None]

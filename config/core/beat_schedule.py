@@ -1,0 +1,63 @@
+"""Writing the schedule of the settings to the database, where operators may change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connections, router
+
+from config.schedule import ScheduledJob
+
+logger = structlog.get_logger(__name__)
+
+#: Marks the rows that we wrote: others' are never touched.
+DESCRIPTION = "Written by Greekdesk from its settings. Changes made here stay."
+RETIRED = "Written by Greekdesk, which no longer has this job."
+
+
+def write_schedule(jobs: Iterable[ScheduledJob]) -> None:
+    """Create the jobs that are missing, by name, and retire ours that no longer exist.
+
+    A job that exists is left as it is: interval, expiry and whether it runs are the operator's.
+    """
+    from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+
+    wanted = {job.name: job for job in jobs}
+    existing = set(PeriodicTask.objects.filter(name__in=wanted).values_list("name", flat=True))
+    for name, job in wanted.items():
+        if name in existing:
+            continue
+        interval, _ = IntervalSchedule.objects.get_or_create(
+            every=job.every_seconds, period=IntervalSchedule.SECONDS
+        )
+        PeriodicTask.objects.get_or_create(
+            name=name,
+            defaults={
+                "task": job.task,
+                "interval": interval,
+                "expire_seconds": job.expires_seconds,
+                "enabled": job.enabled,
+                "description": DESCRIPTION,
+            },
+        )
+        logger.info("job_scheduled", job=name, every_seconds=job.every_seconds)
+    obsolete = PeriodicTask.objects.filter(description=DESCRIPTION).exclude(name__in=wanted)
+    if obsolete.update(enabled=False, description=RETIRED):
+        # An update sends no signal: beat is told to look again.
+        PeriodicTasks.update_changed()
+
+
+def write_schedule_after_migrate(using: str, **_: Any) -> None:
+    """Receiver of ``post_migrate`` of django-celery-beat."""
+    from django_celery_beat.models import PeriodicTask
+
+    if not router.allow_migrate_model(using, PeriodicTask):
+        return
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor))
+    if PeriodicTask._meta.db_table in tables:
+        write_schedule(settings.BEAT_SCHEDULE)

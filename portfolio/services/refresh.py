@@ -1,0 +1,186 @@
+"""Refreshing Greeks between syncs: asked for by reads, done once, within a shared budget.
+
+The risk monitor answers from the database and asks for a refresh meanwhile (document 000). A
+refresh reads quotes and Greeks only; quantities and money stay as the last sync left them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from redis.exceptions import RedisError
+
+from config.core.clock import market_now, now
+from config.core.errors import LockHeld, ProviderError, RateLimitedError
+from config.core.http.budget import CallBudget
+from config.core.locks import subject_lock
+from config.core.redis_client import key, redis_client
+from greeks.models import Instrument
+from portfolio.brokers.registry import open_adapter
+from portfolio.domain import Broker
+from portfolio.models import Account, Position
+from portfolio.services.enrichment import MarketData
+from portfolio.services.parallel import for_each
+from portfolio.services.sync_fetch import market_of
+from portfolio.services.sync_market import write_market_data
+from portfolio.services.sync_positions import (
+    WritingContext,
+    revalue_positions,
+    write_positions,
+)
+from portfolio.services.sync_progress import announce_change
+from portfolio.signals import greeks_refresh_requested
+
+logger = structlog.get_logger(__name__)
+
+REFRESH_DEADLINE_SECONDS = 30.0
+# Until then this process does not ask Redis again whether an account's refresh is due.
+_looked_until: dict[str, float] = {}
+_looked_lock = threading.Lock()
+_LOOK_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """What a refresh did: accounts with new values, and why others have none (by error code)."""
+
+    refreshed: tuple[str, ...]
+    failed: dict[str, str]
+
+
+def request_refresh(*, account_ids: Sequence[str]) -> bool:
+    """Ask a worker to refresh the Greeks that are older than ``GREEKS_MINIMUM_AGE_SECONDS``.
+
+    Returns whether one was asked. Of all processes and readers one asks for an account in that
+    time. Cheap enough for every read: mostly a look into this process's memory.
+    """
+    due = [account_id for account_id in dict.fromkeys(account_ids) if _may_look(account_id)]
+    if not due:
+        return False
+    minimum_age = timedelta(seconds=settings.GREEKS_MINIMUM_AGE_SECONDS)
+    old = set(
+        Account.objects.filter(pk__in=due, enabled=True)
+        .exclude(last_synced_at__gt=now() - minimum_age)
+        .values_list("pk", flat=True)
+    )
+    claimed = [account_id for account_id in due if account_id in old and _claim(account_id)]
+    if not claimed:
+        return False
+    greeks_refresh_requested.send(Account, account_ids=claimed)
+    return True
+
+
+def refresh_greeks(*, account_ids: Sequence[str]) -> Refreshed:
+    """Fetch quotes and Greeks of what the accounts hold now, and store them.
+
+    Accounts are fetched at the same time. A provider that is down leaves the last values, with
+    their age; an account that is being refreshed by someone else is left to them.
+
+    Raises:
+        RateLimitedError: the shared budget of refreshes is used up, so nothing was asked.
+    """
+    wanted = list(dict.fromkeys(account_ids))
+    budget = CallBudget(
+        "greeks_refreshes", limit=max(1, settings.GREEKS_CALLS_PER_MINUTE), seconds=60
+    )
+    granted = []
+    wait = 0.0
+    for account_id in wanted:
+        wait = budget.try_acquire()
+        if wait:
+            break
+        granted.append(account_id)
+    if wanted and not granted:
+        raise RateLimitedError(
+            "Greeks were refreshed as often as they may be in a minute.", retry_after=wait
+        )
+    answers = (
+        for_each(granted, _refresh_account, seconds=REFRESH_DEADLINE_SECONDS) if granted else {}
+    )
+    failed = dict.fromkeys(wanted[len(granted) :], RateLimitedError.code)
+    for account_id in granted:
+        answer = answers.get(account_id, "deadline_passed")
+        if isinstance(answer, ProviderError | LockHeld):
+            failed[account_id] = answer.code
+        elif isinstance(answer, BaseException):
+            raise answer
+        elif answer:
+            failed[account_id] = answer
+    if failed:
+        logger.info("greeks_refresh_incomplete", failed=failed)
+    refreshed = tuple(account_id for account_id in wanted if account_id not in failed)
+    return Refreshed(refreshed=refreshed, failed=failed)
+
+
+def _may_look(account_id: str) -> bool:
+    moment = time.monotonic()
+    with _looked_lock:
+        if moment < _looked_until.get(account_id, 0.0):
+            return False
+        _looked_until[account_id] = moment + _LOOK_AGAIN_SECONDS
+        return True
+
+
+def _claim(account_id: str) -> bool:
+    try:
+        return bool(
+            redis_client().set(
+                key("greeks_refresh", account_id),
+                "1",
+                nx=True,
+                ex=max(1, settings.GREEKS_MINIMUM_AGE_SECONDS),
+            )
+        )
+    except RedisError:
+        # Without Redis no worker can be asked either.
+        return False
+
+
+def _refresh_account(account_id: str) -> str:
+    """Refresh one account; the error's code, or nothing."""
+    with subject_lock(f"greeks:{account_id}", seconds=REFRESH_DEADLINE_SECONDS * 2):
+        account = Account.objects.filter(pk=account_id, enabled=True).first()
+        if account is None:
+            return "not_found"
+        instruments = {
+            row.key: row for row in Instrument.objects.filter(positions__account=account).distinct()
+        }
+        if not instruments:
+            return ""
+        adapter = open_adapter(account.broker)
+        try:
+            market, everything = market_of(
+                instruments=instruments, adapter=adapter, broker=Broker(account.broker), marks={}
+            )
+        finally:
+            adapter.close()
+        if market.quotes or market.greeks:
+            _write(account_id, market, everything)
+        return market.error.code if market.error is not None else ""
+
+
+def _write(account_id: str, market: MarketData, instruments: dict[str, Instrument]) -> None:
+    with transaction.atomic():
+        # Under the row lock, so that a position closed meanwhile does not come back.
+        account = Account.objects.select_for_update().get(pk=account_id)
+        at, market_at = now(), market_now()
+        stored = list(Position.objects.filter(account=account).order_by())
+        rows = revalue_positions(
+            stored=stored,
+            keys={row.pk: key for key, row in instruments.items()},
+            instruments=instruments,
+            context=WritingContext(account=account, market=market, at=at, market_at=market_at),
+        )
+        write_market_data(market=market, instruments=instruments, at=at, market_at=market_at)
+        write_positions(rows)
+        account.book_version += 1
+        Account.objects.filter(pk=account.pk).update(book_version=account.book_version)
+        transaction.on_commit(partial(announce_change, account.pk, account.book_version))

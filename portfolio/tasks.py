@@ -1,0 +1,86 @@
+"""Background work on the book: each task loads nothing, holds its subject and calls one service."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.dispatch import receiver
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from config.core.errors import NotFound, RateLimitedError
+from config.core.tasks import desk_task
+from portfolio.models import SyncRun
+from portfolio.services.refresh import REFRESH_DEADLINE_SECONDS, refresh_greeks
+from portfolio.services.sync import sync_account
+from portfolio.services.sync_requests import (
+    QUEUE_DEADLINE_SECONDS,
+    SYNC_DEADLINE_SECONDS,
+    claim_due_accounts,
+    close_abandoned_runs,
+)
+from portfolio.signals import greeks_refresh_requested, sync_requested
+
+logger = structlog.get_logger(__name__)
+
+# A sync of the clock that waited this long is overtaken by the next slot's.
+_SLOT_EXPIRES_SECONDS = 30
+
+
+@desk_task("portfolio.sync_due_accounts", subject="portfolio.due_accounts", seconds=20)
+def sync_due_accounts_task() -> None:
+    """Give each account whose slot has come to a worker; close what dead workers left."""
+    close_abandoned_runs()
+    for account_id in claim_due_accounts():
+        sync_account_task.apply_async(
+            kwargs={"account_id": account_id}, expires=_SLOT_EXPIRES_SECONDS
+        )
+
+
+@desk_task("portfolio.sync_account", subject="account.{account_id}", seconds=SYNC_DEADLINE_SECONDS)
+def sync_account_task(account_id: str, run_id: str | None = None) -> None:
+    """Sync one account, for the clock or for a queued run."""
+    try:
+        sync_account(
+            account_id=account_id,
+            trigger=SyncRun.Trigger.SCHEDULE,
+            run_id=UUID(run_id) if run_id else None,
+        )
+    except NotFound as error:
+        logger.info("sync_of_removed_account", account_id=account_id, reason=error.message)
+
+
+@desk_task(
+    "portfolio.refresh_greeks", subject="greeks.{account_id}", seconds=REFRESH_DEADLINE_SECONDS
+)
+def refresh_greeks_task(account_id: str) -> None:
+    """Refresh the Greeks of one account."""
+    try:
+        refresh_greeks(account_ids=[account_id])
+    except RateLimitedError as error:
+        logger.info("greeks_refresh_put_off", account_id=account_id, retry_after=error.retry_after)
+
+
+@receiver(sync_requested)
+def enqueue_sync(run_id: str, account_id: str, **_: Any) -> None:
+    """Ask a worker for a queued run. Should that fail, the clock finds the account due."""
+    _enqueue(
+        sync_account_task,
+        {"account_id": account_id, "run_id": run_id},
+        expires=QUEUE_DEADLINE_SECONDS,
+    )
+
+
+@receiver(greeks_refresh_requested)
+def enqueue_refresh(account_ids: list[str], **_: Any) -> None:
+    for account_id in account_ids:
+        _enqueue(refresh_greeks_task, {"account_id": account_id}, expires=REFRESH_DEADLINE_SECONDS)
+
+
+def _enqueue(task: Any, arguments: dict[str, str], *, expires: float) -> None:
+    try:
+        task.apply_async(kwargs=arguments, expires=expires, retry=False)
+    except (OperationalError, RedisError, OSError) as error:
+        logger.warning("task_not_enqueued", task=task.name, reason=type(error).__name__)
