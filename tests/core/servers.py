@@ -92,6 +92,11 @@ class Seen:
     connection: tuple[str, int]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class ScriptedProvider:
     """A real HTTP server on loopback that answers as scripted and remembers what it was asked."""
 
@@ -136,13 +141,12 @@ class ScriptedProvider:
                     return
                 self.wfile.write(reply.body)
 
-            do_GET = do_POST = do_DELETE = _serve
+            do_GET = do_POST = do_DELETE = _serve  # noqa: N815
 
             def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
                 return
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True

@@ -29,7 +29,8 @@ def read_body(
     """
     chunks: list[bytes] = []
     size = 0
-    for chunk in response.iter_bytes(65536):
+    # Without a chunk size: with one, httpx would wait until a chunk is full.
+    for chunk in response.iter_bytes():
         size += len(chunk)
         if size > maximum_bytes:
             raise MalformedResponse(
