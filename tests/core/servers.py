@@ -160,6 +160,10 @@ class ScriptedProvider:
                 return self.replies.pop(0)
         return self.answer(seen)
 
+    def always(self, reply: Reply) -> None:
+        """Answer everything that is not scripted with ``reply``."""
+        self.answer = lambda _: reply
+
     def stop(self) -> None:
         self._server.shutdown()
         self._server.server_close()

@@ -129,7 +129,7 @@ def test_success_is_the_providers_heartbeat(
 def test_body_that_is_not_json_is_malformed_and_not_retried(
     provider: ScriptedProvider, make_caller: MakeCaller, body: bytes, kind: str
 ) -> None:
-    provider.answer = lambda seen: Reply(200, body, {"Content-Type": kind})
+    provider.always(Reply(200, body, {"Content-Type": kind}))
     with pytest.raises(MalformedResponse, match=r"broker GET /book"):
         make_caller().request_json("GET", "/book")
     assert len(provider.seen) == 1
@@ -178,7 +178,7 @@ def test_server_errors_are_retried_until_one_answers(
 def test_server_errors_end_as_retryable_after_the_attempts(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
-    provider.answer = lambda seen: Reply.of({"error": {"message": "maintenance"}}, status=503)
+    provider.always(Reply.of({"error": {"message": "maintenance"}}, status=503))
     with pytest.raises(RetryableError, match=r"broker GET /book: 503 maintenance"):
         make_caller(attempts=2).request_json("GET", "/book")
     assert len(provider.seen) == 2
@@ -205,7 +205,7 @@ def test_answer_that_drips_in_is_given_up(make_caller: MakeCaller) -> None:
                 time.sleep(0.02)
                 yield b" "
 
-    transport = httpx.MockTransport(lambda request: httpx.Response(200, stream=Dripping()))
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Dripping()))
     started = time.monotonic()
     with pytest.raises(RetryableError, match="too slowly"):
         make_caller(timeout=0.1, attempts=1, transport=transport).request_json("GET", "/book")
@@ -216,7 +216,7 @@ def test_hanging_provider_costs_no_more_than_the_attempts(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
     release = threading.Event()
-    provider.answer = lambda seen: Reply(until=release)
+    provider.always(Reply(until=release))
     started = time.monotonic()
     with pytest.raises(RetryableError, match="ReadTimeout"):
         make_caller(timeout=0.1, attempts=3).request_json("GET", "/book")
@@ -234,7 +234,7 @@ def test_nobody_listening_is_retryable(make_caller: MakeCaller) -> None:
 def test_post_is_sent_once_unless_asked(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
-    provider.answer = lambda seen: Reply(500)
+    provider.always(Reply(500))
     caller = make_caller()
     with pytest.raises(RetryableError):
         caller.request_json("POST", "/tickle")
@@ -252,7 +252,7 @@ def test_post_is_sent_once_unless_asked(
 def test_refusal_carries_the_vendors_message_and_is_not_retried(
     provider: ScriptedProvider, make_caller: MakeCaller, status: int, kind: type[Exception]
 ) -> None:
-    provider.answer = lambda seen: Reply.of({"error": "account is closed"}, status=status)
+    provider.always(Reply.of({"error": "account is closed"}, status=status))
     with pytest.raises(kind, match=rf"broker GET /book: {status} account is closed"):
         make_caller().request_json("GET", "/book")
     assert len(provider.seen) == 1
@@ -272,7 +272,7 @@ def test_vendors_message_is_found_in_each_shape(
     provider: ScriptedProvider, make_caller: MakeCaller, body: Any
 ) -> None:
     provider.replies = [Reply.of(body, status=400)]
-    with pytest.raises(PermanentError, match="400 no such account$"):
+    with pytest.raises(PermanentError, match=r"400 no such account$"):
         make_caller().request_json("GET", "/book")
 
 
@@ -328,7 +328,7 @@ def test_fifty_parallel_callers_renew_once(
 def test_failed_renewal_is_shared_and_not_repeated_by_each_caller(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
-    provider.answer = lambda seen: Reply(401)
+    provider.always(Reply(401))
     renewals: list[int] = []
 
     def renew() -> None:
@@ -370,7 +370,7 @@ def test_later_call_renews_again_after_a_failed_renewal(
 def test_second_401_after_a_renewal_is_unauthorised(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
-    provider.answer = lambda seen: Reply(401)
+    provider.always(Reply(401))
     renewals: list[int] = []
     with pytest.raises(UnauthorisedError):
         make_caller(renew=lambda: renewals.append(1)).request_json("GET", "/book")
@@ -381,7 +381,7 @@ def test_second_401_after_a_renewal_is_unauthorised(
 def test_renewal_may_use_the_caller_itself(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
-    provider.answer = lambda seen: Reply(401)
+    provider.always(Reply(401))
     callers: list[HttpCaller] = []
     callers.append(make_caller(renew=lambda: callers[0].request_json("POST", "/login")))
     with pytest.raises(UnauthorisedError, match="POST /login"):
@@ -392,7 +392,7 @@ def test_renewal_may_use_the_caller_itself(
 def test_401_without_a_way_to_renew_is_unauthorised(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
-    provider.answer = lambda seen: Reply(401)
+    provider.always(Reply(401))
     with pytest.raises(UnauthorisedError):
         make_caller().request_json("GET", "/book")
     assert len(provider.seen) == 1
@@ -480,7 +480,7 @@ def test_budget_of_a_path_limits_only_that_path(
 def test_budget_of_everything_counts_retries_too(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
-    provider.answer = lambda seen: Reply(500)
+    provider.always(Reply(500))
     caller = make_caller(budgets={"": CallBudget("all", limit=2, seconds=60)})
     with pytest.raises((RetryableError, RateLimitedError)):
         caller.request_json("GET", "/book")
@@ -491,7 +491,7 @@ def test_budget_of_everything_counts_retries_too(
 def test_breaker_opens_after_failures_and_spares_the_provider(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
-    provider.answer = lambda seen: Reply(500)
+    provider.always(Reply(500))
     breaker = CircuitBreaker("broker", failures=2, cool_down=30)
     with pytest.raises(CircuitOpen):
         make_caller(breaker=breaker).request_json("GET", "/book")
@@ -518,7 +518,7 @@ def test_half_open_breaker_lets_one_call_probe_and_closes(
 def test_refusals_do_not_open_the_breaker(
     provider: ScriptedProvider, make_caller: MakeCaller, status: int
 ) -> None:
-    provider.answer = lambda seen: Reply(status)
+    provider.always(Reply(status))
     breaker = CircuitBreaker("broker", failures=1)
     with pytest.raises((PermanentError, UnauthorisedError)):
         make_caller(breaker=breaker).request_json("GET", "/book")
@@ -530,7 +530,7 @@ def test_secrets_that_the_vendor_echoes_stay_out_of_the_message(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
     canary = "cAnArY-9f27c1d4-refresh"
-    provider.answer = lambda seen: Reply.of({"error": f"bad value {canary}"}, status=400)
+    provider.always(Reply.of({"error": f"bad value {canary}"}, status=400))
     caller = make_caller(authorise=lambda: {"Authorization": f"Bearer {canary}"})
     with pytest.raises(PermanentError) as by_header:
         caller.request_json("GET", "/book", params={"api_key": canary})
@@ -543,7 +543,7 @@ def test_secrets_that_the_vendor_echoes_stay_out_of_the_message(
 
 
 def test_query_is_not_in_the_message(provider: ScriptedProvider, make_caller: MakeCaller) -> None:
-    provider.answer = lambda seen: Reply(400)
+    provider.always(Reply(400))
     with pytest.raises(PermanentError) as refused:
         make_caller().request_json("GET", "/book?session=abc", params={"page": "7"})
     assert refused.value.message == "broker GET /book: 400"

@@ -297,11 +297,9 @@ def _certificates(verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
 @lru_cache(maxsize=8)
 def _load_certificates(verify: bool | str) -> ssl.SSLContext:
     """Reading the authorities' file takes 20 ms: once a process, not once a caller."""
-    return (
-        httpx.create_ssl_context()
-        if verify is True
-        else ssl.create_default_context(cafile=str(verify))
-    )
+    if verify is True:
+        return httpx.create_ssl_context()
+    return ssl.create_default_context(cafile=str(verify))
 
 
 def _never(error: Exception) -> bool:
