@@ -114,30 +114,30 @@ def _flatten(detail: Any, prefix: str = "") -> dict[str, str]:
     return {prefix: str(detail)}
 
 
-# --- Django's own views -----------------------------------------------------------------------
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """``handler400``."""
+# --- What config.urls names for Django ---------------------------------------------------------
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A request that is not well formed."""
     if is_for_a_machine(request):
         return _json(request, 400, "bad_request", "The request is not well formed.")
     return defaults.bad_request(request, exception)
 
 
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """``handler403``."""
+def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Something that this user may not do."""
     if is_for_a_machine(request):
         return _json(request, 403, "permission_denied", "You may not do this.")
     return defaults.permission_denied(request, exception)
 
 
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """``handler404``."""
+def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """An address without anything behind it, or with somebody else's."""
     if is_for_a_machine(request):
         return _json(request, 404, "not_found", _NOT_FOUND)
     return defaults.page_not_found(request, exception)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
-    """``handler500``. The trace is in the log under the request id."""
+def handler500(request: HttpRequest) -> HttpResponse:
+    """Our own failure. The trace is in the log under the request id."""
     if is_for_a_machine(request):
         return _json(request, 500, "internal_error", _UNEXPECTED)
     return defaults.server_error(request)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import random
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,6 +29,7 @@ from config.core.health import heartbeat
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.pause import SharedPause
+from config.core.http.renewal import Renewal
 from config.core.http.responses import (
     parse_json,
     read_body,
@@ -90,7 +89,7 @@ class HttpCaller:
         self._authorise = authorise
         self._renew = renew
         self._pause = SharedPause(provider)
-        self._renewal = _Renewal()
+        self._renewal = Renewal()
         self._client = httpx.Client(
             base_url=base_url,
             timeout=timeout,
@@ -246,38 +245,6 @@ class _Call:
         if isinstance(error, CircuitOpen):
             return False
         return isinstance(error, RetryableError) and time.monotonic() < self.deadline
-
-
-class _Renewal:
-    """Renews credentials once for all threads whose calls were refused with the old ones."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._finished_at = float("-inf")
-        self._error: ProviderError | None = None
-        self._thread: int | None = None
-
-    def is_ours(self) -> bool:
-        """Whether this thread is renewing now: a refused call of the renewal renews nothing."""
-        return self._thread == threading.get_ident()
-
-    def run_once(self, renew: Callable[[], None], *, after: float) -> None:
-        """Renew, unless a renewal ended since ``after``: then share how it ended."""
-        with self._lock:
-            if self._finished_at >= after:
-                if self._error is not None:
-                    raise copy(self._error)
-                return
-            self._thread = threading.get_ident()
-            try:
-                renew()
-                self._error = None
-            except ProviderError as error:
-                self._error = error
-                raise
-            finally:
-                self._thread = None
-                self._finished_at = time.monotonic()
 
 
 def _secret_values(arguments: Mapping[str, Any]) -> Iterator[str]:

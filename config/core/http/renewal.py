@@ -1,0 +1,42 @@
+"""Credentials are renewed once, however many calls were refused with the old ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from copy import copy
+
+from config.core.errors import ProviderError
+
+
+class Renewal:
+    """Renews credentials once for all threads whose calls were refused with the old ones."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._finished_at = float("-inf")
+        self._error: ProviderError | None = None
+        self._thread: int | None = None
+
+    def is_ours(self) -> bool:
+        """Whether this thread is renewing now: a refused call of the renewal renews nothing."""
+        return self._thread == threading.get_ident()
+
+    def run_once(self, renew: Callable[[], None], *, after: float) -> None:
+        """Renew, unless a renewal ended since ``after``: then share how it ended."""
+        with self._lock:
+            if self._finished_at >= after:
+                if self._error is not None:
+                    raise copy(self._error)
+                return
+            self._thread = threading.get_ident()
+            try:
+                renew()
+                self._error = None
+            except ProviderError as error:
+                self._error = error
+                raise
+            finally:
+                self._thread = None
+                self._finished_at = time.monotonic()
