@@ -69,14 +69,10 @@ def prepare(*, steps: list[list[Any]]) -> None:
 
 
 def migrate_database() -> None:
-    """Apply the migrations that are not applied yet."""
+    """Apply the migrations; what is seeded after them (schedule, calendar) is checked each time."""
     from django.core.management import call_command
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
 
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        call_command("migrate", interactive=False, verbosity=0)
+    call_command("migrate", interactive=False, verbosity=0)
 
 
 def collect_static_files() -> None:
