@@ -1,0 +1,43 @@
+// Ages count on each second from the instants in <time class="age">.
+
+import { setText } from "./cells.js";
+import { age } from "./format.js";
+
+// Ages beyond these are marked, as OLD_AFTER_SECONDS in config/core/templatetags/desk.py.
+const OLD_AFTER_SECONDS = { wall: 60, market: 300 };
+
+/** The server's clocks as seen from here: wall time, and market time that may stand still. */
+export class Clock {
+  #offset = 0;
+  #frozenAt = null;
+
+  set({ now, frozen }) {
+    const instant = Date.parse(now);
+    this.#frozenAt = frozen ? instant : null;
+    // A frozen market clock says nothing about the server's wall time.
+    if (!frozen) this.#offset = instant - Date.now();
+  }
+
+  now(kind) {
+    if (kind === "market" && this.#frozenAt !== null) return this.#frozenAt;
+    return Date.now() + this.#offset;
+  }
+}
+
+export function writeAges(clock, root = document) {
+  const now = { wall: clock.now("wall"), market: clock.now("market") };
+  for (const element of root.querySelectorAll("time.age[datetime]")) {
+    const kind = element.dataset.clock === "market" ? "market" : "wall";
+    const seconds = (now[kind] - Date.parse(element.dateTime)) / 1000;
+    setText(element, age(seconds));
+    element.toggleAttribute("data-old", seconds > OLD_AFTER_SECONDS[kind]);
+  }
+}
+
+export function keepAges(clock) {
+  const tick = () => {
+    if (!document.hidden) writeAges(clock);
+  };
+  setInterval(tick, 1000);
+  document.addEventListener("visibilitychange", tick);
+}

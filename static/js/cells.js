@@ -1,0 +1,119 @@
+// Writing values into elements exactly as the templates do (config/core/templatetags/desk.py).
+
+import * as format from "./format.js";
+
+// How a provider is written, as SOURCES in config/core/templatetags/desk.py.
+const SOURCES = {
+  ibkr: "IBKR",
+  IBKR: "IBKR",
+  tastytrade: "Tasty",
+  TASTY: "Tastytrade",
+  polygon: "Polygon",
+  model: "Model",
+};
+const INSTRUMENT_TYPES = {
+  stock: "Shares",
+  index: "Index",
+  option: "Option",
+  future: "Future",
+  future_option: "Future option",
+  currency: "Currency",
+};
+
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+const missing = document.createElement("template");
+missing.innerHTML =
+  '<span class="missing" aria-hidden="true">–</span><span class="visually-hidden">no value</span>';
+
+// The last number written into an element, so that a change knows its direction.
+const written = new WeakMap();
+
+export const sourceName = (source) => SOURCES[source] ?? source ?? "";
+
+export const instrumentTypeName = (type) => INSTRUMENT_TYPES[type] ?? type;
+
+/** Write text; null is the dash that is read out as "no value". True when it changed. */
+export function setText(element, text) {
+  if (text === null || text === undefined) {
+    if (element.querySelector(":scope > .missing")) return false;
+    element.replaceChildren(missing.content.cloneNode(true));
+    return true;
+  }
+  if (element.childElementCount === 0 && element.textContent === text) return false;
+  element.textContent = text;
+  return true;
+}
+
+/** Write a number's text and let its cell glow for a moment where the text changed. */
+export function setNumber(element, value, text) {
+  const before = written.get(element);
+  written.set(element, value);
+  if (setText(element, text) && before !== undefined) flash(element, before, value);
+}
+
+/** Write a change: its sign shows as arrow and colour besides the text. */
+export function setChange(element, value, digits = 2) {
+  const sign = format.sign(value, digits);
+  if (element.dataset.sign !== sign) element.dataset.sign = sign;
+  setNumber(element, value, format.signed(value, digits));
+}
+
+/** Point a <time> at another instant; the ticking of ages writes its text. */
+export function setAge(element, at) {
+  if (!at) {
+    element.removeAttribute("datetime");
+    element.removeAttribute("title");
+    delete element.dataset.old;
+    setText(element, null);
+    return;
+  }
+  if (Date.parse(element.dateTime) === Date.parse(at)) return;
+  element.dateTime = at;
+  element.title = format.moment(at);
+}
+
+export function setSource(element, source, lastKnown) {
+  element.dataset.source = source ?? "";
+  element.toggleAttribute("data-last-known", Boolean(source && lastKnown));
+  setText(element, source ? sourceName(source) : null);
+}
+
+export function setHidden(element, hidden) {
+  if (element && element.hidden !== hidden) element.hidden = hidden;
+}
+
+/** Every element with data-field below root, by its field. */
+export function fieldsOf(root) {
+  const fields = new Map();
+  for (const element of root.querySelectorAll("[data-field]")) {
+    fields.set(element.dataset.field, element);
+  }
+  return fields;
+}
+
+/** Call each field's writer with its element and the row. */
+export function writeFields(fields, row, writers) {
+  for (const [name, element] of fields) writers[name]?.(element, row[name], row);
+}
+
+/** A writer for a number that is written by `rule`. */
+export const numberBy =
+  (rule, ...digits) =>
+  (element, value) =>
+    setNumber(element, value, rule(value, ...digits));
+
+export const textWriter = (element, value) => setText(element, value ?? "");
+
+function flash(element, before, after) {
+  if (calm.matches || document.hidden) return;
+  const compared = typeof before === "number" && typeof after === "number" && before !== after;
+  const wash = compared ? (after > before ? "var(--up-wash)" : "var(--down-wash)") : "var(--accent-wash)";
+  element.animate(
+    [
+      { backgroundColor: wash, boxShadow: `0 0 0 2px ${wash}` },
+      { backgroundColor: "transparent", boxShadow: "0 0 0 2px transparent" },
+    ],
+    { duration: 900, easing: "ease-out" },
+  );
+}

@@ -1,0 +1,139 @@
+// "Sync now": asks for a sync of every account and follows its runs to the end.
+
+const POLL_EVERY = 1500;
+// Frames usually tell the progress; a run that no frame has told of for so long is asked for.
+const SILENT_AFTER = 2500;
+const GIVE_UP_AFTER = 120_000;
+
+export class SyncButton {
+  #form;
+  #button;
+  #label;
+  #bar;
+  #status;
+  #onProblem;
+  #onProgress;
+  #onFinished;
+  #runs = new Map();
+  #startedAt = 0;
+  #heardAt = 0;
+
+  constructor(form, { status, onProblem, onProgress, onFinished }) {
+    this.#form = form;
+    this.#button = form.querySelector("button");
+    this.#label = form.querySelector('[data-part="label"]');
+    this.#bar = form.querySelector("progress");
+    this.#status = status;
+    this.#onProblem = onProblem;
+    this.#onProgress = onProgress;
+    this.#onFinished = onFinished;
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#start();
+    });
+  }
+
+  /** A sync.progressed frame, or the same facts asked for. */
+  progressed(progress) {
+    const run = this.#runs.get(progress.run_id);
+    if (!run) return;
+    this.#heardAt = Date.now();
+    Object.assign(run, progress);
+    this.#show();
+    if ([...this.#runs.values()].every((each) => each.outcome !== "running")) this.#finish();
+  }
+
+  async #start() {
+    if (this.#runs.size > 0) return;
+    this.#busy(true);
+    this.#onProblem("");
+    try {
+      const account = this.#form.elements.account_id.value;
+      const answer = await fetch("/api/portfolio/sync", {
+        method: "POST",
+        headers: {
+          "Content-Type": "application/json",
+          "X-CSRFToken": this.#form.elements.csrfmiddlewaretoken.value,
+          "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`,
+        },
+        body: JSON.stringify(account ? { account_id: account } : {}),
+        signal: AbortSignal.timeout(15_000),
+      });
+      const body = await answer.json();
+      if (!answer.ok) throw new Error(body.error?.message ?? `HTTP ${answer.status}`);
+      for (const run of body.runs) {
+        this.#runs.set(run.id, { ...run, step: "queued", progress: 0, outcome: "running" });
+      }
+      if (this.#runs.size === 0) throw new Error("There is no account to sync.");
+      this.#startedAt = this.#heardAt = Date.now();
+      this.#status.textContent = "Sync started";
+      this.#follow();
+    } catch (error) {
+      this.#onProblem(`The sync could not be started. ${error.message}`);
+      this.#busy(false);
+    }
+  }
+
+  async #follow() {
+    while (this.#runs.size > 0) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_EVERY));
+      if (this.#runs.size === 0) return;
+      if (Date.now() - this.#startedAt > GIVE_UP_AFTER) {
+        this.#runs.clear();
+        this.#busy(false);
+        this.#onProblem("The sync takes unusually long. It goes on in the background.");
+        return;
+      }
+      if (Date.now() - this.#heardAt >= SILENT_AFTER) await this.#ask();
+    }
+  }
+
+  async #ask() {
+    for (const run of [...this.#runs.values()]) {
+      if (run.outcome !== "running") continue;
+      try {
+        const answer = await fetch(run.status_url, {
+          cache: "no-store",
+          signal: AbortSignal.timeout(10_000),
+        });
+        if (!answer.ok) continue;
+        const body = await answer.json();
+        const progress = { ...body, run_id: body.id, error: body.error?.message ?? "" };
+        this.#onProgress(progress);
+        this.progressed(progress);
+      } catch {
+        // The next round asks again; the connection state says that the desk is not reachable.
+      }
+    }
+  }
+
+  #show() {
+    const runs = [...this.#runs.values()];
+    const done = runs.reduce((sum, run) => sum + (run.outcome === "running" ? run.progress : 100), 0);
+    const percent = Math.round(done / runs.length);
+    this.#bar.value = percent;
+    this.#label.textContent = `Syncing ${percent}%`;
+  }
+
+  #finish() {
+    const runs = [...this.#runs.values()];
+    this.#runs.clear();
+    this.#busy(false);
+    const failed = runs.filter((run) => run.outcome === "failed");
+    this.#status.textContent = failed.length
+      ? `Sync failed for ${failed.map((run) => run.account_id).join(", ")}`
+      : "Sync finished";
+    if (failed.length) {
+      const told = failed.map((run) => `${run.account_id}: ${run.error || "no reason given"}`);
+      this.#onProblem(`Sync failed, the last good book is kept. ${told.join(" · ")}`);
+    }
+    this.#onFinished();
+  }
+
+  #busy(busy) {
+    this.#button.disabled = busy;
+    this.#form.toggleAttribute("data-running", busy);
+    this.#bar.value = 0;
+    this.#label.textContent = busy ? "Syncing 0%" : "Sync now";
+  }
+}
