@@ -139,7 +139,7 @@ def _solve_below(distance: Floats, target: Floats, inflection: Floats) -> Floats
         curvature = square / deviation**3 - 0.25 * deviation - log_slope
         curvature = curvature - 2.0 * log_slope / log_price
         step = newton / np.maximum(1.0 + 0.5 * newton * curvature, 0.5)
-        renewed = np.clip(deviation + step, 0.25 * deviation, inflection)
+        renewed: Floats = np.clip(deviation + step, 0.25 * deviation, inflection)
         if _settled(deviation, renewed):
             return renewed
         deviation = renewed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 
 from greeks.domain import Contract
 from greeks.maths.black_scholes import GreekArrays
+from greeks.sandbox.chain_file import read_chain_file
 from greeks.sandbox.quotes import MinuteBar, SimulatedQuote
+from greeks.sandbox.recorded import RecordedEngine
 from greeks.sandbox.sessions import Session, utc
 from greeks.sandbox.simulated import SimulatedEngine
 
@@ -85,10 +88,25 @@ class Market:
             raise ValueError("start must have a time zone")
         return cls(SimulatedEngine(seed, always_open=always_open), start=start, seed=seed)
 
+    @classmethod
+    def from_chain_file(cls, path: str | Path, *, seed: int = 7) -> Market:
+        """The market of a recorded chain, its clock frozen at the file's moment.
+
+        Raises ``ChainFileError`` naming the file and what is wrong with it.
+        """
+        chain = read_chain_file(path)
+        engine = RecordedEngine(chain, seed)
+        return cls(engine, start=chain.as_of, seed=seed, recorded=True)
+
     @property
     def frozen(self) -> bool:
         """Whether the clock stands still unless it is stepped."""
         return self._start is not None
+
+    @property
+    def started_at(self) -> float | None:
+        """Unix seconds at which a frozen clock started, before any step."""
+        return self._start
 
     def seconds(self) -> float:
         """Market time in Unix seconds."""

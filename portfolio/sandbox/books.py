@@ -9,86 +9,50 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from greeks.domain import Contract
 from greeks.sandbox.market import Market
-from greeks.sandbox.quotes import SimulatedQuote
-from portfolio.domain import Broker, OrderStatus
-from portfolio.sandbox.ledger import EXCHANGE, Ledger, SimulatedExecution, Trade
+from portfolio.domain import Broker
+from portfolio.sandbox.ledger import EXCHANGE, LAST_FILL_SECONDS, Ledger, SimulatedExecution, Trade
 from portfolio.sandbox.margin import Holding, margin_requirements
+from portfolio.sandbox.orders import (
+    dip_order,
+    filled_order,
+    is_stock,
+    profit_order,
+    takes_profit,
+)
 from portfolio.sandbox.programs import (
     IBKR,
     SIMULATED_PROGRAMS,
     TASTYTRADE,
     recorded_programs,
 )
+from portfolio.sandbox.records import (
+    MinuteTotals,
+    SimulatedOrder,
+    SimulatedPosition,
+    SimulatedSummary,
+)
+
+__all__ = [
+    "MinuteTotals",
+    "SimulatedAccount",
+    "SimulatedBooks",
+    "SimulatedExecution",
+    "SimulatedOrder",
+    "SimulatedPosition",
+    "SimulatedSummary",
+]
 
 Floats = NDArray[np.float64]
 
 _MINUTES_A_DAY = 390
-
-
-class SimulatedPosition(NamedTuple):
-    """A holding. ``average_price`` per unit without commissions; money in dollars."""
-
-    contract: Contract
-    quantity: int
-    average_price: float
-    price: float
-    market_value: float
-    unrealized_pnl: float
-    quote: SimulatedQuote
-
-
-class SimulatedSummary(NamedTuple):
-    """An account's money, in ``currency``."""
-
-    currency: str
-    net_liquidation: float
-    cash: float
-    market_value: float
-    option_value: float
-    initial_margin: float
-    maintenance_margin: float
-    excess_liquidity: float
-    buying_power: float
-    unrealized_pnl: float
-    realized_pnl: float
-
-
-class SimulatedOrder(NamedTuple):
-    """An order of the day. ``legs`` have signed quantities; ``limit_price`` per unit of the
-    whole order, positive for a debit."""
-
-    order_id: int
-    status: OrderStatus
-    order_type: str
-    time_in_force: str
-    legs: tuple[tuple[Contract, int], ...]
-    quantity: int
-    filled_quantity: int
-    limit_price: float
-    placed_at: datetime
-    updated_at: datetime
-    description: str
-
-
-class MinuteTotals(NamedTuple):
-    """An account at the start of a minute: Greeks × quantity × multiplier, summed."""
-
-    at: datetime
-    net_liquidation: float
-    unrealized_pnl: float
-    delta: float
-    dollar_delta: float
-    gamma: float
-    theta: float
-    vega: float
 
 
 class SimulatedAccount:
@@ -109,10 +73,9 @@ class SimulatedAccount:
         """Holdings by contract, marked now."""
         lots: dict[str, list[tuple[int, float]]] = defaultdict(list)
         contracts: dict[str, Contract] = {}
-        for trade in self._open_trades():
-            for (contract, quantity), price in zip(trade.legs, trade.open_prices, strict=True):
-                contracts[contract.symbol] = contract
-                lots[contract.symbol].append((quantity, price))
+        for contract, quantity, open_price in self._held():
+            contracts[contract.symbol] = contract
+            lots[contract.symbol].append((quantity, open_price))
         quotes = self._market.quotes(list(contracts.values()))
         positions = []
         for quote in quotes:
@@ -176,23 +139,37 @@ class SimulatedAccount:
         start, now = since.timestamp(), self._market.seconds()
         fills = [
             fill
-            for trade in self._ledger.trades(self.account_number, start - 120.0, now)
+            for trade in self._ledger.trades(self.account_number, start - LAST_FILL_SECONDS, now)
             for fill in self._ledger.executions(trade, now)
-            if start <= fill.executed_at.timestamp() <= now
+            if fill.executed_at >= since
         ]
         return sorted(fills, key=lambda fill: (fill.executed_at, fill.execution_id))
 
     def orders(self) -> list[SimulatedOrder]:
         """Working orders, then the orders that filled since the session opened."""
-        working = [order for trade in self._open_trades() if (order := self._working_order(trade))]
+        trades = self._open_trades()
+        working = [profit_order(self._ledger, trade) for trade in trades if takes_profit(trade)]
+        shares = next((trade for trade in trades if is_stock(trade)), None)
+        if shares is not None:
+            working.append(dip_order(self._market, self._ledger, shares))
         return working + self._filled_today()
 
     def backfill_minutes(self, minutes: int = _MINUTES_A_DAY) -> list[MinuteTotals]:
         """Net liquidation and Greeks of the last traded minutes, oldest first, up to now."""
         last = math.floor(self._market.seconds() / 60.0) * 60.0
-        candidates = last - 60.0 * np.arange(10 * 1440, -1, -1)
-        times = candidates[self._market.traded(EXCHANGE, candidates)][-minutes:]
+        candidates: Floats = last - 60.0 * np.arange(10 * 1440, -1, -1, dtype=np.float64)
+        times: Floats = candidates[self._market.traded(EXCHANGE, candidates)][-minutes:]
         return self._totals(times) if times.size else []
+
+    def _held(self) -> Iterator[tuple[Contract, int, float]]:
+        """Contract, signed quantity and opening price of what the fills so far leave open."""
+        now = self._market.seconds()
+        for trade in self._ledger.trades(self.account_number, now - LAST_FILL_SECONDS, now):
+            fills = list(self._ledger.executions(trade, now))
+            for (contract, _), price in zip(trade.legs, trade.open_prices, strict=True):
+                quantity = sum(f.signed_quantity for f in fills if f.contract is contract)
+                if quantity:
+                    yield contract, quantity, price
 
     def _open_trades(self) -> list[Trade]:
         now = self._market.seconds()
@@ -211,7 +188,6 @@ class SimulatedAccount:
             fill
             for trade in self._ledger.trades(self.account_number, quarter.timestamp(), now)
             for fill in self._ledger.executions(trade, now)
-            if fill.executed_at.timestamp() <= now
         ]
 
     def _realized_today(self) -> float:
@@ -222,35 +198,12 @@ class SimulatedAccount:
                 realized += sum(fill.cash_flow for fill in self._ledger.executions(trade, now))
         return realized
 
-    def _working_order(self, trade: Trade) -> SimulatedOrder | None:
-        """A standing order to take half of the credit of a short spread or strangle."""
-        credit = -sum(
-            quantity / trade.program.size * price
-            for (_, quantity), price in zip(trade.legs, trade.open_prices, strict=True)
-        )
-        if len(trade.legs) < 2 or credit <= 0.0:
-            return None
-        placed_at = datetime.fromtimestamp(trade.opened_at + 95.0, UTC)
-        return SimulatedOrder(
-            order_id=self._ledger.order_id(trade, 2),
-            status=OrderStatus.WORKING,
-            order_type="LMT",
-            time_in_force="GTC",
-            legs=tuple((contract, -quantity) for contract, quantity in trade.legs),
-            quantity=trade.program.size,
-            filled_quantity=0,
-            limit_price=max(round(0.5 * credit, 2), 0.01),
-            placed_at=placed_at,
-            updated_at=placed_at,
-            description=f"Close {trade.program.symbol} {trade.program.name} at half its credit",
-        )
-
     def _filled_today(self) -> list[SimulatedOrder]:
         opened = datetime.fromtimestamp(self._market.session(EXCHANGE).opened_at, UTC)
         by_order: dict[int, list[SimulatedExecution]] = defaultdict(list)
         for fill in self.executions(opened):
             by_order[fill.order_id].append(fill)
-        return [_filled_order(order_id, fills) for order_id, fills in by_order.items()]
+        return [filled_order(order_id, fills) for order_id, fills in by_order.items()]
 
     def _totals(self, times: Floats) -> list[MinuteTotals]:
         fills = self._fills(float(times[0]))
@@ -285,29 +238,6 @@ class SimulatedAccount:
                 times.tolist(), *(np.round(column, 6).tolist() for column in columns), strict=True
             )
         ]
-
-
-def _filled_order(order_id: int, fills: list[SimulatedExecution]) -> SimulatedOrder:
-    signed: dict[str, tuple[Contract, int, float]] = {}
-    for fill in fills:
-        _, before, _ = signed.get(fill.contract.symbol, (fill.contract, 0, 0.0))
-        total = before + fill.signed_quantity
-        signed[fill.contract.symbol] = (fill.contract, total, fill.price)
-    size = math.gcd(*(quantity for _, quantity, _ in signed.values()))
-    done_at = max(fill.executed_at for fill in fills)
-    return SimulatedOrder(
-        order_id=order_id,
-        status=OrderStatus.FILLED,
-        order_type="LMT",
-        time_in_force="DAY",
-        legs=tuple((contract, quantity) for contract, quantity, _ in signed.values()),
-        quantity=size,
-        filled_quantity=size,
-        limit_price=round(sum(q / size * price for _, q, price in signed.values()), 2),
-        placed_at=datetime.fromtimestamp(fills[0].executed_at.timestamp() - 20.0, UTC),
-        updated_at=done_at,
-        description=f"{fills[0].position_effect.title()} {fills[0].contract.underlying}",
-    )
 
 
 class SimulatedBooks:

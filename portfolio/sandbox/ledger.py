@@ -26,6 +26,8 @@ _FIRST_MONDAY = date(2018, 1, 1)
 _OPENING, _CLOSING = 0, 1
 # A position is closed this long before its successor is opened.
 _ROLL_SECONDS = 240.0
+#: All fills of an opening or closing are in after this.
+LAST_FILL_SECONDS = 60.0
 
 
 class Trade(NamedTuple):
@@ -72,9 +74,10 @@ class Ledger:
         self._market = market
         self._programs = programs
         self._rolling = rolling
-        # Recorded markets are frozen: their book is that of the moment the ledger is made.
-        self._as_of = market.seconds()
+        # A recorded market's book is chosen at the file's moment, however far it was stepped since.
+        self._as_of = market.started_at if market.started_at is not None else market.seconds()
         self._trades: dict[tuple[int, int], Trade | None] = {}
+        self._known_fills: dict[tuple[int, int], tuple[SimulatedExecution, ...]] = {}
 
     def trades(self, account: str, start: float, end: float) -> list[Trade]:
         """Trades of the account that were open at some moment in [start, end]."""
@@ -91,11 +94,16 @@ class Ledger:
         return found
 
     def executions(self, trade: Trade, until: float) -> Iterator[SimulatedExecution]:
-        """Fills of a trade up to a moment, in order."""
-        if trade.opened_at <= until:
-            yield from self._fills(trade, _OPENING)
-        if trade.closed_at <= until:
-            yield from self._fills(trade, _CLOSING)
+        """Fills of a trade up to a moment, the opening ones first."""
+        for event, at in ((_OPENING, trade.opened_at), (_CLOSING, trade.closed_at)):
+            if at > until:
+                break
+            key = (trade.number, event)
+            if key not in self._known_fills:
+                self._known_fills[key] = tuple(self._fills(trade, event))
+            for fill in self._known_fills[key]:
+                if fill.executed_at.timestamp() <= until:
+                    yield fill
 
     def order_id(self, trade: Trade, event: int) -> int:
         """Number of the order that opened (0), closed (1) or is working on (2) a trade."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from greeks.domain import Contract, InstrumentKind, Right
+from greeks.domain import Contract, Right
 from greeks.sandbox.market import Market
 
 
@@ -65,22 +65,22 @@ SIMULATED_PROGRAMS: tuple[Program, ...] = (
     Program("stock", IBKR, "SPY", 200, STOCK, week=11),
     Program("stock", IBKR, "AAPL", 300, STOCK, week=29),
     Program("stock", IBKR, "NVDA", 150, STOCK, week=37),
-    Program("covered call", IBKR, "AAPL", 3, COVERED_CALL, 12, 4, 0, 0, 33),
+    Program("covered call", IBKR, "AAPL", 3, COVERED_CALL, 12, 1, 0, 1, 33),
     Program("iron condor", IBKR, "SPY", 5, CONDOR, **_SHARED),
-    Program("strangle", IBKR, "QQQ", 2, STRANGLE, 20, 4, 2, 2, 75),
-    Program("calendar", IBKR, "SPY", 6, PUT_CALENDAR, 8, 3, 0, 3, 120),
-    Program("call spread", IBKR, "NVDA", 8, CALL_DEBIT_SPREAD, 10, 2, 0, 4, 95),
+    Program("strangle", IBKR, "QQQ", 2, STRANGLE, 20, 1, 0, 2, 75),
+    Program("calendar", IBKR, "SPY", 6, PUT_CALENDAR, 8, 1, 0, 3, 120),
+    Program("call spread", IBKR, "NVDA", 8, CALL_DEBIT_SPREAD, 10, 1, 0, 4, 35),
     Program("put spread", IBKR, "QQQ", 4, PUT_CREDIT_SPREAD, 4, 1, 0, 0, 20),
     Program("LEAPS call", IBKR, "AAPL", 2, LONG_CALL, 330, 52, 20),
     Program("crash hedge", IBKR, "SPY", 4, LONG_PUT, 200, 26, 5),
     Program("volatility call spread", IBKR, "VIX", 20, CALL_DEBIT_SPREAD, 14, 4, 3, 2, 150),
     Program("stock", TASTYTRADE, "QQQ", 100, STOCK, week=17),
     Program("stock", TASTYTRADE, "NVDA", 200, STOCK, week=23),
-    Program("covered call", TASTYTRADE, "NVDA", 2, COVERED_CALL, 12, 4, 1, 4, 40),
+    Program("covered call", TASTYTRADE, "NVDA", 2, COVERED_CALL, 12, 1, 0, 4, 40),
     Program("iron condor", TASTYTRADE, "SPY", 3, CONDOR, **_SHARED),
-    Program("iron condor", TASTYTRADE, "QQQ", 2, CONDOR, 18, 4, 3, 1, 88),
+    Program("iron condor", TASTYTRADE, "QQQ", 2, CONDOR, 18, 1, 0, 0, 48),
     Program("strangle", TASTYTRADE, "AAPL", 2, STRANGLE, 14, 4, 1, 3, 55),
-    Program("calendar", TASTYTRADE, "AAPL", 4, PUT_CALENDAR, 8, 3, 1, 2, 28),
+    Program("calendar", TASTYTRADE, "AAPL", 4, PUT_CALENDAR, 8, 1, 0, 2, 28),
     Program("put spread", TASTYTRADE, "SPY", 5, PUT_CREDIT_SPREAD, 3, 1, 0, 1, 22),
     Program("put spread", TASTYTRADE, "NVDA", 4, PUT_CREDIT_SPREAD, 5, 1, 0, 3, 26),
     Program("LEAPS call", TASTYTRADE, "NVDA", 2, LONG_CALL, 330, 52, 8),
@@ -93,23 +93,25 @@ def recorded_programs(symbol: str, *, has_shares: bool) -> tuple[Program, ...]:
     ``weeks`` and ``weekday`` only say how long before the file's moment each was opened.
     """
     shares = (
-        Program("stock", IBKR, symbol, 300, STOCK, week=9, weekday=2),
+        Program("stock", IBKR, symbol, 300, STOCK, week=4, weekday=2),
         Program("covered call", IBKR, symbol, 3, COVERED_CALL, 25, week=2, weekday=1),
-        Program("stock", TASTYTRADE, symbol, 100, STOCK, week=5, weekday=4),
+        Program("stock", TASTYTRADE, symbol, 100, STOCK, week=3, weekday=4),
         Program("covered call", TASTYTRADE, symbol, 1, COVERED_CALL, 50, week=1, weekday=3),
     )
     options = (
         Program("iron condor", IBKR, symbol, 5, CONDOR, 40, week=2, weekday=2),
         Program("strangle", IBKR, symbol, 2, STRANGLE, 25, week=1, weekday=0),
         Program("calendar", IBKR, symbol, 4, PUT_CALENDAR, 18, week=1, weekday=4),
-        Program("call spread", IBKR, symbol, 6, CALL_DEBIT_SPREAD, 10, week=0, weekday=1),
-        Program("LEAPS call", IBKR, symbol, 2, LONG_CALL, 400, week=12, weekday=3),
+        Program(
+            "call spread", IBKR, symbol, 6, CALL_DEBIT_SPREAD, 10, week=0, weekday=0, minute=30
+        ),
+        Program("LEAPS call", IBKR, symbol, 2, LONG_CALL, 400, week=6, weekday=3),
         Program("crash hedge", IBKR, symbol, 3, LONG_PUT, 200, week=6, weekday=0),
         Program("iron condor", TASTYTRADE, symbol, 3, CONDOR, 40, week=2, weekday=2),
         Program("put spread", TASTYTRADE, symbol, 5, PUT_CREDIT_SPREAD, 5, week=0, weekday=0),
         Program("strangle", TASTYTRADE, symbol, 1, STRANGLE, 85, week=3, weekday=1),
         Program("calendar", TASTYTRADE, symbol, 3, PUT_CALENDAR, 30, week=1, weekday=1),
-        Program("LEAPS call", TASTYTRADE, symbol, 1, LONG_CALL, 650, week=10, weekday=2),
+        Program("LEAPS call", TASTYTRADE, symbol, 1, LONG_CALL, 650, week=5, weekday=2),
     )
     return shares + options if has_shares else options
 
@@ -124,27 +126,27 @@ def choose_contracts(
             contract: Contract | None = market.underlying(program.symbol)
         else:
             least = closed_on + timedelta(days=program.days + leg.later_days)
-            expiry = _expiry(market.listed_expiries(program.symbol, opened_on), least)
-            contract = expiry and _nearest(market, program.symbol, expiry, leg, opened_on, spot)
+            contract = _nearest(market, program.symbol, leg, least, opened_on, spot)
         if contract is None:
             return ()
         chosen.append((contract, leg.ratio * program.size))
     return tuple(chosen)
 
 
-def _expiry(listed: Sequence[date], least: date) -> date | None:
-    """The first expiry on or after the day; the last one where all are sooner."""
-    return next((expiry for expiry in listed if expiry >= least), listed[-1] if listed else None)
-
-
 def _nearest(
-    market: Market, symbol: str, expiry: date, leg: Leg, opened_on: date, spot: float
+    market: Market, symbol: str, leg: Leg, least: date, opened_on: date, spot: float
 ) -> Contract | None:
+    """The leg's option in the first expiry from ``least`` on, or in the last one there is."""
+    listed = market.listed_expiries(symbol, opened_on)
+    if not listed:
+        return None
+    expiry = next((day for day in listed if day >= least), listed[-1])
     years = max((expiry - opened_on).days, 1) / 365.0
-    target = spot * 2.718281828 ** (leg.deviations * market.typical_volatility(symbol) * years**0.5)
+    deviation = market.typical_volatility(symbol) * math.sqrt(years)
+    target = spot * math.exp(leg.deviations * deviation)
     options = [
         contract
         for contract in market.tradable_chain(symbol, expiry)
-        if contract.right is leg.right and contract.kind is InstrumentKind.OPTION
+        if contract.right is leg.right
     ]
     return min(options, key=lambda option: abs(float(option.strike or 0) - target), default=None)

@@ -1,0 +1,97 @@
+"""The demo accounts' orders: standing ones, and those that filled."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+
+from greeks.domain import Contract
+from greeks.sandbox.market import Market
+from portfolio.domain import OrderStatus
+from portfolio.sandbox.ledger import EXCHANGE, Ledger, SimulatedExecution, Trade
+from portfolio.sandbox.records import SimulatedOrder
+
+_WORKING = 2
+_DIP = 0.97
+
+
+def _credit(trade: Trade) -> float:
+    """What one unit of the strategy brought in when it was opened, per unit of the underlying."""
+    return -sum(
+        quantity / trade.program.size * price
+        for (_, quantity), price in zip(trade.legs, trade.open_prices, strict=True)
+    )
+
+
+def takes_profit(trade: Trade) -> bool:
+    """Whether the trade is a spread or strangle opened for a credit."""
+    return len(trade.legs) > 1 and _credit(trade) > 0.0
+
+
+def is_stock(trade: Trade) -> bool:
+    return not trade.legs[0][0].is_option
+
+
+def profit_order(ledger: Ledger, trade: Trade) -> SimulatedOrder:
+    """A standing order to buy a short strategy back for half of its credit."""
+    placed_at = datetime.fromtimestamp(trade.opened_at + 95.0, UTC)
+    return SimulatedOrder(
+        order_id=ledger.order_id(trade, _WORKING),
+        status=OrderStatus.WORKING,
+        order_type="LMT",
+        time_in_force="GTC",
+        legs=tuple((contract, -quantity) for contract, quantity in trade.legs),
+        quantity=trade.program.size,
+        filled_quantity=0,
+        limit_price=max(round(0.5 * _credit(trade), 2), 0.01),
+        placed_at=placed_at,
+        updated_at=placed_at,
+        description=f"Close {trade.program.symbol} {trade.program.name} at half its credit",
+    )
+
+
+def dip_order(market: Market, ledger: Ledger, trade: Trade) -> SimulatedOrder:
+    """A day order to buy a tenth more of a stock 3 % below the session's opening."""
+    contract = trade.legs[0][0]
+    opened_at = min(market.session(EXCHANGE).opened_at + 600.0, market.seconds())
+    price = float(market.values([contract], np.array([opened_at]))[0, 0])
+    placed_at = datetime.fromtimestamp(opened_at, UTC)
+    return SimulatedOrder(
+        order_id=ledger.order_id(trade, _WORKING),
+        status=OrderStatus.WORKING,
+        order_type="LMT",
+        time_in_force="DAY",
+        legs=((contract, trade.program.size // 10),),
+        quantity=trade.program.size // 10,
+        filled_quantity=0,
+        limit_price=round(_DIP * price, 2),
+        placed_at=placed_at,
+        updated_at=placed_at,
+        description=f"Buy {contract.symbol} on a dip",
+    )
+
+
+def filled_order(order_id: int, fills: list[SimulatedExecution]) -> SimulatedOrder:
+    """The order whose fills these are."""
+    signed: dict[str, tuple[Contract, int, float]] = {}
+    for fill in fills:
+        _, before, _ = signed.get(fill.contract.symbol, (fill.contract, 0, 0.0))
+        total = before + fill.signed_quantity
+        signed[fill.contract.symbol] = (fill.contract, total, fill.price)
+    size = math.gcd(*(quantity for _, quantity, _ in signed.values()))
+    done_at = max(fill.executed_at for fill in fills)
+    return SimulatedOrder(
+        order_id=order_id,
+        status=OrderStatus.FILLED,
+        order_type="LMT",
+        time_in_force="DAY",
+        legs=tuple((contract, quantity) for contract, quantity, _ in signed.values()),
+        quantity=size,
+        filled_quantity=size,
+        limit_price=round(sum(q / size * price for _, q, price in signed.values()), 2),
+        placed_at=datetime.fromtimestamp(fills[0].executed_at.timestamp() - 20.0, UTC),
+        updated_at=done_at,
+        description=f"{fills[0].position_effect.title()} {fills[0].contract.underlying}",
+    )

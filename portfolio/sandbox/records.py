@@ -1,0 +1,68 @@
+"""What a demo account answers: positions, money, orders, minutes. Money in dollars."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from greeks.domain import Contract
+from greeks.sandbox.quotes import SimulatedQuote
+from portfolio.domain import OrderStatus
+
+
+class SimulatedPosition(NamedTuple):
+    """A holding. ``average_price`` per unit without commissions; money in dollars."""
+
+    contract: Contract
+    quantity: int
+    average_price: float
+    price: float
+    market_value: float
+    unrealized_pnl: float
+    quote: SimulatedQuote
+
+
+class SimulatedSummary(NamedTuple):
+    """An account's money, in ``currency``."""
+
+    currency: str
+    net_liquidation: float
+    cash: float
+    market_value: float
+    option_value: float
+    initial_margin: float
+    maintenance_margin: float
+    excess_liquidity: float
+    buying_power: float
+    unrealized_pnl: float
+    realized_pnl: float
+
+
+class SimulatedOrder(NamedTuple):
+    """An order of the day. ``legs`` have signed quantities; ``limit_price`` per unit of the
+    whole order, positive for a debit."""
+
+    order_id: int
+    status: OrderStatus
+    order_type: str
+    time_in_force: str
+    legs: tuple[tuple[Contract, int], ...]
+    quantity: int
+    filled_quantity: int
+    limit_price: float
+    placed_at: datetime
+    updated_at: datetime
+    description: str
+
+
+class MinuteTotals(NamedTuple):
+    """An account at the start of a minute: Greeks × quantity × multiplier, summed."""
+
+    at: datetime
+    net_liquidation: float
+    unrealized_pnl: float
+    delta: float
+    dollar_delta: float
+    gamma: float
+    theta: float
+    vega: float
