@@ -153,6 +153,14 @@ def parse_seconds(value: object, field: str) -> datetime | None:
     return None if number is None else _from_seconds(float(number), value, field)
 
 
+def parse_epoch(value: object, field: str) -> datetime | None:
+    """Seconds or milliseconds since 1970, told apart by their size; 0 is missing."""
+    number = _number(value, field)
+    if not number:
+        return None
+    return _from_seconds(float(number) / (1000 if number > 10**11 else 1), value, field)
+
+
 def _from_seconds(seconds: float, value: object, field: str) -> datetime:
     # 1990 … 2200: outside, the unit was mistaken or the value is damaged.
     if not 631_152_000 <= seconds < 7_258_118_400:

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from django.conf import settings
 
 from config.core.clock import market_now, now
-from config.core.errors import MalformedResponse
+from config.core.errors import MalformedResponse, PermanentError, RetryableError
 from greeks.domain import Contract, Snapshot
 from portfolio.brokers.decoding import BadRow, Row, decode_rows, rejected_row, rows_of
 from portfolio.brokers.ibkr_portal_account import (
@@ -104,8 +104,7 @@ class PortalBridge:
         account = quote(account_number, safe="")
         self._gateway.post(f"/portfolio/{account}/positions/invalidate", needs=(PORTFOLIO,))
         rows = self._position_rows(account)
-        lacking = [row for row in rows if isinstance(row, Mapping) and needs_definition(row)]
-        definitions = self._directory.definitions(_conids(lacking))
+        definitions = self._position_definitions(rows)
         received_at = market_now()
         seen: set[tuple[str, str]] = set()
 
@@ -231,6 +230,16 @@ class PortalBridge:
             seen |= conids
             rows += page_rows
         raise MalformedResponse(f"positions: more than {MOST_PAGES} pages", provider=PROVIDER)
+
+    def _position_definitions(self, rows: list[Any]) -> dict[str, Contract]:
+        """The definitions of the book's contracts; a book that needs none is read without them."""
+        own = [row for row in rows if isinstance(row, Mapping)]
+        try:
+            return self._directory.definitions(_conids(own))
+        except (RetryableError, PermanentError):
+            if any(needs_definition(row) for row in own):
+                raise
+            return {}
 
     def _poll_snapshots(self, batch: Mapping[str, Contract]) -> list[Any]:
         """Ask until every row is complete or the time is up; later answers fill earlier ones."""

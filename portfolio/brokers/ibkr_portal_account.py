@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,9 +14,8 @@ from portfolio.brokers.decoding import (
     BadRow,
     Row,
     parse_decimal,
+    parse_epoch,
     parse_identifier,
-    parse_milliseconds,
-    parse_seconds,
     parse_text,
     storable,
 )
@@ -40,14 +40,6 @@ MONEY_FIELDS: Mapping[str, tuple[str, str]] = {
     "maintenance_margin": ("maintmarginreq", "maintenanceMargin"),
     "cash": ("totalcashvalue", "totalCashValue"),
 }
-
-
-def parse_epoch(value: object, field: str) -> datetime | None:
-    """Seconds or milliseconds since 1970: the vendor sends both under one name."""
-    number = parse_decimal(value, field)
-    if number is None or number == 0:
-        return None
-    return (parse_milliseconds if number > 10**11 else parse_seconds)(number, field)
 
 
 def decode_account(row: Row) -> BrokerAccount:
@@ -189,6 +181,15 @@ def decode_position(
 
 
 def contract_of(row: Row, definitions: Mapping[str, Contract]) -> Contract:
-    """The row's contract: its definition where one was asked for, else what the row says."""
+    """The row's contract: what the row says, filled from the contract's definition."""
     known = definitions.get(parse_conid(row))
-    return known if known is not None and needs_definition(row) else decode_contract(row)
+    if known is None:
+        return decode_contract(row)
+    if needs_definition(row):
+        return known
+    contract = decode_contract(row)
+    return replace(
+        contract,
+        exchange=contract.exchange or known.exchange,
+        description=contract.description or known.description,
+    )

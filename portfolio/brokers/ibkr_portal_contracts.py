@@ -101,8 +101,8 @@ def decode_contract(row: Row) -> Contract:
     underlying = _underlying(row)
     expiry = parse_date(first_of(row, "expiry", "lastTradingDay"), "expiry")
     right = _right(row)
-    strike = parse_decimal(row.get("strike"), "strike")
-    multiplier = parse_decimal(row.get("multiplier"), "multiplier")
+    strike = _plain(parse_decimal(row.get("strike"), "strike"))
+    multiplier = _plain(parse_decimal(row.get("multiplier"), "multiplier"))
     if kind in _DATED:
         multiplier = multiplier or described.multiplier
         expiry = expiry or (terms.expiry if terms else None)
@@ -162,6 +162,14 @@ def _underlying(row: Row) -> str:
     if len(text) > 32:
         raise BadRow(f"ticker: {len(text)} characters, at most 32 are possible")
     return text
+
+
+def _plain(number: Decimal | None) -> Decimal | None:
+    """100.0 → 100: the same term, whatever the vendor's number type."""
+    if number is None:
+        return None
+    whole = number.to_integral_value()
+    return whole if whole == number else number.normalize()
 
 
 def _right(row: Row) -> Right | None:

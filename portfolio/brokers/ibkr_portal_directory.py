@@ -13,8 +13,8 @@ from portfolio.brokers.ibkr_portal_contracts import SOURCE, decode_contract, par
 
 #: ``/trsrv/secdef`` takes this many contract ids in one call.
 DEFINITIONS_PER_CALL = 200
-#: Finding a foreign contract costs up to two calls, so one request finds only so many; the others
-#: are found by the next ones.
+#: Finding another broker's contract costs a call or two, so that one request finds only so many;
+#: the next ones find the others.
 SEARCHES_PER_REQUEST = 10
 #: A bound on what a process remembers; far above any book.
 LONGEST_MEMORY = 20_000
@@ -81,20 +81,21 @@ class ContractDirectory:
     def conids(self, contracts: Iterable[Contract]) -> dict[str, Contract]:
         """The contracts by IBKR's id: their own alias, else found by symbol and terms."""
         found: dict[str, Contract] = {}
+        underlyings: dict[str, str | None] = {}
         searches = 0
         for contract in contracts:
             conid = contract.aliases.get(SOURCE) or self._memory.conids.get(contract.symbol)
             if conid is None and searches < SEARCHES_PER_REQUEST:
                 searches += 1
-                conid = self._search(contract)
+                conid = self._search(contract, underlyings)
                 if conid is not None:
                     self._memory.keep_conid(contract.symbol, conid)
             if conid is not None:
                 found[conid] = contract
         return found
 
-    def _search(self, contract: Contract) -> str | None:
-        """``/iserver/secdef/search`` for the underlying, then ``…/info`` for an option of it."""
+    def _search(self, contract: Contract, underlyings: dict[str, str | None]) -> str | None:
+        """The contract's id; ``underlyings`` keeps what this request has searched for already."""
         if contract.kind not in (
             InstrumentKind.STOCK,
             InstrumentKind.INDEX,
@@ -103,14 +104,20 @@ class ContractDirectory:
             return None
         symbol = contract.underlying.replace("/", " ")
         try:
-            answer = self._ask("/iserver/secdef/search", {"symbol": symbol})
-            for row in rows_of(answer, provider=SOURCE, what="/iserver/secdef/search"):
-                if not isinstance(row, Mapping) or row.get("symbol") != symbol:
-                    continue
-                conid = parse_conid(row)
-                return self._option(conid, contract) if contract.is_option else conid
+            if symbol not in underlyings:
+                underlyings[symbol] = self._underlying(symbol)
+            conid = underlyings[symbol]
+            if conid is None or not contract.is_option:
+                return conid
+            return self._option(conid, contract)
         except (BadRow, PermanentError):
             return None
+
+    def _underlying(self, symbol: str) -> str | None:
+        answer = self._ask("/iserver/secdef/search", {"symbol": symbol})
+        for row in rows_of(answer, provider=SOURCE, what="/iserver/secdef/search"):
+            if isinstance(row, Mapping) and row.get("symbol") == symbol:
+                return parse_conid(row)
         return None
 
     def _option(self, underlying_conid: str, contract: Contract) -> str | None:
