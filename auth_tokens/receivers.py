@@ -41,6 +41,9 @@ def record_log_out(request: HttpRequest | None, user: User | None, **_: Any) -> 
     audit_event_record(
         event="session.ended", subject=user.get_username(), detail=_address(request), actor=user
     )
+    if request is not None:
+        # Django sends the signal before it ends the session; who is told now must find it gone.
+        request.session.flush()
     sessions_revoke(user_ids=[user.pk])
 
 
@@ -48,7 +51,11 @@ def record_log_out(request: HttpRequest | None, user: User | None, **_: Any) -> 
 def record_refused_log_in(
     credentials: Mapping[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
-    """Record a refused log-in; tries during a lock-out are not written one by one."""
+    """Record a refused log-in, except those that a lock-out stands for.
+
+    Axes counts first: the try that locks out, and those during the lock-out, are not written one
+    by one, or anybody could fill the trail.
+    """
     if request is not None and AxesProxyHandler.is_locked(request, dict(credentials)):
         return
     audit_event_record(
@@ -155,10 +162,7 @@ def record_group_change(
 def _known_username(offered: object) -> str:
     """The name if it is somebody's; people type passwords into the wrong field, so no others."""
     name = str(offered or "")
-    # PostgreSQL refuses NUL in text.
-    if "\x00" not in name and User.objects.filter(username=name).exists():
-        return name
-    return "unknown user"
+    return name if User.objects.filter(username=name).exists() else "unknown user"
 
 
 def _address(request: HttpRequest | None) -> dict[str, str]:

@@ -103,7 +103,7 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await feeds().leave(feed, self.outbox)
 
     def _user_announced(self, message: dict[str, Any]) -> Any:
-        if message.get("type") in ("session.revoked", "access.changed", "hub.reconnected"):
+        if message.get("type") in ("session.revoked", "hub.reconnected"):
             return self._recheck()
         return None
 

@@ -1,0 +1,261 @@
+"""The live book over a real websocket application, the real hub and a real Valkey."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from asgiref.testing import ApplicationCommunicator
+from django.conf import settings
+from django.db import connections
+from django.test import Client
+
+from auth_tokens.models import User
+from config.asgi import websocket_application
+from config.core.clock import now
+from config.core.hub import announce
+from portfolio.live import changes
+from portfolio.models import Account, AccountAccess, Position
+from portfolio.selectors.risk_monitor import risk_monitor_of
+from tests.factories import AccountFactory, AccountStatusFactory, PositionFactory, UserFactory
+
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+
+ORIGIN = (b"origin", b"http://testserver")
+
+
+def account_of(owner: User) -> Account:
+    account: Account = AccountFactory(owner=owner, last_synced_at=now())
+    AccountStatusFactory(account=account)
+    PositionFactory(account=account)
+    return account
+
+
+def signed_in_cookie(user: User) -> tuple[bytes, bytes]:
+    client = Client()
+    client.force_login(user)
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return (b"cookie", f"{settings.SESSION_COOKIE_NAME}={value}".encode())
+
+
+def commit_price(account: Account, price: str) -> None:
+    """What a sync in a worker does: rows, version, announcement."""
+    Position.objects.filter(account=account).update(price=Decimal(price))
+    account.book_version += 1
+    account.save(update_fields=["book_version"])
+    announce(
+        f"portfolio.account.{account.pk}",
+        {"type": "account.changed", "account_id": account.pk, "version": account.book_version},
+    )
+
+
+class Socket:
+    """A client's end of the websocket application."""
+
+    def __init__(self, path: str, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        path, _, query = path.partition("?")
+        self._application = ApplicationCommunicator(
+            websocket_application,
+            {
+                "type": "websocket",
+                "path": path,
+                "query_string": query.encode(),
+                "headers": list(headers),
+                "subprotocols": [],
+            },
+        )
+
+    async def connect(self) -> bool:
+        await self._application.send_input({"type": "websocket.connect"})
+        return (await self.output())["type"] == "websocket.accept"
+
+    async def output(self) -> dict[str, Any]:
+        return await self._application.receive_output(timeout=5)  # type: ignore[no-any-return]
+
+    async def frame(self) -> dict[str, Any]:
+        output = await self.output()
+        assert output["type"] == "websocket.send", output
+        return json.loads(output["text"])  # type: ignore[no-any-return]
+
+    async def send(self, text: str) -> None:
+        await self._application.send_input({"type": "websocket.receive", "text": text})
+
+    async def disconnect(self) -> None:
+        await self._application.send_input({"type": "websocket.disconnect", "code": 1000})
+        await self._application.wait(timeout=5)
+
+
+@asynccontextmanager
+async def socket(
+    *headers: tuple[bytes, bytes], path: str = "/ws/portfolio"
+) -> AsyncIterator[tuple[Socket, bool]]:
+    opened = Socket(path, headers)
+    connected = await opened.connect()
+    try:
+        yield opened, connected
+    finally:
+        if connected:
+            await opened.disconnect()
+
+
+def run(call: Callable[..., Any], *arguments: Any) -> Coroutine[Any, Any, Any]:
+    """Run a synchronous call with the database off the event loop; leaves no connection open."""
+
+    def and_close() -> Any:
+        try:
+            return call(*arguments)
+        finally:
+            connections.close_all()
+
+    return sync_to_async(and_close, thread_sensitive=True)()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def trader() -> User:
+    return UserFactory()
+
+
+async def test_snapshot_comes_first_and_then_what_a_worker_commits(trader: User) -> None:
+    account = await run(account_of, trader)
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN) as (client_end, connected):
+        assert connected
+        snapshot = await client_end.frame()
+        assert snapshot["type"] == "portfolio.snapshot"
+        assert snapshot["data"]["positions"][0]["price"] == 4
+        await run(commit_price, account, "4.75")
+        changed = await client_end.frame()
+    assert changed["type"] == "portfolio.changed"
+    assert changed["previous_version"] == snapshot["version"]
+    assert changed["version"] == snapshot["version"] + 1
+    assert [row["price"] for row in changed["data"]["positions"]] == [4.75]
+    assert changed["data"]["removed"] == []
+
+
+async def test_progress_of_a_sync_is_forwarded_with_its_step(trader: User) -> None:
+    account = await run(account_of, trader)
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        await client_end.frame()
+        announce(
+            f"portfolio.account.{account.pk}",
+            {"type": "sync.progressed", "run_id": "r1", "account_id": account.pk,
+             "step": "positions", "progress": 40, "outcome": "running"},
+        )  # fmt: skip
+        heard = await client_end.frame()
+    assert heard["type"] == "sync.progressed"
+    assert heard["data"]["progress"] == 40
+
+
+async def test_resync_after_a_version_gap_sends_a_snapshot(trader: User) -> None:
+    await run(account_of, trader)
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        await client_end.frame()
+        await client_end.send('{"type": "resync"}')
+        assert (await client_end.frame())["type"] == "portfolio.snapshot"
+
+
+@pytest.mark.parametrize("text", ["rubbish", "[]", '{"type": "trade"}', '"' + "x" * 5000 + '"'])
+async def test_message_that_is_not_ours_closes_the_socket(trader: User, text: str) -> None:
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        await client_end.frame()
+        await client_end.send(text)
+        closed = await client_end.output()
+    assert closed == {"type": "websocket.close", "code": 4400}
+
+
+async def test_stranger_and_foreign_origin_are_refused(trader: User) -> None:
+    cookie = await run(signed_in_cookie, trader)
+    for headers in (
+        (ORIGIN,),
+        (cookie, (b"origin", b"http://evil.example")),
+        (cookie, (b"origin", b"http://testserver:8001")),
+        (cookie, (b"origin", b"https://testserver")),
+    ):
+        async with socket(*headers) as (_, connected):
+            assert not connected, headers
+
+
+async def test_other_users_account_is_closed_as_unknown(trader: User) -> None:
+    foreign = await run(account_of, await run(UserFactory))
+    cookie = await run(signed_in_cookie, trader)
+    path = f"/ws/portfolio?account_id={foreign.pk}"
+    async with socket(cookie, ORIGIN, path=path) as (client_end, connected):
+        assert connected
+        assert await client_end.output() == {
+            "type": "websocket.close",
+            "code": 4404,
+        }
+
+
+async def test_other_users_changes_never_arrive(trader: User) -> None:
+    mine = await run(account_of, trader)
+    foreign = await run(account_of, await run(UserFactory))
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        snapshot = await client_end.frame()
+        assert [row["account_id"] for row in snapshot["data"]["accounts"]] == [mine.pk]
+        await run(commit_price, foreign, "9.99")
+        await run(commit_price, mine, "4.50")
+        changed = await client_end.frame()
+    assert {row["account_id"] for row in changed["data"]["positions"]} == {mine.pk}
+
+
+async def test_log_out_ends_the_open_socket(trader: User) -> None:
+    await run(account_of, trader)
+    client = Client()
+    await run(client.force_login, trader)
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value
+    cookie = (b"cookie", f"{settings.SESSION_COOKIE_NAME}={value}".encode())
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        await client_end.frame()
+        await run(client.post, "/accounts/logout")
+        ended = await client_end.frame()
+        assert ended["type"] == "session.ended"
+        assert (await client_end.output())["code"] == 4401
+
+
+async def test_withdrawn_access_takes_the_account_from_the_open_socket(trader: User) -> None:
+    mine = await run(account_of, trader)
+    shared = await run(account_of, await run(UserFactory))
+    access = await run(
+        lambda: AccountAccess.objects.create(
+            user=trader, account=shared, role=AccountAccess.Role.VIEWER
+        )
+    )
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        first = await client_end.frame()
+        assert len(first["data"]["accounts"]) == 2
+        await run(access.delete)
+        second = await client_end.frame()
+    assert second["type"] == "portfolio.snapshot"
+    assert [row["account_id"] for row in second["data"]["accounts"]] == [mine.pk]
+
+
+def test_changes_names_removed_positions_and_nothing_else(trader: User) -> None:
+    account = account_of(trader)
+    gone = PositionFactory(account=account)
+    before = risk_monitor_of([account])
+    gone_id = str(gone.pk)
+    gone.delete()
+    account.book_version += 1
+    account.save(update_fields=["book_version"])
+    after = risk_monitor_of([account])
+    found = changes(before, after)
+    assert found is not None
+    assert found["removed"] == [gone_id]
+    assert found["positions"] == []
+    assert changes(after, risk_monitor_of([account])) is None
