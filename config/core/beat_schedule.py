@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from django.conf import settings
 from django.db import connections, router
-
-from config.schedule import ScheduledJob
 
 logger = structlog.get_logger(__name__)
 
@@ -18,7 +16,22 @@ DESCRIPTION = "Written by Greekdesk from its settings. Changes made here stay."
 RETIRED = "Written by Greekdesk, which no longer has this job."
 
 
-def write_schedule(jobs: Iterable[ScheduledJob]) -> None:
+class Job(Protocol):
+    """A periodic task as ``config.schedule`` describes it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def every_seconds(self) -> int: ...
+    @property
+    def expires_seconds(self) -> int: ...
+    @property
+    def enabled(self) -> bool: ...
+
+
+def write_schedule(jobs: Iterable[Job]) -> None:
     """Create the jobs that are missing, by name, and retire ours that no longer exist.
 
     A job that exists is left as it is: interval, expiry and whether it runs are the operator's.

@@ -9,7 +9,7 @@ from typing import Any
 
 from greeks.models import Instrument
 from portfolio.domain import AccountSummary
-from portfolio.models import Account, AccountStatus, Position, SyncRun
+from portfolio.models import Account, AccountStatus, SyncRun
 from portfolio.services.empty_book import (
     EarlierEmptyAnswer,
     EmptyBook,
@@ -17,6 +17,7 @@ from portfolio.services.empty_book import (
     judge_empty_book,
     supports_empty_book,
 )
+from portfolio.services.position_row import PositionRow
 
 # Under this name a run's counts remember an empty answer for the next one to agree with.
 EMPTY_ANSWER = "empty_answer"
@@ -35,7 +36,7 @@ def judge_empty_answer(
     account: Account,
     summary: AccountSummary | None,
     flat_keys: Collection[str],
-    stored: Iterable[Position],
+    stored: Iterable[PositionRow],
     status: AccountStatus | None,
 ) -> EmptyAnswer:
     """Judge an answer without positions. ``flat_keys`` are instruments said to be closed.
@@ -65,7 +66,7 @@ def judge_empty_answer(
     return EmptyAnswer(verdict=verdict, facts=facts)
 
 
-def _market_value(rows: Iterable[Position]) -> Decimal | None:
+def _market_value(rows: Iterable[PositionRow]) -> Decimal | None:
     total = Decimal(0)
     for row in rows:
         if row.market_value is None:
@@ -74,7 +75,7 @@ def _market_value(rows: Iterable[Position]) -> Decimal | None:
     return total
 
 
-def _all_said_flat(rows: Collection[Position], flat_keys: Collection[str]) -> bool:
+def _all_said_flat(rows: Collection[PositionRow], flat_keys: Collection[str]) -> bool:
     if not rows or not flat_keys:
         return False
     named = set(Instrument.objects.filter(key__in=flat_keys).values_list("pk", flat=True))

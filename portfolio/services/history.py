@@ -14,8 +14,9 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from greeks.domain import Quote
-from greeks.models import ContractGreekHistory, ContractGreeks
-from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus, Position, PriceBar
+from greeks.models import ContractGreekHistory
+from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus, PriceBar
+from portfolio.services.position_row import PositionRow
 from portfolio.services.risk import Leg, Money, book_totals
 from portfolio.services.sync_rows import upsert
 
@@ -57,7 +58,7 @@ def record_account_minute(
     *,
     account: Account,
     status: AccountStatus | None,
-    positions: Sequence[Position],
+    positions: Sequence[PositionRow],
     rates: Mapping[str, float],
     source: str,
     at: datetime,
@@ -84,13 +85,9 @@ def record_account_minute(
     session_date = session_date_of(account, at)
     upsert(
         AccountHistory,
-        [
-            AccountHistory(
-                account=account, minute=minute_of(at), session_date=session_date, **values
-            )
-        ],
-        unique=("account", "minute"),
-        update=(*values, "session_date"),
+        ("account_id", "minute", "session_date", *values),
+        [(account.pk, minute_of(at), session_date, *values.values())],
+        unique=("account_id", "minute"),
     )
     opening = (
         AccountDay.objects.filter(account=account, session_date=session_date)
@@ -101,34 +98,23 @@ def record_account_minute(
         opening = values["net_liquidation"]
     upsert(
         AccountDay,
-        [
-            AccountDay(
-                account=account,
-                session_date=session_date,
-                opening_net_liquidation=opening,
-                **values,
-            )
-        ],
-        unique=("account", "session_date"),
-        update=(*values, "opening_net_liquidation"),
+        ("account_id", "session_date", "opening_net_liquidation", *values),
+        [(account.pk, session_date, opening, *values.values())],
+        unique=("account_id", "session_date"),
     )
 
 
-def record_greeks_minute(rows: Iterable[ContractGreeks], *, at: datetime) -> None:
-    """Keep the Greeks of held contracts for the minute. One query."""
+def record_greeks_minute(rows: Iterable[Sequence[Any]], *, at: datetime) -> None:
+    """Keep the Greeks of held contracts for the minute: instrument id, then ``GREEK_COLUMNS``.
+
+    One query.
+    """
     minute = minute_of(at)
     upsert(
         ContractGreekHistory,
-        [
-            ContractGreekHistory(
-                instrument_id=row.instrument_id,
-                minute=minute,
-                **{name: getattr(row, name) for name in GREEK_COLUMNS},
-            )
-            for row in rows
-        ],
-        unique=("instrument", "minute"),
-        update=GREEK_COLUMNS,
+        ("minute", "instrument_id", *GREEK_COLUMNS),
+        [(minute, *row) for row in rows],
+        unique=("instrument_id", "minute"),
     )
 
 
@@ -138,32 +124,26 @@ def record_price_bars(quotes: Mapping[int, Quote], *, at: datetime) -> None:
     The same sample folded twice changes nothing but the count of samples.
     """
     minute = minute_of(at)
+    rows = []
+    for instrument_id, quote in sorted(quotes.items()):
+        price = quote.price
+        if price is not None:
+            rows.append(
+                (instrument_id, minute, price, price, price, price, 1, quote.source, quote.as_of)
+            )
     upsert(
         PriceBar,
-        [
-            PriceBar(
-                instrument_id=instrument_id,
-                minute=minute,
-                open=quote.price,
-                high=quote.price,
-                low=quote.price,
-                close=quote.price,
-                samples=1,
-                source=quote.source,
-                as_of=quote.as_of,
-            )
-            for instrument_id, quote in sorted(quotes.items())
-            if quote.price is not None
-        ],
-        unique=("instrument", "minute"),
-        update=("close", "source", "as_of"),
+        ("instrument_id", "minute", "open", "high", "low", "close", "samples", "source", "as_of"),
+        rows,
+        unique=("instrument_id", "minute"),
+        keep=("open",),
         highest=("high",),
         lowest=("low",),
         added=("samples",),
     )
 
 
-def _leg(position: Position) -> Leg:
+def _leg(position: PositionRow) -> Leg:
     return Leg(
         underlying=position.underlying,
         instrument_type=position.instrument_type,

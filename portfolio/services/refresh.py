@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 from redis.exceptions import RedisError
 
-from config.core.clock import market_now, now
+from config.core.clock import now
 from config.core.errors import LockHeld, ProviderError, RateLimitedError
 from config.core.http.budget import CallBudget
 from config.core.locks import subject_lock
@@ -26,16 +26,13 @@ from config.core.redis_client import key, redis_client
 from greeks.models import Instrument
 from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker
-from portfolio.models import Account, Position
+from portfolio.models import Account
 from portfolio.services.enrichment import MarketData
 from portfolio.services.parallel import for_each
+from portfolio.services.position_row import stored_positions, write_positions
 from portfolio.services.sync_fetch import market_of
 from portfolio.services.sync_market import write_market_data
-from portfolio.services.sync_positions import (
-    WritingContext,
-    revalue_positions,
-    write_positions,
-)
+from portfolio.services.sync_positions import revalue_positions, writing_context
 from portfolio.services.sync_progress import announce_change
 from portfolio.signals import greeks_refresh_requested
 
@@ -171,16 +168,17 @@ def _write(account_id: str, market: MarketData, instruments: dict[str, Instrumen
     with transaction.atomic():
         # Under the row lock, so that a position closed meanwhile does not come back.
         account = Account.objects.select_for_update().get(pk=account_id)
-        at, market_at = now(), market_now()
-        stored = list(Position.objects.filter(account=account).order_by())
+        context = writing_context(account=account, market=market)
         rows = revalue_positions(
-            stored=stored,
+            stored=stored_positions(account_id).values(),
             keys={row.pk: key for key, row in instruments.items()},
             instruments=instruments,
-            context=WritingContext(account=account, market=market, at=at, market_at=market_at),
+            context=context,
         )
-        write_market_data(market=market, instruments=instruments, at=at, market_at=market_at)
-        write_positions(rows)
+        write_market_data(
+            market=market, instruments=instruments, at=context.at, market_at=context.market_at
+        )
+        write_positions(rows, keep_raw=True)
         account.book_version += 1
         Account.objects.filter(pk=account.pk).update(book_version=account.book_version)
         transaction.on_commit(partial(announce_change, account.pk, account.book_version))

@@ -7,29 +7,30 @@ from collections.abc import Collection, Iterable, Sequence
 from greeks.models import Instrument, InstrumentAlias
 from portfolio.domain import RejectedRow
 from portfolio.models import Order, Position
+from portfolio.services.position_row import PositionRow
 from portfolio.services.quarantine import IDENTITY_FIELDS, identities_named
 from portfolio.services.sync_checks import CheckedPositions
 
 
 def delete_gone_positions(
     *,
-    stored: Iterable[Position],
-    written: Iterable[Position],
+    stored: Iterable[PositionRow],
+    written: Iterable[PositionRow],
     answer: CheckedPositions,
-) -> list[Position]:
+) -> list[PositionRow]:
     """Delete stored positions that the answer lacks; returns those kept back as last good.
 
     A row that was refused may be a position of ours with a damaged value: what it names stays,
     and when it names nothing that can be trusted, nothing is deleted.
     """
-    present = {(row.instrument_id, row.sub_key) for row in written}
-    gone = [row for row in stored if (row.instrument_id, row.sub_key) not in present]
+    present = {row.key for row in written}
+    gone = [row for row in stored if row.key not in present]
     refused = [row for row in answer.rejected if row.kind == "position"]
     protected = _protected(gone, refused, answer) if gone and refused else set()
-    delete = [row.pk for row in gone if row.pk not in protected]
+    delete = [row.id for row in gone if row.id is not None and row.id not in protected]
     if delete:
         Position.objects.filter(pk__in=delete).delete()
-    return [row for row in gone if row.pk in protected]
+    return [row for row in gone if row.id in protected]
 
 
 def delete_gone_orders(
@@ -48,10 +49,10 @@ def delete_gone_orders(
 
 
 def _protected(
-    gone: Sequence[Position], refused: Sequence[RejectedRow], answer: CheckedPositions
-) -> set[int]:
+    gone: Sequence[PositionRow], refused: Sequence[RejectedRow], answer: CheckedPositions
+) -> set[int | None]:
     if not all(_is_trusted(row) for row in refused):
-        return {row.pk for row in gone}
+        return {row.id for row in gone}
     named = frozenset().union(*(identities_named(row.payload) for row in refused))
     names: dict[int, set[str]] = {row.instrument_id: _forms(row.symbol) for row in gone}
     for instrument_id, alias in InstrumentAlias.objects.filter(
@@ -60,7 +61,7 @@ def _protected(
         names[instrument_id].add(alias)
     keys = dict(Instrument.objects.filter(pk__in=list(names)).values_list("pk", "key"))
     return {
-        row.pk
+        row.id
         for row in gone
         if named & names[row.instrument_id]
         or (keys[row.instrument_id], row.sub_key) in answer.unsettled

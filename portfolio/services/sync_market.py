@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from greeks.domain import Greeks, Quote
 from greeks.models import ContractGreeks, Instrument
@@ -16,7 +17,7 @@ from portfolio.services.sync_positions import greek_number, volatility_number
 from portfolio.services.sync_rows import upsert
 
 _QUOTE_COLUMNS = (
-    "symbol", "price", "bid", "ask", "opening_price", "previous_close", "volume",
+    "instrument_id", "symbol", "price", "bid", "ask", "opening_price", "previous_close", "volume",
     "open_interest", "source", "as_of",
 )  # fmt: skip
 
@@ -47,13 +48,18 @@ def write_market_data(
     quotes = {pk: quotes[pk] for pk in _newer_quotes(quotes)}
     upsert(
         StoredQuote,
+        _QUOTE_COLUMNS,
         [_quote_row(pk, quote) for pk, quote in sorted(quotes.items())],
-        unique=("instrument",),
-        update=_QUOTE_COLUMNS,
+        unique=("instrument_id",),
     )
     fresh = sorted(_newer_greeks({pk: found for pk, (found, _) in greeks.items()}))
-    rows = [_greeks_row(pk, *greeks[pk], at=at) for pk in fresh]
-    upsert(ContractGreeks, rows, unique=("instrument",), update=(*GREEK_COLUMNS, "updated_at"))
+    rows = [(pk, *greek_values(*greeks[pk])) for pk in fresh]
+    upsert(
+        ContractGreeks,
+        ("instrument_id", *GREEK_COLUMNS, "updated_at"),
+        [(*row, at) for row in rows],
+        unique=("instrument_id",),
+    )
     record_greeks_minute(rows, at=market_at)
     record_price_bars(quotes, at=market_at)
 
@@ -72,41 +78,38 @@ def _newer_greeks(greeks: Mapping[int, Greeks]) -> Collection[int]:
     return [pk for pk, found in greeks.items() if pk not in stored or stored[pk] <= found.as_of]
 
 
-def _quote_row(instrument_id: int, quote: Quote) -> StoredQuote:
-    return StoredQuote(
-        instrument_id=instrument_id,
-        symbol=quote.contract.symbol,
-        price=fitting_amount(quote.price),
-        bid=quote.bid,
-        ask=quote.ask,
-        opening_price=quote.opening_price,
-        previous_close=quote.previous_close,
-        volume=quote.volume,
-        open_interest=quote.open_interest,
-        source=quote.source[:24],
-        as_of=quote.as_of,
+def _quote_row(instrument_id: int, quote: Quote) -> tuple[Any, ...]:
+    return (
+        instrument_id,
+        quote.contract.symbol,
+        fitting_amount(quote.price),
+        quote.bid,
+        quote.ask,
+        quote.opening_price,
+        quote.previous_close,
+        quote.volume,
+        quote.open_interest,
+        quote.source[:24],
+        quote.as_of,
     )
 
 
-def _greeks_row(
-    instrument_id: int, greeks: Greeks, inputs: Mapping[str, object], *, at: datetime
-) -> ContractGreeks:
+def greek_values(greeks: Greeks, inputs: Mapping[str, object]) -> tuple[Any, ...]:
+    """The values of ``GREEK_COLUMNS``."""
     spot = greeks.underlying_price
-    return ContractGreeks(
-        instrument_id=instrument_id,
-        delta=greek_number(greeks.delta),
-        gamma=greek_number(greeks.gamma),
-        theta=greek_number(greeks.theta),
-        vega=greek_number(greeks.vega),
-        implied_volatility=volatility_number(greeks.implied_volatility),
-        delta_raw=greeks.delta,
-        gamma_raw=greeks.gamma,
-        theta_raw=greeks.theta,
-        vega_raw=greeks.vega,
-        implied_volatility_raw=greeks.implied_volatility,
-        underlying_price=None if spot is None else fitting_amount(Decimal(repr(spot))),
-        source=greeks.source[:24],
-        as_of=greeks.as_of,
-        inputs=dict(inputs),
-        updated_at=at,
+    return (
+        greek_number(greeks.delta),
+        greek_number(greeks.gamma),
+        greek_number(greeks.theta),
+        greek_number(greeks.vega),
+        volatility_number(greeks.implied_volatility),
+        greeks.delta,
+        greeks.gamma,
+        greeks.theta,
+        greeks.vega,
+        greeks.implied_volatility,
+        None if spot is None else fitting_amount(Decimal(repr(spot))),
+        greeks.source[:24],
+        greeks.as_of,
+        dict(inputs),
     )

@@ -10,17 +10,16 @@ from typing import Any
 
 from django.db.models import Q
 
+from config.core.clock import market_now, now
 from greeks.domain import Greeks, InstrumentKind, Quote
 from greeks.models import ContractGreeks, Instrument
 from portfolio.brokers.decoding import storable
 from portfolio.domain import BrokerPosition
-from portfolio.models import Account, Position
+from portfolio.models import Account
 from portfolio.services.enrichment import MarketData
 from portfolio.services.history import session_date_of
+from portfolio.services.position_row import PositionKey, PositionRow
 from portfolio.services.sync_checks import fitting_amount
-from portfolio.services.sync_rows import upsert
-
-PositionKey = tuple[int, str]
 
 _DECIMAL_PLACES = Decimal(1).scaleb(-6)
 _VOLATILITY_PLACES = Decimal(1).scaleb(-4)
@@ -30,13 +29,6 @@ GREEK_FIELDS = (
     "delta", "gamma", "theta", "vega", "iv",
     "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
     "underlying_price", "greeks_source", "greeks_as_of", "greeks_last_known",
-)  # fmt: skip
-_KEY = ("account", "instrument", "sub_key")
-_UPDATED = (
-    "symbol", "underlying", "instrument_type", "expiry", "strike", "right", "multiplier",
-    "currency", "quantity", "avg_price", "price", "price_source", "price_as_of", "market_value",
-    "unrealized_pnl", "opening_price", "previous_close", "daily_change", *GREEK_FIELDS, "dte",
-    "source", "as_of", "raw_json", "timestamp",
 )  # fmt: skip
 
 
@@ -60,18 +52,21 @@ class WritingContext:
 
     account: Account
     market: MarketData
+    today: date
     at: datetime
     market_at: datetime
 
-    @property
-    def today(self) -> date:
-        return session_date_of(self.account, self.market_at)
 
-
-def stored_positions(account_id: str) -> dict[PositionKey, Position]:
-    """The account's stored positions by instrument and sub-key. One query."""
-    rows = Position.objects.filter(account_id=account_id).order_by()
-    return {(row.instrument_id, row.sub_key): row for row in rows}
+def writing_context(*, account: Account, market: MarketData) -> WritingContext:
+    """The context of a write that happens now."""
+    market_at = market_now()
+    return WritingContext(
+        account=account,
+        market=market,
+        today=session_date_of(account, market_at),
+        at=now(),
+        market_at=market_at,
+    )
 
 
 def build_positions(
@@ -79,10 +74,10 @@ def build_positions(
     received: Sequence[BrokerPosition],
     keys: Sequence[str],
     instruments: Mapping[str, Instrument],
-    stored: Mapping[PositionKey, Position],
+    stored: Mapping[PositionKey, PositionRow],
     context: WritingContext,
-) -> list[Position]:
-    """Rows of the received positions, sorted by key; ``keys`` are their instrument keys.
+) -> list[PositionRow]:
+    """Rows of the received positions; ``keys`` are their instrument keys.
 
     Options without fresh Greeks keep the last known, marked. At most one query.
     """
@@ -90,23 +85,21 @@ def build_positions(
     for key, position in zip(keys, received, strict=True):
         instrument = instruments[key]
         earlier = stored.get((instrument.pk, position.sub_key))
-        row = _identity_row(position, instrument, context)
-        row.pk = earlier.pk if earlier is not None else None
+        row = _identity_row(position, instrument, earlier, context)
         _value(row, context.market.quotes.get(key), position, earlier, context)
         _fill_greeks(row, key, context)
         rows.append(row)
     _keep_last_known(rows, instruments, stored, context)
-    rows.sort(key=lambda row: (row.instrument_id, row.sub_key))
     return rows
 
 
 def revalue_positions(
     *,
-    stored: Iterable[Position],
+    stored: Iterable[PositionRow],
     keys: Mapping[int, str],
     instruments: Mapping[str, Instrument],
     context: WritingContext,
-) -> list[Position]:
+) -> list[PositionRow]:
     """Stored rows with fresh quotes and Greeks; quantity and cost stay. For Greeks refreshes."""
     rows = []
     for row in stored:
@@ -124,21 +117,19 @@ def revalue_positions(
         rows.append(row)
     without = [row for row in rows if row.right and row.delta_raw is None]
     _keep_last_known(without, instruments, {}, context)
-    rows.sort(key=lambda row: (row.instrument_id, row.sub_key))
     return rows
 
 
-def write_positions(rows: Sequence[Position]) -> None:
-    """Insert or update the rows. One statement; ids of known positions stay."""
-    upsert(Position, rows, unique=_KEY, update=_UPDATED)
-
-
 def _identity_row(
-    position: BrokerPosition, instrument: Instrument, context: WritingContext
-) -> Position:
+    position: BrokerPosition,
+    instrument: Instrument,
+    earlier: PositionRow | None,
+    context: WritingContext,
+) -> PositionRow:
     contract = position.contract
-    return Position(
-        account=context.account,
+    return PositionRow(
+        id=earlier.id if earlier is not None else None,
+        account_id=context.account.pk,
         instrument_id=instrument.pk,
         sub_key=position.sub_key,
         symbol=contract.symbol,
@@ -164,10 +155,10 @@ def _dte(expiry: date | None, context: WritingContext) -> int | None:
 
 
 def _value(
-    row: Position,
+    row: PositionRow,
     quote: Quote | None,
     position: BrokerPosition,
-    earlier: Position | None,
+    earlier: PositionRow | None,
     context: WritingContext,
 ) -> None:
     """Price the row: its quote's price, else what came with the position."""
@@ -194,7 +185,7 @@ def _value(
         row.unrealized_pnl = position.unrealized_pnl
 
 
-def _apply_quote(row: Position, quote: Quote, *, opening: Decimal | None) -> None:
+def _apply_quote(row: PositionRow, quote: Quote, *, opening: Decimal | None) -> None:
     row.price = fitting_amount(quote.price)
     row.price_source = quote.source[:24]
     row.price_as_of = quote.as_of
@@ -203,7 +194,7 @@ def _apply_quote(row: Position, quote: Quote, *, opening: Decimal | None) -> Non
         row.previous_close = quote.previous_close
 
 
-def _revalue(row: Position) -> None:
+def _revalue(row: PositionRow) -> None:
     """Market value, profit and the day's change (since the open, else since the last close)."""
     size = row.quantity * row.multiplier
     price = row.price
@@ -219,7 +210,7 @@ def _revalue(row: Position) -> None:
     )
 
 
-def _fill_greeks(row: Position, key: str, context: WritingContext) -> None:
+def _fill_greeks(row: PositionRow, key: str, context: WritingContext) -> None:
     if not row.right:
         # One of an underlying moves with itself by definition; it has no other Greeks.
         row.delta, row.delta_raw = Decimal(1), 1.0
@@ -236,7 +227,7 @@ def _fill_greeks(row: Position, key: str, context: WritingContext) -> None:
         row.underlying_price = fitting_amount(Decimal(repr(spot)))
 
 
-def set_greeks(row: Position, greeks: Greeks) -> None:
+def set_greeks(row: PositionRow, greeks: Greeks) -> None:
     """Copy Greeks onto the row, for reading and raw."""
     for name in ("delta", "gamma", "theta", "vega"):
         value = getattr(greeks, name)
@@ -252,9 +243,9 @@ def set_greeks(row: Position, greeks: Greeks) -> None:
 
 
 def _keep_last_known(
-    rows: Sequence[Position],
+    rows: Sequence[PositionRow],
     instruments: Mapping[str, Instrument],
-    stored: Mapping[PositionKey, Position],
+    stored: Mapping[PositionKey, PositionRow],
     context: WritingContext,
 ) -> None:
     """Fill options without Greeks from their own last row, else from the shared cache.
@@ -266,11 +257,11 @@ def _keep_last_known(
         for row in instruments.values()
         if row.expires_at is not None and row.expires_at <= context.market_at
     }
-    missing: list[Position] = []
+    missing: list[PositionRow] = []
     for row in rows:
         if not row.right or row.delta_raw is not None or row.instrument_id in expired:
             continue
-        earlier = stored.get((row.instrument_id, row.sub_key))
+        earlier = stored.get(row.key)
         if earlier is not None and earlier.delta_raw is not None:
             for name in GREEK_FIELDS:
                 setattr(row, name, getattr(earlier, name))

@@ -1,123 +1,121 @@
 """Writing many rows in one statement each, alike on SQLite and PostgreSQL.
 
-Django's ``bulk_create(update_conflicts=True)`` cannot keep a maximum and spends most of its time
-preparing values that are known to fit; this writes the same ``INSERT … ON CONFLICT`` by hand.
+Django's ``bulk_create(update_conflicts=True)`` cannot keep a maximum, and for the rows of a sync it
+spends ten times what the database does on making models and preparing values that are known to
+fit. This writes the same ``INSERT … ON CONFLICT`` from plain values.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 from django.db import connection, models
 
 # PostgreSQL takes 65,535 parameters in a statement, SQLite 32,766.
 _MOST_PARAMETERS = 30_000
+_AS_IT_IS = (str, int, float)
 
 
 def upsert(
     model: type[models.Model],
-    rows: Sequence[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
     *,
     unique: Sequence[str],
-    update: Sequence[str],
+    keep: Sequence[str] = (),
     highest: Sequence[str] = (),
     lowest: Sequence[str] = (),
     added: Sequence[str] = (),
 ) -> None:
-    """Insert ``rows``, or where ``unique`` is taken set the ``update`` columns to the new values.
+    """Insert ``rows`` of ``columns`` (attribute names); where ``unique`` is taken, update instead.
 
-    ``highest``, ``lowest`` and ``added`` columns become the greater, the smaller and the sum of
-    the stored and the new value. Rows must differ in ``unique`` (PostgreSQL refuses to touch a row
-    twice in a statement) and hold values that fit their columns. No signals are sent, no ids are
-    set. One statement for as many rows as fit its parameters.
+    An update sets every column to its new value, but for ``keep`` (as stored), ``highest``,
+    ``lowest`` and ``added`` (the greater, the smaller, the sum of both). Rows must differ in
+    ``unique`` (PostgreSQL refuses to touch a row twice in a statement) and hold values that fit
+    their columns. Columns that are not named get the database's default, an id for instance. No
+    signals are sent. One statement for as many rows as fit its parameters.
     """
     if not rows:
         return
-    columns = _columns(model)
-    statement = _Statement(
-        model, tuple(unique), tuple(update), tuple(highest), tuple(lowest), tuple(added)
+    head, tail = _statement(
+        model,
+        columns,
+        unique=unique,
+        keep=keep,
+        changes={**_pairs(highest, _GREATEST), **_pairs(lowest, _LEAST), **_pairs(added, _SUM)},
     )
+    row_text = f"({', '.join(['%s'] * len(columns))})"
     size = max(1, _MOST_PARAMETERS // len(columns))
+    prepare = _preparer()
     with connection.cursor() as cursor:
         for start in range(0, len(rows), size):
             chunk = rows[start : start + size]
-            values: list[Any] = []
-            for row in chunk:
-                values += [_stored(getattr(row, name)) for name in columns]
-            cursor.execute(statement.text(len(chunk)), values)
+            values = [prepare(value) for row in chunk for value in row]
+            cursor.execute(f"{head}{', '.join([row_text] * len(chunk))}{tail}", values)
 
 
-class _Statement:
-    def __init__(
-        self,
-        model: type[models.Model],
-        unique: tuple[str, ...],
-        update: tuple[str, ...],
-        highest: tuple[str, ...],
-        lowest: tuple[str, ...],
-        added: tuple[str, ...],
-    ) -> None:
-        quote = connection.ops.quote_name
-        table = quote(model._meta.db_table)
-        greatest, least = (
-            ("GREATEST", "LEAST") if connection.vendor == "postgresql" else ("MAX", "MIN")
-        )
-
-        def column(name: str) -> str:
-            field: Any = model._meta.get_field(name)
-            return quote(field.column)
-
-        sets = [f"{column(name)} = EXCLUDED.{column(name)}" for name in update]
-        for function, names in ((greatest, highest), (least, lowest)):
-            sets += [
-                f"{column(name)} = {function}({table}.{column(name)}, EXCLUDED.{column(name)})"
-                for name in names
-            ]
-        sets += [
-            f"{column(name)} = {table}.{column(name)} + EXCLUDED.{column(name)}" for name in added
-        ]
-        fields = _columns(model)
-        names = ", ".join(quote(_column_of(model, attribute)) for attribute in fields)
-        # Names of our own models' columns; every value is a parameter.
-        self._head = f"INSERT INTO {table} ({names}) VALUES "  # noqa: S608
-        self._row = f"({', '.join(['%s'] * len(fields))})"
-        self._tail = (
-            f" ON CONFLICT ({', '.join(column(name) for name in unique)})"
-            f" DO UPDATE SET {', '.join(sets)}"
-        )
-
-    def text(self, rows: int) -> str:
-        return self._head + ", ".join([self._row] * rows) + self._tail
+_GREATEST, _LEAST, _SUM = "greatest", "least", "sum"
 
 
-def _column_of(model: type[models.Model], attname: str) -> str:
-    return next(field.column for field in model._meta.concrete_fields if field.attname == attname)
+def _pairs(names: Sequence[str], change: str) -> dict[str, str]:
+    return dict.fromkeys(names, change)
 
 
-@cache
-def _columns(model: type[models.Model]) -> tuple[str, ...]:
-    """Attribute names of the columns that are written: all but an automatic primary key."""
-    return tuple(
-        field.attname
-        for field in model._meta.concrete_fields
-        if not isinstance(field, models.AutoField)
-    )
+def _statement(
+    model: type[models.Model],
+    columns: Sequence[str],
+    *,
+    unique: Sequence[str],
+    keep: Sequence[str],
+    changes: dict[str, str],
+) -> tuple[str, str]:
+    quote = connection.ops.quote_name
+    names = {field.attname: quote(str(field.column)) for field in model._meta.concrete_fields}
+    table = quote(model._meta.db_table)
+    postgres = connection.vendor == "postgresql"
+    forms = {
+        _GREATEST: "GREATEST({old}, {new})" if postgres else "MAX({old}, {new})",
+        _LEAST: "LEAST({old}, {new})" if postgres else "MIN({old}, {new})",
+        _SUM: "{old} + {new}",
+    }
+    sets = []
+    for attribute in columns:
+        if attribute in unique or attribute in keep:
+            continue
+        name = names[attribute]
+        form = forms[changes[attribute]] if attribute in changes else "{new}"
+        sets.append(f"{name} = " + form.format(old=f"{table}.{name}", new=f"EXCLUDED.{name}"))
+    listed = ", ".join(names[attribute] for attribute in columns)
+    target = ", ".join(names[attribute] for attribute in unique)
+    # Only names of our own models' columns; every value is a parameter.
+    head = f"INSERT INTO {table} ({listed}) VALUES "  # noqa: S608
+    return head, f" ON CONFLICT ({target}) DO UPDATE SET {', '.join(sets)}"
 
 
-def _stored(value: Any) -> Any:
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, dict | list):
-        return json.dumps(value)
-    if isinstance(value, Decimal):
-        return value if connection.vendor == "postgresql" else f"{value:f}"
-    if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
-    if isinstance(value, date):
-        return connection.ops.adapt_datefield_value(value)
-    raise TypeError(f"{type(value).__name__} is not written in bulk")
+def _preparer() -> Callable[[Any], Any]:
+    """Turns a Python value into what this database's driver takes."""
+    postgres = connection.vendor == "postgresql"
+    operations = connection.ops
+    # The same moments come in hundreds of rows.
+    moments: dict[datetime, Any] = {}
+
+    def prepare(value: Any) -> Any:
+        if value is None or isinstance(value, _AS_IT_IS):
+            return value
+        if isinstance(value, Decimal):
+            return value if postgres else str(value)
+        if isinstance(value, datetime):
+            if value not in moments:
+                moments[value] = operations.adapt_datetimefield_value(value)
+            return moments[value]
+        if isinstance(value, date):
+            return operations.adapt_datefield_value(value)
+        if isinstance(value, dict | list):
+            return json.dumps(value)
+        raise TypeError(f"{type(value).__name__} is not written in bulk")
+
+    return prepare

@@ -8,36 +8,32 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from config.core.clock import market_now, now
+from config.core.clock import now
 from greeks.services.instruments import instrument_key
 from portfolio.brokers.decoding import storable
-from portfolio.domain import AccountSummary, BrokerOrder, RejectedRow
-from portfolio.models import Account, AccountStatus, FxRate, Order, Position, SyncRun
+from portfolio.domain import AccountSummary, BrokerOrder, OrderLeg, RejectedRow
+from portfolio.models import Account, AccountStatus, FxRate, Order, SyncRun
 from portfolio.services.empty_book import EmptyBook
 from portfolio.services.empty_book_answers import EMPTY_ANSWER, EmptyAnswer, judge_empty_answer
 from portfolio.services.history import record_account_minute
+from portfolio.services.position_row import PositionRow, stored_positions, write_positions
 from portfolio.services.quarantine import quarantine_rows
 from portfolio.services.sync_checks import Checked, CheckedPositions, fitting_amount
 from portfolio.services.sync_fetch import FetchedBook
 from portfolio.services.sync_gone import delete_gone_orders, delete_gone_positions
 from portfolio.services.sync_market import write_market_data
-from portfolio.services.sync_positions import (
-    WritingContext,
-    build_positions,
-    stored_positions,
-    write_positions,
-)
+from portfolio.services.sync_positions import build_positions, writing_context
 from portfolio.services.sync_rows import upsert
 
 _STATUS_COLUMNS = (
-    "net_liquidation", "buying_power", "excess_liquidity", "maint_margin", "unrealized_pnl",
-    "realized_pnl", "cash", "initial_margin", "currency", "source", "unrealized_pnl_source",
-    "as_of", "timestamp",
+    "account_id", "net_liquidation", "buying_power", "excess_liquidity", "maint_margin",
+    "unrealized_pnl", "realized_pnl", "cash", "initial_margin", "currency", "source",
+    "unrealized_pnl_source", "as_of", "timestamp",
 )  # fmt: skip
 _ORDER_COLUMNS = (
-    "symbol", "description", "status", "order_type", "time_in_force", "quantity",
-    "filled_quantity", "limit_price", "legs", "placed_at", "updated_at", "source", "as_of",
-    "raw_json",
+    "account_id", "broker_order_id", "symbol", "description", "status", "order_type",
+    "time_in_force", "quantity", "filled_quantity", "limit_price", "legs", "placed_at",
+    "updated_at", "source", "as_of", "raw_json",
 )  # fmt: skip
 
 
@@ -76,7 +72,7 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
         if answer.verdict is EmptyBook.UNCONFIRMED:
             return _unconfirmed(account, counts, answer, at=at)
     account.empty_book_since = None
-    context = WritingContext(account=account, market=book.market, at=at, market_at=market_now())
+    context = writing_context(account=account, market=book.market)
     rows = build_positions(
         received=positions.kept,
         keys=[instrument_key(position.contract) for position in positions.kept],
@@ -94,7 +90,12 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
     everything = [*rows, *kept_back]
     if book.summary is not None:
         status = _status_row(account, book.summary, everything, rates, at=at)
-        upsert(AccountStatus, [status], unique=("account",), update=_STATUS_COLUMNS)
+        upsert(
+            AccountStatus,
+            _STATUS_COLUMNS,
+            [[getattr(status, name) for name in _STATUS_COLUMNS]],
+            unique=("account_id",),
+        )
     if book.orders is not None:
         _write_orders(account, book.orders)
     if book.summary is not None:
@@ -183,12 +184,9 @@ def _write_rates(
     rates = {currency: rate for currency, rate in (given or {}).items() if currency != base}
     upsert(
         FxRate,
-        [
-            FxRate(base=base, quote=currency, rate=rate, as_of=at, source=book.source)
-            for currency, rate in sorted(rates.items())
-        ],
+        ("base", "quote", "rate", "as_of", "source"),
+        [(base, currency, rate, at, book.source) for currency, rate in sorted(rates.items())],
         unique=("base", "quote"),
-        update=("rate", "as_of", "source"),
     )
     known = {currency: float(rate) for currency, rate in rates.items()}
     unknown = currencies - known.keys() - {base}
@@ -205,7 +203,7 @@ def _base_currency(account: Account, summary: AccountSummary | None) -> str:
 def _status_row(
     account: Account,
     summary: AccountSummary,
-    positions: Sequence[Position],
+    positions: Sequence[PositionRow],
     rates: Mapping[str, float],
     *,
     at: datetime,
@@ -234,7 +232,7 @@ def _status_row(
 
 
 def _unrealized_of(
-    positions: Sequence[Position], currency: str, rates: Mapping[str, float]
+    positions: Sequence[PositionRow], currency: str, rates: Mapping[str, float]
 ) -> Decimal | None:
     """The sum over the positions in ``currency``; a part of it would be no answer."""
     total = Decimal(0)
@@ -247,47 +245,47 @@ def _unrealized_of(
 
 
 def _write_orders(account: Account, orders: Checked[BrokerOrder]) -> None:
-    rows = [_order_row(account, order) for order in orders.kept]
-    rows.sort(key=lambda row: row.broker_order_id)
-    upsert(Order, rows, unique=("account", "broker_order_id"), update=_ORDER_COLUMNS)
+    rows = sorted((_order_row(account, order) for order in orders.kept), key=lambda row: row[1])
+    upsert(Order, _ORDER_COLUMNS, rows, unique=("account_id", "broker_order_id"))
     delete_gone_orders(
         account_id=account.pk,
-        present=[row.broker_order_id for row in rows],
+        present=[order.broker_order_id for order in orders.kept],
         refused=[row for row in orders.rejected if row.kind == "order"],
     )
 
 
-def _order_row(account: Account, order: BrokerOrder) -> Order:
+def _order_row(account: Account, order: BrokerOrder) -> tuple[Any, ...]:
+    """The values of ``_ORDER_COLUMNS``."""
     symbols = list(dict.fromkeys(leg.contract.underlying for leg in order.legs))
     symbol = order.legs[0].contract.symbol if len(order.legs) == 1 else "/".join(symbols)
-    return Order(
-        account=account,
-        broker_order_id=order.broker_order_id,
-        symbol=symbol[:64],
-        description="".join(c for c in order.description if c.isprintable())[:160],
-        status=order.status.value,
-        order_type=order.order_type,
-        time_in_force=order.time_in_force,
-        quantity=order.quantity,
-        filled_quantity=order.filled_quantity,
-        limit_price=order.limit_price,
-        legs=[
-            {
-                "symbol": leg.contract.symbol,
-                "instrument_type": leg.contract.kind.value,
-                "underlying": leg.contract.underlying,
-                "side": leg.side.value,
-                "quantity": str(leg.quantity),
-                "remaining_quantity": None
-                if leg.remaining_quantity is None
-                else str(leg.remaining_quantity),
-                "position_effect": leg.position_effect,
-            }
-            for leg in order.legs
-        ],
-        placed_at=order.placed_at,
-        updated_at=order.updated_at,
-        source=order.source,
-        as_of=order.as_of,
-        raw_json=storable(order.raw or {}),
+    return (
+        account.pk,
+        order.broker_order_id,
+        symbol[:64],
+        "".join(c for c in order.description if c.isprintable())[:160],
+        order.status.value,
+        order.order_type,
+        order.time_in_force,
+        order.quantity,
+        order.filled_quantity,
+        order.limit_price,
+        [_leg_json(leg) for leg in order.legs],
+        order.placed_at,
+        order.updated_at,
+        order.source,
+        order.as_of,
+        storable(order.raw or {}),
     )
+
+
+def _leg_json(leg: OrderLeg) -> dict[str, Any]:
+    remaining = leg.remaining_quantity
+    return {
+        "symbol": leg.contract.symbol,
+        "instrument_type": leg.contract.kind.value,
+        "underlying": leg.contract.underlying,
+        "side": leg.side.value,
+        "quantity": str(leg.quantity),
+        "remaining_quantity": None if remaining is None else str(remaining),
+        "position_effect": leg.position_effect,
+    }

@@ -26,7 +26,7 @@ RunSync = Callable[[str], SyncRun]
 
 @pytest.fixture
 def account() -> Account:
-    return AccountFactory()
+    return AccountFactory.create()
 
 
 def test_whole_book_and_everything_is_stored(

@@ -1,0 +1,94 @@
+"""A position as a plain row between reading, valuing and writing: a tenth of a model's cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any
+
+from portfolio.models import Position
+from portfolio.services.sync_rows import upsert
+
+PositionKey = tuple[int, str]
+
+
+@dataclass(slots=True, kw_only=True)
+class PositionRow:
+    """The columns of ``Position`` under their names. ``id`` is ``None`` until it is stored."""
+
+    id: int | None = None
+    account_id: str
+    instrument_id: int
+    sub_key: str
+    symbol: str
+    underlying: str
+    instrument_type: str
+    expiry: date | None
+    strike: Decimal | None
+    right: str
+    multiplier: Decimal
+    currency: str
+    quantity: Decimal
+    avg_price: Decimal | None
+    price: Decimal | None = None
+    price_source: str = ""
+    price_as_of: datetime | None = None
+    market_value: Decimal | None = None
+    unrealized_pnl: Decimal | None = None
+    opening_price: Decimal | None = None
+    previous_close: Decimal | None = None
+    daily_change: Decimal | None = None
+    delta: Decimal | None = None
+    gamma: Decimal | None = None
+    theta: Decimal | None = None
+    vega: Decimal | None = None
+    iv: Decimal | None = None
+    delta_raw: float | None = None
+    gamma_raw: float | None = None
+    theta_raw: float | None = None
+    vega_raw: float | None = None
+    iv_raw: float | None = None
+    underlying_price: Decimal | None = None
+    greeks_source: str = ""
+    greeks_as_of: datetime | None = None
+    greeks_last_known: bool = False
+    dte: int | None
+    source: str
+    as_of: datetime
+    timestamp: datetime
+    raw_json: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> PositionKey:
+        """What makes a position the same one in two books of an account."""
+        return (self.instrument_id, self.sub_key)
+
+
+_COLUMNS = tuple(column.name for column in fields(PositionRow) if column.name != "id")
+_values = attrgetter(*_COLUMNS)
+# The broker's own row is written, and never needed for valuing.
+_READ = tuple(column.name for column in fields(PositionRow) if column.name != "raw_json")
+_UNREAD = ("raw_json",)
+
+
+def stored_positions(account_id: str) -> dict[PositionKey, PositionRow]:
+    """The account's stored positions by instrument and sub-key, without raw rows. One query."""
+    rows = Position.objects.filter(account_id=account_id).order_by().values_list(*_READ)
+    found = (PositionRow(**dict(zip(_READ, row, strict=True))) for row in rows)
+    return {row.key: row for row in found}
+
+
+def write_positions(rows: list[PositionRow], *, keep_raw: bool = False) -> None:
+    """Insert or update the rows, in the order of their keys. One statement; known ids stay.
+
+    ``keep_raw`` leaves the broker's rows as they are stored.
+    """
+    upsert(
+        Position,
+        _COLUMNS,
+        [_values(row) for row in sorted(rows, key=lambda row: row.key)],
+        unique=("account_id", "instrument_id", "sub_key"),
+        keep=_UNREAD if keep_raw else (),
+    )
