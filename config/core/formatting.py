@@ -16,13 +16,9 @@ Number = float | int | Decimal
 
 MINUS = "\u2212"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# From which size (after rounding in the unit before), unit, decimals, suffix.
-_COMPACT_UNITS = (
-    (999.995, 1e3, 1, "k"),
-    (999.95e3, 1e6, 2, "M"),
-    (999.995e6, 1e9, 2, "B"),
-    (999.995e9, 1e12, 2, "T"),
-)
+# From which size, seen after rounding, a unit is used; and how many decimals make three figures.
+_COMPACT_UNITS = ((999.5e9, 1e12, "T"), (999.5e6, 1e9, "B"), (999.5e3, 1e6, "M"), (999.5, 1e3, "k"))
+_COMPACT_DIGITS = ((99.95, 0), (9.995, 1), (0.9995, 2), (0.09995, 3), (0.009995, 4))
 
 
 def finite(value: Number | None) -> float | None:
@@ -101,16 +97,18 @@ def points(value: Number | None, digits: int = 2) -> str | None:
 
 
 def compact(value: Number | None) -> str | None:
-    """For narrow places: 12345 → ``12.3k``, 1234567 → ``1.23M``."""
+    """Three figures, for narrow places: 12345 → ``12.3k``, 0.04213 → ``0.0421``."""
     plain = finite(value)
     if plain is None:
         return None
-    text, suffix = fixed(plain, 2), ""
-    for least, unit, digits, name in _COMPACT_UNITS:
-        if abs(plain) < least:
-            break
-        text, suffix = fixed(plain / unit, digits), name
-    return text + suffix
+    if plain == 0:
+        return "0"
+    unit, suffix = next(
+        ((unit, name) for least, unit, name in _COMPACT_UNITS if abs(plain) >= least), (1.0, "")
+    )
+    scaled = plain / unit
+    digits = next((digits for least, digits in _COMPACT_DIGITS if abs(scaled) >= least), 5)
+    return fixed(scaled, digits) + suffix
 
 
 def sign(value: Number | None, digits: int = 2) -> str:

@@ -4,12 +4,21 @@
 export const MINUS = "\u2212";
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-// From which size (after rounding in the unit before), unit, decimals, suffix.
+// From which size, seen after rounding, a unit is used; and how many decimals make three figures.
 const COMPACT_UNITS = [
-  [999.995, 1e3, 1, "k"],
-  [999.95e3, 1e6, 2, "M"],
-  [999.995e6, 1e9, 2, "B"],
-  [999.995e9, 1e12, 2, "T"],
+  [999.5e9, 1e12, "T"],
+  [999.5e6, 1e9, "B"],
+  [999.5e3, 1e6, "M"],
+  [999.5, 1e3, "k"],
+  [0, 1, ""],
+];
+const COMPACT_DIGITS = [
+  [99.95, 0],
+  [9.995, 1],
+  [0.9995, 2],
+  [0.09995, 3],
+  [0.009995, 4],
+  [0, 5],
 ];
 
 export function finite(value) {
@@ -62,14 +71,11 @@ export function points(value, digits = 2) {
 
 export function compact(value) {
   if (finite(value) === null) return null;
-  let text = fixed(value, 2);
-  let suffix = "";
-  for (const [least, unit, digits, name] of COMPACT_UNITS) {
-    if (Math.abs(value) < least) break;
-    text = fixed(value / unit, digits);
-    suffix = name;
-  }
-  return text + suffix;
+  if (value === 0) return "0";
+  const [, unit, suffix] = COMPACT_UNITS.find(([least]) => Math.abs(value) >= least);
+  const scaled = value / unit;
+  const [, digits] = COMPACT_DIGITS.find(([least]) => Math.abs(scaled) >= least);
+  return fixed(scaled, digits) + suffix;
 }
 
 export function sign(value, digits = 2) {
