@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,7 +30,12 @@ from portfolio.brokers.ibkr_portal_account import (
     decode_summary,
     missing_money,
 )
-from portfolio.brokers.ibkr_portal_contracts import SOURCE, needs_definition, parse_conid
+from portfolio.brokers.ibkr_portal_contracts import (
+    SOURCE,
+    conids_of,
+    needs_definition,
+    parse_conid,
+)
 from portfolio.brokers.ibkr_portal_directory import ContractDirectory, contract_memory
 from portfolio.brokers.ibkr_portal_gateway import PortalGateway, open_gateway
 from portfolio.brokers.ibkr_portal_orders import (
@@ -156,7 +161,7 @@ class PortalBridge:
             rows_of(answer, provider=PROVIDER, what="trades"), account_number, kind="execution"
         )
         definitions = self._directory.definitions(
-            _conids(row for row in rows if isinstance(row, Mapping))
+            conids_of(row for row in rows if isinstance(row, Mapping))
         )
         return self._decoded(
             rows,
@@ -224,7 +229,7 @@ class PortalBridge:
             page_rows = rows_of(answer, provider=PROVIDER, what=path)
             if not page_rows:
                 return rows
-            conids = set(_conids(row for row in page_rows if isinstance(row, Mapping)))
+            conids = set(conids_of(row for row in page_rows if isinstance(row, Mapping)))
             if conids and conids <= seen:
                 raise MalformedResponse(f"{path}: repeats an earlier page", provider=PROVIDER)
             seen |= conids
@@ -235,7 +240,7 @@ class PortalBridge:
         """The definitions of the book's contracts; a book that needs none is read without them."""
         own = [row for row in rows if isinstance(row, Mapping)]
         try:
-            return self._directory.definitions(_conids(own))
+            return self._directory.definitions(conids_of(own))
         except (RetryableError, PermanentError):
             if any(needs_definition(row) for row in own):
                 raise
@@ -267,17 +272,6 @@ class PortalBridge:
                 return [*merged.values(), *strange]
             time.sleep(pause)
             pause = min(2 * pause, 1.0)
-
-
-def _conids(rows: Iterable[Row]) -> list[str]:
-    conids = []
-    for row in rows:
-        try:
-            conids.append(parse_conid(row))
-        except BadRow:
-            # Rejected with this reason when the row itself is decoded.
-            continue
-    return conids
 
 
 def _split_by_account(

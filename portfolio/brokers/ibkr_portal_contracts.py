@@ -7,7 +7,7 @@ bracket in a description, ``[SPY   260117C00600000 100]``, is read only for what
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -55,6 +55,17 @@ def parse_conid(row: Row) -> str:
     if not (text.isascii() and text.isdigit() and text != "0"):
         raise BadRow(f"conid: {text!a} is not a contract id")
     return text
+
+
+def conids_of(rows: Iterable[Row]) -> list[str]:
+    """The ids that the rows name. One without is rejected later, when it is decoded."""
+    conids = []
+    for row in rows:
+        try:
+            conids.append(parse_conid(row))
+        except BadRow:
+            continue
+    return conids
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ class SandboxContext:
     """Handed to each server's factory: the one market, its books, and the scripted faults.
 
     ``limits``: enforce the vendor's documented rate limits (tests that ask fast turn them off).
+    ``recorded``: recorded answers are served in front, so that the server does not see every call
+    and must not insist on an order of calls.
     """
 
     name: str
@@ -33,6 +35,7 @@ class SandboxContext:
     books: Any
     faults: FaultScript
     limits: bool
+    recorded: bool
 
 
 ServerFactory = Callable[[SandboxContext], AsgiApplication]

@@ -112,6 +112,7 @@ class Sandbox:
                 books=self.books,
                 faults=self.faults,
                 limits=self._limits,
+                recorded=server.name in recorded,
             )
             application: AsgiApplication = build_server(server, context)
             self.applications[server.name] = application
