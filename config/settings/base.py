@@ -23,6 +23,8 @@ ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Scheme and host, exactly: websockets from any other origin are refused.
 WEBSOCKET_ORIGINS: list[str] = env.list("WEBSOCKET_ORIGINS", default=CSRF_TRUSTED_ORIGINS)
+# Addresses or networks of the proxies in front whose X-Forwarded-For and -Proto are believed.
+TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 
 INSTALLED_APPS = [
     "auth_tokens",

@@ -1,45 +1,35 @@
-"""The whole desk on one machine: what ``manage.py demo`` and ``manage.py up`` share.
+"""The whole desk, or some of its processes, on one machine: ``manage.py demo`` and ``up``.
 
-Settings are read once, when Django loads. So a command first decides everything that they depend
-on (where the embedded Valkey listens, which ports), puts it into the environment and starts itself
-anew with it; the second time it loads Django, freezes what is loaded and forks every process from
-there, so that they share its memory.
+Everything that the processes share is loaded here once and set aside; then they are forked, before
+any thread or connection exists.
 """
 
 from __future__ import annotations
 
 import gc
 import http.client
-import os
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from django.conf import settings
 
-from config.core.supervision.lifeline import remove
+from config.core.process_role import WEB
+from config.core.supervision.environment import embedded_valkey, publish_address
 from config.core.supervision.processes import FORKS, ProcessSpec
 from config.core.supervision.valkey import EmbeddedValkey, NoValkey
 from config.core.supervisor import StopRequested, SupervisionError, Supervisor, say
 
-PREPARED = "GREEKDESK_PREPARED"
-VALKEY_SOCKET = "GREEKDESK_VALKEY_SOCKET"
-# Several threads of a linear algebra library break fork and cost memory; a book is small.
-ONE_THREAD = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-)
 TARGETS = "config.core.supervision.targets"
 CELERY = "config.celery.app"
+ROLES = (WEB, "worker", "beat")
 # Loaded once and shared by every process.
 PRELOADED = (
     "config.celery",
@@ -58,88 +48,38 @@ PRELOADED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What differs between the commands."""
+    """What differs between the commands.
+
+    ``roles`` are the processes to run, all of them by default. ``before`` are up before the data is
+    prepared: the simulated providers. ``migrate`` applies migrations, and ``steps`` are dotted
+    functions with their arguments that run after them. ``health_host`` is a host that the web
+    process answers to.
+    """
 
     data: Path
     host: str
     port: int
+    roles: tuple[str, ...] = ROLES
     web_processes: int = 1
-    # Processes that are up before the data is prepared: the simulated providers.
     before: tuple[ProcessSpec, ...] = ()
-    # Dotted functions with their arguments, run after the migrations.
+    migrate: bool = True
     steps: tuple[tuple[str, Mapping[str, Any]], ...] = ()
-    # Hosts that the web process answers to: the health check asks by the first.
     health_host: str = "127.0.0.1"
     echo: bool = False
     ready_lines: tuple[str, ...] = ()
 
-
-def is_prepared() -> bool:
-    """Whether this process was started anew with everything decided."""
-    return bool(os.environ.get(PREPARED))
-
-
-def start_anew(environment: Mapping[str, str], *, data: Path) -> NoReturn:
-    """Run the same command line again in the prepared environment."""
-    prepared = dict(os.environ) | dict(environment) | dict.fromkeys(ONE_THREAD, "1")
-    prepared[PREPARED] = "1"
-    if not prepared.get("REDIS_URL"):
-        valkey = EmbeddedValkey.in_private_folder(data / "valkey")
-        prepared |= {VALKEY_SOCKET: str(valkey.socket), "REDIS_URL": valkey.url()}
-    sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *sys.argv], prepared)  # noqa: S606
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """The web processes' listening socket. Raises ``SupervisionError`` when the port is taken."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SupervisionError(f"port {port} of {host}: {reason.lower()}.") from None
-
-
-def free_port() -> int:
-    """A port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def embedded_valkey(desk: Desk) -> Iterator[EmbeddedValkey | None]:
-    """The embedded server that belongs to this desk, if any; its private folder goes with it."""
-    path = os.environ.get(VALKEY_SOCKET, "")
-    if not path:
-        yield None
-        return
-    valkey = EmbeddedValkey(socket=Path(path), data=desk.data / "valkey")
-    try:
-        yield valkey
-    finally:
-        remove((valkey.socket.parent,))
-
-
-def publish_address(valkey: EmbeddedValkey, data: Path) -> None:
-    """Write the server's address where settings of other commands look for it.
-
-    A link into the private folder: it leads nowhere as soon as the server is gone.
-    """
-    address = valkey.socket.with_name("redis_url")
-    address.write_text(valkey.url())
-    link = data / "redis_url"
-    link.unlink(missing_ok=True)
-    link.symlink_to(address)
+    @property
+    def serves_web(self) -> bool:
+        return WEB in self.roles
 
 
 def serve(desk: Desk) -> int:
-    """Start everything, say where it is, and watch it until somebody stops it."""
+    """Start everything, say where it is, and watch it until somebody stops it: the exit code."""
     started = time.monotonic()
     try:
         with (
-            embedded_valkey(desk) as valkey,
-            listen(desk.host, desk.port) as listener,
+            embedded_valkey(desk.data) as valkey,
+            listen(desk.host, desk.port) if desk.serves_web else nullcontext() as listener,
             Supervisor(
                 data=desk.data,
                 leftovers=(valkey.socket.parent,) if valkey else (),
@@ -159,13 +99,27 @@ def serve(desk: Desk) -> int:
         sys.stderr.write(f"Greekdesk: {error}\n")
         return 1
     except OSError as error:
-        sys.stderr.write(f"Greekdesk: {error.strerror}: {error.filename}\n")
+        where = f" ({error.filename})" if error.filename else ""
+        sys.stderr.write(f"Greekdesk: {error.strerror or error}{where}\n")
         return 1
     return 0
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """The web processes' listening socket. Raises ``SupervisionError`` when the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SupervisionError(f"port {port} of {host}: {reason.lower()}.") from None
+
+
 def _start(
-    desk: Desk, supervisor: Supervisor, listener: socket.socket, valkey: EmbeddedValkey | None
+    desk: Desk,
+    supervisor: Supervisor,
+    listener: socket.socket | None,
+    valkey: EmbeddedValkey | None,
 ) -> None:
     if valkey:
         supervisor.start(ProcessSpec(name="valkey", program=valkey.command()))
@@ -178,12 +132,14 @@ def _start(
             supervisor.wait_until(valkey.answers, seconds=20, what="valkey")
             publish_address(valkey, desk.data)
         supervisor.run_once(_preparation(desk), seconds=600)
-    with _step("Web, worker, beat"):
-        # It lists the static files when it is loaded, so it comes after them.
-        _preload((settings.ROOT_URLCONF, settings.ASGI_APPLICATION.rpartition(".")[0]))
-        for spec in _processes(desk, listener.fileno()):
+    with _step(", ".join(desk.roles).capitalize()):
+        if desk.serves_web:
+            # It lists the static files when it is loaded, so it comes after them.
+            _preload((settings.ROOT_URLCONF, settings.ASGI_APPLICATION.rpartition(".")[0]))
+        for spec in _processes(desk, listener.fileno() if listener else -1):
             supervisor.start(spec)
-        supervisor.wait_until(_healthy(desk), seconds=30, what="web")
+        if desk.serves_web:
+            supervisor.wait_until(_healthy(desk), seconds=30, what=WEB)
 
 
 def _preload(modules: tuple[str, ...]) -> None:
@@ -200,33 +156,34 @@ def _preload(modules: tuple[str, ...]) -> None:
 
 
 def _preparation(desk: Desk) -> ProcessSpec:
-    ours: list[list[Any]] = [
-        [f"{TARGETS}.migrate_database", {}],
-        [f"{TARGETS}.collect_static_files", {}],
-    ]
-    steps = ours + [[path, dict(options)] for path, options in desk.steps]
+    steps: list[list[Any]] = []
+    if desk.migrate:
+        steps.append([f"{TARGETS}.migrate_database", {}])
+    if desk.serves_web:
+        steps.append([f"{TARGETS}.collect_static_files", {}])
+    steps += [[path, dict(options)] for path, options in desk.steps]
     return ProcessSpec(name="preparation", target=f"{TARGETS}:prepare", options={"steps": steps})
 
 
 def _processes(desk: Desk, descriptor: int) -> Iterator[ProcessSpec]:
     root, _, name = settings.ASGI_APPLICATION.rpartition(".")
-    options = {"application": f"{root}:{name}", "descriptor": descriptor}
-    for number in range(1, desk.web_processes + 1):
+    for number in range(1, desk.web_processes + 1) if desk.serves_web else ():
         yield ProcessSpec(
-            name="web" if number == 1 else f"web-{number}",
+            name=WEB if number == 1 else f"{WEB}-{number}",
             target=f"{TARGETS}:serve_web",
-            options=options,
+            options={"application": f"{root}:{name}", "descriptor": descriptor},
             inherited=(descriptor,),
         )
-    celery = {"celery": CELERY}
-    yield ProcessSpec(name="worker", target=f"{TARGETS}:run_worker", options=celery)
-    yield ProcessSpec(name="beat", target=f"{TARGETS}:run_beat", options=celery)
+    for role in ("worker", "beat"):
+        if role in desk.roles:
+            target = f"{TARGETS}:run_{role}"
+            yield ProcessSpec(name=role, target=target, options={"celery": CELERY})
 
 
 def _healthy(desk: Desk) -> Callable[[], bool]:
     """A question to ``/health``: true once the web process answers it with 200."""
-    host = "127.0.0.1" if desk.host in ("0.0.0.0", "") else desk.host  # noqa: S104
-    host = "::1" if host == "::" else host
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+    host = any_address.get(desk.host, desk.host)
 
     def ask() -> bool:
         connection = http.client.HTTPConnection(host, desk.port, timeout=2)

@@ -15,6 +15,7 @@ STOP_SECONDS = 2
 def serve_web(*, application: str, descriptor: int) -> None:
     """The web process: HTTP and websockets on an inherited listening socket."""
     import uvicorn
+    from django.conf import settings
 
     config = uvicorn.Config(
         application,
@@ -24,8 +25,9 @@ def serve_web(*, application: str, descriptor: int) -> None:
         # A page's frames are small; a client that sends megabytes is cut off.
         ws_max_size=WEBSOCKET_BYTES,
         ws_per_message_deflate=False,
-        # The peer's address is the socket's: a proxy in front is configured where it runs.
-        proxy_headers=False,
+        # The peer's address is the socket's, unless a proxy that we know tells another.
+        proxy_headers=bool(settings.TRUSTED_PROXIES),
+        forwarded_allow_ips=settings.TRUSTED_PROXIES,
         server_header=False,
         access_log=False,
         log_config=None,

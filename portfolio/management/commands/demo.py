@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.module_loading import import_string
 
 from config.core.errors import ApplicationError
-from config.core.supervision.desk import Desk, free_port, is_prepared, serve, start_anew
+from config.core.supervision.desk import TARGETS, Desk, serve
+from config.core.supervision.environment import free_port, is_prepared, start_anew
 from config.core.supervision.processes import ProcessSpec
-from config.core.supervision.targets import __name__ as targets
 from portfolio.services.demo import DEMO_NAME, DEMO_PASSWORD, provider_environment
 
 HOST = "127.0.0.1"
@@ -73,7 +73,7 @@ class Command(BaseCommand):
         if chain:
             sandbox += ["--chain", chain]
         server = ProcessSpec(
-            name="sandbox", target=f"{targets}:run_command", options={"arguments": sandbox}
+            name="sandbox", target=f"{TARGETS}:run_command", options={"arguments": sandbox}
         )
         seeding = {"seed": options["seed"], "chain": chain}
         return Desk(

@@ -1,0 +1,56 @@
+"""What the architecture tests read: the project's own modules and what they import."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PACKAGES = ("config", "auth_tokens", "greeks", "portfolio", "trades")
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One import, wherever it stands in the module. ``target`` may be a module or a name in one."""
+
+    module: str
+    line: int
+    target: str
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def module_paths() -> Iterator[tuple[str, Path]]:
+    """Every module of the product by its dotted name; migrations are generated."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            if "migrations" not in parts:
+                yield ".".join(parts).removesuffix(".__init__"), path
+
+
+def imports_of(module: str, source: str, *, is_package: bool = False) -> Iterator[Import]:
+    """All imports of a module's source, those inside functions and ``TYPE_CHECKING`` included."""
+    parts = module.split(".")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(module, node.lineno, alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                kept = parts[: len(parts) - node.level + is_package]
+                base = ".".join([*kept, base] if base else kept)
+            for alias in node.names:
+                yield Import(module, node.lineno, f"{base}.{alias.name}")
+
+
+def all_imports() -> list[Import]:
+    return [
+        found
+        for module, path in module_paths()
+        for found in imports_of(module, path.read_text(), is_package=path.name == "__init__.py")
+    ]

@@ -1,0 +1,118 @@
+"""Imports go one way: roots → trades → portfolio → greeks → auth_tokens → config.core."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.architecture.source import PACKAGES, Import, all_imports, imports_of
+
+LAYERS = {"config.core": 0, "auth_tokens": 1, "greeks": 2, "portfolio": 3, "trades": 4}
+ROOT_LAYER = 5
+IMPORTS = all_imports()
+
+
+def layer(name: str) -> int | None:
+    """How high a module of ours lies; None for what is not ours."""
+    package = name.split(".")[0]
+    if package not in PACKAGES:
+        return None
+    if package != "config":
+        return LAYERS[package]
+    # The schedule is data, as the settings are that hold it.
+    if name.startswith(("config.core", "config.schedule")):
+        return LAYERS["config.core"]
+    return ROOT_LAYER
+
+
+def is_upward(found: Import) -> bool:
+    ours, theirs = layer(found.module), layer(found.target)
+    # Settings are read through django.conf; they themselves import values only.
+    return ours is not None and theirs is not None and theirs > ours
+
+
+def in_room(name: str, room: str) -> bool:
+    return room in name.split(".")[1:]
+
+
+def is_task(name: str) -> bool:
+    return "tasks" in name.split(".")
+
+
+def test_imports_go_down_only() -> None:
+    assert [str(found) for found in IMPORTS if is_upward(found)] == []
+
+
+def test_services_and_selectors_and_models_import_no_tasks() -> None:
+    rooms = ("services", "selectors", "models", "brokers", "providers", "maths")
+    wrong = [
+        str(found)
+        for found in IMPORTS
+        if any(in_room(found.module, room) for room in rooms) and is_task(found.target)
+    ]
+    assert wrong == []
+
+
+def test_sandbox_is_imported_by_sandboxes_alone() -> None:
+    """Product code names the sandbox by dotted strings; its command and registry are its doors."""
+    doors = (
+        "greeks.management.commands.sandbox",
+        "config.core.sandbox.registry",
+    )
+    wrong = [
+        str(found)
+        for found in IMPORTS
+        if in_room(found.target, "sandbox")
+        and not in_room(found.module, "sandbox")
+        and found.module not in doors
+        and not found.target.startswith("config.core.sandbox.registry")
+    ]
+    assert wrong == []
+
+
+def test_models_call_no_provider_and_no_service() -> None:
+    wrong = [
+        str(found)
+        for found in IMPORTS
+        if in_room(found.module, "models")
+        and any(in_room(found.target, room) for room in ("services", "brokers", "providers"))
+    ]
+    assert wrong == []
+
+
+def test_adapters_touch_no_model_and_no_service() -> None:
+    wrong = [
+        str(found)
+        for found in IMPORTS
+        if any(in_room(found.module, room) for room in ("brokers", "providers"))
+        and any(in_room(found.target, room) for room in ("models", "services", "selectors"))
+    ]
+    assert wrong == []
+
+
+def test_selectors_write_nothing_through_services() -> None:
+    wrong = [
+        str(found)
+        for found in IMPORTS
+        if in_room(found.module, "selectors") and in_room(found.target, "services")
+    ]
+    # A pure calculation may live in a service module; what writes may not be imported.
+    writers = ("sync", "refresh", "demo", "quarantine", "history", "requests")
+    assert [line for line in wrong if any(word in line for word in writers)] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "upward"),
+    [
+        ("config.core.clock", "from portfolio.models import Account", True),
+        ("config.core.clock", "def late():\n    import greeks.domain", True),
+        ("greeks.domain", "from portfolio import domain", True),
+        ("portfolio.views", "from config.urls import urlpatterns", True),
+        ("auth_tokens.views", "from ..greeks import domain", True),
+        ("portfolio.views", "from greeks.domain import Contract", False),
+        ("config.urls", "from portfolio import urls", False),
+        ("config.core.hub", "from config.core.clock import now", False),
+        ("greeks.domain", "import numpy", False),
+    ],
+)
+def test_direction_is_recognised(module: str, source: str, upward: bool) -> None:
+    assert any(is_upward(found) for found in imports_of(module, source)) is upward
