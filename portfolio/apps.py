@@ -24,3 +24,4 @@ class PortfolioConfig(AppConfig):
         register_sandbox_server(
             "ibkr_portal", "portfolio.sandbox.ibkr_portal.build_server", base_path="/v1/api"
         )
+        register_sandbox_server("tastytrade", "portfolio.sandbox.tastytrade.build_server")

@@ -47,10 +47,10 @@ MARKET_DATA_PARAMETERS: Final[Mapping[InstrumentKind, str]] = {
 }
 #: Action → side and position effect. Futures trade without an effect.
 ACTIONS: Final[Mapping[str, tuple[Side, str]]] = {
-    "Buy to Open": (Side.BUY, "open"),
-    "Buy to Close": (Side.BUY, "close"),
-    "Sell to Open": (Side.SELL, "open"),
-    "Sell to Close": (Side.SELL, "close"),
+    "Buy to Open": (Side.BUY, "OPEN"),
+    "Buy to Close": (Side.BUY, "CLOSE"),
+    "Sell to Open": (Side.SELL, "OPEN"),
+    "Sell to Close": (Side.SELL, "CLOSE"),
     "Buy": (Side.BUY, ""),
     "Sell": (Side.SELL, ""),
 }
@@ -74,7 +74,7 @@ Futures = Mapping[str, FutureTerms]
 
 
 def parse_action(value: object) -> tuple[Side, str]:
-    """Side and position effect (``open``, ``close`` or empty). Raises BadRow for another word."""
+    """Side and position effect (``OPEN``, ``CLOSE`` or empty). Raises BadRow for another word."""
     text = parse_text(value, "action", required=True)
     try:
         return ACTIONS[text]

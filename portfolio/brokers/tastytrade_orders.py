@@ -60,11 +60,13 @@ STATUSES: Final[Mapping[str, OrderStatus]] = {
 EXECUTION_TYPES: Final = ("Trade", "Receive Deliver")
 #: Sub-type of a removal without action → side of the closing fill and what happened.
 REMOVALS: Final[Mapping[str, tuple[Side, str]]] = {
-    "Assignment": (Side.BUY, "assignment"),
-    "Cash Settled Assignment": (Side.BUY, "assignment"),
-    "Exercise": (Side.SELL, "exercise"),
-    "Cash Settled Exercise": (Side.SELL, "exercise"),
+    "Assignment": (Side.BUY, "ASSIGNMENT"),
+    "Cash Settled Assignment": (Side.BUY, "ASSIGNMENT"),
+    "Exercise": (Side.SELL, "EXERCISE"),
+    "Cash Settled Exercise": (Side.SELL, "EXERCISE"),
 }
+#: Codes that would be longer than their column.
+LONG_CODES: Final[Mapping[str, str]] = {"GTC Ext Overnight": "GTC_OVERNIGHT"}
 FEES: Final = (
     "regulatory-fees",
     "clearing-fees",
@@ -95,8 +97,8 @@ def decode_order(
     return BrokerOrder(
         broker_order_id=parse_identifier(row.get("id"), "id"),
         status=status,
-        order_type=parse_text(row.get("order-type"), "order-type", maximum=24),
-        time_in_force=parse_text(row.get("time-in-force"), "time-in-force")[:16].strip(),
+        order_type=_code(row, "order-type", maximum=24),
+        time_in_force=_code(row, "time-in-force", maximum=16),
         legs=legs,
         source=SOURCE,
         as_of=fetched_at,
@@ -108,6 +110,12 @@ def decode_order(
         updated_at=_updated_at(row.get("updated-at")),
         raw=storable(row),
     )
+
+
+def _code(row: Row, field: str, *, maximum: int) -> str:
+    """A vendor's words as a code: ``Stop Limit`` → ``STOP_LIMIT``."""
+    text = parse_text(row.get(field), field)
+    return LONG_CODES.get(text, text.upper().replace(" ", "_"))[:maximum]
 
 
 def _legs(row: Row) -> list[Mapping[str, Any]]:

@@ -297,6 +297,22 @@ def test_partly_filled_spread_and_its_slowest_leg_counts() -> None:
     assert order.status is OrderStatus.PARTIALLY_FILLED
 
 
+@pytest.mark.parametrize(
+    ("words", "codes"),
+    [
+        (("Limit", "Day"), ("LIMIT", "DAY")),
+        (("Stop Limit", "GTC"), ("STOP_LIMIT", "GTC")),
+        (("Notional Market", "GTC Ext Overnight"), ("NOTIONAL_MARKET", "GTC_OVERNIGHT")),
+    ],
+)
+def test_order_type_and_time_in_force_and_they_become_codes(
+    words: tuple[str, str], codes: tuple[str, str]
+) -> None:
+    row = ORDER | {"order-type": words[0], "time-in-force": words[1]}
+    [order] = answering(items(row)).fetch_open_orders(ACCOUNT).items
+    assert (order.order_type, order.time_in_force) == codes
+
+
 def test_long_order_and_its_description_fits_the_column() -> None:
     legs = [LEG | {"symbol": f"SPY   270115P00{strike}000"} for strike in range(500, 512)]
     [order] = answering(items(ORDER | {"legs": legs})).fetch_open_orders(ACCOUNT).items
@@ -331,9 +347,9 @@ def test_future_that_nobody_describes_and_the_row_is_rejected() -> None:
 @pytest.mark.parametrize(
     ("sub_type", "expected"),
     [
-        ("Assignment", (Side.BUY, "assignment")),
-        ("Exercise", (Side.SELL, "exercise")),
-        ("Cash Settled Assignment", (Side.BUY, "assignment")),
+        ("Assignment", (Side.BUY, "ASSIGNMENT")),
+        ("Exercise", (Side.SELL, "EXERCISE")),
+        ("Cash Settled Assignment", (Side.BUY, "ASSIGNMENT")),
     ],
 )
 def test_removal_without_action_and_side_follows_from_what_happened(

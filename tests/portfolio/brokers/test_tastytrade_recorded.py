@@ -175,7 +175,7 @@ def test_recorded_filled_order_and_amounts_and_times_are_exact() -> None:
     assert order.updated_at == datetime(2023, 6, 23, 14, 12, 4, 255000, UTC)
     assert order.placed_at == datetime(2023, 6, 23, 13, 52, 59, 62000, UTC)
     assert order.description == "Buy 1 RIVN 2023-06-23 15C"
-    assert (order.legs[0].side, order.legs[0].position_effect) == (Side.BUY, "close")
+    assert (order.legs[0].side, order.legs[0].position_effect) == (Side.BUY, "CLOSE")
 
 
 def test_recorded_transactions_and_fill_assignment_and_stock_leg_come_back() -> None:
@@ -190,13 +190,13 @@ def test_recorded_transactions_and_fill_assignment_and_stock_leg_come_back() -> 
     assert fill.broker_execution_id == "2455333333"
     assert (fill.side, fill.quantity, fill.price) == (Side.SELL, Decimal(40), Decimal("0.47"))
     assert (fill.commission, fill.fees) == (Decimal(40), Decimal("0.442"))
-    assert (fill.order_id, fill.position_effect) == ("272610989", "open")
+    assert (fill.order_id, fill.position_effect) == ("272610989", "OPEN")
     assert fill.execution_time == datetime(2023, 6, 12, 13, 53, 8, 199000, UTC)
 
     assert (removal.side, removal.price, removal.position_effect) == (
         Side.BUY,
         Decimal(0),
-        "assignment",
+        "ASSIGNMENT",
     )
     assert removal.contract.right is Right.PUT
     assert removal.commission is None
