@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -272,7 +273,7 @@ def test_groups_and_permissions_are_recorded_from_either_side(
     group = Group.objects.create(name="desk")
     permission = Permission.objects.get(codename="view_account")
     heard = [(f"user.{ann.pk}", {"type": "session.revoked"})]
-    for change in (
+    changes: tuple[Callable[[], None], ...] = (
         lambda: ann.groups.add(group),
         lambda: ann.groups.clear(),
         lambda: group.user_set.add(ann),
@@ -281,7 +282,8 @@ def test_groups_and_permissions_are_recorded_from_either_side(
         lambda: group.user_set.clear(),
         lambda: ann.user_permissions.add(permission),
         lambda: permission.user_set.remove(ann),
-    ):
+    )
+    for change in changes:
         with django_capture_on_commit_callbacks(execute=True):
             change()
         assert announcements.received() == heard

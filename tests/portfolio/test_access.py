@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
@@ -207,7 +208,12 @@ def test_account_is_connected_once(ann: User, bob: User) -> None:
     ],
 )
 def test_impossible_account_is_refused_naming_the_field(ann: User, field: str, value: str) -> None:
-    given = {"broker": "IBKR", "account_number": "U1", "label": "", "base_currency": "USD"}
+    given: dict[str, Any] = {
+        "broker": "IBKR",
+        "account_number": "U1",
+        "label": "",
+        "base_currency": "USD",
+    }
     with pytest.raises(InvalidInput) as raised:
         account_create(owner=ann, **(given | {field: value}))
     assert list(raised.value.fields) == [field]
