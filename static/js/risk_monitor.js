@@ -24,7 +24,7 @@ const clock = new Clock();
 clock.set({ now: page.dataset.clockNow, frozen: "clockFrozen" in page.dataset });
 keepAges(clock);
 
-const strip = new Strip(part("totals"));
+const strip = new Strip(page);
 const accounts = new Accounts(part("accounts"), mould("account"));
 const positions = new PositionsTable(part("positions"), mould("position"));
 const byExpiry = new Sums(part("by-expiry"), mould("by-expiry"), "expiry");
