@@ -32,9 +32,7 @@ def quantlib(
         ql.QuoteHandle(ql.SimpleQuote(SPOT)),
         ql.YieldTermStructureHandle(ql.FlatForward(today, dividend_yield, count)),
         ql.YieldTermStructureHandle(ql.FlatForward(today, rate, count)),
-        ql.BlackVolTermStructureHandle(
-            ql.BlackConstantVol(today, calendar, volatility, count)
-        ),
+        ql.BlackVolTermStructureHandle(ql.BlackConstantVol(today, calendar, volatility, count)),
     )
     option = ql.VanillaOption(
         ql.PlainVanillaPayoff(ql.Option.Call if is_call else ql.Option.Put, strike),
