@@ -12,33 +12,31 @@ from django.conf import settings
 
 REDACTED = "[redacted]"
 
+# Long words are secret wherever they stand in a name; short ones only as a word of their own.
 _WORDS = (
-    r"(?:(?:access|refresh|remember|session|api|client|csrf)[-_ ]?)?"
-    r"(?:tokens?|secrets?|passwords?|passwd|api[-_]?keys?|totp|otp|pin|authorization|cookies?"
-    r"|credentials?|private[-_]?keys?|sessionid)"
+    r"(?:token|secret|passw(?:or)?d|authori[sz]ation|cookie|credential|(?:api|private)[-_ ]?key"
+    r"|session[-_]?id|(?<![a-z])(?:totp|otp|pin)(?![a-z]))[a-z_]{0,12}"
 )
-_SECRET_KEY = re.compile(rf"(?:^|[-_. ]){_WORDS}(?:$|[-_. ])", re.IGNORECASE)
-# Names that hold a secret word and no secret.
+_SECRET_KEY = re.compile(_WORDS, re.IGNORECASE)
+# Names that hold such a word and no secret.
 _HARMLESS_KEY = re.compile(
-    r"(?:^|[-_])(?:token_(?:id|prefix|type|count|provider)|status|expires?|count|name)(?:$|[-_])",
+    r"token_(?:id|prefix|type|count|provider)|(?:_|-|^)(?:status|expires?_?[a-z]*|name)$",
     re.IGNORECASE,
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(r"\b(Bearer|Basic|Token)\s+[A-Za-z0-9+/_.~=-]{6,}", re.IGNORECASE),
-        r"\1 [redacted]",
-    ),
+    (re.compile(r"\b(Bearer|Basic|Token)\s+[\w+/.~=-]{6,}", re.IGNORECASE), r"\1 [redacted]"),
     # JSON Web Tokens, wherever they stand.
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
     (re.compile(r"otpauth://\S+", re.IGNORECASE), REDACTED),
-    # Name and value: JSON, query strings, form bodies, reprs.
+    # Name and value: JSON (also inside a string), query strings, form bodies, reprs.
     (
         re.compile(
-            rf"(?P<name>\b[\w.-]{{0,40}}?{_WORDS}[\"']?\s*[=:]\s*)(?P<quote>[\"']?)"
-            r"(?!\[redacted\]|Bearer \[|Basic \[)[^\s\"'&,;{}\[\]()]+",
+            rf"(?P<name>{_WORDS}\\*[\"']?\s*[=:]\s*)"
+            r"(?!\\*[\"']?(?:\[redacted\]|(?:Bearer|Basic) \[))"
+            r"(?:\"[^\"]*\"|'[^']*'|\\\"[^\"]*\"|[^\s\"'&,;{}\[\]()]+)",
             re.IGNORECASE,
         ),
-        rf"\g<name>\g<quote>{REDACTED}",
+        rf"\g<name>{REDACTED}",
     ),
     # Passwords in addresses.
     (re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),
@@ -85,11 +83,11 @@ def redact(value: Any, *, depth: int = 0) -> Any:
 
 def _secrets_of_settings() -> tuple[str, ...]:
     """The literal secrets this process was configured with."""
-    return _read_secrets() if settings.configured else ()
+    return read_secrets() if settings.configured else ()
 
 
 @lru_cache(maxsize=1)
-def _read_secrets() -> tuple[str, ...]:
+def read_secrets() -> tuple[str, ...]:
     found: set[str] = set()
     for name in dir(settings):
         value = getattr(settings, name, None) if name.isupper() else None

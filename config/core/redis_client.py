@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import redis
 import redis.asyncio
@@ -34,11 +34,15 @@ def key(*parts: str) -> str:
     return ":".join((PREFIX, *parts))
 
 
+_guards: WeakSet[RedisGuard] = WeakSet()
+
+
 class RedisGuard:
     """Remembers, for one pool of one process, that Redis just failed to answer."""
 
     def __init__(self) -> None:
         self._closed_until = 0.0
+        _guards.add(self)
 
     def check(self) -> None:
         if time.monotonic() < self._closed_until:
@@ -138,10 +142,9 @@ def async_redis_client() -> redis.asyncio.Redis:
 
 
 def reset_guards() -> None:
-    """Ask Redis again at once: for a test that just restarted it."""
-    for client in _clients.values():
-        if isinstance(client.connection_pool, GuardedPool):
-            client.connection_pool.guard.reset()
+    """Ask Redis again at once, the cache's too: for a test that just restarted it."""
+    for guard in tuple(_guards):
+        guard.reset()
 
 
 def _options() -> dict[str, Any]:

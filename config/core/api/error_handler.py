@@ -182,9 +182,11 @@ class ApplicationErrorMiddleware:
 
 
 def _page(request: HttpRequest, error: ApplicationError) -> HttpResponse:
+    names = [f"{error.status}.html", "error.html"]
     try:
-        return render(request, "error.html", {"error": error}, status=error.status)
-    except TemplateDoesNotExist:
+        return render(request, names, {"error": error}, status=error.status)
+    except (TemplateDoesNotExist, OperationalError, InterfaceError):
+        # The page's frame names the user, which a lost database cannot.
         return HttpResponse(error.message, status=error.status, content_type="text/plain")
 
 
