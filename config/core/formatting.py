@@ -128,7 +128,9 @@ def day(value: date | None) -> str | None:
 
 def moment(value: datetime | None) -> str | None:
     """2025-11-21 14:32:05 UTC."""
-    return None if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    if value is None:
+        return None
+    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
 
 
 def age(seconds: Number | None) -> str | None:

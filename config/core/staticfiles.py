@@ -18,7 +18,7 @@ class DeskCompressor(Compressor):
         return bytes(brotli.compress(data, quality=BROTLI_QUALITY))
 
 
-class DeskStaticFilesStorage(CompressedManifestStaticFilesStorage):
+class DeskStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Hashed names inside modules too: ``import "./format.js"`` follows its file's content.
 
     Without this a deploy would leave modules in browsers' caches under their old, plain name.

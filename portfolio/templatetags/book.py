@@ -30,7 +30,19 @@ COLUMNS = (
     ("source", "Source", "age"),
 )
 NO_SUBTOTALS: Mapping[str, Any] = dict.fromkeys(
-    "underlying expiry dte legs market_value daily_change delta dollar_delta gamma theta vega".split()
+    [
+        "underlying",
+        "expiry",
+        "dte",
+        "legs",
+        "market_value",
+        "daily_change",
+        "delta",
+        "dollar_delta",
+        "gamma",
+        "theta",
+        "vega",
+    ]
 )
 GREEK_CHOICES = tuple((name, name.capitalize()) for name in GREEKS)
 
@@ -94,18 +106,57 @@ def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (row["underlying"], expiry, float(row["strike"] or 0), row["right"] or "", row["id"])
 
 
-BLANK_FIELDS = (
-    "id account_id symbol instrument_type underlying expiry strike right dte quantity multiplier"
-    " currency avg_price price price_source price_as_of market_value unrealized_pnl opening_price"
-    " previous_close daily_change daily_change_percent delta gamma theta vega iv greeks_source"
-    " greeks_as_of greeks_last_known"
-).split()
+BLANK_FIELDS = [
+    "id",
+    "account_id",
+    "symbol",
+    "instrument_type",
+    "underlying",
+    "expiry",
+    "strike",
+    "right",
+    "dte",
+    "quantity",
+    "multiplier",
+    "currency",
+    "avg_price",
+    "price",
+    "price_source",
+    "price_as_of",
+    "market_value",
+    "unrealized_pnl",
+    "opening_price",
+    "previous_close",
+    "daily_change",
+    "daily_change_percent",
+    "delta",
+    "gamma",
+    "theta",
+    "vega",
+    "iv",
+    "greeks_source",
+    "greeks_as_of",
+    "greeks_last_known",
+]
 
 
-BLANK_ACCOUNT_FIELDS = (
-    "currency net_liquidation buying_power excess_liquidity maint_margin unrealized_pnl"
-    " realized_pnl cash last_synced as_of source stale simulated unconfirmed_empty error"
-).split()
+BLANK_ACCOUNT_FIELDS = [
+    "currency",
+    "net_liquidation",
+    "buying_power",
+    "excess_liquidity",
+    "maint_margin",
+    "unrealized_pnl",
+    "realized_pnl",
+    "cash",
+    "last_synced",
+    "as_of",
+    "source",
+    "stale",
+    "simulated",
+    "unconfirmed_empty",
+    "error",
+]
 
 
 @register.simple_tag

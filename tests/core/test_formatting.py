@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def in_javascript(calls: list[list[Any]]) -> list[Any]:
 
 
 def call(name: str, arguments: list[Any]) -> str | None:
-    function = getattr(formatting, name)
+    function: Callable[..., str | None] = getattr(formatting, name)
     if name == "day" and arguments[0]:
         return function(date.fromisoformat(arguments[0]))
     if name == "moment" and arguments[0]:
@@ -50,14 +51,14 @@ def call(name: str, arguments: list[Any]) -> str | None:
     return function(*arguments)
 
 
-@pytest.mark.parametrize(
-    "case", CASES, ids=[f"{c['function']}{c['arguments']}" for c in CASES]
-)
+@pytest.mark.parametrize("case", CASES, ids=[f"{c['function']}{c['arguments']}" for c in CASES])
 def test_a_value_is_written_as_the_table_says(case: dict[str, Any]) -> None:
     assert call(case["function"], case["arguments"]) == case["expected"]
 
 
-@pytest.mark.skipif(NODE is None, reason="the browser tests run the same table where node is missing")
+@pytest.mark.skipif(
+    NODE is None, reason="the browser tests run the same table where node is missing"
+)
 def test_javascript_writes_the_whole_table_alike() -> None:
     written = in_javascript([[case["function"], *case["arguments"]] for case in CASES])
     assert written == [case["expected"] for case in CASES]
@@ -76,8 +77,8 @@ def test_javascript_and_python_agree_on_random_numbers() -> None:
         )
     )
     def collect(value: float) -> None:
-        for name in ("number", "signed", "price", "quantity", "percent", "points", "compact"):
-            calls.append([name, value])
+        names = ("number", "signed", "price", "quantity", "percent", "points", "compact")
+        calls.extend([name, value] for name in names)
         calls.append(["number", value, 5])
 
     collect()
