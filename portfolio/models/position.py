@@ -17,9 +17,7 @@ class Position(models.Model):
     account = models.ForeignKey(
         Account, on_delete=models.CASCADE, related_name="positions", db_index=True
     )
-    instrument = models.ForeignKey(
-        Instrument, on_delete=models.PROTECT, related_name="positions"
-    )
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="positions")
     sub_key = models.CharField(max_length=64, blank=True)
     symbol = models.CharField(max_length=64)
     underlying = models.CharField(max_length=32)
