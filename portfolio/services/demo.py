@@ -53,14 +53,9 @@ class SimulatedAccount(Protocol):
     def positions(self) -> Sequence[Any]: ...
 
 
-def provider_environment(sandbox_url: str) -> dict[str, str]:
-    """Where the adapters find the simulated providers: settings by name, for the environment."""
-    return {
-        "IBKR_PORTAL_URL": f"{sandbox_url}/ibkr_portal/v1/api",
-        "TASTYTRADE_URL": f"{sandbox_url}/tastytrade",
-        "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",
-        "TASTYTRADE_REFRESH_TOKEN": "simulated-refresh-token",
-    }
+def recorded_clock(chain: Path) -> str:
+    """The instant at which a recorded chain's clock stands, ISO 8601. Raises ``InvalidInput``."""
+    return str(_open_market(seed=1, chain=str(chain)).now().isoformat())
 
 
 def prepare_demo(*, seed: int, chain: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,8 @@ def spec(name: str, target: Callable[..., None], folder: Path) -> ProcessSpec:
 
 
 def _supervise(scenario: str, folder: Path) -> None:
-    valkey = EmbeddedValkey.in_private_folder(folder / "valkey")
+    private = Path(tempfile.mkdtemp(prefix="gd-private-"))
+    valkey = EmbeddedValkey(socket=private / "valkey.sock", data=folder / "valkey")
     note(str(folder), "supervisor")
     (folder / "socket").write_text(str(valkey.socket))
     leftovers = (valkey.socket.parent,)

@@ -18,7 +18,8 @@ import psutil
 import pytest
 
 from config.core.supervision.desk import listen
-from config.core.supervision.valkey import LONGEST_SOCKET_PATH, EmbeddedValkey
+from config.core.supervision.environment import embedded_valkey, prepare_environment
+from config.core.supervision.valkey import LONGEST_SOCKET_PATH
 from config.core.supervisor import SupervisionError
 from tests.core.supervised import HERE
 from tests.servers.valkey import RunningValkey
@@ -186,17 +187,33 @@ def test_taken_port_is_said_in_one_line() -> None:
             listen("127.0.0.1", port)
 
 
-def test_embedded_valkey_is_private_and_never_evicts(tmp_path: Path) -> None:
-    server = EmbeddedValkey.in_private_folder(tmp_path / "data")
-    folder = server.socket.parent
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert len(str(server.socket)) <= LONGEST_SOCKET_PATH
-    options = " ".join(server.command())
-    assert "--maxmemory-policy noeviction" in options
-    assert "--appendonly yes" in options
-    running = RunningValkey(server.socket)
-    try:
+def test_embedded_valkey_is_private_and_never_evicts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    with monkeypatch.context() as patched:
+        patched.setattr(tempfile, "tempdir", str(tmp_path / ("long" * 30)))
+        prepare_environment({})
+    with embedded_valkey(tmp_path) as server:
+        assert server is not None
+        folder = server.socket.parent
+        assert server.url() == os.environ["REDIS_URL"]
+        assert len(str(server.socket)) <= LONGEST_SOCKET_PATH
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        options = " ".join(server.command())
+        assert "--maxmemory-policy noeviction" in options
+        assert "--appendonly yes" in options
+        running = RunningValkey(server.socket)
         assert stat.S_IMODE(server.socket.stat().st_mode) == 0o700
-    finally:
         running.stop()
-        shutil.rmtree(folder)
+    assert not folder.exists()
+
+
+def test_configured_redis_is_used_and_none_is_embedded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {"REDIS_URL": "redis://configured:6379/0"})
+    prepare_environment({})
+    assert os.environ["REDIS_URL"] == "redis://configured:6379/0"
+    with embedded_valkey(tmp_path) as server:
+        assert server is None

@@ -1,21 +1,20 @@
-"""What is decided before Django loads, because its settings are read once.
+"""What is decided before Django loads, because settings are read once: for ``manage.py``.
 
-A command decides where the embedded Valkey listens and which ports are used, puts that into the
-environment and starts itself anew with it.
+Standard library only. Everything goes into the environment, which every process inherits.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import socket
-import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from config.core.supervision.lifeline import remove
-from config.core.supervision.valkey import EmbeddedValkey
+from config.core.supervision.valkey import LONGEST_SOCKET_PATH, EmbeddedValkey
 
 PREPARED = "GREEKDESK_PREPARED"
 VALKEY_SOCKET = "GREEKDESK_VALKEY_SOCKET"
@@ -24,19 +23,26 @@ ONE_THREAD = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "
 
 
 def is_prepared() -> bool:
-    """Whether this process was started anew with everything decided."""
+    """Whether this process was started by ``manage.py``, with everything decided."""
     return bool(os.environ.get(PREPARED))
 
 
-def start_anew(environment: Mapping[str, str], *, data: Path) -> NoReturn:
-    """Run the same command line again in the prepared environment."""
-    prepared = dict(os.environ) | dict(environment) | dict.fromkeys(ONE_THREAD, "1")
-    prepared[PREPARED] = "1"
-    if not prepared.get("REDIS_URL"):
-        valkey = EmbeddedValkey.in_private_folder(data / "valkey")
-        prepared |= {VALKEY_SOCKET: str(valkey.socket), "REDIS_URL": valkey.url()}
-    sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *sys.argv], prepared)  # noqa: S606
+def prepare_environment(environment: Mapping[str, str]) -> None:
+    """Set what a supervised desk needs; without a ``REDIS_URL``, where its Valkey will listen."""
+    os.environ.update(environment)
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    os.environ[PREPARED] = "1"
+    if not os.environ.get("REDIS_URL"):
+        path = _new_socket_path()
+        os.environ[VALKEY_SOCKET] = str(path)
+        os.environ["REDIS_URL"] = EmbeddedValkey(socket=path, data=path.parent).url()
+
+
+def _new_socket_path() -> Path:
+    """A path in a folder that does not exist yet, short enough for a unix socket."""
+    name = f"greekdesk-{secrets.token_hex(6)}/valkey.sock"
+    path = Path(tempfile.gettempdir()) / name
+    return path if len(str(path)) <= LONGEST_SOCKET_PATH else Path("/tmp") / name  # noqa: S108
 
 
 def free_port() -> int:
@@ -54,6 +60,8 @@ def embedded_valkey(data: Path) -> Iterator[EmbeddedValkey | None]:
         yield None
         return
     valkey = EmbeddedValkey(socket=Path(path), data=data / "valkey")
+    # Ours alone: somebody else's folder of that name is an error, not a place to listen.
+    valkey.socket.parent.mkdir(mode=0o700)
     try:
         yield valkey
     finally:

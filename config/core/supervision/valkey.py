@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import sys
-import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,15 +33,6 @@ class EmbeddedValkey:
 
     socket: Path
     data: Path
-
-    @classmethod
-    def in_private_folder(cls, data: Path) -> EmbeddedValkey:
-        """A server whose socket lies in a new folder of mode 700 with a short path."""
-        folder = tempfile.mkdtemp(prefix="greekdesk-")
-        if len(folder) + len("/valkey.sock") > LONGEST_SOCKET_PATH:
-            Path(folder).rmdir()
-            folder = tempfile.mkdtemp(prefix="greekdesk-", dir="/tmp")
-        return cls(socket=Path(folder) / "valkey.sock", data=data)
 
     def url(self, database: int = 0) -> str:
         return f"unix://{self.socket}?db={database}"

@@ -8,16 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.module_loading import import_string
 
 from config.core.errors import ApplicationError
 from config.core.supervision.desk import TARGETS, Desk, serve
-from config.core.supervision.environment import free_port, is_prepared, start_anew
+from config.core.supervision.environment import is_prepared
 from config.core.supervision.processes import ProcessSpec
-from portfolio.services.demo import DEMO_NAME, DEMO_PASSWORD, provider_environment
-
-HOST = "127.0.0.1"
-SANDBOX_PORT = "GREEKDESK_SANDBOX_PORT"
+from portfolio.launch import LOOPBACK, SANDBOX_PORT
+from portfolio.services.demo import DEMO_NAME, DEMO_PASSWORD, recorded_clock
 
 
 class Command(BaseCommand):
@@ -36,57 +33,42 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not is_prepared():
-            environment, data = self._environment(options)
-            start_anew(environment, data=data)
-        code = serve(self._desk(options))
+            raise CommandError("start it as `manage.py demo`: it decides before Django loads.")
+        chain = options["chain"].expanduser().resolve() if options["chain"] else None
+        if chain:
+            self._stop_the_clock(chain)
+        code = serve(self._desk(port=options["port"], seed=options["seed"], chain=chain))
         if code:
             raise SystemExit(code)
 
-    def _environment(self, options: dict[str, Any]) -> tuple[dict[str, str], Path]:
-        """What the settings of every process depend on, and the folder of the demo's data."""
-        # Apart from the real desk's: the demo's log-in is known to everyone.
-        data = Path(os.environ.get("VAR_DIR") or settings.VAR_DIR / "demo")
-        sandbox_port = free_port()
-        origins = f"http://{HOST}:{options['port']},http://localhost:{options['port']}"
-        environment = {
-            "VAR_DIR": str(data),
-            "DEMO": "1",
-            "MARKET_CLOCK": self._market_clock(options["chain"]),
-            "WEBSOCKET_ORIGINS": origins,
-            SANDBOX_PORT: str(sandbox_port),
-        }
-        return environment | provider_environment(f"http://{HOST}:{sandbox_port}"), data
-
-    def _market_clock(self, chain: Path | None) -> str:
-        """The instant at which a recorded chain's clock stands, or nothing."""
-        if chain is None:
-            return ""
+    def _stop_the_clock(self, chain: Path) -> None:
+        """Set the market clock of every process to the instant at which the chain was recorded."""
         try:
-            market = import_string("config.core.sandbox.server.open_market")(chain=chain)
+            settings.MARKET_CLOCK = recorded_clock(chain)
         except ApplicationError as error:
             raise CommandError(error.message) from error
-        return str(market.now().isoformat())
+        os.environ["MARKET_CLOCK"] = settings.MARKET_CLOCK
 
-    def _desk(self, options: dict[str, Any]) -> Desk:
-        chain = str(options["chain"].resolve()) if options["chain"] else ""
-        sandbox = ["sandbox", "--port", os.environ[SANDBOX_PORT], "--seed", str(options["seed"])]
+    def _desk(self, *, port: int, seed: int, chain: Path | None) -> Desk:
+        sandbox = ["sandbox", "--port", os.environ[SANDBOX_PORT], "--seed", str(seed)]
         if chain:
-            sandbox += ["--chain", chain]
+            sandbox += ["--chain", str(chain)]
         server = ProcessSpec(
             name="sandbox", target=f"{TARGETS}:run_command", options={"arguments": sandbox}
         )
-        seeding = {"seed": options["seed"], "chain": chain}
+        seeding = {"seed": seed, "chain": str(chain or "")}
+        data = Path(settings.VAR_DIR)
         return Desk(
-            data=Path(settings.VAR_DIR),
-            host=HOST,
-            port=options["port"],
+            data=data,
+            host=LOOPBACK,
+            port=port,
             before=(server,),
             steps=(("portfolio.services.demo.prepare_demo", seeding),),
             ready_lines=(
                 "",
-                f"  Greekdesk  http://{HOST}:{options['port']}",
+                f"  Greekdesk  http://{LOOPBACK}:{port}",
                 f"  Log in as  {DEMO_NAME} / {DEMO_PASSWORD}   (simulated accounts)",
-                f"  Logs       {Path(settings.VAR_DIR) / 'logs'}",
+                f"  Logs       {data / 'logs'}",
                 "  Ctrl-C stops everything.",
                 "",
             ),

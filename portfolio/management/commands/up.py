@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.core.process_role import WEB
 from config.core.supervision.desk import ROLES, Desk, serve
-from config.core.supervision.environment import is_prepared, start_anew
+from config.core.supervision.environment import VALKEY_SOCKET, is_prepared
 
 
 class Command(BaseCommand):
@@ -34,42 +34,29 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not is_prepared():
+            raise CommandError("start it as `manage.py up`: it decides before Django loads.")
         if settings.DEMO:
             raise CommandError("DEMO has a known log-in: use `manage.py demo`, on loopback.")
         if options["web_processes"] < 1:
             raise CommandError("--web-processes: at least 1.")
-        if options["only"] and not (settings.DATABASE_URL and os.environ.get("REDIS_URL")):
+        roles = tuple(options["only"] or ROLES)
+        if options["only"] and (os.environ.get(VALKEY_SOCKET) or not settings.DATABASE_URL):
             raise CommandError("--only: processes apart need a DATABASE_URL and a REDIS_URL.")
-        if not is_prepared():
-            start_anew({"WEBSOCKET_ORIGINS": ",".join(self._origins(options))}, data=self._data())
-        hosts = [host for host in settings.ALLOWED_HOSTS if not host.startswith((".", "*"))]
+        host, port = options["host"], options["port"]
+        names = [name for name in settings.ALLOWED_HOSTS if not name.startswith((".", "*"))]
         code = serve(
             Desk(
-                data=self._data(),
-                host=options["host"],
-                port=options["port"],
+                data=Path(settings.VAR_DIR),
+                host=host,
+                port=port,
                 web_processes=options["web_processes"],
-                roles=tuple(options["only"] or ROLES),
+                roles=roles,
                 migrate=not options["only"],
-                health_host=hosts[0] if hosts else options["host"],
+                health_host=names[0] if names else host,
                 echo=True,
-                ready_lines=self._ready_lines(options),
+                ready_lines=(f"  Greekdesk  http://{host}:{port}",) if WEB in roles else (),
             )
         )
         if code:
             raise SystemExit(code)
-
-    def _data(self) -> Path:
-        return Path(settings.VAR_DIR)
-
-    def _ready_lines(self, options: dict[str, Any]) -> tuple[str, ...]:
-        if options["only"] and WEB not in options["only"]:
-            return ()
-        return (f"  Greekdesk  http://{options['host']}:{options['port']}",)
-
-    def _origins(self, options: dict[str, Any]) -> list[str]:
-        """Where websockets may come from: as configured, else the address served here."""
-        port = options["port"]
-        return settings.WEBSOCKET_ORIGINS or [
-            f"http://{host}:{port}" for host in ("127.0.0.1", "localhost")
-        ]

@@ -1,0 +1,50 @@
+"""What ``manage.py demo`` and ``manage.py up`` decide before Django loads. No Django in here."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from config.core.supervision.environment import free_port, prepare_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = "127.0.0.1"
+SANDBOX_PORT = "GREEKDESK_SANDBOX_PORT"
+
+
+def prepare_demo_environment(arguments: Sequence[str]) -> None:
+    """Point the adapters at the sandbox; keep the demo's data apart from a real desk's."""
+    sandbox_port = free_port()
+    sandbox_url = f"http://{LOOPBACK}:{sandbox_port}"
+    prepare_environment(
+        {
+            "DEMO": "1",
+            "VAR_DIR": os.environ.get("VAR_DIR") or str(ROOT / "var" / "demo"),
+            "WEBSOCKET_ORIGINS": ",".join(_origins(arguments)),
+            SANDBOX_PORT: str(sandbox_port),
+            "IBKR_PORTAL_URL": f"{sandbox_url}/ibkr_portal/v1/api",
+            "TASTYTRADE_URL": f"{sandbox_url}/tastytrade",
+            "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",
+            "TASTYTRADE_REFRESH_TOKEN": "simulated-refresh-token",
+        }
+    )
+
+
+def prepare_up_environment(arguments: Sequence[str]) -> None:
+    """A real desk: as configured; websockets from the address served here if nothing is said."""
+    if os.environ.get("WEBSOCKET_ORIGINS") or os.environ.get("CSRF_TRUSTED_ORIGINS"):
+        prepare_environment({})
+    else:
+        prepare_environment({"WEBSOCKET_ORIGINS": ",".join(_origins(arguments))})
+
+
+PREPARATIONS = {"demo": prepare_demo_environment, "up": prepare_up_environment}
+
+
+def _origins(arguments: Sequence[str]) -> list[str]:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--port", default="8000")
+    port = parser.parse_known_args(arguments)[0].port
+    return [f"http://{host}:{port}" for host in (LOOPBACK, "localhost")]
