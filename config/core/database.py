@@ -16,11 +16,13 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.utils import InterfaceError, OperationalError
 
 from config.core.errors import DatabaseUnavailable
+from config.core.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 
 # The server answers: the query waited too long or the file is busy. Not a reason to stop asking.
 _BUSY = ("locked", "busy", "timeout", "deadlock", "could not serialize", "canceling statement")
+_PROBE_SECONDS = 0.5
 _BUSY_STATES = ("40", "55", "57014")
 
 
@@ -34,15 +36,18 @@ class DatabaseBreaker:
         self._failed = 0
         self._open_until = 0.0
 
-    def check(self) -> None:
-        """Raise ``DatabaseUnavailable`` while open. After the cool-down one caller gets through."""
+    def check(self) -> bool:
+        """Raise ``DatabaseUnavailable`` while open. ``True``: cooled down, the caller probes."""
+        if self._failed < self.failures:
+            return False
         moment = time.monotonic()
         with self._lock:
             if self._failed < self.failures:
-                return
+                return False
             if moment < self._open_until:
                 raise DatabaseUnavailable("The database is not reachable; it is asked again soon.")
             self._open_until = moment + self.cool_down
+            return True
 
     def record_success(self) -> None:
         if self._failed:
@@ -61,12 +66,13 @@ class DatabaseBreaker:
             return self._failed >= self.failures and time.monotonic() < self._open_until
 
 
-_breaker = DatabaseBreaker()
+_breakers: ProcessCopies[DatabaseBreaker] = ProcessCopies(DatabaseBreaker)
 
 
 def database_breaker() -> DatabaseBreaker:
     """The breaker of this process."""
-    return _breaker
+    with _breakers.lock:
+        return _breakers.get("database")
 
 
 @contextmanager
@@ -77,22 +83,48 @@ def database_guard(alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     error when the connection is lost or the database is too busy. Errors of the query itself
     (constraints, SQL) pass through.
     """
-    _breaker.check()
+    breaker = database_breaker()
+    breaker.check()
     try:
         yield
     except (OperationalError, InterfaceError) as error:
-        if _is_busy(error):
-            _breaker.record_success()
-            raise DatabaseUnavailable("The database is too busy to answer now.") from error
-        _breaker.record_failure()
-        _drop_connection(alias)
-        logger.warning("database.connection_lost", reason=type(error).__name__)
-        raise DatabaseUnavailable("The database is not reachable.") from error
+        raise database_unavailable(error, alias) from error
     except Exception:
         # It answered, with an error of the query or of the code around it.
-        _breaker.record_success()
+        breaker.record_success()
         raise
-    _breaker.record_success()
+    breaker.record_success()
+
+
+def database_unavailable(
+    error: OperationalError | InterfaceError, alias: str = DEFAULT_DB_ALIAS
+) -> DatabaseUnavailable:
+    """What the caller may be told about a driver's error, which is counted here.
+
+    A lost connection counts as a failure, a busy database does not.
+    """
+    if _is_busy(error):
+        database_breaker().record_success()
+        logger.warning("database.busy", reason=type(error).__name__)
+        return DatabaseUnavailable("The database is too busy to answer now.")
+    database_breaker().record_failure()
+    _drop_connection(alias)
+    logger.warning("database.connection_lost", reason=type(error).__name__)
+    return DatabaseUnavailable("The database is not reachable.")
+
+
+def ensure_database() -> None:
+    """Before work that needs the database: ``DatabaseUnavailable`` at once while it is gone.
+
+    Costs nothing while the breaker is closed. After the cool-down one caller probes, briefly.
+    """
+    breaker = database_breaker()
+    if not breaker.check():
+        return
+    if (problem := probe_database(wait_up_to=_PROBE_SECONDS)) is not None:
+        breaker.record_failure()
+        raise DatabaseUnavailable(problem)
+    breaker.record_success()
 
 
 def _is_busy(error: Exception) -> bool:

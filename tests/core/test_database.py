@@ -5,18 +5,29 @@ import time
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import InterfaceError, OperationalError
+from django.test import Client
 
 from config.core import database
-from config.core.database import DatabaseBreaker, database_guard, probe_database
+from config.core.database import (
+    DatabaseBreaker,
+    database_breaker,
+    database_guard,
+    ensure_database,
+    probe_database,
+)
 from config.core.errors import DatabaseUnavailable
+from config.core.process_copies import ProcessCopies
+
+pytestmark = pytest.mark.urls("tests.core.urls")
 
 
 @pytest.fixture(autouse=True)
 def breaker(monkeypatch: pytest.MonkeyPatch) -> DatabaseBreaker:
-    breaker = DatabaseBreaker(failures=3, cool_down=0.05)
-    monkeypatch.setattr(database, "_breaker", breaker)
-    return breaker
+    copies = ProcessCopies(lambda: DatabaseBreaker(failures=3, cool_down=0.05))
+    monkeypatch.setattr(database, "_breakers", copies)
+    return database_breaker()
 
 
 def _lose(times: int = 1, error: Exception | None = None) -> None:
@@ -128,6 +139,41 @@ def test_message_holds_nothing_of_the_driver() -> None:
     assert lost.value.message == "The database is not reachable."
 
 
+# --- Before work ------------------------------------------------------------------------------
+@pytest.mark.django_db
+def test_requests_are_refused_at_once_while_open_and_served_after_a_good_probe(
+    breaker: DatabaseBreaker,
+) -> None:
+    client = Client()
+    assert client.get("/api/rows/1").status_code == 200
+    _lose(3)
+    refused = client.get("/api/rows/1")
+    assert (refused.status_code, refused["Retry-After"]) == (503, "2")
+    assert refused.json()["error"]["code"] == "database_unavailable"
+    assert client.get("/pages/missing").status_code == 503
+    assert client.get("/health").status_code == 200
+    time.sleep(0.06)
+    assert client.get("/api/rows/1").status_code == 200
+    assert not breaker.is_open
+
+
+def test_bad_probe_keeps_it_open(breaker: DatabaseBreaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    _lose(3)
+    monkeypatch.setattr(database, "probe_database", lambda wait_up_to: f"no answer in {wait_up_to}")
+    time.sleep(0.06)
+    with pytest.raises(DatabaseUnavailable, match="no answer"):
+        ensure_database()
+    assert breaker.is_open
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/api/errors/driver", "/pages/driver"])
+def test_lost_connections_of_views_open_the_breaker(breaker: DatabaseBreaker, address: str) -> None:
+    for _ in range(3):
+        assert Client().get(address).status_code == 503
+    assert breaker.is_open
+
+
 # --- Probe ------------------------------------------------------------------------------------
 @pytest.mark.django_db
 def test_probe_finds_an_answering_database_well() -> None:
@@ -167,5 +213,5 @@ def test_probe_of_an_unreachable_database_names_the_kind_only(
     def refuse(_: object) -> None:
         raise OperationalError("connection refused password=hunter2")
 
-    monkeypatch.setattr(database.connections["default"].__class__, "cursor", refuse)
+    monkeypatch.setattr(BaseDatabaseWrapper, "cursor", refuse)
     assert probe_database() == "The database is not reachable (OperationalError)."

@@ -9,7 +9,7 @@ from prometheus_client import REGISTRY
 
 pytestmark = [pytest.mark.urls("tests.core.urls"), pytest.mark.django_db]
 
-ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
+ELSEWHERE: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.7"}
 
 
 def _count(method: str, route: str, status: str) -> float:

@@ -40,8 +40,10 @@ def test_hanging_redis_is_cheap_for_pipelines_too(own_valkey: OwnValkey) -> None
     own_valkey.pause()
     started = time.monotonic()
     for _ in range(10):
+        pipeline = redis_client().pipeline()
+        pipeline.set("a", "1")
         with pytest.raises(RedisError):
-            redis_client().pipeline().set("a", "1").execute()
+            pipeline.execute()
     assert time.monotonic() - started < 1.0
 
 

@@ -100,7 +100,7 @@ class SyncView(APIView):
     @idempotent
     def post(self, request: Request) -> Response:
         calls.append(request.body)
-        wanted = request.data.get("answer", "accepted")
+        wanted = dict(request.data).get("answer", "accepted")
         if wanted == "error":
             raise Conflict("Not now.")
         status = 503 if wanted == "unavailable" else 202

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import structlog
 from django.core.exceptions import PermissionDenied
 from django.db.utils import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -18,12 +17,13 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from config.core.database import database_unavailable, ensure_database
 from config.core.errors import ApplicationError, DatabaseUnavailable, RateLimitedError
-
-logger = structlog.get_logger(__name__)
 
 #: Addresses whose callers are programs: their errors are JSON, whatever goes wrong.
 MACHINE_PATHS = ("/api", "/market/data", "/health", "/metrics")
+#: What answers without the database, and says whether it is there.
+WITHOUT_DATABASE = frozenset({"/health", "/metrics"})
 
 _NOT_FOUND = "There is nothing here, or it is not yours."
 _UNEXPECTED = "Something went wrong here. It is logged under the request id."
@@ -52,8 +52,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     request = context.get("request")
     http_request = getattr(request, "_request", request)
     if isinstance(error, OperationalError | InterfaceError):
-        logger.warning("database.unavailable", reason=type(error).__name__)
-        error = DatabaseUnavailable("The database cannot answer now.")
+        error = database_unavailable(error)
     if isinstance(error, ApplicationError):
         set_rollback()
         return Response(
@@ -152,33 +151,42 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 class ApplicationErrorMiddleware:
-    """Turns an ``ApplicationError`` that a page's view lets through into its answer."""
+    """Turns an ``ApplicationError`` that a page's view lets through into its answer.
+
+    While the database is gone no request waits for it, except the question whether it is.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path not in WITHOUT_DATABASE:
+            try:
+                ensure_database()
+            except DatabaseUnavailable as error:
+                return _answer(request, error)
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, OperationalError | InterfaceError):
-            logger.warning("database.unavailable", reason=type(error).__name__)
-            error = DatabaseUnavailable("The database cannot answer now.")
-        if not isinstance(error, ApplicationError):
-            return None
-        if is_for_a_machine(request):
-            response: HttpResponse = _json(
-                request, error.status, error.code, error.message, fields=error.fields
-            )
-        elif error.status == 404:
-            response = defaults.page_not_found(request, error)
-        elif error.status == 403:
-            response = defaults.permission_denied(request, error)
-        else:
-            response = _page(request, error)
-        for name, value in _headers_of(error).items():
-            response[name] = value
-        return response
+            error = database_unavailable(error)
+        return _answer(request, error) if isinstance(error, ApplicationError) else None
+
+
+def _answer(request: HttpRequest, error: ApplicationError) -> HttpResponse:
+    if is_for_a_machine(request):
+        response: HttpResponse = _json(
+            request, error.status, error.code, error.message, fields=error.fields
+        )
+    elif error.status == 404:
+        response = defaults.page_not_found(request, error)
+    elif error.status == 403:
+        response = defaults.permission_denied(request, error)
+    else:
+        response = _page(request, error)
+    for name, value in _headers_of(error).items():
+        response[name] = value
+    return response
 
 
 def _page(request: HttpRequest, error: ApplicationError) -> HttpResponse:
