@@ -196,6 +196,8 @@ class RecordedEngine:
         years = np.maximum(self._expires_at - self._as_of, 0.0) / SECONDS_A_YEAR
         common = (chain.spot, self._strike, years, RATE, self._yield)
         implied = implied_volatility(self._value, *common, self._is_call)
+        forward = chain.spot * np.exp((RATE - self._yield) * years)
+        implied = self._out_of_the_money(implied, forward)
         implied = np.where(np.isnan(implied), self._numbers["implied_volatility"], implied)
         self._volatility = np.where(years > 0.0, np.nan_to_num(implied), 0.0)
         self._model_value = black_scholes.price(*common, self._volatility, self._is_call)
@@ -209,6 +211,25 @@ class RecordedEngine:
         near &= years > 7.0 / 365.0
         usable = self._volatility[near]
         self._typical_volatility = float(np.median(usable)) if usable.size else 0.25
+
+    def _out_of_the_money(self, implied: Floats, forward: Floats) -> Floats:
+        """Volatilities in which an option in the money has its out-of-the-money partner's.
+
+        In the money, quotes are wide and hold early exercise; both sides share one volatility.
+        """
+        out = np.where(self._is_call, self._strike >= forward, self._strike <= forward)
+        rows = {
+            (contract.root, contract.expiry, contract.strike, contract.right): row
+            for row, contract in enumerate(self._contracts)
+        }
+        result = implied.copy()
+        for row in np.flatnonzero(~out).tolist():
+            contract = self._contracts[row]
+            other = Right.PUT if contract.right is Right.CALL else Right.CALL
+            partner = rows.get((contract.root, contract.expiry, contract.strike, other))
+            if partner is not None and not np.isnan(implied[partner]):
+                result[row] = implied[partner]
+        return result
 
     def _parity_yields(self) -> Floats:
         """Dividend yield per row such that spot grows to its expiry's parity forward.

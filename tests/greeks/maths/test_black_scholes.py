@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-import QuantLib as ql
+import QuantLib
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,20 +25,24 @@ def quantlib(
     strike: float, days: int, rate: float, dividend_yield: float, volatility: float, is_call: bool
 ) -> list[float]:
     """price, delta, gamma, theta a day, vega and rho a point by QuantLib."""
-    today = ql.Date(1, 6, 2026)
-    ql.Settings.instance().evaluationDate = today
-    count, calendar = ql.Actual365Fixed(), ql.NullCalendar()
-    process = ql.BlackScholesMertonProcess(
-        ql.QuoteHandle(ql.SimpleQuote(SPOT)),
-        ql.YieldTermStructureHandle(ql.FlatForward(today, dividend_yield, count)),
-        ql.YieldTermStructureHandle(ql.FlatForward(today, rate, count)),
-        ql.BlackVolTermStructureHandle(ql.BlackConstantVol(today, calendar, volatility, count)),
+    today = QuantLib.Date(1, 6, 2026)
+    QuantLib.Settings.instance().evaluationDate = today
+    count, calendar = QuantLib.Actual365Fixed(), QuantLib.NullCalendar()
+    process = QuantLib.BlackScholesMertonProcess(
+        QuantLib.QuoteHandle(QuantLib.SimpleQuote(SPOT)),
+        QuantLib.YieldTermStructureHandle(QuantLib.FlatForward(today, dividend_yield, count)),
+        QuantLib.YieldTermStructureHandle(QuantLib.FlatForward(today, rate, count)),
+        QuantLib.BlackVolTermStructureHandle(
+            QuantLib.BlackConstantVol(today, calendar, volatility, count)
+        ),
     )
-    option = ql.VanillaOption(
-        ql.PlainVanillaPayoff(ql.Option.Call if is_call else ql.Option.Put, strike),
-        ql.EuropeanExercise(today + days),
+    option = QuantLib.VanillaOption(
+        QuantLib.PlainVanillaPayoff(
+            QuantLib.Option.Call if is_call else QuantLib.Option.Put, strike
+        ),
+        QuantLib.EuropeanExercise(today + days),
     )
-    option.setPricingEngine(ql.AnalyticEuropeanEngine(process))
+    option.setPricingEngine(QuantLib.AnalyticEuropeanEngine(process))
     return [
         option.NPV(),
         option.delta(),

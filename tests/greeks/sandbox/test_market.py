@@ -111,7 +111,7 @@ def test_underlyings_are_correlated_as_their_factors_say() -> None:
     days = START.timestamp() - 86_400.0 * np.arange(400.0)
     moves = np.diff(np.log(market.values(contracts, days)))
     correlation = np.corrcoef(moves)
-    spy, qqq, nvda, nifty, bank, vix = correlation
+    spy, _, _, nifty, _, _ = correlation
     assert spy[1] > 0.75
     assert spy[2] > 0.35
     assert nifty[4] > 0.75
