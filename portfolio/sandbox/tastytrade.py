@@ -55,7 +55,7 @@ SYMBOLS_A_REQUEST: Final = 100
 TRANSACTIONS_A_PAGE: Final = 250
 ORDERS_A_PAGE: Final = 10
 #: Without a start the vendor answers for this long back.
-HISTORY: Final = timedelta(days=365)
+HISTORY: Final = timedelta(days=90)
 
 # Starlette runs them in threads.
 Handler = Callable[[Request], Response]

@@ -57,9 +57,9 @@ def _market_data(quote: SimulatedQuote) -> Payload:
     depth = (quote.open_interest or quote.volume or 0) % 90 + 1
     prices: dict[str, float | None] = {
         "bid": quote.bid,
-        "bid-size": None if quote.bid is None else depth,
+        "bid-size": 0 if quote.bid is None else depth,
         "ask": quote.ask,
-        "ask-size": None if quote.ask is None else 91 - depth,
+        "ask-size": 0 if quote.ask is None else 91 - depth,
         "mid": None if quote.bid is None or quote.ask is None else (quote.bid + quote.ask) / 2,
         "mark": quote.mark,
         "last": quote.last,

@@ -31,12 +31,12 @@ class LogIns:
         self._tokens: dict[str, float] = {}
         self._refused = 0
         self._blocked_until = 0.0
-        self.granted = 0
 
-    def expire_tokens(self) -> None:
-        """Every token handed out so far is refused from now on."""
+    def forget(self) -> None:
+        """Refuse every token handed out so far; forget refused log-ins and lift the block."""
         with self._lock:
             self._tokens.clear()
+            self._refused, self._blocked_until = 0, 0.0
 
     def refusal(self, request: Request, *, needs_token: bool = True) -> Response | None:
         """The answer to a request that may not pass, or ``None``."""
@@ -66,7 +66,6 @@ class LogIns:
         token = secrets.token_urlsafe(24)
         with self._lock:
             self._refused = 0
-            self.granted += 1
             self._tokens[token] = time.monotonic() + TOKEN_SECONDS
         return JSONResponse(
             {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS}

@@ -211,7 +211,7 @@ def test_token_expired_at_the_vendor_and_one_renewal_goes_unnoticed(
     sandbox: Sandbox, adapter: TastytradeAdapter
 ) -> None:
     adapter.fetch_accounts()
-    sandbox.applications["tastytrade"].state.log_ins.expire_tokens()
+    sandbox.applications["tastytrade"].state.log_ins.forget()
     assert adapter.fetch_accounts().items
     assert log_ins(sandbox) == 2
 
@@ -220,7 +220,7 @@ def test_fifty_callers_with_an_expired_token_and_one_renewal(
     sandbox: Sandbox, adapter: TastytradeAdapter
 ) -> None:
     adapter.fetch_accounts()
-    sandbox.applications["tastytrade"].state.log_ins.expire_tokens()
+    sandbox.applications["tastytrade"].state.log_ins.forget()
     with ThreadPoolExecutor(50) as threads:
         answers = list(threads.map(lambda _: adapter.fetch_accounts(), range(50)))
     assert all(len(answer.items) == 1 for answer in answers)
