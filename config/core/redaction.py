@@ -25,7 +25,8 @@ _HARMLESS_KEY = re.compile(
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(Bearer|Basic|Token)\s+[\w+/.~=-]{6,}", re.IGNORECASE), r"\1 [redacted]"),
-    # JSON Web Tokens, wherever they stand.
+    # Personal API tokens (auth_tokens.digests) and JSON Web Tokens, wherever they stand.
+    (re.compile(r"\bgd_[A-Za-z0-9_-]{20,}"), REDACTED),
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
     (re.compile(r"otpauth://\S+", re.IGNORECASE), REDACTED),
     # Name and value: JSON (also inside a string), query strings, form bodies, reprs.
@@ -41,6 +42,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Passwords in addresses.
     (re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),
 )
+_NO_PATTERN = re.compile(r"[\w/-]*", re.ASCII)
 _SHORTEST_LITERAL = 6
 
 
@@ -54,6 +56,9 @@ def redact_text(text: str, *, also: Iterable[str] = ()) -> str:
     for secret in (*_secrets_of_settings(), *also):
         if len(secret) >= _SHORTEST_LITERAL and secret in text:
             text = text.replace(secret, REDACTED)
+    # Most values of an event are one plain word, which no pattern can match.
+    if _NO_PATTERN.fullmatch(text):
+        return text
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text

@@ -28,6 +28,7 @@ from auth_tokens.services.api_tokens import (
 )
 from config.core.clock import now
 from config.core.errors import Conflict, InvalidInput, NotFound
+from config.core.redaction import redact_text
 from portfolio.models import SyncRun
 from tests.factories import AccountFactory, UserFactory
 
@@ -361,3 +362,9 @@ def test_token_text_is_nowhere_but_in_the_one_answer(
     assert secret not in dump.getvalue()
     logged = caplog.text + "".join(capfd.readouterr())
     assert secret not in logged
+
+
+def test_token_text_is_redacted_wherever_it_stands(issued: IssuedToken) -> None:
+    for text in (f"sent {issued.text} to it", f"?q={issued.text}&x=1", f"[{issued.text!r}]"):
+        assert issued.text[12:] not in redact_text(text)
+    assert issued.token.prefix in redact_text(f"revoked {issued.token.prefix}…")
