@@ -79,8 +79,8 @@ def claim_due_accounts() -> list[str]:
     """Accounts whose slot has come, each given to exactly one caller. Writes the next slot.
 
     Two clocks that look at the same moment get each account once: the slot that was read must
-    still stand when the next one is written. A slot that lies further ahead than one interval
-    was written by a clock that ran ahead, and counts as due.
+    still stand when the next one is written. A slot that lies more than two intervals ahead was
+    written before the clock was set back, and counts as due.
     """
     if not settings.USE_PERSISTENT_CACHE:
         return []
@@ -90,7 +90,7 @@ def claim_due_accounts() -> list[str]:
         "pk", "next_sync_at", "sync_seconds"
     ):
         interval = timedelta(seconds=seconds)
-        if slot is not None and at < slot <= at + interval:
+        if slot is not None and at < slot <= at + 2 * interval:
             continue
         following = slot + interval if slot is not None and slot <= at < slot + interval else None
         updated = Account.objects.filter(pk=account_id, next_sync_at=slot).update(
