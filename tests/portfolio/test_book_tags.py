@@ -1,0 +1,121 @@
+"""How the positions of a body are laid out for the page's table."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.template.loader import render_to_string
+
+from portfolio.templatetags.book import (
+    blank_position,
+    position_groups,
+    shown_position,
+    sort_key,
+)
+
+
+def position(**changes: Any) -> dict[str, Any]:
+    return (
+        blank_position()[0]
+        | {
+            "id": "1",
+            "account_id": "DU1000001",
+            "symbol": "AAPL  251219C00230000",
+            "instrument_type": "option",
+            "underlying": "AAPL",
+            "expiry": date(2025, 12, 19),
+            "strike": Decimal(230),
+            "right": "C",
+            "dte": 29,
+            "quantity": Decimal(-5),
+            "multiplier": Decimal(100),
+            "currency": "USD",
+            "price": Decimal("5.2"),
+            "price_as_of": datetime(2025, 11, 20, 15, tzinfo=UTC),
+            "delta": 0.5213,
+            "gamma": 0.0142,
+            "theta": -0.21,
+            "vega": 0.33,
+            "greeks_source": "ibkr",
+        }
+        | changes
+    )
+
+
+def body(*positions: dict[str, Any], by_underlying: Any = ()) -> dict[str, Any]:
+    return {"positions": list(positions), "totals": {"by_underlying": list(by_underlying)}}
+
+
+def test_leg_greeks_are_signed_and_multiplied() -> None:
+    row = shown_position(position())
+    assert row["leg_delta"] == pytest.approx(-260.65)
+    assert row["leg_gamma"] == pytest.approx(-7.1)
+    assert row["leg_theta"] == pytest.approx(105.0)
+    assert row["leg_vega"] == pytest.approx(-165.0)
+
+
+@pytest.mark.parametrize("field", ["delta", "quantity", "multiplier"])
+def test_a_missing_factor_leaves_the_leg_greek_missing(field: str) -> None:
+    assert shown_position(position(**{field: None}))["leg_delta"] is None
+
+
+def test_groups_follow_the_underlying_with_shares_first() -> None:
+    share = position(
+        id="2", symbol="AAPL", instrument_type="stock", expiry=None, strike=None, right=None
+    )
+    later = position(id="3", expiry=date(2026, 1, 16))
+    other = position(id="4", underlying="SPY")
+    groups = position_groups(body(later, other, position(), share))
+    assert [group["underlying"] for group in groups] == ["AAPL", "SPY"]
+    assert [row["id"] for row in groups[0]["rows"]] == ["2", "1", "3"]
+
+
+def test_a_group_without_subtotals_shows_them_as_missing() -> None:
+    groups = position_groups(body(position()))
+    assert set(groups[0]["subtotals"].values()) == {None}
+
+
+def test_a_group_takes_the_subtotals_of_its_underlying() -> None:
+    sums = [{"underlying": "AAPL", "delta": 12.0}, {"underlying": "SPY", "delta": 1.0}]
+    groups = position_groups(body(position(), by_underlying=sums))
+    assert groups[0]["subtotals"]["delta"] == 12.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "contract", "key"),
+    [
+        ({}, "AAPL 230 C", "2025-12-19|230|C"),
+        ({"strike": Decimal("6052.5")}, "AAPL 6,052.5 C", "2025-12-19|6052.5|C"),
+        ({"right": None, "strike": None, "expiry": None, "symbol": "AAPL"}, "AAPL", "||"),
+    ],
+)
+def test_contracts_are_named_and_sorted_by_expiry_strike_and_right(
+    changes: dict[str, Any], contract: str, key: str
+) -> None:
+    row = position(**changes)
+    assert shown_position(row)["contract"] == contract
+    assert sort_key(row) == key
+
+
+def test_a_symbol_cannot_write_markup() -> None:
+    hostile = '<img src=x onerror="alert(1)">'
+    row = shown_position(
+        position(
+            symbol=hostile,
+            underlying=hostile,
+            account_id=hostile,
+            currency=hostile,
+            greeks_source=hostile,
+            instrument_type=hostile,
+            id=hostile,
+        )
+    )
+    for expiry in (row["expiry"], None):
+        html = render_to_string(
+            "portfolio/parts/position_rows.html", {"rows": [row | {"expiry": expiry}]}
+        )
+        assert "<img" not in html
+        assert "&lt;img" in html
