@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,9 @@ QUICK_SECONDS = 10.0
 QUICK_CRASHES = 3
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
-STOP_SECONDS = 4.0
+# Together below five seconds; what is cut off is given back to the queue.
+WORK_STOP_SECONDS = 3.0
+FOUNDATION_STOP_SECONDS = 1.0
 
 
 class SupervisionError(Exception):
@@ -157,22 +159,18 @@ class Supervisor:
         self._restart_due()
 
     def stop_all(self) -> None:
-        """Stop in order: what makes work, what does it, and last what the others stand on."""
+        """Stop in order: what makes work and does it, then what that stands on."""
         self._stopping = True
-        deadline = time.monotonic() + STOP_SECONDS
-        for group in self._stop_order():
+        everything = list(self.processes.values())
+        for foundation, seconds in ((False, WORK_STOP_SECONDS), (True, FOUNDATION_STOP_SECONDS)):
+            group = [p for p in everything if p.spec.foundation is foundation]
             for process in group:
                 process.end(signal.SIGTERM)
-            self._wait_for_end(group, deadline)
+            self._wait_for_end(group, time.monotonic() + seconds)
             for process in group:
                 process.end(signal.SIGKILL)
-            self._wait_for_end(group, time.monotonic() + 1.0)
+            self._wait_for_end(group, time.monotonic() + 0.5)
         self.processes.clear()
-
-    def _stop_order(self) -> Iterable[list[SupervisedProcess]]:
-        servers = [p for p in self.processes.values() if p.spec.program]
-        ours = [p for p in self.processes.values() if not p.spec.program]
-        return [ours, servers]
 
     def _wait_for_end(self, processes: list[SupervisedProcess], deadline: float) -> None:
         while time.monotonic() < deadline:

@@ -71,7 +71,9 @@ def _supervise(scenario: str, folder: Path) -> None:
     with Supervisor(data=folder, leftovers=leftovers, first_pause=0.05) as supervisor:
         note(str(folder), "guardian", supervisor._guardian.pid)
         if scenario == "desk":
-            process = supervisor.start(ProcessSpec(name="valkey", program=valkey.command()))
+            process = supervisor.start(
+                ProcessSpec(name="valkey", program=valkey.command(), foundation=True)
+            )
             note(str(folder), "valkey", process.pid)
             supervisor.wait_until(valkey.answers, seconds=10, what="valkey")
             supervisor.start(spec("worker", stay, folder))

@@ -122,7 +122,7 @@ def _start(
     valkey: EmbeddedValkey | None,
 ) -> None:
     if valkey:
-        supervisor.start(ProcessSpec(name="valkey", program=valkey.command()))
+        supervisor.start(ProcessSpec(name="valkey", program=valkey.command(), foundation=True))
     with _step("Loading"):
         _preload(PRELOADED)
     for spec in desk.before:

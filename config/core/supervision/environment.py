@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.core.supervision.lifeline import remove
+from config.core.supervision.guard import remove
 from config.core.supervision.valkey import LONGEST_SOCKET_PATH, EmbeddedValkey
 
 PREPARED = "GREEKDESK_PREPARED"
@@ -65,7 +65,7 @@ def embedded_valkey(data: Path) -> Iterator[EmbeddedValkey | None]:
     try:
         yield valkey
     finally:
-        remove((valkey.socket.parent,))
+        remove([str(valkey.socket.parent)])
 
 
 def publish_address(valkey: EmbeddedValkey, data: Path) -> None:

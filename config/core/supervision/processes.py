@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from config.core.process_role import WEB, adopt_role
-from config.core.supervision.lifeline import Guardian, die_with_parent, end_group
+from config.core.supervision.guard import end_group
+from config.core.supervision.lifeline import Guardian, die_with_parent
 
 LAST_LINES = 20
 LOG_FILE_BYTES = 2_000_000
@@ -32,7 +33,8 @@ class ProcessSpec:
 
     ``options`` are the function's keyword arguments and plain JSON values, because on systems
     without a safe fork they travel on a command line. ``inherited`` are file descriptors it keeps.
-    ``once``: it runs to its end and is not started again.
+    ``once``: it runs to its end and is not started again. ``foundation``: others stand on it, so it
+    is stopped after them.
     """
 
     name: str
@@ -41,6 +43,7 @@ class ProcessSpec:
     program: tuple[str, ...] = ()
     inherited: tuple[int, ...] = ()
     once: bool = False
+    foundation: bool = False
 
     @property
     def role(self) -> str:

@@ -54,7 +54,10 @@ class Command(BaseCommand):
         if chain:
             sandbox += ["--chain", str(chain)]
         server = ProcessSpec(
-            name="sandbox", target=f"{TARGETS}:run_command", options={"arguments": sandbox}
+            name="sandbox",
+            target=f"{TARGETS}:run_command",
+            options={"arguments": sandbox},
+            foundation=True,
         )
         seeding = {"seed": seed, "chain": str(chain or "")}
         data = Path(settings.VAR_DIR)
