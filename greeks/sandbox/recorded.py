@@ -114,10 +114,11 @@ class RecordedEngine:
     def quotes(self, contracts: Sequence[Contract], seconds: float) -> list[SimulatedQuote]:
         rows = self._select(contracts)
         numbers = {name: values[rows] for name, values in self._numbers.items()}
+        spot = self._chain.spot
         if seconds != self._as_of:
             numbers |= self._moved_numbers(rows, seconds)
-        spot = self._spot_path(np.array([seconds]))[0]
-        columns = QuoteColumns(**numbers, underlying_price=np.full(rows.size, round(spot, 6)))
+            spot = round(float(self._spot_path(np.array([seconds]))[0]), 4)
+        columns = QuoteColumns(**numbers, underlying_price=np.full(rows.size, spot))
         return build_quotes(contracts, [utc(seconds)] * rows.size, columns)
 
     # --- when it trades ------------------------------------------------------------------------

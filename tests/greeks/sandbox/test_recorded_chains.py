@@ -53,13 +53,15 @@ def test_normalised_recording_is_quoted_verbatim() -> None:
     path = recorded_chain("AAPL_20260822.json")
     market = Market.from_chain_file(path)
     quotes = all_quotes(market)
-    rows: list[dict[str, Any]] = json.loads(path.read_text())["quotes"]
+    content = json.loads(path.read_text())
+    rows: list[dict[str, Any]] = content["quotes"]
     assert len(quotes) == len(rows) == 2418
     for row in rows:
         quote = quotes[row["symbol"]]
         for name in ("bid", "ask", "volume", "delta", "gamma", "theta", "vega", "rho"):
             assert getattr(quote, name) == row[name], (row["symbol"], name)
         assert quote.mark == row["mid"]
+        assert quote.underlying_price == content["underlyingPrice"]
         assert quote.open_interest == row["openInterest"]
         assert quote.implied_volatility == missing_at_zero(row["iv"])
         assert quote.opening_price is quote.previous_close is None
