@@ -150,6 +150,8 @@ const feed = new LiveFeed({
     if (frame.type !== "sync.progressed") return;
     accounts.progress(frame.data);
     sync.progressed(frame.data);
+    const waiting = part("empty").querySelector("progress");
+    if (waiting) waiting.value = frame.data.progress;
   },
   onState: (state) => {
     if (connection.dataset.state === state) return;
