@@ -4,6 +4,7 @@ from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 from config.core.beat_schedule import write_schedule_after_migrate
+from config.core.health import heartbeat_check
 from config.core.sandbox.registry import register_sandbox_books, register_sandbox_server
 
 
@@ -20,6 +21,9 @@ class PortfolioConfig(AppConfig):
             sender=apps.get_app_config("django_celery_beat"),
             dispatch_uid="desk.schedule",
         )
+        # Each answered call is a heartbeat of its provider; one that nobody uses is no worry.
+        for provider in ("ibkr_portal", "tastytrade"):
+            heartbeat_check(f"provider.{provider}", 120.0, expected=False)
         register_sandbox_books("portfolio.sandbox.books.SimulatedBooks")
         register_sandbox_server(
             "ibkr_portal", "portfolio.sandbox.ibkr_portal.build_server", base_path="/v1/api"

@@ -109,6 +109,8 @@ class ScriptedProvider:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # Head and body leave in one packet: apart, each answer would wait for a delayed ACK.
+            wbufsize = 65536
 
             def handle_one_request(self) -> None:
                 try:

@@ -61,6 +61,8 @@ class BreakerState(StrEnum):
 @dataclass(slots=True)
 class _Copy:
     failures: int = 0
+    #: Redis did not take the last failure: it answers (full, read-only), but does not know.
+    unshared: bool = False
     open_until: float = 0.0
     probe_until: float = 0.0
 
@@ -87,21 +89,27 @@ class CircuitBreaker:
 
     def check(self) -> None:
         """Raise ``CircuitOpen`` unless a call may be made now."""
-        try:
-            wait = int(redis_client().eval(_CHECK, 1, self._key, _ms(self.probe_seconds))) / 1000
-        except RedisError:
-            wait = self._check_copy()
+        wait = self._seconds_to_wait()
         if wait > 0:
             raise CircuitOpen(
                 f"Calls to {self.name} are paused after failures in a row; next in {wait:.0f} s.",
                 provider=self.name,
             )
 
+    def _seconds_to_wait(self) -> float:
+        if self._is_unshared():
+            return self._check_copy()
+        try:
+            return int(redis_client().eval(_CHECK, 1, self._key, _ms(self.probe_seconds))) / 1000
+        except RedisError:
+            return self._check_copy()
+
     def record_success(self) -> None:
         with _copies.lock:
             copy = _copies.get(self.name)
             was_open = copy.open_until > 0
             copy.failures, copy.open_until, copy.probe_until = 0, 0.0, 0.0
+            copy.unshared = False
         with suppress(RedisError):
             redis_client().delete(self._key)
         if was_open:
@@ -115,22 +123,33 @@ class CircuitBreaker:
             answer = redis_client().eval(
                 _FAIL, 1, self._key, self.failures, _ms(self.cool_down), kept
             )
-            opened = bool(answer)
+            opened, shared = bool(answer), True
         except RedisError:
-            pass
+            shared = False
+        with _copies.lock:
+            _copies.get(self.name).unshared = not shared
         if opened:
             logger.warning("breaker.opened", breaker=self.name, cool_down=self.cool_down)
 
     def state(self) -> BreakerState:
+        if self._is_unshared():
+            return self._copy_state()
         try:
             return BreakerState(str(redis_client().eval(_STATE, 1, self._key)))
         except RedisError:
-            with _copies.lock:
-                copy = _copies.get(self.name)
-                if copy.open_until == 0:
-                    return BreakerState.CLOSED
-                open_now = time.monotonic() < copy.open_until
-                return BreakerState.OPEN if open_now else BreakerState.HALF_OPEN
+            return self._copy_state()
+
+    def _is_unshared(self) -> bool:
+        with _copies.lock:
+            return _copies.get(self.name).unshared
+
+    def _copy_state(self) -> BreakerState:
+        with _copies.lock:
+            copy = _copies.get(self.name)
+            if copy.open_until == 0:
+                return BreakerState.CLOSED
+            open_now = time.monotonic() < copy.open_until
+            return BreakerState.OPEN if open_now else BreakerState.HALF_OPEN
 
     def _check_copy(self) -> float:
         now = time.monotonic()

@@ -43,9 +43,9 @@ class SharedPause:
 
     def remaining(self) -> float:
         """Seconds left; 0.0 when calls may be made."""
+        with _copies.lock:
+            here = max(0.0, _copies.get(self.name).moment - time.monotonic())
         try:
-            milliseconds = int(redis_client().pttl(self._key))
+            return max(here, int(redis_client().pttl(self._key)) / 1000)
         except RedisError:
-            with _copies.lock:
-                return max(0.0, _copies.get(self.name).moment - time.monotonic())
-        return max(0.0, milliseconds / 1000)
+            return here
