@@ -68,6 +68,10 @@ def conids_of(rows: Iterable[Row]) -> list[str]:
     return conids
 
 
+class MissingTerm(BadRow):
+    """The row leaves out what the contract's definition may say."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Described:
     """What the bracket of a description says."""
@@ -91,7 +95,7 @@ def _described(row: Row) -> _Described:
 def parse_kind(row: Row) -> InstrumentKind:
     text = parse_text(first_of(row, "assetClass", "secType", "sec_type"), "assetClass")
     if not text:
-        raise BadRow("assetClass: missing")
+        raise MissingTerm("assetClass: missing")
     try:
         return KINDS[text.upper()]
     except KeyError:
@@ -123,22 +127,27 @@ def decode_contract(row: Row) -> Contract:
         right = right or (terms.right if terms else None)
         strike = strike or (terms.strike if terms else None)
         if right is None or strike is None:
-            raise BadRow(f"{'putOrCall' if right is None else 'strike'}: missing")
+            raise MissingTerm(f"{'putOrCall' if right is None else 'strike'}: missing")
         if strike <= 0:
             raise BadRow(f"strike: {strike} is not above zero")
     elif kind is InstrumentKind.FUTURE:
         right, strike = None, None
     if kind in _DATED and expiry is None:
-        raise BadRow("expiry: missing")
-    if multiplier is None or multiplier <= 0:
-        raise BadRow(f"multiplier: {'missing' if multiplier is None else multiplier}")
+        raise MissingTerm("expiry: missing")
+    if not multiplier:
+        raise MissingTerm("multiplier: missing")
+    if multiplier < 0:
+        raise BadRow(f"multiplier: {multiplier} is not above zero")
+    currency = parse_text(row.get("currency"), "currency", maximum=8)
+    if not currency:
+        raise MissingTerm("currency: missing")
     root = terms.root if terms else underlying
     return Contract(
         kind=kind,
         symbol=_symbol(kind, underlying, root, expiry, strike, right),
         underlying=underlying,
         multiplier=multiplier,
-        currency=parse_text(row.get("currency"), "currency", required=True, maximum=8),
+        currency=currency,
         root=root if kind in _DATED else "",
         expiry=expiry,
         strike=strike,
@@ -150,14 +159,17 @@ def decode_contract(row: Row) -> Contract:
 
 
 def needs_definition(row: Row) -> bool:
-    """Whether the row alone does not make a contract, so that its definition has to be asked for.
+    """Whether the row leaves out what makes a contract, so that its definition is needed.
 
-    True too for an option whose description lacks the bracket: its OCC root is only there.
+    True too for an option whose description lacks the bracket: its OCC root is only there. Not
+    for a row that holds something impossible: that one is rejected, not repaired.
     """
     try:
         contract = decode_contract(row)
-    except BadRow:
+    except MissingTerm:
         return True
+    except BadRow:
+        return False
     return contract.kind is InstrumentKind.OPTION and _described(row).symbol is None
 
 
@@ -165,9 +177,11 @@ def _underlying(row: Row) -> str:
     text = parse_text(first_of(row, "ticker", "symbol", "description1"), "ticker")
     if not text:
         described = first_of(row, "contractDesc", "description", "fullName")
-        text = parse_text(described, "contractDesc", required=True).split("  ")[0].split(" [")[0]
+        text = parse_text(described, "contractDesc").split("  ")[0].split(" [")[0]
         # "SPY JAN2026 600 C": the name ends where the terms begin.
         text = re.split(r"\s+[A-Z]{3}'?\d{2,4}\b", text, maxsplit=1)[0]
+    if not text:
+        raise MissingTerm("contractDesc: missing")
     # IBKR writes share classes with a space; the desk and the exchanges' tapes with a slash.
     text = text.replace(" ", "/")
     if len(text) > 32:

@@ -38,21 +38,26 @@ class PortalGateway:
     def get(
         self, path: str, *, needs: tuple[str, ...] = (), params: Mapping[str, Any] | None = None
     ) -> Any:
-        """The answer to a GET. A gateway that forgot its preparing calls gets them once more."""
+        """The answer to a GET."""
+        return self._request("GET", path, needs, {"params": params})
+
+    def post(self, path: str, *, needs: tuple[str, ...] = ()) -> Any:
+        """The answer to a POST that may be repeated: none of ours changes anything."""
+        return self._request("POST", path, needs, {"json": {}, "retry": True})
+
+    def _request(
+        self, method: str, path: str, needs: tuple[str, ...], arguments: Mapping[str, Any]
+    ) -> Any:
+        """The answer. A gateway that forgot its preparing calls gets them once more."""
         self.session.prepare(*needs)
         try:
-            return self._caller.request_json("GET", path, params=params)
+            return self._caller.request_json(method, path, **arguments)
         except PermanentError as error:
             if "accounts first" not in error.message.lower():
                 raise
         self.session.memory.forget()
         self.session.prepare(*needs)
-        return self._caller.request_json("GET", path, params=params)
-
-    def post(self, path: str, *, needs: tuple[str, ...] = ()) -> Any:
-        """The answer to a POST that may be repeated: none of ours changes anything."""
-        self.session.prepare(*needs)
-        return self._caller.request_json("POST", path, json={}, retry=True)
+        return self._caller.request_json(method, path, **arguments)
 
     def close(self) -> None:
         self._caller.close()

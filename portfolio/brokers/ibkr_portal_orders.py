@@ -241,8 +241,11 @@ def _contract(row: Row, conid: str, definitions: Mapping[str, Contract]) -> Cont
     known = definitions.get(conid)
     if known is not None:
         return known
-    # No definition: the row itself is enough for a stock.
-    return decode_contract({"currency": row.get("cashCcy"), **row, "conid": conid})
+    try:
+        # The row itself is enough for a stock.
+        return decode_contract({"currency": row.get("cashCcy"), **row, "conid": conid})
+    except BadRow as error:
+        raise BadRow(f"conid: {conid} has no definition, and of the row {error.reason}") from None
 
 
 def _compact_time(value: object, field: str) -> datetime | None:

@@ -37,7 +37,10 @@ def open_market(*, seed: int = 1, chain: Path | None = None, always_open: bool =
         return market_class().simulated(seed=seed, always_open=always_open)
     if not chain.is_file():
         raise InvalidInput(f"chain: {chain} is not a file")
-    return market_class().from_chain_file(chain)
+    try:
+        return market_class().from_chain_file(chain)
+    except ValueError as error:
+        raise InvalidInput(f"chain: {error}") from None
 
 
 class _Uvicorn(uvicorn.Server):
