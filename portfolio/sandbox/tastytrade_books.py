@@ -131,16 +131,17 @@ def position(
     """One row of /accounts/{number}/positions."""
     contract, long = held.contract, held.quantity > 0
     today = now.astimezone(NEW_YORK).date().isoformat()
-    close = held.price if held.quote.previous_close is None else held.quote.previous_close
+    # A recorded chain may not know yesterday's close: null then, never today's price instead.
+    close = held.quote.previous_close
     row: Payload = {
         "account-number": account.account_number,
         **_instrument(contract),
         "quantity": abs(held.quantity),
         "quantity-direction": "Long" if long else "Short",
-        "close-price": amount(close),
+        "close-price": None if close is None else amount(close),
         "average-open-price": amount(held.average_price),
         "average-yearly-market-close-price": amount(held.average_price),
-        "average-daily-market-close-price": amount(close),
+        "average-daily-market-close-price": None if close is None else amount(close),
         "multiplier": int(contract.multiplier),
         "cost-effect": "Credit" if long else "Debit",
         "is-suppressed": False,

@@ -1,7 +1,4 @@
-"""The vendor community's own client, unmodified, reads the simulated Tastytrade.
-
-The client is no dependency of the desk: where it is not installed these tests are skipped.
-"""
+"""The vendor community's own client, unmodified, reads the simulated Tastytrade."""
 
 from __future__ import annotations
 
@@ -11,14 +8,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import tastytrade
+from tastytrade import instruments, market_data
 
 from config.core.sandbox.server import Sandbox
 from greeks.sandbox.market import Market
 from portfolio.sandbox.tastytrade_log_ins import CLIENT_SECRET, REFRESH_TOKEN
-
-tastytrade = pytest.importorskip("tastytrade")
-instruments = pytest.importorskip("tastytrade.instruments")
-market_data = pytest.importorskip("tastytrade.market_data")
 
 
 def test_unmodified_client_and_it_reads_the_whole_sandbox(
