@@ -6,16 +6,13 @@ The guard makes a dead or hanging Redis cheap: after one failed command the proc
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 import redis
-import redis.asyncio
 from django.conf import settings
-from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MaxConnectionsError
@@ -124,21 +121,6 @@ def redis_client() -> redis.Redis:
                 pool = GuardedPool.from_url(url, **_options())
                 client = _clients[url] = GuardedRedis(connection_pool=pool)
     return client
-
-
-_async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, redis.asyncio.Redis]] = (
-    WeakKeyDictionary()
-)
-
-
-def async_redis_client() -> redis.asyncio.Redis:
-    """The running event loop's client of ``REDIS_URL``; answers are ``str``."""
-    url = settings.REDIS_URL
-    clients = _async_clients.setdefault(asyncio.get_running_loop(), {})
-    if url not in clients:
-        retry = AsyncRetry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
-        clients[url] = redis.asyncio.Redis.from_url(url, retry=retry, **_options())
-    return clients[url]
 
 
 def reset_guards() -> None:

@@ -13,8 +13,7 @@ from config.schedule import beat_schedule
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 env = environ.Env()
-VAR_DIR = env.path("VAR_DIR", default=str(BASE_DIR / "var"))
-VAR_DIR = Path(str(VAR_DIR))
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).expanduser().absolute()
 
 # --- Django -----------------------------------------------------------------------------------
 DEBUG = False
@@ -270,7 +269,7 @@ IBKR_PORTAL_CA_FILE = env.str("IBKR_PORTAL_CA_FILE", default="")
 # The vendor allows ten calls a second in all: two fewer, since their arrival jitters. 0: no limit.
 IBKR_PORTAL_CALLS_PER_SECOND = env.int("IBKR_PORTAL_CALLS_PER_SECOND", default=8)
 # Accounts, orders, trades, partitioned P&L: each once in five seconds, and a margin. 0: no limit.
-IBKR_PORTAL_ENDPOINT_SECONDS = env.float("IBKR_PORTAL_ENDPOINT_SECONDS", default=5.5)
+IBKR_PORTAL_ENDPOINT_SECONDS = env.float("IBKR_PORTAL_ENDPOINT_SECONDS", default=6.0)
 # A call too many is answered 429 and refused for about this long, without a Retry-After.
 IBKR_PORTAL_PENALTY_SECONDS = env.float("IBKR_PORTAL_PENALTY_SECONDS", default=900.0)
 # How long a snapshot is asked for until its prices and Greeks have arrived.
