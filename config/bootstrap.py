@@ -1,4 +1,4 @@
-"""Set up a bare checkout and hand over: ``python3 config/bootstrap.py run|test|check|…``.
+"""Set up a bare checkout and hand over: ``python3 config/bootstrap.py run|test|check|...``.
 
 Runs by path on any Python 3.11 or newer, with the standard library only. Each step says what it
 does and how long it took, and is skipped while the files it was made from have not changed: after
