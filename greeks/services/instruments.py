@@ -98,9 +98,9 @@ def instrument_key(contract: Contract) -> str:
 def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
     """Find or create the instruments of many contracts; result by :func:`instrument_key`.
 
-    Two queries when all are known, at most seven otherwise, however many contracts. Safe to run
-    at the same time in several processes: rows are inserted where absent and read back. New
-    aliases are added; one that already names another instrument is left alone and reported.
+    Two queries when all are known, however many; new ones are inserted in the largest batches
+    that the database takes, and read back. Safe to run at the same time in several processes.
+    New aliases are added; one that already names another instrument is left alone and reported.
 
     Raises:
         ValueError: a contract is impossible (``contract_error`` tells beforehand).

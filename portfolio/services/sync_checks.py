@@ -34,6 +34,8 @@ Item = TypeVar("Item")
 
 # A clock of the broker's may run ahead of ours by this much before its times are not believed.
 CLOCK_TOLERANCE = timedelta(minutes=5)
+# In the reason of every repeated row, the adapters' too.
+SENT_TWICE = "sent twice"
 _SUMMARY_AMOUNTS = (
     "net_liquidation",
     "buying_power",
@@ -139,7 +141,7 @@ def check_positions(fetched: Fetched[BrokerPosition]) -> CheckedPositions:
         earlier = kept.get(key) or flat.get(key)
         if key in unsettled or earlier is not None:
             same = earlier is not None and earlier.quantity == checked.quantity
-            reason = "sent twice" if same else "sent twice with different quantities"
+            reason = SENT_TWICE if same else f"{SENT_TWICE} with different quantities"
             rejected.append(_row("position", reason, _position_facts(position)))
             if earlier is not None and not same:
                 # Neither can be believed: the last good row stays.
@@ -169,7 +171,7 @@ def check_orders(fetched: Fetched[BrokerOrder]) -> Checked[BrokerOrder]:
     for order in fetched.items:
         reason = _order_error(order)
         if reason is None and order.broker_order_id in kept:
-            reason = "sent twice"
+            reason = SENT_TWICE
         if reason is not None:
             facts = {"broker_order_id": order.broker_order_id, **(order.raw or {})}
             rejected.append(_row("order", reason, facts))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from greeks.models import Instrument, InstrumentAlias
+from greeks.services.instruments import instrument_key
 from portfolio.domain import RejectedRow
 from portfolio.models import Order, Position
 from portfolio.services.position_row import PositionRow
 from portfolio.services.quarantine import IDENTITY_FIELDS, identities_named
-from portfolio.services.sync_checks import CheckedPositions
+from portfolio.services.sync_checks import SENT_TWICE, CheckedPositions
 
 
 def delete_gone_positions(
@@ -21,12 +22,16 @@ def delete_gone_positions(
     """Delete stored positions that the answer lacks; returns those kept back as last good.
 
     A row that was refused may be a position of ours with a damaged value: what it names stays,
-    and when it names nothing that can be trusted, nothing is deleted.
+    and when it names nothing that can be trusted, only what the broker said is closed goes.
     """
     present = {row.key for row in written}
     gone = [row for row in stored if row.key not in present]
-    refused = [row for row in answer.rejected if row.kind == "position"]
-    protected = _protected(gone, refused, answer) if gone and refused else set()
+    # A repeated row hides nothing: its first copy was read.
+    refused = [
+        row for row in answer.rejected if row.kind == "position" and SENT_TWICE not in row.reason
+    ]
+    suspicious = bool(refused or answer.unsettled)
+    protected = _protected(gone, refused, answer) if gone and suspicious else set()
     delete = [row.id for row in gone if row.id is not None and row.id not in protected]
     if delete:
         Position.objects.filter(pk__in=delete).delete()
@@ -51,18 +56,26 @@ def delete_gone_orders(
 def _protected(
     gone: Sequence[PositionRow], refused: Sequence[RejectedRow], answer: CheckedPositions
 ) -> set[int | None]:
+    keys = dict(
+        Instrument.objects.filter(pk__in=[row.instrument_id for row in gone]).values_list(
+            "pk", "key"
+        )
+    )
+    closed = {(instrument_key(item.contract), item.sub_key) for item in answer.flat}
+    doubtful = [row for row in gone if (keys[row.instrument_id], row.sub_key) not in closed]
     if not all(_is_trusted(row) for row in refused):
-        return {row.id for row in gone}
-    named = frozenset().union(*(identities_named(row.payload) for row in refused))
-    names: dict[int, set[str]] = {row.instrument_id: _forms(row.symbol) for row in gone}
+        return {row.id for row in doubtful}
+    named: set[str] = set()
+    for refused_row in refused:
+        named |= identities_named(refused_row.payload)
+    names = {row.instrument_id: _forms(row.symbol) for row in doubtful}
     for instrument_id, alias in InstrumentAlias.objects.filter(
         instrument__in=list(names)
     ).values_list("instrument_id", "key"):
         names[instrument_id].add(alias)
-    keys = dict(Instrument.objects.filter(pk__in=list(names)).values_list("pk", "key"))
     return {
         row.id
-        for row in gone
+        for row in doubtful
         if named & names[row.instrument_id]
         or (keys[row.instrument_id], row.sub_key) in answer.unsettled
     }

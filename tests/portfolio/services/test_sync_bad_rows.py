@@ -202,3 +202,16 @@ def test_impossible_order_is_quarantined_and_its_last_row_stays(
     broker.orders = [order("1")]
     run_sync(account.pk)
     assert set(Order.objects.values_list("broker_order_id", flat=True)) == {"1", "2"}
+
+
+def test_closed_position_sent_twice_is_closed(
+    account: Account, broker: FakeBroker, run_sync: RunSync
+) -> None:
+    broker.positions = [position(stock("SPY"), 1), position(stock("QQQ"), 1)]
+    run_sync(account.pk)
+    broker.positions = [position(stock("SPY"), 1), *[position(stock("QQQ"), 0)] * 2]
+    broker.bad_positions = [rejected(reason="conid: missing")]
+
+    run_sync(account.pk)
+
+    assert set(quantities()) == {"SPY"}

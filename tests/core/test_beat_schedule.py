@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+from django.core.management import call_command
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
+
+from config.celery import app
+from config.core.beat_schedule import write_schedule
+from config.schedule import ScheduledJob, beat_schedule
+
+pytestmark = pytest.mark.django_db
+JOBS = beat_schedule(sync_seconds=30)
+NAME = JOBS[0].name
+
+
+@pytest.fixture(autouse=True)
+def no_jobs() -> None:
+    PeriodicTask.objects.all().delete()
+
+
+def test_jobs_are_written_once() -> None:
+    write_schedule(JOBS)
+    write_schedule(JOBS)
+
+    job = PeriodicTask.objects.get()
+    assert (job.name, job.task) == (NAME, "portfolio.sync_due_accounts")
+    assert (job.interval.every, job.interval.period) == (5, "seconds")
+    assert job.expire_seconds == 5
+    assert job.enabled
+
+
+def test_operators_edits_survive() -> None:
+    write_schedule(JOBS)
+    job = PeriodicTask.objects.get()
+    job.enabled = False
+    job.expire_seconds = 99
+    job.save()
+
+    write_schedule(JOBS)
+
+    job.refresh_from_db()
+    assert (job.enabled, job.expire_seconds) == (False, 99)
+
+
+def test_job_that_we_no_longer_have_is_switched_off_and_others_are_not() -> None:
+    old = ScheduledJob(name="Old", task="old.task", every_seconds=60, expires_seconds=50)
+    write_schedule([*JOBS, old])
+    interval = PeriodicTask.objects.get(name="Old").interval
+    PeriodicTask.objects.create(name="An operator's", task="x", interval=interval)
+    before = PeriodicTasks.last_change()
+
+    write_schedule(JOBS)
+
+    enabled = dict(PeriodicTask.objects.values_list("name", "enabled"))
+    assert enabled == {NAME: True, "Old": False, "An operator's": True}
+    assert PeriodicTasks.last_change() > before
+
+
+def test_job_switched_on_again_after_it_was_retired_stays_on() -> None:
+    old = ScheduledJob(name="Old", task="old.task", every_seconds=60, expires_seconds=50)
+    write_schedule([old])
+    write_schedule(JOBS)
+    PeriodicTask.objects.filter(name="Old").update(enabled=True)
+
+    write_schedule(JOBS)
+
+    assert PeriodicTask.objects.get(name="Old").enabled
+
+
+def test_migrating_writes_the_schedule() -> None:
+    call_command("migrate", verbosity=0)
+
+    assert PeriodicTask.objects.filter(name=NAME, enabled=True).exists()
+
+
+def test_every_job_names_a_task_that_exists_and_expires_before_the_next() -> None:
+    app.loader.import_default_modules()
+    for job in JOBS:
+        assert job.task in app.tasks
+        assert 0 < job.expires_seconds <= job.every_seconds

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import json
+import math
+import os
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import pytest
+
+from greeks.domain import Contract, InstrumentKind, Quote, Right
+from greeks.maths.black_scholes import price as theoretical_price
+from greeks.services.expiry import expiry_instant
+from greeks.services.model_greeks import model_greeks, years_to
+
+AT = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
+EXPIRY = date(2027, 1, 15)
+SPOT, RATE, YIELD, VOLATILITY = 600.0, 0.04, 0.013, 0.2
+FIXTURES = Path(
+    os.environ.get("GREEKDESK_FIXTURES", Path(__file__).resolve().parents[3] / "../shared/fixtures")
+)
+
+
+@pytest.fixture(autouse=True)
+def rate(settings: Any) -> None:
+    settings.RISK_FREE_RATE = RATE
+
+
+def contract(strike: float, right: Right, expiry: date = EXPIRY) -> Contract:
+    return Contract(
+        kind=InstrumentKind.OPTION,
+        symbol=f"SPY {expiry} {strike} {right}",
+        underlying="SPY",
+        root="SPY",
+        multiplier=Decimal(100),
+        currency="USD",
+        expiry=expiry,
+        strike=Decimal(str(strike)),
+        right=right,
+    )
+
+
+def quote(strike: float, right: Right, **changes: Any) -> Quote:
+    """A two-sided quote around the theoretical price."""
+    described = contract(strike, right, changes.pop("expiry", EXPIRY))
+    expires_at = expiry_instant(described)
+    assert expires_at is not None
+    value = float(
+        theoretical_price(
+            SPOT, strike, years_to(expires_at, AT), RATE, YIELD, VOLATILITY, right is Right.CALL
+        )
+    )
+    values: dict[str, Any] = {
+        "contract": described,
+        "source": "ibkr",
+        "as_of": AT,
+        "bid": Decimal(repr(value - 0.01)),
+        "ask": Decimal(repr(value + 0.01)),
+    }
+    return Quote(**(values | changes))
+
+
+def test_both_sides_of_a_strike_give_the_forward_and_the_volatility() -> None:
+    quotes = {
+        f"{strike}{right}": quote(strike, right)
+        for strike in (580.0, 600.0, 620.0)
+        for right in Right
+    }
+
+    found = model_greeks(wanted=quotes, quotes=quotes, spots={"SPY": SPOT}, at=AT)
+
+    assert found.keys() == quotes.keys()
+    call, put = found["600.0C"], found["600.0P"]
+    assert call.inputs["forward_source"] == "parity"
+    assert call.inputs["dividend_yield"] == pytest.approx(YIELD, abs=1e-6)
+    for result in found.values():
+        assert result.greeks.implied_volatility == pytest.approx(VOLATILITY, abs=1e-6)
+        assert result.greeks.source == "model"
+        assert result.greeks.as_of == AT
+    assert call.greeks.delta is not None
+    assert put.greeks.delta is not None
+    years = call.inputs["years"]
+    assert call.greeks.delta - put.greeks.delta == pytest.approx(math.exp(-YIELD * years), abs=1e-9)
+    assert call.greeks.gamma == pytest.approx(put.greeks.gamma, rel=1e-6)
+
+
+def test_one_side_alone_is_priced_from_the_spot_and_the_rate() -> None:
+    quotes = {"call": quote(600.0, Right.CALL)}
+
+    found = model_greeks(wanted=["call"], quotes=quotes, spots={"SPY": SPOT}, at=AT)["call"]
+
+    assert found.inputs["forward_source"] == "rate"
+    assert found.inputs["spot"] == SPOT
+    assert found.inputs["forward"] == pytest.approx(SPOT * math.exp(RATE * found.inputs["years"]))
+
+
+def test_parity_without_a_spot_is_enough() -> None:
+    quotes = {right.value: quote(600.0, right) for right in Right}
+
+    found = model_greeks(wanted=["C"], quotes=quotes, spots={}, at=AT)["C"]
+
+    assert found.greeks.implied_volatility == pytest.approx(VOLATILITY, abs=1e-3)
+
+
+def test_parity_far_from_the_spot_is_not_believed() -> None:
+    quotes = {right.value: quote(600.0, right) for right in Right}
+
+    found = model_greeks(wanted=["C"], quotes=quotes, spots={"SPY": 400.0}, at=AT)
+
+    assert all(result.inputs["forward_source"] == "rate" for result in found.values())
+
+
+def test_mark_serves_where_the_quote_has_one_side_only_and_the_last_trade_never() -> None:
+    marked = quote(600.0, Right.CALL, bid=None, mark=Decimal(20))
+    traded = quote(610.0, Right.CALL, bid=None, ask=None, last=Decimal(20))
+
+    found = model_greeks(
+        wanted=["marked", "traded"],
+        quotes={"marked": marked, "traded": traded},
+        spots={"SPY": SPOT},
+        at=AT,
+    )
+
+    assert found.keys() == {"marked"}
+    assert found["marked"].inputs["price_kind"] == "mark"
+
+
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        quote(600.0, Right.CALL, bid=Decimal(0), ask=Decimal(0)),
+        quote(600.0, Right.CALL, bid=Decimal(700), ask=Decimal(702)),
+        quote(300.0, Right.CALL, bid=Decimal(10), ask=Decimal(11)),
+        quote(600.0, Right.CALL, expiry=AT.date() - timedelta(days=1), bid=Decimal(1)),
+    ],
+)
+def test_price_that_determines_no_volatility_gives_no_greeks(impossible: Quote) -> None:
+    assert model_greeks(wanted=["a"], quotes={"a": impossible}, spots={"SPY": SPOT}, at=AT) == {}
+
+
+def test_nothing_known_of_the_underlying_gives_no_greeks() -> None:
+    quotes = {"call": quote(600.0, Right.CALL)}
+
+    assert model_greeks(wanted=["call"], quotes=quotes, spots={}, at=AT) == {}
+    assert model_greeks(wanted=["call"], quotes=quotes, spots={"SPY": math.nan}, at=AT) == {}
+
+
+def test_last_hour_before_expiry_is_finite() -> None:
+    expires_at = expiry_instant(contract(600.0, Right.CALL))
+    assert expires_at is not None
+    quotes = {
+        right.value: quote(600.0, right, bid=Decimal("0.5"), ask=Decimal("0.7")) for right in Right
+    }
+
+    found = model_greeks(
+        wanted=quotes, quotes=quotes, spots={"SPY": SPOT}, at=expires_at - timedelta(minutes=30)
+    )
+
+    assert found.keys() == quotes.keys()
+    for result in found.values():
+        values = (result.greeks.delta, result.greeks.gamma, result.greeks.theta, result.greeks.vega)
+        assert all(value is not None and math.isfinite(value) for value in values)
+
+
+@pytest.mark.skipif(not (FIXTURES / "cboe").exists(), reason="no recorded chains here")
+def test_recorded_chain_agrees_with_its_vendor() -> None:
+    """Out of the money, two-sided, 0.05 ≤ |Δ| ≤ 0.95: median error ≤ 0.005, p95 ≤ 0.02."""
+    recorded = json.loads((FIXTURES / "cboe" / "AAPL_20260822.json").read_text())
+    at, spot, rows = _chain(recorded)
+    quotes: dict[str, Quote] = {}
+    vendor: dict[str, float] = {}
+    for described, bid, ask, delta in rows:
+        quotes[described.symbol] = Quote(
+            contract=described, source="cboe", as_of=at, bid=bid, ask=ask
+        )
+        right, strike = described.right, float(described.strike or 0)
+        outside = strike > spot if right is Right.CALL else strike < spot
+        if outside and bid > 0 and ask > bid and 0.05 <= abs(delta) <= 0.95:
+            vendor[described.symbol] = delta
+
+    found = model_greeks(wanted=vendor, quotes=quotes, spots={"AAPL": spot}, at=at)
+
+    errors = [abs(found[key].greeks.delta - delta) for key, delta in vendor.items() if key in found]  # type: ignore[operator]
+    assert len(errors) > 200
+    assert len(errors) >= 0.95 * len(vendor)
+    assert median(errors) <= 0.005
+    assert quantiles(errors, n=20)[-1] <= 0.02
+
+
+def _chain(
+    recorded: dict[str, Any],
+) -> tuple[datetime, float, list[tuple[Contract, Decimal, Decimal, float]]]:
+    at = datetime.fromisoformat(recorded["updated"]).astimezone(UTC)
+    rows = []
+    for row in recorded["quotes"]:
+        if row["bid"] is None or row["ask"] is None or row["delta"] is None:
+            continue
+        described = Contract(
+            kind=InstrumentKind.OPTION,
+            symbol=row["symbol"],
+            underlying="AAPL",
+            root="AAPL",
+            multiplier=Decimal(100),
+            currency="USD",
+            expiry=date.fromisoformat(row["expiration"]),
+            strike=Decimal(str(row["strike"])),
+            right=Right.CALL if row["side"] == "call" else Right.PUT,
+        )
+        bid, ask = Decimal(str(row["bid"])), Decimal(str(row["ask"]))
+        rows.append((described, bid, ask, float(row["delta"])))
+    return at, float(recorded["underlyingPrice"]), rows
