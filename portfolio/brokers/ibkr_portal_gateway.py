@@ -84,13 +84,17 @@ def open_gateway() -> PortalGateway:
 
 
 def call_budgets(*, calls_per_second: int, endpoint_seconds: float) -> dict[str, CallBudget]:
-    """The vendor's limits as budgets that all processes share; 0 leaves a limit out."""
+    """The vendor's limits as budgets that all processes share; 0 leaves a limit out.
+
+    The endpoints' budgets are asked last: a call leaves at once when its turn has come, so that
+    two of them are never closer than their turns.
+    """
     budgets: dict[str, CallBudget] = {}
+    if calls_per_second > 0:
+        budgets[""] = CallBudget(PROVIDER, limit=calls_per_second, seconds=1.0)
     if endpoint_seconds > 0:
         for path in SLOW_ENDPOINTS:
             budgets[path] = CallBudget(f"{PROVIDER}{path}", limit=1, seconds=endpoint_seconds)
-    if calls_per_second > 0:
-        budgets[""] = CallBudget(PROVIDER, limit=calls_per_second, seconds=1.0)
     return budgets
 
 

@@ -65,7 +65,7 @@ class Sandbox:
         books: Any = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        limits: bool = True,
+        limits: bool = False,
         recorded: Mapping[str, Sequence[Path]] | None = None,
         servers: Sequence[RegisteredServer] | None = None,
     ) -> None:

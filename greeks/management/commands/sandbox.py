@@ -48,10 +48,9 @@ class Command(BaseCommand):
             help="serve the folder's recorded answers before the simulated ones; repeatable",
         )
         parser.add_argument(
-            "--no-limits",
-            action="store_false",
-            dest="limits",
-            help="do not enforce the vendors' rate limits",
+            "--limits",
+            action="store_true",
+            help="enforce the vendors' rate limits, with their penalties of many minutes",
         )
         parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
