@@ -6,6 +6,7 @@ from django.db.models.signals import post_migrate
 from config.core.beat_schedule import write_schedule_after_migrate
 from config.core.health import heartbeat_check
 from config.core.sandbox.registry import register_sandbox_books, register_sandbox_server
+from config.core.streams import register_stream
 
 
 class PortfolioConfig(AppConfig):
@@ -24,6 +25,7 @@ class PortfolioConfig(AppConfig):
         # Each answered call is a heartbeat of its provider; one that nobody uses is no worry.
         for provider in ("ibkr_portal", "tastytrade"):
             heartbeat_check(f"provider.{provider}", 120.0, expected=False)
+        register_stream("sessions", "portfolio.streams.keep_sessions")
         register_sandbox_books("portfolio.sandbox.books.SimulatedBooks")
         register_sandbox_server(
             "ibkr_portal", "portfolio.sandbox.ibkr_portal.build_server", base_path="/v1/api"

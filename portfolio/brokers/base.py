@@ -52,3 +52,12 @@ class BrokerAdapter(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class KeepsSession(Protocol):
+    """An adapter whose session ends when nobody calls: the streams process keeps it awake."""
+
+    def keep_session(self) -> None:
+        """Call the broker if that is due. Raises as the other methods do."""
+        ...

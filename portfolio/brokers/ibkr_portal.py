@@ -195,6 +195,10 @@ class PortalBridge:
             items=tuple(items), rejected=tuple(rejected), source=SOURCE, as_of=market_now()
         )
 
+    def keep_session(self) -> None:
+        """A tickle where none was made for fifty seconds (``KeepsSession``)."""
+        self._gateway.session.ensure()
+
     def close(self) -> None:
         self._gateway.close()
 

@@ -1,0 +1,19 @@
+"""``manage.py run_streams``: the process of long-lived streams and sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from config.core.streams import registered_streams, run_streams
+
+
+class Command(BaseCommand):
+    help = "Run every registered stream until TERM or Ctrl-C."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write("Streams: " + ", ".join(registered_streams()))
+        self.stdout.flush()
+        asyncio.run(run_streams())

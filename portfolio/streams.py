@@ -1,0 +1,70 @@
+"""What the portfolio keeps alive: the brokers' sessions that end when nobody calls.
+
+The Client Portal gateway forgets its session after about five idle minutes, and a person has to
+log in again. Syncs keep it awake while they run; this does when they are rare, paused or failing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from django.db import close_old_connections
+
+from config.core.errors import ApplicationError, LockHeld
+from config.core.locks import subject_lock
+from portfolio.brokers.base import KeepsSession
+from portfolio.brokers.registry import open_adapter
+from portfolio.models import Account
+
+logger = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 20.0
+_CALL_SECONDS = 60.0
+
+
+async def keep_sessions() -> None:
+    """Look every twenty seconds; an adapter calls its broker only when a tickle is due."""
+    while True:
+        await asyncio.to_thread(keep_sessions_once)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def keep_sessions_once() -> dict[str, str]:
+    """Keep the session of every broker with an enabled account; the outcome for each of them.
+
+    Several streams processes may run: one of them makes the call, the others leave it to that one.
+    """
+    close_old_connections()
+    try:
+        brokers = (
+            Account.objects.filter(enabled=True)
+            .order_by("broker")
+            .values_list("broker", flat=True)
+            .distinct()
+        )
+        outcomes = {}
+        for broker in brokers:
+            outcome = _keep(broker)
+            if outcome:
+                outcomes[broker] = outcome
+        return outcomes
+    finally:
+        close_old_connections()
+
+
+def _keep(broker: str) -> str:
+    adapter = open_adapter(broker)
+    try:
+        if not isinstance(adapter, KeepsSession):
+            return ""
+        with subject_lock(f"session.{broker}", seconds=_CALL_SECONDS):
+            adapter.keep_session()
+    except LockHeld:
+        return "held"
+    except ApplicationError as error:
+        logger.warning("session_not_kept", broker=broker, code=error.code, reason=error.message)
+        return error.code
+    finally:
+        adapter.close()
+    return "kept"
