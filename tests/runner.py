@@ -36,7 +36,7 @@ def run(
     done = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
-        env=os.environ | environment,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"} | environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if quiet else None,
         stderr=subprocess.STDOUT if quiet else None,
@@ -101,8 +101,7 @@ def check(_arguments: Sequence[str]) -> int:
 
 
 def _django(*arguments: str, **environment: str) -> int:
-    settings = {"DJANGO_SETTINGS_MODULE": "config.settings.test", "DATABASE_URL": ""}
-    return run("django", *arguments, quiet=True, **(settings | environment))
+    return run("django", *arguments, quiet=True, **({"DATABASE_URL": ""} | environment))
 
 
 def _templates() -> int:
