@@ -28,6 +28,7 @@ from portfolio.brokers.ibkr_portal_account import (
     decode_account,
     decode_position,
     decode_summary,
+    is_closed,
     missing_money,
 )
 from portfolio.brokers.ibkr_portal_contracts import (
@@ -105,10 +106,13 @@ class PortalBridge:
         )
 
     def fetch_positions(self, account_number: str) -> Fetched[BrokerPosition]:
-        """The whole book: the gateway's copy is thrown away first, then every page is read."""
+        """The whole book, without the day's closed holdings.
+
+        The gateway's copy of it is thrown away first, then every page is read.
+        """
         account = quote(account_number, safe="")
         self._gateway.post(f"/portfolio/{account}/positions/invalidate", needs=(PORTFOLIO,))
-        rows = self._position_rows(account)
+        rows = [row for row in self._position_rows(account) if not is_closed(row)]
         definitions = self._position_definitions(rows)
         received_at = market_now()
         seen: set[tuple[str, str]] = set()

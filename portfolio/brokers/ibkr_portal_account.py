@@ -156,6 +156,11 @@ def _rates(summary: Mapping[str, Any], ledger: Mapping[str, Any]) -> tuple[str, 
     return currency, rates
 
 
+def is_closed(row: object) -> bool:
+    """Whether the row is a holding that was closed today: the gateway shows it until midnight."""
+    return isinstance(row, Mapping) and row.get("position") in (0, "0", "0.0")
+
+
 def decode_position(
     row: Row, definitions: Mapping[str, Contract], *, received_at: datetime
 ) -> BrokerPosition:

@@ -180,6 +180,12 @@ def test_missing_optional_amounts_are_none_never_zero() -> None:
     assert (position.unrealized_pnl, position.average_price) == (None, None)
 
 
+def test_holding_that_was_closed_today_is_no_position() -> None:
+    fetched = positions_answering([stock_row(position=0.0), option_row()]).fetch_positions(ACCOUNT)
+    assert [item.contract.symbol for item in fetched.items] == ["SPY   270115C00600000"]
+    assert fetched.rejected == ()
+
+
 def test_contract_sent_twice_is_rejected_once_and_models_are_kept_apart() -> None:
     rows = [stock_row(), stock_row(position=1.0), stock_row(model="Growth")]
     fetched = positions_answering(rows).fetch_positions(ACCOUNT)
