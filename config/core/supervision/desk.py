@@ -29,7 +29,7 @@ from config.core.supervisor import StopRequested, SupervisionError, Supervisor, 
 
 TARGETS = "config.core.supervision.targets"
 CELERY = "config.celery.app"
-ROLES = (WEB, "worker", "beat")
+ROLES = (WEB, "worker", "beat", "streams")
 # Loaded once and shared by every process.
 PRELOADED = (
     "config.celery",
@@ -178,6 +178,12 @@ def _processes(desk: Desk, descriptor: int) -> Iterator[ProcessSpec]:
         if role in desk.roles:
             target = f"{TARGETS}:run_{role}"
             yield ProcessSpec(name=role, target=target, options={"celery": CELERY})
+    if "streams" in desk.roles:
+        yield ProcessSpec(
+            name="streams",
+            target=f"{TARGETS}:run_command",
+            options={"arguments": ["run_streams"]},
+        )
 
 
 def _healthy(desk: Desk) -> Callable[[], bool]:
