@@ -54,7 +54,7 @@ class Supervised:
         return self.pids()
 
 
-def wait_until(true: Callable[[], bool], what: str, seconds: float = 10) -> None:
+def wait_until(true: Callable[[], bool], what: str, seconds: float = 40) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
