@@ -109,7 +109,6 @@ function render() {
   if (historyLoaded) for (const chart of charts) chart.draw();
   setHidden(page.querySelector('.page-head [data-flag="stale"]'), !latest.stale);
   setHidden(page.querySelector('.page-head [data-flag="refreshing"]'), !latest.refreshing);
-  setHidden(page.querySelector('.page-head [data-flag="synced"]'), !latest.as_of);
   setAge(page.querySelector('.page-head [data-field="as_of"]'), latest.as_of);
   setHidden(part("simulated", document), !latest.simulated);
   setHidden(part("empty"), Boolean(latest.as_of));

@@ -146,7 +146,6 @@ export class Accounts {
     writeFields(known.fields, row, ACCOUNT);
     const hasError = Boolean(account.error);
     setHidden(known.flags.get("simulated"), !account.simulated);
-    setHidden(known.flags.get("synced"), !account.last_synced);
     setHidden(known.flags.get("stale"), !account.stale || hasError);
     setHidden(known.flags.get("unconfirmed_empty"), !account.unconfirmed_empty);
     setHidden(known.flags.get("error"), !hasError);
