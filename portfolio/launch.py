@@ -26,7 +26,7 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
             SANDBOX_PORT: str(sandbox_port),
             "IBKR_PORTAL_URL": f"{sandbox_url}/ibkr_portal/v1/api",
             "TASTYTRADE_URL": f"{sandbox_url}/tastytrade",
-            "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",
+            "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",  # pragma: allowlist secret
             "TASTYTRADE_REFRESH_TOKEN": "simulated-refresh-token",
         }
     )

@@ -12,7 +12,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 BROTLI_QUALITY = 9
 
 
-class DeskCompressor(Compressor):
+class DeskCompressor(Compressor):  # type: ignore[misc]
     @staticmethod
     def compress_brotli(data: bytes) -> bytes:
         return bytes(brotli.compress(data, quality=BROTLI_QUALITY))
