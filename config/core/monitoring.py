@@ -75,10 +75,11 @@ def metrics_view(request: HttpRequest) -> HttpResponse:
     """Prometheus text, for staff, for the holder of ``METRICS_TOKEN``, and on this machine."""
     if not _may_read_metrics(request):
         raise Forbidden("Metrics are for staff or the holder of the metrics token.")
-    return HttpResponse(_collect(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(collect_metrics(), content_type=CONTENT_TYPE_LATEST)
 
 
-def _collect() -> bytes:
+def collect_metrics() -> bytes:
+    """All metrics of this process, or of all web processes where they share a folder."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return generate_latest(REGISTRY)
     # Several web processes: each writes to the folder, any of them answers for all.

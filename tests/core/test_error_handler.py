@@ -4,9 +4,12 @@ import logging
 from typing import Any
 
 import pytest
+from django.db.utils import OperationalError
 from django.test import Client
+from rest_framework import exceptions
 
-from config.core.api.error_handler import csrf_failure
+from config.core.api import error_handler
+from config.core.api.error_handler import csrf_failure, handle_exception
 
 pytestmark = pytest.mark.urls("tests.core.urls")
 
@@ -121,6 +124,25 @@ def test_unexpected_error_is_logged_with_its_trace(
     with caplog.at_level(logging.ERROR):
         client.get("/api/errors/bug")
     assert any(record.exc_info for record in caplog.records)
+
+
+def test_errors_of_a_list_are_numbered() -> None:
+    error = exceptions.ValidationError([{}, {"strike": ["Not a number."]}])
+    response = handle_exception(error, {})
+    assert response is not None
+    assert response.data["error"]["fields"] == {"1.strike": "Not a number."}
+
+
+def test_page_whose_frame_needs_the_lost_database_is_plain_text(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def render(*arguments: Any, **named: Any) -> None:
+        raise OperationalError("connection lost, password=hunter2")
+
+    monkeypatch.setattr(error_handler, "render", render)
+    response = client.get("/pages/database")
+    assert (response.status_code, response["Content-Type"]) == (503, "text/plain")
+    assert response.content == b"The database is not reachable."
 
 
 def test_csrf_failure_is_json_for_programs_and_a_page_for_people(rf: Any) -> None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import certifi
 import httpx
 import pytest
 
@@ -558,6 +559,17 @@ def test_without_redis_calls_go_on(
         caller.request_json("GET", "/book")
     assert len(provider.seen) == 5
     assert time.monotonic() - started < 1.0
+
+
+@pytest.mark.parametrize("verify", [True, certifi.where()], ids=["system", "file"])
+def test_encrypted_provider_must_prove_itself(provider: ScriptedProvider, verify: Any) -> None:
+    caller = HttpCaller(
+        "broker", provider.url.replace("http:", "https:"), timeout=1.0, verify=verify, attempts=1
+    )
+    with pytest.raises(RetryableError, match="ConnectError"):
+        caller.request_json("GET", "/book")
+    assert provider.seen == []
+    caller.close()
 
 
 def test_transport_can_be_replaced(make_caller: MakeCaller) -> None:

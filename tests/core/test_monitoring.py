@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +47,28 @@ def test_metrics_are_prometheus_text(client: Client) -> None:
     assert response.status_code == 200
     assert response["Content-Type"].startswith("text/plain")
     assert b'greekdesk_request_seconds_bucket{le="0.001"' in response.content
+
+
+def test_metrics_of_all_web_processes_come_from_any_of_them(tmp_path: Path) -> None:
+    script = (
+        "import os; from config.core.monitoring import PROVIDER_SECONDS, collect_metrics;"
+        "child = os.fork();"
+        "PROVIDER_SECONDS.labels('broker', 'ok').observe(0.1);"
+        "child or os._exit(0);"
+        "os.waitpid(child, 0);"
+        "print(collect_metrics().decode())"
+    )
+    environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+        env=environment,
+    )
+    line = 'greekdesk_provider_call_seconds_count{outcome="ok",provider="broker"} 2.0'
+    assert line in ran.stdout
 
 
 def test_stranger_may_not_read_metrics(client: Client) -> None:

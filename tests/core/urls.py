@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.utils import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.urls import path
+from django.urls import include, path
 from rest_framework import exceptions, serializers
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -25,9 +25,7 @@ from config.core.errors import (
     RateLimitedError,
     RetryableError,
 )
-from config.core.health import health_view
 from config.core.idempotency import idempotent
-from config.core.monitoring import metrics_view
 
 ERRORS: dict[str, Exception] = {
     "invalid": InvalidInput("strike: Not a number.", fields={"strike": "Not a number."}),
@@ -132,8 +130,8 @@ urlpatterns = [
     path("api/rows/<int:number>", api_row),
     path("api/sync", SyncView.as_view()),
     path("api/plain-sync", plain_sync),
-    path("health", health_view),
-    path("metrics", metrics_view),
+    # The frame of a page links to the desk's own addresses.
+    path("", include("config.urls")),
 ]
 handler400 = "config.core.api.error_handler.handler400"
 handler403 = "config.core.api.error_handler.handler403"

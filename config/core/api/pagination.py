@@ -37,9 +37,6 @@ class DeskPagination(PageNumberPagination):
         self.page = paginator.page(number)
         return list(self.page)
 
-    def get_page_size(self, request: Request) -> int | None:
-        return self._whole(request, "page_size", self.page_size or 1, self.max_page_size)
-
     def get_paginated_response(self, data: Any) -> Response:
         page = self.page
         if page is None:
