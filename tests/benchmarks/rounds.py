@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of the report. ``ratio`` is measured ÷ bar: at most 1.00 holds the bar."""
+    """One line of the report. A row without a bar is information; ``note`` says how it was made."""
 
     name: str
     measured: float
-    bar: float
+    bar: float | None = None
     unit: str
     note: str = ""
 
     @property
-    def ratio(self) -> float:
-        return self.measured / self.bar
+    def ratio(self) -> float | None:
+        """Measured ÷ bar: at most 1.00 holds the bar."""
+        return self.measured / self.bar if self.bar else None
 
     @property
-    def holds(self) -> bool:
-        return self.ratio <= 1.0
+    def holds(self) -> bool | None:
+        return None if self.ratio is None else self.ratio <= 1.0
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -34,29 +35,37 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def interleaved(
-    calls: Mapping[str, Callable[[], object]], *, rounds: int = 5, each: int = 1
+    calls: Mapping[str, Callable[[], float]], *, rounds: int = 5, each: int = 1
 ) -> dict[str, list[float]]:
-    """Seconds of each call: all calls in turn, round after round, after one round to warm up."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
+    """What each call measures: all calls in turn, round after round, after one round to warm up.
+
+    A call returns what it measured; ``each`` is how often it is made in a round, whose median
+    counts.
+    """
+    measured: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(rounds + 1):
         for name, call in calls.items():
-            taken = [seconds(call) for _ in range(each)]
+            values = [call() for _ in range(each)]
             if number:
-                times[name].extend(taken)
-    return times
+                measured[name].append(statistics.median(values))
+    return measured
 
 
-def median(values: list[float]) -> float:
+def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def report(rows: list[Row]) -> str:
-    """The rows as a table: measured, bar and their ratio."""
+def report(rows: Sequence[Row]) -> str:
+    """The rows as a table: measured, bar and their ratio; each note on a line of its own."""
     width = max(len(row.name) for row in rows)
-    lines = [f"{'row':<{width}}  {'measured':>12}  {'bar':>12}  {'ratio':>6}  holds"]
-    lines += [
-        f"{row.name:<{width}}  {row.measured:>9.2f} {row.unit:<2}  {row.bar:>9.2f} {row.unit:<2}"
-        f"  {row.ratio:>6.2f}  {'yes' if row.holds else 'NO'}  {row.note}"
-        for row in rows
-    ]
+    lines = [f"{'row':<{width}}  {'measured':>14}  {'bar':>14}  {'ratio':>6}  holds"]
+    for row in rows:
+        bar = "" if row.bar is None else f"{row.bar:.2f} {row.unit:<3}"
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        holds = {True: "yes", False: "NO", None: "(information)"}[row.holds]
+        lines.append(
+            f"{row.name:<{width}}  {row.measured:>10.2f} {row.unit:<3}  {bar:>14}  {ratio:>6}"
+            f"  {holds}"
+        )
+        lines += [f"    {line}" for line in row.note.splitlines()]
     return "\n".join(lines)

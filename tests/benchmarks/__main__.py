@@ -1,0 +1,90 @@
+"""``make bench``: measure what the design sets bars for. See docs/benchmarks.md.
+
+Ends with code 0 when every row was measured, whether it holds its bar or not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+
+from tests.benchmarks.options import NotMeasured, Options
+from tests.benchmarks.rounds import Row, report
+
+#: Row → module with ``measure(options)``.
+ROWS = {
+    "risk-page": "risk_page",
+    "cold-load": "cold_load",
+    "sync-write": "sync_write",
+    "sockets": "sockets",
+    "memory": "memory",
+    "set-up": "set_up",
+}
+FEWEST_ROUNDS = 5
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="row", help=f"all by default: {', '.join(ROWS)}")
+    parser.add_argument("--rounds", type=int, default=FEWEST_ROUNDS, help="5 or more")
+    parser.add_argument("--idle", type=float, default=30.0, help="seconds before memory is read")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    chosen = parser.parse_args(arguments)
+    unknown = [name for name in chosen.rows if name not in ROWS]
+    if unknown:
+        parser.error(f"no row {', '.join(unknown)}: there are {', '.join(ROWS)}")
+    if chosen.rounds < FEWEST_ROUNDS:
+        parser.error(f"--rounds: a median of fewer than {FEWEST_ROUNDS} says little")
+    options = Options(rounds=chosen.rounds, idle=chosen.idle)
+    rows: list[Row] = []
+    failed = 0
+    _say(f"{_machine()}\n{_load()}")
+    for name in chosen.rows or ROWS:
+        _say(f"\nMeasuring {name} …")
+        try:
+            measured = import_module(f"tests.benchmarks.{ROWS[name]}").measure(options)
+        except NotMeasured as reason:
+            failed += 1
+            _say(f"NOT MEASURED: {reason}")
+            continue
+        _say(report(measured))
+        rows += measured
+    if len(chosen.rows or ROWS) > 1 and rows:
+        _say(f"\n{report([Row(**asdict(row) | {'note': ''}) for row in rows])}")
+    _say(f"\n{_load()}")
+    if chosen.json:
+        facts = {"at": datetime.now(UTC).isoformat(), "machine": _machine(), "rows": rows_of(rows)}
+        chosen.json.write_text(json.dumps(facts, indent=2) + "\n")
+    return int(failed > 0)
+
+
+def rows_of(rows: Sequence[Row]) -> list[dict[str, object]]:
+    return [asdict(row) | {"ratio": row.ratio, "holds": row.holds} for row in rows]
+
+
+def _machine() -> str:
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def _load() -> str:
+    """How busy the machine is: bars in ms mean little beside other work."""
+    load = os.getloadavg()[0]
+    busy = " BUSY: figures that are not ratios of one round are too high." if load > 1.5 else ""
+    return f"Load average of the last minute: {load:.1f}.{busy}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

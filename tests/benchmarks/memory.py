@@ -1,0 +1,60 @@
+"""*memory*: what the processes of an idle demo weigh, shared pages divided among their users."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from config.core.supervision.environment import free_port
+from tests.benchmarks.desk import running_desk
+from tests.benchmarks.home import ROOT, ordinary_environment
+from tests.benchmarks.options import NotMeasured, Options
+from tests.benchmarks.processes import children, name_of, proportional_megabytes
+from tests.benchmarks.rounds import Row
+
+BAR = 250.0
+COUNTED = ("web", "worker", "beat", "valkey")
+
+
+def measure(options: Options) -> list[Row]:
+    """Start a demo, leave it alone, and weigh it once: it is not a matter of rounds."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="gd-bench-") as data:
+        command = [sys.executable, str(ROOT / "manage.py"), "demo", "--port", str(port)]
+        environment = ordinary_environment() | {"VAR_DIR": data}
+        with running_desk(
+            command, folder=Path(data), port=port, environment=environment, longest=120
+        ) as (pid, _):
+            time.sleep(options.idle)
+            weights = {"supervisor": proportional_megabytes(pid)}
+            for child in children(pid):
+                name = name_of(child).removeprefix("desk-")
+                weights[name] = proportional_megabytes(child)
+    missing = set(COUNTED) - {_counted(name) for name in weights}
+    if missing:
+        raise NotMeasured(f"no process {', '.join(sorted(missing))} among {', '.join(weights)}")
+    counted = sum(weight for name, weight in weights.items() if _counted(name))
+    parts = ", ".join(f"{name} {weight:.0f}" for name, weight in weights.items())
+    return [
+        Row(
+            name="memory: web + worker + beat + Valkey",
+            measured=counted,
+            bar=BAR,
+            unit="MB",
+            note=f"PSS after {options.idle:.0f} s, not an hour, of a demo that syncs two accounts "
+            f"every 30 s and nobody looks at. {parts}.",
+        ),
+        Row(
+            name="memory: everything the demo starts",
+            measured=sum(weights.values()),
+            unit="MB",
+            note="With supervisor, guardian and the simulated market's server.",
+        ),
+    ]
+
+
+def _counted(name: str) -> str:
+    """Which of the counted processes has this name; the Valkey shows its program's."""
+    return next((counted for counted in COUNTED if name.startswith(counted)), "")

@@ -1,0 +1,17 @@
+"""What a run of the benchmarks is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """``rounds`` interleaved rounds a row; ``idle`` seconds before memory is read."""
+
+    rounds: int = 5
+    idle: float = 30.0
+
+
+class NotMeasured(Exception):
+    """A row could not be measured. The message says why."""
