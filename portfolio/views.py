@@ -28,7 +28,6 @@ def risk_monitor(request: HttpRequest) -> HttpResponse:
         "portfolio/risk_monitor.html",
         {
             "body": monitor.body,
-            "body_json": monitor.to_json().decode(),
             "runs": running_runs(request.user),
             "history_url": f"/api/portfolio/history{query}",
             "empty": monitor.never_synced,
