@@ -22,7 +22,7 @@ from django.conf import settings
 from config.core.clock import market_now, now
 from config.core.errors import MalformedResponse, PermanentError, RetryableError
 from greeks.domain import Contract, Snapshot
-from portfolio.brokers.decoding import BadRow, Row, decode_rows, rejected_row, rows_of
+from portfolio.brokers.decoding import BadRow, Row, decode_rows, rows_of
 from portfolio.brokers.ibkr_portal_account import (
     PROVIDER,
     decode_account,
@@ -40,10 +40,10 @@ from portfolio.brokers.ibkr_portal_contracts import (
 from portfolio.brokers.ibkr_portal_directory import ContractDirectory, contract_memory
 from portfolio.brokers.ibkr_portal_gateway import PortalGateway, open_gateway
 from portfolio.brokers.ibkr_portal_orders import (
-    belongs_to,
     decode_execution,
     decode_order,
     order_conids,
+    split_by_account,
 )
 from portfolio.brokers.ibkr_portal_session import BROKERAGE, ORDERS, PORTFOLIO
 from portfolio.brokers.ibkr_portal_snapshots import FIELDS, decode_snapshot, is_complete
@@ -86,7 +86,7 @@ class PortalBridge:
     def fetch_accounts(self) -> Fetched[BrokerAccount]:
         """Every account of the log-in."""
         rows = self._gateway.get("/portfolio/accounts")
-        self._gateway.session.memory.note(PORTFOLIO)
+        self._gateway.memory.note(PORTFOLIO)
         return decode_rows(rows, decode_account, kind="account", source=SOURCE, as_of=now())
 
     def fetch_account_summary(self, account_number: str) -> AccountSummary:
@@ -131,13 +131,13 @@ class PortalBridge:
 
     def fetch_open_orders(self, account_number: str) -> Fetched[BrokerOrder]:
         """The day's orders. The first call of a session is always empty: it is made to be so."""
-        memory = self._gateway.session.memory
-        self._gateway.session.prepare(BROKERAGE)
+        memory = self._gateway.memory
+        self._gateway.prepare((BROKERAGE,))
         if not memory.knows(ORDERS):
             self._object(_ORDERS_PATH, BROKERAGE, {"force": "true"})
         answer = self._object(_ORDERS_PATH, BROKERAGE)
         memory.note(ORDERS)
-        rows, strangers = _split_by_account(
+        rows, strangers = split_by_account(
             rows_of(answer.get("orders"), provider=PROVIDER, what="orders"),
             account_number,
             kind="order",
@@ -161,7 +161,7 @@ class PortalBridge:
             needs=(BROKERAGE,),
             params={"days": min(max(days, 1), TRADE_DAYS)},
         )
-        rows, strangers = _split_by_account(
+        rows, strangers = split_by_account(
             rows_of(answer, provider=PROVIDER, what="trades"), account_number, kind="execution"
         )
         definitions = self._directory.definitions(
@@ -280,21 +280,6 @@ class PortalBridge:
                 return [*merged.values(), *strange]
             time.sleep(pause)
             pause = min(2 * pause, 1.0)
-
-
-def _split_by_account(
-    rows: list[Any], account_number: str, *, kind: str
-) -> tuple[list[Any], list[RejectedRow]]:
-    """The account's own rows, and those that do not say whose they are; others' are left out."""
-    own: list[Any] = []
-    rejected: list[RejectedRow] = []
-    for row in rows:
-        try:
-            if not isinstance(row, Mapping) or belongs_to(row, account_number):
-                own.append(row)
-        except BadRow as error:
-            rejected.append(rejected_row(kind, error.reason, row))
-    return own, rejected
 
 
 @register_broker(Broker.IBKR)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +17,12 @@ from config.core.errors import PermanentError
 from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller
 from portfolio.brokers.ibkr_portal_account import PROVIDER
-from portfolio.brokers.ibkr_portal_session import GatewayMemory, PortalSession
+from portfolio.brokers.ibkr_portal_session import (
+    BROKERAGE,
+    PORTFOLIO,
+    GatewayMemory,
+    PortalSession,
+)
 
 #: Endpoints that the vendor allows once in five seconds, each.
 SLOW_ENDPOINTS = (
@@ -24,16 +31,31 @@ SLOW_ENDPOINTS = (
     "/iserver/account/trades",
     "/iserver/account/pnl/partitioned",
 )
+#: What has to be called before the answers of each family mean anything.
+PREPARING_CALLS: Mapping[str, str] = {
+    PORTFOLIO: "/portfolio/accounts",
+    BROKERAGE: "/iserver/accounts",
+}
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class PortalGateway:
-    """Asks the gateway: session first, then the calls an answer's family needs, then the answer."""
+    """Asks the gateway: session first, then the calls an answer's family needs, then the answer.
+
+    Thread-safe. ``caller`` renews through ``session.reopen``.
+    """
 
     def __init__(self, base_url: str, caller: HttpCaller, session: PortalSession) -> None:
         self.base_url = base_url
         self.session = session
         self._caller = caller
+        self._preparing = threading.Lock()
+        self._prepared_at: dict[str, float] = {}
+
+    @property
+    def memory(self) -> GatewayMemory:
+        """What was done in the gateway's present session."""
+        return self.session.memory
 
     def get(
         self, path: str, *, needs: tuple[str, ...] = (), params: Mapping[str, Any] | None = None
@@ -45,29 +67,52 @@ class PortalGateway:
         """The answer to a POST that may be repeated: none of ours changes anything."""
         return self._request("POST", path, needs, {"json": {}, "retry": True})
 
+    def prepare(self, families: tuple[str, ...], *, forgotten_since: float | None = None) -> None:
+        """Open the session and make the calls that the families of answers need first.
+
+        ``forgotten_since`` (monotonic): the gateway says that it knows of none; what was prepared
+        after that moment, by another thread, still counts.
+        """
+        self.session.ensure()
+        for family in families:
+            if forgotten_since is None and self.memory.knows(family):
+                continue
+            with self._preparing:
+                prepared_at = self._prepared_at.get(family, 0.0)
+                if self.memory.knows(family) and prepared_at > (forgotten_since or 0.0):
+                    continue
+                self._caller.request_json("GET", PREPARING_CALLS[family])
+                self.memory.note(family)
+                self._prepared_at[family] = time.monotonic()
+
     def _request(
         self, method: str, path: str, needs: tuple[str, ...], arguments: Mapping[str, Any]
     ) -> Any:
         """The answer. A gateway that forgot its preparing calls gets them once more."""
-        self.session.prepare(*needs)
+        self.prepare(needs)
+        asked_at = time.monotonic()
         try:
             return self._caller.request_json(method, path, **arguments)
         except PermanentError as error:
-            if "accounts first" not in error.message.lower():
+            if not needs or "accounts first" not in error.message.lower():
                 raise
-        self.session.memory.forget()
-        self.session.prepare(*needs)
+        self.prepare(needs, forgotten_since=asked_at)
         return self._caller.request_json(method, path, **arguments)
 
     def close(self) -> None:
         self._caller.close()
+        self.session.close()
 
 
 def open_gateway() -> PortalGateway:
     """The gateway of the settings: ``IBKR_PORTAL_URL`` and what goes with it."""
     base_url = settings.IBKR_PORTAL_URL.rstrip("/")
-    session = PortalSession(GatewayMemory(base_url))
-    caller = HttpCaller(
+    session = PortalSession(GatewayMemory(base_url), _caller(base_url, renew=None))
+    return PortalGateway(base_url, _caller(base_url, renew=session.reopen), session)
+
+
+def _caller(base_url: str, *, renew: Callable[[], None] | None) -> HttpCaller:
+    return HttpCaller(
         PROVIDER,
         base_url,
         timeout=settings.PROVIDER_TIMEOUT_SECONDS,
@@ -76,11 +121,9 @@ def open_gateway() -> PortalGateway:
             calls_per_second=settings.IBKR_PORTAL_CALLS_PER_SECOND,
             endpoint_seconds=settings.IBKR_PORTAL_ENDPOINT_SECONDS,
         ),
-        renew=session.reopen,
+        renew=renew,
         penalty_seconds=settings.IBKR_PORTAL_PENALTY_SECONDS,
     )
-    session.attach(caller)
-    return PortalGateway(base_url, caller, session)
 
 
 def call_budgets(*, calls_per_second: int, endpoint_seconds: float) -> dict[str, CallBudget]:

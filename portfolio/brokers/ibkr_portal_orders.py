@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from greeks.domain import Contract
 from portfolio.brokers.decoding import (
@@ -15,6 +16,7 @@ from portfolio.brokers.decoding import (
     parse_identifier,
     parse_milliseconds,
     parse_text,
+    rejected_row,
     storable,
 )
 from portfolio.brokers.ibkr_portal_contracts import (
@@ -29,6 +31,7 @@ from portfolio.domain import (
     BrokerOrder,
     OrderLeg,
     OrderStatus,
+    RejectedRow,
     Side,
 )
 
@@ -83,6 +86,21 @@ def belongs_to(row: Row, account_number: str) -> bool:
             raise BadRow("account: missing")
         return True
     return parse_identifier(value, "account") == account_number
+
+
+def split_by_account(
+    rows: list[Any], account_number: str, *, kind: str
+) -> tuple[list[Any], list[RejectedRow]]:
+    """The account's own rows, and those that do not say whose they are; others' are left out."""
+    own: list[Any] = []
+    rejected: list[RejectedRow] = []
+    for row in rows:
+        try:
+            if not isinstance(row, Mapping) or belongs_to(row, account_number):
+                own.append(row)
+        except BadRow as error:
+            rejected.append(rejected_row(kind, error.reason, row))
+    return own, rejected
 
 
 def order_conids(row: Row) -> list[str]:

@@ -1,7 +1,7 @@
-"""The gateway's session: kept alive, reopened once when it was lost, and the calls it wants first.
+"""The gateway's session: kept alive, reopened once when it was lost, and what was done in it.
 
 The Client Portal gateway answers only after certain calls were made in its session. What has been
-called is remembered in Redis, so that all processes make each preparing call once per session.
+called is remembered in Redis, so that all processes make each preparing call once a session.
 """
 
 from __future__ import annotations
@@ -30,11 +30,6 @@ PORTFOLIO = "portfolio"
 BROKERAGE = "brokerage"
 ORDERS = "orders"
 _ALIVE = "alive"
-#: What has to be called before the answers of each family mean anything.
-PREPARING_CALLS: Mapping[str, str] = {
-    PORTFOLIO: "/portfolio/accounts",
-    BROKERAGE: "/iserver/accounts",
-}
 
 _copies: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 
@@ -77,61 +72,70 @@ class GatewayMemory:
 
 
 class PortalSession:
-    """Opens and keeps the gateway's session. Thread-safe."""
+    """Opens and keeps the gateway's session. Thread-safe.
 
-    def __init__(self, memory: GatewayMemory) -> None:
+    ``caller`` makes the session's own calls and must not renew by itself: the caller of all other
+    calls renews through :meth:`reopen`, and the two would wait for each other.
+    """
+
+    def __init__(self, memory: GatewayMemory, caller: HttpCaller) -> None:
         self.memory = memory
-        self._caller: HttpCaller | None = None
-        self._lock = threading.RLock()
-
-    def attach(self, caller: HttpCaller) -> None:
-        """The caller whose 401 asks this session to reopen: made with ``renew=session.reopen``."""
         self._caller = caller
+        self._opening = threading.Lock()
+        self._opened_at = 0.0
 
     def ensure(self) -> None:
         """A live session, checked once in fifty seconds by a tickle, which also keeps it alive."""
         if self.memory.knows(_ALIVE):
             return
-        with self._lock:
+        with self._opening:
             if self.memory.knows(_ALIVE):
                 return
-            answer = self._post("/tickle")
-            brokerage = answer.get("iserver")
-            status = brokerage.get("authStatus") if isinstance(brokerage, Mapping) else None
-            if self._is_open(status if isinstance(status, Mapping) else {}):
+            if self._is_open(self._tickled()):
                 self.memory.note(_ALIVE, seconds=TICKLE_SECONDS)
             else:
-                self.reopen()
+                self._open()
 
     def reopen(self) -> None:
-        """Open the brokerage session again, once. UnauthorisedError when nobody is logged in.
+        """Open the brokerage session again, once for all threads that found it lost.
 
-        ``compete`` stays false: a desk that only reads never throws the trader out of TWS.
+        Raises UnauthorisedError when nobody is logged in at the gateway.
         """
-        with self._lock:
-            self.memory.forget()
-            status: Mapping[str, Any] = self._post(
-                "/iserver/auth/ssodh/init", {"publish": True, "compete": False}
-            )
-            for attempt in range(STATUS_TRIES):
-                if self._is_open(status):
-                    self.memory.note(_ALIVE, seconds=TICKLE_SECONDS)
-                    return
-                if attempt:
-                    time.sleep(STATUS_PAUSE)
-                status = self._post("/iserver/auth/status")
-            raise UnauthorisedError(
-                "IBKR: the gateway has no session. Log in on the gateway's own page.",
-                provider="ibkr_portal",
-            )
+        lost_at = time.monotonic()
+        with self._opening:
+            if self._opened_at < lost_at:
+                self._open()
 
-    def prepare(self, *families: str) -> None:
-        """Make the calls that the families of answers need first, where this session has not."""
-        self.ensure()
-        for family in families:
-            if not self.memory.knows(family):
-                self._attached().request_json("GET", PREPARING_CALLS[family])
-                self.memory.note(family)
+    def close(self) -> None:
+        self._caller.close()
+
+    def _open(self) -> None:
+        """``compete`` stays false: a desk that only reads never throws the trader out of TWS."""
+        self.memory.forget()
+        status: Mapping[str, Any] = self._post(
+            "/iserver/auth/ssodh/init", {"publish": True, "compete": False}
+        )
+        for attempt in range(STATUS_TRIES):
+            if self._is_open(status):
+                self.memory.note(_ALIVE, seconds=TICKLE_SECONDS)
+                self._opened_at = time.monotonic()
+                return
+            if attempt:
+                time.sleep(STATUS_PAUSE)
+            status = self._post("/iserver/auth/status")
+        raise UnauthorisedError(
+            "IBKR: the gateway has no session. Log in on the gateway's own page.",
+            provider="ibkr_portal",
+        )
+
+    def _tickled(self) -> Mapping[str, Any]:
+        """The status that a tickle tells; empty where the gateway refuses even that."""
+        try:
+            brokerage = self._post("/tickle").get("iserver")
+        except UnauthorisedError:
+            return {}
+        status = brokerage.get("authStatus") if isinstance(brokerage, Mapping) else None
+        return status if isinstance(status, Mapping) else {}
 
     def _is_open(self, status: Mapping[str, Any]) -> bool:
         if status.get("competing") is True:
@@ -143,14 +147,9 @@ class PortalSession:
         return status.get("authenticated") is True and status.get("connected") is not False
 
     def _post(self, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        answer = self._attached().request_json("POST", path, json=body or {}, retry=True)
+        answer = self._caller.request_json("POST", path, json=body or {}, retry=True)
         if not isinstance(answer, Mapping):
             raise MalformedResponse(
                 f"{path}: expected an object, got {type(answer).__name__}", provider="ibkr_portal"
             )
         return answer
-
-    def _attached(self) -> HttpCaller:
-        if self._caller is None:
-            raise RuntimeError("PortalSession.attach() was not called")
-        return self._caller

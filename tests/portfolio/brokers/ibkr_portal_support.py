@@ -46,22 +46,20 @@ def bridge_on(
 ) -> PortalBridge:
     """A bridge whose requests ``handler`` answers; paths begin after the base."""
     base_url = next(_addresses)
-    session = PortalSession(GatewayMemory(base_url))
 
     def answer(request: httpx.Request) -> httpx.Response:
         request.extensions["path"] = request.url.path.removeprefix("/v1/api")
         return handler(request)
 
-    caller = HttpCaller(
-        base_url,
-        base_url,
-        timeout=2.0,
-        attempts=1,
-        renew=session.reopen,
-        transport=httpx.MockTransport(answer),
-    )
-    session.attach(caller)
-    return PortalBridge(PortalGateway(base_url, caller, session), snapshot_seconds=snapshot_seconds)
+    def caller(renew: Callable[[], None] | None) -> HttpCaller:
+        transport = httpx.MockTransport(answer)
+        return HttpCaller(
+            base_url, base_url, timeout=2.0, attempts=1, renew=renew, transport=transport
+        )
+
+    session = PortalSession(GatewayMemory(base_url), caller(None))
+    gateway = PortalGateway(base_url, caller(session.reopen), session)
+    return PortalBridge(gateway, snapshot_seconds=snapshot_seconds)
 
 
 def answering(answers: Answers, **options: Any) -> PortalBridge:

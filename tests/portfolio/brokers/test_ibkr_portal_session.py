@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -217,6 +218,20 @@ def test_lost_session_is_reopened_once_and_prepared_again(
     asked = paths(sandbox)
     assert asked.count("/iserver/auth/ssodh/init") == 1
     assert asked.count("/portfolio/accounts") == 1
+
+
+def test_fifty_callers_of_a_lost_session_reopen_it_once(
+    sandbox: Sandbox, bridge: BrokerAdapter, gateway: Any
+) -> None:
+    expected = len(bridge.fetch_positions(ACCOUNT).items)
+    gateway.session.expire()
+    sandbox.faults.forget_requests()
+    with ThreadPoolExecutor(50) as pool:
+        books = list(pool.map(bridge.fetch_positions, [ACCOUNT] * 50))
+    assert {len(book.items) for book in books} == {expected}
+    assert paths(sandbox).count("/iserver/auth/ssodh/init") == 1
+    prepared = sandbox.faults.requests(path="/portfolio/accounts$")
+    assert [request.status for request in prepared if request.status == 200] == [200]
 
 
 def test_gateway_that_forgot_its_preparing_calls_gets_them_again(
