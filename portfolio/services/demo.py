@@ -18,6 +18,7 @@ from auth_tokens.models import User
 from config.core.errors import Conflict
 from config.core.sandbox.registry import books_class
 from greeks.models import Instrument
+from portfolio.domain import Broker
 from portfolio.models import Account, AccountDay, AccountHistory
 from portfolio.services.accounts import account_create
 from portfolio.services.history import session_date_of
@@ -26,6 +27,9 @@ DEMO_NAME = "demo"
 DEMO_PASSWORD = "demo"  # noqa: S105 - known to everyone, on loopback, with nothing real behind it
 
 SOURCE = "simulated"
+# Where the simulated accounts' exchanges are; the reader may choose another zone.
+TIME_ZONE = "America/New_York"
+LABELS = {Broker.IBKR: "IBKR", Broker.TASTY: "Tastytrade"}
 
 
 class Minute(Protocol):
@@ -107,7 +111,7 @@ def _forget() -> int:
 
 def _demo_user() -> User:
     """The log-in that everyone knows; staff, so that every page of the demo can be seen."""
-    user, _ = User.objects.get_or_create(username=DEMO_NAME)
+    user, _ = User.objects.get_or_create(username=DEMO_NAME, defaults={"time_zone": TIME_ZONE})
     user.is_active = user.is_staff = user.is_superuser = True
     if not user.check_password(DEMO_PASSWORD):
         user.set_password(DEMO_PASSWORD)
@@ -123,7 +127,7 @@ def _account(simulated: SimulatedAccount, *, owner: User, first_version: int) ->
             broker=broker,
             account_number=number,
             owner=owner,
-            label=f"Simulated {number}",
+            label=f"{LABELS[Broker(broker)]} margin",
             base_currency=simulated.currency,
             simulated=True,
         )

@@ -1,16 +1,41 @@
 // A chart of one series over the day: drawn by uPlot, walked by keyboard, told as a table.
 
-import uPlot from "../vendor/uplot/uPlot.esm.js";
-import { number } from "./format.js";
+import { day, number } from "./format.js";
+
+// uPlot's minified file is a plain script: the page names it before this module.
+const { uPlot } = globalThis;
 
 // Points further apart than this many resolutions have a gap between them.
 const GAP_RESOLUTIONS = 1.5;
 const MINUTE = 60;
 const PAGE = 15;
+// Half the width of a label of the time axis, in pixels.
+const LABEL_HALF = 16;
+// A page that stays open shows the last day, not all days.
+const KEPT_MINUTES = 24 * 60;
 
-const clockText = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
-const zoneName = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const timeOf = (seconds) => clockText.format(new Date(seconds * 1000));
+/** Times as the reader's chosen zone has them: the zone of every other time on the page. */
+class Times {
+  constructor(zone) {
+    this.zone = zone;
+    const texts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone };
+    this.clock = new Intl.DateTimeFormat("en-GB", texts);
+    this.date = new Intl.DateTimeFormat("sv-SE", { timeZone: zone });
+    this.short = new Intl.DateTimeFormat("en-US", { timeZone: zone, timeZoneName: "short" });
+  }
+
+  /** 14:32 */
+  minute(seconds) {
+    return this.clock.format(new Date(seconds * 1000));
+  }
+
+  /** 20 Nov 26, 14:32 EST */
+  moment(seconds) {
+    const at = new Date(seconds * 1000);
+    const { value } = this.short.formatToParts(at).find((part) => part.type === "timeZoneName");
+    return `${day(this.date.format(at))}, ${this.clock.format(at)} ${value}`;
+  }
+}
 
 /** Minute points of several series, with a null where minutes are missing. */
 export class DaySeries {
@@ -40,7 +65,14 @@ export class DaySeries {
       }
     } else {
       this.#add(minute, (name) => values[name]);
+      this.#forgetBefore(minute - KEPT_MINUTES * MINUTE);
     }
+  }
+
+  #forgetBefore(oldest) {
+    const kept = this.at.findIndex((at) => at > oldest);
+    if (kept <= 0) return;
+    for (const column of [this.at, ...Object.values(this.columns)]) column.splice(0, kept);
   }
 
   #add(at, valueOf) {
@@ -62,6 +94,7 @@ export class DayChart {
   #name;
   #label;
   #digits;
+  #times;
   #cursor = null;
 
   /** `digits`: decimals of each series. The first series is shown unless a radio says otherwise. */
@@ -69,6 +102,7 @@ export class DayChart {
     this.#figure = figure;
     this.#series = series;
     this.#digits = digits;
+    this.#times = new Times(figure.dataset.timeZone);
     this.#plot = figure.querySelector('[data-part="plot"]');
     const radios = [...figure.querySelectorAll('input[type="radio"]')];
     this.#name = radios.find((radio) => radio.checked)?.value ?? Object.keys(digits)[0];
@@ -91,7 +125,7 @@ export class DayChart {
   draw() {
     const values = this.#values;
     if (!values.some((value) => value !== null)) {
-      this.#clear("No history of this day yet");
+      this.#clear("No history yet");
       return;
     }
     const data = [this.#series.at, values];
@@ -113,7 +147,7 @@ export class DayChart {
     const title = this.#figure.querySelector("figcaption").textContent.trim();
     const radio = this.#figure.querySelector("input:checked");
     this.#label = radio ? radio.parentElement.textContent.trim() : title;
-    this.#plot.setAttribute("aria-label", `${this.#label} today, by minute`);
+    this.#plot.setAttribute("aria-label", `${this.#label} by minute`);
   }
 
   #clear(message) {
@@ -163,6 +197,7 @@ export class DayChart {
         width: this.#plot.clientWidth,
         height: this.#plot.clientHeight,
         padding: [6, 2, 0, 0],
+        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.#times.zone),
         legend: { show: false },
         cursor: {
           y: false,
@@ -178,7 +213,11 @@ export class DayChart {
             gap: 2,
             space: 56,
             grid: { show: false },
-            values: (_, splits) => splits.map(timeOf),
+            // A label at the very edge would be cut in half.
+            values: (chart, splits) =>
+              splits.map((at) =>
+                chart.valToPos(at, "x") < LABEL_HALF ? "" : this.#times.minute(at),
+              ),
           },
           {
             ...axis,
@@ -245,7 +284,7 @@ export class DayChart {
   #read() {
     const index = this.#cursor ?? this.#lastIndex();
     if (index < 0) return;
-    const at = timeOf(this.#series.at[index]);
+    const at = this.#times.moment(this.#series.at[index]);
     this.#figure.querySelector('[data-part="value"]').textContent = this.#text(index);
     this.#figure.querySelector('[data-part="at"]').textContent = at;
     this.#plot.setAttribute("aria-valuemax", String(this.#series.at.length - 1));
@@ -294,7 +333,7 @@ export class DayChart {
     const place = this.#figure.querySelector('[data-part="table"]');
     const table = document.createElement("table");
     const caption = table.createCaption();
-    caption.textContent = `${this.#label}, newest first, times in ${zoneName}`;
+    caption.textContent = `${this.#label}, newest first, times in ${this.#times.zone}`;
     const head = table.createTHead().insertRow();
     for (const text of ["Minute", this.#label]) {
       const cell = document.createElement("th");
@@ -308,7 +347,7 @@ export class DayChart {
       const row = body.insertRow();
       const cell = document.createElement("th");
       cell.scope = "row";
-      cell.textContent = timeOf(this.#series.at[index]);
+      cell.textContent = this.#times.minute(this.#series.at[index]);
       row.append(cell);
       const value = row.insertCell();
       value.className = "end";

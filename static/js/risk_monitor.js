@@ -88,9 +88,9 @@ function take(data, { whole, asOf }) {
   }
   latest = { ...data, as_of: asOf };
   clock.set(data.clock);
-  if (historyLoaded && asOf && data.totals.net_liquidation !== null) {
-    series.append(asOf, data.totals);
-  }
+  // The history is kept by the market's clock, which stands still with a recorded chain.
+  const at = data.clock.frozen ? data.clock.now : asOf;
+  if (historyLoaded && at && data.totals.net_liquidation !== null) series.append(at, data.totals);
   schedule();
 }
 
