@@ -493,12 +493,27 @@ def test_breaker_opens_after_failures_and_spares_the_provider(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:
     provider.always(Reply(500))
-    breaker = CircuitBreaker("broker", failures=2, cool_down=30)
+    first = make_caller()
+    first.breaker.failures = 2
     with pytest.raises(CircuitOpen):
-        make_caller(breaker=breaker).request_json("GET", "/book")
+        first.request_json("GET", "/book")
     with pytest.raises(CircuitOpen):
         make_caller().request_json("GET", "/book")
     assert len(provider.seen) == 2
+
+
+def test_breaker_and_pause_of_one_server_do_not_hold_for_another(
+    provider: ScriptedProvider, make_caller: MakeCaller
+) -> None:
+    provider.replies = [Reply(429, headers={"Retry-After": "60"})]
+    with pytest.raises(RateLimitedError):
+        make_caller().request_json("GET", "/book")
+    with pytest.raises(RateLimitedError):
+        make_caller().request_json("GET", "/book")
+    assert len(provider.seen) == 1
+    elsewhere = HttpCaller("broker", provider.url.replace("127.0.0.1", "localhost"), timeout=1)
+    assert elsewhere.request_json("GET", "/book") is not None
+    elsewhere.close()
 
 
 def test_half_open_breaker_lets_one_call_probe_and_closes(

@@ -83,12 +83,15 @@ class HttpCaller:
         self.provider = provider
         self.timeout = timeout
         self.attempts = attempts
-        self.breaker = breaker or CircuitBreaker(provider, probe_seconds=2 * timeout)
+        # What a server was seen to do holds for that server: a gateway that was moved, or a new
+        # sandbox, starts with a clean slate.
+        server = f"{provider}@{urlsplit(base_url).netloc}"
+        self.breaker = breaker or CircuitBreaker(server, probe_seconds=2 * timeout)
         self._penalty_seconds = penalty_seconds
         self._budgets = dict(budgets or {})
         self._authorise = authorise
         self._renew = renew
-        self._pause = SharedPause(provider)
+        self._pause = SharedPause(server)
         self._renewal = Renewal()
         self._client = httpx.Client(
             base_url=base_url,
