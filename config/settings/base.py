@@ -266,7 +266,7 @@ IBKR_PORTAL_URL = env.str("IBKR_PORTAL_URL", default="https://localhost:5000/v1/
 IBKR_PORTAL_CA_FILE = env.str("IBKR_PORTAL_CA_FILE", default="")
 # The vendor allows ten calls a second in all: two fewer, since their arrival jitters. 0: no limit.
 IBKR_PORTAL_CALLS_PER_SECOND = env.int("IBKR_PORTAL_CALLS_PER_SECOND", default=8)
-# Accounts, orders, trades, partitioned P&L: each once in five seconds, and a margin. 0: no limit.
+# Accounts, orders and trades: each once in five seconds, and a margin. 0: no limit.
 IBKR_PORTAL_ENDPOINT_SECONDS = env.float("IBKR_PORTAL_ENDPOINT_SECONDS", default=6.0)
 # A call too many is answered 429 and refused for about this long, without a Retry-After.
 IBKR_PORTAL_PENALTY_SECONDS = env.float("IBKR_PORTAL_PENALTY_SECONDS", default=900.0)

@@ -2,7 +2,7 @@
 
 The gateway (``IBKR_PORTAL_URL``) holds the log-in; this adapter keeps its session alive, makes the
 calls in the order it wants them and stays under its limits: ten requests a second in all and one in
-five seconds for accounts, orders, trades and partitioned P&L, beyond which it refuses for a quarter
+five seconds each for accounts, orders and trades, beyond which it refuses for a quarter
 of an hour. Source: IBKR's Client Portal API documentation, and recorded answers.
 """
 

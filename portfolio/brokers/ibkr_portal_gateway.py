@@ -29,7 +29,6 @@ SLOW_ENDPOINTS = (
     "/portfolio/accounts",
     "/iserver/account/orders",
     "/iserver/account/trades",
-    "/iserver/account/pnl/partitioned",
 )
 #: What has to be called before the answers of each family mean anything.
 PREPARING_CALLS: Mapping[str, str] = {

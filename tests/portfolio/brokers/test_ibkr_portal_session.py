@@ -368,7 +368,6 @@ def test_slow_endpoints_have_a_budget_of_their_own() -> None:
         ("/portfolio/accounts", 1, 6.0),
         ("/iserver/account/orders", 1, 6.0),
         ("/iserver/account/trades", 1, 6.0),
-        ("/iserver/account/pnl/partitioned", 1, 6.0),
     ]
     assert call_budgets(calls_per_second=0, endpoint_seconds=0) == {}
 
