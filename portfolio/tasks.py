@@ -16,8 +16,8 @@ from portfolio.models import SyncRun
 from portfolio.services.refresh import REFRESH_DEADLINE_SECONDS, refresh_greeks
 from portfolio.services.sync import sync_account
 from portfolio.services.sync_requests import (
+    LOCK_SECONDS,
     QUEUE_DEADLINE_SECONDS,
-    SYNC_DEADLINE_SECONDS,
     claim_due_accounts,
     close_abandoned_runs,
 )
@@ -39,7 +39,7 @@ def sync_due_accounts_task() -> None:
         )
 
 
-@desk_task("portfolio.sync_account", subject="account.{account_id}", seconds=SYNC_DEADLINE_SECONDS)
+@desk_task("portfolio.sync_account", subject="account.{account_id}", seconds=LOCK_SECONDS)
 def sync_account_task(account_id: str, run_id: str | None = None) -> None:
     """Sync one account, for the clock or for a queued run."""
     try:

@@ -6,7 +6,6 @@ refresh reads quotes and Greeks only; quantities and money stay as the last sync
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from config.core.clock import now
 from config.core.errors import LockHeld, ProviderError, RateLimitedError
 from config.core.http.budget import CallBudget
 from config.core.locks import subject_lock
+from config.core.process_copies import ProcessCopies
 from config.core.redis_client import key, redis_client
 from greeks.models import Instrument
 from portfolio.brokers.registry import open_adapter
@@ -40,8 +40,7 @@ logger = structlog.get_logger(__name__)
 
 REFRESH_DEADLINE_SECONDS = 30.0
 # Until then this process does not ask Redis again whether an account's refresh is due.
-_looked_until: dict[str, float] = {}
-_looked_lock = threading.Lock()
+_looked_until: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 _LOOK_AGAIN_SECONDS = 1.0
 
 
@@ -119,10 +118,11 @@ def refresh_greeks(*, account_ids: Sequence[str]) -> Refreshed:
 
 def _may_look(account_id: str) -> bool:
     moment = time.monotonic()
-    with _looked_lock:
-        if moment < _looked_until.get(account_id, 0.0):
+    with _looked_until.lock:
+        until = _looked_until.get("accounts")
+        if moment < until.get(account_id, 0.0):
             return False
-        _looked_until[account_id] = moment + _LOOK_AGAIN_SECONDS
+        until[account_id] = moment + _LOOK_AGAIN_SECONDS
         return True
 
 

@@ -11,12 +11,12 @@ from django.db import transaction
 
 from config.core.clock import now
 from config.core.errors import NotFound, ProviderError
-from config.core.locks import subject_lock
+from config.core.locks import HeldLock, subject_lock
 from portfolio.brokers.registry import open_adapter
 from portfolio.models import Account, SyncRun
 from portfolio.services.sync_fetch import FetchedBook, fetch_book
 from portfolio.services.sync_progress import SyncProgress, announce_change, announce_progress
-from portfolio.services.sync_requests import SYNC_DEADLINE_SECONDS, request_sync
+from portfolio.services.sync_requests import LOCK_SECONDS, request_sync
 from portfolio.services.sync_store import Stored, store_book
 
 __all__ = ["request_sync", "sync_account"]
@@ -45,12 +45,12 @@ def sync_account(
     account = Account.objects.filter(pk=account_id, enabled=True).first()
     if account is None:
         raise NotFound(f"There is no enabled account {account_id[:64]!r}.")
-    with subject_lock(sync_subject(account_id), seconds=SYNC_DEADLINE_SECONDS):
+    with subject_lock(sync_subject(account_id), seconds=LOCK_SECONDS) as lock:
         run = _claim_run(account_id, trigger, run_id, sync_seconds=account.sync_seconds)
         if run.outcome != SyncRun.Outcome.RUNNING:
             return run
         try:
-            _sync(account, run)
+            _sync(account, run, lock)
         except Exception as error:
             # A fault of ours: the run says so and the error goes to the log, whole.
             logger.exception("sync_failed_unexpectedly", account_id=account_id)
@@ -108,8 +108,13 @@ def _claim_run(
         return run
 
 
-def _sync(account: Account, run: SyncRun) -> None:
+def _sync(account: Account, run: SyncRun, lock: HeldLock) -> None:
     progress = SyncProgress(run)
+
+    def step(reached: SyncRun.Step) -> None:
+        lock.extend(LOCK_SECONDS)
+        progress.step(reached)
+
     seen = account.last_synced_at
     try:
         adapter = open_adapter(account.broker)
@@ -117,14 +122,14 @@ def _sync(account: Account, run: SyncRun) -> None:
         _fail(account, run, code=error.code, message=error.message)
         return
     try:
-        book = fetch_book(account=account, adapter=adapter, step=progress.step)
+        book = fetch_book(account=account, adapter=adapter, step=step)
     finally:
         adapter.close()
     if book.positions is None:
         failed = book.failed[-1]
         _fail(account, run, code=failed.code, message=f"{failed.step.label}: {failed.message}")
         return
-    progress.step(SyncRun.Step.SAVING)
+    step(SyncRun.Step.SAVING)
     _write(account.pk, run, book, seen=seen)
 
 
@@ -190,18 +195,24 @@ def _finish(run: SyncRun, stored: Stored) -> None:
 def _fail(account: Account, run: SyncRun, *, code: str, message: str) -> None:
     """Close the run as failed; of the book only the attempt and the error are written."""
     at = now()
+    run.outcome = SyncRun.Outcome.FAILED
+    run.error_code = code[:48]
+    run.error = _one_line(message)
+    run.finished_at = at
     with transaction.atomic():
+        # Updates, because the account may have been removed meanwhile, and its runs with it.
         Account.objects.filter(pk=account.pk).update(
             last_attempt_at=run.started_at or at,
-            last_error_code=code[:48],
-            last_error=_one_line(message),
+            last_error_code=run.error_code,
+            last_error=run.error,
         )
-        run.outcome = SyncRun.Outcome.FAILED
-        run.error_code = code[:48]
-        run.error = _one_line(message)
-        run.finished_at = at
-        run.save(
-            update_fields=["outcome", "step", "progress", "error_code", "error", "finished_at"]
+        SyncRun.objects.filter(pk=run.pk).update(
+            outcome=run.outcome,
+            step=run.step,
+            progress=run.progress,
+            error_code=run.error_code,
+            error=run.error,
+            finished_at=run.finished_at,
         )
 
 

@@ -19,7 +19,9 @@ from portfolio.signals import sync_requested
 
 logger = structlog.get_logger(__name__)
 
-#: A sync holds its account's lock at most this long; a run older than that has lost its worker.
+#: A sync's lock, renewed at each step: what a killed worker leaves in the way of the next one.
+LOCK_SECONDS = 40
+#: No sync takes this long: a run that started before has lost its worker.
 SYNC_DEADLINE_SECONDS = 120
 # A run that no worker took by then is given up; the clock syncs the account anyway.
 QUEUE_DEADLINE_SECONDS = 600

@@ -11,7 +11,6 @@ from django.core.management import CommandError, call_command
 from config.core.errors import RetryableError
 from config.core.locks import subject_lock
 from portfolio.brokers.base import BrokerAdapter
-from portfolio.management.commands import sync_portfolio
 from portfolio.models import Account, SyncRun
 from portfolio.services import sync, sync_fetch
 from tests.factories import AccountFactory
@@ -141,8 +140,8 @@ def test_watching_syncs_at_each_interval_until_interrupted(
         if len(slept) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(sync_portfolio.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(sync_portfolio.time, "sleep", sleep)
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("time.sleep", sleep)
 
     output, error = run("--watch")
 

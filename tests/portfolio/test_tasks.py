@@ -35,7 +35,6 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
 
     for module in (sync, sync_fetch, refresh):
         monkeypatch.setattr(module, "open_adapter", open_adapter)
-    monkeypatch.setattr(refresh, "_looked_until", {})
     return script
 
 

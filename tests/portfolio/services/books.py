@@ -134,7 +134,7 @@ class FakeBroker:
     summary: Any = field(default_factory=dict)
     #: Contract → Snapshot, or ``None`` when the broker knows nothing of it.
     snapshot: Callable[[Contract], Snapshot | None] | Exception | None = None
-    before: Callable[[str], None] = lambda _: None
+    before: Callable[[str], object] = lambda _: None
     calls: list[str] = field(default_factory=list)
     asked: list[Contract] = field(default_factory=list)
     opened: int = 0

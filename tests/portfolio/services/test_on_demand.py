@@ -21,7 +21,7 @@ def test_read_fetches_every_account_at_the_same_time(broker: FakeBroker) -> None
     accounts = [AccountFactory.create().pk for _ in range(3)]
     together = threading.Barrier(3, timeout=5)
     broker.positions = [position(stock(), 5)]
-    broker.before = lambda step: together.wait() if step == "positions" else None  # type: ignore[func-returns-value]
+    broker.before = lambda step: together.wait() if step == "positions" else None
 
     assert sync_now_for_read(account_ids=accounts) == accounts
     assert Position.objects.count() == 3

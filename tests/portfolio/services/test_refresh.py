@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from redis.exceptions import RedisError
 
 from config.core.clock import now
 from config.core.errors import RateLimitedError, RetryableError
@@ -40,7 +41,6 @@ def account(broker: FakeBroker, run_sync: RunSync, monkeypatch: pytest.MonkeyPat
         return FakeAdapter(broker)
 
     monkeypatch.setattr(refresh, "open_adapter", open_adapter)
-    monkeypatch.setattr(refresh, "_looked_until", {})
     account: Account = AccountFactory.create()
     broker.positions = [position(stock(), 50, raw={"a": 1}), position(CALL, -2)]
     run_sync(account.pk)
@@ -150,13 +150,11 @@ def test_budget_bounds_the_refreshes_of_all_processes(
 
 
 @pytest.mark.django_db
-def test_many_reads_ask_for_one_refresh(
-    account: Account, asked: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_reads_ask_for_one_refresh(account: Account, asked: list[str]) -> None:
     answers = []
     for _ in range(5):
         # As if each read ran in a process of its own.
-        monkeypatch.setattr(refresh, "_looked_until", {})
+        refresh._looked_until.forget()
         answers.append(request_refresh(account_ids=[account.pk]))
 
     assert answers == [True, False, False, False, False]
@@ -187,7 +185,7 @@ def test_nothing_is_asked_for_while_redis_is_away(
     account: Account, asked: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_redis() -> Any:
-        raise refresh.RedisError("gone")
+        raise RedisError("gone")
 
     monkeypatch.setattr(refresh, "redis_client", no_redis)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
+from redis.exceptions import RedisError
 
 from config.core import locks
 from config.core.clock import now
@@ -77,7 +79,8 @@ def test_slower_older_fetch_never_overwrites_a_newer_book(
     account: Account, broker: FakeBroker, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The lock of the slow one ran out, so that both are at work.
-    monkeypatch.setattr(sync, "subject_lock", lambda *_, **__: threading.Lock())
+    lapsed = nullcontext(locks.HeldLock("lapsed", "token"))
+    monkeypatch.setattr(sync, "subject_lock", lambda *_, **__: lapsed)
     fetched, overtaken = threading.Event(), threading.Event()
     broker.positions = [position(stock(), 1)]
 
@@ -227,7 +230,7 @@ def test_sync_works_while_redis_is_away(
     account: Account, broker: FakeBroker, run_sync: RunSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_redis() -> Any:
-        raise locks.RedisError("gone")
+        raise RedisError("gone")
 
     for module in ("config.core.locks", "config.core.hub"):
         monkeypatch.setattr(f"{module}.redis_client", no_redis)

@@ -183,3 +183,16 @@ def test_message_longer_than_its_column_is_cut(
     run.refresh_from_db()
     assert len(run.error) == 255
     assert run.error.isprintable()
+
+
+def test_account_removed_during_its_sync_ends_quietly(
+    account: Account, broker: FakeBroker, run_sync: RunSync
+) -> None:
+    broker.positions = [position(stock(), 5)]
+    broker.before = lambda step: account.delete() if step == "orders" else None
+    account_id = account.pk
+
+    run = run_sync(account_id)
+
+    assert run.outcome == SyncRun.Outcome.FAILED
+    assert SyncRun.objects.count() == Position.objects.count() == 0
