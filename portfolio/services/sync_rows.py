@@ -2,22 +2,25 @@
 
 Django's ``bulk_create(update_conflicts=True)`` cannot keep a maximum, and for the rows of a sync it
 spends ten times what the database does on making models and preparing values that are known to
-fit. This writes the same ``INSERT … ON CONFLICT`` from plain values.
+fit. This writes the same ``INSERT … ON CONFLICT`` from plain values: on SQLite row by row into one
+prepared statement, on PostgreSQL from one JSON document, because its driver takes longer to put
+thousands of parameters into a statement than the server to run it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from django.db import connection, models
 
-# PostgreSQL takes 65,535 parameters in a statement, SQLite 32,766.
-_MOST_PARAMETERS = 30_000
-_AS_IT_IS = (str, int, float)
+_AS_IT_IS = frozenset({type(None), str, int, float, bool})
+_ENCODER = msgspec.json.Encoder()
 
 
 def upsert(
@@ -37,7 +40,7 @@ def upsert(
     ``lowest`` and ``added`` (the greater, the smaller, the sum of both). Rows must differ in
     ``unique`` (PostgreSQL refuses to touch a row twice in a statement) and hold values that fit
     their columns. Columns that are not named get the database's default, an id for instance. No
-    signals are sent. One statement for as many rows as fit its parameters.
+    signals are sent.
     """
     if not rows:
         return
@@ -48,14 +51,17 @@ def upsert(
         keep=keep,
         changes={**_pairs(highest, _GREATEST), **_pairs(lowest, _LEAST), **_pairs(added, _SUM)},
     )
-    row_text = f"({', '.join(['%s'] * len(columns))})"
-    size = max(1, _MOST_PARAMETERS // len(columns))
-    prepare = _preparer()
     with connection.cursor() as cursor:
-        for start in range(0, len(rows), size):
-            chunk = rows[start : start + size]
-            values = [prepare(value) for row in chunk for value in row]
-            cursor.execute(f"{head}{', '.join([row_text] * len(chunk))}{tail}", values)
+        if connection.vendor == "postgresql":
+            source = _document_source(model, columns)
+            cursor.execute(f"{head}{source}{tail}", [_document(model, columns, rows)])
+            return
+        prepare = _preparer()
+        marks = ", ".join(["%s"] * len(columns))
+        cursor.executemany(
+            f"{head}VALUES ({marks}){tail}",
+            [[v if type(v) in _AS_IT_IS else prepare(v) for v in row] for row in rows],
+        )
 
 
 _GREATEST, _LEAST, _SUM = "greatest", "least", "sum"
@@ -92,22 +98,52 @@ def _statement(
     listed = ", ".join(names[attribute] for attribute in columns)
     target = ", ".join(names[attribute] for attribute in unique)
     # Only names of our own models' columns; every value is a parameter.
-    head = f"INSERT INTO {table} ({listed}) VALUES "  # noqa: S608
+    head = f"INSERT INTO {table} ({listed}) "
     return head, f" ON CONFLICT ({target}) DO UPDATE SET {', '.join(sets)}"
 
 
+def _document_source(model: type[models.Model], columns: Sequence[str]) -> str:
+    """Reads the rows out of a JSON document, each value as its column's type.
+
+    Lengths and scales are left to the column: a text too long is an error, never cut.
+    """
+    quote = connection.ops.quote_name
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    types = [re.sub(r"\(.*?\)", "", fields[name].db_type(connection) or "") for name in columns]
+    names = [quote(str(fields[name].column)) for name in columns]
+    typed = ", ".join(f"{name} {kind}" for name, kind in zip(names, types, strict=True))
+    # Only names and types of our own models' columns; the document is a parameter.
+    return f"SELECT {', '.join(names)} FROM json_to_recordset(%s::json) AS received({typed})"  # noqa: S608
+
+
+def _document(
+    model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> str:
+    """The rows as a JSON list of objects under their columns' names."""
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    names = [str(fields[name].column) for name in columns]
+    documents = [
+        str(f.column)
+        for f in fields.values()
+        if isinstance(f, models.JSONField) and f.attname in columns
+    ]
+    objects = [dict(zip(names, row, strict=True)) for row in rows]
+    for found in objects:
+        for name in documents:
+            # It may hold numbers that only the standard library writes.
+            found[name] = msgspec.Raw(json.dumps(found[name]).encode())
+    return _ENCODER.encode(objects).decode()
+
+
 def _preparer() -> Callable[[Any], Any]:
-    """Turns a Python value into what this database's driver takes."""
-    postgres = connection.vendor == "postgresql"
+    """Turns a Python value into what SQLite's driver takes."""
     operations = connection.ops
     # The same moments come in hundreds of rows.
     moments: dict[datetime, Any] = {}
 
     def prepare(value: Any) -> Any:
-        if value is None or isinstance(value, _AS_IT_IS):
-            return value
         if isinstance(value, Decimal):
-            return value if postgres else str(value)
+            return str(value)
         if isinstance(value, datetime):
             if value not in moments:
                 moments[value] = operations.adapt_datetimefield_value(value)
@@ -116,6 +152,8 @@ def _preparer() -> Callable[[Any], Any]:
             return operations.adapt_datefield_value(value)
         if isinstance(value, dict | list):
             return json.dumps(value)
+        if isinstance(value, str):
+            return str(value)
         raise TypeError(f"{type(value).__name__} is not written in bulk")
 
     return prepare
