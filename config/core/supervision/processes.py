@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from config.core.process_role import WEB, adopt_role
 from config.core.supervision.guard import end_group
-from config.core.supervision.lifeline import Guardian, die_with_parent
+from config.core.supervision.lifeline import Guardian, die_with_parent, show_as
 
 LAST_LINES = 20
 LOG_FILE_BYTES = 2_000_000
@@ -135,6 +135,7 @@ def _become(spec: ProcessSpec, *, parent: int, writer: int) -> NoReturn:
         os.setpgid(0, 0)
         # A server that can save its data is asked to; a process of ours has nothing to save.
         die_with_parent(parent, signal.SIGTERM if spec.program else signal.SIGKILL)
+        show_as(f"desk-{spec.name}")
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
