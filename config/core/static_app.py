@@ -10,5 +10,5 @@ class DeskStaticFilesConfig(StaticFilesConfig):
 
     ignore_patterns = [
         *StaticFilesConfig.ignore_patterns,
-        *("ext", "*.amd.js", "*.cjs.js", "*.d.ts", "*.js.gz"),
+        *("*.cjs.js", "*.d.ts", "*.iife.js"),
     ]
