@@ -92,7 +92,7 @@ def digest(*paths: Path) -> str:
 def step(name: str, inputs: str, made: Path, work: Callable[[], None]) -> None:
     """Do ``work`` unless its stamp says that it was done from the same inputs and still stands."""
     stamp = STAMPS / f"{re.sub('[^a-z]+', '-', name.lower())}.stamp"
-    sys.stdout.write(f"  {name:<22}")
+    sys.stdout.write(f"  {name:<28}")
     sys.stdout.flush()
     if made.exists() and stamp.exists() and stamp.read_text() == inputs:
         print("ready")

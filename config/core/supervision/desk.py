@@ -207,7 +207,7 @@ def _healthy(desk: Desk) -> Callable[[], bool]:
 @contextmanager
 def _step(name: str) -> Iterator[None]:
     started = time.monotonic()
-    sys.stdout.write(f"  {name:<22}")
+    sys.stdout.write(f"  {name:<28}")
     sys.stdout.flush()
     try:
         yield
