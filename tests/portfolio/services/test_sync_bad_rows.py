@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from portfolio.domain import BrokerPosition
+from portfolio.domain import BrokerOrder, BrokerPosition
 from portfolio.models import Account, Order, Position, QuarantinedRow, SyncRun
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import (
@@ -215,3 +215,26 @@ def test_closed_position_sent_twice_is_closed(
     run_sync(account.pk)
 
     assert set(quantities()) == {"SPY"}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        order("2", order_type="x" * 25),
+        order("2", time_in_force="a\x00"),
+        order("2", option(600, currency="")),
+    ],
+)
+def test_order_that_fits_no_column_is_quarantined(
+    account: Account, broker: FakeBroker, run_sync: RunSync, bad: BrokerOrder
+) -> None:
+    broker.positions = [position(stock())]
+    broker.orders = [order("1"), bad, order("1")]
+
+    run = run_sync(account.pk)
+
+    assert run.outcome == SyncRun.Outcome.SUCCEEDED
+    assert list(Order.objects.values_list("broker_order_id", flat=True)) == ["1"]
+    assert run.counts["orders_received"] == 3
+    assert run.counts["orders_quarantined"] == 2
+    assert set(QuarantinedRow.objects.values_list("kind", flat=True)) == {"order"}

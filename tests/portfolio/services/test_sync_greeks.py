@@ -12,7 +12,7 @@ from config.core.errors import RetryableError
 from greeks.domain import Contract, InstrumentKind, Right, Snapshot
 from greeks.models import ContractGreeks
 from portfolio.domain import Broker
-from portfolio.models import Account, Position, QuarantinedRow, SyncRun
+from portfolio.models import Account, Position, QuarantinedRow, Quote, SyncRun
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import (
     FakeBroker,
@@ -292,3 +292,35 @@ def test_quote_that_was_not_asked_for_is_set_aside(
 
     assert run.outcome == SyncRun.Outcome.SUCCEEDED
     assert QuarantinedRow.objects.get().reason == "was not asked for"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"bid": Decimal(-1)},
+        {"mark": Decimal("1e15")},
+        {"last": Decimal("-1e15")},
+        {"volume": -5},
+        {"open_interest": 2**70},
+    ],
+)
+def test_impossible_value_of_a_quote_becomes_missing_and_is_noted(
+    account: Account, broker: FakeBroker, run_sync: RunSync, damage: dict[str, Any]
+) -> None:
+    def damaged(contract: Contract) -> Snapshot | None:
+        if not contract.is_option:
+            return None
+        return Snapshot(contract=contract, quote=quote(contract, **damage), greeks=None)
+
+    broker.snapshot = damaged
+
+    run = run_sync(account.pk)
+
+    assert run.outcome == SyncRun.Outcome.SUCCEEDED
+    (name,) = damage
+    row = QuarantinedRow.objects.get()
+    assert (row.kind, row.reason.split(":")[0]) == ("quote", name)
+    stored = Quote.objects.get()
+    assert stored.price == Decimal(12)
+    if name in ("bid", "volume", "open_interest"):
+        assert getattr(stored, name) is None
