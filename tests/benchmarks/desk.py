@@ -58,7 +58,7 @@ def _answers(port: int) -> bool:
     try:
         with Connection(port) as connection:
             answer = connection.get("/")
-            return answer.status == 302 and connection.get("/accounts/login/").status == 200
+            return answer.status == 302 and connection.get("/accounts/login").status == 200
     except OSError:
         return False
 
