@@ -1,0 +1,202 @@
+"""The browser as the tests use it: waits that say what they wait for, and no sleeps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.expected_conditions import staleness_of
+from selenium.webdriver.support.ui import WebDriverWait
+
+from portfolio.services.demo import DEMO_NAME, DEMO_PASSWORD
+from tests.servers.chromium import browser_program, driver_program
+
+WAIT_SECONDS = 20.0
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+FLAGS = (
+    "--headless=new",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+PHONE_BELOW = 600
+
+# Keeps every websocket of the page and what it was sent, and the status of every fetch.
+WITNESS = """
+  const Real = window.WebSocket;
+  window.seen = { sockets: [], sent: [], fetched: [] };
+  window.WebSocket = class extends Real {
+    constructor(...given) { super(...given); window.seen.sockets.push(this); }
+    send(text) { window.seen.sent.push(text); super.send(text); }
+  };
+  const fetched = window.fetch;
+  window.fetch = async (...given) => {
+    const answer = await fetched(...given);
+    window.seen.fetched.push([new URL(answer.url).pathname, answer.status]);
+    return answer;
+  };
+  window.shift = 0;
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+  }).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+class Browser:
+    """A Chromium window on one desk. ``driver`` is Selenium's own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        options = webdriver.ChromeOptions()
+        options.binary_location = browser_program() or ""
+        for flag in FLAGS:
+            options.add_argument(flag)
+        if os.geteuid() == 0:
+            options.add_argument("--no-sandbox")
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        service = webdriver.ChromeService(driver_program() or "")
+        self.driver = webdriver.Chrome(options=options, service=service)
+        self.driver.set_page_load_timeout(WAIT_SECONDS)
+        self._session: dict[str, Any] | None = None
+        self._scripts: list[str] = []
+
+    def quit(self) -> None:
+        self.driver.quit()
+
+    def begin(self) -> None:
+        """A clean window for the next test: no cookies, no emulation, an empty console."""
+        for identifier in self._scripts:
+            self.command("Page.removeScriptToEvaluateOnNewDocument", identifier=identifier)
+        self._scripts = []
+        self.command("Network.enable")
+        self.command("Network.setBlockedURLs", urls=[])
+        self.command("Emulation.setScriptExecutionDisabled", value=False)
+        self.driver.get("about:blank")
+        self.driver.delete_all_cookies()
+        self.command("Network.clearBrowserCookies")
+        self.prefer(scheme="dark")
+        self.resize(1440, 900)
+        self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+
+    def command(self, name: str, /, **parameters: Any) -> Any:
+        return self.driver.execute_cdp_cmd(name, parameters)
+
+    def on_each_page(self, script: str) -> None:
+        """Run a script on every page before the page's own."""
+        done = self.command("Page.addScriptToEvaluateOnNewDocument", source=script)
+        self._scripts.append(done["identifier"])
+
+    def prefer(self, *, scheme: str, motion: str = "no-preference") -> None:
+        features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": motion}
+        self.command(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": name, "value": value} for name, value in features.items()],
+        )
+
+    def resize(self, width: int, height: int) -> None:
+        phone = width < PHONE_BELOW
+        self.command(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=phone,
+        )
+        self.command("Emulation.setTouchEmulationEnabled", enabled=phone)
+
+    def open(self, path: str) -> None:
+        self.driver.get(self.url + path)
+
+    def log_in(self) -> None:
+        """Be the demo's user: by the form the first time, by its session's cookie from then on."""
+        if self._session is None:
+            self.open("/accounts/login")
+            self.fill_in_log_in(DEMO_NAME, DEMO_PASSWORD)
+            self.wait_for("[data-risk-monitor]")
+            self._session = self.driver.get_cookie("greekdesk_session")
+        else:
+            self.command(
+                "Network.setCookie",
+                name="greekdesk_session",
+                value=self._session["value"],
+                url=self.url,
+                httpOnly=True,
+            )
+
+    def forget_log_in(self) -> None:
+        """The next ``log_in`` is by the form: the session has ended."""
+        self._session = None
+
+    def fill_in_log_in(self, name: str, password: str) -> None:
+        self.find("[name=username]").send_keys(name)
+        self.find("[name=password]").send_keys(password)
+        self.press("main form [type=submit]")
+
+    def press(self, selector: str) -> None:
+        """Click what leads to another page, and wait until this one is gone."""
+        page = self.find("html")
+        self.find(selector).click()
+        WebDriverWait(self.driver, WAIT_SECONDS, poll_frequency=0.05).until(staleness_of(page))
+
+    def find(self, selector: str) -> WebElement:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def find_all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        """The text as it stands in the page, shown or not."""
+        return str(self.script("return document.querySelector(arguments[0]).textContent", selector))
+
+    def texts(self, selector: str) -> list[str]:
+        found = self.script(
+            "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)",
+            selector,
+        )
+        return list(found)
+
+    def script(self, script: str, *arguments: Any) -> Any:
+        return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+
+    def wait(self, condition: Callable[[], Any], what: str) -> Any:
+        """Wait until the condition holds; its value. Fails saying ``what`` never came."""
+        waiting = WebDriverWait(self.driver, WAIT_SECONDS, poll_frequency=0.05)
+        return waiting.until(lambda _: condition(), f"{what}; console: {self.console()}")
+
+    def wait_for(self, selector: str) -> WebElement:
+        found = self.wait(lambda: self.find_all(selector), f"no {selector}")
+        return found[0]  # type: ignore[no-any-return]
+
+    def wait_until_gone(self, selector: str) -> None:
+        self.wait(lambda: not self.find_all(selector), f"{selector} stays")
+
+    def console(self) -> list[str]:
+        """What the console complained of since it was last asked."""
+        lines: list[Mapping[str, Any]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        return [line["message"] for line in lines if line["level"] in ("SEVERE", "WARNING")]
+
+    def width_beyond_window(self) -> int:
+        return int(
+            self.script("const e = document.documentElement; return e.scrollWidth - e.clientWidth")
+        )
+
+    def violations(self) -> list[str]:
+        """What axe finds wrong with the page as it is, by WCAG 2.2 AA and best practice."""
+        self.script(AXE.read_text(encoding="utf-8"))
+        found = self.driver.execute_async_script(  # type: ignore[no-untyped-call]
+            """
+            const done = arguments[arguments.length - 1];
+            axe.run(document, { resultTypes: ["violations"] }).then((result) => done(
+              result.violations.flatMap((rule) => rule.nodes.map(
+                (node) => `${rule.id}: ${node.target} ${node.failureSummary}`))));
+            """
+        )
+        return list(found)

@@ -1,0 +1,188 @@
+"""A real desk for the browser: web, worker, Valkey and sandbox, each as `make run` has them.
+
+Only the scheduler is missing: a test decides when a sync happens. The sandbox runs in the test's
+process, so that a test scripts its faults and steps its market; web and worker are processes of
+their own that meet in a database file and a Valkey.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from config.core.sandbox.server import Sandbox, open_market
+from config.core.supervision.environment import ONE_THREAD
+from config.core.supervision.lifeline import die_with_parent
+from tests.servers.valkey import RunningValkey
+
+ROOT = Path(__file__).resolve().parents[2]
+SEED = 7
+TARGETS = "config.core.supervision.targets"
+START_SECONDS = 60.0
+# What the surrounding shell may say and this desk must not hear.
+OTHERS = ("DATABASE_URL", "CACHE_URL", "MARKET_CLOCK", "SECRET_KEY", "ALLOWED_HOSTS")
+
+
+class Desk:
+    """``folder`` holds its data; ``static`` is shared by the desks of one test run."""
+
+    def __init__(self, folder: Path, *, static: Path) -> None:
+        self.folder = folder
+        self._static = static
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port: int = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.sandbox = Sandbox(market=open_market(seed=SEED)).start()
+        # A path that is short wherever the data lies.
+        self._sockets = Path(tempfile.mkdtemp(prefix="gd-e2e-"))
+        self._valkey = RunningValkey(self._sockets / "valkey.sock")
+        self._prepare()
+        self.start_web()
+        self._start("worker", f"{TARGETS}:run_worker", {"celery": "config.celery.app"})
+
+    def stop(self) -> None:
+        for name in list(self._processes):
+            self._stop(name)
+        self._valkey.stop()
+        shutil.rmtree(self._sockets, ignore_errors=True)
+        self.sandbox.stop()
+
+    def start_web(self) -> None:
+        """Serve at the address of before; returns when a page comes."""
+        with socket.create_server(("127.0.0.1", self.port), backlog=128) as listener:
+            options = {
+                "application": "config.asgi:application",
+                "descriptor": listener.fileno(),
+            }
+            self._start("web", f"{TARGETS}:serve_web", options, inherited=(listener.fileno(),))
+        self._wait_for_page()
+
+    def stop_web(self) -> None:
+        self._stop("web")
+
+    def forget_the_book(self) -> None:
+        """Begin anew with accounts that were never synced; people and log-ins stay."""
+        (self.folder / "demo_source").unlink()
+        self._run([["portfolio.services.demo.prepare_demo", {"seed": SEED, "chain": ""}]])
+
+    def manage(self, *arguments: str) -> None:
+        """A management command in a process of its own."""
+        subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self._environment(),
+            check=True,
+            capture_output=True,
+            timeout=START_SECONDS,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name not in OTHERS}
+        return {
+            **inherited,
+            **dict.fromkeys(ONE_THREAD, "1"),
+            "DJANGO_SETTINGS_MODULE": "config.settings.local",
+            "VAR_DIR": str(self.folder),
+            "REDIS_URL": self._valkey.url,
+            "DEMO": "1",
+            "WEBSOCKET_ORIGINS": self.url,
+            "IBKR_PORTAL_URL": self.sandbox.url("ibkr_portal"),
+            # The sandbox enforces no limits here, so that syncs may follow each other closely.
+            "IBKR_PORTAL_CALLS_PER_SECOND": "0",
+            "IBKR_PORTAL_ENDPOINT_SECONDS": "0",
+            "TASTYTRADE_URL": self.sandbox.url("tastytrade"),
+            "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",
+            "TASTYTRADE_REFRESH_TOKEN": "simulated-refresh-token",
+            # Background refreshes would move numbers that a test means to move itself.
+            "GREEKS_MINIMUM_AGE_SECONDS": "3600",
+            "STALE_AFTER_SECONDS": "3600",
+        }
+
+    def _prepare(self) -> None:
+        """Database, static files, demo accounts. The static files are compressed once for all."""
+        self._static.mkdir(exist_ok=True)
+        for name in ("static", "static.stamp"):
+            (self.folder / name).symlink_to(self._static / name)
+        (self._static / "static").mkdir(exist_ok=True)
+        with (self._static / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._run(
+                [
+                    [f"{TARGETS}.migrate_database", {}],
+                    [f"{TARGETS}.collect_static_files", {}],
+                    ["portfolio.services.demo.prepare_demo", {"seed": SEED, "chain": ""}],
+                ]
+            )
+
+    def _run(self, steps: list[list[Any]]) -> None:
+        process = self._start("preparation", f"{TARGETS}:prepare", {"steps": steps})
+        if process.wait(START_SECONDS * 2):
+            raise RuntimeError(f"preparation: {self._last_words('preparation')}")
+        del self._processes["preparation"]
+
+    def _start(
+        self,
+        role: str,
+        target: str,
+        options: Mapping[str, Any],
+        *,
+        inherited: tuple[int, ...] = (),
+    ) -> subprocess.Popen[bytes]:
+        parent = os.getpid()
+        arguments = [role, target, json.dumps(options)]
+        with (self.folder / f"{role}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "config.core.supervision.child", *arguments],
+                cwd=ROOT,
+                env=self._environment() | {"PROCESS_ROLE": "web" if role == "web" else "job"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=inherited,
+                preexec_fn=lambda: die_with_parent(parent, signal.SIGTERM),
+            )
+        self._processes[role] = process
+        return process
+
+    def _stop(self, role: str) -> None:
+        process = self._processes.pop(role)
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _last_words(self, role: str) -> str:
+        return (self.folder / f"{role}.log").read_text(errors="replace")[-2000:]
+
+    def _wait_for_page(self) -> None:
+        """The socket listens already: one request waits for the process behind it."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+            try:
+                connection.request("GET", "/health")
+                if connection.getresponse().status == 200:
+                    return
+            except (OSError, http.client.HTTPException):
+                if self._processes["web"].poll() is not None:
+                    break
+            finally:
+                connection.close()
+        raise RuntimeError(f"no page came: {self._last_words('web')}")

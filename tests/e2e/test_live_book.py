@@ -1,0 +1,238 @@
+"""The risk monitor while it is open: numbers move, syncs run and fail, lines are cut."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.e2e.browser import Browser
+from tests.e2e.desk import Desk
+
+pytestmark = pytest.mark.browser
+
+NET_LIQUIDATION = '[data-total="net_liquidation"]'
+LIVE = '[data-part="connection"][data-state="live"]'
+MINUTES = 40 * 60
+
+
+def sync_now(browser: Browser) -> str:
+    """Press the button and wait for the end: what a screen reader was told of it."""
+    browser.find('[data-part="sync"] button').click()
+    said = '[data-part="sync-status"]'
+    browser.wait(lambda: re.search("finished|failed", browser.text(said)), "the sync never ended")
+    browser.wait_until_gone('[data-part="sync"][data-running]')
+    return browser.text(said)
+
+
+def test_sync_in_another_process_changes_numbers_without_a_reload(
+    monitor: Browser, desk: Desk
+) -> None:
+    monitor.script("window.sameDocument = true")
+    before = monitor.text(NET_LIQUIDATION)
+    prices = monitor.texts('[data-field="price"]')
+    desk.sandbox.market.step(MINUTES)
+
+    desk.manage("sync_portfolio")
+
+    monitor.wait(lambda: monitor.text(NET_LIQUIDATION) != before, "the number stands still")
+    monitor.wait(lambda: monitor.texts('[data-field="price"]') != prices, "prices stand still")
+    assert monitor.script("return window.sameDocument")
+    assert monitor.script("return window.seen.sockets.length") == 1
+    assert not any(path.endswith("/fast") for path, _ in monitor.script("return seen.fetched"))
+    assert monitor.console() == []
+
+
+def test_page_shows_what_the_broker_holds(monitor: Browser, desk: Desk) -> None:
+    held = sum(len(account.positions()) for account in desk.sandbox.books.accounts())
+
+    rows = monitor.find_all("[data-position]")
+
+    assert len(rows) == held
+    assert monitor.text('[data-total="legs"]') == str(held)
+    assert monitor.text('[data-total="legs_without_greeks"]') == "0"
+    whole = sum(account.summary().net_liquidation for account in desk.sandbox.books.accounts())
+    shown = float(monitor.text(NET_LIQUIDATION).replace(",", ""))
+    assert shown == pytest.approx(whole, rel=0.02)
+
+
+def test_sync_now_shows_its_progress_and_finishes(monitor: Browser, desk: Desk) -> None:
+    desk.sandbox.faults.add(path="positions|balances|ledger", times=None, delay=0.15)
+    monitor.script(
+        """
+        window.labels = new Set();
+        window.steps = new Set();
+        const label = document.querySelector('[data-part="sync"] [data-part="label"]');
+        const page = document.querySelector("[data-risk-monitor]");
+        new MutationObserver(() => {
+          labels.add(label.textContent);
+          for (const step of page.querySelectorAll('[data-part="step"]')) {
+            if (step.textContent) steps.add(step.textContent);
+          }
+        }).observe(page, { subtree: true, childList: true, characterData: true });
+        """
+    )
+
+    assert sync_now(monitor) == "Sync finished"
+
+    percents = {
+        int(found.group(1))
+        for label in monitor.script("return [...labels]")
+        if (found := re.fullmatch(r"Syncing (\d+)%", label))
+    }
+    assert percents & set(range(1, 100)), percents
+    assert "Positions" in monitor.script("return [...steps]")
+    assert monitor.text('[data-part="sync"] [data-part="label"]') == "Sync now"
+    assert monitor.find('[data-part="sync"] button').is_enabled()
+    assert not monitor.find('[data-part="problem"]').is_displayed()
+
+
+def test_failed_sync_says_so_and_keeps_the_last_good_book(monitor: Browser, desk: Desk) -> None:
+    rows = len(monitor.find_all("[data-position]"))
+    html = {"status": 200, "body": "<html>maintenance</html>"}
+    desk.sandbox.faults.add(server="tastytrade", path="positions", times=None, **html)
+
+    assert sync_now(monitor) == "Sync failed for 5WX00001"
+
+    assert "the last good book is kept" in monitor.find('[data-part="problem"]').text
+    card = '[data-account="5WX00001"]'
+    monitor.wait(lambda: monitor.find(f'{card} [data-flag="error"]').is_displayed(), "no badge")
+    assert monitor.find(f'{card} [data-part="error"]').is_displayed()
+    assert monitor.text(f'{card} [data-field="error_code"]')
+    assert not monitor.find('[data-account="DU1000001"] [data-flag="error"]').is_displayed()
+    assert len(monitor.find_all("[data-position]")) == rows
+
+    desk.sandbox.faults.clear()
+    assert sync_now(monitor) == "Sync finished"
+    monitor.wait(
+        lambda: not monitor.find(f'{card} [data-flag="error"]').is_displayed(), "the badge stays"
+    )
+    assert not monitor.find('[data-part="problem"]').is_displayed()
+
+
+def test_change_that_does_not_follow_asks_for_a_snapshot(monitor: Browser) -> None:
+    shown = monitor.text(NET_LIQUIDATION)
+    monitor.script(
+        """
+        const frame = { schema: 1, type: "portfolio.changed", version: "z", as_of: null,
+          previous_version: "never held", data: { totals: { net_liquidation: 1 } } };
+        seen.snapshots = 0;
+        seen.sockets[0].addEventListener("message", (event) => {
+          if (JSON.parse(event.data).type === "portfolio.snapshot") seen.snapshots += 1;
+        });
+        seen.sockets[0].dispatchEvent(new MessageEvent("message", { data: JSON.stringify(frame) }));
+        """
+    )
+
+    monitor.wait(lambda: monitor.script("return seen.snapshots"), "no snapshot came")
+    assert monitor.script("return seen.sent") == ['{"type":"resync"}']
+    assert monitor.text(NET_LIQUIDATION) == shown
+
+
+def test_server_that_goes_away_shows_offline_and_recovers_by_itself(
+    monitor: Browser, desk: Desk
+) -> None:
+    state = '[data-part="connection"]'
+    desk.stop_web()
+    try:
+        monitor.wait_for(f'{state}[data-state="offline"]')
+        assert monitor.text(state) == "Offline"
+        assert monitor.find_all("[data-position]")
+    finally:
+        desk.start_web()
+    # As a laptop says when its network is back; the page's own retry comes later.
+    monitor.script("window.dispatchEvent(new Event('online'))")
+
+    monitor.wait_for(LIVE)
+    before = monitor.text(NET_LIQUIDATION)
+    desk.sandbox.market.step(MINUTES)
+    assert sync_now(monitor) == "Sync finished"
+    monitor.wait(lambda: monitor.text(NET_LIQUIDATION) != before, "the number stands still")
+
+
+def test_cut_socket_comes_back_by_itself(monitor: Browser) -> None:
+    monitor.script("seen.sockets[0].close()")
+
+    monitor.wait_for('[data-part="connection"][data-state="connecting"]')
+    monitor.wait_for(LIVE)
+    assert monitor.script("return seen.sockets.length") == 2
+
+
+def test_blocked_websockets_leave_conditional_requests(monitor: Browser, desk: Desk) -> None:
+    monitor.on_each_page(
+        "window.WebSocket = class extends WebSocket {"
+        "constructor(address) { super(address.replace('/ws/', '/blocked/')); } };"
+    )
+    monitor.open("/")
+    monitor.wait_for('[data-part="connection"][data-state="polling"]')
+
+    def polls() -> list[int]:
+        fetched = monitor.script("return seen.fetched")
+        return [status for path, status in fetched if path.endswith("/risk-monitor/fast")]
+
+    monitor.wait(lambda: 304 in polls(), "an unchanged book was not answered 304")
+    before = monitor.text(NET_LIQUIDATION)
+    desk.sandbox.market.step(MINUTES)
+    assert sync_now(monitor) == "Sync finished"
+    monitor.wait(lambda: monitor.text(NET_LIQUIDATION) != before, "the number stands still")
+
+
+def test_empty_cache_shows_progress_and_then_the_book(browser: Browser, desk: Desk) -> None:
+    browser.log_in()
+    desk.forget_the_book()
+    desk.sandbox.faults.add(path="positions", times=None, delay=1.0)
+    browser.open("/")
+
+    empty = browser.find('[data-part="empty"]')
+    assert empty.is_displayed()
+    assert "Fetching your book" in empty.text
+    progress = '[data-part="empty"] progress'
+    browser.wait(lambda: browser.find(progress).get_property("value"), "the bar stands still")
+    browser.wait_for("tbody [data-position]")
+    browser.wait(lambda: not empty.is_displayed(), "the progress stays")
+    browser.wait(lambda: browser.text(NET_LIQUIDATION).strip()[:1].isdigit(), "no total")
+
+
+def test_names_from_outside_are_text(monitor: Browser, desk: Desk) -> None:
+    evil = '<img src=x onerror="window.hacked=1">'
+    desk.sandbox.faults.add(
+        server="ibkr_portal",
+        path="positions/",
+        times=None,
+        replace={"/0/contractDesc": evil, "/0/ticker": evil, "/0/undSym": evil},
+    )
+    desk.sandbox.faults.add(
+        server="tastytrade",
+        path="positions",
+        times=None,
+        replace={"/data/items/0/symbol": evil, "/data/items/0/underlying-symbol": evil},
+    )
+    rename_account(monitor, "DU1000001", evil)
+    sync_now(monitor)
+    try:
+        for reload in (False, True):
+            if reload:
+                monitor.open("/")
+                monitor.wait_for(LIVE)
+            card = '[data-account="DU1000001"] [data-field="label"]'
+            monitor.wait(lambda: monitor.text(card) == evil, "the label is not shown")
+            assert not monitor.find_all("img")
+            assert monitor.script("return window.hacked") is None
+    finally:
+        rename_account(monitor, "DU1000001", "IBKR margin")
+        desk.sandbox.faults.clear()
+        sync_now(monitor)
+
+
+def rename_account(browser: Browser, account_id: str, label: str) -> None:
+    """By the administration, in another tab."""
+    before = browser.driver.current_window_handle
+    browser.driver.switch_to.new_window("tab")
+    browser.open(f"/admin/portfolio/account/{account_id}/change/")
+    field = browser.find("[name=label]")
+    field.clear()
+    field.send_keys(label)
+    browser.press("[name=_save]")
+    browser.wait_for(".messagelist .success")
+    browser.driver.close()
+    browser.driver.switch_to.window(before)
