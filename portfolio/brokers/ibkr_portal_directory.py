@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from config.core.errors import PermanentError
@@ -79,7 +80,10 @@ class ContractDirectory:
         return {conid: known[conid] for conid in wanted if conid in known}
 
     def conids(self, contracts: Iterable[Contract]) -> dict[str, Contract]:
-        """The contracts by IBKR's id: their own alias, else found by symbol and terms."""
+        """The contracts by IBKR's id: their own alias, else found by symbol and terms.
+
+        What was found is an alias of the contract from then on, for the caller to remember.
+        """
         found: dict[str, Contract] = {}
         underlyings: dict[str, str | None] = {}
         searches = 0
@@ -91,7 +95,7 @@ class ContractDirectory:
                 if conid is not None:
                     self._memory.keep_conid(contract.symbol, conid)
             if conid is not None:
-                found[conid] = contract
+                found[conid] = _known_as(contract, conid)
         return found
 
     def _search(self, contract: Contract, underlyings: dict[str, str | None]) -> str | None:
@@ -146,3 +150,9 @@ class ContractDirectory:
             if same:
                 return parse_conid(row)
         return None
+
+
+def _known_as(contract: Contract, conid: str) -> Contract:
+    if contract.aliases.get(SOURCE) == conid:
+        return contract
+    return replace(contract, aliases={**contract.aliases, SOURCE: conid})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -153,10 +153,24 @@ def market_of(
         known_spots=known_spots,
         at=market_now(),
     )
-    new = [
-        contract for key, contract in underlyings.items() if key not in known and key in data.quotes
+    learned = _learned({**contracts, **underlyings}, data.quotes, known={*contracts, *known})
+    return data, {
+        **instruments,
+        **known,
+        **(resolve_instruments(learned) if learned else {}),
+    }
+
+
+def _learned(
+    asked: Mapping[str, Contract], quotes: Mapping[str, Quote], *, known: Collection[str]
+) -> list[Contract]:
+    """Contracts that are new, or that a provider had to search for: the next process need not."""
+    return [
+        quotes[key].contract
+        for key, contract in asked.items()
+        if key in quotes
+        and (key not in known or quotes[key].contract.aliases.keys() - contract.aliases.keys())
     ]
-    return data, {**instruments, **known, **(resolve_instruments(new) if new else {})}
 
 
 def _paired(

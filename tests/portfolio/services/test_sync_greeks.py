@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -278,6 +279,26 @@ def test_underlying_is_asked_for_with_the_options(
 
     asked = {(c.kind, c.symbol) for c in broker.asked if not c.is_option}
     assert asked == {(InstrumentKind.INDEX, "SPX"), (InstrumentKind.STOCK, "SPY")}
+
+
+def test_alias_that_a_provider_searched_for_is_remembered(
+    account: Account, broker: FakeBroker, run_sync: RunSync
+) -> None:
+    def searching(contract: Contract) -> Snapshot:
+        found = contract
+        if not contract.is_option:
+            found = replace(contract, aliases={**contract.aliases, "ibkr": "756733"})
+        return Snapshot(contract=found, quote=quote(found), greeks=None)
+
+    run_sync(account.pk)
+    # Known by now, from a provider that did not say its own name for it.
+    broker.snapshot = searching
+    run_sync(account.pk)
+    broker.asked.clear()
+    run_sync(account.pk)
+
+    (asked,) = [contract for contract in broker.asked if not contract.is_option]
+    assert asked.aliases == {"ibkr": "756733"}
 
 
 def test_quote_that_was_not_asked_for_is_set_aside(
