@@ -12,6 +12,7 @@ import unittest
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.test import TransactionTestCase
@@ -20,6 +21,10 @@ from config.core.process_copies import forget_process_copies
 from config.core.redis_client import reset_guards
 from tests.servers.chromium import has_browser
 from tests.servers.valkey import RunningValkey
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("desk", deadline=None)
+hypothesis.settings.load_profile("desk")
 
 pytest_plugins = ["tests.sandbox_server"]
 
