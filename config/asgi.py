@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
@@ -30,7 +30,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 WEB_THREADS = settings.WEB_THREADS
 
-http_application = WSGIMiddleware(wsgi_application, workers=WEB_THREADS)
+# The library types every ASGI message; ours are the plain dictionaries that the server passes on.
+http_application: Any = WSGIMiddleware(cast(Any, wsgi_application), workers=WEB_THREADS)
 websocket_application = OriginValidator(
     CookieMiddleware(URLRouter(websocket_urlpatterns)), settings.WEBSOCKET_ORIGINS
 )

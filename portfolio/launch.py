@@ -25,6 +25,8 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
             "WEBSOCKET_ORIGINS": ",".join(_origins(arguments)),
             SANDBOX_PORT: str(sandbox_port),
             "IBKR_PORTAL_URL": f"{sandbox_url}/ibkr_portal/v1/api",
+            # The sandbox enforces the vendor's limits only where a test asks for them.
+            "IBKR_PORTAL_ENDPOINT_SECONDS": "0",
             "TASTYTRADE_URL": f"{sandbox_url}/tastytrade",
             "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",  # pragma: allowlist secret
             "TASTYTRADE_REFRESH_TOKEN": "simulated-refresh-token",

@@ -44,11 +44,14 @@ class AccountRowSerializer(serializers.Serializer[Any]):
     excess_liquidity = NumberField()
     maint_margin = NumberField()
     unrealized_pnl = NumberField()
+    unrealized_pnl_source = serializers.CharField(
+        allow_null=True, help_text="broker, or positions where the broker gives none."
+    )
     realized_pnl = NumberField()
     cash = NumberField()
     last_synced = serializers.DateTimeField(allow_null=True)
     as_of = serializers.DateTimeField(allow_null=True)
-    source = serializers.CharField(allow_null=True)
+    source = serializers.CharField(allow_null=True)  # type: ignore[assignment]
     stale = serializers.BooleanField()
     simulated = serializers.BooleanField()
     unconfirmed_empty = serializers.BooleanField()

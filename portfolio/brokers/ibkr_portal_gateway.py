@@ -134,6 +134,8 @@ def call_budgets(*, calls_per_second: int, endpoint_seconds: float) -> dict[str,
     budgets: dict[str, CallBudget] = {}
     if calls_per_second > 0:
         budgets[""] = CallBudget(PROVIDER, limit=calls_per_second, seconds=1.0)
+        # One a second is allowed; the worker and the streams process may both find it due.
+        budgets["/tickle"] = CallBudget(f"{PROVIDER}/tickle", limit=1, seconds=1.2)
     if endpoint_seconds > 0:
         for path in SLOW_ENDPOINTS:
             budgets[path] = CallBudget(f"{PROVIDER}{path}", limit=1, seconds=endpoint_seconds)

@@ -2,6 +2,7 @@
 
 import config.core.fields
 import django.db.models.deletion
+import portfolio.models.account
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -28,7 +29,7 @@ class Migration(migrations.Migration):
                 ('time_zone', models.CharField(default='America/New_York', max_length=48)),
                 ('enabled', models.BooleanField(default=True)),
                 ('simulated', models.BooleanField(default=False, help_text='Fed by the sandbox: labelled as simulated wherever it is shown.')),
-                ('sync_seconds', models.PositiveIntegerField(default=30)),
+                ('sync_seconds', models.PositiveIntegerField(default=portfolio.models.account.default_sync_seconds)),
                 ('book_version', models.BigIntegerField(default=0, editable=False)),
                 ('next_sync_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('last_synced_at', models.DateTimeField(blank=True, editable=False, null=True)),

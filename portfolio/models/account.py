@@ -9,6 +9,11 @@ from portfolio.domain import Broker
 BROKER_CHOICES = [(Broker.IBKR.value, "Interactive Brokers"), (Broker.TASTY.value, "Tastytrade")]
 
 
+def default_sync_seconds() -> int:
+    """``BRIDGE_POLL_INTERVAL`` of the settings, within what the column allows."""
+    return min(max(int(settings.BRIDGE_POLL_INTERVAL), 5), 86400)
+
+
 class Account(models.Model):
     """A brokerage account. Unique by broker and account number.
 
@@ -27,7 +32,7 @@ class Account(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="owned_accounts"
     )
-    shared_with = models.ManyToManyField(  # type: ignore[var-annotated]
+    shared_with = models.ManyToManyField(
         settings.AUTH_USER_MODEL, through="AccountAccess", related_name="shared_accounts"
     )
     base_currency = models.CharField(max_length=8, default="USD")
@@ -36,7 +41,7 @@ class Account(models.Model):
     simulated = models.BooleanField(
         default=False, help_text="Fed by the sandbox: labelled as simulated wherever it is shown."
     )
-    sync_seconds = models.PositiveIntegerField(default=30)
+    sync_seconds = models.PositiveIntegerField(default=default_sync_seconds)
     book_version = models.BigIntegerField(default=0, editable=False)
     next_sync_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_synced_at = models.DateTimeField(null=True, blank=True, editable=False)

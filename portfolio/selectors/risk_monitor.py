@@ -138,6 +138,7 @@ def _account_row(account: Account, *, at: datetime) -> dict[str, Any]:
         "excess_liquidity": money("excess_liquidity"),
         "maint_margin": money("maint_margin"),
         "unrealized_pnl": money("unrealized_pnl"),
+        "unrealized_pnl_source": (status.unrealized_pnl_source or None) if status else None,
         "realized_pnl": money("realized_pnl"),
         "cash": money("cash"),
         "last_synced": account.last_synced_at,

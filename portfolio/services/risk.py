@@ -184,7 +184,8 @@ def _currency_scale(
 
 
 def _any_missing(columns: Mapping[str, FloatArray], names: Sequence[str]) -> NDArray[np.bool_]:
-    return np.any([np.isnan(columns[name]) for name in names], axis=0)
+    missing: NDArray[np.bool_] = np.any([np.isnan(columns[name]) for name in names], axis=0)
+    return missing
 
 
 def _total(column: FloatArray) -> float | None:
