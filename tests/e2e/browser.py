@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
@@ -145,6 +147,13 @@ class Browser:
         page = self.find("html")
         self.find(selector).click()
         WebDriverWait(self.driver, WAIT_SECONDS, poll_frequency=0.05).until(staleness_of(page))
+
+    def type_into_focus(self, *keys: str) -> None:
+        """Press keys by their names, wherever the focus is."""
+        chain = ActionChains(self.driver)
+        for key in keys:
+            chain.send_keys(getattr(Keys, key))
+        chain.perform()
 
     def find(self, selector: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, selector)

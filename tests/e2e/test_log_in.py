@@ -6,7 +6,8 @@ import pytest
 
 from tests.e2e.browser import Browser
 
-pytestmark = pytest.mark.browser
+# The first test of a process also starts the desk.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 FAILURES_ALLOWED = 5
 
 

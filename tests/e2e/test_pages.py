@@ -1,0 +1,83 @@
+"""Every page in a real browser: no errors, no scroll to the side, nothing axe finds wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.browser import Browser
+
+# The first test of a process also starts the desk.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+OWN_PAGES = (
+    "/",
+    "/accounts/tokens",
+    "/accounts/time-zone",
+    "/accounts/password",
+    "/system/styleguide",
+    "/nowhere",
+)
+# Django's and Swagger's own markup: ours to serve without errors, not ours to lay out.
+FOREIGN_PAGES = ("/api/docs", "/admin/")
+SMALLEST, PHONE, DESK = (320, 568), (390, 844), (1440, 900)
+
+
+def open_page(browser: Browser, path: str) -> None:
+    if path != "/accounts/login":
+        browser.log_in()
+    browser.open(path)
+    if path == "/":
+        browser.wait_for('[data-part="connection"][data-state="live"]')
+        browser.wait_for('[data-chart="greeks"] canvas')
+    if path == "/api/docs":
+        browser.wait_for(".opblock")
+
+
+@pytest.mark.parametrize("path", ["/accounts/login", *OWN_PAGES, *FOREIGN_PAGES])
+def test_page_leaves_the_console_empty(browser: Browser, path: str) -> None:
+    open_page(browser, path)
+
+    complaints = browser.console()
+    if path == "/nowhere":
+        complaints = [line for line in complaints if "404" not in line]
+    assert complaints == []
+
+
+@pytest.mark.parametrize("path", ["/accounts/login", *OWN_PAGES])
+def test_page_fits_its_width_and_satisfies_axe_in_both_themes(browser: Browser, path: str) -> None:
+    open_page(browser, path)
+    for scheme in ("dark", "light"):
+        browser.prefer(scheme=scheme)
+        for width, height in (SMALLEST, PHONE, DESK):
+            browser.resize(width, height)
+            where = f"{path} {scheme} {width}"
+            assert browser.width_beyond_window() <= 0, where
+            if (width, height) != SMALLEST:
+                assert browser.violations() == [], where
+
+
+def test_open_menu_satisfies_axe_and_closes_with_escape(browser: Browser) -> None:
+    open_page(browser, "/accounts/time-zone")
+    browser.resize(*PHONE)
+    browser.find("details.menu summary").click()
+
+    assert browser.violations() == []
+    assert browser.width_beyond_window() <= 0
+    browser.type_into_focus("ESCAPE")
+    browser.wait_until_gone("details.menu[open]")
+
+
+def test_own_files_are_kept_for_ever_and_pages_are_not(browser: Browser) -> None:
+    open_page(browser, "/")
+    kept = browser.driver.execute_async_script(  # type: ignore[no-untyped-call]
+        """
+        const done = arguments[arguments.length - 1];
+        const files = performance.getEntriesByType("resource").map((entry) => entry.name)
+          .filter((name) => name.includes("/static/"));
+        Promise.all(files.map(async (name) => [name,
+          (await fetch(name)).headers.get("Cache-Control")])).then(done);
+        """
+    )
+
+    assert len(kept) > 10
+    assert {how for _, how in kept} == {"max-age=315360000, public, immutable"}
