@@ -1,7 +1,24 @@
 """Every websocket of the desk."""
 
-from django.urls import path
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+from django.urls import path, re_path
 
 from portfolio.consumers import PortfolioConsumer
 
-websocket_urlpatterns = [path("ws/portfolio", PortfolioConsumer.as_asgi())]
+
+async def no_such_socket(
+    scope: dict[str, Any],
+    receive: Callable[[], Awaitable[dict[str, Any]]],
+    send: Callable[[dict[str, Any]], Awaitable[None]],
+) -> None:
+    """Refuse the handshake at an address without a websocket."""
+    await receive()
+    await send({"type": "websocket.close", "code": 4404})
+
+
+websocket_urlpatterns: list[Any] = [
+    path("ws/portfolio", PortfolioConsumer.as_asgi()),
+    re_path("", cast(Any, no_such_socket)),
+]

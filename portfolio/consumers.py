@@ -71,7 +71,7 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if text_data is not None and len(text_data) <= LONGEST_MESSAGE:
             try:
                 message = json.loads(text_data)
-            except ValueError:
+            except (ValueError, RecursionError):
                 message = None
         if not isinstance(message, dict) or message.get("type") != "resync":
             await self.close(CLOSED_BAD_MESSAGE)
@@ -110,7 +110,10 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _recheck_for_ever(self) -> None:
         while True:
             await asyncio.sleep(RECHECK_SECONDS)
-            await self._recheck()
+            try:
+                await self._recheck()
+            except Exception as error:  # noqa: BLE001 - whatever is in the way now, look again
+                logger.warning("socket_not_rechecked", reason=type(error).__name__)
 
     async def _recheck(self) -> None:
         """End a socket whose session is gone; follow other accounts when access changed."""

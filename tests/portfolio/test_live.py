@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 from django.db import connections
+from django.db.utils import OperationalError
 from django.test import Client
 
 from auth_tokens.models import User
@@ -166,7 +167,9 @@ async def test_resync_after_a_version_gap_sends_a_snapshot(trader: User) -> None
         assert (await client_end.frame())["type"] == "portfolio.snapshot"
 
 
-@pytest.mark.parametrize("text", ["rubbish", "[]", '{"type": "trade"}', '"' + "x" * 5000 + '"'])
+@pytest.mark.parametrize(
+    "text", ["rubbish", "[]", '{"type": "trade"}', '"' + "x" * 5000 + '"', "[" * 1000]
+)
 async def test_message_that_is_not_ours_closes_the_socket(trader: User, text: str) -> None:
     cookie = await run(signed_in_cookie, trader)
     async with socket(cookie, ORIGIN) as (client_end, _):
@@ -186,6 +189,32 @@ async def test_stranger_and_foreign_origin_are_refused(trader: User) -> None:
     ):
         async with socket(*headers) as (_, connected):
             assert not connected, headers
+
+
+async def test_address_without_a_websocket_is_refused(trader: User) -> None:
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN, path="/ws/nothing") as (_, connected):
+        assert not connected
+
+
+async def test_socket_is_rechecked_after_a_recheck_that_failed(
+    trader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run(account_of, trader)
+    cookie = await run(signed_in_cookie, trader)
+    monkeypatch.setattr("portfolio.consumers.RECHECK_SECONDS", 0.05)
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        await client_end.frame()
+        answers = iter([OperationalError("database is locked")])
+
+        def refuse_once(session_key: str | None) -> User | None:
+            for error in answers:
+                raise error
+            return None
+
+        monkeypatch.setattr("portfolio.consumers.user_of_session", refuse_once)
+        assert (await client_end.frame())["type"] == "session.ended"
+        assert await client_end.output() == {"type": "websocket.close", "code": 4401}
 
 
 async def test_other_users_account_is_closed_as_unknown(trader: User) -> None:
