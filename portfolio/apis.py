@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.cache import patch_vary_headers
+from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,7 +30,7 @@ ACCOUNT_ID = OpenApiParameter("account_id", str, description="One account; all b
 def private_json(request: HttpRequest, content: bytes, *, etag: str | None = None) -> HttpResponse:
     """Prepared bytes for one user: revalidated by ``ETag``, never kept by a shared cache."""
     response: HttpResponse
-    if etag is not None and request.headers.get("If-None-Match") == etag:
+    if etag is not None and _holds(request, etag):
         response = HttpResponseNotModified()
     else:
         response = HttpResponse(content, content_type="application/json")
@@ -38,6 +39,12 @@ def private_json(request: HttpRequest, content: bytes, *, etag: str | None = Non
     response["Cache-Control"] = "private, no-cache"
     patch_vary_headers(response, ("Cookie", "Authorization"))
     return response
+
+
+def _holds(request: HttpRequest, etag: str) -> bool:
+    """Whether the client has this version. Proxies that compress weaken the tag on its way."""
+    offered = parse_etags(request.headers.get("If-None-Match", ""))
+    return "*" in offered or etag in {one.removeprefix("W/") for one in offered}
 
 
 class RiskMonitorFastView(APIView):
@@ -149,6 +156,10 @@ class SyncView(APIView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
+        QueryParameters(request.query_params, allowed=())
+        if isinstance(request.data, dict):
+            # A misspelt account_id would sync every account.
+            QueryParameters(request.data, allowed={"account_id"})
         asked = serializers.SyncRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         runs = user_request_sync(

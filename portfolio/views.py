@@ -7,7 +7,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_POST, require_safe
 
 from config.core.errors import ApplicationError
 from portfolio.selectors.access import accounts_visible_to
@@ -16,8 +17,9 @@ from portfolio.services.reading import read_risk_monitor
 from portfolio.services.user_sync import user_request_sync
 
 
+@cache_control(private=True, no_cache=True)
 @login_required
-@require_GET
+@require_safe
 def risk_monitor(request: HttpRequest) -> HttpResponse:
     """The risk monitor, whole without JavaScript; the page's script then keeps it live."""
     account_id = request.GET.get("account_id") or None

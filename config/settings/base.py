@@ -289,7 +289,7 @@ REST_FRAMEWORK = {
         "auth_tokens.permissions.HasScope",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.core.api.parsers.DeskJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.core.api.error_handler.handle_exception",
     "COERCE_DECIMAL_TO_STRING": False,

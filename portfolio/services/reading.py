@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.db.utils import OperationalError
 
 from auth_tokens.models import User
+from config.core.clock import now
 from config.core.errors import ApplicationError
 from portfolio.models import SyncRun
 from portfolio.selectors.risk_monitor import RiskMonitor, accounts_for_risk, risk_monitor_of
@@ -34,7 +37,8 @@ def read_risk_monitor(
 
     Cached Greeks are answered at once and refreshed in the background. A book whose options have
     no Greeks yet, or ``use_cached_greeks=False``, fetches before it answers. A stale or empty
-    cache asks for a sync. A provider that is down changes nothing: last values, with their age.
+    cache asks for a sync. A provider that is down, or a database too busy to write, changes
+    nothing: last values, with their age.
 
     Raises:
         NotFound: ``account_id`` does not exist or is not the user's.
@@ -46,8 +50,7 @@ def read_risk_monitor(
         return risk_monitor_of(accounts_for_risk(user=user, account_id=account_id))
 
     monitor = risk_monitor_of(accounts)
-    if monitor.stale_account_ids:
-        request_sync(account_ids=monitor.stale_account_ids, trigger=SyncRun.Trigger.STALE)
+    _request_sync_of_stale(monitor)
     if not use_cached_greeks or monitor.lacks_all_greeks:
         if _refresh_at_once(ids):
             return risk_monitor_of(accounts_for_risk(user=user, account_id=account_id))
@@ -58,6 +61,29 @@ def read_risk_monitor(
     return monitor
 
 
+def _request_sync_of_stale(monitor: RiskMonitor) -> None:
+    """Ask for a sync of what is stale, unless it was tried a moment ago.
+
+    The broker of an account that stays stale refuses or fails: readers never make its calls more
+    frequent than the clock does.
+    """
+    at = now()
+    stale = set(monitor.stale_account_ids)
+    due = []
+    for account in monitor.accounts:
+        pause = timedelta(seconds=min(account.sync_seconds, settings.STALE_AFTER_SECONDS))
+        tried = account.last_attempt_at
+        if account.account_id in stale and not (tried and timedelta(0) <= at - tried < pause):
+            due.append(account.account_id)
+    if not due:
+        return
+    try:
+        request_sync(account_ids=due, trigger=SyncRun.Trigger.STALE)
+    except OperationalError as error:
+        # The book was read and is labelled stale; the next read, or the clock, asks again.
+        logger.warning("sync_not_requested", accounts=due, reason=type(error).__name__)
+
+
 def _refresh_at_once(account_ids: list[str]) -> bool:
     """Fetch Greeks before answering; ``False`` when another request already waits or it failed."""
     if not _waiting_for_provider.acquire(blocking=False):
@@ -66,6 +92,9 @@ def _refresh_at_once(account_ids: list[str]) -> bool:
         refresh_greeks(account_ids=account_ids)
     except ApplicationError as error:
         logger.warning("greeks_refresh_failed", code=error.code, accounts=account_ids)
+        return False
+    except OperationalError as error:
+        logger.warning("greeks_not_stored", accounts=account_ids, reason=type(error).__name__)
         return False
     finally:
         _waiting_for_provider.release()

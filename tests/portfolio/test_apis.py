@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db.utils import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import DjangoAssertNumQueries
@@ -166,6 +167,23 @@ def test_private_answers_are_not_for_shared_caches(trader: User, signed_in: Clie
     assert {"Cookie", "Authorization"} <= {name.strip() for name in response["Vary"].split(",")}
 
 
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
+def test_every_form_of_the_version_held_answers_304(
+    trader: User, signed_in: Client, form: str
+) -> None:
+    synced_account(trader)
+    url = f"{FAST}?refresh_greeks_async=false"
+    etag = signed_in.get(url)["ETag"]
+    assert signed_in.get(url, headers={"If-None-Match": form.format(etag)}).status_code == 304
+
+
+def test_page_answers_head_and_is_not_for_shared_caches(trader: User, signed_in: Client) -> None:
+    synced_account(trader)
+    response = signed_in.head("/")
+    assert response.status_code == 200
+    assert set(response["Cache-Control"].split(", ")) == {"private", "no-cache"}
+
+
 def test_new_version_is_read_anew(trader: User, signed_in: Client) -> None:
     account = synced_account(trader)
     url = f"{FAST}?refresh_greeks_async=false"
@@ -204,6 +222,59 @@ def test_stale_book_is_labelled_and_asks_for_a_sync(trader: User, signed_in: Cli
     body = read(signed_in, f"{FAST}?refresh_greeks_async=false")
     assert body["stale"] is True
     assert SyncRun.objects.filter(account=account, trigger=SyncRun.Trigger.STALE).count() == 1
+
+
+def test_stale_book_of_a_failing_broker_is_asked_for_no_oftener_than_by_the_clock(
+    trader: User, signed_in: Client
+) -> None:
+    account = synced_account(trader)
+    stored = Account.objects.filter(pk=account.pk)
+    stored.update(last_synced_at=now() - timedelta(minutes=5), last_attempt_at=now())
+    assert read(signed_in, f"{FAST}?refresh_greeks_async=false")["stale"] is True
+    assert not SyncRun.objects.exists()
+    stored.update(last_attempt_at=now() - timedelta(seconds=account.sync_seconds))
+    read(signed_in, f"{FAST}?refresh_greeks_async=false")
+    assert SyncRun.objects.get().trigger == SyncRun.Trigger.STALE
+
+
+@pytest.mark.parametrize("path", [FAST, "/"])
+def test_stale_book_is_answered_while_the_database_is_too_busy_to_write(
+    trader: User, signed_in: Client, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = synced_account(trader)
+    Account.objects.filter(pk=account.pk).update(last_synced_at=now() - timedelta(minutes=5))
+
+    def busy(**_: Any) -> None:
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr("portfolio.services.reading.request_sync", busy)
+    assert signed_in.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "field"),
+    [("", '{"acount_id": "DU1"}', "acount_id"), ("?account_id=DU1", "{}", "account_id")],
+)
+def test_misspelt_or_misplaced_account_of_a_sync_is_refused_and_syncs_nothing(
+    trader: User, signed_in: Client, query: str, body: str, field: str
+) -> None:
+    synced_account(trader)
+    response = signed_in.post(f"/api/portfolio/sync{query}", body, content_type="application/json")
+    assert response.status_code == 400
+    assert field in response.json()["error"]["fields"]
+    assert not SyncRun.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [("[" * 20_000, 400), ('"' + "x" * 3_000_000 + '"', 413)]
+)
+def test_body_that_cannot_be_read_is_the_callers_error(
+    trader: User, signed_in: Client, body: str, status: int
+) -> None:
+    synced_account(trader)
+    response = signed_in.post("/api/portfolio/sync", body, content_type="application/json")
+    assert response.status_code == status
+    assert response.json()["error"]["request_id"]
 
 
 def test_post_sync_answers_202_with_a_run_to_follow(trader: User, signed_in: Client) -> None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db.utils import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
@@ -117,6 +117,8 @@ def _flatten(detail: Any, prefix: str = "") -> dict[str, str]:
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A request that is not well formed."""
     if is_for_a_machine(request):
+        if isinstance(exception, RequestDataTooBig):
+            return _json(request, 413, "body_too_large", "The body is larger than is read here.")
         return _json(request, 400, "bad_request", "The request is not well formed.")
     return defaults.bad_request(request, exception)
 
