@@ -263,8 +263,9 @@ export class DayChart {
       faint: resolve("var(--text-faint)"),
       line: resolve("var(--line)"),
       panel: resolve("var(--panel-solid)"),
-      wash: resolve("color-mix(in srgb, var(--accent) 26%, transparent)"),
-      nothing: resolve("color-mix(in srgb, var(--accent) 0%, transparent)"),
+      wash: resolve("rgb(from var(--accent) r g b / 0.24)"),
+      // Of the same hue: a canvas fades through grey to a transparent black.
+      nothing: resolve("rgb(from var(--accent) r g b / 0)"),
     };
     probe.remove();
     return ink;

@@ -86,7 +86,7 @@ class Browser:
         self.command("Network.clearBrowserCookies")
         self.prefer(scheme="dark")
         self.resize(1440, 900)
-        self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        self.driver.get_log("browser")
 
     def command(self, name: str, /, **parameters: Any) -> Any:
         return self.driver.execute_cdp_cmd(name, parameters)
@@ -173,7 +173,7 @@ class Browser:
         return list(found)
 
     def script(self, script: str, *arguments: Any) -> Any:
-        return self.driver.execute_script(script, *arguments)  # type: ignore[no-untyped-call]
+        return self.driver.execute_script(script, *arguments)
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait until the condition holds; its value. Fails saying ``what`` never came."""
@@ -182,14 +182,14 @@ class Browser:
 
     def wait_for(self, selector: str) -> WebElement:
         found = self.wait(lambda: self.find_all(selector), f"no {selector}")
-        return found[0]  # type: ignore[no-any-return]
+        return found[0]
 
     def wait_until_gone(self, selector: str) -> None:
         self.wait(lambda: not self.find_all(selector), f"{selector} stays")
 
     def console(self) -> list[str]:
         """What the console complained of since it was last asked."""
-        lines: list[Mapping[str, Any]] = self.driver.get_log("browser")  # type: ignore[no-untyped-call]
+        lines: list[Mapping[str, Any]] = self.driver.get_log("browser")
         return [line["message"] for line in lines if line["level"] in ("SEVERE", "WARNING")]
 
     def width_beyond_window(self) -> int:
@@ -200,7 +200,7 @@ class Browser:
     def violations(self) -> list[str]:
         """What axe finds wrong with the page as it is, by WCAG 2.2 AA and best practice."""
         self.script(AXE.read_text(encoding="utf-8"))
-        found = self.driver.execute_async_script(  # type: ignore[no-untyped-call]
+        found = self.driver.execute_async_script(
             """
             const done = arguments[arguments.length - 1];
             axe.run(document, { resultTypes: ["violations"] }).then((result) => done(
