@@ -99,7 +99,7 @@ def test_forced_read_with_every_broker_down_keeps_the_last_values(
     sync_account(account_id=NUMBER, trigger=SyncRun.Trigger.COMMAND)
     before = read_risk_monitor(user=trader)
     for server in ("ibkr_portal", "tastytrade"):
-        sandbox.faults.add(server=server, path=".*", disconnect=True)
+        sandbox.faults.add(server=server, path=".*", times=None, disconnect=True)
     after = read_risk_monitor(user=trader, use_cached_greeks=False)
     assert [r["delta"] for r in after.book.positions] == [r["delta"] for r in before.book.positions]
 
