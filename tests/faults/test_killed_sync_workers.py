@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.processes
+@pytest.mark.timeout(300)
 @pytest.mark.django_db(transaction=True)
 def test_workers_killed_at_random_moments_leave_whole_books() -> None:
     """Twenty kills of real processes, with the book checked after each."""
@@ -30,7 +31,7 @@ def test_workers_killed_at_random_moments_leave_whole_books() -> None:
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
 
