@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from auth_tokens.time_zones import time_zone_of
 from config.core.clock import market_now
 from portfolio.models import Account, FxRate, Position
 from portfolio.services.risk import OPTION_KINDS, Leg, Money, book_totals
@@ -75,9 +76,10 @@ class BookCache:
         self._lock = threading.Lock()
 
     def get(self, accounts: Sequence[Account]) -> Book:
+        at = market_now()
         key = (
             tuple((account.account_id, account.book_version) for account in accounts),
-            market_now().date(),
+            tuple(_local_date(account, at) for account in accounts),
         )
         with self._lock:
             book = self._books.get(key)
@@ -121,11 +123,13 @@ def read_book(accounts: Sequence[Account]) -> Book:
         .order_by("account_id", "underlying", "expiry", "strike", "right", "id")
         .values_list(*_COLUMNS)
     )
-    today = market_now().date()
+    at = market_now()
+    days = {account.account_id: _local_date(account, at) for account in accounts}
     positions = []
     legs = []
     for row in rows:
         values = dict(zip(_COLUMNS, row, strict=True))
+        today = days[values["account_id"]]
         positions.append(position_row(values, today=today))
         legs.append(_leg(values, today=today))
     currency = totals_currency(accounts)
@@ -149,6 +153,11 @@ def totals_currency(accounts: Sequence[Account]) -> str:
     if not currencies:
         return "USD"
     return "USD" if "USD" in currencies else currencies[0]
+
+
+def _local_date(account: Account, moment: datetime) -> date:
+    """The day it is where the account is: in New York's evening UTC has the next one."""
+    return moment.astimezone(time_zone_of(account.time_zone)).date()
 
 
 def plain(value: Decimal | None) -> Decimal | None:
@@ -232,19 +241,33 @@ def _leg(values: dict[str, Any], *, today: date) -> Leg:
     )
 
 
+def currency_of(account: Account) -> str:
+    """The currency of the account's summary and history."""
+    status = getattr(account, "status", None)
+    return status.currency if status else account.base_currency
+
+
 def _money(account: Account) -> Money:
     status = getattr(account, "status", None)
     return Money(
-        currency=status.currency if status else account.base_currency,
+        currency=currency_of(account),
         net_liquidation=status.net_liquidation if status else None,
         maint_margin=status.maint_margin if status else None,
     )
 
 
 def _rates(currency: str, legs: Sequence[Leg], accounts: Sequence[Account]) -> dict[str, float]:
-    """Rates into ``currency``; no query where the book has no other currency."""
-    others = {leg.currency for leg in legs} | {_money(account).currency for account in accounts}
-    others.discard(currency)
+    return rates_into(
+        currency, [*(leg.currency for leg in legs), *(currency_of(account) for account in accounts)]
+    )
+
+
+def rates_into(currency: str, currencies: Iterable[str]) -> dict[str, float]:
+    """Latest units of ``currency`` for one unit of each other one, as far as they are known.
+
+    No query where there is no other currency.
+    """
+    others = set(currencies) - {currency}
     if not others:
         return {}
     rates = FxRate.objects.filter(base=currency, quote__in=others).values_list("quote", "rate")

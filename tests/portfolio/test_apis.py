@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.db.utils import OperationalError
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -16,7 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
 from config.core.clock import now
-from portfolio.models import Account, AccountAccess, AccountHistory, SyncRun
+from portfolio.models import Account, AccountAccess, AccountHistory, FxRate, Position, SyncRun
 from portfolio.selectors.books import books
 from tests.factories import (
     AccountFactory,
@@ -302,7 +303,8 @@ def test_viewer_reads_a_shared_account_but_may_not_sync_it(trader: User, signed_
 
 def test_history_sums_accounts_and_shows_gaps(trader: User, signed_in: Client) -> None:
     minute = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-    for index, values in enumerate(([100, 101], [50, None])):
+    minutes: list[list[int | None]] = [[100, 101], [50, None]]
+    for index, values in enumerate(minutes):
         account = synced_account(trader, account_id=f"DU{index}")
         for step, value in enumerate(values):
             AccountHistory.objects.create(
@@ -318,6 +320,40 @@ def test_history_sums_accounts_and_shows_gaps(trader: User, signed_in: Client) -
     assert series["net_liquidation"] == [150, None]
     assert series["delta"] == [3.0, 3.0]
     assert len(series["at"]) == 2
+
+
+@pytest.mark.parametrize(("rate", "sum_of_both"), [("1.25", 1125.0), (None, None)])
+def test_history_of_two_currencies_is_converted_or_missing_never_added_raw(
+    trader: User, signed_in: Client, rate: str | None, sum_of_both: float | None
+) -> None:
+    minute = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+    for currency, value in (("USD", 1000), ("EUR", 100)):
+        account: Account = AccountFactory(owner=trader, base_currency=currency)
+        AccountStatusFactory(account=account, currency=currency)
+        facts: dict[str, Any] = {"net_liquidation": value, "delta": 2.0, "source": "ibkr"}
+        AccountHistory.objects.create(
+            account=account, minute=minute, session_date=minute.date(), as_of=minute, **facts
+        )
+    if rate is not None:
+        FxRate.objects.create(base="USD", quote="EUR", rate=rate, as_of=minute, source="ibkr")
+    history = read(signed_in, "/api/portfolio/history")
+    assert history["currency"] == "USD"
+    assert history["series"]["net_liquidation"] == [sum_of_both]
+    assert history["series"]["delta"] == [4.0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "days"), [("America/New_York", 1), ("Asia/Kolkata", 0), ("UTC", 0)]
+)
+def test_days_to_expiry_count_from_the_day_where_the_account_is(
+    trader: User, signed_in: Client, zone: str, days: int
+) -> None:
+    account = synced_account(trader, time_zone=zone)
+    Position.objects.filter(account=account).update(expiry=date(2026, 11, 20))
+    with time_machine.travel(datetime(2026, 11, 20, 1, 0, tzinfo=UTC), tick=False):
+        signed_in.force_login(trader)
+        body = read(signed_in, f"{FAST}?refresh_greeks_async=false")
+    assert [row["dte"] for row in body["positions"]] == [days]
 
 
 def private_routes() -> list[str]:
