@@ -24,8 +24,10 @@ EXCHANGE = "NYSE"
 # A Monday from which cycles are counted.
 _FIRST_MONDAY = date(2018, 1, 1)
 _OPENING, _CLOSING = 0, 1
-# A position is closed this long before its successor is opened.
-_ROLL_SECONDS = 240.0
+# A position is closed this long before its successor is opened, and both within one minute: a chart
+# of minutes shows a roll as a step, not as a hole.
+_ROLL_SECONDS = 20.0
+_SECOND_OF_MINUTE = 30.0
 #: All fills of an opening or closing are in after this.
 LAST_FILL_SECONDS = 60.0
 
@@ -124,17 +126,16 @@ class Ledger:
         return range(math.floor(first / program.weeks) - 1, math.floor(last / program.weeks) + 1)
 
     def _opening(self, program: Program, cycle: int) -> float:
-        exchange = EXCHANGES[EXCHANGE]
         if self._rolling:
             weeks = program.weeks * cycle + program.week
             day = _FIRST_MONDAY + timedelta(days=7 * weeks + program.weekday)
             while not is_trading_day(EXCHANGE, day):
                 day += timedelta(days=1)
-            return instant(EXCHANGE, day, exchange.opens) + 60.0 * program.minute
+            return _order_time(day, program)
         day = local_date(EXCHANGE, self._as_of)
         ago = 5 * program.week + program.weekday
         while True:
-            opened_at = instant(EXCHANGE, day, exchange.opens) + 60.0 * program.minute
+            opened_at = _order_time(day, program)
             if is_trading_day(EXCHANGE, day) and opened_at < self._as_of:
                 if ago == 0:
                     return opened_at
@@ -206,6 +207,12 @@ class Ledger:
             return f"{head:08x}.{tail:08x}.{part + 1:02d}.01"
         number = int(uniform_hash(*keys, leg, part, 6)[0] * 900_000_000)
         return str(100_000_000 + number)
+
+
+def _order_time(day: date, program: Program) -> float:
+    """When the program sends its opening order on a day, Unix seconds."""
+    opens = instant(EXCHANGE, day, EXCHANGES[EXCHANGE].opens)
+    return opens + 60.0 * program.minute + _SECOND_OF_MINUTE
 
 
 def _costs(account: str, option: bool, size: int, event: int) -> tuple[float, float]:
