@@ -13,7 +13,7 @@ class Announcements:
 
     def __init__(self) -> None:
         self._prefix = key("hub", "")
-        self._pubsub = redis_client().pubsub()  # type: ignore[no-untyped-call]
+        self._pubsub = redis_client().pubsub()
         self._pubsub.psubscribe(f"{self._prefix}*")
         # The confirmation: whatever is published from here on is heard.
         self._pubsub.get_message(timeout=2)

@@ -76,12 +76,12 @@ class Socket:
         return (await self.output())["type"] == "websocket.accept"
 
     async def output(self) -> dict[str, Any]:
-        return await self._application.receive_output(timeout=5)  # type: ignore[no-any-return]
+        return await self._application.receive_output(timeout=5)
 
     async def frame(self) -> dict[str, Any]:
         output = await self.output()
         assert output["type"] == "websocket.send", output
-        return json.loads(output["text"])  # type: ignore[no-any-return]
+        return json.loads(output["text"])
 
     async def send(self, text: str) -> None:
         await self._application.send_input({"type": "websocket.receive", "text": text})

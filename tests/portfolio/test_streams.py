@@ -77,7 +77,7 @@ async def test_failing_stream_is_started_again(monkeypatch: pytest.MonkeyPatch) 
             await asyncio.Event().wait()
         raise ConnectionError("gone")
 
-    monkeypatch.setattr(streams.asyncio, "sleep", wait)
+    monkeypatch.setattr("config.core.streams.asyncio.sleep", wait)
     running = asyncio.create_task(streams.run_for_ever("test", stream))
     await finished.wait()
     running.cancel()
