@@ -50,7 +50,7 @@ def measure(options: Options) -> list[Row]:
             name="memory: everything the demo starts",
             measured=sum(weights.values()),
             unit="MB",
-            note="With supervisor, guardian and the simulated market's server.",
+            note="With supervisor, guardian, streams and the simulated market's server.",
         ),
     ]
 
