@@ -136,20 +136,21 @@ def _document(
 
 
 def _preparer() -> Callable[[Any], Any]:
-    """Turns a Python value into what SQLite's driver takes."""
-    operations = connection.ops
-    # The same moments come in hundreds of rows.
-    moments: dict[datetime, Any] = {}
+    """Turns a Python value into what SQLite's driver takes, as Django would."""
+    zone = connection.timezone
+    # Most rows share theirs with many others.
+    moments: dict[datetime, str] = {}
 
     def prepare(value: Any) -> Any:
         if isinstance(value, Decimal):
             return str(value)
         if isinstance(value, datetime):
-            if value not in moments:
-                moments[value] = operations.adapt_datetimefield_value(value)
-            return moments[value]
+            written = moments.get(value)
+            if written is None:
+                written = moments[value] = str(value.astimezone(zone).replace(tzinfo=None))
+            return written
         if isinstance(value, date):
-            return operations.adapt_datefield_value(value)
+            return value.isoformat()
         if isinstance(value, dict | list):
             return json.dumps(value)
         if isinstance(value, str):
