@@ -103,6 +103,10 @@ export const numberBy =
   (element, value) =>
     setNumber(element, value, rule(value, ...digits));
 
+/** 7 legs, 1 leg; nothing where there is no count. */
+export const legsWriter = (element, value) =>
+  setText(element, typeof value === "number" ? `${value} leg${value === 1 ? "" : "s"}` : "");
+
 export const textWriter = (element, value) => setText(element, value ?? "");
 
 function flash(element, before, after) {

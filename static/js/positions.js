@@ -3,6 +3,7 @@
 import {
   fieldsOf,
   instrumentTypeName,
+  legsWriter,
   numberBy,
   setAge,
   setChange,
@@ -79,7 +80,7 @@ const POSITION = {
 
 const GROUP = {
   underlying: textWriter,
-  legs: (element, value) => setText(element, value === null ? "" : String(value)),
+  legs: legsWriter,
   market_value: numberBy(format.number, 0),
   daily_change: (element, value) => setChange(element, value, 0),
   delta: numberBy(format.number, 1),

@@ -2,6 +2,7 @@
 
 import {
   fieldsOf,
+  legsWriter,
   numberBy,
   setAge,
   setChange,
@@ -158,7 +159,7 @@ const SUMS = {
   underlying: textWriter,
   expiry: (element, value) => setText(element, format.day(value)),
   dte: count,
-  legs: count,
+  legs: legsWriter,
   market_value: compact,
   daily_change: (element, value) => {
     element.dataset.sign = format.sign(value, 0);
