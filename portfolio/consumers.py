@@ -77,7 +77,7 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(CLOSED_BAD_MESSAGE)
             return
         if self.feed is not None:
-            self.outbox.put(self.feed.snapshot(), name="book")
+            self._send_snapshot(self.feed)
 
     async def _send_text(self, text: str) -> None:
         await self.send(text_data=text)
@@ -95,7 +95,12 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _follow(self, account_ids: list[str]) -> None:
         self.feed = await feeds().join(account_ids, self.outbox)
-        self.outbox.put(self.feed.snapshot(), name="book")
+        self._send_snapshot(self.feed)
+
+    def _send_snapshot(self, feed: BookFeed) -> None:
+        # Under a name of its own: on a slow socket a change would replace it, and the page, which
+        # drops changes while it waits for a snapshot, would wait for ever.
+        self.outbox.put(feed.snapshot(), name="snapshot")
 
     async def _unfollow(self) -> None:
         if self.feed is not None:

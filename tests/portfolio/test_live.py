@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -19,8 +20,9 @@ from django.test import Client
 from auth_tokens.models import User
 from config.asgi import websocket_application
 from config.core.clock import now
-from config.core.hub import announce
-from portfolio.live import changes
+from config.core.hub import Outbox, announce, broadcast
+from portfolio.consumers import PortfolioConsumer
+from portfolio.live import changes, feeds
 from portfolio.models import Account, AccountAccess, Position
 from portfolio.selectors.risk_monitor import risk_monitor_of
 from tests.factories import AccountFactory, AccountStatusFactory, PositionFactory, UserFactory
@@ -195,6 +197,33 @@ async def test_address_without_a_websocket_is_refused(trader: User) -> None:
     cookie = await run(signed_in_cookie, trader)
     async with socket(cookie, ORIGIN, path="/ws/nothing") as (_, connected):
         assert not connected
+
+
+async def test_snapshot_asked_for_by_a_slow_socket_is_not_replaced_by_a_change(
+    trader: User,
+) -> None:
+    account = await run(account_of, trader)
+    may_send, sent = asyncio.Event(), []
+
+    async def send_slowly(text: str) -> None:
+        await may_send.wait()
+        sent.append(json.loads(text)["type"])
+
+    consumer = PortfolioConsumer()
+    consumer.outbox = Outbox(send_slowly)
+    consumer.feed = await feeds().join([account.pk], consumer.outbox)
+    try:
+        consumer.outbox.put('{"type": "in.flight"}', name="progress")
+        await asyncio.sleep(0)
+        await consumer.receive('{"type": "resync"}')
+        broadcast((consumer.outbox,), '{"type": "portfolio.changed"}', name="book")
+        may_send.set()
+        async with asyncio.timeout(5):
+            while len(sent) < 3:
+                await asyncio.sleep(0.01)
+    finally:
+        await feeds().leave(consumer.feed, consumer.outbox)
+    assert sent == ["in.flight", "portfolio.snapshot", "portfolio.changed"]
 
 
 async def test_socket_is_rechecked_after_a_recheck_that_failed(
