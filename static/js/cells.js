@@ -109,15 +109,32 @@ export const legsWriter = (element, value) =>
 
 export const textWriter = (element, value) => setText(element, value ?? "");
 
+// What is to glow once everything is written, with the colour of its direction.
+const glowing = new Map();
+
 function flash(element, before, after) {
   if (calm.matches || document.hidden) return;
   const compared = typeof before === "number" && typeof after === "number" && before !== after;
   const wash = compared ? (after > before ? "var(--up-wash)" : "var(--down-wash)") : "var(--accent-wash)";
-  element.animate(
-    [
-      { backgroundColor: wash, boxShadow: `0 0 0 2px ${wash}` },
-      { backgroundColor: "transparent", boxShadow: "0 0 0 2px transparent" },
-    ],
-    { duration: 900, easing: "ease-out" },
-  );
+  if (glowing.size === 0) queueMicrotask(glow);
+  glowing.set(element, wash);
+}
+
+/** Only what is in sight glows: on a phone that is a tenth of the book. Asked for all at once,
+ * where they stand costs one layout. */
+function glow() {
+  const inSight = [...glowing].filter(([element]) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  });
+  glowing.clear();
+  for (const [element, wash] of inSight) {
+    element.animate(
+      [
+        { backgroundColor: wash, boxShadow: `0 0 0 2px ${wash}` },
+        { backgroundColor: "transparent", boxShadow: "0 0 0 2px transparent" },
+      ],
+      { duration: 900, easing: "ease-out" },
+    );
+  }
 }
