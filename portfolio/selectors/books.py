@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from django.db.models import Q
 
 from auth_tokens.time_zones import time_zone_of
 from config.core.clock import market_now
@@ -79,7 +80,7 @@ class BookCache:
         at = market_now()
         key = (
             tuple((account.account_id, account.book_version) for account in accounts),
-            tuple(_local_date(account, at) for account in accounts),
+            tuple(local_date(account, at) for account in accounts),
         )
         with self._lock:
             book = self._books.get(key)
@@ -124,7 +125,7 @@ def read_book(accounts: Sequence[Account]) -> Book:
         .values_list(*_COLUMNS)
     )
     at = market_now()
-    days = {account.account_id: _local_date(account, at) for account in accounts}
+    days = {account.account_id: local_date(account, at) for account in accounts}
     positions = []
     legs = []
     for row in rows:
@@ -155,7 +156,7 @@ def totals_currency(accounts: Sequence[Account]) -> str:
     return "USD" if "USD" in currencies else currencies[0]
 
 
-def _local_date(account: Account, moment: datetime) -> date:
+def local_date(account: Account, moment: datetime) -> date:
     """The day it is where the account is: in New York's evening UTC has the next one."""
     return moment.astimezone(time_zone_of(account.time_zone)).date()
 
@@ -265,10 +266,19 @@ def _rates(currency: str, legs: Sequence[Leg], accounts: Sequence[Account]) -> d
 def rates_into(currency: str, currencies: Iterable[str]) -> dict[str, float]:
     """Latest units of ``currency`` for one unit of each other one, as far as they are known.
 
-    No query where there is no other currency.
+    A pair that is stored the other way round is turned over; the newer of the two counts. No
+    query where there is no other currency.
     """
     others = set(currencies) - {currency}
     if not others:
         return {}
-    rates = FxRate.objects.filter(base=currency, quote__in=others).values_list("quote", "rate")
-    return {quote: float(rate) for quote, rate in rates}
+    stored = FxRate.objects.filter(
+        Q(base=currency, quote__in=others) | Q(quote=currency, base__in=others), rate__gt=0
+    ).order_by("as_of")
+    rates: dict[str, float] = {}
+    for base, quote, rate in stored.values_list("base", "quote", "rate"):
+        if base == currency:
+            rates[quote] = float(rate)
+        else:
+            rates[base] = 1.0 / float(rate)
+    return rates

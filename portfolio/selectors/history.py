@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from portfolio.models import Account, AccountDay, AccountHistory
-from portfolio.selectors.books import currency_of, rates_into, totals_currency
+from portfolio.selectors.books import currency_of, local_date, rates_into, totals_currency
 
 COLUMNS = ("net_liquidation", "delta", "dollar_delta", "gamma", "theta", "vega")
 MONEY_COLUMNS = frozenset({"net_liquidation", "dollar_delta", "theta", "vega"})
@@ -21,7 +21,7 @@ def minute_history(
     """One point a minute, summed over the accounts; the last recorded session by default.
 
     A minute in which one of the accounts has no row carries that account's last value of the same
-    session; before its first row the point is null, and a minute with no row at all is a gap.
+    local day; before its first row the point is null, and a minute with no row at all is a gap.
     Money of an account in another currency is converted at the latest rate; null without one.
     """
     ids = [account.account_id for account in accounts]
@@ -32,9 +32,8 @@ def minute_history(
         rows = rows.filter(session_date__gte=start)
     if end is not None:
         rows = rows.filter(session_date__lte=end)
-    found = rows.order_by("minute").values_list("minute", "session_date", "account_id", *COLUMNS)
-    summed = _summed(found, ids, _scales(accounts))
-    return summed | {"start": start, "end": end, "resolution": "minute"}
+    found = rows.order_by("minute").values_list("minute", "account_id", *COLUMNS)
+    return _summed(found, accounts) | {"start": start, "end": end, "resolution": "minute"}
 
 
 def day_history(
@@ -56,11 +55,10 @@ def day_history(
         rows = rows.filter(session_date__lte=end)
     zone = ZoneInfo(accounts[0].time_zone) if accounts else ZoneInfo("UTC")
     found = [
-        (datetime.combine(row[0], time.min, tzinfo=zone), None, *row[1:])
+        (datetime.combine(row[0], time.min, tzinfo=zone), *row[1:])
         for row in rows.order_by("session_date").values_list("session_date", "account_id", *COLUMNS)
     ]
-    summed = _summed(found, ids, _scales(accounts))
-    return summed | {"start": start, "end": end, "resolution": "day"}
+    return _summed(found, accounts) | {"start": start, "end": end, "resolution": "day"}
 
 
 def history_body(accounts: Sequence[Account], history: dict[str, Any]) -> dict[str, Any]:
@@ -80,29 +78,42 @@ def _scales(accounts: Sequence[Account]) -> dict[str, float | None]:
     return {account_id: rates.get(name) for account_id, name in own.items()}
 
 
-def _summed(rows: Any, ids: Sequence[str], scales: Mapping[str, float | None]) -> dict[str, Any]:
+def _summed(
+    rows: Iterable[tuple[Any, ...]], accounts: Sequence[Account]
+) -> dict[str, dict[str, list[Any]]]:
+    """Points of all accounts together: rows are (at, account id, values …), ordered by ``at``.
+
+    An account without a row at a point counts with its last one of the same local day.
+    """
+    scales = _scales(accounts)
     series: dict[str, list[Any]] = {"at": [], **{name: [] for name in COLUMNS}}
-    latest: dict[str, tuple[Any, ...]] = {}
-    session: Any = None
+    latest: dict[str, tuple[datetime, tuple[Any, ...]]] = {}
+
+    def values_at(account: Account, at: datetime) -> tuple[Any, ...] | None:
+        last_at, values = latest.get(account.account_id, (None, None))
+        if last_at is None or last_at == at:
+            return values
+        return values if local_date(account, last_at) == local_date(account, at) else None
 
     def point(at: datetime) -> None:
         series["at"].append(at)
+        found = [(scales[a.account_id], values_at(a, at)) for a in accounts]
         for index, name in enumerate(COLUMNS):
-            values = [_scaled(latest[i][index], scale(i, name)) for i in ids if i in latest]
-            known = [value for value in values if value is not None]
-            series[name].append(sum(known) if len(known) == len(ids) else None)
-
-    def scale(account_id: str, name: str) -> float | None:
-        return scales[account_id] if name in MONEY_COLUMNS else 1.0
+            numbers = [
+                None
+                if values is None
+                else _scaled(values[index], scale if name in MONEY_COLUMNS else 1.0)
+                for scale, values in found
+            ]
+            known = [number for number in numbers if number is not None]
+            series[name].append(sum(known) if len(known) == len(accounts) else None)
 
     current: datetime | None = None
-    for at, session_date, account_id, *values in rows:
+    for at, account_id, *values in rows:
         if current is not None and at != current:
             point(current)
-        if session_date != session:
-            session, latest = session_date, {}
         current = at
-        latest[account_id] = tuple(values)
+        latest[account_id] = (at, tuple(values))
     if current is not None:
         point(current)
     return {"series": series}

@@ -76,7 +76,10 @@ def book_totals(
     rate keep their units in delta and gamma, but their money stays apart under ``by_currency``.
     """
     columns = _leg_columns(legs)
-    scale, unconverted = _currency_scale(legs, currency=currency, rates=rates)
+    known = {currency: 1.0} | dict(rates)
+    scale = _column(known.get(leg.currency) for leg in legs)
+    named = {item.currency for item in (*legs, *accounts)}
+    unconverted = sorted(name for name in named if name not in known)
     converted = {name: columns[name] * scale for name in MONEY_COLUMNS}
     converted["unrealized_pnl"] = columns["unrealized_pnl"] * scale
     values = converted | {name: columns[name] for name in UNIT_COLUMNS}
@@ -173,14 +176,6 @@ def _underlying_prices(legs: Sequence[Leg]) -> dict[str, float]:
         if leg.instrument_type == InstrumentKind.STOCK.value and leg.price
     }
     return {name: price for name, price in known.items() if price is not None}
-
-
-def _currency_scale(
-    legs: Sequence[Leg], *, currency: str, rates: Mapping[str, float]
-) -> tuple[FloatArray, list[str]]:
-    known = {currency: 1.0} | dict(rates)
-    scale = _column(known.get(leg.currency) for leg in legs)
-    return scale, sorted({leg.currency for leg in legs if leg.currency not in known})
 
 
 def _any_missing(columns: Mapping[str, FloatArray], names: Sequence[str]) -> NDArray[np.bool_]:

@@ -356,6 +356,49 @@ def test_days_to_expiry_count_from_the_day_where_the_account_is(
     assert [row["dte"] for row in body["positions"]] == [days]
 
 
+def test_history_of_accounts_on_two_exchanges_is_whole(trader: User, signed_in: Client) -> None:
+    """One moment, two session dates: each account's row counts with its own."""
+    minute = datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
+    for zone, day in (("America/New_York", 20), ("Asia/Kolkata", 21)):
+        account = synced_account(trader, time_zone=zone)
+        AccountHistory.objects.create(
+            account=account,
+            minute=minute,
+            session_date=date(2026, 11, day),
+            net_liquidation=100,
+            source="ibkr",
+            as_of=minute,
+        )
+    series = read(signed_in, "/api/portfolio/history?start=2026-11-19&end=2026-11-22")["series"]
+    assert series["net_liquidation"] == [200]
+
+
+def test_history_carries_no_value_into_another_day(trader: User, signed_in: Client) -> None:
+    minutes = [datetime(2026, 11, day, 15, 0, tzinfo=UTC) for day in (19, 20)]
+    both, once = synced_account(trader), synced_account(trader)
+    for account, moments in ((both, minutes), (once, minutes[:1])):
+        for moment in moments:
+            AccountHistory.objects.create(
+                account=account,
+                minute=moment,
+                session_date=moment.date(),
+                net_liquidation=100,
+                source="ibkr",
+                as_of=moment,
+            )
+    series = read(signed_in, "/api/portfolio/history?start=2026-11-19&end=2026-11-20")["series"]
+    assert series["net_liquidation"] == [200, None]
+
+
+def test_rate_stored_the_other_way_round_is_turned_over(trader: User, signed_in: Client) -> None:
+    account = synced_account(trader)
+    PositionFactory.create(account=account, currency="EUR", theta_raw=-0.5, quantity=Decimal(2))
+    FxRate.objects.create(base="EUR", quote="USD", rate=Decimal("0.8"), as_of=now(), source="ibkr")
+    totals = read(signed_in, f"{FAST}?refresh_greeks_async=false")["totals"]
+    assert totals["unconverted"] == []
+    assert totals["theta"] == pytest.approx(20.0 - 0.5 * 2 * 100 / 0.8)
+
+
 def private_routes() -> list[str]:
     """Every address below /api and the pages that take no argument, from the URLconf itself."""
     found: list[str] = []

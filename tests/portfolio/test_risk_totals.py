@@ -153,3 +153,10 @@ def test_totals_are_the_sum_of_signed_legs_whole_and_by_group(legs: list[Leg]) -
             parts = sum(row[name] or 0.0 for row in totals[groups])
             assert math.isclose(parts, totals[name], rel_tol=1e-9, abs_tol=1e-9 * scale)
     assert sum(row["legs"] for row in totals["by_underlying"]) == len(legs)
+
+
+def test_account_in_a_currency_without_a_rate_is_named() -> None:
+    accounts = [USD, Money("EUR", Decimal(1000), Decimal(0))]
+    totals = book_totals(legs=[], accounts=accounts, currency="USD", rates={})
+    assert totals["net_liquidation"] is None
+    assert totals["unconverted"] == ["EUR"]
