@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -32,8 +33,9 @@ CLOSED_BAD_MESSAGE = 4400
 class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """``/ws/portfolio[?account_id=]``: one snapshot, then what changes.
 
-    Close codes: 4401 not signed in (any more), 4404 unknown account, 4400 a message that is not
-    ours. The client may send ``{"type": "resync"}`` and gets a new snapshot.
+    Who is not signed in is refused before the handshake (403). Close codes: 4401 the session
+    ended, 4404 unknown account, 4400 a message that is not ours. The client may send
+    ``{"type": "resync"}`` and gets a new snapshot.
     """
 
     outbox: Outbox
@@ -133,5 +135,7 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _end(self, code: int) -> None:
         await self._unfollow()
-        await self._send_text(frame("session.ended", {"code": code}))
-        await self.close(code)
+        # The other side may have gone first: then there is nobody to tell.
+        with suppress(OSError, RuntimeError):
+            await self._send_text(frame("session.ended", {"code": code}))
+            await self.close(code)

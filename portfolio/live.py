@@ -106,9 +106,13 @@ class BookFeed:
         return [f"portfolio.account.{account_id}" for account_id in self.account_ids]
 
     async def open(self) -> None:
-        for group in self.groups:
-            await hub().join(group, self._announced)
-        self._monitor = await self._read()
+        try:
+            for group in self.groups:
+                await hub().join(group, self._announced)
+            self._monitor = await self._read()
+        except BaseException:
+            await self.close()
+            raise
         self._looking = asyncio.create_task(self._look())
 
     async def close(self) -> None:

@@ -147,12 +147,6 @@ def parse_milliseconds(value: object, field: str) -> datetime | None:
     return None if number is None else _from_seconds(float(number) / 1000, value, field)
 
 
-def parse_seconds(value: object, field: str) -> datetime | None:
-    """A time in seconds since 1970, aware, UTC."""
-    number = _number(value, field)
-    return None if number is None else _from_seconds(float(number), value, field)
-
-
 def parse_epoch(value: object, field: str) -> datetime | None:
     """Seconds or milliseconds since 1970, told apart by their size; 0 is missing."""
     number = _number(value, field)

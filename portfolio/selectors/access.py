@@ -67,13 +67,6 @@ def portfolios_visible_to(user: User | AnonymousUser) -> QuerySet[Portfolio]:
     )
 
 
-def portfolio_accounts(user: User | AnonymousUser, portfolio_id: int) -> QuerySet[Account]:
-    """Accounts of one of the user's portfolios, intersected with access. Raises ``NotFound``."""
-    if not portfolios_visible_to(user).filter(pk=portfolio_id).exists():
-        raise NotFound("No such portfolio.", fields={"portfolio_id": "unknown"})
-    return accounts_visible_to(user).filter(portfolios=portfolio_id)
-
-
 def accounts_administered_by(user: User | AnonymousUser) -> QuerySet[Account]:
     """What the admin lists: everything for superusers, for other staff what they own or see.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -46,5 +47,15 @@ def orders_visible_to(
         row
         | {"id": str(row["id"])}
         | {name: plain(row[name]) for name in ("quantity", "filled_quantity", "limit_price")}
+        | {"legs": [_leg(leg) for leg in row["legs"]]}
         for row in orders.values(*_COLUMNS)
     ]
+
+
+def _leg(leg: dict[str, Any]) -> dict[str, Any]:
+    """A stored leg, its quantities as the numbers they are: JSON columns keep Decimals as text."""
+    return leg | {
+        name: plain(Decimal(leg[name]))
+        for name in ("quantity", "remaining_quantity")
+        if leg.get(name) is not None
+    }

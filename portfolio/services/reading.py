@@ -14,6 +14,7 @@ from django.db.utils import OperationalError
 from auth_tokens.models import User
 from config.core.clock import now
 from config.core.errors import ApplicationError
+from config.core.http.pause import SharedPause
 from portfolio.models import SyncRun
 from portfolio.selectors.risk_monitor import RiskMonitor, accounts_for_risk, risk_monitor_of
 from portfolio.services.on_demand import sync_now_for_read
@@ -51,7 +52,8 @@ def read_risk_monitor(
 
     monitor = risk_monitor_of(accounts)
     _request_sync_of_stale(monitor)
-    if not use_cached_greeks or monitor.lacks_all_greeks:
+    first_load = monitor.lacks_all_greeks and not _first_load_failed(ids).remaining()
+    if not use_cached_greeks or first_load:
         if _refresh_at_once(ids):
             return risk_monitor_of(accounts_for_risk(user=user, account_id=account_id))
         return monitor
@@ -84,12 +86,19 @@ def _request_sync_of_stale(monitor: RiskMonitor) -> None:
         logger.warning("sync_not_requested", accounts=due, reason=type(error).__name__)
 
 
+def _first_load_failed(account_ids: list[str]) -> SharedPause:
+    """Runs while a first load has just failed: readers in that time get the book without Greeks."""
+    return SharedPause("first_load:" + ",".join(account_ids))
+
+
 def _refresh_at_once(account_ids: list[str]) -> bool:
     """Fetch Greeks before answering; ``False`` when another request already waits or it failed."""
     if not _waiting_for_provider.acquire(blocking=False):
         return False
     try:
-        refresh_greeks(account_ids=account_ids)
+        refreshed = refresh_greeks(account_ids=account_ids)
+        if refreshed.failed:
+            _first_load_failed(account_ids).start(settings.GREEKS_MINIMUM_AGE_SECONDS)
     except ApplicationError as error:
         logger.warning("greeks_refresh_failed", code=error.code, accounts=account_ids)
         return False

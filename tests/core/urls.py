@@ -15,8 +15,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.core.api.pagination import DeskPagination
-from config.core.api.parameters import QueryParameters
 from config.core.errors import (
     Conflict,
     DatabaseUnavailable,
@@ -79,16 +77,6 @@ class OrderView(APIView):
         return Response(order.data)
 
 
-class RowsView(APIView):
-    permission_classes = [AllowAny]
-
-    def get(self, request: Request) -> Response:
-        QueryParameters(request.query_params, allowed={"page", "page_size"})
-        pages = DeskPagination()
-        rows = pages.paginate_queryset(list(range(250)), request, view=self)
-        return pages.get_paginated_response(rows)
-
-
 calls: list[bytes] = []
 
 
@@ -126,7 +114,6 @@ urlpatterns = [
     path("api/django/<str:name>", page_error),
     path("api/private", PrivateView.as_view()),
     path("api/orders", OrderView.as_view()),
-    path("api/rows", RowsView.as_view()),
     path("api/rows/<int:number>", api_row),
     path("api/sync", SyncView.as_view()),
     path("api/plain-sync", plain_sync),

@@ -19,7 +19,6 @@ from portfolio.selectors.access import (
     accounts_syncable_by,
     accounts_visible_to,
     can_sync,
-    portfolio_accounts,
     portfolios_visible_to,
 )
 from portfolio.services.accounts import account_create, account_share, account_unshare
@@ -141,14 +140,11 @@ def test_portfolio_shows_only_accounts_that_are_still_visible(ann: User, bob: Us
     assert ids(portfolios_visible_to(ann)[0].accounts.all()) == ["A1", "B1"]
     access.delete()
     assert ids(portfolios_visible_to(ann)[0].accounts.all()) == ["A1"]
-    assert ids(portfolio_accounts(ann, book.pk)) == ["A1"]
 
 
-def test_foreign_portfolio_is_not_found(ann: User, bob: User) -> None:
-    book = Portfolio.objects.create(name="All", owner=bob)
-    for portfolio_id in (book.pk, book.pk + 1):
-        with pytest.raises(NotFound):
-            portfolio_accounts(ann, portfolio_id)
+def test_foreign_portfolio_is_not_listed(ann: User, bob: User) -> None:
+    Portfolio.objects.create(name="All", owner=bob)
+    assert list(portfolios_visible_to(ann)) == []
 
 
 # --- Cost -------------------------------------------------------------------------------------

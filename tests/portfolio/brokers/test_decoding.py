@@ -20,7 +20,6 @@ from portfolio.brokers.decoding import (
     parse_identifier,
     parse_integer,
     parse_milliseconds,
-    parse_seconds,
     parse_text,
     parse_time,
     storable,
@@ -107,15 +106,10 @@ def test_impossible_identifier_is_a_bad_row(value: Any) -> None:
 def test_times_are_aware_and_in_utc() -> None:
     moment = datetime(2026, 4, 2, 22, 40, 6, tzinfo=UTC)
     assert parse_milliseconds(1775169606000, "t") == moment
-    assert parse_seconds("1775169606", "t") == moment
     assert parse_time("2026-04-02T18:40:06-04:00", "t") == moment
     assert parse_time("2026-04-02T22:40:06Z", "t") == moment
     assert parse_time("2026-04-02T22:40:06", "t") == moment
-    assert [parse(None, "t") for parse in (parse_milliseconds, parse_seconds, parse_time)] == [
-        None,
-        None,
-        None,
-    ]
+    assert [parse(None, "t") for parse in (parse_milliseconds, parse_time)] == [None, None]
 
 
 @pytest.mark.parametrize("value", [1775169606, -1, 1e20, "soon", True])
@@ -183,7 +177,6 @@ def test_any_value_is_read_or_is_a_bad_row(value: Any) -> None:
         parse_text,
         parse_identifier,
         parse_milliseconds,
-        parse_seconds,
         parse_time,
         parse_date,
     ):

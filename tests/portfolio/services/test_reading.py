@@ -157,3 +157,20 @@ def test_viewer_is_told_that_the_button_is_not_for_them(account: Account) -> Non
     page = client.post("/sync", {"account_id": NUMBER}, follow=True).content.decode()
     assert "viewing only" in page
     assert not SyncRun.objects.filter(trigger=SyncRun.Trigger.REQUEST).exists()
+
+
+def test_failed_first_load_is_not_tried_by_every_reader(
+    trader: User, account: Account, sandbox: Sandbox
+) -> None:
+    sync_account(account_id=NUMBER, trigger=SyncRun.Trigger.COMMAND)
+    account.refresh_from_db()
+    forget_greeks(account)
+    for server in ("ibkr_portal", "tastytrade"):
+        sandbox.faults.add(server=server, path=".*", times=None, status=500)
+    read_risk_monitor(user=trader)
+    Position.objects.filter(account=account).update(delta_raw=None)
+    Account.objects.filter(pk=NUMBER).update(book_version=account.book_version + 5000)
+    sandbox.faults.forget_requests()
+    monitor = read_risk_monitor(user=trader, refresh_greeks_async=False)
+    assert monitor.lacks_all_greeks
+    assert sandbox.faults.requests() == []
