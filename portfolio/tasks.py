@@ -34,9 +34,7 @@ def sync_due_accounts_task() -> None:
     """Give each account whose slot has come to a worker; close what dead workers left."""
     close_abandoned_runs()
     for account_id in claim_due_accounts():
-        sync_account_task.apply_async(
-            kwargs={"account_id": account_id}, expires=_SLOT_EXPIRES_SECONDS
-        )
+        _enqueue(sync_account_task, {"account_id": account_id}, expires=_SLOT_EXPIRES_SECONDS)
 
 
 @desk_task("portfolio.sync_account", subject="account.{account_id}", seconds=LOCK_SECONDS)
@@ -80,6 +78,7 @@ def enqueue_refresh(account_ids: list[str], **_: Any) -> None:
 
 
 def _enqueue(task: Any, arguments: dict[str, str], *, expires: float) -> None:
+    """Give a task to the queue. A queue that is away is logged: the next look asks again."""
     try:
         task.apply_async(kwargs=arguments, expires=expires, retry=False)
     except (OperationalError, RedisError, OSError) as error:

@@ -63,6 +63,25 @@ def test_due_accounts_are_sent_to_workers_once(account: Account, sent: Sent) -> 
 
 
 @pytest.mark.django_db
+def test_account_that_cannot_be_queued_keeps_no_other_from_its_worker(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other: Account = AccountFactory.create()
+    asked: list[str] = []
+
+    def refuse_once(kwargs: dict[str, str], **_: Any) -> None:
+        asked.append(kwargs["account_id"])
+        if len(asked) == 1:
+            raise OperationalError("no queue")
+
+    monkeypatch.setattr(tasks.sync_account_task, "apply_async", refuse_once)
+
+    tasks.sync_due_accounts_task()
+
+    assert sorted(asked) == sorted([account.pk, other.pk])
+
+
+@pytest.mark.django_db
 def test_look_closes_what_dead_workers_left(account: Account, sent: Sent) -> None:
     long_ago = now() - timedelta(hours=1)
     run = SyncRun.objects.create(
