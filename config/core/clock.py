@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.conf import settings
+from redis.exceptions import RedisError
+
+from config.core.process_copies import ProcessCopies
+from config.core.redis_client import key, redis_client
+
+# How long a process goes on with the stepped time that it read last.
+_READ_AGAIN_SECONDS = 1.0
+_KEPT_SECONDS = 7 * 24 * 3600
+
+
+@dataclass(slots=True)
+class _Stepped:
+    """Where the frozen market's clock was stepped to, as this process knows it."""
+
+    at: datetime | None = None
+    read_at: float = float("-inf")
+
+
+_stepped: ProcessCopies[_Stepped] = ProcessCopies(_Stepped)
 
 
 def now() -> datetime:
@@ -15,12 +36,38 @@ def now() -> datetime:
 def market_now() -> datetime:
     """Market time: wall time, unless the sandbox serves a recorded chain and the clock is frozen.
 
-    Time to expiry, days to expiry and the age of quotes are measured on this clock.
+    Time to expiry, days to expiry and the age of quotes are measured on this clock. A frozen one
+    stands at ``MARKET_CLOCK``, or where the sandbox's control stepped it to.
     """
-    if settings.MARKET_CLOCK:
-        return datetime.fromisoformat(settings.MARKET_CLOCK).astimezone(UTC)
-    return now()
+    if not settings.MARKET_CLOCK:
+        return now()
+    frozen = datetime.fromisoformat(settings.MARKET_CLOCK).astimezone(UTC)
+    stepped = _stepped_to()
+    return frozen if stepped is None else max(frozen, stepped)
 
 
 def market_clock_is_frozen() -> bool:
     return bool(settings.MARKET_CLOCK)
+
+
+def tell_market_clock(at: datetime) -> None:
+    """The sandbox says where its frozen market's clock stands, for every process of the desk."""
+    try:
+        redis_client().set(key("market_clock"), at.isoformat(), ex=_KEPT_SECONDS)
+    except RedisError:
+        # A sandbox without a desk has nobody to tell.
+        return
+
+
+def _stepped_to() -> datetime | None:
+    with _stepped.lock:
+        known = _stepped.get("market")
+        if time.monotonic() - known.read_at < _READ_AGAIN_SECONDS:
+            return known.at
+        known.read_at = time.monotonic()
+    try:
+        told = redis_client().get(key("market_clock"))
+    except RedisError:
+        return known.at
+    known.at = None if told is None else datetime.fromisoformat(str(told)).astimezone(UTC)
+    return known.at

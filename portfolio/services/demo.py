@@ -15,13 +15,14 @@ from django.db.models import Max
 from django.utils.module_loading import import_string
 
 from auth_tokens.models import User
+from config.core.clock import tell_market_clock
 from config.core.errors import Conflict
 from config.core.sandbox.registry import books_class
 from greeks.models import Instrument
 from portfolio.domain import Broker
 from portfolio.models import Account, AccountDay, AccountHistory
 from portfolio.services.accounts import account_create
-from portfolio.services.history import session_date_of
+from portfolio.services.history import session_dates_of
 
 DEMO_NAME = "demo"
 DEMO_PASSWORD = "demo"  # noqa: S105 - known to everyone, on loopback, with nothing real behind it
@@ -76,7 +77,10 @@ def prepare_demo(*, seed: int, chain: str) -> None:
         )
     source = _source(seed=seed, chain=chain)
     remembered = Path(settings.VAR_DIR) / "demo_source"
-    books = books_class()(_open_market(seed=seed, chain=chain))
+    market = _open_market(seed=seed, chain=chain)
+    if market.frozen:
+        tell_market_clock(market.now())
+    books = books_class()(market)
     with transaction.atomic():
         first_version = 0
         if not remembered.exists() or remembered.read_text() != source:
@@ -150,11 +154,12 @@ def _backfill(simulated: SimulatedAccount, account: Account) -> None:
         )
     )
     legs = len(simulated.positions())
+    session_date = session_dates_of(account)
     rows = [
         AccountHistory(
             account=account,
             minute=minute.at,
-            session_date=session_date_of(account, minute.at),
+            session_date=session_date(minute.at),
             **_totals(minute, legs),
         )
         for minute in minutes
@@ -163,7 +168,7 @@ def _backfill(simulated: SimulatedAccount, account: Account) -> None:
     AccountHistory.objects.bulk_create(rows)
     days: dict[date, tuple[Minute, Minute]] = {}
     for minute in minutes:
-        day = session_date_of(account, minute.at)
+        day = session_date(minute.at)
         days[day] = (days.get(day, (minute, minute))[0], minute)
     for day, (first, last) in days.items():
         AccountDay.objects.get_or_create(

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from config.core.clock import tell_market_clock
 from config.core.sandbox.faults import Fault, FaultScript
 from config.core.sandbox.registry import SandboxMarket
 
@@ -76,6 +77,7 @@ def control_routes(
         except ValueError as error:
             return _refused(str(error))
         market.step(seconds)
+        tell_market_clock(market.now())
         return clock()
 
     async def show_servers(request: Request) -> JSONResponse:

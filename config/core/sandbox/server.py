@@ -14,6 +14,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
+from config.core.clock import tell_market_clock
 from config.core.errors import InvalidInput, Unavailable
 from config.core.sandbox.control import control_routes
 from config.core.sandbox.faults import AsgiApplication, FaultMiddleware, FaultScript
@@ -144,6 +145,9 @@ class Sandbox:
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM (main thread) or ``stop()``."""
+        if self.market.frozen:
+            # One that starts again stands at the file's as-of, however far the last was stepped.
+            tell_market_clock(self.market.now())
         try:
             self._server.run(sockets=[self._socket])
         finally:
