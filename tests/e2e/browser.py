@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
 from portfolio.services.demo import DEMO_NAME, DEMO_PASSWORD
@@ -31,12 +31,16 @@ FLAGS = (
 )
 PHONE_BELOW = 600
 
-# Keeps every websocket of the page and what it was sent, and the status of every fetch.
+# Keeps every websocket of the page, what it received and sent, and the status of every fetch.
 WITNESS = """
   const Real = window.WebSocket;
-  window.seen = { sockets: [], sent: [], fetched: [] };
+  window.seen = { sockets: [], sent: [], frames: [], fetched: [] };
   window.WebSocket = class extends Real {
-    constructor(...given) { super(...given); window.seen.sockets.push(this); }
+    constructor(...given) {
+      super(...given);
+      window.seen.sockets.push(this);
+      this.addEventListener("message", ({ data }) => window.seen.frames.push(JSON.parse(data)));
+    }
     send(text) { window.seen.sent.push(text); super.send(text); }
   };
   const fetched = window.fetch;
@@ -144,9 +148,15 @@ class Browser:
 
     def press(self, selector: str) -> None:
         """Click what leads to another page, and wait until this one is gone."""
-        page = self.find("html")
+        self.script("window.left = false")
         self.find(selector).click()
-        WebDriverWait(self.driver, WAIT_SECONDS, poll_frequency=0.05).until(staleness_of(page))
+        # Between two pages the driver may find neither.
+        waiting = WebDriverWait(
+            self.driver, WAIT_SECONDS, poll_frequency=0.05, ignored_exceptions=[WebDriverException]
+        )
+        waiting.until(
+            lambda _: self.script("return window.left") is None, f"{selector} led nowhere"
+        )
 
     def type_into_focus(self, *keys: str) -> None:
         """Press keys by their names, wherever the focus is."""

@@ -81,15 +81,20 @@ class Desk:
         self._run([["portfolio.services.demo.prepare_demo", {"seed": SEED, "chain": ""}]])
 
     def manage(self, *arguments: str) -> None:
-        """A management command in a process of its own."""
-        subprocess.run(
+        """A management command in a process of its own. Raises with its words when it fails."""
+        done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
             env=self._environment(),
-            check=True,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
             timeout=START_SECONDS,
         )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(arguments)}: {done.stdout[-2000:]}")
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name not in OTHERS}

@@ -122,17 +122,35 @@ def test_change_that_does_not_follow_asks_for_a_snapshot(monitor: Browser) -> No
         """
         const frame = { schema: 1, type: "portfolio.changed", version: "z", as_of: null,
           previous_version: "never held", data: { totals: { net_liquidation: 1 } } };
-        seen.snapshots = 0;
-        seen.sockets[0].addEventListener("message", (event) => {
-          if (JSON.parse(event.data).type === "portfolio.snapshot") seen.snapshots += 1;
-        });
+        seen.frames.length = 0;
         seen.sockets[0].dispatchEvent(new MessageEvent("message", { data: JSON.stringify(frame) }));
         """
     )
 
-    monitor.wait(lambda: monitor.script("return seen.snapshots"), "no snapshot came")
+    monitor.wait(
+        lambda: monitor.script("return seen.frames.some((f) => f.type === 'portfolio.snapshot')"),
+        "no snapshot came",
+    )
     assert monitor.script("return seen.sent") == ['{"type":"resync"}']
     assert monitor.text(NET_LIQUIDATION) == shown
+
+
+def test_live_point_of_a_frozen_market_clock_stands_at_the_markets_time(monitor: Browser) -> None:
+    """With a recorded chain the history is the chain's day, whenever the desk synced."""
+    monitor.wait_for('[data-chart="net_liquidation"] [role=slider]')
+    monitor.script(
+        """
+        const frame = seen.frames.find((f) => f.type === "portfolio.snapshot");
+        frame.data.clock = { now: frame.data.clock.now, frozen: true };
+        frame.data.as_of = "2031-05-06T12:00:00Z";
+        frame.data.totals.net_liquidation = 4321.99;
+        seen.sockets[0].dispatchEvent(new MessageEvent("message", { data: JSON.stringify(frame) }));
+        """
+    )
+
+    readout = '[data-chart="net_liquidation"] .chart-readout'
+    monitor.wait(lambda: "4,321.99" in monitor.text(readout), "no live point")
+    assert "May 31" not in monitor.text(readout)
 
 
 def test_server_that_goes_away_shows_offline_and_recovers_by_itself(
