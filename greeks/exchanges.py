@@ -34,6 +34,7 @@ class Exchange:
 
     name: str
     zone: ZoneInfo
+    currency: str
     opens: time
     closes: time
     early_close: time
@@ -55,6 +56,7 @@ def _weekend(note: str) -> SpecialHours:
 NYSE = Exchange(
     name="NYSE",
     zone=ZoneInfo("America/New_York"),
+    currency="USD",
     opens=time(9, 30),
     closes=time(16, 0),
     early_close=time(13, 0),
@@ -63,6 +65,7 @@ NYSE = Exchange(
 NSE = Exchange(
     name="NSE",
     zone=ZoneInfo("Asia/Kolkata"),
+    currency="INR",
     opens=time(9, 15),
     closes=time(15, 30),
     early_close=time(15, 30),
@@ -103,3 +106,13 @@ def exchange_named(name: str) -> Exchange:
             f"No calendar is known for exchange {name[:32]!r}.",
             fields={"exchange": f"one of {', '.join(EXCHANGES)}"},
         ) from None
+
+
+def exchange_in_zone(zone: str) -> Exchange | None:
+    """The exchange whose time zone has this IANA name, or ``None``."""
+    return next((each for each in EXCHANGES.values() if each.zone.key == zone), None)
+
+
+def exchange_of_currency(currency: str) -> Exchange | None:
+    """The exchange on which contracts of this currency trade, or ``None``."""
+    return next((each for each in EXCHANGES.values() if each.currency == currency.upper()), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_right
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -48,6 +49,7 @@ class _Calendar:
     sessions: tuple[Session, ...]
     dates: tuple[date, ...]
     openings: tuple[datetime, ...]
+    closes: Mapping[date, datetime]
     loaded: float
 
 
@@ -86,14 +88,42 @@ def session_date_for(exchange: str, at: datetime) -> date:
     a weekend or on a holiday to the session before it. So dates never run backwards in time.
     Where the calendar is unknown, weekdays count as session days.
     """
-    local_day = _aware(at).astimezone(exchange_named(exchange).zone).date()
+    return session_dates(exchange)(at)
+
+
+def session_dates(exchange: str) -> Callable[[datetime], date]:
+    """``session_date_for`` of an exchange for many facts: the calendar is looked up once, now."""
+    zone = exchange_named(exchange).zone
     dates = _calendar(exchange).dates
-    position = bisect_right(dates, local_day)
-    if position > 0 and local_day - dates[position - 1] <= _LONGEST_PAUSE:
-        beyond = position == len(dates) and local_day.year > dates[-1].year
-        if not beyond:
-            return dates[position - 1]
-    return local_day - timedelta(days=max(0, local_day.weekday() - 4))
+
+    def session_date(at: datetime) -> date:
+        local_day = _aware(at).astimezone(zone).date()
+        position = bisect_right(dates, local_day)
+        if position > 0 and local_day - dates[position - 1] <= _LONGEST_PAUSE:
+            beyond = position == len(dates) and local_day.year > dates[-1].year
+            if not beyond:
+                return dates[position - 1]
+        return local_day - timedelta(days=max(0, local_day.weekday() - 4))
+
+    return session_date
+
+
+def traded_until(exchange: str, at: datetime) -> datetime:
+    """When the exchange last traded as seen at ``at``: ``at`` itself while a session is open.
+
+    ``at`` as well where the calendar is unknown.
+    """
+    calendar = _calendar(exchange)
+    position = bisect_right(calendar.openings, _aware(at))
+    if position == 0:
+        return at
+    closed_at = calendar.sessions[position - 1].closes_at
+    return min(at, closed_at) if at - closed_at <= _LONGEST_PAUSE else at
+
+
+def session_closes(exchange: str) -> Mapping[date, datetime]:
+    """When each known session day ends, half days included; special sessions are left out."""
+    return _calendar(exchange).closes
 
 
 def calendar_known_until(exchange: str) -> date | None:
@@ -143,6 +173,7 @@ def _calendar(exchange: str) -> _Calendar:
         sessions=sessions,
         dates=tuple(session.session_date for session in sessions),
         openings=tuple(session.opens_at for session in sessions),
+        closes={s.session_date: s.closes_at for s in sessions if s.kind != Kind.SPECIAL},
         loaded=time.monotonic(),
     )
     # What a transaction sees may be rolled back: only committed rows are kept.

@@ -7,14 +7,17 @@ one of the day is the closing one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from greeks.domain import Quote
+from greeks.exchanges import exchange_in_zone
 from greeks.models import ContractGreekHistory
+from greeks.selectors.sessions import session_dates
 from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus, PriceBar
 from portfolio.services.position_row import PositionRow
 from portfolio.services.risk import Leg, Money, book_totals
@@ -45,7 +48,20 @@ def minute_of(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(second=0, microsecond=0)
 
 
-def session_date_of(account: Account, moment: datetime) -> date:
+def session_dates_of(account: Account) -> Callable[[datetime], date]:
+    """The session date of any moment for the account's facts, by the calendar as it is now.
+
+    The exchange is the one whose zone the account has, so that a weekend's or a holiday's facts
+    count to the session before it (``session_date_for``). The account's calendar day counts in
+    other zones, and for simulated accounts: their market trades at weekends too.
+    """
+    exchange = None if account.simulated else exchange_in_zone(account.time_zone)
+    if exchange is None:
+        return partial(calendar_day_of, account)
+    return session_dates(exchange.name)
+
+
+def calendar_day_of(account: Account, moment: datetime) -> date:
     """The account's calendar day at ``moment``; UTC's when its zone is unknown."""
     try:
         zone: Any = ZoneInfo(account.time_zone)
@@ -62,6 +78,7 @@ def record_account_minute(
     rates: Mapping[str, float],
     source: str,
     at: datetime,
+    session_date: date,
 ) -> None:
     """Write the account's minute and day. ``at`` is market time, ``rates`` units of base currency.
 
@@ -82,7 +99,6 @@ def record_account_minute(
         "source": source,
         "as_of": at,
     }
-    session_date = session_date_of(account, at)
     upsert(
         AccountHistory,
         ("account_id", "minute", "session_date", *values),

@@ -7,9 +7,9 @@ refresh reads quotes and Greeks only; quantities and money stay as the last sync
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import structlog
@@ -28,12 +28,14 @@ from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker
 from portfolio.models import Account
 from portfolio.services.enrichment import MarketData
+from portfolio.services.history import session_dates_of
 from portfolio.services.parallel import for_each
 from portfolio.services.position_row import stored_positions, write_positions
 from portfolio.services.sync_fetch import market_of
 from portfolio.services.sync_market import write_market_data
-from portfolio.services.sync_positions import revalue_positions, writing_context
+from portfolio.services.sync_positions import revalue_positions
 from portfolio.services.sync_progress import announce_change
+from portfolio.services.writing_context import writing_context
 from portfolio.signals import greeks_refresh_requested
 
 logger = structlog.get_logger(__name__)
@@ -160,15 +162,20 @@ def _refresh_account(account_id: str) -> str:
         finally:
             adapter.close()
         if market.quotes or market.greeks:
-            _write(account_id, market, everything)
+            _write(account_id, market, everything, session_dates_of(account))
         return market.error.code if market.error is not None else ""
 
 
-def _write(account_id: str, market: MarketData, instruments: dict[str, Instrument]) -> None:
+def _write(
+    account_id: str,
+    market: MarketData,
+    instruments: dict[str, Instrument],
+    session_date_at: Callable[[datetime], date],
+) -> None:
     with transaction.atomic():
         # Under the row lock, so that a position closed meanwhile does not come back.
         account = Account.objects.select_for_update().get(pk=account_id)
-        context = writing_context(account=account, market=market)
+        context = writing_context(account=account, market=market, session_date_at=session_date_at)
         rows = revalue_positions(
             stored=stored_positions(account_id).values(),
             keys={row.pk: key for key, row in instruments.items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TypeVar
 
 import structlog
@@ -25,6 +25,7 @@ from portfolio.domain import AccountSummary, Broker, BrokerOrder, BrokerPosition
 from portfolio.models import Account, SyncRun
 from portfolio.models import Quote as StoredQuote
 from portfolio.services.enrichment import MarketData, fetch_market_data, underlying_contracts
+from portfolio.services.history import session_dates_of
 from portfolio.services.sync_checks import (
     Checked,
     CheckedPositions,
@@ -53,6 +54,7 @@ class FetchedBook:
 
     started_at: datetime
     source: str
+    session_date_at: Callable[[datetime], date]
     summary: AccountSummary | None = None
     positions: CheckedPositions | None = None
     orders: Checked[BrokerOrder] | None = None
@@ -69,7 +71,9 @@ def fetch_book(
 
     Without positions nothing else is worth asking for, so the calls end there.
     """
-    book = FetchedBook(started_at=now(), source=adapter.source)
+    book = FetchedBook(
+        started_at=now(), source=adapter.source, session_date_at=session_dates_of(account)
+    )
     number = account.account_number
     step(SyncRun.Step.SUMMARY)
     summary = _try(book, SyncRun.Step.SUMMARY, lambda: adapter.fetch_account_summary(number))

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Q
 
-from config.core.clock import market_now, now
 from greeks.domain import Greeks, InstrumentKind, Quote
 from greeks.models import ContractGreeks, Instrument
 from portfolio.brokers.decoding import storable
 from portfolio.domain import BrokerPosition
-from portfolio.models import Account
-from portfolio.services.enrichment import MarketData
-from portfolio.services.history import session_date_of
 from portfolio.services.position_row import PositionKey, PositionRow
 from portfolio.services.sync_checks import fitting_amount
+from portfolio.services.writing_context import WritingContext
 
 _DECIMAL_PLACES = Decimal(1).scaleb(-6)
 _VOLATILITY_PLACES = Decimal(1).scaleb(-4)
@@ -44,29 +40,6 @@ def volatility_number(value: float | None) -> Decimal | None:
     if value is None or abs(value) >= _LARGEST_VOLATILITY:
         return None
     return Decimal(repr(value)).quantize(_VOLATILITY_PLACES)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WritingContext:
-    """What all rows of one write share. ``at`` is wall time, ``market_at`` market time."""
-
-    account: Account
-    market: MarketData
-    today: date
-    at: datetime
-    market_at: datetime
-
-
-def writing_context(*, account: Account, market: MarketData) -> WritingContext:
-    """The context of a write that happens now."""
-    market_at = market_now()
-    return WritingContext(
-        account=account,
-        market=market,
-        today=session_date_of(account, market_at),
-        at=now(),
-        market_at=market_at,
-    )
 
 
 def build_positions(
@@ -164,12 +137,12 @@ def _value(
     """Price the row: its quote's price, else what came with the position."""
     opening = None
     if earlier is not None:
-        same_day = (
+        same_session = (
             earlier.price_as_of is not None
-            and session_date_of(context.account, earlier.price_as_of) == context.today
+            and context.session_date_at(earlier.price_as_of) == context.session_date
         )
-        opening = earlier.opening_price if same_day else None
-        row.previous_close = earlier.previous_close if same_day else None
+        opening = earlier.opening_price if same_session else None
+        row.previous_close = earlier.previous_close if same_session else None
     row.previous_close = position.previous_close or row.previous_close
     if quote is not None and quote.price is not None:
         _apply_quote(row, quote, opening=opening)

@@ -22,8 +22,9 @@ from portfolio.services.sync_checks import Checked, CheckedPositions, fitting_am
 from portfolio.services.sync_fetch import FetchedBook
 from portfolio.services.sync_gone import delete_gone_orders, delete_gone_positions
 from portfolio.services.sync_market import write_market_data
-from portfolio.services.sync_positions import build_positions, writing_context
+from portfolio.services.sync_positions import build_positions
 from portfolio.services.sync_rows import upsert
+from portfolio.services.writing_context import writing_context
 
 _STATUS_COLUMNS = (
     "account_id", "net_liquidation", "buying_power", "excess_liquidity", "maint_margin",
@@ -72,7 +73,9 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
         if answer.verdict is EmptyBook.UNCONFIRMED:
             return _unconfirmed(account, counts, answer, at=at)
     account.empty_book_since = None
-    context = writing_context(account=account, market=book.market)
+    context = writing_context(
+        account=account, market=book.market, session_date_at=book.session_date_at
+    )
     rows = build_positions(
         received=positions.kept,
         keys=[instrument_key(position.contract) for position in positions.kept],
@@ -106,6 +109,7 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
             rates=rates,
             source=book.source,
             at=context.market_at,
+            session_date=context.session_date,
         )
     options = [row for row in rows if row.right]
     counts["options"] = len(options)
