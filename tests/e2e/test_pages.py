@@ -69,7 +69,7 @@ def test_open_menu_satisfies_axe_and_closes_with_escape(browser: Browser) -> Non
     browser.wait_until_gone("details.menu[open]")
 
 
-def test_own_files_are_kept_for_ever_and_pages_are_not(browser: Browser) -> None:
+def test_files_with_hashed_names_are_kept_for_ever(browser: Browser) -> None:
     open_page(browser, "/")
     kept = browser.driver.execute_async_script(
         """
