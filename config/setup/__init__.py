@@ -1,0 +1,1 @@
+"""Set-up of a bare checkout, with the standard library only: see config/bootstrap.py."""
