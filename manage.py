@@ -12,9 +12,17 @@ def main() -> None:
         from portfolio.launch import PREPARATIONS
 
         PREPARATIONS[sys.argv[1]](sys.argv[2:])
+    elif sys.argv[1:2] in (["add_account"], ["sync_portfolio"]):
+        # They say themselves what they found; LOG_LEVEL shows the events behind it, too.
+        os.environ.setdefault("LOG_LEVEL", "ERROR")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        # What a setting must be is for whoever set it: a trace would bury it.
+        sys.exit(f"Greekdesk: {error}")
 
 
 if __name__ == "__main__":

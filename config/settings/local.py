@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 
 from config.settings.base import *  # noqa: F403
-from config.settings.base import ALLOWED_HOSTS, SECRET_KEY, VAR_DIR
+from config.settings.base import ALLOWED_HOSTS, SECRET_KEY
+from config.settings.environment import VAR_DIR
 
 if not SECRET_KEY:
     # One key a checkout, made on first use, so that sessions survive a restart.

@@ -5,41 +5,36 @@ from __future__ import annotations
 from django.core.exceptions import ImproperlyConfigured
 
 from config.core.logging import logging_config
+from config.settings import refusals as _refusals
 from config.settings.base import *  # noqa: F403
 from config.settings.base import (
     ALLOWED_HOSTS,
     CSRF_TRUSTED_ORIGINS,
     DATABASE_URL,
+    DATABASES,
+    DEMO,
     LOG_LEVEL,
     SECRET_KEY,
-    env,
+    WEBSOCKET_ORIGINS,
 )
+from config.settings.environment import env
 
-_WEAK = ("change", "secret", "default", "example", "insecure", "password")
-
-
-def _require(name: str, value: object) -> None:
-    if not value:
-        raise ImproperlyConfigured(f"{name} must be set in production (see .env.example).")
-
-
-for _name, _value in (
-    ("SECRET_KEY", SECRET_KEY),
-    ("ALLOWED_HOSTS", ALLOWED_HOSTS),
-    ("CSRF_TRUSTED_ORIGINS", CSRF_TRUSTED_ORIGINS),
-    ("DATABASE_URL", DATABASE_URL),
-    ("REDIS_URL", env.str("REDIS_URL", default="")),
-    ("CACHE_URL", env.str("CACHE_URL", default="")),
-):
-    _require(_name, _value)
-if len(SECRET_KEY) < 50 or any(word in SECRET_KEY.lower() for word in _WEAK):
-    raise ImproperlyConfigured(
-        "SECRET_KEY is a default or too short: use at least 50 random characters."
-    )
-_database_password = env.db_url_config(DATABASE_URL).get("PASSWORD") or ""
-if any(word in str(_database_password).lower() for word in _WEAK):
-    raise ImproperlyConfigured("The password in DATABASE_URL is a default.")
-if env.bool("DEMO", default=False):
+_refusals.require(
+    {
+        "SECRET_KEY": SECRET_KEY,
+        "ALLOWED_HOSTS": ALLOWED_HOSTS,
+        "CSRF_TRUSTED_ORIGINS": CSRF_TRUSTED_ORIGINS,
+        "DATABASE_URL": DATABASE_URL,
+        "REDIS_URL": env.str("REDIS_URL", default=""),
+        "CACHE_URL": env.str("CACHE_URL", default=""),
+    }
+)
+_refusals.refuse_weak_key(SECRET_KEY)
+_refusals.refuse_open_hosts(ALLOWED_HOSTS)
+_refusals.refuse_plain_origins("CSRF_TRUSTED_ORIGINS", CSRF_TRUSTED_ORIGINS)
+_refusals.refuse_plain_origins("WEBSOCKET_ORIGINS", WEBSOCKET_ORIGINS)
+_refusals.refuse_weak_database(DATABASES["default"])
+if DEMO:
     raise ImproperlyConfigured("DEMO mode has a known log-in and never runs in production.")
 
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

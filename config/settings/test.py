@@ -18,7 +18,8 @@ os.environ["REDIS_URL"] = f"unix://{_socket}?db=0"
 os.environ["CACHE_URL"] = f"unix://{_socket}?db=1"
 
 from config.settings.base import *  # noqa: E402, F403
-from config.settings.base import DATABASES, STORAGES, VAR_DIR  # noqa: E402
+from config.settings.base import DATABASES, STORAGES  # noqa: E402
+from config.settings.environment import VAR_DIR  # noqa: E402
 
 SECRET_KEY = "tests-only-key-that-opens-nothing-anywhere-0123456789"  # noqa: S105
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]

@@ -1,0 +1,87 @@
+"""Where the data is: the database, Redis for queue, locks and messages, and the cache."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config.core.process_role import database_options
+from config.settings.environment import VAR_DIR, env
+
+DATABASE_URL = env.str("DATABASE_URL", default="")
+# The web process gives up on a locked database at once; jobs wait (config/core/process_role.py).
+PROCESS_ROLE = env.str("PROCESS_ROLE", default="job")
+if DATABASE_URL:
+    if urlsplit(DATABASE_URL).scheme not in env.DB_SCHEMES:
+        raise ImproperlyConfigured(
+            "DATABASE_URL is no database's address, like postgresql://USER:PASSWORD@HOST/NAME."
+        )
+    DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+    if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        DATABASES["default"] |= {
+            "CONN_MAX_AGE": 0,
+            "CONN_HEALTH_CHECKS": True,
+            # What the URL says, sslmode for example, stays.
+            "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+            | {
+                "pool": {
+                    "min_size": 1,
+                    "max_size": env.int("DATABASE_POOL_SIZE", default=12),
+                    "timeout": 5,
+                },
+                **database_options("postgresql", PROCESS_ROLE),
+            },
+        }
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": VAR_DIR / "greekdesk.sqlite3",
+        }
+    }
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"] |= {
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            **database_options("sqlite3", PROCESS_ROLE),
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+            " PRAGMA foreign_keys=ON; PRAGMA cache_size=-16000;",
+        },
+    }
+
+
+def embedded_redis_url() -> str:
+    """The address of the embedded Valkey, written by the supervisor; empty when it never ran."""
+    try:
+        return (VAR_DIR / "redis_url").read_text().strip()
+    except OSError:
+        return ""
+
+
+REDIS_URL = env.str("REDIS_URL", default="") or embedded_redis_url() or "redis://127.0.0.1:6379/0"
+CACHE_URL = env.str("CACHE_URL", default="") or REDIS_URL
+REDIS_SOCKET_TIMEOUT = 0.3
+REDIS_MAX_CONNECTIONS = 200
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": CACHE_URL,
+        "KEY_PREFIX": "greekdesk",
+        "TIMEOUT": 300,
+        "OPTIONS": {
+            # A dead Redis makes pages slower, not broken.
+            "IGNORE_EXCEPTIONS": True,
+            # One failed command is enough for a second: a hanging Redis is not asked each time.
+            "REDIS_CLIENT_CLASS": "config.core.redis_client.GuardedRedis",
+            "CONNECTION_POOL_CLASS": "config.core.redis_client.GuardedPool",
+            "SOCKET_TIMEOUT": REDIS_SOCKET_TIMEOUT,
+            "SOCKET_CONNECT_TIMEOUT": REDIS_SOCKET_TIMEOUT,
+            "CONNECTION_POOL_KWARGS": {"max_connections": REDIS_MAX_CONNECTIONS},
+        },
+    }
+}
+# The guard and /health tell; a log line for each unanswered read would fill the disk.
+DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = False
+SESSION_ENGINE = "auth_tokens.session_store"

@@ -1,0 +1,43 @@
+"""What the desk itself is set to: its freshness, its model, its brokers."""
+
+from __future__ import annotations
+
+from config.schedule import beat_schedule
+from config.settings.environment import env
+
+# False: every read fetches from the brokers first (document 001 §5); background sync is off.
+USE_PERSISTENT_CACHE = env.bool("USE_PERSISTENT_CACHE", default=True)
+# Default seconds between two syncs of an account, under the documents' name.
+BRIDGE_POLL_INTERVAL = env.int("BRIDGE_POLL_INTERVAL", default=30)
+# A book older than this is stale: the page says so and asks for a background sync.
+STALE_AFTER_SECONDS = env.int("STALE_AFTER_SECONDS", default=60)
+# A risk-monitor read refreshes Greeks in the background, never sooner than this after the last.
+GREEKS_MINIMUM_AGE_SECONDS = env.int(
+    "GREEKS_MINIMUM_AGE_SECONDS", default=env.int("PORTFOLIO_REFRESH_SECONDS", default=30)
+)
+# Greeks refreshes that all processes together may start in a minute.
+GREEKS_CALLS_PER_MINUTE = env.int("GREEKS_CALLS_PER_MINUTE", default=30)
+# Annual, continuously compounded: the model's discount rate where nothing better is known.
+RISK_FREE_RATE = env.float("RISK_FREE_RATE", default=0.04)
+# Frozen market time (ISO 8601) when the sandbox serves a recorded chain; empty: the real clock.
+MARKET_CLOCK = env.str("MARKET_CLOCK", default="")
+DEMO = env.bool("DEMO", default=False)
+BEAT_SCHEDULE = beat_schedule(sync_seconds=BRIDGE_POLL_INTERVAL, enabled=USE_PERSISTENT_CACHE)
+
+# --- Providers --------------------------------------------------------------------------------
+PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", default=5.0)
+IBKR_PORTAL_URL = env.str("IBKR_PORTAL_URL", default="https://localhost:5000/v1/api")
+# The gateway's certificate is self-signed: name its file, or accept any on loopback.
+IBKR_PORTAL_CA_FILE = env.str("IBKR_PORTAL_CA_FILE", default="")
+# The vendor allows ten calls a second in all: two fewer, since their arrival jitters. 0: no limit.
+IBKR_PORTAL_CALLS_PER_SECOND = env.int("IBKR_PORTAL_CALLS_PER_SECOND", default=8)
+# Accounts, orders and trades: each once in five seconds, and a margin. 0: no limit.
+IBKR_PORTAL_ENDPOINT_SECONDS = env.float("IBKR_PORTAL_ENDPOINT_SECONDS", default=6.0)
+# A call too many is answered 429 and refused for about this long, without a Retry-After.
+IBKR_PORTAL_PENALTY_SECONDS = env.float("IBKR_PORTAL_PENALTY_SECONDS", default=900.0)
+# How long a snapshot is asked for until its prices and Greeks have arrived.
+IBKR_PORTAL_SNAPSHOT_SECONDS = env.float("IBKR_PORTAL_SNAPSHOT_SECONDS", default=4.0)
+TASTYTRADE_URL = env.str("TASTYTRADE_URL", default="https://api.tastyworks.com")
+TASTYTRADE_CLIENT_SECRET = env.str("TASTYTRADE_CLIENT_SECRET", default="")
+TASTYTRADE_REFRESH_TOKEN = env.str("TASTYTRADE_REFRESH_TOKEN", default="")
+USER_AGENT = "greekdesk/0.1"

@@ -1,0 +1,83 @@
+"""Production starts with good values, and refuses each bad one in a line that names it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.architecture.source import ROOT
+
+GOOD = {
+    "DJANGO_SETTINGS_MODULE": "config.settings.production",
+    "SECRET_KEY": "kX9v-" * 4 + "aB3dE6gH9jLmN0pQ" * 3,
+    "ALLOWED_HOSTS": "desk.example.org",
+    "CSRF_TRUSTED_ORIGINS": "https://desk.example.org",
+    "DATABASE_URL": "postgresql://greekdesk:9f86d081884c7d65@127.0.0.1/greekdesk",
+    "REDIS_URL": "redis://127.0.0.1:6379/0",
+    "CACHE_URL": "redis://127.0.0.1:6380/0",
+}
+
+
+def load(**changed: str) -> subprocess.CompletedProcess[str]:
+    """What `manage.py` says when it loads these settings, and nothing else of the environment."""
+    kept = {"PATH": os.environ["PATH"], "VAR_DIR": os.environ["VAR_DIR"]}
+    return subprocess.run(
+        [sys.executable, "manage.py", "diffsettings"],
+        cwd=ROOT,
+        env=kept | GOOD | changed,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_good_values_load() -> None:
+    loaded = load(CSRF_TRUSTED_ORIGINS="https://desk.example.org,https://*.example.net:8443")
+    assert loaded.returncode == 0, loaded.stderr
+    assert "SESSION_COOKIE_SECURE = True" in loaded.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "") for name in GOOD if name != "DJANGO_SETTINGS_MODULE"),
+        ("SECRET_KEY", "short-0123456789"),
+        ("SECRET_KEY", "x" * 64),
+        ("SECRET_KEY", "insecure-aB3dE6gH9jLmN0pQ" * 3),
+        ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", "desk.example.org,*"),
+        ("ALLOWED_HOSTS", "https://desk.example.org"),
+        ("CSRF_TRUSTED_ORIGINS", "http://desk.example.org"),
+        ("CSRF_TRUSTED_ORIGINS", "https://desk.example.org,http://other.example.org"),
+        ("CSRF_TRUSTED_ORIGINS", "https://*"),
+        ("CSRF_TRUSTED_ORIGINS", "desk.example.org"),
+        ("WEBSOCKET_ORIGINS", "http://desk.example.org"),
+        ("DATABASE_URL", "sqlite:////tmp/desk.sqlite3"),
+        ("DATABASE_URL", "mysql://greekdesk:9f86d081884c7d65@127.0.0.1/greekdesk"),
+        ("DATABASE_URL", "127.0.0.1/greekdesk"),
+        ("DATABASE_URL", "postgresql://greekdesk@127.0.0.1/greekdesk"),
+        ("DATABASE_URL", "postgresql://greekdesk:@127.0.0.1/greekdesk"),
+        ("DATABASE_URL", "postgres://g:postgres@127.0.0.1/greekdesk"),
+        ("DATABASE_URL", "postgres://somebody:SomeBody@127.0.0.1/greekdesk"),
+        ("DATABASE_URL", "postgres://g:greekdesk@127.0.0.1/greekdesk"),
+        ("DATABASE_URL", "postgres://g:admin1234@127.0.0.1/greekdesk"),
+        ("DATABASE_URL", "postgres://g:x7Kq@127.0.0.1/greekdesk"),
+        ("DEMO", "true"),
+    ],
+)
+def test_bad_value_is_refused_in_one_line_that_names_it(name: str, value: str) -> None:
+    loaded = load(**{name: value})
+    assert loaded.returncode == 1
+    said = loaded.stderr.strip().splitlines()
+    assert len(said) == 1, loaded.stderr
+    assert said[0].startswith("Greekdesk: ")
+    assert name in said[0]
+
+
+def test_refusal_repeats_no_password() -> None:
+    loaded = load(DATABASE_URL="postgres://g:admin1234@127.0.0.1/greekdesk")
+    assert "admin1234" not in loaded.stderr
