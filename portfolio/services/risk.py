@@ -78,7 +78,7 @@ def book_totals(
     columns = _leg_columns(legs)
     known = {currency: 1.0} | dict(rates)
     scale = _column(known.get(leg.currency) for leg in legs)
-    named = {item.currency for item in (*legs, *accounts)}
+    named = {leg.currency for leg in legs} | {account.currency for account in accounts}
     unconverted = sorted(name for name in named if name not in known)
     converted = {name: columns[name] * scale for name in MONEY_COLUMNS}
     converted["unrealized_pnl"] = columns["unrealized_pnl"] * scale

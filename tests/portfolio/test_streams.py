@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
-from django.conf import LazySettings, settings
+from django.conf import LazySettings
 
 from config.core import streams
 from config.core.health import heartbeat_age
@@ -96,7 +97,7 @@ def anyio_backend() -> str:
 def test_command_beats_and_stops_on_term() -> None:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "run_streams"],
-        cwd=settings.BASE_DIR,
+        cwd=Path(__file__).resolve().parents[2],
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"},
         stdout=subprocess.PIPE,
         text=True,
