@@ -19,6 +19,14 @@ GREEKS_MINIMUM_AGE_SECONDS = env.int(
 GREEKS_CALLS_PER_MINUTE = env.int("GREEKS_CALLS_PER_MINUTE", default=30)
 # Annual, continuously compounded: the model's discount rate where nothing better is known.
 RISK_FREE_RATE = env.float("RISK_FREE_RATE", default=0.04)
+# A stored price of an underlying older than this, in session, is not computed with. Delayed quotes
+# are a quarter of an hour old.
+SPOT_MAXIMUM_AGE_SECONDS = env.int("SPOT_MAXIMUM_AGE_SECONDS", default=1200)
+# Days after which the nightly clearing deletes; 0 keeps for ever. Days' closing rows always stay.
+KEEP_SYNC_RUNS_DAYS = env.int("KEEP_SYNC_RUNS_DAYS", default=30)
+KEEP_QUARANTINE_DAYS = env.int("KEEP_QUARANTINE_DAYS", default=90)
+KEEP_CONTRACT_MINUTES_DAYS = env.int("KEEP_CONTRACT_MINUTES_DAYS", default=400)
+KEEP_ACCOUNT_MINUTES_DAYS = env.int("KEEP_ACCOUNT_MINUTES_DAYS", default=400)
 # Frozen market time (ISO 8601) when the sandbox serves a recorded chain; empty: the real clock.
 MARKET_CLOCK = env.str("MARKET_CLOCK", default="")
 DEMO = env.bool("DEMO", default=False)

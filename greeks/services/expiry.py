@@ -10,15 +10,23 @@ NSE option                15:30 Asia/Kolkata     NSE, close of the cash market
 others                    the currency's market  table below
 ========================  =====================  ===============================================
 
-Half days are not looked up: on them an option of the day is dated up to three hours late.
+On a day whose session the exchange calendar knows its close counts: 13:00 in New York on a half
+day, an earlier one where somebody entered it. Settlement from opening prices stays at 09:30.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
 from greeks.domain import Contract, InstrumentKind
+from greeks.exchanges import exchange_of_currency
+from greeks.selectors.sessions import session_closes
+
+#: By currency: when the sessions of its exchange end, by day.
+SessionCloses = Mapping[str, Mapping[date, datetime]]
+NO_CLOSES: SessionCloses = {}
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _KOLKATA = ZoneInfo("Asia/Kolkata")
@@ -44,8 +52,25 @@ _CLOSES = {
 _OPENING = time(9, 30)
 
 
-def expiry_instant(contract: Contract) -> datetime | None:
-    """The instant of expiry, aware, UTC; ``None`` for a contract without an expiry date."""
+def known_closes(contracts: Iterable[Contract]) -> SessionCloses:
+    """What the calendar knows of the exchanges on which these contracts expire.
+
+    Looked up once for many contracts; from the process's copy, a query a minute.
+    """
+    currencies = {each.currency.upper() for each in contracts if each.expiry is not None}
+    return {
+        currency: session_closes(exchange.name)
+        for currency in currencies
+        if (exchange := exchange_of_currency(currency)) is not None
+    }
+
+
+def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> datetime | None:
+    """The instant of expiry, aware, UTC; ``None`` for a contract without an expiry date.
+
+    ``closes`` are the sessions' ends as the calendar knows them (``known_closes``); for a day that
+    it does not know the regular hours count.
+    """
     if contract.expiry is None:
         return None
     zone, closing = _CLOSES.get(contract.currency.upper(), _CLOSES["USD"])
@@ -54,6 +79,10 @@ def expiry_instant(contract: Contract) -> datetime | None:
         and contract.currency.upper() == "USD"
         and (contract.root or contract.underlying).upper() in AM_SETTLED_ROOTS
     )
+    if not morning:
+        known = closes.get(contract.currency.upper(), {}).get(contract.expiry)
+        if known is not None:
+            return known
     at = _OPENING if morning else closing
     return datetime.combine(contract.expiry, at, tzinfo=zone).astimezone(UTC)
 

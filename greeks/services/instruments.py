@@ -15,7 +15,7 @@ import structlog
 
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.models import Instrument, InstrumentAlias
-from greeks.services.expiry import exercise_style, expiry_instant
+from greeks.services.expiry import SessionCloses, exercise_style, expiry_instant, known_closes
 
 logger = structlog.get_logger(__name__)
 
@@ -101,6 +101,7 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
     Two queries when all are known, however many; new ones are inserted in the largest batches
     that the database takes, and read back. Safe to run at the same time in several processes.
     New aliases are added; one that already names another instrument is left alone and reported.
+    Instants of expiry follow the exchange calendar, which may have learned of a half day since.
 
     Raises:
         ValueError: a contract is impossible (``contract_error`` tells beforehand).
@@ -118,16 +119,19 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
             wanted[key] = replace(known, aliases={**contract.aliases, **known.aliases})
     if not wanted:
         return ResolvedInstruments({})
+    closes = known_closes(wanted.values())
     found = _by_key(wanted)
     missing = sorted(wanted.keys() - found.keys())
     if missing:
         Instrument.objects.bulk_create(
-            [_new_instrument(key, wanted[key]) for key in missing], ignore_conflicts=True
+            [_new_instrument(key, wanted[key], closes) for key in missing],
+            ignore_conflicts=True,
         )
         found |= _by_key(missing)
     lost = wanted.keys() - found.keys()
     if lost:
         raise RuntimeError(f"instruments were not stored: {sorted(lost)[:3]}")
+    _correct_expiries(wanted, found, closes)
     return ResolvedInstruments(found, _store_aliases(wanted, found))
 
 
@@ -160,7 +164,7 @@ def _contract(row: Instrument, aliases: Mapping[str, str]) -> Contract:
     )
 
 
-def _new_instrument(key: str, contract: Contract) -> Instrument:
+def _new_instrument(key: str, contract: Contract, closes: SessionCloses) -> Instrument:
     return Instrument(
         key=key,
         kind=contract.kind.value,
@@ -168,7 +172,7 @@ def _new_instrument(key: str, contract: Contract) -> Instrument:
         underlying=contract.underlying,
         root=contract.root,
         expiry=contract.expiry,
-        expires_at=expiry_instant(contract),
+        expires_at=expiry_instant(contract, closes),
         strike=contract.strike,
         right=contract.right.value if contract.right else "",
         multiplier=contract.multiplier,
@@ -177,6 +181,19 @@ def _new_instrument(key: str, contract: Contract) -> Instrument:
         exercise_style=exercise_style(contract),
         description="".join(c for c in contract.description if c.isprintable())[:128],
     )
+
+
+def _correct_expiries(
+    wanted: Mapping[str, Contract], found: Mapping[str, Instrument], closes: SessionCloses
+) -> None:
+    changed = []
+    for key, contract in wanted.items():
+        expires_at = expiry_instant(contract, closes)
+        if found[key].expires_at != expires_at:
+            found[key].expires_at = expires_at
+            changed.append(found[key])
+    if changed:
+        Instrument.objects.bulk_update(changed, ["expires_at"], batch_size=500)
 
 
 def _by_key(keys: Iterable[str]) -> dict[str, Instrument]:

@@ -23,7 +23,7 @@ from django.conf import settings
 from greeks.domain import Contract, Greeks, GreeksSource, Quote, Right
 from greeks.maths.black_scholes import all_greeks
 from greeks.maths.implied_volatility import implied_volatility
-from greeks.services.expiry import expiry_instant
+from greeks.services.expiry import NO_CLOSES, SessionCloses, expiry_instant
 
 SECONDS_A_YEAR = 365 * 86_400
 # Strikes around the money whose parity forwards are averaged by their median.
@@ -73,15 +73,16 @@ def model_greeks(
     quotes: Mapping[str, Quote],
     spots: Mapping[str, float],
     at: datetime,
+    closes: SessionCloses = NO_CLOSES,
 ) -> dict[str, ModelGreeks]:
     """Greeks of the ``wanted`` options by their key, from ``quotes`` by key.
 
     ``quotes`` may hold more contracts than are wanted: they serve the parity. ``spots`` are prices
-    by underlying. A contract is absent from the answer when it has expired, has no usable price,
-    or its price does not determine a volatility.
+    by underlying, ``closes`` the ends of sessions (``known_closes``). A contract is absent from the
+    answer when it has expired, has no usable price, or its price does not determine a volatility.
     """
     rate = settings.RISK_FREE_RATE
-    legs = {key: leg for key, quote in quotes.items() if (leg := _leg(key, quote, at))}
+    legs = {key: leg for key, quote in quotes.items() if (leg := _leg(key, quote, at, closes))}
     chosen = [legs[key] for key in wanted if key in legs]
     if not chosen:
         return {}
@@ -100,11 +101,11 @@ def model_greeks(
     return _solve(priced, rate) if priced else {}
 
 
-def _leg(key: str, quote: Quote, at: datetime) -> _Leg | None:
+def _leg(key: str, quote: Quote, at: datetime, closes: SessionCloses) -> _Leg | None:
     contract = quote.contract
     if not contract.is_option or contract.strike is None or contract.strike <= 0:
         return None
-    expires_at = expiry_instant(contract)
+    expires_at = expiry_instant(contract, closes)
     price, kind = (quote.mid, "mid") if quote.mid is not None else (quote.mark, "mark")
     if expires_at is None or expires_at <= at or price is None or price <= 0:
         return None

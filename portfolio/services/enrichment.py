@@ -18,6 +18,7 @@ import structlog
 
 from config.core.errors import ProviderError
 from greeks.domain import Contract, Greeks, InstrumentKind, Quote, Right, Snapshot
+from greeks.services.expiry import SessionCloses
 from greeks.services.instruments import instrument_key
 from greeks.services.model_greeks import model_greeks
 from portfolio.brokers.base import BrokerAdapter
@@ -88,14 +89,15 @@ def fetch_market_data(
     others: Callable[[], Iterable[BrokerAdapter]],
     marks: Mapping[str, Quote],
     known_spots: Mapping[str, float],
+    closes: SessionCloses,
     at: datetime,
 ) -> MarketData:
     """Ask the own broker about ``contracts``, then others, then the model. No database access.
 
     ``others`` gives open adapters to ask, closed here; it is called only when Greeks are missing.
     ``marks`` are the prices that came with the positions, used where no quote did;
-    ``known_spots`` last known prices of underlyings. Never raises a provider's error: what failed
-    is in the answer.
+    ``known_spots`` last known prices of underlyings; ``closes`` from ``known_closes``. Never raises
+    a provider's error: what failed is in the answer.
     """
     data = MarketData()
     try:
@@ -113,7 +115,7 @@ def fetch_market_data(
     _find_spots(data, known_spots)
     wanted = [key for key in options if key not in data.greeks]
     for key, result in model_greeks(
-        wanted=wanted, quotes=data.quotes, spots=data.spots, at=at
+        wanted=wanted, quotes=data.quotes, spots=data.spots, at=at, closes=closes
     ).items():
         data.greeks[key] = result.greeks
         data.inputs[key] = result.inputs

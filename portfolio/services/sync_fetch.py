@@ -14,6 +14,7 @@ from config.core.clock import market_now, now
 from config.core.errors import CircuitOpen, ForbiddenError, ProviderError, UnauthorisedError
 from greeks.domain import Contract, Quote
 from greeks.models import Instrument
+from greeks.services.expiry import known_closes
 from greeks.services.instruments import (
     contracts_of,
     instrument_key,
@@ -23,9 +24,9 @@ from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.registry import open_adapter, registered_brokers
 from portfolio.domain import AccountSummary, Broker, BrokerOrder, BrokerPosition, RejectedRow
 from portfolio.models import Account, SyncRun
-from portfolio.models import Quote as StoredQuote
 from portfolio.services.enrichment import MarketData, fetch_market_data, underlying_contracts
 from portfolio.services.history import session_dates_of
+from portfolio.services.known_spots import known_spots
 from portfolio.services.sync_checks import (
     Checked,
     CheckedPositions,
@@ -143,19 +144,15 @@ def market_of(
     underlyings |= {
         row.key: contract for row, contract in _paired(known.values(), contracts_of(known.values()))
     }
-    stored = StoredQuote.objects.filter(instrument__in=known.values(), price__isnull=False)
-    known_spots = {
-        symbol: float(price)
-        for symbol, price in stored.values_list("symbol", "price")
-        if price is not None
-    }
+    at = market_now()
     data = fetch_market_data(
         adapter=adapter,
         contracts=[*contracts.values(), *underlyings.values()],
         others=lambda: other_adapters(broker),
         marks=marks,
-        known_spots=known_spots,
-        at=market_now(),
+        known_spots=known_spots(known.values(), at=at),
+        closes=known_closes([*contracts.values(), *underlyings.values()]),
+        at=at,
     )
     learned = _learned({**contracts, **underlyings}, data.quotes, known={*contracts, *known})
     return data, {

@@ -11,13 +11,14 @@ import pytest
 from django.db import connections
 
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.models import Instrument, InstrumentAlias
+from greeks.models import ExchangeSession, Instrument, InstrumentAlias
 from greeks.services.instruments import (
     contract_error,
     contracts_of,
     instrument_key,
     resolve_instruments,
 )
+from greeks.services.sessions import seed_exchange_sessions
 
 STOCK = Contract(
     kind=InstrumentKind.STOCK,
@@ -163,10 +164,25 @@ def test_queries_do_not_grow_with_the_contracts(django_assert_num_queries: Any) 
     many = [replace(OPTION, strike=Decimal(n), aliases={"ibkr": str(n)}) for n in range(1, 400)]
     resolve_instruments(many)
 
-    with django_assert_num_queries(2):
+    # One of them for the calendar, of which a copy is kept outside a transaction only.
+    with django_assert_num_queries(3):
         resolve_instruments(many[:3])
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         resolve_instruments(many)
+
+
+@pytest.mark.django_db
+def test_expiry_follows_a_calendar_that_learned_of_a_half_day() -> None:
+    thanksgiving = replace(OPTION, expiry=date(2027, 11, 26))
+    ExchangeSession.objects.all().delete()
+    (before,) = resolve_instruments([thanksgiving]).values()
+    assert before.expires_at == datetime(2027, 11, 26, 21, 0, tzinfo=UTC)
+
+    seed_exchange_sessions(exchange="NYSE", from_year=2027, to_year=2027)
+    (after,) = resolve_instruments([thanksgiving]).values()
+
+    assert after.expires_at == datetime(2027, 11, 26, 18, 0, tzinfo=UTC)
+    assert Instrument.objects.get().expires_at == after.expires_at
 
 
 @pytest.mark.django_db

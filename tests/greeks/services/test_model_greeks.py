@@ -63,6 +63,19 @@ def quote(strike: float, right: Right, **changes: Any) -> Quote:
     return Quote(**(values | changes))
 
 
+def test_half_day_shortens_the_time_to_expiry() -> None:
+    quotes = {"C": quote(600.0, Right.CALL)}
+    early = datetime(2027, 1, 15, 18, 0, tzinfo=UTC)
+
+    def inputs(**options: Any) -> Any:
+        found = model_greeks(wanted=["C"], quotes=quotes, spots={"SPY": SPOT}, at=AT, **options)
+        return found["C"].inputs
+
+    regular, half_day = inputs(), inputs(closes={"USD": {EXPIRY: early}})
+    assert half_day["expires_at"] == early.isoformat()
+    assert regular["years"] - half_day["years"] == pytest.approx(3 / 24 / 365)
+
+
 def test_both_sides_of_a_strike_give_the_forward_and_the_volatility() -> None:
     quotes = {
         f"{strike}{right}": quote(strike, right)

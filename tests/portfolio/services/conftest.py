@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
 
 from config.core.errors import RetryableError
+from greeks.selectors import sessions
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.domain import Broker
 from portfolio.models import SyncRun
@@ -14,6 +16,15 @@ from portfolio.services import sync, sync_fetch
 from tests.portfolio.services.books import FakeAdapter, FakeBroker
 
 Brokers = dict[Broker, FakeBroker]
+
+
+@pytest.fixture(autouse=True)
+def _calendar_is_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Syncs read the calendar outside transactions, where its copy is kept; a test is in one."""
+    monkeypatch.setattr(sessions, "connection", SimpleNamespace(in_atomic_block=False))
+    sessions.forget_sessions()
+    yield
+    sessions.forget_sessions()
 
 
 @pytest.fixture

@@ -1,0 +1,42 @@
+"""Stored prices of underlyings that are recent enough to compute with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from greeks.exchanges import exchange_of_currency
+from greeks.models import Instrument
+from greeks.selectors.sessions import traded_until
+from portfolio.models import Quote
+
+
+def known_spots(underlyings: Iterable[Instrument], *, at: datetime) -> dict[str, float]:
+    """The last prices by symbol, without those older than ``SPOT_MAXIMUM_AGE_SECONDS``. One query.
+
+    The age is counted while the exchange trades: after the close and at weekends the session's
+    last price stays good, and at the next opening it is old. Without a spot the model computes
+    nothing and the last known Greeks stay, marked, instead of new ones from an old price.
+    """
+    by_id = {row.pk: row for row in underlyings}
+    oldest_by_currency: dict[str, datetime] = {}
+    found = {}
+    stored = Quote.objects.filter(instrument__in=by_id, price__isnull=False)
+    for instrument_id, symbol, price, as_of in stored.values_list(
+        "instrument_id", "symbol", "price", "as_of"
+    ):
+        currency = by_id[instrument_id].currency
+        if currency not in oldest_by_currency:
+            oldest_by_currency[currency] = _oldest(currency, at)
+        if price is not None and as_of >= oldest_by_currency[currency]:
+            found[symbol] = float(price)
+    return found
+
+
+def _oldest(currency: str, at: datetime) -> datetime:
+    """Before which a price of this currency's exchange is too old."""
+    exchange = exchange_of_currency(currency)
+    until = at if exchange is None else traded_until(exchange.name, at)
+    return until - timedelta(seconds=settings.SPOT_MAXIMUM_AGE_SECONDS)
