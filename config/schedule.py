@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import time
+
+_DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledJob:
-    """A periodic task. ``expires_seconds`` is below the interval, so that runs never pile up."""
+    """A periodic task. ``expires_seconds`` is below the interval, so that runs never pile up.
+
+    ``starts_at`` (UTC) is when the first run is made; the interval keeps the others there. A run
+    that was missed, because the desk was off, is made up, which a crontab's would not be.
+    """
 
     name: str
     task: str
     every_seconds: int
     expires_seconds: int
+    starts_at: time | None = None
     enabled: bool = True
 
 
@@ -26,5 +34,13 @@ def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[Scheduled
             every_seconds=look,
             expires_seconds=look,
             enabled=enabled,
+        ),
+        # Both exchanges are closed then.
+        ScheduledJob(
+            name="Delete what was kept for long enough",
+            task="portfolio.delete_expired",
+            every_seconds=_DAY,
+            expires_seconds=3600,
+            starts_at=time(3, 15),
         ),
     )

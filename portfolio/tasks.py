@@ -14,6 +14,7 @@ from config.core.errors import NotFound, RateLimitedError
 from config.core.tasks import desk_task
 from portfolio.models import SyncRun
 from portfolio.services.refresh import REFRESH_DEADLINE_SECONDS, refresh_greeks
+from portfolio.services.retention import SECONDS, delete_expired
 from portfolio.services.sync import sync_account
 from portfolio.services.sync_requests import (
     LOCK_SECONDS,
@@ -59,6 +60,12 @@ def refresh_greeks_task(account_id: str) -> None:
         refresh_greeks(account_ids=[account_id])
     except RateLimitedError as error:
         logger.info("greeks_refresh_put_off", account_id=account_id, retry_after=error.retry_after)
+
+
+@desk_task("portfolio.delete_expired", subject="portfolio.retention", seconds=2 * SECONDS)
+def delete_expired_task() -> None:
+    """Delete what was kept for long enough."""
+    delete_expired()
 
 
 @receiver(sync_requested)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, Protocol
 
 import structlog
 from django.conf import settings
 from django.db import connections, router
+
+from config.core.clock import now
 
 logger = structlog.get_logger(__name__)
 
@@ -27,6 +30,8 @@ class Job(Protocol):
     def every_seconds(self) -> int: ...
     @property
     def expires_seconds(self) -> int: ...
+    @property
+    def starts_at(self) -> time | None: ...
     @property
     def enabled(self) -> bool: ...
 
@@ -52,6 +57,7 @@ def write_schedule(jobs: Iterable[Job]) -> None:
                 "task": job.task,
                 "interval": interval,
                 "expire_seconds": job.expires_seconds,
+                "start_time": None if job.starts_at is None else _next(job.starts_at),
                 "enabled": job.enabled,
                 "description": DESCRIPTION,
             },
@@ -61,6 +67,12 @@ def write_schedule(jobs: Iterable[Job]) -> None:
     if obsolete.update(enabled=False, description=RETIRED):
         # An update sends no signal: beat is told to look again.
         PeriodicTasks.update_changed()
+
+
+def _next(at: time) -> datetime:
+    """The next moment at which it is ``at`` in UTC."""
+    today = datetime.combine(now(), at, tzinfo=UTC)
+    return today if today > now() else today + timedelta(days=1)
 
 
 def write_schedule_after_migrate(using: str, **_: Any) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from datetime import time, timedelta
+
 import pytest
 from django.core.management import call_command
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
+from django_celery_beat.schedulers import ModelEntry
 
 from config.celery import app
 from config.core.beat_schedule import write_schedule
+from config.core.clock import now
 from config.schedule import ScheduledJob, beat_schedule
 
 pytestmark = pytest.mark.django_db
@@ -22,8 +26,10 @@ def test_jobs_are_written_once() -> None:
     write_schedule(JOBS)
     write_schedule(JOBS)
 
-    job = PeriodicTask.objects.get()
-    assert (job.name, job.task) == (NAME, "portfolio.sync_due_accounts")
+    assert PeriodicTask.objects.count() == len(JOBS)
+    job = PeriodicTask.objects.get(name=NAME)
+    assert job.task == "portfolio.sync_due_accounts"
+    assert job.start_time is None
     assert (job.interval.every, job.interval.period) == (5, "seconds")
     assert job.expire_seconds == 5
     assert job.enabled
@@ -31,7 +37,7 @@ def test_jobs_are_written_once() -> None:
 
 def test_operators_edits_survive() -> None:
     write_schedule(JOBS)
-    job = PeriodicTask.objects.get()
+    job = PeriodicTask.objects.get(name=NAME)
     job.enabled = False
     job.expire_seconds = 99
     job.save()
@@ -40,6 +46,27 @@ def test_operators_edits_survive() -> None:
 
     job.refresh_from_db()
     assert (job.enabled, job.expire_seconds) == (False, 99)
+
+
+def test_nightly_job_begins_at_its_hour_and_makes_up_for_a_missed_night() -> None:
+    nightly = ScheduledJob(
+        name="Nightly", task="x", every_seconds=86_400, expires_seconds=60, starts_at=time(3, 15)
+    )
+    write_schedule([nightly])
+    job = PeriodicTask.objects.get()
+    start = job.start_time
+    assert start is not None
+    assert (start.hour, start.minute, start.second) == (3, 15, 0)
+    assert timedelta(0) < start - now() <= timedelta(days=1)
+    assert not ModelEntry(job, app=app).is_due().is_due
+
+    # The desk was off at the hour of the first run, and then for two nights.
+    job.start_time = now() - timedelta(hours=5)
+    assert ModelEntry(job, app=app).is_due().is_due
+    job.last_run_at = now() - timedelta(hours=3)
+    assert not ModelEntry(job, app=app).is_due().is_due
+    job.last_run_at = now() - timedelta(days=2)
+    assert ModelEntry(job, app=app).is_due().is_due
 
 
 def test_job_that_we_no_longer_have_is_switched_off_and_others_are_not() -> None:
@@ -52,7 +79,8 @@ def test_job_that_we_no_longer_have_is_switched_off_and_others_are_not() -> None
     write_schedule(JOBS)
 
     enabled = dict(PeriodicTask.objects.values_list("name", "enabled"))
-    assert enabled == {NAME: True, "Old": False, "An operator's": True}
+    kept = {job.name: True for job in JOBS}
+    assert enabled == kept | {"Old": False, "An operator's": True}
     assert PeriodicTasks.last_change() > before
 
 

@@ -1,0 +1,105 @@
+"""Deleting what has been kept for long enough, in small bites, so that no sync waits for it.
+
+====================  ==============================  ======================================
+what                  goes after                      always stays
+====================  ==============================  ======================================
+sync runs             ``KEEP_SYNC_RUNS_DAYS``         each account's last, and its last good
+quarantined rows      ``KEEP_QUARANTINE_DAYS``        what was sent again within that time
+minutes of contracts  ``KEEP_CONTRACT_MINUTES_DAYS``  the latest Greeks and quotes
+minutes of accounts   ``KEEP_ACCOUNT_MINUTES_DAYS``   the days' closing rows
+====================  ==============================  ======================================
+
+Minutes of contracts are their Greeks and their price bars.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db.models import QuerySet
+
+from config.core.clock import market_now, now
+from greeks.models import ContractGreekHistory
+from portfolio.models import Account, AccountHistory, PriceBar, QuarantinedRow, SyncRun
+
+logger = structlog.get_logger(__name__)
+
+#: Rows of one transaction: some ten milliseconds, for which SQLite's other writers wait.
+BATCH = 1000
+#: What one run may take. A backlog is worked off in the following nights.
+SECONDS = 45.0
+_LONGEST_DAYS = 36_500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """Rows deleted by table; ``finished`` is false when time ran out before the work did."""
+
+    deleted: dict[str, int]
+    finished: bool
+
+
+def delete_expired(*, seconds: float = SECONDS) -> Cleared:
+    """Delete what is older than the settings say. Safe to repeat, and to stop at any moment.
+
+    Each statement deletes at most ``BATCH`` rows in a transaction of its own.
+    """
+    deadline = time.monotonic() + seconds
+    deleted: dict[str, int] = {}
+    finished = True
+    for rows in _expired():
+        table = rows.model._meta.db_table
+        batch = rows.order_by().values("pk")[:BATCH]
+        count = BATCH
+        while count == BATCH and finished:
+            finished = time.monotonic() < deadline
+            if finished:
+                count, _ = rows.model._base_manager.filter(pk__in=batch).delete()
+                deleted[table] = deleted.get(table, 0) + count
+        if not finished:
+            break
+    logger.info("expired_rows_deleted", finished=finished, **deleted)
+    return Cleared(deleted=deleted, finished=finished)
+
+
+def _expired() -> Iterator[QuerySet[Any]]:
+    """What may go. By account where the index begins with it."""
+    runs_before = _days_before(now(), settings.KEEP_SYNC_RUNS_DAYS)
+    seen_before = _days_before(now(), settings.KEEP_QUARANTINE_DAYS)
+    # Minutes are labelled on the market's clock.
+    contracts_before = _days_before(market_now(), settings.KEEP_CONTRACT_MINUTES_DAYS)
+    accounts_before = _days_before(market_now(), settings.KEEP_ACCOUNT_MINUTES_DAYS)
+    if contracts_before is not None:
+        yield ContractGreekHistory.objects.filter(minute__lt=contracts_before)
+        yield PriceBar.objects.filter(minute__lt=contracts_before)
+    if seen_before is not None:
+        yield QuarantinedRow.objects.filter(last_seen_at__lt=seen_before)
+    for account_id in Account.objects.order_by("pk").values_list("pk", flat=True):
+        if accounts_before is not None:
+            yield AccountHistory.objects.filter(account=account_id, minute__lt=accounts_before)
+        if runs_before is not None:
+            yield _runs_that_may_go(account_id, runs_before)
+
+
+def _runs_that_may_go(account_id: str, before: datetime) -> QuerySet[SyncRun]:
+    """All but the last run and the last that did not fail: the page and an empty book's second
+    answer look back at them."""
+    runs = SyncRun.objects.filter(account=account_id)
+    last = runs.order_by("-requested_at")[:1]
+    last_good = (
+        runs.filter(finished_at__isnull=False)
+        .exclude(outcome=SyncRun.Outcome.FAILED)
+        .order_by("-finished_at")[:1]
+    )
+    kept = [*last.values_list("pk", flat=True), *last_good.values_list("pk", flat=True)]
+    return runs.filter(requested_at__lt=before).exclude(pk__in=kept)
+
+
+def _days_before(at: datetime, days: int) -> datetime | None:
+    return at - timedelta(days=min(days, _LONGEST_DAYS)) if days > 0 else None
