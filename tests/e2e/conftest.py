@@ -34,9 +34,11 @@ def _browser(_desk: Desk) -> Iterator[Browser]:
 @pytest.fixture
 def desk(_desk: Desk) -> Iterator[Desk]:
     """The running desk, its providers without faults."""
+    _desk.check()
     _desk.sandbox.faults.clear()
     yield _desk
     _desk.sandbox.faults.clear()
+    _desk.check()
 
 
 @pytest.fixture

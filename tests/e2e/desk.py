@@ -75,6 +75,12 @@ class Desk:
     def stop_web(self) -> None:
         self._stop("web")
 
+    def check(self) -> None:
+        """Raise with the last words of a process that has ended by itself."""
+        for role, process in self._processes.items():
+            if process.poll() is not None:
+                raise RuntimeError(f"{role} ended: {self._last_words(role)}")
+
     def forget_the_book(self) -> None:
         """Begin anew with accounts that were never synced; people and log-ins stay."""
         (self.folder / "demo_source").unlink()
