@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from config.core.redaction import redact
 
 # What structlog adds itself and no one could have put a secret into.
 _OWN_KEYS = frozenset({"timestamp", "level", "logger"})
+_LONGEST_REFUSAL = 200
 
 
 def redact_event(
@@ -23,6 +25,20 @@ def redact_event(
     )
     cleaned.update(kept)
     return cleaned
+
+
+class RefusalsAreShort(logging.Filter):
+    """One short warning, at most, for each request that Django answers with 4xx: a host that is not
+    ours, a body too large. Nobody fills the log with traces of what he sends without a log-in."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not (record.name.startswith("django.") and getattr(record, "status_code", 500) < 500):
+            return True
+        record.msg, record.args = record.getMessage()[:_LONGEST_REFUSAL], ()
+        record.exc_info = record.exc_text = None
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return logging.getLogger().isEnabledFor(record.levelno)
 
 
 def logging_config(*, json: bool, level: str) -> dict[str, Any]:
@@ -67,7 +83,14 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
                 "foreign_pre_chain": shared,
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "desk"}},
+        "filters": {"refusals": {"()": RefusalsAreShort}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "desk",
+                "filters": ["refusals"],
+            }
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # These write whole addresses at INFO, query strings included.
