@@ -79,10 +79,10 @@ def metrics_view(request: HttpRequest) -> HttpResponse:
 
 
 def collect_metrics() -> bytes:
-    """All metrics of this process, or of all web processes where they share a folder."""
+    """All metrics of this process, or of all processes that share a folder (`manage.py up`)."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return generate_latest(REGISTRY)
-    # Several web processes: each writes to the folder, any of them answers for all.
+    # Web processes, workers and streams write to the folder; any web process answers for all.
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)

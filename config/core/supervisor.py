@@ -15,8 +15,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -76,6 +76,7 @@ class Supervisor:
         self.processes: dict[str, SupervisedProcess] = {}
         self._restarts: dict[str, _Restart] = {}
         self._stopping = False
+        self._held: list[bytes] | None = None
 
     def __enter__(self) -> Supervisor:
         if threading.active_count() > 1:
@@ -111,7 +112,9 @@ class Supervisor:
 
     def start(self, spec: ProcessSpec) -> SupervisedProcess:
         """Start a process that is to stay up."""
-        log = None if self.echo else LogFile(self.data / "logs" / f"{spec.name}.log")
+        # What others stand on speaks in its own format, to its own file.
+        echoed = self.echo and not spec.foundation
+        log = None if echoed else LogFile(self.data / "logs" / f"{spec.name}.log")
         process = SupervisedProcess(spec, guardian=self._guardian, log=log)
         self.processes[spec.name] = process
         self._restarts.setdefault(spec.name, _Restart())
@@ -124,6 +127,16 @@ class Supervisor:
         del self.processes[spec.name]
         if process.status:
             raise SupervisionError(self._last_words(process, f"{spec.name} failed"))
+
+    @contextmanager
+    def output_held(self) -> Iterator[None]:
+        """Echo what the processes say only afterwards: a line is being written on the terminal."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            _echo(b"".join(held))
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float, what: str) -> None:
         """Watch everything until ``ready``. Raises when it takes longer, or on a stop."""
@@ -191,10 +204,12 @@ class Supervisor:
         return [r.due - now for r in self._restarts.values() if r.due is not None]
 
     def _pass_on(self, process: SupervisedProcess, output: bytes) -> None:
-        if self.echo and output:
-            with suppress(OSError, ValueError):
-                sys.stdout.buffer.write(output)
-                sys.stdout.flush()
+        if process.log is not None:
+            return
+        if self._held is not None:
+            self._held.append(output)
+        else:
+            _echo(output)
 
     def _ended(self, process: SupervisedProcess) -> None:
         restart = self._restarts[process.name]
@@ -218,6 +233,13 @@ class Supervisor:
         said = f"; its last words:\n{lines}" if lines else " without a word"
         status = "" if process.status is None else f" ({ending(process.status)})"
         return f"{failure}{status}{said}"
+
+
+def _echo(output: bytes) -> None:
+    if output:
+        with suppress(OSError, ValueError):
+            sys.stdout.buffer.write(output)
+            sys.stdout.flush()
 
 
 def ending(status: int | None) -> str:

@@ -49,6 +49,10 @@ def crash_once(*, folder: str) -> None:
     time.sleep(600)
 
 
+def speak(*, name: str) -> None:
+    say(f"the {name} speaks")
+
+
 def tell_role(*, folder: str) -> None:
     from django.conf import settings
     from django.db import connection
@@ -68,7 +72,8 @@ def _supervise(scenario: str, folder: Path) -> None:
     note(str(folder), "supervisor")
     (folder / "socket").write_text(str(valkey.socket))
     leftovers = (valkey.socket.parent,)
-    with Supervisor(data=folder, leftovers=leftovers, first_pause=0.05) as supervisor:
+    echo = scenario == "echo"
+    with Supervisor(data=folder, leftovers=leftovers, first_pause=0.05, echo=echo) as supervisor:
         note(str(folder), "guardian", supervisor._guardian.pid)
         if scenario == "desk":
             process = supervisor.start(
@@ -81,6 +86,16 @@ def _supervise(scenario: str, folder: Path) -> None:
             supervisor.start(spec("crash", crash, folder))
         elif scenario == "crash_once":
             supervisor.start(spec("worker", crash_once, folder))
+        elif scenario == "echo":
+            for name in ("foundation", "worker"):
+                told = ProcessSpec(
+                    name=name,
+                    target=f"{HERE}:speak",
+                    options={"name": name},
+                    foundation=name == "foundation",
+                )
+                supervisor.run_once(told, seconds=20)
+            return
         elif scenario == "role":
             supervisor.run_once(spec("web", tell_role, folder), seconds=20)
             return

@@ -13,14 +13,21 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from config.core.supervision.desk import listen
-from config.core.supervision.environment import embedded_valkey, prepare_environment
+from config.core.supervision.environment import (
+    embedded_valkey,
+    forget_old_counts,
+    metrics_folder,
+    prepare_environment,
+    private_paths,
+)
 from config.core.supervision.valkey import LONGEST_SOCKET_PATH
-from config.core.supervisor import SupervisionError
+from config.core.supervisor import SupervisionError, Supervisor, say
 from tests.core.supervised import HERE
 from tests.servers.valkey import RunningValkey
 
@@ -183,8 +190,40 @@ def test_child_adopts_its_role_and_the_waiting_times_of_its_database(
 def test_taken_port_is_said_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SupervisionError, match=f"port {port} of 127.0.0.1: address already"):
+        with pytest.raises(SupervisionError) as refused:
             listen("127.0.0.1", port)
+    assert str(refused.value) == f"port {port} of 127.0.0.1: address already in use."
+
+
+@pytest.mark.parametrize("port", [0, -1, 65536])
+def test_impossible_port_is_refused(port: int) -> None:
+    with pytest.raises(SupervisionError, match=f"port {port} is none"):
+        listen("127.0.0.1", port)
+
+
+def test_held_output_comes_after_the_line_that_was_being_written(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    process = SimpleNamespace(log=None)
+    supervisor = Supervisor(data=tmp_path, echo=True)
+    with supervisor.output_held():
+        say("Loading…")
+        supervisor._pass_on(process, b"first\n")  # type: ignore[arg-type]
+        say("done")
+    supervisor._pass_on(process, b"second\n")  # type: ignore[arg-type]
+    assert capfdbinary.readouterr().out.decode() == "Loading…\ndone\nfirst\nsecond\n"
+
+
+def test_what_others_stand_on_speaks_to_its_file_alone(supervised: Supervised) -> None:
+    process = supervised.start("echo")
+
+    said, _ = process.communicate(timeout=20)
+
+    assert process.returncode == 0, said
+    assert "the worker speaks" in said
+    assert "the foundation speaks" not in said
+    log = supervised.folder / "logs" / "foundation.log"
+    assert log.read_text() == "the foundation speaks\n"
 
 
 def test_embedded_valkey_is_private_and_never_evicts(
@@ -207,6 +246,35 @@ def test_embedded_valkey_is_private_and_never_evicts(
         assert stat.S_IMODE(server.socket.stat().st_mode) == 0o700
         running.stop()
     assert not folder.exists()
+
+
+def test_processes_count_in_a_private_folder_that_goes_with_the_desk(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "environ", {"REDIS_URL": "redis://configured:6379/0"})
+    prepare_environment({})
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+    assert private_paths(None) == (folder,)
+    with metrics_folder():
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        (folder / "histogram_1.db").touch()
+    assert not folder.exists()
+
+
+def test_metrics_folder_that_was_named_loses_old_counts_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "metrics"
+    monkeypatch.setattr(
+        os, "environ", {"REDIS_URL": "redis://x", "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    )
+    prepare_environment({})
+    assert private_paths(None) == ()
+    with metrics_folder():
+        for name in ("histogram_12.db", "counter_7.db", "book.db"):
+            (folder / name).touch()
+        forget_old_counts()
+    assert [path.name for path in folder.iterdir()] == ["book.db"]
 
 
 def test_configured_redis_is_used_and_none_is_embedded(

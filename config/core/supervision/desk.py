@@ -22,7 +22,13 @@ from typing import Any
 from django.conf import settings
 
 from config.core.process_role import WEB
-from config.core.supervision.environment import embedded_valkey, publish_address
+from config.core.supervision.environment import (
+    embedded_valkey,
+    forget_old_counts,
+    metrics_folder,
+    private_paths,
+    publish_address,
+)
 from config.core.supervision.processes import FORKS, ProcessSpec
 from config.core.supervision.valkey import EmbeddedValkey, NoValkey
 from config.core.supervisor import StopRequested, SupervisionError, Supervisor, say
@@ -80,9 +86,10 @@ def serve(desk: Desk) -> int:
         with (
             embedded_valkey(desk.data) as valkey,
             listen(desk.host, desk.port) if desk.serves_web else nullcontext() as listener,
+            metrics_folder(),
             Supervisor(
                 data=desk.data,
-                leftovers=(valkey.socket.parent,) if valkey else (),
+                leftovers=private_paths(valkey),
                 echo=desk.echo,
             ) as supervisor,
         ):
@@ -107,11 +114,14 @@ def serve(desk: Desk) -> int:
 
 def listen(host: str, port: int) -> socket.socket:
     """The web processes' listening socket. Raises ``SupervisionError`` when the port is taken."""
+    if not 0 < port < 65536:
+        raise SupervisionError(f"port {port} is none: give a number from 1 to 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        reason = error.strerror or str(error)
+        # Its own words go on with the address, which is named here already.
+        reason = (error.strerror or str(error)).partition(" (while attempting")[0]
         raise SupervisionError(f"port {port} of {host}: {reason.lower()}.") from None
 
 
@@ -121,18 +131,20 @@ def _start(
     listener: socket.socket | None,
     valkey: EmbeddedValkey | None,
 ) -> None:
+    # Not before the supervisor's lock: another desk may be counting in a folder that was named.
+    forget_old_counts()
     if valkey:
         supervisor.start(ProcessSpec(name="valkey", program=valkey.command(), foundation=True))
-    with _step("Loading"):
+    with _step("Loading", supervisor):
         _preload(PRELOADED)
     for spec in desk.before:
         supervisor.start(spec)
-    with _step("Database and files"):
+    with _step("Database and files", supervisor):
         if valkey:
             supervisor.wait_until(valkey.answers, seconds=20, what="valkey")
             publish_address(valkey, desk.data)
         supervisor.run_once(_preparation(desk), seconds=600)
-    with _step(", ".join(desk.roles).capitalize()):
+    with _step(", ".join(desk.roles).capitalize(), supervisor):
         if desk.serves_web:
             # It lists the static files when it is loaded, so it comes after them.
             _preload((settings.ROOT_URLCONF, settings.ASGI_APPLICATION.rpartition(".")[0]))
@@ -205,13 +217,15 @@ def _healthy(desk: Desk) -> Callable[[], bool]:
 
 
 @contextmanager
-def _step(name: str) -> Iterator[None]:
+def _step(name: str, supervisor: Supervisor) -> Iterator[None]:
+    """One line on the terminal, whole: its name at the start, its time at the end."""
     started = time.monotonic()
     sys.stdout.write(f"  {name:<28}")
     sys.stdout.flush()
-    try:
-        yield
-    except BaseException:
-        say("failed")
-        raise
-    say(f"{time.monotonic() - started:.1f} s")
+    with supervisor.output_held():
+        try:
+            yield
+        except BaseException:
+            say("failed")
+            raise
+        say(f"{time.monotonic() - started:.1f} s")

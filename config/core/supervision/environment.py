@@ -18,6 +18,9 @@ from config.core.supervision.valkey import LONGEST_SOCKET_PATH, EmbeddedValkey
 
 PREPARED = "GREEKDESK_PREPARED"
 VALKEY_SOCKET = "GREEKDESK_VALKEY_SOCKET"
+# The metrics library reads it when it loads: the folder in which several processes count together.
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_PREFIX = "greekdesk-metrics-"
 # Several threads of a linear algebra library break fork and cost memory; a book is small.
 ONE_THREAD = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL"))
 
@@ -36,6 +39,10 @@ def prepare_environment(environment: Mapping[str, str]) -> None:
         path = _new_socket_path()
         os.environ[VALKEY_SOCKET] = str(path)
         os.environ["REDIS_URL"] = EmbeddedValkey(socket=path, data=path.parent).url()
+
+    if not os.environ.get(METRICS_FOLDER):
+        folder = METRICS_PREFIX + secrets.token_hex(6)
+        os.environ[METRICS_FOLDER] = str(Path(tempfile.gettempdir()) / folder)
 
 
 def _new_socket_path() -> Path:
@@ -66,6 +73,36 @@ def embedded_valkey(data: Path) -> Iterator[EmbeddedValkey | None]:
         yield valkey
     finally:
         remove([str(valkey.socket.parent)])
+
+
+@contextmanager
+def metrics_folder() -> Iterator[None]:
+    """The folder in which every process of this desk counts, so that each web process tells all."""
+    folder = Path(os.environ[METRICS_FOLDER])
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if _is_private(folder):
+            remove([str(folder)])
+
+
+def forget_old_counts() -> None:
+    """Empty a metrics folder that was named: process numbers come again after a restart."""
+    for kind in ("counter", "gauge", "histogram", "summary"):
+        for path in Path(os.environ[METRICS_FOLDER]).glob(f"{kind}_*.db"):
+            path.unlink(missing_ok=True)
+
+
+def private_paths(valkey: EmbeddedValkey | None) -> tuple[Path, ...]:
+    """What only a running desk needs: for the guardian to remove if the desk is killed."""
+    metrics = Path(os.environ[METRICS_FOLDER])
+    private = [metrics] if _is_private(metrics) else []
+    return (*private, *((valkey.socket.parent,) if valkey else ()))
+
+
+def _is_private(metrics: Path) -> bool:
+    return metrics.name.startswith(METRICS_PREFIX)
 
 
 def publish_address(valkey: EmbeddedValkey, data: Path) -> None:

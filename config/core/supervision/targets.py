@@ -10,6 +10,8 @@ from typing import Any
 
 WEBSOCKET_BYTES = 65_536
 STOP_SECONDS = 2
+# Without Celery's banner, which would stand between the desk's own lines.
+QUIET = ("--quiet",)
 
 
 def serve_web(*, application: str, descriptor: int) -> None:
@@ -38,18 +40,24 @@ def serve_web(*, application: str, descriptor: int) -> None:
 
 def run_worker(*, celery: str) -> None:
     """The worker process: Celery with its pool of threads, as the settings say."""
+    import warnings
+
+    from celery.exceptions import SecurityWarning
     from django.utils.module_loading import import_string
 
+    # It warns of the superuser. Tasks travel as JSON, which runs nothing, and who starts the whole
+    # desk as root has decided so: containers do.
+    warnings.simplefilter("ignore", SecurityWarning)
     # One worker talks to no other: no gossip, no mingle, no heartbeat messages.
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    import_string(celery).worker_main(["worker", "--loglevel", "WARNING", *quiet])
+    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    import_string(celery).worker_main([*QUIET, "worker", "--loglevel", "WARNING", *alone])
 
 
 def run_beat(*, celery: str) -> None:
     """The scheduler, a process of its own; its state is in the database."""
     from django.utils.module_loading import import_string
 
-    import_string(celery).start(["beat", "--loglevel", "WARNING", "--pidfile", ""])
+    import_string(celery).start([*QUIET, "beat", "--loglevel", "WARNING", "--pidfile", ""])
 
 
 def run_command(*, arguments: list[str]) -> None:
