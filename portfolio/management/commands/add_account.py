@@ -106,6 +106,6 @@ class Command(BaseCommand):
             return broker_accounts(broker=broker)
         except ProviderError as error:
             raise CommandError(
-                f"{broker} did not answer as it should: {error.message} "
+                f"{broker} did not answer as it should: {error.message.rstrip('.')}. "
                 "Check its settings, or add the account with --unchecked."
             ) from error

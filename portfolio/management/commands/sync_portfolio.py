@@ -90,6 +90,8 @@ class Command(BaseCommand):
                 self.stdout.write(json.dumps(result))
             else:
                 self.stdout.write(_sentence(result))
+            # A pipe would keep the lines of --watch back for hours.
+            self.stdout.flush()
             failed += result["outcome"] == SyncRun.Outcome.FAILED
         return failed
 
