@@ -9,7 +9,6 @@ of an hour. Source: IBKR's Client Portal API documentation, and recorded answers
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -35,7 +34,6 @@ from portfolio.brokers.ibkr_portal_contracts import (
     SOURCE,
     conids_of,
     needs_definition,
-    parse_conid,
 )
 from portfolio.brokers.ibkr_portal_directory import ContractDirectory, contract_memory
 from portfolio.brokers.ibkr_portal_gateway import PortalGateway, open_gateway
@@ -45,8 +43,9 @@ from portfolio.brokers.ibkr_portal_orders import (
     order_conids,
     split_by_account,
 )
+from portfolio.brokers.ibkr_portal_polling import poll_snapshots
 from portfolio.brokers.ibkr_portal_session import BROKERAGE, ORDERS, PORTFOLIO
-from portfolio.brokers.ibkr_portal_snapshots import FIELDS, decode_snapshot, is_complete
+from portfolio.brokers.ibkr_portal_snapshots import decode_snapshot
 from portfolio.brokers.registry import register_broker
 from portfolio.domain import (
     AccountSummary,
@@ -184,7 +183,7 @@ class PortalBridge:
                 # The lines of the last hundred are given back: a log-in has no more.
                 self._gateway.get("/iserver/marketdata/unsubscribeall", needs=(BROKERAGE,))
             batch = dict(wanted[start : start + SNAPSHOTS_PER_CALL])
-            rows = self._poll_snapshots(batch)
+            rows = poll_snapshots(self._gateway, batch, seconds=self._snapshot_seconds)
             received_at = market_now()
             fetched = decode_rows(
                 rows,
@@ -253,33 +252,6 @@ class PortalBridge:
             if any(needs_definition(row) for row in own):
                 raise
             return {}
-
-    def _poll_snapshots(self, batch: Mapping[str, Contract]) -> list[Any]:
-        """Ask until every row is complete or the time is up; later answers fill earlier ones."""
-        params = {"conids": ",".join(batch), "fields": ",".join(FIELDS)}
-        deadline = time.monotonic() + self._snapshot_seconds
-        pause = 0.1
-        merged: dict[str, dict[str, Any]] = {}
-        while True:
-            answer = self._gateway.get(
-                "/iserver/marketdata/snapshot", needs=(BROKERAGE,), params=params
-            )
-            strange: list[Any] = []
-            for row in rows_of(answer, provider=PROVIDER, what="snapshot"):
-                try:
-                    if not isinstance(row, Mapping):
-                        raise BadRow("not an object")
-                    merged.setdefault(parse_conid(row), {}).update(row)
-                except BadRow:
-                    strange.append(row)
-            complete = all(
-                conid in merged and is_complete(merged[conid], contract)
-                for conid, contract in batch.items()
-            )
-            if complete or time.monotonic() + pause > deadline:
-                return [*merged.values(), *strange]
-            time.sleep(pause)
-            pause = min(2 * pause, 1.0)
 
 
 @register_broker(Broker.IBKR)

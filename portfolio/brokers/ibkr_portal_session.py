@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from redis.exceptions import RedisError
 
@@ -58,10 +58,45 @@ class GatewayMemory:
             with _copies.lock:
                 return _copies.get(self._name).get(what, 0.0) > time.monotonic()
 
-    def forget(self) -> None:
+    def note_all(self, facts: Iterable[str], *, seconds: int) -> None:
+        """``note`` for many, in one round trip."""
+        wanted = tuple(facts)
+        if not wanted:
+            return
+        moment = time.monotonic()
         with _copies.lock:
-            _copies.get(self._name).clear()
+            copy = _copies.get(self._name)
+            for fact in [fact for fact, until in copy.items() if until <= moment]:
+                del copy[fact]
+            copy.update(dict.fromkeys(wanted, moment + seconds))
+        try:
+            pipeline = redis_client().pipeline(transaction=False)
+            for fact in wanted:
+                pipeline.set(self._key(fact), "1", ex=seconds)
+            pipeline.execute()
+        except RedisError:
+            return
+
+    def known(self, facts: Iterable[str]) -> set[str]:
+        """Those of the facts that are remembered, in one round trip."""
+        wanted = tuple(facts)
+        if not wanted:
+            return set()
+        try:
+            found = cast("list[str | None]", redis_client().mget(map(self._key, wanted)))
+        except RedisError:
+            moment = time.monotonic()
+            with _copies.lock:
+                copy = _copies.get(self._name)
+                return {fact for fact in wanted if copy.get(fact, 0.0) > moment}
+        return {fact for fact, value in zip(wanted, found, strict=True) if value is not None}
+
+    def forget(self) -> None:
+        """What was done in the session. What the market data lacks has nothing to do with it."""
         names = (_ALIVE, PORTFOLIO, BROKERAGE, ORDERS)
+        with _copies.lock:
+            for name in names:
+                _copies.get(self._name).pop(name, None)
         try:
             redis_client().delete(*(self._key(name) for name in names))
         except RedisError:

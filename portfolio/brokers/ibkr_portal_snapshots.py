@@ -35,6 +35,8 @@ PREVIOUS_CLOSE = "7741"
 DELTA, GAMMA, THETA, VEGA = "7308", "7309", "7310", "7311"
 
 PRICES = (LAST, BID, ASK, MARK)
+#: What an answer is waited for, in the order in which it is missed.
+AWAITED = PRICE, GREEKS = "price", "greeks"
 FIELDS = (
     *PRICES,
     CHANGE,
@@ -54,18 +56,20 @@ _SCALED = re.compile(r"(?P<number>[\d.,]+)\s*(?P<unit>[KMB])?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 
-def is_complete(row: Row, contract: Contract) -> bool:
-    """Whether the row holds what can be waited for: a price and, for an option, its Greeks.
+def lacks(row: Row, contract: Contract) -> str | None:
+    """What of ``AWAITED`` the row still lacks: a price or, for an option, its Greeks.
 
     The first answer after a subscription is a preflight that holds little more than the conid. A
     contract without a market-data permission (availability N) never gets more.
     """
     availability = row.get(AVAILABILITY)
     if isinstance(availability, str) and availability.startswith("N"):
-        return True
+        return None
     if not any(row.get(field) not in (None, "") for field in PRICES):
-        return False
-    return not contract.is_option or row.get(DELTA) not in (None, "")
+        return PRICE
+    if contract.is_option and row.get(DELTA) in (None, ""):
+        return GREEKS
+    return None
 
 
 def decode_snapshot(
