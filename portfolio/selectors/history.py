@@ -7,6 +7,8 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Min
+
 from portfolio.models import Account, AccountDay, AccountHistory
 from portfolio.selectors.books import currency_of, local_date, rates_into, totals_currency
 
@@ -18,7 +20,7 @@ DAYS_BY_DEFAULT = 30
 def minute_history(
     accounts: Sequence[Account], *, start: date | None, end: date | None
 ) -> dict[str, Any]:
-    """One point a minute, summed over the accounts; the last recorded session by default.
+    """One point a minute, summed over the accounts; by default the last recorded session's first day.
 
     A minute in which one of the accounts has no row carries that account's last value of the same
     local day; before its first row the point is null, and a minute with no row at all is a gap.
@@ -28,6 +30,10 @@ def minute_history(
     rows = AccountHistory.objects.filter(account__in=ids)
     if start is None and end is None:
         start = end = rows.order_by("-session_date").values_list("session_date", flat=True).first()
+        opened = rows.filter(session_date=start).aggregate(Min("minute"))["minute__min"]
+        if opened is not None:
+            # A weekend's flat minutes belong to Friday's session; the chart is of its day.
+            rows = rows.filter(minute__lt=opened + timedelta(days=1))
     if start is not None:
         rows = rows.filter(session_date__gte=start)
     if end is not None:

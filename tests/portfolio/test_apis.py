@@ -390,6 +390,24 @@ def test_history_carries_no_value_into_another_day(trader: User, signed_in: Clie
     assert series["net_liquidation"] == [200, None]
 
 
+def test_history_of_the_last_session_leaves_the_weekend_out(
+    trader: User, signed_in: Client
+) -> None:
+    account = synced_account(trader)
+    friday = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
+    for hours in (0, 6, 40):
+        AccountHistory.objects.create(
+            account=account,
+            minute=friday + timedelta(hours=hours),
+            session_date=friday.date(),
+            net_liquidation=100 + hours,
+            source="ibkr",
+            as_of=friday,
+        )
+    series = read(signed_in, "/api/portfolio/history")["series"]
+    assert series["net_liquidation"] == [100, 106]
+
+
 def test_rate_stored_the_other_way_round_is_turned_over(trader: User, signed_in: Client) -> None:
     account = synced_account(trader)
     PositionFactory.create(account=account, currency="EUR", theta_raw=-0.5, quantity=Decimal(2))
