@@ -20,7 +20,7 @@ DAYS_BY_DEFAULT = 30
 def minute_history(
     accounts: Sequence[Account], *, start: date | None, end: date | None
 ) -> dict[str, Any]:
-    """One point a minute, summed over the accounts; by default the last recorded session's first day.
+    """One point a minute, summed over the accounts; by default of the last session's day.
 
     A minute in which one of the accounts has no row carries that account's last value of the same
     local day; before its first row the point is null, and a minute with no row at all is a gap.
