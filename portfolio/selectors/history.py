@@ -30,9 +30,9 @@ def minute_history(
     rows = AccountHistory.objects.filter(account__in=ids)
     if start is None and end is None:
         start = end = rows.order_by("-session_date").values_list("session_date", flat=True).first()
-        opened = rows.filter(session_date=start).aggregate(Min("minute"))["minute__min"]
-        if opened is not None:
+        if start is not None:
             # A weekend's flat minutes belong to Friday's session; the chart is of its day.
+            opened = rows.filter(session_date=start).aggregate(Min("minute"))["minute__min"]
             rows = rows.filter(minute__lt=opened + timedelta(days=1))
     if start is not None:
         rows = rows.filter(session_date__gte=start)
