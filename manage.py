@@ -23,6 +23,9 @@ def main() -> None:
     except ImproperlyConfigured as error:
         # What a setting must be is for whoever set it: a trace would bury it.
         sys.exit(f"Greekdesk: {error}")
+    except KeyboardInterrupt:
+        # While Django was loading; a command that runs says itself how it stopped.
+        sys.exit(130)
 
 
 if __name__ == "__main__":

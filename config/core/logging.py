@@ -87,6 +87,8 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
+                # A logger that names a level of its own does not ask the root's.
+                "level": level,
                 "formatter": "desk",
                 "filters": ["refusals"],
             }

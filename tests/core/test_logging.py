@@ -57,6 +57,14 @@ def test_warning_of_a_stranger_is_none_where_warnings_are_not_wanted(log: io.Str
     assert log.getvalue() == ""
 
 
+@pytest.mark.parametrize("log", ["ERROR"], indirect=True)
+def test_logger_with_a_level_of_its_own_is_held_to_the_level_that_is_wanted(
+    log: io.StringIO,
+) -> None:
+    logging.getLogger("stamina").warning("stamina.retry_scheduled")
+    assert log.getvalue() == ""
+
+
 def test_failure_of_ours_keeps_its_level_and_its_trace(log: io.StringIO) -> None:
     try:
         raise RuntimeError("ours")

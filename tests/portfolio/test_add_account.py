@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from io import StringIO
 from typing import Any
 
@@ -12,6 +15,7 @@ from pytest_django.fixtures import Settings
 
 from config.core.sandbox.server import Sandbox
 from portfolio.models import Account
+from tests.architecture.source import ROOT
 from tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -50,6 +54,25 @@ def test_account_that_the_broker_lists_can_be_connected(broker: str) -> None:
     assert (account.owner, account.base_currency) == (owner, offered[0]["base_currency"])
     assert [account["connected"] for account in listed(broker)] == [True]
     assert f"{number}\t{account.base_currency}" in run("--broker", broker, "--list")
+
+
+def test_broker_that_does_not_answer_is_said_in_one_line() -> None:
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"}
+    environment["IBKR_PORTAL_URL"] = "http://127.0.0.1:9/v1/api"
+    asked = subprocess.run(
+        [sys.executable, "manage.py", "add_account", "--broker", "IBKR", "--list"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (asked.returncode, asked.stdout) == (1, "")
+    assert asked.stderr.splitlines() == [
+        "CommandError: IBKR did not answer as it should: ibkr_portal POST /tickle: no answer "
+        "(ConnectError). Check its settings, or add the account with --unchecked."
+    ]
 
 
 @pytest.mark.usefixtures("_brokers")
