@@ -7,11 +7,22 @@ tests empty it.
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
-os.environ.setdefault("VAR_DIR", tempfile.mkdtemp(prefix="greekdesk-test-"))
+
+def _remove(folder: str, owner: int) -> None:
+    # Forked children inherit this, and the folder is not theirs.
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if "VAR_DIR" not in os.environ:
+    os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="greekdesk-test-")
+    atexit.register(_remove, os.environ["VAR_DIR"], os.getpid())
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 _socket = Path(os.environ["VAR_DIR"]) / f"valkey-{_worker}.sock"
 os.environ["REDIS_URL"] = f"unix://{_socket}?db=0"
