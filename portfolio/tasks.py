@@ -28,6 +28,8 @@ logger = structlog.get_logger(__name__)
 
 # A sync of the clock that waited this long is overtaken by the next slot's.
 _SLOT_EXPIRES_SECONDS = 30
+# Someone waits for a queued run: it is tried again this soon while another sync is at work.
+_HELD_AGAIN_SECONDS = 2
 
 
 @desk_task("portfolio.sync_due_accounts", subject="portfolio.due_accounts", seconds=20)
@@ -38,7 +40,26 @@ def sync_due_accounts_task() -> None:
         _enqueue(sync_account_task, {"account_id": account_id}, expires=_SLOT_EXPIRES_SECONDS)
 
 
-@desk_task("portfolio.sync_account", subject="account.{account_id}", seconds=LOCK_SECONDS)
+def _sync_again(account_id: str, run_id: str | None = None) -> None:
+    """Ask once more for a run that somebody waits for; a slot of the clock is left to the holder.
+
+    It ends when the holder has taken the run as its own, or when its lock has run out.
+    """
+    if run_id is not None:
+        _enqueue(
+            sync_account_task,
+            {"account_id": account_id, "run_id": run_id},
+            expires=QUEUE_DEADLINE_SECONDS,
+            countdown=_HELD_AGAIN_SECONDS,
+        )
+
+
+@desk_task(
+    "portfolio.sync_account",
+    subject="account.{account_id}",
+    seconds=LOCK_SECONDS,
+    held=_sync_again,
+)
 def sync_account_task(account_id: str, run_id: str | None = None) -> None:
     """Sync one account, for the clock or for a queued run."""
     try:
@@ -84,9 +105,11 @@ def enqueue_refresh(account_ids: list[str], **_: Any) -> None:
         _enqueue(refresh_greeks_task, {"account_id": account_id}, expires=REFRESH_DEADLINE_SECONDS)
 
 
-def _enqueue(task: Any, arguments: dict[str, str], *, expires: float) -> None:
+def _enqueue(
+    task: Any, arguments: dict[str, str], *, expires: float, countdown: float | None = None
+) -> None:
     """Give a task to the queue. A queue that is away is logged: the next look asks again."""
     try:
-        task.apply_async(kwargs=arguments, expires=expires, retry=False)
+        task.apply_async(kwargs=arguments, expires=expires, countdown=countdown, retry=False)
     except (OperationalError, RedisError, OSError) as error:
         logger.warning("task_not_enqueued", task=task.name, reason=type(error).__name__)

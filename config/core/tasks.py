@@ -21,13 +21,19 @@ Parameters = ParamSpec("Parameters")
 
 
 def desk_task(
-    name: str, *, subject: str, seconds: float, **options: Any
+    name: str,
+    *,
+    subject: str,
+    seconds: float,
+    held: Callable[..., None] | None = None,
+    **options: Any,
 ) -> Callable[[Callable[Parameters, None]], Task]:
     """Make a Celery task that works on one subject at a time.
 
     ``subject`` is a template over the task's arguments (``"account.{account_id}"``); its lock is
     held for at most ``seconds``. When another worker holds it the task ends quietly: that worker
-    does the work. Logs carry the task's name and subject; each run is a heartbeat of ``worker``.
+    does the work; ``held`` is called with the task's arguments first, for whoever still waits.
+    Logs carry the task's name and subject; each run is a heartbeat of ``worker``.
 
     >>> @desk_task("portfolio.sync_account", subject="account.{account_id}", seconds=60)
     ... def sync_account_task(account_id: str) -> None:
@@ -41,17 +47,20 @@ def desk_task(
         def run(*arguments: Parameters.args, **named: Parameters.kwargs) -> None:
             bound = signature.bind(*arguments, **named)
             bound.apply_defaults()
-            held = subject.format(**bound.arguments)
+            what = subject.format(**bound.arguments)
             heartbeat("worker")
-            with structlog.contextvars.bound_contextvars(task=name, subject=held):
-                _run_locked(lambda: work(*arguments, **named), f"task:{name}:{held}", seconds)
+            with structlog.contextvars.bound_contextvars(task=name, subject=what):
+                ran = _run_locked(lambda: work(*arguments, **named), f"task:{name}:{what}", seconds)
+                if not ran and held is not None:
+                    held(*arguments, **named)
 
         return shared_task(name=name, **options)(run)
 
     return decorate
 
 
-def _run_locked(work: Callable[[], None], subject: str, seconds: float) -> None:
+def _run_locked(work: Callable[[], None], subject: str, seconds: float) -> bool:
+    """Do the work under the lock; ``False`` when somebody else is at it."""
     working = False
     try:
         with subject_lock(subject, seconds=seconds):
@@ -60,6 +69,8 @@ def _run_locked(work: Callable[[], None], subject: str, seconds: float) -> None:
     except LockHeld:
         # Held by the task's own twin, or by whoever works on what the service locks itself.
         logger.info("task.skipped", inside=working)
+        return False
+    return True
 
 
 def _beat_starts(**_: Any) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +29,7 @@ console.log(JSON.stringify(calls.map(([name, ...rest]) => format[name](...rest))
 
 
 def in_javascript(calls: list[list[Any]]) -> list[Any]:
-    module = (Path(settings.BASE_DIR) / "static" / "js" / "format.js").as_uri()
+    module = (Path(__file__).resolve().parents[2] / "static" / "js" / "format.js").as_uri()
     answer = subprocess.run(
         [str(NODE), "--input-type=module", "--eval", RUNNER, module],
         input=json.dumps(calls),

@@ -183,3 +183,28 @@ def test_refresh_beyond_the_budget_is_put_off(
     tasks.refresh_greeks_task(account_id=account.pk)
 
     assert len(asked) == before
+
+
+@pytest.mark.django_db
+def test_queued_run_is_asked_for_again_while_another_sync_is_at_work(
+    account: Account, broker: FakeBroker, sent: Sent
+) -> None:
+    run = SyncRun.objects.create(
+        account=account, trigger=SyncRun.Trigger.REQUEST, requested_at=now()
+    )
+    with subject_lock(sync.sync_subject(account.pk), seconds=10):
+        tasks.sync_account_task(account.pk, str(run.pk))
+    run.refresh_from_db()
+    assert run.started_at is None
+    assert [(name, arguments) for name, arguments, _ in sent] == [
+        ("portfolio.sync_account", {"account_id": account.pk, "run_id": str(run.pk)})
+    ]
+
+
+@pytest.mark.django_db
+def test_slot_of_the_clock_is_left_to_the_sync_at_work(
+    account: Account, broker: FakeBroker, sent: Sent
+) -> None:
+    with subject_lock(sync.sync_subject(account.pk), seconds=10):
+        tasks.sync_account_task(account.pk)
+    assert sent == []

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 
 pytestmark = pytest.mark.processes
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.processes
 def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "sandbox", *arguments],
-        cwd=settings.BASE_DIR,
+        cwd=Path(__file__).resolve().parents[3],
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
