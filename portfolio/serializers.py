@@ -86,6 +86,9 @@ class PositionRowSerializer(serializers.Serializer[Any]):
     theta = NumberField(help_text="Per contract and calendar day.")
     vega = NumberField(help_text="Per contract and volatility point.")
     iv = NumberField(help_text="Implied volatility as a fraction: 0.25 is 25 %.")
+    open_interest = serializers.IntegerField(
+        allow_null=True, help_text="Contracts, of all holders; null for what is no option."
+    )
     greeks_source = serializers.CharField(allow_null=True)
     greeks_as_of = serializers.DateTimeField(allow_null=True)
     greeks_last_known = serializers.BooleanField()

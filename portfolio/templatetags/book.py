@@ -26,7 +26,7 @@ COLUMNS = (
     ("gamma", "Gamma", "per 1"),
     ("theta", "Theta", "per day"),
     ("vega", "Vega", "per point"),
-    ("iv", "IV", ""),
+    ("iv", "IV", "open int."),
     ("source", "Source", "age"),
 )
 NO_SUBTOTALS: Mapping[str, Any] = dict.fromkeys(
@@ -134,6 +134,7 @@ BLANK_FIELDS = [
     "theta",
     "vega",
     "iv",
+    "open_interest",
     "greeks_source",
     "greeks_as_of",
     "greeks_last_known",

@@ -64,6 +64,9 @@ const POSITION = {
     if (row.right) setNumber(element, value, format.percent(value));
     else setText(element, "");
   },
+  open_interest: (element, value, row) => {
+    setText(element, row.right ? format.compact(value) : "");
+  },
   greeks_source: (element, value, row) => {
     if (row.right) {
       setSource(element, value, row.greeks_last_known);

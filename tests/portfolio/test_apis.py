@@ -17,7 +17,15 @@ from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
 from config.core.clock import now
-from portfolio.models import Account, AccountAccess, AccountHistory, FxRate, Position, SyncRun
+from portfolio.models import (
+    Account,
+    AccountAccess,
+    AccountHistory,
+    FxRate,
+    Position,
+    Quote,
+    SyncRun,
+)
 from portfolio.selectors.books import books
 from tests.factories import (
     AccountFactory,
@@ -101,6 +109,24 @@ def test_decimals_are_json_numbers_ids_strings_and_missing_is_null(
     missing = next(row for row in rows if row["price"] is None)
     assert missing["market_value"] is None
     assert missing["delta"] is None
+
+
+def test_option_shows_its_open_interest_and_a_stock_none(trader: User, signed_in: Client) -> None:
+    account = synced_account(trader)
+    option = account.positions.get()
+    Quote.objects.create(
+        instrument=option.instrument,
+        symbol=option.symbol,
+        open_interest=927,
+        source="ibkr",
+        as_of=now(),
+    )
+    PositionFactory.create(account=account, instrument_type="stock", right="")
+    rows = read(signed_in, f"{FAST}?refresh_greeks_async=false")["positions"]
+    assert {row["instrument_type"]: row["open_interest"] for row in rows} == {
+        "option": 927,
+        "stock": None,
+    }
 
 
 def test_other_users_account_is_404_like_an_unknown_one(signed_in: Client) -> None:
