@@ -65,7 +65,7 @@ const POSITION = {
     else setText(element, "");
   },
   open_interest: (element, value, row) => {
-    setText(element, row.right ? format.compact(value) : "");
+    setText(element, row.right ? format.number(value, 0) : "");
   },
   greeks_source: (element, value, row) => {
     if (row.right) {
