@@ -19,6 +19,13 @@ OWN_PAGES = (
 )
 # Django's and Swagger's own markup: ours to serve without errors, not ours to lay out.
 FOREIGN_PAGES = ("/api/docs", "/admin/")
+# What the page's own security policy refuses does not always reach the driver's console.
+REFUSALS = """
+  window.refusals = [];
+  document.addEventListener("securitypolicyviolation", (event) => {
+    window.refusals.push(`${event.violatedDirective} ${event.blockedURI} ${event.lineNumber}`);
+  });
+"""
 PHONE, DESK = (390, 844), (1440, 900)
 # The smallest phone, iPhone SE, iPhone, Pixel, iPad upright, 13 and 15 inches.
 SIZES = ((320, 568), (375, 667), PHONE, (412, 915), (820, 1180), (1280, 800), DESK)
@@ -37,12 +44,14 @@ def open_page(browser: Browser, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/accounts/login", *OWN_PAGES, *FOREIGN_PAGES])
 def test_page_leaves_the_console_empty(browser: Browser, path: str) -> None:
+    browser.on_each_page(REFUSALS)
     open_page(browser, path)
 
     complaints = browser.console()
     if path == "/nowhere":
         complaints = [line for line in complaints if "404" not in line]
     assert complaints == []
+    assert browser.script("return window.refusals") == []
 
 
 @pytest.mark.parametrize("path", ["/accounts/login", *OWN_PAGES])
