@@ -6,7 +6,7 @@ import pytest
 
 from config.setup.failures import explain
 
-CLOSING = "npm error A complete log of this run can be found in: /home/someone/.npm/_logs/debug-0.log"
+CLOSING = "npm error A complete log of this run can be found in: /home/me/.npm/_logs/debug-0.log"
 
 
 @pytest.mark.parametrize(
