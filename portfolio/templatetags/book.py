@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from django import template
 
 from config.core import formatting
+from portfolio.serializers import AccountRowSerializer, PositionRowSerializer
 
 register = template.Library()
 
@@ -106,64 +107,10 @@ def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (row["underlying"], expiry, float(row["strike"] or 0), row["right"] or "", row["id"])
 
 
-BLANK_FIELDS = [
-    "id",
-    "account_id",
-    "symbol",
-    "instrument_type",
-    "underlying",
-    "expiry",
-    "strike",
-    "right",
-    "dte",
-    "quantity",
-    "multiplier",
-    "currency",
-    "avg_price",
-    "price",
-    "price_source",
-    "price_as_of",
-    "market_value",
-    "unrealized_pnl",
-    "opening_price",
-    "previous_close",
-    "daily_change",
-    "daily_change_percent",
-    "delta",
-    "gamma",
-    "theta",
-    "vega",
-    "iv",
-    "open_interest",
-    "greeks_source",
-    "greeks_as_of",
-    "greeks_last_known",
-]
-
-
-BLANK_ACCOUNT_FIELDS = [
-    "currency",
-    "net_liquidation",
-    "buying_power",
-    "excess_liquidity",
-    "maint_margin",
-    "unrealized_pnl",
-    "realized_pnl",
-    "cash",
-    "last_synced",
-    "as_of",
-    "source",
-    "stale",
-    "simulated",
-    "unconfirmed_empty",
-    "error",
-]
-
-
 @register.simple_tag
 def blank_position() -> Sequence[dict[str, Any]]:
     """One row of missing values: the mould from which the page's script makes new rows."""
-    row: dict[str, Any] = dict.fromkeys(BLANK_FIELDS)
+    row: dict[str, Any] = dict.fromkeys(PositionRowSerializer().fields)
     return [shown_position(row | {"id": "", "symbol": "", "account_id": "", "instrument_type": ""})]
 
 
@@ -187,4 +134,8 @@ def greek_choices() -> Sequence[tuple[str, str]]:
 @register.simple_tag
 def blank_account() -> dict[str, Any]:
     """An account of missing values: the mould of a new account's card."""
-    return dict.fromkeys(BLANK_ACCOUNT_FIELDS) | {"account_id": "", "broker": "", "label": ""}
+    return dict.fromkeys(AccountRowSerializer().fields) | {
+        "account_id": "",
+        "broker": "",
+        "label": "",
+    }

@@ -17,6 +17,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
 from config.core.clock import now
+from portfolio import serializers
 from portfolio.models import (
     Account,
     AccountAccess,
@@ -96,6 +97,24 @@ def test_body_has_every_documented_field(trader: User, signed_in: Client) -> Non
     assert {"worst", "grid_url"} == body["scenarios"].keys()
     assert body["stale"] is False
     assert body["totals"]["delta"] == pytest.approx(60.0)
+
+
+def test_bodies_have_exactly_the_fields_of_their_published_schema(
+    trader: User, signed_in: Client
+) -> None:
+    synced_account(trader)
+    body = read(signed_in, f"{FAST}?refresh_greeks_async=false")
+    totals = body["totals"]
+    for shown, serializer in (
+        (body, serializers.RiskMonitorSerializer()),
+        (body["accounts"][0], serializers.AccountRowSerializer()),
+        (body["positions"][0], serializers.PositionRowSerializer()),
+        (totals, serializers.TotalsSerializer()),
+        (totals["by_underlying"][0], serializers.UnderlyingGroupSerializer()),
+        (totals["by_expiry"][0], serializers.ExpiryGroupSerializer()),
+        (read(signed_in, "/api/portfolio/history"), serializers.HistorySerializer()),
+    ):
+        assert set(shown) == set(serializer.fields), type(serializer).__name__
 
 
 def test_decimals_are_json_numbers_ids_strings_and_missing_is_null(
