@@ -1,9 +1,7 @@
-"""The portfolio API: the documented body, clear refusals, and nothing of anybody else's."""
+"""The portfolio API: the documented body, clear refusals, what a read costs."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,32 +10,17 @@ import pytest
 import time_machine
 from django.db.utils import OperationalError
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
 from config.core.clock import now
 from portfolio import serializers
-from portfolio.models import (
-    Account,
-    AccountAccess,
-    AccountHistory,
-    FxRate,
-    Position,
-    Quote,
-    SyncRun,
-)
-from portfolio.selectors.books import books
-from tests.factories import (
-    AccountFactory,
-    AccountStatusFactory,
-    PositionFactory,
-    UserFactory,
-)
+from portfolio.models import Account, AccountAccess, FxRate, Position, Quote, SyncRun
+from tests.factories import PositionFactory, UserFactory
+from tests.portfolio.reading import FAST, read, synced_account
 
 pytestmark = pytest.mark.django_db
 
-FAST = "/api/portfolio/risk-monitor/fast"
 POSITION_FIELDS = {
     "id", "account_id", "symbol", "instrument_type", "underlying", "expiry", "strike", "right",
     "dte", "quantity", "multiplier", "avg_price", "price", "market_value", "unrealized_pnl",
@@ -52,38 +35,6 @@ ACCOUNT_FIELDS = {
     "account_id", "broker", "net_liquidation", "buying_power", "excess_liquidity", "maint_margin",
     "unrealized_pnl", "realized_pnl", "last_synced",
 }  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _no_books_of_other_tests() -> Iterator[None]:
-    books.clear()
-    yield
-    books.clear()
-
-
-@pytest.fixture
-def trader() -> User:
-    return UserFactory()
-
-
-@pytest.fixture
-def signed_in(trader: User) -> Client:
-    client = Client()
-    client.force_login(trader)
-    return client
-
-
-def synced_account(owner: User, **values: Any) -> Account:
-    account: Account = AccountFactory(owner=owner, last_synced_at=now(), **values)
-    AccountStatusFactory(account=account)
-    PositionFactory(account=account)
-    return account
-
-
-def read(client: Client, url: str = FAST) -> dict[str, Any]:
-    response = client.get(url)
-    assert response.status_code == 200, response.content
-    return json.loads(response.content)
 
 
 def test_body_has_every_documented_field(trader: User, signed_in: Client) -> None:
@@ -173,20 +124,6 @@ def test_disabled_account_is_not_served(trader: User, signed_in: Client) -> None
 )
 def test_bad_parameter_is_400_naming_the_field(signed_in: Client, query: str, field: str) -> None:
     response = signed_in.get(f"{FAST}?{query}")
-    assert response.status_code == 400
-    assert field in response.json()["error"]["fields"]
-
-
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("resolution=fortnight", "resolution"),
-        ("start=2026-13-01", "start"),
-        ("start=2026-11-20&end=2026-11-01", "start"),
-    ],
-)
-def test_history_refuses_impossible_ranges(signed_in: Client, query: str, field: str) -> None:
-    response = signed_in.get(f"/api/portfolio/history?{query}")
     assert response.status_code == 400
     assert field in response.json()["error"]["fields"]
 
@@ -346,47 +283,6 @@ def test_viewer_reads_a_shared_account_but_may_not_sync_it(trader: User, signed_
     assert response.json()["error"]["code"] == "forbidden"
 
 
-def test_history_sums_accounts_and_shows_gaps(trader: User, signed_in: Client) -> None:
-    minute = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-    minutes: list[list[int | None]] = [[100, 101], [50, None]]
-    for index, values in enumerate(minutes):
-        account = synced_account(trader, account_id=f"DU{index}")
-        for step, value in enumerate(values):
-            AccountHistory.objects.create(
-                account=account,
-                minute=minute + timedelta(minutes=step),
-                session_date=minute.date(),
-                net_liquidation=value,
-                delta=1.5,
-                source="ibkr",
-                as_of=minute,
-            )
-    series = read(signed_in, "/api/portfolio/history")["series"]
-    assert series["net_liquidation"] == [150, None]
-    assert series["delta"] == [3.0, 3.0]
-    assert len(series["at"]) == 2
-
-
-@pytest.mark.parametrize(("rate", "sum_of_both"), [("1.25", 1125.0), (None, None)])
-def test_history_of_two_currencies_is_converted_or_missing_never_added_raw(
-    trader: User, signed_in: Client, rate: str | None, sum_of_both: float | None
-) -> None:
-    minute = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
-    for currency, value in (("USD", 1000), ("EUR", 100)):
-        account: Account = AccountFactory(owner=trader, base_currency=currency)
-        AccountStatusFactory(account=account, currency=currency)
-        facts: dict[str, Any] = {"net_liquidation": value, "delta": 2.0, "source": "ibkr"}
-        AccountHistory.objects.create(
-            account=account, minute=minute, session_date=minute.date(), as_of=minute, **facts
-        )
-    if rate is not None:
-        FxRate.objects.create(base="USD", quote="EUR", rate=rate, as_of=minute, source="ibkr")
-    history = read(signed_in, "/api/portfolio/history")
-    assert history["currency"] == "USD"
-    assert history["series"]["net_liquidation"] == [sum_of_both]
-    assert history["series"]["delta"] == [4.0]
-
-
 @pytest.mark.parametrize(
     ("zone", "days"), [("America/New_York", 1), ("Asia/Kolkata", 0), ("UTC", 0)]
 )
@@ -401,58 +297,6 @@ def test_days_to_expiry_count_from_the_day_where_the_account_is(
     assert [row["dte"] for row in body["positions"]] == [days]
 
 
-def test_history_of_accounts_on_two_exchanges_is_whole(trader: User, signed_in: Client) -> None:
-    """One moment, two session dates: each account's row counts with its own."""
-    minute = datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
-    for zone, day in (("America/New_York", 20), ("Asia/Kolkata", 21)):
-        account = synced_account(trader, time_zone=zone)
-        AccountHistory.objects.create(
-            account=account,
-            minute=minute,
-            session_date=date(2026, 11, day),
-            net_liquidation=100,
-            source="ibkr",
-            as_of=minute,
-        )
-    series = read(signed_in, "/api/portfolio/history?start=2026-11-19&end=2026-11-22")["series"]
-    assert series["net_liquidation"] == [200]
-
-
-def test_history_carries_no_value_into_another_day(trader: User, signed_in: Client) -> None:
-    minutes = [datetime(2026, 11, day, 15, 0, tzinfo=UTC) for day in (19, 20)]
-    both, once = synced_account(trader), synced_account(trader)
-    for account, moments in ((both, minutes), (once, minutes[:1])):
-        for moment in moments:
-            AccountHistory.objects.create(
-                account=account,
-                minute=moment,
-                session_date=moment.date(),
-                net_liquidation=100,
-                source="ibkr",
-                as_of=moment,
-            )
-    series = read(signed_in, "/api/portfolio/history?start=2026-11-19&end=2026-11-20")["series"]
-    assert series["net_liquidation"] == [200, None]
-
-
-def test_history_of_the_last_session_leaves_the_weekend_out(
-    trader: User, signed_in: Client
-) -> None:
-    account = synced_account(trader)
-    friday = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
-    for hours in (0, 6, 40):
-        AccountHistory.objects.create(
-            account=account,
-            minute=friday + timedelta(hours=hours),
-            session_date=friday.date(),
-            net_liquidation=100 + hours,
-            source="ibkr",
-            as_of=friday,
-        )
-    series = read(signed_in, "/api/portfolio/history")["series"]
-    assert series["net_liquidation"] == [100, 106]
-
-
 def test_rate_stored_the_other_way_round_is_turned_over(trader: User, signed_in: Client) -> None:
     account = synced_account(trader)
     PositionFactory.create(account=account, currency="EUR", theta_raw=-0.5, quantity=Decimal(2))
@@ -460,39 +304,3 @@ def test_rate_stored_the_other_way_round_is_turned_over(trader: User, signed_in:
     totals = read(signed_in, f"{FAST}?refresh_greeks_async=false")["totals"]
     assert totals["unconverted"] == []
     assert totals["theta"] == pytest.approx(20.0 - 0.5 * 2 * 100 / 0.8)
-
-
-def private_routes() -> list[str]:
-    """Every address below /api and the pages that take no argument, from the URLconf itself."""
-    found: list[str] = []
-
-    def walk(patterns: Any, prefix: str) -> None:
-        for pattern in patterns:
-            path = prefix + str(pattern.pattern)
-            if isinstance(pattern, URLResolver):
-                walk(pattern.url_patterns, path)
-            elif isinstance(pattern, URLPattern) and "<" not in path:
-                found.append("/" + path)
-
-    walk(get_resolver().url_patterns, "")
-    open_to_all = ("/health", "/metrics", "/accounts/log", "/admin")
-    return [path for path in found if not path.startswith(open_to_all) and "^" not in path]
-
-
-@pytest.mark.parametrize("path", private_routes())
-def test_no_route_answers_a_stranger(client: Client, path: str) -> None:
-    response = client.get(path)
-    assert response.status_code in (301, 302, 401, 403, 405), path
-
-
-@pytest.mark.parametrize(
-    "path", [path for path in private_routes() if path.startswith("/api/portfolio/")]
-)
-def test_no_route_shows_another_users_account(signed_in: Client, path: str) -> None:
-    foreign = synced_account(UserFactory(), account_id="DU7777777", label="SECRETLABEL")
-    response = signed_in.get(path)
-    assert foreign.account_id.encode() not in response.content
-    assert b"SECRETLABEL" not in response.content
-    for account_id in (foreign.account_id,):
-        named = signed_in.get(path, {"account_id": account_id})
-        assert named.status_code in (400, 404, 405), path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -11,29 +9,9 @@ from pytest_django import DjangoAssertNumQueries
 from auth_tokens.models import User
 from config.core.clock import now
 from portfolio.models import Account
-from portfolio.selectors.books import books
 from tests.factories import AccountFactory, AccountStatusFactory, PositionFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _no_books_of_other_tests() -> Iterator[None]:
-    books.clear()
-    yield
-    books.clear()
-
-
-@pytest.fixture
-def trader() -> User:
-    return UserFactory.create()
-
-
-@pytest.fixture
-def signed_in(trader: User) -> Client:
-    client = Client()
-    client.force_login(trader)
-    return client
 
 
 def synced_account(owner: User, positions: int = 1) -> Account:

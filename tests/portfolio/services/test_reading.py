@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,7 +13,6 @@ from config.core.clock import now
 from config.core.sandbox.server import Sandbox
 from portfolio.domain import Broker
 from portfolio.models import Account, AccountAccess, Position, SyncRun
-from portfolio.selectors.books import books
 from portfolio.services import reading
 from portfolio.services.reading import read_risk_monitor
 from portfolio.services.sync import sync_account
@@ -23,18 +21,6 @@ from tests.factories import AccountFactory, UserFactory
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NUMBER = "DU1000001"
-
-
-@pytest.fixture(autouse=True)
-def _no_books_of_other_tests() -> Iterator[None]:
-    books.clear()
-    yield
-    books.clear()
-
-
-@pytest.fixture
-def trader() -> User:
-    return UserFactory.create()
 
 
 @pytest.fixture

@@ -1,0 +1,50 @@
+"""Nothing of anybody else's, on any address: the routes come from the URLconf itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from tests.factories import UserFactory
+from tests.portfolio.reading import synced_account
+
+pytestmark = pytest.mark.django_db
+
+
+def private_routes() -> list[str]:
+    """Every address below /api and the pages that take no argument, from the URLconf itself."""
+    found: list[str] = []
+
+    def walk(patterns: Any, prefix: str) -> None:
+        for pattern in patterns:
+            path = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                walk(pattern.url_patterns, path)
+            elif isinstance(pattern, URLPattern) and "<" not in path:
+                found.append("/" + path)
+
+    walk(get_resolver().url_patterns, "")
+    open_to_all = ("/health", "/metrics", "/accounts/log", "/admin")
+    return [path for path in found if not path.startswith(open_to_all) and "^" not in path]
+
+
+@pytest.mark.parametrize("path", private_routes())
+def test_no_route_answers_a_stranger(client: Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code in (301, 302, 401, 403, 405), path
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in private_routes() if path.startswith("/api/portfolio/")]
+)
+def test_no_route_shows_another_users_account(signed_in: Client, path: str) -> None:
+    foreign = synced_account(UserFactory(), account_id="DU7777777", label="SECRETLABEL")
+    response = signed_in.get(path)
+    assert foreign.account_id.encode() not in response.content
+    assert b"SECRETLABEL" not in response.content
+    for account_id in (foreign.account_id,):
+        named = signed_in.get(path, {"account_id": account_id})
+        assert named.status_code in (400, 404, 405), path
