@@ -36,6 +36,7 @@ def desk(_desk: Desk) -> Iterator[Desk]:
     """The running desk, its providers without faults."""
     _desk.check()
     _desk.sandbox.faults.clear()
+    _desk.forgive()
     yield _desk
     _desk.sandbox.faults.clear()
     _desk.check()

@@ -22,6 +22,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import redis
+
+from config.core.redis_client import key
 from config.core.sandbox.server import Sandbox, open_market
 from config.core.supervision.environment import ONE_THREAD
 from config.core.supervision.lifeline import die_with_parent
@@ -80,6 +83,13 @@ class Desk:
         for role, process in self._processes.items():
             if process.poll() is not None:
                 raise RuntimeError(f"{role} ended: {self._last_words(role)}")
+
+    def forgive(self) -> None:
+        """Close the breakers and end the pauses that a test's faults left to the next one."""
+        with redis.Redis.from_url(self._valkey.url) as client:
+            for pattern in (key("breaker", "*"), key("pause", "*")):
+                for name in client.scan_iter(pattern):
+                    client.delete(name)
 
     def forget_the_book(self) -> None:
         """Begin anew with accounts that were never synced; people and log-ins stay."""
