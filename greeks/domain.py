@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
 
 
 class InstrumentKind(StrEnum):
@@ -23,6 +26,11 @@ class InstrumentKind(StrEnum):
     FUTURE = "future"
     FUTURE_OPTION = "future_option"
     CURRENCY = "currency"
+
+
+class ExerciseStyle(StrEnum):
+    AMERICAN = "american"
+    EUROPEAN = "european"
 
 
 class Right(StrEnum):
@@ -122,3 +130,25 @@ class Snapshot:
     contract: Contract
     quote: Quote | None
     greeks: Greeks | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedRow:
+    """A row that failed validation at the boundary: kept with its reason, never dropped."""
+
+    kind: str
+    reason: str
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched(Generic[Item]):
+    """One complete answer: accepted items, rejected rows, and when and where it came from.
+
+    ``len(items) + len(rejected)`` equals the number of rows the provider sent.
+    """
+
+    items: tuple[Item, ...]
+    rejected: tuple[RejectedRow, ...] = ()
+    source: str
+    as_of: datetime

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from greeks.domain import Contract
-
-Item = TypeVar("Item")
 
 
 class Broker(StrEnum):
@@ -24,28 +22,6 @@ class Broker(StrEnum):
 class Side(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectedRow:
-    """A row that failed validation at the boundary: kept with its reason, never dropped."""
-
-    kind: str
-    reason: str
-    payload: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched(Generic[Item]):
-    """One complete answer: accepted items, rejected rows, and when and where it came from.
-
-    ``len(items) + len(rejected)`` equals the number of rows the provider sent.
-    """
-
-    items: tuple[Item, ...]
-    rejected: tuple[RejectedRow, ...] = ()
-    source: str
-    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ImproperlyConfigured
+
 from config.schedule import beat_schedule
 from config.settings.environment import env
 
@@ -32,8 +34,25 @@ MARKET_CLOCK = env.str("MARKET_CLOCK", default="")
 DEMO = env.bool("DEMO", default=False)
 BEAT_SCHEDULE = beat_schedule(sync_seconds=BRIDGE_POLL_INTERVAL, enabled=USE_PERSISTENT_CACHE)
 
+# The market that betas, and the beta-weighted delta, are against where nothing else is chosen.
+RISK_BENCHMARK = env.str("RISK_BENCHMARK", default="SPY")
+
 # --- Providers --------------------------------------------------------------------------------
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", default=5.0)
+# How IBKR is reached: "portal" (Client Portal gateway, HTTP) or "socket" (TWS or IB Gateway).
+IBKR_CONNECTION = env.str("IBKR_CONNECTION", default="portal")
+if IBKR_CONNECTION not in ("portal", "socket"):
+    raise ImproperlyConfigured(f"IBKR_CONNECTION is {IBKR_CONNECTION!r}: say portal or socket.")
+BROKER_CONNECTIONS = {"IBKR": IBKR_CONNECTION}
+# TWS listens on 7496 (paper 7497), IB Gateway on 4001 (paper 4002). The streams process alone
+# connects, with this client id; commissions of other clients' orders need the Master Client ID.
+IBKR_SOCKET_HOST = env.str("IBKR_SOCKET_HOST", default="127.0.0.1")
+IBKR_SOCKET_PORT = env.int("IBKR_SOCKET_PORT", default=4001)
+IBKR_SOCKET_CLIENT_ID = env.int("IBKR_SOCKET_CLIENT_ID", default=17)
+# The zone of times that the gateway sends without one: that of the machine it runs on.
+IBKR_SOCKET_TIME_ZONE = env.str("IBKR_SOCKET_TIME_ZONE", default="America/New_York")
+# Market-data lines that this desk may hold at once; a standard subscription has 100.
+IBKR_SOCKET_MARKET_DATA_LINES = env.int("IBKR_SOCKET_MARKET_DATA_LINES", default=90)
 IBKR_PORTAL_URL = env.str("IBKR_PORTAL_URL", default="https://localhost:5000/v1/api")
 # The gateway's certificate is self-signed: name its file, or accept any on loopback.
 IBKR_PORTAL_CA_FILE = env.str("IBKR_PORTAL_CA_FILE", default="")
@@ -48,4 +67,9 @@ IBKR_PORTAL_SNAPSHOT_SECONDS = env.float("IBKR_PORTAL_SNAPSHOT_SECONDS", default
 TASTYTRADE_URL = env.str("TASTYTRADE_URL", default="https://api.tastyworks.com")
 TASTYTRADE_CLIENT_SECRET = env.str("TASTYTRADE_CLIENT_SECRET", default="")
 TASTYTRADE_REFRESH_TOKEN = env.str("TASTYTRADE_REFRESH_TOKEN", default="")
+# Polygon.io, renamed Massive; without a key it is not asked.
+POLYGON_URL = env.str("POLYGON_URL", default="https://api.massive.com")
+POLYGON_API_KEY = env.str("POLYGON_API_KEY", default="")
+# Calls that all processes together may make in a minute: the free plan allows five. 0: no limit.
+POLYGON_CALLS_PER_MINUTE = env.int("POLYGON_CALLS_PER_MINUTE", default=5)
 USER_AGENT = "greekdesk/0.1"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from greeks.domain import Contract, Snapshot
+from greeks.domain import Contract, Fetched, Snapshot
 from portfolio.domain import (
     AccountSummary,
     Broker,
@@ -14,7 +14,6 @@ from portfolio.domain import (
     BrokerExecution,
     BrokerOrder,
     BrokerPosition,
-    Fetched,
 )
 
 

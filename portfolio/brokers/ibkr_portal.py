@@ -20,8 +20,8 @@ from django.conf import settings
 
 from config.core.clock import market_now, now
 from config.core.errors import MalformedResponse, PermanentError, RetryableError
-from greeks.domain import Contract, Snapshot
-from portfolio.brokers.decoding import BadRow, Row, decode_rows, rows_of
+from greeks.domain import Contract, Fetched, RejectedRow, Snapshot
+from greeks.providers.decoding import BadRow, Row, decode_rows, rows_of
 from portfolio.brokers.ibkr_portal_account import (
     PROVIDER,
     decode_account,
@@ -54,8 +54,6 @@ from portfolio.domain import (
     BrokerExecution,
     BrokerOrder,
     BrokerPosition,
-    Fetched,
-    RejectedRow,
 )
 
 #: The most contracts one snapshot takes, and the market-data lines of an ordinary log-in.
@@ -254,7 +252,7 @@ class PortalBridge:
             return {}
 
 
-@register_broker(Broker.IBKR)
+@register_broker(Broker.IBKR, connection="portal")
 def open_portal() -> PortalBridge:
     """The adapter for the gateway of the settings."""
     return PortalBridge(open_gateway(), snapshot_seconds=settings.IBKR_PORTAL_SNAPSHOT_SECONDS)

@@ -10,7 +10,7 @@ from typing import Any
 
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract
-from portfolio.brokers.decoding import (
+from greeks.providers.decoding import (
     BadRow,
     Row,
     parse_decimal,

@@ -15,7 +15,7 @@ from typing import Any
 
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.occ import OptionSymbol, OptionSymbolError, parse_occ
-from portfolio.brokers.decoding import (
+from greeks.providers.decoding import (
     BadRow,
     Row,
     parse_date,

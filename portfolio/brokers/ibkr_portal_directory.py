@@ -9,7 +9,7 @@ from typing import Any
 
 from config.core.errors import PermanentError
 from greeks.domain import Contract, InstrumentKind
-from portfolio.brokers.decoding import BadRow, parse_date, parse_decimal, parse_text, rows_of
+from greeks.providers.decoding import BadRow, parse_date, parse_decimal, parse_text, rows_of
 from portfolio.brokers.ibkr_portal_contracts import SOURCE, decode_contract, parse_conid
 
 #: ``/trsrv/secdef`` takes this many contract ids in one call.

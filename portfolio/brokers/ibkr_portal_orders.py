@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from greeks.domain import Contract
-from portfolio.brokers.decoding import (
+from greeks.domain import Contract, RejectedRow
+from greeks.providers.decoding import (
     BadRow,
     Row,
     parse_decimal,
@@ -25,15 +25,7 @@ from portfolio.brokers.ibkr_portal_contracts import (
     first_of,
     parse_conid,
 )
-from portfolio.domain import (
-    Broker,
-    BrokerExecution,
-    BrokerOrder,
-    OrderLeg,
-    OrderStatus,
-    RejectedRow,
-    Side,
-)
+from portfolio.domain import Broker, BrokerExecution, BrokerOrder, OrderLeg, OrderStatus, Side
 
 SIDES: Mapping[str, Side] = {
     "B": Side.BUY,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from greeks.domain import Contract
-from portfolio.brokers.decoding import BadRow, rows_of
+from greeks.providers.decoding import BadRow, rows_of
 from portfolio.brokers.ibkr_portal_account import PROVIDER
 from portfolio.brokers.ibkr_portal_contracts import parse_conid
 from portfolio.brokers.ibkr_portal_gateway import PortalGateway

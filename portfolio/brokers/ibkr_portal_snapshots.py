@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from greeks.domain import Contract, Greeks, Quote, Snapshot
-from portfolio.brokers.decoding import (
+from greeks.providers.decoding import (
     BadRow,
     Row,
     parse_decimal,

@@ -1,4 +1,8 @@
-"""Which adapters exist. A broker is added by one file and one line in ``BROKER_MODULES``."""
+"""Which adapters exist. A broker is added by one file and one line in ``BROKER_MODULES``.
+
+A broker may be reached in more than one way: IBKR by its socket or by the Client Portal. Each way
+is a *connection* of its own file; ``BROKER_CONNECTIONS`` of the settings says which one is used.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,30 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 
+from django.conf import settings
+
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.domain import Broker
 
 AdapterFactory = Callable[[], BrokerAdapter]
 
-BROKER_MODULES = ("portfolio.brokers.ibkr_portal", "portfolio.brokers.tastytrade")
+BROKER_MODULES = (
+    "portfolio.brokers.ibkr_portal",
+    "portfolio.brokers.tastytrade",
+)
 
-_factories: dict[Broker, AdapterFactory] = {}
+_factories: dict[Broker, dict[str, AdapterFactory]] = {}
 
 
-def register_broker(broker: Broker) -> Callable[[AdapterFactory], AdapterFactory]:
+def register_broker(
+    broker: Broker, *, connection: str = ""
+) -> Callable[[AdapterFactory], AdapterFactory]:
     """Decorate the factory that builds a broker's adapter from the settings."""
 
     def decorate(factory: AdapterFactory) -> AdapterFactory:
-        if broker in _factories and _factories[broker] is not factory:
-            raise ValueError(f"broker {broker} is registered twice")
-        _factories[broker] = factory
+        known = _factories.setdefault(broker, {})
+        if known.setdefault(connection, factory) is not factory:
+            raise ValueError(f"broker {broker} {connection} is registered twice")
         return factory
 
     return decorate
@@ -42,4 +53,6 @@ def registered_brokers() -> tuple[Broker, ...]:
 def open_adapter(broker: Broker | str) -> BrokerAdapter:
     """A new adapter for the broker, configured from settings. The caller closes it."""
     _load_modules()
-    return _factories[Broker(broker)]()
+    broker = Broker(broker)
+    connection = settings.BROKER_CONNECTIONS.get(broker.value, "")
+    return _factories[broker][connection]()

@@ -19,9 +19,9 @@ from config.core.clock import market_now, now
 from config.core.errors import MalformedResponse
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.caller import HttpCaller
-from greeks.domain import Contract, Snapshot
+from greeks.domain import Contract, Fetched, Snapshot
+from greeks.providers.decoding import BadRow, decode_rows, parse_date, parse_decimal, parse_text
 from portfolio.brokers.base import BrokerAdapter
-from portfolio.brokers.decoding import BadRow, decode_rows, parse_date, parse_decimal, parse_text
 from portfolio.brokers.registry import register_broker
 from portfolio.brokers.tastytrade_account import (
     decode_account,
@@ -55,7 +55,6 @@ from portfolio.domain import (
     BrokerExecution,
     BrokerOrder,
     BrokerPosition,
-    Fetched,
 )
 
 TRANSACTIONS_PER_PAGE: Final = 500

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from config.core.clock import market_now
 from config.core.errors import MalformedResponse
-from portfolio.brokers.decoding import (
+from greeks.providers.decoding import (
     BadRow,
     Row,
     parse_date,

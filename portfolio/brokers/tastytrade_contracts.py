@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.occ import OptionSymbol, OptionSymbolError, parse_occ
-from portfolio.brokers.decoding import BadRow, Row, parse_decimal, parse_text
+from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text
 from portfolio.domain import Side
 
 #: The key of Tastytrade's own symbol in ``Contract.aliases``, and the source of its numbers.

@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import ROUND_DOWN
 
 from greeks.domain import Contract, Greeks, Quote, Snapshot
-from portfolio.brokers.decoding import (
+from greeks.providers.decoding import (
     BadRow,
     Row,
     parse_decimal,

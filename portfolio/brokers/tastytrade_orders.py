@@ -19,7 +19,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
 from greeks.domain import Contract
-from portfolio.brokers.decoding import (
+from greeks.providers.decoding import (
     SMALLEST_STEP,
     BadRow,
     Row,

@@ -17,13 +17,12 @@ from typing import Any
 import structlog
 
 from config.core.errors import ProviderError
-from greeks.domain import Contract, Greeks, InstrumentKind, Quote, Right, Snapshot
+from greeks.domain import Contract, Greeks, InstrumentKind, Quote, RejectedRow, Right, Snapshot
+from greeks.providers.decoding import BadRow, storable
 from greeks.services.expiry import SessionCloses
 from greeks.services.instruments import instrument_key
 from greeks.services.model_greeks import model_greeks
 from portfolio.brokers.base import BrokerAdapter
-from portfolio.brokers.decoding import BadRow, storable
-from portfolio.domain import RejectedRow
 from portfolio.services.sync_checks import checked_amount, checked_time
 
 logger = structlog.get_logger(__name__)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from portfolio.brokers.decoding import storable
-from portfolio.domain import RejectedRow
+from greeks.domain import RejectedRow
+from greeks.providers.decoding import storable
 from portfolio.models import QuarantinedRow
 
 # A row is recognised again by these, whatever its prices are meanwhile.

@@ -14,21 +14,16 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from config.core.clock import market_now, now
-from greeks.services.instruments import contract_error, instrument_key
-from portfolio.brokers.decoding import (
+from greeks.domain import Fetched, RejectedRow
+from greeks.providers.decoding import (
     LARGEST_AMOUNT,
     SMALLEST_STEP,
     BadRow,
     parse_decimal,
     storable,
 )
-from portfolio.domain import (
-    AccountSummary,
-    BrokerOrder,
-    BrokerPosition,
-    Fetched,
-    RejectedRow,
-)
+from greeks.services.instruments import contract_error, instrument_key
+from portfolio.domain import AccountSummary, BrokerOrder, BrokerPosition
 
 Item = TypeVar("Item")
 

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from config.core.clock import market_now, now
 from config.core.errors import CircuitOpen, ForbiddenError, ProviderError, UnauthorisedError
-from greeks.domain import Contract, Quote
+from greeks.domain import Contract, Quote, RejectedRow
 from greeks.models import Instrument
 from greeks.services.expiry import known_closes
 from greeks.services.instruments import (
@@ -22,7 +22,7 @@ from greeks.services.instruments import (
 )
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.registry import open_adapter, registered_brokers
-from portfolio.domain import AccountSummary, Broker, BrokerOrder, BrokerPosition, RejectedRow
+from portfolio.domain import AccountSummary, Broker, BrokerOrder, BrokerPosition
 from portfolio.models import Account, SyncRun
 from portfolio.services.enrichment import MarketData, fetch_market_data, underlying_contracts
 from portfolio.services.history import session_dates_of

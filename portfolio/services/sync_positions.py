@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from greeks.domain import Greeks, InstrumentKind, Quote
 from greeks.models import ContractGreeks, Instrument
-from portfolio.brokers.decoding import storable
+from greeks.providers.decoding import storable
 from portfolio.domain import BrokerPosition
 from portfolio.services.position_row import PositionKey, PositionRow
 from portfolio.services.sync_checks import fitting_amount

@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from config.core.clock import now
+from greeks.domain import RejectedRow
+from greeks.providers.decoding import storable
 from greeks.services.instruments import instrument_key
-from portfolio.brokers.decoding import storable
-from portfolio.domain import AccountSummary, BrokerOrder, OrderLeg, RejectedRow
+from portfolio.domain import AccountSummary, BrokerOrder, OrderLeg
 from portfolio.models import Account, AccountStatus, FxRate, Order, SyncRun
 from portfolio.services.empty_book import EmptyBook
 from portfolio.services.empty_book_answers import EMPTY_ANSWER, EmptyAnswer, judge_empty_answer

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from config.core.clock import now
 from config.core.errors import MalformedResponse, PermanentError, RetryableError
 from greeks.domain import Contract, InstrumentKind, Right
-from portfolio.brokers.decoding import BadRow, decode_rows
+from greeks.providers.decoding import BadRow, decode_rows
 from portfolio.brokers.ibkr_portal_account import decode_position, decode_summary
 from portfolio.brokers.ibkr_portal_orders import decode_execution, decode_order
 from portfolio.brokers.ibkr_portal_snapshots import decode_snapshot

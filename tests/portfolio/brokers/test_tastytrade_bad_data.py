@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.core.errors import MalformedResponse
-from greeks.domain import Contract, InstrumentKind
+from greeks.domain import Contract, Fetched, InstrumentKind
 from portfolio.brokers.tastytrade import TastytradeAdapter
 from portfolio.brokers.tastytrade_contracts import tastytrade_symbol
-from portfolio.domain import Fetched, OrderStatus, Side
+from portfolio.domain import OrderStatus, Side
 from tests.portfolio.brokers.tastytrade_support import (
     answering,
     answering_text,

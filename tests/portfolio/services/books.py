@@ -9,7 +9,16 @@ from decimal import Decimal
 from typing import Any
 
 from config.core.clock import market_now
-from greeks.domain import Contract, Greeks, InstrumentKind, Quote, Right, Snapshot
+from greeks.domain import (
+    Contract,
+    Fetched,
+    Greeks,
+    InstrumentKind,
+    Quote,
+    RejectedRow,
+    Right,
+    Snapshot,
+)
 from portfolio.domain import (
     AccountSummary,
     Broker,
@@ -17,10 +26,8 @@ from portfolio.domain import (
     BrokerExecution,
     BrokerOrder,
     BrokerPosition,
-    Fetched,
     OrderLeg,
     OrderStatus,
-    RejectedRow,
     Side,
 )
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.core.errors import MalformedResponse
-from portfolio.brokers.decoding import (
+from greeks.providers.decoding import (
     BadRow,
     decode_rows,
     parse_date,

@@ -21,7 +21,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeVar, overload
 
 from config.core.errors import MalformedResponse
-from portfolio.domain import Fetched, RejectedRow
+from greeks.domain import Fetched, RejectedRow
 
 Item = TypeVar("Item")
 Row = Mapping[str, Any]
