@@ -133,6 +133,15 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DailyClose:
+    """The closing price of one session of a stock or index, adjusted for splits."""
+
+    symbol: str
+    session_date: date
+    close: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRow:
     """A row that failed validation at the boundary: kept with its reason, never dropped."""
 
@@ -145,10 +154,13 @@ class RejectedRow:
 class Fetched(Generic[Item]):
     """One complete answer: accepted items, rejected rows, and when and where it came from.
 
-    ``len(items) + len(rejected)`` equals the number of rows the provider sent.
+    ``len(items) + len(rejected)`` equals the number of rows the provider sent. Where an answer may
+    be given in part, ``left_out`` says of what: each subject that was not asked for to its end
+    (an underlying), and why in one line. Empty: nothing was left out.
     """
 
     items: tuple[Item, ...]
     rejected: tuple[RejectedRow, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
     source: str
     as_of: datetime
