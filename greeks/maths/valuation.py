@@ -81,7 +81,17 @@ class Legs:
             expected = (numbers[0].size, dividends.times.shape[-1])
             if dividends.times.shape != expected or dividends.amounts.shape != expected:
                 raise ValueError(f"dividends have to be of shape {expected}")
-        return cls(*numbers, dividends=dividends)
+        return cls(
+            spot=numbers[0],
+            strike=numbers[1],
+            years=numbers[2],
+            rate=numbers[3],
+            dividend_yield=numbers[4],
+            volatility=numbers[5],
+            is_call=numbers[6].astype(bool),
+            is_american=numbers[7].astype(bool),
+            dividends=dividends,
+        )
 
     def __len__(self) -> int:
         return self.spot.size
