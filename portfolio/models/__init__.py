@@ -1,11 +1,13 @@
 from portfolio.models.account import Account, AccountAccess, Portfolio
 from portfolio.models.account_history import AccountDay, AccountHistory
 from portfolio.models.account_status import AccountStatus
+from portfolio.models.beta import Beta, DailyClose
 from portfolio.models.fx_rate import FxRate
 from portfolio.models.order import Order
 from portfolio.models.position import Position
 from portfolio.models.quarantine import QuarantinedRow
 from portfolio.models.quote import PriceBar, Quote
+from portfolio.models.scenario import Scenario, ScenarioGrid
 from portfolio.models.sync_run import SyncRun
 
 __all__ = [
@@ -14,6 +16,8 @@ __all__ = [
     "AccountDay",
     "AccountHistory",
     "AccountStatus",
+    "Beta",
+    "DailyClose",
     "FxRate",
     "Order",
     "Portfolio",
@@ -21,5 +25,7 @@ __all__ = [
     "PriceBar",
     "QuarantinedRow",
     "Quote",
+    "Scenario",
+    "ScenarioGrid",
     "SyncRun",
 ]
