@@ -1,4 +1,4 @@
-"""Administration of instruments and of the exchange calendar."""
+"""Administration of instruments, dividends and the exchange calendar."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from config.core.admin import AnyModelAdmin, AnyTabularInline, ReadOnlyAdmin
 from greeks.exchanges import EXCHANGES
-from greeks.models import ContractGreeks, ExchangeSession, Instrument, InstrumentAlias
+from greeks.models import ContractGreeks, Dividend, ExchangeSession, Instrument, InstrumentAlias
 
 if TYPE_CHECKING:
     SessionModelForm = forms.ModelForm[ExchangeSession]
@@ -50,6 +50,18 @@ class ContractGreeksAdmin(ReadOnlyAdmin):
     list_filter = ("source",)
     list_select_related = ("instrument",)
     search_fields = ("instrument__symbol", "instrument__underlying")
+
+
+@admin.register(Dividend)
+class DividendAdmin(AnyModelAdmin):
+    """Cash dividends that option models read. A row can be entered by hand, as source “set”."""
+
+    list_display = ("underlying", "ex_date", "amount", "currency", "source", "as_of")
+    list_filter = ("source", "currency")
+    search_fields = ("underlying",)
+    date_hierarchy = "ex_date"
+    ordering = ("-ex_date", "underlying")
+    show_full_result_count = False
 
 
 class ExchangeSessionForm(SessionModelForm):

@@ -39,6 +39,22 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Dividend',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('underlying', models.CharField(max_length=32)),
+                ('ex_date', models.DateField(help_text='First day that trades without the dividend.')),
+                ('amount', config.core.fields.AmountField(decimal_places=8, help_text="Per share, in the currency of the underlying's options.", max_digits=20)),
+                ('currency', models.CharField(max_length=8)),
+                ('source', models.CharField(help_text='Who said so: a provider, or “set”.', max_length=24)),
+                ('as_of', models.DateTimeField(help_text='When it was known.')),
+            ],
+            options={
+                'ordering': ['underlying', 'ex_date'],
+                'constraints': [models.UniqueConstraint(fields=('underlying', 'ex_date'), name='dividend_unique_by_ex_date'), models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='dividend_amount_positive')],
+            },
+        ),
+        migrations.CreateModel(
             name='Instrument',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

@@ -1,0 +1,31 @@
+"""Which cash dividends are known to come. Public: the same for everyone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+
+from config.core.clock import market_now
+from greeks.models import Dividend
+
+#: An underlying's dividends as (ex-date, amount a share), earliest first.
+KnownDividends = Mapping[str, tuple[tuple[date, float], ...]]
+
+# Ex-dates are days of the exchange: no zone is further from UTC.
+_ZONES = timedelta(days=1)
+
+
+def known_dividends(underlyings: Iterable[str], *, until: date) -> KnownDividends:
+    """Dividends going ex from about now up to ``until`` (included), by underlying, in one query.
+
+    Underlyings without any are absent. The first may have gone ex a few hours ago: whoever prices
+    compares instants.
+    """
+    since = market_now().date() - _ZONES
+    found: dict[str, tuple[tuple[date, float], ...]] = {}
+    rows = Dividend.objects.filter(
+        underlying__in=sorted(set(underlyings)), ex_date__gte=since, ex_date__lte=until
+    ).order_by("underlying", "ex_date")
+    for underlying, ex_date, amount in rows.values_list("underlying", "ex_date", "amount"):
+        found[underlying] = (*found.get(underlying, ()), (ex_date, float(amount)))
+    return found
