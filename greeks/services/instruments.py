@@ -1,12 +1,11 @@
 """Canonical identity of instruments: one row per tradable contract, whatever a provider calls it.
 
-Two providers' descriptions of one contract meet in :func:`instrument_key`; each provider's own
-key is kept as an alias, so that a contract learned from one broker can be asked from another.
+Two providers' descriptions of one contract meet in ``greeks.identity.instrument_key``; each
+provider's own key is kept as an alias, so that what one broker taught can be asked of another.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -14,12 +13,12 @@ from decimal import Decimal
 import structlog
 
 from greeks.domain import Contract, InstrumentKind, Right
+from greeks.identity import instrument_key
 from greeks.models import Instrument, InstrumentAlias
 from greeks.services.expiry import SessionCloses, exercise_style, expiry_instant, known_closes
 
 logger = structlog.get_logger(__name__)
 
-_PUNCTUATION = re.compile(r"[^A-Z0-9]")
 _LONGEST = {"symbol": 64, "underlying": 32, "root": 32, "exchange": 32, "currency": 8}
 _LARGEST = Decimal(10) ** 12
 _LONGEST_KEY = 96
@@ -36,7 +35,7 @@ class AliasConflict:
 
 
 class ResolvedInstruments(dict[str, Instrument]):
-    """Instruments by :func:`instrument_key`, with the aliases that contradicted stored ones."""
+    """Instruments by ``instrument_key``, with the aliases that contradicted stored ones."""
 
     def __init__(
         self, instruments: Mapping[str, Instrument], conflicts: Sequence[AliasConflict] = ()
@@ -72,31 +71,8 @@ def contract_error(contract: Contract) -> str | None:
     return None
 
 
-def instrument_key(contract: Contract) -> str:
-    """The identity of a contract, the same for every provider.
-
-    ``kind:root:expiry:strike:right:multiplier:currency``, with the parts that the kind has, e.g.
-    ``option:SPXW:20260117:6000:C:100:USD`` or ``stock:BRKB:USD``. The root is the option's own
-    (``SPX`` and ``SPXW`` settle at different hours, ``AAPL1`` delivers something else); without
-    one it is the underlying's name. Punctuation is dropped, because vendors write ``BRK B``,
-    ``BRK.B`` and ``BRK/B``.
-    """
-    parts = [contract.kind.value, _plain(contract.root or contract.underlying)]
-    if contract.kind in (InstrumentKind.STOCK, InstrumentKind.INDEX, InstrumentKind.CURRENCY):
-        parts[1] = _plain(contract.symbol)
-    else:
-        parts.append(f"{contract.expiry:%Y%m%d}" if contract.expiry else "")
-    if contract.is_option:
-        parts.append(_number(contract.strike))
-        parts.append(contract.right.value if contract.right else "")
-    if contract.kind not in (InstrumentKind.STOCK, InstrumentKind.INDEX, InstrumentKind.CURRENCY):
-        parts.append(_number(contract.multiplier))
-    parts.append(contract.currency.upper())
-    return ":".join(parts)
-
-
 def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
-    """Find or create the instruments of many contracts; result by :func:`instrument_key`.
+    """Find or create the instruments of many contracts; result by ``instrument_key``.
 
     Two queries when all are known, however many; new ones are inserted in the largest batches
     that the database takes, and read back. Safe to run at the same time in several processes.
@@ -241,11 +217,3 @@ def _conflict(provider: str, alias: str, *, stored: str, claimed: str) -> AliasC
         "instrument_alias_conflict", provider=provider, alias=alias, stored=stored, claimed=claimed
     )
     return AliasConflict(provider=provider, key=alias, stored_instrument=stored, claimed_by=claimed)
-
-
-def _plain(name: str) -> str:
-    return _PUNCTUATION.sub("", name.upper()) or name
-
-
-def _number(value: Decimal | None) -> str:
-    return "" if value is None else f"{value.normalize():f}"

@@ -18,9 +18,9 @@ import structlog
 
 from config.core.errors import ProviderError
 from greeks.domain import Contract, Greeks, InstrumentKind, Quote, RejectedRow, Right, Snapshot
+from greeks.identity import instrument_key
 from greeks.providers.decoding import BadRow, storable
 from greeks.services.expiry import SessionCloses
-from greeks.services.instruments import instrument_key
 from greeks.services.model_greeks import model_greeks
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.services.sync_checks import checked_amount, checked_time

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from config.core.clock import market_now, now
 from greeks.domain import Fetched, RejectedRow
+from greeks.identity import instrument_key
 from greeks.providers.decoding import (
     LARGEST_AMOUNT,
     SMALLEST_STEP,
@@ -22,7 +23,7 @@ from greeks.providers.decoding import (
     parse_decimal,
     storable,
 )
-from greeks.services.instruments import contract_error, instrument_key
+from greeks.services.instruments import contract_error
 from portfolio.domain import AccountSummary, BrokerOrder, BrokerPosition
 
 Item = TypeVar("Item")

@@ -13,11 +13,11 @@ from django.conf import settings
 from config.core.clock import market_now, now
 from config.core.errors import CircuitOpen, ForbiddenError, ProviderError, UnauthorisedError
 from greeks.domain import Contract, Quote, RejectedRow
+from greeks.identity import instrument_key
 from greeks.models import Instrument
 from greeks.services.expiry import known_closes
 from greeks.services.instruments import (
     contracts_of,
-    instrument_key,
     resolve_instruments,
 )
 from portfolio.brokers.base import BrokerAdapter

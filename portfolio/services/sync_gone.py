@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from greeks.domain import RejectedRow
+from greeks.identity import instrument_key
 from greeks.models import Instrument, InstrumentAlias
-from greeks.services.instruments import instrument_key
 from portfolio.models import Order, Position
 from portfolio.services.position_row import PositionRow
 from portfolio.services.quarantine import IDENTITY_FIELDS, identities_named

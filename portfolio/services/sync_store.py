@@ -10,8 +10,8 @@ from typing import Any
 
 from config.core.clock import now
 from greeks.domain import RejectedRow
+from greeks.identity import instrument_key
 from greeks.providers.decoding import storable
-from greeks.services.instruments import instrument_key
 from portfolio.domain import AccountSummary, BrokerOrder, OrderLeg
 from portfolio.models import Account, AccountStatus, FxRate, Order, SyncRun
 from portfolio.services.empty_book import EmptyBook

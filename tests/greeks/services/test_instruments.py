@@ -11,11 +11,11 @@ import pytest
 from django.db import connections
 
 from greeks.domain import Contract, InstrumentKind, Right
+from greeks.identity import instrument_key
 from greeks.models import ExchangeSession, Instrument, InstrumentAlias
 from greeks.services.instruments import (
     contract_error,
     contracts_of,
-    instrument_key,
     resolve_instruments,
 )
 from greeks.services.sessions import seed_exchange_sessions

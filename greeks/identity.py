@@ -1,0 +1,41 @@
+"""The identity of a contract: one text for all providers. Pure, so that adapters may use it."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+
+from greeks.domain import Contract, InstrumentKind
+
+_PUNCTUATION = re.compile(r"[^A-Z0-9]")
+
+
+def instrument_key(contract: Contract) -> str:
+    """The identity of a contract, the same for every provider.
+
+    ``kind:root:expiry:strike:right:multiplier:currency``, with the parts that the kind has, e.g.
+    ``option:SPXW:20260117:6000:C:100:USD`` or ``stock:BRKB:USD``. The root is the option's own
+    (``SPX`` and ``SPXW`` settle at different hours, ``AAPL1`` delivers something else); without
+    one it is the underlying's name. Punctuation is dropped, because vendors write ``BRK B``,
+    ``BRK.B`` and ``BRK/B``.
+    """
+    parts = [contract.kind.value, _plain(contract.root or contract.underlying)]
+    if contract.kind in (InstrumentKind.STOCK, InstrumentKind.INDEX, InstrumentKind.CURRENCY):
+        parts[1] = _plain(contract.symbol)
+    else:
+        parts.append(f"{contract.expiry:%Y%m%d}" if contract.expiry else "")
+    if contract.is_option:
+        parts.append(_number(contract.strike))
+        parts.append(contract.right.value if contract.right else "")
+    if contract.kind not in (InstrumentKind.STOCK, InstrumentKind.INDEX, InstrumentKind.CURRENCY):
+        parts.append(_number(contract.multiplier))
+    parts.append(contract.currency.upper())
+    return ":".join(parts)
+
+
+def _plain(name: str) -> str:
+    return _PUNCTUATION.sub("", name.upper()) or name
+
+
+def _number(value: Decimal | None) -> str:
+    return "" if value is None else f"{value.normalize():f}"
