@@ -147,6 +147,7 @@ class TotalsSerializer(serializers.Serializer[Any]):
     legs_without_greeks = serializers.IntegerField()
     legs_without_daily_change = serializers.IntegerField()
     legs_without_dollar_delta = serializers.IntegerField()
+    legs_without_beta = serializers.IntegerField()
     unconverted = serializers.ListField(child=serializers.CharField())
     by_currency = CurrencyGroupSerializer(many=True)
     by_underlying = UnderlyingGroupSerializer(many=True)

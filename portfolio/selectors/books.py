@@ -16,7 +16,9 @@ from django.db.models import Q
 from auth_tokens.time_zones import time_zone_of
 from config.core.clock import market_now
 from portfolio.models import Account, FxRate, Position
-from portfolio.services.risk import OPTION_KINDS, Leg, Money, book_totals
+from portfolio.selectors.betas import stored_weights
+from portfolio.services.risk import book_totals
+from portfolio.services.risk_rows import OPTION_KINDS, Leg, Money
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -118,7 +120,8 @@ def _versions(accounts: Sequence[Account]) -> tuple[tuple[str, int], ...]:
 def read_book(accounts: Sequence[Account]) -> Book:
     """Read the book of the accounts (already authorised) and sum it up.
 
-    One query, and a second one where the book has another currency than its accounts.
+    A query for the positions and two for betas and the benchmark's price; one more where the book
+    has another currency than its accounts, and where the benchmark has no quote.
     """
     rows = list(
         Position.objects.filter(account__in=[account.account_id for account in accounts])
@@ -135,11 +138,13 @@ def read_book(accounts: Sequence[Account]) -> Book:
         positions.append(position_row(values, today=today))
         legs.append(_leg(values, today=today))
     currency = totals_currency(accounts)
+    rates = _rates(currency, legs, accounts)
     totals = book_totals(
         legs=legs,
         accounts=[_money(account) for account in accounts],
         currency=currency,
-        rates=_rates(currency, legs, accounts),
+        rates=rates,
+        weights=stored_weights(legs, currency=currency, rates=rates),
     )
     return Book(
         positions=positions,

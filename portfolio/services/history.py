@@ -20,7 +20,8 @@ from greeks.models import ContractGreekHistory
 from greeks.selectors.sessions import session_dates
 from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus, PriceBar
 from portfolio.services.position_row import PositionRow
-from portfolio.services.risk import Leg, Money, book_totals
+from portfolio.services.risk import book_totals
+from portfolio.services.risk_rows import Leg, Money
 from portfolio.services.sync_rows import upsert
 
 _GREEKS = ("delta", "gamma", "theta", "vega", "implied_volatility")

@@ -194,7 +194,7 @@ def test_cold_read_does_not_ask_once_a_position(
     account = synced_account(trader)
     for _ in range(30):
         PositionFactory(account=account)
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(8):
         body = read(signed_in, f"{FAST}?refresh_greeks_async=false")
     assert len(body["positions"]) == 31
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portfolio.services.risk import Leg, Money, book_totals
+from portfolio.services.risk import book_totals
+from portfolio.services.risk_rows import Leg, Money
 
 
 def leg(**values: object) -> Leg:

@@ -1,0 +1,218 @@
+"""The columns that risk is summed from: one number a leg, signed, × quantity × multiplier.
+
+Units: delta and gamma in units of the underlying (shares); market value, dollar delta, dollar gamma
+(change of the dollar delta when the underlying moves 1 %), theta (per calendar day) and vega (per
+volatility point) in money; beta-weighted delta in shares of the benchmark. Missing is NaN here and
+``None`` in a total: it is counted and left out, never taken as zero.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greeks.domain import InstrumentKind
+
+FloatArray = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+OPTION_KINDS = frozenset({InstrumentKind.OPTION.value, InstrumentKind.FUTURE_OPTION.value})
+# Delta of a linear instrument is one by definition, its other Greeks are nought.
+LINEAR_KINDS = frozenset(
+    {
+        InstrumentKind.STOCK.value,
+        InstrumentKind.INDEX.value,
+        InstrumentKind.FUTURE.value,
+        InstrumentKind.CURRENCY.value,
+    }
+)
+MONEY_COLUMNS = (
+    "market_value", "unrealized_pnl", "daily_change", "dollar_delta", "dollar_gamma", "theta",
+    "vega",
+)  # fmt: skip
+UNIT_COLUMNS = ("delta", "gamma")
+#: What every row of the risk report sums.
+ROW_COLUMNS = (
+    "market_value", "delta", "dollar_delta", "beta_weighted_delta", "gamma", "dollar_gamma",
+    "theta", "vega",
+)  # fmt: skip
+_GREEKS = ("delta", "gamma", "theta", "vega")
+_FUTURES_MONTH = re.compile(r"(/[A-Z0-9]+?)[FGHJKMNQUVXZ]\d{1,2}")
+
+
+class Leg(NamedTuple):
+    """What the totals need of one position. Greeks are per unit of the underlying, float64."""
+
+    underlying: str
+    instrument_type: str
+    expiry: date | None
+    dte: int | None
+    currency: str
+    quantity: float
+    multiplier: float
+    price: float | None
+    market_value: float | None
+    unrealized_pnl: float | None
+    daily_change: float | None
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    underlying_price: float | None
+
+
+class Money(NamedTuple):
+    """What the totals need of one account's summary."""
+
+    currency: str
+    net_liquidation: Decimal | None
+    maint_margin: Decimal | None
+
+
+class BetaWeights(NamedTuple):
+    """A benchmark with its price in the totals' currency, and the betas to it by underlying."""
+
+    benchmark: str
+    price: float | None
+    betas: Mapping[str, float]
+
+    def beta(self, underlying: str) -> float | None:
+        """The underlying's beta; a future's month has that of its product; the benchmark's is 1."""
+        name = history_symbol(underlying)
+        if name == self.benchmark:
+            return 1.0
+        return self.betas.get(name)
+
+
+NO_WEIGHTS = BetaWeights("", None, {})
+
+
+def history_symbol(underlying: str) -> str:
+    """Under which name an underlying's closes and beta are kept: ``/ESZ6`` is ``/ES``."""
+    month = _FUTURES_MONTH.fullmatch(underlying)
+    return month[1] if month else underlying
+
+
+def column(values: Iterable[float | None]) -> FloatArray:
+    """The numbers as float64, NaN where one is missing."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def leg_columns(
+    legs: Sequence[Leg], *, spots: Mapping[str, float] | None = None
+) -> dict[str, FloatArray]:
+    """The legs' numbers in their own currencies. ``spots`` help where no leg knows the price."""
+    size = column(leg.quantity * leg.multiplier for leg in legs)
+    linear = np.array([leg.instrument_type in LINEAR_KINDS for leg in legs], dtype=bool)
+
+    def greek(name: str, linear_value: float) -> FloatArray:
+        raw = column(getattr(leg, name) for leg in legs)
+        return np.where(linear, linear_value, raw) * size
+
+    spot = leg_spots(legs, spots=spots)
+    delta, gamma = greek("delta", 1.0), greek("gamma", 0.0)
+    return {
+        "market_value": column(leg.market_value for leg in legs),
+        "unrealized_pnl": column(leg.unrealized_pnl for leg in legs),
+        "daily_change": column(leg.daily_change for leg in legs),
+        "delta": delta,
+        "dollar_delta": delta * spot,
+        "gamma": gamma,
+        # Nothing bends where nothing is curved, whether or not the price is known.
+        "dollar_gamma": np.where(linear, 0.0, gamma * spot * spot / 100.0),
+        "theta": greek("theta", 0.0),
+        "vega": greek("vega", 0.0),
+    }
+
+
+def leg_spots(legs: Sequence[Leg], *, spots: Mapping[str, float] | None = None) -> FloatArray:
+    """The price that each leg's Greeks refer to: its own, the one with its Greeks, a sibling's."""
+    known = dict(spots or {}) | underlying_prices(legs)
+    return column(
+        leg.price
+        if leg.instrument_type in LINEAR_KINDS
+        else (
+            leg.underlying_price if leg.underlying_price is not None else known.get(leg.underlying)
+        )
+        for leg in legs
+    )
+
+
+def underlying_prices(legs: Sequence[Leg]) -> dict[str, float]:
+    """The underlying's price as any leg of it knows it; the underlying itself knows best."""
+    known = {leg.underlying: leg.underlying_price for leg in legs if leg.underlying_price}
+    known |= {
+        leg.underlying: leg.price
+        for leg in legs
+        if leg.instrument_type == InstrumentKind.STOCK.value and leg.price
+    }
+    return {name: price for name, price in known.items() if price is not None}
+
+
+def convert(
+    columns: Mapping[str, FloatArray],
+    legs: Sequence[Leg],
+    *,
+    currency: str,
+    rates: Mapping[str, float],
+    weights: BetaWeights = NO_WEIGHTS,
+) -> dict[str, FloatArray]:
+    """The columns in ``currency`` (NaN without a rate), with betas and beta-weighted deltas."""
+    known = {currency: 1.0} | dict(rates)
+    scale = column(known.get(leg.currency) for leg in legs)
+    betas = {name: weights.beta(name) for name in {leg.underlying for leg in legs}}
+    beta = column(betas[leg.underlying] for leg in legs)
+    price = weights.price if weights.price else np.nan
+    converted = {name: columns[name] * scale for name in MONEY_COLUMNS}
+    return converted | {
+        "delta": columns["delta"],
+        "gamma": columns["gamma"],
+        "beta": beta,
+        "beta_weighted_delta": converted["dollar_delta"] * beta / price,
+    }
+
+
+def without_greeks(legs: Sequence[Leg], columns: Mapping[str, FloatArray]) -> Mask:
+    """The options that lack any of the four Greeks."""
+    options = np.array([leg.instrument_type in OPTION_KINDS for leg in legs], dtype=bool)
+    missing: Mask = np.any([np.isnan(columns[name]) for name in _GREEKS], axis=0)
+    return options & missing
+
+
+def total(values: FloatArray) -> float | None:
+    """The sum of what is known; 0 for no legs at all, ``None`` when every leg is missing."""
+    known = values[~np.isnan(values)]
+    if known.size == 0:
+        return 0.0 if values.size == 0 else None
+    return float(known.sum())
+
+
+def ratio(part: float | Decimal | None, whole: float | Decimal | None) -> float | None:
+    """``None`` where either is missing or the whole is nought."""
+    if part is None or whole is None or whole == 0:
+        return None
+    return float(part) / float(whole)
+
+
+def sum_accounts(
+    accounts: Sequence[Money], field: str, *, currency: str, rates: Mapping[str, float]
+) -> Decimal | None:
+    """The sum over accounts; ``None`` when any account lacks it: a part is not the whole."""
+    found = Decimal(0)
+    for account in accounts:
+        value: Decimal | None = getattr(account, field)
+        if value is None:
+            return None
+        if account.currency != currency:
+            rate = rates.get(account.currency)
+            if rate is None:
+                return None
+            value = (value * Decimal(repr(rate))).quantize(Decimal("0.01"))
+        found += value
+    return found if accounts else None
