@@ -155,6 +155,12 @@ def parse_epoch(value: object, field: str) -> datetime | None:
     return _from_seconds(float(number) / (1000 if number > 10**11 else 1), value, field)
 
 
+def parse_nanoseconds(value: object, field: str) -> datetime | None:
+    """A time in nanoseconds since 1970, aware, UTC; 0 is missing."""
+    number = _number(value, field)
+    return None if not number else _from_seconds(float(number) / 1e9, value, field)
+
+
 def _from_seconds(seconds: float, value: object, field: str) -> datetime:
     # 1990 … 2200: outside, the unit was mistaken or the value is damaged.
     if not 631_152_000 <= seconds < 7_258_118_400:

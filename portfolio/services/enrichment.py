@@ -22,6 +22,7 @@ from greeks.identity import instrument_key
 from greeks.providers.decoding import BadRow, storable
 from greeks.services.expiry import SessionCloses
 from greeks.services.model_greeks import model_greeks
+from greeks.underlyings import is_index
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.services.sync_checks import checked_amount, checked_time
 
@@ -34,14 +35,6 @@ _GREEK_NAMES = ("delta", "gamma", "theta", "vega")
 _ROUNDING = 1e-3
 _LARGEST_GREEK = 1e9
 _LARGEST_VOLATILITY = 100.0
-
-# Underlyings that are an index: there is no stock of that name to ask for.
-INDEX_SYMBOLS = frozenset(
-    {
-        "SPX", "XSP", "NDX", "XND", "RUT", "MRUT", "VIX", "DJX", "OEX", "XEO", "MXEA", "MXEF",
-        "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX", "BANKEX",
-    }
-)  # fmt: skip
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,9 +63,8 @@ def underlying_contracts(contracts: Iterable[Contract]) -> list[Contract]:
     for contract in contracts:
         if contract.kind is not InstrumentKind.OPTION or contract.underlying in found:
             continue
-        index = contract.underlying.upper() in INDEX_SYMBOLS
         found[contract.underlying] = Contract(
-            kind=InstrumentKind.INDEX if index else InstrumentKind.STOCK,
+            kind=InstrumentKind.INDEX if is_index(contract.underlying) else InstrumentKind.STOCK,
             symbol=contract.underlying,
             underlying=contract.underlying,
             multiplier=Decimal(1),

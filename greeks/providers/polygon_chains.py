@@ -1,0 +1,156 @@
+"""Which calls read the held options of an underlying: boxes of expiries and strikes, and pages.
+
+The vendor answers a chain at most 250 rows a page and counts calls by the minute. So one call asks
+for the box that holds all that is held of an underlying. Where that box turns out to be wide (a leg
+of this week and one of next year), the rest is asked for expiry by expiry, if that is fewer calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from config.core.errors import MalformedResponse
+from greeks.domain import Contract
+from greeks.occ import OptionSymbolError
+from greeks.providers.polygon_tickers import (
+    SOURCE,
+    option_ticker,
+    parse_option_ticker,
+    underlying_ticker,
+)
+
+SNAPSHOT_PATH: Final = "/v3/snapshot/options/"
+ROWS_PER_PAGE: Final = 250
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What is asked for of one underlying, by the vendor's ticker."""
+
+    underlying: str
+    wanted: Mapping[str, Contract]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Expiries and strikes from … to, both included."""
+
+    underlying: str
+    first: date
+    last: date
+    lowest: Decimal
+    highest: Decimal
+
+    @classmethod
+    def around(cls, underlying: str, contracts: Iterable[Contract]) -> Box:
+        places = [_place(contract) for contract in contracts]
+        expiries, strikes = zip(*places, strict=True)
+        return cls(underlying, min(expiries), max(expiries), min(strikes), max(strikes))
+
+    @property
+    def name(self) -> str:
+        return f"{self.underlying} {self.first}..{self.last}"
+
+    @property
+    def path(self) -> str:
+        return SNAPSHOT_PATH + quote(underlying_ticker(self.underlying), safe=":.")
+
+    @property
+    def parameters(self) -> dict[str, str | int]:
+        return {
+            "expiration_date.gte": self.first.isoformat(),
+            "expiration_date.lte": self.last.isoformat(),
+            "strike_price.gte": f"{self.lowest:f}",
+            "strike_price.lte": f"{self.highest:f}",
+            "sort": "expiration_date",
+            "order": "asc",
+            "limit": ROWS_PER_PAGE,
+        }
+
+    def holds(self, contract: Contract) -> bool:
+        expiry, strike = _place(contract)
+        return self.first <= expiry <= self.last and self.lowest <= strike <= self.highest
+
+    def narrowed(self, remaining: Sequence[Contract], *, reached: date | None) -> list[Box]:
+        """One box for each expiry that is still missing, if that is fewer calls than pages.
+
+        ``reached`` is the last expiry of the first page, from which the pages are estimated.
+        """
+        by_expiry: dict[date, list[Contract]] = {}
+        for contract in remaining:
+            by_expiry.setdefault(_place(contract)[0], []).append(contract)
+        if reached is None or self.first == self.last:
+            return []
+        pages_left = (self.last - reached).days / ((reached - self.first).days + 1)
+        if len(by_expiry) >= pages_left:
+            return []
+        return [Box.around(self.underlying, by_expiry[expiry]) for expiry in sorted(by_expiry)]
+
+
+def chains_of(contracts: Iterable[Contract]) -> list[Chain]:
+    """The options that the vendor covers, by underlying, in the order of their first."""
+    found: dict[str, dict[str, Contract]] = {}
+    for contract in contracts:
+        ticker = option_ticker(contract)
+        if ticker is not None:
+            found.setdefault(contract.underlying, {}).setdefault(ticker, contract)
+    return [Chain(underlying, wanted) for underlying, wanted in found.items()]
+
+
+def ticker_of(row: object) -> str | None:
+    """The option's ticker in a row, under the OCC's root; ``None`` where it is not readable."""
+    details = row.get("details") if isinstance(row, Mapping) else None
+    ticker = details.get("ticker") if isinstance(details, Mapping) else None
+    try:
+        return f"O:{parse_option_ticker(ticker).standard.compact}"
+    except OptionSymbolError:
+        return None
+
+
+def expiry_of(row: object) -> date | None:
+    ticker = ticker_of(row)
+    return None if ticker is None else parse_option_ticker(ticker).expiry
+
+
+def results_of(answer: object, *, what: str) -> list[Any]:
+    """The rows of an answer. Raises MalformedResponse when it is none of the vendor's."""
+    if isinstance(answer, Mapping):
+        rows = answer.get("results")
+        if isinstance(rows, list):
+            return rows
+        # Of what it does not know the vendor sends no results at all.
+        if rows is None and answer.get("status") in ("OK", "DELAYED"):
+            return []
+    raise MalformedResponse(f"{what}: the answer holds no list of results", provider=SOURCE)
+
+
+def next_page(answer: Mapping[str, Any], *, within: str) -> tuple[str, dict[str, str]] | None:
+    """Path and parameters of the following page; ``None`` after the last.
+
+    Of ``next_url`` only path and query count: whatever host it names, the key is sent to the host
+    of the settings. Raises MalformedResponse for a path outside ``within``.
+    """
+    following = answer.get("next_url")
+    if not following:
+        return None
+    try:
+        parts = urlsplit(following) if isinstance(following, str) else None
+        parameters = dict(parse_qsl(parts.query)) if parts else {}
+    except ValueError:
+        parts = None
+    if parts is None or not parts.path.startswith(within) or ".." in parts.path:
+        raise MalformedResponse("next_url: the address is not readable", provider=SOURCE)
+    # The vendor takes the key as a parameter too; ours goes into the header.
+    parameters.pop("apiKey", None)
+    return parts.path, parameters
+
+
+def _place(contract: Contract) -> tuple[date, Decimal]:
+    if contract.expiry is None or contract.strike is None:
+        raise ValueError(f"{contract.symbol} is not an option")
+    return contract.expiry, contract.strike

@@ -1,0 +1,156 @@
+"""The latest streamed quote and Greeks of each contract, shared by all processes through Redis.
+
+Latest only: a value replaces the one before it, nothing is queued, and what nobody renews is gone
+after a quarter of an hour. So the store holds at most one small hash for each contract that is
+streamed, and losing it loses nothing that the next second does not bring again. The book itself
+is in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+import msgspec
+import structlog
+from redis.exceptions import RedisError
+
+from config.core.clock import now
+from config.core.redis_client import key, redis_client
+from greeks.domain import Contract, Greeks, Quote, Snapshot
+from greeks.identity import instrument_key
+
+logger = structlog.get_logger(__name__)
+Item = TypeVar("Item")
+
+#: Seconds after which a value that was not renewed is dropped.
+KEPT_SECONDS: Final = 900
+#: Snapshots of one call that are stored; a stream holds fewer contracts than that.
+LARGEST_BATCH: Final = 5000
+# Contracts of one round trip to Redis: bounded in size, so that no other command waits for long.
+_A_ROUND_TRIP: Final = 500
+_FIELDS: Final = ("quote", "greeks")
+
+
+class _StoredQuote(msgspec.Struct, frozen=True, array_like=True):
+    stored_at: float
+    as_of: datetime
+    bid: Decimal | None
+    ask: Decimal | None
+    last: Decimal | None
+    mark: Decimal | None
+    opening_price: Decimal | None
+    previous_close: Decimal | None
+    volume: int | None
+    open_interest: int | None
+
+
+class _StoredGreeks(msgspec.Struct, frozen=True, array_like=True):
+    stored_at: float
+    as_of: datetime
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    implied_volatility: float | None
+    underlying_price: float | None
+
+
+_QUOTE_NAMES = _StoredQuote.__struct_fields__[1:]
+_GREEK_NAMES = _StoredGreeks.__struct_fields__[1:]
+_encode = msgspec.json.Encoder().encode
+_decode_quote = msgspec.json.Decoder(_StoredQuote).decode
+_decode_greeks = msgspec.json.Decoder(_StoredGreeks).decode
+
+
+def store_streamed(source: str, snapshots: Iterable[Snapshot]) -> int:
+    """Replace the latest values of the snapshots' contracts; how many contracts were stored.
+
+    ``source`` names the stream (``tastytrade``, ``ibkr``). A snapshot without a quote, or without
+    Greeks, leaves the other part as it is. Without Redis nothing is stored, and 0 returned.
+    """
+    stored_at = now().timestamp()
+    stored = 0
+    remaining = islice(snapshots, LARGEST_BATCH)
+    try:
+        for part in _parts(remaining):
+            pipeline = redis_client().pipeline(transaction=False)
+            for snapshot in part:
+                if fields := _fields_of(snapshot, stored_at):
+                    name = _key(source, snapshot.contract)
+                    pipeline.hset(name, mapping=fields)
+                    pipeline.expire(name, KEPT_SECONDS)
+                    stored += 1
+            pipeline.execute()
+    except RedisError as error:
+        logger.info("streamed_values_lost", source=source, reason=type(error).__name__)
+        return 0
+    return stored
+
+
+def read_streamed(
+    source: str, contracts: Sequence[Contract], *, newest_seconds: float
+) -> list[Snapshot]:
+    """Snapshots of those contracts whose values were stored within the last ``newest_seconds``.
+
+    Age is counted from when the stream heard of the value, on the wall clock; ``as_of`` stays
+    what the provider said. An older quote or older Greeks are absent (``None``) from the snapshot,
+    a contract with neither from the answer, as is everything while Redis is away.
+    """
+    oldest = now().timestamp() - newest_seconds
+    found = []
+    try:
+        for part in _parts(contracts):
+            pipeline = redis_client().pipeline(transaction=False)
+            for contract in part:
+                pipeline.hmget(_key(source, contract), _FIELDS)
+            for contract, (quote, greeks) in zip(part, pipeline.execute(), strict=True):
+                snapshot = _snapshot(source, contract, quote, greeks, oldest)
+                if snapshot is not None:
+                    found.append(snapshot)
+    except RedisError as error:
+        logger.info("streamed_values_unread", source=source, reason=type(error).__name__)
+        return []
+    return found
+
+
+def _fields_of(snapshot: Snapshot, stored_at: float) -> dict[str, bytes]:
+    fields = {}
+    if snapshot.quote is not None:
+        values = [getattr(snapshot.quote, name) for name in _QUOTE_NAMES]
+        fields["quote"] = _encode(_StoredQuote(stored_at, *values))
+    if snapshot.greeks is not None:
+        values = [getattr(snapshot.greeks, name) for name in _GREEK_NAMES]
+        fields["greeks"] = _encode(_StoredGreeks(stored_at, *values))
+    return fields
+
+
+def _snapshot(
+    source: str, contract: Contract, quote_text: Any, greeks_text: Any, oldest: float
+) -> Snapshot | None:
+    quote, greeks = None, None
+    try:
+        if quote_text is not None and (q := _decode_quote(quote_text)).stored_at >= oldest:
+            values = {name: getattr(q, name) for name in _QUOTE_NAMES}
+            quote = Quote(contract=contract, source=source, **values)
+        if greeks_text is not None and (g := _decode_greeks(greeks_text)).stored_at >= oldest:
+            greeks = Greeks(source=source, **{name: getattr(g, name) for name in _GREEK_NAMES})
+    except msgspec.MsgspecError:
+        # Another version of the desk wrote it; its next value will be readable.
+        logger.info("streamed_value_unreadable", source=source, symbol=contract.symbol)
+    if quote is None and greeks is None:
+        return None
+    return Snapshot(contract=contract, quote=quote, greeks=greeks)
+
+
+def _parts(items: Iterable[Item]) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while part := list(islice(iterator, _A_ROUND_TRIP)):
+        yield part
+
+
+def _key(source: str, contract: Contract) -> str:
+    return key("streamed", source, instrument_key(contract))

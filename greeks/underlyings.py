@@ -1,0 +1,14 @@
+"""Which underlyings are indices: there is no stock of that name to ask a vendor for."""
+
+from __future__ import annotations
+
+INDEX_SYMBOLS = frozenset(
+    {
+        "SPX", "XSP", "NDX", "XND", "RUT", "MRUT", "VIX", "DJX", "OEX", "XEO", "MXEA", "MXEF",
+        "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX", "BANKEX",
+    }
+)  # fmt: skip
+
+
+def is_index(symbol: str) -> bool:
+    return symbol.upper() in INDEX_SYMBOLS
