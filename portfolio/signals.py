@@ -6,3 +6,5 @@ from django.dispatch import Signal
 sync_requested = Signal()
 #: Sent with ``account_ids`` (a list of text): Greeks are to be refreshed in the background.
 greeks_refresh_requested = Signal()
+#: Sent with ``account_ids`` and ``countdown`` (seconds): streamed values of theirs have moved.
+streamed_refresh_requested = Signal()

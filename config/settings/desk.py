@@ -19,6 +19,8 @@ GREEKS_MINIMUM_AGE_SECONDS = env.int(
 )
 # Greeks refreshes that all processes together may start in a minute.
 GREEKS_CALLS_PER_MINUTE = env.int("GREEKS_CALLS_PER_MINUTE", default=30)
+# Streamed values reach the book of an account at most this often; they cost no call.
+STREAM_REFRESH_SECONDS = env.float("STREAM_REFRESH_SECONDS", default=5.0)
 # Annual, continuously compounded: the model's discount rate where nothing better is known.
 RISK_FREE_RATE = env.float("RISK_FREE_RATE", default=0.04)
 # A stored price of an underlying older than this, in session, is not computed with. Delayed quotes

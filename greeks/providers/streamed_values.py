@@ -117,8 +117,8 @@ def read_streamed(
     return found
 
 
-def _fields_of(snapshot: Snapshot, stored_at: float) -> dict[str, bytes]:
-    fields = {}
+def _fields_of(snapshot: Snapshot, stored_at: float) -> dict[Any, Any]:
+    fields: dict[Any, Any] = {}
     if snapshot.quote is not None:
         values = [getattr(snapshot.quote, name) for name in _QUOTE_NAMES]
         fields["quote"] = _encode(_StoredQuote(stored_at, *values))
