@@ -15,6 +15,7 @@ from config.core.tasks import desk_task
 from portfolio.models import SyncRun
 from portfolio.services.refresh import REFRESH_DEADLINE_SECONDS, refresh_greeks
 from portfolio.services.retention import SECONDS, delete_expired
+from portfolio.services.streamed_refresh import refresh_streamed
 from portfolio.services.sync import sync_account
 from portfolio.services.sync_requests import (
     LOCK_SECONDS,
@@ -22,12 +23,18 @@ from portfolio.services.sync_requests import (
     claim_due_accounts,
     close_abandoned_runs,
 )
-from portfolio.signals import greeks_refresh_requested, sync_requested
+from portfolio.signals import (
+    greeks_refresh_requested,
+    streamed_refresh_requested,
+    sync_requested,
+)
 
 logger = structlog.get_logger(__name__)
 
 # A sync of the clock that waited this long is overtaken by the next slot's.
 _SLOT_EXPIRES_SECONDS = 30
+# A revaluation by streamed values that waited this long is overtaken by the next.
+_STREAMED_SECONDS = 10
 # Someone waits for a queued run: it is tried again this soon while another sync is at work.
 _HELD_AGAIN_SECONDS = 2
 
@@ -83,6 +90,12 @@ def refresh_greeks_task(account_id: str) -> None:
         logger.info("greeks_refresh_put_off", account_id=account_id, retry_after=error.retry_after)
 
 
+@desk_task("portfolio.refresh_streamed", subject="streamed.{account_id}", seconds=_STREAMED_SECONDS)
+def refresh_streamed_task(account_id: str) -> None:
+    """Revalue one account by streamed values."""
+    refresh_streamed(account_id=account_id)
+
+
 @desk_task("portfolio.delete_expired", subject="portfolio.retention", seconds=2 * SECONDS)
 def delete_expired_task() -> None:
     """Delete what was kept for long enough."""
@@ -103,6 +116,17 @@ def enqueue_sync(run_id: str, account_id: str, **_: Any) -> None:
 def enqueue_refresh(account_ids: list[str], **_: Any) -> None:
     for account_id in account_ids:
         _enqueue(refresh_greeks_task, {"account_id": account_id}, expires=REFRESH_DEADLINE_SECONDS)
+
+
+@receiver(streamed_refresh_requested)
+def enqueue_streamed_refresh(account_ids: list[str], countdown: float, **_: Any) -> None:
+    for account_id in account_ids:
+        _enqueue(
+            refresh_streamed_task,
+            {"account_id": account_id},
+            expires=countdown + _STREAMED_SECONDS,
+            countdown=countdown,
+        )
 
 
 def _enqueue(
