@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from config.core.sandbox.registry import register_sandbox_market
+from config.core.sandbox.registry import register_sandbox_market, register_sandbox_server
 
 
 class GreeksConfig(AppConfig):
@@ -12,5 +12,7 @@ class GreeksConfig(AppConfig):
 
     def ready(self) -> None:
         from greeks import receivers  # noqa: F401
+        from greeks.providers import polygon_health  # noqa: F401
 
         register_sandbox_market("greeks.sandbox.market.Market")
+        register_sandbox_server("polygon", "greeks.sandbox.polygon.build_server")

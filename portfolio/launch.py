@@ -30,6 +30,9 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
             "TASTYTRADE_URL": f"{sandbox_url}/tastytrade",
             "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",  # pragma: allowlist secret
             "TASTYTRADE_REFRESH_TOKEN": "simulated-refresh-token",
+            "POLYGON_URL": f"{sandbox_url}/polygon",
+            "POLYGON_API_KEY": "simulated-polygon-key",  # pragma: allowlist secret
+            "POLYGON_CALLS_PER_MINUTE": "60",
         }
     )
 

@@ -19,7 +19,13 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from config.core.clock import now
-from config.core.errors import ForbiddenError, MalformedResponse, PermanentError, ProviderError
+from config.core.errors import (
+    ForbiddenError,
+    MalformedResponse,
+    PermanentError,
+    ProviderError,
+    UnauthorisedError,
+)
 from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller
 from config.core.http.pause import SharedPause
@@ -48,7 +54,19 @@ MAXIMUM_PAGES: Final = 100
 _BARS_PER_PAGE: Final = 50_000
 #: What the plan does not include is not asked for again for this long.
 _REFUSED_SECONDS: Final = 3600.0
+#: A refused key is tried again this often: somebody has to renew it.
+_KEY_REFUSED_SECONDS: Final = 300.0
 _ASKED_SECONDS: Final = 3600
+
+
+def server_name(base_url: str) -> str:
+    """What calls, budget and breaker are counted under: a sandbox starts with a clean slate."""
+    return f"{SOURCE}@{urlsplit(base_url).netloc}"
+
+
+def refused_key_pause(server: str) -> SharedPause:
+    """Runs after the key was refused: nobody tries it again and again."""
+    return SharedPause(f"{server}.key")
 
 
 class PolygonProvider:
@@ -71,9 +89,9 @@ class PolygonProvider:
     ) -> None:
         self.calls = 0
         self._api_key = api_key
-        server = f"{SOURCE}@{urlsplit(base_url).netloc}"
+        server = server_name(base_url)
         self._asked_key = key("asked", server)
-        self._refusals = f"{server}.refused"
+        self._server = server
         budget = (
             CallBudget(server, limit=calls_per_minute, seconds=60) if calls_per_minute else None
         )
@@ -145,7 +163,7 @@ class PolygonProvider:
         parameters: dict[str, Any] = {"adjusted": "true", "sort": "asc", "limit": _BARS_PER_PAGE}
         rows: list[object] = []
         for _ in range(MAXIMUM_PAGES):
-            answer = self._caller.request_json("GET", path, params=parameters)
+            answer = self._get(path, parameters)
             rows += results_of(answer, what=f"daily closes of {symbol}")
             following = next_page(answer, within=AGGREGATES_PATH)
             if following is None:
@@ -162,6 +180,17 @@ class PolygonProvider:
     def close(self) -> None:
         self._caller.close()
 
+    def _get(self, path: str, parameters: Mapping[str, Any]) -> Any:
+        pause = refused_key_pause(self._server)
+        if pause.remaining():
+            raise UnauthorisedError("The key was refused a while ago.", provider=SOURCE)
+        try:
+            return self._caller.request_json("GET", path, params=parameters)
+        except UnauthorisedError:
+            logger.warning("polygon_key_refused")
+            pause.start(_KEY_REFUSED_SECONDS)
+            raise
+
     def _authorise(self) -> Mapping[str, str]:
         # Asked for each try, and for nothing else.
         self.calls += 1
@@ -169,7 +198,7 @@ class PolygonProvider:
 
     def _pages(self, chain: Chain) -> Iterator[list[Any]]:
         """The rows of each call, until all that is wanted came or the vendor has no more."""
-        refusal = SharedPause(f"{self._refusals}.{chain.underlying}")
+        refusal = SharedPause(f"{self._server}.refused.{chain.underlying}")
         if refusal.remaining():
             raise ForbiddenError(
                 f"{chain.underlying}: the vendor refused it a while ago.", provider=SOURCE
@@ -201,7 +230,7 @@ class PolygonProvider:
         path: str = box.path
         parameters: Mapping[str, Any] = box.parameters
         for number in range(MAXIMUM_PAGES):
-            answer = self._caller.request_json("GET", path, params=parameters)
+            answer = self._get(path, parameters)
             rows = results_of(answer, what=box.underlying)
             following = next_page(answer, within=SNAPSHOT_PATH)
             if following is None:
@@ -218,10 +247,11 @@ class PolygonProvider:
     def _longest_unasked_first(self, names: Iterable[str]) -> list[str]:
         """As given where Redis does not know."""
         try:
-            asked = dict(redis_client().zrange(self._asked_key, 0, -1, withscores=True))
+            rows: Any = redis_client().zrange(self._asked_key, 0, -1, withscores=True)
         except RedisError:
-            asked = {}
-        return sorted(names, key=lambda name: float(asked.get(name, 0.0)))
+            rows = ()
+        asked: dict[str, float] = dict(rows)
+        return sorted(names, key=lambda name: asked.get(name, 0.0))
 
     def _note_asked(self, *names: str) -> None:
         moment = now().timestamp()

@@ -1,0 +1,131 @@
+"""What the simulated Polygon.io insists on: its key, its calls a minute, its parameters."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+API_KEY: Final = "simulated-polygon-key"
+CALLS_A_MINUTE: Final = 5
+_MINUTE: Final = 60.0
+_COMPARISONS = ("gte", "gt", "lte", "lt")
+
+
+class Refused(Exception):
+    """The request is answered with an error in the vendor's form."""
+
+    def __init__(self, status: int, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    @property
+    def response(self) -> JSONResponse:
+        body = {"status": "ERROR", "request_id": request_id(), "error": self.message}
+        return JSONResponse(body, status_code=self.status, headers=self.headers)
+
+
+def request_id() -> str:
+    return secrets.token_hex(16)
+
+
+def check_key(request: Request) -> None:
+    """Bearer, or the older parameter ``apiKey``."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    offered = token if scheme == "Bearer" else request.query_params.get("apiKey", "")
+    if not secrets.compare_digest(offered.encode(), API_KEY.encode()):
+        raise Refused(401, "Unknown API Key")
+
+
+class CallLimit:
+    """Five calls in any minute; above it 429 with Retry-After."""
+
+    def __init__(self, *, enabled: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self.enabled = enabled
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._calls: deque[float] = deque()
+
+    def take(self) -> None:
+        if not self.enabled:
+            return
+        moment = self._clock()
+        with self._lock:
+            while self._calls and self._calls[0] <= moment - _MINUTE:
+                self._calls.popleft()
+            if len(self._calls) >= CALLS_A_MINUTE:
+                wait = max(1, math.ceil(self._calls[0] + _MINUTE - moment))
+                raise Refused(
+                    429,
+                    "You've exceeded the maximum requests per minute, please wait or upgrade your "
+                    "subscription to continue.",
+                    retry_after=str(wait),
+                )
+            self._calls.append(moment)
+
+    def forgive(self) -> None:
+        with self._lock:
+            self._calls.clear()
+
+
+def parameters_of(request: Request) -> dict[str, str]:
+    """The request's parameters, or those that its cursor remembers."""
+    cursor = request.query_params.get("cursor")
+    if cursor is None:
+        return dict(request.query_params)
+    try:
+        remembered = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+    except ValueError:
+        raise Refused(400, "cursor: not one of ours") from None
+    return {str(name): str(value) for name, value in dict(remembered).items()}
+
+
+def cursor_of(parameters: Mapping[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(dict(parameters)).encode()).decode()
+
+
+def limit_of(parameters: Mapping[str, str], *, default: int, maximum: int) -> int:
+    try:
+        limit = int(parameters.get("limit", default))
+    except ValueError:
+        limit = 0
+    if not 1 <= limit <= maximum:
+        raise Refused(400, f"limit: must be between 1 and {maximum}")
+    return limit
+
+
+def in_range(parameters: Mapping[str, str], name: str) -> Callable[[Any], bool]:
+    """Whether a value passes the filters ``name``, ``name.gte``, … of the request."""
+    read = date.fromisoformat if name == "expiration_date" else float
+    bounds: dict[str, Any] = {}
+    for comparison in ("", *_COMPARISONS):
+        text = parameters.get(f"{name}.{comparison}" if comparison else name)
+        if text is None:
+            continue
+        try:
+            bounds[comparison] = read(text)
+        except ValueError:
+            raise Refused(400, f"{name}: {text[:40]!r} is not understood") from None
+
+    def passes(value: Any) -> bool:
+        return (
+            value == bounds.get("", value)
+            and ("gte" not in bounds or value >= bounds["gte"])
+            and ("gt" not in bounds or value > bounds["gt"])
+            and ("lte" not in bounds or value <= bounds["lte"])
+            and ("lt" not in bounds or value < bounds["lt"])
+        )
+
+    return passes
