@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -136,12 +136,12 @@ def read_book(accounts: Sequence[Account]) -> Book:
         values = dict(zip(_COLUMNS, row, strict=True))
         today = days[values["account_id"]]
         positions.append(position_row(values, today=today))
-        legs.append(_leg(values, today=today))
+        legs.append(leg_of(values, today=today))
     currency = totals_currency(accounts)
     rates = _rates(currency, legs, accounts)
     totals = book_totals(
         legs=legs,
-        accounts=[_money(account) for account in accounts],
+        accounts=[money_of(account) for account in accounts],
         currency=currency,
         rates=rates,
         weights=stored_weights(legs, currency=currency, rates=rates),
@@ -227,7 +227,8 @@ def _float(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _leg(values: dict[str, Any], *, today: date) -> Leg:
+def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
+    """What the totals need of a position's columns."""
     expiry = values["expiry"]
     return Leg(
         underlying=values["underlying"],
@@ -255,7 +256,8 @@ def currency_of(account: Account) -> str:
     return status.currency if status else account.base_currency
 
 
-def _money(account: Account) -> Money:
+def money_of(account: Account) -> Money:
+    """Net liquidation and margin of the account's last summary."""
     status = getattr(account, "status", None)
     return Money(
         currency=currency_of(account),

@@ -33,7 +33,7 @@ def test_page_has_a_query_budget_whatever_the_book(
     for _ in range(accounts):
         synced_account(trader, positions)
     # Session, user, accounts with status, positions, versions, runs under way, account choices.
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(10):
         assert signed_in.get("/").status_code == 200
 
 

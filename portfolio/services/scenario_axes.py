@@ -1,0 +1,127 @@
+"""The axes of a scenario grid: what may be asked, and how it is written in a request."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from config.core.errors import InvalidInput
+
+_NUMBER = re.compile(r"[+-]?\d{1,6}(?:\.\d{1,6})?", re.ASCII)
+_LONGEST_TEXT = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """Most values of an axis, and between what they lie."""
+
+    most: int
+    lowest: float
+    highest: float
+    whole: bool = False
+
+
+#: A spot ends above nought; a volatility that would fall below nought ends there.
+LIMITS = {
+    "spot": _Axis(most=41, lowest=-95.0, highest=500.0),
+    "vol": _Axis(most=21, lowest=-300.0, highest=300.0),
+    "days": _Axis(most=13, lowest=0.0, highest=3650.0, whole=True),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axes:
+    """Spot in percent, volatility in points, calendar days; each ascending and without repeats."""
+
+    spot: tuple[float, ...]
+    vol: tuple[float, ...]
+    days: tuple[int, ...]
+
+    @property
+    def cells(self) -> int:
+        return len(self.spot) * len(self.vol) * len(self.days)
+
+    def body(self) -> dict[str, list[Any]]:
+        return {"spot": list(self.spot), "vol": list(self.vol), "days": list(self.days)}
+
+
+#: What is shown where nothing else is asked, and what the workers keep for each account.
+DEFAULT_AXES = Axes(
+    spot=(-20.0, -15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0, 20.0),
+    vol=(-10.0, -5.0, 0.0, 5.0, 10.0),
+    days=(0, 7, 30),
+)
+
+
+def parse_axes(*, spot: str | None, vol: str | None, days: str | None) -> Axes:
+    """Axes as ``-20,-10,0,10,20`` or ``-20:20:5``; the default ones where nothing is said.
+
+    Raises:
+        InvalidInput: naming the axis that is impossible.
+    """
+    numbers = {
+        name: _axis(name, text)
+        for name, text in (("spot", spot), ("vol", vol), ("days", days))
+        if text is not None
+    }
+    return Axes(
+        spot=tuple(numbers.get("spot", DEFAULT_AXES.spot)),
+        vol=tuple(numbers.get("vol", DEFAULT_AXES.vol)),
+        days=tuple(int(day) for day in numbers.get("days", DEFAULT_AXES.days)),
+    )
+
+
+def parse_cell(text: str) -> tuple[float, float, int]:
+    """One cell as ``spot,vol,days``. Raises ``InvalidInput`` naming ``cell``."""
+    parts = text.split(",")
+    if len(parts) != len(LIMITS):
+        raise _invalid("cell", "Expected spot,vol,days.")
+    spot, vol, days = (
+        check_value("cell", axis, _number("cell", part))
+        for axis, part in zip(LIMITS, parts, strict=True)
+    )
+    return spot, vol, int(days)
+
+
+def check_value(field: str, axis: str, value: float) -> float:
+    """A value of an axis, or ``InvalidInput`` naming ``field``."""
+    limit = LIMITS[axis]
+    if not math.isfinite(value) or not limit.lowest <= value <= limit.highest:
+        raise _invalid(field, f"Expected {axis} from {limit.lowest:g} to {limit.highest:g}.")
+    if limit.whole and value != int(value):
+        raise _invalid(field, f"Expected {axis} in whole numbers.")
+    return value + 0.0
+
+
+def _axis(name: str, text: str) -> Sequence[float]:
+    if len(text) > _LONGEST_TEXT:
+        raise _invalid(name, f"Longer than {_LONGEST_TEXT} characters.")
+    values = _range(name, text) if ":" in text else [_number(name, p) for p in text.split(",")]
+    checked = sorted({check_value(name, name, value) for value in values})
+    if len(checked) > LIMITS[name].most:
+        raise _invalid(name, f"{len(checked)} values, at most {LIMITS[name].most} are possible.")
+    return checked
+
+
+def _range(name: str, text: str) -> list[float]:
+    parts = [_number(name, part) for part in text.split(":")]
+    if len(parts) != 3 or parts[2] <= 0 or parts[1] < parts[0]:
+        raise _invalid(name, "Expected lowest:highest:step with a step above 0.")
+    lowest, highest, step = parts
+    steps = math.floor((highest - lowest) / step + 1e-9)
+    if steps >= LIMITS[name].most:
+        raise _invalid(name, f"{steps + 1} values, at most {LIMITS[name].most} are possible.")
+    return [round(lowest + step * index, 9) for index in range(steps + 1)]
+
+
+def _number(name: str, text: str) -> float:
+    if not _NUMBER.fullmatch(text.strip()):
+        raise _invalid(name, "Expected numbers: -20,-10,0 or -20:20:5.")
+    return float(text)
+
+
+def _invalid(name: str, problem: str) -> InvalidInput:
+    return InvalidInput(f"{name}: {problem}", fields={name: problem})

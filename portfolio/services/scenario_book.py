@@ -1,0 +1,250 @@
+"""A book made ready for revaluation: what each leg is worth when spot, volatility and time move.
+
+Options are revalued whole by their own model (:mod:`greeks.maths.valuation`), stock and futures
+are linear. The P&L of a leg is model(moved) − model(now), × quantity × multiplier × the rate into
+the book's currency, so that what the model and the market disagree about today is in no scenario.
+
+The volatility of a leg is its own implied one, else that which its price implies, else that of the
+nearest strike of its expiry. The dividend yield of an expiry is the one at which its legs' models
+come nearest their marks; futures options carry the rate, as in Black-76 (Hull, *Options, Futures,
+and Other Derivatives*, ch. 18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.conf import settings
+from numpy.typing import ArrayLike
+
+from greeks.domain import InstrumentKind
+from greeks.maths import valuation
+from greeks.maths.valuation import Legs
+from greeks.services.model_greeks import years_to
+from portfolio.services.risk_legs import RiskLeg
+from portfolio.services.risk_rows import FloatArray, column, leg_spots
+
+DAYS_A_YEAR = 365.0
+# How a mark's disagreement is shared between the yield and the market's noise: a mark is known to
+# a cent and a hundredth of itself, and yields beyond these few per cent are unlikely.
+_MARK_NOISE = (0.01, 0.01)
+_YIELD_SPREAD = 0.03
+_YIELD_STEP = 1e-4
+_YIELD_ROUNDS = 2
+
+
+class LeftOut(NamedTuple):
+    """A leg that cannot be revalued, with the reason; it is in no cell."""
+
+    leg: RiskLeg
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScenarioBook:
+    """Legs that can be revalued, options first, then linear ones.
+
+    ``scale`` is quantity × multiplier × rate, ``spots`` each leg's price of its underlying.
+    """
+
+    legs: tuple[RiskLeg, ...]
+    options: Legs
+    spots: FloatArray
+    scale: FloatArray
+    left_out: tuple[LeftOut, ...]
+    iv_sources: tuple[str, ...]
+
+    @property
+    def base_values(self) -> FloatArray:
+        """What the models say that each leg is worth now, in the book's currency."""
+        option_values = valuation.value(self.options) if len(self.options) else np.empty(0)
+        return np.concatenate([option_values, self.spots[len(self.options) :]]) * self.scale
+
+    def models(self) -> dict[str, int]:
+        """How many legs each model revalues."""
+        counts = {"european": 0, "american": 0, "linear": 0}
+        for leg in self.legs:
+            counts[leg.model] += 1
+        return counts
+
+    def pnl(self, factors: ArrayLike, shifts: ArrayLike, days: ArrayLike) -> FloatArray:
+        """P&L of every leg in every scenario: (days, volatilities, spots, legs).
+
+        ``factors`` multiply the spots: (S,), or (S, legs). ``shifts`` are fractions added to the
+        volatilities: (V,), or (V, legs). ``days`` are calendar days from now: (D,).
+        """
+        spot_factors, volatility_shifts = _by_leg(factors), _by_leg(shifts)
+        forward = np.atleast_1d(np.asarray(days, dtype=np.float64)) / DAYS_A_YEAR
+        count = len(self.options)
+        shape = (forward.size, volatility_shifts.shape[0], spot_factors.shape[0], len(self.legs))
+        result = np.empty(shape)
+        if count:
+            own = spot_factors[:, :count] if spot_factors.shape[1] > 1 else spot_factors[:, 0]
+            own_shifts = (
+                volatility_shifts[:, :count]
+                if volatility_shifts.shape[1] > 1
+                else volatility_shifts[:, 0]
+            )
+            moved = valuation.value_grid(self.options, own, own_shifts, forward)
+            now = valuation.value_grid(self.options, [1.0], [0.0], [0.0])
+            result[..., :count] = moved - now
+        moves = spot_factors[:, count:] if spot_factors.shape[1] > 1 else spot_factors
+        result[..., count:] = self.spots[count:] * (moves - 1.0)
+        result *= self.scale
+        return result
+
+
+def _by_leg(axis: ArrayLike) -> FloatArray:
+    values = np.atleast_1d(np.asarray(axis, dtype=np.float64))
+    return values[:, None] if values.ndim == 1 else values
+
+
+def scenario_book(
+    legs: Sequence[RiskLeg],
+    *,
+    currency: str,
+    rates: Mapping[str, float],
+    spots: Mapping[str, float],
+    at: datetime,
+) -> ScenarioBook:
+    """Make a book ready. ``spots`` are known prices by underlying, ``at`` is market time."""
+    known = {currency: 1.0} | dict(rates)
+    prices = leg_spots([leg.leg for leg in legs], spots=spots)
+    options: list[int] = []
+    linear: list[int] = []
+    left_out: list[LeftOut] = []
+    for index, leg in enumerate(legs):
+        reason = _unusable(leg, spot=float(prices[index]), known=known)
+        if reason:
+            left_out.append(LeftOut(leg, reason))
+        else:
+            (options if leg.is_option else linear).append(index)
+    arrays, sources = _option_arrays([legs[index] for index in options], prices[options], at=at)
+    solved = ~np.isnan(arrays.volatility)
+    for position in np.flatnonzero(~solved):
+        leg = legs[options[int(position)]]
+        left_out.append(LeftOut(leg, "no implied volatility, and its price determines none"))
+    options = [index for index, fine in zip(options, solved, strict=True) if fine]
+    chosen = options + linear
+    return ScenarioBook(
+        legs=tuple(legs[index] for index in chosen),
+        options=_take(arrays, np.flatnonzero(solved)),
+        spots=prices[chosen],
+        scale=column(
+            legs[index].leg.quantity * legs[index].leg.multiplier * known[legs[index].leg.currency]
+            for index in chosen
+        ),
+        left_out=tuple(left_out),
+        iv_sources=tuple(source for source, fine in zip(sources, solved, strict=True) if fine),
+    )
+
+
+def _unusable(leg: RiskLeg, *, spot: float, known: Mapping[str, float]) -> str:
+    if leg.leg.currency not in known:
+        return f"no rate for {leg.leg.currency}"
+    if not leg.is_option:
+        return "" if np.isfinite(spot) else "no price"
+    if not spot > 0:
+        return "no price of the underlying"
+    if not leg.strike or leg.expires_at is None or leg.right not in ("C", "P"):
+        return "its strike, expiry or right is unknown"
+    return ""
+
+
+def _option_arrays(
+    legs: Sequence[RiskLeg], spots: FloatArray, *, at: datetime
+) -> tuple[Legs, list[str]]:
+    rate = settings.RISK_FREE_RATE
+    futures = np.array(
+        [leg.leg.instrument_type == InstrumentKind.FUTURE_OPTION.value for leg in legs], dtype=bool
+    )
+    given = column(leg.implied_volatility for leg in legs)
+    given[~(given > 0)] = np.nan
+    arrays = Legs.of(
+        spot=spots,
+        strike=column(leg.strike for leg in legs),
+        years=[years_to(leg.expires_at, at) for leg in legs if leg.expires_at is not None],
+        rate=rate,
+        dividend_yield=np.where(futures, rate, 0.0),
+        volatility=given,
+        is_call=[leg.right == "C" for leg in legs],
+        is_american=[leg.model == "american" for leg in legs],
+    )
+    marks = column(leg.leg.price for leg in legs)
+    arrays = replace(arrays, dividend_yield=_fitted_yields(legs, arrays, marks, fixed=futures))
+    implied = valuation.implied_volatilities(marks, arrays)
+    # An option at its last instant is worth its intrinsic value whatever the volatility.
+    expired = arrays.years <= 0.0
+    volatility = np.where(expired, 0.0, np.where(np.isnan(given), implied, given))
+    sources = [
+        "expired" if over else "own" if has else "price"
+        for over, has in zip(expired, ~np.isnan(given), strict=True)
+    ]
+    _take_from_neighbours(legs, volatility, sources)
+    return replace(arrays, volatility=volatility), sources
+
+
+def _take_from_neighbours(
+    legs: Sequence[RiskLeg], volatility: FloatArray, sources: list[str]
+) -> None:
+    """Fill what is missing from the nearest strike of the same underlying and expiry."""
+    for index in np.flatnonzero(np.isnan(volatility)):
+        mine = legs[int(index)]
+        near = [
+            (abs((other.strike or 0.0) - (mine.strike or 0.0)), position)
+            for position, other in enumerate(legs)
+            if sources[position] in ("own", "price")
+            and not np.isnan(volatility[position])
+            and other.leg.underlying == mine.leg.underlying
+            and other.expires_at == mine.expires_at
+        ]
+        if near:
+            volatility[index] = volatility[min(near)[1]]
+            sources[int(index)] = "neighbour"
+
+
+def _fitted_yields(
+    legs: Sequence[RiskLeg], arrays: Legs, marks: FloatArray, *, fixed: Any
+) -> FloatArray:
+    """Yields by expiry at which the models come nearest the marks, by ridge least squares."""
+    yields = arrays.dividend_yield.copy()
+    usable = (marks > 0) & ~np.isnan(arrays.volatility) & (arrays.years > 0) & ~fixed
+    if not usable.any():
+        return yields
+    names: dict[tuple[str, Any], int] = {}
+    group = np.array(
+        [names.setdefault((leg.leg.underlying, leg.expires_at), len(names)) for leg in legs]
+    )
+    weight = np.where(usable, (_MARK_NOISE[0] + _MARK_NOISE[1] * np.abs(marks)) ** -2.0, 0.0)
+    for _ in range(_YIELD_ROUNDS):
+        model = valuation.value(replace(arrays, dividend_yield=yields))
+        slope = (
+            valuation.value(replace(arrays, dividend_yield=yields + _YIELD_STEP)) - model
+        ) / _YIELD_STEP
+        slope, missed = np.where(usable, slope, 0.0), np.where(usable, marks - model, 0.0)
+        push = np.bincount(group, weight * slope * missed, minlength=len(names))
+        # The present yield pulls back to nought like one more observation.
+        now = np.zeros(len(names))
+        now[group] = np.where(fixed, 0.0, yields)
+        steepness = np.bincount(group, weight * slope * slope, minlength=len(names))
+        step = (push - now / _YIELD_SPREAD**2) / (steepness + _YIELD_SPREAD**-2.0)
+        yields = np.where(fixed, yields, yields + step[group])
+    return yields
+
+
+def _take(arrays: Legs, chosen: Any) -> Legs:
+    return Legs(
+        spot=arrays.spot[chosen],
+        strike=arrays.strike[chosen],
+        years=arrays.years[chosen],
+        rate=arrays.rate[chosen],
+        dividend_yield=arrays.dividend_yield[chosen],
+        volatility=arrays.volatility[chosen],
+        is_call=arrays.is_call[chosen],
+        is_american=arrays.is_american[chosen],
+        dividends=arrays.dividends,
+    )
