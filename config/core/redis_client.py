@@ -34,6 +34,10 @@ def key(*parts: str) -> str:
 _guards: WeakSet[RedisGuard] = WeakSet()
 
 
+class NotAskedYet(RedisConnectionError):
+    """The guard's own answer: Redis was not asked, so this says nothing new about it."""
+
+
 class RedisGuard:
     """Remembers, for one pool of one process, that Redis just failed to answer."""
 
@@ -43,10 +47,11 @@ class RedisGuard:
 
     def check(self) -> None:
         if time.monotonic() < self._closed_until:
-            raise RedisConnectionError("Redis did not answer a moment ago; not asked again yet.")
+            raise NotAskedYet("Redis did not answer a moment ago; not asked again yet.")
 
     def record(self, error: Exception) -> None:
-        if not isinstance(error, MaxConnectionsError):
+        # Callers who ask often must not make the pause last for ever.
+        if not isinstance(error, MaxConnectionsError | NotAskedYet):
             self._closed_until = time.monotonic() + PAUSE_AFTER_FAILURE
 
     def reset(self) -> None:

@@ -58,3 +58,21 @@ def test_redis_is_used_again_after_it_comes_back(
     mortal_valkey.start()
     time.sleep(0.06)
     assert redis_client().get("name") is None
+
+
+def test_callers_who_ask_often_see_redis_again_all_the_same(
+    mortal_valkey: OwnValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = time.monotonic()
+    monkeypatch.setattr("config.core.redis_client.time.monotonic", lambda: moment)
+    redis_client().ping()
+    mortal_valkey.kill()
+    with pytest.raises(RedisError):
+        redis_client().ping()
+    mortal_valkey.start()
+    for _ in range(3):
+        moment += 0.3
+        with pytest.raises(RedisError):
+            redis_client().ping()
+    moment += 0.3
+    assert redis_client().ping()

@@ -1,0 +1,149 @@
+"""The side that asks: synchronous, bounded by its deadline."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Any, TypeVar, overload
+
+import msgspec
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from config.core.ask.wire import (
+    Reply,
+    Request,
+    as_bytes,
+    presence_key,
+    raisable,
+    reply_key,
+    requests_key,
+)
+from config.core.errors import MalformedResponse, RetryableError
+from config.core.redis_client import redis_client
+
+Answer = TypeVar("Answer")
+
+#: No question may wait longer.
+LONGEST_DEADLINE = 120.0
+#: Requests that may wait for one owner; more means that it does not keep up.
+MOST_WAITING = 1000
+_LOOK_SECONDS = 1.0
+_REQUESTS_KEPT_SECONDS = 180
+
+_PUSH = """
+local owner = redis.call('GET', KEYS[2])
+if not owner then return '' end
+if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[3]) then return 'full' end
+local clock = redis.call('TIME')
+local wanted_until = clock[1] * 1000 + math.floor(clock[2] / 1000) + ARGV[2]
+redis.call('RPUSH', KEYS[1], string.format('%.0f', wanted_until) .. ' ' .. ARGV[1])
+redis.call('EXPIRE', KEYS[1], ARGV[4])
+return owner
+"""
+
+
+@overload
+def ask(service: str, question: str, arguments: Mapping[str, Any], *, deadline: float) -> Any: ...
+@overload
+def ask(
+    service: str,
+    question: str,
+    arguments: Mapping[str, Any],
+    *,
+    deadline: float,
+    answer_type: type[Answer],
+) -> Answer: ...
+def ask(
+    service: str,
+    question: str,
+    arguments: Mapping[str, Any],
+    *,
+    deadline: float,
+    answer_type: Any = Any,
+) -> Any:
+    """The owner's answer to ``question``, within ``deadline`` seconds from now.
+
+    ``arguments`` are anything msgspec writes as JSON; the answer is decoded as ``answer_type``.
+    What the owner raised from ``config.core.errors`` is raised here as the same class.
+
+    Raises:
+        RetryableError: nobody owns the service, its owner went away, no answer came in time, or
+            Redis was lost on the way.
+        MalformedResponse: the answer is not of ``answer_type`` (the owner runs another version).
+    """
+    ends = time.monotonic() + min(deadline, LONGEST_DEADLINE)
+    request = Request(id=secrets.token_hex(12), question=question, arguments=dict(arguments))
+    try:
+        owner = redis_client().eval(
+            _PUSH,
+            2,
+            requests_key(service),
+            presence_key(service),
+            msgspec.json.encode(request).decode(),
+            max(1, int((ends - time.monotonic()) * 1000)),
+            MOST_WAITING,
+            _REQUESTS_KEPT_SECONDS,
+        )
+        if not owner:
+            raise RetryableError(
+                f"{service}: nobody answers; is the streams process running?", provider=service
+            )
+        if owner == "full":
+            raise RetryableError(f"{service}: too many questions wait already.", provider=service)
+        body = _wait(service, request.id, str(owner), ends)
+    except RedisError as error:
+        raise RetryableError(
+            f"{service}: Redis was lost while {question} was asked ({type(error).__name__}).",
+            provider=service,
+        ) from None
+    if body is None:
+        raise RetryableError(
+            f"{service}: no answer to {question} in {deadline:g} s.", provider=service
+        )
+    return _opened(service, question, body, answer_type)
+
+
+def _wait(service: str, request_id: str, owner: str, ends: float) -> bytes | None:
+    """The reply, or ``None`` at the deadline. A connection of its own: it blocks for long."""
+    remaining = ends - time.monotonic()
+    client = redis.Redis.from_url(
+        settings.REDIS_URL,
+        # A moment more than it blocks: silence is Redis hanging only when its own answer is late.
+        socket_timeout=max(remaining, 0.05) + 0.2,
+        socket_connect_timeout=settings.REDIS_SOCKET_TIMEOUT,
+        retry=Retry(NoBackoff(), 0),
+        single_connection_client=True,
+    )
+    try:
+        while (remaining := ends - time.monotonic()) > 0:
+            # Never 0, which would mean for ever.
+            popped = client.blpop([reply_key(request_id)], max(min(remaining, _LOOK_SECONDS), 0.01))
+            if popped:
+                return as_bytes(popped[1])
+            if redis_client().get(presence_key(service)) != owner:
+                last = client.lpop(reply_key(request_id))
+                if last:
+                    return as_bytes(last)
+                raise RetryableError(
+                    f"{service}: its owner went away before it answered.", provider=service
+                )
+        return None
+    finally:
+        client.close()
+
+
+def _opened(service: str, question: str, body: bytes, answer_type: Any) -> Any:
+    try:
+        reply = msgspec.json.decode(body, type=Reply)
+        if reply.error is None:
+            return msgspec.json.decode(reply.result, type=answer_type)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedResponse(
+            f"{service}: the answer to {question} cannot be read ({error}).", provider=service
+        ) from None
+    raise raisable(reply.error, service)
