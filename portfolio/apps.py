@@ -31,3 +31,6 @@ class PortfolioConfig(AppConfig):
             "ibkr_portal", "portfolio.sandbox.ibkr_portal.build_server", base_path="/v1/api"
         )
         register_sandbox_server("tastytrade", "portfolio.sandbox.tastytrade.build_server")
+        register_sandbox_server(
+            "dxlink", "portfolio.sandbox.dxlink.build_server", base_path="/realtime"
+        )

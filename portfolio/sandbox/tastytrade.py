@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -17,6 +16,8 @@ from greeks.domain import Contract, InstrumentKind
 from greeks.sandbox.market import Market
 from portfolio.domain import Broker
 from portfolio.sandbox.books import SimulatedAccount, SimulatedBooks
+from portfolio.sandbox.dxlink import PATH as STREAMER_PATH
+from portfolio.sandbox.dxlink_tokens import quote_tokens_of
 from portfolio.sandbox.tastytrade_answers import (
     RefusedRequest,
     items_answer,
@@ -68,6 +69,7 @@ class TastytradeServer:
         self.market = market
         self.books = books
         self.log_ins = LogIns()
+        self.quote_tokens = quote_tokens_of(market)
 
     async def token(self, request: Request) -> Response:
         if refusal := self.log_ins.refusal(request, needs_token=False):
@@ -182,8 +184,8 @@ class TastytradeServer:
         return object_answer(
             request,
             {
-                "token": secrets.token_urlsafe(32),
-                "dxlink-url": f"{str(request.base_url).replace('http', 'ws', 1)}dxlink",
+                "token": self.quote_tokens.grant(),
+                "dxlink-url": f"ws://{request.url.netloc}/dxlink{STREAMER_PATH}",
                 "level": "api",
                 "issued-at": timestamp(issued_at),
                 "expires-at": timestamp(issued_at + timedelta(days=1)),

@@ -135,7 +135,7 @@ def _keep_better(
     market: MarketData, stored: Iterable[PositionRow], keys: Mapping[int, str], *, own: GreeksSource
 ) -> None:
     """Drop what the stored rows know better."""
-    ranks: dict[str, int] = {source: rank for rank, source in enumerate(GreeksSource, 1)} | {own: 0}
+    ranks = {source.value: rank for rank, source in enumerate(GreeksSource, 1)} | {own.value: 0}
     fresh_since = market_now() - timedelta(seconds=settings.STALE_AFTER_SECONDS)
     for row in stored:
         key = keys.get(row.instrument_id, "")

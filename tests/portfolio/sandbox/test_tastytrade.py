@@ -278,10 +278,10 @@ def test_transactions_filtered_and_only_the_wanted_come(client: httpx.Client) ->
     assert max(row["transaction-date"] for row in end) <= "2026-11-10"
 
 
-def test_quote_token_and_it_names_a_websocket(client: httpx.Client) -> None:
+def test_quote_token_and_it_names_the_streamer(client: httpx.Client, sandbox: Sandbox) -> None:
     token = data(client, "/api-quote-tokens")
     assert token["token"]
-    assert token["dxlink-url"].startswith("ws://")
+    assert token["dxlink-url"] == sandbox.url("dxlink").replace("http", "ws", 1)
 
 
 def test_log_in_and_the_token_lives_for_a_quarter_of_an_hour(stranger: httpx.Client) -> None:
