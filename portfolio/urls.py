@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from portfolio import apis, views
+from portfolio import apis, risk_views, views
 
 urlpatterns = [
     path("", views.risk_monitor, name="risk_monitor"),
+    path("risk", risk_views.risk, name="risk"),
     path("sync", views.sync_now, name="sync_now"),
     path(
         "api/portfolio/risk-monitor/fast",

@@ -112,7 +112,8 @@ export const textWriter = (element, value) => setText(element, value ?? "");
 // What is to glow once everything is written, with the colour of its direction.
 const glowing = new Map();
 
-function flash(element, before, after) {
+/** Let an element glow: in the colour of its direction where both numbers are known. */
+export function flash(element, before, after) {
   if (calm.matches || document.hidden) return;
   const compared = typeof before === "number" && typeof after === "number" && before !== after;
   const wash = compared ? (after > before ? "var(--up-wash)" : "var(--down-wash)") : "var(--accent-wash)";
