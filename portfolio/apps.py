@@ -5,7 +5,11 @@ from django.db.models.signals import post_migrate
 
 from config.core.beat_schedule import write_schedule_after_migrate
 from config.core.health import heartbeat_check
-from config.core.sandbox.registry import register_sandbox_books, register_sandbox_server
+from config.core.sandbox.registry import (
+    register_sandbox_books,
+    register_sandbox_listener,
+    register_sandbox_server,
+)
 from config.core.streams import register_stream
 
 
@@ -30,6 +34,7 @@ class PortfolioConfig(AppConfig):
         register_sandbox_server(
             "ibkr_portal", "portfolio.sandbox.ibkr_portal.build_server", base_path="/v1/api"
         )
+        register_sandbox_listener("ibkr_socket", "portfolio.sandbox.ibkr_socket.build_listener")
         register_sandbox_server("tastytrade", "portfolio.sandbox.tastytrade.build_server")
         register_sandbox_server(
             "dxlink", "portfolio.sandbox.dxlink.build_server", base_path="/realtime"

@@ -45,7 +45,8 @@ class Trade(NamedTuple):
 
 
 class SimulatedExecution(NamedTuple):
-    """A fill. ``quantity`` is unsigned, ``price`` per unit; commission and fees in dollars."""
+    """A fill. ``quantity`` is unsigned, ``price`` per unit; commission, fees and what a closing
+    fill realised (after its own costs) in dollars."""
 
     execution_id: str
     order_id: int
@@ -57,6 +58,7 @@ class SimulatedExecution(NamedTuple):
     fees: float
     executed_at: datetime
     position_effect: str
+    realized_pnl: float | None = None
 
     @property
     def signed_quantity(self) -> int:
@@ -185,6 +187,11 @@ class Ledger:
                     continue
                 option = contract.kind is InstrumentKind.OPTION
                 commission, fees = _costs(trade.program.account, option, size, event)
+                realized = None
+                if event == _CLOSING:
+                    held = math.copysign(size, quantity) * float(contract.multiplier)
+                    gained = held * (price - trade.open_prices[leg])
+                    realized = round(gained - commission - fees, 2)
                 yield SimulatedExecution(
                     execution_id=self._execution_id(trade, event, leg, part),
                     order_id=self.order_id(trade, event),
@@ -196,6 +203,7 @@ class Ledger:
                     fees=fees,
                     executed_at=datetime.fromtimestamp(at + leg + 7.25 * part, UTC),
                     position_effect="CLOSE" if event == _CLOSING else "OPEN",
+                    realized_pnl=realized,
                 )
 
     def _execution_id(self, trade: Trade, event: int, leg: int, part: int) -> str:

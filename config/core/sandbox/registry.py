@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.utils.module_loading import import_string
+from starlette.routing import Route
 
 from config.core.sandbox.faults import AsgiApplication, FaultScript
 
@@ -38,7 +39,26 @@ class SandboxContext:
     recorded: bool
 
 
+class SandboxListener(Protocol):
+    """A server on a TCP port of its own, for protocols that are not HTTP.
+
+    The port is bound when the listener is built, and answered from ``open`` to ``close``, which
+    are awaited on the sandbox's event loop. ``control_routes`` are mounted at ``/_control/<name>``.
+    """
+
+    @property
+    def address(self) -> str: ...
+
+    def control_routes(self) -> Sequence[Route]: ...
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 ServerFactory = Callable[[SandboxContext], AsgiApplication]
+#: Takes the context, the host and the port (0: any free one).
+ListenerFactory = Callable[[SandboxContext, str, int], SandboxListener]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,7 @@ class RegisteredServer:
 
 
 _servers: dict[str, RegisteredServer] = {}
+_listeners: dict[str, str] = {}
 _parts: dict[str, str] = {}
 
 
@@ -59,6 +80,12 @@ def register_sandbox_server(name: str, factory_path: str, *, base_path: str = ""
     server = RegisteredServer(name, factory_path, base_path)
     if _servers.setdefault(name, server) != server:
         raise ValueError(f"sandbox server {name!r} is registered twice")
+
+
+def register_sandbox_listener(name: str, factory_path: str) -> None:
+    """Serve what ``factory_path`` builds (a ``ListenerFactory``) beside the ASGI servers."""
+    if _listeners.setdefault(name, factory_path) != factory_path:
+        raise ValueError(f"sandbox listener {name!r} is registered twice")
 
 
 def register_sandbox_market(market_path: str) -> None:
@@ -75,6 +102,11 @@ def registered_servers() -> tuple[RegisteredServer, ...]:
     return tuple(_servers.values())
 
 
+def registered_listeners() -> dict[str, str]:
+    """Factory paths by name."""
+    return dict(_listeners)
+
+
 def market_class() -> Any:
     return import_string(_parts["market"])
 
@@ -86,3 +118,10 @@ def books_class() -> Any:
 def build_server(server: RegisteredServer, context: SandboxContext) -> AsgiApplication:
     factory: ServerFactory = import_string(server.factory_path)
     return factory(context)
+
+
+def build_listener(
+    factory_path: str, context: SandboxContext, *, host: str, port: int
+) -> SandboxListener:
+    factory: ListenerFactory = import_string(factory_path)
+    return factory(context, host, port)

@@ -1,8 +1,10 @@
-"""One uvicorn process with every simulated server mounted under its name. Loopback only."""
+"""One uvicorn process with every simulated server mounted under its name. Loopback only.
+
+Servers of protocols that are not HTTP (listeners) have TCP ports of their own on the same loop.
+"""
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 import threading
 from collections.abc import Mapping, Sequence
@@ -22,11 +24,15 @@ from config.core.sandbox.recorded import RecordedFolder, RecordedMiddleware
 from config.core.sandbox.registry import (
     RegisteredServer,
     SandboxContext,
+    SandboxListener,
     books_class,
+    build_listener,
     build_server,
     market_class,
+    registered_listeners,
     registered_servers,
 )
+from config.core.sandbox.tcp import bind_loopback
 
 START_SECONDS = 10.0
 STOP_SECONDS = 3
@@ -45,15 +51,23 @@ def open_market(*, seed: int = 1, chain: Path | None = None, always_open: bool =
 
 
 class _Uvicorn(uvicorn.Server):
-    """Says when it listens, so that nobody has to poll for it."""
+    """Opens the listeners with itself, and says when all listen: nobody has to poll for it."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, listeners: Sequence[SandboxListener]) -> None:
         super().__init__(config)
+        self._listeners = listeners
         self.ready = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in self._listeners:
+            await listener.open()
         await super().startup(sockets=sockets)
         self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in self._listeners:
+            await listener.close()
+        await super().shutdown(sockets=sockets)
 
 
 class Sandbox:
@@ -69,6 +83,8 @@ class Sandbox:
         limits: bool = False,
         recorded: Mapping[str, Sequence[Path]] | None = None,
         servers: Sequence[RegisteredServer] | None = None,
+        listeners: Mapping[str, str] | None = None,
+        listener_ports: Mapping[str, int] | None = None,
     ) -> None:
         self.market = market
         self.books = books if books is not None else books_class()(market)
@@ -76,9 +92,13 @@ class Sandbox:
         self._limits = limits
         self._servers = tuple(registered_servers() if servers is None else servers)
         self.applications: dict[str, Any] = {}
-        self._socket = _listen(host, port)
+        self.listeners: dict[str, Any] = {}
+        if listeners is None:
+            listeners = registered_listeners() if servers is None else {}
+        self._socket = bind_loopback(host, port)
         self.host, self.port = self._socket.getsockname()[:2]
         try:
+            self._bind_listeners(listeners, listener_ports or {})
             application = self._build(recorded or {})
         except BaseException:
             self._socket.close()
@@ -92,32 +112,47 @@ class Sandbox:
                 lifespan="off",
                 ws_max_size=1_000_000,
                 timeout_graceful_shutdown=STOP_SECONDS,
-            )
+            ),
+            tuple(self.listeners.values()),
         )
         self._thread: threading.Thread | None = None
+
+    def _bind_listeners(self, factories: Mapping[str, str], ports: Mapping[str, int]) -> None:
+        unknown = set(ports) - set(factories)
+        if unknown:
+            known = ", ".join(factories) or "none"
+            raise InvalidInput(f"listen: no {', '.join(sorted(unknown))} (known: {known})")
+        for name, path in factories.items():
+            context = self._context(name, recorded=False)
+            self.listeners[name] = build_listener(
+                path, context, host=self.host, port=ports.get(name, 0)
+            )
+
+    def _context(self, name: str, *, recorded: bool) -> SandboxContext:
+        return SandboxContext(
+            name=name,
+            market=self.market,
+            books=self.books,
+            faults=self.faults,
+            limits=self._limits,
+            recorded=recorded,
+        )
 
     def _build(self, recorded: Mapping[str, Sequence[Path]]) -> Starlette:
         unknown = set(recorded) - {server.name for server in self._servers}
         if unknown:
             known = ", ".join(server.name for server in self._servers)
             raise InvalidInput(f"recorded: no server {', '.join(sorted(unknown))} (known: {known})")
+        control = control_routes(faults=self.faults, market=self.market, addresses=self.addresses())
         routes: list[BaseRoute] = [
-            Mount(
-                "/_control",
-                routes=control_routes(
-                    faults=self.faults, market=self.market, addresses=self.addresses()
-                ),
-            )
+            *(
+                Mount(f"/_control/{name}", routes=list(listener.control_routes()))
+                for name, listener in self.listeners.items()
+            ),
+            Mount("/_control", routes=control),
         ]
         for server in self._servers:
-            context = SandboxContext(
-                name=server.name,
-                market=self.market,
-                books=self.books,
-                faults=self.faults,
-                limits=self._limits,
-                recorded=server.name in recorded,
-            )
+            context = self._context(server.name, recorded=server.name in recorded)
             application: AsgiApplication = build_server(server, context)
             self.applications[server.name] = application
             folders = [
@@ -141,7 +176,8 @@ class Sandbox:
 
     def addresses(self) -> dict[str, str]:
         names = [server.name for server in self._servers]
-        return {name: self.url(name) for name in [*names, "_control"]}
+        listening = {name: listener.address for name, listener in self.listeners.items()}
+        return {name: self.url(name) for name in [*names, "_control"]} | listening
 
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM (main thread) or ``stop()``."""
@@ -176,18 +212,3 @@ class Sandbox:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket; refuses any address that is not loopback: the data is open to all."""
-    address = "127.0.0.1" if host == "localhost" else host
-    try:
-        if not ipaddress.ip_address(address).is_loopback:
-            raise ValueError
-    except ValueError:
-        raise InvalidInput(f"host: the sandbox serves on loopback only, not on {host}") from None
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        return socket.create_server((address, port), family=family, backlog=256)
-    except OSError as error:
-        raise Unavailable(f"port {port}: {error.strerror or error}") from None

@@ -1,0 +1,80 @@
+"""An account's values as TWS names them: texts, one row a currency, BASE besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from portfolio.sandbox.books import SimulatedAccount
+
+BASE = "BASE"
+Row = tuple[str, str, str]
+
+
+def account_values(account: SimulatedAccount) -> list[Row]:
+    """Tag, value and currency of every value; of a securities account, ``-S`` rows besides."""
+    money = account.summary()
+    available = money.net_liquidation - money.initial_margin
+    in_currency = {
+        "NetLiquidation": money.net_liquidation,
+        "TotalCashValue": money.cash,
+        "SettledCash": money.cash,
+        "BuyingPower": money.buying_power,
+        "EquityWithLoanValue": money.net_liquidation,
+        "GrossPositionValue": abs(money.market_value),
+        "RegTMargin": money.initial_margin,
+        "InitMarginReq": money.initial_margin,
+        "MaintMarginReq": money.maintenance_margin,
+        "AvailableFunds": available,
+        "ExcessLiquidity": money.excess_liquidity,
+        "FullInitMarginReq": money.initial_margin,
+        "FullMaintMarginReq": money.maintenance_margin,
+        "FullAvailableFunds": available,
+        "FullExcessLiquidity": money.excess_liquidity,
+        "LookAheadInitMarginReq": money.initial_margin,
+        "LookAheadMaintMarginReq": money.maintenance_margin,
+        "LookAheadAvailableFunds": available,
+        "LookAheadExcessLiquidity": money.excess_liquidity,
+    }
+    cushion = money.excess_liquidity / money.net_liquidation if money.net_liquidation else 0.0
+    rows: list[Row] = [
+        ("AccountCode", account.account_number, ""),
+        ("AccountReady", "true", ""),
+        ("AccountType", "INDIVIDUAL", ""),
+        ("Currency", BASE, BASE),
+        ("Cushion", f"{cushion:.6f}", ""),
+        ("DayTradesRemaining", "-1", ""),
+        ("LookAheadNextChange", "0", ""),
+    ]
+    rows += [(tag, _money(amount), money.currency) for tag, amount in in_currency.items()]
+    rows += [
+        (f"{tag}-S", _money(in_currency[tag]), money.currency)
+        for tag in ("NetLiquidation", "TotalCashValue", "EquityWithLoanValue", "ExcessLiquidity")
+    ]
+    return [*rows, *ledger_values(account)]
+
+
+def ledger_values(account: SimulatedAccount) -> Iterator[Row]:
+    """The ledger, by currency and in the base currency."""
+    money = account.summary()
+    ledger = {
+        "CashBalance": money.cash,
+        "TotalCashBalance": money.cash,
+        "AccruedCash": 0.0,
+        "StockMarketValue": money.market_value - money.option_value,
+        "OptionMarketValue": money.option_value,
+        "FutureOptionValue": 0.0,
+        "FuturesPNL": 0.0,
+        "NetLiquidationByCurrency": money.net_liquidation,
+        "UnrealizedPnL": money.unrealized_pnl,
+        "RealizedPnL": money.realized_pnl,
+        "NetDividend": 0.0,
+    }
+    for currency in (BASE, money.currency):
+        for tag, amount in ledger.items():
+            yield tag, _money(amount), currency
+        yield "ExchangeRate", "1.00", currency
+        yield "RealCurrency", currency, currency
+
+
+def _money(amount: float) -> str:
+    return f"{amount:.2f}"
