@@ -5,7 +5,7 @@ Reading takes six queries at most, however many accounts, legs and underlyings t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -122,8 +122,13 @@ def select_accounts(
     return Selection(accounts=accounts, portfolios=(chosen,))
 
 
-def read_risk_book(accounts: Sequence[Account], *, benchmark: str | None = None) -> RiskBook:
-    """The legs of the accounts (already authorised) with rates, betas and prices."""
+def read_risk_book(
+    accounts: Sequence[Account], *, benchmark: str | None = None, also: Iterable[str] = ()
+) -> RiskBook:
+    """The legs of the accounts (already authorised) with rates, betas and prices.
+
+    ``also`` names underlyings that are not held and whose betas and prices are wanted.
+    """
     benchmark = benchmark or settings.RISK_BENCHMARK
     at = market_now()
     days = {account.account_id: local_date(account, at) for account in accounts}
@@ -138,7 +143,7 @@ def read_risk_book(accounts: Sequence[Account], *, benchmark: str | None = None)
         legs.append(risk_leg(values, today=days[values["account_id"]]))
     currency = totals_currency(accounts)
     money = {account.account_id: money_of(account) for account in accounts}
-    underlyings = {leg.leg.underlying for leg in legs}
+    underlyings = {leg.leg.underlying for leg in legs} | set(also)
     prices = known_prices(underlyings | {benchmark})
     price = prices.get(benchmark) or last_close(benchmark)
     currencies = {leg.leg.currency for leg in legs} | {m.currency for m in money.values()}

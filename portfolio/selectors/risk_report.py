@@ -73,11 +73,9 @@ def check_benchmark(book: RiskBook) -> None:
 
 def report_of(book: RiskBook, selection: Selection) -> dict[str, Any]:
     """The body of ``/api/portfolio/risk`` as Python values. No query."""
-    legs, plain = book.legs, book.plain
-    spots = leg_spots(plain, spots=book.spots)
-    raw = leg_columns(plain, spots=book.spots)
-    columns = convert(raw, plain, currency=book.currency, rates=book.rates, weights=book.weights)
-    lacking = without_greeks(plain, raw)
+    legs = book.legs
+    spots = leg_spots(book.plain, spots=book.spots)
+    columns, lacking = risk_columns(book)
     at = now()
     price = book.benchmark_price
     return {
@@ -113,6 +111,14 @@ def report_of(book: RiskBook, selection: Selection) -> dict[str, Any]:
         "expected_move": expected_moves(legs, spots, at=book.at),
         "value_at_risk": None,
     }
+
+
+def risk_columns(book: RiskBook) -> tuple[dict[str, FloatArray], Mask]:
+    """The legs' columns in the book's currency, and which options lack Greeks."""
+    legs = book.plain
+    raw = leg_columns(legs, spots=book.spots)
+    columns = convert(raw, legs, currency=book.currency, rates=book.rates, weights=book.weights)
+    return columns, without_greeks(legs, raw)
 
 
 def leg_body(leg: RiskLeg) -> dict[str, Any]:

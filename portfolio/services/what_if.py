@@ -1,0 +1,202 @@
+"""The same numbers before and after legs are added, changed or closed. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+
+from auth_tokens.models import User
+from config.core.clock import market_now
+from portfolio.selectors.contracts import known_contracts
+from portfolio.selectors.risk_book import RiskBook, read_risk_book, select_accounts
+from portfolio.selectors.risk_report import check_benchmark, leg_body, leg_row, risk_columns
+from portfolio.selectors.scenario_grid import ready_book
+from portfolio.services.risk_legs import RiskLeg, row_of
+from portfolio.services.risk_rows import ratio, underlying_prices
+from portfolio.services.risk_tables import vega_by_tenor
+from portfolio.services.scenario_axes import DEFAULT_AXES
+from portfolio.services.scenario_grid import extreme_cell, leg_pnl
+from portfolio.services.what_if_changes import Added, Changed, parse_changes
+from portfolio.services.what_if_legs import PricedLeg, price_added
+
+SCHEMA = 1
+# Whoever asks may be where the date is still yesterday's.
+_ZONES = timedelta(days=1)
+
+
+def what_if(
+    *,
+    user: User | AnonymousUser,
+    changes: Any,
+    account_id: str | None = None,
+    portfolio_id: int | None = None,
+    benchmark: str | None = None,
+) -> dict[str, Any]:
+    """Totals, theta/net-liq, vega by tenor, worst cell and VaR before and after ``changes``.
+
+    A list of ``{"action": "add", "underlying", "instrument_type": "option"|"stock", "expiry"?,
+    "strike"?, "right"?, "quantity", "price"?, "implied_volatility"?}``, ``{"action": "change",
+    "position_id", "quantity"}`` or ``{"action": "close", "position_id"}``. Trades are taken as done
+    at the marks: net liquidation stays.
+
+    Raises:
+        InvalidInput: a change is impossible, or cannot be priced from what is known; the field is
+            named as ``changes.0.strike``.
+        NotFound: the account or portfolio does not exist or is not the user's.
+    """
+    selection = select_accounts(user=user, account_id=account_id, portfolio_id=portfolio_id)
+    book = read_risk_book(selection.accounts, benchmark=benchmark, also=_named_underlyings(changes))
+    check_benchmark(book)
+    held = {leg.id: leg for leg in book.legs}
+    parsed = parse_changes(changes, today=(market_now() - _ZONES).date(), held=set(held))
+    contracts = known_contracts(
+        (one.underlying, one.expiry)
+        for one in parsed
+        if isinstance(one, Added) and one.expiry is not None
+    )
+    spots = underlying_prices(book.plain) | dict(book.spots)
+    currencies = {leg.leg.underlying: leg.leg.currency for leg in book.legs}
+    account = account_id or (selection.accounts[0].account_id if selection.accounts else "")
+    added: list[PricedLeg] = []
+    quantities: dict[str, float] = {}
+    for index, one in enumerate(parsed):
+        if isinstance(one, Changed):
+            quantities[one.position_id] = one.quantity
+        else:
+            added.append(
+                price_added(
+                    one,
+                    path=f"changes.{index}",
+                    account_id=account,
+                    contracts=contracts,
+                    spots=spots,
+                    currencies=currencies,
+                    at=book.at,
+                )
+            )
+    changed = [_resized(held[name], quantity) for name, quantity in quantities.items()]
+    kept = [leg for leg in book.legs if leg.id not in quantities]
+    legs = (*kept, *(leg for leg in changed if leg.leg.quantity), *(one.leg for one in added))
+    after = replace(book, legs=legs)
+    before_numbers, after_numbers = numbers_of(book), numbers_of(after)
+    return {
+        "schema": SCHEMA,
+        "version": selection.version,
+        "as_of": selection.as_of,
+        "currency": book.currency,
+        "before": before_numbers,
+        "after": after_numbers,
+        "difference": difference(before_numbers, after_numbers),
+        "legs": _changed_legs(book, changed, added),
+        "notes": _notes(after, changed, added),
+    }
+
+
+def numbers_of(book: RiskBook) -> dict[str, Any]:
+    """What is compared: the ``Row`` of the whole book and what goes with it."""
+    columns, lacking = risk_columns(book)
+    row = row_of(columns, lacking)
+    net_liquidation = book.money("net_liquidation")
+    return row | {
+        "net_liquidation": net_liquidation,
+        "theta_to_net_liq": ratio(row["theta"], net_liquidation),
+        "vega_by_tenor": vega_by_tenor(book.legs, columns),
+        "worst": _worst(book),
+        "value_at_risk": {"parametric": None},
+    }
+
+
+def _worst(book: RiskBook) -> dict[str, Any]:
+    """The worst cell of the default grid, without its legs."""
+    axes = DEFAULT_AXES
+    totals = leg_pnl(ready_book(book), axes, weights=book.weights).sum(axis=-1)
+    day, vol, spot = at = extreme_cell(totals, worst=True)
+    part = ratio(float(totals[at]), book.money("net_liquidation"))
+    return {
+        "spot": axes.spot[spot],
+        "vol": axes.vol[vol],
+        "days": axes.days[day],
+        "pnl": float(totals[at]),
+        "pnl_percent_of_net_liq": None if part is None else part * 100.0,
+    }
+
+
+def difference(before: Any, after: Any) -> Any:
+    """After − before for every number, in the same shape; ``None`` where either is missing.
+
+    What is no amount (tenors, the worst cell's place, confidences) is that of ``after``.
+    """
+    if isinstance(after, Mapping):
+        same_place = isinstance(before, Mapping)
+        return {
+            name: value if name in _PLACES else difference(before[name], value)
+            for name, value in after.items()
+            if same_place or name in _PLACES
+        }
+    if isinstance(after, Sequence) and not isinstance(after, str):
+        if not isinstance(before, Sequence) or len(before) != len(after):
+            return None
+        return [difference(old, new) for old, new in zip(before, after, strict=True)]
+    if before is None or after is None:
+        return None
+    return after - before
+
+
+_PLACES = frozenset({"tenor", "from_days", "to_days", "spot", "vol", "days", "confidence"})
+
+
+def _resized(leg: RiskLeg, quantity: float) -> RiskLeg:
+    old = leg.leg
+    value = None
+    if old.market_value is not None and old.quantity:
+        value = old.market_value / old.quantity * quantity
+    elif old.price is not None:
+        value = old.price * quantity * old.multiplier
+    return leg._replace(leg=old._replace(quantity=quantity, market_value=value))
+
+
+def _changed_legs(
+    book: RiskBook, changed: Sequence[RiskLeg], added: Sequence[PricedLeg]
+) -> list[dict[str, Any]]:
+    legs = (*changed, *(one.leg for one in added))
+    sources: list[tuple[str | None, str | None]] = [
+        *(("position", "position" if leg.is_option else None) for leg in changed),
+        *((one.price_source, one.iv_source) for one in added),
+    ]
+    columns, lacking = risk_columns(replace(book, legs=legs))
+    return [
+        leg_body(leg)
+        | leg_row(columns, lacking, index)
+        | {"price_source": sources[index][0], "iv_source": sources[index][1]}
+        for index, leg in enumerate(legs)
+    ]
+
+
+def _notes(after: RiskBook, changed: Sequence[RiskLeg], added: Sequence[PricedLeg]) -> list[str]:
+    notes = [
+        "Trades are taken as done at the prices shown, without commissions; net liquidation and "
+        "margin are those of the last sync."
+    ]
+    if any(one.iv_source == "nearest_strike" for one in added):
+        notes.append("Where no volatility of a contract is known, the nearest strike's is taken.")
+    if any(one.leg.model == "american" for one in added):
+        notes.append("Greeks of added legs are the model's, without the dividends of their expiry.")
+    unpriced = [leg.symbol for leg in changed if leg.leg.price is None]
+    if unpriced:
+        notes.append("Without a price: " + ", ".join(unpriced) + ".")
+    if after.unconverted:
+        notes.append("Not converted: " + ", ".join(after.unconverted) + ".")
+    return notes
+
+
+def _named_underlyings(changes: Any) -> set[str]:
+    """Symbols whose prices may be needed, from changes that are not checked yet."""
+    if not isinstance(changes, Sequence) or isinstance(changes, str | bytes):
+        return set()
+    rows = [row for row in changes[:200] if isinstance(row, Mapping)]
+    named = {str(row.get("underlying", "")).strip().upper()[:32] for row in rows}
+    return {name for name in named if name and name.isprintable()}
