@@ -21,6 +21,12 @@ GREEKS_MINIMUM_AGE_SECONDS = env.int(
 GREEKS_CALLS_PER_MINUTE = env.int("GREEKS_CALLS_PER_MINUTE", default=30)
 # Streamed values reach the book of an account at most this often; they cost no call.
 STREAM_REFRESH_SECONDS = env.float("STREAM_REFRESH_SECONDS", default=5.0)
+# Whom a refresh asks first: "broker" (the account's own) or a market-data provider ("polygon").
+GREEKS_REFRESH_SOURCE = env.str("GREEKS_REFRESH_SOURCE", default="broker")
+if GREEKS_REFRESH_SOURCE not in ("broker", "polygon"):
+    raise ImproperlyConfigured(
+        f"GREEKS_REFRESH_SOURCE is {GREEKS_REFRESH_SOURCE!r}: say broker or polygon."
+    )
 # Annual, continuously compounded: the model's discount rate where nothing better is known.
 RISK_FREE_RATE = env.float("RISK_FREE_RATE", default=0.04)
 # A stored price of an underlying older than this, in session, is not computed with. Delayed quotes

@@ -1,13 +1,14 @@
 """Market data of a book: quotes, and for each option the best Greeks that somebody has.
 
-The order: the account's own broker, the other brokers, our model from the quote. What remains is
-filled from the last known by the writer. Greeks that cannot be true (|delta| above one, the wrong
-sign, an impossible volatility) are set aside and the next source is asked; missing stays missing.
+The order: the account's own broker, the other brokers, the market-data providers, our model from
+the quote. What remains is filled from the last known by the writer. Greeks that cannot be true
+(|delta| above one, the wrong sign, an impossible volatility) are set aside and the next source is
+asked; missing stays missing. A fallback never takes a leg back in time: Greeks older than those
+that are known are not used, and delayed or previous-day ones only where the model has none.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,24 +18,42 @@ from typing import Any
 import structlog
 
 from config.core.errors import ProviderError
-from greeks.domain import Contract, Greeks, InstrumentKind, Quote, RejectedRow, Right, Snapshot
+from greeks.domain import Contract, Greeks, InstrumentKind, Quote, RejectedRow, Snapshot
 from greeks.identity import instrument_key
-from greeks.providers.decoding import BadRow, storable
+from greeks.providers.base import SnapshotProvider
 from greeks.services.expiry import SessionCloses
 from greeks.services.model_greeks import model_greeks
 from greeks.underlyings import is_index
-from portfolio.brokers.base import BrokerAdapter
-from portfolio.services.sync_checks import checked_amount, checked_time
+from portfolio.services.market_data_checks import (
+    GREEK_NAMES,
+    checked_quote,
+    greeks_error,
+    not_computed,
+    set_aside,
+)
+from portfolio.services.sync_checks import checked_time
 
 logger = structlog.get_logger(__name__)
 
-_QUOTE_AMOUNTS = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
-_QUOTE_COUNTS = ("volume", "open_interest")
-_GREEK_NAMES = ("delta", "gamma", "theta", "vega")
-# Vendors round: a delta of 1.0001 is one, a gamma of -0.000001 is nought.
-_ROUNDING = 1e-3
-_LARGEST_GREEK = 1e9
-_LARGEST_VOLATILITY = 100.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freshness:
+    """How old a fallback's numbers may be.
+
+    ``known_since``: the as-of of the last known Greeks, by instrument key. ``oldest``: by currency,
+    before which a number counts as old (a currency that is not named has no such moment).
+    """
+
+    known_since: Mapping[str, datetime] = field(default_factory=dict)
+    oldest: Mapping[str, datetime] = field(default_factory=dict)
+
+    def is_overtaken(self, key: str, greeks: Greeks) -> bool:
+        known = self.known_since.get(key)
+        return known is not None and greeks.as_of < known
+
+    def is_old(self, contract: Contract, as_of: datetime) -> bool:
+        oldest = self.oldest.get(contract.currency)
+        return oldest is not None and as_of < oldest
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,9 +71,14 @@ class MarketData:
     spots: dict[str, float] = field(default_factory=dict)
     rejected: list[RejectedRow] = field(default_factory=list)
     received: int = 0
-    #: The own broker failed; and, apart, what went wrong with the others.
+    #: The first that was asked failed; and, apart, what went wrong with the others.
     error: ProviderError | None = None
     fallback_errors: list[str] = field(default_factory=list)
+    #: Underlyings that a provider did not ask for to the end, and why.
+    left_out: dict[str, str] = field(default_factory=dict)
+    #: A fallback's Greeks and quotes that are old: used where nobody has newer ones.
+    old_greeks: dict[str, Greeks] = field(default_factory=dict)
+    old_quotes: dict[str, Quote] = field(default_factory=dict)
 
 
 def underlying_contracts(contracts: Iterable[Contract]) -> list[Contract]:
@@ -75,34 +99,38 @@ def underlying_contracts(contracts: Iterable[Contract]) -> list[Contract]:
 
 def fetch_market_data(
     *,
-    adapter: BrokerAdapter,
+    adapter: SnapshotProvider,
     contracts: Sequence[Contract],
-    others: Callable[[], Iterable[BrokerAdapter]],
+    others: Callable[[], Iterable[SnapshotProvider]],
     marks: Mapping[str, Quote],
     known_spots: Mapping[str, float],
     closes: SessionCloses,
     at: datetime,
+    freshness: Callable[[], Freshness] = Freshness,
+    own: bool = True,
 ) -> MarketData:
-    """Ask the own broker about ``contracts``, then others, then the model. No database access.
+    """Ask ``adapter`` about ``contracts``, then others, then the model.
 
-    ``others`` gives open adapters to ask, closed here; it is called only when Greeks are missing.
-    ``marks`` are the prices that came with the positions, used where no quote did;
-    ``known_spots`` last known prices of underlyings; ``closes`` from ``known_closes``. Never raises
-    a provider's error: what failed is in the answer.
+    ``own``: the adapter is the account's own broker, whose numbers are used whatever their age.
+    ``others`` gives open providers to ask, closed here; it is called only when Greeks are missing,
+    as is ``freshness``, which their numbers have to pass. ``marks`` are the prices that came with
+    the positions, used where no quote did; ``known_spots`` last known prices of underlyings;
+    ``closes`` from ``known_closes``. Never raises a provider's error: what failed is in the answer.
     """
     data = MarketData()
     try:
-        _add_snapshots(data, adapter, contracts)
+        _add_snapshots(data, adapter, contracts, None if own else freshness())
     except ProviderError as error:
         data.error = error
     options = {instrument_key(c): c for c in contracts if c.is_option}
     missing = [contract for key, contract in options.items() if key not in data.greeks]
     if missing:
-        _ask_others(data, others, missing, contracts)
-    for key, mark in marks.items():
-        quote = data.quotes.get(key)
-        if quote is None or quote.price is None:
-            data.quotes[key] = mark
+        _ask_others(data, others, missing, contracts, freshness)
+    for candidates in (marks, data.old_quotes):
+        for key, candidate in candidates.items():
+            quote = data.quotes.get(key)
+            if quote is None or quote.price is None:
+                data.quotes[key] = candidate
     _find_spots(data, known_spots)
     wanted = [key for key in options if key not in data.greeks]
     for key, result in model_greeks(
@@ -110,15 +138,19 @@ def fetch_market_data(
     ).items():
         data.greeks[key] = result.greeks
         data.inputs[key] = result.inputs
+    for key, greeks in data.old_greeks.items():
+        data.greeks.setdefault(key, greeks)
     return data
 
 
 def _ask_others(
     data: MarketData,
-    others: Callable[[], Iterable[BrokerAdapter]],
+    others: Callable[[], Iterable[SnapshotProvider]],
     missing: Sequence[Contract],
     contracts: Sequence[Contract],
+    freshness: Callable[[], Freshness],
 ) -> None:
+    rules: Freshness | None = None
     # Without the own broker's prices the others are asked for the underlyings too.
     extra = [
         contract
@@ -129,7 +161,8 @@ def _ask_others(
         remaining = [c for c in missing if instrument_key(c) not in data.greeks]
         try:
             if remaining:
-                _add_snapshots(data, other, [*remaining, *extra])
+                rules = rules or freshness()
+                _add_snapshots(data, other, [*remaining, *extra], rules)
         except ProviderError as error:
             data.fallback_errors.append(f"{other.source}: {error.code}")
             logger.info("greeks_fallback_failed", provider=other.source, code=error.code)
@@ -137,60 +170,55 @@ def _ask_others(
             other.close()
 
 
-def _add_snapshots(data: MarketData, adapter: BrokerAdapter, contracts: Sequence[Contract]) -> None:
+def _add_snapshots(
+    data: MarketData,
+    adapter: SnapshotProvider,
+    contracts: Sequence[Contract],
+    freshness: Freshness | None,
+) -> None:
+    """Ask one provider. Without ``freshness`` its numbers are used whatever their age."""
     if not contracts:
         return
     wanted = {instrument_key(contract) for contract in contracts}
     fetched = adapter.fetch_snapshots(contracts)
     data.received += len(fetched.items) + len(fetched.rejected)
     data.rejected += fetched.rejected
+    if fetched.left_out:
+        data.left_out |= fetched.left_out
+        names = ", ".join(sorted(fetched.left_out))
+        reason = next(iter(fetched.left_out.values()))
+        data.fallback_errors.append(f"{adapter.source}: left out {names} ({reason})"[:255])
     for snapshot in fetched.items:
         key = instrument_key(snapshot.contract)
         if key not in wanted:
-            data.rejected.append(_row("snapshot", "was not asked for", snapshot.contract, {}))
+            data.rejected.append(set_aside("snapshot", "was not asked for", snapshot.contract, {}))
             continue
         if snapshot.quote is not None:
-            quote = _checked_quote(data, snapshot, snapshot.quote)
-            if key not in data.quotes or data.quotes[key].price is None:
+            quote, impossible = checked_quote(snapshot.quote)
+            data.rejected += impossible
+            if freshness is not None and freshness.is_old(quote.contract, quote.as_of):
+                data.old_quotes.setdefault(key, quote)
+            elif key not in data.quotes or data.quotes[key].price is None:
                 data.quotes[key] = quote
         if snapshot.contract.is_option and snapshot.greeks is not None:
-            _offer_greeks(data, key, snapshot, snapshot.greeks)
+            _offer_greeks(data, key, snapshot, snapshot.greeks, freshness)
 
 
-def _checked_quote(data: MarketData, snapshot: Snapshot, quote: Quote) -> Quote:
-    changes: dict[str, Any] = {"as_of": checked_time(quote.as_of)}
-    for name in _QUOTE_AMOUNTS:
-        value = getattr(quote, name)
-        if value is None:
-            continue
-        try:
-            amount = checked_amount(value, name)
-            if amount is not None and amount < 0:
-                raise BadRow(f"{name}: {amount} is negative")
-        except BadRow as error:
-            amount = None
-            row = _row("quote", error.reason, snapshot.contract, {name: str(value)})
-            data.rejected.append(row)
-        if amount is not value:
-            changes[name] = amount
-    for name in _QUOTE_COUNTS:
-        count = getattr(quote, name)
-        if count is not None and not 0 <= count < 2**63:
-            changes[name] = None
-            row = _row("quote", f"{name}: impossible", snapshot.contract, {name: str(count)})
-            data.rejected.append(row)
-    return replace(quote, **changes)
-
-
-def _offer_greeks(data: MarketData, key: str, snapshot: Snapshot, greeks: Greeks) -> None:
+def _offer_greeks(
+    data: MarketData,
+    key: str,
+    snapshot: Snapshot,
+    greeks: Greeks,
+    freshness: Freshness | None,
+) -> None:
     if key in data.greeks:
         return
     error = greeks_error(snapshot.contract, greeks)
     if error is not None:
-        facts = {name: getattr(greeks, name) for name in (*_GREEK_NAMES, "implied_volatility")}
-        data.rejected.append(_row("greeks", error, snapshot.contract, facts))
+        facts = {name: getattr(greeks, name) for name in (*GREEK_NAMES, "implied_volatility")}
+        data.rejected.append(set_aside("greeks", error, snapshot.contract, facts))
         return
-    if _not_computed(greeks):
+    if not_computed(greeks):
         return
     spot = greeks.underlying_price
     volatility = greeks.implied_volatility
@@ -200,37 +228,14 @@ def _offer_greeks(data: MarketData, key: str, snapshot: Snapshot, greeks: Greeks
         underlying_price=spot if spot is not None and 0 < spot < 1e12 else None,
         implied_volatility=volatility or None,
     )
-    if checked.is_complete:
+    if freshness is not None and freshness.is_overtaken(key, checked):
+        return
+    if not checked.is_complete:
+        data.partial.setdefault(key, checked)
+    elif freshness is not None and freshness.is_old(snapshot.contract, checked.as_of):
+        data.old_greeks.setdefault(key, checked)
+    else:
         data.greeks[key] = checked
-    elif key not in data.partial:
-        data.partial[key] = checked
-
-
-def greeks_error(contract: Contract, greeks: Greeks) -> str | None:
-    """Why the Greeks of a long option cannot be true, naming the field, or ``None``."""
-    for name in (*_GREEK_NAMES, "implied_volatility"):
-        value = getattr(greeks, name)
-        if value is not None and not (math.isfinite(value) and abs(value) < _LARGEST_GREEK):
-            return f"{name}: {value} is impossible"
-    if greeks.delta is not None:
-        low, high = (0.0, 1.0) if contract.right is Right.CALL else (-1.0, 0.0)
-        if not low - _ROUNDING <= greeks.delta <= high + _ROUNDING:
-            return f"delta: {greeks.delta} is impossible for this option"
-    for name in ("gamma", "vega"):
-        value = getattr(greeks, name)
-        if value is not None and value < -_ROUNDING:
-            return f"{name}: {value} is negative"
-    volatility = greeks.implied_volatility
-    if volatility is not None and not 0 <= volatility <= _LARGEST_VOLATILITY:
-        return f"implied_volatility: {volatility} is impossible"
-    return None
-
-
-def _not_computed(greeks: Greeks) -> bool:
-    """Vendors send noughts for what they did not compute."""
-    return not greeks.implied_volatility and all(
-        not value for value in (greeks.gamma, greeks.theta, greeks.vega)
-    )
 
 
 def _find_spots(data: MarketData, known_spots: Mapping[str, float]) -> None:
@@ -245,8 +250,3 @@ def _find_spots(data: MarketData, known_spots: Mapping[str, float]) -> None:
         linear = contract.kind in (InstrumentKind.STOCK, InstrumentKind.INDEX)
         if linear and quote.price is not None and quote.price > 0:
             data.spots[contract.symbol] = float(quote.price)
-
-
-def _row(kind: str, reason: str, contract: Contract, facts: Mapping[str, Any]) -> RejectedRow:
-    payload = storable({"symbol": contract.symbol, **facts})
-    return RejectedRow(kind=kind, reason=reason[:255], payload=payload)

@@ -1,4 +1,4 @@
-"""Stored prices of underlyings that are recent enough to compute with."""
+"""Which numbers are recent enough to compute with, and the underlyings' stored prices that are."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def known_spots(underlyings: Iterable[Instrument], *, at: datetime) -> dict[str,
     ):
         currency = by_id[instrument_id].currency
         if currency not in oldest_by_currency:
-            oldest_by_currency[currency] = _oldest(currency, at)
+            oldest_by_currency[currency] = oldest_usable(currency, at)
         if price is not None and as_of >= oldest_by_currency[currency]:
             found[symbol] = float(price)
     return found
 
 
-def _oldest(currency: str, at: datetime) -> datetime:
-    """Before which a price of this currency's exchange is too old."""
+def oldest_usable(currency: str, at: datetime) -> datetime:
+    """Before which a number of this currency's exchange is too old."""
     exchange = exchange_of_currency(currency)
     until = at if exchange is None else traded_until(exchange.name, at)
     return until - timedelta(seconds=settings.SPOT_MAXIMUM_AGE_SECONDS)

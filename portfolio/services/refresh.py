@@ -7,7 +7,7 @@ refresh reads quotes and Greeks only; quantities and money stay as the last sync
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -24,6 +24,8 @@ from config.core.locks import subject_lock
 from config.core.process_copies import ProcessCopies
 from config.core.redis_client import key, redis_client
 from greeks.models import Instrument
+from greeks.providers.base import SnapshotProvider
+from greeks.providers.registry import configured_providers, open_provider
 from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker
 from portfolio.models import Account
@@ -31,7 +33,7 @@ from portfolio.services.enrichment import MarketData
 from portfolio.services.history import session_dates_of
 from portfolio.services.parallel import for_each
 from portfolio.services.position_row import stored_positions, write_positions
-from portfolio.services.sync_fetch import market_of
+from portfolio.services.sync_fetch import market_of, other_sources
 from portfolio.services.sync_market import write_market_data
 from portfolio.services.sync_positions import revalue_positions
 from portfolio.services.sync_progress import announce_change
@@ -154,19 +156,38 @@ def _refresh_account(account_id: str) -> str:
         }
         if not instruments:
             return ""
-        adapter = open_adapter(account.broker)
-        try:
-            market, everything = market_of(
-                instruments=instruments, adapter=adapter, broker=Broker(account.broker), marks={}
-            )
-        finally:
-            adapter.close()
+        market, everything = fetch_for_refresh(instruments, Broker(account.broker))
         if market.quotes or market.greeks:
-            _write(account_id, market, everything, session_dates_of(account))
-        return market.error.code if market.error is not None else ""
+            write_refreshed(account_id, market, everything, session_dates_of(account))
+        return market.error.code if market.error is not None and not market.greeks else ""
 
 
-def _write(
+def fetch_for_refresh(
+    instruments: Mapping[str, Instrument], broker: Broker
+) -> tuple[MarketData, dict[str, Instrument]]:
+    """Market data from the source of ``GREEKS_REFRESH_SOURCE``, and from the others behind it.
+
+    ``broker``: the account's own broker, then as a sync does. A provider: that one, then the own
+    broker and the rest; it has to be set up, else the own broker is asked first after all.
+    """
+    name = settings.GREEKS_REFRESH_SOURCE
+    provider_first = name in configured_providers()
+
+    def others() -> Iterable[SnapshotProvider]:
+        if provider_first:
+            yield open_adapter(broker)
+        yield from other_sources(broker, without=name)
+
+    first = open_provider(name) if provider_first else open_adapter(broker)
+    try:
+        return market_of(
+            instruments=instruments, adapter=first, others=others, marks={}, own=not provider_first
+        )
+    finally:
+        first.close()
+
+
+def write_refreshed(
     account_id: str,
     market: MarketData,
     instruments: dict[str, Instrument],

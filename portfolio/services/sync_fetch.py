@@ -14,7 +14,9 @@ from config.core.clock import market_now, now
 from config.core.errors import CircuitOpen, ForbiddenError, ProviderError, UnauthorisedError
 from greeks.domain import Contract, Quote, RejectedRow
 from greeks.identity import instrument_key
-from greeks.models import Instrument
+from greeks.models import ContractGreeks, Instrument
+from greeks.providers.base import SnapshotProvider
+from greeks.providers.registry import configured_providers, open_provider
 from greeks.services.expiry import known_closes
 from greeks.services.instruments import (
     contracts_of,
@@ -24,9 +26,14 @@ from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.registry import open_adapter, registered_brokers
 from portfolio.domain import AccountSummary, Broker, BrokerOrder, BrokerPosition
 from portfolio.models import Account, SyncRun
-from portfolio.services.enrichment import MarketData, fetch_market_data, underlying_contracts
+from portfolio.services.enrichment import (
+    Freshness,
+    MarketData,
+    fetch_market_data,
+    underlying_contracts,
+)
 from portfolio.services.history import session_dates_of
-from portfolio.services.known_spots import known_spots
+from portfolio.services.known_spots import known_spots, oldest_usable
 from portfolio.services.sync_checks import (
     Checked,
     CheckedPositions,
@@ -115,7 +122,7 @@ def _fetch_market(book: FetchedBook, adapter: BrokerAdapter, broker: Broker) -> 
     resolved = resolve_instruments(position.contract for position in held)
     marks = {instrument_key(p.contract): mark for p in held if (mark := _mark_of(p))}
     book.market, book.instruments = market_of(
-        instruments=resolved, adapter=adapter, broker=broker, marks=marks
+        instruments=resolved, adapter=adapter, others=lambda: other_sources(broker), marks=marks
     )
     if book.market.error is not None:
         error = book.market.error
@@ -127,11 +134,15 @@ def _fetch_market(book: FetchedBook, adapter: BrokerAdapter, broker: Broker) -> 
 def market_of(
     *,
     instruments: Mapping[str, Instrument],
-    adapter: BrokerAdapter,
-    broker: Broker,
+    adapter: SnapshotProvider,
+    others: Callable[[], Iterable[SnapshotProvider]],
     marks: Mapping[str, Quote],
+    own: bool = True,
 ) -> tuple[MarketData, dict[str, Instrument]]:
-    """Market data of instruments and their underlyings, and the instruments of all of it."""
+    """Market data of instruments and their underlyings, and the instruments of all of it.
+
+    ``others`` and ``own`` as in ``fetch_market_data``.
+    """
     by_id = contracts_of(instruments.values())
     contracts = {key: by_id[row.pk] for key, row in instruments.items()}
     marks = {key: replace(mark, contract=contracts[key]) for key, mark in marks.items()}
@@ -148,11 +159,13 @@ def market_of(
     data = fetch_market_data(
         adapter=adapter,
         contracts=[*contracts.values(), *underlyings.values()],
-        others=lambda: other_adapters(broker),
+        others=others,
         marks=marks,
         known_spots=known_spots(known.values(), at=at),
         closes=known_closes([*contracts.values(), *underlyings.values()]),
         at=at,
+        freshness=lambda: freshness_of(contracts, at=at),
+        own=own,
     )
     learned = _learned({**contracts, **underlyings}, data.quotes, known={*contracts, *known})
     return data, {
@@ -192,8 +205,27 @@ def _mark_of(position: BrokerPosition) -> Quote | None:
     )
 
 
-def other_adapters(broker: Broker) -> Iterable[BrokerAdapter]:
-    """Open adapters of the other brokers that are set up here. One that cannot open is left out."""
+def freshness_of(contracts: Mapping[str, Contract], *, at: datetime) -> Freshness:
+    """What a fallback's numbers about the contracts have to pass. One query."""
+    known = ContractGreeks.objects.filter(
+        instrument__key__in=contracts,
+        delta_raw__isnull=False,
+        gamma_raw__isnull=False,
+        vega_raw__isnull=False,
+    )
+    currencies = {contract.currency for contract in contracts.values()}
+    return Freshness(
+        known_since=dict(known.values_list("instrument__key", "as_of")),
+        oldest={currency: oldest_usable(currency, at) for currency in currencies},
+    )
+
+
+def other_sources(broker: Broker, *, without: str = "") -> Iterable[SnapshotProvider]:
+    """Whom to ask for what the broker lacks, opened one by one as they are needed.
+
+    The other brokers that are set up here, then the market-data providers but ``without``. One
+    that cannot open is left out.
+    """
     for other in registered_brokers():
         if other is broker or not _is_set_up(other):
             continue
@@ -201,6 +233,9 @@ def other_adapters(broker: Broker) -> Iterable[BrokerAdapter]:
             yield open_adapter(other)
         except ProviderError as error:
             logger.info("greeks_fallback_unavailable", broker=other.value, code=error.code)
+    for name in configured_providers():
+        if name != without:
+            yield open_provider(name)
 
 
 def _is_set_up(broker: Broker) -> bool:
