@@ -12,11 +12,15 @@ from config.core.supervision.environment import free_port, prepare_environment
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 SANDBOX_PORT = "GREEKDESK_SANDBOX_PORT"
+GATEWAY_PORT = "IBKR_SOCKET_PORT"
 
 
 def prepare_demo_environment(arguments: Sequence[str]) -> None:
     """Point the adapters at the sandbox; keep the demo's data apart from a real desk's."""
-    sandbox_port = free_port()
+    ports: set[int] = set()
+    while len(ports) < 2:
+        ports.add(free_port())
+    sandbox_port, gateway_port = ports
     sandbox_url = f"http://{LOOPBACK}:{sandbox_port}"
     prepare_environment(
         {
@@ -27,6 +31,9 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
             "IBKR_PORTAL_URL": f"{sandbox_url}/ibkr_portal/v1/api",
             # The sandbox enforces the vendor's limits only where a test asks for them.
             "IBKR_PORTAL_ENDPOINT_SECONDS": "0",
+            # Read where IBKR_CONNECTION=socket is set: the demo goes to no real gateway either way.
+            "IBKR_SOCKET_HOST": LOOPBACK,
+            GATEWAY_PORT: str(gateway_port),
             "TASTYTRADE_URL": f"{sandbox_url}/tastytrade",
             "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",  # pragma: allowlist secret
             "TASTYTRADE_REFRESH_TOKEN": "simulated-refresh-token",

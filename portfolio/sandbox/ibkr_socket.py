@@ -112,6 +112,10 @@ class GatewayServer:
     def address(self) -> str:
         return f"tcp://{self.host}:{self.port}"
 
+    @property
+    def usage(self) -> str:
+        return f"IBKR_CONNECTION=socket IBKR_SOCKET_HOST={self.host} IBKR_SOCKET_PORT={self.port}"
+
     def control_routes(self) -> Sequence[Route]:
         return control_routes(self)
 

@@ -48,6 +48,13 @@ class Command(BaseCommand):
             help="serve the folder's recorded answers before the simulated ones; repeatable",
         )
         parser.add_argument(
+            "--listen",
+            action="append",
+            default=[],
+            metavar="NAME=PORT",
+            help="the port of a server that is not HTTP (default: any free one); repeatable",
+        )
+        parser.add_argument(
             "--limits",
             action="store_true",
             help="enforce the vendors' rate limits, with their penalties of many minutes",
@@ -65,6 +72,7 @@ class Command(BaseCommand):
                 port=options["port"],
                 limits=options["limits"],
                 recorded=_recorded_folders(options["recorded"]),
+                listener_ports=_listener_ports(options["listen"]),
             )
         except ApplicationError as error:
             raise CommandError(error.message) from error
@@ -92,6 +100,8 @@ class Command(BaseCommand):
             self.stdout.write("The sandbox serves simulated data:")
             for name, address in sandbox.addresses().items():
                 self.stdout.write(f"  {name:14} {address}")
+            for listener in sandbox.listeners.values():
+                self.stdout.write(f"  desk settings: {listener.usage}")
             if clock:
                 self.stdout.write(f"  the market's clock stands at {clock}")
         self.stdout.flush()
@@ -105,3 +115,13 @@ def _recorded_folders(arguments: list[str]) -> dict[str, list[Path]]:
             raise CommandError(f"--recorded: {argument!r} is not SERVER=FOLDER")
         folders.setdefault(name, []).append(Path(folder))
     return folders
+
+
+def _listener_ports(arguments: list[str]) -> dict[str, int]:
+    ports: dict[str, int] = {}
+    for argument in arguments:
+        name, _, port = argument.partition("=")
+        if not name or not port.isdecimal() or int(port) > 65535:
+            raise CommandError(f"--listen: {argument!r} is not NAME=PORT")
+        ports[name] = int(port)
+    return ports

@@ -13,7 +13,7 @@ from config.core.errors import ApplicationError
 from config.core.supervision.desk import TARGETS, Desk, serve
 from config.core.supervision.environment import is_prepared
 from config.core.supervision.processes import ProcessSpec
-from portfolio.launch import LOOPBACK, SANDBOX_PORT
+from portfolio.launch import GATEWAY_PORT, LOOPBACK, SANDBOX_PORT
 from portfolio.services.demo import DEMO_NAME, DEMO_PASSWORD, recorded_clock
 
 
@@ -51,6 +51,7 @@ class Command(BaseCommand):
 
     def _desk(self, *, port: int, seed: int, chain: Path | None) -> Desk:
         sandbox = ["sandbox", "--port", os.environ[SANDBOX_PORT], "--seed", str(seed)]
+        sandbox += ["--listen", f"ibkr_socket={os.environ[GATEWAY_PORT]}"]
         if chain:
             sandbox += ["--chain", str(chain)]
         server = ProcessSpec(

@@ -58,6 +58,8 @@ def test_sandbox_prints_its_addresses_serves_and_stops_cleanly(stop: signal.Sign
         (["--recorded", "ibkr_portal"], "SERVER=FOLDER"),
         (["--recorded", "nobody=."], "nobody"),
         (["--recorded", "ibkr_portal=/no/such/folder"], "/no/such/folder"),
+        (["--listen", "ibkr_socket=many"], "NAME=PORT"),
+        (["--listen", "nobody=4001"], "nobody"),
     ],
 )
 def test_impossible_argument_is_one_clear_line(arguments: list[str], named: str) -> None:
