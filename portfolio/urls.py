@@ -2,11 +2,19 @@
 
 from django.urls import path
 
-from portfolio import apis, risk_views, views
+from portfolio import apis, risk_apis, risk_views, views
 
 urlpatterns = [
     path("", views.risk_monitor, name="risk_monitor"),
     path("risk", risk_views.risk, name="risk"),
+    path("risk/what-if", risk_views.what_if, name="risk_what_if"),
+    path("risk/scenarios", risk_views.scenario_save, name="risk_scenarios"),
+    path("risk/scenarios/<int:scenario_id>", risk_views.scenario_save, name="risk_scenario"),
+    path(
+        "risk/scenarios/<int:scenario_id>/deletion",
+        risk_views.scenario_remove,
+        name="risk_scenario_deletion",
+    ),
     path("sync", views.sync_now, name="sync_now"),
     path(
         "api/portfolio/risk-monitor/fast",
@@ -19,4 +27,17 @@ urlpatterns = [
     path("api/portfolio/history", apis.HistoryView.as_view(), name="api_history"),
     path("api/portfolio/sync", apis.SyncView.as_view(), name="api_sync"),
     path("api/portfolio/sync/<uuid:run_id>", apis.SyncRunView.as_view(), name="api_sync_run"),
+    path("api/portfolio/risk", risk_apis.RiskView.as_view(), name="api_risk"),
+    path("api/portfolio/scenarios", risk_apis.ScenarioGridView.as_view(), name="api_scenarios"),
+    path(
+        "api/portfolio/scenarios/saved",
+        risk_apis.SavedScenariosView.as_view(),
+        name="api_saved_scenarios",
+    ),
+    path(
+        "api/portfolio/scenarios/saved/<int:scenario_id>",
+        risk_apis.SavedScenarioView.as_view(),
+        name="api_saved_scenario",
+    ),
+    path("api/portfolio/what-if", risk_apis.WhatIfView.as_view(), name="api_what_if"),
 ]

@@ -1,0 +1,33 @@
+"""Tables as CSV that no spreadsheet runs: text that looks like a formula begins with a quote."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+# OWASP, "CSV Injection": what spreadsheets take for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """The table line by line. Missing is an empty field; numbers stay numbers."""
+    for row in (header, *rows):
+        line = io.StringIO()
+        csv.writer(line).writerow([_cell(value) for value in row])
+        yield line.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    text = str(value)
+    if isinstance(value, str) and text.startswith(_FORMULA):
+        return "'" + text
+    return text
