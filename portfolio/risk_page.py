@@ -6,15 +6,24 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from django.http import HttpRequest
+from django.forms import BaseFormSet
+from django.http import HttpRequest, QueryDict
 
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import InvalidInput, NotFound
+from portfolio.forms import ScenarioForm, ShiftForm, Shifts, WhatIfForm
 from portfolio.models import Account, Portfolio
 from portfolio.selectors.access import accounts_visible_to, portfolios_visible_to
 from portfolio.selectors.risk_report import risk_report
+from portfolio.selectors.saved_scenarios import (
+    scenario_body,
+    scenario_for_user,
+    scenario_result,
+    scenarios_of,
+)
 from portfolio.selectors.scenario_grid import scenario_grid
 from portfolio.services.scenario_axes import parse_axes, parse_cell
+from portfolio.services.what_if import what_if
 
 AXES = ("spot", "vol", "days")
 
@@ -34,6 +43,8 @@ class RiskPage:
         self.portfolio_id = self._number("portfolio")
         self.benchmark = self._asked("benchmark")
         self.grid_problem = ""
+        self.scenario_problem = ""
+        self.answer: dict[str, Any] | None = None
         self.clock = {"now": market_now(), "frozen": market_clock_is_frozen()}
 
     def _asked(self, name: str) -> str | None:
@@ -65,8 +76,8 @@ class RiskPage:
         )
 
     @property
-    def currency(self) -> str:
-        return str(self.report["currency"])
+    def net_liquidation(self) -> Any:
+        return self.report["totals"]["net_liquidation"]
 
     @cached_property
     def grid(self) -> dict[str, Any] | None:
@@ -101,3 +112,74 @@ class RiskPage:
         shown = {name: ", ".join(f"{step:g}" for step in computed.get(name, ())) for name in AXES}
         typed = {name: self._asked(name) or shown[name] for name in AXES}
         return typed | {"move": self._asked("move") or "uniform"}
+
+    # --- What if ---
+    @cached_property
+    def what_if(self) -> WhatIfForm:
+        return WhatIfForm(None, self.report["legs"])
+
+    def ask_what_if(self, typed: QueryDict) -> None:
+        """Read the form and compute its answer; what is wrong is marked in the form."""
+        self.what_if = WhatIfForm(typed, self.report["legs"])
+        changes = self.what_if.changes()
+        if changes is None:
+            return
+        try:
+            self.answer = what_if(
+                user=self.user,
+                account_id=self.account_id,
+                portfolio_id=self.portfolio_id,
+                benchmark=self.benchmark,
+                changes=changes,
+            )
+        except InvalidInput as error:
+            self.what_if.refuse(error.message, error.fields)
+
+    # --- Saved scenarios ---
+    @cached_property
+    def saved(self) -> list[dict[str, Any]]:
+        return scenarios_of(self.user)
+
+    @cached_property
+    def ran(self) -> dict[str, Any] | None:
+        """The scenario that the address runs, with its result."""
+        scenario_id = self._number("scenario")
+        if scenario_id is None:
+            return None
+        return scenario_result(
+            user=self.user,
+            scenario_id=scenario_id,
+            account_id=self.account_id,
+            portfolio_id=self.portfolio_id,
+        )
+
+    @cached_property
+    def edited(self) -> dict[str, Any] | None:
+        """The scenario that the address asks to change."""
+        scenario_id = self._number("edit")
+        if scenario_id is None:
+            return None
+        return scenario_body(scenario_for_user(self.user, scenario_id))
+
+    @cached_property
+    def scenario_form(self) -> ScenarioForm:
+        return ScenarioForm(initial=self.edited or {})
+
+    @cached_property
+    def shifts(self) -> BaseFormSet[ShiftForm]:
+        first = [{"underlying": "*"}]
+        return Shifts(initial=self.edited["shifts"] if self.edited else first, prefix="shift")
+
+    def type_scenario(self, typed: QueryDict) -> dict[str, Any] | None:
+        """The scenario typed; ``None`` where it is impossible, which is then marked."""
+        self.scenario_form = ScenarioForm(typed)
+        # A row that was emptied is none, also one that was there before.
+        rows = typed.copy()
+        rows["shift-INITIAL_FORMS"] = "0"
+        self.shifts = Shifts(rows, prefix="shift")
+        # Both are asked, so that everything wrong is marked at once.
+        if not all([self.scenario_form.is_valid(), self.shifts.is_valid()]):
+            self.scenario_problem = "Something typed is not possible: it is marked below."
+            return None
+        shifts = [form.shift() for form in self.shifts.forms if form.has_changed()]
+        return self.scenario_form.cleaned_data | {"shifts": shifts}

@@ -10,18 +10,27 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from config.core.errors import Conflict, InvalidInput
 from portfolio.risk_page import RiskPage
 from portfolio.selectors.books import ENCODER
+from portfolio.services.saved_scenarios import (
+    scenario_create,
+    scenario_delete,
+    scenario_update,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +44,31 @@ class Part:
 PARTS: Mapping[str, Part] = {
     "report": Part(("state", "strip", "breakdowns", "profile"), ("report",)),
     "scenarios": Part(("scenarios",), ("report", "grid", "day")),
+    "saved": Part(("saved",), ("saved", "ran", "edited")),
+    "ran": Part(("ran",), ("ran",)),
+    "what-if": Part(("what_if",), ()),
+    "what-if-answer": Part(("what_if_answer",), ()),
 }
 SHOWN = (
     "account_choices",
     "account_id",
+    "answer",
     "clock",
-    "currency",
     "day",
+    "edited",
     "grid",
     "grid_problem",
+    "net_liquidation",
     "portfolio_choices",
     "portfolio_id",
+    "ran",
     "report",
+    "saved",
+    "scenario_form",
+    "scenario_problem",
+    "shifts",
     "typed",
+    "what_if",
 )
 
 
@@ -59,12 +80,62 @@ def risk(request: HttpRequest) -> HttpResponse:
     return _answer(request, RiskPage(request))
 
 
+@login_required
+def what_if(request: HttpRequest) -> HttpResponse:
+    """The same page with the book as it would be after the changes typed. Stores nothing."""
+    if request.method != "POST":
+        return redirect(f"{reverse('risk')}?{request.GET.urlencode()}")
+    page = RiskPage(request)
+    page.ask_what_if(request.POST)
+    return _answer(request, page)
+
+
+@login_required
+@require_POST
+def scenario_save(request: HttpRequest, scenario_id: int | None = None) -> HttpResponse:
+    """Keep a scenario, or change one of the reader's own."""
+    page = RiskPage(request)
+    typed = page.type_scenario(request.POST)
+    if typed is not None:
+        try:
+            if scenario_id is None:
+                kept = scenario_create(user=request.user, values=typed)
+            else:
+                kept = scenario_update(user=request.user, scenario_id=scenario_id, values=typed)
+        except (Conflict, InvalidInput) as error:
+            page.scenario_problem = error.message
+        else:
+            messages.success(request, f"Scenario “{kept['name']}” is saved.")
+            return _back(request, scenario=kept["id"])
+    return _answer(request, page)
+
+
+@login_required
+@require_POST
+def scenario_remove(request: HttpRequest, scenario_id: int) -> HttpResponse:
+    """Delete one of the reader's own scenarios."""
+    scenario_delete(user=request.user, scenario_id=scenario_id)
+    messages.success(request, "The scenario is deleted.")
+    return _back(request)
+
+
+def _back(request: HttpRequest, **chosen: str) -> HttpResponse:
+    """To the page as it was, without what was being changed, at the saved scenarios."""
+    query = request.GET.copy()
+    for name in ("edit", "scenario"):
+        query.pop(name, None)
+    for name, value in chosen.items():
+        query[name] = value
+    return redirect(f"{reverse('risk')}?{query.urlencode()}#risk-saved")
+
+
 def _answer(request: HttpRequest, page: RiskPage) -> HttpResponse:
     # Templates call what can be called: only what they show is read and computed.
-    context = {name: partial(getattr, page, name) for name in SHOWN}
+    context: dict[str, Any] = {name: partial(getattr, page, name) for name in SHOWN}
     asked = [name for name in request.headers.get("X-Parts", "").split(",") if name in PARTS]
     if not asked:
         return render(request, "portfolio/risk.html", context)
+    context["is_part"] = True
     etag = _etag(request, page, asked) if request.method == "GET" else None
     response: HttpResponse
     if etag and etag in parse_etags(request.headers.get("If-None-Match", "").replace("W/", "")):
@@ -87,7 +158,6 @@ def _answer(request: HttpRequest, page: RiskPage) -> HttpResponse:
 def _etag(request: HttpRequest, page: RiskPage, asked: Sequence[str]) -> str:
     """Changes with what is shown, not with the passing of time alone."""
     facts = {name: getattr(page, name) for part in asked for name in PARTS[part].shows}
-    digest = hashlib.blake2b(
-        ENCODER.encode([asked, request.GET.urlencode(), facts]), digest_size=12
-    )
+    told = ENCODER.encode([asked, request.GET.urlencode(), facts])
+    digest = hashlib.blake2b(told, digest_size=12)
     return f'"{digest.hexdigest()}"'

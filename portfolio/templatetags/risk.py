@@ -33,6 +33,16 @@ COLUMNS = (
     ("Vega", "per point", ""),
 )
 BETA_SOURCES = {"set": "set", "history": "history", "self": "itself"}
+# Where a what-if took a price or a volatility from.
+WHAT_IF_SOURCES = {
+    "position": "book",
+    "given": "typed",
+    "quote": "quote",
+    "model": "model",
+    "contract": "quote",
+    "price": "price",
+    "nearest_strike": "nearest strike",
+}
 MODELS = {"european": "European", "american": "American", "linear": "linear"}
 
 
@@ -163,6 +173,11 @@ def beta_source_name(value: str | None) -> str:
 @register.filter
 def model_name(value: str | None) -> str:
     return MODELS.get(value, value) if value else ""
+
+
+@register.filter
+def what_if_source(value: str | None) -> str:
+    return WHAT_IF_SOURCES.get(value, value) if value else ""
 
 
 @register.simple_tag

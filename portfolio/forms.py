@@ -1,0 +1,255 @@
+"""Forms of the risk page: legs to add, legs to change, scenarios to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.http import QueryDict
+
+MOST_ADDED_LEGS = 20
+MOST_SHIFTS = 40
+_SHORT = {"autocomplete": "off", "spellcheck": "false"}
+_FIGURE = {"autocomplete": "off", "inputmode": "decimal"}
+
+
+class AddedLegForm(forms.Form):
+    """A leg that the book does not hold yet. A form left as it was is no leg."""
+
+    instrument_type = forms.ChoiceField(
+        label="Kind", choices=[("option", "Option"), ("stock", "Shares")], initial="option"
+    )
+    underlying = forms.CharField(
+        max_length=32,
+        widget=forms.TextInput(attrs={**_SHORT, "list": "known-underlyings", "placeholder": "SPY"}),
+    )
+    expiry = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    strike = forms.DecimalField(
+        required=False,
+        min_value=Decimal("0.001"),
+        max_digits=12,
+        decimal_places=3,
+        widget=forms.TextInput(attrs=_FIGURE),
+    )
+    right = forms.ChoiceField(
+        label="Right", required=False, choices=[("", "–"), ("C", "Call"), ("P", "Put")]
+    )
+    quantity = forms.DecimalField(
+        max_digits=14,
+        decimal_places=4,
+        widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "−1"}),
+    )
+    price = forms.DecimalField(
+        required=False,
+        min_value=Decimal(0),
+        max_digits=14,
+        decimal_places=4,
+        widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "model"}),
+    )
+    implied_volatility = forms.DecimalField(
+        label="IV %",
+        required=False,
+        min_value=Decimal("0.1"),
+        max_value=Decimal(1000),
+        max_digits=8,
+        decimal_places=4,
+        widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "known"}),
+    )
+
+    def clean_underlying(self) -> str:
+        return str(self.cleaned_data["underlying"]).strip().upper()
+
+    def clean_quantity(self) -> Decimal:
+        quantity: Decimal = self.cleaned_data["quantity"]
+        if quantity == 0:
+            raise forms.ValidationError("Nought adds nothing.")
+        return quantity
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("instrument_type") == "option":
+            for name in ("expiry", "strike", "right"):
+                if not cleaned.get(name) and name not in self.errors:
+                    self.add_error(name, "An option needs it.")
+        return cleaned
+
+    def change(self) -> dict[str, Any]:
+        """The leg as ``what_if`` takes it; the volatility as a fraction."""
+        given = self.cleaned_data
+        leg: dict[str, Any] = {
+            "action": "add",
+            "underlying": given["underlying"],
+            "instrument_type": given["instrument_type"],
+            "quantity": float(given["quantity"]),
+            "price": _float(given["price"]),
+        }
+        if given["instrument_type"] == "option":
+            volatility = _float(given["implied_volatility"])
+            leg["expiry"] = given["expiry"]
+            leg["strike"] = float(given["strike"])
+            leg["right"] = given["right"]
+            leg["implied_volatility"] = None if volatility is None else volatility / 100
+        return {name: value for name, value in leg.items() if value is not None}
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
+AddedLegs = forms.formset_factory(AddedLegForm, extra=2, max_num=MOST_ADDED_LEGS)
+
+
+@dataclass(slots=True)
+class HeldLeg:
+    """A leg of the book in the form: what is typed for it, and what is wrong with that."""
+
+    leg: Mapping[str, Any]
+    quantity: str = ""
+    closed: bool = False
+    error: str = ""
+
+
+class WhatIfForm:
+    """Legs to add, and for each leg of the book a new quantity or that it is closed.
+
+    ``data`` is ``None`` for an untouched form. Names: ``add-…`` is the formset's,
+    ``quantity-<id>`` a quantity, ``close`` the ids to close.
+    """
+
+    def __init__(self, data: QueryDict | None, legs: Sequence[Mapping[str, Any]]) -> None:
+        self.added = AddedLegs(_with_room(data) if data is not None else None, prefix="add")
+        self.held = [_held(data, leg) for leg in legs]
+        self.problem = ""
+        self._asked: list[HeldLeg | AddedLegForm] = []
+
+    def changes(self) -> list[dict[str, Any]] | None:
+        """What to do to the book; ``None`` where something typed is wrong, which is then marked."""
+        added_are_valid = self.added.is_valid()
+        changes: list[dict[str, Any]] = []
+        for held in self.held:
+            change = _change_of(held)
+            if change:
+                changes.append(change)
+                self._asked.append(held)
+        if not added_are_valid or any(held.error for held in self.held):
+            self.problem = "Something typed is not possible: it is marked below."
+            return None
+        added = [form for form in self.added.forms if form.has_changed()]
+        self._asked += added
+        changes += [form.change() for form in added]
+        if not changes:
+            self.problem = "Add a leg, or change or close one of the book."
+            return None
+        return changes
+
+    def refuse(self, message: str, fields: Mapping[str, str]) -> None:
+        """Mark what ``what_if`` refused: its fields are named as ``changes.0.strike``."""
+        self.problem = "Something typed is not possible: it is marked below."
+        for field, problem in fields.items():
+            _, _, place = field.partition("changes.")
+            index, _, name = place.partition(".")
+            marked = self._asked[int(index)] if index.isdigit() else None
+            if isinstance(marked, HeldLeg):
+                marked.error = problem
+            elif marked is not None:
+                marked.add_error(name if name in marked.fields else None, problem)
+            else:
+                self.problem = message
+
+    @property
+    def touches_held(self) -> bool:
+        """Whether a leg of the book is to change: its list is then shown open."""
+        return any(held.quantity or held.closed for held in self.held)
+
+
+def _with_room(data: QueryDict) -> QueryDict:
+    """The same with two empty forms behind the last one filled in, for those without script."""
+    roomy = data.copy()
+    filled = [
+        int(name.split("-")[1])
+        for name, value in data.items()
+        if name.startswith("add-")
+        and name.split("-")[1].isdigit()
+        and not name.endswith("-instrument_type")
+        and str(value).strip()
+    ]
+    within = [index for index in filled if index < MOST_ADDED_LEGS]
+    total = min(MOST_ADDED_LEGS, max(within, default=-1) + 3)
+    for index in range(total):
+        roomy.setdefault(f"add-{index}-instrument_type", "option")
+    roomy["add-TOTAL_FORMS"] = str(total)
+    roomy["add-INITIAL_FORMS"] = "0"
+    return roomy
+
+
+def _held(data: QueryDict | None, leg: Mapping[str, Any]) -> HeldLeg:
+    if data is None:
+        return HeldLeg(leg)
+    name = str(leg["id"])
+    typed = str(data.get(f"quantity-{name}", "")).strip()
+    return HeldLeg(leg, quantity=typed, closed=name in data.getlist("close"))
+
+
+def _change_of(held: HeldLeg) -> dict[str, Any] | None:
+    if held.closed:
+        return {"action": "close", "position_id": held.leg["id"]}
+    if not held.quantity:
+        return None
+    try:
+        quantity = Decimal(held.quantity.replace("\u2212", "-"))
+    except InvalidOperation:
+        held.error = "Not a number."
+        return None
+    if not quantity.is_finite() or abs(quantity) >= Decimal(10) ** 10:
+        held.error = "Not a possible quantity."
+        return None
+    return {"action": "change", "position_id": held.leg["id"], "quantity": float(quantity)}
+
+
+class ScenarioForm(forms.Form):
+    """Name and days of a scenario to keep; its shifts are ``Shifts``."""
+
+    name = forms.CharField(max_length=64, widget=forms.TextInput(attrs=_SHORT))
+    days = forms.IntegerField(
+        min_value=0,
+        max_value=3650,
+        initial=0,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+    )
+
+
+class ShiftForm(forms.Form):
+    """How one underlying, or every other one (``*``), moves."""
+
+    underlying = forms.CharField(
+        max_length=32,
+        widget=forms.TextInput(attrs={**_SHORT, "list": "known-underlyings", "placeholder": "*"}),
+    )
+    spot = forms.FloatField(
+        label="Spot %",
+        min_value=-100,
+        widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "0"}),
+    )
+    vol = forms.FloatField(
+        label="Vol points",
+        required=False,
+        widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "0"}),
+    )
+
+    def clean_underlying(self) -> str:
+        return str(self.cleaned_data["underlying"]).strip().upper()
+
+    def shift(self) -> dict[str, Any]:
+        """The shift as a scenario keeps it."""
+        given = self.cleaned_data
+        return {
+            "underlying": given["underlying"],
+            "spot": given["spot"],
+            "vol": given["vol"] or 0.0,
+        }
+
+
+Shifts = forms.formset_factory(ShiftForm, extra=2, max_num=MOST_SHIFTS)
