@@ -48,3 +48,11 @@ class DailyClosesProvider(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class CountsCalls(Protocol):
+    """A provider that says how many requests it has sent."""
+
+    source: str
+    calls: int
