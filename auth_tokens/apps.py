@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from config.core.front_door.grants import register_authoriser
+
 
 class AuthTokensConfig(AppConfig):
     name = "auth_tokens"
@@ -10,3 +12,5 @@ class AuthTokensConfig(AppConfig):
 
     def ready(self) -> None:
         from auth_tokens import receivers, schema  # noqa: F401
+
+        register_authoriser("auth_tokens.door.authorise")

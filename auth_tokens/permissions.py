@@ -19,6 +19,11 @@ _SCOPES_THAT_GRANT = {
 }
 
 
+def scope_grants(token: ApiToken, required: ApiToken.Scope) -> bool:
+    """Whether the token may do what needs ``required``."""
+    return token.scope in _SCOPES_THAT_GRANT[required]
+
+
 class HasScope(BasePermission):
     """Reading needs the scope ``read``, anything else ``sync`` (which includes ``read``).
 
@@ -36,4 +41,4 @@ class HasScope(BasePermission):
             return False
         by_method = ApiToken.Scope.READ if request.method in SAFE_METHODS else ApiToken.Scope.SYNC
         required = ApiToken.Scope(getattr(view, "required_scope", by_method))
-        return token.scope in _SCOPES_THAT_GRANT[required]
+        return scope_grants(token, required)

@@ -1,6 +1,7 @@
-"""The ASGI application: Django's HTTP stack in a bounded pool of threads, websockets beside it.
+"""The ASGI application: the front door, Django in a bounded pool of threads behind it, websockets.
 
 Why threads and not Django's own ASGI handler: docs/decisions/0003-django-behind-a-thread-pool.md.
+What the front door answers by itself: docs/decisions/0016-front-door.md.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from channels.security.websocket import OriginValidator  # noqa: E402
 from channels.sessions import CookieMiddleware  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+from config.core.front_door.application import FrontDoor  # noqa: E402
+from config.core.front_door.resources import registered_resources  # noqa: E402
 from config.routing import websocket_urlpatterns  # noqa: E402
 from config.wsgi import application as wsgi_application  # noqa: E402
 
@@ -31,7 +34,8 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 WEB_THREADS = settings.WEB_THREADS
 
 # The library types every ASGI message; ours are the plain dictionaries that the server passes on.
-http_application: Any = WSGIMiddleware(cast(Any, wsgi_application), workers=WEB_THREADS)
+django_application: Any = WSGIMiddleware(cast(Any, wsgi_application), workers=WEB_THREADS)
+http_application = FrontDoor(django_application, registered_resources())
 websocket_application = OriginValidator(
     CookieMiddleware(URLRouter(websocket_urlpatterns)), settings.WEBSOCKET_ORIGINS
 )
@@ -41,6 +45,8 @@ async def lifespan(receive: Receive, send: Send) -> None:
     """Answer the server's start and stop; everything opens when it is first used."""
     while True:
         message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await http_application.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

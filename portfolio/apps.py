@@ -4,6 +4,7 @@ from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 from config.core.beat_schedule import write_schedule_after_migrate
+from config.core.front_door.resources import Audience, register_resource
 from config.core.health import heartbeat_check
 from config.core.sandbox.registry import (
     register_sandbox_books,
@@ -29,6 +30,12 @@ class PortfolioConfig(AppConfig):
         # Each answered call is a heartbeat of its provider; one that nobody uses is no worry.
         for provider in ("ibkr_portal", "tastytrade"):
             heartbeat_check(f"provider.{provider}", 120.0, expected=False)
+        register_resource(
+            "risk_monitor",
+            path="/api/portfolio/risk-monitor/fast",
+            audience=Audience.PRIVATE,
+            source="portfolio.services.prepared.RiskMonitorSource",
+        )
         register_stream("sessions", "portfolio.streams.keep_sessions")
         register_sandbox_books("portfolio.sandbox.books.SimulatedBooks")
         register_sandbox_server(

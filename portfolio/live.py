@@ -12,13 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+import msgspec
 import structlog
 from django.db import close_old_connections
 
 from config.core.hub import Outbox, broadcast, hub
-from portfolio.models import Account
 from portfolio.selectors.books import ENCODER
-from portfolio.selectors.risk_monitor import SCHEMA, RiskMonitor, risk_monitor_of
+from portfolio.selectors.risk_monitor import SCHEMA, RiskMonitor, accounts_shown, risk_monitor_of
+from portfolio.services.refreshing import note_announced
 
 logger = structlog.get_logger(__name__)
 Result = TypeVar("Result")
@@ -62,7 +63,10 @@ def frame(
 
 def snapshot_frame(monitor: RiskMonitor) -> str:
     return frame(
-        "portfolio.snapshot", monitor.body, version=monitor.version, as_of=monitor.head["as_of"]
+        "portfolio.snapshot",
+        msgspec.Raw(monitor.to_json()),
+        version=monitor.version,
+        as_of=monitor.head["as_of"],
     )
 
 
@@ -97,6 +101,8 @@ class BookFeed:
         self.account_ids = tuple(sorted(account_ids))
         self.outboxes: set[Outbox] = set()
         self._monitor: RiskMonitor | None = None
+        # Encoded for the first socket that asks; a thousand that reconnect share it.
+        self._snapshot: tuple[RiskMonitor, str] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._again = False
         self._looking: asyncio.Task[None] | None = None
@@ -130,17 +136,21 @@ class BookFeed:
     def snapshot(self) -> str:
         if self._monitor is None:
             raise RuntimeError("a feed is opened before it is asked for a snapshot")
-        return snapshot_frame(self._monitor)
+        if self._snapshot is None or self._snapshot[0] is not self._monitor:
+            self._snapshot = (self._monitor, snapshot_frame(self._monitor))
+        return self._snapshot[1]
 
     async def _read(self) -> RiskMonitor:
         def call() -> RiskMonitor:
-            accounts = Account.objects.filter(account_id__in=self.account_ids)
-            return risk_monitor_of(list(accounts.select_related("status").order_by("account_id")))
+            return risk_monitor_of(accounts_shown(self.account_ids))
 
         return await read_in_thread(call)
 
     def _announced(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
+        if kind == "hub.lost":
+            return
+        note_announced(message)
         if kind == "sync.progressed":
             data = {name: value for name, value in message.items() if name != "type"}
             self._send(f"progress:{data.get('run_id')}", frame("sync.progressed", data))

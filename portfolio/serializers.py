@@ -30,7 +30,9 @@ class FaultSerializer(serializers.Serializer[Any]):
 
 
 class ClockSerializer(serializers.Serializer[Any]):
-    now = serializers.DateTimeField()
+    now = serializers.DateTimeField(
+        allow_null=True, help_text="Where the market's clock stands; null while it runs."
+    )
     frozen = serializers.BooleanField()
 
 
@@ -164,7 +166,9 @@ class RiskMonitorSerializer(serializers.Serializer[Any]):
     version = serializers.IntegerField()
     as_of = serializers.DateTimeField(allow_null=True)
     stale = serializers.BooleanField()
-    refreshing = serializers.BooleanField()
+    refreshing = serializers.BooleanField(
+        help_text="A refresh of Greeks was asked for, and has not been committed yet."
+    )
     simulated = serializers.BooleanField()
     clock = ClockSerializer()
     accounts = AccountRowSerializer(many=True)

@@ -10,6 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_POST, require_safe
 
+from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import ApplicationError
 from portfolio.selectors.access import accounts_visible_to
 from portfolio.selectors.sync_runs import running_runs
@@ -30,6 +31,7 @@ def risk_monitor(request: HttpRequest) -> HttpResponse:
         "portfolio/risk_monitor.html",
         {
             "body": monitor.body,
+            "clock": {"now": market_now(), "frozen": market_clock_is_frozen()},
             "runs": running_runs(request.user),
             "history_url": f"/api/portfolio/history{query}",
             "empty": monitor.never_synced,

@@ -8,6 +8,17 @@ from typing import Any
 from config.core.redis_client import key, redis_client
 
 
+Heard = tuple[str, dict[str, Any]]
+
+
+def revocation_of(user_id: int) -> list[Heard]:
+    """What is announced when a person's access changed: to the front doors, and to their pages."""
+    return [
+        ("access", {"type": "access.revoked", "user_id": user_id}),
+        (f"user.{user_id}", {"type": "session.revoked"}),
+    ]
+
+
 class Announcements:
     """Listens to every group from its making on."""
 
@@ -18,7 +29,7 @@ class Announcements:
         # The confirmation: whatever is published from here on is heard.
         self._pubsub.get_message(timeout=2)
 
-    def received(self) -> list[tuple[str, dict[str, Any]]]:
+    def received(self) -> list[Heard]:
         """Group and message of each announcement since the last call, in order."""
         heard = []
         while (message := self._pubsub.get_message(timeout=0.02)) is not None:

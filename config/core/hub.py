@@ -2,7 +2,8 @@
 
 A writer in any process calls ``announce``. In each web process the hub reads them once and hands
 them to the local listeners. Nothing is stored: a listener that missed something (Redis was away)
-gets ``{"type": "hub.reconnected"}`` and reads the present state anew.
+gets ``{"type": "hub.reconnected"}`` and reads the present state anew. The moment it is lost every
+listener gets ``{"type": "hub.lost"}``: who must not trust what it cannot hear of drops it then.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ Message = dict[str, Any]
 Listener = Callable[[Message], Awaitable[None] | None]
 
 RECONNECTED: Mapping[str, str] = {"type": "hub.reconnected"}
+LOST: Mapping[str, str] = {"type": "hub.lost"}
 _ALIVE_CHECK_SECONDS = 5.0
 _LONGEST_BACKOFF = 2.0
 
@@ -89,6 +91,11 @@ class Hub:
             except (RedisError, OSError):
                 logger.info("hub.unsubscribe_failed", group=group)
 
+    def hears(self, group: str) -> bool:
+        """Whether Redis has confirmed the group's subscription and the connection stands."""
+        confirmed = self._subscribed.get(_channel(group))
+        return confirmed is not None and confirmed.is_set()
+
     async def close(self) -> None:
         """Stop reading; the process ends."""
         if self._reader is not None:
@@ -124,9 +131,11 @@ class Hub:
                 logger.warning("hub.connection_lost", reason=type(error).__name__)
                 lost_before = True
             finally:
-                self._pubsub = None
+                was_heard, self._pubsub = self._pubsub is not None, None
                 for confirmed in self._subscribed.values():
                     confirmed.clear()
+                if was_heard:
+                    self._deliver_to_all(dict(LOST))
                 await client.aclose()
             await asyncio.sleep(backoff * random.uniform(0.5, 1.5))  # noqa: S311
             backoff = min(backoff * 2, _LONGEST_BACKOFF)

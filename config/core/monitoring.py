@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 import structlog
@@ -27,19 +27,35 @@ from config.core.middleware import client_address
 
 logger = structlog.get_logger("config.requests")
 
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-REQUEST_SECONDS = Histogram(
+
+class RequestHistogram(Histogram):
+    """A histogram that takes many observations at once, for who cannot afford one at a time."""
+
+    def observe_counted(self, counts: Sequence[int], total: float) -> None:
+        """Add ``counts[i]`` observations to bucket ``i`` (the last one is without bound).
+
+        ``total`` is the sum of all of them.
+        """
+        self._raise_if_not_observable()
+        self._sum.inc(total)
+        for bucket, count in zip(self._buckets, counts, strict=True):
+            if count:
+                bucket.inc(count)
+
+
+REQUEST_SECONDS = RequestHistogram(
     "greekdesk_request_seconds",
     "Seconds from the first to the last middleware, by route.",
     ("method", "route", "status"),
-    buckets=_BUCKETS,
+    buckets=REQUEST_BUCKETS,
 )
 PROVIDER_SECONDS = Histogram(
     "greekdesk_provider_call_seconds",
     "Seconds of each try of a provider call, by outcome.",
     ("provider", "outcome"),
-    buckets=_BUCKETS,
+    buckets=REQUEST_BUCKETS,
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

@@ -27,6 +27,11 @@ if GREEKS_REFRESH_SOURCE not in ("broker", "polygon"):
     raise ImproperlyConfigured(
         f"GREEKS_REFRESH_SOURCE is {GREEKS_REFRESH_SOURCE!r}: say broker or polygon."
     )
+# Memory of one web process for prepared bodies, all their compressed forms together.
+FRONT_DOOR_MEGABYTES = env.int("FRONT_DOOR_MEGABYTES", default=32)
+# Calls of one caller (a session, a token; an address without either) in one second at the front
+# door; 0: no limit. More than this is answered 429.
+FRONT_DOOR_CALLS_PER_SECOND = env.int("FRONT_DOOR_CALLS_PER_SECOND", default=50_000)
 # Annual, continuously compounded: the model's discount rate where nothing better is known.
 RISK_FREE_RATE = env.float("RISK_FREE_RATE", default=0.04)
 # A stored price of an underlying older than this, in session, is not computed with. Delayed quotes

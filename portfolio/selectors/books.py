@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -80,11 +80,7 @@ class BookCache:
         self._lock = threading.Lock()
 
     def get(self, accounts: Sequence[Account]) -> Book:
-        at = market_now()
-        key = (
-            tuple((account.account_id, account.book_version) for account in accounts),
-            tuple(local_date(account, at) for account in accounts),
-        )
+        key = book_key(accounts)
         with self._lock:
             book = self._books.get(key)
             if book is not None:
@@ -106,6 +102,18 @@ class BookCache:
 
 
 books = BookCache()
+
+
+def book_key(accounts: Sequence[Account]) -> tuple[Hashable, ...]:
+    """What the accounts' book depends on: their versions, the day where they are, the betas."""
+    at = market_now()
+    return (
+        tuple((account.account_id, account.book_version) for account in accounts),
+        tuple(local_date(account, at) for account in accounts),
+        # Read with the accounts; they all have the same.
+        tuple(getattr(account, "betas_as_of", None) for account in accounts[:1]),
+        tuple(getattr(account, "betas_sum", None) for account in accounts[:1]),
+    )
 
 
 def _versions(accounts: Sequence[Account]) -> tuple[tuple[str, int], ...]:

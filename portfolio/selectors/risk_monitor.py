@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import F, Max, QuerySet, Subquery, Sum
 
 from auth_tokens.models import User
+from auth_tokens.time_zones import time_zone_of
 from config.core.clock import market_clock_is_frozen, market_now, now
-from portfolio.models import Account
+from portfolio.models import Account, Beta
 from portfolio.selectors.access import account_for_user, accounts_visible_to
-from portfolio.selectors.books import ENCODER, Book, books, plain
+from portfolio.selectors.books import ENCODER, Book, book_key, books, local_date, plain
+from portfolio.services.refreshing import refreshing_until
 
 SCHEMA = 1
 GRID_URL = "/api/portfolio/scenarios"
@@ -24,11 +27,17 @@ GRID_URL = "/api/portfolio/scenarios"
 
 @dataclass(frozen=True, slots=True)
 class RiskMonitor:
-    """One reading of the risk monitor: Python values for the page, JSON bytes for the wire."""
+    """One reading of the risk monitor: Python values for the page, JSON bytes for the wire.
+
+    Nothing in it changes by the passing of time alone before ``valid_until`` (seconds of the
+    epoch): ages are for the client to count. ``state`` is equal for readings that show the same.
+    """
 
     accounts: tuple[Account, ...]
     book: Book
     head: dict[str, Any]
+    state: Hashable
+    valid_until: float
 
     @property
     def body(self) -> dict[str, Any]:
@@ -49,13 +58,6 @@ class RiskMonitor:
             }
         )
 
-    def etag(self) -> str:
-        """Changes with anything that is shown, but not with the passing of time alone."""
-        facts = {name: value for name, value in self.head.items() if name != "clock"}
-        digest = hashlib.blake2b(ENCODER.encode(facts), digest_size=12)
-        digest.update(self.book.totals_json)
-        return f'"{digest.hexdigest()}"'
-
     @property
     def never_synced(self) -> bool:
         return bool(self.accounts) and all(a.last_synced_at is None for a in self.accounts)
@@ -72,49 +74,109 @@ class RiskMonitor:
 
 
 def accounts_for_risk(*, user: User | AnonymousUser, account_id: str | None) -> list[Account]:
-    """The accounts the user may see, or the one asked for.
+    """The accounts the user may see, or the one asked for, with all that ``risk_monitor_of`` reads.
 
     Raises:
         NotFound: ``account_id`` does not exist or is not the user's.
     """
     if account_id is not None:
         account_for_user(user, account_id)
-    visible = accounts_visible_to(user).select_related("status").order_by("account_id")
+    visible = accounts_visible_to(user)
     if account_id is not None:
         visible = visible.filter(account_id=account_id)
-    return list(visible)
+    return list(_with_what_is_shown(visible))
 
 
-def risk_monitor_for(
-    *, user: User | AnonymousUser, account_id: str | None = None, refreshing: bool = False
-) -> RiskMonitor:
+def accounts_shown(account_ids: Collection[str]) -> list[Account]:
+    """Accounts that the caller has authorised, with all that ``risk_monitor_of`` reads."""
+    return list(_with_what_is_shown(Account.objects.filter(account_id__in=account_ids)))
+
+
+def _with_what_is_shown(accounts: QuerySet[Account]) -> QuerySet[Account]:
+    """One query for the head of the body and the versions of everything below it."""
+    betas = Beta.objects.filter(benchmark=settings.RISK_BENCHMARK).order_by().values("benchmark")
+    return (
+        accounts.select_related("status")
+        .annotate(
+            betas_as_of=Subquery(betas.annotate(latest=Max("as_of")).values("latest")),
+            # A beta that is taken away, or set anew in the same instant, changes the sum.
+            betas_sum=Subquery(betas.annotate(sum=Sum("value")).values("sum")),
+            grid_version=F("scenario_grid__book_version"),
+            grid_as_of=F("scenario_grid__as_of"),
+        )
+        .order_by("account_id")
+    )
+
+
+def risk_monitor_for(*, user: User | AnonymousUser, account_id: str | None = None) -> RiskMonitor:
     """The risk monitor of everything the user may see, or of one account, from the database.
 
     Raises:
         NotFound: ``account_id`` does not exist or is not the user's.
     """
-    return risk_monitor_of(
-        accounts_for_risk(user=user, account_id=account_id), refreshing=refreshing
+    return risk_monitor_of(accounts_for_risk(user=user, account_id=account_id))
+
+
+def risk_monitor_of(accounts: Sequence[Account]) -> RiskMonitor:
+    """The risk monitor of accounts that the caller has authorised."""
+    head = _head(accounts)
+    return RiskMonitor(
+        accounts=tuple(accounts),
+        book=books.get(accounts),
+        head=head | {"scenarios": {"worst": None, "grid_url": GRID_URL}},
+        state=_state(accounts, head),
+        valid_until=_valid_until(accounts),
     )
 
 
-def risk_monitor_of(accounts: Sequence[Account], *, refreshing: bool = False) -> RiskMonitor:
-    """The risk monitor of accounts that the caller has authorised."""
+def state_of(accounts: Sequence[Account]) -> Hashable:
+    """``RiskMonitor.state`` of these accounts, without reading their book."""
+    return _state(accounts, _head(accounts))
+
+
+def _state(accounts: Sequence[Account], head: dict[str, Any]) -> Hashable:
+    grids = tuple(
+        (getattr(account, "grid_version", None), getattr(account, "grid_as_of", None))
+        for account in accounts
+    )
+    return (ENCODER.encode(head), book_key(accounts), grids)
+
+
+def _head(accounts: Sequence[Account]) -> dict[str, Any]:
+    """The body but for the book: what the accounts' rows and the refreshes under way say."""
     at = now()
     rows = [_account_row(account, at=at) for account in accounts]
-    as_of = max((row["last_synced"] for row in rows if row["last_synced"]), default=None)
-    head = {
+    is_frozen = market_clock_is_frozen()
+    return {
         "schema": SCHEMA,
         "version": sum(account.book_version for account in accounts),
-        "as_of": as_of,
+        "as_of": max((row["last_synced"] for row in rows if row["last_synced"]), default=None),
         "stale": any(row["stale"] for row in rows),
-        "refreshing": refreshing,
+        "refreshing": any(refreshing_until(account) is not None for account in accounts),
         "simulated": any(account.simulated for account in accounts),
-        "clock": {"now": market_now(), "frozen": market_clock_is_frozen()},
+        # A clock that runs would be wrong a moment later: only one that stands still is told.
+        "clock": {"now": market_now() if is_frozen else None, "frozen": is_frozen},
         "accounts": rows,
-        "scenarios": {"worst": None, "grid_url": GRID_URL},
     }
-    return RiskMonitor(accounts=tuple(accounts), book=books.get(accounts), head=head)
+
+
+def _valid_until(accounts: Sequence[Account]) -> float:
+    """When time alone changes the body: a book becomes stale, a day begins, a refresh is over."""
+    at = now()
+    ends = [end for account in accounts if (end := refreshing_until(account)) is not None]
+    for account in accounts:
+        if account.last_synced_at is not None and not is_stale(account.last_synced_at, at=at):
+            ends.append(account.last_synced_at.timestamp() + settings.STALE_AFTER_SECONDS)
+        if not market_clock_is_frozen():
+            ends.append(_next_midnight(account, at))
+    return min(ends, default=math.inf)
+
+
+def _next_midnight(account: Account, at: datetime) -> float:
+    """When the next day begins where the account is: days to expiry are counted from there."""
+    zone = time_zone_of(account.time_zone)
+    tomorrow = local_date(account, at) + timedelta(days=1)
+    return datetime.combine(tomorrow, time.min, tzinfo=zone).timestamp()
 
 
 def is_stale(last_synced_at: datetime | None, *, at: datetime) -> bool:

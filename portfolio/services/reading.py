@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -16,7 +16,12 @@ from config.core.clock import now
 from config.core.errors import ApplicationError
 from config.core.http.pause import SharedPause
 from portfolio.models import SyncRun
-from portfolio.selectors.risk_monitor import RiskMonitor, accounts_for_risk, risk_monitor_of
+from portfolio.selectors.risk_monitor import (
+    RiskMonitor,
+    accounts_for_risk,
+    accounts_shown,
+    risk_monitor_of,
+)
 from portfolio.services.on_demand import sync_now_for_read
 from portfolio.services.refresh import refresh_greeks, request_refresh
 from portfolio.services.sync_requests import request_sync
@@ -57,10 +62,19 @@ def read_risk_monitor(
         if _refresh_at_once(ids):
             return risk_monitor_of(accounts_for_risk(user=user, account_id=account_id))
         return monitor
-    if refresh_greeks_async and monitor.book.positions:
-        refreshing = request_refresh(account_ids=ids)
-        return replace(monitor, head=monitor.head | {"refreshing": refreshing})
+    if refresh_greeks_async and monitor.book.positions and request_refresh(account_ids=ids):
+        # It shows that it is being refreshed, to this reader as to all others.
+        return risk_monitor_of(accounts)
     return monitor
+
+
+def request_what_is_behind(*, account_ids: Sequence[str]) -> None:
+    """What a read asks for, without the read: prepared bodies are answered past this service."""
+    accounts = list(accounts_shown(account_ids))
+    monitor = risk_monitor_of(accounts)
+    _request_sync_of_stale(monitor)
+    if monitor.book.positions:
+        request_refresh(account_ids=[account.account_id for account in accounts])
 
 
 def _request_sync_of_stale(monitor: RiskMonitor) -> None:

@@ -33,6 +33,7 @@ from portfolio.services.enrichment import MarketData
 from portfolio.services.history import session_dates_of
 from portfolio.services.parallel import for_each
 from portfolio.services.position_row import stored_positions, write_positions
+from portfolio.services.refreshing import announce_refresh
 from portfolio.services.sync_fetch import market_of, other_sources
 from portfolio.services.sync_market import write_market_data
 from portfolio.services.sync_positions import revalue_positions
@@ -66,14 +67,15 @@ def request_refresh(*, account_ids: Sequence[str]) -> bool:
     if not due:
         return False
     minimum_age = timedelta(seconds=settings.GREEKS_MINIMUM_AGE_SECONDS)
-    old = set(
+    old = dict(
         Account.objects.filter(pk__in=due, enabled=True)
         .exclude(last_synced_at__gt=now() - minimum_age)
-        .values_list("pk", flat=True)
+        .values_list("pk", "book_version")
     )
     claimed = [account_id for account_id in due if account_id in old and _claim(account_id)]
     if not claimed:
         return False
+    announce_refresh({account_id: old[account_id] for account_id in claimed})
     greeks_refresh_requested.send(Account, account_ids=claimed)
     return True
 

@@ -12,6 +12,11 @@ export class Clock {
   #frozenAt = null;
 
   set({ now, frozen }) {
+    // A clock that runs is told by the page alone: what is prepared would be late.
+    if (now === null) {
+      this.#frozenAt = null;
+      return;
+    }
     const instant = Date.parse(now);
     this.#frozenAt = frozen ? instant : null;
     // A frozen market clock says nothing about the server's wall time.

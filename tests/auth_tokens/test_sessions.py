@@ -22,7 +22,7 @@ from auth_tokens.session_store import COPY_SECONDS, SessionStore
 from auth_tokens.time_zones import time_zone_names, time_zone_of
 from config.core.clock import now
 from config.core.errors import InvalidInput
-from tests.announcements import Announcements
+from tests.announcements import Announcements, revocation_of
 from tests.factories import PASSWORD, UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -89,7 +89,7 @@ def test_log_out_is_a_post_and_ends_the_session(
         assert client.post("/accounts/logout").status_code == 302
     assert client.get("/accounts/tokens").status_code == 302
     assert SessionStore(key).load() == {}
-    assert announcements.received() == [(f"user.{ann.pk}", {"type": "session.revoked"})]
+    assert announcements.received() == revocation_of(ann.pk)
 
 
 def test_forms_without_csrf_token_are_refused(ann: User) -> None:
@@ -229,7 +229,7 @@ def test_new_password_ends_other_sessions_and_keeps_this_one(
     assert (log_in(Client()), log_in(Client(), password=new)) == (200, 302)
     event = AuditEvent.objects.get(event="user.password_changed")
     assert (event.actor, event.subject, event.detail) == (ann, "ann", {})
-    assert announcements.received() == [(f"user.{ann.pk}", {"type": "session.revoked"})]
+    assert announcements.received() == revocation_of(ann.pk)
 
 
 def test_weak_or_wrong_password_changes_nothing(client: Client, ann: User) -> None:
@@ -251,7 +251,7 @@ def test_change_of_privilege_is_recorded_and_announced(
         ann.save()
     event = AuditEvent.objects.get(event="user.access_changed")
     assert (event.subject, event.detail) == ("ann", {field: getattr(ann, field)})
-    assert announcements.received() == [(f"user.{ann.pk}", {"type": "session.revoked"})]
+    assert announcements.received() == revocation_of(ann.pk)
 
 
 def test_ordinary_change_is_neither_recorded_nor_announced(
@@ -272,7 +272,7 @@ def test_groups_and_permissions_are_recorded_from_either_side(
 ) -> None:  # fmt: skip
     group = Group.objects.create(name="desk")
     permission = Permission.objects.get(codename="view_account")
-    heard = [(f"user.{ann.pk}", {"type": "session.revoked"})]
+    heard = revocation_of(ann.pk)
     changes: tuple[Callable[[], None], ...] = (
         lambda: ann.groups.add(group),
         lambda: ann.groups.clear(),

@@ -22,7 +22,7 @@ from portfolio.selectors.access import (
     portfolios_visible_to,
 )
 from portfolio.services.accounts import account_create, account_share, account_unshare
-from tests.announcements import Announcements
+from tests.announcements import Announcements, revocation_of
 from tests.factories import AccountFactory, UserFactory
 from tests.servers.valkey import RunningValkey
 
@@ -243,7 +243,7 @@ def test_sharing_and_unsharing_change_what_is_seen_and_leave_a_trail(
         ("account.shared", "manager"),
         ("account.unshared", None),
     ]
-    assert announcements.received() == [(f"user.{bob.pk}", {"type": "session.revoked"})]
+    assert announcements.received() == revocation_of(bob.pk)
 
 
 def test_only_the_owner_and_superusers_share(ann: User, bob: User) -> None:
@@ -292,7 +292,11 @@ def test_change_by_any_way_reaches_everyone_concerned(
     with django_capture_on_commit_callbacks(execute=True):
         account.save()
     assert AuditEvent.objects.filter(event=event, subject=account.pk).count() == 1
-    assert {group for group, _ in announcements.received()} == {f"user.{ann.pk}", f"user.{bob.pk}"}
+    assert {group for group, _ in announcements.received()} == {
+        "access",
+        f"user.{ann.pk}",
+        f"user.{bob.pk}",
+    }
 
 
 def test_ordinary_save_leaves_no_trail_and_announces_nothing(

@@ -1,0 +1,305 @@
+"""The ASGI application before Django."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+from django.conf import settings
+
+from config.core.api.error_handler import error_body
+from config.core.front_door.bodies import Prepared, holds
+from config.core.front_door.grants import (
+    ACCESS_GROUP,
+    LONGEST_SECONDS,
+    Authorised,
+    CommonHeaders,
+    Grant,
+    Grants,
+    authorise,
+)
+from config.core.front_door.headers import HeaderMemory, RequestIds, Wire, head_of, protecting
+from config.core.front_door.metrics import AnswerCounter
+from config.core.front_door.requests import Asked, Caller, read_request
+from config.core.front_door.resources import PUBLIC_KEY, Audience, Resource
+from config.core.front_door.threads import DoorThreads
+from config.core.front_door.throttle import Addresses
+from config.core.front_door.watches import LOOK_SECONDS, Watch, Watches
+from config.core.hub import hub
+
+logger = structlog.get_logger(__name__)
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# A request for a body whose next version is just being built waits so long for it.
+_RENEWAL_SECONDS = 0.25
+_ASK_AGAIN_SECONDS = 1.0
+_MOST_CHECKS = 64
+_THROTTLED = "Too many requests in this second."
+
+
+class FrontDoor:
+    """Answers prepared resources from memory and gives every other request to ``django``.
+
+    It belongs to one event loop at a time, and starts with the first request for a resource.
+    """
+
+    def __init__(
+        self,
+        django: Application,
+        resources: Mapping[bytes, Resource],
+        *,
+        authorise: Callable[[Caller], Authorised | None] = authorise,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.django = django
+        self.resources = resources
+        self.grants = Grants(clock=clock)
+        self.answers = AnswerCounter()
+        self._authorise = authorise
+        self._clock = clock
+        self._look_threads = DoorThreads("door-look", most=1)
+        self._threads = DoorThreads("door", most=2)
+        self.watches = Watches(self._look_threads, clock=clock)
+        self._addresses = Addresses()
+        self._headers = HeaderMemory()
+        self._protecting: dict[str, Wire] = {}
+        self._ids = RequestIds()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._checking: set[tuple[str, Caller]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        resource = self.resources.get(scope.get("raw_path") or b"")
+        if resource is None:
+            await self.django(scope, receive, send)
+        else:
+            await self._answer(resource, scope, receive, send)
+
+    # --- One request -------------------------------------------------------------------------
+    async def _answer(self, resource: Resource, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = self._clock()
+        if self._loop is None:
+            self._start()
+        asked = read_request(scope)
+        grant = None
+        if asked is not None:
+            if resource.audience is Audience.PUBLIC:
+                asked.caller = asked.caller._replace(is_token=False, credential=b"")
+            grant = self.grants.get(resource, asked.caller)
+        if self._is_throttled(resource, grant, scope, begun):
+            await self._refuse(resource, grant, asked, scope, send, begun)
+            return
+        if asked is None or grant is None:
+            await self._through(resource, asked, scope, receive, send)
+            return
+        watch = self.watches.get((resource.name, grant.key))
+        prepared = None if watch is None else self.watches.current(watch)
+        if prepared is None and watch is not None:
+            prepared = await self.watches.renewed(watch, seconds=_RENEWAL_SECONDS)
+            # Access may have been withdrawn while it waited.
+            grant = self.grants.get(resource, asked.caller)
+        if (
+            watch is None
+            or prepared is None
+            or grant is None
+            or prepared.body.ready(asked.form) is None
+        ):
+            await self._through(resource, asked, scope, receive, send)
+            return
+        await self._send(prepared, asked, grant, scope, send, begun)
+        if begun - watch.asked_at >= _ASK_AGAIN_SECONDS:
+            watch.asked_at = begun
+            self._run(self._ask(watch))
+
+    async def _send(
+        self,
+        prepared: Prepared,
+        asked: Asked,
+        grant: Grant,
+        scope: Scope,
+        send: Send,
+        begun: float,
+    ) -> None:
+        form, body, status = asked.form, b"", 200
+        if asked.if_none_match and holds(
+            asked.if_none_match.decode("latin-1"), prepared.body.etag(form)
+        ):
+            status = 304
+        else:
+            body = prepared.body.form(form)
+        head = head_of(prepared, form, grant.headers, not_modified=status == 304)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*head, self._ids.header(asked.request_id)],
+            }
+        )
+        await send({"type": "http.response.body", "body": body})
+        self.answers.count(scope["method"], grant.resource.route, status, self._clock() - begun)
+
+    def _is_throttled(
+        self, resource: Resource, grant: Grant | None, scope: Scope, moment: float
+    ) -> bool:
+        limit = settings.FRONT_DOOR_CALLS_PER_SECOND
+        if grant is not None and resource.audience is Audience.PRIVATE:
+            return grant.allowance.is_used_up(moment, limit)
+        client = scope.get("client")
+        return self._addresses.is_used_up(client[0] if client else "", moment, limit)
+
+    async def _refuse(
+        self,
+        resource: Resource,
+        grant: Grant | None,
+        asked: Asked | None,
+        scope: Scope,
+        send: Send,
+        begun: float,
+    ) -> None:
+        """429, as the API's errors look."""
+        request_id = self._ids.header(asked.request_id if asked is not None else b"")
+        error = error_body("throttled", _THROTTLED, request=None)
+        error["error"]["request_id"] = request_id[1].decode("ascii")
+        body = json.dumps(error).encode()
+        common = self._protecting.get(resource.name, ())
+        headers: Wire = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode("ascii")),
+            (b"cache-control", b"no-store"),
+            (b"retry-after", b"1"),
+            *common,
+            request_id,
+        ]
+        await send({"type": "http.response.start", "status": 429, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
+        self.answers.count(method, resource.route, 429, self._clock() - begun)
+
+    async def _through(
+        self, resource: Resource, asked: Asked | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Django's own answer; an ordinary one that succeeds is the reason to look for a grant."""
+        started: Message = {}
+
+        async def seen(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                started.update(message)
+            await send(message)
+
+        await self.django(scope, receive, seen)
+        headers = started.get("headers", ())
+        if headers:
+            self._protecting[resource.name] = protecting(headers)
+        if asked is None or started.get("status") not in (200, 304):
+            return
+        common = self._headers.learned(headers)
+        if common is not None:
+            self._consider(resource, asked.caller, common)
+
+    # --- Grants ------------------------------------------------------------------------------
+    def _consider(self, resource: Resource, caller: Caller, common: CommonHeaders) -> None:
+        """Check the caller off the loop, one check a caller at a time, and watch its body."""
+        name = (resource.name, caller)
+        if name in self._checking or len(self._checking) >= _MOST_CHECKS:
+            return
+        self._checking.add(name)
+        task = self._run(self._grant(resource, caller, common))
+        task.add_done_callback(lambda _: self._checking.discard(name))
+
+    async def _grant(self, resource: Resource, caller: Caller, common: CommonHeaders) -> None:
+        grant = await self._threads(partial(self.check, resource, caller, common))
+        if grant is not None:
+            await self.watches.open(resource, grant.key)
+
+    def check(self, resource: Resource, caller: Caller, common: CommonHeaders) -> Grant | None:
+        """In a thread: a grant that the database allows now and nothing has revoked meanwhile."""
+        epoch = self.grants.epoch()
+        if epoch is None:
+            return None
+        begun = self._clock()
+        user_id, key, seconds = 0, PUBLIC_KEY, LONGEST_SECONDS
+        if resource.audience is Audience.PRIVATE:
+            authorised = self._authorise(caller)
+            if authorised is None:
+                return None
+            user_id = authorised.user.pk
+            key = resource.source.key_of(authorised.user)
+            seconds = min(LONGEST_SECONDS, authorised.seconds)
+        grant = Grant(
+            resource=resource,
+            caller=caller,
+            user_id=user_id,
+            key=key,
+            expires=begun + seconds,
+            headers=common,
+        )
+        return grant if self.grants.store(grant, epoch=epoch) else None
+
+    async def _ask(self, watch: Watch) -> None:
+        await self._threads(partial(watch.resource.source.asked, watch.key))
+
+    # --- Life --------------------------------------------------------------------------------
+    def _start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._keeper = asyncio.create_task(self._keep(), name="front-door")
+
+    async def _keep(self) -> None:
+        """Listen for revocations; look at the committed versions each second; tidy up."""
+        await hub().join(ACCESS_GROUP, self._heard)
+        while True:
+            # Only a confirmed subscription hears everything; losing it is told at once.
+            if hub().hears(ACCESS_GROUP) and self.grants.epoch() is None:
+                self.grants.listen(True)
+            await asyncio.sleep(LOOK_SECONDS)
+            self.answers.flush()
+            self.grants.drop_expired()
+            try:
+                await self.watches.close_unused(self.grants.in_use())
+                await self.watches.look_at_all()
+            except Exception:
+                logger.exception("front_door.look_failed")
+
+    def _heard(self, message: Message) -> None:
+        kind = message.get("type")
+        if kind == "access.revoked":
+            self.grants.revoke_user(int(message.get("user_id", 0)))
+        elif kind == "hub.lost":
+            self.grants.listen(False)
+            self.watches.forget_bodies()
+
+    def _run(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Without a grant or a refresh the request was answered all the same.
+            logger.warning("front_door.work_failed", reason=type(error).__name__)
+
+    async def close(self) -> None:
+        """Forget everything; the process ends, or the loop does."""
+        self.answers.flush()
+        self.grants.listen(False)
+        tasks = [task for task in (self._keeper, *self._tasks) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await hub().leave(ACCESS_GROUP, self._heard)
+        await self.watches.close_unused(())
+        self._threads.close()
+        self._look_threads.close()
+        self._loop = self._keeper = None

@@ -1,0 +1,59 @@
+"""Which compressed form of a body a client takes, and how the forms are made."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from functools import lru_cache
+
+import brotli
+
+IDENTITY, GZIP, BROTLI = "identity", "gzip", "br"
+#: Every form, the smallest first: of equally welcome ones the first is sent.
+FORMS = (BROTLI, GZIP, IDENTITY)
+# A body changes every few seconds: more effort would cost more than it saves.
+_BROTLI_QUALITY = 5
+_GZIP_LEVEL = 6
+_WEIGHT = re.compile(r"q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
+
+
+def compressed(body: bytes, form: str) -> bytes:
+    """The body in one of ``FORMS``. The same body gives the same bytes in every process."""
+    if form == BROTLI:
+        return bytes(brotli.compress(body, quality=_BROTLI_QUALITY))
+    if form == GZIP:
+        return gzip.compress(body, _GZIP_LEVEL, mtime=0)
+    return body
+
+
+# A longer header is nobody's usual one, and is not remembered.
+USUAL_LENGTH = 200
+
+
+def chosen_form(accept_encoding: str) -> str:
+    """The form for an ``Accept-Encoding`` header (RFC 9110 §12.5.3); plain where none is named.
+
+    A client that refuses every form gets the plain one, as it would from any server.
+    """
+    if len(accept_encoding) > USUAL_LENGTH:
+        return _choose(accept_encoding)
+    return _chosen(accept_encoding)
+
+
+def _choose(accept_encoding: str) -> str:
+    weights: dict[str, float] = {}
+    for offer in accept_encoding.split(","):
+        name, _, parameters = offer.partition(";")
+        found = _WEIGHT.fullmatch(parameters.strip())
+        if parameters.strip() and found is None:
+            continue
+        weights[name.strip().lower()] = float(found.group(1)) if found else 1.0
+    others = weights.get("*", 0.0)
+    welcome = {form: weights.get(form, others) for form in (BROTLI, GZIP)}
+    # Plain is welcome unless it is refused, but only as much as a named form when it is named.
+    welcome[IDENTITY] = weights.get(IDENTITY, 0.0)
+    best = max(FORMS, key=lambda form: welcome[form])
+    return best if welcome[best] > 0 else IDENTITY
+
+
+_chosen = lru_cache(maxsize=256)(_choose)

@@ -1,0 +1,190 @@
+"""Who may have what for the next minute: grants in this process's memory, revoked by broadcast.
+
+A grant stands on a check of the database. A revocation that is committed after the check, and heard
+before the grant is stored, must win: so the epoch is read before the check, and a grant is stored
+only if no revocation was heard since.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakSet
+
+from django.utils.module_loading import import_string
+
+from config.core.front_door.requests import Caller
+from config.core.front_door.resources import Key, Resource
+from config.core.front_door.throttle import Allowance
+
+#: The hub's group in which it is told whose access changed.
+ACCESS_GROUP = "access"
+#: No grant outlives its check by more than this.
+LONGEST_SECONDS = 60.0
+MOST_GRANTS = 10_000
+# One person's tabs, devices and scripts; more than that push each other out.
+MOST_OF_ONE_USER = 32
+
+
+class CommonHeaders:
+    """Headers that all answers to a caller share. Known by identity: it is asked each time."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        self.headers = headers
+
+
+@dataclass(frozen=True, slots=True)
+class Authorised:
+    """A credential that is good now: whose it is, and for how many seconds it still will be."""
+
+    user: Any
+    seconds: float
+
+
+class Grant:
+    """One caller's right to one key's body of one resource, until ``expires`` (monotonic)."""
+
+    __slots__ = ("allowance", "caller", "expires", "headers", "key", "resource", "user_id")
+
+    def __init__(
+        self,
+        *,
+        resource: Resource,
+        caller: Caller,
+        user_id: int,
+        key: Key,
+        expires: float,
+        headers: CommonHeaders,
+    ) -> None:
+        self.resource = resource
+        self.caller = caller
+        self.user_id = user_id
+        self.key = key
+        self.expires = expires
+        self.headers = headers
+        self.allowance = Allowance()
+
+
+class Grants:
+    """The grants of one door. ``get`` is for the event loop; everything else may come from threads.
+
+    ``clock`` is monotonic seconds.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._grants: OrderedDict[tuple[str, Caller], Grant] = OrderedDict()
+        self._of_user: dict[int, OrderedDict[tuple[str, Caller], None]] = {}
+        self._lock = threading.Lock()
+        self._epoch = 0
+        self._is_listening = False
+        _live.add(self)
+
+    def get(self, resource: Resource, caller: Caller) -> Grant | None:
+        """The caller's grant, if it has one that holds now."""
+        grant = self._grants.get((resource.name, caller))
+        if grant is None or grant.expires <= self._clock():
+            return None
+        return grant
+
+    # --- Making ------------------------------------------------------------------------------
+    def epoch(self) -> int | None:
+        """What to read before the check; ``None`` while revocations cannot be heard."""
+        with self._lock:
+            return self._epoch if self._is_listening else None
+
+    def store(self, grant: Grant, *, epoch: int) -> bool:
+        """Keep the grant unless anything was revoked since ``epoch``. Tells whether it did."""
+        name = (grant.resource.name, grant.caller)
+        with self._lock:
+            if not self._is_listening or epoch != self._epoch:
+                return False
+            self._forget(name)
+            self._grants[name] = grant
+            of_user = self._of_user.setdefault(grant.user_id, OrderedDict())
+            of_user[name] = None
+            if len(of_user) > MOST_OF_ONE_USER:
+                self._forget(next(iter(of_user)))
+            if len(self._grants) > MOST_GRANTS:
+                self._forget(next(iter(self._grants)))
+            return True
+
+    # --- Ending ------------------------------------------------------------------------------
+    def revoke_user(self, user_id: int) -> None:
+        """Drop the user's grants, and whatever is just being checked for anybody."""
+        with self._lock:
+            self._epoch += 1
+            for name in tuple(self._of_user.get(user_id, ())):
+                self._forget(name)
+
+    def revoke_all(self) -> None:
+        with self._lock:
+            self._epoch += 1
+            self._grants.clear()
+            self._of_user.clear()
+
+    def listen(self, is_listening: bool) -> None:
+        """Revocations are heard from now on, or are no longer: then nothing is granted."""
+        with self._lock:
+            self._is_listening = is_listening
+        if not is_listening:
+            self.revoke_all()
+
+    def drop_expired(self) -> None:
+        moment = self._clock()
+        with self._lock:
+            for name, grant in tuple(self._grants.items()):
+                if grant.expires <= moment:
+                    self._forget(name)
+
+    def _forget(self, name: tuple[str, Caller]) -> None:
+        """Remove one grant; the lock is held."""
+        grant = self._grants.pop(name, None)
+        if grant is None:
+            return
+        of_user = self._of_user[grant.user_id]
+        of_user.pop(name, None)
+        if not of_user:
+            del self._of_user[grant.user_id]
+
+    def in_use(self) -> set[tuple[str, Key]]:
+        """Resource and key of every grant."""
+        with self._lock:
+            return {(grant.resource.name, grant.key) for grant in self._grants.values()}
+
+    def __len__(self) -> int:
+        return len(self._grants)
+
+
+_live: WeakSet[Grants] = WeakSet()
+
+
+def revoke_here(user_id: int) -> None:
+    """Drop the user's grants in this process at once; other processes hear of it."""
+    for grants in tuple(_live):
+        grants.revoke_user(user_id)
+
+
+# --- Who a credential belongs to ----------------------------------------------------------------
+_authorise_paths: list[str] = []
+
+
+def register_authoriser(path: str) -> None:
+    """Name the function ``(Caller) -> Authorised | None`` that asks the database."""
+    if path not in _authorise_paths:
+        _authorise_paths.append(path)
+
+
+def authorise(caller: Caller) -> Authorised | None:
+    """Whose credential it is, asked of the database; ``None`` for nobody's."""
+    for path in _authorise_paths:
+        found: Authorised | None = import_string(path)(caller)
+        if found is not None:
+            return found
+    return None

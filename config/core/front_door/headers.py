@@ -1,0 +1,93 @@
+"""The headers of the door's answers: learned from Django's, so that both doors send the same."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from itertools import count
+
+from config.core.front_door.bodies import Prepared
+from config.core.front_door.encodings import IDENTITY
+from config.core.front_door.grants import CommonHeaders
+
+_OF_ONE_ANSWER = frozenset(
+    {
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"date",
+        b"etag",
+        b"server",
+        b"x-request-id",
+    }
+)
+#: What protects any answer, whatever it says.
+_PROTECTING = frozenset(
+    {
+        b"content-security-policy",
+        b"cross-origin-opener-policy",
+        b"permissions-policy",
+        b"referrer-policy",
+        b"strict-transport-security",
+        b"x-content-type-options",
+        b"x-frame-options",
+    }
+)
+_JSON = (b"content-type", b"application/json")
+_ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+
+_MOST_KNOWN = 64
+
+Wire = list[tuple[bytes, bytes]]
+
+
+class HeaderMemory:
+    """Equal sets of headers are one object, so that what is built from them is built once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[tuple[bytes, bytes], ...], CommonHeaders] = {}
+
+    def learned(self, headers: Iterable[tuple[bytes, bytes]]) -> CommonHeaders | None:
+        """What every answer of the resource carries; ``None`` when this one was for one person."""
+        kept = tuple((name, value) for name, value in headers if name not in _OF_ONE_ANSWER)
+        if any(name == b"set-cookie" for name, _ in kept):
+            return None
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        return self._known.setdefault(kept, CommonHeaders(kept))
+
+
+def protecting(headers: Iterable[tuple[bytes, bytes]]) -> Wire:
+    """Those of the headers that protect any answer."""
+    return [(name, value) for name, value in headers if name in _PROTECTING]
+
+
+def head_of(prepared: Prepared, form: str, common: CommonHeaders, *, not_modified: bool) -> Wire:
+    """The headers of an answer with the prepared body but for the request's id. Kept with it."""
+    name = (common, form, not_modified)
+    head = prepared.heads.get(name)
+    if head is None:
+        etag = (b"etag", prepared.body.etag(form).encode("ascii"))
+        if not_modified:
+            head = [*common.headers, etag, (b"content-length", b"0")]
+        else:
+            length = str(len(prepared.body.form(form))).encode("ascii")
+            head = [_JSON, *common.headers, etag, (b"content-length", length)]
+            if form != IDENTITY:
+                head.append((b"content-encoding", form.encode("ascii")))
+        prepared.heads[name] = head
+    return head
+
+
+class RequestIds:
+    """Ids of requests that bring none: unique among all processes, made without a system call."""
+
+    def __init__(self) -> None:
+        self._process = os.urandom(8).hex().encode("ascii")
+        self._numbers = count(int.from_bytes(os.urandom(4)))
+
+    def header(self, offered: bytes) -> tuple[bytes, bytes]:
+        if offered and _ACCEPTED_ID.fullmatch(offered):
+            return (b"x-request-id", offered)
+        return (b"x-request-id", b"%b%016x" % (self._process, next(self._numbers)))

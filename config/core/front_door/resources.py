@@ -1,0 +1,81 @@
+"""What the door answers: resources that the apps register by dotted name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Protocol, cast
+
+from django.utils.module_loading import import_string
+
+from config.core.front_door.bodies import Prepared
+
+Key = Hashable
+
+
+class Audience(StrEnum):
+    """Who may have a resource. Of a public one there is one body, with the key ``PUBLIC_KEY``."""
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+
+
+PUBLIC_KEY: Key = ()
+
+
+class Source(Protocol):
+    """Where the bodies of a resource come from. Called in threads; may ask the database."""
+
+    def key_of(self, user: Any) -> Key:
+        """What the user may see, as of now: whoever has the same key gets the same body."""
+
+    def groups_of(self, key: Key) -> Iterable[str]:
+        """The hub's groups in which a new version of the key's body is announced."""
+
+    def heard(self, message: Mapping[str, Any]) -> None:
+        """A message of one of the groups, on the event loop: note what it says, and no more."""
+
+    def states_of(self, keys: Collection[Key]) -> Mapping[Key, Hashable]:
+        """The committed state of each key that can be prepared, in as few queries as one key."""
+
+    def prepare(self, key: Key) -> Prepared | None:
+        """Build the body and keep it in ``prepared_bodies``; ``None``: not now."""
+
+    def asked(self, key: Key) -> None:
+        """The body is being read: ask for whatever it is behind with."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One exact address. ``route`` is its pattern in the URLconf, which metrics are counted by."""
+
+    name: str
+    path: str
+    audience: Audience
+    source_path: str
+
+    @property
+    def route(self) -> str:
+        return self.path.removeprefix("/")
+
+    @cached_property
+    def source(self) -> Source:
+        return cast("Source", import_string(self.source_path)())
+
+
+_resources: dict[bytes, Resource] = {}
+
+
+def register_resource(name: str, *, path: str, audience: Audience, source: str) -> None:
+    """Let the door answer ``GET path``. ``source`` is a ``Source`` class by dotted path."""
+    resource = Resource(name=name, path=path, audience=audience, source_path=source)
+    known = _resources.setdefault(path.encode("ascii"), resource)
+    if known != resource:
+        raise ValueError(f"{path} is registered twice at the front door")
+
+
+def registered_resources() -> Mapping[bytes, Resource]:
+    """The resources by their path as it comes on the wire."""
+    return _resources

@@ -1,0 +1,49 @@
+"""How many calls a caller may make in a second. A fixed window: one comparison and one addition."""
+
+from __future__ import annotations
+
+#: Addresses that are counted apart in one second; all others share one allowance.
+MOST_ADDRESSES = 10_000
+
+
+class Allowance:
+    """The calls of one caller in the present second."""
+
+    __slots__ = ("calls", "second")
+
+    def __init__(self) -> None:
+        self.second = 0
+        self.calls = 0
+
+    def is_used_up(self, moment: float, limit: int) -> bool:
+        """Count one call at ``moment``; whether it is one too many. ``limit`` 0: never."""
+        second = int(moment)
+        if second != self.second:
+            self.second = second
+            self.calls = 0
+        self.calls += 1
+        return self.calls > limit > 0
+
+
+class Addresses:
+    """The calls of each address in the present second, in bounded memory."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._calls: dict[str, int] = {}
+
+    def is_used_up(self, address: str, moment: float, limit: int) -> bool:
+        """Count one call from ``address``; whether it is one too many. ``limit`` 0: never."""
+        if not limit:
+            return False
+        second = int(moment)
+        if second != self._second:
+            self._second = second
+            self._calls = {}
+        if address not in self._calls and len(self._calls) >= MOST_ADDRESSES:
+            address = ""
+        calls = self._calls[address] = self._calls.get(address, 0) + 1
+        return calls > limit
+
+    def __len__(self) -> int:
+        return len(self._calls)

@@ -1,0 +1,179 @@
+"""Which bodies are being read here, and whether they are still the committed ones.
+
+A watch is opened by the first grant of its key. It hears of new versions over the hub and looks at
+the committed rows each second besides: one question for all watched keys of a resource. A body is
+answered only while a look no older than ``GOOD_SECONDS`` has confirmed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import Any
+
+import structlog
+
+from config.core.front_door.bodies import Prepared, prepared_bodies
+from config.core.front_door.resources import Key, Resource
+from config.core.front_door.threads import InThread
+from config.core.hub import hub
+
+logger = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+GOOD_SECONDS = 3.0
+
+Name = tuple[str, Key]
+
+
+class Watch:
+    """One key's body in this process."""
+
+    __slots__ = (
+        "announced",
+        "asked_at",
+        "confirmed_at",
+        "is_current",
+        "key",
+        "prepared",
+        "resource",
+    )
+
+    def __init__(self, resource: Resource, key: Key) -> None:
+        self.resource = resource
+        self.key = key
+        self.prepared: Prepared | None = None
+        #: While no newer version is known than the prepared one.
+        self.is_current = False
+        self.announced = 0
+        self.confirmed_at = float("-inf")
+        self.asked_at = float("-inf")
+
+    def distrust(self) -> None:
+        """Something was announced: until the next look the body is not known to be current."""
+        self.announced += 1
+        self.is_current = False
+
+
+class Watches:
+    """The watches of one door; they belong to its event loop."""
+
+    def __init__(self, in_thread: InThread, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._in_thread = in_thread
+        self._clock = clock
+        self._watches: dict[Name, Watch] = {}
+        self._listeners: dict[Name, Callable[[dict[str, Any]], None]] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._due: set[Name] = set()
+
+    def get(self, name: Name) -> Watch | None:
+        return self._watches.get(name)
+
+    def current(self, watch: Watch) -> Prepared | None:
+        """The watch's body, if it is the committed one as far as anybody can know."""
+        prepared = watch.prepared
+        if (
+            prepared is None
+            or not prepared.is_kept
+            or not watch.is_current
+            or self._clock() - watch.confirmed_at > GOOD_SECONDS
+            or time.time() >= prepared.valid_until
+        ):
+            return None
+        return prepared
+
+    async def open(self, resource: Resource, key: Key) -> Watch:
+        """Watch a key from now on; returns after its first look."""
+        name = (resource.name, key)
+        watch = self._watches.get(name)
+        if watch is None:
+            watch = self._watches[name] = Watch(resource, key)
+
+            def listener(message: dict[str, Any]) -> None:
+                resource.source.heard(message)
+                watch.distrust()
+                self.look_soon([watch])
+
+            self._listeners[name] = listener
+            # First the subscription, then the look: what is committed in between is announced.
+            for group in resource.source.groups_of(key):
+                await hub().join(group, listener)
+        if not watch.is_current:
+            await self.look_soon([watch])
+        return watch
+
+    async def renewed(self, watch: Watch, *, seconds: float) -> Prepared | None:
+        """The body after another look, if that takes no longer than ``seconds``."""
+        if watch.prepared is None and watch.is_current:
+            # A look has just found that there is nothing to prepare.
+            return None
+        await asyncio.wait({self.look_soon([watch])}, timeout=seconds)
+        return self.current(watch)
+
+    async def close_unused(self, in_use: Collection[Name]) -> None:
+        for name in [name for name in self._watches if name not in in_use]:
+            watch, listener = self._watches.pop(name), self._listeners.pop(name)
+            for group in watch.resource.source.groups_of(watch.key):
+                await hub().leave(group, listener)
+
+    def forget_bodies(self) -> None:
+        """No prepared version is trusted until it was looked at again."""
+        for watch in self._watches.values():
+            watch.distrust()
+            watch.prepared = None
+
+    # --- Looking -----------------------------------------------------------------------------
+    def look_soon(self, watches: Iterable[Watch]) -> asyncio.Task[None]:
+        """Look at the committed state of these, together with whatever else is due."""
+        self._due.update((watch.resource.name, watch.key) for watch in watches)
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(self._look_at_due())
+        return self._looking
+
+    def look_at_all(self) -> asyncio.Task[None]:
+        return self.look_soon(tuple(self._watches.values()))
+
+    async def _look_at_due(self) -> None:
+        while self._due:
+            due, self._due = self._due, set()
+            watches = [self._watches[name] for name in due if name in self._watches]
+            for resource in {watch.resource for watch in watches}:
+                await self._look([watch for watch in watches if watch.resource == resource])
+
+    async def _look(self, watches: list[Watch]) -> None:
+        """Compare with the committed state, rebuild what differs, and confirm the rest."""
+        begun = self._clock()
+        announced = {watch.key: watch.announced for watch in watches}
+        resource = watches[0].resource
+        before = {watch.key: watch.prepared for watch in watches}
+        try:
+            bodies = await self._in_thread(partial(_bodies_of, resource, before))
+        except Exception as error:  # noqa: BLE001 - whatever it is, Django answers meanwhile
+            logger.warning(
+                "front_door.look_failed", resource=resource.name, reason=type(error).__name__
+            )
+            return
+        for watch in watches:
+            watch.prepared = bodies.get(watch.key)
+            if watch.announced == announced[watch.key]:
+                watch.confirmed_at = begun
+                watch.is_current = True
+            else:
+                self._due.add((resource.name, watch.key))
+
+
+def _bodies_of(
+    resource: Resource, before: dict[Key, Prepared | None]
+) -> dict[Key, Prepared | None]:
+    """In a thread: the committed body of each key, built where the known one is not it."""
+    source = resource.source
+    states = source.states_of(tuple(before))
+    bodies: dict[Key, Prepared | None] = {}
+    for key, state in states.items():
+        known = prepared_bodies.get(resource.name, key, state)
+        if known is None or time.time() >= known.valid_until:
+            known = source.prepare(key)
+        bodies[key] = known
+    return bodies
