@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.conf import settings
 
 from greeks.domain import InstrumentKind
 from portfolio.models import Beta, DailyClose, Quote
-from portfolio.services.risk_rows import BetaWeights, Leg, history_symbol
+from portfolio.services.risk_rows import BetaWeights, Leg, product_symbol
 
 #: Markets that books are commonly weighted with; closes of them are always kept.
 COMMON_BENCHMARKS = ("SPY", "QQQ", "IWM", "DIA")
 SELF = "self"
+#: Holds a year of sessions, and some to spare.
+CLOSES_KEPT = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class KnownPrice:
 
     price: float
     currency: str
-    as_of: datetime
+    as_of: datetime | None
 
 
 def benchmarks_in_use() -> tuple[str, ...]:
@@ -43,7 +45,7 @@ def benchmarks_in_use() -> tuple[str, ...]:
 
 def known_betas(underlyings: Iterable[str], *, benchmark: str) -> dict[str, KnownBeta]:
     """Betas by history symbol; one that was set wins over history's. One query."""
-    names = {history_symbol(name) for name in underlyings}
+    names = {product_symbol(name) for name in underlyings}
     found: dict[str, KnownBeta] = {}
     rows = Beta.objects.filter(symbol__in=names, benchmark=benchmark).order_by("source")
     # "history" comes before "set" in the order: the hand's is written over it.
@@ -82,17 +84,24 @@ def known_prices(symbols: Iterable[str]) -> dict[str, KnownPrice]:
 
 
 def last_close(symbol: str) -> KnownPrice | None:
-    """The last daily close, taken as US dollars as all closes here are. One query."""
+    """The last daily close. One query."""
     row = (
         DailyClose.objects.filter(symbol=symbol)
         .order_by("-session_date")
         .values_list("close", "session_date")
         .first()
     )
-    if row is None:
-        return None
-    at = datetime.combine(row[1], time(21), tzinfo=UTC)
-    return KnownPrice(price=float(row[0]), currency="USD", as_of=at)
+    return None if row is None else close_as_price(float(row[0]), row[1])
+
+
+def close_as_price(close: float, day: date) -> KnownPrice:
+    """A daily close as a price; closes are in US dollars."""
+    return KnownPrice(price=close, currency="USD", as_of=end_of(day))
+
+
+def end_of(day: date) -> datetime:
+    """When the session of a day has surely closed: New York's, in winter."""
+    return datetime.combine(day, time(21), tzinfo=UTC)
 
 
 def weights_of(
@@ -122,3 +131,17 @@ def stored_weights(
     betas = known_betas({leg.underlying for leg in legs}, benchmark=benchmark)
     price = known_prices([benchmark]).get(benchmark) or last_close(benchmark)
     return weights_of(betas, benchmark=benchmark, price=price, currency=currency, rates=rates)
+
+
+def daily_closes(symbols: Iterable[str], *, until: date) -> dict[str, dict[date, float]]:
+    """Closes by symbol and day, of about the last year. One query, none for no symbols."""
+    wanted = set(symbols)
+    if not wanted:
+        return {}
+    rows = DailyClose.objects.filter(
+        symbol__in=wanted, session_date__gt=until - CLOSES_KEPT, session_date__lte=until
+    )
+    found: dict[str, dict[date, float]] = {}
+    for symbol, day, close in rows.order_by().values_list("symbol", "session_date", "close"):
+        found.setdefault(symbol, {})[day] = float(close)
+    return found

@@ -17,19 +17,24 @@ from django.contrib.auth.models import AnonymousUser
 from auth_tokens.models import User
 from config.core.clock import market_now
 from config.core.errors import InvalidInput, NotFound
+from greeks.domain import Contract, InstrumentKind
+from greeks.services.expiry import expiry_instant
 from portfolio.models import Account, Portfolio, Position
 from portfolio.selectors.access import account_for_user, accounts_visible_to, portfolios_visible_to
 from portfolio.selectors.betas import (
     KnownBeta,
     KnownPrice,
+    close_as_price,
+    daily_closes,
+    end_of,
     known_betas,
     known_prices,
-    last_close,
     weights_of,
 )
 from portfolio.selectors.books import leg_of, local_date, money_of, rates_into, totals_currency
+from portfolio.services.returns import regressed_beta
 from portfolio.services.risk_legs import RiskLeg
-from portfolio.services.risk_rows import BetaWeights, Leg, Money, sum_accounts
+from portfolio.services.risk_rows import BetaWeights, Leg, Money, product_symbol, sum_accounts
 
 _COLUMNS = (
     "id", "account_id", "symbol", "instrument_type", "underlying", "expiry", "strike", "right",
@@ -67,6 +72,7 @@ class RiskBook:
     weights: BetaWeights
     betas: Mapping[str, KnownBeta]
     benchmark_price: KnownPrice | None
+    closes: Mapping[str, Mapping[date, float]]
     accounts: Mapping[str, Money]
     at: datetime
 
@@ -144,11 +150,13 @@ def read_risk_book(
     currency = totals_currency(accounts)
     money = {account.account_id: money_of(account) for account in accounts}
     underlyings = {leg.leg.underlying for leg in legs} | set(also)
+    names = {product_symbol(name) for name in underlyings} | {benchmark}
+    closes = daily_closes(names, until=at.date())
     prices = known_prices(underlyings | {benchmark})
-    price = prices.get(benchmark) or last_close(benchmark)
+    price = prices.get(benchmark) or _last_close(closes.get(benchmark))
     currencies = {leg.leg.currency for leg in legs} | {m.currency for m in money.values()}
     rates = rates_into(currency, currencies | ({price.currency} if price else set()))
-    betas = known_betas(underlyings, benchmark=benchmark)
+    betas = _regressed(closes, benchmark) | known_betas(underlyings, benchmark=benchmark)
     return RiskBook(
         legs=tuple(legs),
         currency=currency,
@@ -157,13 +165,40 @@ def read_risk_book(
         weights=weights_of(betas, benchmark=benchmark, price=price, currency=currency, rates=rates),
         betas=betas,
         benchmark_price=price,
+        closes=closes,
         accounts=money,
         at=at,
     )
 
 
+def _last_close(closes: Mapping[date, float] | None) -> KnownPrice | None:
+    if not closes:
+        return None
+    day = max(closes)
+    return close_as_price(closes[day], day)
+
+
+def _regressed(closes: Mapping[str, Mapping[date, float]], benchmark: str) -> dict[str, KnownBeta]:
+    """Betas that the closes give, for what no stored one is known of."""
+    market = closes.get(benchmark, {})
+    found = {}
+    for symbol, own in closes.items():
+        beta = regressed_beta(own, market) if symbol != benchmark else None
+        if beta is not None:
+            found[symbol] = KnownBeta(
+                value=beta.value,
+                source="history",
+                observations=beta.observations,
+                as_of=end_of(beta.last),
+            )
+    return found
+
+
 def risk_leg(values: Mapping[str, Any], *, today: date) -> RiskLeg:
-    """A leg from a position's columns."""
+    """A leg from a position's columns.
+
+    An instrument that nobody gave an instant of expiry expires at its market's regular close.
+    """
     return RiskLeg(
         id=str(values["id"]),
         symbol=values["symbol"],
@@ -173,8 +208,21 @@ def risk_leg(values: Mapping[str, Any], *, today: date) -> RiskLeg:
         implied_volatility=values["iv_raw"],
         greeks_source=values["greeks_source"] or None,
         exercise_style=values["instrument__exercise_style"],
-        expires_at=values["instrument__expires_at"],
+        expires_at=values["instrument__expires_at"] or _regular_expiry(values),
         leg=leg_of(values, today=today),
+    )
+
+
+def _regular_expiry(values: Mapping[str, Any]) -> datetime | None:
+    return expiry_instant(
+        Contract(
+            kind=InstrumentKind(values["instrument_type"]),
+            symbol=values["symbol"],
+            underlying=values["underlying"],
+            multiplier=values["multiplier"],
+            currency=values["currency"],
+            expiry=values["expiry"],
+        )
     )
 
 

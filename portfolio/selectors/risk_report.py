@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,9 @@ from portfolio.services.risk_rows import (
     FloatArray,
     Mask,
     convert,
-    history_symbol,
     leg_columns,
     leg_spots,
+    product_symbol,
     ratio,
     without_greeks,
 )
@@ -32,6 +33,9 @@ from portfolio.services.risk_tables import (
     groups,
     vega_by_tenor,
 )
+from portfolio.services.scenario_book import LeftOut, ScenarioBook, scenario_book
+from portfolio.services.scenario_grid import without_beta
+from portfolio.services.value_at_risk import value_at_risk
 
 SCHEMA = 1
 
@@ -57,7 +61,7 @@ def risk_report(
 
 def benchmark_choices(book: RiskBook) -> list[str]:
     """The setting's benchmark, the common ones, and what the reader holds: never others' books."""
-    held = sorted({history_symbol(leg.leg.underlying) for leg in book.legs})
+    held = sorted({product_symbol(leg.leg.underlying) for leg in book.legs})
     return list(dict.fromkeys((*benchmarks_in_use(), *held)))
 
 
@@ -109,7 +113,9 @@ def report_of(book: RiskBook, selection: Selection) -> dict[str, Any]:
         "concentration": concentration(legs, columns),
         "gamma_near_expiry": gamma_near_expiry(legs, columns),
         "expected_move": expected_moves(legs, spots, at=book.at),
-        "value_at_risk": None,
+        "value_at_risk": value_at_risk(
+            legs=legs, columns=columns, ready=ready_book(book), closes=book.closes
+        ),
     }
 
 
@@ -119,6 +125,19 @@ def risk_columns(book: RiskBook) -> tuple[dict[str, FloatArray], Mask]:
     raw = leg_columns(legs, spots=book.spots)
     columns = convert(raw, legs, currency=book.currency, rates=book.rates, weights=book.weights)
     return columns, without_greeks(legs, raw)
+
+
+def ready_book(book: RiskBook, *, move: str = "uniform") -> ScenarioBook:
+    """The book made ready; for beta-weighted moves without the legs that have no beta."""
+    legs, left_out = book.legs, list[LeftOut]()
+    if move == "beta":
+        left_out = without_beta(book.legs, book.weights)
+        lacking = {each.leg.id for each in left_out}
+        legs = tuple(leg for leg in legs if leg.id not in lacking)
+    ready = scenario_book(
+        legs, currency=book.currency, rates=book.rates, spots=book.spots, at=book.at
+    )
+    return replace(ready, left_out=(*ready.left_out, *left_out))
 
 
 def leg_body(leg: RiskLeg) -> dict[str, Any]:
@@ -206,7 +225,7 @@ def _underlyings(
         book.legs, columns, lacking, key=lambda leg: leg.leg.underlying
     ):
         known = spots[chosen][~np.isnan(spots[chosen])]
-        beta = book.betas.get(history_symbol(underlying))
+        beta = book.betas.get(product_symbol(underlying))
         rows.append(
             {
                 "underlying": underlying,

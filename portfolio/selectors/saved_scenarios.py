@@ -12,8 +12,8 @@ from auth_tokens.models import User
 from config.core.errors import NotFound
 from portfolio.models import Scenario
 from portfolio.selectors.risk_book import read_risk_book, select_accounts
-from portfolio.selectors.scenario_grid import ready_book
-from portfolio.services.risk_rows import history_symbol
+from portfolio.selectors.risk_report import ready_book
+from portfolio.services.risk_rows import product_symbol
 from portfolio.services.scenario_book import ScenarioBook
 from portfolio.services.scenario_grid import cell_body, left_out_body
 
@@ -87,7 +87,7 @@ def shifted_pnl(
     every = named.get("*", _NO_SHIFT)
 
     def shift_of(underlying: str, axis: str) -> float:
-        own = named.get(underlying) or named.get(history_symbol(underlying)) or every
+        own = named.get(underlying) or named.get(product_symbol(underlying)) or every
         return float(own.get(axis, 0.0))
 
     names = [leg.leg.underlying for leg in ready.legs]

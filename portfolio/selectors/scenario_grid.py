@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,16 @@ from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
 from portfolio.selectors.risk_book import RiskBook, Selection, read_risk_book, select_accounts
-from portfolio.selectors.risk_report import check_benchmark
+from portfolio.selectors.risk_report import check_benchmark, ready_book
 from portfolio.services.risk_rows import FloatArray
 from portfolio.services.scenario_axes import DEFAULT_AXES, Axes
-from portfolio.services.scenario_book import LeftOut, ScenarioBook, scenario_book
+from portfolio.services.scenario_book import ScenarioBook
 from portfolio.services.scenario_grid import (
     american_error,
     cell_body,
     extreme_cell,
     left_out_body,
     leg_pnl,
-    without_beta,
 )
 
 SCHEMA = 1
@@ -50,19 +48,6 @@ def scenario_grid(
     book = read_risk_book(selection.accounts, benchmark=benchmark)
     check_benchmark(book)
     return grid_of(book, selection, axes=axes, move=move, cell=cell)
-
-
-def ready_book(book: RiskBook, *, move: str = "uniform") -> ScenarioBook:
-    """The book made ready; for beta-weighted moves without the legs that have no beta."""
-    legs, left_out = book.legs, list[LeftOut]()
-    if move == "beta":
-        left_out = without_beta(book.legs, book.weights)
-        lacking = {each.leg.id for each in left_out}
-        legs = tuple(leg for leg in legs if leg.id not in lacking)
-    ready = scenario_book(
-        legs, currency=book.currency, rates=book.rates, spots=book.spots, at=book.at
-    )
-    return replace(ready, left_out=(*ready.left_out, *left_out))
 
 
 def grid_of(

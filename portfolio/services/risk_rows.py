@@ -84,7 +84,7 @@ class BetaWeights(NamedTuple):
 
     def beta(self, underlying: str) -> float | None:
         """The underlying's beta; a future's month has that of its product; the benchmark's is 1."""
-        name = history_symbol(underlying)
+        name = product_symbol(underlying)
         if name == self.benchmark:
             return 1.0
         return self.betas.get(name)
@@ -93,7 +93,7 @@ class BetaWeights(NamedTuple):
 NO_WEIGHTS = BetaWeights("", None, {})
 
 
-def history_symbol(underlying: str) -> str:
+def product_symbol(underlying: str) -> str:
     """Under which name an underlying's closes and beta are kept: ``/ESZ6`` is ``/ES``."""
     month = _FUTURES_MONTH.fullmatch(underlying)
     return month[1] if month else underlying

@@ -13,13 +13,19 @@ from auth_tokens.models import User
 from config.core.clock import market_now
 from portfolio.selectors.contracts import known_contracts
 from portfolio.selectors.risk_book import RiskBook, read_risk_book, select_accounts
-from portfolio.selectors.risk_report import check_benchmark, leg_body, leg_row, risk_columns
-from portfolio.selectors.scenario_grid import ready_book
+from portfolio.selectors.risk_report import (
+    check_benchmark,
+    leg_body,
+    leg_row,
+    ready_book,
+    risk_columns,
+)
 from portfolio.services.risk_legs import RiskLeg, row_of
 from portfolio.services.risk_rows import ratio, underlying_prices
 from portfolio.services.risk_tables import vega_by_tenor
 from portfolio.services.scenario_axes import DEFAULT_AXES
 from portfolio.services.scenario_grid import extreme_cell, leg_pnl
+from portfolio.services.value_at_risk import value_at_risk
 from portfolio.services.what_if_changes import Added, Changed, parse_changes
 from portfolio.services.what_if_legs import PricedLeg, price_added
 
@@ -106,7 +112,11 @@ def numbers_of(book: RiskBook) -> dict[str, Any]:
         "theta_to_net_liq": ratio(row["theta"], net_liquidation),
         "vega_by_tenor": vega_by_tenor(book.legs, columns),
         "worst": _worst(book),
-        "value_at_risk": {"parametric": None},
+        "value_at_risk": {
+            "parametric": value_at_risk(
+                legs=book.legs, columns=columns, ready=None, closes=book.closes
+            )["parametric"]
+        },
     }
 
 
