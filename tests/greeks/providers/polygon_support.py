@@ -1,0 +1,129 @@
+"""A Polygon provider on scripted answers, rows of its shape, and the recorded answers."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from greeks.domain import Contract, InstrumentKind, Right
+from greeks.providers.polygon import PolygonProvider
+
+Handler = Callable[[httpx.Request], httpx.Response]
+# Breakers, pauses and budgets go by server: no test inherits another's.
+_hosts = map("polygon{}.test".format, count())
+
+EXPIRY = date(2027, 1, 15)
+UPDATED = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
+
+
+def recorded(name: str) -> Any:
+    """The recorded answer of that name; skips the test where the recordings are absent."""
+    root = Path(__file__).resolve().parents[3]
+    folder = Path(os.environ.get("GREEKDESK_FIXTURES", root.parent / "shared" / "fixtures"))
+    file = folder / "massive" / f"{name}.json"
+    if not file.is_file():
+        pytest.skip("the recorded answers are not here")
+    return json.loads(file.read_text())
+
+
+def recorded_names() -> Iterator[str]:
+    root = Path(__file__).resolve().parents[3]
+    folder = Path(os.environ.get("GREEKDESK_FIXTURES", root.parent / "shared" / "fixtures"))
+    yield from sorted(file.stem for file in (folder / "massive").glob("*.json"))
+
+
+def provider(handler: Handler, **options: Any) -> PolygonProvider:
+    values: dict[str, Any] = {"api_key": "a-secret-key", "calls_per_minute": 0, "timeout": 2.0}
+    return PolygonProvider(
+        f"https://{next(_hosts)}",
+        transport=httpx.MockTransport(handler),
+        **(values | options),
+    )
+
+
+def answering(*bodies: Any, **options: Any) -> PolygonProvider:
+    """A provider that gets one body after the other; the last one repeats."""
+    waiting = list(bodies)
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        body = waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        if isinstance(body, httpx.Response):
+            return body
+        return httpx.Response(200, json=body)
+
+    return provider(handler, **options)
+
+
+def option(
+    strike: float = 150,
+    underlying: str = "AAPL",
+    right: Right = Right.CALL,
+    expiry: date = EXPIRY,
+    **changes: Any,
+) -> Contract:
+    root = changes.get("root", underlying)
+    values: dict[str, Any] = {
+        "kind": InstrumentKind.OPTION,
+        "symbol": f"{root:<6}{expiry:%y%m%d}{right.value}{round(strike * 1000):08d}",
+        "underlying": underlying,
+        "root": root,
+        "multiplier": Decimal(100),
+        "currency": "USD",
+        "expiry": expiry,
+        "strike": Decimal(str(strike)),
+        "right": right,
+    }
+    return Contract(**(values | changes))
+
+
+def nanoseconds(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000_000
+
+
+def row(contract: Contract, **changes: Any) -> dict[str, Any]:
+    """A row of a chain as the vendor sends it."""
+    ticker = f"O:{contract.symbol.replace(' ', '')}"
+    values: dict[str, Any] = {
+        "break_even_price": 162.0,
+        "day": {
+            "close": 11.5,
+            "open": 11.0,
+            "previous_close": 10.5,
+            "volume": 42,
+            "last_updated": nanoseconds(UPDATED.replace(hour=5, minute=0)),
+        },
+        "details": {
+            "contract_type": "call" if contract.right is Right.CALL else "put",
+            "exercise_style": "american",
+            "expiration_date": str(contract.expiry),
+            "shares_per_contract": 100,
+            "strike_price": float(contract.strike or 0),
+            "ticker": ticker,
+        },
+        "greeks": {"delta": 0.55, "gamma": 0.012, "theta": -0.04, "vega": 0.31},
+        "implied_volatility": 0.27,
+        "last_quote": {"ask": 12.1, "bid": 11.9, "last_updated": nanoseconds(UPDATED)},
+        "last_trade": {"price": 12.0, "sip_timestamp": nanoseconds(UPDATED)},
+        "open_interest": 8133,
+        "underlying_asset": {
+            "last_updated": nanoseconds(UPDATED),
+            "price": 155.0,
+            "ticker": contract.underlying,
+            "timeframe": "REAL-TIME",
+        },
+    }
+    return values | changes
+
+
+def page(*rows: Any, next_url: str | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = {"status": "OK", "request_id": "r", "results": list(rows)}
+    return body if next_url is None else body | {"next_url": next_url}
