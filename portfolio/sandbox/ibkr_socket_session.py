@@ -25,6 +25,8 @@ from portfolio.sandbox.ibkr_socket_frames import (
 
 START_API = 71
 MESSAGES_A_SECOND = 50
+#: Two seconds' worth: what was sent in time may be read late, when this process was busy.
+LARGEST_BURST = 2 * MESSAGES_A_SECOND
 VIOLATIONS_BEFORE_DISCONNECT = 3
 HANDSHAKE_SECONDS = 10.0
 #: A client that reads this much too slowly is cut off, as by a full output buffer.
@@ -56,7 +58,8 @@ class Session:
         self._outbox: deque[Fields] = deque()
         self._filled = asyncio.Event()
         self._closing = False
-        self._sent_at: deque[float] = deque()
+        self._allowed = float(LARGEST_BURST)
+        self._counted_at = time.monotonic()
         self._violations = 0
         self.client_id: int | None = None
         #: Live (1), frozen (2), delayed (3) or delayed-frozen (4) data was asked for.
@@ -129,19 +132,19 @@ class Session:
         if not self._gateway.limits:
             return True
         now = time.monotonic()
-        self._sent_at.append(now)
-        while now - self._sent_at[0] > 1.0:
-            self._sent_at.popleft()
-        if len(self._sent_at) <= MESSAGES_A_SECOND:
+        earned = MESSAGES_A_SECOND * (now - self._counted_at)
+        self._allowed = min(self._allowed + earned, LARGEST_BURST) - 1.0
+        self._counted_at = now
+        if self._allowed >= 0.0:
             return True
         self._violations += 1
         self.error(
             -1,
             100,
             f"Max rate of messages per second has been exceeded:max={MESSAGES_A_SECOND} "
-            f"rec={len(self._sent_at)} ({self._violations})",
+            f"rec={MESSAGES_A_SECOND + 1} ({self._violations})",
         )
-        self._sent_at.clear()
+        self._allowed = float(MESSAGES_A_SECOND)
         if self._violations >= VIOLATIONS_BEFORE_DISCONNECT:
             self.close()
         return False
