@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -21,7 +22,7 @@ from config.core.http.breaker import CircuitBreaker
 from config.core.http.caller import HttpCaller
 from greeks.domain import Contract, Fetched, Snapshot
 from greeks.providers.decoding import BadRow, decode_rows, parse_date, parse_decimal, parse_text
-from portfolio.brokers.base import BrokerAdapter
+from greeks.providers.tastytrade_dxlink_token import StreamerToken
 from portfolio.brokers.registry import register_broker
 from portfolio.brokers.tastytrade_account import (
     decode_account,
@@ -48,6 +49,7 @@ from portfolio.brokers.tastytrade_orders import (
     is_execution,
 )
 from portfolio.brokers.tastytrade_session import TastytradeSession
+from portfolio.brokers.tastytrade_streaming import decode_streamer_token, fresh_streamed
 from portfolio.domain import (
     AccountSummary,
     Broker,
@@ -119,8 +121,16 @@ class TastytradeAdapter:
         return decode_rows(rows, decode, kind="execution", source=SOURCE, as_of=now())
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
-        """Quotes and Greeks, up to 100 contracts a call. Contracts Tastytrade does not trade
-        (other currencies, other kinds) are absent from the answer."""
+        """Quotes and Greeks: what the stream has just told, and calls of up to 100 for the rest.
+
+        Contracts Tastytrade does not trade (other currencies, other kinds) are absent.
+        """
+        streamed = fresh_streamed(contracts)
+        told = {id(snapshot.contract) for snapshot in streamed}
+        asked = self._fetch_snapshots([c for c in contracts if id(c) not in told])
+        return replace(asked, items=(*streamed, *asked.items))
+
+    def _fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
         wanted: dict[str, Contract] = {}
         for contract in contracts:
             symbol = tastytrade_symbol(contract)
@@ -132,6 +142,10 @@ class TastytradeAdapter:
         fetched_at = now()
         decode = partial(decode_snapshot, contracts=wanted, fetched_at=market_now())
         return decode_rows(rows, decode, kind="snapshot", source=SOURCE, as_of=fetched_at)
+
+    def fetch_streamer_token(self) -> StreamerToken:
+        """What opens the quote streamer for a day."""
+        return decode_streamer_token(self._get("/api-quote-tokens"))
 
     def close(self) -> None:
         self._caller.close()
@@ -239,8 +253,7 @@ def shared_session(base_url: str, *, client_secret: str, refresh_token: str) -> 
         return _sessions[credentials]
 
 
-@register_broker(Broker.TASTY)
-def open_tastytrade() -> BrokerAdapter:
+def open_tastytrade() -> TastytradeAdapter:
     """The adapter as the settings describe it."""
     session = shared_session(
         settings.TASTYTRADE_URL,
@@ -256,3 +269,6 @@ def open_tastytrade() -> BrokerAdapter:
             renew=session.renew,
         )
     )
+
+
+register_broker(Broker.TASTY)(open_tastytrade)

@@ -1,0 +1,37 @@
+"""Streamer symbols: what dxFeed calls the instruments that Tastytrade trades, and back.
+
+Options are ``.SPY260117C600.5`` (``greeks.occ``); equities and indices keep their ticker, share
+classes with a slash (``BRK/B``, its options ``.BRK/B260117C480``). Futures and cryptocurrencies
+carry an exchange that only the vendor's instrument list knows; they are not streamed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from greeks.domain import InstrumentKind
+from greeks.occ import OptionSymbolError, parse_occ, parse_streamer
+
+_TICKER: Final = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,15}", re.ASCII)
+_PLAIN_KINDS: Final = frozenset({InstrumentKind.STOCK, InstrumentKind.INDEX})
+
+
+def streamer_symbol(kind: InstrumentKind, symbol: str) -> str | None:
+    """The streamer symbol of a Tastytrade symbol; ``None`` where it cannot be streamed."""
+    if kind is InstrumentKind.OPTION:
+        try:
+            return parse_occ(symbol).streamer
+        except OptionSymbolError:
+            return None
+    return symbol if kind in _PLAIN_KINDS and _TICKER.fullmatch(symbol) else None
+
+
+def tastytrade_symbol_of(streamer: str) -> str | None:
+    """The Tastytrade symbol (for options the OCC's) of a streamer symbol, or ``None``."""
+    if streamer.startswith("."):
+        try:
+            return parse_streamer(streamer).occ
+        except OptionSymbolError:
+            return None
+    return streamer if _TICKER.fullmatch(streamer) else None
