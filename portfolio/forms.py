@@ -252,4 +252,4 @@ class ShiftForm(forms.Form):
         }
 
 
-Shifts = forms.formset_factory(ShiftForm, extra=2, max_num=MOST_SHIFTS)
+Shifts = forms.formset_factory(ShiftForm, extra=1, max_num=MOST_SHIFTS)

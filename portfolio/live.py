@@ -78,7 +78,7 @@ def changes(before: RiskMonitor, after: RiskMonitor) -> dict[str, Any] | None:
     accounts = [r for r in after.head["accounts"] if old_accounts.get(r["account_id"]) != r]
     positions = [r for r in after.book.positions if old_positions.get(r["id"]) != r]
     removed = [position_id for position_id in old_positions if position_id not in new_ids]
-    flags = ("stale", "refreshing", "simulated")
+    flags = ("stale", "refreshing", "simulated", "scenarios")
     if (
         not (accounts or positions or removed)
         and before.book.totals == after.book.totals

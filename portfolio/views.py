@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -31,6 +32,7 @@ def risk_monitor(request: HttpRequest) -> HttpResponse:
         "portfolio/risk_monitor.html",
         {
             "body": monitor.body,
+            "benchmark": settings.RISK_BENCHMARK,
             "clock": {"now": market_now(), "frozen": market_clock_is_frozen()},
             "runs": running_runs(request.user),
             "history_url": f"/api/portfolio/history{query}",

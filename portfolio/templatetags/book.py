@@ -121,6 +121,13 @@ def blank_group() -> PositionGroup:
 
 
 @register.simple_tag
+def worst_scenario(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The worst cell of the scenarios; missing values until one is computed."""
+    blank = dict.fromkeys(("spot", "vol", "days", "pnl", "as_of"))
+    return blank | (body["scenarios"]["worst"] or {})
+
+
+@register.simple_tag
 def position_columns() -> Sequence[tuple[str, str, str]]:
     return COLUMNS
 

@@ -5,7 +5,7 @@ import { setAge, setHidden } from "./cells.js";
 import { DayChart, DaySeries } from "./day_chart.js";
 import { LiveFeed } from "./live.js";
 import { PositionsTable } from "./positions.js";
-import { Accounts, Strip, Sums } from "./summary.js";
+import { Accounts, Strip, Sums, Worst } from "./summary.js";
 import { SyncButton } from "./sync.js";
 
 const CONNECTION = {
@@ -25,6 +25,7 @@ clock.set({ now: page.dataset.clockNow, frozen: "clockFrozen" in page.dataset })
 keepAges(clock);
 
 const strip = new Strip(page);
+const worst = new Worst(page);
 const accounts = new Accounts(part("accounts"), mould("account"));
 const positions = new PositionsTable(part("positions"), mould("position"));
 const byExpiry = new Sums(part("by-expiry"), mould("by-expiry"), "expiry");
@@ -86,7 +87,8 @@ function take(data, { whole, asOf }) {
     pending.removed.add(id);
     pending.positions.delete(id);
   }
-  latest = { ...data, as_of: asOf };
+  // A change without scenarios leaves the last ones as they are.
+  latest = { scenarios: latest?.scenarios, ...data, as_of: asOf };
   clock.set(data.clock);
   // The history is kept by the market's clock, which stands still with a recorded chain.
   const at = data.clock.frozen ? data.clock.now : asOf;
@@ -98,6 +100,7 @@ function render() {
   scheduled = false;
   const { totals } = latest;
   strip.update(totals);
+  if (latest.scenarios) worst.update(latest.scenarios.worst);
   accounts.update([...pending.accounts.values()], { whole: pending.whole });
   positions.update([...pending.positions.values()], {
     removed: [...pending.removed],

@@ -24,6 +24,7 @@ const TOTALS = {
   daily_change_percent: (element, value) => setText(element, format.points(value)),
   delta: numberBy(format.number, 1),
   dollar_delta: numberBy(format.compact),
+  beta_weighted_delta: numberBy(format.number, 1),
   gamma: numberBy(format.number, 2),
   theta: numberBy(format.number, 2),
   vega: numberBy(format.number, 2),
@@ -53,6 +54,28 @@ export class Strip {
     }
     this.#meter.value = totals.margin_use ?? 0;
     setHidden(this.#unconverted, totals.unconverted.length === 0);
+  }
+}
+
+const axis = (element, value) => setText(element, format.quantity(value));
+const WORST = {
+  pnl: (element, value) => setChange(element, value, 0),
+  spot: axis,
+  vol: axis,
+  days: (element, value) => setText(element, format.number(value, 0)),
+  as_of: setAge,
+};
+
+/** The worst cell of the scenarios, with its place and age; missing until one is computed. */
+export class Worst {
+  #fields;
+
+  constructor(root) {
+    this.#fields = fieldsOf(root.querySelector(".metric-worst"));
+  }
+
+  update(worst) {
+    writeFields(this.#fields, worst ?? {}, WORST);
   }
 }
 
