@@ -35,6 +35,20 @@ def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[Scheduled
             expires_seconds=look,
             enabled=enabled,
         ),
+        # Grids follow their books by themselves: this finds what a lost message left behind.
+        ScheduledJob(
+            name="Compute scenario grids that are behind",
+            task="portfolio.sweep_scenario_grids",
+            every_seconds=60,
+            expires_seconds=50,
+        ),
+        # Closes come once a day; a small call budget may need several runs for a large book.
+        ScheduledJob(
+            name="Update daily closes and betas",
+            task="portfolio.update_betas",
+            every_seconds=3600,
+            expires_seconds=3000,
+        ),
         # Both exchanges are closed then.
         ScheduledJob(
             name="Delete what was kept for long enough",

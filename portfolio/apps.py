@@ -20,7 +20,7 @@ class PortfolioConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from portfolio import receivers, tasks  # noqa: F401
+        from portfolio import receivers, risk_tasks, tasks  # noqa: F401
 
         post_migrate.connect(
             write_schedule_after_migrate,

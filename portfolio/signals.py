@@ -1,4 +1,4 @@
-"""What services ask for without knowing who does it: received in ``portfolio.tasks``."""
+"""What services ask for, and tell, without knowing who does it: received by the tasks."""
 
 from django.dispatch import Signal
 
@@ -8,3 +8,5 @@ sync_requested = Signal()
 greeks_refresh_requested = Signal()
 #: Sent with ``account_ids`` and ``countdown`` (seconds): streamed values of theirs have moved.
 streamed_refresh_requested = Signal()
+#: Sent after commit with ``account_id`` and ``version``: a new version of the book is readable.
+book_committed = Signal()

@@ -44,7 +44,7 @@ def sync_due_accounts_task() -> None:
     """Give each account whose slot has come to a worker; close what dead workers left."""
     close_abandoned_runs()
     for account_id in claim_due_accounts():
-        _enqueue(sync_account_task, {"account_id": account_id}, expires=_SLOT_EXPIRES_SECONDS)
+        enqueue(sync_account_task, {"account_id": account_id}, expires=_SLOT_EXPIRES_SECONDS)
 
 
 def _sync_again(account_id: str, run_id: str | None = None) -> None:
@@ -53,7 +53,7 @@ def _sync_again(account_id: str, run_id: str | None = None) -> None:
     It ends when the holder has taken the run as its own, or when its lock has run out.
     """
     if run_id is not None:
-        _enqueue(
+        enqueue(
             sync_account_task,
             {"account_id": account_id, "run_id": run_id},
             expires=QUEUE_DEADLINE_SECONDS,
@@ -105,7 +105,7 @@ def delete_expired_task() -> None:
 @receiver(sync_requested)
 def enqueue_sync(run_id: str, account_id: str, **_: Any) -> None:
     """Ask a worker for a queued run. Should that fail, the clock finds the account due."""
-    _enqueue(
+    enqueue(
         sync_account_task,
         {"account_id": account_id, "run_id": run_id},
         expires=QUEUE_DEADLINE_SECONDS,
@@ -115,13 +115,13 @@ def enqueue_sync(run_id: str, account_id: str, **_: Any) -> None:
 @receiver(greeks_refresh_requested)
 def enqueue_refresh(account_ids: list[str], **_: Any) -> None:
     for account_id in account_ids:
-        _enqueue(refresh_greeks_task, {"account_id": account_id}, expires=REFRESH_DEADLINE_SECONDS)
+        enqueue(refresh_greeks_task, {"account_id": account_id}, expires=REFRESH_DEADLINE_SECONDS)
 
 
 @receiver(streamed_refresh_requested)
 def enqueue_streamed_refresh(account_ids: list[str], countdown: float, **_: Any) -> None:
     for account_id in account_ids:
-        _enqueue(
+        enqueue(
             refresh_streamed_task,
             {"account_id": account_id},
             expires=countdown + _STREAMED_SECONDS,
@@ -129,7 +129,7 @@ def enqueue_streamed_refresh(account_ids: list[str], countdown: float, **_: Any)
         )
 
 
-def _enqueue(
+def enqueue(
     task: Any, arguments: dict[str, str], *, expires: float, countdown: float | None = None
 ) -> None:
     """Give a task to the queue. A queue that is away is logged: the next look asks again."""

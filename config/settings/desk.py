@@ -42,6 +42,8 @@ KEEP_SYNC_RUNS_DAYS = env.int("KEEP_SYNC_RUNS_DAYS", default=30)
 KEEP_QUARANTINE_DAYS = env.int("KEEP_QUARANTINE_DAYS", default=90)
 KEEP_CONTRACT_MINUTES_DAYS = env.int("KEEP_CONTRACT_MINUTES_DAYS", default=400)
 KEEP_ACCOUNT_MINUTES_DAYS = env.int("KEEP_ACCOUNT_MINUTES_DAYS", default=400)
+# Betas and value at risk look back on 400 calendar days of closes.
+KEEP_DAILY_CLOSES_DAYS = env.int("KEEP_DAILY_CLOSES_DAYS", default=500)
 # Frozen market time (ISO 8601) when the sandbox serves a recorded chain; empty: the real clock.
 MARKET_CLOCK = env.str("MARKET_CLOCK", default="")
 DEMO = env.bool("DEMO", default=False)

@@ -7,6 +7,7 @@ sync runs             ``KEEP_SYNC_RUNS_DAYS``         each account's last, and i
 quarantined rows      ``KEEP_QUARANTINE_DAYS``        what was sent again within that time
 minutes of contracts  ``KEEP_CONTRACT_MINUTES_DAYS``  the latest Greeks and quotes
 minutes of accounts   ``KEEP_ACCOUNT_MINUTES_DAYS``   the days' closing rows
+daily closes, betas   ``KEEP_DAILY_CLOSES_DAYS``      betas that were set by hand
 ====================  ==============================  ======================================
 
 Minutes of contracts are their Greeks and their price bars.
@@ -26,7 +27,15 @@ from django.db.models import QuerySet
 
 from config.core.clock import market_now, now
 from greeks.models import ContractGreekHistory
-from portfolio.models import Account, AccountHistory, PriceBar, QuarantinedRow, SyncRun
+from portfolio.models import (
+    Account,
+    AccountHistory,
+    Beta,
+    DailyClose,
+    PriceBar,
+    QuarantinedRow,
+    SyncRun,
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -75,11 +84,16 @@ def _expired() -> Iterator[QuerySet[Any]]:
     # Minutes are labelled on the market's clock.
     contracts_before = _days_before(market_now(), settings.KEEP_CONTRACT_MINUTES_DAYS)
     accounts_before = _days_before(market_now(), settings.KEEP_ACCOUNT_MINUTES_DAYS)
+    closes_before = _days_before(market_now(), settings.KEEP_DAILY_CLOSES_DAYS)
     if contracts_before is not None:
         yield ContractGreekHistory.objects.filter(minute__lt=contracts_before)
         yield PriceBar.objects.filter(minute__lt=contracts_before)
     if seen_before is not None:
         yield QuarantinedRow.objects.filter(last_seen_at__lt=seen_before)
+    if closes_before is not None:
+        yield DailyClose.objects.filter(session_date__lt=closes_before.date())
+        # Of what is no longer held: the others are computed anew each day.
+        yield Beta.objects.filter(source=Beta.Source.HISTORY, as_of__lt=closes_before)
     for account_id in Account.objects.order_by("pk").values_list("pk", flat=True):
         if accounts_before is not None:
             yield AccountHistory.objects.filter(account=account_id, minute__lt=accounts_before)

@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 from config.core.hub import announce
-from portfolio.models import SyncRun
+from portfolio.models import Account, SyncRun
+from portfolio.signals import book_committed
 
 # Steps that follow each other faster than this are not worth a write: nobody sees them.
 SECONDS_BETWEEN_WRITES = 0.2
@@ -63,7 +64,8 @@ def announce_progress(run: SyncRun) -> None:
 
 
 def announce_change(account_id: str, version: int) -> None:
-    """Tell open pages that a new version of the book is committed."""
+    """Tell open pages, and whoever computes from it, that a new version is committed."""
+    book_committed.send(Account, account_id=account_id, version=version)
     announce(
         account_group(account_id),
         {"type": "account.changed", "account_id": account_id, "version": version},
