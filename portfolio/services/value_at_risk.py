@@ -111,7 +111,7 @@ def quadratic_quantiles(
     third = 6.0 * float(delta @ covariance @ product @ delta) + 8.0 * float(
         np.trace(squared @ product)
     )
-    deviation = np.sqrt(max(variance, 0.0))
+    deviation = float(np.sqrt(max(variance, 0.0)))
     skewness = third / deviation**3 if deviation > 0 else 0.0
     rows = []
     for confidence in CONFIDENCES:
