@@ -1,0 +1,352 @@
+"""American options with cash dividends by finite differences, for many contracts at once.
+
+The model is the escrowed one: the spot without the present value of the dividends to come,
+``s = S − D(t)``, is lognormal, and exercise pays on ``s + D(t)``. So D falls at each ex-date while
+s goes on, and exercising a call pays just before it (Hull, *Options, Futures, and Other
+Derivatives*, chapters 15 and 21).
+
+In ``z = ln(s ÷ s₀)/v − drift·f``, with v = σ√T and f = t/T, the discounted value W of a contract
+follows ``W_f + ½ W_zz + tilt·W_z = 0``, and ``H = W·exp(tilt·z − ½ tilt²·f)`` the heat equation:
+one symmetric matrix for all. The tilt is chosen so that H grows as little as may be and the payoff
+hardly moves. H is solved backwards by Crandall's scheme (fourth order in z, second in time), damped
+by half steps after each kink (Rannacher); early exercise by the operator splitting of Ikonen and
+Toivanen (2004). The tridiagonal systems of all contracts are one long system for LAPACK. The
+strike lies on a node, whose value carries the correction of the trapezoidal rule for a kink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+Floats = NDArray[np.float64]
+
+_NODES = 201
+_HALF_WIDTH = 5.5
+_DRIFT = 0.5
+_STEPS = 80
+_FEWEST_STEPS = 5
+_DAMPED_STEPS = 2
+_BLOCK = 64
+_SMALLEST_DEVIATION = 1e-8
+# Of the spot: what is left of it where the dividends to come are worth more.
+_SMALLEST_REST = 1e-9
+
+
+class FiniteDifferences(NamedTuple):
+    """Price, and delta and gamma by the spot."""
+
+    value: Floats
+    delta: Floats
+    gamma: Floats
+
+
+class Contracts(NamedTuple):
+    """Flat arrays (contracts,); dividends (contracts, dividends) with amounts of 0 to fill up."""
+
+    spot: Floats
+    strike: Floats
+    years: Floats
+    rate: Floats
+    dividend_yield: Floats
+    volatility: Floats
+    is_call: NDArray[np.bool_]
+    dividend_times: Floats
+    dividend_amounts: Floats
+
+
+class Slice(NamedTuple):
+    """H on the nodes at one instant, with what is needed to read prices at a spot.
+
+    ``linear`` are slope and constant beyond the lowest and the highest node: (2, 2, contracts).
+    """
+
+    contracts: Contracts
+    at_time: Floats
+    scale: Floats
+    deviation: Floats
+    tilt: Floats
+    first_node: Floats
+    spacing: Floats
+    escrow: Floats
+    values: Floats
+    linear: Floats
+
+    def at(self, spot: Floats) -> Floats:
+        """Prices at ``spot`` (…, contracts), by the six nodes around it."""
+        rest = np.maximum(spot - self.escrow, _SMALLEST_REST * np.abs(spot))
+        node = np.log(rest / self.scale) / self.deviation
+        position = (node - self.first_node) / self.spacing
+        start = np.clip(np.floor(position).astype(np.intp) - 2, 0, _NODES - 6)
+        share = self.at_time / self.contracts.years
+        inside = self._lagrange(start, position - start)
+        inside *= np.exp(0.5 * self.tilt**2 * share - self.tilt * node)
+        inside *= np.exp(self.contracts.rate * self.at_time)
+        row = np.arange(spot.shape[-1])
+        slope, constant = self.linear[np.where(position < 0.0, 0, 1), :, row].T
+        slope, constant = slope.T, constant.T
+        carry = self.contracts.dividend_yield * self.at_time
+        outside = slope * rest * np.exp(carry) - constant * np.exp(
+            self.contracts.rate * self.at_time
+        )
+        known = (position >= 0.0) & (position <= _NODES - 1.0)
+        sign = np.where(self.contracts.is_call, 1.0, -1.0)
+        value = np.maximum(np.where(known, inside, outside), 0.0)
+        return np.maximum(value, sign * (spot - self.contracts.strike))
+
+    def _lagrange(self, start: NDArray[np.intp], offset: Floats) -> Floats:
+        row = np.arange(offset.shape[-1])
+        result = np.zeros_like(offset)
+        for node, scale in enumerate(_LAGRANGE_SCALES):
+            weight = np.full_like(offset, scale)
+            for other in range(6):
+                if other != node:
+                    weight *= offset - other
+            result += weight * self.values[row, start + node]
+        return result
+
+
+def lattice_values(
+    spot: Floats,
+    strike: Floats,
+    years: Floats,
+    rate: Floats,
+    dividend_yield: Floats,
+    volatility: Floats,
+    is_call: NDArray[np.bool_],
+    dividend_times: Floats,
+    dividend_amounts: Floats,
+) -> FiniteDifferences:
+    """American options with positive spot, strike and years (finite input, checked elsewhere)."""
+    contracts = Contracts(
+        spot, strike, years, rate, dividend_yield, volatility, is_call,
+        dividend_times, dividend_amounts,
+    )  # fmt: skip
+    result = FiniteDifferences(*(np.empty(spot.size) for _ in range(3)))
+    for part, found in slices(contracts, np.zeros((spot.size, 1))):
+        middle = spot[part]
+        rest = middle - found[0].escrow
+        # Differences over half a node: inside the smooth piece between two kinks of the gamma.
+        width = (
+            0.5 * found[0].spacing * found[0].deviation * np.maximum(rest, _SMALLEST_REST * middle)
+        )
+        below, value, above = found[0].at(np.stack([middle - width, middle, middle + width]))
+        result.value[part] = value
+        delta = (above - below) / (2.0 * width)
+        gamma = np.maximum((above - 2.0 * value + below) / (width * width), 0.0)
+        sign = np.where(is_call[part], 1.0, -1.0)
+        exercised = value <= sign * (middle - strike[part])
+        result.delta[part] = np.where(exercised, sign, delta)
+        result.gamma[part] = np.where(exercised, 0.0, gamma)
+    return result
+
+
+def slices(contracts: Contracts, at: Floats) -> Iterator[tuple[slice, list[Slice]]]:
+    """Solve block by block: rows of ``contracts``, and their values at each time of ``at``.
+
+    ``at`` (contracts, times) in years from now, ascending, at most the years to expiry.
+    """
+    for start in range(0, contracts.spot.size, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        block = Contracts._make(column[part] for column in contracts)
+        yield part, _Solution(block, at[part]).run()
+
+
+class _Factors(NamedTuple):
+    """A step's weights and the factorised matrix of all contracts."""
+
+    weight: Floats
+    across: Floats
+    diagonal: Floats
+    beside: Floats
+
+
+class _Solution:
+    """One block of contracts on its way back from expiry."""
+
+    def __init__(self, contracts: Contracts, at: Floats) -> None:
+        self.contracts = contracts
+        years = contracts.years
+        self.sign = np.where(contracts.is_call, 1.0, -1.0)
+        self.deviation = np.maximum(contracts.volatility * np.sqrt(years), _SMALLEST_DEVIATION)
+        self.carry = contracts.rate - contracts.dividend_yield
+        times = contracts.dividend_times
+        counted = (times > 0.0) & (times <= years[:, None])
+        self.amounts = np.where(counted, contracts.dividend_amounts, 0.0)
+        self.times = np.where(counted, times, 0.0)
+        self.rest = np.maximum(
+            contracts.spot - self.escrow(np.zeros_like(years)), _SMALLEST_REST * contracts.spot
+        )
+        self.at = at
+        trend = self.carry * years - 0.5 * self.deviation**2
+        self.tilt = np.clip(self.carry * years / self.deviation, -_DRIFT, _DRIFT)
+        self.tilt -= 0.5 * self.deviation
+        self.drift = trend - self.tilt * self.deviation
+        at_strike = (np.log(contracts.strike / self.rest) - self.drift) / self.deviation
+        # Calls weigh their values by the stock, whose own measure lies one deviation higher.
+        self.spacing = (2.0 * _HALF_WIDTH + self.deviation + 2.0 * _DRIFT) / (_NODES - 1)
+        lowest = -_HALF_WIDTH - _DRIFT
+        anchor = np.where(np.abs(at_strike) < _HALF_WIDTH, at_strike, 0.0)
+        self.strike_node = np.round((anchor - lowest) / self.spacing)
+        self.first_node = anchor - self.spacing * self.strike_node
+        self.has_kink = anchor == at_strike
+        nodes = self.first_node[:, None] + self.spacing[:, None] * np.arange(_NODES)
+        self.flat = np.exp(self.tilt[:, None] * nodes)
+        self.growing = np.exp((self.tilt + self.deviation)[:, None] * nodes)
+
+    def escrow(self, at: Floats, *, before: bool = False) -> Floats:
+        """Worth at ``at`` of the dividends after it; ``before`` counts one that is due then."""
+        wait = self.times - at[:, None]
+        due = wait >= -1e-12 if before else wait > 1e-12
+        worth = self.amounts * np.exp(-self.carry[:, None] * np.maximum(wait, 0.0))
+        total: Floats = np.where(due, worth, 0.0).sum(axis=1)
+        return total
+
+    def run(self) -> list[Slice]:
+        """Backwards over dividends and wanted times; the slices in the order of ``at``."""
+        years = self.contracts.years
+        events = np.sort(np.concatenate([self.times, self.at], axis=1), axis=1)
+        events = np.concatenate([np.zeros((years.size, 1)), events], axis=1)
+        self._begin()
+        wanted = self.at.shape[1]
+        values = np.empty((wanted, years.size, _NODES))
+        linear = np.empty((wanted, *self.linear.shape))
+        latest = years
+        for column in range(events.shape[1] - 1, -1, -1):
+            self._back(latest, events[:, column])
+            latest = events[:, column]
+            for index in range(wanted):
+                rows = np.flatnonzero(self.at[:, index] == latest)
+                values[index, rows] = self.values[rows]
+                linear[index][..., rows] = self.linear[..., rows]
+            # Just before the ex-date the dividend still goes with the share.
+            self._exercise(latest)
+        return [self._slice(*each) for each in zip(self.at.T, values, linear, strict=True)]
+
+    def _begin(self) -> None:
+        years = self.contracts.years
+        self.values = np.maximum(self._payoff(years), 0.0)
+        rows = np.flatnonzero(self.has_kink)
+        node = self.strike_node[rows].astype(np.intp)
+        kink = self._discount(years) * self.contracts.strike * self.deviation * self.spacing / 12.0
+        self.values[rows, node] = kink[rows] * self.flat[rows, node]
+        self.linear = np.zeros((2, 2, years.size))
+        self._exercise_at_the_edges(years)
+
+    def _discount(self, at: Floats) -> Floats:
+        """From prices to W, and with the time's part of the tilt to H."""
+        result: Floats = np.exp(
+            -self.contracts.rate * at - 0.5 * self.tilt**2 * at / self.contracts.years
+        )
+        return result
+
+    def _slope(self, at: Floats) -> Floats:
+        """What the growing exponential is multiplied with to give s."""
+        result: Floats = self.rest * np.exp(self.drift * at / self.contracts.years)
+        return result
+
+    def _payoff(self, at: Floats, *, before: bool = False) -> Floats:
+        scale = self.sign * self._discount(at)
+        net = self.contracts.strike - self.escrow(at, before=before)
+        payoff = self.growing * (scale * self._slope(at))[:, None]
+        payoff -= self.flat * (scale * net)[:, None]
+        return payoff
+
+    def _exercise(self, at: Floats) -> None:
+        np.maximum(self.values, self._payoff(at, before=True), out=self.values)
+        self._exercise_at_the_edges(at, before=True)
+
+    def _exercise_at_the_edges(self, at: Floats, *, before: bool = False) -> None:
+        """There the best instant for exercising is known: prices are linear in s."""
+        rate, carry = self.contracts.rate * at, self.contracts.dividend_yield * at
+        stock = self._slope(at) * np.exp(carry - rate) * self.growing[:, [0, -1]].T
+        flat = self.flat[:, [0, -1]].T
+        kept = self.linear[:, 0] * stock - self.linear[:, 1] * flat
+        slope = self.sign * np.exp(-carry)
+        net = self.contracts.strike - self.escrow(at, before=before)
+        constant = self.sign * np.exp(-rate) * net
+        better = slope * stock - constant * flat > np.maximum(kept, 0.0)
+        self.linear[:, 0] = np.where(better, slope, self.linear[:, 0])
+        self.linear[:, 1] = np.where(better, constant, self.linear[:, 1])
+        worth = np.maximum(self.linear[:, 0] * stock - self.linear[:, 1] * flat, 0.0)
+        worth *= self._discount(at) * np.exp(rate)
+        self.values[:, 0], self.values[:, -1] = worth
+
+    def _back(self, latest: Floats, earliest: Floats) -> None:
+        """From ``latest`` to ``earliest``, in equally many steps for all contracts."""
+        years = self.contracts.years
+        share = (latest - earliest) / years
+        longest = float(share.max())
+        if longest <= 0.0:
+            return
+        steps = max(_FEWEST_STEPS, round(_STEPS * longest))
+        gain = np.zeros((years.size, _NODES - 2))
+        scale = (share * years) / steps**2
+        for number in range(steps):
+            step = share * ((2 * number + 1) / steps**2)
+            factors = self._factors(step)
+            if number > _DAMPED_STEPS:
+                gain *= (2 * number + 1) / (2 * number - 1)
+                self._step(latest - scale * (number + 1) ** 2, factors, gain)
+            else:
+                middle = number * number + number + 0.5
+                self._half_step(latest - scale * middle, factors)
+                self._half_step(latest - scale * (number + 1) ** 2, factors)
+
+    def _factors(self, step: Floats) -> _Factors:
+        """Crandall's matrix for the step, whose half by Euler's implicit scheme has the same."""
+        weight = (0.25 * step / self.spacing**2)[:, None]
+        across = 1.0 / 12.0 - weight
+        diagonal = np.repeat(10.0 / 12.0 + 2.0 * weight, _NODES - 2, axis=1).ravel()
+        beside = np.repeat(across, _NODES - 2, axis=1)
+        beside[:, -1] = 0.0
+        lower, upper, _ = lapack.dpttrf(diagonal, beside.ravel()[:-1], 1, 1)
+        return _Factors(weight, across[:, 0], lower, upper)
+
+    def _step(self, at: Floats, factors: _Factors, gain: Floats) -> None:
+        """Crank-Nicolson; ``gain`` is what exercising earned in the step, carried on."""
+        values = self.values
+        right = (10.0 / 12.0 - 2.0 * factors.weight) * values[:, 1:-1]
+        right += (1.0 / 12.0 + factors.weight) * (values[:, :-2] + values[:, 2:])
+        right += gain
+        solved = self._solve(at, factors, right)
+        renewed = np.maximum(solved - gain, self._payoff(at)[:, 1:-1])
+        gain += renewed - solved
+        values[:, 1:-1] = renewed
+
+    def _half_step(self, at: Floats, factors: _Factors) -> None:
+        values = self.values
+        right = (10.0 / 12.0) * values[:, 1:-1]
+        right += (1.0 / 12.0) * (values[:, :-2] + values[:, 2:])
+        solved = self._solve(at, factors, right)
+        values[:, 1:-1] = np.maximum(solved, self._payoff(at)[:, 1:-1])
+
+    def _solve(self, at: Floats, factors: _Factors, right: Floats) -> Floats:
+        self._exercise_at_the_edges(at)
+        right[:, 0] -= factors.across * self.values[:, 0]
+        right[:, -1] -= factors.across * self.values[:, -1]
+        solved: Floats = lapack.dpttrs(factors.diagonal, factors.beside, right.ravel(), 1)[0]
+        return solved.reshape(right.shape)
+
+    def _slice(self, at: Floats, values: Floats, linear: Floats) -> Slice:
+        return Slice(
+            contracts=self.contracts,
+            at_time=at,
+            scale=self._slope(at),
+            deviation=self.deviation,
+            tilt=self.tilt,
+            first_node=self.first_node,
+            spacing=self.spacing,
+            escrow=self.escrow(at),
+            values=values,
+            linear=linear,
+        )
+
+
+_LAGRANGE_SCALES = tuple(
+    1.0 / float(np.prod([node - other for other in range(6) if other != node])) for node in range(6)
+)
