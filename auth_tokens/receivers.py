@@ -13,11 +13,11 @@ from axes.helpers import get_cool_off
 from axes.signals import user_locked_out
 from django.contrib.auth.models import Group
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
-from django.db.models.signals import m2m_changed, post_save, pre_save
+from django.db.models.signals import m2m_changed, post_delete, post_save, pre_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from auth_tokens.models import AuditEvent, User
+from auth_tokens.models import ApiToken, AuditEvent, User
 from auth_tokens.services.audit import audit_event_record
 from auth_tokens.services.revocation import sessions_revoke
 from config.core.clock import now
@@ -157,6 +157,19 @@ def record_group_change(
         )
     members = User.objects.filter(groups__in=groups).values_list("pk", flat=True)
     sessions_revoke(user_ids=members)
+
+
+@receiver(post_delete, sender=User)
+def end_removed_user(instance: User, **_: Any) -> None:
+    sessions_revoke(user_ids=[instance.pk])
+
+
+@receiver(post_save, sender=ApiToken)
+@receiver(post_delete, sender=ApiToken)
+def end_changed_token(instance: ApiToken, created: bool = False, **_: Any) -> None:
+    """A token that is revoked, or changed in any way, opens nothing that was opened before."""
+    if not created:
+        sessions_revoke(user_ids=[instance.user_id])
 
 
 def _known_username(offered: object) -> str:

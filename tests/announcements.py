@@ -7,7 +7,6 @@ from typing import Any
 
 from config.core.redis_client import key, redis_client
 
-
 Heard = tuple[str, dict[str, Any]]
 
 

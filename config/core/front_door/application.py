@@ -13,7 +13,7 @@ import structlog
 from django.conf import settings
 
 from config.core.api.error_handler import error_body
-from config.core.front_door.bodies import Prepared, holds
+from config.core.front_door.bodies import holds
 from config.core.front_door.grants import (
     ACCESS_GROUP,
     LONGEST_SECONDS,
@@ -26,7 +26,8 @@ from config.core.front_door.grants import (
 from config.core.front_door.headers import HeaderMemory, RequestIds, Wire, head_of, protecting
 from config.core.front_door.metrics import AnswerCounter
 from config.core.front_door.requests import Asked, Caller, read_request
-from config.core.front_door.resources import PUBLIC_KEY, Audience, Resource
+from config.core.front_door.resources import PUBLIC_KEY, Resource
+from config.core.front_door.server import EXTENSION
 from config.core.front_door.threads import DoorThreads
 from config.core.front_door.throttle import Addresses
 from config.core.front_door.watches import LOOK_SECONDS, Watch, Watches
@@ -74,6 +75,7 @@ class FrontDoor:
         self._headers = HeaderMemory()
         self._protecting: dict[str, Wire] = {}
         self._ids = RequestIds()
+        self._calls_per_second = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._checking: set[tuple[str, Caller]] = set()
@@ -83,77 +85,53 @@ class FrontDoor:
         resource = self.resources.get(scope.get("raw_path") or b"")
         if resource is None:
             await self.django(scope, receive, send)
-        else:
-            await self._answer(resource, scope, receive, send)
-
-    # --- One request -------------------------------------------------------------------------
-    async def _answer(self, resource: Resource, scope: Scope, receive: Receive, send: Send) -> None:
+            return
         begun = self._clock()
         if self._loop is None:
             self._start()
         asked = read_request(scope)
         grant = None
         if asked is not None:
-            if resource.audience is Audience.PUBLIC:
-                asked.caller = asked.caller._replace(is_token=False, credential=b"")
-            grant = self.grants.get(resource, asked.caller)
+            if resource.is_public:
+                asked = asked._replace(caller=asked.caller._replace(is_token=False, credential=b""))
+            grant = self.grants.get(resource, asked.caller, begun)
         if self._is_throttled(resource, grant, scope, begun):
-            await self._refuse(resource, grant, asked, scope, send, begun)
+            await self._refuse(resource, asked, scope, send, begun)
             return
-        if asked is None or grant is None:
+        if asked is None or grant is None or (watch := self.watches.get(grant.name)) is None:
             await self._through(resource, asked, scope, receive, send)
             return
-        watch = self.watches.get((resource.name, grant.key))
-        prepared = None if watch is None else self.watches.current(watch)
-        if prepared is None and watch is not None:
+        prepared = self.watches.current(watch, begun)
+        if prepared is None:
             prepared = await self.watches.renewed(watch, seconds=_RENEWAL_SECONDS)
             # Access may have been withdrawn while it waited.
-            grant = self.grants.get(resource, asked.caller)
-        if (
-            watch is None
-            or prepared is None
-            or grant is None
-            or prepared.body.ready(asked.form) is None
-        ):
+            if self.grants.get(resource, asked.caller, self._clock()) is not grant:
+                prepared = None
+        if prepared is None or (body := prepared.body.ready(asked.form)) is None:
             await self._through(resource, asked, scope, receive, send)
             return
-        await self._send(prepared, asked, grant, scope, send, begun)
+        status = 200
+        if asked.if_none_match and holds(
+            asked.if_none_match.decode("latin-1"), prepared.body.etag(asked.form)
+        ):
+            status, body = 304, b""
+        head = head_of(prepared, asked.form, grant.headers, status)
+        request_id = self._ids.of(asked.request_id)
+        write = scope["extensions"].get(EXTENSION) if "extensions" in scope else None
+        if write is None or not write(head.text, b"x-request-id: %b\r\n" % request_id, body):
+            headers = [*head.wire, (b"x-request-id", request_id)]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+        self.answers.count(resource.route, scope["method"], status, self._clock() - begun)
         if begun - watch.asked_at >= _ASK_AGAIN_SECONDS:
             watch.asked_at = begun
             self._run(self._ask(watch))
 
-    async def _send(
-        self,
-        prepared: Prepared,
-        asked: Asked,
-        grant: Grant,
-        scope: Scope,
-        send: Send,
-        begun: float,
-    ) -> None:
-        form, body, status = asked.form, b"", 200
-        if asked.if_none_match and holds(
-            asked.if_none_match.decode("latin-1"), prepared.body.etag(form)
-        ):
-            status = 304
-        else:
-            body = prepared.body.form(form)
-        head = head_of(prepared, form, grant.headers, not_modified=status == 304)
-        await send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [*head, self._ids.header(asked.request_id)],
-            }
-        )
-        await send({"type": "http.response.body", "body": body})
-        self.answers.count(scope["method"], grant.resource.route, status, self._clock() - begun)
-
     def _is_throttled(
         self, resource: Resource, grant: Grant | None, scope: Scope, moment: float
     ) -> bool:
-        limit = settings.FRONT_DOOR_CALLS_PER_SECOND
-        if grant is not None and resource.audience is Audience.PRIVATE:
+        limit = self._calls_per_second
+        if grant is not None and not resource.is_public:
             return grant.allowance.is_used_up(moment, limit)
         client = scope.get("client")
         return self._addresses.is_used_up(client[0] if client else "", moment, limit)
@@ -161,16 +139,15 @@ class FrontDoor:
     async def _refuse(
         self,
         resource: Resource,
-        grant: Grant | None,
         asked: Asked | None,
         scope: Scope,
         send: Send,
         begun: float,
     ) -> None:
         """429, as the API's errors look."""
-        request_id = self._ids.header(asked.request_id if asked is not None else b"")
+        request_id = self._ids.of(asked.request_id if asked is not None else b"")
         error = error_body("throttled", _THROTTLED, request=None)
-        error["error"]["request_id"] = request_id[1].decode("ascii")
+        error["error"]["request_id"] = request_id.decode("ascii")
         body = json.dumps(error).encode()
         common = self._protecting.get(resource.name, ())
         headers: Wire = [
@@ -179,12 +156,12 @@ class FrontDoor:
             (b"cache-control", b"no-store"),
             (b"retry-after", b"1"),
             *common,
-            request_id,
+            (b"x-request-id", request_id),
         ]
         await send({"type": "http.response.start", "status": 429, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
-        self.answers.count(method, resource.route, 429, self._clock() - begun)
+        self.answers.count(resource.route, method, 429, self._clock() - begun)
 
     async def _through(
         self, resource: Resource, asked: Asked | None, scope: Scope, receive: Receive, send: Send
@@ -229,7 +206,7 @@ class FrontDoor:
             return None
         begun = self._clock()
         user_id, key, seconds = 0, PUBLIC_KEY, LONGEST_SECONDS
-        if resource.audience is Audience.PRIVATE:
+        if not resource.is_public:
             authorised = self._authorise(caller)
             if authorised is None:
                 return None
@@ -252,6 +229,7 @@ class FrontDoor:
     # --- Life --------------------------------------------------------------------------------
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._calls_per_second = settings.FRONT_DOOR_CALLS_PER_SECOND
         self._keeper = asyncio.create_task(self._keep(), name="front-door")
 
     async def _keep(self) -> None:

@@ -77,7 +77,7 @@ class Prepared:
     state: Hashable
     valid_until: float = math.inf
     is_kept: bool = True
-    heads: dict[Any, list[tuple[bytes, bytes]]] = field(default_factory=dict)
+    heads: dict[Any, Any] = field(default_factory=dict)
 
 
 class PreparedBodies:

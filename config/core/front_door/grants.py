@@ -50,7 +50,7 @@ class Authorised:
 class Grant:
     """One caller's right to one key's body of one resource, until ``expires`` (monotonic)."""
 
-    __slots__ = ("allowance", "caller", "expires", "headers", "key", "resource", "user_id")
+    __slots__ = ("allowance", "caller", "expires", "headers", "key", "name", "resource", "user_id")
 
     def __init__(
         self,
@@ -66,6 +66,7 @@ class Grant:
         self.caller = caller
         self.user_id = user_id
         self.key = key
+        self.name = (resource.name, key)
         self.expires = expires
         self.headers = headers
         self.allowance = Allowance()
@@ -86,12 +87,10 @@ class Grants:
         self._is_listening = False
         _live.add(self)
 
-    def get(self, resource: Resource, caller: Caller) -> Grant | None:
-        """The caller's grant, if it has one that holds now."""
+    def get(self, resource: Resource, caller: Caller, moment: float) -> Grant | None:
+        """The caller's grant, if it has one that holds at ``moment``."""
         grant = self._grants.get((resource.name, caller))
-        if grant is None or grant.expires <= self._clock():
-            return None
-        return grant
+        return grant if grant is not None and moment < grant.expires else None
 
     # --- Making ------------------------------------------------------------------------------
     def epoch(self) -> int | None:
@@ -156,7 +155,7 @@ class Grants:
     def in_use(self) -> set[tuple[str, Key]]:
         """Resource and key of every grant."""
         with self._lock:
-            return {(grant.resource.name, grant.key) for grant in self._grants.values()}
+            return {grant.name for grant in self._grants.values()}
 
     def __len__(self) -> int:
         return len(self._grants)

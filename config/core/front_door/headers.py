@@ -37,6 +37,7 @@ _PROTECTING = frozenset(
 _JSON = (b"content-type", b"application/json")
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
+_STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
 _MOST_KNOWN = 64
 
 Wire = list[tuple[bytes, bytes]]
@@ -63,20 +64,31 @@ def protecting(headers: Iterable[tuple[bytes, bytes]]) -> Wire:
     return [(name, value) for name, value in headers if name in _PROTECTING]
 
 
-def head_of(prepared: Prepared, form: str, common: CommonHeaders, *, not_modified: bool) -> Wire:
-    """The headers of an answer with the prepared body but for the request's id. Kept with it."""
-    name = (common, form, not_modified)
+class Head:
+    """The headers of an answer but for the request's id: for a server's messages, and as text."""
+
+    __slots__ = ("text", "wire")
+
+    def __init__(self, status: int, wire: Wire) -> None:
+        self.wire = wire
+        lines = [b"%b: %b\r\n" % header for header in wire]
+        self.text = b"".join([_STATUS_LINES[status], *lines])
+
+
+def head_of(prepared: Prepared, form: str, common: CommonHeaders, status: int) -> Head:
+    """The head of an answer with the prepared body (200, or 304 without it). Kept with the body."""
+    name = (common, form, status)
     head = prepared.heads.get(name)
     if head is None:
         etag = (b"etag", prepared.body.etag(form).encode("ascii"))
-        if not_modified:
-            head = [*common.headers, etag, (b"content-length", b"0")]
+        if status == 304:
+            wire = [*common.headers, etag, (b"content-length", b"0")]
         else:
             length = str(len(prepared.body.form(form))).encode("ascii")
-            head = [_JSON, *common.headers, etag, (b"content-length", length)]
+            wire = [_JSON, *common.headers, etag, (b"content-length", length)]
             if form != IDENTITY:
-                head.append((b"content-encoding", form.encode("ascii")))
-        prepared.heads[name] = head
+                wire.append((b"content-encoding", form.encode("ascii")))
+        head = prepared.heads[name] = Head(status, wire)
     return head
 
 
@@ -87,7 +99,8 @@ class RequestIds:
         self._process = os.urandom(8).hex().encode("ascii")
         self._numbers = count(int.from_bytes(os.urandom(4)))
 
-    def header(self, offered: bytes) -> tuple[bytes, bytes]:
+    def of(self, offered: bytes) -> bytes:
+        """The id that a request brought, if Django would take it too; else a new one."""
         if offered and _ACCEPTED_ID.fullmatch(offered):
-            return (b"x-request-id", offered)
-        return (b"x-request-id", b"%b%016x" % (self._process, next(self._numbers)))
+            return offered
+        return b"%b%016x" % (self._process, next(self._numbers))

@@ -1,25 +1,11 @@
-"""What of a request the door reads, and what makes it unusual."""
+"""What of a request the door reads, and what makes it unusual. Every request pays: kept lean."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from config.core.front_door.encodings import USUAL_LENGTH, chosen_form
 
-_READ = frozenset(
-    {
-        b"accept",
-        b"accept-encoding",
-        b"authorization",
-        b"cookie",
-        b"host",
-        b"if-none-match",
-        b"x-forwarded-proto",
-        b"x-request-id",
-    }
-)
 _UNUSUAL = frozenset(
     {
         b"content-length",
@@ -41,6 +27,10 @@ _METHODS = frozenset({"GET", "HEAD"})
 _LONGEST_CREDENTIAL = 4096
 _LONGEST_CONDITION = 512
 _ANSWERED = frozenset({"*/*", "application/*", "application/json"})
+# What was understood of header values, by their bytes. Strangers choose these: few are kept.
+_MOST_REMEMBERED = 256
+_forms: dict[bytes, str] = {}
+_json_is_accepted: dict[bytes, bool] = {b"*/*": True, b"application/json": True}
 
 
 class Caller(NamedTuple):
@@ -56,9 +46,8 @@ class Caller(NamedTuple):
     scheme: str
 
 
-@dataclass(slots=True)
-class Asked:
-    """An ordinary request."""
+class Asked(NamedTuple):
+    """An ordinary request: who asks, the form they take, what they hold, the id they brought."""
 
     caller: Caller
     form: str
@@ -70,51 +59,60 @@ def read_request(scope: dict[str, Any]) -> Asked | None:
     """What is asked, or ``None`` for anything that the door leaves to Django."""
     if scope["query_string"] or scope["method"] not in _METHODS:
         return None
-    read: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name in _READ:
-            if name in read:
-                return None
-            read[name] = value
-        elif name in _UNUSUAL or b"_" in name:
-            # To Django an underscore is a dash: the door would read another header than it does.
-            return None
-    get = read.get
-    accept_encoding = get(b"accept-encoding", b"")
-    if_none_match = get(b"if-none-match", b"")
+    headers = scope["headers"]
+    read: dict[bytes, bytes] = dict(headers)
     if (
-        ((accept := get(b"accept")) is not None and not _accepts_json(accept))
-        or len(accept_encoding) > USUAL_LENGTH
-        or len(if_none_match) > _LONGEST_CONDITION
+        # A header that came twice: who reads which one is nothing to guess.
+        len(read) != len(headers)
+        or not _UNUSUAL.isdisjoint(read)
+        # To Django an underscore is a dash: the door would read another header than it does.
+        or b"_" in b"".join(read)
     ):
         return None
+    get = read.get
+    accept = get(b"accept", b"*/*")
+    accept_encoding = get(b"accept-encoding", b"")
+    if_none_match = get(b"if-none-match", b"")
     token = get(b"authorization")
     credential = get(b"cookie", b"") if token is None else token
-    if len(credential) > _LONGEST_CREDENTIAL:
+    if (
+        len(credential) > _LONGEST_CREDENTIAL
+        or len(accept_encoding) > USUAL_LENGTH
+        or len(if_none_match) > _LONGEST_CONDITION
+        or not (_json_is_accepted.get(accept) or _accepts_json(accept))
+    ):
         return None
-    return Asked(
-        Caller(
-            token is not None,
-            credential,
-            get(b"host", b""),
-            get(b"x-forwarded-proto", b""),
-            scope["scheme"],
-        ),
-        chosen_form(accept_encoding.decode("latin-1")),
-        if_none_match,
-        get(b"x-request-id", b""),
+    form = _forms.get(accept_encoding) or _form_for(accept_encoding)
+    caller = (
+        token is not None,
+        credential,
+        get(b"host", b""),
+        get(b"x-forwarded-proto", b""),
+        scope["scheme"],
+    )
+    # As the classes' own constructors do, without the call that costs more than the tuple.
+    return tuple.__new__(
+        Asked,
+        (tuple.__new__(Caller, caller), form, if_none_match, get(b"x-request-id", b"")),
     )
 
 
+def _form_for(accept_encoding: bytes) -> str:
+    if len(_forms) >= _MOST_REMEMBERED:
+        _forms.clear()
+    form = _forms[accept_encoding] = chosen_form(accept_encoding.decode("latin-1"))
+    return form
+
+
 def _accepts_json(accept: bytes) -> bool:
-    return accept == b"*/*" or (len(accept) <= USUAL_LENGTH and _names_json(accept))
-
-
-@lru_cache(maxsize=64)
-def _names_json(accept: bytes) -> bool:
-    """Whether Django's answer would be JSON. One plain mention of it is enough; others wait."""
-    for offer in accept.decode("latin-1").split(","):
-        kind, _, parameters = offer.partition(";")
-        if kind.strip().lower() in _ANSWERED and not parameters.strip():
-            return True
-    return False
+    """Whether Django's answer would be JSON: one plain mention of it. Whatever else waits."""
+    if len(accept) > USUAL_LENGTH:
+        return False
+    if len(_json_is_accepted) >= _MOST_REMEMBERED:
+        _json_is_accepted.clear()
+    offers = [offer.partition(";") for offer in accept.decode("latin-1").split(",")]
+    accepted = _json_is_accepted[accept] = any(
+        kind.strip().lower() in _ANSWERED and not parameters.strip()
+        for kind, _, parameters in offers
+    )
+    return accepted

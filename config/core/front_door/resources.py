@@ -49,16 +49,21 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Resource:
-    """One exact address. ``route`` is its pattern in the URLconf, which metrics are counted by."""
+    """One exact address."""
 
     name: str
     path: str
     audience: Audience
     source_path: str
 
-    @property
+    @cached_property
     def route(self) -> str:
+        """Its pattern in the URLconf, which metrics are counted by."""
         return self.path.removeprefix("/")
+
+    @cached_property
+    def is_public(self) -> bool:
+        return self.audience is Audience.PUBLIC
 
     @cached_property
     def source(self) -> Source:

@@ -71,14 +71,14 @@ class Watches:
     def get(self, name: Name) -> Watch | None:
         return self._watches.get(name)
 
-    def current(self, watch: Watch) -> Prepared | None:
-        """The watch's body, if it is the committed one as far as anybody can know."""
+    def current(self, watch: Watch, moment: float) -> Prepared | None:
+        """The watch's body, if at ``moment`` it is the committed one as far as can be known."""
         prepared = watch.prepared
         if (
             prepared is None
             or not prepared.is_kept
             or not watch.is_current
-            or self._clock() - watch.confirmed_at > GOOD_SECONDS
+            or moment - watch.confirmed_at > GOOD_SECONDS
             or time.time() >= prepared.valid_until
         ):
             return None
@@ -110,7 +110,7 @@ class Watches:
             # A look has just found that there is nothing to prepare.
             return None
         await asyncio.wait({self.look_soon([watch])}, timeout=seconds)
-        return self.current(watch)
+        return self.current(watch, self._clock())
 
     async def close_unused(self, in_use: Collection[Name]) -> None:
         for name in [name for name in self._watches if name not in in_use]:

@@ -19,10 +19,12 @@ def serve_web(*, application: str, descriptor: int) -> None:
     import uvicorn
     from django.conf import settings
 
+    from config.core.front_door.server import DeskHttpProtocol
+
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http="httptools",
+        http=DeskHttpProtocol,
         ws="websockets-sansio",
         # A page's frames are small; a client that sends megabytes is cut off.
         ws_max_size=WEBSOCKET_BYTES,
