@@ -10,20 +10,24 @@ import json
 from typing import Any, cast
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
 from auth_tokens.models import User
-from config.core.admin import AnyModelAdmin, AnyTabularInline, ReadOnlyAdmin
+from config.core.admin import AnyModelAdmin, AnyModelForm, AnyTabularInline, ReadOnlyAdmin
+from config.core.clock import now
 from portfolio.models import (
     Account,
     AccountAccess,
     AccountStatus,
+    Beta,
     Order,
     Portfolio,
     Position,
     QuarantinedRow,
+    Scenario,
     SyncRun,
 )
 from portfolio.selectors.access import accounts_administered_by
@@ -118,6 +122,72 @@ class PortfolioAdmin(AnyModelAdmin):
         if not change and not _person(request).is_superuser:
             obj.owner = _person(request)
         super().save_model(request, obj, form, change)
+
+
+class BetaForm(AnyModelForm):
+    """A beta that is set by hand: one for each pair."""
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        for name in ("symbol", "benchmark"):
+            if name in values:
+                values[name] = values[name].strip().upper()
+        symbol = values.get("symbol") or self.instance.symbol
+        benchmark = values.get("benchmark") or self.instance.benchmark
+        if symbol and symbol == benchmark:
+            raise ValidationError("The beta of a benchmark to itself is 1.")
+        others = Beta.objects.filter(
+            symbol=symbol, benchmark=benchmark, source=Beta.Source.SET
+        ).exclude(pk=self.instance.pk)
+        if others.exists():
+            raise ValidationError(f"The beta of {symbol} to {benchmark} is set already.")
+        return values
+
+
+@admin.register(Beta)
+class BetaAdmin(AnyModelAdmin):
+    """Betas. One that is set here wins over history's; taking it away brings history's back."""
+
+    form = BetaForm
+    list_display = ("symbol", "benchmark", "value", "source", "observations", "as_of")
+    list_filter = ("source", "benchmark")
+    search_fields = ("symbol", "benchmark")
+    fields = ("symbol", "benchmark", "value", "source", "observations", "as_of")
+    readonly_fields = ("source", "observations", "as_of")
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> tuple[str, ...]:
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if obj is None else ("symbol", "benchmark", *fields)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        computed = isinstance(obj, Beta) and obj.source == Beta.Source.HISTORY
+        return not computed and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        computed = isinstance(obj, Beta) and obj.source == Beta.Source.HISTORY
+        return not computed and super().has_delete_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Beta, form: Any, change: bool) -> None:
+        obj.source = Beta.Source.SET
+        obj.observations = None
+        obj.as_of = now()
+        super().save_model(request, obj, form, change)
+
+
+@admin.register(Scenario)
+class ScenarioAdmin(ReadOnlyAdmin):
+    """Scenarios that users keep: a superuser sees all, other staff their own."""
+
+    list_display = ("name", "owner", "days", "updated_at")
+    list_select_related = ("owner",)
+    search_fields = ("name", "owner__username")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Scenario]:
+        person = _person(request)
+        scenarios = super().get_queryset(request)
+        return scenarios if person.is_superuser else scenarios.filter(owner=person)
 
 
 class BookAdmin(ReadOnlyAdmin):

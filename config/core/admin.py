@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
@@ -12,9 +13,11 @@ from django.http import HttpRequest
 if TYPE_CHECKING:
     AnyModelAdmin = admin.ModelAdmin[Any]
     AnyTabularInline = admin.TabularInline[Any, Any]
+    AnyModelForm = forms.ModelForm[Any]
 else:
     AnyModelAdmin = admin.ModelAdmin
     AnyTabularInline = admin.TabularInline
+    AnyModelForm = forms.ModelForm
 
 
 class ReadOnlyAdmin(AnyModelAdmin):

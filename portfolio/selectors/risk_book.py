@@ -129,11 +129,16 @@ def select_accounts(
 
 
 def read_risk_book(
-    accounts: Sequence[Account], *, benchmark: str | None = None, also: Iterable[str] = ()
+    accounts: Sequence[Account],
+    *,
+    benchmark: str | None = None,
+    also: Iterable[str] = (),
+    with_closes: bool = True,
 ) -> RiskBook:
     """The legs of the accounts (already authorised) with rates, betas and prices.
 
-    ``also`` names underlyings that are not held and whose betas and prices are wanted.
+    ``also`` names underlyings that are not held and whose betas and prices are wanted. Without the
+    closes there is no value at risk, and of betas only those that are stored.
     """
     benchmark = benchmark or settings.RISK_BENCHMARK
     at = market_now()
@@ -151,7 +156,7 @@ def read_risk_book(
     money = {account.account_id: money_of(account) for account in accounts}
     underlyings = {leg.leg.underlying for leg in legs} | set(also)
     names = {product_symbol(name) for name in underlyings} | {benchmark}
-    closes = daily_closes(names, until=at.date())
+    closes = daily_closes(names, until=at.date()) if with_closes else {}
     prices = known_prices(underlyings | {benchmark})
     price = prices.get(benchmark) or _last_close(closes.get(benchmark))
     currencies = {leg.leg.currency for leg in legs} | {m.currency for m in money.values()}

@@ -61,7 +61,7 @@ def scenario_result(
     """
     scenario = scenario_for_user(user, scenario_id)
     selection = select_accounts(user=user, account_id=account_id, portfolio_id=portfolio_id)
-    book = read_risk_book(selection.accounts)
+    book = read_risk_book(selection.accounts, with_closes=False)
     ready = ready_book(book)
     pnl = shifted_pnl(ready, scenario.shifts, days=scenario.days)
     cell = cell_body(

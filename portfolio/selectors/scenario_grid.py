@@ -45,7 +45,7 @@ def scenario_grid(
         NotFound: the account or portfolio does not exist or is not the user's.
     """
     selection = select_accounts(user=user, account_id=account_id, portfolio_id=portfolio_id)
-    book = read_risk_book(selection.accounts, benchmark=benchmark)
+    book = read_risk_book(selection.accounts, benchmark=benchmark, with_closes=move == "beta")
     check_benchmark(book)
     return grid_of(book, selection, axes=axes, move=move, cell=cell)
 

@@ -67,7 +67,7 @@ def compute_scenario_grid(*, account_id: str) -> bool:
     if account is None:
         return False
     # Read after the version: the book may be newer than it says, never older.
-    book = read_risk_book([account])
+    book = read_risk_book([account], with_closes=False)
     ready = ready_book(book)
     pnl = leg_pnl(ready, DEFAULT_AXES, weights=book.weights).sum(axis=-1)
     values = {

@@ -16,18 +16,21 @@ from django.urls import reverse
 from auth_tokens.models import ApiToken, AuditEvent, User
 from auth_tokens.selectors import api_token_by_text
 from auth_tokens.services.api_tokens import api_token_create
-from greeks.models import ContractGreeks, ExchangeSession, InstrumentAlias
+from greeks.models import ContractGreeks, Dividend, ExchangeSession, InstrumentAlias
 from greeks.selectors.sessions import forget_sessions, session_on
 from portfolio.models import (
     Account,
     AccountAccess,
     AccountStatus,
+    Beta,
     Order,
     Portfolio,
     Position,
     QuarantinedRow,
+    Scenario,
     SyncRun,
 )
+from portfolio.selectors.betas import known_betas
 from tests.factories import (
     AS_OF,
     PASSWORD,
@@ -107,6 +110,14 @@ def make_book(owner: User, account_id: str) -> Account:
     )  # fmt: skip
     AccountAccess.objects.create(user=UserFactory(), account=account)
     Portfolio.objects.create(name=f"P-{account_id}", owner=owner).accounts.add(account)
+    Scenario.objects.create(
+        name=f"S-{account_id}", owner=owner, shifts=[{"underlying": "*", "spot": -10.0, "vol": 5.0}]
+    )
+    Beta.objects.create(symbol=account_id, benchmark="SPY", value=1.2, as_of=AS_OF)
+    Dividend.objects.create(
+        underlying=account_id, ex_date=date(2026, 12, 18), amount=1, currency="USD",
+        source="set", as_of=AS_OF,
+    )  # fmt: skip
     api_token_create(user=UserFactory(), name=f"T-{account_id}")
     return account
 
@@ -140,7 +151,9 @@ def test_search_and_first_row_open(root: User, model: type) -> None:
 
 
 # --- Reach ------------------------------------------------------------------------------------
-@pytest.mark.parametrize("model", [Account, Portfolio, *BOOK], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [Account, Portfolio, Scenario, *BOOK], ids=lambda model: model.__name__
+)
 def test_staff_see_their_own_and_superusers_see_all(ann: User, root: User, model: type) -> None:
     make_book(ann, "ANNS")
     make_book(UserFactory(), "BOBS")
@@ -153,7 +166,9 @@ def test_staff_see_their_own_and_superusers_see_all(ann: User, root: User, model
     assert seen == {"ann": 1, "root": 2}
 
 
-@pytest.mark.parametrize("model", [Account, Portfolio, *BOOK], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [Account, Portfolio, Scenario, *BOOK], ids=lambda model: model.__name__
+)
 def test_foreign_row_cannot_be_opened_by_its_address(ann: User, model: type) -> None:
     make_book(UserFactory(), "BOBS")
     row = model._default_manager.get()  # type: ignore[attr-defined]
@@ -201,6 +216,28 @@ def test_portfolio_of_staff_offers_only_accounts_within_reach(ann: User) -> None
     assert client.post(url, {"name": "Mine", "accounts": [own.pk]}).status_code == 302
     book = Portfolio.objects.get()
     assert (book.name, book.owner, list(book.accounts.all())) == ("Mine", ann, [own])
+
+
+def test_beta_that_is_set_wins_and_the_computed_one_is_left_alone(root: User) -> None:
+    computed = Beta.objects.create(
+        symbol="AAPL", benchmark="SPY", value=1.1, source="history", observations=252, as_of=AS_OF
+    )
+    client = signed_in(root)
+    url = reverse("admin:portfolio_beta_add")
+    assert (
+        client.post(url, {"symbol": "aapl", "benchmark": "spy", "value": "1.4"}).status_code == 302
+    )
+    assert known_betas(["AAPL"], benchmark="SPY")["AAPL"].value == 1.4
+    again = client.post(url, {"symbol": "AAPL", "benchmark": "SPY", "value": "1.5"})
+    assert again.status_code == 200
+    assert "is set already" in again.text
+    own = client.post(url, {"symbol": "SPY", "benchmark": "SPY", "value": "1.5"})
+    assert (own.status_code, "is 1" in own.text) == (200, True)
+    assert client.post(change_url(computed), {"value": "3"}).status_code == 403
+    computed.refresh_from_db()
+    assert computed.value == 1.1
+    Beta.objects.get(source="set").delete()
+    assert known_betas(["AAPL"], benchmark="SPY")["AAPL"].value == 1.1
 
 
 def test_owner_of_an_account_is_changed_by_superusers_only(ann: User, root: User) -> None:
