@@ -5,7 +5,7 @@ from django.db.models.signals import post_migrate
 
 from config.core.beat_schedule import write_schedule_after_migrate
 from config.core.front_door.resources import Audience, register_resource
-from config.core.health import heartbeat_check
+from config.core.health import heartbeat_check, register_check
 from config.core.sandbox.registry import (
     register_sandbox_books,
     register_sandbox_listener,
@@ -21,6 +21,7 @@ class PortfolioConfig(AppConfig):
 
     def ready(self) -> None:
         from portfolio import receivers, risk_tasks, tasks  # noqa: F401
+        from portfolio.brokers.ibkr_socket_state import check_gateway
 
         post_migrate.connect(
             write_schedule_after_migrate,
@@ -28,8 +29,9 @@ class PortfolioConfig(AppConfig):
             dispatch_uid="desk.schedule",
         )
         # Each answered call is a heartbeat of its provider; one that nobody uses is no worry.
-        for provider in ("ibkr_portal", "tastytrade"):
+        for provider in ("ibkr_portal", "ibkr_socket", "tastytrade"):
             heartbeat_check(f"provider.{provider}", 120.0, expected=False)
+        register_check("gateway.ibkr_socket")(check_gateway)
         register_resource(
             "risk_monitor",
             path="/api/portfolio/risk-monitor/fast",
@@ -37,6 +39,7 @@ class PortfolioConfig(AppConfig):
             source="portfolio.services.prepared.RiskMonitorSource",
         )
         register_stream("sessions", "portfolio.streams.keep_sessions")
+        register_stream("ibkr_socket", "portfolio.ibkr_socket_stream.own_gateway")
         register_sandbox_books("portfolio.sandbox.books.SimulatedBooks")
         register_sandbox_server(
             "ibkr_portal", "portfolio.sandbox.ibkr_portal.build_server", base_path="/v1/api"

@@ -19,6 +19,7 @@ AdapterFactory = Callable[[], BrokerAdapter]
 
 BROKER_MODULES = (
     "portfolio.brokers.ibkr_portal",
+    "portfolio.brokers.ibkr_socket",
     "portfolio.brokers.tastytrade",
 )
 
