@@ -92,10 +92,8 @@ class Connection:
         return task
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled() or self._ended.done():
-            return
-        error = task.exception()
-        if error is not None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not self._ended.done():
             self._ended.set_exception(error)
 
     async def _read(self) -> None:

@@ -140,6 +140,7 @@ class GatewayServer:
 
     def disconnect(self) -> None:
         """Cut every connection, the ones that have not logged in included."""
+        self.sessions.clear()
         for session in list(self._connections):
             session.drop()
 
@@ -225,8 +226,9 @@ class GatewayServer:
             await session.run()
         finally:
             self._connections.discard(session)
-            if session.client_id is not None:
-                del self.sessions[session.client_id]
+            number = session.client_id
+            if number is not None and self.sessions.get(number) is session:
+                del self.sessions[number]
 
     async def _beat(self) -> None:
         told_at = time.monotonic()

@@ -90,8 +90,8 @@ class MarketDesk:
                 "Requested market data is not subscribed. Displaying delayed market data.",
             )
         line = MarketLine(found[0], generic=generic, delayed=delayed)
-        session.send(*messages.market_data_type(request_id, DELAYED if delayed else LIVE))
         session.send(*messages.tick_request_parameters(request_id, 0.01))
+        session.send(*messages.market_data_type(request_id, DELAYED if delayed else LIVE))
         if self._streams():
             self._send_ticks(session, request_id, line, self._market.quote(line.contract))
         if snapshot:

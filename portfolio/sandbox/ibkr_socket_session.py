@@ -29,6 +29,7 @@ MESSAGES_A_SECOND = 50
 LARGEST_BURST = 2 * MESSAGES_A_SECOND
 VIOLATIONS_BEFORE_DISCONNECT = 3
 HANDSHAKE_SECONDS = 10.0
+LINGER_SECONDS = 2.0
 #: A client that reads this much too slowly is cut off, as by a full output buffer.
 LONGEST_OUTBOX = 50_000
 
@@ -58,6 +59,7 @@ class Session:
         self._outbox: deque[Fields] = deque()
         self._filled = asyncio.Event()
         self._closing = False
+        self._lingers = False
         self._allowed = float(LARGEST_BURST)
         self._counted_at = time.monotonic()
         self._violations = 0
@@ -84,9 +86,13 @@ class Session:
         except (BrokenFrame, asyncio.IncompleteReadError, ConnectionError, TimeoutError):
             pass
         finally:
-            self.close()
+            lingers, self._closing = self._lingers, True
+            self._filled.set()
             with contextlib.suppress(asyncio.CancelledError):
                 await writing
+            if lingers:
+                await self._linger()
+            self._writer.close()
 
     def send(self, *fields: Any) -> None:
         """Queue a message; messages keep their order."""
@@ -102,8 +108,8 @@ class Session:
         self.send(*messages.error(request_id, code, message))
 
     def close(self) -> None:
-        """Close once everything queued has been sent."""
-        self._closing = True
+        """Close once everything queued has been sent, and read."""
+        self._closing = self._lingers = True
         self._filled.set()
 
     def drop(self) -> None:
@@ -112,6 +118,15 @@ class Session:
         self._closing = True
         self._filled.set()
         self._writer.transport.abort()
+
+    async def _linger(self) -> None:
+        """Read on until the client has closed: what it still sends would cut it off from what it
+        was told last."""
+        with contextlib.suppress(OSError, TimeoutError):
+            self._writer.write_eof()
+            async with asyncio.timeout(LINGER_SECONDS):
+                while await self._reader.read(65536):
+                    pass
 
     async def _shake_hands(self) -> None:
         lowest, highest = await asyncio.wait_for(read_versions(self._reader), HANDSHAKE_SECONDS)
@@ -192,7 +207,8 @@ class Session:
         except ConnectionError:
             self.drop()
         finally:
-            self._writer.close()
+            if not self._lingers:
+                self._writer.close()
 
     async def _write(self, fields: Fields, message: int) -> bool:
         """Send one message as the script has it; False when the connection is to be cut."""

@@ -22,6 +22,9 @@ class Client(IB):
         super().__init__()
         self.errors: list[tuple[int, int, str]] = []
         self.errorEvent += self._remember
+        self._moved = asyncio.Event()
+        self.updateEvent += self._moved.set
+        self.disconnectedEvent += self._moved.set
 
     def _remember(self, request_id: int, code: int, message: str, _: Any) -> None:
         self.errors.append((request_id, code, message))
@@ -30,10 +33,11 @@ class Client(IB):
         return [code for _, code, _ in self.errors]
 
     async def until(self, condition: Callable[[], Any], *, seconds: float = 10.0) -> None:
-        """Wait for packets until something holds. Raises TimeoutError."""
+        """Wait until something holds, looking after each packet. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not condition():
-                await self.updateEvent
+                await self._moved.wait()
+                self._moved.clear()
 
     async def option(self) -> Contract:
         """A qualified option of the account's own."""

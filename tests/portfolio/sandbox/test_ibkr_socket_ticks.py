@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from ib_async import Contract, Stock
+from ib_async import Contract
 
 from config.core.sandbox.server import Sandbox, open_market
 from tests.portfolio.sandbox.ib_clients import SPY, connected
@@ -26,16 +26,16 @@ async def test_model_greeks_are_those_of_the_market(gateway: GatewayHandle) -> N
     assert model.theta == pytest.approx(quote.theta, rel=0.05)
     assert model.impliedVol == pytest.approx(quote.implied_volatility, rel=0.05)
     assert model.undPrice == pytest.approx(quote.underlying_price, rel=0.01)
-    assert ticker.bidGreeks is not None
-    assert ticker.askGreeks is not None
-    assert ticker.bidGreeks.impliedVol <= model.impliedVol <= ticker.askGreeks.impliedVol
+    greeks = (ticker.bidGreeks, model, ticker.askGreeks)
+    volatilities = [greek.impliedVol for greek in greeks if greek and greek.impliedVol]
+    assert len(volatilities) == 3
+    assert volatilities == sorted(volatilities)
     assert ticker.marketDataType == 1
 
 
 async def test_only_what_changes_is_sent_again(gateway: GatewayHandle) -> None:
     async with connected(gateway) as client:
-        (spy,) = await client.qualifyContractsAsync(Stock("SPY", "SMART", "USD"))
-        ticker = client.reqMktData(spy)
+        ticker = client.reqMktData(Contract(conId=SPY, exchange="SMART"))
         await client.until(lambda: ticker.bid > 0)
         before = ticker.bid
         gateway.market.step(3600.0)
@@ -57,8 +57,7 @@ async def test_generic_ticks_come_where_they_were_asked_for(gateway: GatewayHand
 
 async def test_snapshot_ends_and_leaves_no_line(gateway: GatewayHandle) -> None:
     async with connected(gateway, client_id=4) as client:
-        (spy,) = await client.qualifyContractsAsync(Stock("SPY", "SMART", "USD"))
-        (ticker,) = await client.reqTickersAsync(spy)
+        (ticker,) = await client.reqTickersAsync(Contract(conId=SPY, exchange="SMART"))
         assert ticker.bid < ticker.ask
         assert gateway.lines(4) == set()
 
