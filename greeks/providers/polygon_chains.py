@@ -15,7 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from config.core.errors import MalformedResponse
-from greeks.domain import Contract
+from greeks.domain import Contract, Right
 from greeks.occ import OptionSymbolError
 from greeks.providers.polygon_tickers import (
     SOURCE,
@@ -45,12 +45,22 @@ class Box:
     last: date
     lowest: Decimal
     highest: Decimal
+    #: The one right of all that is wanted, if it is one.
+    right: Right | None
 
     @classmethod
     def around(cls, underlying: str, contracts: Iterable[Contract]) -> Box:
-        places = [_place(contract) for contract in contracts]
-        expiries, strikes = zip(*places, strict=True)
-        return cls(underlying, min(expiries), max(expiries), min(strikes), max(strikes))
+        wanted = list(contracts)
+        expiries, strikes = zip(*map(_place, wanted), strict=True)
+        rights = {contract.right for contract in wanted}
+        return cls(
+            underlying,
+            min(expiries),
+            max(expiries),
+            min(strikes),
+            max(strikes),
+            rights.pop() if len(rights) == 1 else None,
+        )
 
     @property
     def name(self) -> str:
@@ -62,11 +72,13 @@ class Box:
 
     @property
     def parameters(self) -> dict[str, str | int]:
-        return {
+        right = self.right
+        of_right: dict[str, str | int] = {"contract_type": right.name.lower()} if right else {}
+        return of_right | {
             "expiration_date.gte": self.first.isoformat(),
             "expiration_date.lte": self.last.isoformat(),
-            "strike_price.gte": f"{self.lowest:f}",
-            "strike_price.lte": f"{self.highest:f}",
+            "strike_price.gte": f"{self.lowest.normalize():f}",
+            "strike_price.lte": f"{self.highest.normalize():f}",
             "sort": "expiration_date",
             "order": "asc",
             "limit": ROWS_PER_PAGE,

@@ -209,7 +209,7 @@ def daily_bars(market: Market, contract: Contract, start: date, end: date) -> li
     opens = np.array([instant(EXCHANGE, day, hours.opens) for day in days])
     closes = np.array([min(_close(day), now) for day in days])
     looks = opens[:, None] + (closes - opens)[:, None] * np.linspace(0.0, 1.0, _LOOKS_A_DAY)
-    values = np.round(market.values([contract], looks.ravel()), 4).reshape(looks.shape)
+    values = np.round(market.values([contract], looks.ravel()), 2).reshape(looks.shape)
     previous_at, previous = market.previous_close_at(EXCHANGE).timestamp(), None
     if previous_at in closes:
         previous = market.quote(contract).previous_close

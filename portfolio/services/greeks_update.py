@@ -43,7 +43,7 @@ class GreeksUpdate:
     """``calls``: requests sent, by source that counts them. ``failed``: reasons, by subject."""
 
     underlyings: list[UpdatedUnderlying] = field(default_factory=list)
-    calls: Counter[str] = field(default_factory=Counter)
+    calls: dict[str, int] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -115,7 +115,7 @@ def _update_group(
         first.close()
     for provider in opened:
         if isinstance(provider, CountsCalls):
-            update.calls[provider.source] += provider.calls
+            update.calls[provider.source] = update.calls.get(provider.source, 0) + provider.calls
     if market.error is not None:
         update.failed[first.source] = market.error.message
     if market.quotes or market.greeks:

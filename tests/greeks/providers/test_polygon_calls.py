@@ -24,7 +24,7 @@ from config.core.errors import (
 from config.core.health import run_checks
 from config.core.redis_client import key, redis_client
 from config.core.sandbox.server import Sandbox
-from greeks.domain import Contract
+from greeks.domain import Contract, Right
 from greeks.providers import registry
 from greeks.providers.base import CountsCalls, DailyClosesProvider
 from greeks.providers.polygon import PolygonProvider, server_name
@@ -67,7 +67,7 @@ def query(request: httpx.Request) -> dict[str, str]:
 # --- Calls and pages --------------------------------------------------------------------------
 def test_many_legs_of_an_underlying_are_one_call_for_their_box() -> None:
     later = EXPIRY + timedelta(days=35)
-    legs = [option(150), option(170), option(130, expiry=later)]
+    legs = [option(150), option(170), option(130, right=Right.PUT, expiry=later)]
     between = option(160)
     asked = Asked([*legs, between])
 
@@ -88,6 +88,12 @@ def test_many_legs_of_an_underlying_are_one_call_for_their_box() -> None:
     # What lies between the legs is not asked about.
     assert [snapshot.contract for snapshot in fetched.items] == legs
     assert (fetched.rejected, fetched.left_out) == ((), {})
+
+
+def test_legs_of_one_right_are_asked_for_without_the_other() -> None:
+    asked = Asked([CALL])
+    provider(asked).fetch_snapshots([CALL])
+    assert query(asked[0])["contract_type"] == "call"
 
 
 def test_adjusted_and_weekly_roots_share_the_underlyings_call() -> None:

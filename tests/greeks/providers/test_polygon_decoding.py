@@ -57,8 +57,8 @@ def test_whole_row_and_every_field_is_read() -> None:
 
 
 def test_deep_in_the_money_and_greeks_are_missing_not_nought() -> None:
-    for sent in ({"greeks": {}}, {"greeks": None}):
-        changed = row(CALL, **sent)
+    for none in ({}, None):
+        changed = row(CALL, greeks=none)
         del changed["implied_volatility"]
         snapshot = fetched(changed)
         assert snapshot.greeks is None
