@@ -156,8 +156,18 @@ class TotalsSerializer(serializers.Serializer[Any]):
     by_expiry = ExpiryGroupSerializer(many=True)
 
 
+class WorstCellSerializer(serializers.Serializer[Any]):
+    spot = NumberField(allow_null=False, help_text="Move of every spot in percent.")
+    vol = NumberField(allow_null=False, help_text="Change of volatility in points.")
+    days = serializers.IntegerField()
+    pnl = NumberField(allow_null=False)
+    as_of = serializers.DateTimeField()
+    version = serializers.IntegerField(help_text="Of the book that it was computed from.")
+    left_out = serializers.IntegerField(help_text="Legs that could not be valued.")
+
+
 class ScenariosSerializer(serializers.Serializer[Any]):
-    worst = NumberField()
+    worst = WorstCellSerializer(allow_null=True)
     grid_url = serializers.CharField()
 
 

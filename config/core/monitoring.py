@@ -38,7 +38,6 @@ class RequestHistogram(Histogram):
 
         ``total`` is the sum of all of them.
         """
-        self._raise_if_not_observable()
         self._sum.inc(total)
         for bucket, count in zip(self._buckets, counts, strict=True):
             if count:

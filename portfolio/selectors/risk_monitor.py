@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -18,7 +20,16 @@ from auth_tokens.time_zones import time_zone_of
 from config.core.clock import market_clock_is_frozen, market_now, now
 from portfolio.models import Account, Beta
 from portfolio.selectors.access import account_for_user, accounts_visible_to
-from portfolio.selectors.books import ENCODER, Book, book_key, books, local_date, plain
+from portfolio.selectors.books import (
+    ENCODER,
+    Book,
+    book_key,
+    books,
+    local_date,
+    plain,
+    totals_currency,
+)
+from portfolio.selectors.worst_cells import worst_cell_of
 from portfolio.services.refreshing import refreshing_until
 
 SCHEMA = 1
@@ -123,7 +134,7 @@ def risk_monitor_of(accounts: Sequence[Account]) -> RiskMonitor:
     return RiskMonitor(
         accounts=tuple(accounts),
         book=books.get(accounts),
-        head=head | {"scenarios": {"worst": None, "grid_url": GRID_URL}},
+        head=head | {"scenarios": {"worst": worst_cells.get(accounts), "grid_url": GRID_URL}},
         state=_state(accounts, head),
         valid_until=_valid_until(accounts),
     )
@@ -135,11 +146,49 @@ def state_of(accounts: Sequence[Account]) -> Hashable:
 
 
 def _state(accounts: Sequence[Account], head: dict[str, Any]) -> Hashable:
-    grids = tuple(
-        (getattr(account, "grid_version", None), getattr(account, "grid_as_of", None))
+    return (ENCODER.encode(head), book_key(accounts), _grids(accounts))
+
+
+def _grids(accounts: Sequence[Account]) -> tuple[Hashable, ...]:
+    """Which grid of each account there is."""
+    return tuple(
+        (
+            account.account_id,
+            getattr(account, "grid_version", None),
+            getattr(account, "grid_as_of", None),
+        )
         for account in accounts
     )
-    return (ENCODER.encode(head), book_key(accounts), grids)
+
+
+class WorstCells:
+    """The worst cells of the last few sets of accounts, by the versions of their grids."""
+
+    def __init__(self, *, most: int = 64) -> None:
+        self._most = most
+        self._cells: OrderedDict[tuple[Hashable, ...], dict[str, Any] | None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, accounts: Sequence[Account]) -> dict[str, Any] | None:
+        currency = totals_currency(accounts)
+        key = (currency, *_grids(accounts))
+        with self._lock:
+            if key in self._cells:
+                self._cells.move_to_end(key)
+                return self._cells[key]
+        cell = worst_cell_of(accounts, currency)
+        with self._lock:
+            self._cells[key] = cell
+            while len(self._cells) > self._most:
+                self._cells.popitem(last=False)
+        return cell
+
+    def clear(self) -> None:
+        with self._lock:
+            self._cells.clear()
+
+
+worst_cells = WorstCells()
 
 
 def _head(accounts: Sequence[Account]) -> dict[str, Any]:

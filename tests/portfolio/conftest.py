@@ -8,15 +8,23 @@ import pytest
 from django.test import Client
 
 from auth_tokens.models import User
+from config.core.front_door.bodies import prepared_bodies
 from portfolio.selectors.books import books
+from portfolio.selectors.risk_monitor import worst_cells
 from tests.factories import UserFactory
 
 
 @pytest.fixture(autouse=True)
 def _no_books_of_other_tests() -> Iterator[None]:
-    books.clear()
+    _forget()
     yield
+    _forget()
+
+
+def _forget() -> None:
     books.clear()
+    worst_cells.clear()
+    prepared_bodies.clear()
 
 
 @pytest.fixture
