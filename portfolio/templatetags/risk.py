@@ -252,14 +252,14 @@ def compared_numbers(
             for confidence in _confidences(sides)
         ),
     ]
-    groups: list[tuple[str, Sequence[Comparison]]] = [("", book)]
     tenors = list(dict.fromkeys(row["tenor"] for side in sides for row in side["vega_by_tenor"]))
-    if tenors:
-        unit = f"{units['currency']} per point"
-        rows = [_compared(t, unit, [_tenor(side, t) for side in sides], 2) for t in tenors]
-        groups.append(("Vega by tenor", rows))
-    groups.append(("What may be lost", loss))
-    return groups
+    unit = f"{units['currency']} per point"
+    rows = [_compared(t, unit, [_tenor(side, t) for side in sides], 2) for t in tenors]
+    return [
+        ("The book", book),
+        ("What may be lost", loss),
+        *([("Vega by tenor", rows)] if rows else []),
+    ]
 
 
 def _compared(label: str, unit: str, values: Sequence[Number | None], digits: int) -> Comparison:

@@ -69,12 +69,15 @@ const WORST = {
 /** The worst cell of the scenarios, with its place and age; missing until one is computed. */
 export class Worst {
   #fields;
+  #where;
 
   constructor(root) {
     this.#fields = fieldsOf(root.querySelector(".metric-worst"));
+    this.#where = root.querySelector('[data-part="worst-where"]');
   }
 
   update(worst) {
+    setHidden(this.#where, !worst);
     writeFields(this.#fields, worst ?? {}, WORST);
   }
 }
