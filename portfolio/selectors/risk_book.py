@@ -18,6 +18,7 @@ from auth_tokens.models import User
 from config.core.clock import market_now
 from config.core.errors import InvalidInput, NotFound
 from greeks.domain import Contract, InstrumentKind
+from greeks.selectors.dividends import KnownDividends, known_dividends
 from greeks.services.expiry import expiry_instant
 from portfolio.models import Account, Portfolio, Position
 from portfolio.selectors.access import account_for_user, accounts_visible_to, portfolios_visible_to
@@ -73,6 +74,7 @@ class RiskBook:
     betas: Mapping[str, KnownBeta]
     benchmark_price: KnownPrice | None
     closes: Mapping[str, Mapping[date, float]]
+    dividends: KnownDividends
     accounts: Mapping[str, Money]
     at: datetime
 
@@ -171,9 +173,19 @@ def read_risk_book(
         betas=betas,
         benchmark_price=price,
         closes=closes,
+        dividends=_dividends(legs),
         accounts=money,
         at=at,
     )
+
+
+def _dividends(legs: Sequence[RiskLeg]) -> KnownDividends:
+    """What goes ex before the last option expires. One query, none without options."""
+    expiries = [leg.leg.expiry for leg in legs if leg.is_option and leg.leg.expiry is not None]
+    if not expiries:
+        return {}
+    underlyings = {leg.leg.underlying for leg in legs if leg.is_option}
+    return known_dividends(underlyings, until=max(expiries))
 
 
 def _last_close(closes: Mapping[date, float] | None) -> KnownPrice | None:

@@ -135,7 +135,12 @@ def ready_book(book: RiskBook, *, move: str = "uniform") -> ScenarioBook:
         lacking = {each.leg.id for each in left_out}
         legs = tuple(leg for leg in legs if leg.id not in lacking)
     ready = scenario_book(
-        legs, currency=book.currency, rates=book.rates, spots=book.spots, at=book.at
+        legs,
+        currency=book.currency,
+        rates=book.rates,
+        spots=book.spots,
+        dividends=book.dividends,
+        at=book.at,
     )
     return replace(ready, left_out=(*ready.left_out, *left_out))
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.conf import settings
@@ -23,12 +24,15 @@ from numpy.typing import ArrayLike
 
 from greeks.domain import InstrumentKind
 from greeks.maths import valuation
-from greeks.maths.valuation import Legs
-from greeks.services.model_greeks import years_to
+from greeks.maths.valuation import CashDividends, Legs
+from greeks.selectors.dividends import KnownDividends
+from greeks.services.model_greeks import SECONDS_A_YEAR, years_to
 from portfolio.services.risk_legs import RiskLeg
 from portfolio.services.risk_rows import FloatArray, column, leg_spots
 
 DAYS_A_YEAR = 365.0
+# Shares trade without a dividend from the opening of its ex-date.
+_NEW_YORK, _OPENING = ZoneInfo("America/New_York"), time(9, 30)
 # How a mark's disagreement is shared between the yield and the market's noise: a mark is known to
 # a cent and a hundredth of itself, and yields beyond these few per cent are unlikely.
 _MARK_NOISE = (0.01, 0.01)
@@ -109,6 +113,7 @@ def scenario_book(
     currency: str,
     rates: Mapping[str, float],
     spots: Mapping[str, float],
+    dividends: KnownDividends,
     at: datetime,
 ) -> ScenarioBook:
     """Make a book ready. ``spots`` are known prices by underlying, ``at`` is market time."""
@@ -123,7 +128,9 @@ def scenario_book(
             left_out.append(LeftOut(leg, reason))
         else:
             (options if leg.is_option else linear).append(index)
-    arrays, sources = _option_arrays([legs[index] for index in options], prices[options], at=at)
+    arrays, sources = _option_arrays(
+        [legs[index] for index in options], prices[options], dividends=dividends, at=at
+    )
     solved = ~np.isnan(arrays.volatility)
     for position in np.flatnonzero(~solved):
         leg = legs[options[int(position)]]
@@ -156,12 +163,14 @@ def _unusable(leg: RiskLeg, *, spot: float, known: Mapping[str, float]) -> str:
 
 
 def _option_arrays(
-    legs: Sequence[RiskLeg], spots: FloatArray, *, at: datetime
+    legs: Sequence[RiskLeg], spots: FloatArray, *, dividends: KnownDividends, at: datetime
 ) -> tuple[Legs, list[str]]:
     rate = settings.RISK_FREE_RATE
     futures = np.array(
         [leg.leg.instrument_type == InstrumentKind.FUTURE_OPTION.value for leg in legs], dtype=bool
     )
+    # A yield besides known dividends would count them twice.
+    paying = np.array([bool(dividends.get(leg.leg.underlying)) for leg in legs], dtype=bool)
     given = column(leg.implied_volatility for leg in legs)
     given[~(given > 0)] = np.nan
     arrays = Legs.of(
@@ -173,9 +182,12 @@ def _option_arrays(
         volatility=given,
         is_call=[leg.right == "C" for leg in legs],
         is_american=[leg.model == "american" for leg in legs],
+        dividends=_cash_dividends(legs, dividends, at=at),
     )
     marks = column(leg.leg.price for leg in legs)
-    arrays = replace(arrays, dividend_yield=_fitted_yields(legs, arrays, marks, fixed=futures))
+    arrays = replace(
+        arrays, dividend_yield=_fitted_yields(legs, arrays, marks, fixed=futures | paying)
+    )
     implied = valuation.implied_volatilities(marks, arrays)
     # An option at its last instant is worth its intrinsic value whatever the volatility.
     expired = arrays.years <= 0.0
@@ -186,6 +198,22 @@ def _option_arrays(
     ]
     _take_from_neighbours(legs, volatility, sources)
     return replace(arrays, volatility=volatility), sources
+
+
+def _cash_dividends(
+    legs: Sequence[RiskLeg], dividends: KnownDividends, *, at: datetime
+) -> CashDividends | None:
+    """The dividends of each leg's underlying as years from ``at``, filled up with noughts."""
+    widest = max((len(dividends.get(leg.leg.underlying, ())) for leg in legs), default=0)
+    if not widest:
+        return None
+    times, amounts = np.zeros((len(legs), widest)), np.zeros((len(legs), widest))
+    for row, leg in enumerate(legs):
+        for place, (day, amount) in enumerate(dividends.get(leg.leg.underlying, ())):
+            goes_ex = datetime.combine(day, _OPENING, tzinfo=_NEW_YORK)
+            times[row, place] = (goes_ex - at).total_seconds() / SECONDS_A_YEAR
+            amounts[row, place] = amount
+    return CashDividends(times=times, amounts=amounts)
 
 
 def _take_from_neighbours(
@@ -246,5 +274,7 @@ def _take(arrays: Legs, chosen: Any) -> Legs:
         volatility=arrays.volatility[chosen],
         is_call=arrays.is_call[chosen],
         is_american=arrays.is_american[chosen],
-        dividends=arrays.dividends,
+        dividends=None
+        if arrays.dividends is None
+        else CashDividends(*(values[chosen] for values in arrays.dividends)),
     )

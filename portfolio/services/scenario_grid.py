@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.core.errors import InvalidInput
+from greeks.maths.american import PRICE_ERROR
 from portfolio.services.risk_legs import RiskLeg
 from portfolio.services.risk_rows import BetaWeights, FloatArray, column, ratio
 from portfolio.services.scenario_axes import Axes
@@ -17,8 +18,6 @@ from portfolio.services.scenario_book import LeftOut, ScenarioBook
 #: Numbers (cells × legs) that one answer may be made of: some tens of megabytes while it is.
 MOST_NUMBERS = 5_000_000
 MOVES = ("uniform", "beta")
-#: Of an American price per unit of the underlying, in its currency.
-AMERICAN_PRICE_ERROR = 1e-4
 
 
 def check_size(axes: Axes, legs: int) -> None:
@@ -108,6 +107,11 @@ def left_out_body(left_out: Sequence[LeftOut]) -> list[dict[str, Any]]:
 
 
 def american_error(book: ScenarioBook) -> float:
-    """The most that the American models' stated error may make of the whole book, as money."""
-    american: NDArray[np.bool_] = book.options.is_american
-    return float(np.abs(book.scale[: len(book.options)])[american].sum() * AMERICAN_PRICE_ERROR)
+    """The most that the American model's stated error may make of a cell, as money.
+
+    A P&L is the difference of two prices, each of them so far off.
+    """
+    options = book.options
+    american: NDArray[np.bool_] = options.is_american
+    off = 2.0 * PRICE_ERROR * np.maximum(options.spot, options.strike)
+    return float((np.abs(book.scale[: len(options)]) * off)[american].sum())
