@@ -10,7 +10,7 @@ from portfolio.sandbox.ibkr_socket_frames import Fields
 from portfolio.sandbox.ibkr_socket_messages import Greek
 
 BID, ASK, LAST, HIGH, LOW, CLOSE, OPEN = 1, 2, 4, 6, 7, 9, 14
-VOLUME, BID_SIZE, ASK_SIZE = 8, 0, 3
+VOLUME, BID_SIZE, ASK_SIZE, LAST_SIZE = 8, 0, 3, 5
 BID_GREEKS, ASK_GREEKS, LAST_GREEKS, MODEL_GREEKS = 10, 11, 12, 13
 #: Real-time number → delayed number.
 DELAYED = {
@@ -19,6 +19,7 @@ DELAYED = {
     LAST: 68,
     BID_SIZE: 69,
     ASK_SIZE: 70,
+    LAST_SIZE: 71,
     HIGH: 72,
     LOW: 73,
     VOLUME: 74,
@@ -48,7 +49,11 @@ def ticks(
     def number(tick: int) -> int:
         return DELAYED[tick] if delayed else tick
 
-    for tick, price in ((BID, quote.bid), (ASK, quote.ask), (LAST, quote.last)):
+    for tick, size_tick, price in (
+        (BID, BID_SIZE, quote.bid),
+        (ASK, ASK_SIZE, quote.ask),
+        (LAST, LAST_SIZE, quote.last),
+    ):
         if price is not None:
             # Size and price come together; a bid of nothing has no size and the price −1.
             size = _ROUND_LOT if price > 0.0 else 0
@@ -56,6 +61,7 @@ def ticks(
             attributes = 1 if tick != LAST else 0
             kind = number(tick)
             yield kind, messages.tick_price(request_id, kind, told, size, attributes)
+            yield number(size_tick), messages.tick_size(request_id, number(size_tick), size)
     for tick, price in ((OPEN, quote.opening_price), (CLOSE, quote.previous_close)):
         if price is not None:
             yield number(tick), messages.tick_price(request_id, number(tick), price, 0, 0)
