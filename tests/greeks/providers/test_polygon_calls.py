@@ -28,6 +28,7 @@ from greeks.domain import Contract, Right
 from greeks.providers import registry
 from greeks.providers.base import CountsCalls, DailyClosesProvider
 from greeks.providers.polygon import PolygonProvider, server_name
+from greeks.sandbox.market import Market
 from greeks.sandbox.polygon_rules import API_KEY
 from tests.greeks.providers.polygon_support import (
     EXPIRY,
@@ -501,3 +502,18 @@ def test_provider_is_configured_when_the_settings_hold_a_key(settings: Any) -> N
     assert opened.source == "polygon"
     assert server_name("https://polygon.test/v9") == "polygon@polygon.test"
     opened.close()
+
+
+def test_within_its_budget_it_is_never_refused() -> None:
+    with Sandbox(market=Market.simulated(seed=7), limits=True) as sandbox:
+        legs = [
+            contract
+            for symbol in ("SPY", "QQQ", "AAPL", "NVDA", "VIX")
+            for expiry in sandbox.market.expiries(symbol)[::4]
+            for contract in sandbox.market.chain(symbol, expiry)[::40]
+        ]
+        fetched = of_sandbox(sandbox, calls_per_minute=5).fetch_snapshots(legs)
+        statuses = [request.status for request in sandbox.faults.requests(server="polygon")]
+    assert statuses == [200] * 5
+    assert fetched.items
+    assert fetched.left_out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,6 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from greeks.domain import Contract, InstrumentKind, Right, Snapshot
 from greeks.occ import parse_occ
@@ -57,7 +60,8 @@ def test_whole_row_and_every_field_is_read() -> None:
 
 
 def test_deep_in_the_money_and_greeks_are_missing_not_nought() -> None:
-    for none in ({}, None):
+    absent: list[dict[str, float] | None] = [{}, None]
+    for none in absent:
         changed = row(CALL, greeks=none)
         del changed["implied_volatility"]
         snapshot = fetched(changed)
@@ -170,6 +174,45 @@ def test_option_and_its_ticker(contract: Contract, ticker: str | None) -> None:
 )
 def test_underlying_and_its_ticker(symbol: str, ticker: str) -> None:
     assert underlying_ticker(symbol) == ticker
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=30)
+    | st.sampled_from([1.7976931348623157e308, 10**400, "NaN", "\x00", "x" * 300, -1]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=5,
+)
+PATHS = [
+    (name, inner)
+    for name, value in row(CALL).items()
+    for inner in (None, *(value if isinstance(value, dict) else ()))
+]
+
+
+@given(path=st.sampled_from(PATHS), value=ANYTHING, beside=ANYTHING)
+def test_any_value_in_any_field_and_every_row_is_accounted_for(
+    path: tuple[str, str | None], value: Any, beside: Any
+) -> None:
+    damaged = row(CALL)
+    name, inner = path
+    damaged[name] = value if inner is None else damaged[name] | {inner: value}
+    whole = row(option(155))
+    body = httpx.Response(200, text=json.dumps(page(damaged, beside, whole)))
+
+    fetched = answering(body).fetch_snapshots([CALL, option(155)])
+
+    assert len(fetched.items) + len(fetched.rejected) == 3
+    assert any(snapshot.contract == option(155) for snapshot in fetched.items)
+    for snapshot in fetched.items:
+        for number in (snapshot.quote, snapshot.greeks):
+            shown = [] if number is None else [getattr(number, f.name) for f in fields(number)]
+            assert not any(isinstance(n, float) and not math.isfinite(n) for n in shown)
+    for rejected in fetched.rejected:
+        json.dumps(rejected.payload, allow_nan=False)
 
 
 # --- Recorded answers -------------------------------------------------------------------------
