@@ -39,6 +39,7 @@ class PortfolioConfig(AppConfig):
             source="portfolio.services.prepared.RiskMonitorSource",
         )
         register_stream("sessions", "portfolio.streams.keep_sessions")
+        register_stream("dxlink", "portfolio.dxlink_stream.stream_dxlink")
         register_stream("ibkr_socket", "portfolio.ibkr_socket_stream.own_gateway")
         register_sandbox_books("portfolio.sandbox.books.SimulatedBooks")
         register_sandbox_server(

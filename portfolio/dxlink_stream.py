@@ -123,8 +123,8 @@ class DxLinkStream:
             await self._join(self._held.account_ids)
             await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
             try:
-                remaining = LOOK_SECONDS - BETWEEN_LOOKS_SECONDS
-                await asyncio.wait_for(self._book_changed.wait(), remaining)
+                async with asyncio.timeout(LOOK_SECONDS - BETWEEN_LOOKS_SECONDS):
+                    await self._book_changed.wait()
             except TimeoutError:
                 continue
 

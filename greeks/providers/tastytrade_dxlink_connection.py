@@ -145,7 +145,9 @@ class Connection:
     async def _read(self) -> None:
         while True:
             try:
-                frame = await asyncio.wait_for(self._socket.recv(), self._timing.dead)
+                # Not wait_for: on Python 3.11 it swallows a cancellation that comes with a frame.
+                async with asyncio.timeout(self._timing.dead):
+                    frame = await self._socket.recv()
             except TimeoutError:
                 raise ConnectionEnded("nothing heard, not even a keep-alive") from None
             self._state.counts.frames += 1

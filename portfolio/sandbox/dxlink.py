@@ -99,7 +99,8 @@ class Connection:
     async def _read(self) -> None:
         while True:
             try:
-                text = await asyncio.wait_for(self._socket.receive_text(), self._timeout)
+                async with asyncio.timeout(self._timeout):
+                    text = await self._socket.receive_text()
                 if len(text) > LARGEST_MESSAGE:
                     raise Dropped(TOO_LARGE)
                 await self._received(_decoded(text))
