@@ -29,7 +29,7 @@ class PortfolioConfig(AppConfig):
             dispatch_uid="desk.schedule",
         )
         # Each answered call is a heartbeat of its provider; one that nobody uses is no worry.
-        for provider in ("ibkr_portal", "ibkr_socket", "tastytrade"):
+        for provider in ("ibkr_portal", "ibkr_socket", "tastytrade", "tastytrade_dxlink"):
             heartbeat_check(f"provider.{provider}", 120.0, expected=False)
         register_check("gateway.ibkr_socket")(check_gateway)
         register_resource(
