@@ -156,8 +156,20 @@ def _answer(request: HttpRequest, page: RiskPage) -> HttpResponse:
 
 
 def _etag(request: HttpRequest, page: RiskPage, asked: Sequence[str]) -> str:
-    """Changes with what is shown, not with the passing of time alone."""
-    facts = {name: getattr(page, name) for part in asked for name in PARTS[part].shows}
-    told = ENCODER.encode([asked, request.GET.urlencode(), facts])
-    digest = hashlib.blake2b(told, digest_size=12)
-    return f'"{digest.hexdigest()}"'
+    """Changes with the book and whatever else is shown, and once a minute of the market's time.
+
+    Values of scenarios move with every second that passes. They follow from the versions and
+    times beside them, so those are hashed and not the computed numbers.
+    """
+    minute = page.clock["now"].replace(second=0, microsecond=0)
+    facts = [getattr(page, name) for part in asked for name in PARTS[part].shows]
+    told = ENCODER.encode([asked, request.GET.urlencode(), minute, _without_floats(facts)])
+    return f'"{hashlib.blake2b(told, digest_size=12).hexdigest()}"'
+
+
+def _without_floats(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_floats(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_floats(each) for each in value]
+    return None if isinstance(value, float) else value

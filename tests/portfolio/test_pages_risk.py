@@ -1,0 +1,431 @@
+"""The page of the whole book's risk, as a browser without script sees it, and its parts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+
+from auth_tokens.models import User
+from config.core.clock import now
+from greeks.domain import InstrumentKind
+from portfolio.models import Account, AccountAccess, Portfolio, Scenario
+from tests.factories import (
+    AccountFactory,
+    AccountStatusFactory,
+    OptionFactory,
+    PositionFactory,
+    UserFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+ADDED = {
+    "add-TOTAL_FORMS": "2",
+    "add-INITIAL_FORMS": "0",
+    "add-0-instrument_type": "option",
+    "add-0-underlying": "spy",
+    "add-0-expiry": "2027-01-15",
+    "add-0-strike": "510",
+    "add-0-right": "P",
+    "add-0-quantity": "3",
+    "add-0-implied_volatility": "20",
+}
+KEPT = {
+    "name": "Crash",
+    "days": "3",
+    "shift-TOTAL_FORMS": "2",
+    "shift-INITIAL_FORMS": "1",
+    "shift-0-underlying": "*",
+    "shift-0-spot": "-20",
+    "shift-0-vol": "15",
+}
+
+
+class Cells(HTMLParser):
+    """The cells of the heat map: their address as key, their words as value."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self._cell = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        reference = dict(attrs).get("data-cell")
+        if reference:
+            self._cell = reference
+            self.found[reference] = ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a":
+            self._cell = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._cell:
+            self.found[self._cell] += data
+
+
+def book(owner: User, **values: Any) -> Account:
+    """An account with one short put and the shares below it."""
+    account: Account = AccountFactory.create(owner=owner, last_synced_at=now(), **values)
+    AccountStatusFactory.create(account=account)
+    expires = now() + timedelta(days=60)
+    option = OptionFactory.create(
+        symbol=f"SPY   {expires:%y%m%d}P00590000",
+        expiry=expires.date(),
+        expires_at=expires,
+        strike=Decimal(590),
+    )
+    PositionFactory.create(account=account, instrument=option)
+    stock = OptionFactory.create(
+        key="stock:SPY" + account.pk,
+        kind=InstrumentKind.STOCK.value,
+        symbol="SPY",
+        expiry=None,
+        strike=None,
+        right="",
+        multiplier=1,
+    )
+    PositionFactory.create(
+        account=account, instrument=stock, quantity=100, price=600, market_value=60000
+    )
+    return account
+
+
+def page_of(client: Client, path: str = "/risk", **query: Any) -> str:
+    response = client.get(path, query)
+    assert response.status_code == 200, response.content
+    return response.content.decode()
+
+
+def test_page_without_any_account_is_whole_and_invents_nothing(signed_in: Client) -> None:
+    page = page_of(signed_in)
+    assert "Nothing to revalue" in page or "data-cell" in page
+    assert "NaN" not in page
+    assert ">None<" not in page
+
+
+def test_page_of_a_stranger_is_the_log_in() -> None:
+    answer = Client().get("/risk")
+    assert answer.status_code == 302
+    assert "/accounts/login" in answer.headers["Location"]
+
+
+def test_heat_map_is_a_table_of_links_with_a_number_in_every_cell(
+    trader: User, signed_in: Client
+) -> None:
+    book(trader)
+    cells = Cells(page_of(signed_in, spot="-20,0,20", vol="0,10", days="0,30", day="30")).found
+    assert list(cells) == ["20,0,30", "20,10,30", "0,0,30", "0,10,30", "-20,0,30", "-20,10,30"]
+    assert all(any(character.isdigit() for character in words) for words in cells.values())
+    # The short put and the long shares both lose when the spot falls.
+    assert cells["-20,10,30"].startswith("\u2212")
+    assert "worst" in cells["-20,10,30"]
+    assert cells["20,0,30"].startswith("+")
+    assert "best" in cells["20,0,30"]
+
+
+def test_axes_may_be_a_range_and_moves_may_follow_beta(trader: User, signed_in: Client) -> None:
+    book(trader)
+    page = page_of(signed_in, spot="-10:10:5", vol="0", days="0", move="beta", benchmark="SPY")
+    assert len(Cells(page).found) == 5
+    assert "by its beta to SPY" in " ".join(page.split())
+
+
+def test_impossible_axes_are_told_and_kept_as_typed(trader: User, signed_in: Client) -> None:
+    book(trader)
+    page = page_of(signed_in, spot="a lot")
+    assert "These axes cannot be computed" in page
+    assert 'value="a lot"' in page
+    assert "Where the risk lies" in page
+
+
+def test_blank_fields_of_the_form_are_the_defaults(trader: User, signed_in: Client) -> None:
+    book(trader)
+    page = page_of(signed_in, spot="", vol=" ", days="", cell="")
+    assert "0,0,0" in Cells(page).found
+
+
+def test_chosen_cell_tells_the_share_of_each_leg(trader: User, signed_in: Client) -> None:
+    book(trader)
+    page = page_of(signed_in, cell="-10,0,0")
+    shares = page[page.index('data-part="shares"') :]
+    shares = shares[: shares.index("</tbody>")]
+    assert shares.count("data-row") == 2
+    assert "Chosen scenario" in page
+    assert "SPY 590 P" in shares
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"account_id": "DU0"}, {"portfolio": "1"}, {"portfolio": "x"}, {"scenario": "1"}],
+)
+def test_what_is_not_the_readers_is_404(signed_in: Client, query: dict[str, str]) -> None:
+    stranger = UserFactory.create()
+    book(stranger, account_id="DU0")
+    Portfolio.objects.create(owner=stranger, name="Theirs")
+    Scenario.objects.create(owner=stranger, name="Theirs", shifts=[])
+    assert signed_in.get("/risk", query).status_code == 404
+
+
+def test_benchmark_that_is_not_offered_is_refused(trader: User, signed_in: Client) -> None:
+    book(trader)
+    assert signed_in.get("/risk", {"benchmark": "NOPE"}).status_code == 400
+
+
+def test_portfolio_shows_its_accounts_alone(trader: User, signed_in: Client) -> None:
+    mine, other = book(trader), book(trader)
+    portfolio = Portfolio.objects.create(owner=trader, name="Income")
+    portfolio.accounts.add(mine)
+    page = page_of(signed_in, portfolio=portfolio.pk)
+    assert f'data-row="{mine.account_id}"' in page
+    assert f'data-row="{other.account_id}"' not in page
+    assert "Income" in page
+
+
+def test_shared_account_is_shown_and_a_foreign_one_is_not(trader: User, signed_in: Client) -> None:
+    shared, foreign = book(UserFactory.create()), book(UserFactory.create())
+    AccountAccess.objects.create(user=trader, account=shared)
+    page = page_of(signed_in)
+    assert shared.label in page
+    assert foreign.label not in page
+
+
+def test_leg_without_greeks_is_counted_and_shown_as_a_dash(trader: User, signed_in: Client) -> None:
+    account = book(trader)
+    PositionFactory.create(account=account, delta_raw=None, gamma_raw=None)
+    assert "1 leg without Greeks" in " ".join(page_of(signed_in).split())
+
+
+def test_stale_and_simulated_books_say_so(trader: User, signed_in: Client) -> None:
+    account = book(trader, simulated=True)
+    Account.objects.filter(pk=account.pk).update(last_synced_at=now() - timedelta(hours=1))
+    state = signed_in.get("/risk", headers={"X-Parts": "report"}).content.decode()
+    state = state[: state.index("</p>")]
+    assert 'badge-simulated">' in state
+    assert 'badge-warn">' in state
+
+
+def test_names_from_outside_are_escaped(trader: User, signed_in: Client) -> None:
+    book(trader, label="<script>alert(1)</script>")
+    assert "<script>alert" not in page_of(signed_in)
+
+
+def test_page_holds_no_inline_style_or_script(trader: User, signed_in: Client) -> None:
+    book(trader)
+    page = page_of(signed_in, cell="-10,0,0")
+    assert " style=" not in page
+    assert " onclick=" not in page
+
+
+@pytest.mark.parametrize(("accounts", "positions"), [(1, 1), (3, 20)])
+def test_page_has_a_query_budget_whatever_the_book(
+    trader: User,
+    signed_in: Client,
+    accounts: int,
+    positions: int,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for _ in range(accounts):
+        account = book(trader)
+        for _ in range(positions):
+            PositionFactory.create(account=account)
+    # Session and user; accounts and portfolios; the book twice (report and grid: six queries each);
+    # the choices; the saved scenarios.
+    with django_assert_max_num_queries(18):
+        assert signed_in.get("/risk").status_code == 200
+
+
+# --- Parts -------------------------------------------------------------------------------------
+def test_parts_are_answered_alone_and_not_again_while_nothing_changes(
+    trader: User, signed_in: Client
+) -> None:
+    account = book(trader)
+    first = signed_in.get("/risk", headers={"X-Parts": "report,scenarios"})
+    assert first.status_code == 200
+    assert b"<html" not in first.content
+    assert {name for name in ("risk-strip", "risk-scenarios") if name in first.content.decode()}
+    again = {"X-Parts": "report,scenarios", "If-None-Match": first["ETag"]}
+    assert signed_in.get("/risk", headers=again).status_code == 304
+    assert signed_in.get("/risk", {"vol": "3"}, headers=again).status_code == 200
+
+    account.positions.update(quantity=Decimal(-5))
+    changed = signed_in.get("/risk", headers=again)
+    assert changed.status_code == 200
+    assert changed["ETag"] != first["ETag"]
+
+
+def test_answers_are_private_and_vary_by_the_parts_asked(trader: User, signed_in: Client) -> None:
+    book(trader)
+    answer = signed_in.get("/risk", headers={"X-Parts": "scenarios"})
+    assert "private" in answer["Cache-Control"]
+    assert {"Cookie", "X-Parts"} <= {name.strip() for name in answer["Vary"].split(",")}
+
+
+def test_unknown_part_gets_the_whole_page(signed_in: Client) -> None:
+    answer = signed_in.get("/risk", headers={"X-Parts": "nothing"})
+    assert b"<html" in answer.content
+
+
+# --- What if -----------------------------------------------------------------------------------
+def compared(page: str, number: str) -> list[str]:
+    """Before, after and difference of one number."""
+    row = page[page.index(f'data-number="{number}"') :]
+    row = row[: row.index("</tr>")]
+    cells = [part.split(">", 1)[1].split("<")[0].strip() for part in row.split("<td")[1:3]]
+    last = row[row.index("data-difference>") + len("data-difference>") :]
+    return [*cells, last[: last.index("</span>")]]
+
+
+def test_what_if_shows_before_after_and_difference(trader: User, signed_in: Client) -> None:
+    account = book(trader)
+    put = account.positions.get(right="P")
+    page = signed_in.post("/risk/what-if", {f"quantity-{put.pk}": "-4"}).content.decode()
+    # The shares' 100 and minus two puts of delta −0.3; then four of them.
+    assert compared(page, "Delta") == ["160.0", "220.0", "+60.0"]
+    assert put.__class__.objects.get(pk=put.pk).quantity == -2
+
+
+def test_closing_a_leg_and_adding_one_are_one_answer(trader: User, signed_in: Client) -> None:
+    account = book(trader)
+    stock = account.positions.get(right="")
+    page = signed_in.post("/risk/what-if", ADDED | {"close": str(stock.pk)}).content.decode()
+    before, after, _ = compared(page, "Delta")
+    assert before == "160.0"
+    assert float(after.replace("\u2212", "-")) < 60.0
+    assert "SPY 510 P" in page
+    assert 'value="510"' in page
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ({}, "Add a leg, or change or close one of the book."),
+        (ADDED | {"add-0-strike": "much"}, "Enter a number."),
+        (ADDED | {"add-0-strike": ""}, "An option needs it."),
+        (ADDED | {"add-0-quantity": "0"}, "Nought adds nothing."),
+        (ADDED | {"add-0-expiry": "2020-01-17"}, "Is past."),
+        (ADDED | {"add-0-quantity": "NaN"}, "Enter a number."),
+    ],
+)
+def test_impossible_change_is_marked_and_loses_nothing(
+    trader: User, signed_in: Client, typed: dict[str, str], told: str
+) -> None:
+    book(trader)
+    answer = signed_in.post("/risk/what-if", typed)
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert told in page
+    assert "data-before" not in page
+    if typed:
+        assert 'value="spy"' in page
+
+
+@pytest.mark.parametrize("quantity", ["x", "NaN", "1e99", "--2"])
+def test_impossible_quantity_is_marked_at_its_leg(
+    trader: User, signed_in: Client, quantity: str
+) -> None:
+    put = book(trader).positions.get(right="P")
+    page = signed_in.post("/risk/what-if", {f"quantity-{put.pk}": quantity}).content.decode()
+    field = page[page.index(f'name="quantity-{put.pk}"') :]
+    assert 'aria-invalid="true"' in field[: field.index("</td>")]
+    assert f'value="{quantity}"' in field[: field.index("</td>")]
+
+
+def test_leg_of_somebody_else_cannot_be_named(trader: User, signed_in: Client) -> None:
+    book(trader)
+    foreign = book(UserFactory.create()).positions.get(right="P")
+    page = signed_in.post("/risk/what-if", {"close": str(foreign.pk)}).content.decode()
+    assert "Add a leg, or change or close one of the book." in page
+
+
+def test_reloading_a_what_if_leads_back_to_the_page(signed_in: Client) -> None:
+    answer = signed_in.get("/risk/what-if", {"benchmark": "QQQ"})
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/risk?benchmark=QQQ"
+
+
+def test_what_if_needs_the_forms_token(trader: User) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(trader)
+    assert strict.post("/risk/what-if", ADDED).status_code == 403
+
+
+# --- Saved scenarios ---------------------------------------------------------------------------
+def test_scenario_is_kept_run_changed_and_deleted(trader: User, signed_in: Client) -> None:
+    book(trader)
+    kept = signed_in.post("/risk/scenarios?benchmark=QQQ", KEPT)
+    assert kept.status_code == 302
+    scenario = Scenario.objects.get(owner=trader)
+    assert scenario.shifts == [{"underlying": "*", "spot": -20.0, "vol": 15.0}]
+    assert kept.headers["Location"] == f"/risk?benchmark=QQQ&scenario={scenario.pk}#risk-saved"
+
+    ran = signed_in.get("/risk", {"scenario": scenario.pk}, headers={"X-Parts": "ran"})
+    assert "\u2212" in ran.content.decode()
+    assert ran.content.decode().count('data-row="ran-') == 2
+
+    form = signed_in.get("/risk", {"edit": scenario.pk}, headers={"X-Parts": "saved"})
+    assert 'value="-20.0"' in form.content.decode()
+    changed = KEPT | {
+        "name": "Gap",
+        "shift-1-underlying": "spy",
+        "shift-1-spot": "5",
+        "shift-TOTAL_FORMS": "2",
+    }
+    assert signed_in.post(f"/risk/scenarios/{scenario.pk}", changed).status_code == 302
+    scenario.refresh_from_db()
+    assert scenario.name == "Gap"
+    assert [shift["underlying"] for shift in scenario.shifts] == ["*", "SPY"]
+
+    assert signed_in.post(f"/risk/scenarios/{scenario.pk}/deletion").status_code == 302
+    assert not Scenario.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"shift-0-spot": "-120"}, "greater than or equal to -100"),
+        ({"shift-0-spot": "nan"}, "Enter a number."),
+        ({"name": ""}, "This field is required."),
+        ({"days": "-1"}, "greater than or equal to 0"),
+        ({"shift-0-underlying": "", "shift-0-spot": "", "shift-0-vol": ""}, "at least one shift"),
+    ],
+)
+def test_impossible_scenario_is_told_and_not_kept(
+    trader: User, signed_in: Client, wrong: dict[str, str], told: str
+) -> None:
+    answer = signed_in.post("/risk/scenarios", KEPT | wrong)
+    assert answer.status_code == 200
+    assert told in answer.content.decode()
+    assert not Scenario.objects.exists()
+
+
+def test_second_scenario_of_a_name_is_told(trader: User, signed_in: Client) -> None:
+    signed_in.post("/risk/scenarios", KEPT)
+    again = signed_in.post("/risk/scenarios", KEPT)
+    assert "You have a scenario of that name." in again.content.decode()
+    assert Scenario.objects.count() == 1
+
+
+@pytest.mark.parametrize("path", ["", "/deletion"])
+def test_scenario_of_somebody_else_is_404(signed_in: Client, path: str) -> None:
+    theirs = Scenario.objects.create(owner=UserFactory.create(), name="Theirs", shifts=[])
+    assert signed_in.post(f"/risk/scenarios/{theirs.pk}{path}", KEPT).status_code == 404
+    theirs.refresh_from_db()
+    assert theirs.name == "Theirs"
+
+
+# --- The risk monitor --------------------------------------------------------------------------
+def test_monitor_names_the_benchmark_and_leads_to_the_scenarios(
+    trader: User, signed_in: Client
+) -> None:
+    book(trader)
+    page = page_of(signed_in, "/")
+    assert "shares of SPY" in page
+    assert 'href="/risk#risk-scenarios"' in page
