@@ -10,12 +10,15 @@ from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import httpx
 import pytest
 
+from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.providers.polygon import PolygonProvider
+from greeks.sandbox.polygon_rules import API_KEY
 
 Handler = Callable[[httpx.Request], httpx.Response]
 # Breakers, pauses and budgets go by server: no test inherits another's.
@@ -127,3 +130,30 @@ def row(contract: Contract, **changes: Any) -> dict[str, Any]:
 def page(*rows: Any, next_url: str | None = None) -> dict[str, Any]:
     body: dict[str, Any] = {"status": "OK", "request_id": "r", "results": list(rows)}
     return body if next_url is None else body | {"next_url": next_url}
+
+
+class Asked(list[httpx.Request]):
+    """Answers each chain with the rows of its contracts, and remembers what was asked."""
+
+    def __init__(self, contracts: list[Contract]) -> None:
+        super().__init__()
+        self.contracts = contracts
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.append(request)
+        underlying = request.url.path.rsplit("/", 1)[-1]
+        rows = [row(each) for each in self.contracts if each.underlying == underlying]
+        return httpx.Response(200, json=page(*rows))
+
+    @property
+    def underlyings(self) -> list[str]:
+        return [request.url.path.rsplit("/", 1)[-1] for request in self]
+
+
+def query(request: httpx.Request) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(request.url.query.decode()).items()}
+
+
+def of_sandbox(sandbox: Sandbox, **options: Any) -> PolygonProvider:
+    values: dict[str, Any] = {"api_key": API_KEY, "calls_per_minute": 0, "timeout": 5.0}
+    return PolygonProvider(sandbox.url("polygon"), **(values | options))
