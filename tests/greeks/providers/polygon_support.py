@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import count
@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from config.core.sandbox.server import Sandbox
-from greeks.domain import Contract, InstrumentKind, Right
+from greeks.domain import Contract, InstrumentKind, Right, Snapshot
 from greeks.providers.polygon import PolygonProvider
 from greeks.sandbox.polygon_rules import API_KEY
 
@@ -36,12 +36,6 @@ def recorded(name: str) -> Any:
     if not file.is_file():
         pytest.skip("the recorded answers are not here")
     return json.loads(file.read_text())
-
-
-def recorded_names() -> Iterator[str]:
-    root = Path(__file__).resolve().parents[3]
-    folder = Path(os.environ.get("GREEKDESK_FIXTURES", root.parent / "shared" / "fixtures"))
-    yield from sorted(file.stem for file in (folder / "massive").glob("*.json"))
 
 
 def provider(handler: Handler, **options: Any) -> PolygonProvider:
@@ -157,3 +151,11 @@ def query(request: httpx.Request) -> dict[str, str]:
 def of_sandbox(sandbox: Sandbox, **options: Any) -> PolygonProvider:
     values: dict[str, Any] = {"api_key": API_KEY, "calls_per_minute": 0, "timeout": 5.0}
     return PolygonProvider(sandbox.url("polygon"), **(values | options))
+
+
+def decoded(sent: dict[str, Any], contract: Contract) -> Snapshot:
+    """The snapshot of a chain's one row."""
+    answer = answering(page(sent)).fetch_snapshots([contract])
+    assert answer.rejected == ()
+    [snapshot] = answer.items
+    return snapshot
