@@ -1,0 +1,380 @@
+"""The risk monitor's two doors: the same bytes and headers, and who goes through which."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import brotli
+import pytest
+from prometheus_client import REGISTRY
+from pytest_django.fixtures import Settings
+
+from auth_tokens.models import User
+from config.core.clock import now
+from config.core.front_door.bodies import prepared_bodies
+from config.core.process_copies import forget_process_copies
+from portfolio.models import Account, Position, SyncRun
+from portfolio.services.sync_progress import announce_change
+from tests.factories import UserFactory
+from tests.portfolio.door import desk, run, session_of
+from tests.portfolio.reading import FAST, synced_account
+
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+
+ENCODINGS = [
+    b"",
+    b"gzip",
+    b"br",
+    b"gzip, deflate, br, zstd",
+    b"br;q=0, gzip;q=0.5",
+    b"br;q=0.1, gzip;q=0.9",
+    b"identity;q=1, br;q=0.5",
+    b"*",
+    b"*;q=0",
+    b"identity;q=0",
+    b"br;q=nonsense",
+    b"GZIP",
+]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def trader() -> User:
+    return await run(UserFactory)
+
+
+def decoded(answer: Any) -> bytes:
+    form = answer.header("content-encoding")
+    if form == "br":
+        return brotli.decompress(answer.body)
+    return gzip.decompress(answer.body) if form == "gzip" else answer.body
+
+
+async def signed_in(user: User) -> tuple[bytes, bytes]:
+    return (await run(session_of, user))[1]
+
+
+async def commit(account: Account, price: str) -> None:
+    """What a sync in a worker does: rows, version, announcement."""
+
+    def write() -> None:
+        Position.objects.filter(account=account).update(price=Decimal(price))
+        stored = Account.objects.get(pk=account.pk)
+        stored.book_version += 1
+        stored.save(update_fields=["book_version"])
+        announce_change(account.pk, stored.book_version)
+
+    await run(write)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+async def test_both_doors_answer_the_same(trader: User, encoding: bytes) -> None:
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    headers = [cookie, (b"accept", b"*/*")]
+    if encoding:
+        headers.append((b"accept-encoding", encoding))
+    async with desk() as opened:
+        prepared = await opened.prepared(*headers)
+        ordinary = await opened.get_of_django(*headers)
+        assert prepared.lasting == ordinary.lasting
+        assert prepared.header("cache-control") == "private, no-cache"
+        assert prepared.header("vary") == "Cookie, Authorization, Accept-Encoding"
+        assert prepared.header("content-type") == "application/json"
+        for name in ("content-security-policy", "x-content-type-options", "referrer-policy",
+                     "x-frame-options", "x-request-id"):  # fmt: skip
+            assert prepared.header(name), name
+        assert len(json.loads(decoded(prepared))["positions"]) == 1
+
+        heads = [
+            await answers(*headers, method="HEAD") for answers in (opened.get, opened.get_of_django)
+        ]
+        assert heads[0].is_prepared
+        assert heads[0].lasting == heads[1].lasting
+        assert heads[0].header("content-length") == str(len(prepared.body))
+
+        held = prepared.header("etag") or ""
+        for form in (held, f"W/{held}", f'"other", {held}', "*"):
+            condition = (b"if-none-match", form.encode())
+            known = await opened.get(*headers, condition)
+            assert known.is_prepared
+            assert (known.status, known.body) == (304, b"")
+            assert known.lasting == (await opened.get_of_django(*headers, condition)).lasting
+        other = (b"if-none-match", b'"of another form"')
+        assert (await opened.get(*headers, other)).status == 200
+
+
+async def test_each_form_has_a_tag_of_its_own(trader: User) -> None:
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        tags = set()
+        for encoding in (b"identity", b"gzip", b"br"):
+            answer = await opened.prepared(cookie, (b"accept-encoding", encoding))
+            tags.add(answer.header("etag"))
+            plain = decoded(answer)
+            assert json.loads(plain)["schema"] == 1
+        assert len(tags) == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "method"),
+    [
+        ([], f"{FAST}?refresh_greeks_async=false", "GET"),
+        ([], f"{FAST}?colour=red", "GET"),
+        ([], f"{FAST}/", "GET"),
+        ([], FAST, "POST"),
+        ([], FAST, "OPTIONS"),
+        ([(b"range", b"bytes=0-9")], FAST, "GET"),
+        ([(b"if-match", b'"x"')], FAST, "GET"),
+        ([(b"if-modified-since", b"Fri, 20 Nov 2026 16:00:00 GMT")], FAST, "GET"),
+        ([(b"content-length", b"0")], FAST, "GET"),
+        ([(b"accept", b"text/html")], FAST, "GET"),
+        ([(b"accept", b"application/json;q=0")], FAST, "GET"),
+        ([(b"accept", b"\xff\xfe")], FAST, "GET"),
+        ([(b"accept_encoding", b"br")], FAST, "GET"),
+        ([(b"accept-encoding", b"br, " * 100)], FAST, "GET"),
+        ([(b"if-none-match", b'"x", ' * 400)], FAST, "GET"),
+        ([(b"host", b"evil.example")], FAST, "GET"),
+        ([(b"x-forwarded-proto", b"https")], FAST, "GET"),
+        ([(b"authorization", b"Basic dTpw")], FAST, "GET"),
+        ([(b"authorization", b"Bearer gd_" + b"x" * 43)], FAST, "GET"),
+        ([(b"authorization", b"Bearer " + b"x" * 9000)], FAST, "GET"),
+        ([(b"if-none-match", b"*"), (b"if-none-match", b"*")], FAST, "GET"),
+    ],
+)
+async def test_unusual_request_is_djangos(
+    trader: User, headers: list[tuple[bytes, bytes]], path: str, method: str
+) -> None:
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        await opened.prepared(cookie)
+        answer = await opened.get(cookie, *headers, path=path, method=method)
+        assert not answer.is_prepared
+        expected = await opened.get_of_django(cookie, *headers, path=path, method=method)
+        assert (answer.status, answer.header("etag")) == (expected.status, expected.header("etag"))
+
+
+async def test_cookie_that_is_not_exactly_the_granted_one_is_djangos(trader: User) -> None:
+    await run(synced_account, trader)
+    name, value = await signed_in(trader)
+    session = value.partition(b"=")[2]
+    async with desk() as opened:
+        await opened.prepared((name, value))
+        for cookie in (
+            value + b"; " + value,
+            value.replace(session, b"0" * len(session)) + b"; " + value,
+            value + b"; " + value.replace(session, b"0" * len(session)),
+            value.replace(session, b'"' + session + b'"') + b"x",
+            value + b"x",
+            value[:-1],
+            value.upper(),
+            b"a=" + b"x" * 5000 + b"; " + value,
+            b"\xff=\xfe; ;=; " + value[:-1],
+            b"",
+        ):
+            answer = await opened.get((name, cookie))
+            assert not answer.is_prepared, cookie
+            expected = await opened.get_of_django((name, cookie))
+            assert answer.status == expected.status, cookie
+            await opened.settle()
+        twice = await opened.get((name, value), (name, value))
+        assert not twice.is_prepared
+
+
+async def test_two_sessions_in_one_cookie_are_never_granted(trader: User) -> None:
+    await run(synced_account, trader)
+    name, value = await signed_in(trader)
+    other = (await signed_in(await run(UserFactory)))[1]
+    async with desk() as opened:
+        for _ in range(3):
+            assert not (await opened.get((name, other + b"; " + value))).is_prepared
+            await opened.settle()
+        assert len(opened.door.grants) == 0
+
+
+async def test_committed_version_is_answered_as_soon_as_it_is_announced(trader: User) -> None:
+    account = await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        await opened.prepared(cookie)
+        for price in ("4.25", "5.5", "6.75"):
+            await commit(account, price)
+            async with asyncio.timeout(5):
+                while True:
+                    answer = await opened.get(cookie)
+                    if json.loads(answer.body)["positions"][0]["price"] == float(price):
+                        break
+            assert answer.is_prepared
+
+
+async def test_version_whose_announcement_is_lost_is_found_by_looking(trader: User) -> None:
+    account = await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        await opened.prepared(cookie)
+        stored = Account.objects.filter(pk=account.pk)
+        await run(Position.objects.filter(account=account).update, price=Decimal("7.5"))
+        await run(stored.update, book_version=5, label="Renamed")
+        await opened.door.watches.look_at_all()
+        answer = await opened.get(cookie)
+        assert answer.is_prepared
+        body = json.loads(answer.body)
+        assert (body["positions"][0]["price"], body["accounts"][0]["label"]) == (7.5, "Renamed")
+
+
+async def test_book_that_becomes_stale_says_so_at_both_doors(
+    trader: User, settings: Settings
+) -> None:
+    account = await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        fresh = await opened.prepared(cookie)
+        assert json.loads(fresh.body)["stale"] is False
+        watch = opened.door.watches.get(("risk_monitor", (account.pk,)))
+        assert watch is not None
+        assert watch.prepared is not None
+        limit = account.last_synced_at.timestamp() + settings.STALE_AFTER_SECONDS
+        assert watch.prepared.valid_until <= limit
+        # As if that time had passed.
+        settings.STALE_AFTER_SECONDS = 0
+        watch.prepared.valid_until = now().timestamp()
+        stale = await opened.get(cookie)
+        assert stale.is_prepared
+        assert json.loads(stale.body)["stale"] is True
+        assert json.loads((await opened.get_of_django(cookie)).body)["stale"] is True
+
+
+async def test_reading_at_the_door_asks_for_what_is_behind(trader: User) -> None:
+    account = await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        await opened.prepared(cookie)
+        await opened.settle()
+        await run(
+            Account.objects.filter(pk=account.pk).update,
+            last_synced_at=now() - timedelta(minutes=5),
+        )
+        await opened.door.watches.look_at_all()
+        watch = opened.door.watches.get(("risk_monitor", (account.pk,)))
+        assert watch is not None
+        # As a second later.
+        watch.asked_at = float("-inf")
+        forget_process_copies()
+        answer = await opened.get(cookie)
+        assert answer.is_prepared
+        await opened.settle()
+        runs = SyncRun.objects.filter(account=account, trigger=SyncRun.Trigger.STALE)
+        assert await run(runs.count) == 1
+        await opened.door.watches.look_at_all()
+        both = [await opened.get(cookie), await opened.get_of_django(cookie)]
+        assert both[0].is_prepared
+        assert both[0].lasting == both[1].lasting
+        assert json.loads(both[0].body)["refreshing"] is True
+
+
+async def test_reading_on_demand_is_never_answered_from_memory(
+    trader: User, settings: Settings
+) -> None:
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        await opened.prepared(cookie)
+        settings.USE_PERSISTENT_CACHE = False
+        await opened.door.watches.look_at_all()
+        assert not (await opened.get(cookie)).is_prepared
+
+
+async def test_memory_of_prepared_bodies_is_bounded(trader: User, settings: Settings) -> None:
+    settings.FRONT_DOOR_MEGABYTES = 0
+    cookies = []
+    for _ in range(3):
+        user = await run(UserFactory)
+        await run(synced_account, user)
+        cookies.append(await signed_in(user))
+    async with desk() as opened:
+        for cookie in cookies:
+            await opened.prepared(cookie)
+        assert len(prepared_bodies._kept) == 1
+        # What was pushed out is Django's to answer, and right.
+        for cookie in cookies:
+            answer = await opened.get(cookie)
+            assert len(json.loads(answer.body)["accounts"]) == 1
+
+
+async def test_caller_who_calls_too_often_is_told_to_wait(trader: User, settings: Settings) -> None:
+    settings.FRONT_DOOR_CALLS_PER_SECOND = 5
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    other_user = await run(UserFactory)
+    other = await signed_in(other_user)
+    clock = [1000.0]
+    async with desk(clock=lambda: clock[0]) as opened:
+        async with asyncio.timeout(5):
+            while not (await opened.get(cookie)).is_prepared:
+                await opened.settle()
+                clock[0] += 1
+        clock[0] += 1
+        await opened.door.watches.look_at_all()
+        answers = [await opened.get(cookie) for _ in range(8)]
+        assert [answer.status for answer in answers] == [200] * 5 + [429] * 3
+        refused = answers[-1]
+        assert refused.header("retry-after") == "1"
+        assert refused.header("x-content-type-options") == "nosniff"
+        error = json.loads(refused.body)["error"]
+        assert error["code"] == "throttled"
+        assert error["request_id"] == refused.header("x-request-id")
+        # Another caller is another matter; a second later so is this one.
+        assert (await opened.get(other)).status == 200
+        clock[0] += 1
+        assert (await opened.get(cookie)).status == 200
+
+
+async def test_address_without_credentials_is_throttled_before_django(settings: Settings) -> None:
+    settings.FRONT_DOOR_CALLS_PER_SECOND = 2
+    async with desk(clock=lambda: 5.0) as opened:
+        statuses = [(await opened.get()).status for _ in range(4)]
+    assert statuses == [401, 401, 429, 429]
+
+
+async def test_answers_of_the_door_are_counted_by_route(trader: User) -> None:
+    def counted() -> float:
+        labels = {"method": "GET", "route": FAST.removeprefix("/"), "status": "200"}
+        return REGISTRY.get_sample_value("greekdesk_request_seconds_count", labels) or 0.0
+
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        await opened.prepared(cookie)
+        opened.door.answers.flush()
+        before = counted()
+        for _ in range(7):
+            assert (await opened.get(cookie)).is_prepared
+        opened.door.answers.flush()
+        assert counted() == before + 7
+
+
+async def test_request_id_is_taken_over_or_made(trader: User) -> None:
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        await opened.prepared(cookie)
+        kept = await opened.get(cookie, (b"x-request-id", b"my-request.1"))
+        assert (kept.is_prepared, kept.header("x-request-id")) == (True, "my-request.1")
+        made = set()
+        for offered in (b"short", b"spaces in it", b"x" * 65, b"nasty<script>"):
+            answer = await opened.get(cookie, (b"x-request-id", offered))
+            assert answer.is_prepared
+            made.add(answer.header("x-request-id"))
+        assert len(made) == 4
+        assert all(len(one or "") == 32 for one in made)
