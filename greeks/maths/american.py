@@ -188,7 +188,9 @@ def _groups(contracts: _Contracts) -> _Groups:
         (rate_time > _NEGLIGIBLE_INTEREST) | (yield_time < np.minimum(rate_time, 0.0))
     )
     known_path = early & (deviation < _NO_DEVIATION)
-    steep = yield_time - rate_time > _STEEP * deviation
+    fall = yield_time - rate_time
+    reached = np.log(contracts.put_spot * yield_time / rate_time) < fall + _STEEP * deviation
+    steep = (fall > _STEEP * deviation) & reached
     lattice = early & ~known_path & ((rate_time < 0.0) | steep)
     return _Groups(
         by_boundary=np.flatnonzero(early & ~known_path & ~lattice),

@@ -101,45 +101,49 @@ def put_values(
 ) -> PutValues:
     """Puts by their European value and the premium of exercising below the boundary.
 
-    ``spot`` is divided by the strike. ``horizon`` is the time left as a share of the time for which
-    the boundary was solved; ``terms`` belong to the time left. Without ``derivatives`` these are
-    empty.
+    ``spot`` (…, contracts) is divided by the strike. ``horizon`` is the time left as a share of the
+    time for which the boundary was solved; ``terms`` belong to the time left. Without
+    ``derivatives`` these are empty.
     """
     rate_time, yield_time, deviation = terms
     log_spot = np.log(spot)
     drift = rate_time - yield_time
-    root = _PREMIUM_ROOT[:, None]
+    # Axes: points, whatever spots there are of a contract, contracts.
+    inner = (1,) * (spot.ndim - 1)
+    points = (_PREMIUM_POINTS, *inner, 1)
     log_boundary = boundary.log_at(np.sqrt(horizon) * _PREMIUM_OTHER_ROOT[:, None])
+    log_boundary = log_boundary.reshape(_PREMIUM_POINTS, *inner, -1)
+    root = _PREMIUM_ROOT.reshape(points)
+    wait = root * root
     spread = deviation * root
-    middle = (log_spot - log_boundary + drift * (root * root)) / spread
+    lower = log_spot - (log_boundary - drift * wait)
+    lower /= spread
     spread *= 0.5
-    lower = middle - spread
-    upper = middle
-    upper += spread
-    rate_discount = np.exp(-rate_time * (root * root))
-    yield_discount = np.exp(-yield_time * (root * root))
-    below = ndtr(-upper)
-    gain = rate_time * rate_discount * ndtr(-lower) - yield_time * spot * yield_discount * below
-    premium = _PREMIUM_WEIGHT @ gain
+    upper = lower + spread
+    lower -= spread
+    rate_gain = rate_time * np.exp(-rate_time * wait)
+    yield_gain = yield_time * np.exp(-yield_time * wait)
+    above = ndtr(-lower)
+    below = ndtr(-upper, out=upper)
+    below *= yield_gain
+    premium = _integral(rate_gain * above) - spot * _integral(below)
 
     d1 = (log_spot + drift) / deviation + 0.5 * deviation
     bond, stock = np.exp(-rate_time), np.exp(-yield_time)
     tail = ndtr(-d1)
     value = bond * ndtr(deviation - d1) - spot * stock * tail + np.maximum(premium, 0.0)
-    exercised = log_spot <= boundary.log_at(np.sqrt(horizon) * np.ones_like(spot))
+    exercised = log_spot <= boundary.log_at(np.sqrt(horizon) * np.ones_like(deviation))
     value = np.where(exercised, 1.0 - spot, np.maximum(value, 1.0 - spot))
     if not derivatives:
         return PutValues(value, np.empty(0), np.empty(0))
 
     barrier = np.exp(log_boundary)
-    density = _INVERSE_ROOT_TWO_PI * rate_discount * np.exp(-0.5 * lower * lower)
-    density /= 2.0 * spread
+    spread *= 2.0
+    density = np.exp(-0.5 * lower * lower - rate_time * wait)
+    density *= _INVERSE_ROOT_TWO_PI / spread
     net = rate_time - yield_time * barrier
-    slope = _PREMIUM_WEIGHT @ (-density * net / spot - yield_time * yield_discount * below)
-    slope -= stock * tail
-    curvature = _PREMIUM_WEIGHT @ (
-        density * (net * (1.0 + lower / (2.0 * spread)) + yield_time * barrier)
-    )
+    slope = -_integral(density * net) / spot - _integral(below) - stock * tail
+    curvature = _integral(density * (net * (1.0 + lower / spread) + yield_time * barrier))
     curvature /= spot * spot
     curvature += stock * _INVERSE_ROOT_TWO_PI * np.exp(-0.5 * d1 * d1) / (spot * deviation)
     return PutValues(
@@ -147,6 +151,12 @@ def put_values(
         np.where(exercised, -1.0, np.clip(slope, -1.0, 0.0)),
         np.where(exercised, 0.0, np.maximum(curvature, 0.0)),
     )
+
+
+def _integral(integrand: Floats) -> Floats:
+    """Over the share of the time that has passed, in the first axis."""
+    result: Floats = np.tensordot(_PREMIUM_WEIGHT, integrand, axes=1)
+    return result
 
 
 def _solve(rate_time: Floats, yield_time: Floats, deviation: Floats, log_top: Floats) -> Floats:

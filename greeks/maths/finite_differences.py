@@ -24,14 +24,15 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 _NODES = 201
 _HALF_WIDTH = 5.5
 _DRIFT = 0.5
-_STEPS = 80
-_FEWEST_STEPS = 5
+# Steps between two events: none, or for a share of the time up to an eighth, or for more.
+_FEW_STEPS, _STEPS = 16, 56
 _DAMPED_STEPS = 2
-_BLOCK = 64
+_BLOCK = 128
 _SMALLEST_DEVIATION = 1e-8
 # Of the spot: what is left of it where the dividends to come are worth more.
 _SMALLEST_REST = 1e-9
@@ -145,15 +146,31 @@ def lattice_values(
     return result
 
 
-def slices(contracts: Contracts, at: Floats) -> Iterator[tuple[slice, list[Slice]]]:
+def slices(contracts: Contracts, at: Floats) -> Iterator[tuple[Rows, list[Slice]]]:
     """Solve block by block: rows of ``contracts``, and their values at each time of ``at``.
 
-    ``at`` (contracts, times) in years from now, ascending, at most the years to expiry.
+    ``at`` (contracts, times) in years from now, at most the years to expiry. What a contract is
+    worth does not depend on the others of its block.
     """
-    for start in range(0, contracts.spot.size, _BLOCK):
-        part = slice(start, start + _BLOCK)
-        block = Contracts._make(column[part] for column in contracts)
-        yield part, _Solution(block, at[part]).run()
+    events = _events(contracts, at)
+    shares = np.diff(events, axis=1, append=contracts.years[:, None]) / contracts.years[:, None]
+    steps = np.where(shares > 0.125, _STEPS, np.where(shares > 0.0, _FEW_STEPS, 0))
+    plans, plan_of = np.unique(steps, axis=0, return_inverse=True)
+    for number, plan in enumerate(plans):
+        chosen = np.flatnonzero(plan_of.ravel() == number)
+        for start in range(0, chosen.size, _BLOCK):
+            rows = chosen[start : start + _BLOCK]
+            block = Contracts._make(column[rows] for column in contracts)
+            yield rows, _Solution(block, at[rows]).run(events[rows], plan)
+
+
+def _events(contracts: Contracts, at: Floats) -> Floats:
+    """When something happens before expiry, now included, ascending: (contracts, events)."""
+    years = contracts.years[:, None]
+    times = contracts.dividend_times
+    counted = (times > 0.0) & (times <= years) & (contracts.dividend_amounts > 0.0)
+    now = np.zeros_like(years)
+    return np.sort(np.concatenate([now, np.where(counted, times, 0.0), at], axis=1), axis=1)
 
 
 class _Factors(NamedTuple):
@@ -177,7 +194,7 @@ class _Solution:
         times = contracts.dividend_times
         counted = (times > 0.0) & (times <= years[:, None])
         self.amounts = np.where(counted, contracts.dividend_amounts, 0.0)
-        self.times = np.where(counted, times, 0.0)
+        self.times = np.where(self.amounts > 0.0, times, 0.0)
         self.rest = np.maximum(
             contracts.spot - self.escrow(np.zeros_like(years)), _SMALLEST_REST * contracts.spot
         )
@@ -206,19 +223,19 @@ class _Solution:
         total: Floats = np.where(due, worth, 0.0).sum(axis=1)
         return total
 
-    def run(self) -> list[Slice]:
-        """Backwards over dividends and wanted times; the slices in the order of ``at``."""
+    def run(self, events: Floats, plan: NDArray[np.intp]) -> list[Slice]:
+        """Backwards over the events, ``plan`` steps after each; slices in the order of ``at``."""
         years = self.contracts.years
-        events = np.sort(np.concatenate([self.times, self.at], axis=1), axis=1)
-        events = np.concatenate([np.zeros((years.size, 1)), events], axis=1)
         self._begin()
         wanted = self.at.shape[1]
         values = np.empty((wanted, years.size, _NODES))
         linear = np.empty((wanted, *self.linear.shape))
         latest = years
         for column in range(events.shape[1] - 1, -1, -1):
-            self._back(latest, events[:, column])
-            latest = events[:, column]
+            earliest = events[:, column]
+            if plan[column]:
+                self._back(latest, earliest, int(plan[column]))
+            latest = earliest
             for index in range(wanted):
                 rows = np.flatnonzero(self.at[:, index] == latest)
                 values[index, rows] = self.values[rows]
@@ -276,14 +293,10 @@ class _Solution:
         worth *= self._discount(at) * np.exp(rate)
         self.values[:, 0], self.values[:, -1] = worth
 
-    def _back(self, latest: Floats, earliest: Floats) -> None:
-        """From ``latest`` to ``earliest``, in equally many steps for all contracts."""
+    def _back(self, latest: Floats, earliest: Floats, steps: int) -> None:
+        """From ``latest`` to ``earliest``; steps grow with the distance from the kink at first."""
         years = self.contracts.years
         share = (latest - earliest) / years
-        longest = float(share.max())
-        if longest <= 0.0:
-            return
-        steps = max(_FEWEST_STEPS, round(_STEPS * longest))
         gain = np.zeros((years.size, _NODES - 2))
         scale = (share * years) / steps**2
         for number in range(steps):
