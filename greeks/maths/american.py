@@ -43,7 +43,7 @@ _RATE_STEP = 1e-4
 _ROUNDING = 1e-14
 
 
-class _Contracts(NamedTuple):
+class Contracts(NamedTuple):
     """Flat arrays of equal length, and the puts by which calls and puts are priced."""
 
     spot: Floats
@@ -54,8 +54,8 @@ class _Contracts(NamedTuple):
     volatility: Floats
     is_call: Booleans
 
-    def take(self, rows: NDArray[np.intp]) -> _Contracts:
-        return _Contracts._make(column[rows] for column in self)
+    def take(self, rows: NDArray[np.intp]) -> Contracts:
+        return Contracts._make(column[rows] for column in self)
 
     @property
     def put_spot(self) -> Floats:
@@ -159,22 +159,29 @@ def implied_volatility(
         unit=unit,
     )
     # Finite differences are smooth, but not exact: what they say of so little is their error.
-    lattice = _groups(contracts._replace(volatility=found)).by_lattice
+    with np.errstate(all="ignore"):
+        lattice = _groups(contracts._replace(volatility=found)).by_lattice
     found[lattice[wanted[lattice] <= (least + PRICE_ERROR * unit)[lattice]]] = np.nan
     return found.reshape(shape)
 
 
-def _contracts(*arguments: ArrayLike) -> tuple[_Contracts, tuple[int, ...]]:
+def _contracts(*arguments: ArrayLike) -> tuple[Contracts, tuple[int, ...]]:
     arrays = np.broadcast_arrays(
         *(np.asarray(value, dtype=np.float64) for value in arguments[:6]),
         np.asarray(arguments[6], dtype=bool),
     )
     columns = [np.ravel(column) for column in arrays]
     columns[2] = np.maximum(columns[2], 0.0)
-    return _Contracts._make(columns), arrays[0].shape
+    return Contracts._make(columns), arrays[0].shape
 
 
-def _groups(contracts: _Contracts) -> _Groups:
+def priced_by_boundary(contracts: Contracts) -> NDArray[np.intp]:
+    """Rows that may be worth exercising early and whose boundary is single and known to work."""
+    with np.errstate(all="ignore"):
+        return _groups(contracts).by_boundary
+
+
+def _groups(contracts: Contracts) -> _Groups:
     rate_time, yield_time, deviation = contracts.put_terms
     possible = (
         np.isfinite(rate_time + yield_time + deviation)
@@ -199,7 +206,7 @@ def _groups(contracts: _Contracts) -> _Groups:
     )
 
 
-def _prices(contracts: _Contracts) -> Floats:
+def _prices(contracts: Contracts) -> Floats:
     result = black_scholes.price(*contracts)
     groups = _groups(contracts)
     if groups.by_boundary.size:
@@ -215,7 +222,7 @@ def _prices(contracts: _Contracts) -> Floats:
     return np.maximum(result, sign * (contracts.spot - contracts.strike))
 
 
-def _greeks(contracts: _Contracts) -> GreekArrays:
+def _greeks(contracts: Contracts) -> GreekArrays:
     result = GreekArrays(*(np.array(v) for v in black_scholes.all_greeks(*contracts)))
     groups = _groups(contracts)
     if groups.by_path.size:
@@ -247,7 +254,7 @@ def _greeks(contracts: _Contracts) -> GreekArrays:
     return result
 
 
-def _from_boundary(contracts: _Contracts) -> tuple[Floats, Floats, Floats]:
+def _from_boundary(contracts: Contracts) -> tuple[Floats, Floats, Floats]:
     """Price, delta and gamma."""
     ratio, unit, terms = contracts.put_spot, contracts.put_strike, contracts.put_terms
     put = put_values(ratio, terms, exercise_boundary(terms), derivatives=True)
@@ -258,7 +265,7 @@ def _from_boundary(contracts: _Contracts) -> tuple[Floats, Floats, Floats]:
     return unit * put.value, delta, np.where(call, ratio * ratio * gamma, gamma)
 
 
-def _vega_and_rho(contracts: _Contracts) -> tuple[Floats, Floats]:
+def _vega_and_rho(contracts: Contracts) -> tuple[Floats, Floats]:
     volatility = contracts.volatility
     step = np.minimum(np.maximum(_VOLATILITY_STEP * volatility, _SMALLEST_STEP), 0.5 * volatility)
     bumped = [
@@ -267,18 +274,18 @@ def _vega_and_rho(contracts: _Contracts) -> tuple[Floats, Floats]:
         contracts._replace(rate=contracts.rate + _RATE_STEP),
         contracts._replace(rate=contracts.rate - _RATE_STEP),
     ]
-    together = _Contracts._make(np.concatenate(columns) for columns in zip(*bumped, strict=True))
+    together = Contracts._make(np.concatenate(columns) for columns in zip(*bumped, strict=True))
     up, down, higher, lower = np.split(_prices(together), 4)
     vega = np.maximum(up - down, 0.0) / (2.0 * step) / 100.0
     return vega, (higher - lower) / (2.0 * _RATE_STEP) / 100.0
 
 
-def _lattice(contracts: _Contracts) -> FiniteDifferences:
+def _lattice(contracts: Contracts) -> FiniteDifferences:
     nothing = np.zeros((contracts.spot.size, 0))
     return lattice_values(*contracts, nothing, nothing)
 
 
-def _known_path(contracts: _Contracts) -> GreekArrays:
+def _known_path(contracts: Contracts) -> GreekArrays:
     """Without volatility: the best of all instants for exercising is known today."""
     spot, strike, years, rate, dividend_yield, _, is_call = contracts
     sign = np.where(is_call, 1.0, -1.0)

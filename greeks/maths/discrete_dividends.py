@@ -29,7 +29,8 @@ from greeks.maths.volatility_search import search_volatility
 PRICE_ERROR = 5e-5
 
 _VOLATILITY_STEP, _RATE_STEP = 1e-2, 1e-3
-_SMALLEST_REST = 1e-9
+#: Of the spot: what is left of it where its dividends are worth more.
+SMALLEST_REST = 1e-9
 
 
 class _Book(NamedTuple):
@@ -190,7 +191,7 @@ def _european(contracts: Contracts) -> Contracts:
         contracts.rate, contracts.dividend_yield, contracts.years,
         contracts.dividend_times, contracts.dividend_amounts,
     )  # fmt: skip
-    rest = np.maximum(contracts.spot - escrow, _SMALLEST_REST * contracts.spot)
+    rest = np.maximum(contracts.spot - escrow, SMALLEST_REST * contracts.spot)
     rest = np.where((contracts.dividend_amounts >= 0.0).all(axis=1), rest, np.nan)
     return contracts._replace(spot=rest)
 

@@ -1,8 +1,9 @@
 """One door to the models: price, Greeks, implied volatility and scenario grids of option legs.
 
-European legs are priced by Black-Scholes-Merton (Black-76 with ``dividend_yield=rate``). Units are
-those of :mod:`greeks.maths.black_scholes`; every value is of one long contract per unit of the
-underlying.
+European legs are priced by Black-Scholes-Merton (Black-76 with ``dividend_yield=rate``), American
+ones by their exercise boundary, and legs with cash dividends by the escrowed model. Units are those
+of :mod:`greeks.maths.black_scholes`; every value is of one long contract per unit of the
+underlying. The largest errors are ``american.PRICE_ERROR`` and ``discrete_dividends.PRICE_ERROR``.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from greeks.maths import black_scholes
+from greeks.maths import american, black_scholes, discrete_dividends
+from greeks.maths.american_grid import Axes, american_grid, lattice_grid
 from greeks.maths.black_scholes import Floats, GreekArrays
+from greeks.maths.finite_differences import Contracts
 from greeks.maths.implied_volatility import implied_volatility
 
 Booleans = NDArray[np.bool_]
+Rows = NDArray[np.intp]
 
 # Stands for "no deviation left": log-moneyness divided by it is ±inf, and 0 at the money.
 _NO_DEVIATION = 1e-300
@@ -93,18 +97,50 @@ class Legs:
             dividends=dividends,
         )
 
+    def take(self, rows: Rows) -> Legs:
+        """The legs of some rows."""
+        dividends = self.dividends
+        if dividends is not None:
+            dividends = CashDividends(dividends.times[rows], dividends.amounts[rows])
+        return Legs(
+            self.spot[rows], self.strike[rows], self.years[rows], self.rate[rows],
+            self.dividend_yield[rows], self.volatility[rows], self.is_call[rows],
+            self.is_american[rows], dividends,
+        )  # fmt: skip
+
     def __len__(self) -> int:
         return self.spot.size
 
 
 def value(legs: Legs) -> Floats:
     """Price of each leg."""
-    return black_scholes.price(*_arguments(legs))
+    groups = _groups(legs)
+    result = np.empty(len(legs))
+    if groups.european.size:
+        result[groups.european] = black_scholes.price(*_arguments(legs, groups.european))
+    if groups.american.size:
+        result[groups.american] = american.price(*_arguments(legs, groups.american))
+    if groups.paying.size:
+        result[groups.paying] = discrete_dividends.price(*_paying(legs, groups.paying))
+    return result
 
 
 def greeks(legs: Legs) -> GreekArrays:
     """Price and Greeks of each leg."""
-    return black_scholes.all_greeks(*_arguments(legs))
+    groups = _groups(legs)
+    result = GreekArrays(*np.empty((len(GreekArrays._fields), len(legs))))
+    found: list[tuple[Rows, GreekArrays]] = []
+    if groups.european.size:
+        european = black_scholes.all_greeks(*_arguments(legs, groups.european))
+        found.append((groups.european, european))
+    if groups.american.size:
+        found.append((groups.american, american.all_greeks(*_arguments(legs, groups.american))))
+    if groups.paying.size:
+        found.append((groups.paying, discrete_dividends.all_greeks(*_paying(legs, groups.paying))))
+    for rows, values in found:
+        for column, numbers in zip(result, values, strict=True):
+            column[rows] = numbers
+    return result
 
 
 def implied_volatilities(prices: ArrayLike, legs: Legs) -> Floats:
@@ -112,8 +148,23 @@ def implied_volatilities(prices: ArrayLike, legs: Legs) -> Floats:
 
     ``legs.volatility`` is not read.
     """
-    spot, strike, years, rate, dividend_yield, _, is_call = _arguments(legs)
-    return implied_volatility(prices, spot, strike, years, rate, dividend_yield, is_call)
+    wanted = np.broadcast_to(np.asarray(prices, dtype=np.float64), legs.spot.shape)
+    groups = _groups(legs)
+    result = np.empty(len(legs))
+    for rows, model in (
+        (groups.european, implied_volatility),
+        (groups.american, american.implied_volatility),
+    ):
+        if rows.size:
+            spot, strike, years, rate, dividend_yield, _, is_call = _arguments(legs, rows)
+            result[rows] = model(wanted[rows], spot, strike, years, rate, dividend_yield, is_call)
+    if groups.paying.size:
+        rows = groups.paying
+        spot, strike, years, rate, dividend_yield, _, *rest = _paying(legs, rows)
+        result[rows] = discrete_dividends.implied_volatility(
+            wanted[rows], spot, strike, years, rate, dividend_yield, *rest
+        )
+    return result
 
 
 def value_grid(
@@ -128,10 +179,56 @@ def value_grid(
     ``volatility_shifts`` are added to the volatility as fractions, which ends at 0: (V,) or
     (V, legs). ``years_forward`` (D,) shorten the time to expiry, which ends at 0.
     """
-    factors, shifts = _by_leg(spot_factors), _by_leg(volatility_shifts)
+    spots = legs.spot * _by_leg(spot_factors)
+    volatilities = np.maximum(legs.volatility + _by_leg(volatility_shifts), 0.0)
     forward = np.atleast_1d(np.asarray(years_forward, dtype=np.float64))
-    shape = (forward.size, shifts.shape[0], factors.shape[0], len(legs))
-    return _european_grid(legs, factors, shifts, forward, np.empty(shape))
+    result = np.empty((forward.size, len(volatilities), len(spots), len(legs)))
+    groups = _groups(legs)
+    paying_american = groups.paying[legs.is_american[groups.paying]]
+    european = np.setdiff1d(
+        np.arange(len(legs)), np.concatenate([groups.american, paying_american])
+    )
+    with np.errstate(all="ignore"):
+        if european.size == len(legs):
+            return _european_grid(legs, spots, volatilities, forward, result)
+        if european.size:
+            part = np.empty((*result.shape[:3], european.size))
+            result[..., european] = _european_grid(
+                legs.take(european), spots[:, european], volatilities[:, european], forward, part
+            )
+        if groups.american.size:
+            rows = groups.american
+            contracts = american.Contracts(*_arguments(legs, rows))
+            axes = Axes(spots[:, rows], volatilities[:, rows], forward)
+            result[..., rows] = american_grid(contracts, axes)
+        if paying_american.size:
+            rows = paying_american
+            axes = Axes(spots[:, rows], volatilities[:, rows], forward)
+            times, amounts = _dividends(legs, rows)
+            lattice = Contracts(*_arguments(legs, rows), times, amounts)
+            result[..., rows] = lattice_grid(lattice, axes)
+    return result
+
+
+class _Groups(NamedTuple):
+    """Rows by their model; ``paying`` have cash dividends before expiry, of either style."""
+
+    european: Rows
+    american: Rows
+    paying: Rows
+
+
+def _groups(legs: Legs) -> _Groups:
+    paying = np.zeros(len(legs), dtype=bool)
+    if legs.dividends is not None:
+        times, amounts = legs.dividends
+        counted = (times > 0.0) & (times <= legs.years[:, None]) & (amounts != 0.0)
+        paying = counted.any(axis=1)
+    return _Groups(
+        np.flatnonzero(~legs.is_american & ~paying),
+        np.flatnonzero(legs.is_american & ~paying),
+        np.flatnonzero(paying),
+    )
 
 
 def _by_leg(axis: ArrayLike) -> Floats:
@@ -140,42 +237,65 @@ def _by_leg(axis: ArrayLike) -> Floats:
 
 
 def _arguments(
-    legs: Legs,
+    legs: Legs, rows: Rows
 ) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats, Booleans]:
-    return (
-        legs.spot, legs.strike, legs.years, legs.rate, legs.dividend_yield, legs.volatility,
-        legs.is_call,
+    every = rows.size == len(legs)
+    spot, strike, years, rate, dividend_yield, volatility = (
+        column if every else column[rows]
+        for column in (
+            legs.spot, legs.strike, legs.years, legs.rate, legs.dividend_yield, legs.volatility
+        )
     )  # fmt: skip
+    is_call = legs.is_call if every else legs.is_call[rows]
+    return spot, strike, years, rate, dividend_yield, volatility, is_call
+
+
+def _dividends(legs: Legs, rows: Rows) -> tuple[Floats, Floats]:
+    if legs.dividends is None:
+        nothing = np.zeros((rows.size, 0))
+        return nothing, nothing
+    return legs.dividends.times[rows], legs.dividends.amounts[rows]
+
+
+def _paying(
+    legs: Legs, rows: Rows
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats, Booleans, Booleans, Floats, Floats]:
+    return (*_arguments(legs, rows), legs.is_american[rows], *_dividends(legs, rows))
 
 
 def _european_grid(
-    legs: Legs, factors: Floats, shifts: Floats, forward: Floats, result: Floats
+    legs: Legs, spots: Floats, volatilities: Floats, forward: Floats, result: Floats
 ) -> Floats:
     """Logarithms, roots and exponentials once per axis; per cell two normals and their products.
 
     The sign of calls and puts is carried by the axes, so that the cells need none.
     """
     sign = np.where(legs.is_call, 1.0, -1.0)
-    with np.errstate(all="ignore"):
-        spots = legs.spot * factors
-        moneyness = np.log(spots / legs.strike)
-        volatilities = np.maximum(legs.volatility + shifts, 0.0)
-        for day, passed in enumerate(forward):
-            years = np.maximum(legs.years - passed, 0.0)
-            stock = sign * spots * np.exp(-legs.dividend_yield * years)
-            bond = sign * legs.strike * np.exp(-legs.rate * years)
-            distance = sign * (moneyness + (legs.rate - legs.dividend_yield) * years)
-            deviation = np.maximum(volatilities * np.sqrt(years), _NO_DEVIATION)
-            inverse, half = 1.0 / deviation, (0.5 * sign) * deviation
-            for row in range(half.shape[0]):
-                cells = result[day, row]
-                middle = distance * inverse[row]
-                np.add(middle, half[row], out=cells)
-                np.subtract(middle, half[row], out=middle)
-                ndtr(cells, out=cells)
-                ndtr(middle, out=middle)
-                np.multiply(cells, stock, out=cells)
-                np.multiply(middle, bond, out=middle)
-                np.subtract(cells, middle, out=cells)
-                np.maximum(cells, 0.0, out=cells)
+    moneyness = np.log(spots / legs.strike)
+    rest = spots
+    for day, passed in enumerate(forward):
+        years = np.maximum(legs.years - passed, 0.0)
+        if legs.dividends is not None:
+            worth = discrete_dividends.present_value(
+                legs.rate, legs.dividend_yield, years, legs.dividends.times - passed,
+                legs.dividends.amounts,
+            )  # fmt: skip
+            rest = np.maximum(spots - worth, discrete_dividends.SMALLEST_REST * spots)
+            moneyness = np.log(rest / legs.strike)
+        stock = sign * rest * np.exp(-legs.dividend_yield * years)
+        bond = sign * legs.strike * np.exp(-legs.rate * years)
+        distance = sign * (moneyness + (legs.rate - legs.dividend_yield) * years)
+        deviation = np.maximum(volatilities * np.sqrt(years), _NO_DEVIATION)
+        inverse, half = 1.0 / deviation, (0.5 * sign) * deviation
+        for row in range(len(half)):
+            cells = result[day, row]
+            middle = distance * inverse[row]
+            np.add(middle, half[row], out=cells)
+            np.subtract(middle, half[row], out=middle)
+            ndtr(cells, out=cells)
+            ndtr(middle, out=middle)
+            np.multiply(cells, stock, out=cells)
+            np.multiply(middle, bond, out=middle)
+            np.subtract(cells, middle, out=cells)
+            np.maximum(cells, 0.0, out=cells)
     return result

@@ -1,0 +1,100 @@
+"""Scenario grids of American legs, sharing what does not depend on the scenario.
+
+The exercise boundary depends on rate, yield, volatility and time left only. So it is solved once
+for each leg and volatility, and prices every spot and every later day; with cash dividends one
+solution by finite differences does.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greeks.maths import american
+from greeks.maths.black_scholes import Floats
+from greeks.maths.early_exercise import PutTerms, exercise_boundary, put_values
+from greeks.maths.finite_differences import Contracts, slices
+
+Rows = NDArray[np.intp]
+
+# Contracts (a leg at a volatility) whose values at all spots stay in the processor's cache.
+_BLOCK = 32
+
+
+class Axes(NamedTuple):
+    """Spots (spots, legs), volatilities (volatilities, legs) and years forward (days,)."""
+
+    spots: Floats
+    volatilities: Floats
+    forward: Floats
+
+
+def american_grid(contracts: american.Contracts, axes: Axes) -> Floats:
+    """Values (days, volatilities, spots, legs) of legs without cash dividends."""
+    days, volatilities, spots = axes.forward.size, len(axes.volatilities), len(axes.spots)
+    result = np.empty((days, volatilities, spots, contracts.spot.size))
+    cells = np.indices((volatilities, contracts.spot.size)).reshape(2, -1)
+    flat = contracts.take(cells[1])._replace(volatility=axes.volatilities.ravel())
+    by_boundary = american.priced_by_boundary(flat)
+    for start in range(0, by_boundary.size, _BLOCK):
+        rows = by_boundary[start : start + _BLOCK]
+        volatility, leg = cells[:, rows]
+        result[:, volatility, :, leg] = np.moveaxis(
+            _by_boundary(flat.take(rows), axes.spots[:, leg], axes.forward), -1, 0
+        )
+    others = np.setdiff1d(np.arange(cells.shape[1]), by_boundary)
+    if others.size:
+        volatility, leg = cells[:, others]
+        rest = flat.take(others)
+        values = american.price(
+            axes.spots[:, leg],
+            rest.strike,
+            rest.years - axes.forward[:, None, None],
+            rest.rate,
+            rest.dividend_yield,
+            rest.volatility,
+            rest.is_call,
+        )
+        result[:, volatility, :, leg] = np.moveaxis(values, -1, 0)
+    return result
+
+
+def _by_boundary(contracts: american.Contracts, spots: Floats, forward: Floats) -> Floats:
+    """(days, spots, contracts)."""
+    result = np.empty((forward.size, *spots.shape))
+    terms = contracts.put_terms
+    boundary = exercise_boundary(terms)
+    unit = np.where(contracts.is_call, spots, contracts.strike)
+    put_spot = np.where(contracts.is_call, contracts.strike / spots, spots / contracts.strike)
+    intrinsic = np.maximum(np.where(contracts.is_call, 1.0, -1.0) * (spots - contracts.strike), 0.0)
+    for day, passed in enumerate(forward):
+        left = np.maximum(contracts.years - passed, 0.0)
+        horizon = left / contracts.years
+        ahead = PutTerms(
+            terms.rate_time * horizon,
+            terms.yield_time * horizon,
+            terms.deviation * np.sqrt(horizon),
+        )
+        values = unit * put_values(put_spot, ahead, boundary, horizon=horizon).value
+        result[day] = np.where(left > 0.0, np.maximum(values, intrinsic), intrinsic)
+    return result
+
+
+def lattice_grid(contracts: Contracts, axes: Axes) -> Floats:
+    """Values (days, volatilities, spots, legs) of legs with cash dividends.
+
+    Dividends that have gone ex by a later day no longer count: its spots are without them.
+    """
+    days, volatilities, spots = axes.forward.size, len(axes.volatilities), len(axes.spots)
+    result = np.empty((days, volatilities, spots, contracts.spot.size))
+    cells = np.indices((volatilities, contracts.spot.size)).reshape(2, -1)
+    flat = Contracts._make(column[cells[1]] for column in contracts)
+    flat = flat._replace(volatility=axes.volatilities.ravel())
+    at = np.clip(axes.forward, 0.0, flat.years[:, None])
+    for rows, found in slices(flat, at):
+        volatility, leg = cells[:, rows]
+        for day, each in enumerate(found):
+            result[day, volatility, :, leg] = each.at(axes.spots[:, leg]).T
+    return result

@@ -1,0 +1,57 @@
+"""Black-76: European options on futures, which are Black-Scholes-Merton's without carry.
+
+A futures contract costs nothing to hold, so its price grows like a spot whose dividend yield is
+the rate (Hull, *Options, Futures, and Other Derivatives*, chapter 18). Arguments and units are those
+of :mod:`greeks.maths.black_scholes` with ``future``, the futures price, in place of the spot;
+delta and gamma are by the futures price.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from greeks.maths import black_scholes, implied_volatility as inversion
+from greeks.maths.black_scholes import Floats, GreekArrays
+
+
+def price(
+    future: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    rate: ArrayLike,
+    volatility: ArrayLike,
+    is_call: ArrayLike,
+) -> Floats:
+    """Value of a European option on a future, per unit of its underlying."""
+    return black_scholes.price(future, strike, years, rate, rate, volatility, is_call)
+
+
+def all_greeks(
+    future: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    rate: ArrayLike,
+    volatility: ArrayLike,
+    is_call: ArrayLike,
+) -> GreekArrays:
+    """Price and the five Greeks.
+
+    The futures price stays where it is when the rate moves: rho is that of discounting alone,
+    ``-years · price``.
+    """
+    greeks = black_scholes.all_greeks(future, strike, years, rate, rate, volatility, is_call)
+    left = np.maximum(np.asarray(years, dtype=np.float64), 0.0)
+    return greeks._replace(rho=-left * greeks.price / 100.0)
+
+
+def implied_volatility(
+    price: ArrayLike,
+    future: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    rate: ArrayLike,
+    is_call: ArrayLike,
+) -> Floats:
+    """Volatility at which :func:`price` gives ``price``; NaN where the price determines none."""
+    return inversion.implied_volatility(price, future, strike, years, rate, rate, is_call)
