@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime
@@ -31,10 +32,13 @@ from portfolio.sandbox.ibkr_socket_market import MarketDesk
 from portfolio.sandbox.ibkr_socket_orders import OrderDesk
 from portfolio.sandbox.ibkr_socket_session import Handler, Session
 
+logger = logging.getLogger(__name__)
+
 #: Ticks of what changed, and news of executions and positions, come this often.
 PULSE_SECONDS = 1.0
 #: Account values and summaries are repeated this often.
 ACCOUNT_SECONDS = 180.0
+CLOSE_SECONDS = 2.0
 CLIENTS = 32
 NEXT_ORDER_ID = 1
 TIME_ZONE = ZoneInfo("America/New_York")
@@ -77,6 +81,7 @@ class GatewayServer:
         self.loop: asyncio.AbstractEventLoop | None = None
         self._listener = TcpListener(host, port, self._serve)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._serving: set[asyncio.Task[Any]] = set()
         self._connections: set[Session] = set()
         self._held: list[tuple[Session, Fields]] = []
         self._streams = True
@@ -129,6 +134,8 @@ class GatewayServer:
         self.disconnect()
         for task in self._tasks:
             task.cancel()
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=CLOSE_SECONDS)
 
     # --- What happens to a gateway ------------------------------------------------------------
     def refuse(self) -> None:
@@ -222,6 +229,10 @@ class GatewayServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = Session(self, reader, writer)
         self._connections.add(session)
+        serving = asyncio.current_task()
+        if serving is not None:
+            self._serving.add(serving)
+            serving.add_done_callback(self._serving.discard)
         try:
             await session.run()
         finally:
@@ -234,7 +245,11 @@ class GatewayServer:
         told_at = time.monotonic()
         while True:
             await asyncio.sleep(self.pulse_seconds)
-            await self.pulse()
+            try:
+                await self.pulse()
+            except Exception:
+                # The next one may succeed; silence would look like an outage nobody scripted.
+                logger.exception("pulse of the simulated gateway failed")
             if time.monotonic() - told_at >= ACCOUNT_SECONDS:
                 told_at = time.monotonic()
                 for session in list(self.sessions.values()):

@@ -21,7 +21,7 @@ def bind_loopback(
 ) -> socket.socket:
     """A bound socket (port 0: any free one), listening unless told otherwise.
 
-    ``share``: other sockets of this user may bind the port as well. Raises InvalidInput for an
+    ``share``: other sockets of this user that share may bind the port as well. Raises InvalidInput for an
     address that is not loopback, Unavailable when the port is taken.
     """
     address = "127.0.0.1" if host == "localhost" else host
@@ -32,9 +32,8 @@ def bind_loopback(
         raise InvalidInput(f"host: the sandbox serves on loopback only, not on {host}") from None
     opened = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if share:
-            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        reuse = socket.SO_REUSEPORT if share else socket.SO_REUSEADDR
+        opened.setsockopt(socket.SOL_SOCKET, reuse, 1)
         opened.bind((address, port))
         if listen:
             opened.listen(_BACKLOG)
