@@ -1,8 +1,8 @@
 """Black-76: European options on futures, which are Black-Scholes-Merton's without carry.
 
 A futures contract costs nothing to hold, so its price grows like a spot whose dividend yield is
-the rate (Hull, *Options, Futures, and Other Derivatives*, chapter 18). Arguments and units are those
-of :mod:`greeks.maths.black_scholes` with ``future``, the futures price, in place of the spot;
+the rate (Hull, *Options, Futures, and Other Derivatives*, chapter 18). Arguments and units are
+those of :mod:`greeks.maths.black_scholes` with ``future``, the futures price, for the spot;
 delta and gamma are by the futures price.
 """
 
@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from greeks.maths import black_scholes, implied_volatility as inversion
+from greeks.maths import black_scholes
+from greeks.maths import implied_volatility as inversion
 from greeks.maths.black_scholes import Floats, GreekArrays
 
 
