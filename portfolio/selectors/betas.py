@@ -10,7 +10,7 @@ from django.conf import settings
 
 from greeks.domain import InstrumentKind
 from portfolio.models import Beta, DailyClose, Quote
-from portfolio.services.risk_rows import BetaWeights, Leg, product_symbol
+from portfolio.services.risk_rows import BetaWeights, Leg, product_symbol, underlying_prices
 
 #: Markets that books are commonly weighted with; closes of them are always kept.
 COMMON_BENCHMARKS = ("SPY", "QQQ", "IWM", "DIA")
@@ -94,6 +94,13 @@ def last_close(symbol: str) -> KnownPrice | None:
     return None if row is None else close_as_price(float(row[0]), row[1])
 
 
+def price_in_book(legs: Iterable[Leg], symbol: str) -> KnownPrice | None:
+    """The price of an underlying as a leg of it knows it. No query."""
+    mine = [leg for leg in legs if leg.underlying == symbol]
+    price = underlying_prices(mine).get(symbol)
+    return KnownPrice(price=price, currency=mine[0].currency, as_of=None) if price else None
+
+
 def close_as_price(close: float, day: date) -> KnownPrice:
     """A daily close as a price; closes are in US dollars."""
     return KnownPrice(price=close, currency="USD", as_of=end_of(day))
@@ -129,7 +136,9 @@ def stored_weights(
     if not legs:
         return BetaWeights(benchmark, None, {})
     betas = known_betas({leg.underlying for leg in legs}, benchmark=benchmark)
-    price = known_prices([benchmark]).get(benchmark) or last_close(benchmark)
+    price = price_in_book(legs, benchmark)
+    if price is None:
+        price = known_prices([benchmark]).get(benchmark) or last_close(benchmark)
     return weights_of(betas, benchmark=benchmark, price=price, currency=currency, rates=rates)
 
 

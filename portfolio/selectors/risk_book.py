@@ -30,6 +30,7 @@ from portfolio.selectors.betas import (
     end_of,
     known_betas,
     known_prices,
+    price_in_book,
     weights_of,
 )
 from portfolio.selectors.books import leg_of, local_date, money_of, rates_into, totals_currency
@@ -160,7 +161,11 @@ def read_risk_book(
     names = {product_symbol(name) for name in underlyings} | {benchmark}
     closes = daily_closes(names, until=at.date()) if with_closes else {}
     prices = known_prices(underlyings | {benchmark})
-    price = prices.get(benchmark) or _last_close(closes.get(benchmark))
+    price = (
+        prices.get(benchmark)
+        or price_in_book((leg.leg for leg in legs), benchmark)
+        or _last_close(closes.get(benchmark))
+    )
     currencies = {leg.leg.currency for leg in legs} | {m.currency for m in money.values()}
     rates = rates_into(currency, currencies | ({price.currency} if price else set()))
     betas = _regressed(closes, benchmark) | known_betas(underlyings, benchmark=benchmark)

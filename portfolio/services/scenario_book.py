@@ -5,9 +5,9 @@ are linear. The P&L of a leg is model(moved) − model(now), × quantity × mult
 the book's currency, so that what the model and the market disagree about today is in no scenario.
 
 The volatility of a leg is its own implied one, else that which its price implies, else that of the
-nearest strike of its expiry. The dividend yield of an expiry is the one at which its legs' models
-come nearest their marks; futures options carry the rate, as in Black-76 (Hull, *Options, Futures,
-and Other Derivatives*, ch. 18).
+nearest strike of its expiry in its account. Its dividend yield is the one at which the model comes
+nearest its mark, unless the dividends are known; futures options carry the rate, as in Black-76
+(Hull, *Options, Futures, and Other Derivatives*, ch. 18).
 """
 
 from __future__ import annotations
@@ -185,9 +185,7 @@ def _option_arrays(
         dividends=_cash_dividends(legs, dividends, at=at),
     )
     marks = column(leg.leg.price for leg in legs)
-    arrays = replace(
-        arrays, dividend_yield=_fitted_yields(legs, arrays, marks, fixed=futures | paying)
-    )
+    arrays = replace(arrays, dividend_yield=_fitted_yields(arrays, marks, fixed=futures | paying))
     implied = valuation.implied_volatilities(marks, arrays)
     # An option at its last instant is worth its intrinsic value whatever the volatility.
     expired = arrays.years <= 0.0
@@ -219,7 +217,7 @@ def _cash_dividends(
 def _take_from_neighbours(
     legs: Sequence[RiskLeg], volatility: FloatArray, sources: list[str]
 ) -> None:
-    """Fill what is missing from the nearest strike of the same underlying and expiry."""
+    """Fill what is missing from the account's nearest strike of the same expiry."""
     for index in np.flatnonzero(np.isnan(volatility)):
         mine = legs[int(index)]
         near = [
@@ -227,6 +225,7 @@ def _take_from_neighbours(
             for position, other in enumerate(legs)
             if sources[position] in ("own", "price")
             and not np.isnan(volatility[position])
+            and other.account_id == mine.account_id
             and other.leg.underlying == mine.leg.underlying
             and other.expires_at == mine.expires_at
         ]
@@ -235,32 +234,25 @@ def _take_from_neighbours(
             sources[int(index)] = "neighbour"
 
 
-def _fitted_yields(
-    legs: Sequence[RiskLeg], arrays: Legs, marks: FloatArray, *, fixed: Any
-) -> FloatArray:
-    """Yields by expiry at which the models come nearest the marks, by ridge least squares."""
+def _fitted_yields(arrays: Legs, marks: FloatArray, *, fixed: Any) -> FloatArray:
+    """The yield at which each leg's model comes nearest its mark, by ridge least squares.
+
+    For each leg alone: what a leg is worth must not depend on which others are looked at with it,
+    or the grids of two accounts would not add up to that of both.
+    """
     yields = arrays.dividend_yield.copy()
     usable = (marks > 0) & ~np.isnan(arrays.volatility) & (arrays.years > 0) & ~fixed
     if not usable.any():
         return yields
-    names: dict[tuple[str, Any], int] = {}
-    group = np.array(
-        [names.setdefault((leg.leg.underlying, leg.expires_at), len(names)) for leg in legs]
-    )
-    weight = np.where(usable, (_MARK_NOISE[0] + _MARK_NOISE[1] * np.abs(marks)) ** -2.0, 0.0)
+    weight = (_MARK_NOISE[0] + _MARK_NOISE[1] * np.abs(marks)) ** -2.0
     for _ in range(_YIELD_ROUNDS):
         model = valuation.value(replace(arrays, dividend_yield=yields))
-        slope = (
-            valuation.value(replace(arrays, dividend_yield=yields + _YIELD_STEP)) - model
-        ) / _YIELD_STEP
-        slope, missed = np.where(usable, slope, 0.0), np.where(usable, marks - model, 0.0)
-        push = np.bincount(group, weight * slope * missed, minlength=len(names))
+        nudged = valuation.value(replace(arrays, dividend_yield=yields + _YIELD_STEP))
+        slope = (nudged - model) / _YIELD_STEP
         # The present yield pulls back to nought like one more observation.
-        now = np.zeros(len(names))
-        now[group] = np.where(fixed, 0.0, yields)
-        steepness = np.bincount(group, weight * slope * slope, minlength=len(names))
-        step = (push - now / _YIELD_SPREAD**2) / (steepness + _YIELD_SPREAD**-2.0)
-        yields = np.where(fixed, yields, yields + step[group])
+        push = weight * slope * (marks - model) - yields / _YIELD_SPREAD**2
+        step = push / (weight * slope * slope + _YIELD_SPREAD**-2.0)
+        yields = np.where(usable, yields + step, yields)
     return yields
 
 
