@@ -106,7 +106,8 @@ def page_of(client: Client, path: str = "/risk", **query: Any) -> str:
 
 def test_page_without_any_account_is_whole_and_invents_nothing(signed_in: Client) -> None:
     page = page_of(signed_in)
-    assert "Nothing to revalue" in page or "data-cell" in page
+    assert "Nothing to revalue" in page
+    assert "data-cell" not in page
     assert "NaN" not in page
     assert ">None<" not in page
 
@@ -126,9 +127,23 @@ def test_heat_map_is_a_table_of_links_with_a_number_in_every_cell(
     assert all(any(character.isdigit() for character in words) for words in cells.values())
     # The short put and the long shares both lose when the spot falls.
     assert cells["-20,10,30"].startswith("\u2212")
-    assert "worst" in cells["-20,10,30"]
     assert cells["20,0,30"].startswith("+")
-    assert "best" in cells["20,0,30"]
+
+
+def test_worst_and_best_cell_are_marked_once_among_all_days(
+    trader: User, signed_in: Client
+) -> None:
+    book(trader)
+    marked: dict[str, list[str]] = {"worst": [], "best": []}
+    for day in ("0", "30"):
+        page = page_of(signed_in, spot="-20,0,20", vol="0", days="0,30", day=day)
+        for reference, words in Cells(page).found.items():
+            for name, found in marked.items():
+                if words.endswith(name):
+                    found.append(reference)
+    (worst,), (best,) = marked["worst"], marked["best"]
+    assert worst.startswith("-20,")
+    assert best.startswith("20,")
 
 
 def test_axes_may_be_a_range_and_moves_may_follow_beta(trader: User, signed_in: Client) -> None:
