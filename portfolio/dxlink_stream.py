@@ -43,7 +43,7 @@ Result = TypeVar("Result")
 
 SUBJECT: Final = "stream.dxlink"
 HEARTBEAT: Final = "provider.tastytrade_dxlink"
-LEASE_SECONDS: Final = 15.0
+LEASE_SECONDS: Final = 9.0
 IDLE_SECONDS: Final = 15.0
 LOOK_SECONDS: Final = 15.0
 # A burst of announcements (each of our own refreshes is one) becomes one look.

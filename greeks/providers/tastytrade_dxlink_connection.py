@@ -56,7 +56,7 @@ class Timing:
     handshake: float = 10.0
     look: float = 1.0
     between_messages: float = 0.05
-    aggregation: float = 1.0
+    aggregation: float = 0.5
     first_wait: float = 1.0
     longest_wait: float = 60.0
     renewal_margin: float = 300.0
