@@ -45,7 +45,7 @@ class RiskPage:
         self.grid_problem = ""
         self.scenario_problem = ""
         self.answer: dict[str, Any] | None = None
-        self.clock = {"now": market_now(), "frozen": market_clock_is_frozen()}
+        self.clock: dict[str, Any] = {"now": market_now(), "frozen": market_clock_is_frozen()}
 
     def _asked(self, name: str) -> str | None:
         return self._query.get(name, "").strip() or None

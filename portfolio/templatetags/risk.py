@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import template
+from django.urls import reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
@@ -33,16 +34,6 @@ COLUMNS = (
     ("Vega", "per point", ""),
 )
 BETA_SOURCES = {"set": "set", "history": "history", "self": "itself"}
-# Where a what-if took a price or a volatility from.
-WHAT_IF_SOURCES = {
-    "position": "book",
-    "given": "typed",
-    "quote": "quote",
-    "model": "model",
-    "contract": "quote",
-    "price": "price",
-    "nearest_strike": "nearest strike",
-}
 MODELS = {"european": "European", "american": "American", "linear": "linear"}
 
 
@@ -50,11 +41,10 @@ MODELS = {"european": "European", "american": "American", "linear": "linear"}
 class Cell:
     """One scenario of the heat map; ``level`` is 0 for nought up to ``LEVELS`` for the most."""
 
-    vol: float
+    reference: str
+    address: str
     pnl: float | None
     share: float | None
-    reference: str
-    sign: str
     level: int
     mark: str
     chosen: bool
@@ -66,36 +56,55 @@ class Row:
     cells: list[Cell]
 
 
-@register.simple_tag
-def heat_map(grid: Mapping[str, Any], day: Number, net_liquidation: Number | None) -> Sequence[Row]:
+@register.simple_tag(takes_context=True)
+def heat_map(
+    context: Mapping[str, Any],
+    grid: Mapping[str, Any],
+    day: Number,
+    net_liquidation: Number | None,
+) -> Sequence[Row]:
     """The rows of one day, highest spot first. Colours are on one scale for all days."""
     axes = grid["axes"]
     plane = grid["pnl"][list(axes["days"]).index(day)]
-    most = max(
-        (abs(pnl) for row in _flat(grid["pnl"]) for pnl in row if pnl is not None), default=0
-    )
+    pnls = [pnl for row in _flat(grid["pnl"]) for pnl in row if pnl is not None]
+    most = max(map(abs, pnls), default=0)
     marks = {scenario_reference(grid[name]): name for name in ("best", "worst") if grid.get(name)}
     chosen = scenario_reference(grid["cell"]) if grid.get("cell") else ""
-    rows = []
-    for column, spot in reversed(list(enumerate(axes["spot"]))):
-        cells = []
-        for line, vol in enumerate(axes["vol"]):
-            pnl = plane[line][column]
-            reference = f"{spot:g},{vol:g},{day:g}"
-            cells.append(
-                Cell(
-                    vol=vol,
-                    pnl=pnl,
-                    share=_ratio(pnl, net_liquidation),
-                    reference=reference,
-                    sign=formatting.sign(pnl, 0),
-                    level=_level(pnl, most),
-                    mark=marks.get(reference, ""),
-                    chosen=reference == chosen,
-                )
-            )
-        rows.append(Row(spot=spot, cells=cells))
-    return rows
+    query = context["request"].GET.copy()
+    query["day"] = f"{day:g}"
+    query.pop("cell", None)
+    address = f"{reverse('risk')}?{query.urlencode()}&cell="
+
+    def cell(spot: float, vol: float, pnl: float | None) -> Cell:
+        reference = f"{spot:g},{vol:g},{day:g}"
+        return Cell(
+            reference=reference,
+            address=f"{address}{reference}#risk-cell",
+            pnl=pnl,
+            share=_ratio(pnl, net_liquidation),
+            level=_level(pnl, most),
+            mark=marks.get(reference, ""),
+            chosen=reference == chosen,
+        )
+
+    return [
+        Row(spot, [cell(spot, vol, plane[line][place]) for line, vol in enumerate(axes["vol"])])
+        for place, spot in reversed(list(enumerate(axes["spot"])))
+    ]
+
+
+@register.simple_tag
+def heat_cell(cell: Cell) -> SafeString:
+    """A cell of the map: a link that chooses it, with its profit or loss and share of net liq."""
+    mark = f' data-mark="{cell.mark}"' if cell.mark else ""
+    word = f'<b class="mark">{cell.mark}</b>' if cell.mark else ""
+    chosen = (" data-chosen", ' aria-current="true"') if cell.chosen else ("", "")
+    return SafeString(
+        f'<td data-sign="{formatting.sign(cell.pnl, 0)}" data-level="{cell.level}"'
+        f'{mark}{chosen[0]}><a href="{escape(cell.address)}" data-swap="scenarios"'
+        f' data-cell="{cell.reference}"{chosen[1]}>{signed_compact(cell.pnl)}'
+        f"<small>{shown(formatting.percent(cell.share))}</small>{word}</a></td>"
+    )
 
 
 def _flat(pnl: Iterable[Iterable[Sequence[float | None]]]) -> Iterable[Sequence[float | None]]:
@@ -175,11 +184,6 @@ def model_name(value: str | None) -> str:
     return MODELS.get(value, value) if value else ""
 
 
-@register.filter
-def what_if_source(value: str | None) -> str:
-    return WHAT_IF_SOURCES.get(value, value) if value else ""
-
-
 @register.simple_tag
 def counted(number: int | None, one: str, many: str = "") -> SafeString:
     """``1 leg``, ``7 legs``; nothing for none."""
@@ -199,103 +203,3 @@ def leg_label(leg: Mapping[str, Any]) -> str:
         return str(leg["symbol"])
     strike, expiry = formatting.strike(option.strike), formatting.day(option.expiry)
     return f"{option.root} {strike} {option.right.value} {expiry}"
-
-
-# Label, name, unit, decimals (or percent) of the numbers that a what-if compares.
-_NUMBERS = (
-    ("Net liquidation", "net_liquidation", "{currency}", 0),
-    ("Market value", "market_value", "{currency}", 0),
-    ("Beta-weighted delta", "beta_weighted_delta", "shares of {benchmark}", 1),
-    ("Delta", "delta", "units", 1),
-    ("Dollar delta", "dollar_delta", "{currency}", 0),
-    ("Gamma", "gamma", "delta per 1", 2),
-    ("Dollar gamma", "dollar_gamma", "{currency} per 1%", 0),
-    ("Theta", "theta", "{currency} per day", 2),
-    ("Vega", "vega", "{currency} per point", 2),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One number before, after and as difference, written out; ``sign`` is the difference's."""
-
-    label: str
-    unit: str
-    before: SafeString
-    after: SafeString
-    difference: SafeString
-    sign: str
-
-
-@register.simple_tag
-def compared_numbers(
-    result: Mapping[str, Any], benchmark: str
-) -> Sequence[tuple[str, Sequence[Comparison]]]:
-    """The numbers of a what-if in named groups: the book, vega by tenor, what may be lost."""
-    sides = [result[side] for side in ("before", "after", "difference")]
-    units = {"currency": result["currency"], "benchmark": benchmark}
-    book = [
-        _compared(label, unit.format(**units), [side.get(name) for side in sides], digits)
-        for label, name, unit, digits in _NUMBERS
-    ]
-    ratio = [_times(side.get("theta_to_net_liq"), 100) for side in sides]
-    book.append(_compared("Theta / net liq", "% per day", ratio, 3))
-    loss = [
-        _compared("Worst scenario", units["currency"], [_worst(side) for side in sides], 0),
-        *(
-            _compared(
-                f"VaR {formatting.percent(confidence, 0)}",
-                units["currency"],
-                [_value_at_risk(side, confidence) for side in sides],
-                0,
-            )
-            for confidence in _confidences(sides)
-        ),
-    ]
-    tenors = list(dict.fromkeys(row["tenor"] for side in sides for row in side["vega_by_tenor"]))
-    unit = f"{units['currency']} per point"
-    rows = [_compared(t, unit, [_tenor(side, t) for side in sides], 2) for t in tenors]
-    return [
-        ("The book", book),
-        ("What may be lost", loss),
-        *([("Vega by tenor", rows)] if rows else []),
-    ]
-
-
-def _compared(label: str, unit: str, values: Sequence[Number | None], digits: int) -> Comparison:
-    before, after, difference = values
-    return Comparison(
-        label=label,
-        unit=unit,
-        before=shown(formatting.number(before, digits)),
-        after=shown(formatting.number(after, digits)),
-        difference=shown(formatting.signed(difference, digits)),
-        sign=formatting.sign(difference, digits),
-    )
-
-
-def _times(value: Number | None, factor: float) -> float | None:
-    return None if value is None else float(value) * factor
-
-
-def _worst(side: Mapping[str, Any]) -> Number | None:
-    worst = side.get("worst")
-    return worst["pnl"] if isinstance(worst, Mapping) else worst
-
-
-def _tenor(side: Mapping[str, Any], tenor: str) -> Number | None:
-    return next((row["vega"] for row in side["vega_by_tenor"] if row["tenor"] == tenor), None)
-
-
-def _parametric(side: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    at_risk = side.get("value_at_risk") or {}
-    return at_risk.get("parametric") or ()
-
-
-def _confidences(sides: Sequence[Mapping[str, Any]]) -> Sequence[float]:
-    return sorted({row["confidence"] for side in sides for row in _parametric(side)})
-
-
-def _value_at_risk(side: Mapping[str, Any], confidence: float) -> Number | None:
-    rows = _parametric(side)
-    return next((row["var"] for row in rows if row["confidence"] == confidence), None)

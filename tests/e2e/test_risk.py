@@ -256,7 +256,7 @@ def test_changed_book_brings_new_numbers_and_leaves_what_is_typed(
     )
     risk.wait(lambda: risk.texts(cells) != before, "the scenarios stand still")
 
-    assert risk.find("#axis-vol").get_attribute("value").endswith(", 20")
+    assert str(risk.find("#axis-vol").get_attribute("value")).endswith(", 20")
     assert risk.find("[name=add-0-underlying]").get_attribute("value") == "NVD"
     assert risk.find('[data-breakdown="expiry"]').is_displayed()
     assert risk.script(FOCUSED) == "5,5,0"
