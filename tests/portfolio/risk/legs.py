@@ -66,7 +66,7 @@ def option_leg(
 
 def stock_leg(quantity: float = 100.0, price: float | None = SPOT, **changes: Any) -> RiskLeg:
     leg = option_leg(quantity=quantity, id="stock")
-    values = {
+    values: dict[str, Any] = {
         "instrument_type": "stock",
         "multiplier": 1.0,
         "expiry": None,
@@ -152,8 +152,7 @@ def stored_stock(
 
 
 def stored_account(owner: Any, **changes: Any) -> Account:
-    account: Account = AccountFactory.create(
-        owner=owner, last_synced_at=now(), book_version=1, **changes
-    )
+    values = {"owner": owner, "last_synced_at": now(), "book_version": 1}
+    account: Account = AccountFactory.create(**(values | changes))
     AccountStatusFactory.create(account=account)
     return account

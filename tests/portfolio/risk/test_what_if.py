@@ -1,0 +1,203 @@
+"""What-if: the same numbers before and after, priced from what is known, nothing written."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+
+from auth_tokens.models import User
+from config.core.errors import InvalidInput, NotFound
+from greeks.models import ContractGreeks, Instrument
+from portfolio.models import Account, Position, Quote
+from portfolio.selectors.risk_report import risk_report
+from portfolio.services.what_if import what_if
+from tests.factories import AS_OF, UserFactory
+from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_stopped_clock")]
+
+# That of a stored option, on the stopped clock.
+EXPIRY = "2027-01-04"
+AMOUNTS = ("market_value", "delta", "dollar_delta", "gamma", "theta", "vega")
+
+
+@pytest.fixture
+def _stopped_clock() -> Any:
+    with time_machine.travel("2026-11-20T16:00:00Z", tick=False):
+        yield
+
+
+@pytest.fixture
+def account(trader: User) -> Account:
+    return stored_account(trader)
+
+
+@pytest.fixture
+def put(account: Account) -> Position:
+    return stored_option(account, strike=600, right="P", quantity=-2)
+
+
+def known(position: Position, **values: Any) -> Instrument:
+    """The position's contract in the shared cache."""
+    ContractGreeks.objects.create(
+        instrument=position.instrument, source="ibkr", as_of=AS_OF, updated_at=AS_OF,
+        **({"implied_volatility_raw": 0.25} | values),
+    )  # fmt: skip
+    return position.instrument
+
+
+def add(**values: Any) -> dict[str, Any]:
+    base = {
+        "action": "add", "underlying": "SPY", "instrument_type": "option", "right": "P",
+        "strike": 580, "quantity": 1, "expiry": EXPIRY,
+    }  # fmt: skip
+    return {name: value for name, value in (base | values).items() if value is not None}
+
+
+def asked(trader: User, *changes: dict[str, Any], **values: Any) -> dict[str, Any]:
+    return what_if(user=trader, changes=list(changes), **values)
+
+
+def test_closing_everything_leaves_nothing(trader: User, put: Position) -> None:
+    body = asked(trader, {"action": "close", "position_id": str(put.pk)})
+    assert all(body["after"][name] == 0.0 for name in AMOUNTS)
+    assert body["after"]["worst"]["pnl"] == 0.0
+    for name in AMOUNTS:
+        assert body["difference"][name] == pytest.approx(-body["before"][name])
+    assert body["difference"]["legs"] == -1
+    assert body["difference"]["net_liquidation"] == 0
+
+
+def test_before_is_what_the_report_says(trader: User, put: Position) -> None:
+    before = asked(trader, {"action": "close", "position_id": str(put.pk)})["before"]
+    totals = risk_report(user=trader)["totals"]
+    assert {name: before[name] for name in AMOUNTS} == {name: totals[name] for name in AMOUNTS}
+
+
+def test_another_quantity_scales_the_leg(trader: User, put: Position) -> None:
+    body = asked(trader, {"action": "change", "position_id": str(put.pk), "quantity": -6})
+    for name in AMOUNTS:
+        assert body["after"][name] == pytest.approx(3 * body["before"][name])
+    assert body["after"]["worst"]["pnl"] == pytest.approx(3 * body["before"]["worst"]["pnl"])
+    assert body["legs"][0]["quantity"] == -6.0
+    assert body["legs"][0]["price_source"] == "position"
+
+
+def test_added_copy_of_a_contract_is_taken_from_the_cache(trader: User, put: Position) -> None:
+    instrument = known(put)
+    Quote.objects.create(
+        instrument=instrument, symbol=put.symbol, price=Decimal("13.5"), source="ibkr", as_of=AS_OF
+    )
+    body = asked(trader, add(strike=600, quantity=2))
+    (leg,) = body["legs"]
+    assert (leg["iv"], leg["iv_source"]) == (0.25, "contract")
+    assert (leg["price"], leg["price_source"]) == (13.5, "quote")
+    assert leg["market_value"] == 2 * 100 * 13.5
+    assert (leg["model"], leg["symbol"]) == ("european", put.symbol)
+    assert body["difference"]["delta"] == pytest.approx(leg["delta"])
+    assert -100.0 < leg["delta"] < 0.0
+
+
+def test_unknown_strike_takes_the_nearest_ones_volatility_and_the_models_price(
+    trader: User, account: Account, put: Position
+) -> None:
+    known(put)
+    known(stored_option(account, strike=500), implied_volatility_raw=0.4)
+    (leg,) = asked(trader, add(strike=590))["legs"]
+    assert (leg["iv"], leg["iv_source"], leg["price_source"]) == (0.25, "nearest_strike", "model")
+    assert 5.0 < leg["price"] < 30.0
+
+
+def test_given_price_and_volatility_are_taken(trader: User, put: Position) -> None:
+    (leg,) = asked(trader, add(strike=590, price=9.5, implied_volatility=0.3))["legs"]
+    assert (leg["price"], leg["iv"]) == (9.5, 0.3)
+    assert (leg["price_source"], leg["iv_source"]) == ("given", "given")
+
+
+def test_given_price_alone_implies_its_volatility(trader: User, put: Position) -> None:
+    priced = asked(trader, add(strike=590, implied_volatility=0.3))["legs"][0]["price"]
+    (leg,) = asked(trader, add(strike=590, price=priced))["legs"]
+    assert (leg["iv"], leg["iv_source"]) == (pytest.approx(0.3, abs=1e-7), "price")
+
+
+def test_hedge_of_the_books_delta_is_seen(trader: User, put: Position) -> None:
+    stock = add(instrument_type="stock", right=None, strike=None, expiry=None, quantity=-100)
+    body = asked(trader, stock)
+    assert body["before"]["delta"] == pytest.approx(100.0)
+    assert body["after"]["delta"] == pytest.approx(0.0)
+    (leg,) = body["legs"]
+    assert (leg["price"], leg["model"], leg["iv_source"]) == (600.0, "linear", None)
+
+
+def test_worst_cell_of_a_long_hedge_is_smaller(trader: User, put: Position) -> None:
+    known(put)
+    body = asked(trader, add(strike=560, quantity=2))
+    assert body["after"]["worst"]["pnl"] > body["before"]["worst"]["pnl"]
+    assert body["difference"]["worst"]["pnl"] == pytest.approx(
+        body["after"]["worst"]["pnl"] - body["before"]["worst"]["pnl"]
+    )
+    assert [row["tenor"] for row in body["difference"]["vega_by_tenor"]] == [
+        row["tenor"] for row in body["after"]["vega_by_tenor"]
+    ]
+
+
+def test_nothing_is_written(trader: User, put: Position) -> None:
+    known(put)
+    counts = [model.objects.count() for model in (Position, Instrument, ContractGreeks, Quote)]
+    asked(trader, add(), {"action": "close", "position_id": str(put.pk)})
+    assert counts == [
+        model.objects.count() for model in (Position, Instrument, ContractGreeks, Quote)
+    ]
+
+
+def test_position_of_another_user_cannot_be_named(trader: User, put: Position) -> None:
+    theirs = stored_stock(stored_account(UserFactory()))
+    for name in (str(theirs.pk), "999999"):
+        with pytest.raises(InvalidInput) as caught:
+            asked(trader, {"action": "close", "position_id": name})
+        assert caught.value.fields == {"changes.0.position_id": "No such position."}
+    with pytest.raises(NotFound):
+        asked(trader, add(), account_id=theirs.account_id)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"action": "sell"}, "action"), (add(underlying="=1+1"), "underlying"),
+        (add(underlying="NOSUCH"), "underlying"), (add(instrument_type="bond"), "instrument_type"),
+        (add(quantity=0), "quantity"), (add(quantity="x"), "quantity"),
+        (add(quantity=1e300), "quantity"), (add(quantity=True), "quantity"),
+        (add(strike=None), "strike"), (add(strike=-5), "strike"), (add(strike=0), "strike"),
+        (add(right="X"), "right"), (add(expiry="2026-02-30"), "expiry"),
+        (add(expiry="2020-01-17"), "expiry"), (add(expiry=[1]), "expiry"),
+        (add(implied_volatility=11), "implied_volatility"),
+        (add(price=-1), "price"), (add(strike=590), "implied_volatility"),
+        (add(strike=590, price=0.0), "price"), (add(colour="red"), "colour"),
+        (add(instrument_type="stock", right=None, expiry=None), "strike"),
+        ({"action": "change", "position_id": "x", "quantity": 1}, "position_id"),
+        ({"action": "close"}, "position_id"),
+    ],
+)  # fmt: skip
+def test_impossible_change_is_refused_by_field(
+    trader: User, put: Position, change: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        asked(trader, change)
+    assert list(caught.value.fields) == [f"changes.0.{field}"]
+
+
+@pytest.mark.parametrize("changes", [None, "close", [], [5], [add()] * 51])
+def test_shapeless_changes_are_refused(trader: User, put: Position, changes: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        what_if(user=trader, changes=changes)
+    assert all(name.startswith("changes") for name in caught.value.fields)
+
+
+def test_position_is_changed_once(trader: User, put: Position) -> None:
+    one = {"action": "close", "position_id": str(put.pk)}
+    with pytest.raises(InvalidInput) as caught:
+        asked(trader, one, one)
+    assert list(caught.value.fields) == ["changes.1.position_id"]
