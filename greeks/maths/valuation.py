@@ -8,7 +8,7 @@ underlying. The largest errors are ``american.PRICE_ERROR`` and ``discrete_divid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -107,6 +107,10 @@ class Legs:
             self.dividend_yield[rows], self.volatility[rows], self.is_call[rows],
             self.is_american[rows], dividends,
         )  # fmt: skip
+
+    def with_volatility(self, volatility: Floats) -> Legs:
+        """The same legs at other volatilities (legs,)."""
+        return replace(self, volatility=volatility)
 
     def __len__(self) -> int:
         return self.spot.size

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from config.core.clock import market_now
+from greeks.domain import Contract
 from greeks.models import Dividend
 
 #: An underlying's dividends as (ex-date, amount a share), earliest first.
@@ -29,3 +30,11 @@ def known_dividends(underlyings: Iterable[str], *, until: date) -> KnownDividend
     for underlying, ex_date, amount in rows.values_list("underlying", "ex_date", "amount"):
         found[underlying] = (*found.get(underlying, ()), (ex_date, float(amount)))
     return found
+
+
+def dividends_of(contracts: Iterable[Contract]) -> KnownDividends:
+    """``known_dividends`` of the underlyings of the options among ``contracts``."""
+    options = [(c.underlying, c.expiry) for c in contracts if c.is_option and c.expiry is not None]
+    if not options:
+        return {}
+    return known_dividends({name for name, _ in options}, until=max(day for _, day in options))

@@ -1,11 +1,19 @@
 """Our own Greeks from the quote, for contracts that no vendor computed.
 
-Black-Scholes-Merton on the implied volatility of the contract's own price (mid of a two-sided
-quote, else the mark). Time to expiry is ACT/365 to the instant of expiry, on the market clock. The
-forward of an expiry comes from put-call parity where both sides of a strike are quoted,
-``F = K + e^(rT)·(C − P)`` (Hull, Options, Futures and Other Derivatives, ch. 11), else from the
-spot and the rate of the settings. Early exercise is not priced. What went in is recorded with
-each result.
+Each contract is priced by the model of its kind, on the implied volatility of its own price (mid of
+a two-sided quote, else the mark):
+
+===========================  ======================================================================
+contract                     model
+===========================  ======================================================================
+European (index roots, NSE)  ``black_scholes_merton``
+American (US shares, ETFs)   ``american``: Andersen-Lake-Offengenden
+option on a future           ``black_76``, on the futures price
+with known cash dividends    the same, ``…_cash_dividends``: the escrowed model
+===========================  ======================================================================
+
+Time to expiry is ACT/365 to the instant of expiry, on the market clock; the forward of an expiry
+comes from :mod:`greeks.services.parity`. What went in is recorded with each result.
 """
 
 from __future__ import annotations
@@ -14,24 +22,28 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
 from typing import Any
 
-import numpy as np
 from django.conf import settings
 
-from greeks.domain import Contract, Greeks, GreeksSource, Quote, Right
-from greeks.maths.black_scholes import all_greeks
-from greeks.maths.implied_volatility import implied_volatility
-from greeks.services.expiry import NO_CLOSES, SessionCloses, expiry_instant
+from greeks.domain import (
+    Contract,
+    ExerciseStyle,
+    Greeks,
+    GreeksSource,
+    InstrumentKind,
+    Quote,
+    Right,
+)
+from greeks.exchanges import exchange_of_currency
+from greeks.maths import valuation
+from greeks.maths.valuation import Legs
+from greeks.selectors.dividends import KnownDividends
+from greeks.services.expiry import NO_CLOSES, SessionCloses, exercise_style, expiry_instant
+from greeks.services.parity import Expiry, Forward, Pair, cash_dividends, forwards
 
 SECONDS_A_YEAR = 365 * 86_400
-# Strikes around the money whose parity forwards are averaged by their median.
-_PARITY_STRIKES = 3
-# A parity forward this far from the spot comes from a bad quote.
-_FARTHEST_FORWARD = 0.2
-# Close to expiry a rounding of the quotes would become an absurd yearly yield.
-_LARGEST_YIELD = 0.25
+NO_DIVIDENDS: KnownDividends = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +62,29 @@ class _Leg:
     price_kind: str
     years: float
     expires_at: datetime
+    style: ExerciseStyle
+    dividends: tuple[tuple[float, float], ...]
 
+    @property
+    def contract(self) -> Contract:
+        return self.quote.contract
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Forward:
-    """What an expiry is priced with: spot and yield that give the forward."""
+    @property
+    def is_future(self) -> bool:
+        return self.contract.kind is InstrumentKind.FUTURE_OPTION
 
-    spot: float
-    forward: float
-    dividend_yield: float
-    source: str
+    @property
+    def expiry(self) -> tuple[str, datetime, ExerciseStyle, bool]:
+        """What shares a forward."""
+        return self.contract.underlying, self.expires_at, self.style, self.is_future
+
+    @property
+    def model(self) -> str:
+        if self.is_future:
+            return "black_76"
+        american = self.style is ExerciseStyle.AMERICAN
+        name = "american" if american else "black_scholes_merton"
+        return f"{name}_cash_dividends" if self.dividends else name
 
 
 def years_to(expires_at: datetime, at: datetime) -> float:
@@ -74,34 +99,46 @@ def model_greeks(
     spots: Mapping[str, float],
     at: datetime,
     closes: SessionCloses = NO_CLOSES,
+    dividends: KnownDividends = NO_DIVIDENDS,
 ) -> dict[str, ModelGreeks]:
     """Greeks of the ``wanted`` options by their key, from ``quotes`` by key.
 
     ``quotes`` may hold more contracts than are wanted: they serve the parity. ``spots`` are prices
-    by underlying, ``closes`` the ends of sessions (``known_closes``). A contract is absent from the
-    answer when it has expired, has no usable price, or its price does not determine a volatility.
+    by underlying (of futures for their options), ``closes`` the ends of sessions
+    (``known_closes``), ``dividends`` what is known to go ex (``known_dividends``). A contract is
+    absent from the answer when it has expired, has no usable price, or its price does not
+    determine a volatility.
     """
-    rate = settings.RISK_FREE_RATE
-    legs = {key: leg for key, quote in quotes.items() if (leg := _leg(key, quote, at, closes))}
+    legs = {
+        key: leg
+        for key, quote in quotes.items()
+        if (leg := _leg(key, quote, at, closes, dividends))
+    }
     chosen = [legs[key] for key in wanted if key in legs]
     if not chosen:
         return {}
     pairs = _parity_pairs(legs.values())
-    forwards: dict[tuple[str, datetime], _Forward | None] = {}
-    priced: list[tuple[_Leg, _Forward]] = []
-    for leg in chosen:
-        expiry = (leg.quote.contract.underlying, leg.expires_at)
-        if expiry not in forwards:
-            forwards[expiry] = _forward(
-                pairs.get(expiry, []), spots.get(expiry[0]), years=leg.years, rate=rate
+    found = forwards(
+        {
+            leg.expiry: Expiry(
+                years=leg.years,
+                rate=settings.RISK_FREE_RATE,
+                spot=spots.get(leg.contract.underlying),
+                is_american=leg.style is ExerciseStyle.AMERICAN,
+                is_future=leg.is_future,
+                dividends=leg.dividends,
+                pairs=pairs.get(leg.expiry, ()),
             )
-        forward = forwards[expiry]
-        if forward is not None:
-            priced.append((leg, forward))
-    return _solve(priced, rate) if priced else {}
+            for leg in chosen
+        }
+    )
+    priced = [(leg, forward) for leg in chosen if (forward := found[leg.expiry]) is not None]
+    return _solve(priced, settings.RISK_FREE_RATE) if priced else {}
 
 
-def _leg(key: str, quote: Quote, at: datetime, closes: SessionCloses) -> _Leg | None:
+def _leg(
+    key: str, quote: Quote, at: datetime, closes: SessionCloses, dividends: KnownDividends
+) -> _Leg | None:
     contract = quote.contract
     if not contract.is_option or contract.strike is None or contract.strike <= 0:
         return None
@@ -109,6 +146,7 @@ def _leg(key: str, quote: Quote, at: datetime, closes: SessionCloses) -> _Leg | 
     price, kind = (quote.mid, "mid") if quote.mid is not None else (quote.mark, "mark")
     if expires_at is None or expires_at <= at or price is None or price <= 0:
         return None
+    future = contract.kind is InstrumentKind.FUTURE_OPTION
     return _Leg(
         key=key,
         quote=quote,
@@ -116,66 +154,67 @@ def _leg(key: str, quote: Quote, at: datetime, closes: SessionCloses) -> _Leg | 
         price_kind=kind,
         years=years_to(expires_at, at),
         expires_at=expires_at,
+        style=ExerciseStyle.EUROPEAN if future else ExerciseStyle(exercise_style(contract)),
+        dividends=() if future else _dividends(contract, at, expires_at, dividends),
     )
 
 
-def _parity_pairs(legs: Iterable[_Leg]) -> dict[tuple[str, datetime], list[tuple[float, float]]]:
-    """By underlying and expiry: (strike, call − put) where both sides have a two-sided quote."""
-    mids: dict[tuple[str, datetime, float], dict[Right, float]] = {}
+def _dividends(
+    contract: Contract, at: datetime, expires_at: datetime, dividends: KnownDividends
+) -> tuple[tuple[float, float], ...]:
+    """Years until the opening of each ex-date before expiry, and amounts."""
+    known = dividends.get(contract.underlying, ())
+    exchange = exchange_of_currency(contract.currency)
+    if not known or exchange is None:
+        return ()
+    openings = [
+        (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
+        for day, amount in known
+    ]
+    return tuple((years_to(ex, at), amount) for ex, amount in openings if at < ex <= expires_at)
+
+
+def _parity_pairs(
+    legs: Iterable[_Leg],
+) -> dict[tuple[str, datetime, ExerciseStyle, bool], tuple[Pair, ...]]:
+    """By expiry: strikes whose both sides have a two-sided quote."""
+    mids: dict[tuple[str, datetime, ExerciseStyle, bool], dict[float, dict[Right, float]]] = {}
     for leg in legs:
-        contract: Contract = leg.quote.contract
+        contract = leg.contract
         if leg.price_kind == "mid" and leg.quote.bid and contract.right and contract.strike:
-            strike = (contract.underlying, leg.expires_at, float(contract.strike))
-            mids.setdefault(strike, {})[contract.right] = leg.price
-    pairs: dict[tuple[str, datetime], list[tuple[float, float]]] = {}
-    for (underlying, expires_at, strike_price), sides in mids.items():
-        if len(sides) == 2:
-            difference = sides[Right.CALL] - sides[Right.PUT]
-            pairs.setdefault((underlying, expires_at), []).append((strike_price, difference))
-    return pairs
-
-
-def _forward(
-    pairs: list[tuple[float, float]], spot: float | None, *, years: float, rate: float
-) -> _Forward | None:
-    growth = math.exp(rate * years)
-    if spot is not None and not (spot > 0 and math.isfinite(spot)):
-        spot = None
-    if pairs:
-        nearest = sorted(pairs, key=lambda pair: abs(pair[1]))[:_PARITY_STRIKES]
-        forward = median(strike + growth * difference for strike, difference in nearest)
-        believable = forward > 0 and (
-            spot is None or abs(forward / (spot * growth) - 1) <= _FARTHEST_FORWARD
+            strikes = mids.setdefault(leg.expiry, {})
+            strikes.setdefault(float(contract.strike), {})[contract.right] = leg.price
+    return {
+        expiry: tuple(
+            Pair(strike=strike, call=sides[Right.CALL], put=sides[Right.PUT])
+            for strike, sides in strikes.items()
+            if len(sides) == 2
         )
-        if believable:
-            dividend_yield = (
-                rate - math.log(forward / spot) / years if spot is not None and years > 0 else 0.0
-            )
-            if spot is None or abs(dividend_yield) > _LARGEST_YIELD:
-                spot, dividend_yield = forward / growth, 0.0
-            return _Forward(
-                spot=spot, forward=forward, dividend_yield=dividend_yield, source="parity"
-            )
-    if spot is None:
-        return None
-    return _Forward(spot=spot, forward=spot * growth, dividend_yield=0.0, source="rate")
+        for expiry, strikes in mids.items()
+    }
 
 
-def _solve(priced: list[tuple[_Leg, _Forward]], rate: float) -> dict[str, ModelGreeks]:
-    price = np.array([leg.price for leg, _ in priced])
-    spot = np.array([forward.spot for _, forward in priced])
-    strike = np.array([float(leg.quote.contract.strike or 0) for leg, _ in priced])
-    years = np.array([leg.years for leg, _ in priced])
-    dividend_yield = np.array([forward.dividend_yield for _, forward in priced])
-    is_call = np.array([leg.quote.contract.right is Right.CALL for leg, _ in priced])
-    volatility = implied_volatility(price, spot, strike, years, rate, dividend_yield, is_call)
-    values = all_greeks(spot, strike, years, rate, dividend_yield, volatility, is_call)
+def _solve(priced: list[tuple[_Leg, Forward]], rate: float) -> dict[str, ModelGreeks]:
+    price = [leg.price for leg, _ in priced]
+    legs = Legs.of(
+        spot=[forward.spot for _, forward in priced],
+        strike=[float(leg.contract.strike or 0) for leg, _ in priced],
+        years=[leg.years for leg, _ in priced],
+        rate=rate,
+        dividend_yield=[forward.dividend_yield for _, forward in priced],
+        volatility=0.0,
+        is_call=[leg.contract.right is Right.CALL for leg, _ in priced],
+        is_american=[leg.style is ExerciseStyle.AMERICAN for leg, _ in priced],
+        dividends=cash_dividends([forward.dividends for _, forward in priced]),
+    )
+    solved = legs.with_volatility(valuation.implied_volatilities(price, legs))
+    values = valuation.greeks(solved)
     results: dict[str, ModelGreeks] = {}
     for index, (leg, forward) in enumerate(priced):
-        numbers = [float(values[column][index]) for column in range(1, 5)]
-        if not all(math.isfinite(number) for number in (*numbers, volatility[index])):
+        volatility = float(solved.volatility[index])
+        delta, gamma, theta, vega = (float(values[column][index]) for column in range(1, 5))
+        if not all(math.isfinite(number) for number in (delta, gamma, theta, vega, volatility)):
             continue
-        delta, gamma, theta, vega = numbers
         results[leg.key] = ModelGreeks(
             greeks=Greeks(
                 source=GreeksSource.MODEL.value,
@@ -184,10 +223,11 @@ def _solve(priced: list[tuple[_Leg, _Forward]], rate: float) -> dict[str, ModelG
                 gamma=gamma,
                 theta=theta,
                 vega=vega,
-                implied_volatility=float(volatility[index]),
+                implied_volatility=volatility,
                 underlying_price=forward.spot,
             ),
             inputs={
+                "model": leg.model,
                 "years": leg.years,
                 "expires_at": leg.expires_at.isoformat(),
                 "price": leg.price,
@@ -198,6 +238,7 @@ def _solve(priced: list[tuple[_Leg, _Forward]], rate: float) -> dict[str, ModelG
                 "forward_source": forward.source,
                 "rate": rate,
                 "dividend_yield": forward.dividend_yield,
+                "dividends": [list(each) for each in forward.dividends],
             },
         )
     return results

@@ -21,8 +21,9 @@ from config.core.errors import ProviderError
 from greeks.domain import Contract, Greeks, InstrumentKind, Quote, RejectedRow, Snapshot
 from greeks.identity import instrument_key
 from greeks.providers.base import SnapshotProvider
+from greeks.selectors.dividends import KnownDividends
 from greeks.services.expiry import SessionCloses
-from greeks.services.model_greeks import model_greeks
+from greeks.services.model_greeks import NO_DIVIDENDS, model_greeks
 from greeks.underlyings import is_index
 from portfolio.services.market_data_checks import (
     GREEK_NAMES,
@@ -108,6 +109,7 @@ def fetch_market_data(
     at: datetime,
     freshness: Callable[[], Freshness] = Freshness,
     own: bool = True,
+    dividends: KnownDividends = NO_DIVIDENDS,
 ) -> MarketData:
     """Ask ``adapter`` about ``contracts``, then others, then the model.
 
@@ -115,7 +117,8 @@ def fetch_market_data(
     ``others`` gives open providers to ask, closed here; it is called only when Greeks are missing,
     as is ``freshness``, which their numbers have to pass. ``marks`` are the prices that came with
     the positions, used where no quote did; ``known_spots`` last known prices of underlyings;
-    ``closes`` from ``known_closes``. Never raises a provider's error: what failed is in the answer.
+    ``closes`` from ``known_closes``, ``dividends`` from ``known_dividends``. Never raises a
+    provider's error: what failed is in the answer.
     """
     data = MarketData()
     try:
@@ -134,7 +137,12 @@ def fetch_market_data(
     _find_spots(data, known_spots)
     wanted = [key for key in options if key not in data.greeks]
     for key, result in model_greeks(
-        wanted=wanted, quotes=data.quotes, spots=data.spots, at=at, closes=closes
+        wanted=wanted,
+        quotes=data.quotes,
+        spots=data.spots,
+        at=at,
+        closes=closes,
+        dividends=dividends,
     ).items():
         data.greeks[key] = result.greeks
         data.inputs[key] = result.inputs

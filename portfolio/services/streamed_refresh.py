@@ -22,6 +22,7 @@ from greeks.domain import Contract, Fetched, Greeks, GreeksSource, Quote, Snapsh
 from greeks.identity import instrument_key
 from greeks.models import Instrument
 from greeks.providers.streamed_values import read_streamed
+from greeks.selectors.dividends import dividends_of
 from greeks.services.expiry import known_closes
 from greeks.services.instruments import contracts_of
 from portfolio.domain import Broker
@@ -95,6 +96,7 @@ def _streamed_market(
         marks={},
         known_spots=known_spots(known.values(), at=at),
         closes=known_closes(wanted),
+        dividends=dividends_of(wanted),
         at=at,
     )
     return market, {**held, **known}

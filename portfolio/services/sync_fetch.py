@@ -17,6 +17,7 @@ from greeks.identity import instrument_key
 from greeks.models import ContractGreeks, Instrument
 from greeks.providers.base import SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider
+from greeks.selectors.dividends import dividends_of
 from greeks.services.expiry import known_closes
 from greeks.services.instruments import (
     contracts_of,
@@ -163,6 +164,7 @@ def market_of(
         marks=marks,
         known_spots=known_spots(known.values(), at=at),
         closes=known_closes([*contracts.values(), *underlyings.values()]),
+        dividends=dividends_of(contracts.values()),
         at=at,
         freshness=lambda: freshness_of(contracts, at=at),
         own=own,
