@@ -19,12 +19,14 @@ from config.core.ask import serve
 from config.core.clock import market_now, now
 from greeks.domain import Contract, DailyClose, Fetched, Snapshot
 from portfolio.brokers.ibkr_portal_contracts import SOURCE
+from portfolio.brokers.ibkr_socket_activity import SocketActivity
 from portfolio.brokers.ibkr_socket_book import SocketBook
 from portfolio.brokers.ibkr_socket_connection import GatewayConnection, Patience
 from portfolio.brokers.ibkr_socket_directory import SocketDirectory
 from portfolio.brokers.ibkr_socket_history import read_daily_closes
 from portfolio.brokers.ibkr_socket_lease import Lease
 from portfolio.brokers.ibkr_socket_lines import MarketDataLines
+from portfolio.brokers.ibkr_socket_state import GatewayState
 from portfolio.domain import (
     AccountSummary,
     BrokerAccount,
@@ -76,7 +78,14 @@ class SocketBridge:
             on_data_lost=self._lines.renew,
             on_request_error=self._lines.on_request_error,
         )
-        self._book = SocketBook(self._connection.ready, self._directory, zone=zone)
+        ready = self._connection.ready
+        self._book = SocketBook(ready, self._directory)
+        self._activity = SocketActivity(ready, self._directory, zone=zone)
+
+    @property
+    def state(self) -> GatewayState:
+        """How the connection does, as this process sees it."""
+        return self._connection.state
 
     async def run(self) -> None:
         """Wait for the lease, then own the gateway until cancelled or the lease is lost."""
@@ -116,7 +125,7 @@ class SocketBridge:
         return fetched
 
     async def get_open_orders(self, account_number: str) -> Fetched[BrokerOrder]:
-        return await self._book.open_orders(account_number)
+        return await self._activity.open_orders(account_number)
 
     async def get_recent_executions(
         self, account_number: str, since: datetime | None = None
@@ -125,7 +134,9 @@ class SocketBridge:
 
         The gateway tells those since midnight, and up to seven days where its trade log shows them.
         """
-        return await self._book.executions(account_number, since=since or now() - timedelta(days=7))
+        return await self._activity.executions(
+            account_number, since=since or now() - timedelta(days=7)
+        )
 
     async def get_snapshots(
         self, contracts: Sequence[Contract], seconds: float

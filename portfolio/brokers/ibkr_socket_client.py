@@ -21,7 +21,7 @@ from ib_async import IB
 from ib_async.client import Client
 from ib_async.decoder import Decoder
 from ib_async.objects import IBDefaults
-from ib_async.wrapper import Wrapper
+from ib_async.wrapper import RequestError, Wrapper
 
 from config.core.errors import ForbiddenError
 
@@ -32,6 +32,8 @@ PROVIDER = "ibkr_socket"
 OLDEST_VERSION, NEWEST_VERSION = 157, 200
 #: No frame of the protocol comes near this: a longer one means that no gateway is talking.
 LONGEST_FRAME = 16 * 1024 * 1024
+#: "Error validating request", also for what the read-only API does not list.
+REFUSED = 321
 #: Error frames gained the time in milliseconds and lost their version number.
 _ERRORS_WITH_TIME = 194
 
@@ -101,6 +103,21 @@ class GatewayWrapper(Wrapper):
             self.execution_rows[exec_id] = row
         else:
             self.bad_executions.append(row)
+
+    def error(
+        self,
+        reqId: int,  # noqa: N803
+        errorCode: int,  # noqa: N803
+        errorString: str,  # noqa: N803
+        advancedOrderRejectJson: str,  # noqa: N803
+    ) -> None:
+        super().error(reqId, errorCode, errorString, advancedOrderRejectJson)
+        # ib_async takes a refused request for a warning and waits on. A read-only gateway refuses
+        # the list of orders, a request that has no number.
+        name: int | str = "openOrders" if reqId == -1 else reqId
+        if errorCode == REFUSED and name in self._futures:
+            problem = RequestError(reqId, errorCode, errorString)
+            self._endReq(name, problem, success=False)  # type: ignore[no-untyped-call]
 
     def tcpDataProcessed(self) -> None:  # noqa: N802
         client = self.ib.client

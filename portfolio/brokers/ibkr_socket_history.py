@@ -13,7 +13,7 @@ from config.core.errors import RetryableError
 from greeks.domain import Contract, DailyClose, Fetched, RejectedRow
 from greeks.providers.decoding import BadRow, parse_decimal, rejected_row
 from portfolio.brokers.ibkr_portal_contracts import SOURCE
-from portfolio.brokers.ibkr_socket_book import refused
+from portfolio.brokers.ibkr_socket_asking import refused
 from portfolio.brokers.ibkr_socket_client import PROVIDER, GatewayIB
 
 HISTORY_SECONDS = 20.0

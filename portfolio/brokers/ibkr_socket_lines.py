@@ -163,16 +163,20 @@ class MarketDataLines:
         for conid in pending:
             if conid in self._lines:
                 continue
-            if not self._make_room(turn):
+            if not self._make_room(conid, turn):
                 break
             self._open(*qualified[conid])
             turn.append(conid)
         return turn or pending[:1]
 
-    def _make_room(self, turn: Collection[str]) -> bool:
+    def _make_room(self, conid: str, turn: Collection[str]) -> bool:
+        """A line for the contract. Held contracts give theirs up only to each other, or where
+        there is no other line at all."""
         if len(self._lines) < self._limit:
             return True
-        spare = [conid for conid in self._lines if conid not in turn]
+        spare = [other for other in self._lines if other not in turn]
+        if conid not in self._held and turn:
+            spare = [other for other in spare if other not in self._held]
         if not spare:
             return False
         self._close(min(spare, key=lambda c: (c in self._held, self._lines[c].used_at)))
