@@ -285,14 +285,6 @@ async def test_empty_book_still_has_its_money(gateway: GatewayHandle) -> None:
         assert client.accountValues(ACCOUNT)
 
 
-async def test_book_that_empties_is_told_to_who_watches(gateway: GatewayHandle) -> None:
-    async with connected(gateway) as client:
-        assert client.positions()
-        gateway.faults.change(empty_book=True)
-        gateway.pulse()
-        await client.until(lambda: not client.positions())
-
-
 async def test_good_day_returns_when_faults_are_cleared(gateway: GatewayHandle) -> None:
     gateway.faults.change(silent=True, empty_book=True)
     gateway.faults.add(times=None, drop=True)

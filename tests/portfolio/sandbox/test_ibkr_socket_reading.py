@@ -238,3 +238,11 @@ async def test_unreadable_request_is_an_error_and_not_the_end(gateway: GatewayHa
         client.client.send(4711)
         await client.until(lambda: client.codes().count(320) == 2)
         assert await client.reqCurrentTimeAsync()
+
+
+async def test_book_that_empties_is_told_to_who_watches(gateway: GatewayHandle) -> None:
+    async with connected(gateway) as client:
+        assert client.positions()
+        gateway.faults.change(empty_book=True)
+        gateway.pulse()
+        await client.until(lambda: not client.positions())
