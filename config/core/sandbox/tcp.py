@@ -21,8 +21,8 @@ def bind_loopback(
 ) -> socket.socket:
     """A bound socket (port 0: any free one), listening unless told otherwise.
 
-    ``share``: other sockets of this user that share may bind the port as well. Raises InvalidInput for an
-    address that is not loopback, Unavailable when the port is taken.
+    ``share``: other sockets of this user that share may bind the port as well. Raises
+    InvalidInput for an address that is not loopback, Unavailable when the port is taken.
     """
     address = "127.0.0.1" if host == "localhost" else host
     try:
