@@ -1,17 +1,21 @@
 """Polygon.io (renamed Massive) over REST: option chains' quotes and Greeks, and daily closes.
 
-The vendor counts calls by the minute, so all processes share one budget, and the underlyings that
-were not asked for the longest time come first: whatever one minute left out, the next one asks.
+The vendor counts calls by the minute. So one call asks for the box of expiries and strikes that
+holds what is held of an underlying. Where a box has more rows than a page (a leg of this week and
+one of next year), what is missing of all such underlyings together is asked for by name, in one
+list; they are remembered as wide and asked so from then on. Only where the vendor refuses lists are
+the pages of a chain read one after the other. The underlyings that were not asked for the longest
+time come first: whatever one minute left out, the next one asks.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import structlog
@@ -19,29 +23,23 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from config.core.clock import now
-from config.core.errors import (
-    ForbiddenError,
-    MalformedResponse,
-    PermanentError,
-    ProviderError,
-    UnauthorisedError,
-)
-from config.core.http.budget import CallBudget
-from config.core.http.caller import HttpCaller
+from config.core.errors import ForbiddenError, PermanentError, ProviderError
 from config.core.http.pause import SharedPause
 from config.core.redis_client import key, redis_client
 from greeks.domain import Contract, DailyClose, Fetched, Snapshot
 from greeks.providers.decoding import decode_rows
 from greeks.providers.polygon_chains import (
+    LIST_PATH,
+    ROWS_PER_PAGE,
     SNAPSHOT_PATH,
+    TICKERS_PER_LIST,
     Box,
     Chain,
+    as_chain_rows,
     chains_of,
-    expiry_of,
-    next_page,
-    results_of,
     ticker_of,
 )
+from greeks.providers.polygon_client import PolygonClient
 from greeks.providers.polygon_snapshots import decode_daily_close, decode_snapshot
 from greeks.providers.polygon_tickers import SOURCE, underlying_ticker
 from greeks.providers.registry import register_provider
@@ -49,32 +47,38 @@ from greeks.providers.registry import register_provider
 logger = structlog.get_logger(__name__)
 
 AGGREGATES_PATH: Final = "/v2/aggs/ticker/"
-#: More pages than this are a provider that never ends, not a chain.
-MAXIMUM_PAGES: Final = 100
 _BARS_PER_PAGE: Final = 50_000
 #: What the plan does not include is not asked for again for this long.
 _REFUSED_SECONDS: Final = 3600.0
-#: A refused key is tried again this often: somebody has to renew it.
-_KEY_REFUSED_SECONDS: Final = 300.0
+#: Whether an underlying's box is wide is found out anew after this long.
+_WIDE_SECONDS: Final = 3600.0
 _ASKED_SECONDS: Final = 3600
 
 
-def server_name(base_url: str) -> str:
-    """What calls, budget and breaker are counted under: a sandbox starts with a clean slate."""
-    return f"{SOURCE}@{urlsplit(base_url).netloc}"
+@dataclass(slots=True)
+class _Gathered:
+    """What came, and why the rest did not. After a ``fatal`` error nothing more is asked."""
 
+    rows: list[object] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    answered: bool = False
+    first_error: ProviderError | None = None
+    fatal: ProviderError | None = None
 
-def refused_key_pause(server: str) -> SharedPause:
-    """Runs after the key was refused: nobody tries it again and again."""
-    return SharedPause(f"{server}.key")
+    def add(self, rows: Sequence[object]) -> None:
+        self.answered = True
+        self.rows += rows
+
+    def fail(self, underlyings: Iterable[str], error: ProviderError) -> None:
+        self.left_out |= dict.fromkeys(underlyings, error.message)
+        self.first_error = self.first_error or error
+        # A refused or unreadable chain says nothing about the next one; all else does.
+        if not isinstance(error, PermanentError):
+            self.fatal = error
 
 
 class PolygonProvider:
-    """``SnapshotProvider`` and ``DailyClosesProvider`` for Polygon.io.
-
-    A 429 pauses all processes for as long as the vendor says; a call is repeated only where that
-    fits into its own few seconds. ``calls`` counts the requests that this object has sent.
-    """
+    """``SnapshotProvider`` and ``DailyClosesProvider`` for Polygon.io; counts its calls."""
 
     source = SOURCE
 
@@ -87,62 +91,50 @@ class PolygonProvider:
         timeout: float,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.calls = 0
-        self._api_key = api_key
-        server = server_name(base_url)
-        self._asked_key = key("asked", server)
-        self._server = server
-        budget = (
-            CallBudget(server, limit=calls_per_minute, seconds=60) if calls_per_minute else None
-        )
-        self._caller = HttpCaller(
-            SOURCE,
+        self._client = PolygonClient(
             base_url,
+            api_key=api_key,
+            calls_per_minute=calls_per_minute,
             timeout=timeout,
-            budgets={"/": budget} if budget else None,
-            authorise=self._authorise,
-            attempts=2,
             transport=transport,
         )
+        self.server = self._client.server
+        self._asked_key = key("asked", self.server)
+
+    @property
+    def calls(self) -> int:
+        """Requests that this object has sent."""
+        return self._client.calls
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
         """Quotes and Greeks of the options of the United States among the contracts.
 
-        One call for each underlying, and more where its pages are many. What the call budget or a
-        failure left out is in ``left_out`` by underlying; if nothing came at all, that raises.
+        What the call budget or a failure left out is in ``left_out`` by underlying; if nothing
+        came at all, that raises.
         """
-        rows: list[object] = []
-        wanted: dict[str, Contract] = {}
-        left_out: dict[str, str] = {}
-        first_error: ProviderError | None = None
-        fatal: ProviderError | None = None
-        answered = False
         chains = {chain.underlying: chain for chain in chains_of(contracts)}
-        for chain in map(chains.__getitem__, self._longest_unasked_first(chains)):
-            wanted |= chain.wanted
-            if fatal is not None:
-                left_out[chain.underlying] = fatal.message
-                continue
-            try:
-                for page in self._pages(chain):
-                    answered = True
-                    rows += page
-            except ProviderError as error:
-                left_out[chain.underlying] = error.message
-                first_error = first_error or error
-                # A refused or unreadable chain says nothing about the next one; all else does.
-                if isinstance(error, PermanentError):
-                    self._note_asked(chain.underlying)
-                else:
-                    fatal = error
-        if first_error is not None and not answered:
-            raise first_error
-        if left_out:
-            logger.info("polygon_left_out", underlyings=sorted(left_out), reason=str(first_error))
+        gathered = _Gathered()
+        in_turn = [chains[name] for name in self._longest_unasked_first(chains)]
+        wide = [chain for chain in in_turn if self._flag("wide", chain.underlying).remaining()]
+        paged = self._read_lists(gathered, wide)
+        no_lists = self._flag("refused", "lists").remaining() > 0
+        missing: list[Chain] = []
+        for chain in in_turn:
+            if chain not in wide:
+                missing += self._read_chain(gathered, chain, all_pages=no_lists)
+        paged += self._read_lists(gathered, missing)
+        for chain in paged:
+            self._read_chain(gathered, chain, all_pages=True)
+        if gathered.first_error is not None and not gathered.answered:
+            raise gathered.first_error
+        if gathered.left_out:
+            reason = str(gathered.first_error)
+            logger.info("polygon_left_out", underlyings=sorted(gathered.left_out), reason=reason)
+        wanted = {ticker: each for chain in in_turn for ticker, each in chain.wanted.items()}
         # A box holds what lies between the legs too.
-        asked_for = [row for row in rows if (ticker := ticker_of(row)) is None or ticker in wanted]
+        rows = [r for r in gathered.rows if (ticker := ticker_of(r)) is None or ticker in wanted]
         fetched = decode_rows(
-            asked_for,
+            rows,
             partial(decode_snapshot, contracts=wanted),
             kind="snapshot",
             source=SOURCE,
@@ -151,98 +143,98 @@ class PolygonProvider:
         return Fetched(
             items=fetched.items,
             rejected=fetched.rejected,
-            left_out=left_out,
+            left_out=gathered.left_out,
             source=SOURCE,
             as_of=fetched.as_of,
         )
 
     def fetch_daily_closes(self, symbol: str, *, start: date, end: date) -> Fetched[DailyClose]:
-        """Closes adjusted for splits, oldest first, all pages or none."""
+        """Closes adjusted for splits, oldest first, all pages or none.
+
+        The bar of a session that is still open ends with its price of now.
+        """
         ticker = quote(underlying_ticker(symbol), safe=":.")
         path = f"{AGGREGATES_PATH}{ticker}/range/1/day/{start.isoformat()}/{end.isoformat()}"
-        parameters: dict[str, Any] = {"adjusted": "true", "sort": "asc", "limit": _BARS_PER_PAGE}
-        rows: list[object] = []
-        for _ in range(MAXIMUM_PAGES):
-            answer = self._get(path, parameters)
-            rows += results_of(answer, what=f"daily closes of {symbol}")
-            following = next_page(answer, within=AGGREGATES_PATH)
-            if following is None:
-                return decode_rows(
-                    rows,
-                    partial(decode_daily_close, symbol=symbol),
-                    kind="daily_close",
-                    source=SOURCE,
-                    as_of=now(),
-                )
-            path, parameters = following
-        raise MalformedResponse(f"{symbol}: more than {MAXIMUM_PAGES} pages", provider=SOURCE)
+        parameters = {"adjusted": "true", "sort": "asc", "limit": _BARS_PER_PAGE}
+        rows: list[Any] = []
+        what = f"daily closes of {symbol}"
+        for page, _ in self._client.pages(path, parameters, within=AGGREGATES_PATH, what=what):
+            rows += page
+        return decode_rows(
+            rows,
+            partial(decode_daily_close, symbol=symbol),
+            kind="daily_close",
+            source=SOURCE,
+            as_of=now(),
+        )
 
     def close(self) -> None:
-        self._caller.close()
+        self._client.close()
 
-    def _get(self, path: str, parameters: Mapping[str, Any]) -> Any:
-        pause = refused_key_pause(self._server)
-        if pause.remaining():
-            raise UnauthorisedError("The key was refused a while ago.", provider=SOURCE)
+    def _read_chain(self, gathered: _Gathered, chain: Chain, *, all_pages: bool) -> list[Chain]:
+        """Read all pages of a chain's box, or the first and answer what is missing after it."""
+        if gathered.fatal is not None:
+            gathered.fail([chain.underlying], gathered.fatal)
+            return []
+        refusal = self._flag("refused", chain.underlying)
+        missing: Mapping[str, Contract] = chain.wanted
+        box = Box.around(chain.underlying, chain.wanted.values())
         try:
-            return self._caller.request_json("GET", path, params=parameters)
-        except UnauthorisedError:
-            logger.warning("polygon_key_refused")
-            pause.start(_KEY_REFUSED_SECONDS)
-            raise
-
-    def _authorise(self) -> Mapping[str, str]:
-        # Asked for each try, and for nothing else.
-        self.calls += 1
-        return {"Authorization": f"Bearer {self._api_key}"}
-
-    def _pages(self, chain: Chain) -> Iterator[list[Any]]:
-        """The rows of each call, until all that is wanted came or the vendor has no more."""
-        refusal = SharedPause(f"{self._server}.refused.{chain.underlying}")
-        if refusal.remaining():
-            raise ForbiddenError(
-                f"{chain.underlying}: the vendor refused it a while ago.", provider=SOURCE
-            )
-        remaining = dict(chain.wanted)
-        boxes = deque([Box.around(chain.underlying, remaining.values())])
-        while boxes:
-            box = boxes.popleft()
-            try:
-                for rows, reached, is_first in self._pages_of(box):
-                    self._note_asked(chain.underlying, box.name)
-                    yield rows
-                    for row in rows:
-                        remaining.pop(ticker_of(row) or "", None)
-                    missing = [c for c in remaining.values() if box.holds(c)]
-                    if not missing:
-                        break
-                    if is_first and (narrower := box.narrowed(missing, reached=reached)):
-                        by_name = {each.name: each for each in narrower}
-                        boxes.extend(map(by_name.__getitem__, self._longest_unasked_first(by_name)))
-                        break
-            except ForbiddenError:
+            if refusal.remaining():
+                raise ForbiddenError("The vendor refused it a while ago.", provider=SOURCE)
+            for rows, more in self._client.pages(
+                box.path, box.parameters, within=SNAPSHOT_PATH, what=chain.underlying
+            ):
+                gathered.add(rows)
+                self._note_asked([chain.underlying])
+                came = {ticker_of(row) for row in rows}
+                missing = {ticker: each for ticker, each in missing.items() if ticker not in came}
+                if not missing:
+                    break
+                if more and not all_pages:
+                    self._flag("wide", chain.underlying).start(_WIDE_SECONDS)
+                    return [Chain(chain.underlying, missing)]
+        except ProviderError as error:
+            gathered.fail([chain.underlying], error)
+            if isinstance(error, PermanentError):
+                self._note_asked([chain.underlying])
+            if isinstance(error, ForbiddenError) and not refusal.remaining():
                 logger.warning("polygon_refused", underlying=chain.underlying)
                 refusal.start(_REFUSED_SECONDS)
-                raise
+        return []
 
-    def _pages_of(self, box: Box) -> Iterator[tuple[list[Any], date | None, bool]]:
-        """Rows, the last expiry among them where another page follows, and if it is the first."""
-        path: str = box.path
-        parameters: Mapping[str, Any] = box.parameters
-        for number in range(MAXIMUM_PAGES):
-            answer = self._get(path, parameters)
-            rows = results_of(answer, what=box.underlying)
-            following = next_page(answer, within=SNAPSHOT_PATH)
-            if following is None:
-                # Nothing is left to save by narrowing.
-                yield rows, None, False
-                return
-            expiries = [expiry for row in rows if (expiry := expiry_of(row))]
-            yield rows, max(expiries, default=None), number == 0
-            path, parameters = following
-        raise MalformedResponse(
-            f"{box.underlying}: more than {MAXIMUM_PAGES} pages", provider=SOURCE
-        )
+    def _read_lists(self, gathered: _Gathered, chains: Sequence[Chain]) -> list[Chain]:
+        """Read options by name, whichever the underlying. Answers the chains to read by pages."""
+        wanted = [(ticker, chain) for chain in chains for ticker in chain.wanted]
+        refusal = self._flag("refused", "lists")
+        for start in range(0, len(wanted), TICKERS_PER_LIST):
+            batch = wanted[start : start + TICKERS_PER_LIST]
+            names = dict.fromkeys(chain.underlying for _, chain in batch)
+            if gathered.fatal is not None:
+                gathered.fail(names, gathered.fatal)
+                continue
+            if refusal.remaining():
+                return list(chains)
+            tickers = ",".join(ticker for ticker, _ in batch)
+            parameters = {"ticker.any_of": tickers, "limit": ROWS_PER_PAGE}
+            try:
+                for rows, _ in self._client.pages(
+                    LIST_PATH, parameters, within=LIST_PATH, what="a list of options"
+                ):
+                    gathered.add(as_chain_rows(rows))
+            except PermanentError as error:
+                logger.warning("polygon_lists_refused", reason=error.message)
+                refusal.start(_REFUSED_SECONDS)
+                return list(chains)
+            except ProviderError as error:
+                gathered.fail(names, error)
+            else:
+                self._note_asked(names)
+        return []
+
+    def _flag(self, what: str, name: str) -> SharedPause:
+        """Something that all processes remember of this server for a while."""
+        return SharedPause(f"{self.server}.{what}.{name}")
 
     def _longest_unasked_first(self, names: Iterable[str]) -> list[str]:
         """As given where Redis does not know."""
@@ -253,7 +245,7 @@ class PolygonProvider:
         asked: dict[str, float] = dict(rows)
         return sorted(names, key=lambda name: asked.get(name, 0.0))
 
-    def _note_asked(self, *names: str) -> None:
+    def _note_asked(self, names: Iterable[str]) -> None:
         moment = now().timestamp()
         try:
             pipeline = redis_client().pipeline(transaction=False)

@@ -1,13 +1,8 @@
-"""Which calls read the held options of an underlying: boxes of expiries and strikes, and pages.
-
-The vendor answers a chain at most 250 rows a page and counts calls by the minute. So one call asks
-for the box that holds all that is held of an underlying. Where that box turns out to be wide (a leg
-of this week and one of next year), the rest is asked for expiry by expiry, if that is fewer calls.
-"""
+"""What to ask for the held options of an underlying, and the shape of the vendor's answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -25,7 +20,10 @@ from greeks.providers.polygon_tickers import (
 )
 
 SNAPSHOT_PATH: Final = "/v3/snapshot/options/"
+LIST_PATH: Final = "/v3/snapshot"
 ROWS_PER_PAGE: Final = 250
+#: The vendor takes 250; their names have to fit into an address of 8 KB.
+TICKERS_PER_LIST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +61,6 @@ class Box:
         )
 
     @property
-    def name(self) -> str:
-        return f"{self.underlying} {self.first}..{self.last}"
-
-    @property
     def path(self) -> str:
         return SNAPSHOT_PATH + quote(underlying_ticker(self.underlying), safe=":.")
 
@@ -83,25 +77,6 @@ class Box:
             "order": "asc",
             "limit": ROWS_PER_PAGE,
         }
-
-    def holds(self, contract: Contract) -> bool:
-        expiry, strike = _place(contract)
-        return self.first <= expiry <= self.last and self.lowest <= strike <= self.highest
-
-    def narrowed(self, remaining: Sequence[Contract], *, reached: date | None) -> list[Box]:
-        """One box for each expiry that is still missing, if that is fewer calls than pages.
-
-        ``reached`` is the last expiry of the first page, from which the pages are estimated.
-        """
-        by_expiry: dict[date, list[Contract]] = {}
-        for contract in remaining:
-            by_expiry.setdefault(_place(contract)[0], []).append(contract)
-        if reached is None or self.first == self.last:
-            return []
-        pages_left = (self.last - reached).days / ((reached - self.first).days + 1)
-        if len(by_expiry) >= pages_left:
-            return []
-        return [Box.around(self.underlying, by_expiry[expiry]) for expiry in sorted(by_expiry)]
 
 
 def chains_of(contracts: Iterable[Contract]) -> list[Chain]:
@@ -124,9 +99,23 @@ def ticker_of(row: object) -> str | None:
         return None
 
 
-def expiry_of(row: object) -> date | None:
-    ticker = ticker_of(row)
-    return None if ticker is None else parse_option_ticker(ticker).expiry
+def as_chain_rows(rows: Iterable[Any]) -> list[Any]:
+    """Rows of a list in the form of a chain's: its names for the day's bar and the ticker.
+
+    Options that the vendor does not know are answered with an error and left out.
+    """
+    return [
+        row | {"details": _details(row), "day": row.get("session")}
+        if isinstance(row, dict) and "ticker" in row
+        else row
+        for row in rows
+        if not (isinstance(row, dict) and "error" in row)
+    ]
+
+
+def _details(row: Mapping[str, Any]) -> Any:
+    details = row.get("details")
+    return details | {"ticker": row["ticker"]} if isinstance(details, dict) else details
 
 
 def results_of(answer: object, *, what: str) -> list[Any]:

@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 
 from config.core.health import CheckResult, heartbeat_age, register_check
 from config.core.http.breaker import BreakerState, CircuitBreaker
-from greeks.providers.polygon import refused_key_pause, server_name
+from greeks.providers.polygon_client import refused_key_pause, server_name
 
 
 @register_check("provider.polygon")

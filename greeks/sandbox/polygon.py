@@ -23,6 +23,7 @@ from greeks.sandbox.polygon_payloads import (
     listed_contract,
     option_snapshots,
     ticker,
+    universal_snapshots,
 )
 from greeks.sandbox.polygon_rules import (
     CallLimit,
@@ -69,6 +70,18 @@ class PolygonServer:
     def option(self, request: Request) -> Response:
         """``/v3/snapshot/options/{underlying}/{ticker}``."""
         return _answer(request, option_snapshots(self.market, [self._option(request)])[0])
+
+    def universal(self, request: Request) -> Response:
+        """``/v3/snapshot?ticker.any_of=O:…,O:…``: options, whichever the underlying."""
+        parameters = parameters_of(request)
+        names = [name for name in parameters.get("ticker.any_of", "").split(",") if name]
+        if len(names) > MOST_SNAPSHOTS:
+            raise Refused(400, f"ticker.any_of: at most {MOST_SNAPSHOTS} tickers")
+        page, more = _page(names, parameters, default=SNAPSHOTS_A_PAGE, maximum=MOST_SNAPSHOTS)
+        found = {name: contract for name in page if (contract := self._listed_option(name))}
+        rows = dict(zip(found, universal_snapshots(self.market, [*found.values()]), strict=True))
+        results = [rows[name] if name in rows else _not_found(name) for name in page]
+        return _answer(request, results, more)
 
     def listed(self, request: Request) -> Response:
         """``/v3/reference/options/contracts``."""
@@ -165,12 +178,19 @@ class PolygonServer:
         return sorted(found, key=_ORDERS[sort], reverse=order == "desc")
 
     def _option(self, request: Request) -> Contract:
-        compact = request.path_params["option"].removeprefix("O:")
-        root, tail = compact[:-15], compact[-15:]
-        found = self.market.contract(f"{root:<6}{tail}")
-        if found is None or not found.is_option or found.currency != "USD":
+        found = self._listed_option(request.path_params["option"])
+        if found is None:
             raise Refused(404, "Options contract not found.")
         return found
+
+    def _listed_option(self, name: str) -> Contract | None:
+        compact = name.removeprefix("O:")
+        found = self.market.contract(f"{compact[:-15]:<6}{compact[-15:]}")
+        return found if found and found.is_option and found.currency == "USD" else None
+
+
+def _not_found(name: str) -> Payload:
+    return {"ticker": name, "error": "NOT_FOUND", "message": "Ticker not found."}
 
 
 def _page(
@@ -217,6 +237,7 @@ def build_server(context: SandboxContext) -> Starlette:
         "/v3/snapshot/options/{underlying}": server.chain,
         "/v3/snapshot/options/{underlying}/{option}": server.option,
         "/v3/snapshot/indices": server.indices,
+        "/v3/snapshot": server.universal,
         "/v3/reference/options/contracts": server.listed,
         "/v3/reference/options/contracts/{option}": server.listed_one,
         "/v2/aggs/ticker/{ticker}/range/{multiplier}/{timespan}/{from}/{to}": server.bars,

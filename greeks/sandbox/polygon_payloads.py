@@ -22,6 +22,7 @@ EXCHANGE: Final = "NYSE"
 #: So deep in the money the vendor computes no Greeks.
 _DEEP_DELTA: Final = 0.985
 _LOOKS_A_DAY: Final = 9
+_ONLY_IN_CHAINS: Final = ("last_updated", "vwap")
 Payload = dict[str, Any]
 
 
@@ -154,6 +155,42 @@ def _break_even(contract: Contract, midpoint: float | None) -> float | None:
 
 def _difference(left: float | None, right: float | None) -> float | None:
     return None if left is None or right is None else left - right
+
+
+def universal_snapshots(market: Market, contracts: Sequence[Contract]) -> list[Payload]:
+    """Rows of /v3/snapshot: options of any underlyings, in the order of the contracts."""
+    by_underlying: dict[str, list[Contract]] = {}
+    for contract in contracts:
+        by_underlying.setdefault(contract.underlying, []).append(contract)
+    rows: dict[str, Payload] = {}
+    for listed in by_underlying.values():
+        for contract, row in zip(listed, option_snapshots(market, listed), strict=True):
+            rows[contract.symbol] = _universal(market, contract, row)
+    return [rows[contract.symbol] for contract in contracts]
+
+
+def _universal(market: Market, contract: Contract, row: Payload) -> Payload:
+    """The chain's row under the names of the universal snapshot."""
+    day = {name: value for name, value in row["day"].items() if name not in _ONLY_IN_CHAINS}
+    outside = dict.fromkeys(
+        (
+            "early_trading_change",
+            "early_trading_change_percent",
+            "late_trading_change",
+            "late_trading_change_percent",
+        ),
+        0.0,
+    )
+    return {name: value for name, value in row.items() if name != "day"} | {
+        "details": _details(contract) | {"underlying_ticker": contract.underlying},
+        "market_status": "open" if market.is_open(EXCHANGE) else "closed",
+        "name": f"{contract.underlying} ${contract.strike} {contract.right.name.title()}"
+        if contract.right
+        else contract.symbol,
+        "session": day | outside,
+        "ticker": ticker(contract),
+        "type": "options",
+    }
 
 
 def listed_contract(contract: Contract) -> Payload:

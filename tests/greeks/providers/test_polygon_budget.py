@@ -62,7 +62,7 @@ def test_budget_that_is_used_up_raises_when_nothing_came() -> None:
 
 def next_minute(source: PolygonProvider) -> None:
     """As if a minute had passed: its calls are forgotten, what was asked is not."""
-    deleted = redis_client().delete(key("budget", source._server))
+    deleted = redis_client().delete(key("budget", source.server))
     assert deleted == 1
 
 

@@ -13,7 +13,7 @@ from config.core.errors import (
     MalformedResponse,
 )
 from config.core.sandbox.server import Sandbox
-from greeks.domain import Right
+from greeks.domain import Contract, Right
 from tests.greeks.providers.polygon_support import (
     EXPIRY,
     Asked,
@@ -86,6 +86,9 @@ def test_next_page_is_asked_of_our_own_host_whatever_it_names(host: str) -> None
 
     def handler(request: httpx.Request) -> httpx.Response:
         hosts.append(request.url.host)
+        if request.url.path == "/v3/snapshot":
+            # This vendor has no lists: the pages have to be read one after the other.
+            return httpx.Response(404, json={"status": "NOT_FOUND"})
         number = int(query(request).get("cursor", "0"))
         following = f"{host}/v3/snapshot/options/AAPL?cursor={number + 1}&apiKey=theirs"
         assert "apiKey" not in query(request)
@@ -94,12 +97,16 @@ def test_next_page_is_asked_of_our_own_host_whatever_it_names(host: str) -> None
         )
 
     source = provider(handler)
+    source.fetch_snapshots(legs)
+    hosts.clear()
     fetched = source.fetch_snapshots(legs)
 
+    # The refusal is remembered: no call but the pages.
     assert [snapshot.contract for snapshot in fetched.items] == legs
-    assert len(hosts) == source.calls == 3
+    assert len(hosts) == 3
     assert len(set(hosts)) == 1
     assert hosts[0].startswith("polygon")
+    assert fetched.left_out == {}
 
 
 @pytest.mark.parametrize(
@@ -129,35 +136,88 @@ def test_pages_end_when_everything_held_has_come() -> None:
 
 
 def test_provider_that_never_ends_is_stopped() -> None:
-    body = page(next_url="https://api.massive.com/v3/snapshot/options/AAPL?cursor=1")
-    source = answering(body)
+    endless = page(next_url="https://api.massive.com/v3/snapshot/options/AAPL?cursor=1")
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        found = request.url.path != "/v3/snapshot"
+        return httpx.Response(200 if found else 404, json=endless if found else {})
+
+    source = provider(handler)
     fetched = source.fetch_snapshots([CALL])
     assert fetched.items == ()
     assert "pages" in fetched.left_out["AAPL"]
-    assert source.calls == 100
+    assert source.calls == 1 + 1 + 100
 
 
-def test_wide_box_is_asked_for_expiry_by_expiry(sandbox: Sandbox) -> None:
+def wide_legs(sandbox: Sandbox, *symbols: str) -> list[Contract]:
+    """The first and the last expiry of each: what lies between is many pages."""
     market = sandbox.market
-    expiries = market.expiries("SPY")
-    legs = [
-        contract
-        for expiry in (expiries[0], expiries[-1])
-        for contract in market.chain("SPY", expiry)
-        if contract.strike in (Decimal(600), Decimal(700))
-    ]
-    assert len(legs) == 8
-    whole = sum(
-        600 <= float(contract.strike or 0) <= 700
-        for expiry in expiries
-        for contract in market.chain("SPY", expiry)
-    )
+    legs = []
+    for symbol in symbols:
+        spot = market.quote(market.underlying(symbol)).mark or 0
+        for expiry in (market.expiries(symbol)[0], market.expiries(symbol)[-1]):
+            near = [c for c in market.chain(symbol, expiry) if abs(c.strike - Decimal(spot)) < 40]
+            legs += [near[0], near[-1]]
+    return legs
 
+
+def test_wide_boxes_are_one_list_by_name_after_their_first_pages(sandbox: Sandbox) -> None:
+    legs = wide_legs(sandbox, "SPY", "QQQ", "AAPL")
+    source = of_sandbox(sandbox)
+
+    first = source.fetch_snapshots(legs)
+    calls = source.calls
+    sandbox.faults.forget_requests()
+    second = of_sandbox(sandbox).fetch_snapshots(legs)
+
+    for fetched in (first, second):
+        assert {s.contract.symbol for s in fetched.items} == {leg.symbol for leg in legs}
+        assert (fetched.rejected, fetched.left_out) == ((), {})
+    assert calls == 3 + 1
+    # From then on, in every process, the whole of them is one call.
+    [asked] = sandbox.faults.requests(server="polygon")
+    assert asked.path == "/v3/snapshot"
+
+
+def test_list_says_the_same_as_the_chain(sandbox: Sandbox) -> None:
+    legs = wide_legs(sandbox, "SPY", "VIX")
+    source = of_sandbox(sandbox)
+    # One leg alone is a page of its chain; all together they are wide and come by name.
+    alone = [source.fetch_snapshots([leg]).items[0] for leg in legs]
+    assert {request.path for request in sandbox.faults.requests(server="polygon")} == {
+        "/v3/snapshot/options/SPY",
+        "/v3/snapshot/options/I:VIX",
+    }
+    source.fetch_snapshots(legs)
+
+    together = {s.contract.symbol: s for s in source.fetch_snapshots(legs).items}
+
+    for chained in alone:
+        listed = together[chained.contract.symbol]
+        assert chained.quote is not None
+        assert listed.quote is not None
+        assert listed.quote.previous_close == chained.quote.previous_close is not None
+        assert listed.quote.open_interest == chained.quote.open_interest
+        assert listed.quote.opening_price == chained.quote.opening_price
+        assert (listed.greeks is None) == (chained.greeks is None)
+
+
+def test_option_that_a_list_does_not_know_is_absent(sandbox: Sandbox) -> None:
+    legs = wide_legs(sandbox, "SPY")
+    of_sandbox(sandbox).fetch_snapshots(legs)
+    gone = option(777.5, underlying="SPY")
+    fetched = of_sandbox(sandbox).fetch_snapshots([*legs, gone])
+    assert {s.contract.symbol for s in fetched.items} == {leg.symbol for leg in legs}
+    assert (fetched.rejected, fetched.left_out) == ((), {})
+
+
+def test_more_names_than_a_list_takes_are_several(sandbox: Sandbox) -> None:
+    market = sandbox.market
+    legs = [c for expiry in market.expiries("SPY")[:4] for c in market.chain("SPY", expiry)]
     source = of_sandbox(sandbox)
     fetched = source.fetch_snapshots(legs)
-
-    assert {s.contract.symbol for s in fetched.items} == {leg.symbol for leg in legs}
-    assert source.calls <= 4 < whole / 250
+    assert len(fetched.items) == len(legs)
+    assert source.calls == 1 + -(-(len(legs) - 250) // 200)
 
 
 def test_numbers_are_those_of_the_market(sandbox: Sandbox) -> None:

@@ -104,7 +104,7 @@ def test_refused_key_is_not_tried_again_and_health_says_so(settings: Any) -> Non
     assert len(asked) == 1
 
     settings.POLYGON_API_KEY = "a-secret-key"
-    settings.POLYGON_URL = f"https://{source._server.partition('@')[2]}"
+    settings.POLYGON_URL = f"https://{source.server.partition('@')[2]}"
     check = run_checks().checks["provider.polygon"]
     assert (check.status, check.detail) == ("degraded", "The key is refused.")
 

@@ -10,7 +10,7 @@ import pytest
 
 from greeks.domain import Contract
 from greeks.occ import parse_occ
-from greeks.providers.polygon_chains import results_of, ticker_of
+from greeks.providers.polygon_chains import as_chain_rows, results_of, ticker_of
 from greeks.providers.polygon_snapshots import decode_snapshot
 from greeks.providers.polygon_tickers import (
     option_ticker,
@@ -63,20 +63,19 @@ def test_recorded_snapshot_and_every_kept_field_is_filled(name: str) -> None:
 
 
 def test_recorded_rows_of_all_markets_and_the_option_among_them_is_read() -> None:
-    rows = results_of(recorded("v3__snapshot"), what="snapshots")
-    sent = [row for row in rows if row.get("type") == "options"]
-    assert len(sent) == 1
-    # Here the ticker stands outside the details.
-    [first] = [row | {"details": row["details"] | {"ticker": row["ticker"]}} for row in sent]
-    contract = contract_of(sent[0]["ticker"])
+    rows = as_chain_rows(results_of(recorded("v3__snapshot"), what="snapshots"))
+    [sent, stock] = rows
+    assert stock["type"] == "stocks"
+    contract = contract_of(sent["ticker"])
 
-    snapshot = decode_snapshot(first, contracts={sent[0]["ticker"]: contract})
+    snapshot = decode_snapshot(sent, contracts={sent["ticker"]: contract})
 
     assert snapshot.greeks is not None
+    assert snapshot.quote is not None
     assert snapshot.greeks.vega == 0.7274811132998142
-    assert [ticker_of(row) for row in rows if row.get("type") != "options"] == [None] * (
-        len(rows) - 1
-    )
+    assert (snapshot.quote.previous_close, snapshot.quote.volume) == (Decimal("6.71"), 67)
+    # The row with an error is gone, and a stock is none of the options asked for.
+    assert ticker_of(stock) is None
 
 
 def test_recorded_index_levels_are_readable_as_the_underlyings_of_options() -> None:

@@ -71,6 +71,17 @@ def at(value: Any, path: str) -> Any:
     return value
 
 
+def test_universal_snapshot_has_every_recorded_field(get: Any, sandbox: Sandbox) -> None:
+    [theirs] = [row for row in recorded("v3__snapshot")["results"] if row.get("type") == "options"]
+    unknown = next(row for row in recorded("v3__snapshot")["results"] if "error" in row)
+    chain = sandbox.market.chain("AAPL", sandbox.market.expiries("AAPL")[2])
+    middle = ticker(chain[len(chain) // 2])
+    sent = get("/v3/snapshot", **{"ticker.any_of": f"{middle},O:NONE260117C00001000"}).json()
+    assert names(sent["results"][0]) >= names(theirs)
+    assert names(sent["results"][1]) == names(unknown)
+    assert get("/v3/snapshot", **{"ticker.any_of": ",".join(["O:A"] * 251)}).status_code == 400
+
+
 def test_listed_contract_has_every_recorded_field(get: Any, sandbox: Sandbox) -> None:
     sent = get("/v3/reference/options/contracts", underlying_ticker="AAPL").json()
     theirs = recorded("v3__reference__options__contracts")

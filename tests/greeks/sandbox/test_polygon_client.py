@@ -73,6 +73,22 @@ def test_unmodified_client_and_one_option_and_its_listing(sandbox: Sandbox) -> N
         reader.get_options_contract("O:NONE260117C00001000")
 
 
+def test_unmodified_client_and_options_of_any_underlying_by_name(sandbox: Sandbox) -> None:
+    market = sandbox.market
+    wanted = [
+        ticker(contract)
+        for symbol in ("SPY", "VIX", "AAPL")
+        for contract in market.chain(symbol, market.expiries(symbol)[1])[30:40]
+    ]
+
+    rows = list(client(sandbox).list_universal_snapshots(ticker_any_of=[*wanted, "O:NONE"]))
+
+    assert [row.ticker for row in rows] == [*wanted, "O:NONE"]
+    assert rows[-1].error == "NOT_FOUND"
+    assert {row.underlying_asset.ticker for row in rows[:-1]} == {"SPY", "I:VIX", "AAPL"}
+    assert len(sandbox.faults.requests(server="polygon")) == 4
+
+
 def test_unmodified_client_and_the_last_bar_is_the_previous_close() -> None:
     # A Wednesday, in session.
     start = datetime(2026, 11, 18, 16, 0, tzinfo=UTC)
