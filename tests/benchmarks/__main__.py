@@ -22,10 +22,13 @@ from tests.benchmarks.rounds import Row, report
 #: Row → module with ``measure(options)``.
 ROWS = {
     "risk-page": "risk_page",
+    "front-door": "front_door",
     "cold-load": "cold_load",
     "sync-write": "sync_write",
     "sockets": "sockets",
+    "sockets-1000": "sockets_1000",
     "memory": "memory",
+    "memory-sockets": "memory_sockets",
     "set-up": "set_up",
 }
 FEWEST_ROUNDS = 5

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from config.core.supervision.environment import free_port
@@ -20,31 +22,17 @@ COUNTED = ("web", "worker", "beat", "valkey")
 
 def measure(options: Options) -> list[Row]:
     """Start a demo, leave it alone, and weigh it once: it is not a matter of rounds."""
-    port = free_port()
-    with tempfile.TemporaryDirectory(prefix="gd-bench-") as data:
-        command = [sys.executable, str(ROOT / "manage.py"), "demo", "--port", str(port)]
-        environment = ordinary_environment() | {"VAR_DIR": data}
-        with running_desk(
-            command, folder=Path(data), port=port, environment=environment, longest=120
-        ) as (pid, _):
-            time.sleep(options.idle)
-            weights = {"supervisor": proportional_megabytes(pid)}
-            for child in children(pid):
-                name = name_of(child).removeprefix("desk-")
-                weights[name] = proportional_megabytes(child)
-    missing = set(COUNTED) - {_counted(name) for name in weights}
-    if missing:
-        raise NotMeasured(f"no process {', '.join(sorted(missing))} among {', '.join(weights)}")
-    counted = sum(weight for name, weight in weights.items() if _counted(name))
-    parts = ", ".join(f"{name} {weight:.0f}" for name, weight in weights.items())
+    with running_demo() as (pid, _):
+        time.sleep(options.idle)
+        weights = weigh(pid)
     return [
         Row(
             name="memory: web + worker + beat + Valkey",
-            measured=counted,
+            measured=counted(weights),
             bar=BAR,
             unit="MB",
             note=f"PSS after {options.idle:.0f} s, not an hour, of a demo that syncs two accounts "
-            f"every 30 s and nobody looks at. {parts}.",
+            f"every 30 s and nobody looks at. {parts(weights)}.",
         ),
         Row(
             name="memory: everything the demo starts",
@@ -55,6 +43,38 @@ def measure(options: Options) -> list[Row]:
     ]
 
 
+@contextmanager
+def running_demo() -> Iterator[tuple[int, int]]:
+    """A demo of its own; yields the supervisor's process and the port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory(prefix="gd-bench-") as data:
+        command = [sys.executable, str(ROOT / "manage.py"), "demo", "--port", str(port)]
+        environment = ordinary_environment() | {"VAR_DIR": data}
+        with running_desk(
+            command, folder=Path(data), port=port, environment=environment, longest=120
+        ) as (pid, _):
+            yield pid, port
+
+
+def weigh(pid: int) -> dict[str, float]:
+    """Megabytes of each process of the demo, by name. Raises ``NotMeasured`` if one is missing."""
+    weights = {"supervisor": proportional_megabytes(pid)}
+    for child in children(pid):
+        weights[name_of(child).removeprefix("desk-")] = proportional_megabytes(child)
+    missing = set(COUNTED) - {_counted(name) for name in weights}
+    if missing:
+        raise NotMeasured(f"no process {', '.join(sorted(missing))} among {', '.join(weights)}")
+    return weights
+
+
+def counted(weights: Mapping[str, float]) -> float:
+    return sum(weight for name, weight in weights.items() if _counted(name))
+
+
+def parts(weights: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {weight:.0f}" for name, weight in weights.items())
+
+
 def _counted(name: str) -> str:
     """Which of the counted processes has this name; the Valkey shows its program's."""
-    return next((counted for counted in COUNTED if name.startswith(counted)), "")
+    return next((one for one in COUNTED if name.startswith(one)), "")

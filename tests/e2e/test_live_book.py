@@ -141,7 +141,7 @@ def test_live_point_of_a_frozen_market_clock_stands_at_the_markets_time(monitor:
     monitor.script(
         """
         const frame = seen.frames.find((f) => f.type === "portfolio.snapshot");
-        frame.data.clock = { now: frame.data.clock.now, frozen: true };
+        frame.data.clock = { now: new Date().toISOString(), frozen: true };
         frame.data.as_of = "2031-05-06T12:00:00Z";
         frame.data.totals.net_liquidation = 4321.99;
         seen.sockets[0].dispatchEvent(new MessageEvent("message", { data: JSON.stringify(frame) }));

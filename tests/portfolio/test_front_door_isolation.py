@@ -338,7 +338,7 @@ async def test_log_out_at_one_web_process_ends_the_session_at_all(
     trader: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As in a process of its own: what these two hear, they hear over Redis.
-    monkeypatch.setattr("auth_tokens.services.revocation.revoke_here", lambda user_id: None)
+    monkeypatch.setattr("auth_tokens.services.revocation.revoke_here", lambda _: None)
     await run(synced_account, trader)
     client, cookie = await run(session_of, trader)
     async with desk() as one, desk() as two:
