@@ -99,6 +99,11 @@ class ScenarioBook:
         moves = spot_factors[:, count:] if spot_factors.shape[1] > 1 else spot_factors
         result[..., count:] = self.spots[count:] * (moves - 1.0)
         result *= self.scale
+        # Rounding is no profit: where nothing moved nothing is gained.
+        still = (forward == 0.0)[:, None, None, None] & (
+            (volatility_shifts == 0.0)[None, :, None, :] & (spot_factors == 1.0)[None, None, :, :]
+        )
+        np.copyto(result, 0.0, where=still)
         return result
 
 
@@ -139,7 +144,7 @@ def scenario_book(
     chosen = options + linear
     return ScenarioBook(
         legs=tuple(legs[index] for index in chosen),
-        options=_take(arrays, np.flatnonzero(solved)),
+        options=arrays.take(np.flatnonzero(solved)),
         spots=prices[chosen],
         scale=column(
             legs[index].leg.quantity * legs[index].leg.multiplier * known[legs[index].leg.currency]
@@ -186,10 +191,12 @@ def _option_arrays(
     )
     marks = column(leg.leg.price for leg in legs)
     arrays = replace(arrays, dividend_yield=_fitted_yields(arrays, marks, fixed=futures | paying))
-    implied = valuation.implied_volatilities(marks, arrays)
     # An option at its last instant is worth its intrinsic value whatever the volatility.
     expired = arrays.years <= 0.0
-    volatility = np.where(expired, 0.0, np.where(np.isnan(given), implied, given))
+    volatility = np.where(expired, 0.0, given)
+    missing = np.flatnonzero(np.isnan(volatility))
+    if missing.size:
+        volatility[missing] = valuation.implied_volatilities(marks[missing], arrays.take(missing))
     sources = [
         "expired" if over else "own" if has else "price"
         for over, has in zip(expired, ~np.isnan(given), strict=True)
@@ -242,31 +249,20 @@ def _fitted_yields(arrays: Legs, marks: FloatArray, *, fixed: Any) -> FloatArray
     """
     yields = arrays.dividend_yield.copy()
     usable = (marks > 0) & ~np.isnan(arrays.volatility) & (arrays.years > 0) & ~fixed
-    if not usable.any():
+    rows = np.flatnonzero(usable)
+    if not rows.size:
         return yields
-    weight = (_MARK_NOISE[0] + _MARK_NOISE[1] * np.abs(marks)) ** -2.0
-    for _ in range(_YIELD_ROUNDS):
-        model = valuation.value(replace(arrays, dividend_yield=yields))
-        nudged = valuation.value(replace(arrays, dividend_yield=yields + _YIELD_STEP))
-        slope = (nudged - model) / _YIELD_STEP
+    fitted, wanted = arrays.take(rows), marks[rows]
+    weight = (_MARK_NOISE[0] + _MARK_NOISE[1] * np.abs(wanted)) ** -2.0
+    found = yields[rows]
+    model = valuation.value(fitted)
+    nudged = valuation.value(replace(fitted, dividend_yield=found + _YIELD_STEP))
+    slope = (nudged - model) / _YIELD_STEP
+    for left in reversed(range(_YIELD_ROUNDS)):
         # The present yield pulls back to nought like one more observation.
-        push = weight * slope * (marks - model) - yields / _YIELD_SPREAD**2
-        step = push / (weight * slope * slope + _YIELD_SPREAD**-2.0)
-        yields = np.where(usable, yields + step, yields)
+        push = weight * slope * (wanted - model) - found / _YIELD_SPREAD**2
+        found = found + push / (weight * slope * slope + _YIELD_SPREAD**-2.0)
+        if left:
+            model = valuation.value(replace(fitted, dividend_yield=found))
+    yields[rows] = found
     return yields
-
-
-def _take(arrays: Legs, chosen: Any) -> Legs:
-    return Legs(
-        spot=arrays.spot[chosen],
-        strike=arrays.strike[chosen],
-        years=arrays.years[chosen],
-        rate=arrays.rate[chosen],
-        dividend_yield=arrays.dividend_yield[chosen],
-        volatility=arrays.volatility[chosen],
-        is_call=arrays.is_call[chosen],
-        is_american=arrays.is_american[chosen],
-        dividends=None
-        if arrays.dividends is None
-        else CashDividends(*(values[chosen] for values in arrays.dividends)),
-    )
