@@ -45,7 +45,7 @@ SOURCES: Final[Mapping[Broker, GreeksSource]] = {
 _OF_THE_DAY: Final = ("opening_price", "previous_close", "volume", "open_interest")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StreamedProvider:
     """The store of one stream, asked as a provider is."""
 

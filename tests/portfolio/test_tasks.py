@@ -15,6 +15,7 @@ from portfolio.models import Account, Position, SyncRun
 from portfolio.services import refresh, sync, sync_fetch
 from portfolio.services.refresh import request_refresh
 from portfolio.services.sync_requests import request_sync
+from portfolio.signals import streamed_refresh_requested
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import FakeAdapter, FakeBroker, position, stock
 
@@ -208,3 +209,21 @@ def test_slot_of_the_clock_is_left_to_the_sync_at_work(
     with subject_lock(sync.sync_subject(account.pk), seconds=10):
         tasks.sync_account_task(account.pk)
     assert sent == []
+
+
+@pytest.mark.django_db
+def test_accounts_that_streams_moved_are_revalued_when_it_is_time(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[str, float, float]] = []
+
+    def note(kwargs: dict[str, str], expires: float, countdown: float, **_: Any) -> None:
+        sent.append((kwargs["account_id"], countdown, expires))
+
+    monkeypatch.setattr(tasks.refresh_streamed_task, "apply_async", note)
+
+    streamed_refresh_requested.send(Account, account_ids=[account.pk, "DU2"], countdown=4.5)
+
+    assert [(name, countdown) for name, countdown, _ in sent] == [(account.pk, 4.5), ("DU2", 4.5)]
+    assert all(expires > countdown for _, countdown, expires in sent)
+    tasks.refresh_streamed_task(account.pk)

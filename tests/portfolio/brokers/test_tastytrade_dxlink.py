@@ -413,7 +413,8 @@ def test_token_answer_is_read_with_its_lifetime() -> None:
 
 @pytest.mark.parametrize("expires", [None, "", "2026-11-20T09:00:00Z", "2027-11-20T09:00:00Z"])
 def test_token_lives_for_a_day_at_most_and_where_nothing_is_said(expires: str | None) -> None:
-    assert decode_streamer_token({"data": TOKEN | {"expires-at": expires}}).lifetime == 86_400
+    answer: dict[str, Any] = {**TOKEN, "expires-at": expires}
+    assert decode_streamer_token({"data": answer}).lifetime == 86_400
 
 
 @pytest.mark.parametrize(
