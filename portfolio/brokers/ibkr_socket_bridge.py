@@ -21,6 +21,7 @@ from greeks.domain import Contract, DailyClose, Fetched, Snapshot
 from portfolio.brokers.ibkr_portal_contracts import SOURCE
 from portfolio.brokers.ibkr_socket_activity import SocketActivity
 from portfolio.brokers.ibkr_socket_book import SocketBook
+from portfolio.brokers.ibkr_socket_client import GatewayIB
 from portfolio.brokers.ibkr_socket_connection import GatewayConnection, Patience
 from portfolio.brokers.ibkr_socket_directory import SocketDirectory
 from portfolio.brokers.ibkr_socket_history import read_daily_closes
@@ -37,6 +38,7 @@ from portfolio.domain import (
 
 LEASE_SECONDS = 15.0
 PUBLISH_SECONDS = 1.0
+ANNOUNCE_SECONDS = 0.5
 
 Publish = Callable[[Sequence[Snapshot]], None]
 
@@ -44,8 +46,9 @@ Publish = Callable[[Sequence[Snapshot]], None]
 class SocketBridge:
     """Connects, answers and publishes while ``run`` runs.
 
-    ``in_session`` says whether the market is open (called in a thread); ``publish`` gets what
-    ticked of the held contracts, each second (called in a thread).
+    ``in_session`` says whether the market is open; ``publish`` gets what ticked of the held
+    contracts, each second; ``on_ready`` is told when the gateway can be asked (again): what was
+    asked before has failed. All are called in threads.
     """
 
     def __init__(
@@ -59,12 +62,15 @@ class SocketBridge:
         lines: int,
         in_session: Callable[[], bool],
         publish: Publish,
+        on_ready: Callable[[], None],
         patience: Patience | None = None,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self.service = service
         self._lease = Lease(f"{service}:{client_id}", seconds=lease_seconds)
         self._publish = publish
+        self._on_ready = on_ready
+        self._connected = asyncio.Event()
         self._directory = SocketDirectory()
         self._lines = MarketDataLines(lines)
         self._connection = GatewayConnection(
@@ -74,7 +80,7 @@ class SocketBridge:
             service=service,
             patience=patience or Patience(),
             in_session=in_session,
-            on_connected=self._lines.attach,
+            on_connected=self._on_connected,
             on_data_lost=self._lines.renew,
             on_request_error=self._lines.on_request_error,
         )
@@ -97,6 +103,7 @@ class SocketBridge:
                 asyncio.create_task(self._connection.run(), name="ibkr_socket.connection"),
                 asyncio.create_task(self._lease.keep(), name="ibkr_socket.lease"),
                 asyncio.create_task(self._publish_for_ever(), name="ibkr_socket.publish"),
+                asyncio.create_task(self._announce_for_ever(), name="ibkr_socket.announce"),
                 asyncio.create_task(serve(self.service, self._handlers()), name="ibkr_socket.ask"),
             ]
             try:
@@ -191,6 +198,18 @@ class SocketBridge:
             "snapshots": snapshots,
             "daily_closes": daily_closes,
         }
+
+    def _on_connected(self, ib: GatewayIB) -> None:
+        self._lines.attach(ib)
+        self._connected.set()
+
+    async def _announce_for_ever(self) -> None:
+        while True:
+            await self._connected.wait()
+            # Askers find the owner a moment after it began to serve.
+            await asyncio.sleep(ANNOUNCE_SECONDS)
+            self._connected.clear()
+            await asyncio.to_thread(self._on_ready)
 
     async def _publish_for_ever(self) -> None:
         while True:

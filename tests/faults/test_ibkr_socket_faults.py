@@ -196,10 +196,13 @@ def test_lasting_loss_of_the_servers_reconnects() -> None:
             ScriptedGateway() as gateway,
             owned(gateway.host, gateway.port, patience=patience) as own,
         ):
+            await until(lambda: own.announced == 1)
             gateway.send(error(1100, "lost"))
             await until(lambda: gateway.connections == 2)
             await own.connected()
             assert not own.bridge.state.servers_lost
+            # Who was told "lost" asks again, because it is told that the gateway is back.
+            await until(lambda: own.announced == 2)
 
     told(story)
 
@@ -297,7 +300,7 @@ def test_redis_lost_between_owner_and_asker_ends_the_question_and_not_the_socket
     async def story() -> None:
         async with ScriptedGateway() as gateway:
             asked = asyncio.Event()
-            gateway.answers[61] = lambda _: (asked.set(), [])[1]
+            gateway.answers[61] = _silently(asked)
             async with owned(gateway.host, gateway.port) as own:
                 asked.clear()
                 began = time.monotonic()
@@ -315,6 +318,16 @@ def test_redis_lost_between_owner_and_asker_ends_the_question_and_not_the_socket
                 assert gateway.connections == 1
 
     told(story)
+
+
+def _silently(asked: asyncio.Event) -> Any:
+    """No answer, but the test learns of the question."""
+
+    def answer(_: list[str]) -> list[Any]:
+        asked.set()
+        return []
+
+    return answer
 
 
 OWNER = """
@@ -356,7 +369,7 @@ def test_owner_killed_in_the_middle_fails_its_asker_and_another_takes_over(
                 assert process.stdout is not None
                 line = await asyncio.to_thread(process.stdout.readline)
                 assert line.strip().endswith(b"connected")
-                gateway.answers[61] = lambda _: (asked.set(), [])[1]
+                gateway.answers[61] = _silently(asked)
                 from portfolio.brokers.ibkr_socket import SocketAdapter
 
                 adapter = SocketAdapter("ibkr_socket@test")

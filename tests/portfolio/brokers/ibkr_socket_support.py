@@ -30,9 +30,13 @@ class Owned:
     def __init__(self, bridge: SocketBridge, adapter: SocketAdapter) -> None:
         self.bridge, self.adapter = bridge, adapter
         self.published: list[Snapshot] = []
+        self.announced = 0
 
     async def ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         return await asyncio.to_thread(getattr(self.adapter, method), *arguments, **named)
+
+    def announce(self) -> None:
+        self.announced += 1
 
     async def connected(self) -> None:
         here = key("ask", self.bridge.service, "owner")
@@ -67,6 +71,7 @@ async def owned(
         lines=lines,
         in_session=in_session,
         publish=lambda snapshots: own.published.extend(snapshots),
+        on_ready=lambda: own.announce(),
         patience=patience,
         lease_seconds=0.6,
     )
@@ -101,6 +106,8 @@ class ScriptedGateway:
         self.accounts, self.version = accounts, version
         self.requests: list[list[str]] = []
         self.connections = 0
+        #: A request that is answered by hanging up.
+        self.hang_up_on = 0
         self._writers: list[asyncio.StreamWriter] = []
         self.answers: dict[int, Callable[[list[str]], Sequence[Frame]]] = {
             6: lambda fields: [(54, 1, fields[3])],
@@ -156,6 +163,8 @@ class ScriptedGateway:
                     writer.write(frame((15, 1, ",".join(self.accounts))))
                     writer.write(frame((9, 1, 1)))
                 answer = self.answers.get(int(fields[0]))
+                if fields[0] == str(self.hang_up_on):
+                    self.drop()
                 if answer is not None:
                     writer.write(b"".join(map(frame, answer(fields))))
 

@@ -382,7 +382,7 @@ def test_summary_without_a_net_liquidation_is_refused() -> None:
 
 # --- Positions ----------------------------------------------------------------------------------
 def test_positions_carry_the_portfolios_prices_and_the_cost_without_the_multiplier() -> None:
-    option = {
+    option: dict[str, Any] = {
         "conid": 728937835, "symbol": "QQQ", "secType": "OPT", "expiry": "20270115",
         "strike": "500.0", "right": "P", "multiplier": "100", "tradingClass": "QQQ",
         "localSymbol": "QQQ   270115P00500000",
@@ -448,7 +448,7 @@ def test_positions_without_their_end_are_an_error_and_not_a_shorter_book(
                     await own.ask("fetch_positions", ACCOUNT)
                 gateway.answers[61] = lambda _: [position(), (62, 1)]
                 assert len((await own.ask("fetch_positions", ACCOUNT)).items) == 1
-                gateway.answers[61] = lambda _: (gateway.drop(), [])[1]
+                gateway.hang_up_on = 61
                 with pytest.raises(RetryableError, match=r"connection broke|not connected"):
                     await own.ask("fetch_positions", ACCOUNT)
 
@@ -597,7 +597,12 @@ def test_requests_keep_under_the_pace_that_the_vendor_allows() -> None:
                 loop = asyncio.get_running_loop()
                 times: list[float] = []
                 answer = gateway.answers[9]
-                gateway.answers[9] = lambda fields: (times.append(loop.time()), answer(fields))[1]
+
+                def timed(fields: list[str]) -> Any:
+                    times.append(loop.time())
+                    return answer(fields)
+
+                gateway.answers[9] = timed
                 fetched = await own.ask("fetch_snapshots", _stocks(80))
                 assert len(fetched.items) == 80
                 busiest = max(sum(t <= u < t + 1.0 for u in times) for t in times)

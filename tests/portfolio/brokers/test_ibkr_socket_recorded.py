@@ -134,7 +134,7 @@ def _replies(lines: Sequence[tuple[str, str, dict[str, Any]]]) -> dict[int, list
 
 def replay(name: str, *accounts: str) -> ScriptedGateway:
     lines = transcript(name)
-    said = next(
+    said: list[str] = next(
         (values["accounts"] for _, message, values in lines if message == "managed_accounts"), []
     )
     gateway = ScriptedGateway(accounts or said)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from config.core.clock import market_now
+from config.core.streams import registered_streams
+from greeks.domain import Contract, InstrumentKind, Quote, Snapshot
+from greeks.models import ExchangeSession
+from greeks.selectors.sessions import forget_sessions
+from greeks.services.instruments import resolve_instruments
+from portfolio.domain import Broker
+from portfolio.ibkr_socket_stream import (
+    market_is_open,
+    own_gateway,
+    publish,
+    sync_after_outage,
+)
+from portfolio.models import SyncRun
+from portfolio.services.streamed import read_streamed
+from portfolio.signals import streamed_refresh_requested
+from tests.factories import AccountFactory, PositionFactory
+
+AAPL = Contract(
+    kind=InstrumentKind.STOCK, symbol="AAPL", underlying="AAPL", multiplier=Decimal(1),
+    currency="USD", aliases={"ibkr": "265598"},
+)  # fmt: skip
+
+
+def test_stream_idles_without_ending_where_ibkr_is_reached_another_way(settings: Settings) -> None:
+    assert registered_streams()["ibkr_socket"] is own_gateway
+    settings.IBKR_CONNECTION = "portal"
+
+    async def story() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(own_gateway(), 0.2)
+
+    asyncio.run(story())
+
+
+@pytest.mark.django_db
+def test_market_is_open_only_in_a_session_of_a_running_clock(settings: Settings) -> None:
+    ExchangeSession.objects.all().delete()
+    forget_sessions()
+    assert not market_is_open()
+    at = market_now()
+    ExchangeSession.objects.create(
+        exchange="NYSE",
+        session_date=at.date(),
+        opens_at=at.replace(hour=0, minute=0, second=0),
+        closes_at=at.replace(hour=23, minute=59, second=59),
+        kind=ExchangeSession.Kind.REGULAR,
+    )
+    forget_sessions()
+    assert market_is_open()
+    forget_sessions()
+    settings.MARKET_CLOCK = datetime(2026, 1, 5, 15, tzinfo=UTC).isoformat()
+    assert not market_is_open()
+
+
+@pytest.mark.django_db
+def test_ticks_of_held_contracts_are_kept_and_revalue_their_account() -> None:
+    account = AccountFactory.create(account_id="DU1", broker=Broker.IBKR.value)
+    (instrument,) = resolve_instruments([AAPL]).values()
+    PositionFactory.create(account=account, instrument=instrument)
+    asked: list[str] = []
+
+    def listen(account_ids: list[str], **_: object) -> None:
+        asked.extend(account_ids)
+
+    streamed_refresh_requested.connect(listen)
+    try:
+        at = market_now()
+        quote = Quote(contract=AAPL, source="ibkr", as_of=at, last=Decimal("189.5"))
+        publish([Snapshot(contract=AAPL, quote=quote, greeks=None)])
+    finally:
+        streamed_refresh_requested.disconnect(listen)
+    assert asked == ["DU1"]
+    (kept,) = read_streamed("ibkr", [AAPL], newest_seconds=10)
+    assert kept.quote is not None
+    assert kept.quote.last == Decimal("189.5")
+
+
+@pytest.mark.django_db
+def test_gateway_that_is_back_has_ibkrs_accounts_read_at_once() -> None:
+    AccountFactory.create(account_id="DU1", broker=Broker.IBKR.value)
+    AccountFactory.create(account_id="DU2", broker=Broker.IBKR.value, enabled=False)
+    AccountFactory.create(account_id="5WX1", broker=Broker.TASTY.value)
+    sync_after_outage()
+    assert list(SyncRun.objects.values_list("account_id", flat=True)) == ["DU1"]
