@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -14,14 +15,15 @@ from config.core.errors import InvalidInput, NotFound
 from portfolio.forms import ScenarioForm, ShiftForm, Shifts, WhatIfForm
 from portfolio.models import Account, Portfolio
 from portfolio.selectors.access import accounts_visible_to, portfolios_visible_to
-from portfolio.selectors.risk_report import risk_report
+from portfolio.selectors.risk_book import RiskBook, Selection, read_risk_book, select_accounts
+from portfolio.selectors.risk_report import check_benchmark, leg_body, report_of
 from portfolio.selectors.saved_scenarios import (
     scenario_body,
     scenario_for_user,
     scenario_result,
     scenarios_of,
 )
-from portfolio.selectors.scenario_grid import scenario_grid
+from portfolio.selectors.scenario_grid import grid_of
 from portfolio.services.scenario_axes import parse_axes, parse_cell
 from portfolio.services.what_if import what_if
 
@@ -41,7 +43,6 @@ class RiskPage:
         self._query = request.GET
         self.account_id = self._asked("account_id")
         self.portfolio_id = self._number("portfolio")
-        self.benchmark = self._asked("benchmark")
         self.grid_problem = ""
         self.scenario_problem = ""
         self.answer: dict[str, Any] | None = None
@@ -67,29 +68,38 @@ class RiskPage:
         return list(portfolios_visible_to(self.user))
 
     @cached_property
-    def report(self) -> dict[str, Any]:
-        return risk_report(
-            user=self.user,
-            account_id=self.account_id,
-            portfolio_id=self.portfolio_id,
-            benchmark=self.benchmark,
+    def _read(self) -> tuple[Selection, RiskBook]:
+        """The book, read once for everything that the page computes of it."""
+        selection = select_accounts(
+            user=self.user, account_id=self.account_id, portfolio_id=self.portfolio_id
         )
+        book = read_risk_book(selection.accounts, benchmark=self._asked("benchmark"))
+        check_benchmark(book)
+        return selection, book
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        selection, book = self._read
+        return report_of(book, selection)
 
     @property
-    def net_liquidation(self) -> Any:
-        return self.report["totals"]["net_liquidation"]
+    def benchmark(self) -> str:
+        return self._read[1].weights.benchmark
+
+    @property
+    def net_liquidation(self) -> Decimal | None:
+        return self._read[1].money("net_liquidation")
 
     @cached_property
     def grid(self) -> dict[str, Any] | None:
         """The scenarios over the axes asked for; ``None`` where those are impossible."""
         asked = {name: self._asked(name) for name in AXES}
         cell = self._asked("cell")
+        selection, book = self._read
         try:
-            return scenario_grid(
-                user=self.user,
-                account_id=self.account_id,
-                portfolio_id=self.portfolio_id,
-                benchmark=self.benchmark,
+            return grid_of(
+                book,
+                selection,
                 axes=parse_axes(**asked),
                 move="beta" if self._asked("move") == "beta" else "uniform",
                 cell=parse_cell(cell) if cell else None,
@@ -116,11 +126,15 @@ class RiskPage:
     # --- What if ---
     @cached_property
     def what_if(self) -> WhatIfForm:
-        return WhatIfForm(None, self.report["legs"])
+        return WhatIfForm(None, self._legs)
+
+    @property
+    def _legs(self) -> list[dict[str, Any]]:
+        return [leg_body(leg) for leg in self._read[1].legs]
 
     def ask_what_if(self, typed: QueryDict) -> None:
         """Read the form and compute its answer; what is wrong is marked in the form."""
-        self.what_if = WhatIfForm(typed, self.report["legs"])
+        self.what_if = WhatIfForm(typed, self._legs)
         changes = self.what_if.changes()
         if changes is None:
             return

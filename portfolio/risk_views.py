@@ -43,7 +43,7 @@ class Part:
 
 PARTS: Mapping[str, Part] = {
     "report": Part(("state", "strip", "breakdowns", "profile"), ("report",)),
-    "scenarios": Part(("scenarios",), ("report", "grid", "day")),
+    "scenarios": Part(("scenarios",), ("grid", "day", "net_liquidation")),
     "saved": Part(("saved",), ("saved", "ran", "edited")),
     "ran": Part(("ran",), ("ran",)),
     "what-if": Part(("what_if",), ()),
@@ -53,6 +53,7 @@ SHOWN = (
     "account_choices",
     "account_id",
     "answer",
+    "benchmark",
     "clock",
     "day",
     "edited",

@@ -251,9 +251,9 @@ def test_page_has_a_query_budget_whatever_the_book(
         account = book(trader)
         for _ in range(positions):
             PositionFactory.create(account=account)
-    # Session and user; accounts and portfolios; the book twice (report and grid: six queries each);
-    # the choices; the saved scenarios.
-    with django_assert_max_num_queries(18):
+    # Session, user, accounts, portfolios; the book once, with what its sums and revaluations need;
+    # the choices of accounts; the saved scenarios.
+    with django_assert_max_num_queries(13):
         assert signed_in.get("/risk").status_code == 200
 
 
