@@ -18,6 +18,7 @@ from config.core.api.parameters import QueryParameters
 from config.core.clock import market_now
 from config.core.errors import InvalidInput
 from portfolio import risk_serializers as serializers
+from portfolio import what_if_serializers
 from portfolio.apis import ACCOUNT_ID, private_json
 from portfolio.selectors.books import ENCODER
 from portfolio.selectors.risk_csv import grid_csv, risk_legs_csv
@@ -207,8 +208,8 @@ class WhatIfView(APIView):
 
     @extend_schema(
         operation_id="what_if",
-        request=serializers.WhatIfRequestSerializer,
-        responses=serializers.WhatIfSerializer,
+        request=what_if_serializers.WhatIfRequestSerializer,
+        responses=what_if_serializers.WhatIfSerializer,
     )
     def post(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())

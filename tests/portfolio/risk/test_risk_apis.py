@@ -15,6 +15,7 @@ from django.test import Client
 from auth_tokens.models import User
 from auth_tokens.services.api_tokens import api_token_create
 from portfolio import risk_serializers as shapes
+from portfolio import what_if_serializers
 from portfolio.models import Account, Beta, Portfolio, Position, Scenario
 from portfolio.services.csv_export import csv_lines
 from tests.factories import AS_OF, UserFactory
@@ -298,12 +299,12 @@ def test_what_if_has_exactly_the_published_fields_and_writes_nothing(
             {"action": "add", "underlying": "SPY", "instrument_type": "stock", "quantity": -10},
         ],
     })  # fmt: skip
-    assert_shape(body, shapes.WhatIfSerializer)
+    assert_shape(body, what_if_serializers.WhatIfSerializer)
     for numbers in (body["before"], body["after"], body["difference"]):
-        assert_shape(numbers, shapes.NumbersSerializer)
-        assert_shape(numbers["worst"], shapes.WorstSerializer)
+        assert_shape(numbers, what_if_serializers.NumbersSerializer)
+        assert_shape(numbers["worst"], what_if_serializers.WorstSerializer)
         assert_shape(numbers["value_at_risk"]["parametric"][0], shapes.QuantileSerializer)
-    assert_shape(body["legs"][0], shapes.WhatIfLegSerializer)
+    assert_shape(body["legs"][0], what_if_serializers.WhatIfLegSerializer)
     assert Position.objects.count() == 3
 
 

@@ -16,6 +16,8 @@ from portfolio.models import (
     Account,
     AccountDay,
     AccountHistory,
+    Beta,
+    DailyClose,
     PriceBar,
     QuarantinedRow,
     SyncRun,
@@ -132,6 +134,19 @@ def test_refused_row_goes_when_it_was_not_sent_again_for_long(account: Account) 
 
     kept = QuarantinedRow.objects.order_by("fingerprint").values_list("fingerprint", flat=True)
     assert list(kept) == ["1", "2"]
+
+
+def test_old_closes_and_computed_betas_go_and_set_ones_stay() -> None:
+    for days in (501, 499):
+        DailyClose.objects.create(
+            symbol="SPY", session_date=ago(days).date(), close=600, source="polygon", as_of=now()
+        )
+    for source in Beta.Source.values:
+        Beta.objects.create(symbol="AAPL", benchmark="SPY", value=1, source=source, as_of=ago(600))
+    delete_expired()
+
+    assert DailyClose.objects.get().session_date == ago(499).date()
+    assert Beta.objects.get().source == Beta.Source.SET
 
 
 def test_nought_days_keep_everything(account: Account, settings: Any) -> None:
