@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from greeks.maths import american
+from greeks.maths import american, american_contracts
+from greeks.maths.american_contracts import priced_by_boundary
 from greeks.maths.black_scholes import Floats
 from greeks.maths.early_exercise import PutTerms, exercise_boundary, put_values
 from greeks.maths.finite_differences import Contracts, slices
@@ -31,13 +32,13 @@ class Axes(NamedTuple):
     forward: Floats
 
 
-def american_grid(contracts: american.Contracts, axes: Axes) -> Floats:
+def american_grid(contracts: american_contracts.Contracts, axes: Axes) -> Floats:
     """Values (days, volatilities, spots, legs) of legs without cash dividends."""
     days, volatilities, spots = axes.forward.size, len(axes.volatilities), len(axes.spots)
     result = np.empty((days, volatilities, spots, contracts.spot.size))
     cells = np.indices((volatilities, contracts.spot.size)).reshape(2, -1)
     flat = contracts.take(cells[1])._replace(volatility=axes.volatilities.ravel())
-    by_boundary = american.priced_by_boundary(flat)
+    by_boundary = priced_by_boundary(flat)
     for start in range(0, by_boundary.size, _BLOCK):
         rows = by_boundary[start : start + _BLOCK]
         volatility, leg = cells[:, rows]
@@ -61,7 +62,7 @@ def american_grid(contracts: american.Contracts, axes: Axes) -> Floats:
     return result
 
 
-def _by_boundary(contracts: american.Contracts, spots: Floats, forward: Floats) -> Floats:
+def _by_boundary(contracts: american_contracts.Contracts, spots: Floats, forward: Floats) -> Floats:
     """(days, spots, contracts)."""
     result = np.empty((forward.size, *spots.shape))
     terms = contracts.put_terms

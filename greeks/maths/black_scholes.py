@@ -25,6 +25,8 @@ Floats = NDArray[np.float64]
 
 DAYS_A_YEAR = 365.0
 _INVERSE_ROOT_TWO_PI = 0.3989422804014327
+# Rows whose eleven working arrays stay in the processor's second cache.
+_BLOCK = 4096
 
 
 class GreekArrays(NamedTuple):
@@ -135,28 +137,130 @@ def all_greeks(
     At expiry delta is 0, ±1 or, exactly at the money, ±½, and the other Greeks are 0. With zero
     volatility gamma is 0 also at the kink, where it does not exist.
     """
+    arguments = (spot, strike, years, rate, dividend_yield, volatility, is_call)
     with np.errstate(all="ignore"):
-        terms = _terms(spot, strike, years, rate, dividend_yield, volatility, is_call)
-        density = _INVERSE_ROOT_TWO_PI * np.exp(-0.5 * terms.d1 * terms.d1)
-        alive = terms.deviation > 0.0
-        stock_density = terms.stock * density
-        gamma = terms.dividend_discount * density / (np.asarray(spot) * terms.deviation)
-        decay = 0.5 * stock_density * terms.volatility / terms.root_years
-        if not alive.all() or not np.isfinite(gamma).all():
-            gamma = _zero_where_undefined(gamma, terms)
-            decay = _zero_where_undefined(decay, terms)
-        stock_leg = terms.sign * terms.stock * terms.cumulative_1
-        bond_leg = terms.sign * terms.bond * terms.cumulative_2
-        carry = np.asarray(dividend_yield) * stock_leg - np.asarray(rate) * bond_leg
-        theta = (np.where(terms.years > 0.0, carry, 0.0 * carry) - decay) / DAYS_A_YEAR
-        return GreekArrays(
-            price=np.maximum(stock_leg - bond_leg, 0.0),
-            delta=terms.sign * terms.dividend_discount * terms.cumulative_1,
-            gamma=gamma,
-            theta=theta,
-            vega=stock_density * terms.root_years / 100.0,
-            rho=terms.years * bond_leg / 100.0,
-        )
+        usual = _usual_greeks(*arguments)
+        return usual if usual is not None else _careful_greeks(*arguments)
+
+
+def _careful_greeks(
+    spot: ArrayLike,
+    strike: ArrayLike,
+    years: ArrayLike,
+    rate: ArrayLike,
+    dividend_yield: ArrayLike,
+    volatility: ArrayLike,
+    is_call: ArrayLike,
+) -> GreekArrays:
+    """Any shapes and any input."""
+    terms = _terms(spot, strike, years, rate, dividend_yield, volatility, is_call)
+    density = _INVERSE_ROOT_TWO_PI * np.exp(-0.5 * terms.d1 * terms.d1)
+    alive = terms.deviation > 0.0
+    stock_density = terms.stock * density
+    gamma = terms.dividend_discount * density / (np.asarray(spot) * terms.deviation)
+    decay = 0.5 * stock_density * terms.volatility / terms.root_years
+    if not alive.all() or not np.isfinite(gamma).all():
+        gamma = _zero_where_undefined(gamma, terms)
+        decay = _zero_where_undefined(decay, terms)
+    stock_leg = terms.sign * terms.stock * terms.cumulative_1
+    bond_leg = terms.sign * terms.bond * terms.cumulative_2
+    carry = np.asarray(dividend_yield) * stock_leg - np.asarray(rate) * bond_leg
+    theta = (np.where(terms.years > 0.0, carry, 0.0 * carry) - decay) / DAYS_A_YEAR
+    return GreekArrays(
+        price=np.maximum(stock_leg - bond_leg, 0.0),
+        delta=terms.sign * terms.dividend_discount * terms.cumulative_1,
+        gamma=gamma,
+        theta=theta,
+        vega=stock_density * terms.root_years / 100.0,
+        rho=terms.years * bond_leg / 100.0,
+    )
+
+
+def _usual_greeks(*arguments: ArrayLike) -> GreekArrays | None:
+    """The same for rows and single numbers without any special case, else ``None``.
+
+    Chains and books hardly ever have one. Working in blocks that fit the processor's cache, in
+    place, takes a third of the time.
+    """
+    arrays = [np.asarray(value) for value in arguments]
+    count = max(array.size for array in arrays)
+    if any(array.shape not in ((), (count,)) for array in arrays) or not count:
+        return None
+    if all(array.ndim == 0 for array in arrays):
+        return None
+    columns = [np.asarray(array, dtype=np.float64) for array in arrays[:6]]
+    is_call = np.asarray(arrays[6], dtype=bool)
+    if not columns[5].min() > 0.0 or not columns[2].min() > 0.0:
+        return None
+    result = np.empty((6, count))
+    working = np.empty((5, min(count, _BLOCK)))
+    for start in range(0, count, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        block = [column if column.ndim == 0 else column[part] for column in columns]
+        calls = is_call if is_call.ndim == 0 else is_call[part]
+        found = result[:, part]
+        _fill(block, calls, found, working[:, : found.shape[1]])
+    # One infinite or missing number shows in the sum of its row.
+    if not np.isfinite(result.sum()):
+        return None
+    return GreekArrays(*result)
+
+
+def _fill(block: list[Floats], is_call: NDArray[np.bool_], result: Floats, working: Floats) -> None:
+    """Write price and Greeks into ``result``; rows are reused for what leads to them."""
+    spot, strike, years, rate, dividend_yield, volatility = block
+    value, delta, gamma, theta, vega, rho = result
+    sign, deviation, stock, bond, d2 = working
+    np.multiply(is_call, 2.0, out=sign)
+    sign -= 1.0
+    root = np.sqrt(years, out=rho)
+    np.multiply(volatility, root, out=deviation)
+    np.multiply(rate, years, out=bond)
+    np.multiply(dividend_yield, years, out=stock)
+    d1 = np.divide(spot, strike, out=theta)
+    np.log(d1, out=d1)
+    d1 += bond
+    d1 -= stock
+    d1 /= deviation
+    np.multiply(deviation, 0.5, out=value)
+    d1 += value
+    np.negative(stock, out=stock)
+    discount = np.exp(stock, out=stock)
+    np.negative(bond, out=bond)
+    np.exp(bond, out=bond)
+    bond *= strike
+    np.subtract(d1, deviation, out=d2)
+    np.multiply(d1, d1, out=gamma)
+    gamma *= -0.5
+    np.exp(gamma, out=gamma)
+    gamma *= _INVERSE_ROOT_TWO_PI
+    gamma *= discount
+    d1 *= sign
+    d2 *= sign
+    ndtr(d1, out=d1)
+    ndtr(d2, out=d2)
+    np.multiply(discount, d1, out=delta)
+    delta *= sign
+    bond *= d2
+    bond *= sign
+    np.multiply(spot, delta, out=value)
+    np.multiply(dividend_yield, value, out=theta)
+    value -= bond
+    np.maximum(value, 0.0, out=value)
+    stock_density = np.multiply(spot, gamma, out=d2)
+    gamma /= spot
+    gamma /= deviation
+    np.multiply(stock_density, root, out=vega)
+    vega *= 0.01
+    decay = np.multiply(stock_density, volatility, out=stock_density)
+    decay /= root
+    decay *= 0.5
+    theta -= decay
+    np.multiply(years, bond, out=rho)
+    rho *= 0.01
+    bond *= rate
+    theta -= bond
+    theta *= 1.0 / DAYS_A_YEAR
 
 
 def _zero_where_undefined(values: Floats, terms: _Terms) -> Floats:

@@ -23,6 +23,7 @@ _INVERSE_ROOT_TWO_PI = 0.3989422804014327
 _EPSILON = float(np.finfo(np.float64).eps)
 # Below this a price is close to the denormal numbers, which have lost their digits.
 _SMALLEST = 1e-280
+_SETTLED = 1e-6
 
 
 def implied_volatility(
@@ -177,4 +178,5 @@ def _slope_at(inflection: Floats, distance: Floats) -> Floats:
 
 
 def _settled(before: Floats, after: Floats) -> bool:
-    return bool(np.all(np.abs(after - before) <= 4.0 * _EPSILON * after))
+    """The next step of a third order iteration would be the cube of this one: rounding."""
+    return bool(np.all(np.abs(after - before) <= _SETTLED * after))

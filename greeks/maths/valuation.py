@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from greeks.maths import american, black_scholes, discrete_dividends
+from greeks.maths import american, american_contracts, black_scholes, discrete_dividends
 from greeks.maths.american_grid import Axes, american_grid, lattice_grid
 from greeks.maths.black_scholes import Floats, GreekArrays
 from greeks.maths.finite_differences import Contracts
@@ -202,7 +202,7 @@ def value_grid(
             )
         if groups.american.size:
             rows = groups.american
-            contracts = american.Contracts(*_arguments(legs, rows))
+            contracts = american_contracts.Contracts(*_arguments(legs, rows))
             axes = Axes(spots[:, rows], volatilities[:, rows], forward)
             result[..., rows] = american_grid(contracts, axes)
         if paying_american.size:

@@ -93,7 +93,21 @@ def test_greeks_of_hulls_chapter_are_the_printed_ones() -> None:
 def test_price_alone_equals_price_of_all_greeks() -> None:
     strikes = np.linspace(50.0, 150.0, 21)
     arguments = (100.0, strikes, 0.25, 0.04, 0.01, 0.3, strikes > 90.0)
-    np.testing.assert_array_equal(price(*arguments), all_greeks(*arguments).price)
+    np.testing.assert_allclose(price(*arguments), all_greeks(*arguments).price, rtol=1e-12)
+
+
+def test_one_odd_row_leaves_the_others_as_they_are() -> None:
+    strikes = np.linspace(50.0, 150.0, 5000)
+    years = np.full(5000, 0.25)
+    usual = all_greeks(100.0, strikes, years, 0.04, 0.01, 0.3, True)
+    years[4321] = 0.0
+    odd = all_greeks(100.0, strikes, years, 0.04, 0.01, 0.3, True)
+    others = np.arange(5000) != 4321
+    for name, mine, theirs in zip(usual._fields, usual, odd, strict=True):
+        np.testing.assert_allclose(
+            mine[others], theirs[others], rtol=1e-12, atol=1e-14, err_msg=name
+        )
+    assert odd.price[4321] == max(100.0 - strikes[4321], 0.0)
 
 
 def test_expired_option_is_worth_its_intrinsic_value_and_moves_like_it() -> None:

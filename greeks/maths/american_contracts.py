@@ -1,0 +1,137 @@
+"""Contracts with the right to exercise early, as puts, and by what they are priced."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from greeks.maths.black_scholes import DAYS_A_YEAR, Floats, GreekArrays
+from greeks.maths.early_exercise import PutTerms
+
+Booleans = NDArray[np.bool_]
+
+# A premium is never more than the interest on the strike.
+_NEGLIGIBLE_INTEREST = 1e-10
+# Below this total deviation the path is as good as known.
+_NO_DEVIATION = 1e-6
+# Drift ÷ deviation above which the premium has steps that its quadrature cannot see.
+_STEEP = 6.0
+# ln(spot ÷ strike) beyond which an option is worth nothing or exercised.
+_FARTHEST = 100.0
+
+
+class Contracts(NamedTuple):
+    """Flat arrays of equal length, and the puts by which calls and puts are priced."""
+
+    spot: Floats
+    strike: Floats
+    years: Floats
+    rate: Floats
+    dividend_yield: Floats
+    volatility: Floats
+    is_call: Booleans
+
+    def take(self, rows: NDArray[np.intp]) -> Contracts:
+        return Contracts._make(column[rows] for column in self)
+
+    @property
+    def put_spot(self) -> Floats:
+        """Spot ÷ strike of the equivalent puts."""
+        ratio: Floats = np.where(self.is_call, self.strike / self.spot, self.spot / self.strike)
+        return ratio
+
+    @property
+    def put_strike(self) -> Floats:
+        return np.where(self.is_call, self.spot, self.strike)
+
+    @property
+    def put_terms(self) -> PutTerms:
+        rate_time, yield_time = self.rate * self.years, self.dividend_yield * self.years
+        return PutTerms(
+            np.where(self.is_call, yield_time, rate_time),
+            np.where(self.is_call, rate_time, yield_time),
+            self.volatility * np.sqrt(self.years),
+        )
+
+
+class Groups(NamedTuple):
+    """Rows by how they are priced; all others are European."""
+
+    by_boundary: NDArray[np.intp]
+    by_lattice: NDArray[np.intp]
+    by_path: NDArray[np.intp]
+
+
+def contracts_of(*arguments: ArrayLike) -> tuple[Contracts, tuple[int, ...]]:
+    """The seven arguments of a price as flat arrays, and the shape that they broadcast to."""
+    arrays = np.broadcast_arrays(
+        *(np.asarray(value, dtype=np.float64) for value in arguments[:6]),
+        np.asarray(arguments[6], dtype=bool),
+    )
+    columns = [np.ravel(column) for column in arrays]
+    columns[2] = np.maximum(columns[2], 0.0)
+    return Contracts._make(columns), arrays[0].shape
+
+
+def priced_by_boundary(contracts: Contracts) -> NDArray[np.intp]:
+    """Rows that may be worth exercising early and whose boundary is single and known to work."""
+    with np.errstate(all="ignore"):
+        return groups_of(contracts).by_boundary
+
+
+def groups_of(contracts: Contracts) -> Groups:
+    rate_time, yield_time, deviation = contracts.put_terms
+    possible = (
+        np.isfinite(rate_time + yield_time + deviation)
+        & (contracts.spot > 0.0)
+        & (contracts.strike > 0.0)
+        & np.isfinite(contracts.spot + contracts.strike)
+        & (contracts.years > 0.0)
+        & (contracts.volatility >= 0.0)
+        & (np.abs(np.log(contracts.spot / contracts.strike)) < _FARTHEST)
+    )
+    early = possible & (
+        (rate_time > _NEGLIGIBLE_INTEREST) | (yield_time < np.minimum(rate_time, 0.0))
+    )
+    known_path = early & (deviation < _NO_DEVIATION)
+    fall = yield_time - rate_time
+    reached = np.log(contracts.put_spot * yield_time / rate_time) < fall + _STEEP * deviation
+    steep = (fall > _STEEP * deviation) & reached
+    lattice = early & ~known_path & ((rate_time < 0.0) | steep)
+    return Groups(
+        by_boundary=np.flatnonzero(early & ~known_path & ~lattice),
+        by_lattice=np.flatnonzero(lattice),
+        by_path=np.flatnonzero(known_path),
+    )
+
+
+def known_path(contracts: Contracts) -> GreekArrays:
+    """Without volatility: the best of all instants for exercising is known today."""
+    spot, strike, years, rate, dividend_yield, _, is_call = contracts
+    sign = np.where(is_call, 1.0, -1.0)
+
+    def worth(at: Floats) -> Floats:
+        result: Floats = sign * (spot * np.exp(-dividend_yield * at) - strike * np.exp(-rate * at))
+        return result
+
+    turn = np.log(rate * strike / (dividend_yield * spot)) / (rate - dividend_yield)
+    turn = np.where((turn > 0.0) & (turn < years), turn, 0.0)
+    best = np.zeros_like(years)
+    for at in (turn, years):
+        best = np.where(worth(at) > worth(best), at, best)
+    value = np.maximum(worth(best), 0.0)
+    alive = value > 0.0
+    stock, bond = np.exp(-dividend_yield * best), strike * np.exp(-rate * best)
+    # Only an option that is kept to its end loses by a day less.
+    decay = np.where(best == years, sign * (dividend_yield * spot * stock - rate * bond), 0.0)
+    zero = np.zeros_like(value)
+    return GreekArrays(
+        price=value,
+        delta=np.where(alive, sign * stock, 0.0),
+        gamma=zero,
+        theta=np.where(alive, decay / DAYS_A_YEAR, 0.0),
+        vega=zero,
+        rho=np.where(alive, sign * best * bond / 100.0, 0.0),
+    )
