@@ -168,7 +168,8 @@ def read_risk_book(
     )
     currencies = {leg.leg.currency for leg in legs} | {m.currency for m in money.values()}
     rates = rates_into(currency, currencies | ({price.currency} if price else set()))
-    betas = _regressed(closes, benchmark) | known_betas(underlyings, benchmark=benchmark)
+    betas = known_betas(underlyings, benchmark=benchmark)
+    betas |= _regressed(closes, benchmark, names - set(betas))
     return RiskBook(
         legs=tuple(legs),
         currency=currency,
@@ -200,12 +201,14 @@ def _last_close(closes: Mapping[date, float] | None) -> KnownPrice | None:
     return close_as_price(closes[day], day)
 
 
-def _regressed(closes: Mapping[str, Mapping[date, float]], benchmark: str) -> dict[str, KnownBeta]:
-    """Betas that the closes give, for what no stored one is known of."""
+def _regressed(
+    closes: Mapping[str, Mapping[date, float]], benchmark: str, missing: Iterable[str]
+) -> dict[str, KnownBeta]:
+    """Betas that the closes give, of what no stored one is known of."""
     market = closes.get(benchmark, {})
     found = {}
-    for symbol, own in closes.items():
-        beta = regressed_beta(own, market) if symbol != benchmark else None
+    for symbol in set(missing) - {benchmark}:
+        beta = regressed_beta(closes.get(symbol, {}), market)
         if beta is not None:
             found[symbol] = KnownBeta(
                 value=beta.value,
