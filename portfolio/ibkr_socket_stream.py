@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -18,12 +18,14 @@ from greeks.domain import Snapshot
 from greeks.identity import instrument_key
 from greeks.selectors.sessions import current_session
 from portfolio.brokers.ibkr_portal_contracts import SOURCE
-from portfolio.brokers.ibkr_socket_bridge import SocketBridge
 from portfolio.brokers.ibkr_socket_state import service_name
 from portfolio.domain import Broker
 from portfolio.models import Account, SyncRun
 from portfolio.services.streamed import request_streamed_refresh, store_streamed
 from portfolio.services.sync_requests import request_sync
+
+if TYPE_CHECKING:
+    from portfolio.brokers.ibkr_socket_bridge import SocketBridge
 
 logger = structlog.get_logger(__name__)
 Asked = ParamSpec("Asked")
@@ -42,6 +44,9 @@ async def own_gateway() -> None:
 
 def open_bridge() -> SocketBridge:
     """The bridge to the gateway of the settings."""
+    # Here, because the client library costs memory that an idle stream does not need.
+    from portfolio.brokers.ibkr_socket_bridge import SocketBridge
+
     return SocketBridge(
         settings.IBKR_SOCKET_HOST,
         settings.IBKR_SOCKET_PORT,

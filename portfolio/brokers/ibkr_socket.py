@@ -18,8 +18,7 @@ from config.core.health import heartbeat
 from config.core.http.breaker import CircuitBreaker
 from greeks.domain import Contract, DailyClose, Fetched, InstrumentKind, Snapshot
 from portfolio.brokers.ibkr_portal_contracts import SOURCE
-from portfolio.brokers.ibkr_socket_client import PROVIDER
-from portfolio.brokers.ibkr_socket_state import service_name
+from portfolio.brokers.ibkr_socket_state import PROVIDER, service_name
 from portfolio.brokers.registry import register_broker
 from portfolio.domain import (
     AccountSummary,

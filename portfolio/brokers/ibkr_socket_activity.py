@@ -74,6 +74,7 @@ class SocketActivity:
     async def executions(self, account_number: str, *, since: datetime) -> Fetched[BrokerExecution]:
         ib = self._ready()
         async with self._asking_fills:
+            ib.wrapper.bad_executions.clear()
             try:
                 await whole_answer(ib.reqExecutionsAsync(), "executions")
             except RetryableError:

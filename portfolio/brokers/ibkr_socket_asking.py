@@ -12,8 +12,9 @@ from ib_async.wrapper import RequestError
 from config.core.errors import PermanentError, RateLimitedError, RetryableError
 from greeks.domain import Contract
 from greeks.providers.decoding import BadRow
-from portfolio.brokers.ibkr_socket_client import PROVIDER, GatewayIB, Row
+from portfolio.brokers.ibkr_socket_client import GatewayIB, Row
 from portfolio.brokers.ibkr_socket_directory import SocketDirectory
+from portfolio.brokers.ibkr_socket_state import PROVIDER
 
 Answer = TypeVar("Answer")
 

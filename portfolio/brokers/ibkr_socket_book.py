@@ -19,7 +19,7 @@ from greeks.domain import Fetched, RejectedRow
 from greeks.providers.decoding import BadRow, rejected_row
 from portfolio.brokers.ibkr_portal_contracts import SOURCE
 from portfolio.brokers.ibkr_socket_asking import defined_row, is_of, stop_waiting, whole_answer
-from portfolio.brokers.ibkr_socket_client import PROVIDER, SHORT, GatewayIB, Row
+from portfolio.brokers.ibkr_socket_client import SHORT, GatewayIB, Row
 from portfolio.brokers.ibkr_socket_directory import SocketDirectory
 from portfolio.brokers.ibkr_socket_rows import (
     Values,
@@ -29,6 +29,7 @@ from portfolio.brokers.ibkr_socket_rows import (
     has_conid,
     is_flat,
 )
+from portfolio.brokers.ibkr_socket_state import PROVIDER
 from portfolio.domain import (
     AccountSummary,
     BrokerAccount,

@@ -46,8 +46,8 @@ Publish = Callable[[Sequence[Snapshot]], None]
 class SocketBridge:
     """Connects, answers and publishes while ``run`` runs.
 
-    ``in_session`` says whether the market is open; ``publish`` gets what ticked of the held
-    contracts, each second; ``on_ready`` is told when the gateway can be asked (again): what was
+    ``in_session`` says whether the market is open; ``publish`` gets what ticked, each
+    second; ``on_ready`` is told when the gateway can be asked (again): what was
     asked before has failed. All are called in threads.
     """
 

@@ -24,10 +24,10 @@ from ib_async.objects import IBDefaults
 from ib_async.wrapper import RequestError, Wrapper
 
 from config.core.errors import ForbiddenError
+from portfolio.brokers.ibkr_socket_state import PROVIDER
 
 logger = structlog.get_logger(__name__)
 
-PROVIDER = "ibkr_socket"
 #: A version that ib_async never offers, yet text frames: from 201 on the frames are protobuf.
 OLDEST_VERSION, NEWEST_VERSION = 157, 200
 #: No frame of the protocol comes near this: a longer one means that no gateway is talking.

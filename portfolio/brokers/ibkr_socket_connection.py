@@ -17,11 +17,12 @@ import structlog
 
 from config.core.clock import now
 from config.core.errors import PermanentError, ProviderError, RetryableError
-from portfolio.brokers.ibkr_socket_client import PROVIDER, GatewayIB
+from portfolio.brokers.ibkr_socket_client import GatewayIB
 from portfolio.brokers.ibkr_socket_dialling import CLIENT_ID_IN_USE, dial, hang_up
 from portfolio.brokers.ibkr_socket_state import (
     CONNECTED,
     CONNECTING,
+    PROVIDER,
     REFUSED,
     GatewayState,
     write_state,
@@ -237,7 +238,7 @@ class GatewayConnection:
         elif code in _FARM_BROKEN | _FARM_WORKS:
             self._note_farm(ib, code, text)
             return
-        elif request_id > 0:
+        elif request_id >= 0:
             self._on_request_error(request_id, code, text)
             return
         else:

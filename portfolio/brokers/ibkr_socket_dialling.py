@@ -11,12 +11,8 @@ from config.core.errors import (
     ProviderError,
     RetryableError,
 )
-from portfolio.brokers.ibkr_socket_client import (
-    NEWEST_VERSION,
-    OLDEST_VERSION,
-    PROVIDER,
-    GatewayIB,
-)
+from portfolio.brokers.ibkr_socket_client import NEWEST_VERSION, OLDEST_VERSION, GatewayIB
+from portfolio.brokers.ibkr_socket_state import PROVIDER
 
 CLIENT_ID_IN_USE = 326
 

@@ -19,8 +19,9 @@ from config.core.errors import RetryableError
 from greeks.domain import Contract, InstrumentKind
 from greeks.providers.decoding import BadRow
 from portfolio.brokers.ibkr_portal_contracts import SOURCE
-from portfolio.brokers.ibkr_socket_client import PROVIDER, GatewayIB
+from portfolio.brokers.ibkr_socket_client import GatewayIB
 from portfolio.brokers.ibkr_socket_rows import contract_of_row, row_of_contract
+from portfolio.brokers.ibkr_socket_state import PROVIDER
 
 logger = structlog.get_logger(__name__)
 

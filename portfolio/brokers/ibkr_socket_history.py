@@ -14,7 +14,8 @@ from greeks.domain import Contract, DailyClose, Fetched, RejectedRow
 from greeks.providers.decoding import BadRow, parse_decimal, rejected_row
 from portfolio.brokers.ibkr_portal_contracts import SOURCE
 from portfolio.brokers.ibkr_socket_asking import refused
-from portfolio.brokers.ibkr_socket_client import PROVIDER, GatewayIB
+from portfolio.brokers.ibkr_socket_client import GatewayIB
+from portfolio.brokers.ibkr_socket_state import PROVIDER
 
 HISTORY_SECONDS = 20.0
 _DAYS_A_YEAR = 365

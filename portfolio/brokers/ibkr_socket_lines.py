@@ -142,10 +142,11 @@ class MarketDataLines:
         return list(items.values()), list(rejected.values())
 
     def moved(self) -> list[Snapshot]:
-        """What the lines of held contracts say that ticked since this was last asked."""
+        """What the lines say that ticked since this was last asked: of what is held and what it is
+        valued by."""
         moved, self._moved = self._moved, set()
         items: dict[str, Snapshot] = {}
-        for conid in moved & set(self._held):
+        for conid in moved:
             line = self._lines.get(conid)
             if line is not None:
                 _read(line, items, {})

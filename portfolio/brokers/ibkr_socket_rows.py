@@ -18,7 +18,8 @@ from config.core.errors import MalformedResponse
 from greeks.domain import Contract
 from greeks.providers.decoding import BadRow, parse_decimal, parse_text, storable
 from portfolio.brokers.ibkr_portal_contracts import SOURCE, decode_contract
-from portfolio.brokers.ibkr_socket_client import PROVIDER, SHORT, Row
+from portfolio.brokers.ibkr_socket_client import SHORT, Row
+from portfolio.brokers.ibkr_socket_state import PROVIDER
 from portfolio.domain import AccountSummary, Broker, BrokerAccount, BrokerPosition
 
 BASE = "BASE"

@@ -12,6 +12,7 @@ from config.core.clock import now
 from config.core.health import CheckResult
 from config.core.redis_client import key, redis_client
 
+PROVIDER = "ibkr_socket"
 #: A state older than this is nobody's: its owner is gone.
 KEPT_SECONDS = 60
 
@@ -40,7 +41,7 @@ class GatewayState(msgspec.Struct, kw_only=True):
 
 def service_name() -> str:
     """The service that owns the gateway of the settings: each gateway has its own."""
-    return f"ibkr_socket@{settings.IBKR_SOCKET_HOST}:{settings.IBKR_SOCKET_PORT}"
+    return f"{PROVIDER}@{settings.IBKR_SOCKET_HOST}:{settings.IBKR_SOCKET_PORT}"
 
 
 def write_state(service: str, state: GatewayState) -> None:

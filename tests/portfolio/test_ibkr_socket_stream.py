@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -92,3 +96,23 @@ def test_gateway_that_is_back_has_ibkrs_accounts_read_at_once() -> None:
     AccountFactory.create(account_id="5WX1", broker=Broker.TASTY.value)
     sync_after_outage()
     assert list(SyncRun.objects.values_list("account_id", flat=True)) == ["DU1"]
+
+
+def test_processes_that_only_ask_do_not_load_the_client_library() -> None:
+    look = (
+        "import django, sys; django.setup()\n"
+        "from portfolio.brokers.registry import registered_brokers; registered_brokers()\n"
+        "from config.core.streams import registered_streams; registered_streams()\n"
+        "print('ib_async' in sys.modules)"
+    )
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"}
+    done = subprocess.run(
+        [sys.executable, "-c", look],
+        cwd=Path(__file__).resolve().parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines()[-1] == "False"
