@@ -17,9 +17,9 @@ import structlog
 from django.db import close_old_connections
 
 from config.core.hub import Outbox, broadcast, hub
+from portfolio.refreshing import note_announced
 from portfolio.selectors.books import ENCODER
 from portfolio.selectors.risk_monitor import SCHEMA, RiskMonitor, accounts_shown, risk_monitor_of
-from portfolio.services.refreshing import note_announced
 
 logger = structlog.get_logger(__name__)
 Result = TypeVar("Result")

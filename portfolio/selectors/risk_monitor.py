@@ -19,6 +19,7 @@ from auth_tokens.models import User
 from auth_tokens.time_zones import time_zone_of
 from config.core.clock import market_clock_is_frozen, market_now, now
 from portfolio.models import Account, Beta
+from portfolio.refreshing import refreshing_until
 from portfolio.selectors.access import account_for_user, accounts_visible_to
 from portfolio.selectors.books import (
     ENCODER,
@@ -30,7 +31,6 @@ from portfolio.selectors.books import (
     totals_currency,
 )
 from portfolio.selectors.worst_cells import worst_cell_of
-from portfolio.services.refreshing import refreshing_until
 
 SCHEMA = 1
 GRID_URL = "/api/portfolio/scenarios"

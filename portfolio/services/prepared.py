@@ -10,6 +10,7 @@ from django.conf import settings
 from auth_tokens.models import User
 from config.core.front_door.bodies import Body, Prepared, prepared_bodies
 from config.core.front_door.resources import Key
+from portfolio.refreshing import note_announced
 from portfolio.selectors.access import accounts_visible_to
 from portfolio.selectors.risk_monitor import (
     RiskMonitor,
@@ -18,7 +19,6 @@ from portfolio.selectors.risk_monitor import (
     state_of,
 )
 from portfolio.services.reading import request_what_is_behind
-from portfolio.services.refreshing import note_announced
 from portfolio.services.sync_progress import account_group
 
 NAME = "risk_monitor"

@@ -29,11 +29,11 @@ from greeks.providers.registry import configured_providers, open_provider
 from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker
 from portfolio.models import Account
+from portfolio.refreshing import announce_refresh
 from portfolio.services.enrichment import MarketData
 from portfolio.services.history import session_dates_of
 from portfolio.services.parallel import for_each
 from portfolio.services.position_row import stored_positions, write_positions
-from portfolio.services.refreshing import announce_refresh
 from portfolio.services.sync_fetch import market_of, other_sources
 from portfolio.services.sync_market import write_market_data
 from portfolio.services.sync_positions import revalue_positions
