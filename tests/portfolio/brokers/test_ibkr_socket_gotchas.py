@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import nan
@@ -21,6 +22,7 @@ from portfolio.brokers.ibkr_socket_executions import newest_revisions, parse_gat
 from portfolio.brokers.ibkr_socket_ticks import decode_greeks, decode_ticker
 from tests.portfolio.brokers.ibkr_socket_support import (
     ACCOUNT,
+    QUICK,
     ScriptedGateway,
     commission,
     details,
@@ -649,3 +651,19 @@ def test_no_request_that_trades_leaves_the_desk(call: str) -> None:
     with pytest.raises(ForbiddenError):
         getattr(ib.client, call)(*arguments)
     assert not READING & {3, 4, 21, 58}
+
+
+def test_gateway_that_leaves_requests_unanswered_is_read_all_the_same() -> None:
+    async def story() -> None:
+        async with ScriptedGateway() as gateway:
+            gateway.answers = {
+                61: lambda _: [position(), (62, 1)],
+                62: lambda fields: summary(fields[2], ACCOUNT, *BOOK),
+            }
+            patience = replace(QUICK, connect=0.3)
+            async with owned(gateway.host, gateway.port, patience=patience) as own:
+                assert (await own.ask("fetch_account_summary", ACCOUNT)).net_liquidation == 68_000
+                (row,) = (await own.ask("fetch_positions", ACCOUNT)).items
+                assert (row.quantity, row.price) == (10, None)
+
+    told(story)
