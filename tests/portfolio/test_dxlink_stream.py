@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.conf import LazySettings
 from django.db import OperationalError
 
@@ -108,9 +108,9 @@ async def test_held_contracts_are_live_and_move_the_book_without_a_call(
     assert heartbeat_age("provider.tastytrade_dxlink") is not None
     sandbox.faults.forget_requests()
 
-    assert await sync_to_async(refresh_streamed)(account_id=account.pk) is True
+    assert await database_sync_to_async(refresh_streamed)(account_id=account.pk) is True
 
-    rows = [row async for row in Position.objects.filter(account=account)]
+    rows = await database_sync_to_async(lambda: list(Position.objects.filter(account=account)))()
     assert {row.greeks_source for row in rows if row.right} == {"tastytrade"}
     for row in rows:
         now = sandbox.market.quote(sandbox.market.contract(row.symbol))
@@ -123,11 +123,11 @@ async def test_snapshots_come_from_the_stream_first_and_the_rest_by_a_call(
 ) -> None:
     async with running():
         await until(lambda: told_in_full(held))
-    adapter = await sync_to_async(open_tastytrade)()
+    adapter = open_tastytrade()
     sandbox.faults.forget_requests()
     streamed = {s.contract.symbol: s for s in read_streamed("tastytrade", held, newest_seconds=60)}
 
-    fetched = await sync_to_async(adapter.fetch_snapshots)(held)
+    fetched = await asyncio.to_thread(adapter.fetch_snapshots, held)
 
     assert sandbox.faults.requests(server="tastytrade", path="market-data") == []
     assert {s.contract.symbol: s for s in fetched.items} == streamed
@@ -138,16 +138,22 @@ async def test_snapshots_come_from_the_stream_first_and_the_rest_by_a_call(
         for contract in sandbox.market.chain("SPY", sandbox.market.expiries("SPY")[3])
         if contract.symbol not in streamed
     )
-    fetched = await sync_to_async(adapter.fetch_snapshots)([*held, other])
+    fetched = await asyncio.to_thread(adapter.fetch_snapshots, [*held, other])
     assert len(sandbox.faults.requests(server="tastytrade", path="market-data")) == 1
     assert len(fetched.items) == len({c.symbol for c in [*held, other]})
 
     settings.GREEKS_MINIMUM_AGE_SECONDS = -1
     sandbox.faults.forget_requests()
-    fetched = await sync_to_async(adapter.fetch_snapshots)(held)
+    fetched = await asyncio.to_thread(adapter.fetch_snapshots, held)
     assert sandbox.faults.requests(server="tastytrade", path="market-data")
     assert len(fetched.items) == len(held)
     adapter.close()
+
+
+def sell(account: Account) -> None:
+    leg = Position.objects.filter(account=account, right="P").first()
+    assert leg is not None
+    leg.delete()
 
 
 async def test_contract_that_is_sold_is_no_longer_followed(
@@ -156,9 +162,7 @@ async def test_contract_that_is_sold_is_no_longer_followed(
     async with running() as stream:
         await until(lambda: told_in_full(held))
         before = len(stream.client.state.market.values)
-        leg = await Position.objects.filter(account=account, right="P").afirst()
-        assert leg is not None
-        await leg.adelete()
+        await database_sync_to_async(sell)(account)
         await asyncio.to_thread(announce_change, account.pk, 99)
         await until(lambda: len(stream.client.state.market.values) == before - 1)
         await until(
