@@ -16,7 +16,8 @@ from greeks.maths import american, american_contracts
 from greeks.maths.american_contracts import priced_by_boundary
 from greeks.maths.black_scholes import Floats
 from greeks.maths.early_exercise import PutTerms, exercise_boundary, put_values
-from greeks.maths.finite_differences import Contracts, slices
+from greeks.maths.finite_differences import slices
+from greeks.maths.lattice_slice import Contracts
 
 Rows = NDArray[np.intp]
 

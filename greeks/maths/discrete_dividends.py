@@ -20,8 +20,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from greeks.maths import american, black_scholes
 from greeks.maths.black_scholes import DAYS_A_YEAR, Floats, GreekArrays
-from greeks.maths.finite_differences import Contracts, lattice_values
+from greeks.maths.finite_differences import lattice_values
 from greeks.maths.implied_volatility import implied_volatility as european_volatility
+from greeks.maths.lattice_slice import SMALLEST_REST, Contracts
 from greeks.maths.volatility_search import search_volatility
 
 #: Largest error of an American price with dividends as a share of the greater of spot and strike,
@@ -29,8 +30,6 @@ from greeks.maths.volatility_search import search_volatility
 PRICE_ERROR = 5e-5
 
 _VOLATILITY_STEP, _RATE_STEP = 1e-2, 1e-3
-#: Of the spot: what is left of it where its dividends are worth more.
-SMALLEST_REST = 1e-9
 
 
 class _Book(NamedTuple):

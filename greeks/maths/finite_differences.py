@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from greeks.maths.lattice_slice import NODES, SMALLEST_REST, Contracts, Slice
+
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
-_NODES = 201
 _HALF_WIDTH = 5.5
 _DRIFT = 0.5
 # Steps between two events: none, or for a share of the time up to an eighth, or for more.
@@ -34,8 +35,6 @@ _FEW_STEPS, _STEPS = 16, 56
 _DAMPED_STEPS = 2
 _BLOCK = 128
 _SMALLEST_DEVIATION = 1e-8
-# Of the spot: what is left of it where the dividends to come are worth more.
-_SMALLEST_REST = 1e-9
 
 
 class FiniteDifferences(NamedTuple):
@@ -44,71 +43,6 @@ class FiniteDifferences(NamedTuple):
     value: Floats
     delta: Floats
     gamma: Floats
-
-
-class Contracts(NamedTuple):
-    """Flat arrays (contracts,); dividends (contracts, dividends) with amounts of 0 to fill up."""
-
-    spot: Floats
-    strike: Floats
-    years: Floats
-    rate: Floats
-    dividend_yield: Floats
-    volatility: Floats
-    is_call: NDArray[np.bool_]
-    dividend_times: Floats
-    dividend_amounts: Floats
-
-
-class Slice(NamedTuple):
-    """H on the nodes at one instant, with what is needed to read prices at a spot.
-
-    ``linear`` are slope and constant beyond the lowest and the highest node: (2, 2, contracts).
-    """
-
-    contracts: Contracts
-    at_time: Floats
-    scale: Floats
-    deviation: Floats
-    tilt: Floats
-    first_node: Floats
-    spacing: Floats
-    escrow: Floats
-    values: Floats
-    linear: Floats
-
-    def at(self, spot: Floats) -> Floats:
-        """Prices at ``spot`` (…, contracts), by the six nodes around it."""
-        rest = np.maximum(spot - self.escrow, _SMALLEST_REST * np.abs(spot))
-        node = np.log(rest / self.scale) / self.deviation
-        position = (node - self.first_node) / self.spacing
-        start = np.clip(np.floor(position).astype(np.intp) - 2, 0, _NODES - 6)
-        share = self.at_time / self.contracts.years
-        inside = self._lagrange(start, position - start)
-        inside *= np.exp(0.5 * self.tilt**2 * share - self.tilt * node)
-        inside *= np.exp(self.contracts.rate * self.at_time)
-        row = np.arange(spot.shape[-1])
-        slope, constant = self.linear[np.where(position < 0.0, 0, 1), :, row].T
-        slope, constant = slope.T, constant.T
-        carry = self.contracts.dividend_yield * self.at_time
-        outside = slope * rest * np.exp(carry) - constant * np.exp(
-            self.contracts.rate * self.at_time
-        )
-        known = (position >= 0.0) & (position <= _NODES - 1.0)
-        sign = np.where(self.contracts.is_call, 1.0, -1.0)
-        value = np.maximum(np.where(known, inside, outside), 0.0)
-        return np.maximum(value, sign * (spot - self.contracts.strike))
-
-    def _lagrange(self, start: NDArray[np.intp], offset: Floats) -> Floats:
-        row = np.arange(offset.shape[-1])
-        result = np.zeros_like(offset)
-        for node, scale in enumerate(_LAGRANGE_SCALES):
-            weight = np.full_like(offset, scale)
-            for other in range(6):
-                if other != node:
-                    weight *= offset - other
-            result += weight * self.values[row, start + node]
-        return result
 
 
 def lattice_values(
@@ -133,7 +67,7 @@ def lattice_values(
         rest = middle - found[0].escrow
         # Differences over half a node: inside the smooth piece between two kinks of the gamma.
         width = (
-            0.5 * found[0].spacing * found[0].deviation * np.maximum(rest, _SMALLEST_REST * middle)
+            0.5 * found[0].spacing * found[0].deviation * np.maximum(rest, SMALLEST_REST * middle)
         )
         below, value, above = found[0].at(np.stack([middle - width, middle, middle + width]))
         result.value[part] = value
@@ -196,7 +130,7 @@ class _Solution:
         self.amounts = np.where(counted, contracts.dividend_amounts, 0.0)
         self.times = np.where(self.amounts > 0.0, times, 0.0)
         self.rest = np.maximum(
-            contracts.spot - self.escrow(np.zeros_like(years)), _SMALLEST_REST * contracts.spot
+            contracts.spot - self.escrow(np.zeros_like(years)), SMALLEST_REST * contracts.spot
         )
         self.at = at
         trend = self.carry * years - 0.5 * self.deviation**2
@@ -205,13 +139,13 @@ class _Solution:
         self.drift = trend - self.tilt * self.deviation
         at_strike = (np.log(contracts.strike / self.rest) - self.drift) / self.deviation
         # Calls weigh their values by the stock, whose own measure lies one deviation higher.
-        self.spacing = (2.0 * _HALF_WIDTH + self.deviation + 2.0 * _DRIFT) / (_NODES - 1)
+        self.spacing = (2.0 * _HALF_WIDTH + self.deviation + 2.0 * _DRIFT) / (NODES - 1)
         lowest = -_HALF_WIDTH - _DRIFT
         anchor = np.where(np.abs(at_strike) < _HALF_WIDTH, at_strike, 0.0)
         self.strike_node = np.round((anchor - lowest) / self.spacing)
         self.first_node = anchor - self.spacing * self.strike_node
         self.has_kink = anchor == at_strike
-        nodes = self.first_node[:, None] + self.spacing[:, None] * np.arange(_NODES)
+        nodes = self.first_node[:, None] + self.spacing[:, None] * np.arange(NODES)
         self.flat = np.exp(self.tilt[:, None] * nodes)
         self.growing = np.exp((self.tilt + self.deviation)[:, None] * nodes)
 
@@ -228,7 +162,7 @@ class _Solution:
         years = self.contracts.years
         self._begin()
         wanted = self.at.shape[1]
-        values = np.empty((wanted, years.size, _NODES))
+        values = np.empty((wanted, years.size, NODES))
         linear = np.empty((wanted, *self.linear.shape))
         latest = years
         for column in range(events.shape[1] - 1, -1, -1):
@@ -297,7 +231,7 @@ class _Solution:
         """From ``latest`` to ``earliest``; steps grow with the distance from the kink at first."""
         years = self.contracts.years
         share = (latest - earliest) / years
-        gain = np.zeros((years.size, _NODES - 2))
+        gain = np.zeros((years.size, NODES - 2))
         scale = (share * years) / steps**2
         for number in range(steps):
             step = share * ((2 * number + 1) / steps**2)
@@ -314,8 +248,8 @@ class _Solution:
         """Crandall's matrix for the step, whose half by Euler's implicit scheme has the same."""
         weight = (0.25 * step / self.spacing**2)[:, None]
         across = 1.0 / 12.0 - weight
-        diagonal = np.repeat(10.0 / 12.0 + 2.0 * weight, _NODES - 2, axis=1).ravel()
-        beside = np.repeat(across, _NODES - 2, axis=1)
+        diagonal = np.repeat(10.0 / 12.0 + 2.0 * weight, NODES - 2, axis=1).ravel()
+        beside = np.repeat(across, NODES - 2, axis=1)
         beside[:, -1] = 0.0
         lower, upper, _ = lapack.dpttrf(diagonal, beside.ravel()[:-1], 1, 1)
         return _Factors(weight, across[:, 0], lower, upper)
@@ -358,8 +292,3 @@ class _Solution:
             values=values,
             linear=linear,
         )
-
-
-_LAGRANGE_SCALES = tuple(
-    1.0 / float(np.prod([node - other for other in range(6) if other != node])) for node in range(6)
-)

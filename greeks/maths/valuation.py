@@ -8,112 +8,20 @@ underlying. The largest errors are ``american.PRICE_ERROR`` and ``discrete_divid
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
+from numpy.typing import ArrayLike
 
 from greeks.maths import american, american_contracts, black_scholes, discrete_dividends
 from greeks.maths.american_grid import Axes, american_grid, lattice_grid
 from greeks.maths.black_scholes import Floats, GreekArrays
-from greeks.maths.finite_differences import Contracts
+from greeks.maths.european_grid import european_grid
 from greeks.maths.implied_volatility import implied_volatility
+from greeks.maths.lattice_slice import Contracts
+from greeks.maths.legs import Booleans, CashDividends, Legs, Rows
 
-Booleans = NDArray[np.bool_]
-Rows = NDArray[np.intp]
-
-# Stands for "no deviation left": log-moneyness divided by it is ±inf, and 0 at the money.
-_NO_DEVIATION = 1e-300
-
-
-class CashDividends(NamedTuple):
-    """Cash dividends of each leg: (legs, dividends), years until the ex-date and amounts.
-
-    Rows of different lengths are filled up with amounts of 0. What goes ex before now or after the
-    leg's expiry counts for nothing.
-    """
-
-    times: Floats
-    amounts: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Legs:
-    """Option legs as equally long arrays; ``Legs.of`` builds them from anything that broadcasts.
-
-    Rates, yields and volatilities are annual fractions, ``years`` ACT/365.
-    """
-
-    spot: Floats
-    strike: Floats
-    years: Floats
-    rate: Floats
-    dividend_yield: Floats
-    volatility: Floats
-    is_call: Booleans
-    is_american: Booleans
-    dividends: CashDividends | None = None
-
-    @classmethod
-    def of(
-        cls,
-        *,
-        spot: ArrayLike,
-        strike: ArrayLike,
-        years: ArrayLike,
-        rate: ArrayLike,
-        dividend_yield: ArrayLike,
-        volatility: ArrayLike,
-        is_call: ArrayLike,
-        is_american: ArrayLike = False,
-        dividends: CashDividends | None = None,
-    ) -> Legs:
-        """Raises ``ValueError`` when shapes do not fit together."""
-        numbers = np.broadcast_arrays(
-            *(
-                np.atleast_1d(np.asarray(value, dtype=np.float64))
-                for value in (spot, strike, years, rate, dividend_yield, volatility)
-            ),
-            np.asarray(is_call, dtype=bool),
-            np.asarray(is_american, dtype=bool),
-        )
-        if numbers[0].ndim != 1:
-            raise ValueError(f"legs are one-dimensional, not of shape {numbers[0].shape}")
-        if dividends is not None:
-            expected = (numbers[0].size, dividends.times.shape[-1])
-            if dividends.times.shape != expected or dividends.amounts.shape != expected:
-                raise ValueError(f"dividends have to be of shape {expected}")
-        return cls(
-            spot=numbers[0],
-            strike=numbers[1],
-            years=numbers[2],
-            rate=numbers[3],
-            dividend_yield=numbers[4],
-            volatility=numbers[5],
-            is_call=numbers[6].astype(bool),
-            is_american=numbers[7].astype(bool),
-            dividends=dividends,
-        )
-
-    def take(self, rows: Rows) -> Legs:
-        """The legs of some rows."""
-        dividends = self.dividends
-        if dividends is not None:
-            dividends = CashDividends(dividends.times[rows], dividends.amounts[rows])
-        return Legs(
-            self.spot[rows], self.strike[rows], self.years[rows], self.rate[rows],
-            self.dividend_yield[rows], self.volatility[rows], self.is_call[rows],
-            self.is_american[rows], dividends,
-        )  # fmt: skip
-
-    def with_volatility(self, volatility: Floats) -> Legs:
-        """The same legs at other volatilities (legs,)."""
-        return replace(self, volatility=volatility)
-
-    def __len__(self) -> int:
-        return self.spot.size
+__all__ = ["CashDividends", "Legs", "greeks", "implied_volatilities", "value", "value_grid"]
 
 
 def value(legs: Legs) -> Floats:
@@ -194,10 +102,10 @@ def value_grid(
     )
     with np.errstate(all="ignore"):
         if european.size == len(legs):
-            return _european_grid(legs, spots, volatilities, forward, result)
+            return european_grid(legs, spots, volatilities, forward, result)
         if european.size:
             part = np.empty((*result.shape[:3], european.size))
-            result[..., european] = _european_grid(
+            result[..., european] = european_grid(
                 legs.take(european), spots[:, european], volatilities[:, european], forward, part
             )
         if groups.american.size:
@@ -265,41 +173,3 @@ def _paying(
     legs: Legs, rows: Rows
 ) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats, Booleans, Booleans, Floats, Floats]:
     return (*_arguments(legs, rows), legs.is_american[rows], *_dividends(legs, rows))
-
-
-def _european_grid(
-    legs: Legs, spots: Floats, volatilities: Floats, forward: Floats, result: Floats
-) -> Floats:
-    """Logarithms, roots and exponentials once per axis; per cell two normals and their products.
-
-    The sign of calls and puts is carried by the axes, so that the cells need none.
-    """
-    sign = np.where(legs.is_call, 1.0, -1.0)
-    moneyness = np.log(spots / legs.strike)
-    rest = spots
-    for day, passed in enumerate(forward):
-        years = np.maximum(legs.years - passed, 0.0)
-        if legs.dividends is not None:
-            worth = discrete_dividends.present_value(
-                legs.rate, legs.dividend_yield, years, legs.dividends.times - passed,
-                legs.dividends.amounts,
-            )  # fmt: skip
-            rest = np.maximum(spots - worth, discrete_dividends.SMALLEST_REST * spots)
-            moneyness = np.log(rest / legs.strike)
-        stock = sign * rest * np.exp(-legs.dividend_yield * years)
-        bond = sign * legs.strike * np.exp(-legs.rate * years)
-        distance = sign * (moneyness + (legs.rate - legs.dividend_yield) * years)
-        deviation = np.maximum(volatilities * np.sqrt(years), _NO_DEVIATION)
-        inverse, half = 1.0 / deviation, (0.5 * sign) * deviation
-        for row in range(len(half)):
-            cells = result[day, row]
-            middle = distance * inverse[row]
-            np.add(middle, half[row], out=cells)
-            np.subtract(middle, half[row], out=middle)
-            ndtr(cells, out=cells)
-            ndtr(middle, out=middle)
-            np.multiply(cells, stock, out=cells)
-            np.multiply(middle, bond, out=middle)
-            np.subtract(cells, middle, out=cells)
-            np.maximum(cells, 0.0, out=cells)
-    return result
