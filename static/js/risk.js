@@ -118,6 +118,12 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest('[data-part="more"]');
   if (!button) return;
   const rows = button.closest("[data-rows]");
+  const spare = rows.querySelector("[data-spare]");
+  if (spare) {
+    delete spare.dataset.spare;
+    spare.querySelector("input").focus();
+    return;
+  }
   const total = rows.querySelector(`[name="${rows.dataset.rows}-TOTAL_FORMS"]`);
   const most = rows.querySelector(`[name="${rows.dataset.rows}-MAX_NUM_FORMS"]`);
   if (Number(total.value) >= Number(most.value)) return;
@@ -130,7 +136,7 @@ document.addEventListener("click", (event) => {
   }
   total.value = String(Number(total.value) + 1);
   rows.querySelector("template").before(row);
-  row.querySelector("input:not([type=hidden]), select").focus();
+  row.querySelector("input").focus();
 });
 
 // --- Live ---------------------------------------------------------------------------------------------

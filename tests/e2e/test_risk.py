@@ -199,11 +199,15 @@ def test_leg_of_the_book_is_closed_and_a_wrong_one_is_marked(risk: Browser) -> N
 
 
 def test_another_leg_is_one_more_row_with_names_of_its_own(risk: Browser) -> None:
-    rows = len(risk.find_all('[data-rows="add"] > fieldset'))
-    risk.find('[data-rows="add"] [data-part="more"]').click()
-    assert len(risk.find_all('[data-rows="add"] > fieldset')) == rows + 1
-    assert risk.find(f"[name=add-{rows}-underlying]").is_displayed()
-    assert risk.find("[name=add-TOTAL_FORMS]").get_attribute("value") == str(rows + 1)
+    def rows() -> list[str | None]:
+        fields = risk.find_all('[data-rows="add"] [name$="-underlying"]')
+        return [field.get_attribute("name") for field in fields if field.is_displayed()]
+
+    assert rows() == ["add-0-underlying"]
+    for shown in (2, 3, 4):
+        risk.find('[data-rows="add"] [data-part="more"]').click()
+        assert rows() == [f"add-{index}-underlying" for index in range(shown)]
+    assert risk.find("[name=add-TOTAL_FORMS]").get_attribute("value") == "4"
 
 
 # --- Saved scenarios ---------------------------------------------------------------------------
