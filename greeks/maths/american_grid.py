@@ -16,13 +16,15 @@ from greeks.maths import american, american_contracts
 from greeks.maths.american_contracts import priced_by_boundary
 from greeks.maths.black_scholes import Floats
 from greeks.maths.early_exercise import PutTerms, exercise_boundary, put_values
-from greeks.maths.finite_differences import slices
+from greeks.maths.finite_differences import lattice_values, slices
 from greeks.maths.lattice_slice import Contracts
 
 Rows = NDArray[np.intp]
 
 # Contracts (a leg at a volatility) whose values at all spots stay in the processor's cache.
 _BLOCK = 32
+# The nodes of a leg with less deviation than this, and more years, are all near its own spot.
+_THIN, _SOON = 0.03, 7.0 / 365.0
 
 
 class Axes(NamedTuple):
@@ -70,7 +72,7 @@ def _by_boundary(contracts: american_contracts.Contracts, spots: Floats, forward
     boundary = exercise_boundary(terms)
     unit = np.where(contracts.is_call, spots, contracts.strike)
     put_spot = np.where(contracts.is_call, contracts.strike / spots, spots / contracts.strike)
-    intrinsic = np.maximum(np.where(contracts.is_call, 1.0, -1.0) * (spots - contracts.strike), 0.0)
+    intrinsic = _intrinsic(spots, contracts.strike, contracts.is_call)
     for day, passed in enumerate(forward):
         left = np.maximum(contracts.years - passed, 0.0)
         horizon = left / contracts.years
@@ -94,9 +96,38 @@ def lattice_grid(contracts: Contracts, axes: Axes) -> Floats:
     cells = np.indices((volatilities, contracts.spot.size)).reshape(2, -1)
     flat = Contracts._make(column[cells[1]] for column in contracts)
     flat = flat._replace(volatility=axes.volatilities.ravel())
-    at = np.clip(axes.forward, 0.0, flat.years[:, None])
-    for rows, found in slices(flat, at):
-        volatility, leg = cells[:, rows]
-        for day, each in enumerate(found):
-            result[day, volatility, :, leg] = each.at(axes.spots[:, leg]).T
+    thin = (flat.volatility * np.sqrt(flat.years) < _THIN) & (flat.years > _SOON)
+    cells_of_lattice = np.flatnonzero(~thin)
+    lattice = Contracts._make(column[cells_of_lattice] for column in flat)
+    at = np.clip(axes.forward, 0.0, lattice.years[:, None])
+    for rows, found in slices(lattice, at):
+        volatility, leg = cells[:, cells_of_lattice[rows]]
+        spot = axes.spots[:, leg]
+        intrinsic = _intrinsic(spot, contracts.strike[leg], contracts.is_call[leg])
+        for day, (passed, each) in enumerate(zip(axes.forward, found, strict=True)):
+            alive = contracts.years[leg] > passed
+            result[day, volatility, :, leg] = np.where(alive, each.at(spot), intrinsic).T
+    for cell in np.flatnonzero(thin):
+        volatility, leg = cells[:, cell]
+        one = Contracts._make(np.repeat(column[cell : cell + 1], spots, axis=0) for column in flat)
+        one = one._replace(spot=axes.spots[:, leg])
+        for day, passed in enumerate(axes.forward):
+            result[day, volatility, :, leg] = _one_by_one(one, passed)
     return result
+
+
+def _one_by_one(contracts: Contracts, passed: float) -> Floats:
+    """Without one solution for all spots: where the nodes would lie too close to one of them."""
+    left = contracts.years - passed
+    value = _intrinsic(contracts.spot, contracts.strike, contracts.is_call)
+    rows = np.flatnonzero(left > 0.0)
+    if rows.size:
+        later = contracts._replace(years=left, dividend_times=contracts.dividend_times - passed)
+        taken = Contracts._make(column[rows] for column in later)
+        value[rows] = lattice_values(*taken).value
+    return value
+
+
+def _intrinsic(spot: Floats, strike: Floats, is_call: NDArray[np.bool_]) -> Floats:
+    worth: Floats = np.maximum(np.where(is_call, spot - strike, strike - spot), 0.0)
+    return worth

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from tests.greeks.maths.quantlib import american_price
 SPOT = 100.0
 
 
-def cases(count: int, seed: int) -> tuple[Floats, ...]:
+def cases(count: int, seed: int) -> tuple[Any, ...]:
     """strike, days, rate, yield, volatility, is_call: near and far, short and long, odd carries."""
     random = np.random.default_rng(seed)
     wide = random.random(count) < 0.7
