@@ -104,8 +104,8 @@ async def test_held_contracts_are_live_and_move_the_book_without_a_call(
 ) -> None:
     async with running():
         await until(lambda: told_in_full(held))
-    assert set(asked) == {account.pk}
-    assert heartbeat_age("provider.tastytrade_dxlink") is not None
+        await until(lambda: set(asked) == {account.pk})
+        await until(lambda: heartbeat_age("provider.tastytrade_dxlink") is not None)
     sandbox.faults.forget_requests()
 
     assert await database_sync_to_async(refresh_streamed)(account_id=account.pk) is True
