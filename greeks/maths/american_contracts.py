@@ -18,6 +18,7 @@ _NEGLIGIBLE_INTEREST = 1e-10
 _NO_DEVIATION = 1e-6
 # Drift ÷ deviation above which the premium has steps that its quadrature cannot see.
 _STEEP = 6.0
+_BOUNDED = 8.0
 # ln(spot ÷ strike) beyond which an option is worth nothing or exercised.
 _FARTHEST = 100.0
 
@@ -92,8 +93,12 @@ def groups_of(contracts: Contracts) -> Groups:
         & (contracts.volatility >= 0.0)
         & (np.abs(np.log(contracts.spot / contracts.strike)) < _FARTHEST)
     )
-    early = possible & (
-        (rate_time > _NEGLIGIBLE_INTEREST) | (yield_time < np.minimum(rate_time, 0.0))
+    # Of so much deviation nothing but the upper bound is left, which the European value is, too.
+    bounded = (rate_time < 0.0) & (deviation > _BOUNDED)
+    early = (
+        possible
+        & ~bounded
+        & ((rate_time > _NEGLIGIBLE_INTEREST) | (yield_time < np.minimum(rate_time, 0.0)))
     )
     known_path = early & (deviation < _NO_DEVIATION)
     fall = yield_time - rate_time

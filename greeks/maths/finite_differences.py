@@ -34,7 +34,8 @@ _DRIFT = 0.5
 _FEW_STEPS, _STEPS = 16, 56
 _DAMPED_STEPS = 2
 _BLOCK = 128
-_SMALLEST_DEVIATION = 1e-8
+# More than the largest moves a price by less than its own error: all is at the upper bound.
+_SMALLEST_DEVIATION, _LARGEST_DEVIATION = 1e-8, 8.0
 
 
 class FiniteDifferences(NamedTuple):
@@ -123,7 +124,8 @@ class _Solution:
         self.contracts = contracts
         years = contracts.years
         self.sign = np.where(contracts.is_call, 1.0, -1.0)
-        self.deviation = np.maximum(contracts.volatility * np.sqrt(years), _SMALLEST_DEVIATION)
+        deviation = contracts.volatility * np.sqrt(years)
+        self.deviation = np.clip(deviation, _SMALLEST_DEVIATION, _LARGEST_DEVIATION)
         self.carry = contracts.rate - contracts.dividend_yield
         times = contracts.dividend_times
         counted = (times > 0.0) & (times <= years[:, None])

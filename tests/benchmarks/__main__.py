@@ -29,6 +29,10 @@ ROWS = {
     "sockets-1000": "sockets_1000",
     "memory": "memory",
     "memory-sockets": "memory_sockets",
+    "greeks": "greeks",
+    "implied-vols": "implied_vols",
+    "american": "american",
+    "scenario-grid": "scenario_grid",
     "set-up": "set_up",
 }
 FEWEST_ROUNDS = 5
