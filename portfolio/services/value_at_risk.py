@@ -6,8 +6,7 @@ normal with mean nought and the covariance Σ of the daily log returns; ΔP = δ
 dollar deltas δ and B = ½·diag(Γ·S²).
 
 Scenario: the book is revalued whole for every day of the history, each underlying moved by its own
-return of that day, volatilities and time unmoved. Options are revalued at ``NODES`` spots across
-the range of the returns, with a cubic spline between them for each underlying.
+return of that day, volatilities and time unmoved.
 
 Both are losses as positive numbers, never below nought.
 """
@@ -18,7 +17,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 from scipy.special import ndtri
 
 from portfolio.services.returns import LEAST_OBSERVATIONS, Closes, JointReturns, joint_returns
@@ -28,7 +26,6 @@ from portfolio.services.scenario_book import ScenarioBook
 
 HORIZON_DAYS = 1
 CONFIDENCES = (0.95, 0.99)
-NODES = 41
 _PARAMETRIC = (
     "Delta-gamma with the Cornish-Fisher expansion (Hull, ch. 22) on the covariance of daily log "
     "returns; zero mean; Greeks as reported; time and volatility unmoved."
@@ -158,12 +155,7 @@ def past_days_pnl(ready: ScenarioBook, joint: JointReturns) -> FloatArray | None
     where = np.array([place.get(product_symbol(leg.leg.underlying), -1) for leg in ready.legs])
     if not (where >= 0).any():
         return None
-    factors = np.exp(joint.values)
-    nodes = np.linspace(min(1.0, factors.min()) - 1e-6, max(1.0, factors.max()) + 1e-6, NODES)
-    by_leg = ready.pnl(nodes, [0.0], [0.0])[0, 0]
-    total = np.zeros(len(factors))
-    for index in range(len(place)):
-        mine = where == index
-        if mine.any():
-            total += CubicSpline(nodes, by_leg[:, mine].sum(axis=-1))(factors[:, index])
+    # What has no past is last, and stands still.
+    moves = np.column_stack([joint.values, np.zeros(len(joint.values))])
+    total: FloatArray = ready.pnl(np.exp(moves[:, where]), [0.0], [0.0])[0, 0].sum(axis=-1)
     return total

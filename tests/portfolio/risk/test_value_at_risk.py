@@ -99,7 +99,22 @@ def test_options_on_past_days_are_revalued_whole() -> None:
     assert joint is not None
     direct = book.pnl(np.exp(joint.values[:, 0]), [0.0], [0.0])[0, 0].sum(axis=-1)
     found = past_days_pnl(book, joint)
-    assert found == pytest.approx(direct, abs=1e-3 * np.abs(direct).max())
+    assert found == pytest.approx(direct, rel=1e-9, abs=1e-6)
+
+
+def test_wild_day_of_one_underlying_blurs_no_other() -> None:
+    wild = RANDOM.normal(0.0, 0.05, 200)
+    wild[[50, 150]] = np.log([1.9, 0.35])
+    joint = joint_returns({"SPY": closes(MARKET), "GME": closes(wild)}, {"SPY", "GME"})
+    assert joint is not None
+    options = [
+        option_leg(days=0.2, strike=strike, iv=0.15, quantity=-10.0, id=f"{strike}")
+        for strike in (594.0, 600.0, 606.0)
+    ]
+    held = stock_leg(underlying="GME", price=20.0)
+    whole = past_days_pnl(ready(*options, held), joint)
+    alone = ready(*options).pnl(np.exp(joint.values[:, 1]), [0.0], [0.0])[0, 0].sum(axis=-1)
+    assert whole == pytest.approx(alone + 2000.0 * np.expm1(joint.values[:, 0]), abs=1e-6)
 
 
 def test_underlying_without_a_past_is_left_out_by_name() -> None:
