@@ -137,9 +137,8 @@ def leg_spots(legs: Sequence[Leg], *, spots: Mapping[str, float] | None = None) 
     return column(
         leg.price
         if leg.instrument_type in LINEAR_KINDS
-        else (
-            leg.underlying_price if leg.underlying_price is not None else known.get(leg.underlying)
-        )
+        # A spot of nought is none.
+        else leg.underlying_price or known.get(leg.underlying)
         for leg in legs
     )
 

@@ -5,7 +5,7 @@ are linear. The P&L of a leg is model(moved) − model(now), × quantity × mult
 the book's currency, so that what the model and the market disagree about today is in no scenario.
 
 The volatility of a leg is its own implied one, else that which its price implies, else that of the
-nearest strike of its expiry in its account. Its dividend yield is the one at which the model comes
+nearest strike of its expiry in its account, else nought where the price is all intrinsic value. Its dividend yield is the one at which the model comes
 nearest its mark, unless the dividends are known; futures options carry the rate, as in Black-76
 (Hull, *Options, Futures, and Other Derivatives*, ch. 18).
 """
@@ -33,9 +33,8 @@ from portfolio.services.risk_rows import FloatArray, column, leg_spots
 DAYS_A_YEAR = 365.0
 # Shares trade without a dividend from the opening of its ex-date.
 _NEW_YORK, _OPENING = ZoneInfo("America/New_York"), time(9, 30)
-# How a mark's disagreement is shared between the yield and the market's noise: a mark is known to
-# a cent and a hundredth of itself, and yields beyond these few per cent are unlikely.
-_MARK_NOISE = (0.01, 0.01)
+# A mark's disagreement is shared between its noise and the yield: beyond a few per cent are
+# unlikely.
 _YIELD_SPREAD = 0.03
 _YIELD_STEP = 1e-4
 _YIELD_ROUNDS = 2
@@ -202,6 +201,7 @@ def _option_arrays(
         for over, has in zip(expired, ~np.isnan(given), strict=True)
     ]
     _take_from_neighbours(legs, volatility, sources)
+    _take_none_at_intrinsic(arrays, marks, volatility, sources)
     return replace(arrays, volatility=volatility), sources
 
 
@@ -241,6 +241,25 @@ def _take_from_neighbours(
             sources[int(index)] = "neighbour"
 
 
+def _take_none_at_intrinsic(
+    arrays: Legs, marks: FloatArray, volatility: FloatArray, sources: list[str]
+) -> None:
+    """Nought where the price has no time value to tell a volatility by: deep in the money."""
+    missing = np.flatnonzero(np.isnan(volatility))
+    if not missing.size:
+        return
+    least = valuation.value(arrays.take(missing).with_volatility(np.zeros(missing.size)))
+    priced = marks[missing]
+    # False where there is no price.
+    for index in missing[priced <= least + _noise(priced)]:
+        volatility[index], sources[int(index)] = 0.0, "intrinsic"
+
+
+def _noise(marks: FloatArray) -> FloatArray:
+    """How far a mark may be off: a cent and a hundredth of itself."""
+    return 0.01 + 0.01 * np.abs(marks)
+
+
 def _fitted_yields(arrays: Legs, marks: FloatArray, *, fixed: Any) -> FloatArray:
     """The yield at which each leg's model comes nearest its mark, by ridge least squares.
 
@@ -253,7 +272,7 @@ def _fitted_yields(arrays: Legs, marks: FloatArray, *, fixed: Any) -> FloatArray
     if not rows.size:
         return yields
     fitted, wanted = arrays.take(rows), marks[rows]
-    weight = (_MARK_NOISE[0] + _MARK_NOISE[1] * np.abs(wanted)) ** -2.0
+    weight = _noise(wanted) ** -2.0
     found = yields[rows]
     model = valuation.value(fitted)
     nudged = valuation.value(replace(fitted, dividend_yield=found + _YIELD_STEP))

@@ -163,6 +163,34 @@ def test_price_without_a_volatility_takes_the_nearest_strike_of_its_expiry() -> 
     assert book.options.volatility[0] == 0.33
 
 
+@pytest.mark.parametrize(
+    ("style", "price"),
+    # A European put is worth less than its intrinsic value: 295.6 at the least.
+    [("american", 300.0), ("american", 290.0), ("european", 295.0), ("european", 290.0)],
+)
+def test_price_that_is_all_intrinsic_value_moves_like_the_underlying(
+    style: str, price: float
+) -> None:
+    deep = option_leg(strike=900.0, right="P", style=style, iv=None, price=price, quantity=-5.0)
+    book = ready(deep)
+    assert (book.left_out, book.iv_sources) == ((), ("intrinsic",))
+    assert book.pnl([0.9], [0.0], [0]).sum() == pytest.approx(-5 * 100 * 60.0, rel=0.01)
+
+
+def test_worthless_option_far_out_of_the_money_costs_what_a_crash_makes_of_it() -> None:
+    book = ready(option_leg(strike=500.0, right="P", iv=None, price=0.0, quantity=-1.0))
+    assert book.iv_sources == ("intrinsic",)
+    assert book.pnl([0.8, 1.1], [0.0], [60])[0, 0, :, 0] == pytest.approx([-2000.0, 0.0])
+
+
+def test_spot_of_nought_is_none() -> None:
+    lost = option_leg(underlying_price=0.0)
+    assert ready(lost).spots == pytest.approx([SPOT])
+    assert [each.reason for each in ready(lost, spots={}).left_out] == [
+        "no price of the underlying"
+    ]
+
+
 def test_yield_of_a_leg_is_the_one_that_gives_its_mark() -> None:
     pair = [option_leg(days=200, right=right, id=right) for right in "CP"]
     arrays = ready(*pair).options
