@@ -5,37 +5,38 @@ are linear. The P&L of a leg is model(moved) − model(now), × quantity × mult
 the book's currency, so that what the model and the market disagree about today is in no scenario.
 
 The volatility of a leg is its own implied one, else that which its price implies, else that of the
-nearest strike of its expiry in its account, else nought where the price is all intrinsic value. Its dividend yield is the one at which the model comes
-nearest its mark, unless the dividends are known; futures options carry the rate, as in Black-76
-(Hull, *Options, Futures, and Other Derivatives*, ch. 18).
+nearest strike of its expiry in its account, else nought where the price is all intrinsic value. Its
+dividend yield is the one at which the model comes nearest its mark, unless the dividends are known;
+futures options carry the rate, as in Black-76 (Hull, *Options, Futures, and Other Derivatives*,
+ch. 18).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.conf import settings
 from numpy.typing import ArrayLike
 
 from greeks.domain import InstrumentKind
+from greeks.exchanges import exchange_of_currency
 from greeks.maths import valuation
-from greeks.maths.valuation import CashDividends, Legs
+from greeks.maths.valuation import Legs
 from greeks.selectors.dividends import KnownDividends
-from greeks.services.model_greeks import SECONDS_A_YEAR, years_to
+from greeks.services.model_greeks import years_to
+from greeks.services.parity import cash_dividends
 from portfolio.services.risk_legs import RiskLeg
 from portfolio.services.risk_rows import FloatArray, column, leg_spots
 
 DAYS_A_YEAR = 365.0
-# Shares trade without a dividend from the opening of its ex-date.
-_NEW_YORK, _OPENING = ZoneInfo("America/New_York"), time(9, 30)
 # A mark's disagreement is shared between its noise and the yield: beyond a few per cent are
-# unlikely.
+# unlikely, but for an index that nobody can carry, whose futures lie where they like.
 _YIELD_SPREAD = 0.03
+_UNCARRIED, _UNCARRIED_SPREAD = "VIX", 1.0
 _YIELD_STEP = 1e-4
 _YIELD_ROUNDS = 2
 
@@ -173,8 +174,9 @@ def _option_arrays(
     futures = np.array(
         [leg.leg.instrument_type == InstrumentKind.FUTURE_OPTION.value for leg in legs], dtype=bool
     )
+    going_ex = [_going_ex(leg, dividends, at=at) for leg in legs]
     # A yield besides known dividends would count them twice.
-    paying = np.array([bool(dividends.get(leg.leg.underlying)) for leg in legs], dtype=bool)
+    paying = np.array([bool(each) for each in going_ex], dtype=bool)
     given = column(leg.implied_volatility for leg in legs)
     given[~(given > 0)] = np.nan
     arrays = Legs.of(
@@ -186,10 +188,14 @@ def _option_arrays(
         volatility=given,
         is_call=[leg.right == "C" for leg in legs],
         is_american=[leg.model == "american" for leg in legs],
-        dividends=_cash_dividends(legs, dividends, at=at),
+        dividends=cash_dividends(going_ex),
     )
     marks = column(leg.leg.price for leg in legs)
-    arrays = replace(arrays, dividend_yield=_fitted_yields(arrays, marks, fixed=futures | paying))
+    spread = np.array(
+        [_UNCARRIED_SPREAD if leg.leg.underlying == _UNCARRIED else _YIELD_SPREAD for leg in legs]
+    )
+    yields = _fitted_yields(arrays, marks, spread, fixed=futures | paying)
+    arrays = replace(arrays, dividend_yield=yields)
     # An option at its last instant is worth its intrinsic value whatever the volatility.
     expired = arrays.years <= 0.0
     volatility = np.where(expired, 0.0, given)
@@ -205,20 +211,19 @@ def _option_arrays(
     return replace(arrays, volatility=volatility), sources
 
 
-def _cash_dividends(
-    legs: Sequence[RiskLeg], dividends: KnownDividends, *, at: datetime
-) -> CashDividends | None:
-    """The dividends of each leg's underlying as years from ``at``, filled up with noughts."""
-    widest = max((len(dividends.get(leg.leg.underlying, ())) for leg in legs), default=0)
-    if not widest:
-        return None
-    times, amounts = np.zeros((len(legs), widest)), np.zeros((len(legs), widest))
-    for row, leg in enumerate(legs):
-        for place, (day, amount) in enumerate(dividends.get(leg.leg.underlying, ())):
-            goes_ex = datetime.combine(day, _OPENING, tzinfo=_NEW_YORK)
-            times[row, place] = (goes_ex - at).total_seconds() / SECONDS_A_YEAR
-            amounts[row, place] = amount
-    return CashDividends(times=times, amounts=amounts)
+def _going_ex(
+    leg: RiskLeg, dividends: KnownDividends, *, at: datetime
+) -> tuple[tuple[float, float], ...]:
+    """Years until the opening of each ex-date that is to come, and amounts."""
+    known = dividends.get(leg.leg.underlying, ())
+    exchange = exchange_of_currency(leg.leg.currency) if known else None
+    if exchange is None:
+        return ()
+    openings = [
+        (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
+        for day, amount in known
+    ]
+    return tuple((years_to(opening, at), amount) for opening, amount in openings if opening > at)
 
 
 def _take_from_neighbours(
@@ -260,8 +265,12 @@ def _noise(marks: FloatArray) -> FloatArray:
     return 0.01 + 0.01 * np.abs(marks)
 
 
-def _fitted_yields(arrays: Legs, marks: FloatArray, *, fixed: Any) -> FloatArray:
+def _fitted_yields(
+    arrays: Legs, marks: FloatArray, spread: FloatArray, *, fixed: Any
+) -> FloatArray:
     """The yield at which each leg's model comes nearest its mark, by ridge least squares.
+
+    ``spread`` is how far from nought a yield of the leg may well be.
 
     For each leg alone: what a leg is worth must not depend on which others are looked at with it,
     or the grids of two accounts would not add up to that of both.
@@ -272,15 +281,15 @@ def _fitted_yields(arrays: Legs, marks: FloatArray, *, fixed: Any) -> FloatArray
     if not rows.size:
         return yields
     fitted, wanted = arrays.take(rows), marks[rows]
-    weight = _noise(wanted) ** -2.0
+    weight, pull = _noise(wanted) ** -2.0, spread[rows] ** -2.0
     found = yields[rows]
     model = valuation.value(fitted)
     nudged = valuation.value(replace(fitted, dividend_yield=found + _YIELD_STEP))
     slope = (nudged - model) / _YIELD_STEP
     for left in reversed(range(_YIELD_ROUNDS)):
         # The present yield pulls back to nought like one more observation.
-        push = weight * slope * (wanted - model) - found / _YIELD_SPREAD**2
-        found = found + push / (weight * slope * slope + _YIELD_SPREAD**-2.0)
+        push = weight * slope * (wanted - model) - found * pull
+        found = found + push / (weight * slope * slope + pull)
         if left:
             model = valuation.value(replace(fitted, dividend_yield=found))
     yields[rows] = found

@@ -205,6 +205,17 @@ def test_yield_of_a_leg_is_the_one_that_gives_its_mark() -> None:
     assert valuation.value(book.options) == pytest.approx(marks, rel=2e-3)
 
 
+def test_volatility_index_is_carried_to_its_future() -> None:
+    """Marks of a 16 and a 23 call with the index at 14.48, its future at about 16.2."""
+    marks = (3.25, 1.49)
+    terms = {"underlying": "VIX", "underlying_price": 14.48, "days": 61}
+    book = ready(
+        option_leg(strike=16.0, iv=1.1575, price=marks[0], id="1", **terms),
+        option_leg(strike=23.0, iv=1.2527, price=marks[1], id="2", **terms),
+    )
+    assert valuation.value(book.options) == pytest.approx(marks, rel=0.06)
+
+
 def test_futures_options_carry_the_rate() -> None:
     book = ready(option_leg(instrument_type="future_option", price=20.0))
     assert book.options.dividend_yield[0] == settings.RISK_FREE_RATE
@@ -216,7 +227,16 @@ def test_dividends_that_are_known_leave_no_yield() -> None:
     assert paying.options.dividends is not None
     assert paying.options.dividend_yield[0] == 0.0
     assert plain.options.dividend_yield[0] != 0.0
-    assert paying.options.dividends.times[0, 0] == pytest.approx(27.94 / 365, abs=1e-3)
+    # From the opening in New York, 14:30 UTC.
+    assert paying.options.dividends.times[0, 0] == pytest.approx((28 - 1.5 / 24) / 365, rel=1e-9)
+
+
+def test_dividend_goes_ex_when_its_own_exchange_opens() -> None:
+    paying = {"SPY": ((date(2026, 11, 20), 2.0), (date(2026, 12, 18), 5.0))}
+    book = ready(option_leg(currency="INR"), rates={"INR": 0.012}, dividends=paying)
+    assert book.options.dividends is not None
+    # 09:15 in Kolkata is 03:45 UTC; today's has gone ex.
+    assert book.options.dividends.times[0] == pytest.approx([(28 - 12.25 / 24) / 365], rel=1e-9)
 
 
 @pytest.mark.parametrize(
