@@ -131,14 +131,19 @@ def weights_of(
 def stored_weights(
     legs: Sequence[Leg], *, currency: str, rates: Mapping[str, float]
 ) -> BetaWeights:
-    """Weights of these legs against ``RISK_BENCHMARK``. At most three queries, none for no legs."""
+    """Weights of these legs against ``RISK_BENCHMARK``, priced as in the risk report.
+
+    Two or three queries, none for no legs.
+    """
     benchmark = settings.RISK_BENCHMARK
     if not legs:
         return BetaWeights(benchmark, None, {})
     betas = known_betas({leg.underlying for leg in legs}, benchmark=benchmark)
-    price = price_in_book(legs, benchmark)
-    if price is None:
-        price = known_prices([benchmark]).get(benchmark) or last_close(benchmark)
+    price = (
+        known_prices([benchmark]).get(benchmark)
+        or price_in_book(legs, benchmark)
+        or last_close(benchmark)
+    )
     return weights_of(betas, benchmark=benchmark, price=price, currency=currency, rates=rates)
 
 

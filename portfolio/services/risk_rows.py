@@ -193,8 +193,8 @@ def total(values: FloatArray) -> float | None:
 
 
 def ratio(part: float | Decimal | None, whole: float | Decimal | None) -> float | None:
-    """``None`` where either is missing or the whole is nought."""
-    if part is None or whole is None or whole == 0:
+    """``None`` where either is missing, and of nought or less: what is owed has no shares."""
+    if part is None or whole is None or whole <= 0:
         return None
     return float(part) / float(whole)
 

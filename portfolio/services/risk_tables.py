@@ -129,28 +129,29 @@ def expected_moves(
     """One standard deviation until each expiry that is held, from the volatility nearest the money.
 
     The volatility is the mean over the held options of the strike nearest the spot; ``None``, with
-    the reason as source, where that strike is more than 10 % away.
+    the reason as source, where that strike is more than 10 % away. What has expired moves no more.
     """
     members: dict[tuple[str, Any], list[int]] = {}
     for index, leg in enumerate(legs):
-        if leg.is_option and leg.expires_at is not None and leg.leg.expiry is not None:
+        if leg.is_option and leg.expires_at is not None and leg.expires_at > at:
             members.setdefault((leg.leg.underlying, leg.leg.expiry), []).append(index)
     rows = []
     for underlying, expiry in sorted(members):
         chosen = members[underlying, expiry]
-        first = legs[chosen[0]]
-        volatility, spot, source = _at_the_money(legs, spots, chosen)
+        volatility, nearest, source = _at_the_money(legs, spots, chosen)
+        # Of one day there may be a series that settles in the morning and one at the close.
+        expires_at, spot = legs[nearest].expires_at, float(spots[nearest])
         move = None
-        if volatility is not None and spot is not None and first.expires_at is not None:
-            move = spot * volatility * float(np.sqrt(years_to(first.expires_at, at)))
+        if volatility is not None and expires_at is not None:
+            move = spot * volatility * float(np.sqrt(years_to(expires_at, at)))
         rows.append(
             {
                 "underlying": underlying,
                 "expiry": expiry,
-                "dte": first.leg.dte,
+                "dte": legs[nearest].leg.dte,
                 "implied_volatility": volatility,
                 "move": move,
-                "move_percent": None if move is None or not spot else move / spot * 100,
+                "move_percent": None if move is None else move / spot * 100,
                 "source": source,
             }
         )
@@ -159,20 +160,19 @@ def expected_moves(
 
 def _at_the_money(
     legs: Sequence[RiskLeg], spots: FloatArray, chosen: Sequence[int]
-) -> tuple[float | None, float | None, str]:
-    """(volatility, spot, where the volatility is from) of one underlying's expiry."""
+) -> tuple[float | None, int, str]:
+    """(volatility, the leg nearest the money, where the volatility is from) of one expiry."""
     usable = [
         (abs(strike / float(spots[index]) - 1.0), strike, index)
         for index in chosen
         if (strike := legs[index].strike) and spots[index] > 0 and legs[index].implied_volatility
     ]
     if not usable:
-        return None, None, "no volatility known"
+        return None, chosen[0], "no volatility known"
     distance, strike, index = min(usable)
-    spot = float(spots[index])
     if distance > _FARTHEST_FROM_MONEY:
-        return None, spot, f"nearest strike held, {strike:g}, is {distance:.0%} from the money"
+        return None, index, f"nearest strike held, {strike:g}, is {distance:.0%} from the money"
     at_strike = [each for _, other, each in usable if other == strike]
     volatility = float(np.mean([legs[each].implied_volatility or np.nan for each in at_strike]))
     sources = sorted({legs[each].greeks_source or "unknown" for each in at_strike})
-    return volatility, spot, f"strike {strike:g}, {', '.join(sources)}"
+    return volatility, index, f"strike {strike:g}, {', '.join(sources)}"

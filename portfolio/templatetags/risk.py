@@ -16,6 +16,7 @@ from config.core import formatting
 from config.core.formatting import Number
 from config.core.templatetags.desk import shown
 from greeks.occ import OptionSymbolError, parse_occ
+from portfolio.services.risk_rows import ratio
 from portfolio.templatetags.book import contract_label
 
 register = template.Library()
@@ -81,7 +82,7 @@ def heat_map(
             reference=reference,
             address=f"{address}{reference}#risk-cell",
             pnl=pnl,
-            share=_ratio(pnl, net_liquidation),
+            share=ratio(pnl, net_liquidation),
             level=_level(pnl, most),
             mark=marks.get(reference, ""),
             chosen=reference == chosen,
@@ -116,12 +117,6 @@ def _level(pnl: float | None, most: float) -> int:
     if pnl is None or most <= 0 or round(pnl) == 0:
         return 0
     return max(1, math.ceil(math.sqrt(abs(pnl) / most) * LEVELS))
-
-
-def _ratio(part: Number | None, whole: Number | None) -> float | None:
-    if part is None or not whole:
-        return None
-    return float(part) / float(whole)
 
 
 @register.filter

@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import time_machine
+from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
 from config.core.clock import market_now, now
 from config.core.errors import InvalidInput, NotFound
+from greeks.models import Instrument
 from portfolio.models import Account, AccountAccess, Beta, DailyClose, FxRate, Portfolio, Quote
 from portfolio.selectors.risk_report import risk_report
 from portfolio.services.risk_rows import product_symbol
 from tests.factories import AS_OF, UserFactory
+from tests.portfolio.reading import read
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +117,30 @@ def test_strike_far_from_the_money_tells_no_expected_move(trader: User) -> None:
     assert "33% from the money" in move["source"]
 
 
+@time_machine.travel("2026-11-20T16:00:00Z", tick=False)
+def test_series_that_settled_this_morning_hides_no_move_until_the_close(trader: User) -> None:
+    account = stored_account(trader)
+    morning = stored_option(account, underlying="SPX", strike=600, days=0)
+    morning.instrument.expires_at = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
+    morning.instrument.save()
+    assert risk_report(user=trader)["expected_move"] == []
+    stored_option(account, underlying="SPX", strike=601, days=0)
+    (move,) = risk_report(user=trader)["expected_move"]
+    assert move["source"] == "strike 601, ibkr"
+    assert move["move"] == pytest.approx(600 * 0.2 * (5 / 24 / 365) ** 0.5)
+
+
+@pytest.mark.parametrize("net_liquidation", [None, 0, -5000])
+def test_no_share_is_told_of_net_liquidation_that_is_missing_or_owed(
+    trader: User, account: Account, net_liquidation: int | None
+) -> None:
+    account.status.net_liquidation = net_liquidation
+    account.status.save()
+    totals = risk_report(user=trader)["totals"]
+    assert totals["net_liquidation"] == net_liquidation
+    assert (totals["theta_to_net_liq"], totals["margin_use"]) == (None, None)
+
+
 def test_beta_weighted_delta_needs_beta_and_price_and_counts_what_lacks_them(
     trader: User, account: Account
 ) -> None:
@@ -128,6 +156,21 @@ def test_beta_weighted_delta_needs_beta_and_price_and_counts_what_lacks_them(
     rows = {row["underlying"]: row for row in report["underlyings"]}
     assert (rows["AAPL"]["beta"], rows["AAPL"]["beta_source"]) == (1.5, "set")
     assert (rows["SPY"]["beta"], rows["SPY"]["beta_source"]) == (1.0, "self")
+
+
+def test_monitor_and_report_weight_with_the_same_price(
+    trader: User, account: Account, signed_in: Client
+) -> None:
+    stock = Instrument.objects.get(kind="stock", symbol="SPY")
+    Quote.objects.create(
+        instrument=stock, symbol="SPY", price=Decimal(612), source="ibkr", as_of=now()
+    )
+    report = risk_report(user=trader)
+    monitor = read(signed_in, "/api/portfolio/risk-monitor/fast")
+    assert report["benchmark"]["price"] == 612.0
+    assert monitor["totals"]["beta_weighted_delta"] == pytest.approx(
+        report["totals"]["beta_weighted_delta"]
+    )
 
 
 def test_benchmark_is_chosen_and_its_betas_come_from_the_closes(
