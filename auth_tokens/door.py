@@ -45,10 +45,10 @@ def _by_session(header: bytes) -> Authorised | None:
     name = settings.SESSION_COOKIE_NAME
     text = header.decode("latin-1")
     named = [chunk for chunk in text.split(";") if chunk.partition("=")[0].strip() == name]
-    if len(named) != 1:
-        # Of two sessions only Django says which one counts.
+    if len(named) != 1 or not header.isascii():
+        # Of two sessions only Django says which one counts, and what blanks there are beside ASCII.
         return None
-    key = parse_cookie(text)[name]
+    key = parse_cookie(text).get(name)
     row = Session.objects.filter(session_key=key, expire_date__gt=now()).first()
     if row is None:
         return None

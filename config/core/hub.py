@@ -127,7 +127,7 @@ class Hub:
                     self._deliver_to_all(dict(RECONNECTED))
                 backoff = 0.1
                 await self._read(pubsub)
-            except (RedisError, OSError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it subscribes anew
                 logger.warning("hub.connection_lost", reason=type(error).__name__)
                 lost_before = True
             finally:
@@ -161,7 +161,7 @@ class Hub:
         group = channel.removeprefix(_channel(""))
         try:
             message = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             logger.warning("hub.unreadable_message", group=group)
             return
         if not isinstance(message, dict):
@@ -264,6 +264,7 @@ def _pubsub_client() -> redis.asyncio.Redis:
     return redis.asyncio.Redis.from_url(
         settings.REDIS_URL,
         decode_responses=True,
+        encoding_errors="replace",
         socket_timeout=None,
         socket_connect_timeout=settings.REDIS_SOCKET_TIMEOUT,
     )

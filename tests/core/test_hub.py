@@ -171,8 +171,8 @@ def test_awaitable_listener_is_awaited(own_valkey: OwnValkey) -> None:
     _run(story)
 
 
-@pytest.mark.parametrize("text", ["not json", "[1, 2]", '"text"'])
-def test_unreadable_message_is_skipped(own_valkey: OwnValkey, text: str) -> None:
+@pytest.mark.parametrize("text", ["not json", "[1, 2]", '"text"', b"\xff\xfe", "[" * 200_000])
+def test_unreadable_message_is_skipped(own_valkey: OwnValkey, text: str | bytes) -> None:
     async def story() -> None:
         inbox = Inbox()
         await hub().join(GROUP, inbox)

@@ -56,10 +56,16 @@ class Desk:
         self._went_through += 1
         await django_application(scope, receive, send)
 
-    async def get(self, *headers: Header, path: str = FAST, method: str = "GET") -> Answer:
-        """Through the front door."""
+    async def get(
+        self,
+        *headers: Header,
+        path: str = FAST,
+        method: str = "GET",
+        host: bytes | None = b"testserver",
+    ) -> Answer:
+        """Through the front door. ``host``: unless the headers name one."""
         before = self._went_through
-        status, sent, body = await _exchange(self.door, headers, path, method)
+        status, sent, body = await _exchange(self.door, headers, path, method, host)
         return Answer(status, sent, body, self._went_through == before)
 
     async def get_of_django(
@@ -99,7 +105,11 @@ async def desk(**options: Any) -> AsyncIterator[Desk]:
 
 
 async def _exchange(
-    application: Any, headers: Iterable[Header], path: str, method: str
+    application: Any,
+    headers: Iterable[Header],
+    path: str,
+    method: str,
+    host: bytes | None = b"testserver",
 ) -> tuple[int, list[tuple[str, str]], bytes]:
     path, _, query = path.partition("?")
     messages: list[dict[str, Any]] = []
@@ -115,7 +125,7 @@ async def _exchange(
     async def send(message: dict[str, Any]) -> None:
         messages.append(message)
 
-    named = {name for name, _ in headers}
+    needs_host = host is not None and all(name != b"host" for name, _ in headers)
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -126,7 +136,7 @@ async def _exchange(
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [*([] if b"host" in named else [(b"host", b"testserver")]), *headers],
+        "headers": [*([(b"host", host)] if needs_host else []), *headers],
         "client": ("127.0.0.1", 40000),
         "server": ("testserver", 80),
     }

@@ -192,15 +192,27 @@ async def test_cookie_that_is_not_exactly_the_granted_one_is_djangos(trader: Use
         assert not twice.is_prepared
 
 
-async def test_two_sessions_in_one_cookie_are_never_granted(trader: User) -> None:
+# To Django, which reads UTF-8, the second is a blank beside the cookie's name.
+@pytest.mark.parametrize("between", [b"; ", b"; \xc2\xa0"])
+async def test_two_sessions_in_one_cookie_are_never_granted(trader: User, between: bytes) -> None:
     await run(synced_account, trader)
     name, value = await signed_in(trader)
     other = (await signed_in(await run(UserFactory)))[1]
     async with desk() as opened:
         for _ in range(3):
-            assert not (await opened.get((name, other + b"; " + value))).is_prepared
+            assert not (await opened.get((name, other + between + value))).is_prepared
             await opened.settle()
         assert len(opened.door.grants) == 0
+
+
+async def test_empty_host_is_refused_after_a_request_that_named_none(trader: User) -> None:
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        for _ in range(3):
+            assert (await opened.get(cookie, host=None)).status == 200
+            await opened.settle()
+        assert (await opened.get(cookie, (b"host", b""))).status == 400
 
 
 async def test_committed_version_is_answered_as_soon_as_it_is_announced(trader: User) -> None:

@@ -42,7 +42,7 @@ class Caller(NamedTuple):
     is_token: bool
     credential: bytes
     host: bytes
-    forwarded_scheme: bytes
+    forwarded_scheme: bytes | None
     scheme: str
 
 
@@ -75,8 +75,11 @@ def read_request(scope: dict[str, Any]) -> Asked | None:
     if_none_match = get(b"if-none-match", b"")
     token = get(b"authorization")
     credential = get(b"cookie", b"") if token is None else token
+    # None and an empty one are not the same to Django: it answers for itself, or refuses.
+    host = get(b"host")
     if (
-        len(credential) > _LONGEST_CREDENTIAL
+        not host
+        or len(credential) > _LONGEST_CREDENTIAL
         or len(accept_encoding) > USUAL_LENGTH
         or len(if_none_match) > _LONGEST_CONDITION
         or not (_json_is_accepted.get(accept) or _accepts_json(accept))
@@ -86,8 +89,8 @@ def read_request(scope: dict[str, Any]) -> Asked | None:
     caller = (
         token is not None,
         credential,
-        get(b"host", b""),
-        get(b"x-forwarded-proto", b""),
+        host,
+        get(b"x-forwarded-proto"),
         scope["scheme"],
     )
     # As the classes' own constructors do, without the call that costs more than the tuple.
