@@ -13,6 +13,7 @@ from greeks.models import Instrument
 class KnownContract(NamedTuple):
     """A contract with its last known volatility (fraction) and price per unit of the underlying."""
 
+    kind: str
     symbol: str
     underlying: str
     expiry: date
@@ -32,20 +33,22 @@ def known_contracts(expiries: Iterable[tuple[str, date]]) -> list[KnownContract]
     if not wanted:
         return []
     rows = Instrument.objects.filter(
-        kind=InstrumentKind.OPTION.value,
+        kind__in=(InstrumentKind.OPTION.value, InstrumentKind.FUTURE_OPTION.value),
         underlying__in={underlying for underlying, _ in wanted},
         expiry__in={expiry for _, expiry in wanted},
     ).order_by("strike", "right", "pk")
     found = []
     for row in rows.values_list(
-        "symbol", "underlying", "expiry", "strike", "right", "multiplier", "currency",
+        "kind", "symbol", "underlying", "expiry", "strike", "right", "multiplier", "currency",
         "exercise_style", "expires_at", "greeks__implied_volatility_raw", "quote__price",
     ):  # fmt: skip
-        symbol, underlying, expiry, strike, right, multiplier, currency, style, at, iv, price = row
+        kind, symbol, underlying, expiry, strike, right, multiplier, currency = row[:8]
+        style, at, iv, price = row[8:]
         if expiry is None or strike is None or (underlying, expiry) not in wanted:
             continue
         found.append(
             KnownContract(
+                kind=kind,
                 symbol=symbol,
                 underlying=underlying,
                 expiry=expiry,

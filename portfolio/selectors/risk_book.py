@@ -65,12 +65,16 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskBook:
-    """Legs of a selection with everything that sums and revaluations need, in one currency."""
+    """Legs of a selection with everything that sums and revaluations need, in one currency.
+
+    ``spots`` and ``currencies`` are by underlying: its last price, and what it is priced in.
+    """
 
     legs: tuple[RiskLeg, ...]
     currency: str
     rates: Mapping[str, float]
     spots: Mapping[str, float]
+    currencies: Mapping[str, str]
     weights: BetaWeights
     betas: Mapping[str, KnownBeta]
     benchmark_price: KnownPrice | None
@@ -166,26 +170,30 @@ def read_risk_book(
         or price_in_book((leg.leg for leg in legs), benchmark)
         or _last_close(closes.get(benchmark))
     )
-    currencies = {leg.leg.currency for leg in legs} | {m.currency for m in money.values()}
-    rates = rates_into(currency, currencies | ({price.currency} if price else set()))
+    currencies = {name: known.currency for name, known in prices.items()}
+    currencies |= {leg.leg.underlying: leg.leg.currency for leg in legs}
+    named = {*currencies.values(), *(each.currency for each in money.values())}
+    rates = rates_into(currency, named | ({price.currency} if price else set()))
     betas = known_betas(underlyings, benchmark=benchmark)
     betas |= _regressed(closes, benchmark, names - set(betas))
     return RiskBook(
         legs=tuple(legs),
         currency=currency,
         rates=rates,
-        spots={name: known.price for name, known in prices.items()},
+        # A namesake's price in another currency is another price.
+        spots={n: known.price for n, known in prices.items() if known.currency == currencies[n]},
+        currencies=currencies,
         weights=weights_of(betas, benchmark=benchmark, price=price, currency=currency, rates=rates),
         betas=betas,
         benchmark_price=price,
         closes=closes,
-        dividends=_dividends(legs),
+        dividends=coming_dividends(legs),
         accounts=money,
         at=at,
     )
 
 
-def _dividends(legs: Sequence[RiskLeg]) -> KnownDividends:
+def coming_dividends(legs: Sequence[RiskLeg]) -> KnownDividends:
     """What goes ex before the last option expires. One query, none without options."""
     expiries = [leg.leg.expiry for leg in legs if leg.is_option and leg.leg.expiry is not None]
     if not expiries:

@@ -214,7 +214,7 @@ def _option_arrays(
 def _going_ex(
     leg: RiskLeg, dividends: KnownDividends, *, at: datetime
 ) -> tuple[tuple[float, float], ...]:
-    """Years until the opening of each ex-date that is to come, and amounts."""
+    """Years until the opening of each ex-date before the leg expires, and amounts."""
     known = dividends.get(leg.leg.underlying, ())
     exchange = exchange_of_currency(leg.leg.currency) if known else None
     if exchange is None:
@@ -223,7 +223,11 @@ def _going_ex(
         (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
         for day, amount in known
     ]
-    return tuple((years_to(opening, at), amount) for opening, amount in openings if opening > at)
+    return tuple(
+        (years_to(opening, at), amount)
+        for opening, amount in openings
+        if at < opening <= (leg.expires_at or at)
+    )
 
 
 def _take_from_neighbours(

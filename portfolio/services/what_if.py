@@ -11,8 +11,14 @@ from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
 from config.core.clock import market_now
+from portfolio.selectors.books import local_date
 from portfolio.selectors.contracts import known_contracts
-from portfolio.selectors.risk_book import RiskBook, read_risk_book, select_accounts
+from portfolio.selectors.risk_book import (
+    RiskBook,
+    coming_dividends,
+    read_risk_book,
+    select_accounts,
+)
 from portfolio.selectors.risk_report import (
     check_benchmark,
     leg_body,
@@ -27,7 +33,7 @@ from portfolio.services.scenario_axes import DEFAULT_AXES
 from portfolio.services.scenario_grid import extreme_cell, leg_pnl
 from portfolio.services.value_at_risk import value_at_risk
 from portfolio.services.what_if_changes import Added, Changed, parse_changes
-from portfolio.services.what_if_legs import PricedLeg, price_added
+from portfolio.services.what_if_legs import PricedLeg, more_of_held, price_added, resized
 
 SCHEMA = 1
 # Whoever asks may be where the date is still yesterday's.
@@ -65,29 +71,34 @@ def what_if(
         if isinstance(one, Added) and one.expiry is not None
     )
     spots = underlying_prices(book.plain) | dict(book.spots)
-    currencies = {leg.leg.underlying: leg.leg.currency for leg in book.legs}
-    account = account_id or (selection.accounts[0].account_id if selection.accounts else "")
+    account = selection.accounts[0] if selection.accounts else None
+    today = local_date(account, book.at) if account else book.at.date()
     added: list[PricedLeg] = []
     quantities: dict[str, float] = {}
     for index, one in enumerate(parsed):
         if isinstance(one, Changed):
             quantities[one.position_id] = one.quantity
         else:
+            where: dict[str, Any] = {
+                "path": f"changes.{index}",
+                "account_id": account.account_id if account else "",
+                "at": book.at,
+            }
             added.append(
-                price_added(
+                more_of_held(one, book.legs, **where)
+                or price_added(
                     one,
-                    path=f"changes.{index}",
-                    account_id=account,
                     contracts=contracts,
                     spots=spots,
-                    currencies=currencies,
-                    at=book.at,
+                    currencies=book.currencies,
+                    today=today,
+                    **where,
                 )
             )
-    changed = [_resized(held[name], quantity) for name, quantity in quantities.items()]
+    changed = [resized(held[name], quantity) for name, quantity in quantities.items()]
     kept = [leg for leg in book.legs if leg.id not in quantities]
     legs = (*kept, *(leg for leg in changed if leg.leg.quantity), *(one.leg for one in added))
-    after = replace(book, legs=legs)
+    after = replace(book, legs=legs, dividends=coming_dividends(legs))
     before_numbers, after_numbers = numbers_of(book), numbers_of(after)
     return {
         "schema": SCHEMA,
@@ -159,16 +170,6 @@ def difference(before: Any, after: Any) -> Any:
 _PLACES = frozenset({"tenor", "from_days", "to_days", "spot", "vol", "days", "confidence"})
 
 
-def _resized(leg: RiskLeg, quantity: float) -> RiskLeg:
-    old = leg.leg
-    value = None
-    if old.market_value is not None and old.quantity:
-        value = old.market_value / old.quantity * quantity
-    elif old.price is not None:
-        value = old.price * quantity * old.multiplier
-    return leg._replace(leg=old._replace(quantity=quantity, market_value=value))
-
-
 def _changed_legs(
     book: RiskBook, changed: Sequence[RiskLeg], added: Sequence[PricedLeg]
 ) -> list[dict[str, Any]]:
@@ -193,7 +194,7 @@ def _notes(after: RiskBook, changed: Sequence[RiskLeg], added: Sequence[PricedLe
     ]
     if any(one.iv_source == "nearest_strike" for one in added):
         notes.append("Where no volatility of a contract is known, the nearest strike's is taken.")
-    if any(one.leg.model == "american" for one in added):
+    if any(one.leg.model == "american" and one.leg.greeks_source == "model" for one in added):
         notes.append("Greeks of added legs are the model's, without the dividends of their expiry.")
     unpriced = [leg.symbol for leg in changed if leg.leg.price is None]
     if unpriced:

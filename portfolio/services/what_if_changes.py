@@ -16,6 +16,7 @@ _LARGEST_QUANTITY = 1e9
 _LARGEST_PRICE = 1e9
 _LARGEST_VOLATILITY = 10.0
 _SYMBOL = re.compile(r"[A-Z0-9/][A-Z0-9./_-]{0,31}")
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _FIELDS = {
     "add": {
         "action", "underlying", "instrument_type", "expiry", "strike", "right", "quantity",
@@ -96,6 +97,8 @@ def _added(row: _Row, *, today: date) -> Added:
         row.refuse("quantity", "Nought adds nothing.")
     price = row.optional_number("price", lowest=0.0, highest=_LARGEST_PRICE)
     if kind == "stock":
+        if underlying.startswith("/"):
+            row.refuse("underlying", "A future is no stock.")
         for name in ("expiry", "strike", "right", "implied_volatility"):
             if row.values.get(name) is not None:
                 row.refuse(name, "Stock has none.")
@@ -155,9 +158,11 @@ class _Row:
 
     def number(self, name: str, *, lowest: float | None = None, highest: float) -> float:
         value = self.given(name)
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
+            self.refuse(name, "Expected a number.")
         try:
             number = float(value)
-        except (ValueError, OverflowError):
+        except OverflowError:
             self.refuse(name, "Expected a number.")
         low = -highest if lowest is None else lowest
         if not math.isfinite(number) or not low <= number <= highest:

@@ -1,15 +1,16 @@
-"""Legs of a what-if that nobody holds yet: their terms, volatility, price and Greeks.
+"""Legs of a what-if that are added: their terms, volatility, price and Greeks.
 
-The volatility is the given one, else the contract's last known, else that of the nearest strike of
+A contract that is held is taken as it is held, so that the opposite of a leg closes it. Of others
+the volatility is the given one, else the contract's last known, else that of the nearest strike of
 the same expiry, else the one that a given price implies. The price is the given one, else the
 contract's quote, else the model's. The Greeks are the model's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -48,11 +49,12 @@ def price_added(
     spots: Mapping[str, float],
     currencies: Mapping[str, str],
     at: datetime,
+    today: date,
 ) -> PricedLeg:
     """A leg from what is asked for and what is known.
 
     ``path`` names the change in errors and in the leg's id; ``currencies`` those of known
-    underlyings (US dollars where nothing is known).
+    underlyings (US dollars where nothing is known); ``today`` is the account's.
 
     Raises:
         InvalidInput: naming the field that has to be given, because nothing is known.
@@ -69,7 +71,10 @@ def price_added(
     chain = [c for c in contracts if (c.underlying, c.expiry) == (added.underlying, expiry)]
     same = next((c for c in chain if (c.strike, c.right) == (strike, added.right)), None)
     sibling = same or (chain[0] if chain else None)
+    if sibling is None and (currency != "USD" or added.underlying.startswith("/")):
+        raise _unknown(f"{path}.expiry", "No contract of it is known, and so no multiplier.")
     contract = _contract(added, currency=sibling.currency if sibling else currency)
+    kind = sibling.kind if sibling else InstrumentKind.OPTION.value
     expires_at = (sibling.expires_at if sibling else None) or expiry_instant(
         contract, known_closes([contract])
     )
@@ -82,7 +87,8 @@ def price_added(
         strike=strike,
         years=years_to(expires_at, at),
         rate=settings.RISK_FREE_RATE,
-        dividend_yield=0.0,
+        # Nothing is paid for a future: it carries the rate, as in Black-76.
+        dividend_yield=settings.RISK_FREE_RATE if kind == InstrumentKind.FUTURE_OPTION else 0.0,
         volatility=np.nan if volatility is None else volatility,
         is_call=added.right == "C",
         is_american=style != "european",
@@ -94,7 +100,7 @@ def price_added(
         volatility, iv_source = implied, "price"
     if volatility is None:
         raise _unknown(f"{path}.implied_volatility", "None is known of this expiry: give one.")
-    greeks = valuation.greeks(_with_volatility(legs, volatility))
+    greeks = valuation.greeks(legs.with_volatility(np.array([volatility])))
     price, price_source = _price(added, same, model=float(greeks.price[0]))
     multiplier = sibling.multiplier if sibling else SHARES_PER_CONTRACT
     return PricedLeg(
@@ -110,9 +116,9 @@ def price_added(
             expires_at=expires_at,
             leg=Leg(
                 underlying=added.underlying,
-                instrument_type=InstrumentKind.OPTION.value,
+                instrument_type=kind,
                 expiry=expiry,
-                dte=(expiry - at.date()).days,
+                dte=(expiry - today).days,
                 currency=contract.currency,
                 quantity=added.quantity,
                 multiplier=multiplier,
@@ -130,6 +136,37 @@ def price_added(
         price_source=price_source,
         iv_source=iv_source,
     )
+
+
+def more_of_held(
+    added: Added, held: Iterable[RiskLeg], *, path: str, account_id: str, at: datetime
+) -> PricedLeg | None:
+    """The leg as its contract is held in the book, where no price nor volatility is asked for."""
+    if added.price is not None or added.implied_volatility is not None:
+        return None
+    wanted = (added.underlying, added.expiry, added.strike, added.right)
+    for leg in held:
+        if (
+            leg.is_option
+            and (leg.leg.underlying, leg.leg.expiry, leg.strike, leg.right) == wanted
+            and leg.expires_at is not None
+            and leg.expires_at > at
+            and None not in (leg.leg.price, leg.implied_volatility, leg.leg.delta)
+        ):
+            more = resized(leg, added.quantity)._replace(id=path, account_id=account_id)
+            return PricedLeg(leg=more, price_source="position", iv_source="position")
+    return None
+
+
+def resized(leg: RiskLeg, quantity: float) -> RiskLeg:
+    """The leg with another quantity, valued in proportion."""
+    old = leg.leg
+    value = None
+    if old.market_value is not None and old.quantity:
+        value = old.market_value / old.quantity * quantity
+    elif old.price is not None:
+        value = old.price * quantity * old.multiplier
+    return leg._replace(leg=old._replace(quantity=quantity, market_value=value))
 
 
 def _stock(
@@ -218,19 +255,6 @@ def _price(added: Added, same: KnownContract | None, *, model: float) -> tuple[f
     if same is not None and same.price is not None and added.implied_volatility is None:
         return same.price, "quote"
     return model, "model"
-
-
-def _with_volatility(legs: Legs, volatility: float) -> Legs:
-    return Legs.of(
-        spot=legs.spot,
-        strike=legs.strike,
-        years=legs.years,
-        rate=legs.rate,
-        dividend_yield=legs.dividend_yield,
-        volatility=volatility,
-        is_call=legs.is_call,
-        is_american=legs.is_american,
-    )
 
 
 def _unknown(field: str, problem: str) -> InvalidInput:

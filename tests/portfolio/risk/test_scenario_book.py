@@ -231,6 +231,12 @@ def test_dividends_that_are_known_leave_no_yield() -> None:
     assert paying.options.dividends.times[0, 0] == pytest.approx((28 - 1.5 / 24) / 365, rel=1e-9)
 
 
+def test_dividend_after_a_legs_expiry_changes_nothing_of_it() -> None:
+    leg = option_leg(right="P", style="american", price=20.0)
+    later = ready(leg, dividends={"SPY": ((date(2027, 2, 1), 5.0),)})
+    assert np.array_equal(later.pnl(SPOTS, VOLS, DAYS), ready(leg).pnl(SPOTS, VOLS, DAYS))
+
+
 def test_dividend_goes_ex_when_its_own_exchange_opens() -> None:
     paying = {"SPY": ((date(2026, 11, 20), 2.0), (date(2026, 12, 18), 5.0))}
     book = ready(option_leg(currency="INR"), rates={"INR": 0.012}, dividends=paying)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -10,8 +11,9 @@ import time_machine
 
 from auth_tokens.models import User
 from config.core.errors import InvalidInput, NotFound
-from greeks.models import ContractGreeks, Instrument
-from portfolio.models import Account, Position, Quote
+from greeks.maths import black_76
+from greeks.models import ContractGreeks, Dividend, Instrument
+from portfolio.models import Account, FxRate, Position, Quote
 from portfolio.selectors.risk_report import risk_report
 from portfolio.services.what_if import what_if
 from tests.factories import AS_OF, UserFactory
@@ -86,7 +88,26 @@ def test_another_quantity_scales_the_leg(trader: User, put: Position) -> None:
     assert body["legs"][0]["price_source"] == "position"
 
 
-def test_added_copy_of_a_contract_is_taken_from_the_cache(trader: User, put: Position) -> None:
+@pytest.mark.parametrize("underlying", ["SPY", "VIX"])
+def test_opposite_of_a_leg_closes_it(trader: User, account: Account, underlying: str) -> None:
+    held = stored_option(
+        account, underlying=underlying, strike=590, quantity=-3, greeks_source="tastytrade"
+    )
+    known(held)
+    stored_stock(account, symbol=underlying)
+    closed = asked(trader, {"action": "close", "position_id": str(held.pk)})
+    body = asked(trader, add(underlying=underlying, strike=590, quantity=3))
+    for name in (*AMOUNTS, "dollar_gamma"):
+        assert body["after"][name] == pytest.approx(closed["after"][name]), name
+    assert body["after"]["worst"]["pnl"] == pytest.approx(closed["after"]["worst"]["pnl"])
+    (leg,) = body["legs"]
+    assert (leg["price_source"], leg["iv_source"]) == ("position", "position")
+    assert (leg["greeks_source"], leg["quantity"]) == ("tastytrade", 3.0)
+
+
+def test_contract_that_others_hold_is_taken_from_the_cache(trader: User, account: Account) -> None:
+    put = stored_option(stored_account(UserFactory()))
+    stored_stock(account)
     instrument = known(put)
     Quote.objects.create(
         instrument=instrument, symbol=put.symbol, price=Decimal("13.5"), source="ibkr", as_of=AS_OF
@@ -121,6 +142,52 @@ def test_given_price_alone_implies_its_volatility(trader: User, put: Position) -
     priced = asked(trader, add(strike=590, implied_volatility=0.3))["legs"][0]["price"]
     (leg,) = asked(trader, add(strike=590, price=priced))["legs"]
     assert (leg["iv"], leg["iv_source"]) == (pytest.approx(0.3, abs=1e-7), "price")
+
+
+def test_option_on_a_future_has_its_contracts_multiplier(trader: User, account: Account) -> None:
+    held = stored_option(account, underlying="/ESZ6", strike=6700, underlying_price=Decimal(6810))
+    known(held)
+    Instrument.objects.filter(pk=held.instrument_id).update(kind="future_option", multiplier=50)
+    (leg,) = asked(trader, add(underlying="/ESZ6", strike=6650))["legs"]
+    assert (leg["multiplier"], leg["iv_source"]) == (50.0, "nearest_strike")
+    assert leg["market_value"] == pytest.approx(50 * leg["price"])
+    european = float(
+        black_76.price(6810, 6650, 45 * 1.0 / 365 + 5 / 24 / 365, 0.04, 0.25, is_call=False)
+    )
+    assert european * (1 - 1e-9) <= leg["price"] <= european * 1.01
+
+
+def test_contract_whose_multiplier_nobody_knows_is_refused(trader: User, account: Account) -> None:
+    stored_option(account, underlying="NIFTY", currency="INR", underlying_price=Decimal(25000))
+    stored_option(account, underlying="/ESZ6", underlying_price=Decimal(6810))
+    for underlying in ("NIFTY", "/ESZ6"):
+        with pytest.raises(InvalidInput) as caught:
+            asked(trader, add(underlying=underlying, expiry="2027-02-01", implied_volatility=0.2))
+        assert list(caught.value.fields) == ["changes.0.expiry"]
+
+
+def test_stock_is_added_in_the_currency_of_its_quote(trader: User, account: Account) -> None:
+    abroad = stored_stock(stored_account(UserFactory()), symbol="SAP").instrument
+    Instrument.objects.filter(pk=abroad.pk).update(currency="EUR")
+    Quote.objects.create(
+        instrument=abroad, symbol="SAP", price=Decimal(200), source="ibkr", as_of=AS_OF
+    )
+    stock = add(underlying="SAP", instrument_type="stock", right=None, strike=None, expiry=None)
+    body = asked(trader, stock)
+    assert (body["legs"][0]["market_value"], body["difference"]["market_value"]) == (None, None)
+    assert "Not converted: EUR." in body["notes"]
+    FxRate.objects.create(base="USD", quote="EUR", rate=Decimal("1.1"), as_of=AS_OF, source="ibkr")
+    assert asked(trader, stock)["after"]["market_value"] == pytest.approx(220.0)
+
+
+def test_dividends_of_an_added_leg_are_in_its_scenarios(trader: User, account: Account) -> None:
+    stored_stock(account)
+    leg = add(strike=700, quantity=-5, implied_volatility=0.2)
+    before = asked(trader, leg)["after"]["worst"]["pnl"]
+    Dividend.objects.create(
+        underlying="SPY", ex_date=date(2026, 12, 18), amount=Decimal(30), source="set", as_of=AS_OF
+    )
+    assert abs(asked(trader, leg)["after"]["worst"]["pnl"] - before) > 100.0
 
 
 def test_hedge_of_the_books_delta_is_seen(trader: User, put: Position) -> None:
@@ -169,6 +236,8 @@ def test_position_of_another_user_cannot_be_named(trader: User, put: Position) -
         ({"action": "sell"}, "action"), (add(underlying="=1+1"), "underlying"),
         (add(underlying="NOSUCH"), "underlying"), (add(instrument_type="bond"), "instrument_type"),
         (add(quantity=0), "quantity"), (add(quantity="x"), "quantity"),
+        (add(quantity="1_000"), "quantity"), (add(quantity="\u0663"), "quantity"),
+        (add(quantity="nan"), "quantity"),
         (add(quantity=1e300), "quantity"), (add(quantity=True), "quantity"),
         (add(strike=None), "strike"), (add(strike=-5), "strike"), (add(strike=0), "strike"),
         (add(right="X"), "right"), (add(expiry="2026-02-30"), "expiry"),
@@ -177,6 +246,7 @@ def test_position_of_another_user_cannot_be_named(trader: User, put: Position) -
         (add(price=-1), "price"), (add(strike=590), "implied_volatility"),
         (add(strike=590, price=0.0), "price"), (add(colour="red"), "colour"),
         (add(instrument_type="stock", right=None, expiry=None), "strike"),
+        (add(instrument_type="stock", underlying="/ESZ6"), "underlying"),
         ({"action": "change", "position_id": "x", "quantity": 1}, "position_id"),
         ({"action": "close"}, "position_id"),
     ],
