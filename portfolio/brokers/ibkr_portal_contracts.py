@@ -37,6 +37,7 @@ KINDS: Mapping[str, InstrumentKind] = {
 }
 _DATED = frozenset({InstrumentKind.OPTION, InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
 _RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
+_FUTURE_OPTION = re.compile(r"\[(?P<root>[A-Z0-9]{1,5}?)[FGHJKMNQUVXZ]\d{1,2} [CP]\d")
 _BRACKET = re.compile(r"\[(?P<symbol>[^\[\]]{1,40}?)\s+(?P<multiplier>\d+(?:\.\d+)?)\s*\]")
 
 
@@ -142,6 +143,8 @@ def decode_contract(row: Row) -> Contract:
     if not currency:
         raise MissingTerm("currency: missing")
     root = terms.root if terms else underlying
+    if kind is InstrumentKind.FUTURE_OPTION:
+        root = _class_of_future_option(row) or underlying
     return Contract(
         kind=kind,
         symbol=_symbol(kind, underlying, root, expiry, strike, right),
@@ -186,6 +189,17 @@ def _underlying(row: Row) -> str:
     text = text.replace(" ", "/")
     if len(text) > 32:
         raise BadRow(f"ticker: {len(text)} characters, at most 32 are possible")
+    return text
+
+
+def _class_of_future_option(row: Row) -> str:
+    """The trading class, which weekly and quarterly options of one expiry differ by: from the row,
+    or from the local symbol in a description's bracket, ``[EW3Z6 P5500 50]``."""
+    text = parse_text(row.get("tradingClass"), "tradingClass", maximum=32)
+    if not text:
+        described = first_of(row, "contractDesc", "fullName", "description")
+        matched = _FUTURE_OPTION.search(described) if isinstance(described, str) else None
+        text = matched["root"] if matched else ""
     return text
 
 

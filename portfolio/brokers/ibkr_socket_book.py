@@ -171,6 +171,7 @@ class SocketBook:
                 if connection is ib and account:
                     ib.client.reqAccountUpdates(False, account)  # type: ignore[no-untyped-call]
                 self._downloaded = (ib, account_number)
+                ib.wrapper.asking_updates = True
                 await whole_answer(
                     ib.reqAccountUpdatesAsync(account_number),
                     "account updates",
@@ -179,6 +180,7 @@ class SocketBook:
             except (RetryableError, PermanentError, ConnectionError):
                 logger.info("ibkr_socket.no_portfolio")
             finally:
+                ib.wrapper.asking_updates = False
                 stop_waiting(ib, "accountValues")
 
 

@@ -96,6 +96,14 @@ class GatewayWrapper(Wrapper):
         self.last_tick = time.monotonic()
         #: Account → monotonic time of its last account update.
         self.account_times: dict[str, float] = {}
+        #: Whether updates are being asked for; those that come unasked prove that accounts move.
+        self.asking_updates = False
+        self.last_update = time.monotonic()
+
+    def note_update(self, account: str) -> None:
+        self.account_times[account] = time.monotonic()
+        if not self.asking_updates:
+            self.last_update = self.account_times[account]
 
     def note_execution(self, row: Row) -> None:
         exec_id = row.get("execId", "")
@@ -188,8 +196,7 @@ class GatewayDecoder(Decoder):
         self.wrapper.last_tick = time.monotonic()
 
     def _note_account_update(self, fields: Fields) -> None:
-        account = fields[5] if fields[0] == "6" else fields[3]
-        self.wrapper.account_times[account] = time.monotonic()
+        self.wrapper.note_update(fields[5] if fields[0] == "6" else fields[3])
 
     def _note_position(self, fields: Fields) -> None:
         if self.wrapper.position_rows is not None:
@@ -199,7 +206,7 @@ class GatewayDecoder(Decoder):
         row = named(PORTFOLIO, fields[2:])
         if SHORT not in row:
             self.wrapper.portfolio_rows[row["account"], row["conid"]] = row
-            self.wrapper.account_times[row["account"]] = time.monotonic()
+            self.wrapper.note_update(row["account"])
 
     def _note_execution(self, fields: Fields) -> None:
         self.wrapper.note_execution(named(EXECUTION, fields[1:]))

@@ -198,7 +198,7 @@ class GatewayConnection:
             ib
         ):
             return "it does not answer"
-        heard = max([began, ib.wrapper.last_tick, *ib.wrapper.account_times.values()])
+        heard = max(began, ib.wrapper.last_tick, ib.wrapper.last_update)
         patience = self._patience
         allowed = patience.stale if self.state.lines else patience.stale_without_lines
         if moment - heard < min(allowed, 5 * patience.look) and heard > began:

@@ -88,6 +88,7 @@ def _portal_terms(row: Row) -> dict[str, Any]:
         "putOrCall": None if row["right"] in _NO_RIGHT else row["right"],
         "multiplier": row["multiplier"] or None,
         "currency": row["currency"],
+        "tradingClass": row["tradingClass"],
         "listingExchange": "" if exchange == "SMART" else exchange,
         # An option's local symbol is its OCC symbol; the portal writes it into brackets.
         "contractDesc": f"[{local} {row['multiplier']}]" if kind == "OPT" and local else None,

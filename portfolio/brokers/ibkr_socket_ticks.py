@@ -57,17 +57,17 @@ def _quote(ticker: Ticker, contract: Contract, as_of: datetime) -> Quote | None:
     prices = {
         "bid": _price(ticker.bid, "bid"),
         "ask": _price(ticker.ask, "ask"),
-        "last": _price(ticker.last, "last"),
+        "last": _traded(ticker.last, "last"),
         "mark": _price(ticker.markPrice, "markPrice"),
     }
-    previous_close = _price(ticker.close, "close")
+    previous_close = _traded(ticker.close, "close")
     if all(price is None for price in prices.values()) and previous_close is None:
         return None
     return Quote(
         contract=contract,
         source=SOURCE,
         as_of=as_of,
-        opening_price=_price(ticker.open, "open"),
+        opening_price=_traded(ticker.open, "open"),
         previous_close=previous_close,
         volume=_count(ticker.volume, "volume"),
         open_interest=_open_interest(ticker, contract),
@@ -115,6 +115,11 @@ def _price(value: float | None, field: str) -> Decimal | None:
     """A price; −1 and NaN are the vendor's and the library's "none"."""
     price = parse_decimal(value, field)
     return None if price is None or price < 0 else price
+
+
+def _traded(value: float | None, field: str) -> Decimal | None:
+    """A price of a trade. The gateway sends 0 for a contract that has not traded."""
+    return _price(value, field) or None
 
 
 def _count(value: float | None, field: str) -> int | None:

@@ -91,14 +91,17 @@ def ask(
         )
         if not owner:
             raise RetryableError(
-                f"{service}: nobody answers; is the streams process running?", provider=service
+                f"{service}: nobody answers; is the streams process running? `manage.py up` starts "
+                "it, `manage.py run_streams` alone.",
+                provider=service,
             )
         if owner == "full":
             raise RetryableError(f"{service}: too many questions wait already.", provider=service)
         body = _wait(service, request.id, str(owner), ends)
     except RedisError as error:
         raise RetryableError(
-            f"{service}: Redis was lost while {question} was asked ({type(error).__name__}).",
+            f"{service}: Redis was lost while {question} was asked ({type(error).__name__}); is it "
+            "running? `manage.py up` starts it where REDIS_URL names none.",
             provider=service,
         ) from None
     if body is None:
