@@ -210,8 +210,8 @@ class ScenarioGridSerializer(serializers.Serializer[Any]):
         ),
         help_text="[day][vol][spot]",
     )
-    worst = CellSerializer()
-    best = CellSerializer()
+    worst = CellSerializer(allow_null=True)
+    best = CellSerializer(allow_null=True)
     cell = CellSerializer(allow_null=True)
     left_out = LeftOutSerializer(many=True)
     models = ModelsSerializer()

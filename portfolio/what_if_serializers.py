@@ -51,7 +51,7 @@ class NumbersSerializer(RowSerializer):
     net_liquidation = NumberField()
     theta_to_net_liq = NumberField()
     vega_by_tenor = TenorSerializer(many=True)
-    worst = WorstSerializer()
+    worst = WorstSerializer(allow_null=True)
     value_at_risk = ParametricSerializer()
 
 

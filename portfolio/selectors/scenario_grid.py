@@ -64,8 +64,10 @@ def grid_of(
     totals = by_leg.sum(axis=-1)
     net_liquidation = book.money("net_liquidation")
 
-    def described(at: tuple[int, int, int]) -> dict[str, Any]:
-        day, vol, spot = at
+    def extreme(*, worst: bool) -> dict[str, Any] | None:
+        if ready.is_blank:
+            return None
+        day, vol, spot = at = extreme_cell(totals, worst=worst)
         return cell_body(
             ready,
             by_leg[at],
@@ -85,9 +87,9 @@ def grid_of(
         "axes": axes.body(),
         "base_value": float(ready.base_values.sum()),
         "pnl": totals.tolist(),
-        "worst": described(extreme_cell(totals, worst=True)),
-        "best": described(extreme_cell(totals, worst=False)),
-        "cell": None if cell is None else _one_cell(ready, book, cell, move=move),
+        "worst": extreme(worst=True),
+        "best": extreme(worst=False),
+        "cell": None if cell is None or ready.is_blank else _one_cell(ready, book, cell, move=move),
         "left_out": left_out_body(ready.left_out),
         "models": ready.models(),
         "american_error": american_error(ready),

@@ -9,6 +9,7 @@ import numpy as np
 
 from portfolio.models import Account, ScenarioGrid
 from portfolio.selectors.books import rates_into
+from portfolio.services.scenario_grid import extreme_cell
 
 
 def worst_cell_of(
@@ -20,9 +21,10 @@ def worst_cell_of(
     """``{spot, vol, days, pnl, as_of, version, left_out}`` of the accounts' summed grids.
 
     ``None`` unless every account has a grid on the same axes that can be converted: a part is not
-    the whole. ``version`` is the sum of the book versions that the grids were made of, ``as_of``
-    the oldest's. One query, none where ``scenario_grid`` was selected with the accounts; a further
-    one for rates where a grid is in another currency and ``rates`` are not given.
+    the whole. ``None`` too where no leg could be valued. ``version`` is the sum of the book
+    versions that the grids were made of, ``as_of`` the oldest's. One query, none where
+    ``scenario_grid`` was selected with the accounts; a further one for rates where a grid is in
+    another currency and ``rates`` are not given.
     """
     if not accounts:
         return None
@@ -37,7 +39,10 @@ def worst_cell_of(
         if rate is None:
             return None
         total = total + np.asarray(grid.pnl, dtype=np.float64) * rate
-    day, vol, spot = (int(each) for each in np.unravel_index(int(np.argmin(total)), total.shape))
+    left_out = sum(grid.left_out for grid in grids)
+    if left_out and not total.any():
+        return None
+    day, vol, spot = extreme_cell(total, worst=True)
     axes = grids[0].axes
     return {
         "spot": axes["spot"][spot],
@@ -46,7 +51,7 @@ def worst_cell_of(
         "pnl": float(total[day, vol, spot]),
         "as_of": min(grid.as_of for grid in grids),
         "version": sum(grid.book_version for grid in grids),
-        "left_out": sum(grid.left_out for grid in grids),
+        "left_out": left_out,
     }
 
 

@@ -18,6 +18,7 @@ from portfolio.services.scenario_book import LeftOut, ScenarioBook
 #: Numbers (cells × legs) that one answer may be made of: some tens of megabytes while it is.
 MOST_NUMBERS = 5_000_000
 MOVES = ("uniform", "beta")
+_SAME_MONEY = 0.005
 
 
 def check_size(axes: Axes, legs: int) -> None:
@@ -94,9 +95,13 @@ def cell_body(
 
 
 def extreme_cell(totals: FloatArray, *, worst: bool) -> tuple[int, int, int]:
-    """(day, volatility, spot) of the worst or best cell; the first of equals."""
-    flat = int(np.argmin(totals) if worst else np.argmax(totals))
-    day, vol, spot = np.unravel_index(flat, totals.shape)
+    """(day, volatility, spot) of the worst or best cell; the first of those equal to a cent.
+
+    Where rounding decided, the cell would jump about while nothing changes.
+    """
+    losses = totals if worst else -totals
+    first = int(np.argmax(losses <= losses.min() + _SAME_MONEY))
+    day, vol, spot = np.unravel_index(first, totals.shape)
     return int(day), int(vol), int(spot)
 
 

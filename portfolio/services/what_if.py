@@ -131,10 +131,12 @@ def numbers_of(book: RiskBook) -> dict[str, Any]:
     }
 
 
-def _worst(book: RiskBook) -> dict[str, Any]:
-    """The worst cell of the default grid, without its legs."""
-    axes = DEFAULT_AXES
-    totals = leg_pnl(ready_book(book), axes, weights=book.weights).sum(axis=-1)
+def _worst(book: RiskBook) -> dict[str, Any] | None:
+    """The worst cell of the default grid, without its legs; ``None`` where no leg has a value."""
+    axes, ready = DEFAULT_AXES, ready_book(book)
+    if ready.is_blank:
+        return None
+    totals = leg_pnl(ready, axes, weights=book.weights).sum(axis=-1)
     day, vol, spot = at = extreme_cell(totals, worst=True)
     part = ratio(float(totals[at]), book.money("net_liquidation"))
     return {
@@ -151,19 +153,15 @@ def difference(before: Any, after: Any) -> Any:
 
     What is no amount (tenors, the worst cell's place, confidences) is that of ``after``.
     """
+    if before is None or after is None:
+        return None
     if isinstance(after, Mapping):
-        same_place = isinstance(before, Mapping)
         return {
             name: value if name in _PLACES else difference(before[name], value)
             for name, value in after.items()
-            if same_place or name in _PLACES
         }
-    if isinstance(after, Sequence) and not isinstance(after, str):
-        if not isinstance(before, Sequence) or len(before) != len(after):
-            return None
+    if isinstance(after, Sequence):
         return [difference(old, new) for old, new in zip(before, after, strict=True)]
-    if before is None or after is None:
-        return None
     return after - before
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 import time_machine
 from django.db import transaction
@@ -19,8 +20,10 @@ from portfolio.models import Account, DailyClose, FxRate, ScenarioGrid
 from portfolio.selectors.scenario_grid import scenario_grid
 from portfolio.selectors.worst_cells import worst_cell_of
 from portfolio.services.scenario_axes import DEFAULT_AXES
+from portfolio.services.scenario_grid import extreme_cell
 from portfolio.services.scenario_grids import accounts_behind, claim_grid, compute_scenario_grid
 from portfolio.services.sync_progress import announce_change
+from portfolio.services.what_if import what_if
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
 
 pytestmark = pytest.mark.django_db
@@ -86,6 +89,29 @@ def test_worst_cell_is_unknown_while_a_part_is(trader: User, account: Account) -
     assert worst_cell_of([account, other], "USD") is not None
     ScenarioGrid.objects.filter(account=other).update(axes={"spot": [0], "vol": [0], "days": [0]})
     assert worst_cell_of([account, other], "USD") is None
+
+
+def test_cells_that_differ_by_rounding_are_the_first_of_them() -> None:
+    totals = np.full((3, 5, 9), 100.0) + np.random.default_rng(5).normal(0.0, 1e-9, (3, 5, 9))
+    totals[0, 0, 0] = 250.0
+    assert extreme_cell(totals, worst=True) == (0, 0, 1)
+    assert extreme_cell(-totals, worst=False) == (0, 0, 1)
+    totals[2, 1, 3] -= 1.0
+    assert extreme_cell(totals, worst=True) == (2, 1, 3)
+
+
+def test_book_of_which_nothing_can_be_valued_has_no_worst_cell(trader: User) -> None:
+    account = stored_account(trader)
+    held = stored_option(account, underlying_price=None)
+    compute_scenario_grid(account_id=account.pk)
+    assert worst_cell_of([account], "USD") is None
+    grid = scenario_grid(user=trader, cell=(-10.0, 0.0, 0))
+    assert (grid["worst"], grid["best"], grid["cell"]) == (None, None, None)
+    assert [row["id"] for row in grid["left_out"]] == [str(held.pk)]
+    close = [{"action": "close", "position_id": str(held.pk)}]
+    body = what_if(user=trader, changes=close)
+    assert (body["before"]["worst"], body["difference"]["worst"]) == (None, None)
+    assert body["after"]["worst"]["pnl"] == 0.0
 
 
 def test_grid_in_another_currency_is_converted_or_unknown(trader: User, account: Account) -> None:
