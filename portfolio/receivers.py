@@ -64,8 +64,20 @@ def record_account_removal(instance: Account, **_: Any) -> None:
     sessions_revoke(user_ids=[instance.owner_id])
 
 
+@receiver(pre_save, sender=AccountAccess)
+def remember_access(instance: AccountAccess, **_: Any) -> None:
+    """Note whom the row gave access to what: the admin may write another pair into it."""
+    instance._before = (  # type: ignore[attr-defined]
+        AccountAccess.objects.filter(pk=instance.pk).values("account_id", "user_id").first()
+    )
+
+
 @receiver(post_save, sender=AccountAccess)
 def record_access_given(instance: AccountAccess, **_: Any) -> None:
+    before: dict[str, Any] | None = instance.__dict__.pop("_before", None)
+    pair = {"account_id": instance.account_id, "user_id": instance.user_id}
+    if before is not None and before != pair:
+        _record_access_taken(**before)
     audit_event_record(
         event="account.shared",
         subject=instance.account_id,
@@ -76,12 +88,14 @@ def record_access_given(instance: AccountAccess, **_: Any) -> None:
 
 @receiver(post_delete, sender=AccountAccess)
 def record_access_taken(instance: AccountAccess, **_: Any) -> None:
+    _record_access_taken(account_id=instance.account_id, user_id=instance.user_id)
+
+
+def _record_access_taken(*, account_id: str, user_id: int) -> None:
     audit_event_record(
-        event="account.unshared",
-        subject=instance.account_id,
-        detail={"user": _username(instance.user_id)},
+        event="account.unshared", subject=account_id, detail={"user": _username(user_id)}
     )
-    sessions_revoke(user_ids=[instance.user_id])
+    sessions_revoke(user_ids=[user_id])
 
 
 def _username(user_id: int) -> str:

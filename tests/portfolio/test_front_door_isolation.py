@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db.utils import OperationalError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -22,7 +23,8 @@ from auth_tokens.door import authorise
 from auth_tokens.models import ApiToken, User
 from auth_tokens.services.api_tokens import api_token_create, api_token_revoke
 from config.core.clock import now
-from config.core.front_door.grants import ACCESS_GROUP, Authorised
+from config.core.front_door.grants import ACCESS_GROUP, RECHECK_SECONDS, Authorised
+from config.core.front_door.requests import Caller
 from config.core.front_door.resources import registered_resources
 from config.core.hub import announce
 from config.core.process_copies import forget_process_copies
@@ -198,7 +200,14 @@ def disable(account: Account, user: User) -> None:
     account.save()
 
 
-@pytest.mark.parametrize("withdraw", [unshare, disable])
+def share_with_another_instead(account: Account, user: User) -> None:
+    """As the admin does when another user is chosen in the row."""
+    access = AccountAccess.objects.get(account=account, user=user)
+    access.user = UserFactory()
+    access.save()
+
+
+@pytest.mark.parametrize("withdraw", [unshare, disable, share_with_another_instead])
 async def test_withdrawn_account_is_gone_from_the_next_answer(
     trader: User, other: User, opened: Desk, withdraw: Callable[[Account, User], None]
 ) -> None:
@@ -316,6 +325,84 @@ async def test_session_that_only_the_cache_still_holds_is_never_granted(
     assert (await opened.get(cookie)).status == 200
     await opened.settle()
     assert len(opened.door.grants) == 0
+
+
+# --- What nobody tells ----
+def deactivate_silently(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def set_password_silently(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(password="!")
+
+
+def end_sessions_silently(user: User) -> None:
+    Session.objects.all().delete()
+
+
+def unshare_silently(user: User) -> None:
+    rows = AccountAccess.objects.filter(user=user)
+    rows._raw_delete(rows.db)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [deactivate_silently, set_password_silently, end_sessions_silently, unshare_silently],
+)
+async def test_access_that_ends_without_a_word_is_noticed_within_seconds(
+    trader: User, other: User, end: Callable[[User], None]
+) -> None:
+    await run(share, await run(synced_account, other), trader)
+    _, cookie = await run(session_of, trader)
+    clock = [100.0]
+    async with desk(clock=lambda: clock[0]) as opened:
+        await opened.prepared(cookie)
+        await run(end, trader)
+        clock[0] += RECHECK_SECONDS
+        await opened.until(lambda: len(opened.door.grants) == 0)
+        assert not (await opened.get(cookie)).is_prepared
+
+
+async def test_grant_that_is_good_still_is_kept_and_made_no_longer(trader: User) -> None:
+    await run(synced_account, trader)
+    _, cookie = await run(session_of, trader)
+    clock = [100.0]
+    checks: list[Caller] = []
+
+    def counted(caller: Caller) -> Authorised | None:
+        checks.append(caller)
+        return authorise(caller)
+
+    async with desk(clock=lambda: clock[0], authorise=counted) as opened:
+        await opened.prepared(cookie)
+        await opened.settle()
+        (grant,) = opened.door.grants._grants.values()
+        clock[0] += RECHECK_SECONDS
+        before = len(checks)
+        await opened.until(lambda: len(checks) > before)
+        await opened.settle()
+        assert list(opened.door.grants._grants.values()) == [grant]
+        assert grant.expires == 160.0
+
+
+async def test_database_that_cannot_be_asked_ends_no_grant(trader: User) -> None:
+    await run(synced_account, trader)
+    _, cookie = await run(session_of, trader)
+    clock = [100.0]
+    refused: list[Caller] = []
+
+    def refuse_later(caller: Caller) -> Authorised | None:
+        if clock[0] > 100.0:
+            refused.append(caller)
+            raise OperationalError("database is locked")
+        return authorise(caller)
+
+    async with desk(clock=lambda: clock[0], authorise=refuse_later) as opened:
+        await opened.prepared(cookie)
+        await opened.settle()
+        clock[0] += RECHECK_SECONDS
+        await opened.until(lambda: len(refused) > 1)
+        assert len(opened.door.grants) == 1
 
 
 # --- Other processes ---------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any
 from weakref import WeakSet
 
@@ -25,6 +26,8 @@ from config.core.front_door.throttle import Allowance
 ACCESS_GROUP = "access"
 #: No grant outlives its check by more than this.
 LONGEST_SECONDS = 60.0
+#: So long after a check the grant is checked again, whether anything was heard or not.
+RECHECK_SECONDS = 5.0
 MOST_GRANTS = 10_000
 # One person's tabs, devices and scripts; more than that push each other out.
 MOST_OF_ONE_USER = 32
@@ -50,7 +53,17 @@ class Authorised:
 class Grant:
     """One caller's right to one key's body of one resource, until ``expires`` (monotonic)."""
 
-    __slots__ = ("allowance", "caller", "expires", "headers", "key", "name", "resource", "user_id")
+    __slots__ = (
+        "allowance",
+        "caller",
+        "checked",
+        "expires",
+        "headers",
+        "key",
+        "name",
+        "resource",
+        "user_id",
+    )
 
     def __init__(
         self,
@@ -59,6 +72,7 @@ class Grant:
         caller: Caller,
         user_id: int,
         key: Key,
+        checked: float,
         expires: float,
         headers: CommonHeaders,
     ) -> None:
@@ -67,6 +81,7 @@ class Grant:
         self.user_id = user_id
         self.key = key
         self.name = (resource.name, key)
+        self.checked = checked
         self.expires = expires
         self.headers = headers
         self.allowance = Allowance()
@@ -141,6 +156,17 @@ class Grants:
             for name, grant in tuple(self._grants.items()):
                 if grant.expires <= moment:
                     self._forget(name)
+
+    def due(self, *, most: int) -> list[Grant]:
+        """Private grants to be checked again, those whose last check is the longest ago first."""
+        latest = self._clock() - RECHECK_SECONDS
+        with self._lock:
+            due = [
+                grant
+                for grant in self._grants.values()
+                if grant.checked <= latest and not grant.resource.is_public
+            ]
+        return nsmallest(most, due, key=lambda grant: grant.checked)
 
     def _forget(self, name: tuple[str, Caller]) -> None:
         """Remove one grant; the lock is held."""

@@ -26,6 +26,7 @@ def grant(name: str, *, user_id: int = 1, expires: float = 100.0) -> Grant:
         caller=caller(name),
         user_id=user_id,
         key=(name,),
+        checked=0.0,
         expires=expires,
         headers=COMMON,
     )
