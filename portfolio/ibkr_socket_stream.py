@@ -18,6 +18,7 @@ from greeks.domain import Snapshot
 from greeks.identity import instrument_key
 from greeks.selectors.sessions import current_session
 from portfolio.brokers.ibkr_portal_contracts import SOURCE
+from portfolio.brokers.ibkr_socket import gateway_breaker
 from portfolio.brokers.ibkr_socket_state import service_name
 from portfolio.domain import Broker
 from portfolio.models import Account, SyncRun
@@ -81,7 +82,9 @@ def publish(snapshots: Sequence[Snapshot]) -> None:
 
 
 def sync_after_outage() -> None:
-    """The gateway can be asked again: read the books now, not when their next turn comes."""
+    """The gateway can be asked again: read the books now, not when their next turn comes, and not
+    when a pause ends that its outage has begun."""
+    gateway_breaker(service_name()).record_success()
     try:
         accounts = Account.objects.filter(broker=Broker.IBKR.value, enabled=True)
         ids = list(accounts.values_list("pk", flat=True))

@@ -6,6 +6,7 @@ each question with a deadline. Reads only; nothing here can trade.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -36,6 +37,13 @@ DEADLINE_SECONDS = 15.0
 #: Lines that are new take a moment until their prices and Greeks have come.
 SNAPSHOT_SECONDS = 12.0
 HISTORY_SECONDS = 30.0
+#: A failure that comes so soon has cost nobody anything.
+SOON_SECONDS = 1.0
+
+
+def gateway_breaker(service: str) -> CircuitBreaker:
+    """The breaker of the questions to a gateway. Its owner closes it when the gateway is back."""
+    return CircuitBreaker(service, probe_seconds=2 * DEADLINE_SECONDS)
 
 
 class SocketAdapter:
@@ -46,7 +54,7 @@ class SocketAdapter:
 
     def __init__(self, service: str) -> None:
         self._service = service
-        self._breaker = CircuitBreaker(service, probe_seconds=2 * DEADLINE_SECONDS)
+        self._breaker = gateway_breaker(service)
 
     def fetch_accounts(self) -> Fetched[BrokerAccount]:
         return self._ask("accounts", Fetched[BrokerAccount])
@@ -108,15 +116,18 @@ class SocketAdapter:
         deadline: float = DEADLINE_SECONDS,
         **arguments: Any,
     ) -> Answer:
-        """The owner's answer. What fails for a while counts against the breaker; what the gateway
-        refuses (an unknown account, a wrong request) says nothing about whether it works."""
+        """The owner's answer. What waited in vain counts against the breaker, which spares others
+        the wait. What the gateway refuses (an unknown account, a wrong request) says nothing about
+        whether it works, and an owner that says at once why it cannot ask should be heard."""
         self._breaker.check()
+        began = time.monotonic()
         try:
             answer = ask(
                 self._service, question, arguments, deadline=deadline, answer_type=answer_type
             )
         except RetryableError:
-            self._breaker.record_failure()
+            if time.monotonic() - began > SOON_SECONDS:
+                self._breaker.record_failure()
             raise
         self._breaker.record_success()
         heartbeat(f"provider.{PROVIDER}")

@@ -12,11 +12,14 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from config.core.clock import market_now
+from config.core.errors import CircuitOpen, RetryableError
 from config.core.streams import registered_streams
 from greeks.domain import Contract, InstrumentKind, Quote, Snapshot
 from greeks.models import ExchangeSession
 from greeks.selectors.sessions import forget_sessions
 from greeks.services.instruments import resolve_instruments
+from portfolio.brokers.ibkr_socket import SocketAdapter, gateway_breaker
+from portfolio.brokers.ibkr_socket_state import service_name
 from portfolio.domain import Broker
 from portfolio.ibkr_socket_stream import (
     market_is_open,
@@ -96,6 +99,26 @@ def test_gateway_that_is_back_has_ibkrs_accounts_read_at_once() -> None:
     AccountFactory.create(account_id="5WX1", broker=Broker.TASTY.value)
     sync_after_outage()
     assert list(SyncRun.objects.values_list("account_id", flat=True)) == ["DU1"]
+
+
+@pytest.mark.django_db
+def test_gateway_that_is_back_is_asked_though_its_outage_began_a_pause() -> None:
+    service = service_name()
+    breaker = gateway_breaker(service)
+    for _ in range(5):
+        breaker.record_failure()
+    with pytest.raises(CircuitOpen):
+        SocketAdapter(service).fetch_accounts()
+    sync_after_outage()
+    with pytest.raises(RetryableError, match="nobody answers"):
+        SocketAdapter(service).fetch_accounts()
+
+
+def test_reason_that_is_said_at_once_is_said_every_time() -> None:
+    adapter = SocketAdapter(service_name())
+    for _ in range(8):
+        with pytest.raises(RetryableError, match="nobody answers"):
+            adapter.fetch_accounts()
 
 
 def test_processes_that_only_ask_do_not_load_the_client_library() -> None:
