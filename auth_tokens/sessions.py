@@ -6,9 +6,18 @@ from importlib import import_module
 
 from django.conf import settings
 from django.contrib import auth
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
 from auth_tokens.models import User
+
+
+def user_id_claimed_by(session_key: str | None) -> str | None:
+    """Whose a stored session says it is, which is not yet to say that it is good."""
+    if not session_key:
+        return None
+    claimed: str | None = _store(session_key).get(auth.SESSION_KEY)
+    return claimed
 
 
 def user_of_session(session_key: str | None) -> User | None:
@@ -16,6 +25,11 @@ def user_of_session(session_key: str | None) -> User | None:
     if not session_key:
         return None
     request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    request.session = _store(session_key)
     user = auth.get_user(request)
     return user if isinstance(user, User) and user.is_active else None
+
+
+def _store(session_key: str) -> SessionBase:
+    store: SessionBase = import_module(settings.SESSION_ENGINE).SessionStore(session_key)
+    return store

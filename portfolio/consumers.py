@@ -14,7 +14,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from auth_tokens.models import User
-from auth_tokens.sessions import user_of_session
+from auth_tokens.sessions import user_id_claimed_by, user_of_session
 from config.core.errors import NotFound
 from config.core.hub import Outbox, hub
 from portfolio.live import BookFeed, feeds, frame, read_in_thread
@@ -42,31 +42,53 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     feed: BookFeed | None = None
     rechecking: asyncio.Task[None] | None = None
     account_id: str | None = None
+    user_group = ""
+    is_over = False
 
     async def connect(self) -> None:
         query = parse_qs(self.scope.get("query_string", b"").decode("ascii", "replace"))
         self.account_id = (query.get("account_id") or [None])[-1]
         self.outbox = Outbox(self._send_text)
-        user, account_ids = await read_in_thread(self._authorise)
-        if user is None:
+        # One look at what is allowed at a time: the later one must win.
+        self.access = asyncio.Lock()
+        claimed = await read_in_thread(lambda: user_id_claimed_by(self._session_key))
+        if claimed is None:
             raise DenyConnection
-        await self.accept()
-        if account_ids is None:
-            await self.close(CLOSED_UNKNOWN)
-            return
-        self.user_group = f"user.{user.pk}"
-        await hub().join(self.user_group, self._user_announced)
-        await self._follow(account_ids)
+        async with self.access:
+            # First the subscription, then the look: what ends in between is announced.
+            self.user_group = f"user.{claimed}"
+            await hub().join(self.user_group, self._user_announced)
+            user, account_ids = await read_in_thread(self._authorise)
+            if user is None:
+                await self._leave()
+                raise DenyConnection
+            await self.accept()
+            if account_ids is None:
+                await self._leave()
+                await self.close(CLOSED_UNKNOWN)
+                return
+            await self._follow(account_ids)
         self.rechecking = asyncio.create_task(self._recheck_for_ever())
 
     async def disconnect(self, code: int) -> None:
-        if self.rechecking is not None:
-            self.rechecking.cancel()
-        await self._unfollow()
-        if hasattr(self, "user_group"):
-            await hub().leave(self.user_group, self._user_announced)
+        if self.user_group:
+            # With the lock nobody else is in the middle of following or leaving.
+            async with self.access:
+                if self.rechecking is not None:
+                    self.rechecking.cancel()
+                await self._leave()
         if hasattr(self, "outbox"):
             await self.outbox.close()
+
+    async def _leave(self) -> None:
+        self.is_over = True
+        await self._unfollow()
+        await hub().leave(self.user_group, self._user_announced)
+
+    @property
+    def _session_key(self) -> str | None:
+        key: str | None = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
+        return key
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         message: Any = None
@@ -86,7 +108,7 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     def _authorise(self) -> tuple[User | None, list[str] | None]:
         """The session's user and the accounts to follow; ``None`` for what is not (theirs)."""
-        user = user_of_session(self.scope["cookies"].get(settings.SESSION_COOKIE_NAME))
+        user = user_of_session(self._session_key)
         if user is None:
             return None, None
         try:
@@ -107,6 +129,8 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _unfollow(self) -> None:
         if self.feed is not None:
             feed, self.feed = self.feed, None
+            # What waits for a slow socket is of accounts that may be another's now.
+            self.outbox.clear()
             await feeds().leave(feed, self.outbox)
 
     def _user_announced(self, message: dict[str, Any]) -> Any:
@@ -124,17 +148,20 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _recheck(self) -> None:
         """End a socket whose session is gone; follow other accounts when access changed."""
-        user, account_ids = await read_in_thread(self._authorise)
-        if user is None:
-            await self._end(CLOSED_UNAUTHENTICATED)
-        elif account_ids is None:
-            await self._end(CLOSED_UNKNOWN)
-        elif self.feed is not None and tuple(sorted(account_ids)) != self.feed.account_ids:
-            await self._unfollow()
-            await self._follow(account_ids)
+        async with self.access:
+            if self.is_over:
+                return
+            user, account_ids = await read_in_thread(self._authorise)
+            if user is None:
+                await self._end(CLOSED_UNAUTHENTICATED)
+            elif account_ids is None:
+                await self._end(CLOSED_UNKNOWN)
+            elif self.feed is None or tuple(sorted(account_ids)) != self.feed.account_ids:
+                await self._unfollow()
+                await self._follow(account_ids)
 
     async def _end(self, code: int) -> None:
-        await self._unfollow()
+        await self._leave()
         # The other side may have gone first: then there is nobody to tell.
         with suppress(OSError, RuntimeError):
             await self._send_text(frame("session.ended", {"code": code}))

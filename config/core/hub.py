@@ -233,10 +233,14 @@ class Outbox:
         if self._sender is None:
             self._sender = asyncio.ensure_future(self._drain())
 
+    def clear(self) -> None:
+        """Drop what waits."""
+        self._waiting.clear()
+
     async def close(self) -> None:
         """Drop what waits; nothing is sent afterwards."""
         self._closed = True
-        self._waiting.clear()
+        self.clear()
         if self._sender is not None and self._sender is not asyncio.current_task():
             self._sender.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)

@@ -20,7 +20,7 @@ from django.test import Client
 from auth_tokens.models import User
 from config.asgi import websocket_application
 from config.core.clock import now
-from config.core.hub import Outbox, announce, broadcast
+from config.core.hub import Outbox, announce, broadcast, hub
 from portfolio.consumers import PortfolioConsumer
 from portfolio.live import changes, feeds
 from portfolio.models import Account, AccountAccess, Position
@@ -301,6 +301,97 @@ async def test_withdrawn_access_takes_the_account_from_the_open_socket(trader: U
         second = await client_end.frame()
     assert second["type"] == "portfolio.snapshot"
     assert [row["account_id"] for row in second["data"]["accounts"]] == [mine.pk]
+
+
+async def test_access_withdrawn_while_the_socket_opens_is_withdrawn_from_it(
+    trader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = await run(account_of, trader)
+    shared = await run(account_of, await run(UserFactory))
+    access = await run(lambda: AccountAccess.objects.create(user=trader, account=shared))
+    cookie = await run(signed_in_cookie, trader)
+    follow = PortfolioConsumer._follow
+
+    async def follow_late(self: PortfolioConsumer, account_ids: list[str]) -> None:
+        # What is allowed has been read; before it is followed, it ends.
+        monkeypatch.setattr(PortfolioConsumer, "_follow", follow)
+        await run(access.delete)
+        await follow(self, account_ids)
+
+    monkeypatch.setattr(PortfolioConsumer, "_follow", follow_late)
+    authorise = PortfolioConsumer._authorise
+    joined: list[str] = []
+
+    def authorise_and_see(self: PortfolioConsumer) -> Any:
+        joined.append(getattr(self, "user_group", ""))
+        return authorise(self)
+
+    monkeypatch.setattr(PortfolioConsumer, "_authorise", authorise_and_see)
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        frames = [await client_end.frame()]
+        while len(frames[-1]["data"]["accounts"]) > 1:
+            frames.append(await client_end.frame())
+    assert [row["account_id"] for row in frames[-1]["data"]["accounts"]] == [mine.pk]
+    # Nothing is read before what ends it would be heard of.
+    assert joined[0] == f"user.{trader.pk}"
+
+
+async def test_later_of_two_withdrawals_wins_while_the_first_is_being_followed(
+    trader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = await run(account_of, trader)
+    rows = []
+    for _ in range(2):
+        shared = await run(account_of, await run(UserFactory))
+        rows.append(
+            await run(lambda a=shared: AccountAccess.objects.create(user=trader, account=a))
+        )
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        assert len((await client_end.frame())["data"]["accounts"]) == 3
+        follow = PortfolioConsumer._follow
+
+        async def follow_late(self: PortfolioConsumer, account_ids: list[str]) -> None:
+            monkeypatch.setattr(PortfolioConsumer, "_follow", follow)
+            await run(rows[1].delete)
+            # Long enough for the second announcement to be heard and looked into.
+            await asyncio.sleep(0.3)
+            await follow(self, account_ids)
+
+        monkeypatch.setattr(PortfolioConsumer, "_follow", follow_late)
+        await run(rows[0].delete)
+        frame = await client_end.frame()
+        while len(frame["data"]["accounts"]) > 1:
+            frame = await client_end.frame()
+        assert [row["account_id"] for row in frame["data"]["accounts"]] == [mine.pk]
+
+
+async def test_socket_that_closes_while_it_is_rechecked_leaves_nothing_behind(
+    trader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run(account_of, trader)
+    shared = await run(account_of, await run(UserFactory))
+    access = await run(lambda: AccountAccess.objects.create(user=trader, account=shared))
+    cookie = await run(signed_in_cookie, trader)
+    following, may_follow, followed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    follow = PortfolioConsumer._follow
+
+    async def follow_late(self: PortfolioConsumer, account_ids: list[str]) -> None:
+        following.set()
+        await may_follow.wait()
+        await follow(self, account_ids)
+        followed.set()
+
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        await client_end.frame()
+        monkeypatch.setattr(PortfolioConsumer, "_follow", follow_late)
+        await run(access.delete)
+        await following.wait()
+        asyncio.get_running_loop().call_later(0.1, may_follow.set)
+    async with asyncio.timeout(5):
+        await followed.wait()
+        while feeds()._feeds or any(hub()._listeners.values()):
+            await asyncio.sleep(0.01)
 
 
 def test_changes_names_removed_positions_and_nothing_else(trader: User) -> None:
