@@ -31,6 +31,8 @@ from portfolio.services.risk_rows import FloatArray, column
 # unlikely, but for an index that nobody can carry, whose futures lie where they like.
 _YIELD_SPREAD = 0.03
 _UNCARRIED, _UNCARRIED_SPREAD = "VIX", 1.0
+# No future lies further from its spot, as a logarithm: beyond it the mark is wrong.
+_MOST_CARRY = 0.5
 _YIELD_STEP = 1e-4
 _YIELD_ROUNDS = 2
 
@@ -167,6 +169,7 @@ def _fitted_yields(
         # The present yield pulls back to nought like one more observation.
         push = weight * slope * (wanted - model) - found * pull
         found = found + push / (weight * slope * slope + pull)
+        found = np.clip(found, -_MOST_CARRY / fitted.years, _MOST_CARRY / fitted.years)
         if left:
             model = valuation.value(replace(fitted, dividend_yield=found))
     yields[rows] = found

@@ -216,6 +216,26 @@ def test_volatility_index_is_carried_to_its_future() -> None:
     assert valuation.value(book.options) == pytest.approx(marks, rel=0.06)
 
 
+@pytest.mark.parametrize("mark", [0.01, 1200.0])
+@pytest.mark.parametrize("style", ["american", "european"])
+@pytest.mark.parametrize("underlying", ["VIX", "SPY"])
+def test_mark_that_no_carry_explains_leaves_every_cell_finite(
+    underlying: str, style: str, mark: float
+) -> None:
+    book = ready(
+        *(
+            option_leg(
+                underlying=underlying, style=style, price=mark, right=right, days=days, iv=5.0,
+                strike=480.0, id=f"{right}{days}",
+            )
+            for right in "CP"
+            for days in (1.0, 45.0, 1500.0)
+        )
+    )  # fmt: skip
+    assert np.abs(book.options.dividend_yield * book.options.years).max() <= 0.5
+    assert np.isfinite(book.pnl(SPOTS, [-3.0, 0.0, 3.0], DAYS)).all()
+
+
 def test_futures_options_carry_the_rate() -> None:
     book = ready(option_leg(instrument_type="future_option", price=20.0))
     assert book.options.dividend_yield[0] == settings.RISK_FREE_RATE
