@@ -3,6 +3,9 @@
 Django keeps the cached copy as long as the session lives. A log-out while the cache is away cannot
 delete it, and the ended session would be good again for days once the cache is back. Here a copy
 lives for a minute, so that an ended session is ended everywhere within that time.
+
+A session also ends without a log-out, when somebody logs in as another person over it. However it
+ends, what was opened with it is told once it is gone.
 """
 
 from __future__ import annotations
@@ -10,8 +13,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.cached_db import SessionStore as CachedSessionStore
 from django.core.cache import BaseCache, caches
+
+from auth_tokens.services.revocation import sessions_revoke
 
 COPY_SECONDS = 60
 
@@ -22,6 +28,12 @@ class SessionStore(CachedSessionStore):
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self._cache: Any = BriefCache(caches[settings.SESSION_CACHE_ALIAS])
+
+    def flush(self) -> None:
+        user_id = self.get(SESSION_KEY)
+        super().flush()
+        if user_id is not None:
+            sessions_revoke(user_ids=[int(user_id)])
 
 
 class BriefCache:

@@ -191,6 +191,27 @@ async def test_new_password_ends_other_sessions_and_keeps_this_one(
     assert (await opened.prepared(kept)).status == 200
 
 
+async def test_session_that_is_left_for_another_persons_is_refused_at_once(
+    trader: User, other: User, opened: Desk
+) -> None:
+    await run(synced_account, trader)
+    client, cookie = await run(session_of, trader)
+    await opened.prepared(cookie)
+    # Logging in as somebody else ends the session without a log-out.
+    await run(client.force_login, other)
+    assert (await opened.get(cookie)).status == 401
+    assert len(opened.door.grants) == 0
+
+
+async def test_revocation_that_names_nobody_ends_every_grant(trader: User, opened: Desk) -> None:
+    await run(synced_account, trader)
+    _, cookie = await run(session_of, trader)
+    for user_id in (None, "x"):
+        await opened.prepared(cookie)
+        await run(announce, ACCESS_GROUP, {"type": "access.revoked", "user_id": user_id})
+        await opened.until(lambda: len(opened.door.grants) == 0)
+
+
 def unshare(account: Account, user: User) -> None:
     AccountAccess.objects.get(account=account, user=user).delete()
 

@@ -268,7 +268,7 @@ class FrontDoor:
     def _heard(self, message: Message) -> None:
         kind = message.get("type")
         if kind == "access.revoked":
-            self.grants.revoke_user(int(message.get("user_id", 0)))
+            self.grants.revoke(message.get("user_id"))
         elif kind == "hub.lost":
             self.grants.listen(False)
             self.watches.forget_bodies()

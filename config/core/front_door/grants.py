@@ -137,6 +137,13 @@ class Grants:
             for name in tuple(self._of_user.get(user_id, ())):
                 self._forget(name)
 
+    def revoke(self, told: object) -> None:
+        """Drop the grants of the user that a message names, or all if it names none."""
+        if isinstance(told, int):
+            self.revoke_user(told)
+        else:
+            self.revoke_all()
+
     def revoke_all(self) -> None:
         with self._lock:
             self._epoch += 1
