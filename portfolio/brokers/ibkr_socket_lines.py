@@ -25,6 +25,8 @@ logger = structlog.get_logger(__name__)
 SETTLED_SECONDS = 4.0
 #: One turn of lines, when there are more contracts than lines.
 TURN_SECONDS = 2.5
+#: What a line said counts for so long after it was given to another contract.
+KEPT_SECONDS = 600.0
 #: A contract without permission is not asked for again so soon.
 REFUSED_SECONDS = 600.0
 TOO_MANY_LINES = 101
@@ -49,6 +51,7 @@ class Line:
         return has_price(self.ticker) and (not self.contract.is_option or has_greeks(self.ticker))
 
 
+_NEVER: tuple[float, Snapshot | None] = (0.0, None)
 Qualified = Mapping[str, tuple[Contract, ib_async.Contract]]
 
 
@@ -61,6 +64,8 @@ class MarketDataLines:
         self._ib: GatewayIB | None = None
         self._lines: dict[str, Line] = {}
         self._refused: dict[str, float] = {}
+        #: Contract id → when it was last read, and what it said.
+        self._said: dict[str, tuple[float, Snapshot | None]] = {}
         self._held: Collection[str] = frozenset()
         self._moved: set[str] = set()
         self._ticked = asyncio.Event()
@@ -114,7 +119,8 @@ class MarketDataLines:
     async def snapshots(
         self, qualified: Qualified, *, seconds: float
     ) -> tuple[list[Snapshot], list[RejectedRow]]:
-        """What the lines of these contracts say, waiting at most ``seconds`` for new ones."""
+        """What the lines of these contracts say, waiting at most ``seconds`` for new ones. Of those
+        that had no turn, what they said last, with its own time; they come first the next time."""
         ends = time.monotonic() + seconds
         items: dict[str, Snapshot] = {}
         rejected: dict[str, RejectedRow] = {}
@@ -122,7 +128,7 @@ class MarketDataLines:
             moment = time.monotonic()
             pending = sorted(
                 (conid for conid in qualified if self._refused.get(conid, 0.0) < moment),
-                key=lambda conid: conid not in self._held,
+                key=lambda conid: (conid not in self._held, self._said.get(conid, _NEVER)[0]),
             )
             while pending and self._ib is not None:
                 turn = self._take_turn(pending, qualified)
@@ -137,9 +143,19 @@ class MarketDataLines:
                             pending.append(conid)
                         continue
                     _read(line, items, rejected)
+                    self._said[conid] = (time.monotonic(), items.get(conid))
                 if time.monotonic() >= ends:
                     break
+            self._add_kept(pending, items)
         return list(items.values()), list(rejected.values())
+
+    def _add_kept(self, without_turn: Collection[str], items: dict[str, Snapshot]) -> None:
+        oldest = time.monotonic() - KEPT_SECONDS
+        self._said = {conid: said for conid, said in self._said.items() if said[0] > oldest}
+        for conid in without_turn:
+            _, said = self._said.get(conid, _NEVER)
+            if said is not None:
+                items.setdefault(conid, said)
 
     def moved(self) -> list[Snapshot]:
         """What the lines say that ticked since this was last asked: of what is held and what it is

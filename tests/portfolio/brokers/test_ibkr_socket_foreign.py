@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from ib_async import Ticker
 
 from greeks.domain import Contract, InstrumentKind
@@ -17,6 +18,7 @@ from tests.portfolio.brokers.ibkr_socket_support import (
     QUICK,
     Frame,
     ScriptedGateway,
+    details,
     owned,
     position,
     told,
@@ -104,5 +106,34 @@ def test_a_book_that_is_read_again_and_again_does_not_pass_for_a_market_that_mov
                     reading.cancel()
                     await asyncio.gather(reading, return_exceptions=True)
                 assert own.bridge.state.stale
+
+    told(story)
+
+
+def test_book_far_wider_than_the_lines_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing trades, so that each turn takes its whole time and one request has few turns.
+    monkeypatch.setattr("portfolio.brokers.ibkr_socket_lines.TURN_SECONDS", 0.2)
+    monkeypatch.setattr("portfolio.brokers.ibkr_socket.SNAPSHOT_SECONDS", 0.5)
+    book = [
+        replace(STOCK, symbol=f"S{number}", underlying=f"S{number}", aliases={"ibkr": str(number)})
+        for number in range(1, 13)
+    ]
+
+    async def story() -> None:
+        async with ScriptedGateway() as gateway:
+            gateway.answers[1] = lambda fields: [(1, 6, fields[2], 9, f"{fields[3]}.5", 0, 1)]
+            gateway.answers[9] = lambda fields: [
+                details(fields[2], int(fields[3]), f"S{fields[3]}"),
+                (52, 1, fields[2]),
+            ]
+            async with owned(gateway.host, gateway.port, lines=2) as own:
+                counts = [len((await own.ask("fetch_snapshots", book)).items) for _ in range(7)]
+                fetched = await own.ask("fetch_snapshots", book)
+        assert counts[0] < 12
+        # None is left out for good, and none forgotten because others had their turn.
+        assert counts == sorted(counts)
+        assert {item.contract.symbol: item.quote.previous_close for item in fetched.items} == {
+            contract.symbol: Decimal(f"{contract.symbol[1:]}.5") for contract in book
+        }
 
     told(story)
