@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from config.core.errors import InvalidInput
-from greeks.maths.american import PRICE_ERROR
+from greeks.maths import american, discrete_dividends
 from portfolio.services.risk_legs import RiskLeg
 from portfolio.services.risk_rows import BetaWeights, FloatArray, column, ratio
 from portfolio.services.scenario_axes import Axes
@@ -117,6 +116,8 @@ def american_error(book: ScenarioBook) -> float:
     A P&L is the difference of two prices, each of them so far off.
     """
     options = book.options
-    american: NDArray[np.bool_] = options.is_american
-    off = 2.0 * PRICE_ERROR * np.maximum(options.spot, options.strike)
-    return float((np.abs(book.scale[: len(options)]) * off)[american].sum())
+    error = np.full(len(options), american.PRICE_ERROR)
+    if options.dividends is not None:
+        error[options.dividends.amounts.any(axis=1)] = discrete_dividends.PRICE_ERROR
+    off = 2.0 * error * np.maximum(options.spot, options.strike)
+    return float((np.abs(book.scale[: len(options)]) * off)[options.is_american].sum())

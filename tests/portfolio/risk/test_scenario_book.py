@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greeks.maths import valuation
+from greeks.maths import american, discrete_dividends, valuation
 from portfolio.services.risk_legs import RiskLeg
+from portfolio.services.scenario_grid import american_error
 from tests.portfolio.risk.legs import AT, SPOT, option_leg, ready, stock_leg
 
 SPOTS = 1.0 + np.array([-0.2, -0.05, 0.0, 0.05, 0.2])
@@ -208,7 +210,7 @@ def test_yield_of_a_leg_is_the_one_that_gives_its_mark() -> None:
 def test_volatility_index_is_carried_to_its_future() -> None:
     """Marks of a 16 and a 23 call with the index at 14.48, its future at about 16.2."""
     marks = (3.25, 1.49)
-    terms = {"underlying": "VIX", "underlying_price": 14.48, "days": 61}
+    terms: dict[str, Any] = {"underlying": "VIX", "underlying_price": 14.48, "days": 61}
     book = ready(
         option_leg(strike=16.0, iv=1.1575, price=marks[0], id="1", **terms),
         option_leg(strike=23.0, iv=1.2527, price=marks[1], id="2", **terms),
@@ -255,6 +257,15 @@ def test_dividend_after_a_legs_expiry_changes_nothing_of_it() -> None:
     leg = option_leg(right="P", style="american", price=20.0)
     later = ready(leg, dividends={"SPY": ((date(2027, 2, 1), 5.0),)})
     assert np.array_equal(later.pnl(SPOTS, VOLS, DAYS), ready(leg).pnl(SPOTS, VOLS, DAYS))
+
+
+def test_stated_error_is_that_of_the_model_with_dividends() -> None:
+    leg = option_leg(style="american", quantity=-2.0)
+    dividends = {"SPY": ((date(2026, 12, 18), 5.0),)}
+    assert american_error(ready(leg)) == pytest.approx(2 * 200 * 600 * american.PRICE_ERROR)
+    assert american_error(ready(leg, dividends=dividends)) == pytest.approx(
+        2 * 200 * 600 * discrete_dividends.PRICE_ERROR
+    )
 
 
 def test_dividend_goes_ex_when_its_own_exchange_opens() -> None:
