@@ -69,9 +69,11 @@ class Checked(Generic[Item]):
 class CheckedPositions(Checked[BrokerPosition]):
     """Positions by identity. ``flat`` are rows of quantity nought: closed, said by the broker.
 
+    ``keys`` are the instrument keys of ``kept``.
     ``unsettled`` are identities that the broker sent in two contradicting rows.
     """
 
+    keys: tuple[str, ...]
     flat: tuple[BrokerPosition, ...] = ()
     unsettled: frozenset[tuple[str, str]] = frozenset()
 
@@ -150,6 +152,7 @@ def check_positions(fetched: Fetched[BrokerPosition]) -> CheckedPositions:
         (kept if checked.quantity else flat)[key] = checked
     return CheckedPositions(
         kept=tuple(kept.values()),
+        keys=tuple(key for key, _ in kept),
         flat=tuple(flat.values()),
         rejected=tuple(rejected),
         notes=tuple(notes),
@@ -194,7 +197,11 @@ def _checked_position(position: BrokerPosition) -> tuple[BrokerPosition, list[Re
     if len(position.sub_key) > 64 or not position.sub_key.isprintable():
         raise BadRow("sub_key: impossible")
     changes, notes = _amounts(position, _POSITION_AMOUNTS, kind="position")
-    changes |= {"quantity": quantity, "as_of": checked_time(position.as_of)}
+    changes |= {
+        "quantity": quantity,
+        "as_of": checked_time(position.as_of),
+        "raw": storable(position.raw or {}),
+    }
     return replace(position, **changes), notes
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from greeks.domain import RejectedRow
 from greeks.identity import instrument_key
 from greeks.models import Instrument, InstrumentAlias
 from portfolio.models import Order, Position
-from portfolio.services.position_row import PositionRow
+from portfolio.services.position_row import (
+    KnownPosition,
+    PositionKey,
+    PositionRow,
+    stored_positions,
+)
 from portfolio.services.quarantine import IDENTITY_FIELDS, identities_named
 from portfolio.services.sync_checks import SENT_TWICE, CheckedPositions
 
 
 def delete_gone_positions(
     *,
-    stored: Iterable[PositionRow],
+    account_id: str,
+    known: Mapping[PositionKey, KnownPosition],
     written: Iterable[PositionRow],
     answer: CheckedPositions,
 ) -> list[PositionRow]:
@@ -25,7 +31,8 @@ def delete_gone_positions(
     and when it names nothing that can be trusted, only what the broker said is closed goes.
     """
     present = {row.key for row in written}
-    gone = [row for row in stored if row.key not in present]
+    ids = [position.id for key, position in known.items() if key not in present]
+    gone = list(stored_positions(account_id, ids=ids).values())
     # A repeated row hides nothing: its first copy was read.
     refused = [
         row for row in answer.rejected if row.kind == "position" and SENT_TWICE not in row.reason

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from greeks.domain import Greeks, Quote
@@ -13,13 +12,14 @@ from portfolio.models import Quote as StoredQuote
 from portfolio.services.enrichment import MarketData
 from portfolio.services.history import GREEK_COLUMNS, record_greeks_minute, record_price_bars
 from portfolio.services.sync_checks import fitting_amount
-from portfolio.services.sync_positions import greek_number, volatility_number
+from portfolio.services.sync_positions import greek_number, spot_number, volatility_number
 from portfolio.services.sync_rows import upsert
 
 _QUOTE_COLUMNS = (
     "instrument_id", "symbol", "price", "bid", "ask", "opening_price", "previous_close", "volume",
     "open_interest", "source", "as_of",
 )  # fmt: skip
+_NEVER = (None, None)
 
 
 def write_market_data(
@@ -29,7 +29,7 @@ def write_market_data(
     at: datetime,
     market_at: datetime,
 ) -> None:
-    """Store quotes, the latest Greeks, and the minute's bars and Greeks. Six statements at most.
+    """Store quotes, the latest Greeks, and the minute's bars and Greeks. Five statements at most.
 
     Runs in the transaction of the book. Values older than the stored ones are left out: another
     account may hold the same contracts. Rows are written in the order of their instruments, so
@@ -45,15 +45,26 @@ def write_market_data(
         for key, found in market.greeks.items()
         if key in instruments
     }
-    quotes = {pk: quotes[pk] for pk in _newer_quotes(quotes)}
+    stored = {
+        pk: (quote_at, greeks_at)
+        for pk, quote_at, greeks_at in Instrument.objects.filter(pk__in={*quotes, *greeks})
+        .order_by()
+        .values_list("pk", "quote__as_of", "greeks__as_of")
+    }
+    quotes = {
+        pk: quote for pk, quote in quotes.items() if _is_newer(quote, stored.get(pk, _NEVER)[0])
+    }
     upsert(
         StoredQuote,
         _QUOTE_COLUMNS,
         [_quote_row(pk, quote) for pk, quote in sorted(quotes.items())],
         unique=("instrument_id",),
     )
-    fresh = sorted(_newer_greeks({pk: found for pk, (found, _) in greeks.items()}))
-    rows = [(pk, *greek_values(*greeks[pk])) for pk in fresh]
+    rows = [
+        (pk, *greek_values(found, inputs))
+        for pk, (found, inputs) in sorted(greeks.items())
+        if _is_newer(found, stored.get(pk, _NEVER)[1])
+    ]
     upsert(
         ContractGreeks,
         ("instrument_id", *GREEK_COLUMNS, "updated_at"),
@@ -64,18 +75,8 @@ def write_market_data(
     record_price_bars(quotes, at=market_at)
 
 
-def _newer_quotes(quotes: Mapping[int, Quote]) -> Collection[int]:
-    stored = dict(
-        StoredQuote.objects.filter(instrument__in=quotes).values_list("instrument_id", "as_of")
-    )
-    return [pk for pk, quote in quotes.items() if pk not in stored or stored[pk] <= quote.as_of]
-
-
-def _newer_greeks(greeks: Mapping[int, Greeks]) -> Collection[int]:
-    stored = dict(
-        ContractGreeks.objects.filter(instrument__in=greeks).values_list("instrument_id", "as_of")
-    )
-    return [pk for pk, found in greeks.items() if pk not in stored or stored[pk] <= found.as_of]
+def _is_newer(value: Quote | Greeks, stored_at: datetime | None) -> bool:
+    return stored_at is None or stored_at <= value.as_of
 
 
 def _quote_row(instrument_id: int, quote: Quote) -> tuple[Any, ...]:
@@ -96,7 +97,6 @@ def _quote_row(instrument_id: int, quote: Quote) -> tuple[Any, ...]:
 
 def greek_values(greeks: Greeks, inputs: Mapping[str, object]) -> tuple[Any, ...]:
     """The values of ``GREEK_COLUMNS``."""
-    spot = greeks.underlying_price
     return (
         greek_number(greeks.delta),
         greek_number(greeks.gamma),
@@ -108,7 +108,7 @@ def greek_values(greeks: Greeks, inputs: Mapping[str, object]) -> tuple[Any, ...
         greeks.theta,
         greeks.vega,
         greeks.implied_volatility,
-        None if spot is None else fitting_amount(Decimal(repr(spot))),
+        spot_number(greeks.underlying_price),
         greeks.source[:24],
         greeks.as_of,
         dict(inputs),

@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.db.models import Q
 
 from greeks.domain import Greeks, InstrumentKind, Quote
 from greeks.models import ContractGreeks, Instrument
-from greeks.providers.decoding import storable
 from portfolio.domain import BrokerPosition
-from portfolio.services.position_row import PositionKey, PositionRow
-from portfolio.services.sync_checks import fitting_amount
+from portfolio.services.position_row import (
+    KnownPosition,
+    PositionKey,
+    PositionRow,
+    stored_positions,
+)
+from portfolio.services.sync_checks import CheckedPositions, fitting_amount
 from portfolio.services.writing_context import WritingContext
 
 _DECIMAL_PLACES = Decimal(1).scaleb(-6)
 _VOLATILITY_PLACES = Decimal(1).scaleb(-4)
 _LARGEST_GREEK = 1e9
 _LARGEST_VOLATILITY = 1e4
+# The same number is written to several tables, and of a spot to many rows.
+_NUMBERS_KEPT = 8192
 GREEK_FIELDS = (
     "delta", "gamma", "theta", "vega", "iv",
     "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
@@ -28,6 +35,7 @@ GREEK_FIELDS = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=_NUMBERS_KEPT)
 def greek_number(value: float | None) -> Decimal | None:
     """A Greek as it fits into Decimal(15, 6), for reading."""
     if value is None or abs(value) >= _LARGEST_GREEK:
@@ -35,6 +43,7 @@ def greek_number(value: float | None) -> Decimal | None:
     return Decimal(repr(value)).quantize(_DECIMAL_PLACES)
 
 
+@lru_cache(maxsize=_NUMBERS_KEPT)
 def volatility_number(value: float | None) -> Decimal | None:
     """A volatility as it fits into Decimal(8, 4), for reading."""
     if value is None or abs(value) >= _LARGEST_VOLATILITY:
@@ -42,27 +51,32 @@ def volatility_number(value: float | None) -> Decimal | None:
     return Decimal(repr(value)).quantize(_VOLATILITY_PLACES)
 
 
+@lru_cache(maxsize=_NUMBERS_KEPT)
+def spot_number(value: float | None) -> Decimal | None:
+    """An underlying's price as it fits into Decimal(20, 8)."""
+    return None if value is None else fitting_amount(Decimal(repr(value)))
+
+
 def build_positions(
     *,
-    received: Sequence[BrokerPosition],
-    keys: Sequence[str],
+    received: CheckedPositions,
     instruments: Mapping[str, Instrument],
-    stored: Mapping[PositionKey, PositionRow],
+    known: Mapping[PositionKey, KnownPosition],
     context: WritingContext,
 ) -> list[PositionRow]:
-    """Rows of the received positions; ``keys`` are their instrument keys.
+    """Rows of the positions that were received and are held.
 
-    Options without fresh Greeks keep the last known, marked. At most one query.
+    Options without fresh Greeks keep the last known, marked. At most two queries.
     """
     rows = []
-    for key, position in zip(keys, received, strict=True):
+    for key, position in zip(received.keys, received.kept, strict=True):
         instrument = instruments[key]
-        earlier = stored.get((instrument.pk, position.sub_key))
+        earlier = known.get((instrument.pk, position.sub_key))
         row = _identity_row(position, instrument, earlier, context)
         _value(row, context.market.quotes.get(key), position, earlier, context)
         _fill_greeks(row, key, context)
         rows.append(row)
-    _keep_last_known(rows, instruments, stored, context)
+    _keep_last_known(rows, instruments, known, context)
     return rows
 
 
@@ -88,15 +102,14 @@ def revalue_positions(
             _fill_greeks(row, key, context)
         row.dte = _dte(row.expiry, context)
         rows.append(row)
-    without = [row for row in rows if row.right and row.delta_raw is None]
-    _keep_last_known(without, instruments, {}, context)
+    _keep_last_known(rows, instruments, {}, context)
     return rows
 
 
 def _identity_row(
     position: BrokerPosition,
     instrument: Instrument,
-    earlier: PositionRow | None,
+    earlier: KnownPosition | None,
     context: WritingContext,
 ) -> PositionRow:
     contract = position.contract
@@ -118,7 +131,7 @@ def _identity_row(
         dte=_dte(contract.expiry, context),
         source=position.source[:24],
         as_of=position.as_of,
-        raw_json=storable(position.raw or {}),
+        raw_json=dict(position.raw or {}),
         timestamp=context.at,
     )
 
@@ -131,7 +144,7 @@ def _value(
     row: PositionRow,
     quote: Quote | None,
     position: BrokerPosition,
-    earlier: PositionRow | None,
+    earlier: KnownPosition | None,
     context: WritingContext,
 ) -> None:
     """Price the row: its quote's price, else what came with the position."""
@@ -197,19 +210,18 @@ def _fill_greeks(row: PositionRow, key: str, context: WritingContext) -> None:
         set_greeks(row, greeks)
     spot = context.market.spots.get(row.underlying)
     if spot is not None:
-        row.underlying_price = fitting_amount(Decimal(repr(spot)))
+        row.underlying_price = spot_number(spot)
 
 
 def set_greeks(row: PositionRow, greeks: Greeks) -> None:
     """Copy Greeks onto the row, for reading and raw."""
-    for name in ("delta", "gamma", "theta", "vega"):
-        value = getattr(greeks, name)
-        setattr(row, name, greek_number(value))
-        setattr(row, f"{name}_raw", value)
+    row.delta, row.delta_raw = greek_number(greeks.delta), greeks.delta
+    row.gamma, row.gamma_raw = greek_number(greeks.gamma), greeks.gamma
+    row.theta, row.theta_raw = greek_number(greeks.theta), greeks.theta
+    row.vega, row.vega_raw = greek_number(greeks.vega), greeks.vega
     row.iv = volatility_number(greeks.implied_volatility)
     row.iv_raw = greeks.implied_volatility
-    spot = greeks.underlying_price
-    row.underlying_price = None if spot is None else fitting_amount(Decimal(repr(spot)))
+    row.underlying_price = spot_number(greeks.underlying_price)
     row.greeks_source = greeks.source
     row.greeks_as_of = greeks.as_of
     row.greeks_last_known = False
@@ -218,7 +230,7 @@ def set_greeks(row: PositionRow, greeks: Greeks) -> None:
 def _keep_last_known(
     rows: Sequence[PositionRow],
     instruments: Mapping[str, Instrument],
-    stored: Mapping[PositionKey, PositionRow],
+    known: Mapping[PositionKey, KnownPosition],
     context: WritingContext,
 ) -> None:
     """Fill options without Greeks from their own last row, else from the shared cache.
@@ -230,10 +242,16 @@ def _keep_last_known(
         for row in instruments.values()
         if row.expires_at is not None and row.expires_at <= context.market_at
     }
+    without = [
+        row
+        for row in rows
+        if row.right and row.delta_raw is None and row.instrument_id not in expired
+    ]
+    stored = stored_positions(
+        context.account.pk, ids=[known[row.key].id for row in without if row.key in known]
+    )
     missing: list[PositionRow] = []
-    for row in rows:
-        if not row.right or row.delta_raw is not None or row.instrument_id in expired:
-            continue
+    for row in without:
         earlier = stored.get(row.key)
         if earlier is not None and earlier.delta_raw is not None:
             for name in GREEK_FIELDS:
@@ -244,12 +262,12 @@ def _keep_last_known(
     if not missing:
         return
     complete = Q(delta_raw__isnull=False, gamma_raw__isnull=False, vega_raw__isnull=False)
-    known = ContractGreeks.objects.filter(
+    cache = ContractGreeks.objects.filter(
         complete, instrument__in=[row.instrument_id for row in missing]
     ).in_bulk()
     keys = {instrument.pk: key for key, instrument in instruments.items()}
     for row in missing:
-        cached = known.get(row.instrument_id)
+        cached = cache.get(row.instrument_id)
         partial = context.market.partial.get(keys.get(row.instrument_id, ""))
         if cached is not None:
             set_greeks(row, _from_cache(cached))

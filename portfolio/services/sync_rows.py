@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
-from datetime import date, datetime
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
+from datetime import datetime, tzinfo
 from typing import Any
 
 import msgspec
 from django.db import connection, models
 
-_AS_IT_IS = frozenset({type(None), str, int, float, bool})
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -56,12 +54,8 @@ def upsert(
             source = _document_source(model, columns)
             cursor.execute(f"{head}{source}{tail}", [_document(model, columns, rows)])
             return
-        prepare = _preparer()
         marks = ", ".join(["%s"] * len(columns))
-        cursor.executemany(
-            f"{head}VALUES ({marks}){tail}",
-            [[v if type(v) in _AS_IT_IS else prepare(v) for v in row] for row in rows],
-        )
+        cursor.executemany(f"{head}VALUES ({marks}){tail}", _prepared(model, columns, rows))
 
 
 _GREATEST, _LEAST, _SUM = "greatest", "least", "sum"
@@ -107,54 +101,60 @@ def _document_source(model: type[models.Model], columns: Sequence[str]) -> str:
 
     Lengths and scales are left to the column: a text too long is an error, never cut.
     """
-    quote = connection.ops.quote_name
     fields = {field.attname: field for field in model._meta.concrete_fields}
     types = [re.sub(r"\(.*?\)", "", fields[name].db_type(connection) or "") for name in columns]
-    names = [quote(str(fields[name].column)) for name in columns]
-    typed = ", ".join(f"{name} {kind}" for name, kind in zip(names, types, strict=True))
-    # Only names and types of our own models' columns; the document is a parameter.
-    return f"SELECT {', '.join(names)} FROM json_to_recordset(%s::json) AS received({typed})"  # noqa: S608
+    typed = ", ".join(f"{name} {kind}" for name, kind in zip(_keys(columns), types, strict=True))
+    # Only types of our own models' columns; the document is a parameter.
+    return f"SELECT * FROM json_to_recordset(%s::json) AS received({typed})"  # noqa: S608
 
 
 def _document(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> str:
-    """The rows as a JSON list of objects under their columns' names."""
+    """The rows as a JSON list of objects, under names so short that they cost nothing."""
     fields = {field.attname: field for field in model._meta.concrete_fields}
-    names = [str(fields[name].column) for name in columns]
+    keys = _keys(columns)
     documents = [
-        str(f.column)
-        for f in fields.values()
-        if isinstance(f, models.JSONField) and f.attname in columns
+        key
+        for key, name in zip(keys, columns, strict=True)
+        if isinstance(fields[name], models.JSONField)
     ]
-    objects = [dict(zip(names, row, strict=True)) for row in rows]
+    objects = [dict(zip(keys, row, strict=True)) for row in rows]
     for found in objects:
-        for name in documents:
-            # It may hold numbers that only the standard library writes.
-            found[name] = msgspec.Raw(json.dumps(found[name]).encode())
+        for key in documents:
+            if found[key]:
+                # It may hold numbers that only the standard library writes.
+                found[key] = msgspec.Raw(json.dumps(found[key]).encode())
     return _ENCODER.encode(objects).decode()
 
 
-def _preparer() -> Callable[[Any], Any]:
-    """Turns a Python value into what SQLite's driver takes, as Django would."""
+def _keys(columns: Sequence[str]) -> list[str]:
+    return [f"c{number}" for number in range(len(columns))]
+
+
+def _prepared(
+    model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> list[tuple[Any, ...]]:
+    """The rows with what SQLite's driver cannot write as text, as Django writes it.
+
+    Moments lose their zone and documents become JSON; Django has taught the driver the others.
+    """
+    fields = {field.attname: field for field in model._meta.concrete_fields}
     zone = connection.timezone
-    # Most rows share theirs with many others.
-    moments: dict[datetime, str] = {}
+    prepared: list[Iterable[Any]] = []
+    for name, values in zip(columns, zip(*rows, strict=True), strict=True):
+        if isinstance(fields[name], models.DateTimeField):
+            # Most rows share theirs with many others.
+            texts = {moment: _moment_text(moment, zone) for moment in set(values)}
+            prepared.append([texts[moment] for moment in values])
+        elif isinstance(fields[name], models.JSONField):
+            prepared.append(["{}" if value == {} else json.dumps(value) for value in values])
+        else:
+            prepared.append(values)
+    return list(zip(*prepared, strict=True))
 
-    def prepare(value: Any) -> Any:
-        if isinstance(value, Decimal):
-            return str(value)
-        if isinstance(value, datetime):
-            written = moments.get(value)
-            if written is None:
-                written = moments[value] = str(value.astimezone(zone).replace(tzinfo=None))
-            return written
-        if isinstance(value, date):
-            return value.isoformat()
-        if isinstance(value, dict | list):
-            return json.dumps(value)
-        if isinstance(value, str):
-            return str(value)
-        raise TypeError(f"{type(value).__name__} is not written in bulk")
 
-    return prepare
+def _moment_text(moment: datetime | None, zone: tzinfo | None) -> str | None:
+    if moment is None:
+        return None
+    return str(moment.astimezone(zone).replace(tzinfo=None))

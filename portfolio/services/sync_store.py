@@ -17,7 +17,12 @@ from portfolio.models import Account, AccountStatus, FxRate, Order, SyncRun
 from portfolio.services.empty_book import EmptyBook
 from portfolio.services.empty_book_answers import EMPTY_ANSWER, EmptyAnswer, judge_empty_answer
 from portfolio.services.history import record_account_minute
-from portfolio.services.position_row import PositionRow, stored_positions, write_positions
+from portfolio.services.position_row import (
+    PositionRow,
+    known_positions,
+    stored_positions,
+    write_positions,
+)
 from portfolio.services.quarantine import quarantine_rows
 from portfolio.services.sync_checks import Checked, CheckedPositions, fitting_amount
 from portfolio.services.sync_fetch import FetchedBook
@@ -59,7 +64,7 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
     if positions is None:
         raise ValueError("a book without positions is not stored")
     at = now()
-    stored = stored_positions(account.pk)
+    known = known_positions(account.pk)
     counts = _counts(book, positions)
     status = AccountStatus.objects.filter(account=account).first()
     quarantine_rows(account_id=account.pk, rows=_all_rejected(book), source=book.source, at=at)
@@ -68,7 +73,7 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
             account=account,
             summary=book.summary,
             flat_keys=[instrument_key(position.contract) for position in positions.flat],
-            stored=stored.values(),
+            stored=stored_positions(account.pk).values(),
             status=status,
         )
         if answer.verdict is EmptyBook.UNCONFIRMED:
@@ -78,10 +83,9 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
         account=account, market=book.market, session_date_at=book.session_date_at
     )
     rows = build_positions(
-        received=positions.kept,
-        keys=[instrument_key(position.contract) for position in positions.kept],
+        received=positions,
         instruments=book.instruments,
-        stored=stored,
+        known=known,
         context=context,
     )
     rates = _write_rates(account, book, {row.currency for row in rows}, at=at)
@@ -89,17 +93,15 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
         market=book.market, instruments=book.instruments, at=at, market_at=context.market_at
     )
     write_positions(rows)
-    kept_back = delete_gone_positions(stored=stored.values(), written=rows, answer=positions)
+    kept_back = delete_gone_positions(
+        account_id=account.pk, known=known, written=rows, answer=positions
+    )
     counts["kept_back"] = len(kept_back)
     everything = [*rows, *kept_back]
     if book.summary is not None:
         status = _status_row(account, book.summary, everything, rates, at=at)
-        upsert(
-            AccountStatus,
-            _STATUS_COLUMNS,
-            [[getattr(status, name) for name in _STATUS_COLUMNS]],
-            unique=("account_id",),
-        )
+        values = [getattr(status, name) for name in _STATUS_COLUMNS]
+        upsert(AccountStatus, _STATUS_COLUMNS, [values], unique=("account_id",))
     if book.orders is not None:
         _write_orders(account, book.orders)
     if book.summary is not None:
