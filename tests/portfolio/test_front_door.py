@@ -17,6 +17,8 @@ from pytest_django.fixtures import Settings
 from auth_tokens.models import User
 from config.core.clock import now
 from config.core.front_door.bodies import prepared_bodies
+from config.core.front_door.resources import registered_resources
+from config.core.front_door.watches import READ_SECONDS
 from config.core.process_copies import forget_process_copies
 from portfolio.models import Account, Position, SyncRun
 from portfolio.services.sync_progress import announce_change
@@ -261,8 +263,7 @@ async def test_book_that_becomes_stale_says_so_at_both_doors(
         # As if that time had passed.
         settings.STALE_AFTER_SECONDS = 0
         watch.prepared.valid_until = now().timestamp()
-        stale = await opened.get(cookie)
-        assert stale.is_prepared
+        stale = await opened.prepared(cookie)
         assert json.loads(stale.body)["stale"] is True
         assert json.loads((await opened.get_of_django(cookie)).body)["stale"] is True
 
@@ -322,6 +323,56 @@ async def test_memory_of_prepared_bodies_is_bounded(trader: User, settings: Sett
         for cookie in cookies:
             answer = await opened.get(cookie)
             assert len(json.loads(answer.body)["accounts"]) == 1
+
+
+async def test_body_that_nobody_reads_is_neither_looked_at_nor_built(
+    trader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    clock = [100.0]
+    async with desk(clock=lambda: clock[0]) as opened:
+        await opened.prepared(cookie)
+        source = registered_resources()[FAST.encode()].source
+        looked: list[int] = []
+        states_of = source.states_of
+
+        def counted(keys: Any) -> Any:
+            looked.append(len(keys))
+            return states_of(keys)
+
+        monkeypatch.setattr(source, "states_of", counted)
+        clock[0] += READ_SECONDS
+        await opened.door.watches.look_at_all()
+        await commit(account, "8.25")
+        await opened.door.watches.look_at_all()
+        assert looked == []
+        # Who comes back waits for one look, and gets what is committed.
+        answer = await opened.get(cookie)
+        assert answer.is_prepared
+        assert json.loads(answer.body)["positions"][0]["price"] == 8.25
+        assert looked == [1]
+
+
+async def test_look_that_has_much_to_build_leaves_the_rest_to_django(
+    trader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    monkeypatch.setattr("config.core.front_door.watches.BUILD_SECONDS", 0.0)
+    async with desk() as opened:
+        await opened.get(cookie)
+        await opened.until(lambda: opened.door.grants.epoch() is not None)
+        first = await opened.get(cookie)
+        await opened.settle()
+        prepared_bodies.clear()
+        await opened.door.watches.look_at_all()
+        answer = await opened.get(cookie)
+        assert not answer.is_prepared
+        assert answer.body == first.body
+        # What Django built for its answer is the door's too.
+        await opened.door.watches.look_at_all()
+        assert (await opened.get(cookie)).is_prepared
 
 
 async def test_caller_who_calls_too_often_is_told_to_wait(trader: User, settings: Settings) -> None:

@@ -24,6 +24,10 @@ logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
 GOOD_SECONDS = 3.0
+#: A body that was not asked for so long is not looked at: whoever comes back waits for one look.
+READ_SECONDS = 5.0
+#: One look builds bodies for so long; what it does not come to is Django's to answer meanwhile.
+BUILD_SECONDS = 0.5
 
 Name = tuple[str, Key]
 
@@ -38,12 +42,14 @@ class Watch:
         "is_current",
         "key",
         "prepared",
+        "read_at",
         "resource",
     )
 
-    def __init__(self, resource: Resource, key: Key) -> None:
+    def __init__(self, resource: Resource, key: Key, *, read_at: float) -> None:
         self.resource = resource
         self.key = key
+        self.read_at = read_at
         self.prepared: Prepared | None = None
         #: While no newer version is known than the prepared one.
         self.is_current = False
@@ -73,6 +79,7 @@ class Watches:
 
     def current(self, watch: Watch, moment: float) -> Prepared | None:
         """The watch's body, if at ``moment`` it is the committed one as far as can be known."""
+        watch.read_at = moment
         prepared = watch.prepared
         if (
             prepared is None
@@ -89,12 +96,13 @@ class Watches:
         name = (resource.name, key)
         watch = self._watches.get(name)
         if watch is None:
-            watch = self._watches[name] = Watch(resource, key)
+            watch = self._watches[name] = Watch(resource, key, read_at=self._clock())
 
             def listener(message: dict[str, Any]) -> None:
                 resource.source.heard(message)
                 watch.distrust()
-                self.look_soon([watch])
+                if self._is_read(watch):
+                    self.look_soon([watch])
 
             self._listeners[name] = listener
             # First the subscription, then the look: what is committed in between is announced.
@@ -133,7 +141,11 @@ class Watches:
         return self._looking
 
     def look_at_all(self) -> asyncio.Task[None]:
-        return self.look_soon(tuple(self._watches.values()))
+        """Look at all that are being read."""
+        return self.look_soon([watch for watch in self._watches.values() if self._is_read(watch)])
+
+    def _is_read(self, watch: Watch) -> bool:
+        return self._clock() - watch.read_at < READ_SECONDS
 
     async def _look_at_due(self) -> None:
         while self._due:
@@ -170,10 +182,11 @@ def _bodies_of(
     """In a thread: the committed body of each key, built where the known one is not it."""
     source = resource.source
     states = source.states_of(tuple(before))
+    latest = time.monotonic() + BUILD_SECONDS
     bodies: dict[Key, Prepared | None] = {}
     for key, state in states.items():
         known = prepared_bodies.get(resource.name, key, state)
         if known is None or time.time() >= known.valid_until:
-            known = source.prepare(key)
+            known = source.prepare(key) if time.monotonic() < latest else None
         bodies[key] = known
     return bodies
