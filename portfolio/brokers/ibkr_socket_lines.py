@@ -25,6 +25,8 @@ logger = structlog.get_logger(__name__)
 SETTLED_SECONDS = 4.0
 #: One turn of lines, when there are more contracts than lines.
 TURN_SECONDS = 2.5
+#: The client's own pace; the vendor's limit is 50.
+MESSAGES_PER_SECOND = 45.0
 #: What a line said counts for so long after it was given to another contract.
 KEPT_SECONDS = 600.0
 #: A contract without permission is not asked for again so soon.
@@ -51,7 +53,6 @@ class Line:
         return has_price(self.ticker) and (not self.contract.is_option or has_greeks(self.ticker))
 
 
-_NEVER: tuple[float, Snapshot | None] = (0.0, None)
 Qualified = Mapping[str, tuple[Contract, ib_async.Contract]]
 
 
@@ -64,8 +65,9 @@ class MarketDataLines:
         self._ib: GatewayIB | None = None
         self._lines: dict[str, Line] = {}
         self._refused: dict[str, float] = {}
-        #: Contract id → when it was last read, and what it said.
-        self._said: dict[str, tuple[float, Snapshot | None]] = {}
+        #: Contract id → when it last had its turn; when it last said something, and what.
+        self._turns: dict[str, float] = {}
+        self._said: dict[str, tuple[float, Snapshot]] = {}
         self._held: Collection[str] = frozenset()
         self._moved: set[str] = set()
         self._ticked = asyncio.Event()
@@ -120,7 +122,7 @@ class MarketDataLines:
         self, qualified: Qualified, *, seconds: float
     ) -> tuple[list[Snapshot], list[RejectedRow]]:
         """What the lines of these contracts say, waiting at most ``seconds`` for new ones. Of those
-        that had no turn, what they said last, with its own time; they come first the next time."""
+        that had no turn, what they said last, as old as it is; they come first the next time."""
         ends = time.monotonic() + seconds
         items: dict[str, Snapshot] = {}
         rejected: dict[str, RejectedRow] = {}
@@ -128,12 +130,17 @@ class MarketDataLines:
             moment = time.monotonic()
             pending = sorted(
                 (conid for conid in qualified if self._refused.get(conid, 0.0) < moment),
-                key=lambda conid: (conid not in self._held, self._said.get(conid, _NEVER)[0]),
+                key=lambda conid: (conid not in self._held, self._turns.get(conid, 0.0)),
             )
-            while pending and self._ib is not None:
+            wanted = set(pending)
+            # Who waited for its turn until its time was over asks for nothing any more.
+            while pending and self._ib is not None and time.monotonic() < ends:
+                known = set(self._lines)
                 turn = self._take_turn(pending, qualified)
                 pending = [conid for conid in pending if conid not in turn]
-                until = min(ends, time.monotonic() + TURN_SECONDS) if pending else ends
+                # Opening so many lines, and closing as many, takes a time of its own.
+                sent = 2 * len(set(turn) - known) / MESSAGES_PER_SECOND
+                until = min(ends, time.monotonic() + sent + TURN_SECONDS) if pending else ends
                 await self._until_ready(turn, until)
                 for conid in turn:
                     line = self._lines.get(conid)
@@ -143,19 +150,24 @@ class MarketDataLines:
                             pending.append(conid)
                         continue
                     _read(line, items, rejected)
-                    self._said[conid] = (time.monotonic(), items.get(conid))
-                if time.monotonic() >= ends:
-                    break
-            self._add_kept(pending, items)
+                    self._turns[conid] = time.monotonic()
+                    if conid in items:
+                        self._said[conid] = (time.monotonic(), items[conid])
+            self._add_kept(wanted, items, rejected)
         return list(items.values()), list(rejected.values())
 
-    def _add_kept(self, without_turn: Collection[str], items: dict[str, Snapshot]) -> None:
+    def _add_kept(
+        self, wanted: set[str], items: dict[str, Snapshot], rejected: dict[str, RejectedRow]
+    ) -> None:
         oldest = time.monotonic() - KEPT_SECONDS
         self._said = {conid: said for conid, said in self._said.items() if said[0] > oldest}
-        for conid in without_turn:
-            _, said = self._said.get(conid, _NEVER)
-            if said is not None:
-                items.setdefault(conid, said)
+        self._turns = {conid: at for conid, at in self._turns.items() if at > oldest}
+        for conid in wanted - items.keys() - rejected.keys():
+            line = self._lines.get(conid)
+            if line is not None:
+                _read(line, items, rejected)
+            if conid in self._said and conid not in self._refused and conid not in rejected:
+                items.setdefault(conid, self._said[conid][1])
 
     def moved(self) -> list[Snapshot]:
         """What the lines say that ticked since this was last asked: of what is held and what it is
@@ -208,6 +220,7 @@ class MarketDataLines:
         except (ConnectionError, ValueError) as error:
             logger.info("ibkr_socket.line_not_opened", reason=type(error).__name__)
             return
+        self._refused.pop(str(qualified.conId), None)
         request_id = self._ib.wrapper.ticker2ReqId["mktData"].get(ticker, 0)
         moment = time.monotonic()
         self._lines[str(qualified.conId)] = Line(contract, qualified, ticker, request_id, moment)
