@@ -105,7 +105,8 @@ class Command(BaseCommand):
         try:
             return broker_accounts(broker=broker)
         except ProviderError as error:
+            said = error.message if error.message.endswith((".", "?")) else f"{error.message}."
             raise CommandError(
-                f"{broker} did not answer as it should: {error.message.rstrip('.')}. "
+                f"{broker} did not answer as it should: {said} "
                 "Check its settings, or add the account with --unchecked."
             ) from error
