@@ -12,7 +12,7 @@ class GreeksConfig(AppConfig):
 
     def ready(self) -> None:
         from greeks import receivers  # noqa: F401
-        from greeks.providers import polygon_health  # noqa: F401
+        from greeks.providers.polygon import health  # noqa: F401
 
         register_sandbox_market("greeks.sandbox.market.Market")
-        register_sandbox_server("polygon", "greeks.sandbox.polygon.build_server")
+        register_sandbox_server("polygon", "greeks.sandbox.polygon.server.build_server")

@@ -20,8 +20,8 @@ class PortfolioConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from portfolio import receivers, risk_tasks, tasks  # noqa: F401
-        from portfolio.brokers.ibkr_socket_state import check_gateway
+        from portfolio import receivers, tasks  # noqa: F401
+        from portfolio.brokers.ibkr_socket.state import check_gateway
 
         post_migrate.connect(
             write_schedule_after_migrate,
@@ -38,15 +38,17 @@ class PortfolioConfig(AppConfig):
             audience=Audience.PRIVATE,
             source="portfolio.services.prepared.RiskMonitorSource",
         )
-        register_stream("sessions", "portfolio.streams.keep_sessions")
-        register_stream("dxlink", "portfolio.dxlink_stream.stream_dxlink")
-        register_stream("ibkr_socket", "portfolio.ibkr_socket_stream.own_gateway")
+        register_stream("sessions", "portfolio.streams.sessions.keep_sessions")
+        register_stream("dxlink", "portfolio.streams.dxlink.stream_dxlink")
+        register_stream("ibkr_socket", "portfolio.streams.ibkr_socket.own_gateway")
         register_sandbox_books("portfolio.sandbox.books.SimulatedBooks")
         register_sandbox_server(
-            "ibkr_portal", "portfolio.sandbox.ibkr_portal.build_server", base_path="/v1/api"
+            "ibkr_portal", "portfolio.sandbox.ibkr_portal.server.build_server", base_path="/v1/api"
         )
-        register_sandbox_listener("ibkr_socket", "portfolio.sandbox.ibkr_socket.build_listener")
-        register_sandbox_server("tastytrade", "portfolio.sandbox.tastytrade.build_server")
+        register_sandbox_listener(
+            "ibkr_socket", "portfolio.sandbox.ibkr_socket.server.build_listener"
+        )
+        register_sandbox_server("tastytrade", "portfolio.sandbox.tastytrade.server.build_server")
         register_sandbox_server(
-            "dxlink", "portfolio.sandbox.dxlink.build_server", base_path="/realtime"
+            "dxlink", "portfolio.sandbox.dxlink.server.build_server", base_path="/realtime"
         )

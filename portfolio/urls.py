@@ -2,10 +2,13 @@
 
 from django.urls import path
 
-from portfolio import apis, risk_apis, risk_views, views
+from portfolio.apis import book as book_apis
+from portfolio.apis import risk as risk_apis
+from portfolio.views import risk as risk_views
+from portfolio.views import risk_monitor as risk_monitor_views
 
 urlpatterns = [
-    path("", views.risk_monitor, name="risk_monitor"),
+    path("", risk_monitor_views.risk_monitor, name="risk_monitor"),
     path("risk", risk_views.risk, name="risk"),
     path("risk/what-if", risk_views.what_if, name="risk_what_if"),
     path("risk/scenarios", risk_views.scenario_save, name="risk_scenarios"),
@@ -15,18 +18,18 @@ urlpatterns = [
         risk_views.scenario_remove,
         name="risk_scenario_deletion",
     ),
-    path("sync", views.sync_now, name="sync_now"),
+    path("sync", risk_monitor_views.sync_now, name="sync_now"),
     path(
         "api/portfolio/risk-monitor/fast",
-        apis.RiskMonitorFastView.as_view(),
+        book_apis.RiskMonitorFastView.as_view(),
         name="api_risk_monitor_fast",
     ),
-    path("api/portfolio/accounts", apis.AccountsView.as_view(), name="api_accounts"),
-    path("api/portfolio/positions", apis.PositionsView.as_view(), name="api_positions"),
-    path("api/portfolio/orders", apis.OrdersView.as_view(), name="api_orders"),
-    path("api/portfolio/history", apis.HistoryView.as_view(), name="api_history"),
-    path("api/portfolio/sync", apis.SyncView.as_view(), name="api_sync"),
-    path("api/portfolio/sync/<uuid:run_id>", apis.SyncRunView.as_view(), name="api_sync_run"),
+    path("api/portfolio/accounts", book_apis.AccountsView.as_view(), name="api_accounts"),
+    path("api/portfolio/positions", book_apis.PositionsView.as_view(), name="api_positions"),
+    path("api/portfolio/orders", book_apis.OrdersView.as_view(), name="api_orders"),
+    path("api/portfolio/history", book_apis.HistoryView.as_view(), name="api_history"),
+    path("api/portfolio/sync", book_apis.SyncView.as_view(), name="api_sync"),
+    path("api/portfolio/sync/<uuid:run_id>", book_apis.SyncRunView.as_view(), name="api_sync_run"),
     path("api/portfolio/risk", risk_apis.RiskView.as_view(), name="api_risk"),
     path("api/portfolio/scenarios", risk_apis.ScenarioGridView.as_view(), name="api_scenarios"),
     path(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from config.core.sandbox.server import Sandbox, open_market
-from portfolio.sandbox.ibkr_socket import GatewayServer
+from portfolio.sandbox.ibkr_socket.server import GatewayServer
 
 Answer = TypeVar("Answer")
 

@@ -15,7 +15,7 @@ from greeks.providers.base import DailyClosesProvider, SnapshotProvider
 
 ProviderFactory = Callable[[], SnapshotProvider]
 
-PROVIDER_MODULES = ("greeks.providers.polygon",)
+PROVIDER_MODULES = ("greeks.providers.polygon.provider",)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from portfolio.domain import Broker
 AdapterFactory = Callable[[], BrokerAdapter]
 
 BROKER_MODULES = (
-    "portfolio.brokers.ibkr_portal",
-    "portfolio.brokers.ibkr_socket",
-    "portfolio.brokers.tastytrade",
+    "portfolio.brokers.ibkr_portal.adapter",
+    "portfolio.brokers.ibkr_socket.adapter",
+    "portfolio.brokers.tastytrade.adapter",
 )
 
 _factories: dict[Broker, dict[str, AdapterFactory]] = {}

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from django import template
 
 from config.core import formatting
-from portfolio.serializers import AccountRowSerializer, PositionRowSerializer
+from portfolio.serializers.book import AccountRowSerializer, PositionRowSerializer
 
 register = template.Library()
 

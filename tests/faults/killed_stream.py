@@ -16,8 +16,8 @@ import django
 async def follow(url: str, token: str, symbols: list[str]) -> None:
     from greeks.domain import Contract, InstrumentKind
     from greeks.providers.streamed_values import store_streamed
-    from greeks.providers.tastytrade_dxlink import DxLinkClient
-    from greeks.providers.tastytrade_dxlink_token import StreamerToken
+    from greeks.providers.tastytrade_dxlink.client import DxLinkClient
+    from greeks.providers.tastytrade_dxlink.token import StreamerToken
 
     async def fetch_token() -> StreamerToken:
         return StreamerToken(token=token, url=url, lifetime=3600)

@@ -18,7 +18,7 @@ from pytest_django.fixtures import Settings
 from config.core.errors import MalformedResponse, PermanentError, RetryableError
 from config.core.process_copies import forget_process_copies
 from config.core.redis_client import reset_guards
-from portfolio.brokers.ibkr_socket_state import check_gateway, service_name
+from portfolio.brokers.ibkr_socket.state import check_gateway, service_name
 from tests.core.servers import OwnValkey
 from tests.portfolio.brokers.ibkr_socket_support import (
     ACCOUNT,
@@ -295,7 +295,7 @@ def test_nightly_restart_is_survived_with_the_lines_open_again(gateway: GatewayH
 def test_redis_lost_between_owner_and_asker_ends_the_question_and_not_the_socket(
     own_valkey: OwnValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portfolio.brokers.ibkr_socket_asking.ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("portfolio.brokers.ibkr_socket.asking.ANSWER_SECONDS", 1.0)
 
     async def story() -> None:
         async with ScriptedGateway() as gateway:
@@ -370,7 +370,7 @@ def test_owner_killed_in_the_middle_fails_its_asker_and_another_takes_over(
                 line = await asyncio.to_thread(process.stdout.readline)
                 assert line.strip().endswith(b"connected")
                 gateway.answers[61] = _silently(asked)
-                from portfolio.brokers.ibkr_socket import SocketAdapter
+                from portfolio.brokers.ibkr_socket.adapter import SocketAdapter
 
                 adapter = SocketAdapter("ibkr_socket@test")
                 question = asyncio.create_task(asyncio.to_thread(adapter.fetch_positions, ACCOUNT))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
-from portfolio.brokers.ibkr_socket_state import service_name
+from portfolio.brokers.ibkr_socket.state import service_name
 from portfolio.models import Account, AccountStatus, Order, Position, QuarantinedRow, SyncRun
 from tests.faults.conftest import RunSync
 from tests.portfolio.brokers.ibkr_socket_support import owned

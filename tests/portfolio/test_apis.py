@@ -14,8 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
 from config.core.clock import now
-from portfolio import serializers
 from portfolio.models import Account, AccountAccess, FxRate, Position, Quote, SyncRun
+from portfolio.serializers import book as serializers
 from tests.factories import PositionFactory, UserFactory
 from tests.portfolio.reading import FAST, read, synced_account
 

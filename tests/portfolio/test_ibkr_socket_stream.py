@@ -18,18 +18,18 @@ from greeks.domain import Contract, InstrumentKind, Quote, Snapshot
 from greeks.models import ExchangeSession
 from greeks.selectors.sessions import forget_sessions
 from greeks.services.instruments import resolve_instruments
-from portfolio.brokers.ibkr_socket import SocketAdapter, gateway_breaker
-from portfolio.brokers.ibkr_socket_state import service_name
+from portfolio.brokers.ibkr_socket.adapter import SocketAdapter, gateway_breaker
+from portfolio.brokers.ibkr_socket.state import service_name
 from portfolio.domain import Broker
-from portfolio.ibkr_socket_stream import (
+from portfolio.models import SyncRun
+from portfolio.services.streamed import read_streamed
+from portfolio.signals import streamed_refresh_requested
+from portfolio.streams.ibkr_socket import (
     market_is_open,
     own_gateway,
     publish,
     sync_after_outage,
 )
-from portfolio.models import SyncRun
-from portfolio.services.streamed import read_streamed
-from portfolio.signals import streamed_refresh_requested
 from tests.factories import AccountFactory, PositionFactory
 
 AAPL = Contract(

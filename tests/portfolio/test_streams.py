@@ -18,7 +18,7 @@ from config.core.health import heartbeat_age
 from config.core.locks import subject_lock
 from config.core.sandbox.server import Sandbox
 from portfolio.domain import Broker
-from portfolio.streams import keep_sessions_once
+from portfolio.streams.sessions import keep_sessions_once
 from tests.factories import AccountFactory
 
 

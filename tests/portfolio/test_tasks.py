@@ -9,13 +9,13 @@ from kombu.exceptions import OperationalError
 from config.core.clock import now
 from config.core.locks import subject_lock
 from greeks.domain import Contract
-from portfolio import tasks
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.models import Account, Position, SyncRun
 from portfolio.services import refresh, sync, sync_fetch
 from portfolio.services.refresh import request_refresh
 from portfolio.services.sync_requests import request_sync
 from portfolio.signals import streamed_refresh_requested
+from portfolio.tasks import book as tasks
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import FakeAdapter, FakeBroker, position, stock
 

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from config.core.locks import subject_lock
 from config.core.sandbox.server import Sandbox
 from greeks.models import ContractGreeks
-from greeks.sandbox.polygon_rules import API_KEY
+from greeks.sandbox.polygon.rules import API_KEY
 from portfolio.domain import Broker
 from portfolio.models import Account, Position, SyncRun
 from portfolio.services.sync import sync_account

@@ -17,8 +17,8 @@ import pytest
 
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract, InstrumentKind, Right, Snapshot
-from greeks.providers.polygon import PolygonProvider
-from greeks.sandbox.polygon_rules import API_KEY
+from greeks.providers.polygon.provider import PolygonProvider
+from greeks.sandbox.polygon.rules import API_KEY
 
 Handler = Callable[[httpx.Request], httpx.Response]
 # Breakers, pauses and budgets go by server: no test inherits another's.

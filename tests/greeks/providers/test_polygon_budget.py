@@ -14,9 +14,9 @@ from config.core.errors import (
 from config.core.redis_client import key, redis_client
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract
-from greeks.providers.polygon import PolygonProvider
+from greeks.providers.polygon.provider import PolygonProvider
 from greeks.sandbox.market import Market
-from greeks.sandbox.polygon_rules import API_KEY
+from greeks.sandbox.polygon.rules import API_KEY
 from tests.greeks.providers.polygon_support import (
     Asked,
     answering,

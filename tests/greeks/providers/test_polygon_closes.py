@@ -16,7 +16,7 @@ from config.core.errors import (
 )
 from greeks.providers import registry
 from greeks.providers.base import CountsCalls, DailyClosesProvider
-from greeks.providers.polygon_client import server_name
+from greeks.providers.polygon.client import server_name
 from tests.greeks.providers.polygon_support import (
     answering,
     provider,

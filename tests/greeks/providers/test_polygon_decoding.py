@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.providers.polygon_tickers import (
+from greeks.providers.polygon.tickers import (
     option_ticker,
     underlying_ticker,
 )

@@ -16,7 +16,7 @@ from config.core.errors import (
 from config.core.health import run_checks
 from config.core.sandbox.server import Sandbox
 from greeks.providers import registry
-from greeks.sandbox.polygon_rules import API_KEY
+from greeks.sandbox.polygon.rules import API_KEY
 from tests.greeks.providers.polygon_support import (
     answering,
     option,

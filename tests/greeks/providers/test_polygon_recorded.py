@@ -10,9 +10,9 @@ import pytest
 
 from greeks.domain import Contract
 from greeks.occ import parse_occ
-from greeks.providers.polygon_chains import as_chain_rows, results_of, ticker_of
-from greeks.providers.polygon_snapshots import decode_snapshot
-from greeks.providers.polygon_tickers import (
+from greeks.providers.polygon.chains import as_chain_rows, results_of, ticker_of
+from greeks.providers.polygon.snapshots import decode_snapshot
+from greeks.providers.polygon.tickers import (
     option_ticker,
     parse_option_ticker,
 )

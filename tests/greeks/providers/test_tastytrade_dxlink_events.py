@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.occ import parse_occ
-from greeks.providers.tastytrade_dxlink_events import (
+from greeks.providers.tastytrade_dxlink.events import (
     WANTED_FIELDS,
     FeedCounts,
     LatestMarket,
     kinds_of,
 )
-from greeks.providers.tastytrade_dxlink_messages import (
+from greeks.providers.tastytrade_dxlink.messages import (
     BadFrame,
     FeedConfig,
     FeedData,
     UnknownMessage,
     decode_message,
 )
-from greeks.providers.tastytrade_dxlink_symbols import streamer_symbol, tastytrade_symbol_of
+from greeks.providers.tastytrade_dxlink.symbols import streamer_symbol, tastytrade_symbol_of
 
 CALL = Contract(
     kind=InstrumentKind.OPTION, symbol="SPY   270115C00600500", underlying="SPY", root="SPY",

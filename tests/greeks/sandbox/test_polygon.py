@@ -12,8 +12,8 @@ import pytest
 from config.core.sandbox.server import Sandbox
 from greeks.domain import InstrumentKind
 from greeks.sandbox.market import Market
-from greeks.sandbox.polygon_payloads import daily_bars, option_snapshots, ticker
-from greeks.sandbox.polygon_rules import API_KEY, CallLimit, Refused
+from greeks.sandbox.polygon.payloads import daily_bars, option_snapshots, ticker
+from greeks.sandbox.polygon.rules import API_KEY, CallLimit, Refused
 from tests.greeks.providers.polygon_support import recorded
 
 

@@ -11,8 +11,8 @@ from massive.exceptions import BadResponse
 
 from config.core.sandbox.server import Sandbox
 from greeks.sandbox.market import Market
-from greeks.sandbox.polygon_payloads import ticker
-from greeks.sandbox.polygon_rules import API_KEY
+from greeks.sandbox.polygon.payloads import ticker
+from greeks.sandbox.polygon.rules import API_KEY
 
 
 def client(sandbox: Sandbox, **options: Any) -> RESTClient:

@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from config.core.http.caller import HttpCaller
-from portfolio.brokers.ibkr_portal import PortalBridge
-from portfolio.brokers.ibkr_portal_gateway import PortalGateway
-from portfolio.brokers.ibkr_portal_session import GatewayMemory, PortalSession
+from portfolio.brokers.ibkr_portal.adapter import PortalBridge
+from portfolio.brokers.ibkr_portal.gateway import PortalGateway
+from portfolio.brokers.ibkr_portal.session import GatewayMemory, PortalSession
 
 ACCOUNT = "U1234567"
 OPEN_SESSION = {"authenticated": True, "established": True, "competing": False, "connected": True}

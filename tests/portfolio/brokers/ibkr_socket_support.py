@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 from config.core.redis_client import key, redis_client
 from greeks.domain import Snapshot
-from portfolio.brokers.ibkr_socket import SocketAdapter
-from portfolio.brokers.ibkr_socket_bridge import SocketBridge
-from portfolio.brokers.ibkr_socket_connection import Patience
+from portfolio.brokers.ibkr_socket.adapter import SocketAdapter
+from portfolio.brokers.ibkr_socket.bridge import SocketBridge
+from portfolio.brokers.ibkr_socket.connection import Patience
 
 ACCOUNT = "DU1000001"
 QUICK = Patience(

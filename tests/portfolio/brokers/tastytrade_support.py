@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from config.core.http.caller import HttpCaller
-from portfolio.brokers.tastytrade import TastytradeAdapter
+from portfolio.brokers.tastytrade.adapter import TastytradeAdapter
 
 # Breakers, pauses and budgets go by name: no test inherits another's.
 _names = map("tastytrade-{}".format, count())

@@ -16,9 +16,9 @@ from config.core.clock import now
 from config.core.errors import MalformedResponse, PermanentError, RetryableError
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.providers.decoding import BadRow, decode_rows
-from portfolio.brokers.ibkr_portal_account import decode_position, decode_summary
-from portfolio.brokers.ibkr_portal_orders import decode_execution, decode_order
-from portfolio.brokers.ibkr_portal_snapshots import decode_snapshot
+from portfolio.brokers.ibkr_portal.account import decode_position, decode_summary
+from portfolio.brokers.ibkr_portal.orders import decode_execution, decode_order
+from portfolio.brokers.ibkr_portal.snapshots import decode_snapshot
 from portfolio.domain import OrderStatus, Side
 from tests.portfolio.brokers.ibkr_portal_support import (
     ACCOUNT,

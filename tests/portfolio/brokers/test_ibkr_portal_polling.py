@@ -14,11 +14,11 @@ from config.core.http.caller import HttpCaller
 from config.core.process_copies import forget_process_copies
 from config.core.redis_client import redis_client
 from greeks.domain import Contract
-from portfolio.brokers import ibkr_portal_session
-from portfolio.brokers.ibkr_portal_gateway import PortalGateway
-from portfolio.brokers.ibkr_portal_polling import IN_VAIN_SECONDS, poll_snapshots
-from portfolio.brokers.ibkr_portal_session import GatewayMemory, PortalSession
-from portfolio.brokers.ibkr_portal_snapshots import DELTA, LAST
+from portfolio.brokers.ibkr_portal import session as ibkr_portal_session
+from portfolio.brokers.ibkr_portal.gateway import PortalGateway
+from portfolio.brokers.ibkr_portal.polling import IN_VAIN_SECONDS, poll_snapshots
+from portfolio.brokers.ibkr_portal.session import GatewayMemory, PortalSession
+from portfolio.brokers.ibkr_portal.snapshots import DELTA, LAST
 from tests.portfolio.brokers.ibkr_portal_support import OPEN_SESSION
 from tests.portfolio.services.books import option, stock
 

@@ -15,9 +15,9 @@ from config.core.clock import now
 from config.core.sandbox.registry import registered_servers
 from config.core.sandbox.server import Sandbox, open_market
 from greeks.domain import Contract, InstrumentKind
-from portfolio.brokers.ibkr_portal import open_portal
-from portfolio.brokers.ibkr_portal_account import decode_account, decode_position, decode_summary
-from portfolio.brokers.ibkr_portal_orders import decode_execution, decode_order
+from portfolio.brokers.ibkr_portal.account import decode_account, decode_position, decode_summary
+from portfolio.brokers.ibkr_portal.adapter import open_portal
+from portfolio.brokers.ibkr_portal.orders import decode_execution, decode_order
 from portfolio.domain import AccountSummary, Broker, OrderStatus, Side
 from tests.portfolio.brokers.ibkr_portal_support import (
     ACCOUNT,

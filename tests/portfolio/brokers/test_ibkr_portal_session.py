@@ -24,8 +24,8 @@ from config.core.errors import (
 )
 from config.core.sandbox.server import Sandbox
 from portfolio.brokers.base import BrokerAdapter
-from portfolio.brokers.ibkr_portal import open_portal
-from portfolio.brokers.ibkr_portal_gateway import call_budgets, certificate_check
+from portfolio.brokers.ibkr_portal.adapter import open_portal
+from portfolio.brokers.ibkr_portal.gateway import call_budgets, certificate_check
 from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker
 

@@ -11,8 +11,8 @@ from ib_async import Ticker
 
 from greeks.domain import Contract, InstrumentKind
 from greeks.identity import instrument_key
-from portfolio.brokers.ibkr_portal_contracts import decode_contract
-from portfolio.brokers.ibkr_socket_ticks import decode_ticker
+from portfolio.brokers.ibkr_portal.contracts import decode_contract
+from portfolio.brokers.ibkr_socket.ticks import decode_ticker
 from tests.portfolio.brokers.ibkr_socket_support import (
     ACCOUNT,
     QUICK,
@@ -112,8 +112,8 @@ def test_a_book_that_is_read_again_and_again_does_not_pass_for_a_market_that_mov
 
 def test_book_far_wider_than_the_lines_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     # Nothing trades, so that each turn takes its whole time and one request has few turns.
-    monkeypatch.setattr("portfolio.brokers.ibkr_socket_lines.TURN_SECONDS", 0.2)
-    monkeypatch.setattr("portfolio.brokers.ibkr_socket.SNAPSHOT_SECONDS", 0.5)
+    monkeypatch.setattr("portfolio.brokers.ibkr_socket.lines.TURN_SECONDS", 0.2)
+    monkeypatch.setattr("portfolio.brokers.ibkr_socket.adapter.SNAPSHOT_SECONDS", 0.5)
     book = [
         replace(STOCK, symbol=f"S{number}", underlying=f"S{number}", aliases={"ibkr": str(number)})
         for number in range(1, 13)

@@ -17,9 +17,9 @@ from ib_async.connection import Connection
 from config.core.errors import MalformedResponse, PermanentError, RateLimitedError, RetryableError
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.providers.decoding import BadRow
-from portfolio.brokers.ibkr_socket_client import READING, GatewayIB
-from portfolio.brokers.ibkr_socket_executions import newest_revisions, parse_gateway_time
-from portfolio.brokers.ibkr_socket_ticks import decode_greeks, decode_ticker
+from portfolio.brokers.ibkr_socket.client import READING, GatewayIB
+from portfolio.brokers.ibkr_socket.executions import newest_revisions, parse_gateway_time
+from portfolio.brokers.ibkr_socket.ticks import decode_greeks, decode_ticker
 from tests.portfolio.brokers.ibkr_socket_support import (
     ACCOUNT,
     QUICK,
@@ -253,7 +253,7 @@ def test_commission_that_comes_before_its_fill_is_kept() -> None:
 
 
 def test_executions_without_their_end_are_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portfolio.brokers.ibkr_socket_asking.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("portfolio.brokers.ibkr_socket.asking.ANSWER_SECONDS", 0.3)
 
     async def story() -> None:
         async with ScriptedGateway() as gateway:
@@ -350,7 +350,7 @@ def test_profit_comes_from_account_updates_where_the_summary_has_none() -> None:
 def test_account_updates_stand_in_for_a_summary_that_does_not_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("portfolio.brokers.ibkr_socket_asking.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("portfolio.brokers.ibkr_socket.asking.ANSWER_SECONDS", 0.3)
 
     async def story() -> None:
         async with ScriptedGateway() as gateway:
@@ -441,7 +441,7 @@ def test_bad_positions_are_rejected_by_name_and_no_empty_quantity_is_nought() ->
 def test_positions_without_their_end_are_an_error_and_not_a_shorter_book(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("portfolio.brokers.ibkr_socket_asking.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("portfolio.brokers.ibkr_socket.asking.ANSWER_SECONDS", 0.3)
 
     async def story() -> None:
         async with ScriptedGateway() as gateway:

@@ -272,7 +272,7 @@ def test_commission_before_its_fill_and_fills_sent_twice_are_one_fill_each(name:
 def test_executions_that_never_end_are_answered_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("portfolio.brokers.ibkr_socket_asking.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("portfolio.brokers.ibkr_socket.asking.ANSWER_SECONDS", 0.3)
 
     async def story() -> None:
         async with (

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract, Fetched, InstrumentKind
-from portfolio.brokers.tastytrade import TastytradeAdapter
-from portfolio.brokers.tastytrade_contracts import tastytrade_symbol
+from portfolio.brokers.tastytrade.adapter import TastytradeAdapter
+from portfolio.brokers.tastytrade.contracts import tastytrade_symbol
 from portfolio.domain import OrderStatus, Side
 from tests.portfolio.brokers.tastytrade_support import (
     answering,

@@ -13,11 +13,12 @@ from websockets.asyncio.server import ServerConnection, serve
 from config.core.errors import MalformedResponse, RetryableError
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract, Snapshot
-from greeks.providers import tastytrade_dxlink, tastytrade_dxlink_connection
-from greeks.providers.tastytrade_dxlink import DxLinkClient
-from greeks.providers.tastytrade_dxlink_connection import Timing
-from greeks.providers.tastytrade_dxlink_token import StreamerToken
-from portfolio.brokers.tastytrade_streaming import decode_streamer_token, streamed_symbols
+from greeks.providers.tastytrade_dxlink import client as tastytrade_dxlink
+from greeks.providers.tastytrade_dxlink import connection as tastytrade_dxlink_connection
+from greeks.providers.tastytrade_dxlink.client import DxLinkClient
+from greeks.providers.tastytrade_dxlink.connection import Timing
+from greeks.providers.tastytrade_dxlink.token import StreamerToken
+from portfolio.brokers.tastytrade.streaming import decode_streamer_token, streamed_symbols
 
 pytestmark = pytest.mark.anyio
 FAST: dict[str, float] = {
@@ -353,7 +354,7 @@ async def test_streamer_that_is_not_there_is_tried_again_with_growing_waits(
 
     feed = Feed(sandbox, first_wait=1.0, longest_wait=20.0)
     feed.url = "ws://127.0.0.1:9/realtime"
-    monkeypatch.setattr("greeks.providers.tastytrade_dxlink.asyncio.sleep", sleep)
+    monkeypatch.setattr("greeks.providers.tastytrade_dxlink.client.asyncio.sleep", sleep)
     with pytest.raises(asyncio.CancelledError):
         await feed.client.run()
 

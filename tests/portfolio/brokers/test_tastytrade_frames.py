@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from greeks.domain import InstrumentKind
-from greeks.providers.tastytrade_dxlink_messages import BadFrame, UnknownMessage, decode_message
-from greeks.providers.tastytrade_dxlink_symbols import streamer_symbol, tastytrade_symbol_of
-from portfolio.brokers.tastytrade_account import decode_balances, decode_position
-from portfolio.brokers.tastytrade_contracts import KINDS
-from portfolio.brokers.tastytrade_orders import decode_order
+from greeks.providers.tastytrade_dxlink.messages import BadFrame, UnknownMessage, decode_message
+from greeks.providers.tastytrade_dxlink.symbols import streamer_symbol, tastytrade_symbol_of
+from portfolio.brokers.tastytrade.account import decode_balances, decode_position
+from portfolio.brokers.tastytrade.contracts import KINDS
+from portfolio.brokers.tastytrade.orders import decode_order
 from portfolio.domain import OrderStatus
 from tests.portfolio.brokers.tastytrade_support import recorded
 

@@ -27,10 +27,10 @@ from greeks.domain import InstrumentKind
 from greeks.sandbox.market import Market
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.registry import open_adapter
-from portfolio.brokers.tastytrade import TastytradeAdapter
-from portfolio.brokers.tastytrade_session import TastytradeSession
+from portfolio.brokers.tastytrade.adapter import TastytradeAdapter
+from portfolio.brokers.tastytrade.session import TastytradeSession
 from portfolio.domain import Broker, BrokerExecution, Side
-from portfolio.sandbox.tastytrade_log_ins import CLIENT_SECRET, REFRESH_TOKEN
+from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
 
 ACCOUNT = "5WX00001"
 # Breakers and pauses go by name: no test inherits another's.
@@ -181,7 +181,7 @@ def test_orders_and_they_are_those_of_the_book(
 def test_fills_over_several_pages_and_none_is_lost_or_doubled(
     sandbox: Sandbox, adapter: TastytradeAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portfolio.brokers.tastytrade.TRANSACTIONS_PER_PAGE", 20)
+    monkeypatch.setattr("portfolio.brokers.tastytrade.adapter.TRANSACTIONS_PER_PAGE", 20)
     since = sandbox.market.now() - timedelta(days=14)
     simulated = sandbox.books.account(ACCOUNT).executions(since)
     assert len(simulated) > 40
@@ -305,7 +305,7 @@ def test_short_pause_asked_for_and_it_is_kept_and_the_book_read(
 def test_page_cut_in_the_middle_of_the_history_and_no_part_of_it_comes_back(
     sandbox: Sandbox, adapter: TastytradeAdapter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("portfolio.brokers.tastytrade.TRANSACTIONS_PER_PAGE", 20)
+    monkeypatch.setattr("portfolio.brokers.tastytrade.adapter.TRANSACTIONS_PER_PAGE", 20)
     sandbox.faults.add(
         server="tastytrade", path="/transactions$", after=1, replace={"/data/items": []}
     )

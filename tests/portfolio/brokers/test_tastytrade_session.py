@@ -18,7 +18,7 @@ from config.core.errors import (
     RetryableError,
     UnauthorisedError,
 )
-from portfolio.brokers.tastytrade_session import TastytradeSession
+from portfolio.brokers.tastytrade.session import TastytradeSession
 
 _secrets = map("secret-{}".format, count())
 

@@ -16,10 +16,10 @@ from config.core.errors import CircuitOpen, ProviderError, RateLimitedError
 from greeks.domain import DailyClose as FetchedClose
 from greeks.domain import Fetched
 from portfolio.models import Account, Beta, DailyClose
-from portfolio.risk_tasks import update_betas_task
 from portfolio.selectors.betas import known_betas
 from portfolio.services import betas
 from portfolio.services.betas import symbols_in_use, update_betas
+from portfolio.tasks.risk import update_betas_task
 from tests.portfolio.risk.legs import stored_account, stored_option
 
 pytestmark = pytest.mark.django_db

@@ -14,9 +14,9 @@ from django.test import Client
 
 from auth_tokens.models import User
 from auth_tokens.services.api_tokens import api_token_create
-from portfolio import risk_serializers as shapes
-from portfolio import what_if_serializers
 from portfolio.models import Account, Beta, Portfolio, Position, Scenario
+from portfolio.serializers import risk as shapes
+from portfolio.serializers import what_if as what_if_serializers
 from portfolio.services.csv_export import csv_lines
 from tests.factories import AS_OF, UserFactory
 from tests.portfolio.reading import read

@@ -15,7 +15,6 @@ from pytest_django import DjangoAssertNumQueries
 from auth_tokens.models import User
 from config.core.clock import now
 from config.core.locks import subject_lock
-from portfolio import risk_tasks
 from portfolio.models import Account, DailyClose, FxRate, ScenarioGrid
 from portfolio.selectors.scenario_grid import scenario_grid
 from portfolio.selectors.worst_cells import worst_cell_of
@@ -24,6 +23,7 @@ from portfolio.services.scenario_grid import extreme_cell
 from portfolio.services.scenario_grids import accounts_behind, claim_grid, compute_scenario_grid
 from portfolio.services.sync_progress import announce_change
 from portfolio.services.what_if import what_if
+from portfolio.tasks import risk as risk_tasks
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
 
 pytestmark = pytest.mark.django_db

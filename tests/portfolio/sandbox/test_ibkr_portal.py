@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from config.core.sandbox.server import Sandbox
-from portfolio.sandbox.ibkr_portal_rules import LimitRules, SessionRules
+from portfolio.sandbox.ibkr_portal.rules import LimitRules, SessionRules
 
 ACCOUNT = "DU1000001"
 

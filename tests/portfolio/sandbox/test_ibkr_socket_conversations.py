@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from portfolio.sandbox.ibkr_socket_contracts import NOT_FOUND
+from portfolio.sandbox.ibkr_socket.contracts import NOT_FOUND
 from tests.portfolio.sandbox.ib_clients import ACCOUNT, SPY
 from tests.portfolio.sandbox.tws_transcripts import KINDS, lines, recorded, recorded_error
 from tests.sandbox_server import GatewayHandle

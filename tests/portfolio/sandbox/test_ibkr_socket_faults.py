@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from portfolio.sandbox.ibkr_socket_faults import HANDSHAKE
+from portfolio.sandbox.ibkr_socket.faults import HANDSHAKE
 from tests.portfolio.sandbox.ib_clients import ACCOUNT, Client, connected
 from tests.sandbox_server import GatewayHandle
 

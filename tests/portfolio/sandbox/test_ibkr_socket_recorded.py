@@ -16,8 +16,8 @@ from ib_async import IB
 from ib_async.decoder import Decoder
 
 from greeks.domain import Contract, InstrumentKind, Right
-from portfolio.sandbox import ibkr_socket_messages as messages
-from portfolio.sandbox.ibkr_socket_frames import Fields, text
+from portfolio.sandbox.ibkr_socket import messages
+from portfolio.sandbox.ibkr_socket.frames import Fields, text
 from tests.portfolio.sandbox.tws_transcripts import KINDS, Row, recorded
 
 

@@ -13,7 +13,7 @@ from config.core.sandbox.server import Sandbox
 from greeks.occ import parse_occ, parse_streamer
 from greeks.sandbox.market import Market
 from portfolio.sandbox.books import SimulatedAccount
-from portfolio.sandbox.tastytrade_log_ins import CLIENT_SECRET, REFRESH_TOKEN
+from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
 from tests.portfolio.brokers.tastytrade_support import recorded
 
 ACCOUNT = "5WX00001"

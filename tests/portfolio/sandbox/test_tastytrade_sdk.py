@@ -13,7 +13,7 @@ from tastytrade import instruments, market_data
 
 from config.core.sandbox.server import Sandbox
 from greeks.sandbox.market import Market
-from portfolio.sandbox.tastytrade_log_ins import CLIENT_SECRET, REFRESH_TOKEN
+from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
 
 
 def test_unmodified_client_and_it_reads_the_whole_sandbox(

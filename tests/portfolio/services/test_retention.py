@@ -24,7 +24,7 @@ from portfolio.models import (
 )
 from portfolio.services import retention
 from portfolio.services.retention import delete_expired
-from portfolio.tasks import delete_expired_task
+from portfolio.tasks.book import delete_expired_task
 from tests.factories import AccountFactory, OptionFactory
 
 pytestmark = pytest.mark.django_db

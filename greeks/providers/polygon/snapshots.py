@@ -1,0 +1,129 @@
+"""Decoders of Polygon.io's answers: option snapshots and daily closes.
+
+Units as sent are ours: implied volatility is a fraction, delta and gamma per 1 of the underlying,
+theta per calendar day, vega per percentage point. Open interest is the previous day's. The
+underlying's level is ``price`` for stocks and ``value`` for indices. Times are in nanoseconds, of
+daily bars in milliseconds. Checked against recorded answers (a test does it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from greeks.domain import Contract, DailyClose, Greeks, Quote, Snapshot
+from greeks.providers.decoding import (
+    BadRow,
+    Row,
+    parse_decimal,
+    parse_float,
+    parse_integer,
+    parse_milliseconds,
+    parse_nanoseconds,
+)
+from greeks.providers.polygon.chains import ticker_of
+from greeks.providers.polygon.tickers import SOURCE
+
+_NEW_YORK = ZoneInfo("America/New_York")
+
+
+def decode_snapshot(row: Row, *, contracts: Mapping[str, Contract]) -> Snapshot:
+    """One option of a chain. ``contracts`` are those asked for, by the vendor's ticker."""
+    ticker = ticker_of(row)
+    contract = contracts.get(ticker or "")
+    if contract is None:
+        raise BadRow("details.ticker: not an option's ticker that was asked for")
+    return Snapshot(contract=contract, quote=_quote(row, contract), greeks=_greeks(row))
+
+
+def _quote(row: Row, contract: Contract) -> Quote | None:
+    day, quoted, traded = _section(row, "day"), _section(row, "last_quote"), _trade(row)
+    last = parse_decimal(traded.get("price"), "last_trade.price")
+    if last is None:
+        last = parse_decimal(day.get("close"), "day.close")
+    bid = parse_decimal(quoted.get("bid"), "last_quote.bid")
+    ask = parse_decimal(quoted.get("ask"), "last_quote.ask")
+    as_of = (
+        parse_nanoseconds(quoted.get("last_updated"), "last_quote.last_updated")
+        or parse_nanoseconds(traded.get("sip_timestamp"), "last_trade.sip_timestamp")
+        or parse_nanoseconds(day.get("last_updated"), "day.last_updated")
+    )
+    interest = parse_integer(row.get("open_interest"), "open_interest")
+    if as_of is None or (bid is None and ask is None and last is None):
+        return None
+    return Quote(
+        contract=contract,
+        source=SOURCE,
+        as_of=as_of,
+        bid=bid,
+        ask=ask,
+        last=last,
+        opening_price=parse_decimal(day.get("open"), "day.open"),
+        previous_close=parse_decimal(day.get("previous_close"), "day.previous_close"),
+        volume=parse_integer(day.get("volume"), "day.volume"),
+        open_interest=interest,
+    )
+
+
+def _greeks(row: Row) -> Greeks | None:
+    """The row's Greeks, as old as the price of the underlying that they were computed from.
+
+    ``None`` where the vendor has none (deep in the money), or does not say how old they are.
+    """
+    sent, asset = _section(row, "greeks"), _section(row, "underlying_asset")
+    values = {
+        name: parse_float(sent.get(name), f"greeks.{name}")
+        for name in ("delta", "gamma", "theta", "vega")
+    }
+    volatility = parse_float(row.get("implied_volatility"), "implied_volatility") or None
+    if volatility is None and all(value is None for value in values.values()):
+        return None
+    as_of = (
+        parse_nanoseconds(asset.get("last_updated"), "underlying_asset.last_updated")
+        or parse_nanoseconds(
+            _section(row, "last_quote").get("last_updated"), "last_quote.last_updated"
+        )
+        or parse_nanoseconds(_trade(row).get("sip_timestamp"), "last_trade.sip_timestamp")
+        or parse_nanoseconds(_section(row, "day").get("last_updated"), "day.last_updated")
+    )
+    if as_of is None:
+        return None
+    price = parse_float(asset.get("price"), "underlying_asset.price")
+    if price is None:
+        price = parse_float(asset.get("value"), "underlying_asset.value")
+    return Greeks(
+        source=SOURCE,
+        as_of=as_of,
+        implied_volatility=volatility,
+        underlying_price=price if price else None,
+        **values,
+    )
+
+
+def decode_daily_close(row: Row, *, symbol: str) -> DailyClose:
+    """One bar of ``/v2/aggs``: its close, and the day in New York at whose midnight it begins."""
+    close = parse_decimal(row.get("c"), "c", required=True)
+    begins = parse_milliseconds(row.get("t"), "t")
+    if begins is None:
+        raise BadRow("t: missing")
+    if close <= 0:
+        raise BadRow(f"c: {close} is not a price")
+    # Some hours on, an hour of summer time more or less leaves the day as it is.
+    day = (begins + timedelta(hours=6)).astimezone(_NEW_YORK).date()
+    return DailyClose(symbol=symbol, session_date=day, close=close)
+
+
+def _trade(row: Row) -> Mapping[str, Any]:
+    return _section(row, "last_trade")
+
+
+def _section(row: Row, name: str) -> Mapping[str, Any]:
+    """A part of the row; what is missing is empty."""
+    section = row.get(name)
+    if section is None:
+        return {}
+    if not isinstance(section, Mapping):
+        raise BadRow(f"{name}: {type(section).__name__} instead of an object")
+    return section

@@ -1,0 +1,167 @@
+"""The HTTP side of the Client Portal gateway: its address, certificate, limits and calls."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from config.core.errors import PermanentError
+from config.core.http.budget import CallBudget
+from config.core.http.caller import HttpCaller
+from portfolio.brokers.ibkr_portal.account import PROVIDER
+from portfolio.brokers.ibkr_portal.session import (
+    BROKERAGE,
+    PORTFOLIO,
+    GatewayMemory,
+    PortalSession,
+)
+
+#: Endpoints that the vendor allows once in five seconds, each.
+SLOW_ENDPOINTS = (
+    "/portfolio/accounts",
+    "/iserver/account/orders",
+    "/iserver/account/trades",
+)
+#: What has to be called before the answers of each family mean anything.
+PREPARING_CALLS: Mapping[str, str] = {
+    PORTFOLIO: "/portfolio/accounts",
+    BROKERAGE: "/iserver/accounts",
+}
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class PortalGateway:
+    """Asks the gateway: session first, then the calls an answer's family needs, then the answer.
+
+    Thread-safe. ``caller`` renews through ``session.reopen``.
+    """
+
+    def __init__(self, base_url: str, caller: HttpCaller, session: PortalSession) -> None:
+        self.base_url = base_url
+        self.session = session
+        self._caller = caller
+        self._preparing = threading.Lock()
+        self._prepared_at: dict[str, float] = {}
+
+    @property
+    def memory(self) -> GatewayMemory:
+        """What was done in the gateway's present session."""
+        return self.session.memory
+
+    def get(
+        self, path: str, *, needs: tuple[str, ...] = (), params: Mapping[str, Any] | None = None
+    ) -> Any:
+        """The answer to a GET."""
+        return self._request("GET", path, needs, {"params": params})
+
+    def post(self, path: str, *, needs: tuple[str, ...] = ()) -> Any:
+        """The answer to a POST that may be repeated: none of ours changes anything."""
+        return self._request("POST", path, needs, {"json": {}, "retry": True})
+
+    def prepare(self, families: tuple[str, ...], *, forgotten_since: float | None = None) -> None:
+        """Open the session and make the calls that the families of answers need first.
+
+        ``forgotten_since`` (monotonic): the gateway says that it knows of none; what was prepared
+        after that moment, by another thread, still counts.
+        """
+        self.session.ensure()
+        for family in families:
+            if forgotten_since is None and self.memory.knows(family):
+                continue
+            with self._preparing:
+                prepared_at = self._prepared_at.get(family, 0.0)
+                if self.memory.knows(family) and prepared_at > (forgotten_since or 0.0):
+                    continue
+                self._caller.request_json("GET", PREPARING_CALLS[family])
+                self.memory.note(family)
+                self._prepared_at[family] = time.monotonic()
+
+    def _request(
+        self, method: str, path: str, needs: tuple[str, ...], arguments: Mapping[str, Any]
+    ) -> Any:
+        """The answer. A gateway that forgot its preparing calls gets them once more."""
+        self.prepare(needs)
+        asked_at = time.monotonic()
+        try:
+            return self._caller.request_json(method, path, **arguments)
+        except PermanentError as error:
+            if not needs or "accounts first" not in error.message.lower():
+                raise
+        self.prepare(needs, forgotten_since=asked_at)
+        return self._caller.request_json(method, path, **arguments)
+
+    def close(self) -> None:
+        self._caller.close()
+        self.session.close()
+
+
+def open_gateway() -> PortalGateway:
+    """The gateway of the settings: ``IBKR_PORTAL_URL`` and what goes with it."""
+    base_url = settings.IBKR_PORTAL_URL.rstrip("/")
+    session = PortalSession(GatewayMemory(base_url), _caller(base_url, renew=None))
+    return PortalGateway(base_url, _caller(base_url, renew=session.reopen), session)
+
+
+def _caller(base_url: str, *, renew: Callable[[], None] | None) -> HttpCaller:
+    return HttpCaller(
+        PROVIDER,
+        base_url,
+        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+        verify=certificate_check(base_url, settings.IBKR_PORTAL_CA_FILE),
+        budgets=call_budgets(
+            calls_per_second=settings.IBKR_PORTAL_CALLS_PER_SECOND,
+            endpoint_seconds=settings.IBKR_PORTAL_ENDPOINT_SECONDS,
+        ),
+        renew=renew,
+        penalty_seconds=settings.IBKR_PORTAL_PENALTY_SECONDS,
+    )
+
+
+def call_budgets(*, calls_per_second: int, endpoint_seconds: float) -> dict[str, CallBudget]:
+    """The vendor's limits as budgets that all processes share; 0 leaves a limit out.
+
+    The endpoints' budgets are asked last: a call leaves at once when its turn has come, so that
+    two of them are never closer than their turns.
+    """
+    budgets: dict[str, CallBudget] = {}
+    if calls_per_second > 0:
+        budgets[""] = CallBudget(PROVIDER, limit=calls_per_second, seconds=1.0)
+        # One a second is allowed; the worker and the streams process may both find it due.
+        budgets["/tickle"] = CallBudget(f"{PROVIDER}/tickle", limit=1, seconds=1.2)
+    if endpoint_seconds > 0:
+        for path in SLOW_ENDPOINTS:
+            budgets[path] = CallBudget(f"{PROVIDER}{path}", limit=1, seconds=endpoint_seconds)
+    return budgets
+
+
+def certificate_check(base_url: str, ca_file: str) -> bool | ssl.SSLContext:
+    """How the gateway's self-signed certificate is checked.
+
+    Against ``ca_file`` where one is named; unchecked on loopback only, where nobody stands
+    between; by the machine's own authorities anywhere else.
+    """
+    on_loopback = urlsplit(base_url).hostname in _LOOPBACK
+    if ca_file:
+        if not Path(ca_file).is_file():
+            raise ImproperlyConfigured(f"IBKR_PORTAL_CA_FILE: there is no file {ca_file}")
+        try:
+            context = ssl.create_default_context(cafile=ca_file)
+        except ssl.SSLError as error:
+            raise ImproperlyConfigured(f"IBKR_PORTAL_CA_FILE: {ca_file}: {error}") from None
+        # The gateway's certificate seldom names the address it is reached by on this machine.
+        context.check_hostname = not on_loopback
+        return context
+    if on_loopback:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    return True

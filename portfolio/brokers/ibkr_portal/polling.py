@@ -1,0 +1,63 @@
+"""Asking the gateway for snapshots until they are filled, and no longer than that may help."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from greeks.domain import Contract
+from greeks.providers.decoding import BadRow, rows_of
+from portfolio.brokers.ibkr_portal.account import PROVIDER
+from portfolio.brokers.ibkr_portal.contracts import parse_conid
+from portfolio.brokers.ibkr_portal.gateway import PortalGateway
+from portfolio.brokers.ibkr_portal.session import BROKERAGE
+from portfolio.brokers.ibkr_portal.snapshots import AWAITED, FIELDS, lacks
+
+#: For so long nobody waits again for what a contract did not get in the whole time of a poll: an
+#: option that IBKR has no Greeks for would cost every sync that time.
+IN_VAIN_SECONDS = 300
+# A first answer is a preflight: after it alone nothing was waited for.
+_FEWEST_ANSWERS = 2
+
+
+def poll_snapshots(
+    gateway: PortalGateway, contracts: Mapping[str, Contract], *, seconds: float
+) -> list[Any]:
+    """Rows of the contracts by conid, asked for until each is complete or the time is up.
+
+    Later answers fill earlier ones. What was waited for in vain is remembered for all processes
+    (``IN_VAIN_SECONDS``) and taken when it comes, but not waited for.
+    """
+    params = {"conids": ",".join(contracts), "fields": ",".join(FIELDS)}
+    memory = gateway.memory
+    in_vain = memory.known(f"{field}/{conid}" for conid in contracts for field in AWAITED)
+    deadline = time.monotonic() + seconds
+    pause = 0.1
+    answers = 0
+    merged: dict[str, dict[str, Any]] = {}
+    while True:
+        answer = gateway.get("/iserver/marketdata/snapshot", needs=(BROKERAGE,), params=params)
+        answers += 1
+        strange: list[Any] = []
+        for row in rows_of(answer, provider=PROVIDER, what="snapshot"):
+            try:
+                if not isinstance(row, Mapping):
+                    raise BadRow("not an object")
+                merged.setdefault(parse_conid(row), {}).update(row)
+            except BadRow:
+                strange.append(row)
+        lacking = {
+            f"{field}/{conid}"
+            for conid, contract in contracts.items()
+            if (field := lacks(merged.get(conid, {}), contract)) is not None
+        }
+        if lacking <= in_vain:
+            break
+        if time.monotonic() + pause > deadline:
+            if answers >= _FEWEST_ANSWERS:
+                memory.note_all(lacking - in_vain, seconds=IN_VAIN_SECONDS)
+            break
+        time.sleep(pause)
+        pause = min(2 * pause, 1.0)
+    return [*merged.values(), *strange]

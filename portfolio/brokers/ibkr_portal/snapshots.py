@@ -1,0 +1,189 @@
+"""IBKR Client Portal's market data: snapshot rows of texts under numbered fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from greeks.domain import Contract, Greeks, Quote, Snapshot
+from greeks.providers.decoding import (
+    BadRow,
+    Row,
+    parse_decimal,
+    parse_float,
+    parse_integer,
+    parse_milliseconds,
+)
+from portfolio.brokers.ibkr_portal.contracts import SOURCE, parse_conid
+
+LAST = "31"
+BID = "84"
+ASK = "86"
+#: The last price's distance from the previous day's close.
+CHANGE = "82"
+VOLUME = "87"
+AVAILABILITY = "6509"
+OPEN = "7295"
+#: Of the strike itself, in percent. Field 7283 is the underlying's volatility and not asked for.
+IMPLIED_VOLATILITY = "7633"
+MARK = "7635"
+OPEN_INTEREST = "7638"
+PREVIOUS_CLOSE = "7741"
+DELTA, GAMMA, THETA, VEGA = "7308", "7309", "7310", "7311"
+
+PRICES = (LAST, BID, ASK, MARK)
+#: What an answer is waited for, in the order in which it is missed.
+AWAITED = PRICE, GREEKS = "price", "greeks"
+FIELDS = (
+    *PRICES,
+    CHANGE,
+    VOLUME,
+    OPEN,
+    PREVIOUS_CLOSE,
+    OPEN_INTEREST,
+    DELTA,
+    GAMMA,
+    THETA,
+    VEGA,
+    IMPLIED_VOLATILITY,
+    AVAILABILITY,
+)
+_PREFIXED = re.compile(r"(?P<prefix>[CH])?\s*(?P<number>[-+]?[\d.,]+)")
+_SCALED = re.compile(r"(?P<number>[\d.,]+)\s*(?P<unit>[KMB])?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
+
+
+def lacks(row: Row, contract: Contract) -> str | None:
+    """What of ``AWAITED`` the row still lacks: a price or, for an option, its Greeks.
+
+    The first answer after a subscription is a preflight that holds little more than the conid. A
+    contract without a market-data permission (availability N) never gets more.
+    """
+    availability = row.get(AVAILABILITY)
+    if isinstance(availability, str) and availability.startswith("N"):
+        return None
+    if not any(row.get(field) not in (None, "") for field in PRICES):
+        return PRICE
+    if contract.is_option and row.get(DELTA) in (None, ""):
+        return GREEKS
+    return None
+
+
+def decode_snapshot(
+    row: Row, contracts: Mapping[str, Contract], *, received_at: datetime
+) -> Snapshot | None:
+    """A row of ``/iserver/marketdata/snapshot``; None while it holds neither price nor Greeks.
+
+    Implied volatility is sent in percent and becomes a fraction; theta is per day and vega per
+    point, as the desk keeps them. A last price marked ``C`` is the previous day's close, one
+    marked ``H`` the price at a halt.
+    """
+    contract = contracts.get(parse_conid(row))
+    if contract is None:
+        raise BadRow("conid: not among the contracts asked for")
+    as_of = parse_milliseconds(row.get("_updated"), "_updated") or received_at
+    quote = _quote(row, contract, as_of)
+    greeks = _greeks(row, as_of) if contract.is_option else None
+    if quote is None and greeks is None:
+        return None
+    return Snapshot(contract=contract, quote=quote, greeks=greeks)
+
+
+def _quote(row: Row, contract: Contract, as_of: datetime) -> Quote | None:
+    last, prefix = _prefixed(row.get(LAST), LAST)
+    prices = {
+        "bid": _price(row, BID),
+        "ask": _price(row, ASK),
+        "last": last if last is None or last >= 0 else None,
+        "mark": _price(row, MARK),
+    }
+    previous_close = _previous_close(row, last=prices["last"], prefix=prefix)
+    if all(price is None for price in prices.values()) and previous_close is None:
+        return None
+    return Quote(
+        contract=contract,
+        source=SOURCE,
+        as_of=as_of,
+        opening_price=_price(row, OPEN),
+        previous_close=previous_close,
+        volume=_count(row.get(VOLUME), VOLUME),
+        open_interest=_count(row.get(OPEN_INTEREST), OPEN_INTEREST),
+        **prices,
+    )
+
+
+def _previous_close(row: Row, *, last: Decimal | None, prefix: str) -> Decimal | None:
+    """The field itself, else what the last price and its change say."""
+    close = _price(row, PREVIOUS_CLOSE)
+    if close is not None or last is None:
+        return close
+    if prefix == "C":
+        return last
+    change = parse_decimal(row.get(CHANGE), CHANGE)
+    return None if change is None or change > last else last - change
+
+
+def _greeks(row: Row, as_of: datetime) -> Greeks | None:
+    delta = parse_float(row.get(DELTA), DELTA)
+    gamma = parse_float(row.get(GAMMA), GAMMA)
+    theta = parse_float(row.get(THETA), THETA)
+    vega = parse_float(row.get(VEGA), VEGA)
+    volatility = _percent(row.get(IMPLIED_VOLATILITY))
+    if delta is not None and abs(delta) > 1.001:
+        raise BadRow(f"{DELTA}: a delta of {delta:g} is impossible")
+    for field, value in ((GAMMA, gamma), (VEGA, vega)):
+        if value is not None and value < 0:
+            raise BadRow(f"{field}: {value:g} is negative")
+    if (delta, gamma, theta, vega, volatility) == (None, None, None, None, None):
+        return None
+    return Greeks(
+        source=SOURCE,
+        as_of=as_of,
+        delta=delta,
+        gamma=gamma,
+        theta=theta,
+        vega=vega,
+        implied_volatility=volatility,
+    )
+
+
+def _prefixed(value: object, field: str) -> tuple[Decimal | None, str]:
+    """``C123.4`` → (123.4, "C")."""
+    prefix = ""
+    if isinstance(value, str) and (matched := _PREFIXED.fullmatch(value.strip())):
+        value, prefix = matched["number"], matched["prefix"] or ""
+    return parse_decimal(value, field), prefix
+
+
+def _price(row: Row, field: str) -> Decimal | None:
+    """A price; the vendor's −1 for "no bid" is none."""
+    price, _ = _prefixed(row.get(field), field)
+    return None if price is None or price < 0 else price
+
+
+def _count(value: Any, field: str) -> int | None:
+    """A whole number, also as ``"1.2K"``, ``"3.4M"``."""
+    if isinstance(value, str) and (matched := _SCALED.fullmatch(value.strip())):
+        number = parse_decimal(matched["number"], field)
+        if number is None:
+            return None
+        value = (number * _UNITS[(matched["unit"] or "").upper()]).to_integral_value()
+    count = parse_integer(value, field)
+    if count is not None and count < 0:
+        raise BadRow(f"{field}: {count} is negative")
+    return count
+
+
+def _percent(value: object) -> float | None:
+    """``"25.3%"`` or ``"25.3"`` → 0.253; zero is the vendor's "not computed"."""
+    if isinstance(value, str):
+        value = value.strip().removesuffix("%")
+    number = parse_float(value, IMPLIED_VOLATILITY)
+    if number is None or number == 0:
+        return None
+    if not 0 < number <= 10_000:
+        raise BadRow(f"{IMPLIED_VOLATILITY}: a volatility of {number:g} % is impossible")
+    return number / 100

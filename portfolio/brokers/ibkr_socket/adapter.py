@@ -1,0 +1,140 @@
+"""IBKR over the socket of TWS or IB Gateway: the adapter that every process uses.
+
+The socket itself has one owner, the streams process (``SocketBridge``); this asks it over Redis,
+each question with a deadline. Reads only; nothing here can trade.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from config.core.ask import ask
+from config.core.clock import now
+from config.core.errors import RetryableError
+from config.core.health import heartbeat
+from config.core.http.breaker import CircuitBreaker
+from greeks.domain import Contract, DailyClose, Fetched, InstrumentKind, Snapshot
+from portfolio.brokers.ibkr_portal.contracts import SOURCE
+from portfolio.brokers.ibkr_socket.state import PROVIDER, service_name
+from portfolio.brokers.registry import register_broker
+from portfolio.domain import (
+    AccountSummary,
+    Broker,
+    BrokerAccount,
+    BrokerExecution,
+    BrokerOrder,
+    BrokerPosition,
+)
+
+Answer = TypeVar("Answer")
+
+#: Seconds for one question: the gateway's answer, its repetition after a reconnect is the caller's.
+DEADLINE_SECONDS = 15.0
+#: Lines that are new take a moment until their prices and Greeks have come.
+SNAPSHOT_SECONDS = 12.0
+HISTORY_SECONDS = 30.0
+#: A failure that comes so soon has cost nobody anything.
+SOON_SECONDS = 1.0
+
+
+def gateway_breaker(service: str) -> CircuitBreaker:
+    """The breaker of the questions to a gateway. Its owner closes it when the gateway is back."""
+    return CircuitBreaker(service, probe_seconds=2 * DEADLINE_SECONDS)
+
+
+class SocketAdapter:
+    """``BrokerAdapter`` for IBKR. Thread-safe; holds no connection."""
+
+    broker = Broker.IBKR
+    source = SOURCE
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._breaker = gateway_breaker(service)
+
+    def fetch_accounts(self) -> Fetched[BrokerAccount]:
+        return self._ask("accounts", Fetched[BrokerAccount])
+
+    def fetch_account_summary(self, account_number: str) -> AccountSummary:
+        return self._ask("account_summary", AccountSummary, account_number=account_number)
+
+    def fetch_positions(self, account_number: str) -> Fetched[BrokerPosition]:
+        return self._ask("positions", Fetched[BrokerPosition], account_number=account_number)
+
+    def fetch_open_orders(self, account_number: str) -> Fetched[BrokerOrder]:
+        return self._ask("open_orders", Fetched[BrokerOrder], account_number=account_number)
+
+    def fetch_executions(self, account_number: str, *, since: datetime) -> Fetched[BrokerExecution]:
+        return self._ask(
+            "executions",
+            Fetched[BrokerExecution],
+            account_number=account_number,
+            since=since.isoformat(),
+        )
+
+    def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
+        if not contracts:
+            return Fetched(items=(), source=SOURCE, as_of=now())
+        return self._ask(
+            "snapshots",
+            Fetched[Snapshot],
+            deadline=SNAPSHOT_SECONDS + 3.0,
+            contracts=list(contracts),
+            seconds=SNAPSHOT_SECONDS,
+        )
+
+    def fetch_daily_closes(self, symbol: str, *, start: date, end: date) -> Fetched[DailyClose]:
+        """Closes of the symbol's sessions from ``start`` to ``end``, adjusted for splits."""
+        contract = Contract(
+            kind=InstrumentKind.STOCK,
+            symbol=symbol,
+            underlying=symbol,
+            multiplier=Decimal(1),
+            currency="USD",
+        )
+        return self._ask(
+            "daily_closes",
+            Fetched[DailyClose],
+            deadline=HISTORY_SECONDS,
+            contract=contract,
+            start=start.isoformat(),
+            end=end.isoformat(),
+        )
+
+    def close(self) -> None:
+        """Nothing to close: the connection is the owner's."""
+
+    def _ask(
+        self,
+        question: str,
+        answer_type: type[Answer],
+        *,
+        deadline: float = DEADLINE_SECONDS,
+        **arguments: Any,
+    ) -> Answer:
+        """The owner's answer. What waited in vain counts against the breaker, which spares others
+        the wait. What the gateway refuses (an unknown account, a wrong request) says nothing about
+        whether it works, and an owner that says at once why it cannot ask should be heard."""
+        self._breaker.check()
+        began = time.monotonic()
+        try:
+            answer = ask(
+                self._service, question, arguments, deadline=deadline, answer_type=answer_type
+            )
+        except RetryableError:
+            if time.monotonic() - began > SOON_SECONDS:
+                self._breaker.record_failure()
+            raise
+        self._breaker.record_success()
+        heartbeat(f"provider.{PROVIDER}")
+        return answer
+
+
+@register_broker(Broker.IBKR, connection="socket")
+def open_socket() -> SocketAdapter:
+    """The adapter of the gateway that the settings name."""
+    return SocketAdapter(service_name())

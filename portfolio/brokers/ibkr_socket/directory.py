@@ -1,0 +1,154 @@
+"""Qualified contracts: what the gateway wants before it sends market data.
+
+A position names its contract without an exchange, and ib_async refuses to ask for data of a
+contract that it does not know by id. So a contract is defined once (``reqContractDetails``) and
+remembered; one that fits several instruments is refused, never guessed at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import ib_async
+import structlog
+from ib_async.wrapper import RequestError
+
+from config.core.errors import RetryableError
+from greeks.domain import Contract, InstrumentKind
+from greeks.providers.decoding import BadRow
+from portfolio.brokers.ibkr_portal.contracts import SOURCE
+from portfolio.brokers.ibkr_socket.client import GatewayIB
+from portfolio.brokers.ibkr_socket.rows import contract_of_row, row_of_contract
+from portfolio.brokers.ibkr_socket.state import PROVIDER
+
+logger = structlog.get_logger(__name__)
+
+#: "No security definition has been found for the request."
+NOT_FOUND = 200
+LONGEST_MEMORY = 20_000
+_SMART = "SMART"
+_SEC_TYPES: Mapping[InstrumentKind, str] = {
+    InstrumentKind.STOCK: "STK",
+    InstrumentKind.INDEX: "IND",
+    InstrumentKind.OPTION: "OPT",
+}
+
+
+class SocketDirectory:
+    """Definitions by contract id and by symbol; they outlive a connection."""
+
+    def __init__(self) -> None:
+        self._by_conid: dict[str, ib_async.Contract] = {}
+        self._conids: dict[str, str] = {}
+
+    async def qualified(
+        self, ib: GatewayIB, contracts: Iterable[Contract], *, seconds: float
+    ) -> dict[str, tuple[Contract, ib_async.Contract]]:
+        """By contract id: the contract with IBKR's id as an alias, and as the gateway wants it.
+
+        A contract that the gateway does not know, that is ambiguous or was not answered in
+        ``seconds`` is absent.
+        """
+        contracts = list(contracts)
+        tasks = [asyncio.ensure_future(self._qualify(ib, contract)) for contract in contracts]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=max(seconds, 0.0))
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        found: dict[str, tuple[Contract, ib_async.Contract]] = {}
+        for contract, task in zip(contracts, tasks, strict=True):
+            if task.cancelled() or task.exception() is not None:
+                continue
+            definition = task.result()
+            if definition is not None:
+                conid = str(definition.conId)
+                aliases = {**contract.aliases, SOURCE: conid}
+                found[conid] = (replace(contract, aliases=aliases), definition)
+        return found
+
+    async def define(self, ib: GatewayIB, wanted: ib_async.Contract) -> Contract | None:
+        """Our contract for one that the gateway named incompletely; ``None``: not known."""
+        definition = await self._definition(ib, wanted)
+        if definition is None:
+            return None
+        try:
+            return contract_of_row(row_of_contract(definition))
+        except BadRow:
+            # Whoever needs it is rejected with what it lacks.
+            return None
+
+    async def _qualify(self, ib: GatewayIB, contract: Contract) -> ib_async.Contract | None:
+        conid = contract.aliases.get(SOURCE) or self._conids.get(contract.symbol)
+        if conid:
+            if not conid.isdigit():
+                return None
+            return await self._definition(ib, ib_async.Contract(conId=int(conid)))
+        wanted = _terms(contract)
+        if wanted is None:
+            return None
+        definition = await self._definition(ib, wanted)
+        if definition is not None and len(self._conids) < LONGEST_MEMORY:
+            self._conids[contract.symbol] = str(definition.conId)
+        return definition
+
+    async def _definition(
+        self, ib: GatewayIB, wanted: ib_async.Contract
+    ) -> ib_async.Contract | None:
+        known = self._by_conid.get(str(wanted.conId))
+        if known is not None:
+            return known
+        try:
+            details = await ib.reqContractDetailsAsync(wanted)
+        except RequestError as error:
+            if error.code == NOT_FOUND:
+                return None
+            raise RetryableError(
+                f"Contract definition: {error.code} {error.message[:120]}", provider=PROVIDER
+            ) from None
+        found = [row.contract for row in details if row.contract is not None]
+        if wanted.secType:
+            # A request for futures options is answered with event contracts among them.
+            found = [contract for contract in found if contract.secType == wanted.secType]
+        conids = {contract.conId for contract in found}
+        if len(conids) > 1:
+            logger.warning(
+                "ibkr_socket.ambiguous_contract",
+                symbol=wanted.symbol,
+                sec_type=wanted.secType,
+                matches=len(conids),
+            )
+        if len(conids) != 1:
+            return None
+        # The same contract once an exchange: the smart one, else the first.
+        chosen = next((c for c in found if c.exchange == _SMART), found[0])
+        if not chosen.exchange:
+            chosen.exchange = _SMART if chosen.secType in ("STK", "OPT") else chosen.primaryExchange
+        if len(self._by_conid) >= LONGEST_MEMORY:
+            self._by_conid.clear()
+        self._by_conid[str(chosen.conId)] = chosen
+        return chosen
+
+
+def _terms(contract: Contract) -> ib_async.Contract | None:
+    """A contract of another broker, as IBKR is asked for it; ``None`` for kinds it is not for."""
+    sec_type = _SEC_TYPES.get(contract.kind)
+    if sec_type is None:
+        return None
+    wanted = ib_async.Contract(
+        secType=sec_type,
+        symbol=contract.underlying.replace("/", " "),
+        currency=contract.currency,
+        exchange="" if sec_type == "IND" else _SMART,
+    )
+    if contract.is_option:
+        if contract.expiry is None or contract.strike is None or contract.right is None:
+            return None
+        wanted.lastTradeDateOrContractMonth = f"{contract.expiry:%Y%m%d}"
+        wanted.strike = float(contract.strike)
+        wanted.right = contract.right.value
+        wanted.multiplier = f"{contract.multiplier.normalize():f}"
+        wanted.tradingClass = contract.root.replace("/", "")
+    return wanted

@@ -1,0 +1,148 @@
+"""Fills of the socket: late commissions, corrections, and times in several forms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from greeks.domain import Contract
+from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, parse_text, storable
+from portfolio.brokers.ibkr_portal.contracts import SOURCE
+from portfolio.brokers.ibkr_portal.orders import SIDES
+from portfolio.brokers.ibkr_socket.client import SHORT, Row
+from portfolio.brokers.ibkr_socket.rows import contract_of_row
+from portfolio.domain import Broker, BrokerExecution
+
+_REVISED = re.compile(r"(?P<prefix>.+)\.(?P<revision>\d{1,9})")
+_COMPACT = re.compile(
+    r"(?P<day>\d{8})[ -]+(?P<time>\d{1,2}:\d{2}:\d{2})(?:\s+(?P<zone>[A-Za-z][\w/+ -]*))?"
+)
+#: The Java and Windows names of zones that are not in the IANA database.
+_ZONES: Mapping[str, tzinfo] = {
+    "EDT": timezone(timedelta(hours=-4)),
+    "CDT": timezone(timedelta(hours=-5)),
+    "CST": timezone(timedelta(hours=-6)),
+    "PST": timezone(timedelta(hours=-8)),
+    "PDT": timezone(timedelta(hours=-7)),
+    "BST": timezone(timedelta(hours=1)),
+    "CEST": timezone(timedelta(hours=2)),
+    "JST": timezone(timedelta(hours=9)),
+    "HKT": timezone(timedelta(hours=8)),
+    "EASTERN STANDARD TIME": ZoneInfo("America/New_York"),
+    "CENTRAL STANDARD TIME": ZoneInfo("America/Chicago"),
+    "MOUNTAIN STANDARD TIME": ZoneInfo("America/Denver"),
+    "PACIFIC STANDARD TIME": ZoneInfo("America/Los_Angeles"),
+    "GMT STANDARD TIME": ZoneInfo("Europe/London"),
+    "W. EUROPE STANDARD TIME": ZoneInfo("Europe/Berlin"),
+    "CENTRAL EUROPE STANDARD TIME": ZoneInfo("Europe/Budapest"),
+    "CENTRAL EUROPEAN STANDARD TIME": ZoneInfo("Europe/Warsaw"),
+    "ROMANCE STANDARD TIME": ZoneInfo("Europe/Paris"),
+    "TOKYO STANDARD TIME": ZoneInfo("Asia/Tokyo"),
+    "CHINA STANDARD TIME": ZoneInfo("Asia/Shanghai"),
+    "AUS EASTERN STANDARD TIME": ZoneInfo("Australia/Sydney"),
+}
+
+
+def zone_named(name: str) -> tzinfo | None:
+    """The zone that a gateway means by a name, or ``None``: a zone is never guessed."""
+    known = _ZONES.get(name.upper())
+    if known is not None:
+        return known
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
+def parse_gateway_time(text: str, default: tzinfo) -> datetime | None:
+    """``20230224  12:04:56`` in the default zone, ``20230224 12:04:56 US/Eastern`` in its own.
+
+    UTC. ``20230224-12:04:56`` is UTC already, digits are seconds since 1970, ISO 8601 is read
+    too. ``None`` for a missing time, one in a zone that is not known, and one that is no time.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdigit() and len(text) in (10, 13):
+        return datetime.fromtimestamp(int(text) / (1000 if len(text) == 13 else 1), UTC)
+    matched = _COMPACT.fullmatch(text)
+    try:
+        if matched is None:
+            moment = datetime.fromisoformat(text)
+            return moment.replace(tzinfo=moment.tzinfo or default).astimezone(UTC)
+        moment = datetime.strptime(f"{matched['day']} {matched['time']}Z", "%Y%m%d %H:%M:%S%z")
+        zone = default
+        if matched["zone"]:
+            named = zone_named(matched["zone"].strip())
+            if named is None:
+                return None
+            zone = named
+        elif "-" in text:
+            zone = UTC
+        return moment.replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def newest_revisions(exec_ids: Iterable[str]) -> list[str]:
+    """Of each execution only its last correction.
+
+    A correction comes as another execution whose id ends in a higher number:
+    ``0000e0d5.69dd7411.01.01`` → ``….01.02``.
+    """
+    newest: dict[str, tuple[int, str]] = {}
+    for exec_id in exec_ids:
+        matched = _REVISED.fullmatch(exec_id)
+        prefix, revision = (
+            (matched["prefix"], int(matched["revision"])) if matched else (exec_id, -1)
+        )
+        if prefix not in newest or revision > newest[prefix][0]:
+            newest[prefix] = (revision, exec_id)
+    return [exec_id for _, exec_id in newest.values()]
+
+
+def decode_execution(
+    row: Row, commission: Row | None, contract: Contract | None, *, zone: tzinfo
+) -> BrokerExecution:
+    """An execution row with its commission, ``None`` until the gateway has reported one.
+
+    A fill whose time cannot be read is kept with ``execution_time`` None: it is real.
+    """
+    if SHORT in row:
+        raise BadRow(f"{SHORT}: {row[SHORT]}")
+    quantity = parse_decimal(row["shares"], "shares", required=True)
+    if quantity <= 0:
+        raise BadRow(f"shares: {quantity} is not above zero")
+    contract = contract or contract_of_row(row)
+    price = parse_decimal(row["price"], "price", required=True)
+    if price < 0 and contract.is_option:
+        raise BadRow(f"price: {price} is negative")
+    side = SIDES.get(row["side"].upper())
+    if side is None:
+        raise BadRow(f"side: {row['side'][:16]!a} is neither buy nor sell")
+    return BrokerExecution(
+        broker=Broker.IBKR,
+        account_number=parse_identifier(row["account"], "account", maximum=32),
+        broker_execution_id=parse_identifier(row["execId"], "execId"),
+        contract=contract,
+        side=side,
+        quantity=quantity,
+        price=price,
+        execution_time=parse_gateway_time(parse_text(row["time"], "time"), zone),
+        source=SOURCE,
+        commission=None
+        if commission is None
+        else parse_decimal(commission.get("commission"), "commission"),
+        order_id=_order_id(row),
+        raw=storable({**row, **({"commission_report": commission} if commission else {})}),
+    )
+
+
+def _order_id(row: Row) -> str:
+    """The permanent id, by which every client and the Client Portal know the order."""
+    for name in ("permId", "orderId"):
+        if row[name] not in ("", "0"):
+            return parse_identifier(row[name], name)
+    return ""

@@ -1,0 +1,127 @@
+"""Open orders of the socket: ib_async's trades as our orders. They are read, never sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+import ib_async
+
+from greeks.domain import Contract
+from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text
+from portfolio.brokers.ibkr_portal.contracts import SOURCE
+from portfolio.brokers.ibkr_portal.orders import ORDER_TYPES, SIDES, STATUSES
+from portfolio.domain import BrokerOrder, OrderLeg, OrderStatus, Side
+
+COMBINATION = "BAG"
+#: The contract that an order or a leg of it names; raises BadRow where it is not known.
+Find = Callable[[ib_async.Contract], Contract]
+
+
+def decode_trade(trade: ib_async.Trade, find: Find, *, received_at: datetime) -> BrokerOrder:
+    """One order. Raises BadRow where something that the desk cannot do without is missing."""
+    order, status = trade.order, trade.orderStatus
+    side = _side(order.action)
+    quantity = parse_decimal(order.totalQuantity, "totalQuantity", required=True)
+    if quantity <= 0:
+        raise BadRow(f"totalQuantity: {quantity} is not above zero")
+    filled = parse_decimal(status.filled, "filled")
+    remaining = parse_decimal(status.remaining, "remaining")
+    if not filled and not remaining:
+        # No status has come yet: of an open order nothing is known to be filled.
+        filled, remaining = None, None
+    legs = _legs(trade.contract, find, side=side, quantity=quantity, remaining=remaining)
+    order_type = parse_text(order.orderType, "orderType", maximum=24).upper().replace(" ", "_")
+    return BrokerOrder(
+        broker_order_id=str(order.permId or order.orderId),
+        status=_status(status.status, filled, remaining),
+        order_type=ORDER_TYPES.get(order_type, order_type),
+        time_in_force=parse_text(order.tif, "tif", maximum=16).upper(),
+        legs=legs,
+        source=SOURCE,
+        as_of=received_at,
+        quantity=quantity,
+        filled_quantity=filled,
+        limit_price=_limit(order, order_type, side, combined=len(legs) > 1),
+        raw=order_row(trade),
+    )
+
+
+def order_row(trade: ib_async.Trade) -> Row:
+    """What the gateway said of the order, for the record."""
+    order, status = trade.order, trade.orderStatus
+    said: Mapping[str, object] = {
+        "account": order.account,
+        "permId": order.permId,
+        "orderId": order.orderId,
+        "clientId": order.clientId,
+        "symbol": trade.contract.symbol,
+        "secType": trade.contract.secType,
+        "action": order.action,
+        "totalQuantity": str(order.totalQuantity),
+        "orderType": order.orderType,
+        "lmtPrice": str(order.lmtPrice),
+        "tif": order.tif,
+        "status": status.status,
+        "filled": str(status.filled),
+        "remaining": str(status.remaining),
+    }
+    return said
+
+
+def _side(action: str) -> Side:
+    side = SIDES.get(action.upper())
+    if side is None:
+        raise BadRow(f"action: {action[:16]!a} is neither buy nor sell")
+    return side
+
+
+def _status(text: str, filled: Decimal | None, remaining: Decimal | None) -> OrderStatus:
+    try:
+        status = STATUSES[text.replace(" ", "").lower()]
+    except KeyError:
+        raise BadRow(f"status: {text[:24]!a} is unknown") from None
+    partly = status is OrderStatus.WORKING and filled and remaining != 0
+    return OrderStatus.PARTIALLY_FILLED if partly else status
+
+
+def _limit(order: ib_async.Order, order_type: str, side: Side, *, combined: bool) -> Decimal | None:
+    """A combination that is sold for 2.10 is a credit: positive is a debit."""
+    limit = parse_decimal(order.lmtPrice, "lmtPrice")
+    if limit is None or order_type in ("MKT", "STP") or (limit == 0 and not combined):
+        return None
+    return -limit if combined and side is Side.SELL else limit
+
+
+def _legs(
+    contract: ib_async.Contract,
+    find: Find,
+    *,
+    side: Side,
+    quantity: Decimal,
+    remaining: Decimal | None,
+) -> tuple[OrderLeg, ...]:
+    if contract.secType != COMBINATION:
+        return (
+            OrderLeg(
+                contract=find(contract),
+                side=side,
+                quantity=quantity,
+                remaining_quantity=remaining,
+            ),
+        )
+    if not contract.comboLegs:
+        raise BadRow("comboLegs: missing")
+    other = Side.SELL if side is Side.BUY else Side.BUY
+    return tuple(
+        OrderLeg(
+            contract=find(ib_async.Contract(conId=leg.conId)),
+            side=side if _side(leg.action) is Side.BUY else other,
+            quantity=parse_decimal(quantity * leg.ratio, "totalQuantity", required=True),
+            remaining_quantity=None
+            if remaining is None
+            else parse_decimal(remaining * leg.ratio, "remaining"),
+        )
+        for leg in contract.comboLegs
+    )

@@ -1,0 +1,135 @@
+"""Market data of the socket: ib_async's tickers as quotes and Greeks.
+
+Greeks are the model's (tick 13, delayed 83): delta and gamma per 1 of the underlying, theta per
+calendar day, vega per point of volatility, as the desk keeps them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from ib_async import OptionComputation, Ticker
+
+from config.core.clock import market_now, now
+from greeks.domain import Contract, Greeks, Quote, Right, Snapshot
+from greeks.providers.decoding import BadRow, parse_decimal, parse_float, parse_integer
+from portfolio.brokers.ibkr_portal.contracts import SOURCE
+
+#: Market data types 3 and 4 are a quarter of an hour behind; 2 and 4 are frozen.
+_DELAYED = frozenset({3, 4})
+DELAY = timedelta(minutes=15)
+#: "Not computed" of vega and theta. ib_async passes it on, where it makes None of the others'.
+_NOT_COMPUTED = -2.0
+
+
+def has_price(ticker: Ticker) -> bool:
+    return any(
+        value is not None and value == value and value > 0
+        for value in (ticker.bid, ticker.ask, ticker.last)
+    )
+
+
+def has_greeks(ticker: Ticker) -> bool:
+    return ticker.modelGreeks is not None and ticker.modelGreeks.delta is not None
+
+
+def decode_ticker(ticker: Ticker, contract: Contract) -> Snapshot | None:
+    """What the ticker knows, as of its last tick; ``None`` while it knows nothing.
+
+    Raises BadRow for an impossible value.
+    """
+    as_of = _moment(ticker)
+    quote = _quote(ticker, contract, as_of)
+    greeks = decode_greeks(ticker.modelGreeks, as_of) if contract.is_option else None
+    if quote is None and greeks is None:
+        return None
+    return Snapshot(contract=contract, quote=quote, greeks=greeks)
+
+
+def _moment(ticker: Ticker) -> datetime:
+    """When the market said it, on the market's clock, which may stand still in a recorded one."""
+    age = timedelta(0) if ticker.time is None else max(now() - ticker.time, timedelta(0))
+    return market_now() - age - (DELAY if ticker.marketDataType in _DELAYED else timedelta(0))
+
+
+def _quote(ticker: Ticker, contract: Contract, as_of: datetime) -> Quote | None:
+    prices = {
+        "bid": _price(ticker.bid, "bid"),
+        "ask": _price(ticker.ask, "ask"),
+        "last": _traded(ticker.last, "last"),
+        "mark": _price(ticker.markPrice, "markPrice"),
+    }
+    previous_close = _traded(ticker.close, "close")
+    if all(price is None for price in prices.values()) and previous_close is None:
+        return None
+    return Quote(
+        contract=contract,
+        source=SOURCE,
+        as_of=as_of,
+        opening_price=_traded(ticker.open, "open"),
+        previous_close=previous_close,
+        volume=_count(ticker.volume, "volume"),
+        open_interest=_open_interest(ticker, contract),
+        **prices,
+    )
+
+
+def decode_greeks(computed: OptionComputation | None, as_of: datetime) -> Greeks | None:
+    """The model's Greeks; sentinels, NaN and unset numbers are missing. Raises BadRow."""
+    if computed is None:
+        return None
+    delta = _greek(computed.delta, "delta")
+    gamma = _greek(computed.gamma, "gamma")
+    theta = _greek(computed.theta, "theta")
+    vega = _greek(computed.vega, "vega")
+    volatility = _greek(computed.impliedVol, "impliedVol")
+    if delta is not None and abs(delta) > 1.001:
+        raise BadRow(f"delta: {delta:g} is impossible")
+    for field, value in (("gamma", gamma), ("vega", vega)):
+        if value is not None and value < 0:
+            raise BadRow(f"{field}: {value:g} is negative")
+    if volatility is not None and not 0 < volatility <= 100:
+        # Nought and −1 are "not computed".
+        volatility = None
+    spot = _greek(computed.undPrice, "undPrice")
+    if (delta, gamma, theta, vega, volatility) == (None, None, None, None, None):
+        return None
+    return Greeks(
+        source=SOURCE,
+        as_of=as_of,
+        delta=delta,
+        gamma=gamma,
+        theta=theta,
+        vega=vega,
+        implied_volatility=volatility,
+        underlying_price=spot if spot is not None and spot > 0 else None,
+    )
+
+
+def _greek(value: float | None, field: str) -> float | None:
+    return None if value is None or value == _NOT_COMPUTED else parse_float(value, field)
+
+
+def _price(value: float | None, field: str) -> Decimal | None:
+    """A price; −1 and NaN are the vendor's and the library's "none"."""
+    price = parse_decimal(value, field)
+    return None if price is None or price < 0 else price
+
+
+def _traded(value: float | None, field: str) -> Decimal | None:
+    """A price of a trade. The gateway sends 0 for a contract that has not traded."""
+    return _price(value, field) or None
+
+
+def _count(value: float | None, field: str) -> int | None:
+    count = parse_integer(value, field)
+    return None if count is None or count < 0 else count
+
+
+def _open_interest(ticker: Ticker, contract: Contract) -> int | None:
+    if not contract.is_option:
+        return None
+    if contract.right is Right.CALL:
+        return _count(ticker.callOpenInterest, "callOpenInterest")
+    return _count(ticker.putOpenInterest, "putOpenInterest")

@@ -1,0 +1,136 @@
+"""Decoders of accounts, balances and positions. Amounts are signed by their ``-effect``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from config.core.clock import market_now
+from config.core.errors import MalformedResponse
+from greeks.providers.decoding import (
+    BadRow,
+    Row,
+    parse_date,
+    parse_decimal,
+    parse_identifier,
+    parse_text,
+    parse_time,
+    storable,
+)
+from portfolio.brokers.tastytrade.contracts import (
+    CURRENCY,
+    SOURCE,
+    check_account,
+    decode_contract,
+    new_york_date,
+    parse_signed,
+)
+from portfolio.domain import AccountSummary, Broker, BrokerAccount, BrokerPosition
+
+#: Quantity direction → sign. The quantity itself is never signed.
+DIRECTIONS = {"Long": 1, "Short": -1, "Zero": 0}
+
+
+def decode_account(row: Row) -> BrokerAccount:
+    """One row of /customers/me/accounts: the account inside its authority level."""
+    account = row.get("account")
+    if not isinstance(account, dict):
+        raise BadRow("account: missing")
+    number = parse_identifier(account.get("account-number"), "account-number", maximum=48)
+    nickname = parse_text(account.get("nickname"), "nickname")
+    type_name = parse_text(account.get("account-type-name"), "account-type-name")
+    return BrokerAccount(
+        broker=Broker.TASTY,
+        account_number=number,
+        label=(nickname or type_name or number)[:64],
+        base_currency=CURRENCY,
+    )
+
+
+def is_closed(row: object) -> bool:
+    """A closed account holds nothing to read; it stays in the list for ever."""
+    account = row.get("account") if isinstance(row, dict) else None
+    return isinstance(account, dict) and account.get("is-closed") is True
+
+
+def decode_balances(answer: object, *, account_number: str, fetched_at: datetime) -> AccountSummary:
+    """The balances of one account. Raises MalformedResponse: half a summary is none.
+
+    Buying power is that of derivatives, else of equities. Initial margin is the Regulation T
+    requirement. Tastytrade's balances hold no profit and loss: it follows from the positions.
+    """
+    row = answer.get("data", answer) if isinstance(answer, dict) else None
+    if not isinstance(row, dict):
+        raise MalformedResponse("balances: the answer is not an object", provider=SOURCE)
+    try:
+        check_account(row, account_number)
+        buying_power = parse_signed(row, "derivative-buying-power")
+        if buying_power is None:
+            buying_power = parse_signed(row, "equity-buying-power")
+        return AccountSummary(
+            broker=Broker.TASTY,
+            account_number=account_number,
+            currency=parse_text(row.get("currency"), "currency", maximum=8) or CURRENCY,
+            source=SOURCE,
+            as_of=parse_time(row.get("updated-at"), "updated-at") or fetched_at,
+            net_liquidation=parse_signed(row, "net-liquidating-value", required=True),
+            buying_power=buying_power,
+            excess_liquidity=parse_signed(row, "maintenance-excess"),
+            initial_margin=parse_signed(row, "reg-t-margin-requirement"),
+            maintenance_margin=parse_signed(row, "maintenance-requirement"),
+            cash=parse_signed(row, "cash-balance"),
+            raw=storable(row),
+        )
+    except BadRow as error:
+        raise MalformedResponse(f"balances: {error.reason}", provider=SOURCE) from None
+
+
+def is_closed_position(row: object) -> bool:
+    """Positions closed today are listed with direction ``Zero``: history, not a holding."""
+    return isinstance(row, dict) and row.get("quantity-direction") == "Zero"
+
+
+def decode_position(row: Row, *, account_number: str, fetched_at: datetime) -> BrokerPosition:
+    """One holding. Its sign comes from ``quantity-direction``, its price from ``mark-price``.
+
+    ``close-price`` is the previous session's close. ``mark-price`` is only there when the request
+    asked for marks. ``realized-today`` counts on the day it names and is old news afterwards.
+    """
+    check_account(row, account_number)
+    contract = decode_contract(row)
+    size = parse_decimal(row.get("quantity"), "quantity", required=True)
+    direction = parse_text(row.get("quantity-direction"), "quantity-direction", required=True)
+    if direction not in DIRECTIONS:
+        raise BadRow(f"quantity-direction: {direction[:40]!r} is neither Long nor Short")
+    if size < 0:
+        raise BadRow(f"quantity: {size} is negative beside direction {direction}")
+    quantity = size * DIRECTIONS[direction]
+    if not quantity:
+        raise BadRow(f"quantity: {size} with direction {direction} is no holding")
+    average = parse_decimal(row.get("average-open-price"), "average-open-price")
+    price = parse_decimal(row.get("mark-price"), "mark-price")
+    market_value = None if price is None else price * quantity * contract.multiplier
+    unrealized = None
+    if price is not None and average is not None:
+        unrealized = (price - average) * quantity * contract.multiplier
+    return BrokerPosition(
+        contract=contract,
+        quantity=quantity,
+        source=SOURCE,
+        as_of=fetched_at,
+        average_price=average,
+        price=price,
+        market_value=market_value,
+        unrealized_pnl=unrealized,
+        realized_pnl=_realized_today(row),
+        previous_close=parse_decimal(row.get("close-price"), "close-price"),
+        raw=storable(row),
+    )
+
+
+def _realized_today(row: Row) -> Decimal | None:
+    day = parse_date(row.get("realized-today-date"), "realized-today-date")
+    realized = parse_signed(row, "realized-today")
+    if day is not None and day != new_york_date(market_now()):
+        return None
+    return realized

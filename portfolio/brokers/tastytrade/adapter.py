@@ -1,0 +1,274 @@
+"""Tastytrade over REST: accounts, balances, positions, orders, transactions, quotes and Greeks.
+
+Answers come in a ``data`` envelope with kebab-case names. Sources of the protocol:
+developer.tastytrade.com and recorded answers. This adapter reads; it cannot place an order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+from urllib.parse import quote
+
+from django.conf import settings
+
+from config.core.clock import market_now, now
+from config.core.errors import MalformedResponse
+from config.core.http.breaker import CircuitBreaker
+from config.core.http.caller import HttpCaller
+from greeks.domain import Contract, Fetched, Snapshot
+from greeks.providers.decoding import BadRow, decode_rows, parse_date, parse_decimal, parse_text
+from greeks.providers.tastytrade_dxlink.token import StreamerToken
+from portfolio.brokers.registry import register_broker
+from portfolio.brokers.tastytrade.account import (
+    decode_account,
+    decode_balances,
+    decode_position,
+    is_closed,
+    is_closed_position,
+)
+from portfolio.brokers.tastytrade.contracts import (
+    CURRENCY,
+    MARKET_DATA_PARAMETERS,
+    SOURCE,
+    Futures,
+    FutureTerms,
+    futures_of,
+    items_of,
+    tastytrade_symbol,
+)
+from portfolio.brokers.tastytrade.market_data import BATCH_SIZE, decode_snapshot
+from portfolio.brokers.tastytrade.orders import (
+    EXECUTION_TYPES,
+    decode_execution,
+    decode_order,
+    is_execution,
+)
+from portfolio.brokers.tastytrade.session import TastytradeSession
+from portfolio.brokers.tastytrade.streaming import decode_streamer_token, fresh_streamed
+from portfolio.domain import (
+    AccountSummary,
+    Broker,
+    BrokerAccount,
+    BrokerExecution,
+    BrokerOrder,
+    BrokerPosition,
+)
+
+TRANSACTIONS_PER_PAGE: Final = 500
+#: More pages than this are a provider that never ends, not a history.
+MAXIMUM_PAGES: Final = 400
+
+
+class TastytradeAdapter:
+    """``BrokerAdapter`` for Tastytrade. Several may share one ``session``."""
+
+    broker = Broker.TASTY
+    source = SOURCE
+
+    def __init__(self, *, caller: HttpCaller) -> None:
+        self._caller = caller
+
+    def fetch_accounts(self) -> Fetched[BrokerAccount]:
+        """Open accounts; closed ones stay in Tastytrade's list for ever and are left out."""
+        rows = items_of(self._get("/customers/me/accounts"), "accounts")
+        return decode_rows(
+            [row for row in rows if not is_closed(row)],
+            decode_account,
+            kind="account",
+            source=SOURCE,
+            as_of=now(),
+        )
+
+    def fetch_account_summary(self, account_number: str) -> AccountSummary:
+        answer = self._get(f"{_path(account_number)}/balances/{CURRENCY}")
+        return decode_balances(answer, account_number=account_number, fetched_at=now())
+
+    def fetch_positions(self, account_number: str) -> Fetched[BrokerPosition]:
+        """Holdings with their marks; positions closed today are history and left out."""
+        answer = self._get(f"{_path(account_number)}/positions", {"include-marks": "true"})
+        fetched_at = now()
+        return decode_rows(
+            [row for row in items_of(answer, "positions") if not is_closed_position(row)],
+            partial(decode_position, account_number=account_number, fetched_at=fetched_at),
+            kind="position",
+            source=SOURCE,
+            as_of=fetched_at,
+        )
+
+    def fetch_open_orders(self, account_number: str) -> Fetched[BrokerOrder]:
+        """Orders of the day: those working and those that ended today."""
+        rows = items_of(self._get(f"{_path(account_number)}/orders/live"), "orders")
+        fetched_at = now()
+        decode = partial(
+            decode_order,
+            account_number=account_number,
+            fetched_at=fetched_at,
+            futures=self._future_terms(rows),
+        )
+        return decode_rows(rows, decode, kind="order", source=SOURCE, as_of=fetched_at)
+
+    def fetch_executions(self, account_number: str, *, since: datetime) -> Fetched[BrokerExecution]:
+        """Fills, assignments and exercises since an instant, oldest first, all pages or none."""
+        rows = [row for row in self._transactions(account_number, since) if is_execution(row)]
+        decode = partial(
+            decode_execution, account_number=account_number, futures=self._future_terms(rows)
+        )
+        return decode_rows(rows, decode, kind="execution", source=SOURCE, as_of=now())
+
+    def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
+        """Quotes and Greeks: what the stream has just told, and calls of up to 100 for the rest.
+
+        Contracts Tastytrade does not trade (other currencies, other kinds) are absent.
+        """
+        streamed = fresh_streamed(contracts)
+        told = {id(snapshot.contract) for snapshot in streamed}
+        asked = self._fetch_snapshots([c for c in contracts if id(c) not in told])
+        return replace(asked, items=(*streamed, *asked.items))
+
+    def _fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
+        wanted: dict[str, Contract] = {}
+        for contract in contracts:
+            symbol = tastytrade_symbol(contract)
+            if symbol is not None and contract.kind in MARKET_DATA_PARAMETERS:
+                wanted.setdefault(symbol, contract)
+        rows: list[object] = []
+        for parameters in _batches(wanted):
+            rows += items_of(self._get("/market-data/by-type", parameters), "market data")
+        fetched_at = now()
+        decode = partial(decode_snapshot, contracts=wanted, fetched_at=market_now())
+        return decode_rows(rows, decode, kind="snapshot", source=SOURCE, as_of=fetched_at)
+
+    def fetch_streamer_token(self) -> StreamerToken:
+        """What opens the quote streamer for a day."""
+        return decode_streamer_token(self._get("/api-quote-tokens"))
+
+    def close(self) -> None:
+        self._caller.close()
+
+    def _get(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        return self._caller.request_json("GET", path, params=parameters)
+
+    def _transactions(self, account_number: str, since: datetime) -> list[object]:
+        """Every row of every page. Raises MalformedResponse where a page is short."""
+        rows: list[object] = []
+        for page in range(MAXIMUM_PAGES):
+            answer = self._get(
+                f"{_path(account_number)}/transactions",
+                {
+                    "start-at": since.astimezone(UTC).isoformat(),
+                    "types[]": list(EXECUTION_TYPES),
+                    # Oldest first: what arrives meanwhile is appended and moves no page.
+                    "sort": "Asc",
+                    "per-page": TRANSACTIONS_PER_PAGE,
+                    "page-offset": page,
+                },
+            )
+            rows += items_of(answer, "transactions")
+            total, pages = _pagination(answer)
+            if page + 1 >= pages:
+                if len(rows) < total:
+                    raise MalformedResponse(
+                        f"transactions: {len(rows)} of {total} rows came", provider=SOURCE
+                    )
+                return rows
+        raise MalformedResponse(f"transactions: more than {MAXIMUM_PAGES} pages", provider=SOURCE)
+
+    def _future_terms(self, rows: list[object]) -> Futures:
+        """Multiplier and expiry of the futures that the rows name: their symbols say neither."""
+        symbols = futures_of(rows)
+        if not symbols:
+            return {}
+        answer = self._get("/instruments/futures", {"symbol[]": list(symbols)})
+        terms: dict[str, FutureTerms] = {}
+        for row in items_of(answer, "futures"):
+            # A future without usable terms is missed by the rows that name it, which say so.
+            if isinstance(row, dict) and (found := _terms(row)) is not None:
+                terms[found[0]] = found[1]
+        return terms
+
+
+def _path(account_number: str) -> str:
+    return f"/accounts/{quote(account_number, safe='')}"
+
+
+def _batches(wanted: Mapping[str, Contract]) -> Iterator[dict[str, str]]:
+    """Parameters of each call: by kind, the symbols separated by commas."""
+    symbols = list(wanted)
+    for start in range(0, len(symbols), BATCH_SIZE):
+        parameters: dict[str, list[str]] = {}
+        for symbol in symbols[start : start + BATCH_SIZE]:
+            name = MARKET_DATA_PARAMETERS[wanted[symbol].kind]
+            parameters.setdefault(name, []).append(symbol)
+        yield {name: ",".join(named) for name, named in parameters.items()}
+
+
+def _pagination(answer: Mapping[str, Any]) -> tuple[int, int]:
+    """Total rows and total pages; an answer without pagination is its only page."""
+    pagination = answer.get("pagination")
+    if pagination is None:
+        return 0, 1
+    if isinstance(pagination, dict):
+        total, pages = pagination.get("total-items"), pagination.get("total-pages")
+        if type(total) is int and type(pages) is int:
+            return total, pages
+    raise MalformedResponse("transactions: the pagination is not readable", provider=SOURCE)
+
+
+def _terms(row: Mapping[str, Any]) -> tuple[str, FutureTerms] | None:
+    try:
+        multiplier = parse_decimal(row.get("notional-multiplier"), "notional-multiplier")
+        expiry = parse_date(row.get("expiration-date"), "expiration-date")
+        symbol = parse_text(row.get("symbol"), "symbol")
+    except BadRow:
+        return None
+    if multiplier is None or multiplier <= 0:
+        return None
+    return symbol, FutureTerms(multiplier=multiplier, expiry=expiry)
+
+
+_sessions: dict[tuple[str, str, str], TastytradeSession] = {}
+_sessions_lock = threading.Lock()
+
+
+def shared_session(base_url: str, *, client_secret: str, refresh_token: str) -> TastytradeSession:
+    """The process's one session of these credentials."""
+    credentials = (base_url, client_secret, refresh_token)
+    with _sessions_lock:
+        if credentials not in _sessions:
+            caller = HttpCaller(
+                SOURCE,
+                base_url,
+                timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+                # Not the data calls' breaker: the call that probes it may need a log-in first.
+                breaker=CircuitBreaker(f"{SOURCE}.oauth"),
+            )
+            _sessions[credentials] = TastytradeSession(
+                caller, client_secret=client_secret, refresh_token=refresh_token
+            )
+        return _sessions[credentials]
+
+
+def open_tastytrade() -> TastytradeAdapter:
+    """The adapter as the settings describe it."""
+    session = shared_session(
+        settings.TASTYTRADE_URL,
+        client_secret=settings.TASTYTRADE_CLIENT_SECRET,
+        refresh_token=settings.TASTYTRADE_REFRESH_TOKEN,
+    )
+    return TastytradeAdapter(
+        caller=HttpCaller(
+            SOURCE,
+            settings.TASTYTRADE_URL,
+            timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+            authorise=session.authorise,
+            renew=session.renew,
+        )
+    )
+
+
+register_broker(Broker.TASTY)(open_tastytrade)

@@ -1,0 +1,237 @@
+"""Decoders of orders and of transactions (fills, assignments, exercises, expirations).
+
+Which transactions are executions: rows of type *Trade* and *Receive Deliver*. The latter are how
+Tastytrade books assignments, exercises and expirations: the option is removed in one row, the
+stock leg moves in another. Both change positions, so both come back. Money movements are no fills
+and are not asked for. The identity of an execution is the transaction's ``id``: it is on every
+row, while ``exec-id`` is missing on removals.
+
+A removal names no action. An assignment takes away a short option (a buy that closes), an exercise
+a long one (a sell that closes). An expiration takes away either: without an action its side is
+unknown and the row is rejected with that reason, for the journal to settle from the open lots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+from typing import Any, Final
+
+from greeks.domain import Contract
+from greeks.providers.decoding import (
+    SMALLEST_STEP,
+    BadRow,
+    Row,
+    parse_decimal,
+    parse_identifier,
+    parse_milliseconds,
+    parse_text,
+    parse_time,
+    storable,
+)
+from portfolio.brokers.tastytrade.contracts import (
+    SOURCE,
+    Futures,
+    check_account,
+    decode_contract,
+    parse_action,
+    parse_signed,
+)
+from portfolio.domain import Broker, BrokerExecution, BrokerOrder, OrderLeg, OrderStatus, Side
+
+STATUSES: Final[Mapping[str, OrderStatus]] = {
+    "Received": OrderStatus.PENDING,
+    "Routed": OrderStatus.PENDING,
+    "In Flight": OrderStatus.PENDING,
+    # Held by the broker until its condition is met: not yet at an exchange.
+    "Contingent": OrderStatus.PENDING,
+    "Live": OrderStatus.WORKING,
+    # Still at the exchange until the request is confirmed.
+    "Cancel Requested": OrderStatus.WORKING,
+    "Replace Requested": OrderStatus.WORKING,
+    "Filled": OrderStatus.FILLED,
+    "Cancelled": OrderStatus.CANCELLED,
+    "Expired": OrderStatus.CANCELLED,
+    "Removed": OrderStatus.CANCELLED,
+    "Partially Removed": OrderStatus.CANCELLED,
+    "Rejected": OrderStatus.REJECTED,
+}
+EXECUTION_TYPES: Final = ("Trade", "Receive Deliver")
+#: Sub-type of a removal without action → side of the closing fill and what happened.
+REMOVALS: Final[Mapping[str, tuple[Side, str]]] = {
+    "Assignment": (Side.BUY, "ASSIGNMENT"),
+    "Cash Settled Assignment": (Side.BUY, "ASSIGNMENT"),
+    "Exercise": (Side.SELL, "EXERCISE"),
+    "Cash Settled Exercise": (Side.SELL, "EXERCISE"),
+}
+#: Codes that would be longer than their column.
+LONG_CODES: Final[Mapping[str, str]] = {"GTC Ext Overnight": "GTC_OVERNIGHT"}
+FEES: Final = (
+    "regulatory-fees",
+    "clearing-fees",
+    "proprietary-index-option-fees",
+    "other-charge",
+)
+LONGEST_DESCRIPTION: Final = 160
+
+
+def decode_order(
+    row: Row, *, account_number: str, fetched_at: datetime, futures: Futures
+) -> BrokerOrder:
+    """One order of the day, live or finished.
+
+    The limit price of a spread is signed by its effect, positive for a debit; that of a single
+    leg is the plain price. ``updated-at`` is in milliseconds, 0 where the order never changed.
+    """
+    check_account(row, account_number)
+    legs = tuple(_decode_leg(leg, futures) for leg in _legs(row))
+    status_text = parse_text(row.get("status"), "status", required=True)
+    status = STATUSES.get(status_text)
+    if status is None:
+        raise BadRow(f"status: {status_text[:40]!r} is not one that is known")
+    size = parse_decimal(row.get("size"), "size")
+    filled = _filled(legs, size)
+    if status is OrderStatus.WORKING and filled:
+        status = OrderStatus.PARTIALLY_FILLED
+    return BrokerOrder(
+        broker_order_id=parse_identifier(row.get("id"), "id"),
+        status=status,
+        order_type=_code(row, "order-type", maximum=24),
+        time_in_force=_code(row, "time-in-force", maximum=16),
+        legs=legs,
+        source=SOURCE,
+        as_of=fetched_at,
+        quantity=size,
+        filled_quantity=filled,
+        limit_price=_limit_price(row, legs),
+        description=_describe(legs),
+        placed_at=parse_time(row.get("received-at"), "received-at"),
+        updated_at=_updated_at(row.get("updated-at")),
+        raw=storable(row),
+    )
+
+
+def _code(row: Row, field: str, *, maximum: int) -> str:
+    """A vendor's words as a code: ``Stop Limit`` → ``STOP_LIMIT``."""
+    text = parse_text(row.get(field), field)
+    return LONG_CODES.get(text, text.upper().replace(" ", "_"))[:maximum]
+
+
+def _legs(row: Row) -> list[Mapping[str, Any]]:
+    legs = row.get("legs")
+    if not isinstance(legs, list) or not legs or not all(isinstance(leg, dict) for leg in legs):
+        raise BadRow("legs: an order without legs")
+    return legs
+
+
+def _decode_leg(leg: Mapping[str, Any], futures: Futures) -> OrderLeg:
+    side, effect = parse_action(leg.get("action"))
+    quantity = parse_decimal(leg.get("quantity"), "quantity", required=True)
+    if quantity <= 0:
+        raise BadRow(f"quantity: {quantity} is not positive")
+    return OrderLeg(
+        contract=decode_contract(leg, futures),
+        side=side,
+        quantity=quantity,
+        remaining_quantity=parse_decimal(leg.get("remaining-quantity"), "remaining-quantity"),
+        position_effect=effect,
+    )
+
+
+def _filled(legs: tuple[OrderLeg, ...], size: Decimal | None) -> Decimal | None:
+    """Units of the order filled: those of its slowest leg. ``None`` where a leg does not say."""
+    filled: list[Decimal] = []
+    for leg in legs:
+        if leg.remaining_quantity is None:
+            return None
+        units = leg.quantity if size is None else size
+        filled.append((leg.quantity - leg.remaining_quantity) * units / leg.quantity)
+    return min(filled).quantize(SMALLEST_STEP, rounding=ROUND_DOWN)
+
+
+def _limit_price(row: Row, legs: tuple[OrderLeg, ...]) -> Decimal | None:
+    signed = parse_signed(row, "price")
+    if signed is None:
+        return None
+    return -signed if len(legs) > 1 else abs(signed)
+
+
+def _updated_at(value: object) -> datetime | None:
+    if isinstance(value, str):
+        return parse_time(value, "updated-at")
+    return parse_milliseconds(value, "updated-at") if value else None
+
+
+def _describe(legs: tuple[OrderLeg, ...]) -> str:
+    text = ", ".join(
+        f"{leg.side.value.title()} {leg.quantity.normalize():f} {_name(leg.contract)}"
+        for leg in legs
+    )
+    return text if len(text) <= LONGEST_DESCRIPTION else f"{text[: LONGEST_DESCRIPTION - 1]}…"
+
+
+def _name(contract: Contract) -> str:
+    if contract.expiry is None or contract.strike is None or contract.right is None:
+        return contract.symbol
+    strike = f"{contract.strike.normalize():f}"
+    return f"{contract.root} {contract.expiry:%Y-%m-%d} {strike}{contract.right.value}"
+
+
+def is_execution(row: object) -> bool:
+    """False for money movements and adjustments, which change no position."""
+    return not isinstance(row, dict) or row.get("transaction-type", "Trade") in EXECUTION_TYPES
+
+
+def decode_execution(row: Row, *, account_number: str, futures: Futures) -> BrokerExecution:
+    """One fill or removal. Commission and fees are costs: a debit is positive.
+
+    A removal carries no price: its value per unit is what was paid for it (0 when physically
+    settled).
+    """
+    check_account(row, account_number)
+    contract = decode_contract(row, futures)
+    # Some rows state the quantity with a sign; the side says it already.
+    quantity = abs(parse_decimal(row.get("quantity"), "quantity", required=True))
+    if not quantity:
+        raise BadRow("quantity: a fill of nothing")
+    side, effect = _side(row)
+    price = parse_decimal(row.get("price"), "price")
+    if price is None:
+        value = parse_decimal(row.get("value"), "value", required=True)
+        price = (abs(value) / (quantity * contract.multiplier)).quantize(SMALLEST_STEP)
+    return BrokerExecution(
+        broker=Broker.TASTY,
+        account_number=account_number,
+        broker_execution_id=parse_identifier(row.get("id"), "id"),
+        contract=contract,
+        side=side,
+        quantity=quantity,
+        price=price,
+        execution_time=parse_time(row.get("executed-at"), "executed-at"),
+        source=SOURCE,
+        commission=_cost(row, "commission"),
+        fees=_fees(row),
+        order_id=parse_identifier(row.get("order-id"), "order-id", required=False),
+        position_effect=effect,
+        raw=storable(row),
+    )
+
+
+def _side(row: Row) -> tuple[Side, str]:
+    if row.get("action") is not None:
+        return parse_action(row.get("action"))
+    sub_type = parse_text(row.get("transaction-sub-type"), "transaction-sub-type", required=True)
+    if sub_type in REMOVALS:
+        return REMOVALS[sub_type]
+    raise BadRow(f"action: missing, and {sub_type[:40]!r} does not say which side was removed")
+
+
+def _cost(row: Row, field: str) -> Decimal | None:
+    signed = parse_signed(row, field)
+    return None if signed is None else -signed + 0
+
+
+def _fees(row: Row) -> Decimal | None:
+    costs = [cost for field in FEES if (cost := _cost(row, field)) is not None]
+    return sum(costs, Decimal(0)) if costs else None

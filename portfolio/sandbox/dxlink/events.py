@@ -1,0 +1,181 @@
+"""DxFeed events of the simulated market: their fields in the server's own order, and their values.
+
+Field names and types are dxFeed's (https://docs.dxfeed.com/dxfeed/api/, package ``event.market``
+and ``event.option``). Numbers that are not known are the text ``"NaN"``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from greeks.domain import Contract, InstrumentKind
+from greeks.occ import OptionSymbolError, parse_streamer
+from greeks.sandbox.market import Market
+from greeks.sandbox.quotes import SimulatedQuote
+from portfolio.sandbox.tastytrade.instruments import is_traded
+
+NEW_YORK: Final = ZoneInfo("America/New_York")
+NAN: Final = "NaN"
+#: The server's own order of fields, which is not the one of any client.
+EVENT_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Quote": (
+        "eventSymbol", "eventTime", "sequence", "timeNanoPart", "bidTime", "bidExchangeCode",
+        "bidPrice", "bidSize", "askTime", "askExchangeCode", "askPrice", "askSize",
+    ),
+    "Greeks": (
+        "eventSymbol", "eventTime", "eventFlags", "index", "time", "sequence", "price",
+        "volatility", "delta", "gamma", "theta", "rho", "vega",
+    ),
+    "Trade": (
+        "eventSymbol", "eventTime", "time", "timeNanoPart", "sequence", "exchangeCode", "price",
+        "change", "size", "dayId", "dayVolume", "dayTurnover", "tickDirection",
+        "extendedTradingHours",
+    ),
+    "Summary": (
+        "eventSymbol", "eventTime", "dayId", "dayOpenPrice", "dayHighPrice", "dayLowPrice",
+        "dayClosePrice", "dayClosePriceType", "prevDayId", "prevDayClosePrice",
+        "prevDayClosePriceType", "prevDayVolume", "openInterest",
+    ),
+    "Profile": (
+        "eventSymbol", "eventTime", "description", "shortSaleRestriction", "tradingStatus",
+        "statusReason", "haltStartTime", "haltEndTime", "highLimitPrice", "lowLimitPrice",
+        "high52WeekPrice", "low52WeekPrice", "beta", "earningsPerShare", "dividendFrequency",
+        "exDividendAmount", "exDividendDayId", "shares", "freeFloat",
+    ),
+}  # fmt: skip
+
+Event = dict[str, Any]
+
+
+def contract_of(market: Market, symbol: str) -> Contract | None:
+    """The contract of a streamer symbol; ``None`` where there is none: no event comes."""
+    if symbol.startswith("."):
+        try:
+            found = market.contract(parse_streamer(symbol).occ)
+        except OptionSymbolError:
+            return None
+    else:
+        found = None if symbol.isdecimal() else market.contract(symbol)
+        if found is not None and found.is_option:
+            return None
+    return found if is_traded(found) else None
+
+
+def event_of(kind: str, symbol: str, quote: SimulatedQuote, market: Market) -> Event | None:
+    """The event of a quote as ``{field: value}``; ``None`` where the contract has none."""
+    if kind == "Greeks" and not quote.contract.is_option:
+        return None
+    return {"eventSymbol": symbol, "eventTime": 0} | _BUILDERS[kind](quote, market)
+
+
+def _quote(quote: SimulatedQuote, market: Market) -> Event:
+    # To the second, as exchanges' quote times come.
+    moment = _milliseconds(quote.as_of) // 1000 * 1000
+    depth = (quote.open_interest or quote.volume or 0) % 90 + 1
+    return {
+        "sequence": 0,
+        "timeNanoPart": 0,
+        "bidTime": moment,
+        "bidExchangeCode": "Q",
+        "bidPrice": _number(quote.bid),
+        "bidSize": NAN if quote.bid is None else float(depth),
+        "askTime": moment,
+        "askExchangeCode": "Q",
+        "askPrice": _number(quote.ask),
+        "askSize": NAN if quote.ask is None else float(91 - depth),
+    }
+
+
+def _greeks(quote: SimulatedQuote, market: Market) -> Event:
+    moment = _milliseconds(quote.as_of)
+    return {
+        "eventFlags": 0,
+        "index": (moment // 1000) << 32,
+        "time": moment,
+        "sequence": 0,
+        "price": _number(quote.mark),
+        "volatility": _number(quote.implied_volatility),
+        "delta": _number(quote.delta),
+        "gamma": _number(quote.gamma),
+        "theta": _number(quote.theta),
+        "rho": _number(quote.rho),
+        "vega": _number(quote.vega),
+    }
+
+
+def _trade(quote: SimulatedQuote, market: Market) -> Event:
+    return {
+        "time": _milliseconds(quote.as_of),
+        "timeNanoPart": 0,
+        "sequence": 0,
+        "exchangeCode": "Q",
+        "price": _number(quote.last),
+        "change": NAN,
+        "size": 1.0,
+        "dayId": _day(market.session_open()),
+        "dayVolume": NAN if quote.volume is None else float(quote.volume),
+        "dayTurnover": NAN,
+        "tickDirection": "UNDEFINED",
+        "extendedTradingHours": False,
+    }
+
+
+def _summary(quote: SimulatedQuote, market: Market) -> Event:
+    seen = [p for p in (quote.opening_price, quote.last, quote.mark) if p is not None]
+    return {
+        "dayId": _day(market.session_open()),
+        "dayOpenPrice": _number(quote.opening_price),
+        "dayHighPrice": _number(max(seen, default=None)),
+        "dayLowPrice": _number(min(seen, default=None)),
+        "dayClosePrice": NAN,
+        "dayClosePriceType": "UNDEFINED",
+        "prevDayId": _day(market.previous_close_at()),
+        "prevDayClosePrice": _number(quote.previous_close),
+        "prevDayClosePriceType": "FINAL",
+        "prevDayVolume": NAN,
+        # Shares and indices have none; the vendor sends nought.
+        "openInterest": quote.open_interest or 0,
+    }
+
+
+def _profile(quote: SimulatedQuote, market: Market) -> Event:
+    kind = quote.contract.kind
+    return {
+        "description": quote.contract.description or quote.contract.symbol,
+        "shortSaleRestriction": "INACTIVE" if kind is InstrumentKind.STOCK else "UNDEFINED",
+        "tradingStatus": "ACTIVE",
+        "statusReason": None,
+        "haltStartTime": 0,
+        "haltEndTime": 0,
+        "exDividendDayId": 0,
+    } | dict.fromkeys(
+        (
+            "highLimitPrice", "lowLimitPrice", "high52WeekPrice", "low52WeekPrice", "beta",
+            "earningsPerShare", "dividendFrequency", "exDividendAmount", "shares", "freeFloat",
+        ),
+        NAN,
+    )  # fmt: skip
+
+
+_BUILDERS: Final[Mapping[str, Callable[[SimulatedQuote, Market], Event]]] = {
+    "Quote": _quote,
+    "Greeks": _greeks,
+    "Trade": _trade,
+    "Summary": _summary,
+    "Profile": _profile,
+}
+
+
+def _number(value: float | None) -> float | str:
+    return NAN if value is None else round(value, 9)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.astimezone(UTC).timestamp() * 1000)
+
+
+def _day(moment: datetime) -> int:
+    return (moment.astimezone(NEW_YORK).date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days

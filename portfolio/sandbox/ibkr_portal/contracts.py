@@ -1,0 +1,131 @@
+"""The simulated gateway's knowledge of contracts: definitions, searches, strikes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from starlette.requests import Request
+
+from greeks.domain import Contract
+from greeks.sandbox.market import Market
+from portfolio.sandbox.ibkr_portal.payloads import conid, describe, sec_type
+
+
+class ContractDesk:
+    """Answers of ``/trsrv`` and ``/iserver/secdef``. Strikes come only after a search."""
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._searched: set[str] = set()
+
+    def find(self, number: str) -> Contract | None:
+        """The contract with this contract id."""
+        return self._market.contract(number) if number.isdecimal() else None
+
+    def definitions(self, request: Request) -> Any:
+        wanted = request.query_params.get("conids", "").split(",")
+        known = [contract for contract in map(self.find, wanted) if contract is not None]
+        underlying = self._market.underlying
+        return {"secdef": [definition(found, underlying(found.underlying)) for found in known]}
+
+    async def search(self, request: Request) -> Any:
+        body = await request.json() if request.method == "POST" else request.query_params
+        symbol = str(body.get("symbol", ""))
+        if symbol not in self._market.underlyings():
+            return []
+        contract = self._market.underlying(symbol)
+        self._searched.add(contract.aliases["ibkr"])
+        return [search_row(contract, self._market.expiries(symbol))]
+
+    def strikes(self, request: Request) -> Any:
+        options = self._options(request)
+        return {
+            name: sorted({float(o.strike or 0) for o in options if o.right == right})
+            for name, right in (("call", "C"), ("put", "P"))
+        }
+
+    def info(self, request: Request) -> Any:
+        strike, right = (request.query_params.get(name, "") for name in ("strike", "right"))
+        return [
+            info_row(option)
+            for option in self._options(request)
+            if option.right == right and f"{option.strike:f}" == strike
+        ]
+
+    def _options(self, request: Request) -> list[Contract]:
+        """The month's options of an underlying; none before it was searched for."""
+        number = request.query_params.get("conid", "")
+        underlying = self.find(number)
+        if underlying is None or number not in self._searched:
+            return []
+        month = request.query_params.get("month", "")
+        return [
+            option
+            for expiry in self._market.expiries(underlying.symbol)
+            if f"{expiry:%b%y}".upper() == month
+            for option in self._market.chain(underlying.symbol, expiry)
+        ]
+
+
+def definition(contract: Contract, underlying: Contract) -> dict[str, Any]:
+    """A row of ``/trsrv/secdef``."""
+    expiry = f"{contract.expiry:%Y%m%d}" if contract.expiry else None
+    return {
+        "conid": conid(contract),
+        "currency": contract.currency,
+        "name": contract.description,
+        "assetClass": sec_type(contract),
+        "expiry": expiry,
+        "lastTradingDay": expiry,
+        "group": None,
+        "putOrCall": contract.right.value if contract.right else None,
+        "sector": None,
+        "sectorGroup": None,
+        "strike": f"{contract.strike.normalize():f}" if contract.strike else "0",
+        "ticker": contract.underlying,
+        "undConid": conid(underlying) if contract.is_option else 0,
+        "multiplier": float(contract.multiplier) if contract.is_option else 0.0,
+        "type": None if contract.is_option else "COMMON",
+        "hasOptions": not contract.is_option,
+        "fullName": describe(contract),
+        "isUS": contract.currency == "USD",
+        "isEventContract": False,
+        "listingExchange": None if contract.is_option else contract.exchange,
+        "countryCode": "US" if contract.currency == "USD" else "IN",
+    }
+
+
+def search_row(contract: Contract, expiries: Sequence[date]) -> dict[str, Any]:
+    """A row of ``/iserver/secdef/search``: the underlying and the months of its options."""
+    months = dict.fromkeys(f"{expiry:%b%y}".upper() for expiry in expiries)
+    return {
+        "conid": str(conid(contract)),
+        "companyHeader": f"{contract.description} - {contract.exchange}",
+        "companyName": contract.description,
+        "symbol": contract.symbol,
+        "description": contract.exchange,
+        "restricted": None,
+        "sections": [
+            {"secType": sec_type(contract)},
+            {"secType": "OPT", "months": ";".join(months), "exchange": "SMART;AMEX;CBOE"},
+        ],
+    }
+
+
+def info_row(option: Contract) -> dict[str, Any]:
+    """A row of ``/iserver/secdef/info``."""
+    return {
+        "conid": conid(option),
+        "symbol": option.underlying,
+        "secType": "OPT",
+        "exchange": "SMART",
+        "right": option.right.value if option.right else None,
+        "strike": float(option.strike or 0),
+        "currency": option.currency,
+        "maturityDate": f"{option.expiry:%Y%m%d}" if option.expiry else None,
+        "multiplier": f"{option.multiplier.normalize():f}",
+        "tradingClass": option.root,
+        "desc2": describe(option),
+    }

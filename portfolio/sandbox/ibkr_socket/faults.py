@@ -1,0 +1,159 @@
+"""A gateway's bad days, scripted: frames that are changed, kept back or cut, and its moods."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from portfolio.sandbox.ibkr_socket.frames import Fields, text
+
+#: ``message`` of the answer to the handshake, which has no number of its own.
+HANDSHAKE = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class FrameFault:
+    """One scripted fault of outgoing frames.
+
+    ``message`` is the number of the messages it acts on (None: all; 0: the handshake's answer),
+    ``match`` a regular expression searched in their fields joined by commas. It acts on those that
+    match, beginning with number ``after`` (0 = the first), ``times`` times (None: for ever). What
+    it does, in this order: wait ``delay`` seconds; keep the frame back (``drop``: for good,
+    ``hold``: until it is released); ``replace`` fields by their place; send ``half`` of the frame
+    and close; declare another ``length``; send ``garbage`` (hexadecimal) instead of the frame;
+    ``disconnect`` after it.
+    """
+
+    message: int | None = None
+    match: str = ""
+    after: int = 0
+    times: int | None = 1
+    delay: float = 0.0
+    drop: bool = False
+    hold: bool = False
+    replace: Mapping[int, str] = field(default_factory=dict)
+    half: bool = False
+    length: int | None = None
+    garbage: str = ""
+    disconnect: bool = False
+    seen: int = 0
+    acted: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.match)
+        except re.error as error:
+            raise ValueError(f"match: {self.match!r} is no regular expression: {error}") from None
+        try:
+            self.replace = {int(place): str(value) for place, value in self.replace.items()}
+            bytes.fromhex(self.garbage)
+        except (ValueError, AttributeError) as error:
+            raise ValueError(f"replace or garbage: {error}") from None
+
+    def matches(self, message: int, joined: str) -> bool:
+        return self.message in (None, message) and re.search(self.match, joined) is not None
+
+    def changed(self, outgoing: Fields) -> Fields:
+        """The fields with the replacements. Raises ValueError where there is no such place."""
+        if not self.replace:
+            return outgoing
+        result = list(outgoing)
+        for place, value in self.replace.items():
+            if not 0 <= place < len(result):
+                raise ValueError(f"replace: message {outgoing[0]} has no field {place}")
+            result[place] = value
+        return tuple(result)
+
+
+@dataclass(slots=True, kw_only=True)
+class GatewayState:
+    """How the gateway is, until it is changed.
+
+    ``server_version``: what the handshake says, whatever the client asked for. ``silent``: nothing
+    is sent any more, connections stay. ``empty_book``: no positions, orders and executions.
+    ``live_data``: real-time data is subscribed (else 354, or delayed data where asked for).
+    ``underlying_data``: without it a model computation holds sentinels only. ``naive_times``:
+    executions in the gateway's time zone without naming it. ``refuse_order_reads``: the read-only
+    API refuses to list orders too. ``execution_days``: how many days the trade log shows.
+    """
+
+    server_version: int | None = None
+    silent: bool = False
+    empty_book: bool = False
+    live_data: bool = True
+    underlying_data: bool = True
+    naive_times: bool = False
+    refuse_order_reads: bool = False
+    execution_days: int = 1
+
+
+class GatewayFaults:
+    """The faults in force. Safe to change from any thread while the gateway serves."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._frame_faults: list[FrameFault] = []
+        self.state = GatewayState()
+
+    def add(self, **wanted: Any) -> FrameFault:
+        """Script a fault of frames. The newest one acts first. Raises ValueError, TypeError."""
+        unknown = set(wanted) - SCRIPTABLE
+        if unknown:
+            raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+        fault = FrameFault(**wanted)
+        with self._lock:
+            self._frame_faults.insert(0, fault)
+        return fault
+
+    def change(self, **wanted: Any) -> GatewayState:
+        """Change the gateway's state; the fields are those of :class:`GatewayState`.
+
+        Raises ValueError naming what is unknown or of another type.
+        """
+        known = {item.name: item for item in fields(GatewayState)}
+        for name, value in wanted.items():
+            if name not in known:
+                raise ValueError(f"unknown: {name}")
+            expected = bool if isinstance(known[name].default, bool) else int
+            optional = value is None and known[name].default is None
+            if not optional and type(value) is not expected:
+                raise ValueError(f"{name}: {value!r} is no {expected.__name__}")
+        with self._lock:
+            self.state = GatewayState(**(asdict(self.state) | wanted))
+        return self.state
+
+    def clear(self) -> None:
+        """A good day: no faults, and the gateway as it was started."""
+        with self._lock:
+            self._frame_faults.clear()
+            self.state = GatewayState()
+
+    def stop_holding(self) -> None:
+        """Forget the faults that hold frames back."""
+        with self._lock:
+            self._frame_faults = [fault for fault in self._frame_faults if not fault.hold]
+
+    def take(self, outgoing: Fields, *, message: int) -> FrameFault | None:
+        """The fault that acts on this frame, if any. Every matching fault counts the frame."""
+        chosen: FrameFault | None = None
+        with self._lock:
+            if not self._frame_faults:
+                return None
+            joined = ",".join(map(text, outgoing))
+            for fault in self._frame_faults:
+                if not fault.matches(message, joined):
+                    continue
+                fault.seen += 1
+                due = fault.seen > fault.after and (
+                    fault.times is None or fault.acted < fault.times
+                )
+                if due and chosen is None:
+                    fault.acted += 1
+                    chosen = fault
+        return chosen
+
+
+SCRIPTABLE = {item.name for item in fields(FrameFault)} - {"seen", "acted"}

@@ -1,0 +1,207 @@
+"""The stream ``dxlink``: quotes and Greeks of whatever is held, live from Tastytrade's streamer.
+
+One streams process of all owns it. It follows the book (announcements, and a look every quarter
+of a minute), writes the newest values to Redis once a second, and asks for the accounts that they
+move to be revalued. Without Tastytrade's credentials it idles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final, TypeVar
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+from config.core.clock import market_clock_is_frozen, market_now
+from config.core.errors import DatabaseUnavailable, InvalidInput
+from config.core.health import heartbeat
+from config.core.hub import Message, hub
+from config.core.lease import run_as_owner
+from greeks.domain import Contract, InstrumentKind, Snapshot
+from greeks.identity import instrument_key
+from greeks.models import Instrument
+from greeks.providers.tastytrade_dxlink.client import DxLinkClient
+from greeks.providers.tastytrade_dxlink.connection import Timing
+from greeks.providers.tastytrade_dxlink.token import StreamerToken
+from greeks.selectors.sessions import current_session
+from greeks.services.instruments import contracts_of
+from portfolio.brokers.tastytrade.adapter import open_tastytrade
+from portfolio.brokers.tastytrade.contracts import SOURCE
+from portfolio.brokers.tastytrade.streaming import streamed_symbols
+from portfolio.models import Account
+from portfolio.services.enrichment import underlying_contracts
+from portfolio.services.streamed import request_streamed_refresh, store_streamed
+from portfolio.services.sync_progress import account_group
+
+logger = structlog.get_logger(__name__)
+Result = TypeVar("Result")
+
+SUBJECT: Final = "stream.dxlink"
+HEARTBEAT: Final = "provider.tastytrade_dxlink"
+LEASE_SECONDS: Final = 9.0
+IDLE_SECONDS: Final = 15.0
+LOOK_SECONDS: Final = 15.0
+# A burst of announcements (each of our own refreshes is one) becomes one look.
+BETWEEN_LOOKS_SECONDS: Final = 3.0
+WRITE_SECONDS: Final = 1.0
+#: More than this a book does not hold; the vendor would drop the connection.
+MOST_SYMBOLS: Final = 2000
+#: Quoted every second of a session: with it, silence is the stream's and not the book's.
+PULSE: Final = Contract(
+    kind=InstrumentKind.STOCK,
+    symbol="SPY",
+    underlying="SPY",
+    multiplier=Decimal(1),
+    currency="USD",
+)
+
+
+@dataclass(slots=True)
+class HeldContracts:
+    """What the stream has to follow now."""
+
+    contracts: dict[str, Contract] = field(default_factory=dict)
+    account_ids: frozenset[str] = frozenset()
+    market_trades: bool = False
+
+
+async def stream_dxlink() -> None:
+    """Own the stream, or wait until nobody does. Endless."""
+    while True:
+        if is_configured():
+            owned = await run_as_owner(SUBJECT, DxLinkStream().run, seconds=LEASE_SECONDS)
+            await asyncio.sleep(0 if owned else LEASE_SECONDS / 3)
+        else:
+            await asyncio.sleep(IDLE_SECONDS)
+
+
+def is_configured() -> bool:
+    return bool(settings.TASTYTRADE_CLIENT_SECRET and settings.TASTYTRADE_REFRESH_TOKEN)
+
+
+class DxLinkStream:
+    """One ownership of the stream, on one event loop."""
+
+    def __init__(self, *, timing: Timing | None = None) -> None:
+        self.client = DxLinkClient(
+            fetch_token=_fetch_token, expects_data=lambda: self._held.market_trades, timing=timing
+        )
+        self._held = HeldContracts()
+        self._joined: set[str] = set()
+        self._book_changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Stream until cancelled."""
+        parts = (self.client.run(), self._follow_book(), self._write())
+        tasks = [asyncio.create_task(part) for part in parts]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for account_id in self._joined:
+                await hub().leave(account_group(account_id), self._announced)
+
+    def _announced(self, message: Message) -> None:
+        if message.get("type") in ("account.changed", "hub.reconnected"):
+            self._book_changed.set()
+
+    async def _follow_book(self) -> None:
+        while True:
+            self._book_changed.clear()
+            try:
+                self._held = await _in_thread(held_contracts)
+            except (DatabaseError, DatabaseUnavailable) as error:
+                logger.warning("dxlink_book_unread", reason=type(error).__name__)
+            self.client.follow(self._held.contracts)
+            await self._join(self._held.account_ids)
+            await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
+            try:
+                async with asyncio.timeout(LOOK_SECONDS - BETWEEN_LOOKS_SECONDS):
+                    await self._book_changed.wait()
+            except TimeoutError:
+                continue
+
+    async def _join(self, account_ids: Collection[str]) -> None:
+        for account_id in self._joined - set(account_ids):
+            await hub().leave(account_group(account_id), self._announced)
+            self._joined.discard(account_id)
+        for account_id in set(account_ids) - self._joined:
+            self._joined.add(account_id)
+            await hub().join(account_group(account_id), self._announced)
+
+    async def _write(self) -> None:
+        """Once a second: the newest values to Redis, in one batch, and what they move."""
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            taken = self.client.take_changed()
+            if taken and not await _in_thread(lambda: _store(list(taken.values()))):  # noqa: B023
+                self.client.give_back(taken)
+            state = self.client.state
+            if taken or (state.ready and not state.silent and not self._held.market_trades):
+                await asyncio.to_thread(heartbeat, HEARTBEAT)
+
+
+def _store(snapshots: list[Snapshot]) -> bool:
+    if not store_streamed(SOURCE, snapshots):
+        return False
+    try:
+        request_streamed_refresh({instrument_key(snapshot.contract) for snapshot in snapshots})
+    except (DatabaseError, DatabaseUnavailable) as error:
+        logger.warning("dxlink_refresh_not_asked", reason=type(error).__name__)
+    return True
+
+
+def held_contracts() -> HeldContracts:
+    """Contracts held in any enabled account, and their underlyings, that can be streamed."""
+    accounts = frozenset(Account.objects.filter(enabled=True).values_list("pk", flat=True))
+    rows = Instrument.objects.filter(positions__account__enabled=True).distinct()
+    held = list(contracts_of(rows).values())
+    # Underlyings last: where there are too many, an option's own values matter more.
+    symbols = streamed_symbols([*held, *underlying_contracts(held), *([PULSE] if held else [])])
+    if len(symbols) > MOST_SYMBOLS:
+        logger.warning("dxlink_too_many_symbols", held=len(symbols), followed=MOST_SYMBOLS)
+    return HeldContracts(
+        contracts=dict(list(symbols.items())[:MOST_SYMBOLS]),
+        account_ids=accounts,
+        market_trades=_market_trades(),
+    )
+
+
+def _market_trades() -> bool:
+    if market_clock_is_frozen():
+        return False
+    try:
+        return current_session("NYSE", market_now()) is not None
+    except InvalidInput:
+        # No calendar: nobody can say that silence is a fault.
+        return False
+
+
+async def _fetch_token() -> StreamerToken:
+    return await asyncio.to_thread(_token)
+
+
+def _token() -> StreamerToken:
+    adapter = open_tastytrade()
+    try:
+        return adapter.fetch_streamer_token()
+    finally:
+        adapter.close()
+
+
+async def _in_thread(call: Callable[[], Result]) -> Result:
+    def run() -> Result:
+        close_old_connections()
+        try:
+            return call()
+        finally:
+            close_old_connections()
+
+    return await asyncio.to_thread(run)

@@ -1,0 +1,77 @@
+"""Background work on risk: each account's grid after its commits, closes and betas by the day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.dispatch import receiver
+
+from config.core.tasks import desk_task
+from portfolio.models import Position
+from portfolio.services.betas import SECONDS, claim_missing_closes, update_betas
+from portfolio.services.scenario_grids import (
+    SETTLE_SECONDS,
+    accounts_behind,
+    claim_grid,
+    compute_scenario_grid,
+)
+from portfolio.signals import book_committed
+from portfolio.tasks.book import enqueue
+
+_GRID_SECONDS = 60
+_GRID_EXPIRES_SECONDS = 30
+_HELD_AGAIN_SECONDS = 2
+_BETAS_EXPIRES_SECONDS = 600
+
+
+def _grid_again(account_id: str) -> None:
+    """Another worker is at it with a book that may be older: once more, after it."""
+    enqueue(
+        compute_scenario_grid_task,
+        {"account_id": account_id},
+        expires=_GRID_EXPIRES_SECONDS,
+        countdown=_HELD_AGAIN_SECONDS,
+    )
+
+
+@desk_task(
+    "portfolio.compute_scenario_grid",
+    subject="scenario_grid.{account_id}",
+    seconds=_GRID_SECONDS,
+    held=_grid_again,
+)
+def compute_scenario_grid_task(account_id: str) -> None:
+    """Make one account's grid anew; ask for closes that none of its underlyings' betas has."""
+    compute_scenario_grid(account_id=account_id)
+    held = Position.objects.filter(account=account_id).order_by()
+    if claim_missing_closes(held.values_list("underlying", flat=True).distinct()):
+        enqueue(update_betas_task, {}, expires=_BETAS_EXPIRES_SECONDS)
+
+
+@desk_task("portfolio.sweep_scenario_grids", subject="portfolio.scenario_grids", seconds=20)
+def sweep_scenario_grids_task() -> None:
+    """Ask for the grids that are behind their books."""
+    for account_id in accounts_behind():
+        _ask_for_grid(account_id)
+
+
+@desk_task("portfolio.update_betas", subject="portfolio.betas", seconds=SECONDS * 2)
+def update_betas_task() -> None:
+    """Fetch the closes that are behind, compute the betas."""
+    update_betas()
+
+
+@receiver(book_committed)
+def ask_for_grid(account_id: str, **_: Any) -> None:
+    """A book was committed: its grid is behind. Never waits, never raises."""
+    _ask_for_grid(account_id)
+
+
+def _ask_for_grid(account_id: str) -> None:
+    if claim_grid(account_id):
+        enqueue(
+            compute_scenario_grid_task,
+            {"account_id": account_id},
+            expires=_GRID_EXPIRES_SECONDS,
+            countdown=SETTLE_SECONDS,
+        )
