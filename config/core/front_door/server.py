@@ -2,7 +2,8 @@
 
 An ASGI server looks at each header of each answer, which costs more than all that the door does.
 Ours offers an extension by which the door hands over a head that was put together once. Under any
-other server the door sends ordinary ASGI messages: the same bytes, a little slower.
+other server the door sends ordinary ASGI messages: the same bytes, a little slower. It builds on
+uvicorn's internals, so it is used with the releases alone that it was tested with (``targets``).
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ import socket
 from typing import Any
 
 WEBSOCKET_BYTES = 65_536
+#: The releases whose internals the front door's protocol is tested with: look at it when this one
+#: is raised. Any other release serves the same bytes with its own protocol.
+UVICORN = "0.54."
 STOP_SECONDS = 2
 # Without Celery's banner, which would stand between the desk's own lines.
 QUIET = ("--quiet",)
@@ -19,12 +22,10 @@ def serve_web(*, application: str, descriptor: int) -> None:
     import uvicorn
     from django.conf import settings
 
-    from config.core.front_door.server import DeskHttpProtocol
-
     config = uvicorn.Config(
         application,
         loop="uvloop",
-        http=DeskHttpProtocol,
+        http=http_protocol(uvicorn.__version__),
         ws="websockets-sansio",
         # A page's frames are small; a client that sends megabytes is cut off.
         ws_max_size=WEBSOCKET_BYTES,
@@ -38,6 +39,13 @@ def serve_web(*, application: str, descriptor: int) -> None:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
+
+
+def http_protocol(release: str) -> str:
+    """What uvicorn of this release speaks HTTP with: the front door's own protocol, or its own."""
+    if release.startswith(UVICORN):
+        return "config.core.front_door.server:DeskHttpProtocol"
+    return "httptools"
 
 
 def run_worker(*, celery: str) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.core.front_door.server import EXTENSION, DeskHttpProtocol
+from config.core.supervision.targets import http_protocol
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
 BODIES = {"/small": b"s" * 1000, "/large": b"l" * 2_000_000}
@@ -75,6 +77,16 @@ async def answer(reader: asyncio.StreamReader, *, is_head: bool = False) -> tupl
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
     return head, b"" if is_head else await reader.readexactly(length)
+
+
+def test_protocol_is_used_with_the_installed_uvicorn_and_with_no_untested_one() -> None:
+    for release, protocol in (
+        (uvicorn.__version__, DeskHttpProtocol),
+        ("1.0.0", HttpToolsProtocol),
+    ):
+        config = uvicorn.Config(application, http=http_protocol(release), log_config=None)
+        config.load()
+        assert config.http_protocol_class is protocol
 
 
 async def test_answer_is_whole_and_the_connection_stays() -> None:
