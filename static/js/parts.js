@@ -80,7 +80,8 @@ function place(text, { fresh, glow }) {
 function morph(present, wanted, changed) {
   if (present.nodeType === Node.TEXT_NODE) {
     if (present.data === wanted.data) return;
-    const cell = present.data.trim() && wanted.data.trim() && present.parentElement.closest("td, dd");
+    // A link that fills its cell glows in its place: the heat map's colours stay in sight beneath.
+    const cell = present.data.trim() && wanted.data.trim() && present.parentElement.closest("td a, td, dd");
     if (cell) changed.add(cell);
     present.data = wanted.data;
     return;
