@@ -108,10 +108,10 @@ def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 @register.simple_tag
-def blank_position() -> Sequence[dict[str, Any]]:
+def blank_position() -> dict[str, Any]:
     """One row of missing values: the mould from which the page's script makes new rows."""
     row: dict[str, Any] = dict.fromkeys(PositionRowSerializer().fields)
-    return [shown_position(row | {"id": "", "symbol": "", "account_id": "", "instrument_type": ""})]
+    return shown_position(row | {"id": "", "symbol": "", "account_id": "", "instrument_type": ""})
 
 
 @register.simple_tag

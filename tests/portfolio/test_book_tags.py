@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.template.loader import render_to_string
 
 from portfolio.templatetags.book import (
     blank_position,
@@ -15,11 +14,12 @@ from portfolio.templatetags.book import (
     shown_position,
     sort_key,
 )
+from portfolio.templatetags.position_row import position_row
 
 
 def position(**changes: Any) -> dict[str, Any]:
     return (
-        blank_position()[0]
+        blank_position()
         | {
             "id": "1",
             "account_id": "DU1000001",
@@ -114,8 +114,6 @@ def test_a_symbol_cannot_write_markup() -> None:
         )
     )
     for expiry in (row["expiry"], None):
-        html = render_to_string(
-            "portfolio/parts/position_rows.html", {"rows": [row | {"expiry": expiry}]}
-        )
+        html = position_row(row | {"expiry": expiry})
         assert "<img" not in html
         assert "&lt;img" in html
