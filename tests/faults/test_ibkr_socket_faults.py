@@ -287,7 +287,7 @@ def test_nightly_restart_is_survived_with_the_lines_open_again(gateway: GatewayH
             await until(lambda: own.bridge.state.status == "connected" and gateway.clients)
             await until(lambda: gateway.lines(17) == before)
             assert len((await own.ask("fetch_snapshots", contracts)).items) == len(contracts)
-            assert own.published
+            await until(lambda: own.published)
 
     told(story)
 

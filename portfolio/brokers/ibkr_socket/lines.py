@@ -16,7 +16,7 @@ import structlog
 
 from greeks.domain import Contract, RejectedRow, Snapshot
 from greeks.providers.decoding import BadRow, rejected_row
-from portfolio.brokers.ibkr_socket.client import GatewayIB
+from portfolio.brokers.ibkr_socket.client import GatewayIB, ReadingClient
 from portfolio.brokers.ibkr_socket.ticks import decode_ticker, has_greeks, has_price
 
 logger = structlog.get_logger(__name__)
@@ -25,8 +25,6 @@ logger = structlog.get_logger(__name__)
 SETTLED_SECONDS = 4.0
 #: One turn of lines, when there are more contracts than lines.
 TURN_SECONDS = 2.5
-#: The client's own pace; the vendor's limit is 50.
-MESSAGES_PER_SECOND = 45.0
 #: What a line said counts for so long after it was given to another contract.
 KEPT_SECONDS = 600.0
 #: A contract without permission is not asked for again so soon.
@@ -139,7 +137,7 @@ class MarketDataLines:
                 turn = self._take_turn(pending, qualified)
                 pending = [conid for conid in pending if conid not in turn]
                 # Opening so many lines, and closing as many, takes a time of its own.
-                sent = 2 * len(set(turn) - known) / MESSAGES_PER_SECOND
+                sent = 2 * len(set(turn) - known) / ReadingClient.MaxRequests
                 until = min(ends, time.monotonic() + sent + TURN_SECONDS) if pending else ends
                 await self._until_ready(turn, until)
                 for conid in turn:

@@ -95,7 +95,7 @@ def test_recorded_index_levels_are_readable_as_the_underlyings_of_options() -> N
     "name",
     [
         "v3__reference__options__contracts",
-        "v3__reference__options__contracts_cursor_YXA9JTdCJTIySUQlMjIlM0ElMjIy",
+        "v3__reference__options__contracts_cursor_*",
         "v3__reference__options__contracts__OEVRI240119C00002500",
     ],
 )
