@@ -131,7 +131,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 async def test_client_that_does_not_read_delays_nobody_else() -> None:
     async with served() as port:
         stuck = socket.create_connection(("127.0.0.1", port))
-        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         stuck.sendall(request("/large") * 20)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         async with asyncio.timeout(5):
