@@ -35,6 +35,17 @@ COLUMNS = (
     ("Vega", "per point", ""),
 )
 BETA_SOURCES = {"set": "set", "history": "history", "self": "itself"}
+# The columns of figures, as ``COLUMNS`` heads them.
+_FIGURES = (
+    "market_value",
+    "delta",
+    "dollar_delta",
+    "beta_weighted_delta",
+    "gamma",
+    "dollar_gamma",
+    "theta",
+    "vega",
+)
 MODELS = {"european": "European", "american": "American", "linear": "linear"}
 
 
@@ -167,6 +178,14 @@ def bar(value: Number | None, most: Number) -> SafeString:
 @register.simple_tag
 def risk_columns() -> Sequence[tuple[str, str, str]]:
     return COLUMNS
+
+
+@register.simple_tag
+def figures(row: Mapping[str, Any]) -> SafeString:
+    """The cells that every breakdown shares: value, deltas, gammas, theta, vega of one row."""
+    return SafeString(
+        "".join(f'<td class="end">{shown(formatting.compact(row[name]))}</td>' for name in _FIGURES)
+    )
 
 
 @register.filter
