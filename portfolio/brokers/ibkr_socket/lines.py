@@ -137,7 +137,8 @@ class MarketDataLines:
                 turn = self._take_turn(pending, qualified)
                 pending = [conid for conid in pending if conid not in turn]
                 # Opening so many lines, and closing as many, takes a time of its own.
-                sent = 2 * len(set(turn) - known) / ReadingClient.MaxRequests
+                pace = ReadingClient.MaxRequests / ReadingClient.RequestsInterval
+                sent = 2 * len(set(turn) - known) / pace
                 until = min(ends, time.monotonic() + sent + TURN_SECONDS) if pending else ends
                 await self._until_ready(turn, until)
                 for conid in turn:
