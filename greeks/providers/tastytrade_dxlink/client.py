@@ -47,11 +47,13 @@ class DxLinkClient:
         fetch_token: Callable[[], Awaitable[StreamerToken]],
         expects_data: Callable[[], bool],
         timing: Timing | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.state = FeedState()
         self._fetch_token = fetch_token
         self._expects_data = expects_data
         self._timing = timing or Timing()
+        self._sleep = sleep
         self._token: StreamerToken | None = None
         self._token_until = 0.0
 
@@ -78,7 +80,7 @@ class DxLinkClient:
             if self.state.counts.events > events_before:
                 wait = self._timing.first_wait
             logger.info("dxlink_connection_ended", reason=reason, next_wait=round(wait, 1))
-            await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311
+            await self._sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311
             wait = min(wait * 2, self._timing.longest_wait)
 
     async def _connect_once(self) -> str:

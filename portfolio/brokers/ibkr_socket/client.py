@@ -228,11 +228,11 @@ class ReadingClient(Client):
 
     wrapper: GatewayWrapper
 
-    #: Forty messages a second, ten at once; the vendor's limit is 50. The library's own pace is 45
+    #: Forty messages a second, five at once; the vendor's limit is 50. The library's own pace is 45
     #: at once, counted from when they were due: a process that is stopped in between and late sends
     #: the rest of them together with the next 45.
-    MaxRequests = 10
-    RequestsInterval = 0.25  # type: ignore[assignment]  # documented as a float
+    MaxRequests = 5
+    RequestsInterval = 0.125  # type: ignore[assignment]  # documented as a float
 
     def __init__(self, wrapper: GatewayWrapper) -> None:
         super().__init__(wrapper)  # type: ignore[no-untyped-call]

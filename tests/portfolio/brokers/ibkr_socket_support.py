@@ -110,7 +110,7 @@ class ScriptedGateway:
         self.hang_up_on = 0
         self._writers: list[asyncio.StreamWriter] = []
         self.answers: dict[int, Callable[[list[str]], Sequence[Frame]]] = {
-            6: lambda fields: [(54, 1, fields[3])],
+            6: lambda fields: [(54, 1, fields[3])] if fields[2] == "1" else [],
             7: lambda fields: [(55, 1, fields[2])],
             16: lambda _: [(53, 1)],
             49: lambda _: [(49, 1, 1767225600)],

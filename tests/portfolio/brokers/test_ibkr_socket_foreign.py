@@ -86,10 +86,12 @@ def test_a_book_that_is_read_again_and_again_does_not_pass_for_a_market_that_mov
     async def story() -> None:
         patience = replace(QUICK, stale=0.6, stale_without_lines=0.6)
         async with ScriptedGateway(accounts) as gateway:
-            gateway.answers[6] = lambda fields: [
-                (6, 2, "NetLiquidation", "1.00", "USD", fields[3]),
-                (54, 1, fields[3]),
-            ]
+            # What ends a subscription is not answered.
+            gateway.answers[6] = lambda fields: (
+                [(6, 2, "NetLiquidation", "1.00", "USD", fields[3]), (54, 1, fields[3])]
+                if fields[2] == "1"
+                else []
+            )
             async with owned(
                 gateway.host, gateway.port, patience=patience, in_session=lambda: True
             ) as own:

@@ -610,7 +610,7 @@ def test_requests_keep_under_the_pace_that_the_vendor_allows(
                 fetched = await own.ask("fetch_snapshots", _stocks(80))
                 assert len(fetched.items) == 80
         assert len(times) >= 160
-        assert max(sum(t <= u < t + 1.0 for u in times) for t in times) <= 50
+        assert max(sum(t <= u < t + 1.0 for u in times) for t in times) <= 46
 
     told(story)
 
