@@ -50,8 +50,8 @@ class Feed:
     def __init__(
         self,
         sandbox: Sandbox,
-        *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        /,
         **timing: float,
     ) -> None:
         self.sandbox = sandbox
@@ -357,7 +357,7 @@ async def test_streamer_that_is_not_there_is_tried_again_with_growing_waits(
         if len(waits) == 8:
             raise asyncio.CancelledError
 
-    feed = Feed(sandbox, sleep=sleep, first_wait=1.0, longest_wait=20.0)
+    feed = Feed(sandbox, sleep, first_wait=1.0, longest_wait=20.0)
     feed.url = "ws://127.0.0.1:9/realtime"
     with pytest.raises(asyncio.CancelledError):
         await feed.client.run()
