@@ -1,13 +1,17 @@
 from greeks.models.contract_greeks import ContractGreekHistory, ContractGreeks
 from greeks.models.dividend import Dividend
 from greeks.models.exchange_session import ExchangeSession
+from greeks.models.greek_snapshot import GreekSnapshot
 from greeks.models.instrument import Instrument, InstrumentAlias
+from greeks.models.polled_instrument import PolledInstrument
 
 __all__ = [
     "ContractGreekHistory",
     "ContractGreeks",
     "Dividend",
     "ExchangeSession",
+    "GreekSnapshot",
     "Instrument",
     "InstrumentAlias",
+    "PolledInstrument",
 ]

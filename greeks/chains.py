@@ -1,0 +1,86 @@
+"""An option chain as a provider answers it: every strike of one expiry, in columns.
+
+Columns are NumPy arrays of one length, one row a contract, so that a chain is summed in one pass.
+In them a missing number is NaN: it never leaves as one, and is never taken for nought.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greeks.domain import RejectedRow
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+#: The Greeks that are summed, in the order of every array that has them as an axis.
+SUMMED_GREEKS = ("delta", "gamma", "theta", "vega")
+#: The sides of a chain, in the order of every array that has them as an axis. "total" is both.
+SIDES = ("call", "put", "total")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OptionChain:
+    """One answer. Rows ascend by strike, the call before the put.
+
+    Units are those of ``greeks.domain``: Greeks of one long contract per unit of the underlying,
+    theta per calendar day, vega per percentage point, ``implied_volatility`` a fraction, open
+    interest and volume in units of the underlying as Upstox has them, unless
+    ``counts_contracts``. A contract whose Greeks the vendor did not compute has NaN in all four.
+    ``as_of`` is the vendor's time, or when the answer came where the vendor says none.
+    """
+
+    source: str
+    instrument_key: str
+    expiry: date
+    as_of: datetime
+    spot: float | None
+    keys: tuple[str, ...]
+    strike: Floats
+    is_call: Flags
+    bid: Floats
+    ask: Floats
+    last: Floats
+    previous_close: Floats
+    volume: Floats
+    open_interest: Floats
+    previous_open_interest: Floats
+    implied_volatility: Floats
+    delta: Floats
+    gamma: Floats
+    theta: Floats
+    vega: Floats
+    #: Whether volume and open interest count contracts (US) instead of units (India).
+    counts_contracts: bool = False
+    rejected: tuple[RejectedRow, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def greeks(self) -> Floats:
+        """The summed Greeks, shape (4, contracts), in the order of ``SUMMED_GREEKS``."""
+        return np.stack([self.delta, self.gamma, self.theta, self.vega])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedExpiry:
+    """An expiry that a provider lists. ``lot_size``: units of the underlying in one contract."""
+
+    expiry: date
+    lot_size: int | None = None
+    is_weekly: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What of an underlying can be polled, soonest first."""
+
+    source: str
+    instrument_key: str
+    expiries: tuple[ListedExpiry, ...]
+    as_of: datetime
+    rejected: tuple[RejectedRow, ...] = field(default=())
