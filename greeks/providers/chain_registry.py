@@ -1,0 +1,40 @@
+"""Which providers of option chains exist. One is added by one package and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from greeks.providers.chain_base import ChainProvider
+from greeks.providers.registered import RegisteredProviders
+
+ChainProviderFactory = Callable[[], ChainProvider]
+
+CHAIN_PROVIDER_MODULES: tuple[str, ...] = ()
+
+_providers: RegisteredProviders[ChainProvider] = RegisteredProviders(
+    CHAIN_PROVIDER_MODULES, field="provider"
+)
+
+
+def register_chain_provider(
+    name: str, *, is_configured: Callable[[], bool]
+) -> Callable[[ChainProviderFactory], ChainProviderFactory]:
+    """Decorate the factory that builds a chain provider from the settings.
+
+    ``name`` is the source that its chains carry, and what ``PolledInstrument.provider`` holds;
+    ``is_configured`` says whether the settings hold what it needs.
+    """
+    return _providers.register(name, is_configured=is_configured)
+
+
+def configured_chain_providers() -> tuple[str, ...]:
+    """The chain providers that the settings give what they need."""
+    return _providers.configured()
+
+
+def open_chain_provider(name: str) -> ChainProvider:
+    """A new chain provider, configured from settings. The caller closes it.
+
+    Raises ``InvalidInput`` for a name that does not exist or is not configured.
+    """
+    return _providers.open(name)

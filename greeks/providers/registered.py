@@ -1,0 +1,78 @@
+"""How providers of one kind are registered, found in their order, and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Generic, TypeVar
+
+from config.core.errors import InvalidInput
+
+Provider = TypeVar("Provider")
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered(Generic[Provider]):
+    factory: Callable[[], Provider]
+    is_configured: Callable[[], bool]
+
+
+class RegisteredProviders(Generic[Provider]):
+    """The providers of one kind, by name, best first.
+
+    ``modules`` are imported when they are first asked for: each registers its own. ``field`` names
+    the input that chooses one, for the message when it cannot be opened.
+    """
+
+    def __init__(self, modules: Sequence[str], *, field: str) -> None:
+        self._modules = tuple(modules)
+        self._field = field
+        self._loaded = False
+        self._providers: dict[str, _Registered[Provider]] = {}
+
+    def register(
+        self, name: str, *, is_configured: Callable[[], bool]
+    ) -> Callable[[Callable[[], Provider]], Callable[[], Provider]]:
+        """Decorate the factory that builds a provider from the settings.
+
+        ``name`` is the source that its numbers carry; ``is_configured`` says whether the settings
+        hold what it needs.
+        """
+
+        def decorate(factory: Callable[[], Provider]) -> Callable[[], Provider]:
+            registered = _Registered(factory, is_configured)
+            if self._providers.setdefault(name, registered).factory is not factory:
+                raise ValueError(f"provider {name} is registered twice")
+            return factory
+
+        return decorate
+
+    def names(self) -> tuple[str, ...]:
+        self._load()
+        return tuple(self._providers)
+
+    def configured(self) -> tuple[str, ...]:
+        """Those that the settings give what they need, best first."""
+        self._load()
+        return tuple(name for name, each in self._providers.items() if each.is_configured())
+
+    def open(self, name: str) -> Provider:
+        """A new provider, configured from settings. The caller closes it.
+
+        Raises ``InvalidInput`` for a name that does not exist or is not configured.
+        """
+        if name not in self.configured():
+            known = ", ".join(self.configured()) or "none"
+            raise InvalidInput(
+                f"{self._field}: {name[:32]!r} is not set up here (set up: {known})."
+            )
+        return self._providers[name].factory()
+
+    def _load(self) -> None:
+        # In the order of the modules, whichever was imported first by somebody else.
+        if self._loaded:
+            return
+        for module in self._modules:
+            import_module(module)
+        self._loaded = True
