@@ -42,10 +42,14 @@ KEEP_SYNC_RUNS_DAYS = env.int("KEEP_SYNC_RUNS_DAYS", default=30)
 KEEP_QUARANTINE_DAYS = env.int("KEEP_QUARANTINE_DAYS", default=90)
 KEEP_CONTRACT_MINUTES_DAYS = env.int("KEEP_CONTRACT_MINUTES_DAYS", default=400)
 KEEP_ACCOUNT_MINUTES_DAYS = env.int("KEEP_ACCOUNT_MINUTES_DAYS", default=400)
+# The market's minutes: chains' summed Greeks, a row a minute.
+KEEP_GREEK_SNAPSHOTS_DAYS = env.int("KEEP_GREEK_SNAPSHOTS_DAYS", default=400)
 # Betas and value at risk look back on 400 calendar days of closes.
 KEEP_DAILY_CLOSES_DAYS = env.int("KEEP_DAILY_CLOSES_DAYS", default=500)
 # Frozen market time (ISO 8601) when the sandbox serves a recorded chain; empty: the real clock.
 MARKET_CLOCK = env.str("MARKET_CLOCK", default="")
+# The simulated market never closes: instruments that it feeds have sessions of a whole day.
+MARKET_ALWAYS_OPEN = env.bool("MARKET_ALWAYS_OPEN", default=False)
 DEMO = env.bool("DEMO", default=False)
 BEAT_SCHEDULE = beat_schedule(sync_seconds=BRIDGE_POLL_INTERVAL, enabled=USE_PERSISTENT_CACHE)
 
@@ -87,4 +91,20 @@ POLYGON_URL = env.str("POLYGON_URL", default="https://api.massive.com")
 POLYGON_API_KEY = env.str("POLYGON_API_KEY", default="")
 # Calls that all processes together may make in a minute: the free plan allows five. 0: no limit.
 POLYGON_CALLS_PER_MINUTE = env.int("POLYGON_CALLS_PER_MINUTE", default=5)
+# Upstox. With an analytics token (read only, lives for a year) nothing else is needed; without it
+# the desk logs in each day with mobile number, TOTP and PIN in a headless browser.
+UPSTOX_URL = env.str("UPSTOX_URL", default="https://api.upstox.com")
+UPSTOX_ANALYTICS_TOKEN = env.str("UPSTOX_ANALYTICS_TOKEN", default="")
+# Where the log-in begins; the dialog of the API when unset.
+UPSTOX_LOGIN_URL = env.str("UPSTOX_LOGIN_URL", default="")
+UPSTOX_API_KEY = env.str("UPSTOX_API_KEY", default="")
+UPSTOX_API_SECRET = env.str("UPSTOX_API_SECRET", default="")
+# As registered with the app at Upstox. Nothing has to answer there: the browser stops before it.
+UPSTOX_REDIRECT_URI = env.str("UPSTOX_REDIRECT_URI", default="https://127.0.0.1/upstox")
+UPSTOX_MOBILE = env.str("UPSTOX_MOBILE", default="")
+UPSTOX_TOTP_SECRET = env.str("UPSTOX_TOTP_SECRET", default="")
+UPSTOX_PIN = env.str("UPSTOX_PIN", default="")
+# The browser of the log-in and its driver; found on PATH when unset, never downloaded.
+CHROMIUM_PATH = env.str("CHROMIUM_PATH", default="")
+CHROMEDRIVER_PATH = env.str("CHROMEDRIVER_PATH", default="")
 USER_AGENT = "greekdesk/0.1"
