@@ -133,3 +133,13 @@ class RateLimitedError(ProviderError):
     ) -> None:
         super().__init__(message, provider=provider)
         self.retry_after = retry_after
+
+
+class ProviderClosed(RateLimitedError):
+    """The provider keeps hours and is closed. The next call waits ``retry_after`` seconds.
+
+    Nothing is wrong: neither breaker nor operator hears of it.
+    """
+
+    code = "provider_closed"
+    status = 503

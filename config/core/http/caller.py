@@ -5,10 +5,9 @@ from __future__ import annotations
 import random
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx
@@ -28,10 +27,12 @@ from config.core.errors import (
 from config.core.health import heartbeat
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
+from config.core.http.certificates import certificates
 from config.core.http.pause import SharedPause
 from config.core.http.renewal import Renewal
 from config.core.http.responses import (
-    parse_json,
+    NOT_MODIFIED,
+    Answer,
     read_body,
     retry_after_seconds,
     vendor_message,
@@ -39,7 +40,11 @@ from config.core.http.responses import (
 from config.core.monitoring import PROVIDER_SECONDS
 from config.core.redaction import is_secret_key
 
+Result = TypeVar("Result")
 Authorise = Callable[[], Mapping[str, str]]
+#: What a refusal means by the vendor's own code, from its status, body and our message about it;
+#: ``None`` where the status says enough.
+Explain = Callable[[int, bytes, str], ProviderError | None]
 
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -57,11 +62,13 @@ class HttpCaller:
     - 403 → ``ForbiddenError``; 429 → ``RateLimitedError``, after waiting and repeating where the
       wait fits; all processes pause with it (``penalty_seconds`` when the vendor names no wait);
     - other 3xx and 4xx → ``PermanentError`` with the vendor's message;
+    - whatever ``explain`` says of a refusal comes before all of these;
     - not JSON, cut, HTML, larger than allowed → ``MalformedResponse``;
     - breaker open → ``CircuitOpen`` without a call.
 
-    ``authorise`` gives the headers of each try; ``renew`` may call this caller itself. Messages
-    name provider, method and path: never query, headers or body. Thread-safe.
+    ``authorise`` gives the headers of each try; ``renew`` may call this caller itself. Of the
+    ``budgets`` of a path's prefix each is asked, the longest window first. Messages name provider,
+    method and path: never query, headers or body. Thread-safe.
     """
 
     def __init__(
@@ -72,9 +79,10 @@ class HttpCaller:
         timeout: float,
         headers: Mapping[str, str] | None = None,
         verify: bool | str | ssl.SSLContext = True,
-        budgets: Mapping[str, CallBudget] | None = None,
+        budgets: Mapping[str, CallBudget | Iterable[CallBudget]] | None = None,
         authorise: Authorise | None = None,
         renew: Callable[[], None] | None = None,
+        explain: Explain | None = None,
         attempts: int = 3,
         penalty_seconds: float = _PAUSE_WITHOUT_RETRY_AFTER,
         breaker: CircuitBreaker | None = None,
@@ -88,9 +96,14 @@ class HttpCaller:
         server = f"{provider}@{urlsplit(base_url).netloc}"
         self.breaker = breaker or CircuitBreaker(server, probe_seconds=2 * timeout)
         self._penalty_seconds = penalty_seconds
-        self._budgets = dict(budgets or {})
+        self._budgets = [
+            (prefix, budget)
+            for prefix, given in (budgets or {}).items()
+            for budget in _longest_first(given)
+        ]
         self._authorise = authorise
         self._renew = renew
+        self._explain = explain
         self._pause = SharedPause(server)
         self._renewal = Renewal()
         self._client = httpx.Client(
@@ -98,7 +111,7 @@ class HttpCaller:
             timeout=timeout,
             headers={"User-Agent": settings.USER_AGENT, "Accept": "application/json"}
             | dict(headers or {}),
-            verify=_certificates(verify) if base_url.startswith("https:") else False,
+            verify=certificates(verify) if base_url.startswith("https:") else False,
             limits=_LIMITS,
             follow_redirects=False,
             transport=transport,
@@ -118,10 +131,40 @@ class HttpCaller:
         maximum_bytes: int = 20_000_000,
     ) -> Any:
         """The decoded JSON answer; ``None`` for 204. ``retry``: by default only GET is repeated."""
+        return self.request(
+            method,
+            path,
+            read=Answer.json,
+            params=params,
+            json=json,
+            data=data,
+            retry=retry,
+            maximum_bytes=maximum_bytes,
+        )
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        read: Callable[[Answer], Result],
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        data: Mapping[str, Any] | None = None,
+        retry: bool | None = None,
+        maximum_bytes: int = 20_000_000,
+    ) -> Result:
+        """What ``read`` makes of the answer. It raises ``MalformedResponse`` for a useless one.
+
+        ``headers`` may hold a condition (``If-None-Match``): then 304 is an answer too.
+        """
         call = _Call(
             method=method.upper(),
             path=path,
+            headers=dict(headers or {}),
             arguments={"params": params, "json": json, "data": data},
+            read=read,
             maximum_bytes=maximum_bytes,
             deadline=time.monotonic() + self.timeout * self.attempts,
         )
@@ -135,7 +178,7 @@ class HttpCaller:
             wait_jitter=0.25,
         ):
             with attempt:
-                return self._try_with_renewal(call)
+                return cast(Result, self._try_with_renewal(call))
         raise AssertionError("stamina ends by returning or raising")
 
     def close(self) -> None:
@@ -157,10 +200,10 @@ class HttpCaller:
                 f"{self.provider} asked for a pause.", provider=self.provider, retry_after=pause
             )
         self.breaker.check()
-        for prefix, budget in self._budgets.items():
+        for prefix, budget in self._budgets:
             if call.path.startswith(prefix):
                 budget.acquire(wait_up_to=max(0.0, call.deadline - time.monotonic()))
-        headers = dict(self._authorise()) if self._authorise else {}
+        headers = call.headers | dict(self._authorise() if self._authorise else {})
         started = time.perf_counter()
         outcome = "ok"
         try:
@@ -204,21 +247,21 @@ class HttpCaller:
             raise RetryableError(
                 f"{what}: no answer ({type(error).__name__}).", provider=self.provider
             ) from None
-        if response.is_success:
-            if response.status_code == 204:
-                return None
-            return parse_json(
-                body,
-                provider=self.provider,
-                what=what,
-                content_type=response.headers.get("content-type", ""),
+        unchanged = response.status_code == NOT_MODIFIED and call.is_conditional
+        if response.is_success or unchanged:
+            return call.read(
+                Answer(self.provider, what, response.status_code, response.headers, body)
             )
         secrets = (*_secret_values(headers), *_secret_values(call.arguments))
-        raise self._failure(what, response, vendor_message(body, secrets=secrets))
+        raise self._failure(what, response, body, vendor_message(body, secrets=secrets))
 
-    def _failure(self, what: str, response: httpx.Response, said: str) -> ProviderError:
+    def _failure(
+        self, what: str, response: httpx.Response, body: bytes, said: str
+    ) -> ProviderError:
         status = response.status_code
         message = f"{what}: {status}" + (f" {said}" if said else "")
+        if self._explain and (explained := self._explain(status, body, message)):
+            return explained
         if status == 429:
             wait = retry_after_seconds(response.headers)
             self._pause.start(self._penalty_seconds if wait is None else wait)
@@ -235,9 +278,15 @@ class _Call:
 
     method: str
     path: str
+    headers: dict[str, str]
     arguments: dict[str, Any]
+    read: Callable[[Answer], Any]
     maximum_bytes: int
     deadline: float
+
+    @property
+    def is_conditional(self) -> bool:
+        return "If-None-Match" in self.headers
 
     def wait_before_retry(self, error: Exception) -> bool | float:
         """stamina's question: whether to try again, or after how many seconds of our own."""
@@ -250,6 +299,11 @@ class _Call:
         return isinstance(error, RetryableError) and time.monotonic() < self.deadline
 
 
+def _longest_first(given: CallBudget | Iterable[CallBudget]) -> list[CallBudget]:
+    budgets = [given] if isinstance(given, CallBudget) else list(given)
+    return sorted(budgets, key=lambda budget: -budget.seconds)
+
+
 def _secret_values(arguments: Mapping[str, Any]) -> Iterator[str]:
     """The values that were sent under secret names, so that an echo of them can be removed."""
     for name, value in arguments.items():
@@ -258,18 +312,6 @@ def _secret_values(arguments: Mapping[str, Any]) -> Iterator[str]:
         elif isinstance(value, str) and is_secret_key(name):
             yield value
             yield value.rpartition(" ")[2]
-
-
-def _certificates(verify: bool | str | ssl.SSLContext) -> bool | ssl.SSLContext:
-    return _load_certificates(verify) if verify is True or isinstance(verify, str) else verify
-
-
-@lru_cache(maxsize=8)
-def _load_certificates(verify: bool | str) -> ssl.SSLContext:
-    """Reading the authorities' file takes 20 ms: once a process, not once a caller."""
-    if verify is True:
-        return httpx.create_ssl_context()
-    return ssl.create_default_context(cafile=str(verify))
 
 
 def _never(error: Exception) -> bool:

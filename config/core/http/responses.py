@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -18,6 +19,33 @@ from config.core.errors import MalformedResponse, RetryableError
 from config.core.redaction import redact_text
 
 _LONGEST_MESSAGE = 200
+NOT_MODIFIED = 304
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer without a failure. Header names are in lower case.
+
+    ``status`` is 304, and the body empty, where the call's condition says that what the caller
+    holds is still true. ``what`` names the call in errors.
+    """
+
+    provider: str
+    what: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The decoded body; ``None`` for 204. Raises ``MalformedResponse``."""
+        if self.status == 204:
+            return None
+        return parse_json(
+            self.body,
+            provider=self.provider,
+            what=self.what,
+            content_type=self.headers.get("content-type", ""),
+        )
 
 
 def read_body(
