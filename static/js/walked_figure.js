@@ -1,0 +1,138 @@
+// A figure with a drawing whose points are walked by keyboard and told as a table. What is drawn,
+// read out and told is the business of the classes that extend it.
+
+const PAGE = 15;
+const SLIDER = ["role", "tabindex", "aria-valuemin", "aria-valuemax", "aria-valuenow", "aria-valuetext"];
+
+export class WalkedFigure {
+  /** The point under the cursor; null: none, and the latest is read out. */
+  cursor = null;
+
+  constructor(figure) {
+    this.figure = figure;
+    this.plot = this.part("plot");
+    this.details = figure.querySelector("details");
+    this.details.addEventListener("toggle", () => this.tell());
+    this.plot.addEventListener("keydown", (event) => this.#walk(event));
+    this.plot.addEventListener("blur", () => this.#put(null));
+    document.addEventListener("theme.changed", () => this.redraw());
+    new ResizeObserver(() => this.fit()).observe(this.plot);
+  }
+
+  // --- What a chart says of itself ---
+  /** Number of points. */
+  get count() {
+    return 0;
+  }
+
+  /** The point that is read out without a cursor; negative: none. */
+  get latest() {
+    return this.count - 1;
+  }
+
+  /** Whether something is drawn. */
+  get isDrawn() {
+    return false;
+  }
+
+  /** What is said of a point. */
+  spoken(_index) {
+    return "";
+  }
+
+  /** Write the point's figures into the read-out. */
+  write(_index) {}
+
+  /** Move the drawn cursor to a point; null hides it. */
+  point(_index) {}
+
+  redraw() {}
+
+  fit() {}
+
+  /** Caption, headings and rows of the table, newest first. */
+  table() {
+    return { caption: "", headings: [], rows: [] };
+  }
+
+  // --- What all have in common ---
+  part(name) {
+    return this.figure.querySelector(`[data-part="${name}"]`);
+  }
+
+  /** Make the plot the one stop of the tab key that is walked by arrows. */
+  adopt(label) {
+    this.plot.setAttribute("role", "slider");
+    this.plot.setAttribute("aria-valuemin", "0");
+    this.plot.setAttribute("aria-label", label);
+    this.plot.tabIndex = 0;
+  }
+
+  /** Say that there is nothing to draw. */
+  say(message) {
+    const note = document.createElement("p");
+    note.className = "chart-empty";
+    note.textContent = message;
+    this.plot.replaceChildren(note);
+    for (const name of SLIDER) this.plot.removeAttribute(name);
+  }
+
+  read() {
+    const index = this.cursor ?? this.latest;
+    this.write(index);
+    if (index < 0 || !this.isDrawn) return;
+    this.plot.setAttribute("aria-valuemax", String(this.count - 1));
+    this.plot.setAttribute("aria-valuenow", String(index));
+    this.plot.setAttribute("aria-valuetext", this.spoken(index));
+  }
+
+  #walk(event) {
+    if (!this.isDrawn) return;
+    const last = this.count - 1;
+    const from = this.cursor ?? this.latest;
+    const to = {
+      ArrowLeft: from - 1,
+      ArrowDown: from - 1,
+      ArrowRight: from + 1,
+      ArrowUp: from + 1,
+      PageDown: from - PAGE,
+      PageUp: from + PAGE,
+      Home: 0,
+      End: last,
+    }[event.key];
+    if (event.key === "Escape") this.#put(null);
+    if (to === undefined) return;
+    event.preventDefault();
+    this.#put(Math.min(last, Math.max(0, to)));
+  }
+
+  #put(index) {
+    if (!this.isDrawn) return;
+    this.point(index);
+    this.cursor = index;
+    this.read();
+  }
+
+  /** The table of the same figures; written only while it is open. */
+  tell() {
+    if (!this.details.open) return;
+    const { caption, headings, rows } = this.table();
+    const table = document.createElement("table");
+    table.createCaption().textContent = caption;
+    const head = table.createTHead().insertRow();
+    for (const [place, text] of headings.entries()) {
+      head.append(cell("th", text, { scope: "col", className: place ? "end" : "" }));
+    }
+    const body = table.createTBody();
+    for (const [name, ...values] of rows) {
+      const row = body.insertRow();
+      row.append(cell("th", name, { scope: "row" }));
+      row.append(...values.map((value) => cell("td", value, { className: "end" })));
+    }
+    this.part("table").replaceChildren(table);
+  }
+}
+
+function cell(kind, text, properties) {
+  return Object.assign(document.createElement(kind), { textContent: text, ...properties });
+}
