@@ -168,6 +168,8 @@ async def test_data_lost_with_1101_and_kept_with_1102(gateway: GatewayHandle) ->
         contract = await client.option()
         ticker = await client.greeks_of(contract)
         gateway.notify(1100)
+        # What was sent before it has arrived when it has.
+        await client.until(lambda: 1100 in client.codes())
         frozen = ticker.modelGreeks
         gateway.market.step(600.0)
         gateway.pulse()
@@ -179,6 +181,7 @@ async def test_data_lost_with_1101_and_kept_with_1102(gateway: GatewayHandle) ->
         gateway.notify(1100)
         gateway.notify(1101)
         assert gateway.lines(1) == set()
+        await client.until(lambda: 1101 in client.codes())
         frozen = ticker.modelGreeks
         gateway.market.step(600.0)
         gateway.pulse()

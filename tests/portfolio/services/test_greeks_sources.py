@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from portfolio.brokers.base import BrokerAdapter
 from portfolio.domain import Broker
 from portfolio.models import Account, Position, Quote, SyncRun
 from portfolio.services import refresh, sync_fetch
+from portfolio.services.known_spots import oldest_usable
 from portfolio.services.refresh import refresh_greeks
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import (
@@ -32,7 +33,6 @@ from tests.portfolio.services.books import (
 pytestmark = pytest.mark.django_db
 RunSync = Callable[[str], SyncRun]
 CALL, OTHER = option(600), option(610)
-SAME_DAY = timedelta(hours=5)
 DOWN = RetryableError("It did not answer.")
 
 
@@ -61,6 +61,11 @@ def polygon(monkeypatch: pytest.MonkeyPatch) -> FakeBroker:
         monkeypatch.setattr(module, "configured_providers", lambda: ("polygon",))
         monkeypatch.setattr(module, "open_provider", open_provider)
     return script
+
+
+def before_what_is_usable() -> datetime:
+    """Older than a fallback's numbers may be, whether the exchange trades now or not."""
+    return oldest_usable("USD", market_now()) - timedelta(minutes=1)
 
 
 def quotes_only(contract: Contract) -> Snapshot:
@@ -192,7 +197,7 @@ def test_previous_days_greeks_give_way_to_the_model(
     account: Account, broker: FakeBroker, polygon: FakeBroker, run_sync: RunSync
 ) -> None:
     broker.snapshot = quotes_only
-    polygon.snapshot = lambda contract: greeks_only(contract, as_of=market_now() - SAME_DAY)
+    polygon.snapshot = lambda contract: greeks_only(contract, as_of=before_what_is_usable())
 
     run_sync(account.pk)
 
@@ -202,7 +207,7 @@ def test_previous_days_greeks_give_way_to_the_model(
 def test_previous_days_greeks_are_better_than_none_and_keep_their_age(
     account: Account, broker: FakeBroker, polygon: FakeBroker, run_sync: RunSync
 ) -> None:
-    as_of = market_now() - SAME_DAY
+    as_of = before_what_is_usable()
     broker.snapshot = lambda _: None
     broker.positions = [position(CALL, -2, price=None)]
     polygon.snapshot = lambda contract: greeks_only(contract, as_of=as_of)
@@ -225,11 +230,15 @@ def test_delayed_greeks_are_used_and_keep_their_age(
 
 
 @pytest.mark.parametrize(
-    ("age", "price", "source"),
-    [(SAME_DAY, Decimal(12), "ibkr"), (timedelta(seconds=5), Decimal(14), "polygon")],
+    ("as_of", "price", "source"),
+    [
+        (before_what_is_usable, Decimal(12), "ibkr"),
+        (lambda: market_now() - timedelta(seconds=5), Decimal(14), "polygon"),
+    ],
+    ids=["old", "recent"],
 )
 def test_old_quote_of_a_fallback_is_no_better_than_the_brokers_own_mark(
-    age: timedelta,
+    as_of: Callable[[], datetime],
     price: Decimal,
     source: str,
     account: Account,
@@ -240,7 +249,7 @@ def test_old_quote_of_a_fallback_is_no_better_than_the_brokers_own_mark(
     broker.snapshot = DOWN
 
     def old(contract: Contract) -> Snapshot:
-        found = quote(contract, source="polygon", mark=Decimal(14), as_of=market_now() - age)
+        found = quote(contract, source="polygon", mark=Decimal(14), as_of=as_of())
         return Snapshot(contract=contract, quote=found, greeks=None)
 
     polygon.snapshot = old
@@ -253,7 +262,7 @@ def test_old_quote_of_a_fallback_is_no_better_than_the_brokers_own_mark(
 def test_own_brokers_greeks_count_whatever_their_age(
     account: Account, broker: FakeBroker, polygon: FakeBroker, run_sync: RunSync
 ) -> None:
-    as_of = market_now() - SAME_DAY
+    as_of = before_what_is_usable()
     broker.snapshot = lambda contract: Snapshot(
         contract=contract,
         quote=quote(contract),
