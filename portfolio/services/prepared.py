@@ -35,7 +35,7 @@ def prepared_risk_monitor(monitor: RiskMonitor) -> Prepared:
 
 
 class RiskMonitorSource:
-    """``config.core.front_door.resources.Source``: a key is the ids of all accounts of a person."""
+    """A ``front_door.resources.PrivateSource``: a key is the ids of all accounts of a person."""
 
     def key_of(self, user: User) -> Key:
         visible = accounts_visible_to(user).order_by("account_id")
@@ -44,8 +44,9 @@ class RiskMonitorSource:
     def groups_of(self, key: Key) -> Iterable[str]:
         return [account_group(account_id) for account_id in _ids(key)]
 
-    def heard(self, message: Mapping[str, Any]) -> None:
+    def heard(self, message: Mapping[str, Any]) -> bool:
         note_announced(message)
+        return True
 
     def states_of(self, keys: Collection[Key]) -> Mapping[Key, Hashable]:
         if not settings.USE_PERSISTENT_CACHE:
@@ -58,6 +59,9 @@ class RiskMonitorSource:
             for key in keys
             if all(account_id in known for account_id in _ids(key))
         }
+
+    def kept(self, key: Key, state: Hashable) -> Prepared | None:
+        return prepared_bodies.get(NAME, key, state)
 
     def prepare(self, key: Key) -> Prepared | None:
         monitor = risk_monitor_of(accounts_shown(_ids(key)))

@@ -14,6 +14,21 @@ def private_answer(request: HttpRequest, body: Body) -> HttpResponse:
 
     Compressed bodies hold nothing that the request could have put there, and no secret.
     """
+    response = _answer(request, body)
+    response["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ("Cookie", "Authorization", "Accept-Encoding"))
+    return response
+
+
+def public_answer(request: HttpRequest, body: Body, *, cache_control: str) -> HttpResponse:
+    """The body for everybody, or 304 where the client holds it: shared caches may keep it."""
+    response = _answer(request, body)
+    response["Cache-Control"] = cache_control
+    patch_vary_headers(response, ("Accept-Encoding",))
+    return response
+
+
+def _answer(request: HttpRequest, body: Body) -> HttpResponse:
     form = chosen_form(request.headers.get("Accept-Encoding", ""))
     etag = body.etag(form)
     response: HttpResponse
@@ -24,6 +39,4 @@ def private_answer(request: HttpRequest, body: Body) -> HttpResponse:
         if form != IDENTITY:
             response["Content-Encoding"] = form
     response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
-    patch_vary_headers(response, ("Cookie", "Authorization", "Accept-Encoding"))
     return response

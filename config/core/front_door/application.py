@@ -15,6 +15,7 @@ from config.core.front_door.bodies import holds
 from config.core.front_door.grants import (
     ACCESS_GROUP,
     LONGEST_SECONDS,
+    MOST_PUBLIC,
     Authorised,
     CommonHeaders,
     Grant,
@@ -25,7 +26,7 @@ from config.core.front_door.headers import HeaderMemory, RequestIds, Wire, head_
 from config.core.front_door.metrics import AnswerCounter
 from config.core.front_door.refusals import refusal
 from config.core.front_door.requests import Asked, Caller, read_request
-from config.core.front_door.resources import PUBLIC_KEY, Resource
+from config.core.front_door.resources import Resource
 from config.core.front_door.server import EXTENSION
 from config.core.front_door.threads import DoorThreads
 from config.core.front_door.throttle import Addresses
@@ -66,6 +67,9 @@ class FrontDoor:
         self.django = django
         self.resources = resources
         self.grants = Grants(clock=clock)
+        # Nothing of them is anybody's: they end by themselves alone.
+        self.public = Grants(clock=clock, most=MOST_PUBLIC, most_of_one=MOST_PUBLIC)
+        self.public.listen(True)
         self.answers = AnswerCounter()
         self._authorise = authorise
         self._clock = clock
@@ -91,12 +95,10 @@ class FrontDoor:
         begun = self._clock()
         if self._loop is None:
             self._start()
-        asked = read_request(scope)
-        grant = None
-        if asked is not None:
-            if resource.is_public:
-                asked = asked._replace(caller=asked.caller._replace(is_token=False, credential=b""))
-            grant = self.grants.get(resource, asked.caller, begun)
+        is_public = resource.is_public
+        grants = self.public if is_public else self.grants
+        asked = read_request(scope, is_public=is_public)
+        grant = None if asked is None else grants.get(resource, asked.caller, begun)
         if self._is_throttled(resource, grant, scope, begun):
             await self._refuse(resource, asked, scope, send, begun)
             return
@@ -107,7 +109,7 @@ class FrontDoor:
         if prepared is None:
             prepared = await self.watches.renewed(watch, seconds=_RENEWAL_SECONDS)
             # Access may have been withdrawn while it waited.
-            if self.grants.get(resource, asked.caller, self._clock()) is not grant:
+            if grants.get(resource, asked.caller, self._clock()) is not grant:
                 prepared = None
         if prepared is None or (body := prepared.body.ready(asked.form)) is None:
             await self._through(resource, asked, scope, receive, send)
@@ -192,17 +194,22 @@ class FrontDoor:
 
     def check(self, resource: Resource, caller: Caller, common: CommonHeaders) -> Grant | None:
         """In a thread: a grant that the database allows now and nothing has revoked meanwhile."""
-        epoch = self.grants.epoch()
+        grants = self.public if resource.is_public else self.grants
+        epoch = grants.epoch()
         if epoch is None:
             return None
         begun = self._clock()
-        user_id, key, seconds = 0, PUBLIC_KEY, LONGEST_SECONDS
-        if not resource.is_public:
+        if resource.is_public:
+            user_id, seconds = 0, LONGEST_SECONDS
+            key = resource.key_for(caller.credential.decode("latin-1"))
+            if key is None:
+                return None
+        else:
             authorised = self._authorise(caller)
             if authorised is None:
                 return None
             user_id = authorised.user.pk
-            key = resource.source.key_of(authorised.user)
+            key = resource.key_of(authorised.user)
             seconds = min(LONGEST_SECONDS, authorised.seconds)
         grant = Grant(
             resource=resource,
@@ -213,7 +220,7 @@ class FrontDoor:
             expires=begun + seconds,
             headers=common,
         )
-        return grant if self.grants.store(grant, epoch=epoch) else None
+        return grant if grants.store(grant, epoch=epoch) else None
 
     def check_again(self, grants: Sequence[Grant]) -> None:
         """In a thread: end those that the database allows no longer. Makes none last longer.
@@ -227,7 +234,7 @@ class FrontDoor:
             if (
                 authorised is None
                 or authorised.user.pk != grant.user_id
-                or grant.resource.source.key_of(authorised.user) != grant.key
+                or grant.resource.key_of(authorised.user) != grant.key
             ):
                 self.grants.revoke_user(grant.user_id)
             else:
@@ -257,9 +264,10 @@ class FrontDoor:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 self.grants.drop_expired()
+                self.public.drop_expired()
                 if self._checking_again is None or self._checking_again.done():
                     self._checking_again = self._run(self._check_due())
-                await self.watches.close_unused(self.grants.in_use())
+                await self.watches.close_unused(self.grants.in_use() | self.public.in_use())
                 await self.watches.look_at_all()
                 self.answers.flush()
             except Exception:
@@ -289,6 +297,7 @@ class FrontDoor:
         """Forget everything; the process ends, or the loop does."""
         self.answers.flush()
         self.grants.listen(False)
+        self.public.revoke_all()
         tasks = [task for task in (self._keeper, *self._tasks) if task is not None]
         for task in tasks:
             task.cancel()

@@ -8,12 +8,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
+import brotli
 from django.conf import settings
 from django.utils.http import parse_etags
 
-from config.core.front_door.encodings import IDENTITY, compressed
+from config.core.front_door.encodings import BROTLI, IDENTITY, compressed
 
 
 class Body:
@@ -30,6 +31,15 @@ class Body:
         self._forms = {IDENTITY: plain}
         self._lock = threading.Lock()
 
+    @classmethod
+    def of_brotli(cls, tag: str, compressed_bytes: bytes) -> Self:
+        """A body that another process made: the plain form is unpacked when somebody takes it."""
+        body = cls.__new__(cls)
+        body.tag = tag
+        body._forms = {BROTLI: compressed_bytes}
+        body._lock = threading.Lock()
+        return body
+
     def ready(self, form: str) -> bytes | None:
         """The form, if it was made already."""
         return self._forms.get(form)
@@ -41,7 +51,10 @@ class Body:
             with self._lock:
                 made = self._forms.get(form)
                 if made is None:
-                    made = self._forms[form] = compressed(self._forms[IDENTITY], form)
+                    plain = self._forms.get(IDENTITY)
+                    if plain is None:
+                        plain = self._forms[IDENTITY] = brotli.decompress(self._forms[BROTLI])
+                    made = self._forms[form] = compressed(plain, form)
         return made
 
     def etag(self, form: str) -> str:
@@ -81,10 +94,17 @@ class Prepared:
 
 
 class PreparedBodies:
-    """The latest prepared body by name and key, the least recently used dropped first."""
+    """The latest prepared body by name and key, the least recently used dropped first.
 
-    def __init__(self) -> None:
+    ``setting`` names the setting with the megabytes that all forms of all bodies may take. A form
+    that is made after its body was put counts from the body's next use on.
+    """
+
+    def __init__(self, setting: str = "FRONT_DOOR_MEGABYTES") -> None:
+        self._setting = setting
         self._kept: OrderedDict[tuple[str, Hashable], Prepared] = OrderedDict()
+        self._sizes: dict[tuple[str, Hashable], int] = {}
+        self._size = 0
         self._lock = threading.Lock()
 
     def get(self, name: str, key: Hashable, state: Hashable) -> Prepared | None:
@@ -93,8 +113,13 @@ class PreparedBodies:
             found = self._kept.get((name, key))
             if found is None or found.state != state:
                 return None
-            self._kept.move_to_end((name, key))
+            self._used((name, key), found)
             return found
+
+    def last(self, name: str, key: Hashable) -> Prepared | None:
+        """The latest body, whatever it was made from: for who cannot ask what is committed."""
+        with self._lock:
+            return self._kept.get((name, key))
 
     def put(self, name: str, key: Hashable, prepared: Prepared) -> Prepared:
         """Keep the body, in the forms in which its predecessor was asked for, and return it."""
@@ -106,26 +131,38 @@ class PreparedBodies:
             if (replaced := self._kept.get((name, key))) is not None:
                 replaced.is_kept = False
             self._kept[name, key] = prepared
-            self._kept.move_to_end((name, key))
-            size = sum(kept.body.size for kept in self._kept.values())
-            while size > settings.FRONT_DOOR_MEGABYTES * 1_000_000 and len(self._kept) > 1:
-                _, dropped = self._kept.popitem(last=False)
-                dropped.is_kept = False
-                size -= dropped.body.size
+            self._used((name, key), prepared)
         return prepared
+
+    def _used(self, place: tuple[str, Hashable], prepared: Prepared) -> None:
+        """Count it, put it last, and drop the first until all fit; the lock is held."""
+        self._kept.move_to_end(place)
+        size = prepared.body.size
+        self._size += size - self._sizes.get(place, 0)
+        self._sizes[place] = size
+        most = getattr(settings, self._setting) * 1_000_000
+        while self._size > most and len(self._kept) > 1:
+            dropped_place, dropped = self._kept.popitem(last=False)
+            dropped.is_kept = False
+            self._size -= self._sizes.pop(dropped_place)
 
     def clear(self) -> None:
         with self._lock:
             for dropped in self._kept.values():
                 dropped.is_kept = False
             self._kept.clear()
+            self._sizes.clear()
+            self._size = 0
 
     @property
     def size(self) -> int:
-        """Bytes of all that is kept."""
+        """Bytes of all that is kept, counted anew."""
         with self._lock:
             return sum(kept.body.size for kept in self._kept.values())
 
+    def __len__(self) -> int:
+        return len(self._kept)
 
-#: The bodies of this process, Django's and the door's.
+
+#: The private bodies of this process, Django's and the door's.
 prepared_bodies = PreparedBodies()

@@ -31,6 +31,9 @@ RECHECK_SECONDS = 5.0
 MOST_GRANTS = 10_000
 # One person's tabs, devices and scripts; more than that push each other out.
 MOST_OF_ONE_USER = 32
+#: What of public resources can be asked for in so many ways is answered at the door. Strangers
+#: choose them: kept apart, so that they push out nobody's own.
+MOST_PUBLIC = 1_000
 
 
 class CommonHeaders:
@@ -90,11 +93,19 @@ class Grant:
 class Grants:
     """The grants of one door. ``get`` is for the event loop; everything else may come from threads.
 
-    ``clock`` is monotonic seconds.
+    ``clock`` is monotonic seconds; at most ``most`` grants, and ``most_of_one`` of one person.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        most: int = MOST_GRANTS,
+        most_of_one: int = MOST_OF_ONE_USER,
+    ) -> None:
         self._clock = clock
+        self._most = most
+        self._most_of_one = most_of_one
         self._grants: OrderedDict[tuple[str, Caller], Grant] = OrderedDict()
         self._of_user: dict[int, OrderedDict[tuple[str, Caller], None]] = {}
         self._lock = threading.Lock()
@@ -123,9 +134,9 @@ class Grants:
             self._grants[name] = grant
             of_user = self._of_user.setdefault(grant.user_id, OrderedDict())
             of_user[name] = None
-            if len(of_user) > MOST_OF_ONE_USER:
+            if len(of_user) > self._most_of_one:
                 self._forget(next(iter(of_user)))
-            if len(self._grants) > MOST_GRANTS:
+            if len(self._grants) > self._most:
                 self._forget(next(iter(self._grants)))
             return True
 

@@ -34,6 +34,7 @@ _PROTECTING = frozenset(
         b"x-frame-options",
     }
 )
+_NO_EXAMPLE = frozenset({b"set-cookie", b"warning"})
 _JSON = (b"content-type", b"application/json")
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
@@ -50,9 +51,12 @@ class HeaderMemory:
         self._known: dict[tuple[tuple[bytes, bytes], ...], CommonHeaders] = {}
 
     def learned(self, headers: Iterable[tuple[bytes, bytes]]) -> CommonHeaders | None:
-        """What every answer of the resource carries; ``None`` when this one was for one person."""
+        """What every answer of the resource carries; ``None`` when this one is no example.
+
+        It was for one person, or it says of itself that it is stale.
+        """
         kept = tuple((name, value) for name, value in headers if name not in _OF_ONE_ANSWER)
-        if any(name == b"set-cookie" for name, _ in kept):
+        if any(name in _NO_EXAMPLE for name, _ in kept):
             return None
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()

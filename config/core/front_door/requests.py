@@ -26,6 +26,7 @@ _METHODS = frozenset({"GET", "HEAD"})
 # Browsers keep a site's cookies below this; more is nobody's session.
 _LONGEST_CREDENTIAL = 4096
 _LONGEST_CONDITION = 512
+_LONGEST_QUERY = 512
 _ANSWERED = frozenset({"*/*", "application/*", "application/json"})
 # What was understood of header values, by their bytes. Strangers choose these: few are kept.
 _MOST_REMEMBERED = 256
@@ -36,7 +37,8 @@ _json_is_accepted: dict[bytes, bool] = {b"*/*": True, b"application/json": True}
 class Caller(NamedTuple):
     """Everything of a request that decides who asks and whether Django would answer.
 
-    ``credential`` is the header as it came: a cookie, or a bearer token with ``is_token``.
+    ``credential`` is the header as it came: a cookie, or a bearer token with ``is_token``. Of a
+    public resource, where nobody asks who it is, the query string as it came stands in its place.
     """
 
     is_token: bool
@@ -55,9 +57,12 @@ class Asked(NamedTuple):
     request_id: bytes
 
 
-def read_request(scope: dict[str, Any]) -> Asked | None:
+def read_request(scope: dict[str, Any], *, is_public: bool = False) -> Asked | None:
     """What is asked, or ``None`` for anything that the door leaves to Django."""
-    if scope["query_string"] or scope["method"] not in _METHODS:
+    query = scope["query_string"]
+    if scope["method"] not in _METHODS or (
+        query and (not is_public or len(query) > _LONGEST_QUERY)
+    ):
         return None
     headers = scope["headers"]
     read: dict[bytes, bytes] = dict(headers)
@@ -73,8 +78,11 @@ def read_request(scope: dict[str, Any]) -> Asked | None:
     accept = get(b"accept", b"*/*")
     accept_encoding = get(b"accept-encoding", b"")
     if_none_match = get(b"if-none-match", b"")
-    token = get(b"authorization")
-    credential = get(b"cookie", b"") if token is None else token
+    if is_public:
+        token, credential = None, query
+    else:
+        token = get(b"authorization")
+        credential = get(b"cookie", b"") if token is None else token
     # None and an empty one are not the same to Django: it answers for itself, or refuses.
     host = get(b"host")
     if (

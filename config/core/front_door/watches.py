@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from config.core.front_door.bodies import Prepared, prepared_bodies
+from config.core.front_door.bodies import Prepared
 from config.core.front_door.resources import Key, Resource
 from config.core.front_door.threads import InThread
 from config.core.hub import hub
@@ -99,7 +99,8 @@ class Watches:
             watch = self._watches[name] = Watch(resource, key, read_at=self._clock())
 
             def listener(message: dict[str, Any]) -> None:
-                resource.source.heard(message)
+                if not resource.source.heard(message):
+                    return
                 watch.distrust()
                 if self._is_read(watch):
                     self.look_soon([watch])
@@ -185,7 +186,7 @@ def _bodies_of(
     latest = time.monotonic() + BUILD_SECONDS
     bodies: dict[Key, Prepared | None] = {}
     for key, state in states.items():
-        known = prepared_bodies.get(resource.name, key, state)
+        known = source.kept(key, state)
         if known is None or time.time() >= known.valid_until:
             known = source.prepare(key) if time.monotonic() < latest else None
         bodies[key] = known
