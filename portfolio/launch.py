@@ -25,6 +25,8 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
     prepare_environment(
         {
             "DEMO": "1",
+            # The sandbox trades round the clock, so that there is always something to see.
+            "MARKET_ALWAYS_OPEN": "1",
             "VAR_DIR": os.environ.get("VAR_DIR") or str(ROOT / "var" / "demo"),
             "WEBSOCKET_ORIGINS": ",".join(_origins(arguments)),
             SANDBOX_PORT: str(sandbox_port),

@@ -80,6 +80,20 @@ def current_session(exchange: str, at: datetime) -> Session | None:
     return session if at < session.closes_at else None
 
 
+def latest_session(exchange: str, at: datetime) -> Session | None:
+    """The session that is open at an instant, else the last one that was; ``None`` before any."""
+    calendar = _calendar(exchange)
+    position = bisect_right(calendar.openings, _aware(at))
+    return calendar.sessions[position - 1] if position else None
+
+
+def next_session(exchange: str, at: datetime) -> Session | None:
+    """The first session that opens after an instant; ``None`` where none is known."""
+    calendar = _calendar(exchange)
+    position = bisect_right(calendar.openings, _aware(at))
+    return calendar.sessions[position] if position < len(calendar.sessions) else None
+
+
 def session_date_for(exchange: str, at: datetime) -> date:
     """The session date of a fact that happened at ``at``, inside a session or not.
 

@@ -93,7 +93,7 @@ def _settings_explained() -> set[str]:
 
 def test_every_setting_of_the_environment_is_explained_and_no_other() -> None:
     # Set by the supervisor, not by an operator; and read by libraries themselves when they load.
-    internal = {"PROCESS_ROLE", "DEMO", "MARKET_CLOCK"}
+    internal = {"PROCESS_ROLE", "DEMO", "MARKET_CLOCK", "MARKET_ALWAYS_OPEN"}
     before = {"DJANGO_SETTINGS_MODULE", "PROMETHEUS_MULTIPROC_DIR"}
     assert _settings_read() - internal == _settings_explained() - before
 

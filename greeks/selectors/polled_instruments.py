@@ -1,0 +1,127 @@
+"""What is polled: instruments, their expiries, and how often. Public: the same for everyone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+
+from django.conf import settings
+
+from config.core.errors import NotFound
+from greeks.models import PolledInstrument
+from greeks.services.chain_terms import chain_expires_at
+
+#: Seconds between two polls that divide a minute, so that each minute has as many.
+POLL_STEPS = (5, 10, 15, 20, 30, 60)
+_HALF_HOUR = 1800
+# Upstox allows 2000 calls in half an hour: listings and repeated tries are to fit as well.
+_UPSTOX_CALLS = 1900
+# Cboe's files are fifteen minutes late and renewed about once a minute.
+_CBOE_CALLS = 60
+# Pages of a chain of 250 contracts each, at most, and the underlying beside them.
+_POLYGON_CALLS_A_CHAIN = 4
+
+
+def enabled_instruments() -> tuple[PolledInstrument, ...]:
+    """What is polled, in the order of the picker, in one query."""
+    return tuple(PolledInstrument.objects.filter(enabled=True))
+
+
+def instrument_by_slug(slug: str) -> PolledInstrument:
+    """Raises ``NotFound``. Disabled ones are found as well: they have a past."""
+    return _one(slug=slug)
+
+
+def instrument_by_key(instrument_key: str) -> PolledInstrument:
+    """By the provider's own key. Raises ``NotFound``."""
+    return _one(instrument_key=instrument_key)
+
+
+def polled_expiries(instrument: PolledInstrument, at: datetime | date) -> tuple[date, ...]:
+    """The expiries that are polled at an instant, soonest first: pass ``market_now()``.
+
+    The nearest of the provider's last good listing, and the extra ones of the settings, without
+    those whose last contract has expired by then. Of a plain date: as its day begins.
+    """
+    extra = {parsed for text in instrument.extra_expiries if (parsed := _date(text))}
+    listed = sorted(
+        parsed
+        for each in instrument.listed_expiries
+        if isinstance(each, Mapping) and (parsed := _date(each.get("expiry")))
+    )
+    alive = [expiry for expiry in listed if _is_alive(instrument, expiry, at)]
+    nearest = set(alive[: instrument.nearest_expiries])
+    return tuple(sorted(nearest | {each for each in extra if _is_alive(instrument, each, at)}))
+
+
+def lot_size(instrument: PolledInstrument, expiry: date) -> int | None:
+    """Units of the underlying in one contract, as the provider listed it; ``None`` unknown."""
+    for each in instrument.listed_expiries:
+        if isinstance(each, Mapping) and _date(each.get("expiry")) == expiry:
+            size = each.get("lot_size")
+            return size if isinstance(size, int) and size > 0 else None
+    return None
+
+
+def poll_seconds_by_slug(
+    instruments: Iterable[PolledInstrument], at: datetime | date
+) -> dict[str, int]:
+    """Seconds between two polls of each instrument, so that all its provider's chains fit.
+
+    The calls that a provider allows are shared by all its chains: where they do not suffice, the
+    shortest intervals are stretched together, up to a minute. Beyond that the call budget refuses,
+    and what it refuses is a missing sample.
+    """
+    found: dict[str, int] = {}
+    by_provider: dict[str, list[tuple[PolledInstrument, int]]] = {}
+    for instrument in instruments:
+        chains = len(polled_expiries(instrument, at))
+        by_provider.setdefault(instrument.provider, []).append((instrument, chains))
+    for provider, polled in by_provider.items():
+        allowed = _calls_in_half_an_hour(provider)
+        for step in POLL_STEPS:
+            seconds = {each.slug: max(step, each.poll_seconds) for each, _ in polled}
+            calls = sum(chains * _HALF_HOUR / seconds[each.slug] for each, chains in polled)
+            if calls <= allowed:
+                break
+        found |= seconds
+    return found
+
+
+def poll_seconds(instrument: PolledInstrument, at: datetime | date) -> int:
+    """``poll_seconds_by_slug`` of one instrument, among all that are enabled."""
+    others = [each for each in enabled_instruments() if each.pk != instrument.pk]
+    return poll_seconds_by_slug([instrument, *others], at)[instrument.slug]
+
+
+def _one(**by: str) -> PolledInstrument:
+    try:
+        return PolledInstrument.objects.get(**by)
+    except PolledInstrument.DoesNotExist:
+        (name, value), *_ = by.items()
+        raise NotFound(
+            f"No polled instrument has the {name.replace('_', ' ')} {value[:64]!r}."
+        ) from None
+
+
+def _is_alive(instrument: PolledInstrument, expiry: date, at: datetime | date) -> bool:
+    if isinstance(at, datetime):
+        return chain_expires_at(instrument, expiry) > at
+    return expiry >= at
+
+
+def _calls_in_half_an_hour(provider: str) -> float:
+    if provider == "upstox":
+        return _UPSTOX_CALLS
+    if provider == "polygon":
+        a_minute = settings.POLYGON_CALLS_PER_MINUTE
+        return 30 * a_minute / _POLYGON_CALLS_A_CHAIN if a_minute else float("inf")
+    return _CBOE_CALLS if provider == "cboe" else float("inf")
+
+
+def _date(text: object) -> date | None:
+    """A date of JSON; ``None`` for what is none: nothing is polled by it."""
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
