@@ -74,16 +74,15 @@ class ChainSums:
 
 def has_vendor_greeks(chain: OptionChain) -> Flags:
     """Which contracts the vendor computed: all four Greeks are numbers."""
-    known: Flags = np.isfinite(chain.greeks()).all(axis=0)
-    return known
+    return _complete(chain.greeks())
 
 
 def sum_chain(chain: OptionChain, filled: FilledGreeks | None = None) -> ChainSums:
     """Sum a chain. Vendor's Greeks count where all four are there, else ``filled``, else none."""
     own = chain.greeks()
-    by_vendor = np.isfinite(own).all(axis=0)
+    by_vendor = _complete(own)
     filled = filled or FilledGreeks.none(len(chain))
-    by_model = ~by_vendor & np.isfinite(filled.greeks).all(axis=0)
+    by_model = ~by_vendor & _complete(filled.greeks)
     greeks = np.where(by_vendor, own, filled.greeks)
     known = by_vendor | by_model
     everything = _sums(greeks, known, chain.is_call)
@@ -110,7 +109,7 @@ def sum_chain(chain: OptionChain, filled: FilledGreeks | None = None) -> ChainSu
 
 
 def put_call_ratio(call_open_interest: float, put_open_interest: float) -> float:
-    """PCR: open interest of all puts ÷ that of all calls. NaN where either is missing or 0 calls."""
+    """PCR: open interest of puts ÷ that of calls. NaN where one is missing or the latter nought."""
     return put_open_interest / call_open_interest if call_open_interest > 0 else math.nan
 
 
@@ -165,6 +164,11 @@ def snap_delta_range(delta_min: float, delta_max: float) -> tuple[int, int]:
     first = math.floor(round(delta_min * BUCKETS, 9))
     last = math.ceil(round(delta_max * BUCKETS, 9))
     return min(max(first, 0), BUCKETS - 1), max(min(last, BUCKETS), first + 1)
+
+
+def _complete(greeks: Floats) -> Flags:
+    complete: Flags = np.logical_and.reduce(np.isfinite(greeks), axis=0)
+    return complete
 
 
 def _sums(greeks: Floats, known: Flags, is_call: Flags) -> Floats:
