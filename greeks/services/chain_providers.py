@@ -1,0 +1,21 @@
+"""The chain providers of this process, opened once: connections are kept from poll to poll."""
+
+from __future__ import annotations
+
+from config.core.process_copies import ProcessCopies
+from greeks.providers.chain_base import ChainProvider
+from greeks.providers.chain_registry import open_chain_provider
+
+_opened: ProcessCopies[dict[str, ChainProvider]] = ProcessCopies(dict)
+
+
+def chain_provider(name: str) -> ChainProvider:
+    """The process's provider of that name. Threads share it, and nobody closes it.
+
+    Raises ``InvalidInput`` for a name that does not exist or is not configured.
+    """
+    with _opened.lock:
+        providers = _opened.get("chains")
+        if name not in providers:
+            providers[name] = open_chain_provider(name)
+        return providers[name]

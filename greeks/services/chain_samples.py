@@ -1,0 +1,210 @@
+"""The samples of a chain in a Redis stream: one a slot, kept for two hours, never in the database.
+
+The entry's id is the slot's time in milliseconds, which Redis refuses a second time: whoever polls
+a slot twice, one sample is kept. Slots are on the market's clock.
+
+========  ==========================================================================================
+field     holds
+========  ==========================================================================================
+numbers   little-endian float64, base64: 12 sums and 12 of the vendor's alone (side by Greek), the
+          eleven of ``_OTHERS``, 200 of the |delta| buckets; NaN is missing
+seen      which sample of its minute this is, from 1
+expected  how many its minute should have, as polled then
+as_of     the chain's own time, ISO 8601
+source    the provider; ``simulated`` is 1 where the sandbox is
+========  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import structlog
+from redis.exceptions import ResponseError
+
+from config.core.redis_client import key, redis_client
+from greeks.chains import SIDES, SUMMED_GREEKS, Floats
+from greeks.maths.aggregation import BUCKETS_SHAPE, ChainSums
+
+logger = structlog.get_logger(__name__)
+
+#: How long samples are kept: within it a minute can be rebuilt.
+KEPT = timedelta(hours=2)
+MINUTE = timedelta(minutes=1)
+# A stream nobody writes to any more goes by itself.
+_STREAM_SECONDS = 4 * 86_400
+_SUMS_SHAPE = (len(SIDES), len(SUMMED_GREEKS))
+_SUMS = len(SIDES) * len(SUMMED_GREEKS)
+_OTHERS = (
+    "call_open_interest", "put_open_interest", "call_volume", "put_volume", "pcr", "max_pain",
+    "atm_implied_volatility", "contracts", "contracts_without_greeks", "contracts_filled",
+)  # fmt: skip
+_LENGTH = 2 * _SUMS + 1 + len(_OTHERS) + int(np.prod(BUCKETS_SHAPE))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ChainSample:
+    """What one poll of a chain said. ``spot`` is NaN where the vendor gave none."""
+
+    slot: datetime
+    as_of: datetime
+    source: str
+    simulated: bool
+    spot: float
+    sums: ChainSums
+    #: Which sample of its minute this is, and how many the minute should have.
+    seen: int
+    expected: int
+
+    @property
+    def minute(self) -> datetime:
+        return self.slot.replace(second=0, microsecond=0)
+
+
+@dataclass(frozen=True, slots=True)
+class LastSlot:
+    """The newest sample's slot, and which of its minute it is."""
+
+    slot: datetime
+    seen: int
+
+
+def samples_key(slug: str, expiry: date) -> str:
+    return key("chain_samples", slug, expiry.isoformat())
+
+
+def store_sample(slug: str, expiry: date, sample: ChainSample) -> bool:
+    """Add a sample; ``False`` where its slot, or a later one, has one already.
+
+    Raises ``redis.exceptions.RedisError`` while Redis is away: that sample is lost.
+    """
+    name, at = samples_key(slug, expiry), _milliseconds(sample.slot)
+    pipeline = redis_client().pipeline(transaction=False)
+    pipeline.xadd(
+        name,
+        encode_sample(sample),  # type: ignore[arg-type]
+        id=f"{at}-0",
+        minid=at - int(KEPT.total_seconds() * 1000),
+        approximate=True,
+    )
+    pipeline.expire(name, _STREAM_SECONDS)
+    added, _ = pipeline.execute(raise_on_error=False)
+    if isinstance(added, ResponseError) and "equal or smaller" in str(added):
+        return False
+    if isinstance(added, Exception):
+        raise added
+    return True
+
+
+def last_slot(slug: str, expiry: date) -> LastSlot | None:
+    """Raises ``redis.exceptions.RedisError`` while Redis is away."""
+    reply = redis_client().xrevrange(samples_key(slug, expiry), count=1)
+    for entry_id, fields in _entries(reply):
+        return LastSlot(_slot(entry_id), int(fields.get("seen", 1)))
+    return None
+
+
+def read_samples(
+    slug: str, expiry: date, start: datetime, end: datetime
+) -> dict[datetime, list[ChainSample]]:
+    """The samples whose slots lie in [start, end), ascending, by minute.
+
+    Raises ``redis.exceptions.RedisError`` while Redis is away: nobody knows then what there is.
+    """
+    found: dict[datetime, list[ChainSample]] = {}
+    reply = redis_client().xrange(
+        samples_key(slug, expiry), min=_milliseconds(start), max=f"({_milliseconds(end)}"
+    )
+    for entry_id, fields in _entries(reply):
+        sample = _readable(entry_id, fields)
+        if sample is not None:
+            found.setdefault(sample.minute, []).append(sample)
+    return found
+
+
+def latest_sample(slug: str, expiry: date) -> ChainSample | None:
+    """The newest sample held. Raises ``redis.exceptions.RedisError`` while Redis is away."""
+    reply = redis_client().xrevrange(samples_key(slug, expiry), count=1)
+    for entry_id, fields in _entries(reply):
+        return _readable(entry_id, fields)
+    return None
+
+
+def encode_sample(sample: ChainSample) -> dict[str, str]:
+    sums = sample.sums
+    numbers = np.concatenate(
+        [
+            sums.everything.ravel(),
+            sums.vendor.ravel(),
+            [sample.spot, *(getattr(sums, name) for name in _OTHERS)],
+            sums.buckets.ravel(),
+        ]
+    )
+    return {
+        "numbers": base64.b64encode(numbers.astype("<f8").tobytes()).decode(),
+        "seen": str(sample.seen),
+        "expected": str(sample.expected),
+        "as_of": sample.as_of.isoformat(),
+        "source": sample.source,
+        "simulated": "1" if sample.simulated else "0",
+    }
+
+
+def decode_sample(entry_id: str, fields: Mapping[str, str]) -> ChainSample:
+    """Raises ``ValueError`` or ``KeyError`` for an entry that is not one of ours."""
+    numbers = np.frombuffer(base64.b64decode(fields["numbers"], validate=True), dtype="<f8")
+    if numbers.size != _LENGTH:
+        raise ValueError(f"a sample has {_LENGTH} numbers, not {numbers.size}")
+    start = 2 * _SUMS
+    spot, *others = numbers[start : start + 1 + len(_OTHERS)].tolist()
+    values = dict(zip(_OTHERS, others, strict=True))
+    return ChainSample(
+        slot=_slot(entry_id),
+        as_of=datetime.fromisoformat(fields["as_of"]),
+        source=fields["source"],
+        simulated=fields["simulated"] == "1",
+        spot=spot,
+        sums=ChainSums(
+            everything=_shaped(numbers[:_SUMS], _SUMS_SHAPE),
+            vendor=_shaped(numbers[_SUMS:start], _SUMS_SHAPE),
+            buckets=_shaped(numbers[start + 1 + len(_OTHERS) :], BUCKETS_SHAPE),
+            contracts=int(values.pop("contracts")),
+            contracts_without_greeks=int(values.pop("contracts_without_greeks")),
+            contracts_filled=int(values.pop("contracts_filled")),
+            **values,
+        ),
+        seen=int(fields["seen"]),
+        expected=int(fields["expected"]),
+    )
+
+
+def _entries(reply: Any) -> Iterable[tuple[str, Mapping[str, str]]]:
+    """Entries as they are with decoded answers; redis-py's type allows everything."""
+    return reply or ()
+
+
+def _readable(entry_id: str, fields: Mapping[str, str]) -> ChainSample | None:
+    try:
+        return decode_sample(entry_id, fields)
+    except (KeyError, ValueError, binascii.Error) as error:
+        # Written by another version of the desk: as good as not there.
+        logger.warning("chain_sample_unreadable", entry=entry_id, reason=str(error)[:200])
+        return None
+
+
+def _shaped(values: Floats, shape: tuple[int, ...]) -> Floats:
+    return values.astype(np.float64).reshape(shape)
+
+
+def _milliseconds(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def _slot(entry_id: str) -> datetime:
+    return datetime.fromtimestamp(int(entry_id.partition("-")[0]) / 1000, UTC)
