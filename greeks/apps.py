@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
 
+from config.core.front_door.resources import Audience, register_resource
 from config.core.sandbox.registry import register_sandbox_market, register_sandbox_server
 
 
@@ -11,8 +13,19 @@ class GreeksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from greeks import receivers  # noqa: F401
+        from greeks import receivers, tasks  # noqa: F401
+        from greeks.alerts.metrics import register_chain_metrics
         from greeks.providers.polygon import health  # noqa: F401
+        from greeks.providers.upstox import health as upstox_health  # noqa: F401
 
+        if settings.MARKET_DATA_PUBLIC:
+            register_resource(
+                "market_data",
+                path="/market/data",
+                audience=Audience.PUBLIC,
+                source="greeks.services.market_door.MarketSource",
+            )
+        register_chain_metrics()
         register_sandbox_market("greeks.sandbox.market.Market")
         register_sandbox_server("polygon", "greeks.sandbox.polygon.server.build_server")
+        register_sandbox_server("upstox", "greeks.sandbox.upstox.server.build_server")

@@ -44,6 +44,8 @@ class GreeksSource(StrEnum):
     IBKR = "ibkr"
     TASTYTRADE = "tastytrade"
     POLYGON = "polygon"
+    UPSTOX = "upstox"
+    CBOE = "cboe"
     MODEL = "model"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from greeks.providers.chain_base import ChainProvider
 from greeks.providers.registered import RegisteredProviders
 
-ChainProviderFactory = Callable[[], ChainProvider]
+Factory = TypeVar("Factory", bound=Callable[[], ChainProvider])
 
-CHAIN_PROVIDER_MODULES: tuple[str, ...] = ()
+CHAIN_PROVIDER_MODULES = ("greeks.providers.upstox.provider",)
 
 _providers: RegisteredProviders[ChainProvider] = RegisteredProviders(
     CHAIN_PROVIDER_MODULES, field="provider"
@@ -18,13 +19,18 @@ _providers: RegisteredProviders[ChainProvider] = RegisteredProviders(
 
 def register_chain_provider(
     name: str, *, is_configured: Callable[[], bool]
-) -> Callable[[ChainProviderFactory], ChainProviderFactory]:
+) -> Callable[[Factory], Factory]:
     """Decorate the factory that builds a chain provider from the settings.
 
     ``name`` is the source that its chains carry, and what ``PolledInstrument.provider`` holds;
     ``is_configured`` says whether the settings hold what it needs.
     """
-    return _providers.register(name, is_configured=is_configured)
+
+    def decorate(factory: Factory) -> Factory:
+        _providers.add(name, factory, is_configured=is_configured)
+        return factory
+
+    return decorate
 
 
 def configured_chain_providers() -> tuple[str, ...]:

@@ -31,22 +31,13 @@ class RegisteredProviders(Generic[Provider]):
         self._loaded = False
         self._providers: dict[str, _Registered[Provider]] = {}
 
-    def register(
-        self, name: str, *, is_configured: Callable[[], bool]
-    ) -> Callable[[Callable[[], Provider]], Callable[[], Provider]]:
-        """Decorate the factory that builds a provider from the settings.
-
-        ``name`` is the source that its numbers carry; ``is_configured`` says whether the settings
-        hold what it needs.
-        """
-
-        def decorate(factory: Callable[[], Provider]) -> Callable[[], Provider]:
-            registered = _Registered(factory, is_configured)
-            if self._providers.setdefault(name, registered).factory is not factory:
-                raise ValueError(f"provider {name} is registered twice")
-            return factory
-
-        return decorate
+    def add(
+        self, name: str, factory: Callable[[], Provider], *, is_configured: Callable[[], bool]
+    ) -> None:
+        """Register the factory that builds a provider from the settings."""
+        registered = _Registered(factory, is_configured)
+        if self._providers.setdefault(name, registered).factory is not factory:
+            raise ValueError(f"provider {name} is registered twice")
 
     def names(self) -> tuple[str, ...]:
         self._load()

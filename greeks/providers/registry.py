@@ -6,13 +6,14 @@ A provider is added by one file and one line in ``PROVIDER_MODULES``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from greeks.providers.base import DailyClosesProvider, SnapshotProvider
 from greeks.providers.registered import RegisteredProviders
 
-ProviderFactory = Callable[[], SnapshotProvider]
+Factory = TypeVar("Factory", bound=Callable[[], SnapshotProvider])
 
-PROVIDER_MODULES = ("greeks.providers.polygon.provider",)
+PROVIDER_MODULES = ("greeks.providers.polygon.provider", "greeks.providers.upstox.provider")
 
 _providers: RegisteredProviders[SnapshotProvider] = RegisteredProviders(
     PROVIDER_MODULES, field="source"
@@ -21,13 +22,18 @@ _providers: RegisteredProviders[SnapshotProvider] = RegisteredProviders(
 
 def register_provider(
     name: str, *, is_configured: Callable[[], bool]
-) -> Callable[[ProviderFactory], ProviderFactory]:
+) -> Callable[[Factory], Factory]:
     """Decorate the factory that builds a provider from the settings.
 
     ``name`` is the source that its numbers carry; ``is_configured`` says whether the settings
     hold what it needs.
     """
-    return _providers.register(name, is_configured=is_configured)
+
+    def decorate(factory: Factory) -> Factory:
+        _providers.add(name, factory, is_configured=is_configured)
+        return factory
+
+    return decorate
 
 
 def registered_providers() -> tuple[str, ...]:

@@ -176,9 +176,12 @@ class Market:
         """A contract by display symbol, OCC symbol or conid; ``None`` where there is none."""
         return self._engine.contract(str(symbol_or_conid))
 
-    def quotes(self, contracts: Sequence[Contract]) -> list[SimulatedQuote]:
-        """Quotes of now, in the order of the contracts."""
-        return self._engine.quotes(contracts, self.seconds()) if contracts else []
+    def quotes(
+        self, contracts: Sequence[Contract], seconds: float | None = None
+    ) -> list[SimulatedQuote]:
+        """Quotes of now, or of another moment (Unix seconds), in the order of the contracts."""
+        moment = self.seconds() if seconds is None else seconds
+        return self._engine.quotes(contracts, moment) if contracts else []
 
     def quote(self, contract: Contract) -> SimulatedQuote:
         return self.quotes([contract])[0]

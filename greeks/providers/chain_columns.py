@@ -1,0 +1,196 @@
+"""From a vendor's rows to the columns of a chain: what every chain provider's decoder shares.
+
+The rules for one number are those of ``greeks.providers.decoding``, applied to whole columns: NaN,
+infinity and the vendors' "unset" number are missing (NaN); what is too large to be true, or
+impossible for its field, makes the row a bad one. A bad row leaves with its reason and payload, so
+that rows sent always equal rows kept plus rows rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from config.core.errors import MalformedResponse
+from greeks.chains import Flags, Floats, OptionChain
+from greeks.domain import RejectedRow
+from greeks.providers.decoding import LONGEST_IDENTIFIER, UNSET_FROM, rejected_row
+
+logger = structlog.get_logger(__name__)
+
+#: The numbers of a contract, in the order of every array that has them as its rows.
+NUMBERS: Final = (
+    "bid",
+    "ask",
+    "last",
+    "previous_close",
+    "volume",
+    "open_interest",
+    "previous_open_interest",
+    "implied_volatility",
+    "delta",
+    "gamma",
+    "theta",
+    "vega",
+)
+KIND: Final = "chain"
+_TOO_LARGE: Final = 1e12
+#: Vendors round: a delta of 1.00004 is one.
+_LARGEST_DELTA: Final = 1.001
+_DELTA, _THETA = NUMBERS.index("delta"), NUMBERS.index("theta")
+_SIGNED = np.isin(np.arange(len(NUMBERS)), (_DELTA, _THETA))[:, None]
+_GREEKS = slice(_DELTA, _DELTA + 4)
+_VOLATILITY = NUMBERS.index("implied_volatility")
+_BID, _ASK, _LAST, _CLOSE = range(4)
+
+
+class ChainRows:
+    """The readable rows of one answer, in the order in which they came.
+
+    ``numbers`` has a row for each of ``NUMBERS`` and a column a contract, in the desk's units.
+    ``payload(index)`` is what the vendor sent for a contract, asked for when it is rejected.
+    ``series`` numbers the roots where an expiry has several (SPX and SPXW): at one strike the pair
+    of one root follows that of the other.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: Sequence[str],
+        strike: Floats,
+        is_call: Flags,
+        numbers: Floats,
+        payload: Callable[[int], Any],
+        rejected: Sequence[RejectedRow] = (),
+        series: NDArray[np.int64] | None = None,
+    ) -> None:
+        self.keys = keys
+        self.strike = strike
+        self.is_call = is_call
+        self.numbers = numbers
+        self.rejected = list(rejected)
+        self.series = np.zeros(len(keys), np.int64) if series is None else series
+        self._payload = payload
+
+    def to_chain(
+        self,
+        *,
+        source: str,
+        instrument_key: str,
+        expiry: date,
+        as_of: datetime,
+        spot: float | None,
+        counts_contracts: bool = False,
+    ) -> OptionChain:
+        """The chain, sorted, without what is impossible or was sent twice.
+
+        Raises ``MalformedResponse`` when nothing usable is left.
+        """
+        with np.errstate(invalid="ignore"):
+            order = self._usable()
+            if not order.size:
+                raise _nothing_usable(source, instrument_key, expiry, self.rejected)
+            numbers = _with_missing(self.numbers[:, order])
+        return OptionChain(
+            source=source,
+            instrument_key=instrument_key,
+            expiry=expiry,
+            as_of=as_of,
+            spot=spot if spot is not None and 0.0 < spot < _TOO_LARGE else None,
+            keys=tuple(map(self.keys.__getitem__, order.tolist())),
+            strike=self.strike[order],
+            is_call=self.is_call[order],
+            **dict(zip(NUMBERS, numbers, strict=True)),
+            counts_contracts=counts_contracts,
+            rejected=tuple(self.rejected),
+        )
+
+    def _usable(self) -> NDArray[np.int64]:
+        """Indices of the good rows by strike, the call before the put; the bad are rejected."""
+        numbers = self.numbers
+        numbers[~(np.abs(numbers) < UNSET_FROM)] = np.nan
+        large = np.abs(numbers) >= _TOO_LARGE
+        negative = (numbers < 0.0) & ~_SIGNED
+        wild = np.abs(numbers[_DELTA]) > _LARGEST_DELTA
+        bad_strike = ~((self.strike > 0.0) & (self.strike < _TOO_LARGE))
+        bad = large.any(axis=0) | negative.any(axis=0) | wild | bad_strike
+        if bad.any():
+            for index in np.flatnonzero(bad).tolist():
+                self._reject(index, self._reason(index))
+        first: dict[str, int] = {}
+        for index, name in enumerate(self.keys):
+            if bad[index]:
+                continue
+            if not 0 < len(name) <= LONGEST_IDENTIFIER or not name.isprintable():
+                self._reject(index, f"key: {name!a:.60} is not a contract's key")
+            elif first.setdefault(name, index) != index:
+                self._reject(index, f"key: {name!r} was sent twice")
+        kept = np.fromiter(first.values(), np.int64, len(first))
+        order = kept[np.lexsort((~self.is_call[kept], self.series[kept], self.strike[kept]))]
+        place = np.stack([self.strike[order], self.series[order], self.is_call[order]])
+        again = np.zeros(order.size, dtype=np.bool_)
+        again[1:] = (place[:, 1:] == place[:, :-1]).all(axis=0)
+        for index in order[again].tolist():
+            self._reject(index, f"strike: {self.strike[index]:g} was sent twice")
+        return order[~again]
+
+    def _reject(self, index: int, reason: str) -> None:
+        self.rejected.append(rejected_row(KIND, reason, self._payload(index)))
+
+    def _reason(self, index: int) -> str:
+        strike = float(self.strike[index])
+        if not 0.0 < strike < _TOO_LARGE:
+            return f"strike: {strike:g} is not a strike"
+        for place, name in enumerate(NUMBERS):
+            value = float(self.numbers[place, index])
+            if abs(value) >= _TOO_LARGE:
+                return f"{name}: {value:g} is too large to be true"
+            if (value < 0.0 and not _SIGNED[place, 0]) or (
+                place == _DELTA and abs(value) > _LARGEST_DELTA
+            ):
+                return f"{name}: {value:g} is impossible"
+        raise ValueError(f"row {index} is not impossible")
+
+
+def _with_missing(numbers: Floats) -> Floats:
+    """The same numbers with NaN for what a nought stands for.
+
+    An ask, a last price, a close or a volatility of nought is none; nobody bids where the bid is
+    nought, which says something only beside an ask. Greeks of which one is missing are all missing.
+    """
+    for place in (_ASK, _LAST, _CLOSE, _VOLATILITY):
+        numbers[place][numbers[place] == 0.0] = np.nan
+    numbers[_BID][(numbers[_BID] == 0.0) & np.isnan(numbers[_ASK])] = np.nan
+    numbers[_GREEKS, np.isnan(numbers[_GREEKS]).any(axis=0)] = np.nan
+    return numbers
+
+
+def not_computed(numbers: Floats) -> Flags:
+    """Whose Greeks a vendor did not compute: no volatility, and nought for all but the delta."""
+    theta, gamma, vega = numbers[_THETA], numbers[_DELTA + 1], numbers[_DELTA + 3]
+    volatility = numbers[_VOLATILITY]
+    unknown = (volatility == 0.0) | np.isnan(volatility)
+    result: Flags = unknown & (theta == 0.0) & (gamma == 0.0) & (vega == 0.0)
+    return result
+
+
+def forget_uncomputed(numbers: Floats) -> None:
+    """Make the Greeks that a vendor did not compute missing, in place."""
+    numbers[_GREEKS, not_computed(numbers)] = np.nan
+
+
+def _nothing_usable(
+    source: str, instrument_key: str, expiry: date, rejected: Sequence[RejectedRow]
+) -> MalformedResponse:
+    reason = f", {rejected[0].reason}" if rejected else ""
+    logger.warning("chain_unusable", source=source, rejected=len(rejected), reason=reason)
+    return MalformedResponse(
+        f"{source}: no usable contract of {instrument_key[:64]} {expiry} "
+        f"({len(rejected)} rejected{reason}).",
+        provider=source,
+    )

@@ -1,0 +1,118 @@
+"""Calls to Upstox: the desk's token, one budget for all processes, and what keeps it silent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import structlog
+
+from auth_tokens.token_manager import ProviderToken
+from config.core.errors import ForbiddenError, ProviderClosed
+from config.core.http.budget import CallBudget
+from config.core.http.caller import HttpCaller
+from config.core.http.pause import SharedPause
+from config.core.http.responses import Answer
+from greeks.providers.upstox.names import SOURCE, closed, explain
+
+logger = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+
+#: The vendor's windows as (calls, seconds), for each user. No header says how much is left.
+WINDOWS: Final = ((50, 1.0), (500, 60.0), (2000, 1800.0))
+#: After a call too many the vendor names no wait.
+_PENALTY_SECONDS: Final = 5.0
+#: What the token does not open is not asked for again for this long: somebody has to look.
+_FORBIDDEN_SECONDS: Final = 300.0
+
+
+def server_name(base_url: str) -> str:
+    """What calls, budgets and breaker are counted under: a sandbox starts with a clean slate."""
+    return f"{SOURCE}@{urlsplit(base_url).netloc}"
+
+
+def closed_pause(server: str) -> SharedPause:
+    """Runs while the vendor is closed for the night."""
+    return SharedPause(f"{server}.closed")
+
+
+def forbidden_pause(server: str) -> SharedPause:
+    """Runs after the vendor forbade a call."""
+    return SharedPause(f"{server}.forbidden")
+
+
+class Token(Protocol):
+    """The headers of each try, and what a 401 does."""
+
+    def authorise(self) -> Mapping[str, str]: ...
+
+    def renew(self) -> None: ...
+
+
+class UpstoxClient:
+    """GETs of one server. A refused token is renewed once, and the call repeated once.
+
+    ``token``: the desk's own unless another is given. ``calls`` counts the requests that were sent.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float,
+        token: Token | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.calls = 0
+        self.server = server_name(base_url)
+        self._token = token or ProviderToken(SOURCE)
+        self._caller = HttpCaller(
+            SOURCE,
+            base_url,
+            timeout=timeout,
+            budgets={
+                "/": [
+                    CallBudget(f"{self.server}.{seconds:g}s", limit=limit, seconds=seconds)
+                    for limit, seconds in WINDOWS
+                ]
+            },
+            authorise=self._authorise,
+            renew=self._token.renew,
+            explain=explain,
+            penalty_seconds=_PENALTY_SECONDS,
+            transport=transport,
+        )
+
+    def get(
+        self, path: str, parameters: Mapping[str, Any], *, read: Callable[[Answer], Result]
+    ) -> Result:
+        """What ``read`` makes of the answer.
+
+        Raises ``ProviderClosed`` at night and ``ForbiddenError`` for a while after a 403, both
+        without a call.
+        """
+        if seconds := closed_pause(self.server).remaining():
+            raise closed(seconds)
+        if forbidden_pause(self.server).remaining():
+            raise ForbiddenError("Upstox forbade it a while ago.", provider=SOURCE)
+        try:
+            return self._caller.request("GET", path, params=parameters, read=read)
+        except ProviderClosed as error:
+            closed_pause(self.server).start(error.retry_after or _PENALTY_SECONDS)
+            raise
+        except ForbiddenError as error:
+            logger.warning("upstox_forbidden", reason=error.message)
+            forbidden_pause(self.server).start(_FORBIDDEN_SECONDS)
+            raise
+
+    def close(self) -> None:
+        self._caller.close()
+
+    def _authorise(self) -> Mapping[str, str]:
+        headers = self._token.authorise()
+        # Asked for each try, and for nothing else.
+        self.calls += 1
+        return headers

@@ -1,0 +1,129 @@
+"""Upstox over REST: whole option chains of Indian underlyings, and the held contracts out of them.
+
+One chain serves every leg of an expiry, and unlike the vendor's ``option-greek`` it has bid and
+ask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+
+import httpx
+from django.conf import settings
+
+from config.core.clock import market_now
+from config.core.errors import PermanentError, ProviderError
+from config.core.http.responses import Answer
+from greeks.chains import Listing, OptionChain
+from greeks.domain import Contract, Fetched, RejectedRow, Snapshot
+from greeks.providers.chain_registry import register_chain_provider
+from greeks.providers.registry import register_provider
+from greeks.providers.upstox.chains import decode_chain
+from greeks.providers.upstox.client import Token, UpstoxClient
+from greeks.providers.upstox.held import chains_of, snapshots_of
+from greeks.providers.upstox.listings import decode_listing
+from greeks.providers.upstox.names import SOURCE
+
+CHAIN_PATH: Final = "/v2/option/chain"
+CONTRACTS_PATH: Final = "/v2/option/contract"
+
+
+class UpstoxProvider:
+    """``ChainProvider`` and ``SnapshotProvider`` for Upstox; counts its calls."""
+
+    source = SOURCE
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout: float,
+        token: Token | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._client = UpstoxClient(base_url, timeout=timeout, token=token, transport=transport)
+        self.server = self._client.server
+
+    @property
+    def calls(self) -> int:
+        """Requests that this object has sent."""
+        return self._client.calls
+
+    def fetch_listing(self, instrument_key: str) -> Listing:
+        """Expiries and lot sizes of all contracts that the vendor lists, in one call.
+
+        Raises ``PermanentError`` where it lists none.
+        """
+
+        def read(answer: Answer) -> Listing:
+            return decode_listing(answer, instrument_key=instrument_key, as_of=market_now())
+
+        listing = self._client.get(CONTRACTS_PATH, {"instrument_key": instrument_key}, read=read)
+        if not listing.expiries:
+            raise PermanentError(
+                f"Upstox lists no option of {instrument_key[:64]!r} "
+                f"({len(listing.rejected)} rows rejected).",
+                provider=SOURCE,
+            )
+        return listing
+
+    def fetch_chain(self, instrument_key: str, expiry: date) -> OptionChain:
+        """The chain of one expiry, in one call. As old as its answer: the vendor tells no time."""
+
+        def read(answer: Answer) -> OptionChain:
+            return decode_chain(
+                answer, instrument_key=instrument_key, expiry=expiry, as_of=market_now()
+            )
+
+        parameters = {"instrument_key": instrument_key, "expiry_date": expiry.isoformat()}
+        return self._client.get(CHAIN_PATH, parameters, read=read)
+
+    def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
+        """Quotes and Greeks of the options on Indian indices among the contracts.
+
+        What could not be asked for is in ``left_out`` by underlying; if nothing came at all, that
+        raises.
+        """
+        items: list[Snapshot] = []
+        rejected: list[RejectedRow] = []
+        left_out: dict[str, str] = {}
+        error: ProviderError | None = None
+        for (instrument_key, expiry), held in chains_of(contracts).items():
+            # A refused chain says nothing about the next one; all else does.
+            if error is None or isinstance(error, PermanentError):
+                try:
+                    chain = self.fetch_chain(instrument_key, expiry)
+                except ProviderError as failure:
+                    error = failure
+                else:
+                    items += snapshots_of(chain, held)
+                    rejected += chain.rejected
+                    continue
+            left_out[held[0].underlying] = error.message
+        if error is not None and not items:
+            raise error
+        return Fetched(
+            items=tuple(items),
+            rejected=tuple(rejected),
+            left_out=left_out,
+            source=SOURCE,
+            as_of=market_now(),
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def is_configured() -> bool:
+    """With the analytics token, or with an app whose token the desk fetches itself."""
+    app = settings.UPSTOX_API_KEY and settings.UPSTOX_API_SECRET
+    return bool(settings.UPSTOX_ANALYTICS_TOKEN or app)
+
+
+@register_chain_provider(SOURCE, is_configured=is_configured)
+@register_provider(SOURCE, is_configured=is_configured)
+def open_upstox() -> UpstoxProvider:
+    """The provider as the settings describe it."""
+    return UpstoxProvider(settings.UPSTOX_URL, timeout=settings.PROVIDER_TIMEOUT_SECONDS)

@@ -1,0 +1,194 @@
+"""The simulated Upstox: option chains, contracts and Greeks of the one market, behind its log-in.
+
+One ASGI application serves the vendor's API and its log-in site. It stands to the second: whoever
+asks for a chain within the same second of the market gets the same bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import date
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from auth_tokens.sandbox.upstox.access import UpstoxAccess
+from auth_tokens.sandbox.upstox.answers import error_answer
+from config.core.sandbox.registry import SandboxContext
+from greeks.domain import Contract
+from greeks.sandbox.market import Market
+from greeks.sandbox.upstox.limits import CallLimits
+from greeks.sandbox.upstox.payloads import (
+    SYMBOLS,
+    chain_rows,
+    contract_of,
+    listed_contract,
+    option_greeks,
+    previous_interest,
+)
+
+MOST_KEYS: Final = 50
+# Starlette runs them in threads.
+Handler = Callable[[Request], Response]
+
+
+class UpstoxMarket:
+    """The bodies of the answers. The market holds all state; what was made last is kept."""
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+        self._lock = threading.Lock()
+        self._kept: dict[tuple[str, str], tuple[float, Any]] = {}
+
+    def chain(self, symbol: str, expiry: date) -> bytes:
+        """The chain of this second; no row where the expiry is not listed."""
+        second = float(int(self.market.seconds()))
+        contracts = self.market.chain(symbol, expiry)
+        if expiry not in self.market.expiries(symbol):
+            contracts = ()
+
+        def rows() -> bytes:
+            return _success(chain_rows(self.market, contracts, interest, second))
+
+        with self._lock:
+            opened_at = self.market.session("NSE").opened_at
+            before = partial(previous_interest, self.market, contracts)
+            interest = self._kept_or("interest", symbol, expiry, opened_at, before)
+            body: bytes = self._kept_or("chain", symbol, expiry, second, rows)
+        return body
+
+    def contracts(self, symbol: str, expiry: date | None) -> bytes:
+        """Every listed contract, of one expiry or of all."""
+        listed = self.market.expiries(symbol)
+        chosen = listed if expiry is None else [each for each in listed if each == expiry]
+        rows = [
+            listed_contract(contract)
+            for each in chosen
+            for contract in self.market.chain(symbol, each)
+        ]
+        return _success(rows)
+
+    def greeks(self, contracts: list[Contract]) -> bytes:
+        return _success(option_greeks(self.market, contracts, float(int(self.market.seconds()))))
+
+    def _kept_or(
+        self, what: str, symbol: str, expiry: date, moment: float, make: Callable[[], Any]
+    ) -> Any:
+        """What was made for this moment, or made now; of each chain only the last is kept."""
+        name = (what, f"{symbol} {expiry}")
+        made_for, made = self._kept.get(name, (None, None))
+        if made_for != moment:
+            made = make()
+            self._kept[name] = (moment, made)
+        return made
+
+
+class UpstoxServer:
+    """Handlers of one running server."""
+
+    def __init__(self, market: Market, *, access: UpstoxAccess, limits: CallLimits) -> None:
+        self.market = UpstoxMarket(market)
+        self.access = access
+        self.limits = limits
+
+    def chain(self, request: Request) -> Response:
+        """``/v2/option/chain``."""
+        symbol, expiry = _underlying(request), _expiry(request)
+        if isinstance(symbol, Response):
+            return symbol
+        if isinstance(expiry, Response):
+            return expiry
+        if expiry is None:
+            return _refused("UDAPI100036", "Invalid Input", "expiry_date")
+        return _json(self.market.chain(symbol, expiry))
+
+    def contracts(self, request: Request) -> Response:
+        """``/v2/option/contract``."""
+        symbol, expiry = _underlying(request), _expiry(request)
+        if isinstance(symbol, Response):
+            return symbol
+        if isinstance(expiry, Response):
+            return expiry
+        return _json(self.market.contracts(symbol, expiry))
+
+    def greeks(self, request: Request) -> Response:
+        """``/v3/market-quote/option-greek``."""
+        keys = [key for key in request.query_params.get("instrument_key", "").split(",") if key]
+        if not keys:
+            return _refused("UDAPI1009", "instrument_key is required", "instrument_key")
+        if len(keys) > MOST_KEYS:
+            message = f"The maximum number of instruments in one request is {MOST_KEYS}"
+            return _refused("UDAPI100042", message, "instrument_key")
+        found = [contract_of(self.market.market, key) for key in keys]
+        if not any(found):
+            return _refused("UDAPI100011", "Invalid Instrument key", "instrument_key")
+        return _json(self.market.greeks([contract for contract in found if contract]))
+
+    def guarded(self, handler: Handler) -> Handler:
+        """The handler behind the closing hours, the token and the limits."""
+
+        def answer(request: Request) -> Response:
+            refusal = self.access.refusal(request)
+            if refusal is not None:
+                return refusal
+            if not self.limits.take():
+                return error_answer(429, "UDAPI10005", "Too Many Request Sent")
+            return handler(request)
+
+        return answer
+
+
+def _underlying(request: Request) -> str | Response:
+    key = request.query_params.get("instrument_key", "")
+    if not key:
+        return _refused("UDAPI1009", "instrument_key is required", "instrument_key")
+    return SYMBOLS.get(key) or _refused("UDAPI100011", "Invalid Instrument key", "instrument_key")
+
+
+def _expiry(request: Request) -> date | Response | None:
+    text = request.query_params.get("expiry_date", "")
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        return _refused("UDAPI100036", "Invalid Input", "expiry_date")
+
+
+def _refused(code: str, message: str, path: str) -> Response:
+    return error_answer(400, code, message, path=path)
+
+
+def _success(data: Any) -> bytes:
+    return msgspec.json.encode({"status": "success", "data": data})
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")
+
+
+def build_server(context: SandboxContext) -> Starlette:
+    """The ASGI application; its state holds ``access`` and ``limits`` for tests.
+
+    The sandbox of a demo is open at night; one that enforces limits keeps the vendor's hours too.
+    """
+    access = UpstoxAccess(closed_at_night=context.limits)
+    server = UpstoxServer(context.market, access=access, limits=CallLimits(enabled=context.limits))
+    routes: dict[str, Handler] = {
+        "/v2/option/chain": server.chain,
+        "/v2/option/contract": server.contracts,
+        "/v3/market-quote/option-greek": server.greeks,
+    }
+    application = Starlette(
+        routes=[
+            *(Route(path, server.guarded(handler)) for path, handler in routes.items()),
+            *access.routes(),
+        ]
+    )
+    application.state.access = access
+    application.state.limits = server.limits
+    return application
