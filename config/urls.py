@@ -10,6 +10,7 @@ from config.core.styleguide import styleguide
 
 urlpatterns = [
     path("", include("portfolio.urls")),
+    path("", include("greeks.urls")),
     path("accounts/", include("auth_tokens.urls")),
     path("system/styleguide", styleguide, name="styleguide"),
     path("health", health_view, name="health"),

@@ -32,6 +32,10 @@ FRONT_DOOR_MEGABYTES = env.int("FRONT_DOOR_MEGABYTES", default=32)
 # Calls of one caller (a session, a token; an address without either) in one second at the front
 # door; 0: no limit. More than this is answered 429.
 FRONT_DOOR_CALLS_PER_SECOND = env.int("FRONT_DOOR_CALLS_PER_SECOND", default=50_000)
+# Who may read the market's addresses: everybody, or (false) whoever has signed in or has a token.
+MARKET_DATA_PUBLIC = env.bool("MARKET_DATA_PUBLIC", default=True)
+# Memory of one web process for the market's bodies, over all days, ranges and resolutions.
+MARKET_CACHE_MEGABYTES = env.int("MARKET_CACHE_MEGABYTES", default=16)
 # Annual, continuously compounded: the model's discount rate where nothing better is known.
 RISK_FREE_RATE = env.float("RISK_FREE_RATE", default=0.04)
 # A stored price of an underlying older than this, in session, is not computed with. Delayed quotes
@@ -108,3 +112,14 @@ UPSTOX_PIN = env.str("UPSTOX_PIN", default="")
 CHROMIUM_PATH = env.str("CHROMIUM_PATH", default="")
 CHROMEDRIVER_PATH = env.str("CHROMEDRIVER_PATH", default="")
 USER_AGENT = "greekdesk/0.1"
+
+# --- Alerts -----------------------------------------------------------------------------------
+# Apprise services whose addresses users may enter; see greeks/alerts/messengers.py.
+ALERT_SCHEMAS: list[str] = env.list(
+    "ALERT_SCHEMAS",
+    default=["tgram", "discord", "slack", "pover", "ntfys", "gotifys", "mailtos", "jsons"],
+)
+# true: messages may go to addresses inside this desk's own network, for a receiver of one's own.
+ALERT_PRIVATE_ADDRESSES = env.bool("ALERT_PRIVATE_ADDRESSES", default=False)
+# Days after which what was raised is deleted from the users' lists.
+KEEP_ALERTS_DAYS = env.int("KEEP_ALERTS_DAYS", default=90)

@@ -22,8 +22,11 @@ from config.core.errors import ApplicationError, DatabaseUnavailable, RateLimite
 
 #: Addresses whose callers are programs: their errors are JSON, whatever goes wrong.
 MACHINE_PATHS = ("/api", "/market/data", "/health", "/metrics")
-#: What answers without the database, and says whether it is there.
-WITHOUT_DATABASE = frozenset({"/health", "/metrics"})
+#: What answers without the database: those that say whether it is there, and the market's, which
+#: have a last good copy.
+WITHOUT_DATABASE = frozenset(
+    {"/health", "/metrics", "/market/data", "/api/market/chain", "/api/market/instruments"}
+)
 
 _NOT_FOUND = "There is nothing here, or it is not yours."
 _UNEXPECTED = "Something went wrong here. It is logged under the request id."

@@ -1,0 +1,35 @@
+"""The latest chain of an expiry, as the poll left it in Redis: what `/api/market/chain` answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import msgspec
+import structlog
+from redis.exceptions import RedisError
+
+from config.core.errors import Unavailable
+from config.core.redis_client import key, redis_client
+
+logger = structlog.get_logger(__name__)
+
+
+def latest_chain_json(*, slug: str, expiry: date) -> str | None:
+    """The JSON text, ``None`` where nothing was polled. Raises ``Unavailable`` without Redis."""
+    try:
+        stored = redis_client().get(key("chain_latest", slug, expiry.isoformat()))
+    except RedisError as error:
+        logger.warning("market_chain.not_read", reason=type(error).__name__)
+        raise Unavailable("The latest chain cannot be read now.") from error
+    return None if stored is None else str(stored)
+
+
+def latest_chain(*, slug: str, expiry: date) -> Mapping[str, Any] | None:
+    """The chain decoded, for a page; ``None`` where there is none, or Redis does not answer."""
+    try:
+        text = latest_chain_json(slug=slug, expiry=expiry)
+    except Unavailable:
+        return None
+    return None if text is None else msgspec.json.decode(text)

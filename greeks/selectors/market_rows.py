@@ -1,0 +1,198 @@
+"""The stored minutes of one chain in one session, as columns: one query, and kept for a version."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import numpy as np
+from django.db.models import Count, Max, Q
+from numpy.typing import NDArray
+
+from greeks.chains import SIDES, SUMMED_GREEKS, Floats
+from greeks.models import GreekSnapshot
+from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS
+
+#: Of ``delta_buckets``: sides, buckets of 0.05, and delta, gamma, theta, vega, contracts.
+BUCKETS_SHAPE = (2, 20, 5)
+PARTS = ("open", "high", "low", "close")
+#: What else a minute's close says, in the order of ``ChainRows.others``.
+OTHERS = (
+    "spot",
+    "call_open_interest",
+    "put_open_interest",
+    "pcr",
+    "max_pain",
+    "atm_implied_volatility",
+    "contracts",
+    "contracts_without_greeks",
+    "contracts_filled",
+)
+_HEAD = ("minute", "updated_at", "as_of", "source", "simulated", "samples_seen", "samples_expected")
+_NUMBERS = (*CANDLE_FIELDS, *VENDOR_FIELDS, *OTHERS)
+_COLUMNS = (*_HEAD, "delta_buckets", *_NUMBERS)
+_BUCKETS_BYTES = 8 * int(np.prod(BUCKETS_SHAPE))
+#: No copy of rows is answered from for longer without asking the database again.
+KEPT_SECONDS = 120.0
+# Charts of today and of some days and expiries beside it; one takes about a megabyte.
+_MOST_KEPT = 6
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Which rows: one expiry of one instrument on one session day."""
+
+    instrument_key: str
+    session_date: date
+    expiry: date
+
+
+@dataclass(frozen=True, slots=True)
+class RowsVersion:
+    """How many minutes are committed, and when the latest of them was written."""
+
+    minutes: int
+    updated_at: datetime | None
+
+    @property
+    def number(self) -> int:
+        """Microseconds of the epoch: grows with each commit, and fits a JavaScript number."""
+        if self.updated_at is None:
+            return 0
+        since = self.updated_at - datetime(1970, 1, 1, tzinfo=UTC)
+        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+NO_ROWS = RowsVersion(0, None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChainRows:
+    """Rows ascend by minute. Missing numbers are NaN.
+
+    ``minutes`` are seconds of the epoch; ``candles`` has the shape (3 sides, 4 Greeks, 4 parts,
+    rows), ``vendor`` (3, 4, rows), ``others`` (9, rows), ``buckets`` (rows, 2, 20, 5).
+    """
+
+    version: RowsVersion
+    minutes: Integers
+    candles: Floats
+    vendor: Floats
+    others: Floats
+    buckets: Floats
+    samples_seen: Integers
+    samples_expected: Integers
+    as_of: datetime | None
+    source: str | None
+    is_simulated: bool
+
+    def __len__(self) -> int:
+        return len(self.minutes)
+
+
+def read_rows(chain: Chain) -> ChainRows:
+    """The committed rows, in one query."""
+    rows = list(
+        GreekSnapshot.objects.filter(
+            instrument_key=chain.instrument_key,
+            session_date=chain.session_date,
+            expiry=chain.expiry,
+        )
+        .order_by("minute")
+        .values_list(*_COLUMNS)
+    )
+    count = len(rows)
+    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(_COLUMNS)
+    minutes, updated, as_of, sources, simulated, seen, expected = columns[: len(_HEAD)]
+    numbers = np.array(columns[len(_HEAD) + 1 :], dtype=np.float64).reshape(len(_NUMBERS), count)
+    candles, vendor, others = np.split(
+        numbers, [len(CANDLE_FIELDS), len(CANDLE_FIELDS) + len(VENDOR_FIELDS)]
+    )
+    sums = (len(SIDES), len(SUMMED_GREEKS))
+    return ChainRows(
+        version=RowsVersion(count, max(updated, default=None)),
+        minutes=np.array([int(each.timestamp()) for each in minutes], dtype=np.int64),
+        candles=candles.reshape(*sums, len(PARTS), count),
+        vendor=vendor.reshape(*sums, count),
+        others=others,
+        buckets=_buckets(columns[len(_HEAD)]),
+        samples_seen=np.array(seen, dtype=np.int64),
+        samples_expected=np.array(expected, dtype=np.int64),
+        as_of=max((each for each in as_of if each is not None), default=None),
+        source=sources[-1] if sources else None,
+        is_simulated=any(simulated),
+    )
+
+
+def _buckets(stored: Collection[Any]) -> Floats:
+    """The stored arrays of all rows; NaN for rows that have none, or not one of this shape."""
+    missing = np.full(BUCKETS_SHAPE, np.nan).tobytes()
+    parts = [
+        bytes(each) if each is not None and len(each) == _BUCKETS_BYTES else missing
+        for each in stored
+    ]
+    return np.frombuffer(b"".join(parts), dtype="<f8").reshape(len(parts), *BUCKETS_SHAPE)
+
+
+def versions_of(days: Collection[tuple[str, date]]) -> Mapping[Chain, RowsVersion]:
+    """The version of every chain that has rows on the days of instruments, in one query."""
+    if not days:
+        return {}
+    wanted = reduce(or_, (Q(instrument_key=key, session_date=day) for key, day in set(days)))
+    found = (
+        GreekSnapshot.objects.filter(wanted)
+        .order_by()
+        .values("instrument_key", "session_date", "expiry")
+        .annotate(minutes=Count("pk"), latest=Max("updated_at"))
+    )
+    return {
+        Chain(row["instrument_key"], row["session_date"], row["expiry"]): RowsVersion(
+            row["minutes"], row["latest"]
+        )
+        for row in found
+    }
+
+
+class KeptRows:
+    """The rows of the last few chains of this process: many charts are drawn from one reading."""
+
+    def __init__(self, *, most: int = _MOST_KEPT) -> None:
+        self._most = most
+        self._kept: OrderedDict[Chain, tuple[ChainRows, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, chain: Chain, version: RowsVersion) -> ChainRows:
+        """The rows of this version, or newer ones: what is committed when they are read."""
+        with self._lock:
+            kept = self._kept.get(chain)
+            if (
+                kept is not None
+                and kept[0].version == version
+                and time.monotonic() - kept[1] < KEPT_SECONDS
+            ):
+                self._kept.move_to_end(chain)
+                return kept[0]
+        read_at = time.monotonic()
+        rows = read_rows(chain)
+        with self._lock:
+            self._kept[chain] = (rows, read_at)
+            self._kept.move_to_end(chain)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return rows
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+
+kept_rows = KeptRows()
