@@ -1,3 +1,4 @@
+from greeks.models.alert import AlertChannel, AlertDelivery, AlertEvent, AlertRule
 from greeks.models.contract_greeks import ContractGreekHistory, ContractGreeks
 from greeks.models.dividend import Dividend
 from greeks.models.exchange_session import ExchangeSession
@@ -6,6 +7,10 @@ from greeks.models.instrument import Instrument, InstrumentAlias
 from greeks.models.polled_instrument import PolledInstrument
 
 __all__ = [
+    "AlertChannel",
+    "AlertDelivery",
+    "AlertEvent",
+    "AlertRule",
     "ContractGreekHistory",
     "ContractGreeks",
     "Dividend",

@@ -1,0 +1,262 @@
+"""Sending a message by Apprise: which addresses are accepted, and what came of a try.
+
+Only the services of ``MESSENGERS`` that the settings allow are ever loaded, each by its own module:
+Apprise as a whole costs three times the memory. An address is a secret (it holds bot tokens and
+passwords): no error names more of it than service and host.
+
+What users may not do with an address: reach this desk's own network (unless the operator allows
+it), have local files sent (Apprise's ``template=``), follow redirects, switch off certificate
+checks. Parameters are therefore an allow-list.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from ipaddress import IPv6Address, ip_address
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import structlog
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from config.core.errors import InvalidInput
+
+logger = structlog.get_logger(__name__)
+
+CONNECT_SECONDS = 4.0
+READ_SECONDS = 10.0
+#: A receiver that sends its answer a byte at a time is left after this.
+LONGEST_SECONDS = 20.0
+LONGEST_ADDRESS = 1024
+_ACCEPTED_PARAMETERS = frozenset(
+    {
+        "auth", "bcc", "cc", "from", "method", "mode", "name", "priority", "reply", "silent",
+        "smtp", "sound", "tags", "thread", "to", "topic",
+    }
+)  # fmt: skip
+_REFUSAL = re.compile(r"error[=: ]+(\d{3})\b|\((\d{3})\)")
+_WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Messenger:
+    """A service of Apprise. ``own_host``: the address names a server of the user's choice."""
+
+    label: str
+    plugin: str
+    own_host: bool = False
+
+
+def _plugin(name: str) -> str:
+    return f"apprise.plugins.{name}"
+
+
+MESSENGERS: Mapping[str, Messenger] = {
+    "tgram": Messenger(label="Telegram", plugin=_plugin("telegram.NotifyTelegram")),
+    "discord": Messenger(label="Discord", plugin=_plugin("discord.NotifyDiscord")),
+    "slack": Messenger(label="Slack", plugin=_plugin("slack.NotifySlack")),
+    "pover": Messenger(label="Pushover", plugin=_plugin("pushover.NotifyPushover")),
+    "ntfys": Messenger(label="ntfy", plugin=_plugin("ntfy.NotifyNtfy"), own_host=True),
+    "gotifys": Messenger(label="Gotify", plugin=_plugin("gotify.NotifyGotify"), own_host=True),
+    "mailtos": Messenger(label="E-mail", plugin=_plugin("email.NotifyEmail"), own_host=True),
+    "jsons": Messenger(label="Webhook", plugin=_plugin("custom_json.NotifyJSON"), own_host=True),
+    "json": Messenger(label="Webhook", plugin=_plugin("custom_json.NotifyJSON"), own_host=True),
+}
+
+
+class Outcome(StrEnum):
+    """What came of one try, and with it what to do next."""
+
+    SENT = "sent"
+    #: The receiver refuses: the same message will not be taken later either.
+    REFUSED = "refused"
+    #: It was not taken this time.
+    AGAIN = "again"
+    #: It was handed over, and no answer came: it may have arrived.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The outcome of a try; ``error`` says it to the user, without any secret."""
+
+    outcome: Outcome
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """What of an address may be shown."""
+
+    service: str
+    host: str
+
+
+def accepted_schemas() -> tuple[str, ...]:
+    """The services that the settings allow."""
+    return tuple(name for name in MESSENGERS if name in settings.ALERT_SCHEMAS)
+
+
+def read_address(address: str) -> Destination:
+    """Check an address without asking anybody. Raises ``InvalidInput`` naming ``address``."""
+    messenger, service = _service(address)
+    host = _host_of(messenger, service)
+    if host and not settings.ALERT_PRIVATE_ADDRESSES and _is_private_name(host):
+        raise _invalid(_PRIVATE)
+    return Destination(service=messenger.label, host=host[:128])
+
+
+def send_message(address: str, *, title: str, body: str) -> Sent:
+    """One try to send; never raises for what an address or a receiver does."""
+    try:
+        messenger, service = _service(address)
+    except InvalidInput as error:
+        return Sent(Outcome.REFUSED, error.fields["address"])
+    host = _host_of(messenger, service)
+    if host and not settings.ALERT_PRIVATE_ADDRESSES:
+        # Resolved anew each time: a name may lead elsewhere than when it was entered.
+        try:
+            private = _leads_inside(host)
+        except OSError:
+            return Sent(Outcome.AGAIN, "The receiver's name is not known to the name servers.")
+        if private:
+            return Sent(Outcome.REFUSED, _PRIVATE)
+    return _try_within(LONGEST_SECONDS, lambda: _notify(service, title, body))
+
+
+_PRIVATE = "The address leads into this desk's own network, which is not allowed here."
+
+
+def _service(address: str) -> tuple[Messenger, Any]:
+    """The address's service, ready to send. Its time-outs are ours, whatever the address says."""
+    if len(address) > LONGEST_ADDRESS or not address.isprintable() or " " in address:
+        raise _invalid(f"Expected at most {LONGEST_ADDRESS} characters without blanks.")
+    schema, separator, _ = address.partition("://")
+    schema = schema.lower()
+    if not separator or schema not in accepted_schemas():
+        accepted = ", ".join(f"{name}://" for name in accepted_schemas())
+        raise _invalid(
+            f"Expected an Apprise address that begins with one of: {accepted or 'none'}."
+        )
+    try:
+        # A Telegram token's colon is no port, but nothing here asks for one.
+        query = parse_qsl(urlsplit(address).query, keep_blank_values=True)
+    except ValueError:
+        raise _invalid("Not an address that can be read.") from None
+    for name, _value in query:
+        if name not in _ACCEPTED_PARAMETERS and not name.startswith(("+", " ")):
+            accepted = ", ".join(sorted(_ACCEPTED_PARAMETERS))
+            raise _invalid(f"Holds a parameter that is not accepted. Accepted: {accepted}.")
+    messenger = MESSENGERS[schema]
+    try:
+        plugin = _load(messenger.plugin)
+        parsed = plugin.parse_url(address)
+        if not parsed:
+            raise TypeError
+        service = plugin(**parsed | {"redirect": False, "verify": True})
+    except (TypeError, ValueError, AttributeError, KeyError):
+        # Without the cause: it quotes the address.
+        raise _invalid(f"Not a complete address of {messenger.label}.") from None
+    service.socket_connect_timeout = CONNECT_SECONDS
+    service.socket_read_timeout = READ_SECONDS
+    return messenger, service
+
+
+@cache
+def _load(plugin: str) -> Any:
+    """The service's class, imported when first needed; its log is heard here and nowhere else."""
+    loaded = import_string(plugin)
+    apprise_logger = logging.getLogger("apprise")
+    apprise_logger.propagate = False
+    apprise_logger.setLevel(logging.WARNING)
+    if not any(isinstance(handler, _Listener) for handler in apprise_logger.handlers):
+        apprise_logger.addHandler(_Listener())
+    return loaded
+
+
+class _Listener(logging.Handler):
+    """What Apprise logs is its only account of why a message was not taken."""
+
+    heard = threading.local()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lines = getattr(self.heard, "lines", None)
+        if lines is not None:
+            lines.append(record.getMessage())
+
+
+def _notify(service: Any, title: str, body: str) -> Sent:
+    lines: list[str] = []
+    _Listener.heard.lines = lines
+    started = time.monotonic()
+    try:
+        taken = bool(service.notify(title=title, body=body))
+    except Exception as error:  # noqa: BLE001 - a plugin's failure is a message not taken
+        logger.warning("alert.plugin_failed", reason=type(error).__name__)
+        taken = False
+    finally:
+        del _Listener.heard.lines
+    if taken:
+        return Sent(Outcome.SENT)
+    if time.monotonic() - started >= READ_SECONDS:
+        return Sent(Outcome.UNKNOWN, "The receiver took the message and did not answer in time.")
+    found = _REFUSAL.search(" ".join(lines))
+    if found is None:
+        return Sent(Outcome.AGAIN, "No connection to the receiver.")
+    status = int(found[1] or found[2])
+    final = 300 <= status < 500 and status not in _WORTH_ANOTHER_TRY
+    return Sent(
+        Outcome.REFUSED if final else Outcome.AGAIN, f"The receiver answered with {status}."
+    )
+
+
+def _try_within(seconds: float, call: Callable[[], Sent]) -> Sent:
+    """The answer of a call, or that it is not known after so many seconds."""
+    answers: list[Sent] = []
+    worker = threading.Thread(target=lambda: answers.append(call()), daemon=True, name="alert-send")
+    worker.start()
+    worker.join(seconds)
+    if not answers:
+        return Sent(Outcome.UNKNOWN, "The receiver did not finish its answer in time.")
+    return answers[0]
+
+
+def _host_of(messenger: Messenger, service: Any) -> str:
+    """The server that the user named; empty where the service has its own."""
+    if not messenger.own_host or getattr(service, "mode", "") == "cloud":
+        return ""
+    return str(getattr(service, "smtp_host", "") or service.host or "").strip("[]")
+
+
+def _is_private_name(host: str) -> bool:
+    """As far as the name alone says."""
+    try:
+        return _is_inside(host)
+    except ValueError:
+        return host.lower() == "localhost" or host.lower().endswith((".localhost", ".local"))
+
+
+def _leads_inside(host: str) -> bool:
+    """Whether any address of the name is not one of the public internet. Raises ``OSError``."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return any(_is_inside(str(address[0])) for *_, address in found)
+
+
+def _is_inside(text: str) -> bool:
+    address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return not address.is_global or address.is_multicast
+
+
+def _invalid(problem: str) -> InvalidInput:
+    return InvalidInput(f"address: {problem}", fields={"address": problem})

@@ -1,0 +1,155 @@
+"""The alerts of one user: rules, channels, what was raised. Everybody has their own.
+
+Functions that take an id raise ``NotFound`` alike for what does not exist and what is another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model, QuerySet
+
+from auth_tokens.models import User
+from config.core.errors import NotFound
+from greeks.alerts import wording
+from greeks.alerts.metrics import registered_metrics
+from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule
+
+#: As many events as a list shows.
+SHOWN_EVENTS = 50
+_LARGEST_ID = 2**63
+
+AnyUser = User | AnonymousUser
+Row = TypeVar("Row", bound=Model)
+
+
+def user_group(user_id: int) -> str:
+    """The hub's group in which a user's alerts are announced."""
+    return f"alerts.user.{user_id}"
+
+
+def rules_of(user: AnyUser) -> list[AlertRule]:
+    """Two queries: the rules with their instruments, and their channels."""
+    if not isinstance(user, User):
+        return []
+    rules = AlertRule.objects.filter(user=user).select_related("instrument")
+    return list(rules.prefetch_related("channels"))
+
+
+def channels_of(user: AnyUser) -> list[AlertChannel]:
+    return list(AlertChannel.objects.filter(user=user)) if isinstance(user, User) else []
+
+
+def events_of(user: AnyUser, *, count: int = SHOWN_EVENTS) -> list[AlertEvent]:
+    """The newest events with their messages, in two queries."""
+    if not isinstance(user, User):
+        return []
+    events = AlertEvent.objects.filter(user=user).prefetch_related("deliveries__channel")
+    return list(events[:count])
+
+
+def unread_count(user: AnyUser) -> int:
+    if not isinstance(user, User):
+        return 0
+    return AlertEvent.objects.filter(user=user, read_at__isnull=True).count()
+
+
+def rule_for_user(user: AnyUser, rule_id: int) -> AlertRule:
+    rules = AlertRule.objects.select_related("instrument").prefetch_related("channels")
+    return _own(rules, user, rule_id, "No such alert.")
+
+
+def channel_for_user(user: AnyUser, channel_id: int) -> AlertChannel:
+    return _own(AlertChannel.objects.all(), user, channel_id, "No such channel.")
+
+
+def _own(rows: QuerySet[Row], user: AnyUser, row_id: int, problem: str) -> Row:
+    # No id is larger than the column, and SQLite refuses to compare such a one.
+    found = None
+    if isinstance(user, User) and row_id < _LARGEST_ID:
+        found = rows.filter(user=user, pk=row_id).first()
+    if found is None:
+        raise NotFound(problem)
+    return found
+
+
+# --- As the API and the frames say them ----------------------------------------------------------
+def rule_body(rule: AlertRule) -> dict[str, Any]:
+    return {
+        "id": rule.pk,
+        "slug": rule.instrument.slug,
+        "instrument": rule.instrument.name,
+        "expiry": rule.expiry.isoformat() if rule.expiry else "nearest",
+        "metric": rule.metric,
+        "side": rule.side,
+        "measure": rule.measure,
+        "delta_min": rule.delta_min,
+        "delta_max": rule.delta_max,
+        "comparison": rule.comparison,
+        "threshold": rule.threshold,
+        "band": rule.band,
+        "cooldown_minutes": rule.cooldown_minutes,
+        "channels": [channel.pk for channel in rule.channels.all()],
+        "enabled": rule.enabled,
+        "words": f"{wording.series_words(rule)} {wording.condition_words(rule)}",
+        "last_event_minute": rule.last_event_minute,
+    }
+
+
+def channel_body(channel: AlertChannel) -> dict[str, Any]:
+    """What may be shown of a channel: never its address."""
+    return {
+        "id": channel.pk,
+        "name": channel.name,
+        "service": channel.service,
+        "host": channel.host,
+        "enabled": channel.enabled,
+        "last_sent_at": channel.last_sent_at,
+        "last_error": channel.last_error,
+    }
+
+
+def event_body(
+    event: AlertEvent, deliveries: Sequence[AlertDelivery] | None = None
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "id": event.pk,
+        "rule": event.rule_id,
+        "kind": event.kind,
+        "minute": event.minute.isoformat(),
+        "value": event.value,
+        "threshold": event.threshold,
+        "title": event.title,
+        "text": event.text,
+        "created_at": event.created_at.isoformat(),
+        "is_read": event.read_at is not None,
+    }
+    if deliveries is not None:
+        body["messages"] = [
+            {"channel": each.channel.name, "state": each.state, "error": each.error}
+            for each in deliveries
+        ]
+    return body
+
+
+def events_body(user: AnyUser) -> dict[str, Any]:
+    """The newest events and how many are unread: the snapshot of a socket, and the API's answer."""
+    return {
+        "unread": unread_count(user),
+        "events": [event_body(event, list(event.deliveries.all())) for event in events_of(user)],
+    }
+
+
+def metrics_body() -> list[dict[str, Any]]:
+    """What can be watched."""
+    return [
+        {
+            "name": metric.name,
+            "label": metric.label,
+            "sides": list(metric.sides),
+            "takes_delta_range": metric.read_range is not None,
+        }
+        for metric in registered_metrics().values()
+    ]

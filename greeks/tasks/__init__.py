@@ -1,0 +1,5 @@
+"""The market's tasks: importing the package registers them all with Celery."""
+
+from greeks.tasks import alerts
+
+__all__ = ["alerts"]

@@ -1,0 +1,98 @@
+"""Background work on alerts: evaluated when a minute closes, sent one message a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import structlog
+from django.dispatch import receiver
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from auth_tokens.signals import token_failed
+from config.core.tasks import desk_task
+from greeks.services.alert_delivery import (
+    CLAIM_SECONDS,
+    close_abandoned_deliveries,
+    deliver_alert,
+    due_deliveries,
+)
+from greeks.services.alert_evaluation import CATCH_UP, evaluate_alerts
+from greeks.services.system_alerts import silent_chains_report, token_failure_report
+from greeks.signals import alert_messages_due, minute_closed
+
+logger = structlog.get_logger(__name__)
+
+_EVALUATION_SECONDS = 30
+_HELD_AGAIN_SECONDS = 2
+
+
+def _evaluate_again(slug: str, expiry: str, minute: str) -> None:
+    """Another worker is at the minute before: this one comes after it."""
+    _enqueue(
+        evaluate_alerts_task,
+        {"slug": slug, "expiry": expiry, "minute": minute},
+        expires=CATCH_UP.total_seconds(),
+        countdown=_HELD_AGAIN_SECONDS,
+    )
+
+
+@desk_task(
+    "greeks.evaluate_alerts",
+    subject="alerts.{slug}.{expiry}",
+    seconds=_EVALUATION_SECONDS,
+    held=_evaluate_again,
+)
+def evaluate_alerts_task(slug: str, expiry: str, minute: str) -> None:
+    """Look at all rules of a chain after one of its minutes."""
+    evaluate_alerts(
+        slug=slug, expiry=date.fromisoformat(expiry), minute=datetime.fromisoformat(minute)
+    )
+
+
+@desk_task("greeks.deliver_alert", subject="alert_delivery.{delivery_id}", seconds=CLAIM_SECONDS)
+def deliver_alert_task(delivery_id: int) -> None:
+    """Send one message."""
+    deliver_alert(delivery_id=delivery_id)
+
+
+@desk_task("greeks.sweep_alerts", subject="alerts.sweep", seconds=30)
+def sweep_alerts_task() -> None:
+    """Send what is due and was not sent; give up what dead workers held; look for silence."""
+    close_abandoned_deliveries()
+    enqueue_deliveries(due_deliveries())
+    silent_chains_report()
+
+
+@receiver(minute_closed)
+def enqueue_evaluation(slug: str, expiry: date, minute: datetime, **_: Any) -> None:
+    """Ask for an evaluation. Should that fail, the next minute's makes up for it."""
+    _enqueue(
+        evaluate_alerts_task,
+        {"slug": slug, "expiry": expiry.isoformat(), "minute": minute.isoformat()},
+        expires=CATCH_UP.total_seconds(),
+    )
+
+
+@receiver(alert_messages_due)
+def enqueue_deliveries(delivery_ids: Sequence[int], **_: Any) -> None:
+    """Ask for messages to be sent. Should that fail, the sweep asks again."""
+    for delivery_id in delivery_ids:
+        _enqueue(deliver_alert_task, {"delivery_id": delivery_id}, expires=CLAIM_SECONDS)
+
+
+@receiver(token_failed)
+def tell_staff_of_token(provider: str, message: str, stopped: bool, **_: Any) -> None:
+    token_failure_report(provider=provider, message=message, stopped=stopped)
+
+
+def _enqueue(
+    task: Any, arguments: dict[str, Any], *, expires: float, countdown: float | None = None
+) -> None:
+    """Give a task to the queue. A queue that is away is logged: a later look asks again."""
+    try:
+        task.apply_async(kwargs=arguments, expires=expires, countdown=countdown, retry=False)
+    except (OperationalError, RedisError, OSError) as error:
+        logger.warning("task_not_enqueued", task=task.name, reason=type(error).__name__)

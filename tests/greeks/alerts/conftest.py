@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+
+from auth_tokens.models import User
+from tests.factories import UserFactory
+from tests.greeks.alerts.rows import minute, nifty
+
+
+@pytest.fixture
+def trader(db: None) -> User:
+    return UserFactory.create()
+
+
+@pytest.fixture
+def _at_ten_minutes(db: None) -> Iterator[None]:
+    """Ten minutes into the session, with the chain that the tests store minutes of."""
+    nifty()
+    with time_machine.travel(minute(10), tick=False):
+        yield
