@@ -14,6 +14,9 @@ class ScheduledJob:
 
     ``starts_at`` (UTC) is when the first run is made; the interval keeps the others there. A run
     that was missed, because the desk was off, is made up, which a crontab's would not be.
+
+    ``daily_at`` with ``zone``: at that time there each day, whatever its clocks do. A run that was
+    missed by more than ten minutes is not made later: another job has to make up for it.
     """
 
     name: str
@@ -21,6 +24,8 @@ class ScheduledJob:
     every_seconds: int
     expires_seconds: int
     starts_at: time | None = None
+    daily_at: time | None = None
+    zone: str = "UTC"
     enabled: bool = True
 
 
@@ -41,6 +46,29 @@ def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[Scheduled
             task="portfolio.sweep_scenario_grids",
             every_seconds=60,
             expires_seconds=50,
+        ),
+        # What waits to be sent again, what dead workers held, chains that fell silent.
+        ScheduledJob(
+            name="Send alerts that wait, look for silent chains",
+            task="greeks.sweep_alerts",
+            every_seconds=15,
+            expires_seconds=10,
+        ),
+        # Renews what has ended or is due, the missed run of the morning included.
+        ScheduledJob(
+            name="See to it that tokens are valid",
+            task="auth_tokens.ensure_tokens",
+            every_seconds=300,
+            expires_seconds=240,
+        ),
+        # To the minute before the exchange's pre-open; the job above makes up for a missed run.
+        ScheduledJob(
+            name="Renew the day's tokens",
+            task="auth_tokens.ensure_tokens",
+            every_seconds=_DAY,
+            expires_seconds=240,
+            daily_at=time(8, 55),
+            zone="Asia/Kolkata",
         ),
         # Closes come once a day; a small call budget may need several runs for a large book.
         ScheduledJob(
