@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
 import structlog
 from channels.exceptions import DenyConnection
-from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from auth_tokens.models import User
 from auth_tokens.sessions import user_id_claimed_by, user_of_session
 from config.core.errors import NotFound
+from config.core.feed_consumer import FeedConsumer
+from config.core.feeds import frame, read_in_thread
 from config.core.hub import Outbox, hub
-from portfolio.live import BookFeed, feeds, frame, read_in_thread
+from portfolio.live import BookFeed, feeds
 from portfolio.selectors.risk_monitor import accounts_for_risk
 
 logger = structlog.get_logger(__name__)
 
 # How often an open socket's session and access are looked at again.
 RECHECK_SECONDS = 60.0
-LONGEST_MESSAGE = 1024
 CLOSED_UNAUTHENTICATED = 4401
 CLOSED_UNKNOWN = 4404
-CLOSED_BAD_MESSAGE = 4400
 
 
-class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class PortfolioConsumer(FeedConsumer):
     """``/ws/portfolio[?account_id=]``: one snapshot, then what changes.
 
     Who is not signed in is refused before the handshake (403). Close codes: 4401 the session
@@ -38,7 +36,6 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     ``{"type": "resync"}`` and gets a new snapshot.
     """
 
-    outbox: Outbox
     feed: BookFeed | None = None
     rechecking: asyncio.Task[None] | None = None
     account_id: str | None = None
@@ -48,7 +45,7 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def connect(self) -> None:
         query = parse_qs(self.scope.get("query_string", b"").decode("ascii", "replace"))
         self.account_id = (query.get("account_id") or [None])[-1]
-        self.outbox = Outbox(self._send_text)
+        self.outbox = Outbox(self.send_text)
         # One look at what is allowed at a time: the later one must win.
         self.access = asyncio.Lock()
         claimed = await read_in_thread(lambda: user_id_claimed_by(self._session_key))
@@ -90,22 +87,6 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         key: str | None = self.scope["cookies"].get(settings.SESSION_COOKIE_NAME)
         return key
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        message: Any = None
-        if text_data is not None and len(text_data) <= LONGEST_MESSAGE:
-            try:
-                message = json.loads(text_data)
-            except (ValueError, RecursionError):
-                message = None
-        if not isinstance(message, dict) or message.get("type") != "resync":
-            await self.close(CLOSED_BAD_MESSAGE)
-            return
-        if self.feed is not None:
-            self._send_snapshot(self.feed)
-
-    async def _send_text(self, text: str) -> None:
-        await self.send(text_data=text)
-
     def _authorise(self) -> tuple[User | None, list[str] | None]:
         """The session's user and the accounts to follow; ``None`` for what is not (theirs)."""
         user = user_of_session(self._session_key)
@@ -119,12 +100,7 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _follow(self, account_ids: list[str]) -> None:
         self.feed = await feeds().join(account_ids, self.outbox)
-        self._send_snapshot(self.feed)
-
-    def _send_snapshot(self, feed: BookFeed) -> None:
-        # Under a name of its own: on a slow socket a change would replace it, and the page, which
-        # drops changes while it waits for a snapshot, would wait for ever.
-        self.outbox.put(feed.snapshot(), name="snapshot")
+        self.send_snapshot()
 
     async def _unfollow(self) -> None:
         if self.feed is not None:
@@ -164,5 +140,5 @@ class PortfolioConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self._leave()
         # The other side may have gone first: then there is nobody to tell.
         with suppress(OSError, RuntimeError):
-            await self._send_text(frame("session.ended", {"code": code}))
+            await self.send_text(frame("session.ended", {"code": code}))
             await self.close(code)

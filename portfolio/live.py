@@ -7,58 +7,24 @@ out what changed and hands one prepared text to every socket.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import msgspec
 import structlog
-from django.db import close_old_connections
 
+from config.core.feeds import Feeds, frame, read_in_thread
 from config.core.hub import Outbox, broadcast, hub
 from portfolio.refreshing import note_announced
-from portfolio.selectors.books import ENCODER
-from portfolio.selectors.risk_monitor import SCHEMA, RiskMonitor, accounts_shown, risk_monitor_of
+from portfolio.selectors.risk_monitor import RiskMonitor, accounts_shown, risk_monitor_of
 
 logger = structlog.get_logger(__name__)
-Result = TypeVar("Result")
 
 # A burst of announcements (two brokers, progress, Greeks) becomes one read.
 DEBOUNCE_SECONDS = 0.05
 # Besides announcements a feed looks by itself: a lost announcement costs seconds, not the day.
 LOOK_SECONDS = 15.0
-# Reads of all feeds and consumers of this process: bounded, and apart from the HTTP threads.
-_readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="live-read")
-
-
-async def read_in_thread(call: Callable[[], Result]) -> Result:
-    """Run a database read off the event loop, in a small pool of its own."""
-
-    def run() -> Result:
-        close_old_connections()
-        try:
-            return call()
-        finally:
-            close_old_connections()
-
-    return await asyncio.get_running_loop().run_in_executor(_readers, run)
-
-
-def frame(
-    kind: str,
-    data: Any,
-    *,
-    version: int | None = None,
-    previous_version: int | None = None,
-    as_of: Any = None,
-) -> str:
-    """A websocket frame as text."""
-    content: dict[str, Any] = {"schema": SCHEMA, "type": kind, "version": version, "as_of": as_of}
-    if previous_version is not None:
-        content["previous_version"] = previous_version
-    content["data"] = data
-    return ENCODER.encode(content).decode()
 
 
 def snapshot_frame(monitor: RiskMonitor) -> str:
@@ -106,6 +72,10 @@ class BookFeed:
         self._reading: asyncio.Task[None] | None = None
         self._again = False
         self._looking: asyncio.Task[None] | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return self.account_ids
 
     @property
     def groups(self) -> list[str]:
@@ -196,30 +166,14 @@ class BookFeed:
         broadcast(tuple(self.outboxes), text, name=key)
 
 
-class BookFeeds:
-    """The feeds of this process: opened by the first socket, closed with the last."""
+class BookFeeds(Feeds[tuple[str, ...], BookFeed]):
+    """The feeds of this process, by the accounts that they watch."""
 
     def __init__(self) -> None:
-        self._feeds: dict[tuple[str, ...], BookFeed] = {}
-        self._lock = asyncio.Lock()
+        super().__init__(BookFeed)
 
-    async def join(self, account_ids: Sequence[str], outbox: Outbox) -> BookFeed:
-        key = tuple(sorted(account_ids))
-        async with self._lock:
-            feed = self._feeds.get(key)
-            if feed is None:
-                feed = BookFeed(key)
-                await feed.open()
-                self._feeds[key] = feed
-        feed.outboxes.add(outbox)
-        return feed
-
-    async def leave(self, feed: BookFeed, outbox: Outbox) -> None:
-        feed.outboxes.discard(outbox)
-        async with self._lock:
-            if not feed.outboxes and self._feeds.get(feed.account_ids) is feed:
-                del self._feeds[feed.account_ids]
-                await feed.close()
+    async def join(self, key: Sequence[str], outbox: Outbox) -> BookFeed:
+        return await super().join(tuple(sorted(key)), outbox)
 
 
 _feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, BookFeeds] = WeakKeyDictionary()

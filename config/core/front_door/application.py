@@ -15,7 +15,6 @@ from config.core.front_door.bodies import holds
 from config.core.front_door.grants import (
     ACCESS_GROUP,
     LONGEST_SECONDS,
-    MOST_PUBLIC,
     Authorised,
     CommonHeaders,
     Grant,
@@ -68,7 +67,7 @@ class FrontDoor:
         self.resources = resources
         self.grants = Grants(clock=clock)
         # Nothing of them is anybody's: they end by themselves alone.
-        self.public = Grants(clock=clock, most=MOST_PUBLIC, most_of_one=MOST_PUBLIC)
+        self.public = Grants(clock=clock, are_public=True)
         self.public.listen(True)
         self.answers = AnswerCounter()
         self._authorise = authorise

@@ -93,19 +93,17 @@ class Grant:
 class Grants:
     """The grants of one door. ``get`` is for the event loop; everything else may come from threads.
 
-    ``clock`` is monotonic seconds; at most ``most`` grants, and ``most_of_one`` of one person.
+    ``clock`` is monotonic seconds. ``are_public``: nobody's own, so that no person has too many.
     """
 
     def __init__(
         self,
         *,
         clock: Callable[[], float] = time.monotonic,
-        most: int = MOST_GRANTS,
-        most_of_one: int = MOST_OF_ONE_USER,
+        are_public: bool = False,
     ) -> None:
         self._clock = clock
-        self._most = most
-        self._most_of_one = most_of_one
+        self._are_public = are_public
         self._grants: OrderedDict[tuple[str, Caller], Grant] = OrderedDict()
         self._of_user: dict[int, OrderedDict[tuple[str, Caller], None]] = {}
         self._lock = threading.Lock()
@@ -134,9 +132,9 @@ class Grants:
             self._grants[name] = grant
             of_user = self._of_user.setdefault(grant.user_id, OrderedDict())
             of_user[name] = None
-            if len(of_user) > self._most_of_one:
+            if len(of_user) > MOST_OF_ONE_USER and not self._are_public:
                 self._forget(next(iter(of_user)))
-            if len(self._grants) > self._most:
+            if len(self._grants) > (MOST_PUBLIC if self._are_public else MOST_GRANTS):
                 self._forget(next(iter(self._grants)))
             return True
 
