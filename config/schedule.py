@@ -17,6 +17,7 @@ class ScheduledJob:
 
     ``daily_at`` with ``zone``: at that time there each day, whatever its clocks do. A run that was
     missed by more than ten minutes is not made later: another job has to make up for it.
+    ``on_the_minute``: at the beginning of each minute of the clock.
     """
 
     name: str
@@ -26,6 +27,7 @@ class ScheduledJob:
     starts_at: time | None = None
     daily_at: time | None = None
     zone: str = "UTC"
+    on_the_minute: bool = False
     enabled: bool = True
 
 
@@ -39,6 +41,20 @@ def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[Scheduled
             every_seconds=look,
             expires_seconds=look,
             enabled=enabled,
+        ),
+        # Each look hands out the slots that begin in the next seconds: docs/market.md.
+        ScheduledJob(
+            name="Poll option chains",
+            task="greeks.poll_chains",
+            every_seconds=5,
+            expires_seconds=5,
+        ),
+        ScheduledJob(
+            name="Roll up the market's minutes",
+            task="greeks.roll_up_minutes",
+            every_seconds=60,
+            expires_seconds=50,
+            on_the_minute=True,
         ),
         # Grids follow their books by themselves: this finds what a lost message left behind.
         ScheduledJob(

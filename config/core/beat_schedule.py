@@ -33,6 +33,12 @@ class Job(Protocol):
     @property
     def starts_at(self) -> time | None: ...
     @property
+    def daily_at(self) -> time | None: ...
+    @property
+    def zone(self) -> str: ...
+    @property
+    def on_the_minute(self) -> bool: ...
+    @property
     def enabled(self) -> bool: ...
 
 
@@ -41,21 +47,18 @@ def write_schedule(jobs: Iterable[Job]) -> None:
 
     A job that exists is left as it is: interval, expiry and whether it runs are the operator's.
     """
-    from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
+    from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
     wanted = {job.name: job for job in jobs}
     existing = set(PeriodicTask.objects.filter(name__in=wanted).values_list("name", flat=True))
     for name, job in wanted.items():
         if name in existing:
             continue
-        interval, _ = IntervalSchedule.objects.get_or_create(
-            every=job.every_seconds, period=IntervalSchedule.SECONDS
-        )
         PeriodicTask.objects.get_or_create(
             name=name,
             defaults={
                 "task": job.task,
-                "interval": interval,
+                **_schedule(job),
                 "expire_seconds": job.expires_seconds,
                 "start_time": None if job.starts_at is None else _next(job.starts_at),
                 "enabled": job.enabled,
@@ -67,6 +70,27 @@ def write_schedule(jobs: Iterable[Job]) -> None:
     if obsolete.update(enabled=False, description=RETIRED):
         # An update sends no signal: beat is told to look again.
         PeriodicTasks.update_changed()
+
+
+def _schedule(job: Job) -> dict[str, Any]:
+    """The row that says when: a crontab for each minute or a daily hour, else an interval.
+
+    An interval drifts by what each of its messages is late; a crontab stays on the clock.
+    """
+    from django_celery_beat.models import CrontabSchedule, IntervalSchedule
+
+    if job.on_the_minute:
+        crontab, _ = CrontabSchedule.objects.get_or_create(minute="*", hour="*", timezone="UTC")
+        return {"crontab": crontab}
+    if job.daily_at is not None:
+        crontab, _ = CrontabSchedule.objects.get_or_create(
+            minute=str(job.daily_at.minute), hour=str(job.daily_at.hour), timezone=job.zone
+        )
+        return {"crontab": crontab}
+    interval, _ = IntervalSchedule.objects.get_or_create(
+        every=job.every_seconds, period=IntervalSchedule.SECONDS
+    )
+    return {"interval": interval}
 
 
 def _next(at: time) -> datetime:

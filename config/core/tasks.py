@@ -10,6 +10,8 @@ from typing import Any, ParamSpec
 import structlog
 from celery import Task, shared_task
 from celery.signals import beat_embedded_init, beat_init, before_task_publish
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from config.core.errors import LockHeld
 from config.core.health import heartbeat
@@ -57,6 +59,16 @@ def desk_task(
         return shared_task(name=name, **options)(run)
 
     return decorate
+
+
+def enqueue(
+    task: Any, arguments: dict[str, Any], *, expires: float, countdown: float | None = None
+) -> None:
+    """Give a task to the queue. A queue that is away is logged: the next look asks again."""
+    try:
+        task.apply_async(kwargs=arguments, expires=expires, countdown=countdown, retry=False)
+    except (OperationalError, RedisError, OSError) as error:
+        logger.warning("task_not_enqueued", task=task.name, reason=type(error).__name__)
 
 
 def _run_locked(work: Callable[[], None], subject: str, seconds: float) -> bool:

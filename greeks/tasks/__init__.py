@@ -1,5 +1,5 @@
 """The market's tasks: importing the package registers them all with Celery."""
 
-from greeks.tasks import alerts
+from greeks.tasks import alerts, market
 
-__all__ = ["alerts"]
+__all__ = ["alerts", "market"]

@@ -7,11 +7,9 @@ from uuid import UUID
 
 import structlog
 from django.dispatch import receiver
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from config.core.errors import NotFound, RateLimitedError
-from config.core.tasks import desk_task
+from config.core.tasks import desk_task, enqueue
 from portfolio.models import SyncRun
 from portfolio.services.refresh import REFRESH_DEADLINE_SECONDS, refresh_greeks
 from portfolio.services.retention import SECONDS, delete_expired
@@ -127,13 +125,3 @@ def enqueue_streamed_refresh(account_ids: list[str], countdown: float, **_: Any)
             expires=countdown + _STREAMED_SECONDS,
             countdown=countdown,
         )
-
-
-def enqueue(
-    task: Any, arguments: dict[str, str], *, expires: float, countdown: float | None = None
-) -> None:
-    """Give a task to the queue. A queue that is away is logged: the next look asks again."""
-    try:
-        task.apply_async(kwargs=arguments, expires=expires, countdown=countdown, retry=False)
-    except (OperationalError, RedisError, OSError) as error:
-        logger.warning("task_not_enqueued", task=task.name, reason=type(error).__name__)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from config.core.tasks import desk_task
+from config.core.tasks import desk_task, enqueue
 from portfolio.models import Position
 from portfolio.services.betas import SECONDS, claim_missing_closes, update_betas
 from portfolio.services.scenario_grids import (
@@ -16,7 +16,6 @@ from portfolio.services.scenario_grids import (
     compute_scenario_grid,
 )
 from portfolio.signals import book_committed
-from portfolio.tasks.book import enqueue
 
 _GRID_SECONDS = 60
 _GRID_EXPIRES_SECONDS = 30
