@@ -5,6 +5,7 @@ Each ends with exit code 0 only when everything that it names has run and passed
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import secrets
@@ -119,6 +120,7 @@ def _deployment() -> int:
         *("check", "--deploy", "--fail-level", "INFO"),
         DJANGO_SETTINGS_MODULE="config.settings.production",
         SECRET_KEY=secrets.token_urlsafe(64),
+        TOKEN_ENCRYPTION_KEYS=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         ALLOWED_HOSTS="desk.example.org",
         CSRF_TRUSTED_ORIGINS="https://desk.example.org",
         DATABASE_URL=f"postgresql://greekdesk:{secrets.token_hex(16)}@127.0.0.1/greekdesk",

@@ -46,6 +46,20 @@ _NO_PATTERN = re.compile(r"[\w/-]*", re.ASCII)
 _SHORTEST_LITERAL = 6
 
 
+# Secrets that this process came to know while it ran, newest last.
+_REMEMBERED_MOST = 64
+_remembered: dict[str, None] = {}
+
+
+def remember_secret(secret: str) -> None:
+    """Remove this text from whatever is redacted from now on: a token that was just obtained."""
+    if len(secret) < _SHORTEST_LITERAL or secret in _remembered:
+        return
+    _remembered[secret] = None
+    for oldest in list(_remembered)[:-_REMEMBERED_MOST]:
+        _remembered.pop(oldest, None)
+
+
 def is_secret_key(name: str) -> bool:
     """Whether a value under this name is a secret."""
     return bool(_SECRET_KEY.search(name)) and not _HARMLESS_KEY.search(name)
@@ -53,7 +67,7 @@ def is_secret_key(name: str) -> bool:
 
 def redact_text(text: str, *, also: Iterable[str] = ()) -> str:
     """``text`` without what looks like a secret, is one of the settings', or is in ``also``."""
-    for secret in (*_secrets_of_settings(), *also):
+    for secret in (*_secrets_of_settings(), *tuple(_remembered), *also):
         if len(secret) >= _SHORTEST_LITERAL and secret in text:
             text = text.replace(secret, REDACTED)
     # Most values of an event are one plain word, which no pattern can match.
@@ -96,6 +110,8 @@ def read_secrets() -> tuple[str, ...]:
     found: set[str] = set()
     for name in dir(settings):
         value = getattr(settings, name, None) if name.isupper() else None
+        if name == "TOKEN_ENCRYPTION_KEYS" and isinstance(value, list):
+            found.update(value)
         if not isinstance(value, str):
             continue
         if re.search(r"(SECRET|TOKEN|PASSWORD|_KEY)(_|$)", name):

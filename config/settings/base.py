@@ -15,6 +15,8 @@ from config.settings.security import *  # noqa: F403
 # --- Django -----------------------------------------------------------------------------------
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY", default="")
+# Fernet keys of the brokers' tokens: the first encrypts, all decrypt. Not made from SECRET_KEY.
+TOKEN_ENCRYPTION_KEYS: list[str] = env.list("TOKEN_ENCRYPTION_KEYS", default=[])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 # Scheme and host, exactly: websockets from any other origin are refused.

@@ -15,6 +15,7 @@ from config.settings.base import (
     DEMO,
     LOG_LEVEL,
     SECRET_KEY,
+    TOKEN_ENCRYPTION_KEYS,
     WEBSOCKET_ORIGINS,
 )
 from config.settings.environment import env
@@ -22,6 +23,7 @@ from config.settings.environment import env
 _refusals.require(
     {
         "SECRET_KEY": SECRET_KEY,
+        "TOKEN_ENCRYPTION_KEYS": TOKEN_ENCRYPTION_KEYS,
         "ALLOWED_HOSTS": ALLOWED_HOSTS,
         "CSRF_TRUSTED_ORIGINS": CSRF_TRUSTED_ORIGINS,
         "DATABASE_URL": DATABASE_URL,
@@ -30,6 +32,7 @@ _refusals.require(
     }
 )
 _refusals.refuse_weak_key(SECRET_KEY)
+_refusals.refuse_bad_encryption_keys(TOKEN_ENCRYPTION_KEYS)
 _refusals.refuse_open_hosts(ALLOWED_HOSTS)
 _refusals.refuse_plain_origins("CSRF_TRUSTED_ORIGINS", CSRF_TRUSTED_ORIGINS)
 _refusals.refuse_plain_origins("WEBSOCKET_ORIGINS", WEBSOCKET_ORIGINS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 # Words that stand in defaults and examples, and in nothing that was drawn at random.
 WEAK = ("admin", "change", "default", "example", "insecure", "password", "postgres", "secret")
 SHORTEST_KEY = 50
+ENCRYPTION_KEY_BYTES = 32
 SHORTEST_PASSWORD = 8
 
 
@@ -27,6 +29,20 @@ def refuse_weak_key(key: str) -> None:
         raise ImproperlyConfigured(
             f"SECRET_KEY is a default or too short: use at least {SHORTEST_KEY} random characters."
         )
+
+
+def refuse_bad_encryption_keys(keys: Sequence[str]) -> None:
+    """``TOKEN_ENCRYPTION_KEYS`` holds Fernet keys that were drawn at random."""
+    for number, key in enumerate(keys, start=1):
+        try:
+            drawn = base64.urlsafe_b64decode(key)
+        except ValueError:
+            drawn = b""
+        if len(drawn) != ENCRYPTION_KEY_BYTES or len(set(drawn)) < 10:
+            raise ImproperlyConfigured(
+                f"TOKEN_ENCRYPTION_KEYS: key {number} is no Fernet key: use 32 random bytes in"
+                " URL-safe base64 (see .env.example)."
+            )
 
 
 def refuse_open_hosts(hosts: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ def address(log_in: str, *, scheme: str = "postgresql") -> str:
 GOOD = {
     "DJANGO_SETTINGS_MODULE": "config.settings.production",
     "SECRET_KEY": "kX9v-" * 4 + "aB3dE6gH9jLmN0pQ" * 3,
+    "TOKEN_ENCRYPTION_KEYS": "pQ0s3vXy7aB2dF4hJ6kL8mN1oR5tU9wZ-_cEgIiKqYA=",
     "ALLOWED_HOSTS": "desk.example.org",
     "CSRF_TRUSTED_ORIGINS": "https://desk.example.org",
     "DATABASE_URL": address("greekdesk:9f86d081884c7d65"),
@@ -54,6 +55,9 @@ def test_good_values_load() -> None:
         ("SECRET_KEY", "short-0123456789"),
         ("SECRET_KEY", "x" * 64),
         ("SECRET_KEY", "insecure-" + "aB3dE6gH9jLmN0pQ" * 3),
+        ("TOKEN_ENCRYPTION_KEYS", "aB3dE6gH9jLmN0pQ" * 2),
+        ("TOKEN_ENCRYPTION_KEYS", "A" * 43 + "="),
+        ("TOKEN_ENCRYPTION_KEYS", f"{GOOD['TOKEN_ENCRYPTION_KEYS']},second"),
         ("ALLOWED_HOSTS", "*"),
         ("ALLOWED_HOSTS", "desk.example.org,*"),
         ("ALLOWED_HOSTS", "https://desk.example.org"),

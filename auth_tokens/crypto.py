@@ -1,0 +1,59 @@
+"""How the brokers' tokens are kept: encrypted with keys from the environment.
+
+``TOKEN_ENCRYPTION_KEYS`` holds Fernet keys (AES-128-CBC with HMAC-SHA256). The first encrypts, all
+decrypt; they have nothing to do with ``SECRET_KEY``, so that either can be changed alone.
+"""
+
+from __future__ import annotations
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+
+class Undecryptable(Exception):
+    """None of the keys opens this ciphertext: it counts as no token, and a new one is obtained."""
+
+
+def encrypt(text: str, *, provider: str) -> str:
+    """``text`` under the first key, bound to its provider."""
+    return MultiFernet(_keys()).encrypt(f"{provider}\n{text}".encode()).decode()
+
+
+def decrypt(ciphertext: str, *, provider: str) -> str:
+    """The text. Raises ``Undecryptable``, also for another provider's ciphertext."""
+    try:
+        owner, _, text = MultiFernet(_keys()).decrypt(ciphertext).decode().partition("\n")
+    except InvalidToken:
+        raise Undecryptable(f"{provider}: no key of TOKEN_ENCRYPTION_KEYS opens it") from None
+    if owner != provider:
+        raise Undecryptable(f"{provider}: the ciphertext is another provider's")
+    return text
+
+
+def rotated(ciphertext: str) -> str | None:
+    """The same text under the first key; ``None`` when it is so already. Raises Undecryptable."""
+    keys = _keys()
+    try:
+        keys[0].decrypt(ciphertext)
+    except InvalidToken:
+        pass
+    else:
+        return None
+    try:
+        return MultiFernet(keys).rotate(ciphertext).decode()
+    except InvalidToken:
+        raise Undecryptable("no key of TOKEN_ENCRYPTION_KEYS opens it") from None
+
+
+def _keys() -> list[Fernet]:
+    try:
+        keys = [Fernet(key) for key in settings.TOKEN_ENCRYPTION_KEYS]
+    except ValueError:
+        # Without the cause, which may hold the key.
+        raise ImproperlyConfigured(
+            "TOKEN_ENCRYPTION_KEYS holds something that is no Fernet key."
+        ) from None
+    if not keys:
+        raise ImproperlyConfigured("TOKEN_ENCRYPTION_KEYS is empty: see docs/tokens.md.")
+    return keys

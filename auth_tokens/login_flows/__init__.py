@@ -1,0 +1,1 @@
+"""How a person would log in at a provider, done by the desk."""

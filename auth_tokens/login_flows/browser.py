@@ -1,0 +1,254 @@
+"""A headless Chromium for one log-in: found, never downloaded; gone with everything it stored."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import structlog
+from django.conf import settings
+from selenium import webdriver
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    TimeoutException,
+    WebDriverException,
+)
+from selenium.webdriver.common.by import By
+from urllib3.exceptions import HTTPError
+
+from auth_tokens.errors import BrowserFailed, BrowserMissing, LogInTimedOut
+from config.core.supervision.lifeline import die_with_parent
+
+logger = structlog.get_logger(__name__)
+
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+DRIVER: Final = "chromedriver"
+#: Nothing that the log-in types or is given may stand here: command lines are public.
+FLAGS: Final = (
+    "--headless=new",
+    # By a pipe: no port that others could connect to, and the browser ends with its driver.
+    "--remote-debugging-pipe",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-breakpad",
+    "--disable-save-password-bubble",
+    "--no-first-run",
+    "--window-size=1000,800",
+)
+PAGE_SECONDS: Final = 15
+#: A browser that is still open then hangs: it is killed, and whoever waits for it gets an error.
+OPEN_SECONDS: Final = 60.0
+
+# Before a picture is taken: nothing typed is in a field, and nothing secret in the text.
+_BLANK: Final = """
+  for (const field of document.querySelectorAll("input, textarea")) {
+    field.value = ""; field.removeAttribute("value");
+  }
+  const walker = document.createTreeWalker(document.documentElement, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode())
+    for (const secret of arguments[0])
+      walker.currentNode.data = walker.currentNode.data.replaceAll(secret, "•••");
+"""
+_SITE_DATE: Final = """
+  const done = arguments[arguments.length - 1];
+  fetch(location.href, { method: "HEAD", cache: "no-store" })
+    .then((answer) => done(answer.headers.get("date") || ""), () => done(""));
+"""
+
+
+class HeadlessBrowser:
+    """A window that starts empty. Use it in a ``with`` block.
+
+    Raises ``BrowserMissing`` and ``BrowserFailed`` on entering; every method ``BrowserFailed``
+    when the browser has died and ``LogInTimedOut`` when a page does not come.
+    """
+
+    def __init__(self, *, provider: str) -> None:
+        self._provider = provider
+        self._profile = ""
+        self._driver: webdriver.Chrome | None = None
+        self._service: webdriver.ChromeService | None = None
+        self._watchdog = threading.Timer(OPEN_SECONDS, self._kill)
+        self._watchdog.daemon = True
+
+    def __enter__(self) -> HeadlessBrowser:
+        program, driver = self._program(), self._driver_program()
+        # At level DEBUG Selenium logs what is typed, letter by letter.
+        logging.getLogger("selenium").setLevel(logging.WARNING)
+        self._profile = tempfile.mkdtemp(prefix="greekdesk-log-in-")
+        options = webdriver.ChromeOptions()
+        options.binary_location = program
+        options.page_load_strategy = "eager"
+        for flag in (*FLAGS, f"--user-data-dir={self._profile}"):
+            options.add_argument(flag)
+        if os.geteuid() == 0:
+            # Chromium refuses to run its own sandbox as root, as in most containers.
+            options.add_argument("--no-sandbox")
+        parent = os.getpid()
+        self._service = webdriver.ChromeService(
+            driver,
+            log_output=os.devnull,
+            popen_kw={"preexec_fn": lambda: die_with_parent(parent, signal.SIGKILL)},
+        )
+        self._watchdog.start()
+        try:
+            self._driver = webdriver.Chrome(options=options, service=self._service)
+            self._driver.set_page_load_timeout(PAGE_SECONDS)
+            self._driver.set_script_timeout(PAGE_SECONDS)
+        except (WebDriverException, HTTPError, OSError) as error:
+            self._close()
+            raise BrowserFailed(
+                f"{self._provider}: the browser did not start ({_first_line(error)}).",
+                provider=self._provider,
+            ) from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._close()
+
+    def open(self, url: str) -> None:
+        try:
+            self._chrome.get(url)
+        except TimeoutException:
+            raise LogInTimedOut(
+                f"{self._provider}: the log-in page did not come within {PAGE_SECONDS} s.",
+                provider=self._provider,
+            ) from None
+        except WebDriverException as error:
+            if "net::ERR" in str(error.msg):
+                raise LogInTimedOut(
+                    f"{self._provider}: the log-in page does not answer ({_first_line(error)}).",
+                    provider=self._provider,
+                ) from None
+            raise self._died(error) from None
+        except HTTPError as error:
+            raise self._died(error) from None
+
+    def has(self, element_id: str) -> bool:
+        """Whether the page has the element, shown."""
+        try:
+            return bool(self._chrome.find_element(By.ID, element_id).is_displayed())
+        except (NoSuchElementException, StaleElementReferenceException):
+            return False
+        except (WebDriverException, HTTPError) as error:
+            raise self._died(error) from None
+
+    def type_into(self, element_id: str, text: str) -> None:
+        try:
+            field = self._chrome.find_element(By.ID, element_id)
+            field.clear()
+            field.send_keys(text)
+        except (WebDriverException, HTTPError) as error:
+            raise self._died(error) from None
+
+    def press(self, element_id: str) -> None:
+        try:
+            self._chrome.find_element(By.ID, element_id).click()
+        except (WebDriverException, HTTPError) as error:
+            raise self._died(error) from None
+
+    def address(self) -> str:
+        try:
+            return str(self._chrome.current_url)
+        except (WebDriverException, HTTPError) as error:
+            raise self._died(error) from None
+
+    def text(self) -> str:
+        """The page's title and visible text; never what stands in its fields."""
+        return str(self._script("return document.title + '\\n' + document.body?.innerText") or "")
+
+    def site_date(self) -> str:
+        """The ``Date`` that the page's own server tells now; empty where it tells none."""
+        try:
+            return str(self._chrome.execute_async_script(_SITE_DATE) or "")
+        except WebDriverException:
+            return ""
+        except HTTPError as error:
+            raise self._died(error) from None
+
+    def picture(self, *, without: tuple[str, ...]) -> bytes:
+        """The page as PNG, fields emptied and these texts removed; empty where there is none."""
+        try:
+            self._script(_BLANK, [text for text in without if text])
+            return self._chrome.get_screenshot_as_png()
+        except (BrowserFailed, WebDriverException, HTTPError) as error:
+            logger.warning("token.screenshot_lost", reason=type(error).__name__)
+            return b""
+
+    @property
+    def _chrome(self) -> webdriver.Chrome:
+        if self._driver is None:
+            raise BrowserFailed(
+                f"{self._provider}: the browser is not open.", provider=self._provider
+            )
+        return self._driver
+
+    def _script(self, script: str, *arguments: Any) -> Any:
+        try:
+            return self._chrome.execute_script(script, *arguments)
+        except (WebDriverException, HTTPError) as error:
+            raise self._died(error) from None
+
+    def _died(self, error: Exception) -> BrowserFailed:
+        return BrowserFailed(
+            f"{self._provider}: the browser failed ({type(error).__name__}).",
+            provider=self._provider,
+        )
+
+    def _program(self) -> str:
+        named = settings.CHROMIUM_PATH
+        found = named or next((path for name in BROWSERS if (path := shutil.which(name))), "")
+        return self._existing(found, "Chromium", "CHROMIUM_PATH")
+
+    def _driver_program(self) -> str:
+        found = settings.CHROMEDRIVER_PATH or shutil.which(DRIVER) or ""
+        return self._existing(found, "chromedriver", "CHROMEDRIVER_PATH")
+
+    def _existing(self, path: str, what: str, setting: str) -> str:
+        if path and os.access(path, os.X_OK) and Path(path).is_file():
+            return path
+        raise BrowserMissing(
+            f"{self._provider}: there is no {what} here. Install it, name it in {setting}, or set"
+            " an analytics token.",
+            provider=self._provider,
+        )
+
+    def _close(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            try:
+                driver.quit()
+            except (WebDriverException, HTTPError, OSError) as error:
+                logger.warning("token.browser_left", reason=type(error).__name__)
+        self._watchdog.cancel()
+        self._kill()
+        shutil.rmtree(self._profile, ignore_errors=True)
+
+    def _kill(self) -> None:
+        """End the driver, if it still runs; its browser ends with the pipe between them."""
+        process = getattr(self._service, "process", None)
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def _first_line(error: Exception) -> str:
+    text = error.msg if isinstance(error, WebDriverException) and error.msg else str(error)
+    return text.partition("\n")[0][:120]

@@ -1,0 +1,66 @@
+"""One-time codes (RFC 6238) for a log-in site whose clock is not ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import pyotp
+
+from config.core.clock import now
+from config.core.redaction import remember_secret
+
+#: A code with fewer seconds to live than this is not typed: it could end on its way.
+SHORTEST_LIFE: Final = 5.0
+#: A ``Date`` further off than this is no clock but a fault, and is not believed.
+LARGEST_SKEW: Final = timedelta(hours=12)
+
+
+class OneTimeCodes:
+    """Makes the codes of one secret, each window's once. Raises ``ValueError`` on a bad secret.
+
+    ``pause`` waits for that many seconds: it is called in steps of a second at most.
+    """
+
+    def __init__(
+        self,
+        secret: str,
+        *,
+        pause: Callable[[float], None],
+        clock: Callable[[], datetime] = now,
+        interval: int = 30,
+    ) -> None:
+        self._totp = pyotp.TOTP(secret.replace(" ", "").upper(), interval=interval)
+        self._totp.at(0)
+        self._pause = pause
+        self._clock = clock
+        self._interval = interval
+        self._ahead = timedelta(0)
+        self._last_window = -1
+
+    def set_clock_by(self, date_header: str) -> None:
+        """Take the site's time from the ``Date`` of an answer that has just come."""
+        try:
+            there = parsedate_to_datetime(date_header)
+        except (TypeError, ValueError):
+            return
+        if there.tzinfo is None:
+            there = there.replace(tzinfo=UTC)
+        # The header drops the fraction of the second.
+        ahead = there + timedelta(seconds=0.5) - self._clock()
+        self._ahead = ahead if abs(ahead) <= LARGEST_SKEW else timedelta(0)
+
+    def next_code(self) -> str:
+        """A code that lives long enough, of a window that was not used before. May wait for it."""
+        while True:
+            moment = (self._clock() + self._ahead).timestamp()
+            window, passed = divmod(moment, self._interval)
+            left = self._interval - passed
+            if left >= min(SHORTEST_LIFE, self._interval / 2) and window > self._last_window:
+                self._last_window = int(window)
+                code = self._totp.at(int(moment))
+                remember_secret(code)
+                return code
+            self._pause(min(1.0, left + 0.01))

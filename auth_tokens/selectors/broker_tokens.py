@@ -1,0 +1,81 @@
+"""The state of the providers' tokens, for pages and scripts: never a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.db.models import Q
+
+from auth_tokens.models import BrokerToken
+from auth_tokens.token_sources import registered_token_providers, token_source
+from config.core.clock import now
+
+Status = Literal["not_configured", "missing", "valid", "expired", "failing", "stopped", "renewing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenState:
+    """What is known of one provider's token.
+
+    ``opens``: there is a token that has not ended. ``status`` is "failing" while renewals fail
+    and are tried again at ``next_try_at``, "stopped" when an operator has to act.
+    """
+
+    provider: str
+    status: Status
+    opens: bool
+    source: str
+    obtained_at: datetime | None
+    expires_at: datetime | None
+    tried_at: datetime | None
+    next_try_at: datetime | None
+    last_error_code: str
+    last_error: str
+
+
+def token_states() -> tuple[TokenState, ...]:
+    """All registered providers, by name. One query."""
+    stored = BrokerToken.objects.defer("ciphertext").annotate(has_token=~Q(ciphertext=""))
+    rows = {row.provider: row for row in stored}
+    return tuple(
+        _state(rows.get(name) or BrokerToken(provider=name), has_token=_has_token(rows.get(name)))
+        for name in registered_token_providers()
+    )
+
+
+def _has_token(row: BrokerToken | None) -> bool:
+    return bool(getattr(row, "has_token", False))
+
+
+def _state(row: BrokerToken, *, has_token: bool) -> TokenState:
+    at = now()
+    source = token_source(row.provider)
+    # What other credentials obtained, or failed to, says nothing about those of today.
+    applies = row.credentials == source.credentials()
+    ended = row.expires_at is not None and row.expires_at <= at
+    opens = has_token and applies and not ended
+    status: Status
+    if not source.is_configured():
+        status = "not_configured"
+    elif row.renewing_until is not None and row.renewing_until > at:
+        status = "renewing"
+    elif applies and row.status in (BrokerToken.Status.STOPPED, BrokerToken.Status.FAILING):
+        status = "stopped" if row.status == BrokerToken.Status.STOPPED else "failing"
+    elif opens:
+        status = "valid"
+    else:
+        status = "expired" if has_token and applies else "missing"
+    return TokenState(
+        provider=row.provider,
+        status=status,
+        opens=opens,
+        source=row.source if applies else "",
+        obtained_at=row.obtained_at if opens else None,
+        expires_at=row.expires_at if has_token and applies else None,
+        tried_at=row.tried_at,
+        next_try_at=row.next_try_at if applies else None,
+        last_error_code=row.last_error_code if applies else "",
+        last_error=row.last_error if applies else "",
+    )

@@ -1,0 +1,227 @@
+"""A renewal as it is written down: one process at a time, tries counted, nothing left behind.
+
+Every step is one short statement or transaction; none is held while a provider is called. The
+fence is in the database, not in Redis: two processes of which one does not see Redis still make
+one log-in.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from auth_tokens.actor import current_actor
+from auth_tokens.crypto import encrypt
+from auth_tokens.errors import PAUSE_SECONDS, TokenError, TriesUsedUp
+from auth_tokens.models import BrokerToken, TokenEvent
+from auth_tokens.signals import token_failed, token_renewed
+from auth_tokens.token_sources import ObtainedToken, TryLimit
+from config.core.clock import now
+from config.core.errors import ProviderClosed, ProviderError, RateLimitedError
+from config.core.redaction import redact_text
+
+Event = TokenEvent.Event
+logger = structlog.get_logger(__name__)
+
+#: A renewal that says nothing for so long is over: its process died, and another may begin.
+LEASE_SECONDS: Final = 45.0
+LONGEST_PAUSE_SECONDS: Final = 1800.0
+_LONGEST_MESSAGE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to renew: good until its lease runs out. ``credentials`` is their fingerprint."""
+
+    provider: str
+    holder: str
+    credentials: str
+
+
+def broker_token_row(provider: str) -> BrokerToken:
+    """The provider's row, made on first use."""
+    row = BrokerToken.objects.filter(provider=provider).first()
+    return row or BrokerToken.objects.get_or_create(provider=provider)[0]
+
+
+def renewal_claim(*, provider: str, credentials: str) -> Claim | None:
+    """Become the one who renews, or ``None`` while somebody else does."""
+    at = now()
+    holder = secrets.token_hex(16)
+    free = Q(renewing_until__isnull=True) | Q(renewing_until__lte=at)
+    claimed = BrokerToken.objects.filter(free, provider=provider).update(
+        renewing_by=holder, renewing_until=at + timedelta(seconds=LEASE_SECONDS)
+    )
+    return Claim(provider, holder, credentials) if claimed else None
+
+
+def renewal_extend(*, claim: Claim) -> bool:
+    """Keep the lease. ``False``: it ran out and is another's."""
+    until = now() + timedelta(seconds=LEASE_SECONDS)
+    return bool(_held(claim).update(renewing_until=until))
+
+
+def renewal_release(*, claim: Claim) -> None:
+    """Give the right back without a result: the process is being stopped."""
+    _held(claim).update(renewing_by="", renewing_until=None)
+
+
+def try_spend(*, claim: Claim, limits: Iterable[TryLimit]) -> None:
+    """Count a log-in before it is made. Raises ``TriesUsedUp`` when no try is left."""
+    tries_check(provider=claim.provider, credentials=claim.credentials, limits=limits)
+    _record(Event.LOG_IN_STARTED, claim.provider, credentials=claim.credentials)
+
+
+def tries_check(*, provider: str, credentials: str, limits: Iterable[TryLimit]) -> None:
+    """Raises ``TriesUsedUp`` when a window of the limits has no try left for these credentials."""
+    at = now()
+    reset = TokenEvent.objects.filter(provider=provider, event=Event.TOKEN_RESET).first()
+    for limit in limits:
+        since = at - timedelta(seconds=limit.seconds)
+        if reset is not None:
+            since = max(since, reset.at)
+        started = TokenEvent.objects.filter(
+            provider=provider, event=Event.LOG_IN_STARTED, credentials=credentials, at__gt=since
+        ).values_list("at", flat=True)[: limit.tries]
+        if len(started) >= limit.tries:
+            free_at = started[limit.tries - 1] + timedelta(seconds=limit.seconds)
+            raise TriesUsedUp(
+                f"{provider}: {limit.tries} log-ins in {limit.seconds / 60:.0f} minutes are as many"
+                f" as are made, so that the account is not locked. The next is possible at"
+                f" {free_at:%Y-%m-%d %H:%M} UTC.",
+                provider=provider,
+            )
+
+
+def renewal_succeed(*, claim: Claim, obtained: ObtainedToken) -> int | None:
+    """Store the new token; its version, or ``None`` where the lease had become another's."""
+    with transaction.atomic():
+        row = _held(claim).select_for_update().first()
+        if row is None:
+            return None
+        row.ciphertext = encrypt(obtained.text, provider=claim.provider)
+        row.version += 1
+        row.source, row.credentials = obtained.source, claim.credentials
+        row.obtained_at, row.expires_at = now(), obtained.expires_at
+        row.status, row.last_error, row.last_error_code = BrokerToken.Status.VALID, "", ""
+        row.failures = 0
+        _end(row, next_try_at=None)
+        _record(Event.TOKEN_RENEWED, row.provider, source=row.source, credentials=row.credentials)
+    logger.info(
+        "token.renewed", token_provider=row.provider, source=row.source, expires_at=row.expires_at
+    )
+    token_renewed.send_robust(BrokerToken, provider=row.provider, expires_at=row.expires_at)
+    return row.version
+
+
+def renewal_fail(
+    *, claim: Claim, error: ProviderError, is_refused: bool, screenshot: str = ""
+) -> None:
+    """Write down why it failed and when it is tried again, and tell whoever alerts.
+
+    ``is_refused``: the stored token is the one that the provider refused, so that it is dropped.
+    """
+    message = redact_text(error.message)[:_LONGEST_MESSAGE]
+    with transaction.atomic():
+        row = _held(claim).select_for_update().first()
+        if row is None:
+            return
+        row.failures = row.failures + 1 if row.credentials == claim.credentials else 1
+        stopped = _stops(error, claim)
+        row.status = BrokerToken.Status.STOPPED if stopped else BrokerToken.Status.FAILING
+        row.last_error, row.last_error_code = message, error.code
+        if is_refused or row.credentials != claim.credentials:
+            row.ciphertext = ""
+        row.credentials = claim.credentials
+        _end(row, next_try_at=now() + timedelta(seconds=_pause(error, row.failures)))
+        _record(
+            Event.RENEWAL_STOPPED if stopped else Event.RENEWAL_FAILED,
+            row.provider,
+            credentials=claim.credentials,
+            code=error.code,
+            detail=message,
+            screenshot=screenshot,
+        )
+    if isinstance(error, ProviderClosed):
+        # Nothing is wrong, and nobody has to be told.
+        return
+    logger.error(
+        "token.renewal_failed",
+        token_provider=row.provider,
+        code=error.code,
+        reason=message,
+        stopped=stopped,
+        screenshot=screenshot,
+    )
+    token_failed.send_robust(
+        BrokerToken, provider=row.provider, code=error.code, message=message, stopped=stopped
+    )
+
+
+def renewal_reset(*, provider: str) -> None:
+    """An operator says that the cause is gone: forget failures, and count tries from here on."""
+    row = broker_token_row(provider)
+    with transaction.atomic():
+        BrokerToken.objects.filter(pk=row.pk).update(
+            status=BrokerToken.Status.VALID if row.ciphertext else BrokerToken.Status.MISSING,
+            failures=0,
+            next_try_at=None,
+            last_error="",
+            last_error_code="",
+        )
+        _record(Event.TOKEN_RESET, provider)
+
+
+def _held(claim: Claim) -> QuerySet[BrokerToken]:
+    return BrokerToken.objects.filter(provider=claim.provider, renewing_by=claim.holder)
+
+
+def _end(row: BrokerToken, *, next_try_at: datetime | None) -> None:
+    row.tries += 1
+    row.tried_at = now()
+    row.next_try_at = next_try_at
+    row.renewing_by, row.renewing_until = "", None
+    row.save()
+
+
+def _stops(error: ProviderError, claim: Claim) -> bool:
+    """Whether this failure, after the same ones right before it, ends the tries."""
+    after = error.stops_after if isinstance(error, TokenError) else None
+    if after is None:
+        return False
+    before = TokenEvent.objects.filter(provider=claim.provider).exclude(event=Event.LOG_IN_STARTED)
+    alike = [
+        (event.event, event.code, event.credentials)
+        == (Event.RENEWAL_FAILED, error.code, claim.credentials)
+        for event in before[: after - 1]
+    ]
+    return len(alike) == after - 1 and all(alike)
+
+
+def _pause(error: ProviderError, failures: int) -> float:
+    """Seconds to the next try, doubled with each failure in a row."""
+    if isinstance(error, RateLimitedError) and error.retry_after is not None:
+        return error.retry_after
+    first = error.pause_seconds if isinstance(error, TokenError) else PAUSE_SECONDS
+    doublings = min(failures - 1, 10)
+    return max(first, min(first * 2.0**doublings, LONGEST_PAUSE_SECONDS))
+
+
+def _record(event: TokenEvent.Event, provider: str, **fields: str) -> None:
+    actor = current_actor()
+    context = structlog.contextvars.get_contextvars()
+    TokenEvent.objects.create(
+        at=now(),
+        event=event,
+        provider=provider,
+        actor=actor if actor is not None and actor.pk is not None else None,
+        request_id=str(context.get("request_id", ""))[:64],
+        **fields,
+    )

@@ -1,0 +1,39 @@
+"""Keeping tokens valid in the background. What fails is written down where it fails."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery.signals import worker_ready
+
+from auth_tokens.token_manager import ensure_valid
+from auth_tokens.token_sources import registered_token_providers, token_source
+from config.core.errors import ProviderError
+from config.core.tasks import desk_task
+
+logger = structlog.get_logger(__name__)
+
+
+@desk_task("auth_tokens.ensure_tokens", subject="tokens", seconds=30, expires=240)
+def ensure_tokens_task() -> None:
+    """Look after every configured provider, each in a task of its own: one may take a minute."""
+    for provider in registered_token_providers():
+        if token_source(provider).is_configured():
+            ensure_token_task.delay(provider)
+
+
+@desk_task("auth_tokens.ensure_token", subject="token.{provider}", seconds=120, expires=240)
+def ensure_token_task(provider: str) -> None:
+    try:
+        ensure_valid(provider)
+    except ProviderError as error:
+        logger.warning("token.not_ensured", token_provider=provider, code=error.code)
+
+
+def ensure_at_start(**_: Any) -> None:
+    """A worker that starts looks after the tokens at once: the desk may have been off for days."""
+    ensure_tokens_task.apply_async(retry=False)
+
+
+worker_ready.connect(ensure_at_start, dispatch_uid="auth_tokens.ensure_at_start")

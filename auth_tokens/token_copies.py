@@ -1,0 +1,121 @@
+"""The process's own copies of the tokens, swapped when any process renews.
+
+A copy is used while its version is the present one. The version stands in Redis; without Redis it
+is read from the database, at most once a second. A copy that is stale all the same (Redis forgot)
+is refused by the provider and found out then.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import DatabaseError
+from redis.exceptions import RedisError
+
+from auth_tokens.models import BrokerToken
+from config.core.clock import now
+from config.core.hub import announce
+from config.core.process_copies import ProcessCopies
+from config.core.redis_client import key, redis_client
+
+_VERSION_SECONDS: Final = 60
+_LOOK_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCopy:
+    """A token as this process holds it, with what makes it the present one."""
+
+    text: str
+    version: int
+    credentials: str
+    expires_at: datetime | None
+
+    def opens(self, credentials: str) -> bool:
+        """Whether it has not ended and was obtained with these credentials."""
+        ended = self.expires_at is not None and self.expires_at <= now()
+        return self.credentials == credentials and not ended
+
+    def __repr__(self) -> str:
+        return f"TokenCopy(version={self.version})"
+
+
+@dataclass(slots=True)
+class _Slot:
+    copy: TokenCopy | None = None
+    checked_at: float = float("-inf")
+
+
+_slots: ProcessCopies[_Slot] = ProcessCopies(_Slot)
+
+
+def present_copy(provider: str) -> TokenCopy | None:
+    """The copy, if its version is the present one."""
+    with _slots.lock:
+        slot = _slots.get(provider)
+        copy, checked_at = slot.copy, slot.checked_at
+    if copy is None:
+        return None
+    version = _announced_version(provider)
+    if version is None:
+        if time.monotonic() - checked_at < _LOOK_SECONDS:
+            return copy
+        try:
+            version = _stored_version(provider)
+        except DatabaseError:
+            # Nobody can say anything newer.
+            return copy
+        with _slots.lock:
+            _slots.get(provider).checked_at = time.monotonic()
+    return copy if version == copy.version else None
+
+
+def keep_copy(provider: str, copy: TokenCopy) -> None:
+    """Hold this one from now on."""
+    with _slots.lock:
+        _slots.get(provider).copy = copy
+
+
+def drop_copy(provider: str) -> None:
+    with _slots.lock:
+        _slots.get(provider).copy = None
+
+
+def announce_version(provider: str, version: int) -> None:
+    """Tell every process that this version is the present one."""
+    try:
+        redis_client().set(_key(provider), version, ex=_VERSION_SECONDS)
+    except RedisError:
+        return
+    announce("tokens", {"type": "token.changed", "provider": provider, "version": version})
+
+
+def _announced_version(provider: str) -> int | None:
+    try:
+        told = redis_client().get(_key(provider))
+    except RedisError:
+        return None
+    if told is not None:
+        return int(str(told))
+    try:
+        version = _stored_version(provider)
+    except DatabaseError:
+        return None
+    try:
+        # Never over what a renewal has announced meanwhile.
+        redis_client().set(_key(provider), version, ex=_VERSION_SECONDS, nx=True)
+    except RedisError:
+        return version
+    return version
+
+
+def _stored_version(provider: str) -> int:
+    versions = BrokerToken.objects.filter(provider=provider).values_list("version", flat=True)
+    return versions.first() or 0
+
+
+def _key(provider: str) -> str:
+    return key("token_version", provider)
