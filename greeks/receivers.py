@@ -1,7 +1,8 @@
-"""What happens to the calendar when the schema or a session changes."""
+"""What happens when the schema, a session or the market's minutes change."""
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, transaction
@@ -10,7 +11,9 @@ from django.dispatch import receiver
 
 from greeks.models import ExchangeSession
 from greeks.selectors.sessions import forget_sessions
+from greeks.services.market_warming import warm_closed_minute
 from greeks.services.sessions import seed_default_sessions
+from greeks.signals import minute_closed
 
 
 @receiver(post_migrate)
@@ -32,3 +35,9 @@ def seed_sessions_after_migrating(sender: Any, using: str, **keywords: Any) -> N
 def forget_sessions_after_edit(**_: Any) -> None:
     forget_sessions()
     transaction.on_commit(forget_sessions)
+
+
+@receiver(minute_closed)
+def warm_body_of_closed_minute(slug: str, expiry: date, minute: datetime, **_: Any) -> None:
+    """Web processes find the new body in Redis, compressed."""
+    warm_closed_minute(slug=slug, expiry=expiry, minute=minute)
