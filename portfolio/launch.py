@@ -42,6 +42,10 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
             "POLYGON_URL": f"{sandbox_url}/polygon",
             "POLYGON_API_KEY": "simulated-polygon-key",  # pragma: allowlist secret
             "POLYGON_CALLS_PER_MINUTE": "60",
+            "UPSTOX_URL": f"{sandbox_url}/upstox",
+            # A demo needs no browser: the sandbox accepts this token always.
+            "UPSTOX_ANALYTICS_TOKEN": "simulated-analytics-token",
+            "CBOE_URL": f"{sandbox_url}/cboe",
         }
     )
 

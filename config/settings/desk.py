@@ -95,6 +95,10 @@ POLYGON_URL = env.str("POLYGON_URL", default="https://api.massive.com")
 POLYGON_API_KEY = env.str("POLYGON_API_KEY", default="")
 # Calls that all processes together may make in a minute: the free plan allows five. 0: no limit.
 POLYGON_CALLS_PER_MINUTE = env.int("POLYGON_CALLS_PER_MINUTE", default=5)
+# Cboe's delayed quotes of US options, without a key; empty: it is not asked.
+CBOE_URL = env.str("CBOE_URL", default="https://cdn.cboe.com/api/global")
+# All expiries of a symbol are one download, used for this long. Its quotes are 15 minutes old.
+CBOE_REFRESH_SECONDS = env.float("CBOE_REFRESH_SECONDS", default=15.0)
 # Upstox. With an analytics token (read only, lives for a year) nothing else is needed; without it
 # the desk logs in each day with mobile number, TOTP and PIN in a headless browser.
 UPSTOX_URL = env.str("UPSTOX_URL", default="https://api.upstox.com")
