@@ -7,6 +7,7 @@ that the body of ``/market/data`` is made of, and leaves as one prepared text to
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -106,6 +107,8 @@ class MarketFeed:
         self._forming: dict[str, Any] | None = None
         # Encoded for the first socket that asks; a thousand that reconnect share it.
         self._snapshot: str | None = None
+        # Of the frames: each says which one it follows. No two feeds begin at the same.
+        self._frame_version = time.time_ns() // 1000
         self._group: str | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._again = False
@@ -140,7 +143,7 @@ class MarketFeed:
                 "forming": self._forming,
             }
             self._snapshot = frame(
-                "market.snapshot", data, version=reading.version, as_of=reading.head["as_of"]
+                "market.snapshot", data, version=self._frame_version, as_of=reading.head["as_of"]
             )
         return self._snapshot
 
@@ -179,15 +182,21 @@ class MarketFeed:
         data = message.get("data")
         if not isinstance(data, dict):
             return
-        self._forming, self._snapshot = data, None
+        self._forming = data
+        self._send("sampled", data, as_of=data.get("as_of"))
+
+    def _send(self, name: str, data: dict[str, Any], *, as_of: Any) -> None:
+        """One text for all. A socket too slow for a frame sees a gap in the versions."""
+        before = self._frame_version
+        self._frame_version, self._snapshot = before + 1, None
         text = frame(
-            "market.sampled",
+            f"market.{name}",
             data,
-            version=message.get("version"),
-            previous_version=message.get("previous_version"),
-            as_of=data.get("as_of"),
+            version=self._frame_version,
+            previous_version=before,
+            as_of=as_of,
         )
-        broadcast(tuple(self.outboxes), text, name="sampled")
+        broadcast(tuple(self.outboxes), text, name=name)
 
     # --- Closed minutes ---
     async def _look(self) -> None:
@@ -225,26 +234,23 @@ class MarketFeed:
     def _tell(self, before: Reading, after: Reading) -> None:
         if before.choice.chain != after.choice.chain:
             # Another day, or another expiry by default: nothing of the old one goes on.
-            self._forming, self._snapshot = None, None
+            self._forming = None
+            self._frame_version += 1
             broadcast(tuple(self.outboxes), self.snapshot(), name="snapshot")
             return
         if (before.version, before.last_minute) == (after.version, after.last_minute):
             return
-        text = frame(
-            "market.minute_closed",
-            {
-                "date": after.head["date"],
-                "base": after.head["base"],
-                "row": after.row,
-                "velocity": after.velocity,
-                # Something besides the last minute is new: the columns are to be read again.
-                "refetch": not after.follows(before),
-            },
-            version=after.version,
-            previous_version=before.version,
-            as_of=after.head["as_of"],
-        )
-        broadcast(tuple(self.outboxes), text, name="minute")
+        if after.row is None:
+            return
+        data = after.row | {
+            "velocity": after.velocity,
+            "date": after.head["date"],
+            "base": after.head["base"],
+            "version": after.version,
+            # Something besides the last minute is new: the columns are to be read again.
+            "refetch": not after.follows(before),
+        }
+        self._send("minute_closed", data, as_of=after.head["as_of"])
 
 
 MarketFeeds = Feeds[Watched, MarketFeed]
