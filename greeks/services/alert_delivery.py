@@ -50,7 +50,12 @@ def deliver_alert(*, delivery_id: int) -> State | None:
     if not claimed:
         return None
     delivery = AlertDelivery.objects.select_related("event", "channel").get(pk=delivery_id)
-    return _record(delivery, _send(delivery))
+    hindrance = _hindrance(delivery)
+    if hindrance:
+        return _record(delivery, Sent(Outcome.REFUSED, hindrance))
+    sent = _send(delivery)
+    _note_on_channel(delivery.channel, sent)
+    return _record(delivery, sent)
 
 
 def due_deliveries() -> list[int]:
@@ -72,11 +77,14 @@ def close_abandoned_deliveries() -> int:
     return closed
 
 
-def _send(delivery: AlertDelivery) -> Sent:
+def _hindrance(delivery: AlertDelivery) -> str:
+    """Why a message is not even tried; empty where it is."""
     if now() - delivery.event.created_at > LATEST:
-        return Sent(Outcome.REFUSED, "Too late to be of use.")
-    if not delivery.channel.enabled:
-        return Sent(Outcome.REFUSED, "The channel is switched off.")
+        return "Too late to be of use."
+    return "" if delivery.channel.enabled else "The channel is switched off."
+
+
+def _send(delivery: AlertDelivery) -> Sent:
     address = channel_address(delivery.channel)
     if address is None:
         return Sent(Outcome.REFUSED, "The stored address cannot be read any more: enter it again.")
@@ -96,7 +104,6 @@ def _record(delivery: AlertDelivery, sent: Sent) -> State:
             error=sent.error,
             sent_at=at if state is State.SENT else None,
         )
-        _note_on_channel(delivery.channel, sent)
         event = delivery.event
         transaction.on_commit(
             lambda: announce(user_group(event.user_id), {"type": "alert.delivered", "id": event.pk})

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 import time_machine
+from pytest_django.fixtures import Settings
 
 from auth_tokens.models import User
 from tests.factories import UserFactory
+from tests.greeks.alerts.receiver import Receiver, running_receiver
 from tests.greeks.alerts.rows import minute, nifty
 
 
@@ -21,3 +23,12 @@ def _at_ten_minutes(db: None) -> Iterator[None]:
     nifty()
     with time_machine.travel(minute(10), tick=False):
         yield
+
+
+@pytest.fixture
+def receiver(settings: Settings) -> Iterator[Receiver]:
+    """A server on this machine, which the settings allow messages to go to."""
+    settings.ALERT_SCHEMAS = ["json", "jsons", "tgram", "discord", "mailtos", "ntfys"]
+    settings.ALERT_PRIVATE_ADDRESSES = True
+    with running_receiver() as running:
+        yield running
