@@ -22,27 +22,44 @@ export class LiveFeed {
   #waitingForSnapshot = false;
   #asking = false;
   #ended = false;
+  #snapshotType;
+  #listening = new AbortController();
 
   /**
-   * @param {{socketPath: string, bodyPath: string, version: string|null,
-   *   onSnapshot: (body: object) => void, onChange: (data: object, frame: object) => void,
-   *   onFrame: (frame: object) => void, onState: (state: string) => void}} options
+   * `name` is what the frames of the body are named by: portfolio.snapshot and its changes.
+   *
+   * @param {{socketPath: string, bodyPath: string, version: string|null, name?: string,
+   *   changes?: string[], onSnapshot: (body: object, frame?: object) => void,
+   *   onChange: (data: object, frame: object) => void,
+   *   onFrame?: (frame: object) => void, onState: (state: string) => void}} options
    */
   constructor(options) {
-    this.options = options;
+    const { name = "portfolio" } = options;
+    this.options = { changes: [`${name}.changed`], onFrame: () => {}, ...options };
+    this.#snapshotType = `${name}.snapshot`;
     this.#version = options.version;
   }
 
   start() {
     this.#connect();
-    addEventListener("online", () => this.#reconnectNow());
-    addEventListener("pagehide", () => this.#drop());
-    addEventListener("pageshow", (event) => {
+    const { signal } = this.#listening;
+    addEventListener("online", () => this.#reconnectNow(), { signal });
+    addEventListener("pagehide", () => this.#drop(), { signal });
+    const shown = (event) => {
       if (event.persisted) this.#reconnectNow();
-    });
-    document.addEventListener("visibilitychange", () => {
+    };
+    addEventListener("pageshow", shown, { signal });
+    const looked = () => {
       if (!document.hidden && this.#socket === null) this.#reconnectNow();
-    });
+    };
+    document.addEventListener("visibilitychange", looked, { signal });
+  }
+
+  /** End it: the page shows something else now. */
+  stop() {
+    this.#ended = true;
+    this.#listening.abort();
+    this.#drop();
   }
 
   /** Ask for the whole body once, past the socket: after a sync that only a poll has seen. */
@@ -122,11 +139,11 @@ export class LiveFeed {
     const frame = JSON.parse(text);
     if (frame.type === "session.ended") {
       this.#end();
-    } else if (frame.type === "portfolio.snapshot") {
+    } else if (frame.type === this.#snapshotType) {
       this.#waitingForSnapshot = false;
       this.#version = frame.version;
-      this.options.onSnapshot(frame.data);
-    } else if (frame.type === "portfolio.changed") {
+      this.options.onSnapshot(frame.data, frame);
+    } else if (this.options.changes.includes(frame.type)) {
       this.#change(frame);
     } else {
       this.options.onFrame(frame);
@@ -165,6 +182,7 @@ export class LiveFeed {
         cache: "no-store",
         signal: AbortSignal.timeout(ANSWER_WITHIN),
       });
+      if (this.#ended) return;
       if (answer.status === 401 || answer.status === 403) {
         this.#end();
         return;
@@ -181,7 +199,7 @@ export class LiveFeed {
       }
       if (!this.isOpen) this.#state("polling");
     } catch {
-      if (!this.isOpen) this.#state("offline");
+      if (!this.isOpen && !this.#ended) this.#state("offline");
     } finally {
       this.#asking = false;
     }

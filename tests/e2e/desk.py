@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ OTHERS = ("DATABASE_URL", "CACHE_URL", "MARKET_CLOCK", "SECRET_KEY", "ALLOWED_HO
 
 class Desk:
     """``folder`` holds its data; ``static`` is shared by the desks of one test run."""
+
+    #: What a new database gets beside its tables.
+    steps: Sequence[list[Any]] = (
+        ["portfolio.services.demo.prepare_demo", {"seed": SEED, "chain": ""}],
+    )
 
     def __init__(self, folder: Path, *, static: Path) -> None:
         self.folder = folder
@@ -94,7 +99,7 @@ class Desk:
     def forget_the_book(self) -> None:
         """Begin anew with accounts that were never synced; people and log-ins stay."""
         (self.folder / "demo_source").unlink()
-        self._run([["portfolio.services.demo.prepare_demo", {"seed": SEED, "chain": ""}]])
+        self._run(list(self.steps))
 
     def manage(self, *arguments: str) -> None:
         """A management command in a process of its own. Raises with its words when it fails."""
@@ -146,7 +151,7 @@ class Desk:
                 [
                     [f"{TARGETS}.migrate_database", {}],
                     [f"{TARGETS}.collect_static_files", {}],
-                    ["portfolio.services.demo.prepare_demo", {"seed": SEED, "chain": ""}],
+                    *self.steps,
                 ]
             )
 

@@ -1,0 +1,193 @@
+"""The chain and the minutes of a market as the page's tables show them.
+
+A chain has some two thousand cells: they are written here, out of digits and constants, and not by
+a template's look-ups. ``static/js/market_chain.js`` writes the same cells live.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString
+
+from config.core import formatting
+from config.core.templatetags.desk import change, shown
+from greeks.selectors.market_latest import at_the_money
+
+register = template.Library()
+
+#: Decimals of each Greek's sums and of a contract's.
+DIGITS = {"delta": 3, "gamma": 5, "theta": 2, "vega": 2}
+#: What the bars of the chain may show.
+MEASURES = (
+    ("open_interest", "OI"),
+    ("volume", "Volume"),
+    ("iv", "IV"),
+    ("delta", "Delta"),
+    ("gamma", "Gamma"),
+    ("theta", "Theta"),
+    ("vega", "Vega"),
+)
+#: Columns of the calls from the outside in, with heading and unit; those of the puts are mirrored.
+COLUMNS = (
+    ("open_interest", "OI", ""),
+    ("open_interest_change", "OI change", "since yesterday"),
+    ("volume", "Volume", ""),
+    ("theta", "Theta", "per day"),
+    ("gamma", "Gamma", "per 1"),
+    ("vega", "Vega", "per point"),
+    ("delta", "Delta", ""),
+    ("iv", "IV", ""),
+    ("last", "Last", ""),
+)
+#: Lengths of a bar: the largest of the chain has the last.
+LEVELS = 10
+_SIDES = ("call", "put")
+_GREEKS = frozenset(("iv", *DIGITS))
+
+
+@register.simple_tag
+def chain_head() -> SafeString:
+    """The headings: calls, strike, puts, and below them every column."""
+    headings = [
+        f'<th scope="col" class="c-{name} {side}-side">{label}'
+        f"{f' <span class=unit>{unit}</span>' if unit else ''}</th>"
+        for side, columns in (("call", COLUMNS), ("put", tuple(reversed(COLUMNS))))
+        for name, label, unit in columns
+    ]
+    half = len(COLUMNS)
+    strike = '<th scope="col" class="c-strike">Strike</th>'
+    return SafeString(
+        f'<thead><tr class="chain-sides"><th scope="colgroup" colspan="{half}">Calls</th>'
+        f'<td class="c-strike"></td><th scope="colgroup" colspan="{half}">Puts</th></tr>'
+        f"<tr>{''.join(headings[:half])}{strike}{''.join(headings[half:])}</tr></thead>"
+    )
+
+
+@register.simple_tag
+def chain_rows(chain: Mapping[str, Any] | None, measure: str) -> SafeString:
+    """Every strike; the bars show ``measure``. Nothing where no chain is known."""
+    if chain is None:
+        return SafeString("")
+    strikes = chain["strikes"]
+    most = max(
+        (abs(value) for row in strikes for side in _SIDES if (value := _value(row[side], measure))),
+        default=0.0,
+    )
+    atm = at_the_money(strikes, chain["spot"])
+    return SafeString(
+        "".join(
+            _row(row, spot=chain["spot"], measure=measure, most=most, is_atm=row["strike"] == atm)
+            for row in strikes
+        )
+    )
+
+
+@register.simple_tag
+def chain_mould() -> SafeString:
+    """One row of missing values, from which the page's script makes rows."""
+    return SafeString(
+        _row({"strike": None, "call": None, "put": None}, spot=None, measure="", most=0.0)
+    )
+
+
+def _row(
+    row: Mapping[str, Any],
+    *,
+    spot: float | None,
+    measure: str,
+    most: float,
+    is_atm: bool = False,
+) -> str:
+    strike = row["strike"]
+    inside = ""
+    if spot is not None and strike is not None and strike != spot:
+        inside = f' data-inside="{"call" if strike < spot else "put"}"'
+    calls, puts = (
+        [_cell(row[side], side, name, measure, most) for name, _, _ in COLUMNS] for side in _SIDES
+    )
+    return (
+        f'<tr data-strike="{"" if strike is None else f"{strike:g}"}"{inside}'
+        f"{' data-atm' if is_atm else ''}>{''.join(calls)}"
+        f'<th scope="row" class="c-strike"><span>{shown(formatting.strike(strike))}</span></th>'
+        f"{''.join(reversed(puts))}</tr>"
+    )
+
+
+def _cell(
+    contract: Mapping[str, Any] | None, side: str, name: str, measure: str, most: float
+) -> str:
+    value = _value(contract, name)
+    by = (contract or {}).get("greeks_source") if name in _GREEKS else None
+    model = ' data-by="model"' if by == "model" else ""
+    level = f' data-level="{_level(value, most)}"' if name == measure else ""
+    text = _text(name, value)
+    sign = ""
+    if name == "open_interest_change":
+        sign = f' data-sign="{formatting.sign(value, 0)}"'
+    return f'<td class="c-{name} {side}-side"{sign}{model}{level}>{shown(text)}</td>'
+
+
+def _value(contract: Mapping[str, Any] | None, name: str) -> float | None:
+    if contract is None:
+        return None
+    if name == "open_interest_change":
+        now, before = contract["open_interest"], contract["previous_open_interest"]
+        return None if now is None or before is None else now - before
+    value: float | None = contract[name]
+    return value
+
+
+def _text(name: str, value: float | None) -> str | None:
+    if name in DIGITS:
+        return formatting.number(value, DIGITS[name])
+    if name == "iv":
+        return formatting.percent(value)
+    if name == "last":
+        return formatting.price(value)
+    text = formatting.compact(value)
+    is_rise = name == "open_interest_change" and (value or 0) > 0
+    return f"+{text}" if is_rise else text
+
+
+def _level(value: float | None, most: float) -> int:
+    """The length of a bar: 0 for nought and missing, ``LEVELS`` for the largest."""
+    return math.ceil(abs(value) / most * LEVELS) if value and most > 0 else 0
+
+
+@register.simple_tag
+def minute_rows(minutes: Mapping[str, Any] | None, greeks: Iterable[Any]) -> SafeString:
+    """The last minutes, newest first: the change in each and since the open, both sides."""
+    shown_greeks = [(greek.name, greek.digits) for greek in greeks]
+    lines = []
+    for row in reversed(minutes["rows"] if minutes else ()):
+        cells = "".join(
+            f'<td class="end">{change(row["series"][name]["total"][measure], digits)}</td>'
+            for name, digits in shown_greeks
+            for measure in ("change", "from_open")
+        )
+        lines.append(
+            f'<tr><th scope="row">{minute_text(row)}</th>{cells}'
+            f'<td class="end">{shown(formatting.number(row["spot"]))}</td></tr>'
+        )
+    return SafeString("".join(lines))
+
+
+def minute_text(row: Mapping[str, Any] | None) -> str:
+    """A minute by its exchange's clock, and what is to be known of it: ``14:32 gap``."""
+    if row is None:
+        return ""
+    at: str = row["minute"][11:16]
+    if row["gap"]:
+        return f"{at} gap"
+    seen, expected = row["samples_seen"], row["samples_expected"]
+    return at if seen >= expected else f"{at} · {seen} of {expected}"
+
+
+@register.filter
+def unlocalized(value: float) -> SafeString:
+    """A number as an attribute has it."""
+    return SafeString(f"{value:g}")

@@ -1,0 +1,40 @@
+// The page's address: everything that is chosen stands in it, so that it can be sent and gone back to.
+
+// What chooses the figures. Another of these is another place in the history; how they are drawn is not.
+const CHOOSING = ["instrument", "expiry", "date", "resolution", "delta_min", "delta_max"];
+const DEFAULTS = {
+  resolution: "1m",
+  delta_min: "0",
+  delta_max: "1",
+  side: "total",
+  span: "day",
+  measure: "open_interest",
+};
+
+export class MarketAddress {
+  /** `onReturn` is called when the reader goes back or forward. */
+  constructor(onReturn) {
+    addEventListener("popstate", () => onReturn());
+  }
+
+  get(name) {
+    return new URLSearchParams(location.search).get(name) ?? DEFAULTS[name] ?? null;
+  }
+
+  /** Write what is chosen; null or a default leaves the address. */
+  set(values) {
+    const query = new URLSearchParams(location.search);
+    let isChoice = false;
+    for (const [name, value] of Object.entries(values)) {
+      if (value === this.get(name)) continue;
+      isChoice ||= CHOOSING.includes(name);
+      if (value === null || value === DEFAULTS[name]) query.delete(name);
+      else query.set(name, value);
+    }
+    const text = query.toString().replaceAll("%3A", ":");
+    const url = location.pathname + (text ? `?${text}` : "");
+    if (url === location.pathname + location.search) return;
+    if (isChoice) history.pushState(null, "", url);
+    else history.replaceState(null, "", url);
+  }
+}

@@ -1,0 +1,199 @@
+// The minutes of one chain as the charts draw them: those that are stored, and after them what is
+// forming. Nothing is filled in: a gap is null, and a change over a gap is null as well.
+
+export const GREEKS = ["vega", "delta", "gamma", "theta"];
+export const SIDES = ["total", "call", "put"];
+// Decimals of each Greek's sums, as DIGITS in greeks/templatetags/market.py.
+export const DIGITS = { delta: 3, gamma: 5, theta: 2, vega: 2 };
+export const FACTS = [
+  "spot",
+  "pcr",
+  "max_pain",
+  "atm_implied_volatility",
+  "call_open_interest",
+  "put_open_interest",
+  "contracts",
+  "contracts_without_greeks",
+  "contracts_filled",
+];
+const MEASURES = ["close", "change", "from_open"];
+const MINUTES = { "1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60 };
+
+const seconds = (iso) => Date.parse(iso) / 1000;
+const difference = (one, other) => (one === null || other === null ? null : one - other);
+
+export class MarketSeries {
+  #stored = 0;
+  #forming = [];
+
+  constructor(body) {
+    this.body = body;
+    this.step = 60 * MINUTES[body.resolution];
+    this.at = body.minutes.map(seconds);
+    this.#stored = this.at.length;
+    this.isFiltered = body.delta_min > 0 || body.delta_max < 1;
+    if (body.forming) this.sampled(body.forming);
+  }
+
+  /** Stored minutes and forming ones. */
+  get length() {
+    return this.#stored + this.#forming.length;
+  }
+
+  get stored() {
+    return this.#stored;
+  }
+
+  /** Every minute's instant, in seconds. */
+  get times() {
+    return [...this.at.slice(0, this.#stored), ...this.#forming.map(({ at }) => at)];
+  }
+
+  get opening() {
+    return this.body.session ? seconds(this.body.session.opens_at) : (this.at[0] ?? 0);
+  }
+
+  /** Runs of gaps, each as the instants of its first and last minute. */
+  get gaps() {
+    const runs = [];
+    for (let index = 0; index < this.#stored; index += 1) {
+      if (!this.body.gap[index]) continue;
+      if (index > 0 && this.body.gap[index - 1]) runs.at(-1)[1] = this.at[index];
+      else runs.push([this.at[index], this.at[index]]);
+    }
+    return runs;
+  }
+
+  /** A sample of the forming minute. False: it belongs to a minute that is stored already. */
+  sampled(sample) {
+    if (this.isFiltered) return false;
+    const minute = seconds(sample.minute);
+    const at = this.opening + Math.floor((minute - this.opening) / this.step) * this.step;
+    const last = this.at.at(-1);
+    if (last !== undefined && at < last) return false;
+    // Of five minutes some may be stored: the sample is newer than their last.
+    if (at === last && this.step === 60) return false;
+    this.#stored = at === last ? this.at.length - 1 : this.at.length;
+    // The minute before stays until it is stored: its last sample is its close.
+    this.#forming = this.#forming.filter((one) => one.at < at && one.at > (this.at[this.#stored - 1] ?? 0));
+    this.#forming.push({ at, sample });
+    return true;
+  }
+
+  /** A minute that was stored. False: it does not follow, and the whole body must be asked for. */
+  closed({ row, velocity, base }) {
+    if (this.isFiltered || this.step !== 60) return false;
+    const at = seconds(row.minute);
+    const last = this.at.at(-1);
+    if (last === undefined ? at !== this.opening : at !== last && at !== last + this.step) return false;
+    const index = at === last ? this.at.length - 1 : this.at.length;
+    this.at[index] = at;
+    this.body.minutes[index] = row.minute;
+    for (const greek of GREEKS) {
+      for (const side of SIDES) {
+        for (const measure of MEASURES) {
+          this.body.series[greek][side][measure][index] = row.series[greek][side][measure];
+        }
+        if (this.body.vendor) this.body.vendor[greek][side][index] = row.vendor[greek][side];
+      }
+    }
+    for (const name of [...FACTS, "gap", "samples_seen", "samples_expected"]) this.body[name][index] = row[name];
+    Object.assign(this.body, { velocity, base });
+    this.#stored = this.at.length;
+    this.#forming = this.#forming.filter((one) => one.at > at);
+    return true;
+  }
+
+  /** The newest sample; null: everything is stored. */
+  get forming() {
+    return this.#forming.at(-1)?.sample ?? null;
+  }
+
+  isForming(index) {
+    return index >= this.#stored;
+  }
+
+  isGap(index) {
+    return !this.isForming(index) && this.body.gap[index];
+  }
+
+  /** close, change or from_open of one side of a Greek at a point; null: missing. */
+  value(greek, side, measure, index) {
+    if (index < 0 || index >= this.length) return null;
+    if (!this.isForming(index)) return this.body.series[greek][side][measure][index];
+    const place = index - this.#stored;
+    const close = this.#forming[place].sample.sums[greek][side];
+    if (measure === "close") return close;
+    if (measure === "change") return difference(close, this.#before(greek, side, index));
+    return difference(close, this.#base(greek, side));
+  }
+
+  column(greek, side, measure) {
+    const stored = this.body.series[greek][side][measure].slice(0, this.#stored);
+    for (let index = this.#stored; index < this.length; index += 1) {
+      stored.push(this.value(greek, side, measure, index));
+    }
+    return stored;
+  }
+
+  /** The close of the point right before; over a hole in time there is none. */
+  #before(greek, side, index) {
+    const times = this.times;
+    if (index === 0 || times[index] - times[index - 1] !== this.step) return null;
+    return this.value(greek, side, "close", index - 1);
+  }
+
+  /** The close that changes since the open count from. */
+  #base(greek, side) {
+    const { close, from_open: fromOpen } = this.body.series[greek][side];
+    const index = fromOpen.findLastIndex((value) => value !== null);
+    return index < 0 ? null : close[index] - fromOpen[index];
+  }
+
+  /** Samples of a point: seen and expected. */
+  samples(index) {
+    const { samples_seen: seen, samples_expected: expected } = this.isForming(index)
+      ? this.#forming[index - this.#stored].sample
+      : {
+          samples_seen: this.body.samples_seen[index],
+          samples_expected: this.body.samples_expected[index],
+        };
+    return { seen, expected };
+  }
+
+  velocity(greek, side) {
+    return this.body.velocity[greek][side];
+  }
+
+  /** The last point that is no gap; -1: none. */
+  get latest() {
+    for (let index = this.length - 1; index >= 0; index -= 1) if (!this.isGap(index)) return index;
+    return -1;
+  }
+
+  /** What is known of the whole chain: from the newest sample, or from the last stored minute. */
+  get facts() {
+    const sample = this.forming;
+    const { latest } = this;
+    const facts = { source: this.body.source, as_of: sample?.as_of ?? this.body.as_of };
+    for (const name of FACTS) {
+      facts[name] = sample ? sample[name] : latest < 0 ? null : this.body[name][latest];
+    }
+    return facts;
+  }
+
+  get firstSpot() {
+    return this.body.spot.find((value) => value !== null) ?? null;
+  }
+
+  /** Sums over all contracts and over those with the vendor's own Greeks, as they are now. */
+  sums(greek, side) {
+    const { forming: sample } = this;
+    if (sample) return { all: sample.sums[greek][side], vendor: sample.vendor[greek][side] };
+    const { latest } = this;
+    return {
+      all: this.value(greek, side, "close", latest),
+      vendor: this.body.vendor?.[greek][side][latest] ?? null,
+    };
+  }
+}
