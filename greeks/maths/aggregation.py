@@ -159,13 +159,6 @@ def atm_implied_volatility(strike: Floats, volatility: Floats, spot: float | Non
     return float(np.interp(spot, ladder, smile))
 
 
-def snap_delta_range(delta_min: float, delta_max: float) -> tuple[int, int]:
-    """The buckets [first, last) that cover a range of |delta|, widened to whole buckets."""
-    first = math.floor(round(delta_min * BUCKETS, 9))
-    last = math.ceil(round(delta_max * BUCKETS, 9))
-    return min(max(first, 0), BUCKETS - 1), max(min(last, BUCKETS), first + 1)
-
-
 def _complete(greeks: Floats) -> Flags:
     complete: Flags = np.logical_and.reduce(np.isfinite(greeks), axis=0)
     return complete
