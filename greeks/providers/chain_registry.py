@@ -10,7 +10,11 @@ from greeks.providers.registered import RegisteredProviders
 
 Factory = TypeVar("Factory", bound=Callable[[], ChainProvider])
 
-CHAIN_PROVIDER_MODULES = ("greeks.providers.upstox.provider",)
+CHAIN_PROVIDER_MODULES = (
+    "greeks.providers.upstox.provider",
+    "greeks.providers.polygon.chain_provider",
+    "greeks.providers.cboe.provider",
+)
 
 _providers: RegisteredProviders[ChainProvider] = RegisteredProviders(
     CHAIN_PROVIDER_MODULES, field="provider"

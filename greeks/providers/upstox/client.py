@@ -83,6 +83,8 @@ class UpstoxClient:
             renew=self._token.renew,
             explain=explain,
             penalty_seconds=_PENALTY_SECONDS,
+            # A chain is asked for again every few seconds anyway.
+            attempts=2,
             transport=transport,
         )
 

@@ -13,18 +13,18 @@ WINDOWS: Final = ((50, 1.0), (500, 60.0), (2000, 1800.0))
 
 
 class CallLimits:
-    """Whether a call is one too many. Refused calls are not counted."""
+    """Whether a call is one too many by ``clock``'s seconds. Refused calls are not counted."""
 
     def __init__(self, *, enabled: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.enabled = enabled
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._calls: deque[float] = deque(maxlen=max(limit for limit, _ in WINDOWS))
 
     def take(self) -> bool:
         if not self.enabled:
             return True
-        moment = self._clock()
+        moment = self.clock()
         with self._lock:
             for limit, seconds in WINDOWS:
                 if len(self._calls) >= limit and self._calls[-limit] > moment - seconds:
