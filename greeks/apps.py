@@ -29,3 +29,4 @@ class GreeksConfig(AppConfig):
         register_sandbox_market("greeks.sandbox.market.Market")
         register_sandbox_server("polygon", "greeks.sandbox.polygon.server.build_server")
         register_sandbox_server("upstox", "greeks.sandbox.upstox.server.build_server")
+        register_sandbox_server("cboe", "greeks.sandbox.cboe.server.build_server")
