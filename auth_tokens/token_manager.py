@@ -205,7 +205,7 @@ def _renewed(
                 raise error_of(row.last_error_code, row.last_error, provider=provider)
             credentials = source.credentials()
             _check_allowed(row, source, credentials, is_patient=is_patient)
-            claim = renewal_claim(provider=provider, credentials=credentials)
+            claim = renewal_claim(row=row, credentials=credentials)
             if claim is not None:
                 return _obtained(claim, source, stored, is_refused=is_refused)
             if time.monotonic() > give_up_at:

@@ -122,20 +122,25 @@ class UpstoxLogIn:
         return f"{self._details.dialog_url}?{urlencode(asked)}"
 
     def _await_first_step(self) -> None:
-        if self._wait(lambda: self._browser.has("mobileNum") or self._is_blocked()):
-            if self._browser.has("mobileNum"):
-                return
+        def answered() -> bool:
+            text = self._browser.text()
+            return self._browser.has("mobileNum") or bool(
+                _BLOCKED.search(text) or _DIALOG_REFUSED.search(text)
+            )
+
+        if not self._wait(answered):
+            raise self._changed("mobileNum")
+        if self._browser.has("mobileNum"):
+            return
+        if self._is_blocked():
             raise LogInBlocked(
                 "Upstox: a block page stands before the log-in (see the screenshot).",
                 provider=PROVIDER,
             )
-        text = self._browser.text()
-        if _DIALOG_REFUSED.search(text):
-            raise CredentialsRefused(
-                "Upstox refused the app: check UPSTOX_API_KEY and UPSTOX_REDIRECT_URI.",
-                provider=PROVIDER,
-            )
-        raise self._changed("mobileNum")
+        raise CredentialsRefused(
+            "Upstox refused the app: check UPSTOX_API_KEY and UPSTOX_REDIRECT_URI.",
+            provider=PROVIDER,
+        )
 
     def _enter_mobile(self) -> None:
         said = self._submit("mobileNum", self._details.mobile, "getOtp", self._shows("otpNum"))
@@ -178,7 +183,11 @@ class UpstoxLogIn:
     def _submit(
         self, field: str, text: str, button: str, went_on: Callable[[], bool]
     ) -> str | None:
-        """Type and press: ``None`` when the site went on, else what it says now and did not say."""
+        """Type and press: ``None`` when the site went on, else what it says against it.
+
+        A text that stood there before may be of the last try: it counts when nothing else has
+        come in half the time of a step.
+        """
         for element in (field, button):
             if not self._browser.has(element):
                 raise self._changed(element)
@@ -186,13 +195,19 @@ class UpstoxLogIn:
         self._browser.type_into(field, text)
         self._browser.press(button)
         said = ""
+        old_counts_at = time.monotonic() + self._step_seconds / 2
 
         def answered() -> bool:
             nonlocal said
             if went_on():
                 return True
-            new = [line for line in self._browser.text().splitlines() if line not in known]
-            said = " ".join(line for line in new if _REFUSED.search(line) or _LOCKED.search(line))
+            with_old = time.monotonic() > old_counts_at
+            said = " ".join(
+                line
+                for line in self._browser.text().splitlines()
+                if (with_old or line not in known)
+                and (_REFUSED.search(line) or _LOCKED.search(line))
+            )
             return bool(said)
 
         if not self._wait(answered):

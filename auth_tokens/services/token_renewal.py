@@ -51,15 +51,18 @@ def broker_token_row(provider: str) -> BrokerToken:
     return row or BrokerToken.objects.get_or_create(provider=provider)[0]
 
 
-def renewal_claim(*, provider: str, credentials: str) -> Claim | None:
-    """Become the one who renews, or ``None`` while somebody else does."""
+def renewal_claim(*, row: BrokerToken, credentials: str) -> Claim | None:
+    """Become the one who renews; ``None`` while somebody else does, or has since ``row`` was read.
+
+    So nobody renews what has just been renewed.
+    """
     at = now()
     holder = secrets.token_hex(16)
     free = Q(renewing_until__isnull=True) | Q(renewing_until__lte=at)
-    claimed = BrokerToken.objects.filter(free, provider=provider).update(
+    claimed = BrokerToken.objects.filter(free, pk=row.pk, tries=row.tries).update(
         renewing_by=holder, renewing_until=at + timedelta(seconds=LEASE_SECONDS)
     )
-    return Claim(provider, holder, credentials) if claimed else None
+    return Claim(row.provider, holder, credentials) if claimed else None
 
 
 def renewal_extend(*, claim: Claim) -> bool:
