@@ -15,6 +15,7 @@ class GreeksConfig(AppConfig):
     def ready(self) -> None:
         from greeks import receivers, tasks  # noqa: F401
         from greeks.alerts.metrics import register_chain_metrics
+        from greeks.providers.cboe import health as cboe_health  # noqa: F401
         from greeks.providers.polygon import health  # noqa: F401
         from greeks.providers.upstox import health as upstox_health  # noqa: F401
 

@@ -41,7 +41,7 @@ class CboeServer:
         if not self._has(symbol, is_index=name.startswith("_")):
             # The vendor's store does not say of what it does not hold that it is missing.
             return Response(_MISSING, status_code=403, media_type="application/xml")
-        body = self._file(symbol)
+        body = self.file(symbol)
         etag = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
         headers = {"ETag": etag, "Cache-Control": f"max-age={MADE_EVERY_SECONDS}"}
         if request.headers.get("if-none-match") == etag:
@@ -54,7 +54,7 @@ class CboeServer:
         found = self.market.underlying(symbol)
         return found.currency == "USD" and (found.kind is InstrumentKind.INDEX) == is_index
 
-    def _file(self, symbol: str) -> bytes:
+    def file(self, symbol: str) -> bytes:
         seconds = self.market.seconds()
         delay = 0
         if not self.market.recorded:
