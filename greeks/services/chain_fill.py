@@ -1,8 +1,10 @@
 """Our own Greeks for the contracts of a chain that its vendor left uncomputed, in one pass.
 
 =========================  ====================================================================
-volatility                 the vendor's own of that contract where it gave one, else that which
-                           the mid of a two-sided quote implies
+volatility                 the vendor's own of that contract; else, of European ones, the
+                           vendor's of the other side of the strike, which parity makes the same
+                           (deep in the money a price says nothing, its partner's does); else that
+                           which the mid of a two-sided quote implies
 forward                    put-call parity at the strikes nearest to the money that are quoted on
                            both sides, else spot and rate (:mod:`greeks.services.parity`)
 time                       ACT/365 from when the quotes were made to the instant of expiry
@@ -11,7 +13,8 @@ model                      Black-Scholes-Merton; American ones by their exercise
 =========================  ====================================================================
 
 A volatility outside of ``PLAUSIBLE`` is believed of nobody: that contract stays without Greeks and
-is counted as such. So does one that is quoted on one side only, or has no quote at all.
+is counted as such. So does one of which nobody gives a volatility and that is quoted on one side
+only, or not at all.
 """
 
 from __future__ import annotations
@@ -58,25 +61,24 @@ def fill_greeks(chain: OptionChain, terms: ChainTerms) -> FilledGreeks:
     years = years_to(terms.expires_at, terms.at)
     if not wanted.any() or years <= 0.0:
         return filled
-    mid = _mids(chain)
-    usable = (
-        wanted & (chain.strike > 0) & (np.isfinite(chain.implied_volatility) | np.isfinite(mid))
+    mid, volatility = _mids(chain), _plausible(chain.implied_volatility)
+    if not terms.is_american:
+        volatility = np.where(
+            np.isfinite(volatility), volatility, _of_other_side(chain, volatility)
+        )
+    rows = np.flatnonzero(
+        wanted & (chain.strike > 0) & (np.isfinite(volatility) | np.isfinite(mid))
     )
-    rows = np.flatnonzero(usable)
-    if not rows.size:
-        return filled
-    forward = _forward(chain, mid, years, terms)
+    forward = _forward(chain, mid, years, terms) if rows.size else None
     if forward is None:
         return filled
     legs = _legs(chain, rows, forward, years, terms)
-    volatility = chain.implied_volatility[rows]
-    implied = np.flatnonzero(~np.isfinite(volatility) & np.isfinite(mid[rows]))
+    volatility = volatility[rows]
+    implied = np.flatnonzero(np.isnan(volatility))
     if implied.size:
-        volatility = volatility.copy()
-        volatility[implied] = valuation.implied_volatilities(mid[rows[implied]], legs.take(implied))
-    with np.errstate(invalid="ignore"):
-        plausible = (volatility >= PLAUSIBLE[0]) & (volatility <= PLAUSIBLE[1])
-    kept = np.flatnonzero(plausible)
+        found = valuation.implied_volatilities(mid[rows[implied]], legs.take(implied))
+        volatility[implied] = _plausible(found)
+    kept = np.flatnonzero(np.isfinite(volatility))
     if kept.size:
         solved = legs.take(kept).with_volatility(volatility[kept])
         values = valuation.greeks(solved)
@@ -85,6 +87,26 @@ def fill_greeks(chain: OptionChain, terms: ChainTerms) -> FilledGreeks:
         )
         filled.implied_volatility[rows[kept]] = volatility[kept]
     return filled
+
+
+def _plausible(volatility: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):
+        believed = (volatility >= PLAUSIBLE[0]) & (volatility <= PLAUSIBLE[1])
+    kept: Floats = np.where(believed, volatility, np.nan)
+    return kept
+
+
+def _of_other_side(chain: OptionChain, volatility: Floats) -> Floats:
+    """For each contract the volatility of its strike's other side, NaN where there is none.
+
+    Rows ascend by strike, the call before the put: partners are neighbours.
+    """
+    other = np.full(volatility.size, np.nan)
+    pairs = np.flatnonzero(
+        (chain.strike[:-1] == chain.strike[1:]) & (chain.is_call[:-1] != chain.is_call[1:])
+    )
+    other[pairs], other[pairs + 1] = volatility[pairs + 1], volatility[pairs]
+    return other
 
 
 def _mids(chain: OptionChain) -> Floats:

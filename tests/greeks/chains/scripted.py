@@ -62,16 +62,16 @@ def chain_at(
         "gamma": computed(values.gamma),
         "theta": computed(values.theta),
         "vega": computed(values.vega),
+        "strike": strike,
+        "is_call": is_call,
+        "spot": float(spot),
     }
     return OptionChain(
         source="scripted",
         instrument_key=key,
         expiry=expiry,
         as_of=at,
-        spot=float(spot),
         keys=tuple(f"NSE_FO|{number}" for number in count.tolist()),
-        strike=strike,
-        is_call=is_call,
         **given | columns,
     )
 
