@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.dispatch import receiver
 from greeks.models import ExchangeSession
 from greeks.selectors.sessions import forget_sessions
 from greeks.services.market_warming import warm_closed_minute
+from greeks.services.polled_defaults import seed_polled_instruments
 from greeks.services.sessions import seed_default_sessions
 from greeks.signals import minute_closed
 
@@ -21,14 +23,25 @@ def seed_sessions_after_migrating(sender: Any, using: str, **keywords: Any) -> N
     """Every desk starts with a calendar, and each deployment brings it up to date."""
     if sender.name != "greeks" or using != DEFAULT_DB_ALIAS:
         return
-    apps = keywords.get("apps")
-    if apps is not None and ("greeks", "exchangesession") not in {
-        (model._meta.app_label, model._meta.model_name) for model in apps.get_models()
-    }:
-        # Migrating backwards: the table is gone.
+    if not _has(keywords, "exchangesession"):
         return
     forget_sessions()
     seed_default_sessions()
+
+
+@receiver(post_migrate)
+def seed_instruments_after_migrating(sender: Any, using: str, **keywords: Any) -> None:
+    """A desk with Upstox set up has something to poll; see ``polled_defaults``."""
+    if sender.name == "greeks" and using == DEFAULT_DB_ALIAS and _has(keywords, "polledinstrument"):
+        seed_polled_instruments()
+
+
+def _has(keywords: Mapping[str, Any], model_name: str) -> bool:
+    """Whether the table is there: migrating backwards takes it away."""
+    apps = keywords.get("apps")
+    return apps is None or ("greeks", model_name) in {
+        (model._meta.app_label, model._meta.model_name) for model in apps.get_models()
+    }
 
 
 @receiver([post_save, post_delete], sender=ExchangeSession)
