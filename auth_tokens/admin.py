@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from auth_tokens.models import ApiToken, AuditEvent, User
+from auth_tokens.models import ApiToken, AuditEvent, BrokerToken, TokenEvent, User
 from auth_tokens.selectors import api_tokens_of
 from auth_tokens.services.api_tokens import api_token_revoke
 from auth_tokens.time_zones import time_zone_checked
@@ -117,6 +117,33 @@ class AuditEventAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
         events = AuditEvent.objects.all()
         return events if _is_superuser(request) else events.filter(actor_id=request.user.pk)
+
+
+@admin.register(BrokerToken)
+class BrokerTokenAdmin(ReadOnlyAdmin):
+    """The providers' tokens: how they are, never what they are."""
+
+    list_display = (
+        "provider", "status", "source", "obtained_at", "expires_at", "failures", "next_try_at",
+        "last_error",
+    )  # fmt: skip
+    list_filter = ("status",)
+    exclude = ("ciphertext", "credentials", "renewing_by")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BrokerToken]:
+        # Not even loaded: what a page does not have, no mistake can show.
+        return BrokerToken.objects.defer("ciphertext")
+
+
+@admin.register(TokenEvent)
+class TokenEventAdmin(ReadOnlyAdmin):
+    """What happened to the providers' tokens."""
+
+    list_display = ("at", "provider", "event", "source", "code", "detail", "screenshot", "actor")
+    list_filter = ("provider", "event", "at")
+    list_select_related = ("actor",)
+    search_fields = ("code", "detail", "request_id")
+    exclude = ("credentials",)
 
 
 def _is_superuser(request: HttpRequest) -> bool:

@@ -49,6 +49,10 @@ def events() -> list[str]:
     return list(TokenEvent.objects.order_by("id").values_list("event", flat=True))
 
 
+def take_a_moment(attempt: Attempt) -> None:
+    threading.Event().wait(0.2)
+
+
 def together(count: int, work: Callable[[], Any]) -> list[Any]:
     """What each of so many threads got, or the error it got, all started at once."""
     barrier = threading.Barrier(count)
@@ -127,7 +131,7 @@ def test_refused_token_is_replaced_and_a_newer_one_is_only_handed_out(
 
 def test_fifty_refused_at_once_make_one_renewal(source: ScriptedSource) -> None:
     first = get_token(PROVIDER)
-    source.meanwhile = lambda _: threading.Event().wait(0.2)
+    source.meanwhile = take_a_moment
 
     got = together(50, lambda: renew_token(PROVIDER, refused=first))
 
@@ -137,7 +141,7 @@ def test_fifty_refused_at_once_make_one_renewal(source: ScriptedSource) -> None:
 
 def test_fifty_share_one_failure(source: ScriptedSource) -> None:
     source.error = LogInTimedOut("too slow", provider=PROVIDER)
-    source.meanwhile = lambda _: threading.Event().wait(0.2)
+    source.meanwhile = take_a_moment
 
     got = together(50, lambda: get_token(PROVIDER))
 
@@ -154,7 +158,7 @@ def test_failure_is_not_repeated_before_its_pause_which_doubles(source: Scripted
             with pytest.raises(RetryableError, match="no answer"):
                 get_token(PROVIDER)
             if source.obtained > before:
-                tried_at.append(clock.shift(0) or datetime.now(UTC).minute)
+                tried_at.append(datetime.now(UTC).minute)
             clock.shift(timedelta(seconds=15))
     assert tried_at == [0, 1, 3, 7]
 

@@ -1,0 +1,34 @@
+"""``manage.py rotate_token_keys``: encrypt the stored tokens with the first key."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from auth_tokens.services.key_rotation import token_keys_rotate
+
+
+class Command(BaseCommand):
+    help = (
+        "Encrypt the brokers' tokens with the first key of TOKEN_ENCRYPTION_KEYS, so that the"
+        " others can be removed. May be repeated."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        done = token_keys_rotate()
+        if options["json"]:
+            self.stdout.write(json.dumps(asdict(done)))
+        else:
+            for name, providers in asdict(done).items():
+                self.stdout.write(f"{name}: {', '.join(providers) or 'none'}")
+        if done.undecryptable:
+            raise CommandError(
+                "No key opens the token of: " + ", ".join(done.undecryptable) + ". Add the key"
+                " that it was encrypted with; without it a new token is obtained."
+            )

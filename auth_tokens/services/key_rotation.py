@@ -1,0 +1,44 @@
+"""Changing the keys of the brokers' tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from auth_tokens.crypto import Undecryptable, rotated
+from auth_tokens.models import BrokerToken
+from auth_tokens.services.audit import audit_event_record
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RotatedKeys:
+    """What a rotation did, by provider."""
+
+    rotated: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    undecryptable: tuple[str, ...]
+
+
+def token_keys_rotate() -> RotatedKeys:
+    """Encrypt every stored token with the first key. Done twice, it changes nothing.
+
+    A token that is renewed meanwhile is left as it is: it is under the first key already.
+    """
+    found: dict[str, list[str]] = {"rotated": [], "unchanged": [], "undecryptable": []}
+    for row in BrokerToken.objects.exclude(ciphertext=""):
+        try:
+            ciphertext = rotated(row.ciphertext)
+        except Undecryptable as error:
+            logger.error("token.undecryptable", token_provider=row.provider, reason=str(error))
+            found["undecryptable"].append(row.provider)
+            continue
+        same = BrokerToken.objects.filter(pk=row.pk, ciphertext=row.ciphertext)
+        changed = ciphertext is not None and same.update(ciphertext=ciphertext)
+        found["rotated" if changed else "unchanged"].append(row.provider)
+    done = RotatedKeys(**{name: tuple(names) for name, names in found.items()})
+    if done.rotated:
+        audit_event_record(event="token_keys.rotated", detail={"providers": list(done.rotated)})
+    return done
