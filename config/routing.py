@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from django.urls import path, re_path
 
+from greeks.alert_live import AlertConsumer
 from greeks.consumers import MarketConsumer
 from portfolio.consumers import PortfolioConsumer
 
@@ -21,6 +22,7 @@ async def no_such_socket(
 
 websocket_urlpatterns: list[Any] = [
     path("ws/portfolio", PortfolioConsumer.as_asgi()),
+    path("ws/alerts", AlertConsumer.as_asgi()),
     path("ws/market/<slug:slug>", MarketConsumer.as_asgi()),
     re_path("", cast(Any, no_such_socket)),
 ]

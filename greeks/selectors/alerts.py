@@ -135,10 +135,15 @@ def event_body(
 
 
 def events_body(user: AnyUser) -> dict[str, Any]:
-    """The newest events and how many are unread: the snapshot of a socket, and the API's answer."""
+    """The newest events and how many are unread: what a socket sends, and the API's answer.
+
+    ``version`` grows with the events: a page that asks instead of listening sees by it what is new.
+    """
+    events = events_of(user)
     return {
+        "version": events[0].pk if events else 0,
         "unread": unread_count(user),
-        "events": [event_body(event, list(event.deliveries.all())) for event in events_of(user)],
+        "events": [event_body(event, list(event.deliveries.all())) for event in events],
     }
 
 

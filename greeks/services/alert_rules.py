@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NoReturn
 
 from django.db import transaction
@@ -58,14 +58,25 @@ def alert_rule_update(*, user: AnyUser, rule_id: int, values: Any) -> AlertRule:
         rule = AlertRule.objects.select_for_update().get(pk=rule.pk)
         for name, value in checked.items():
             setattr(rule, name, value)
-        rule.state, rule.state_expiry = AlertRule.State.UNKNOWN, None
-        rule.last_event_minute = None
-        rule.evaluated_until = max(
-            filter(None, [rule.evaluated_until, _closed_until()]), default=None
-        )
+        _begin_anew(rule)
         rule.save()
         rule.channels.set(channels)
     return rule_for_user(user, rule.pk)
+
+
+def alert_rule_switch(*, user: AnyUser, rule_id: int, enabled: bool) -> AlertRule:
+    """Pause one of the user's rules, or let it go on as a new one would.
+
+    Raises ``NotFound`` like the others.
+    """
+    rule = rule_for_user(user, rule_id)
+    with transaction.atomic():
+        locked = AlertRule.objects.select_for_update().get(pk=rule.pk)
+        locked.enabled = enabled
+        if enabled:
+            _begin_anew(locked)
+        locked.save()
+    return rule_for_user(user, rule_id)
 
 
 def alert_rule_delete(*, user: AnyUser, rule_id: int) -> None:
@@ -81,7 +92,15 @@ def alert_events_read(*, user: AnyUser) -> int:
     return unread.update(read_at=market_now())
 
 
-def _closed_until() -> Any:
+def _begin_anew(rule: AlertRule) -> None:
+    """Forget what was seen. A minute that was looked at is not looked at again."""
+    rule.state, rule.state_expiry = AlertRule.State.UNKNOWN, None
+    rule.last_event_minute = None
+    closed = _closed_until()
+    rule.evaluated_until = max(rule.evaluated_until or closed, closed)
+
+
+def _closed_until() -> datetime:
     """The last minute that had closed by now."""
     this_minute = market_now().replace(second=0, microsecond=0)
     return this_minute - MINUTE

@@ -217,7 +217,7 @@ def test_message_whose_task_was_lost_is_found_by_the_sweep(
     assert waiting.sent_at is not None
 
 
-# --- Of the desk's own -----------------------------------------------------------------------------
+# --- Of the desk's own -----------------------------------------------------------------------
 def test_failed_token_is_told_to_staff_once_an_hour(
     receiver: Receiver,
     trader: User,

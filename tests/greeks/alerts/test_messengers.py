@@ -140,7 +140,7 @@ def test_name_that_leads_inside_is_refused_when_it_is_sent_to(
 ) -> None:
     settings.ALERT_PRIVATE_ADDRESSES = False
     answers = [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::ffff:10.1.2.3", 0, 0, 0))]
-    monkeypatch.setattr(messengers.socket, "getaddrinfo", lambda *_, **__: answers)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
     address = receiver.address.replace("127.0.0.1", "hooks.example.org")
     assert send(address).outcome is Outcome.REFUSED
     assert receiver.messages == []

@@ -1,0 +1,24 @@
+"""The alerts of whoever looks, for any page that includes their panel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from greeks.views.alerts_page import AlertsPage
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def alerts_panel(context: dict[str, Any]) -> AlertsPage | None:
+    """The page's own alerts where its view has made them, else those of the request's user.
+
+    ``None`` for a reader who is not signed in: alerts are personal.
+    """
+    request = context.get("request")
+    if request is None or not request.user.is_authenticated:
+        return None
+    own = context.get("alerts")
+    return own if isinstance(own, AlertsPage) else AlertsPage(request)
