@@ -19,6 +19,16 @@ class GreeksConfig(AppConfig):
         from greeks.providers.polygon import health  # noqa: F401
         from greeks.providers.upstox import health as upstox_health  # noqa: F401
 
+        self.register_market_data()
+        register_chain_metrics()
+        register_sandbox_market("greeks.sandbox.market.Market")
+        register_sandbox_server("polygon", "greeks.sandbox.polygon.server.build_server")
+        register_sandbox_server("upstox", "greeks.sandbox.upstox.server.build_server")
+        register_sandbox_server("cboe", "greeks.sandbox.cboe.server.build_server")
+
+    @staticmethod
+    def register_market_data() -> None:
+        """Let the front door answer, where nobody has to be asked who they are."""
         if settings.MARKET_DATA_PUBLIC:
             register_resource(
                 "market_data",
@@ -26,8 +36,3 @@ class GreeksConfig(AppConfig):
                 audience=Audience.PUBLIC,
                 source="greeks.services.market_door.MarketSource",
             )
-        register_chain_metrics()
-        register_sandbox_market("greeks.sandbox.market.Market")
-        register_sandbox_server("polygon", "greeks.sandbox.polygon.server.build_server")
-        register_sandbox_server("upstox", "greeks.sandbox.upstox.server.build_server")
-        register_sandbox_server("cboe", "greeks.sandbox.cboe.server.build_server")

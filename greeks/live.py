@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -71,10 +72,15 @@ class Reading:
         )
 
 
-def read_chain(watched: Watched) -> Reading:
-    """What is committed now. Raises ``NotFound`` for a chain that there is not."""
+def read_chain(watched: Watched, before: Reading | None = None) -> Reading:
+    """What is committed now, ``before`` if that still is.
+
+    Raises ``NotFound`` for a chain that there is not.
+    """
     question = MarketQuestion(slug=watched.slug, expiry=watched.expiry)
     choice = choice_for(question, market_now())
+    if before is not None and before.choice.state == choice.state:
+        return before
     series: MarketSeries = series_for(choice)
     is_empty = len(series) == 0
     return Reading(
@@ -216,7 +222,7 @@ class MarketFeed:
             await asyncio.sleep(DEBOUNCE_SECONDS)
             before = self._reading
             try:
-                after = await read_in_thread(lambda: read_chain(self.key))
+                after = await read_in_thread(partial(read_chain, self.key, before))
                 await self._follow(after)
             except ApplicationError as error:
                 # The page keeps its last values; the next look reads again.
@@ -225,8 +231,9 @@ class MarketFeed:
             except Exception:
                 logger.exception("live_market_read_failed", slug=self.key.slug)
                 return
-            self._reading, self._snapshot = after, None
-            if before is not None:
+            if after is not before:
+                self._reading, self._snapshot = after, None
+            if before is not None and after is not before:
                 self._tell(before, after)
             if not self._again:
                 return

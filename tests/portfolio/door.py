@@ -79,10 +79,10 @@ class Desk:
         while self.door._tasks:
             await asyncio.gather(*self.door._tasks, return_exceptions=True)
 
-    async def prepared(self, *headers: Header) -> Answer:
+    async def prepared(self, *headers: Header, path: str = FAST) -> Answer:
         """The first answer that the door gives by itself."""
         async with asyncio.timeout(LONGEST_SECONDS):
-            while not (answer := await self.get(*headers)).is_prepared:
+            while not (answer := await self.get(*headers, path=path)).is_prepared:
                 assert answer.status in (200, 304), answer
                 await self.settle()
                 await asyncio.sleep(0.01)

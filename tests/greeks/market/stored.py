@@ -112,5 +112,7 @@ def store(
         at = OPENING + timedelta(minutes=number)
         if number in missing:
             continue
-        rows.append(gap(at) if number in empty else snapshot(at, seed=seed * 1000 + number, **fields))
+        rows.append(
+            gap(at) if number in empty else snapshot(at, seed=seed * 1000 + number, **fields)
+        )
     return GreekSnapshot.objects.bulk_create(rows)

@@ -1,0 +1,36 @@
+"""A market whose clock stands at 10:30 of a Friday in Mumbai."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from greeks.models import PolledInstrument
+from greeks.selectors.sessions import forget_sessions
+from greeks.services.market_bodies import forget_market_bodies
+from greeks.services.market_lists import forget_market_lists
+from tests.greeks.market import stored
+
+
+@pytest.fixture(autouse=True)
+def _standing_clock(settings: Settings) -> None:
+    settings.MARKET_CLOCK = stored.AT.isoformat()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> Iterator[None]:
+    yield
+    forget_market_bodies()
+    forget_market_lists()
+    forget_sessions()
+
+
+@pytest.fixture
+def nifty(request: pytest.FixtureRequest) -> PolledInstrument:
+    """The instrument, and its session of the day."""
+    if request.node.get_closest_marker("django_db") is None:
+        request.getfixturevalue("db")
+    stored.session()
+    return stored.polled_instrument()
