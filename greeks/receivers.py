@@ -10,8 +10,10 @@ from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models.signals import post_delete, post_migrate, post_save
 from django.dispatch import receiver
 
+from auth_tokens.signals import keys_rotating
 from greeks.models import ExchangeSession
 from greeks.selectors.sessions import forget_sessions
+from greeks.services.alert_channels import alert_channels_rotate
 from greeks.services.market_warming import warm_closed_minute
 from greeks.services.polled_defaults import seed_polled_instruments
 from greeks.services.sessions import seed_default_sessions
@@ -54,3 +56,9 @@ def forget_sessions_after_edit(**_: Any) -> None:
 def warm_body_of_closed_minute(slug: str, expiry: date, minute: datetime, **_: Any) -> None:
     """Web processes find the new body in Redis, compressed."""
     warm_closed_minute(slug=slug, expiry=expiry, minute=minute)
+
+
+@receiver(keys_rotating)
+def rotate_alert_channels(**_: Any) -> None:
+    """The addresses of alerts are secrets kept by the same keys."""
+    alert_channels_rotate()

@@ -9,6 +9,7 @@ import structlog
 from auth_tokens.crypto import Undecryptable, rotated
 from auth_tokens.models import BrokerToken
 from auth_tokens.services.audit import audit_event_record
+from auth_tokens.signals import keys_rotating
 
 logger = structlog.get_logger(__name__)
 
@@ -27,6 +28,7 @@ def token_keys_rotate() -> RotatedKeys:
 
     A token that is renewed meanwhile is left as it is: it is under the first key already.
     """
+    keys_rotating.send(sender=None)
     found: dict[str, list[str]] = {"rotated": [], "unchanged": [], "undecryptable": []}
     for row in BrokerToken.objects.exclude(ciphertext=""):
         try:

@@ -135,7 +135,8 @@ def test_parts_are_answered_alone_and_lead_back_to_the_panel(client: Client) -> 
     assert to_market["Location"] == "/market#alerts-events"
 
 
-def test_page_needs_a_log_in_and_the_market_says_so(db: None, _at_ten_minutes: None) -> None:
+@pytest.mark.usefixtures("_at_ten_minutes")
+def test_page_needs_a_log_in_and_the_market_says_so() -> None:
     assert Client().get(PAGE)["Location"].startswith("/accounts/login")
     assert Client().post(f"{PAGE}/rules", TYPED).status_code == 302
     assert "to be told when a number" in Client().get("/market").content.decode()
