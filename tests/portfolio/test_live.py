@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from asgiref.testing import ApplicationCommunicator
 from django.conf import settings
 from django.db import connections
 from django.db.utils import OperationalError
 from django.test import Client
 
 from auth_tokens.models import User
-from config.asgi import websocket_application
 from config.core.clock import now
 from config.core.hub import Outbox, announce, broadcast, hub
 from portfolio.consumers import PortfolioConsumer
@@ -26,10 +23,9 @@ from portfolio.live import changes, feeds
 from portfolio.models import Account, AccountAccess, Position
 from portfolio.selectors.risk_monitor import risk_monitor_of
 from tests.factories import AccountFactory, AccountStatusFactory, PositionFactory, UserFactory
+from tests.sockets import ORIGIN, socket
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
-
-ORIGIN = (b"origin", b"http://testserver")
 
 
 def account_of(owner: User) -> Account:
@@ -55,55 +51,6 @@ def commit_price(account: Account, price: str) -> None:
         f"portfolio.account.{account.pk}",
         {"type": "account.changed", "account_id": account.pk, "version": account.book_version},
     )
-
-
-class Socket:
-    """A client's end of the websocket application."""
-
-    def __init__(self, path: str, headers: tuple[tuple[bytes, bytes], ...]) -> None:
-        path, _, query = path.partition("?")
-        self._application = ApplicationCommunicator(
-            websocket_application,
-            {
-                "type": "websocket",
-                "path": path,
-                "query_string": query.encode(),
-                "headers": list(headers),
-                "subprotocols": [],
-            },
-        )
-
-    async def connect(self) -> bool:
-        await self._application.send_input({"type": "websocket.connect"})
-        return (await self.output())["type"] == "websocket.accept"
-
-    async def output(self) -> dict[str, Any]:
-        return await self._application.receive_output(timeout=5)
-
-    async def frame(self) -> dict[str, Any]:
-        output = await self.output()
-        assert output["type"] == "websocket.send", output
-        return json.loads(output["text"])
-
-    async def send(self, text: str) -> None:
-        await self._application.send_input({"type": "websocket.receive", "text": text})
-
-    async def disconnect(self) -> None:
-        await self._application.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self._application.wait(timeout=5)
-
-
-@asynccontextmanager
-async def socket(
-    *headers: tuple[bytes, bytes], path: str = "/ws/portfolio"
-) -> AsyncIterator[tuple[Socket, bool]]:
-    opened = Socket(path, headers)
-    connected = await opened.connect()
-    try:
-        yield opened, connected
-    finally:
-        if connected:
-            await opened.disconnect()
 
 
 def run(call: Callable[..., Any], *arguments: Any) -> Coroutine[Any, Any, Any]:
