@@ -122,15 +122,16 @@ class ChainRows:
         if bad.any():
             for index in np.flatnonzero(bad).tolist():
                 self._reject(index, self._reason(index))
-        first: dict[str, int] = {}
-        for index, name in enumerate(self.keys):
-            if bad[index]:
-                continue
-            if not 0 < len(name) <= LONGEST_IDENTIFIER or not name.isprintable():
-                self._reject(index, f"key: {name!a:.60} is not a contract's key")
-            elif first.setdefault(name, index) != index:
-                self._reject(index, f"key: {name!r} was sent twice")
-        kept = np.fromiter(first.values(), np.int64, len(first))
+        kept = np.flatnonzero(~bad)
+        if not _are_distinct_keys(self.keys):
+            first: dict[str, int] = {}
+            for index in kept.tolist():
+                name = self.keys[index]
+                if not _is_key(name):
+                    self._reject(index, f"key: {name!a:.60} is not a contract's key")
+                elif first.setdefault(name, index) != index:
+                    self._reject(index, f"key: {name!r} was sent twice")
+            kept = np.fromiter(first.values(), np.int64, len(first))
         order = kept[np.lexsort((~self.is_call[kept], self.series[kept], self.strike[kept]))]
         place = np.stack([self.strike[order], self.series[order], self.is_call[order]])
         again = np.zeros(order.size, dtype=np.bool_)
@@ -155,6 +156,15 @@ class ChainRows:
             ):
                 return f"{name}: {value:g} is impossible"
         raise ValueError(f"row {index} is not impossible")
+
+
+def _is_key(name: str) -> bool:
+    return 0 < len(name) <= LONGEST_IDENTIFIER and name.isprintable()
+
+
+def _are_distinct_keys(keys: Sequence[str]) -> bool:
+    """Whether every key can be stored and none is there twice: what is nearly always so."""
+    return len(set(keys)) == len(keys) and all(map(_is_key, keys))
 
 
 def _with_missing(numbers: Floats) -> Floats:

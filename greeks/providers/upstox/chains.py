@@ -104,11 +104,11 @@ def decode_chain(
     """The chain of an answer. Raises ``MalformedResponse`` where it holds no usable contract."""
     rejected: list[RejectedRow] = []
     try:
-        read = list(_contracts(_decoder.decode(answer.body).data))
+        read = _contracts(_decoder.decode(answer.body).data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         # Something in it is not what it should be: find out what, and read the rest.
         read = list(_readable(rows_of_answer(answer), rejected))
-    read = list(_asked_for(read, instrument_key, expiry, rejected))
+    read = _asked_for(read, instrument_key, expiry, rejected)
     numbers = np.array(
         [
             (
@@ -144,12 +144,13 @@ def rows_of_answer(answer: Answer) -> list[Any]:
     raise MalformedResponse(f"{answer.what}: the answer holds no list of data.", provider=SOURCE)
 
 
-def _contracts(strikes: Iterable[Strike]) -> Iterator[_Contract]:
-    for strike in strikes:
-        if strike.call_options is not None and strike.call_options.is_listed:
-            yield _Contract(strike, "call_options", strike.call_options)
-        if strike.put_options is not None and strike.put_options.is_listed:
-            yield _Contract(strike, "put_options", strike.put_options)
+def _contracts(strikes: Iterable[Strike]) -> list[_Contract]:
+    return [
+        _Contract(strike, name, side)
+        for strike in strikes
+        for name, side in zip(_SIDES, (strike.call_options, strike.put_options), strict=True)
+        if side is not None and side.is_listed
+    ]
 
 
 def _readable(rows: Iterable[Any], rejected: list[RejectedRow]) -> Iterator[_Contract]:
@@ -185,20 +186,19 @@ def _only(row: Mapping[str, Any], side_name: str) -> dict[str, Any]:
 
 
 def _asked_for(
-    read: Iterable[_Contract], instrument_key: str, expiry: date, rejected: list[RejectedRow]
-) -> Iterator[_Contract]:
+    read: list[_Contract], instrument_key: str, expiry: date, rejected: list[RejectedRow]
+) -> list[_Contract]:
     """The contracts of the chain that was asked for; others are none of its."""
-    day = expiry.isoformat()
+    days, keys = (expiry.isoformat(), ""), (instrument_key, "")
+    kept = []
     for contract in read:
         strike = contract.strike
-        if strike.expiry not in (day, ""):
-            reason = f"expiry: {strike.expiry!a:.40} was not asked for"
-        elif strike.underlying_key not in (instrument_key, ""):
-            reason = f"underlying_key: {strike.underlying_key!a:.60} was not asked for"
-        else:
-            yield contract
+        if strike.expiry in days and strike.underlying_key in keys:
+            kept.append(contract)
             continue
+        reason = f"expiry: {strike.expiry!a:.40} of {strike.underlying_key!a:.60} was not asked for"
         rejected.append(rejected_row(KIND, reason, _payload(contract)))
+    return kept
 
 
 def _spot(read: Iterable[_Contract]) -> float | None:
