@@ -55,10 +55,12 @@ from config.core.redaction import remember_secret
 __all__ = [
     "ProviderToken",
     "ensure_valid",
+    "get_copy",
     "get_token",
     "refresh_token",
     "register_token_provider",
     "registered_token_providers",
+    "renew_copy",
     "renew_token",
 ]
 logger = structlog.get_logger(__name__)
@@ -76,18 +78,28 @@ def get_token(provider: str) -> str:
     Raises ``UnknownTokenProvider``; ``TokenError`` or another ``ProviderError`` where there is no
     token and none can be had now. A call to the provider is made only when no try is too recent.
     """
-    source = token_source(provider)
-    with _database_errors(provider):
-        copy = present_copy(provider) or _stored(broker_token_row(provider), source)
-        if copy is not None and copy.opens(source.credentials()):
-            return copy.text
-        return _renewed(provider, source, held="").text
+    return get_copy(provider).text
 
 
 def renew_token(provider: str, *, refused: str) -> str:
     """Another token than ``refused``: the stored one where it differs, else a new one."""
+    return renew_copy(provider, refused=refused).text
+
+
+def get_copy(provider: str) -> TokenCopy:
+    """As ``get_token``, with the token's end."""
+    source = token_source(provider)
     with _database_errors(provider):
-        return _renewed(provider, token_source(provider), held=refused, is_refused=True).text
+        copy = present_copy(provider) or _stored(broker_token_row(provider), source)
+        if copy is not None and copy.opens(source.credentials()):
+            return copy
+        return _renewed(provider, source, held="")
+
+
+def renew_copy(provider: str, *, refused: str) -> TokenCopy:
+    """As ``renew_token``, with the token's end."""
+    with _database_errors(provider):
+        return _renewed(provider, token_source(provider), held=refused, is_refused=True)
 
 
 def ensure_valid(provider: str) -> bool:
@@ -288,6 +300,7 @@ def _obtained(
         claim=claim,
         error=error,
         is_refused=is_refused,
+        longest_pause=source.longest_pause,
         screenshot=attempt.screenshot,
     )
     # Without the cause: a frame of it may hold what was typed.

@@ -77,6 +77,8 @@ class TokenSource(Protocol):
     """Obtains one provider's token."""
 
     limits: tuple[TryLimit, ...]
+    #: Seconds that the growing pauses after failures do not exceed.
+    longest_pause: float
 
     def is_configured(self) -> bool:
         """Whether the settings name credentials."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
+from auth_tokens.token_sources import register_token_provider
 from config.core.beat_schedule import write_schedule_after_migrate
 from config.core.front_door.resources import Audience, register_resource
 from config.core.health import heartbeat_check, register_check
@@ -37,6 +38,9 @@ class PortfolioConfig(AppConfig):
             path="/api/portfolio/risk-monitor/fast",
             audience=Audience.PRIVATE,
             source="portfolio.services.prepared.RiskMonitorSource",
+        )
+        register_token_provider(
+            "tastytrade", "portfolio.brokers.tastytrade.token_source.TastytradeTokenSource"
         )
         register_stream("sessions", "portfolio.streams.sessions.keep_sessions")
         register_stream("dxlink", "portfolio.streams.dxlink.stream_dxlink")

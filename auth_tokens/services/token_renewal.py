@@ -32,7 +32,6 @@ logger = structlog.get_logger(__name__)
 
 #: A renewal that says nothing for so long is over: its process died, and another may begin.
 LEASE_SECONDS: Final = 45.0
-LONGEST_PAUSE_SECONDS: Final = 1800.0
 _LONGEST_MESSAGE: Final = 500
 
 
@@ -125,11 +124,17 @@ def renewal_succeed(*, claim: Claim, obtained: ObtainedToken) -> int | None:
 
 
 def renewal_fail(
-    *, claim: Claim, error: ProviderError, is_refused: bool, screenshot: str = ""
+    *,
+    claim: Claim,
+    error: ProviderError,
+    is_refused: bool,
+    longest_pause: float,
+    screenshot: str = "",
 ) -> None:
     """Write down why it failed and when it is tried again, and tell whoever alerts.
 
     ``is_refused``: the stored token is the one that the provider refused, so that it is dropped.
+    ``longest_pause``: seconds that the growing pauses do not exceed.
     """
     message = redact_text(error.message)[:_LONGEST_MESSAGE]
     with transaction.atomic():
@@ -143,7 +148,7 @@ def renewal_fail(
         if is_refused or row.credentials != claim.credentials:
             row.ciphertext = ""
         row.credentials = claim.credentials
-        _end(row, next_try_at=now() + timedelta(seconds=_pause(error, row.failures)))
+        _end(row, next_try_at=now() + _pause(error, row.failures, longest_pause))
         _record(
             Event.RENEWAL_STOPPED if stopped else Event.RENEWAL_FAILED,
             row.provider,
@@ -208,13 +213,12 @@ def _stops(error: ProviderError, claim: Claim) -> bool:
     return len(alike) == after - 1 and all(alike)
 
 
-def _pause(error: ProviderError, failures: int) -> float:
-    """Seconds to the next try, doubled with each failure in a row."""
+def _pause(error: ProviderError, failures: int, longest: float) -> timedelta:
+    """The time to the next try: what the provider asks for, else doubled with each failure."""
     if isinstance(error, RateLimitedError) and error.retry_after is not None:
-        return error.retry_after
+        return timedelta(seconds=error.retry_after)
     first = error.pause_seconds if isinstance(error, TokenError) else PAUSE_SECONDS
-    doublings = min(failures - 1, 10)
-    return max(first, min(first * 2.0**doublings, LONGEST_PAUSE_SECONDS))
+    return timedelta(seconds=min(first * 2.0 ** min(failures - 1, 10), longest))
 
 
 def _record(event: TokenEvent.Event, provider: str, **fields: str) -> None:

@@ -18,6 +18,8 @@ UNLIMITED = (TryLimit(10_000, 60.0),)
 class ScriptedSource:
     """Counts what it is asked for. ``error`` is raised, ``meanwhile`` is called, in each try."""
 
+    longest_pause = 1800.0
+
     def __init__(self) -> None:
         self.begin()
 

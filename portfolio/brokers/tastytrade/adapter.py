@@ -18,7 +18,6 @@ from django.conf import settings
 
 from config.core.clock import market_now, now
 from config.core.errors import MalformedResponse
-from config.core.http.breaker import CircuitBreaker
 from config.core.http.caller import HttpCaller
 from greeks.domain import Contract, Fetched, Snapshot
 from greeks.providers.decoding import BadRow, decode_rows, parse_date, parse_decimal, parse_text
@@ -50,6 +49,7 @@ from portfolio.brokers.tastytrade.orders import (
 )
 from portfolio.brokers.tastytrade.session import TastytradeSession
 from portfolio.brokers.tastytrade.streaming import decode_streamer_token, fresh_streamed
+from portfolio.brokers.tastytrade.token_source import log_in_caller, managed_grant
 from portfolio.domain import (
     AccountSummary,
     Broker,
@@ -236,19 +236,15 @@ _sessions_lock = threading.Lock()
 
 
 def shared_session(base_url: str, *, client_secret: str, refresh_token: str) -> TastytradeSession:
-    """The process's one session of these credentials."""
+    """The process's one session of these credentials, which are those of the settings."""
     credentials = (base_url, client_secret, refresh_token)
     with _sessions_lock:
         if credentials not in _sessions:
-            caller = HttpCaller(
-                SOURCE,
-                base_url,
-                timeout=settings.PROVIDER_TIMEOUT_SECONDS,
-                # Not the data calls' breaker: the call that probes it may need a log-in first.
-                breaker=CircuitBreaker(f"{SOURCE}.oauth"),
-            )
             _sessions[credentials] = TastytradeSession(
-                caller, client_secret=client_secret, refresh_token=refresh_token
+                log_in_caller(base_url),
+                client_secret=client_secret,
+                refresh_token=refresh_token,
+                grant=managed_grant,
             )
         return _sessions[credentials]
 

@@ -1,7 +1,9 @@
 """The OAuth session: one access token for all of a process's threads, renewed before it runs out.
 
 Tastytrade blocks an address for hours after repeated refused log-ins. So log-ins are single flight
-in a process, and after three refused in a row no process tries again for a quarter of an hour.
+in a process, and after three refused in a row no process tries again for a quarter of an hour. The
+sessions of the desk get their tokens from the token manager (``token_source``), which makes the
+log-ins single flight in all processes and keeps the token between them.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import structlog
@@ -43,12 +46,24 @@ class TokenCaller(Protocol):
     ) -> Any: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An access token, and for how many seconds it is used: less than it lives."""
+
+    token: str
+    seconds: float
+
+    def __repr__(self) -> str:
+        return f"Grant(seconds={self.seconds:.0f})"
+
+
 class TastytradeSession:
     """Access token of one set of credentials, shared by every adapter of the process.
 
     ``authorise`` and ``renew`` are what ``HttpCaller`` calls: headers for each try, and one
     renewal after a 401. Both raise ``UnauthorisedError`` where the credentials are refused, or
-    were refused so often that no further try is made yet.
+    were refused so often that no further try is made yet. ``grant`` is asked for another token
+    than the one it is given, where this session makes no log-ins of its own.
     """
 
     def __init__(
@@ -58,11 +73,13 @@ class TastytradeSession:
         client_secret: str,
         refresh_token: str,
         clock: Callable[[], float] = time.monotonic,
+        grant: Callable[[str], Grant] | None = None,
     ) -> None:
         self._caller = caller
         self._client_secret = client_secret
         self._refresh_token = refresh_token
         self._clock = clock
+        self._grant = grant or (lambda _: self.log_in())
         self._lock = threading.Lock()
         self._token = ""
         self._renew_at = 0.0
@@ -106,7 +123,9 @@ class TastytradeSession:
                 raise self._last_error
             self._last_error = None
             try:
-                self._log_in()
+                started = self._clock()
+                grant = self._grant(refused)
+                self._token, self._renew_at = grant.token, started + grant.seconds
             except ProviderError as error:
                 self._token = ""
                 self._last_error = error
@@ -115,7 +134,8 @@ class TastytradeSession:
                 self._finished += 1
             return self._token
 
-    def _log_in(self) -> None:
+    def log_in(self) -> Grant:
+        """Log in, whatever token there is. Raises as ``authorise`` does."""
         if not (self._client_secret and self._refresh_token):
             raise UnauthorisedError(
                 "Tastytrade is not connected: set TASTYTRADE_CLIENT_SECRET and"
@@ -131,7 +151,6 @@ class TastytradeSession:
                 " block this address. Check the client secret and the refresh token.",
                 provider=SOURCE,
             ) from None
-        started = self._clock()
         try:
             answer = self._caller.request_json(
                 "POST",
@@ -152,9 +171,9 @@ class TastytradeSession:
             raise UnauthorisedError(
                 f"Tastytrade refused the log-in: {error.message}", provider=SOURCE
             ) from None
-        self._token = _token_of(answer)
-        self._renew_at = started + _seconds_to_renewal(answer)
+        grant = Grant(_token_of(answer), _seconds_to_renewal(answer))
         self._breaker.record_success()
+        return grant
 
 
 def _token_of(answer: object) -> str:

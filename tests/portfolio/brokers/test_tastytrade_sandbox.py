@@ -92,6 +92,7 @@ def log_ins(sandbox: Sandbox) -> int:
     return len(sandbox.faults.requests(server="tastytrade", path="^/oauth/token$"))
 
 
+@pytest.mark.django_db
 def test_settings_of_the_sandbox_and_the_registered_adapter_reads_it(
     sandbox: Sandbox, settings: Settings
 ) -> None:
