@@ -165,10 +165,17 @@ def _complete(greeks: Floats) -> Flags:
 
 
 def _sums(greeks: Floats, known: Flags, is_call: Flags) -> Floats:
+    calls, puts = np.flatnonzero(known & is_call), np.flatnonzero(known & ~is_call)
     sums = np.full((len(SIDES), len(SUMMED_GREEKS)), np.nan)
-    for side, rows in enumerate((known & is_call, known & ~is_call, known)):
-        if rows.any():
-            sums[side] = [math.fsum(column) for column in greeks[:, rows].tolist()]
+    if not (calls.size or puts.size):
+        return sums
+    middle = calls.size
+    columns = greeks[:, np.concatenate([calls, puts])].tolist()
+    if calls.size:
+        sums[0] = [math.fsum(column[:middle]) for column in columns]
+    if puts.size:
+        sums[1] = [math.fsum(column[middle:]) for column in columns]
+    sums[2] = [math.fsum(column) for column in columns]
     return sums
 
 
@@ -191,8 +198,9 @@ def _buckets(greeks: Floats, known: Flags, is_call: Flags) -> Floats:
         place += np.where(is_call[rows], 0, BUCKETS)
         order = np.argsort(place, kind="stable")
         place, columns = place[order], greeks[:, rows[order]].tolist()
+        places = place.tolist()
         starts = np.flatnonzero(np.diff(place, prepend=-1)).tolist()
         for start, end in zip(starts, [*starts[1:], rows.size], strict=True):
             sums = [math.fsum(column[start:end]) for column in columns]
-            buckets[place[start]] = [*sums, end - start]
+            buckets[places[start]] = (*sums, end - start)
     return buckets.reshape(BUCKETS_SHAPE)

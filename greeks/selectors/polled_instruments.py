@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.conf import settings
 
 from config.core.errors import NotFound
 from greeks.models import PolledInstrument
-from greeks.services.chain_terms import chain_expires_at
+from greeks.services.chain_terms import chains_expire_at
 
 #: Seconds between two polls that divide a minute, so that each minute has as many.
 POLL_STEPS = (5, 10, 15, 20, 30, 60)
@@ -37,21 +38,44 @@ def instrument_by_key(instrument_key: str) -> PolledInstrument:
     return _one(instrument_key=instrument_key)
 
 
-def polled_expiries(instrument: PolledInstrument, at: datetime | date) -> tuple[date, ...]:
-    """The expiries that are polled at an instant, soonest first: pass ``market_now()``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpirySchedule:
+    """The expiries of an instrument with the instants at which they end, soonest first."""
 
-    The nearest of the provider's last good listing, and the extra ones of the settings, without
-    those whose last contract has expired by then. Of a plain date: as its day begins.
-    """
-    extra = {parsed for text in instrument.extra_expiries if (parsed := _date(text))}
-    listed = sorted(
+    listed: tuple[tuple[date, datetime], ...]
+    extra: tuple[tuple[date, datetime], ...]
+    nearest: int
+
+    def polled_at(self, at: datetime | date) -> tuple[date, ...]:
+        """The expiries that are polled then. Of a plain date: as its day begins."""
+        alive = [expiry for expiry, ends_at in self.listed if _is_alive(expiry, ends_at, at)]
+        extra = [expiry for expiry, ends_at in self.extra if _is_alive(expiry, ends_at, at)]
+        return tuple(sorted({*alive[: self.nearest], *extra}))
+
+
+def expiry_schedule(instrument: PolledInstrument) -> ExpirySchedule:
+    """Of the provider's last good listing, and the extra expiries of the row."""
+    listed = {
         parsed
         for each in instrument.listed_expiries
         if isinstance(each, Mapping) and (parsed := _date(each.get("expiry")))
+    }
+    extra = {parsed for text in instrument.extra_expiries if (parsed := _date(text))}
+    ends_at = chains_expire_at(instrument, listed | extra)
+    return ExpirySchedule(
+        listed=tuple((expiry, ends_at[expiry]) for expiry in sorted(listed)),
+        extra=tuple((expiry, ends_at[expiry]) for expiry in sorted(extra)),
+        nearest=instrument.nearest_expiries,
     )
-    alive = [expiry for expiry in listed if _is_alive(instrument, expiry, at)]
-    nearest = set(alive[: instrument.nearest_expiries])
-    return tuple(sorted(nearest | {each for each in extra if _is_alive(instrument, each, at)}))
+
+
+def polled_expiries(instrument: PolledInstrument, at: datetime | date) -> tuple[date, ...]:
+    """The expiries that are polled at an instant, soonest first: pass ``market_now()``.
+
+    The nearest ones of the provider's last good listing, and the extra ones of the row, without
+    those whose last contract has expired by then.
+    """
+    return expiry_schedule(instrument).polled_at(at)
 
 
 def lot_size(instrument: PolledInstrument, expiry: date) -> int | None:
@@ -104,10 +128,8 @@ def _one(**by: str) -> PolledInstrument:
         ) from None
 
 
-def _is_alive(instrument: PolledInstrument, expiry: date, at: datetime | date) -> bool:
-    if isinstance(at, datetime):
-        return chain_expires_at(instrument, expiry) > at
-    return expiry >= at
+def _is_alive(expiry: date, ends_at: datetime, at: datetime | date) -> bool:
+    return ends_at > at if isinstance(at, datetime) else expiry >= at
 
 
 def _calls_in_half_an_hour(provider: str) -> float:

@@ -9,7 +9,7 @@ from config.core.clock import market_now
 from config.core.errors import InvalidInput
 from greeks.models import PolledInstrument
 from greeks.selectors.market_sessions import session_for
-from greeks.selectors.polled_instruments import instrument_by_slug, polled_expiries
+from greeks.selectors.polled_instruments import expiry_schedule, instrument_by_slug
 from greeks.selectors.sessions import Session
 from greeks.services.candles import (
     PolledChain,
@@ -45,13 +45,14 @@ def rebuild(
     sessions = _sessions_between(instrument, start, end, at)
     expected = samples_expected(instrument, at)
     rolled: list[RolledMinute] = []
+    schedule = expiry_schedule(instrument)
     for session, minutes in sessions:
-        chosen = expiries or sorted(
-            {e for minute in (minutes[0], minutes[-1]) for e in polled_expiries(instrument, minute)}
-        )
-        for expiry in chosen:
+        by_expiry: dict[date, list[datetime]] = {}
+        for minute in minutes:
+            for expiry in expiries or schedule.polled_at(minute):
+                by_expiry.setdefault(expiry, []).append(minute)
+        for expiry, of_chain in by_expiry.items():
             chain = PolledChain(instrument, expiry, expected)
-            of_chain = minutes if expiries else [m for m in minutes if chain.is_polled_at(m)]
             rolled += roll_minutes(chain, session, of_chain, rewrite=True)
     return rolled
 

@@ -140,9 +140,17 @@ def _statement(vendor: str, *, rewrite: bool) -> str:
     )
 
 
-def _fields() -> list[Any]:
-    return [field for field in GreekSnapshot._meta.concrete_fields if not field.primary_key]
+@lru_cache(maxsize=1)
+def _fields() -> tuple[Any, ...]:
+    return tuple(f for f in GreekSnapshot._meta.concrete_fields if not f.primary_key)
 
 
 def _values(row: Mapping[str, Any]) -> list[Any]:
-    return [field.get_db_prep_save(row.get(field.attname), connection) for field in _fields()]
+    """As the database takes them: floats, most of a row's columns, as they are."""
+    values = (row.get(field.attname) for field in _fields())
+    return [
+        value
+        if value is None or type(value) is float
+        else field.get_db_prep_save(value, connection)
+        for field, value in zip(_fields(), values, strict=True)
+    ]

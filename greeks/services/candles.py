@@ -8,7 +8,7 @@ twice, late, or after a worker died at any moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -25,9 +25,9 @@ from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.selectors.market_sessions import open_session, session_for
 from greeks.selectors.polled_instruments import (
     enabled_instruments,
+    expiry_schedule,
     instrument_by_slug,
     poll_seconds_by_slug,
-    polled_expiries,
 )
 from greeks.selectors.sessions import Session
 from greeks.services.candle_rows import MinuteOf, candle_row, write_rows
@@ -39,6 +39,7 @@ logger = structlog.get_logger(__name__)
 
 #: Samples of a minute may still arrive for so long after it was rolled up first.
 _LATE = timedelta(minutes=3)
+_MOST_TOLD = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +93,9 @@ def roll_up_due(*, slug: str | None = None, at: datetime | None = None) -> list[
         if slug not in (None, instrument.slug):
             continue
         for session in _sessions(instrument, at):
-            expiries = {
-                expiry
-                for moment in (session.opens_at, at)
-                for expiry in polled_expiries(instrument, moment)
-            }
-            for expiry in sorted(expiries):
+            for expiry, due in _due(instrument, session, at).items():
                 chain = PolledChain(instrument, expiry, 60 // seconds[instrument.slug])
-                due = _due(chain, session, at)
-                if due:
-                    rolled += _roll_or_leave(chain, session, due)
+                rolled += _roll_or_leave(chain, session, due)
     return rolled
 
 
@@ -112,9 +106,6 @@ class PolledChain:
     instrument: PolledInstrument
     expiry: date
     expected: int
-
-    def is_polled_at(self, minute: datetime) -> bool:
-        return self.expiry in polled_expiries(self.instrument, minute)
 
     def minute(self, minute: datetime, session: Session) -> MinuteOf:
         return MinuteOf(
@@ -147,25 +138,25 @@ def _sessions(instrument: PolledInstrument, at: datetime) -> list[Session]:
     return [by_opening[opening] for opening in sorted(by_opening)]
 
 
-def _due(chain: PolledChain, session: Session, at: datetime) -> list[datetime]:
-    stored: Mapping[datetime, tuple[int, int]] = {
-        minute: (seen, expected)
-        for minute, seen, expected in GreekSnapshot.objects.filter(
-            instrument_key=chain.instrument.instrument_key,
-            session_date=session.session_date,
-            expiry=chain.expiry,
+def _due(
+    instrument: PolledInstrument, session: Session, at: datetime
+) -> dict[date, list[datetime]]:
+    """By expiry the minutes to roll up: those without a row, and recent ones short of samples."""
+    schedule = expiry_schedule(instrument)
+    stored: dict[tuple[date, datetime], tuple[int, int]] = {
+        (expiry, minute): (seen, expected)
+        for expiry, minute, seen, expected in GreekSnapshot.objects.filter(
+            instrument_key=instrument.instrument_key, session_date=session.session_date
         )
         .order_by()
-        .values_list("minute", "samples_seen", "samples_expected")
+        .values_list("expiry", "minute", "samples_seen", "samples_expected")
     }
-    due = []
+    due: dict[date, list[datetime]] = {}
     for minute in session_minutes(session, at):
-        row = stored.get(minute)
-        if row is None:
-            if chain.is_polled_at(minute):
-                due.append(minute)
-        elif row[0] < row[1] and minute + _LATE >= at:
-            due.append(minute)
+        for expiry in schedule.polled_at(minute):
+            row = stored.get((expiry, minute))
+            if row is None or (row[0] < row[1] and minute + _LATE >= at):
+                due.setdefault(expiry, []).append(minute)
     return due
 
 
@@ -219,11 +210,12 @@ def _of_session(samples: Iterable[ChainSample], session: Session) -> list[ChainS
 def _tell(chain: PolledChain, written: Sequence[RolledMinute]) -> None:
     """After the commit: a signal for each minute, one announcement of the last.
 
-    Who shows the chain reads it anew, with all that was written.
+    Who shows the chain reads it anew, with all that was written. Of many at once, after an outage,
+    only the last are told by themselves: nobody acts on old news.
     """
     if not written:
         return
-    for each in written:
+    for each in written[-_MOST_TOLD:]:
         minute_closed.send_robust(
             sender=GreekSnapshot, slug=each.slug, expiry=each.expiry, minute=each.minute
         )

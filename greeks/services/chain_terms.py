@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -16,10 +17,21 @@ _LAST_ROOT = {"SPX": "SPXW", "NDX": "NDXP", "RUT": "RUTW"}
 
 def chain_expires_at(instrument: PolledInstrument, expiry: date) -> datetime:
     """The instant at which the last contract of the chain expires (UTC)."""
-    contract = _contract(instrument, expiry)
-    instant = expiry_instant(contract, known_closes([contract]))
+    return chains_expire_at(instrument, [expiry])[expiry]
+
+
+def chains_expire_at(
+    instrument: PolledInstrument, expiries: Iterable[date]
+) -> dict[date, datetime]:
+    """``chain_expires_at`` of many expiries: the calendar is looked up once."""
+    contracts = {expiry: _contract(instrument, expiry) for expiry in expiries}
+    closes = known_closes(contracts.values())
     # A contract with an expiry date always has an instant.
-    return instant or datetime.combine(expiry, datetime.max.time(), tzinfo=UTC)
+    return {
+        expiry: expiry_instant(contract, closes)
+        or datetime.combine(expiry, datetime.max.time(), tzinfo=UTC)
+        for expiry, contract in contracts.items()
+    }
 
 
 def chain_is_american(instrument: PolledInstrument, expiry: date) -> bool:

@@ -89,6 +89,21 @@ def seed_exchange_sessions(*, exchange: str, from_year: int, to_year: int) -> Se
     )
 
 
+def sessions_confirm_years(*, exchange: str, year: int) -> int:
+    """The exchange has announced a year: its provisional sessions are provisional no longer.
+
+    They count as set by hand, so that seeding keeps them. How many were provisional.
+    """
+    provisional = ExchangeSession.objects.filter(
+        exchange=exchange_named(exchange).name, session_date__year=year, note=PROVISIONAL
+    )
+    with transaction.atomic():
+        confirmed = provisional.update(note="", edited=True)
+        forget_sessions()
+        transaction.on_commit(forget_sessions)
+    return confirmed
+
+
 def seed_default_sessions() -> list[SeedResult]:
     """Seed every exchange from last year to next year, market time included when it is frozen."""
     years = (now().year, market_now().year)

@@ -67,7 +67,10 @@ class Command(BaseCommand):
             host=LOOPBACK,
             port=port,
             before=(server,),
-            steps=(("portfolio.services.demo.prepare_demo", seeding),),
+            steps=(
+                ("portfolio.services.demo.prepare_demo", seeding),
+                ("greeks.services.market_demo.prepare_market", seeding),
+            ),
             ready_lines=(
                 "",
                 f"  Greekdesk  http://{LOOPBACK}:{port}",

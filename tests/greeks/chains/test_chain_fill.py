@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,13 +18,18 @@ AT = OPENS + timedelta(hours=1)
 
 
 def terms(**changes: Any) -> ChainTerms:
-    return ChainTerms(**{"at": AT, "expires_at": EXPIRES, "rate": RATE} | changes)
+    return replace(ChainTerms(at=AT, expires_at=EXPIRES, rate=RATE), **changes)
 
 
 def column(chain: OptionChain, name: str, row: int, value: float) -> Any:
     values = getattr(chain, name).copy()
     values[row] = value
     return values
+
+
+def without(names: Iterable[str], nothing: Any) -> dict[str, Any]:
+    """These columns, all missing."""
+    return dict.fromkeys(names, nothing)
 
 
 def test_computed_contracts_are_left_alone() -> None:
@@ -35,7 +42,7 @@ def test_computed_contracts_are_left_alone() -> None:
 def test_vendors_volatility_gives_the_greeks_that_it_left_out() -> None:
     whole = chain_at(AT, strikes=16)
     nothing = np.full(len(whole), math.nan)
-    chain = chain_at(AT, strikes=16, **dict.fromkeys(SUMMED_GREEKS, nothing))
+    chain = chain_at(AT, strikes=16, **without(SUMMED_GREEKS, nothing))
 
     filled = fill_greeks(chain, terms())
 
@@ -47,9 +54,7 @@ def test_vendors_volatility_gives_the_greeks_that_it_left_out() -> None:
 def test_mid_of_a_two_sided_quote_implies_the_volatility() -> None:
     whole = chain_at(AT, strikes=16)
     nothing = np.full(len(whole), math.nan)
-    chain = chain_at(
-        AT, strikes=16, implied_volatility=nothing, **dict.fromkeys(SUMMED_GREEKS, nothing)
-    )
+    chain = chain_at(AT, strikes=16, implied_volatility=nothing, **without(SUMMED_GREEKS, nothing))
 
     filled = fill_greeks(chain, terms())
 
@@ -86,7 +91,7 @@ def test_contract_without_a_volatility_or_two_sides_stays_without_greeks(
 ) -> None:
     whole = chain_at(AT, strikes=8)
     nothing = np.full(len(whole), math.nan)
-    strike_without = dict.fromkeys(("implied_volatility", *SUMMED_GREEKS), nothing)
+    strike_without = without(("implied_volatility", *SUMMED_GREEKS), nothing)
     chain = chain_at(
         AT,
         strikes=8,
@@ -111,7 +116,7 @@ def test_implausible_volatility_is_not_believed(volatility: float) -> None:
         bid=nothing,
         ask=nothing,
         implied_volatility=np.full(len(whole), volatility),
-        **dict.fromkeys(SUMMED_GREEKS, nothing),
+        **without(SUMMED_GREEKS, nothing),
     )
 
     assert np.isnan(fill_greeks(chain, terms()).greeks).all()
@@ -140,7 +145,7 @@ def test_american_contracts_are_priced_by_their_exercise_boundary() -> None:
     nothing = np.full(6, math.nan)
     chain = chain_at(
         AT, strikes=3, strike=strike, is_call=is_call, bid=price - 0.001, ask=price + 0.001,
-        spot=100.0, implied_volatility=nothing, **dict.fromkeys(SUMMED_GREEKS, nothing),
+        spot=100.0, implied_volatility=nothing, **without(SUMMED_GREEKS, nothing),
     )  # fmt: skip
 
     filled = fill_greeks(
