@@ -24,7 +24,7 @@ DIGITS = {"delta": 3, "gamma": 5, "theta": 2, "vega": 2}
 #: What the bars of the chain may show.
 MEASURES = (
     ("open_interest", "OI"),
-    ("volume", "Volume"),
+    ("volume", "Vol"),
     ("iv", "IV"),
     ("delta", "Delta"),
     ("gamma", "Gamma"),
@@ -34,7 +34,7 @@ MEASURES = (
 #: Columns of the calls from the outside in, with heading and unit; those of the puts are mirrored.
 COLUMNS = (
     ("open_interest", "OI", ""),
-    ("open_interest_change", "OI change", "since yesterday"),
+    ("open_interest_change", "OI change", "of the day"),
     ("volume", "Volume", ""),
     ("theta", "Theta", "per day"),
     ("gamma", "Gamma", "per 1"),
@@ -184,7 +184,7 @@ def minute_text(row: Mapping[str, Any] | None) -> str:
     if row["gap"]:
         return f"{at} gap"
     seen, expected = row["samples_seen"], row["samples_expected"]
-    return at if seen >= expected else f"{at} · {seen} of {expected}"
+    return at if seen >= expected else f"{at} · {seen}/{expected}"
 
 
 @register.filter

@@ -98,7 +98,8 @@ class MarketPage:
     def __init__(self, request: HttpRequest) -> None:
         self._query = request.GET
         self.problem = ""
-        self.clock = {"now": market_now(), "frozen": market_clock_is_frozen()}
+        self.now = market_now()
+        self.clock = {"now": self.now, "frozen": market_clock_is_frozen()}
 
     def _one_of(self, name: str, choices: Sequence[tuple[str, str]], default: str) -> str:
         asked = self._query.get(name, "")
@@ -154,19 +155,19 @@ class MarketPage:
     def _choose(self, instrument: PolledInstrument, asked: Mapping[str, str]) -> MarketChoice:
         values = QueryDict(mutable=True)
         values.update({"slug": instrument.slug, **asked})
-        return choice_for(question_of(values), self.clock["now"])
+        return choice_for(question_of(values), self.now)
 
     @cached_property
     def listed(self) -> Mapping[str, Any]:
         """Expiries and days of the instrument that there is something of."""
-        return instrument_choices(self.instrument, self.clock["now"])
+        return instrument_choices(self.instrument, self.now)
 
     @property
     def expiry(self) -> date | None:
         return self.choice.chain.expiry if self.choice else None
 
     @property
-    def date(self) -> date:
+    def session_date(self) -> date:
         return self.choice.chain.session_date if self.choice else self.today
 
     @property
@@ -175,17 +176,17 @@ class MarketPage:
 
     @property
     def dates(self) -> Sequence[date]:
-        return _with(self.date, self.listed["dates"])[::-1]
+        return _with(self.session_date, self.listed["dates"])[::-1]
 
     @cached_property
     def today(self) -> date:
         """The session that is shown unless another is asked for."""
-        session = session_for(self.instrument, self.clock["now"]) if self.instrument else None
-        return session.session_date if session else self.clock["now"].date()
+        session = session_for(self.instrument, self.now) if self.instrument else None
+        return session.session_date if session else self.now.date()
 
     @property
     def is_live(self) -> bool:
-        return self.date == self.today
+        return self.session_date == self.today
 
     @property
     def resolution(self) -> str:
@@ -218,9 +219,9 @@ class MarketPage:
 
     @property
     def simulated(self) -> bool:
-        return bool(
-            self.instrument and (self.instrument.simulated or (self.body or {}).get("simulated"))
-        )
+        if self.minutes is not None:
+            return bool(self.minutes["simulated"])
+        return self.instrument is not None and self.instrument.simulated
 
     @property
     def session_text(self) -> str:
@@ -256,12 +257,18 @@ class MarketPage:
         return minute_text(last_row(self.minutes))
 
     @property
+    def closed_minute_text(self) -> str:
+        """The last minute that should be stored: the one that velocities are of."""
+        rows = self.minutes["rows"] if self.minutes else ()
+        return str(rows[-1]["minute"])[11:16] if rows else ""
+
+    @property
     def data_url(self) -> str:
         """The address of the same figures as JSON."""
         values = QueryDict(mutable=True)
         if self.instrument and self.expiry:
             values["slug"], values["expiry"] = self.instrument.slug, self.expiry.isoformat()
-            values["date"] = self.date.isoformat()
+            values["date"] = self.session_date.isoformat()
         return f"/market/data?{values.urlencode()}"
 
     @property

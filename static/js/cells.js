@@ -9,6 +9,8 @@ const SOURCES = {
   tastytrade: "Tasty",
   TASTY: "Tastytrade",
   polygon: "Polygon",
+  upstox: "Upstox",
+  cboe: "Cboe",
   model: "Model",
 };
 const INSTRUMENT_TYPES = {

@@ -124,7 +124,14 @@ export class GreekChart extends WalkedFigure {
     const velocity = this.part("velocity");
     velocity.dataset.word = word ?? "";
     velocity.dataset.sign = sign(change, this.#digits);
-    setText(this.part("word"), word ?? "not moving yet");
+    setText(this.part("word"), word ?? "not known yet");
+    setText(this.part("velocity-at"), this.#closedAt);
+  }
+
+  /** The minute that the velocity is of: the last that is stored. */
+  get #closedAt() {
+    const last = this.#series.stored - 1;
+    return last < 0 ? "" : this.#shared.times.minute(this.#series.times[last]);
   }
 
   #text(side, measure, index) {
@@ -149,7 +156,7 @@ export class GreekChart extends WalkedFigure {
     if (this.#series.isGap(index)) return `${at} gap`;
     const { seen, expected } = this.#series.samples(index);
     if (this.#series.isForming(index)) return `${at} forming`;
-    return seen < expected ? `${at} · ${seen} of ${expected}` : at;
+    return seen < expected ? `${at} · ${seen}/${expected}` : at;
   }
 
   spoken(index) {

@@ -2,7 +2,8 @@
 
 import { inkOf, plainAxis, timeAxis, uPlot, valueAxis } from "./plotting.js";
 
-const VALUE_AXIS = 52;
+// Both drawings of a Greek have their points above each other: their axes are equally wide.
+const VALUE_AXIS = { gamma: 66, delta: 46, theta: 46, vega: 46 };
 const CLICKED = 6;
 const SYNC = "market";
 const COLOURS = {
@@ -58,7 +59,7 @@ export class GreekPlot {
       return false;
     }
     this.#drawn = String(isSplit);
-    this.#create(data, isSplit);
+    this.#create(data, greek, isSplit);
     return true;
   }
 
@@ -102,7 +103,7 @@ export class GreekPlot {
     return columns;
   }
 
-  #create(data, isSplit) {
+  #create(data, greek, isSplit) {
     this.#ink = inkOf(this.#place, COLOURS);
     const ink = this.#ink;
     const axis = plainAxis(this.#place, ink);
@@ -130,7 +131,7 @@ export class GreekPlot {
         },
         axes: [
           this.#isBars ? time : { ...time, size: 4, values: (_, splits) => splits.map(() => "") },
-          valueAxis({ ...axis, space: this.#isBars ? 24 : 30 }, VALUE_AXIS),
+          valueAxis({ ...axis, space: this.#isBars ? 24 : 30 }, VALUE_AXIS[greek]),
         ],
         series: [{}, ...(this.#isBars ? this.#bars(isSplit) : this.#lines(isSplit))],
         hooks: {
@@ -147,7 +148,7 @@ export class GreekPlot {
   }
 
   #lines(isSplit) {
-    const { ink } = { ink: this.#ink };
+    const ink = this.#ink;
     const line = (stroke, more = {}) => ({
       stroke,
       width: 1.75,
@@ -180,7 +181,7 @@ export class GreekPlot {
   }
 
   #bars(isSplit) {
-    const { up, down, upWash, downWash } = this.#ink;
+    const { up, down } = this.#ink;
     const paths = (align) => uPlot.paths.bars({ size: [isSplit ? 0.36 : 0.66, 18, 1], align });
     const bar = (colour, align = 0) => ({
       fill: colour,
@@ -189,17 +190,15 @@ export class GreekPlot {
       points: { show: false },
     });
     // Outlined, not filled: it still moves.
-    const forming = (colour, wash, align = 0) => ({
+    const forming = (colour, align = 0) => ({
       stroke: colour,
-      fill: wash,
-      width: 1.5,
-      dash: [2, 2],
+      width: 1,
       paths: paths(align),
       points: { show: false },
     });
-    if (isSplit) return [bar(up, -1), forming(up, upWash, -1), bar(down, 1), forming(down, downWash, 1)];
+    if (isSplit) return [bar(up, -1), forming(up, -1), bar(down, 1), forming(down, 1)];
     const bySign = (above, below) => (chart, index) => ((chart.data[index].at(-1) ?? 0) < 0 ? below : above);
-    return [bar(up), bar(down), forming(bySign(up, down), bySign(upWash, downWash))];
+    return [bar(up), bar(down), forming(bySign(up, down))];
   }
 
   /** A vertical gradient that changes its colour at nought. */
@@ -217,13 +216,14 @@ export class GreekPlot {
 
   /** Neon: the line once more, wide and faint. */
   #glow(chart, index) {
-    const path = chart.series[index]._paths?.stroke;
+    const { stroke: path, clip: gaps } = chart.series[index]._paths ?? {};
     if (!path || chart.series[index].dash) return;
     const { ctx, bbox } = chart;
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
+    if (gaps) ctx.clip(gaps);
     ctx.globalAlpha = 0.16;
     ctx.lineWidth = 7 * devicePixelRatio;
     ctx.lineJoin = "round";

@@ -58,7 +58,7 @@ function start() {
 
   // --- Asking -------------------------------------------------------------------------------------
   const isChosen = () => ({
-    slug: address.get("instrument") ?? pickers.get("instrument"),
+    slug: address.get("instrument") ?? pickers.first,
     expiry: address.get("expiry"),
     date: address.get("date"),
     resolution: address.get("resolution"),

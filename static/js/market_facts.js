@@ -13,7 +13,7 @@ const WRITERS = {
   spot_change: (element, value) => setChange(element, value),
   spot_change_share: (element, value) => setText(element, points(value)),
   atm_implied_volatility: numberBy(percent, 2),
-  atm_strike: (element, value) => setText(element, value === null ? "" : strikeText(value)),
+  atm_strike: (element, value) => setText(element, strikeText(value)),
   pcr: numberBy(number, 3),
   max_pain: numberBy(strikeText),
   max_pain_distance: (element, value) => setText(element, points(value)),

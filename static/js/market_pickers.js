@@ -18,8 +18,9 @@ export class MarketPickers {
     });
   }
 
-  get(name) {
-    return this.#form.elements[name].value;
+  /** The instrument that is shown where the address names none. */
+  get first() {
+    return this.#form.elements.instrument.options[0].value;
   }
 
   /** Show what a body of /market/data is about. */

@@ -101,6 +101,10 @@ export function axisTexts(splits) {
   const step = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 1;
   const most = Math.max(...splits.map(Math.abs));
   const unit = most >= 1e9 ? [1e9, "B"] : most >= 1e6 ? [1e6, "M"] : most >= 1e4 ? [1e3, "k"] : [1, ""];
-  const digits = Math.min(6, Math.max(0, Math.ceil(-Math.log10(step / unit[0]) - 1e-9)));
+  const apart = step / unit[0];
+  let digits = Math.max(0, Math.ceil(-Math.log10(apart) - 1e-9));
+  // Steps of 2.5 need one more.
+  if (Math.abs(apart * 10 ** digits - Math.round(apart * 10 ** digits)) > 1e-6) digits += 1;
+  digits = Math.min(7, digits);
   return splits.map((value) => `${number(value / unit[0], digits)}${unit[1]}`);
 }

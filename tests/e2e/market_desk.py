@@ -6,8 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ import redis
 from config.core.redis_client import key
 from config.core.supervision.environment import ONE_THREAD
 from greeks.services.chain_poll import group_of
-from greeks.services.chain_samples import ChainSample, encode_sample, samples_key
+from greeks.services.chain_samples import encode_sample, samples_key
 from greeks.services.forming_minute import forming_minute
 from tests.e2e.desk import OTHERS, Desk
-from tests.e2e.market_rows import NOW, ZONE, SeededChain
+from tests.e2e.market_rows import NIFTY, NOW, ZONE, sample
 from tests.servers.valkey import RunningValkey
 
 
@@ -27,6 +26,8 @@ class MarketDesk(Desk):
     """Nothing is polled here: a test says what a poll has brought."""
 
     steps = (["tests.e2e.market_rows.seed", {}],)
+    #: Of the last sample. The seed has one in the minute of the clock.
+    slot = NOW.replace(second=30)
 
     def start(self) -> None:
         self._sockets = Path(tempfile.mkdtemp(prefix="gd-e2e-"))
@@ -40,25 +41,26 @@ class MarketDesk(Desk):
         self._valkey.stop()
         shutil.rmtree(self._sockets, ignore_errors=True)
 
-    def say_sample(self, seeded: SeededChain, sample: ChainSample) -> None:
-        """Store a sample and announce it, as a poll does."""
-        expiry, at = seeded.expiries[0], int(sample.slot.timestamp())
+    def say_sample(self, *, spot: float = 26_200.0, volatility: float = 0.13) -> dict[str, Any]:
+        """A poll of Nifty's first chain, a second after the one before; what its frame says."""
+        self.slot += timedelta(seconds=1)
+        seen = self.slot.second // 5
+        said = sample(NIFTY, self.slot, spot=spot, volatility=volatility, seen=seen)
+        expiry, at = NIFTY.expiries[0], int(self.slot.timestamp())
+        data = forming_minute(said, zone=ZONE)
+        message = {"type": "market.sampled", "data": data, "version": at}
+        fields: dict[Any, Any] = dict(encode_sample(said))
         with redis.Redis.from_url(self._valkey.url) as client:
-            client.xadd(
-                samples_key(seeded.slug, expiry), encode_sample(sample), id=f"{at * 1000}-0"
-            )
-        data = forming_minute(sample, zone=ZONE)
-        self._announce(seeded, {"type": "market.sampled", "data": data, "version": at})
+            client.xadd(samples_key(NIFTY.slug, expiry), fields, id=f"{at * 1000}-0")
+            client.publish(key("hub", group_of(NIFTY.slug, expiry)), json.dumps(message))
+        return data
 
-    def close_minute(self, seeded: SeededChain, minute: datetime) -> None:
-        """Roll a minute up from the samples that were said, and announce it."""
-        options = {"slug": seeded.slug, "minute": minute.isoformat()}
-        self._run([["tests.e2e.market_rows.close_minute", options]])
-
-    def _announce(self, seeded: SeededChain, message: Mapping[str, Any]) -> None:
-        channel = key("hub", group_of(seeded.slug, seeded.expiries[0]))
-        with redis.Redis.from_url(self._valkey.url) as client:
-            client.publish(channel, json.dumps(message))
+    def close_minute(self) -> datetime:
+        """Roll the present minute up from what was said in it; the next one begins."""
+        minute = self.slot.replace(second=0)
+        self._run([["tests.e2e.market_rows.close_minute", {"minute": minute.isoformat()}]])
+        self.slot = minute + timedelta(minutes=1)
+        return minute
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name not in OTHERS}

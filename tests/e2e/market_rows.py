@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -20,11 +20,10 @@ from greeks.maths.black_scholes import all_greeks
 from greeks.models import PolledInstrument
 from greeks.selectors.market_sessions import session_on_date
 from greeks.services.candle_rows import candle_row, write_rows
-from greeks.services.candles import PolledChain
+from greeks.services.candles import PolledChain, roll_up
 from greeks.services.chain_body import chain_body, store_latest_chain
 from greeks.services.chain_fill import ChainTerms, fill_greeks
 from greeks.services.chain_samples import ChainSample, store_sample
-from greeks.services.chain_terms import chain_expires_at
 
 ZONE = ZoneInfo("Asia/Kolkata")
 TODAY, YESTERDAY = date(2026, 11, 26), date(2026, 11, 25)
@@ -58,7 +57,7 @@ class SeededChain:
         strikes = middle + self.step * np.arange(-self.reach, self.reach + 1)
         strike = np.repeat(strikes, 2)
         is_call = np.tile([True, False], len(strikes))
-        years = (chain_expires_at(_instrument(self), expiry) - minute) / timedelta(days=365)
+        years = (_expires_at(expiry) - minute) / timedelta(days=365)
         distance = np.log(strike / spot) / (self.volatility * years**0.5)
         smile = volatility * (1 - 0.05 * distance + 0.045 * distance**2)
         priced = all_greeks(spot, strike, years, RATE, DIVIDEND_YIELD, smile, is_call)
@@ -115,7 +114,13 @@ def sample(
 ) -> ChainSample:
     """What a poll of the first expiry at ``slot`` would say."""
     chain = seeded.chain(slot, seeded.expiries[0], spot, volatility)
-    return _sample(seeded, chain, slot, seen=seen)
+    return _sample(chain, slot, seen=seen)
+
+
+def close_minute(*, minute: str) -> None:
+    """Roll a minute of Nifty's first chain up, as the beat does once it is over."""
+    at = datetime.fromisoformat(minute)
+    roll_up(slug=NIFTY.slug, expiry=NIFTY.expiries[0], minute=at, at=at + MINUTE)
 
 
 def _instrument(seeded: SeededChain) -> PolledInstrument:
@@ -131,6 +136,10 @@ def _instrument(seeded: SeededChain) -> PolledInstrument:
             for each in seeded.expiries
         ],
     )
+
+
+def _expires_at(expiry: date) -> datetime:
+    return datetime.combine(expiry, time(15, 30), ZONE)
 
 
 def _write(
@@ -149,26 +158,27 @@ def _write(
         if index not in GAPS:
             seen = 7 if index == SHORT else EXPECTED
             chain = seeded.chain(minute, expiry, spots[index], volatilities[index])
-            samples = [_sample(seeded, chain, minute, seen=seen)] * seen
+            samples = [_sample(chain, minute, seen=seen)] * seen
         rows.append(candle_row(polled.minute(minute, session), tuple(samples)))
     write_rows(rows)
     if day == TODAY:
         slot = until.replace(second=30, microsecond=0)
         chain = seeded.chain(slot, expiry, spots[count], volatilities[count])
-        store_sample(seeded.slug, expiry, _sample(seeded, chain, slot, seen=7))
-        terms = _terms(instrument, chain, slot)
+        store_sample(seeded.slug, expiry, _sample(chain, slot, seen=7))
+        terms = _terms(chain, slot)
         filled = fill_greeks(chain, terms)
         body = chain_body(instrument, chain, filled, sum_chain(chain, filled))
         store_latest_chain(seeded.slug, expiry, body)
 
 
-def _terms(instrument: PolledInstrument, chain: OptionChain, at: datetime) -> ChainTerms:
-    expires_at = chain_expires_at(instrument, chain.expiry)
-    return ChainTerms(at=at, expires_at=expires_at, rate=RATE, is_american=False, dividends=())
+def _terms(chain: OptionChain, at: datetime) -> ChainTerms:
+    return ChainTerms(
+        at=at, expires_at=_expires_at(chain.expiry), rate=RATE, is_american=False, dividends=()
+    )
 
 
-def _sample(seeded: SeededChain, chain: OptionChain, slot: datetime, *, seen: int) -> ChainSample:
-    filled = fill_greeks(chain, _terms(_instrument(seeded), chain, slot))
+def _sample(chain: OptionChain, slot: datetime, *, seen: int) -> ChainSample:
+    filled = fill_greeks(chain, _terms(chain, slot))
     return ChainSample(
         slot=slot,
         as_of=chain.as_of,

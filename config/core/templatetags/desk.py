@@ -32,6 +32,8 @@ SOURCES = {
     "tastytrade": "Tasty",
     "TASTY": "Tastytrade",
     "polygon": "Polygon",
+    "upstox": "Upstox",
+    "cboe": "Cboe",
     "model": "Model",
 }
 INSTRUMENT_TYPES = {
