@@ -45,7 +45,7 @@ _NOT_PERMITTED_CODES: Final = frozenset({"UDAPI100067"})
 
 
 class _Failure(msgspec.Struct):
-    errorCode: str = ""  # noqa: N815 - the vendor's name
+    code: str = msgspec.field(default="", name="errorCode")
 
 
 class _Failures(msgspec.Struct):
@@ -58,7 +58,7 @@ def explain(status: int, body: bytes, message: str) -> ProviderError | None:
         errors = msgspec.json.decode(body, type=_Failures).errors
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    code = errors[0].errorCode if errors else ""
+    code = errors[0].code if errors else ""
     if code in _CLOSED_CODES:
         return closed(seconds_until_open(now()))
     if code in _REFUSED_TOKEN_CODES:

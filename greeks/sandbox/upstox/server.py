@@ -99,7 +99,7 @@ class UpstoxServer:
 
     def chain(self, request: Request) -> Response:
         """``/v2/option/chain``."""
-        symbol, expiry = _underlying(request), _expiry(request)
+        symbol, expiry = self._underlying(request), _expiry(request)
         if isinstance(symbol, Response):
             return symbol
         if isinstance(expiry, Response):
@@ -110,7 +110,7 @@ class UpstoxServer:
 
     def contracts(self, request: Request) -> Response:
         """``/v2/option/contract``."""
-        symbol, expiry = _underlying(request), _expiry(request)
+        symbol, expiry = self._underlying(request), _expiry(request)
         if isinstance(symbol, Response):
             return symbol
         if isinstance(expiry, Response):
@@ -130,6 +130,16 @@ class UpstoxServer:
             return _refused("UDAPI100011", "Invalid Instrument key", "instrument_key")
         return _json(self.market.greeks([contract for contract in found if contract]))
 
+    def _underlying(self, request: Request) -> str | Response:
+        key = request.query_params.get("instrument_key", "")
+        if not key:
+            return _refused("UDAPI1009", "instrument_key is required", "instrument_key")
+        symbol = SYMBOLS.get(key, "")
+        # A recorded chain's market has one underlying, and seldom one of these.
+        if symbol not in self.market.market.underlyings():
+            return _refused("UDAPI100011", "Invalid Instrument key", "instrument_key")
+        return symbol
+
     def guarded(self, handler: Handler) -> Handler:
         """The handler behind the closing hours, the token and the limits."""
 
@@ -142,13 +152,6 @@ class UpstoxServer:
             return handler(request)
 
         return answer
-
-
-def _underlying(request: Request) -> str | Response:
-    key = request.query_params.get("instrument_key", "")
-    if not key:
-        return _refused("UDAPI1009", "instrument_key is required", "instrument_key")
-    return SYMBOLS.get(key) or _refused("UDAPI100011", "Invalid Instrument key", "instrument_key")
 
 
 def _expiry(request: Request) -> date | Response | None:

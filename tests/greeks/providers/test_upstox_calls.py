@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from auth_tokens.sandbox.upstox.access import ANALYTICS_TOKEN
 from config.core.errors import (
     ForbiddenError,
     InvalidInput,
@@ -23,6 +24,7 @@ from config.core.errors import (
 from config.core.health import run_checks
 from config.core.http.budget import CallBudget
 from config.core.http.pause import SharedPause
+from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.providers.chain_registry import configured_chain_providers, open_chain_provider
 from greeks.providers.registry import configured_providers
@@ -315,3 +317,16 @@ def test_upstox_is_a_provider_where_a_token_can_be_had(settings: Any) -> None:
     opened = open_chain_provider("upstox")
     assert opened.source == "upstox"
     opened.close()
+
+
+@pytest.mark.django_db
+def test_analytics_token_of_the_settings_opens_the_simulated_vendor(
+    sandbox: Sandbox, settings: Any
+) -> None:
+    settings.UPSTOX_URL = sandbox.url("upstox")
+    settings.UPSTOX_ANALYTICS_TOKEN = ANALYTICS_TOKEN
+    source = open_chain_provider("upstox")
+    [nearest, *_] = source.fetch_listing(NIFTY).expiries
+    chain = source.fetch_chain(NIFTY, nearest.expiry)
+    assert len(chain) == len(sandbox.market.chain("NIFTY", nearest.expiry))
+    source.close()

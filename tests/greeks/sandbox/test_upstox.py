@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from greeks.sandbox.upstox.limits import CallLimits
 from greeks.sandbox.upstox.payloads import contract_of
 from greeks.sandbox.upstox.server import UpstoxMarket
 from tests.greeks.providers.upstox_support import ScriptedToken, of_market, recorded
+from tests.greeks.sandbox.chains import cboe, write
 
 NIFTY, BANK = "NSE_INDEX|Nifty 50", "NSE_INDEX|Nifty Bank"
 CHAIN, CONTRACTS = "/v2/option/chain", "/v2/option/contract"
@@ -141,6 +143,14 @@ def test_contracts_of_one_expiry_are_those_of_its_chain(ask: Ask, sandbox: Sandb
     found = contract_of(sandbox.market, sides[0])
     assert found is not None
     assert found.expiry == expiry
+
+
+def test_market_of_a_recorded_chain_has_no_indian_underlying(tmp_path: Path) -> None:
+    market = Market.from_chain_file(write(tmp_path, cboe()))
+    with Sandbox(market=market) as sandbox:
+        headers = {"Authorization": f"Bearer {ANALYTICS_TOKEN}"}
+        address = f"{sandbox.url('upstox')}{CONTRACTS}?instrument_key={NIFTY}"
+        assert code(httpx.get(address, headers=headers)) == (400, "UDAPI100011")
 
 
 # --- Numbers ----------------------------------------------------------------------------------
