@@ -19,7 +19,8 @@ logger = structlog.get_logger(__name__)
 def ensure_tokens_task() -> None:
     """Look after every configured provider, each in a task of its own: one may take a minute."""
     for provider in registered_token_providers():
-        if token_source(provider).is_configured():
+        source = token_source(provider)
+        if source.keeps_ready and source.is_configured():
             ensure_token_task.delay(provider)
 
 

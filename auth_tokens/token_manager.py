@@ -57,6 +57,7 @@ __all__ = [
     "ensure_valid",
     "get_copy",
     "get_token",
+    "held_token",
     "refresh_token",
     "register_token_provider",
     "registered_token_providers",
@@ -84,6 +85,13 @@ def get_token(provider: str) -> str:
 def renew_token(provider: str, *, refused: str) -> str:
     """Another token than ``refused``: the stored one where it differs, else a new one."""
     return renew_copy(provider, refused=refused).text
+
+
+def held_token(provider: str) -> str:
+    """The stored token, if it opens, else an empty text. Nothing is obtained."""
+    with _database_errors(provider):
+        stored = _stored(broker_token_row(provider), token_source(provider))
+    return stored.text if stored is not None else ""
 
 
 def get_copy(provider: str) -> TokenCopy:

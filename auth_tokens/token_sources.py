@@ -79,6 +79,8 @@ class TokenSource(Protocol):
     limits: tuple[TryLimit, ...]
     #: Seconds that the growing pauses after failures do not exceed.
     longest_pause: float
+    #: Whether a token is kept ready by the schedule, or obtained when a call needs one.
+    keeps_ready: bool
 
     def is_configured(self) -> bool:
         """Whether the settings name credentials."""

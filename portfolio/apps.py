@@ -7,6 +7,7 @@ from auth_tokens.token_sources import register_token_provider
 from config.core.beat_schedule import write_schedule_after_migrate
 from config.core.front_door.resources import Audience, register_resource
 from config.core.health import heartbeat_check, register_check
+from config.core.http.servers import register_server
 from config.core.sandbox.registry import (
     register_sandbox_books,
     register_sandbox_listener,
@@ -33,11 +34,16 @@ class PortfolioConfig(AppConfig):
         for provider in ("ibkr_portal", "ibkr_socket", "tastytrade", "tastytrade_dxlink"):
             heartbeat_check(f"provider.{provider}", 120.0, expected=False)
         register_check("gateway.ibkr_socket")(check_gateway)
+        for provider in ("ibkr_portal", "tastytrade"):
+            register_server(provider, f"portfolio.brokers.servers.describe_{provider}")
         register_resource(
             "risk_monitor",
             path="/api/portfolio/risk-monitor/fast",
             audience=Audience.PRIVATE,
             source="portfolio.services.prepared.RiskMonitorSource",
+        )
+        register_token_provider(
+            "ibkr_portal", "portfolio.brokers.ibkr_portal.token_source.PortalTokenSource"
         )
         register_token_provider(
             "tastytrade", "portfolio.brokers.tastytrade.token_source.TastytradeTokenSource"

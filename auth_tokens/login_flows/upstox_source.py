@@ -49,6 +49,7 @@ class UpstoxTokenSource:
     # and a day's few more than its one renewal and a token that dies.
     limits = (TryLimit(3, 900.0), TryLimit(8, 86_400.0))
     longest_pause = 1800.0
+    keeps_ready = True
 
     def is_configured(self) -> bool:
         return bool(settings.UPSTOX_ANALYTICS_TOKEN) or all(map(_setting, _NEEDED))

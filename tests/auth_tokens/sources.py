@@ -19,6 +19,7 @@ class ScriptedSource:
     """Counts what it is asked for. ``error`` is raised, ``meanwhile`` is called, in each try."""
 
     longest_pause = 1800.0
+    keeps_ready = True
 
     def __init__(self) -> None:
         self.begin()

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from auth_tokens.token_manager import held_token, renew_token
 from config.core.errors import PermanentError
 from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller
@@ -106,8 +107,23 @@ class PortalGateway:
 def open_gateway() -> PortalGateway:
     """The gateway of the settings: ``IBKR_PORTAL_URL`` and what goes with it."""
     base_url = settings.IBKR_PORTAL_URL.rstrip("/")
-    session = PortalSession(GatewayMemory(base_url), _caller(base_url, renew=None))
+    session = open_session(opening=reopen_for_all)
     return PortalGateway(base_url, _caller(base_url, renew=session.reopen), session)
+
+
+def open_session(*, opening: Callable[[], object] | None = None) -> PortalSession:
+    """The session at the gateway of the settings; it opens itself unless told how."""
+    base_url = settings.IBKR_PORTAL_URL.rstrip("/")
+    return PortalSession(GatewayMemory(base_url), _caller(base_url, renew=None), opening=opening)
+
+
+def reopen_for_all() -> None:
+    """Open the gateway's session once for all processes that find it lost now.
+
+    What the token manager keeps is a mark of ours: which opening of the session is the present
+    one. Raises as ``PortalSession.open`` does.
+    """
+    renew_token(PROVIDER, refused=held_token(PROVIDER))
 
 
 def _caller(base_url: str, *, renew: Callable[[], None] | None) -> HttpCaller:

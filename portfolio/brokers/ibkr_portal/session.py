@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
 from redis.exceptions import RedisError
@@ -110,12 +110,20 @@ class PortalSession:
     """Opens and keeps the gateway's session. Thread-safe.
 
     ``caller`` makes the session's own calls and must not renew by itself: the caller of all other
-    calls renews through :meth:`reopen`, and the two would wait for each other.
+    calls renews through :meth:`reopen`, and the two would wait for each other. ``opening`` opens
+    the session in the stead of :meth:`open`, where more than this process takes part.
     """
 
-    def __init__(self, memory: GatewayMemory, caller: HttpCaller) -> None:
+    def __init__(
+        self,
+        memory: GatewayMemory,
+        caller: HttpCaller,
+        *,
+        opening: Callable[[], object] | None = None,
+    ) -> None:
         self.memory = memory
         self._caller = caller
+        self._opening_elsewhere = opening
         self._opening = threading.Lock()
         self._opened_at = 0.0
 
@@ -126,10 +134,14 @@ class PortalSession:
         with self._opening:
             if self.memory.knows(_ALIVE):
                 return
-            if self._is_open(self._tickled()):
+            if self.is_alive():
                 self.memory.note(_ALIVE, seconds=TICKLE_SECONDS)
             else:
                 self._open()
+
+    def is_alive(self) -> bool:
+        """Whether a tickle, which also keeps it alive, finds the session open."""
+        return self._is_open(self._tickled())
 
     def reopen(self) -> None:
         """Open the brokerage session again, once for all threads that found it lost.
@@ -144,16 +156,17 @@ class PortalSession:
     def close(self) -> None:
         self._caller.close()
 
-    def _open(self) -> None:
-        """``compete`` stays false: a desk that only reads never throws the trader out of TWS."""
+    def open(self) -> None:
+        """Open the brokerage session, whatever it is now. Raises UnauthorisedError.
+
+        ``compete`` stays false: a desk that only reads never throws the trader out of TWS.
+        """
         self.memory.forget()
         status: Mapping[str, Any] = self._post(
             "/iserver/auth/ssodh/init", {"publish": True, "compete": False}
         )
         for attempt in range(STATUS_TRIES):
             if self._is_open(status):
-                self.memory.note(_ALIVE, seconds=TICKLE_SECONDS)
-                self._opened_at = time.monotonic()
                 return
             if attempt:
                 time.sleep(STATUS_PAUSE)
@@ -162,6 +175,14 @@ class PortalSession:
             "IBKR: the gateway has no session. Log in on the gateway's own page.",
             provider="ibkr_portal",
         )
+
+    def _open(self) -> None:
+        if self._opening_elsewhere is None:
+            self.open()
+        else:
+            self._opening_elsewhere()
+        self.memory.note(_ALIVE, seconds=TICKLE_SECONDS)
+        self._opened_at = time.monotonic()
 
     def _tickled(self) -> Mapping[str, Any]:
         """The status that a tickle tells; empty where the gateway refuses even that."""

@@ -16,6 +16,8 @@ from portfolio.brokers.tastytrade.contracts import SOURCE
 from portfolio.brokers.tastytrade.session import TOKEN_LIFETIME, Grant, TastytradeSession
 
 OAUTH: Final = "oauth"
+#: The schedule's interval, and half a minute for the queue.
+LOOKED_AT_EVERY: Final = timedelta(seconds=330)
 
 
 class TastytradeTokenSource:
@@ -24,6 +26,7 @@ class TastytradeTokenSource:
     # One in a quarter of an hour is usual; refused ones pause by themselves after three.
     limits = (TryLimit(6, 900.0),)
     longest_pause = 900.0
+    keeps_ready = True
 
     def is_configured(self) -> bool:
         return bool(settings.TASTYTRADE_CLIENT_SECRET and settings.TASTYTRADE_REFRESH_TOKEN)
@@ -39,8 +42,8 @@ class TastytradeTokenSource:
         return None
 
     def is_due(self, held: HeldToken, at: datetime) -> bool:
-        """Never early: the call that needs a token waits a few hundred milliseconds for it."""
-        return False
+        """Whether it would end before the schedule looks again: then no call waits for the next."""
+        return held.expires_at is not None and held.expires_at - at < LOOKED_AT_EVERY
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:
         caller = log_in_caller(settings.TASTYTRADE_URL)

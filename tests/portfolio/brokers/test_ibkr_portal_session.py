@@ -29,6 +29,8 @@ from portfolio.brokers.ibkr_portal.gateway import call_budgets, certificate_chec
 from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker
 
+# A lost session is opened once for all processes: they agree in the database.
+pytestmark = pytest.mark.django_db(transaction=True)
 ACCOUNT = "DU1000001"
 BASE = "/v1/api"
 

@@ -1,0 +1,52 @@
+"""The Client Portal gateway's session in the token manager: opened once for all processes.
+
+The session has no token: a person logs in at the gateway, and whoever reaches the gateway may call
+it. What is kept is a mark of which opening is the present one.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Final
+
+from django.conf import settings
+
+from auth_tokens.token_sources import Attempt, HeldToken, ObtainedToken, TryLimit, fingerprint
+from portfolio.brokers.ibkr_portal.gateway import open_session
+
+SESSION: Final = "session"
+
+
+class PortalTokenSource:
+    """``TokenSource`` of the gateway. Tickles keep the session; this opens it again."""
+
+    # Opening uses no credentials: nothing can be locked.
+    limits: tuple[TryLimit, ...] = ()
+    # A person may log in at any moment, and waits for the desk to notice.
+    longest_pause = 15.0
+    keeps_ready = False
+
+    def is_configured(self) -> bool:
+        return bool(settings.IBKR_CONNECTION == "portal" and settings.IBKR_PORTAL_URL)
+
+    def credentials(self) -> str:
+        return fingerprint(settings.IBKR_PORTAL_URL)
+
+    def closed_until(self, at: datetime) -> datetime | None:
+        return None
+
+    def is_due(self, held: HeldToken, at: datetime) -> bool:
+        session = open_session()
+        try:
+            return not session.is_alive()
+        finally:
+            session.close()
+
+    def obtain(self, attempt: Attempt) -> ObtainedToken:
+        session = open_session()
+        try:
+            session.open()
+        finally:
+            session.close()
+        return ObtainedToken(text=secrets.token_hex(8), expires_at=None, source=SESSION)
