@@ -23,6 +23,8 @@ from tests.benchmarks.rounds import Row, report
 ROWS = {
     "risk-page": "risk_page",
     "front-door": "front_door",
+    "market-data": "market_data",
+    "market-viewers": "market_viewers",
     "cold-load": "cold_load",
     "sync-write": "sync_write",
     "sockets": "sockets",

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from config.core.supervision.environment import free_port
@@ -44,10 +44,10 @@ def measure(options: Options) -> list[Row]:
 
 
 @contextmanager
-def running_demo() -> Iterator[tuple[int, int]]:
-    """A demo of its own; yields the supervisor's process and the port."""
+def running_demo(data: str | None = None) -> Iterator[tuple[int, int]]:
+    """A demo of its own; yields the supervisor's process and the port. ``data``: its folder."""
     port = free_port()
-    with tempfile.TemporaryDirectory(prefix="gd-bench-") as data:
+    with nullcontext(data) if data else tempfile.TemporaryDirectory(prefix="gd-bench-") as data:
         command = [sys.executable, str(ROOT / "manage.py"), "demo", "--port", str(port)]
         environment = ordinary_environment() | {"VAR_DIR": data}
         with running_desk(

@@ -137,7 +137,13 @@ class _Socket(asyncio.Protocol):
         return payload
 
 
-async def _run(sockets: Sockets) -> None:
+def arrivals() -> list[float]:
+    """Seconds that each timed frame took, to whichever socket of this process it came."""
+    return _Socket.arrivals
+
+
+async def open_all(sockets: Sockets) -> list[_Socket]:
+    """Open them, some at a time, until each has its snapshot."""
     loop = asyncio.get_running_loop()
     several = asyncio.Semaphore(OPENING_AT_ONCE)
 
@@ -157,13 +163,17 @@ async def _run(sockets: Sockets) -> None:
         return socket
 
     async with asyncio.timeout(LONGEST_SECONDS):
-        held = await asyncio.gather(*(open_one() for _ in range(sockets.sockets)))
+        return await asyncio.gather(*(open_one() for _ in range(sockets.sockets)))
+
+
+async def _run(sockets: Sockets) -> None:
+    held = await open_all(sockets)
     sys.stdout.write("open\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
     for socket in held:
         socket.transport.close()
-    told = {"arrivals": _Socket.arrivals, "frame_bytes": _Socket.frame_bytes}
+    told = {"arrivals": arrivals(), "frame_bytes": _Socket.frame_bytes}
     sys.stdout.write(json.dumps(told))
 
 
