@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -21,4 +24,10 @@ def market(request: HttpRequest) -> HttpResponse:
     """
     if not settings.MARKET_DATA_PUBLIC and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    return render(request, "greeks/market.html", {"page": MarketPage(request)})
+    page = render(request, "greeks/market.html", {"page": MarketPage(request)})
+    # A stranger's page holds nothing secret that its compressed length could tell.
+    return page if request.user.is_authenticated else _compressed(request, page)
+
+
+def _compressed(request: HttpRequest, page: HttpResponse) -> HttpResponse:
+    return cast("HttpResponse", GZipMiddleware(lambda _: page)(request))

@@ -16,6 +16,7 @@ export class GreekChart extends WalkedFigure {
   #plots = null;
   #series = null;
   #side = "total";
+  #isNear = false;
   #cells = new Map();
 
   /** `shared`: times, window, and what pointer and fingers do, for all charts of the page. */
@@ -41,14 +42,37 @@ export class GreekChart extends WalkedFigure {
     if (this.latest < 0) {
       this.#clear("No minute of this day is stored");
     } else {
-      this.#plots ??= this.#begin();
-      let isNew = false;
-      for (const plot of this.#plots) isNew = plot.draw(series, this.#greek, side) || isNew;
-      if (isNew) this.#touch();
+      this.#drawPlots();
     }
     this.#tellVelocity();
     this.read();
     this.tell();
+  }
+
+  /** Whether it is in sight, or nearly: only then it is drawn; its read-out is always written. */
+  set isNear(isNear) {
+    this.#isNear = isNear;
+    if (isNear && this.latest >= 0) this.#drawPlots();
+  }
+
+  #drawPlots() {
+    if (!this.#isNear) return;
+    if (this.#plots) {
+      for (const plot of this.#plots) this.#drawPlot(plot);
+      return;
+    }
+    this.#plots = this.#begin();
+    // A drawing a task: a phone that draws eight at once answers nobody meanwhile.
+    for (const plot of this.#plots) {
+      this.#shared.inTurn(() => {
+        if (this.#plots?.includes(plot)) this.#drawPlot(plot);
+      });
+    }
+    this.#shared.inTurn(() => this.read());
+  }
+
+  #drawPlot(plot) {
+    if (plot.draw(this.#series, this.#greek, this.#side)) this.#touch(plot);
   }
 
   fail(message) {
@@ -76,16 +100,14 @@ export class GreekChart extends WalkedFigure {
     return places.map((place, index) => new GreekPlot(place, { isBars: index === 1, shared: this.#shared }));
   }
 
-  #touch() {
-    for (const plot of this.#plots) {
-      new TouchZoom(plot.surface, {
-        range: () => this.#shared.window().range,
-        isWhole: () => this.#shared.window().isWhole,
-        onShow: this.#shared.onShow,
-        onReset: this.#shared.onReset,
-        onRead: (left) => this.#shared.onRead(left / plot.surface.clientWidth),
-      });
-    }
+  #touch({ surface }) {
+    new TouchZoom(surface, {
+      range: () => this.#shared.window().range,
+      isWhole: () => this.#shared.window().isWhole,
+      onShow: this.#shared.onShow,
+      onReset: this.#shared.onReset,
+      onRead: (left) => this.#shared.onRead(left / surface.clientWidth),
+    });
   }
 
   redraw() {

@@ -93,11 +93,13 @@ function start() {
     page.setAttribute("aria-busy", "true");
     try {
       const body = await ask(dataPath(isChosen()), signal);
-      const isOther = !series || series.body.slug !== body.slug || series.body.expiry !== body.expiry;
+      const isFirst = !series;
+      const isOther = isFirst || series.body.slug !== body.slug || series.body.expiry !== body.expiry;
       take(body);
       follow(body);
       pickers.show(body).then(() => named());
-      if (isOther || !chain) await loadChain(signal);
+      // The first one is rendered already: it is read when somebody looks at it.
+      if (isOther && !isFirst) await loadChain(signal);
       tell("");
     } catch (error) {
       if (signal.aborted) return;
@@ -120,6 +122,7 @@ function start() {
 
   function take(body) {
     const forming = series && isSame(body) ? series.forming : null;
+    if (!series && chainInSight) setTimeout(refreshChain, 0, { atOnce: true });
     series = new MarketSeries(body);
     if (forming) series.sampled(forming);
     times = new Times(body.session?.zone ?? "UTC");
@@ -212,18 +215,18 @@ function start() {
       if (isIntersecting) inSight.add(target);
       else inSight.delete(target);
     }
-    if (!chainInSight && inSight.size && feed) refreshChain();
+    if (!chainInSight && inSight.size) refreshChain({ atOnce: true });
     chainInSight = inSight.size > 0;
-  });
+  }, { rootMargin: "300px 0px" });
   for (const element of [part("chain"), ...page.querySelectorAll("[data-strikes]")]) watcher.observe(element);
 
-  function refreshChain() {
+  function refreshChain({ atOnce = false } = {}) {
     if (chainAsked || document.hidden || !series) return;
     chainAsked = true;
     setTimeout(async () => {
       await loadChain();
       chainAsked = false;
-    }, Math.random() * SPREAD);
+    }, atOnce ? 0 : Math.random() * SPREAD);
   }
 
   // --- Drawing: the newest of everything, once a frame ----------------------------------------------

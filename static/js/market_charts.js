@@ -4,6 +4,23 @@ import { GreekChart } from "./greek_chart.js";
 import { MarketBrush } from "./market_brush.js";
 import { TimeWindow } from "./time_window.js";
 
+// How far below the window a chart is drawn already.
+const NEAR = "300px 0px";
+
+// Tasks that wait for one another, with room for what the reader does between two.
+const waiting = [];
+
+function inTurn(task) {
+  waiting.push(task);
+  if (waiting.length === 1) setTimeout(next);
+}
+
+function next() {
+  waiting[0]();
+  waiting.shift();
+  if (waiting.length) setTimeout(next);
+}
+
 export class MarketCharts {
   #charts;
   #brush;
@@ -33,10 +50,20 @@ export class MarketCharts {
       onReset: () => show(() => this.#window.reset()),
       onPoint: (index) => this.#point(index),
       onRead: (share) => this.#readAt(share),
+      inTurn,
     };
     this.#charts = [...page.querySelectorAll("[data-greek].greek-chart")].map(
       (figure) => new GreekChart(figure, this.#shared),
     );
+    const watcher = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          this.#charts.find(({ figure }) => figure === target).isNear = isIntersecting;
+        }
+      },
+      { rootMargin: NEAR },
+    );
+    for (const { figure } of this.#charts) watcher.observe(figure);
     this.#brush = new MarketBrush(page.querySelector('[data-part="brush"]'), this.#shared);
     page.querySelector('[data-part="greeks"]').dataset.side = side;
     this.page = page;
@@ -61,7 +88,7 @@ export class MarketCharts {
     const { times } = series;
     this.#window.bound(times[0] ?? series.opening, times.at(-1) ?? series.opening, series.step);
     for (const chart of this.#charts) chart.draw(series, this.#side);
-    if (times.length) this.#brush.draw(series);
+    if (times.length) inTurn(() => this.#brush.draw(this.#series));
   }
 
   fail(message) {
@@ -102,6 +129,6 @@ export class MarketCharts {
     for (const [index, time] of times.entries()) {
       if (Math.abs(time - at) < Math.abs(times[nearest] - at)) nearest = index;
     }
-    this.#charts[0].point(nearest);
+    this.#charts.find((chart) => chart.isDrawn)?.point(nearest);
   }
 }

@@ -38,8 +38,19 @@ export class Times {
   }
 }
 
+// Resolved once a theme: each look at a computed style is a look at the whole page's styles.
+let inks = new WeakMap();
+document.addEventListener("theme.changed", () => {
+  inks = new WeakMap();
+});
+
 /** Colours of the style sheet, by name, as a canvas understands them. */
 export function inkOf(element, colours) {
+  if (!inks.has(colours)) inks.set(colours, resolved(element, colours));
+  return inks.get(colours);
+}
+
+function resolved(element, colours) {
   const probe = document.createElement("span");
   probe.hidden = true;
   element.append(probe);

@@ -72,7 +72,6 @@ def market(_market_browser: Browser, desk: MarketDesk) -> Iterator[Browser]:
 def open_market(browser: Browser, query: str = "", *, live: bool = True) -> None:
     browser.open(f"/market{query}")
     browser.wait_for(f"{PLOT}[role=slider] canvas")
-    browser.wait_for("[data-strikes=smile] canvas")
     if live:
         browser.wait_for(LIVE)
         browser.wait(lambda: browser.script("return window.seen.frames.length"), "no snapshot")
@@ -92,6 +91,13 @@ def choose(browser: Browser, name: str, value: str) -> None:
         name,
         value,
     )
+
+
+def show(browser: Browser, selector: str) -> None:
+    """Scroll to what is drawn when it is looked at."""
+    browser.script("document.querySelector(arguments[0]).scrollIntoView()", selector)
+    browser.wait_for("[data-strikes=smile] canvas")
+    browser.wait_for("[data-strikes=open_interest] [role=slider]")
 
 
 def focus(browser: Browser, selector: str) -> None:
@@ -167,6 +173,7 @@ def test_instrument_is_changed_in_place_and_back_brings_the_first(market: Browse
     assert market.texts("[name=expiry] option") == ["29 Dec 26"]
     assert market.driver.title.startswith("Nifty Bank")
     market.wait(lambda: "58,0" in market.text('[data-part="chain-table"]'), "no chain of it")
+    assert len(market.find_all("tr[data-atm]")) == 1
 
     market.driver.back()
     market.wait(lambda: market.text(name) == "Nifty 50", "back brings nothing")
@@ -231,6 +238,7 @@ def test_sides_are_drawn_as_chosen(market: Browser) -> None:
 
 
 def test_bars_of_the_chain_show_the_chosen_measure(market: Browser) -> None:
+    show(market, "[data-strikes=smile]")
     market.find("[name=measure][value=vega]").find_element("xpath", "..").click()
     levels = market.script(
         """
@@ -344,6 +352,7 @@ def test_gap_is_a_gap_and_the_minute_after_it_has_no_change(market: Browser) -> 
 
 def test_strikes_are_walked_by_keyboard_and_told_as_a_table(market: Browser) -> None:
     plot = '[data-strikes="open_interest"] [data-part="plot"]'
+    show(market, plot)
     spoken = market.find(plot).get_attribute("aria-valuetext") or ""
     assert re.match(r"Strike 26,\d\d0: calls [\d.]+[kM], puts [\d.]+[kM]", spoken)
     focus(market, plot)
