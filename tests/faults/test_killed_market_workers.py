@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+
+from greeks.chains import SUMMED_GREEKS
+from greeks.models import GreekSnapshot
+from tests.greeks.chains.scripted import OPENS, chain_at, polled_instrument
+from tests.greeks.maths.test_aggregation import exact_sums
+
+ROOT = Path(__file__).resolve().parents[2]
+MINUTES = 375
+SLOTS_A_MINUTE = 12
+
+
+@pytest.mark.processes
+@pytest.mark.timeout(300)
+@pytest.mark.django_db(transaction=True)
+def test_session_has_every_minute_once_though_its_workers_are_killed() -> None:
+    """A whole session of NSE, its clock sped up, with twenty kills of real processes in it."""
+    polled_instrument()
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.faults.killed_market_workers"),
+            *(str(connection.settings_dict["NAME"]), "20"),
+        ],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == {"slots": 4500, "kills": 20}
+    rows = list(GreekSnapshot.objects.order_by("minute"))
+    assert [row.minute for row in rows] == [
+        OPENS + timedelta(minutes=number) for number in range(MINUTES)
+    ]
+    assert {row.samples_expected for row in rows} == {SLOTS_A_MINUTE}
+    whole = [row for row in rows if row.samples_seen == SLOTS_A_MINUTE]
+    # A kill costs the slots that its worker had taken, never a minute's row.
+    assert len(whole) >= MINUTES // 2
+    for row in rows:
+        assert_is_made_of_its_samples(row)
+
+
+def assert_is_made_of_its_samples(row: GreekSnapshot) -> None:
+    """Its numbers are exact sums of chains of its own minute; all of them where none is missing."""
+    slots = [row.minute + timedelta(seconds=5 * number) for number in range(SLOTS_A_MINUTE)]
+    totals = [exact_sums(chain_at(slot, strikes=8))[2] for slot in slots]
+    for column, greek in enumerate(SUMMED_GREEKS):
+        values = [sums[column] for sums in totals]
+        parts = [getattr(row, f"total_{greek}_{part}") for part in ("open", "high", "low", "close")]
+        if row.samples_seen == 0:
+            assert parts == [None] * 4
+        elif row.samples_seen == SLOTS_A_MINUTE:
+            assert parts == [values[0], max(values), min(values), values[-1]]
+        else:
+            assert set(parts) <= set(values)
