@@ -21,6 +21,12 @@ ENV PATH=/opt/environment/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=config.settings.production \
     VAR_DIR=/var/lib/greekdesk
+# The browser of Upstox's log-in, where it is asked for.
+ARG BROWSER=
+RUN if [ -n "$BROWSER" ]; then \
+      apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver \
+      && rm -rf /var/lib/apt/lists/*; \
+    fi
 # The code belongs to root and is read only; the desk writes under VAR_DIR alone.
 RUN useradd --system --uid 10001 --home-dir /var/lib/greekdesk --create-home greekdesk
 WORKDIR /srv/greekdesk
@@ -36,6 +42,7 @@ COPY static ./static
 USER greekdesk
 # The static files are collected once, here. No secret is needed for that, and none stays.
 RUN DJANGO_SETTINGS_MODULE=config.settings.local SECRET_KEY=only-for-collecting \
+    TOKEN_ENCRYPTION_KEYS=only-for-collecting \
     python -c "import django; django.setup(); \
 from config.core.supervision.targets import collect_static_files as c; c()"
 EXPOSE 8000

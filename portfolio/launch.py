@@ -43,11 +43,26 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
             "POLYGON_API_KEY": "simulated-polygon-key",  # pragma: allowlist secret
             "POLYGON_CALLS_PER_MINUTE": "60",
             "UPSTOX_URL": f"{sandbox_url}/upstox",
-            # A demo needs no browser: the sandbox accepts this token always.
-            "UPSTOX_ANALYTICS_TOKEN": "simulated-analytics-token",
+            **_upstox_credentials(),
             "CBOE_URL": f"{sandbox_url}/cboe",
         }
     )
+
+
+def _upstox_credentials() -> dict[str, str]:
+    """A token that the sandbox always accepts; with UPSTOX_LOGIN=browser, its person's log-in."""
+    by_browser = os.environ.get("UPSTOX_LOGIN", "") == "browser"
+    return {
+        "UPSTOX_ANALYTICS_TOKEN": "" if by_browser else "simulated-analytics-token",
+        "UPSTOX_LOGIN_URL": "",
+        "UPSTOX_API_KEY": "simulated-upstox-key",  # pragma: allowlist secret
+        "UPSTOX_API_SECRET": "simulated-upstox-secret",  # pragma: allowlist secret
+        # Nobody answers there: the log-in ends before it.
+        "UPSTOX_REDIRECT_URI": f"http://{LOOPBACK}:9/upstox",
+        "UPSTOX_MOBILE": "9000000001",
+        "UPSTOX_TOTP_SECRET": "SANDBOXGREEKDESKTOTPSECRET234567",  # pragma: allowlist secret
+        "UPSTOX_PIN": "204816",
+    }
 
 
 def prepare_up_environment(arguments: Sequence[str]) -> None:

@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from auth_tokens.sandbox.upstox.access import ANALYTICS_TOKEN, API_KEY
+from auth_tokens.sandbox.upstox.person import MOBILE, PIN, TOTP_SECRET
 from portfolio.launch import GATEWAY_PORT, SANDBOX_PORT, prepare_demo_environment
 
 
@@ -29,3 +31,20 @@ def test_chosen_connection_survives(environment: dict[str, str], connection: str
     environment["IBKR_CONNECTION"] = connection
     prepare_demo_environment([])
     assert environment["IBKR_CONNECTION"] == connection
+
+
+def test_demo_opens_upstox_with_the_analytics_token(environment: dict[str, str]) -> None:
+    environment["UPSTOX_PIN"] = "a-real-one"
+    prepare_demo_environment([])
+    assert environment["UPSTOX_ANALYTICS_TOKEN"] == ANALYTICS_TOKEN
+    assert environment["UPSTOX_PIN"] == PIN
+
+
+def test_demo_logs_in_as_the_sandboxes_person_where_the_browser_is_asked_for(
+    environment: dict[str, str],
+) -> None:
+    environment |= {"UPSTOX_LOGIN": "browser", "UPSTOX_ANALYTICS_TOKEN": "a-real-one"}
+    prepare_demo_environment([])
+    assert environment["UPSTOX_ANALYTICS_TOKEN"] == ""
+    told = {name: environment[f"UPSTOX_{name}"] for name in ("API_KEY", "MOBILE", "TOTP_SECRET")}
+    assert told == {"API_KEY": API_KEY, "MOBILE": MOBILE, "TOTP_SECRET": TOTP_SECRET}
