@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 
 from config.core.front_door.resources import Audience, register_resource
+from config.core.http.servers import register_server
 from config.core.sandbox.registry import register_sandbox_market, register_sandbox_server
 
 
@@ -22,6 +23,8 @@ class GreeksConfig(AppConfig):
 
         self.register_market_data()
         register_chain_metrics()
+        for provider in ("upstox", "polygon", "cboe"):
+            register_server(provider, f"greeks.providers.servers.describe_{provider}")
         register_sandbox_market("greeks.sandbox.market.Market")
         register_sandbox_server("polygon", "greeks.sandbox.polygon.server.build_server")
         register_sandbox_server("upstox", "greeks.sandbox.upstox.server.build_server")

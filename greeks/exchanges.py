@@ -43,6 +43,8 @@ class Exchange:
     closed_days: Mapping[date, str] = field(default_factory=dict)
     open_days: Mapping[date, str] = field(default_factory=dict)
     special_sessions: Mapping[date, SpecialHours] = field(default_factory=dict)
+    #: Days on which a session is announced whose hours were not yet known: entered in the admin.
+    sessions_without_hours: Mapping[date, str] = field(default_factory=dict)
 
 
 def _muhurat(opens: time, closes: time) -> SpecialHours:
@@ -93,6 +95,8 @@ NSE = Exchange(
         date(2025, 10, 21): _muhurat(time(13, 45), time(14, 45)),
         date(2026, 2, 1): _weekend("Budget day"),
     },
+    # A Sunday, Diwali Laxmi Pujan: "timings shall be notified subsequently" (CMTR71775).
+    sessions_without_hours={date(2026, 11, 8): "Muhurat trading"},
 )
 EXCHANGES: Mapping[str, Exchange] = {exchange.name: exchange for exchange in (NYSE, NSE)}
 

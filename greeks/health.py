@@ -1,4 +1,5 @@
-"""Whether the market is polled and its minutes are stored, while its exchange trades."""
+"""Whether the market is polled and its minutes are stored while its exchange trades, and whether
+the calendar reaches far enough."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from redis.exceptions import RedisError
 from config.core.clock import market_now, now
 from config.core.health import CheckResult, register_check
 from greeks.models import GreekSnapshot, PolledInstrument
+from greeks.selectors.calendars import ending_calendars
 from greeks.selectors.chain_states import chain_states
 from greeks.selectors.market_sessions import open_session
 from greeks.selectors.polled_instruments import enabled_instruments
@@ -85,6 +87,16 @@ def check_minutes() -> CheckResult:
         if minute is None or at - minute - _MINUTE > _MINUTES_LATE:
             late.append(instrument.name)
     return _result(late, ages, "No minute stored")
+
+
+@register_check("calendar")
+def check_calendar() -> CheckResult:
+    """Degraded within two weeks of a calendar's end, of the exchanges that are used."""
+    ending = [
+        f"{state.exchange} is known until {state.known_until or 'no day'}"
+        for state in ending_calendars(market_now())
+    ]
+    return CheckResult("degraded" if ending else "ok", detail="; ".join(ending))
 
 
 def _result(late: list[str], ages: list[float], problem: str) -> CheckResult:

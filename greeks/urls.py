@@ -6,6 +6,7 @@ from greeks.apis import alerts as alert_apis
 from greeks.apis import market as market_apis
 from greeks.views import alerts as alert_views
 from greeks.views import market as market_views
+from greeks.views import system as system_views
 
 urlpatterns = [
     path("market", market_views.market, name="market"),
@@ -69,6 +70,12 @@ urlpatterns = [
         "api/market/alerts/channels/<int:channel_id>/test",
         alert_apis.AlertChannelTestView.as_view(),
         name="api_alert_channel_test",
+    ),
+    path("system", system_views.system, name="system"),
+    path(
+        "system/tokens/<slug:provider>/reset",
+        system_views.token_reset,
+        name="system_token_reset",
     ),
     path("market/data", market_apis.MarketDataView.as_view(), name="market_data"),
     path("api/market/chain", market_apis.MarketChainView.as_view(), name="api_market_chain"),

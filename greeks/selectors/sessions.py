@@ -143,12 +143,15 @@ def session_closes(exchange: str) -> Mapping[date, datetime]:
 def calendar_known_until(exchange: str) -> date | None:
     """The last day of the last year for which the exchange has announced its calendar.
 
-    ``None`` when nothing is seeded. Sessions after it are provisional or missing.
+    ``None`` when nothing is seeded. Sessions after it are provisional or missing; a single one
+    that was entered by hand does not make its year known.
     """
-    for session in reversed(_calendar(exchange).sessions):
-        if not session.is_provisional:
-            return date(session.session_date.year, 12, 31)
-    return None
+    provisional: dict[int, bool] = {}
+    for session in _calendar(exchange).sessions:
+        year = session.session_date.year
+        provisional[year] = provisional.get(year, False) or session.is_provisional
+    known = [year for year, is_provisional in provisional.items() if not is_provisional]
+    return date(max(known), 12, 31) if known else None
 
 
 def forget_sessions() -> None:

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-import structlog
 from django.dispatch import receiver
-from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
 
 from auth_tokens.signals import token_failed
-from config.core.tasks import desk_task
+from config.core.tasks import desk_task, enqueue
 from greeks.services.alert_delivery import (
     CLAIM_SECONDS,
     close_abandoned_deliveries,
@@ -23,15 +20,13 @@ from greeks.services.alert_evaluation import CATCH_UP, evaluate_alerts
 from greeks.services.system_alerts import silent_chains_report, token_failure_report
 from greeks.signals import alert_messages_due, minute_closed
 
-logger = structlog.get_logger(__name__)
-
 _EVALUATION_SECONDS = 30
 _HELD_AGAIN_SECONDS = 2
 
 
 def _evaluate_again(slug: str, expiry: str, minute: str) -> None:
     """Another worker is at the minute before: this one comes after it."""
-    _enqueue(
+    enqueue(
         evaluate_alerts_task,
         {"slug": slug, "expiry": expiry, "minute": minute},
         expires=CATCH_UP.total_seconds(),
@@ -69,7 +64,7 @@ def sweep_alerts_task() -> None:
 @receiver(minute_closed)
 def enqueue_evaluation(slug: str, expiry: date, minute: datetime, **_: Any) -> None:
     """Ask for an evaluation. Should that fail, the next minute's makes up for it."""
-    _enqueue(
+    enqueue(
         evaluate_alerts_task,
         {"slug": slug, "expiry": expiry.isoformat(), "minute": minute.isoformat()},
         expires=CATCH_UP.total_seconds(),
@@ -80,19 +75,9 @@ def enqueue_evaluation(slug: str, expiry: date, minute: datetime, **_: Any) -> N
 def enqueue_deliveries(delivery_ids: Sequence[int], **_: Any) -> None:
     """Ask for messages to be sent. Should that fail, the sweep asks again."""
     for delivery_id in delivery_ids:
-        _enqueue(deliver_alert_task, {"delivery_id": delivery_id}, expires=CLAIM_SECONDS)
+        enqueue(deliver_alert_task, {"delivery_id": delivery_id}, expires=CLAIM_SECONDS)
 
 
 @receiver(token_failed)
 def tell_staff_of_token(provider: str, message: str, stopped: bool, **_: Any) -> None:
     token_failure_report(provider=provider, message=message, stopped=stopped)
-
-
-def _enqueue(
-    task: Any, arguments: dict[str, Any], *, expires: float, countdown: float | None = None
-) -> None:
-    """Give a task to the queue. A queue that is away is logged: a later look asks again."""
-    try:
-        task.apply_async(kwargs=arguments, expires=expires, countdown=countdown, retry=False)
-    except (OperationalError, RedisError, OSError) as error:
-        logger.warning("task_not_enqueued", task=task.name, reason=type(error).__name__)

@@ -64,6 +64,6 @@ def token_reset(request: HttpRequest, provider: str) -> HttpResponse:
     if provider not in registered_token_providers():
         raise NotFound("No such token.")
     renewal_reset(provider=provider)
-    ensure_token_task.apply_async(args=[provider], retry=False)
+    enqueue(ensure_token_task, {"provider": provider}, expires=240)
     messages.success(request, f"The token of {provider} is being renewed.")
     return redirect("system")

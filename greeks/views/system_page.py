@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
+from typing import Any
 
 from redis.exceptions import RedisError
 
-from auth_tokens.selectors.token_tries import TriesLeft, tries_left
 from auth_tokens.selectors import TokenState, token_states
+from auth_tokens.selectors.token_tries import TriesLeft, tries_left
 from config.core.clock import market_clock_is_frozen, market_now, now
 from config.core.health import CheckResult, run_checks
 from config.core.http.servers import ServerState, server_states
 from greeks.models import PolledInstrument
 from greeks.selectors.calendars import CalendarState, calendar_states
-from greeks.selectors.chain_states import ChainState, chain_states
+from greeks.selectors.chain_states import ChainState, PollRecord, chain_states
 from greeks.selectors.market_sessions import open_session
 from greeks.selectors.polled_instruments import enabled_instruments, poll_seconds_by_slug
 from greeks.services.chain_samples import last_slot
@@ -59,6 +61,15 @@ class ChainRow:
     is_stretched: bool
     samples_seen: int | None
     samples_expected: int
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What is remembered of the last polls; ``None`` for each fact where there were none."""
+        record = self.state.record
+        return {
+            name: None if record is None else getattr(record, name)
+            for name in PollRecord.__struct_fields__
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +122,7 @@ class SystemPage:
         state: ChainState,
         instrument: PolledInstrument,
         seconds: int,
-        seen: dict[tuple[str, object], int | None],
+        seen: dict[tuple[str, date], int | None],
     ) -> ChainRow:
         is_open = open_session(instrument, self.at) is not None
         return ChainRow(

@@ -28,6 +28,12 @@ local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 return math.max(1, oldest[2] + window - now)
 """
 
+_USED = """
+local clock = redis.call('TIME')
+local since = clock[1] * 1000000 + clock[2] - tonumber(ARGV[1])
+return redis.call('ZCOUNT', KEYS[1], string.format('(%.0f', since), '+inf')
+"""
+
 _copies: ProcessCopies[deque[float]] = ProcessCopies(deque)
 
 
@@ -70,6 +76,14 @@ class CallBudget:
                 )
             # Waiters of one slot do not wake in the same instant.
             time.sleep(wait + random.uniform(0.0, min(0.01, wait)))  # noqa: S311
+
+    def used(self) -> int | None:
+        """Calls of all processes in the present window; ``None`` while Redis is away."""
+        window = int(self.seconds * 1_000_000)
+        try:
+            return int(redis_client().eval(_USED, 1, key("budget", self.name), window))
+        except RedisError:
+            return None
 
     def _acquire_here(self, limit: int) -> float:
         now = time.monotonic()

@@ -11,7 +11,8 @@ from greeks.models import AlertEvent
 from greeks.services.alert_evaluation import evaluate_alerts
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import EXPIRY, make_rule, minute, store_minute
-from tests.portfolio.test_live import ORIGIN, run, signed_in_cookie, socket
+from tests.portfolio.test_live import run, signed_in_cookie
+from tests.sockets import ORIGIN, socket
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
 

@@ -1,0 +1,99 @@
+"""The providers' servers as a page shows them: the breaker's state and what of the budgets is used.
+
+Apps register theirs in ``AppConfig.ready()`` by dotted path: a client's module is loaded when the
+page is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from django.utils.module_loading import import_string
+from redis.exceptions import RedisError
+
+from config.core.health import heartbeat_age
+from config.core.http.breaker import BreakerState, CircuitBreaker
+from config.core.http.budget import CallBudget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderServer:
+    """A server that the desk calls, as its ``HttpCaller`` counts it."""
+
+    url: str
+    budgets: Sequence[CallBudget] = ()
+
+
+#: What a registered path leads to; it answers ``None`` where the provider is not set up.
+Describe = Callable[[], ProviderServer | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetState:
+    """Calls of all processes in the present window; ``used`` is ``None`` while Redis is away."""
+
+    limit: int
+    seconds: float
+    used: int | None
+
+    @property
+    def low(self) -> float:
+        """Up to here there is plenty; the page's meter changes its colour."""
+        return 0.6 * self.limit
+
+    @property
+    def high(self) -> float:
+        """From here on calls will have to wait."""
+        return 0.9 * self.limit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerState:
+    """How calls to a provider go. ``answered_seconds_ago`` is ``None`` where nothing is known."""
+
+    provider: str
+    is_set_up: bool
+    breaker: BreakerState | None = None
+    budgets: tuple[BudgetState, ...] = ()
+    answered_seconds_ago: float | None = None
+
+
+_servers: dict[str, str] = {}
+
+
+def register_server(provider: str, path: str) -> None:
+    """Name the function that describes a provider's server by its dotted path."""
+    if _servers.setdefault(provider, path) != path:
+        raise ValueError(f"server of {provider} is registered twice")
+
+
+def server_states() -> tuple[ServerState, ...]:
+    """All registered providers, by name. It never raises: without Redis less is known."""
+    described: list[tuple[str, Describe]] = [
+        (provider, import_string(path)) for provider, path in sorted(_servers.items())
+    ]
+    return tuple(_state(provider, describe()) for provider, describe in described)
+
+
+def _state(provider: str, server: ProviderServer | None) -> ServerState:
+    if server is None:
+        return ServerState(provider=provider, is_set_up=False)
+    return ServerState(
+        provider=provider,
+        is_set_up=True,
+        breaker=CircuitBreaker(f"{provider}@{urlsplit(server.url).netloc}").state(),
+        budgets=tuple(
+            BudgetState(limit=budget.limit, seconds=budget.seconds, used=budget.used())
+            for budget in server.budgets
+        ),
+        answered_seconds_ago=_answered(provider),
+    )
+
+
+def _answered(provider: str) -> float | None:
+    try:
+        return heartbeat_age(f"provider.{provider}")
+    except RedisError:
+        return None

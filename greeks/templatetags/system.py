@@ -1,0 +1,25 @@
+"""Seconds as the system page writes them."""
+
+from __future__ import annotations
+
+from django import template
+
+from config.core.formatting import age
+
+register = template.Library()
+_UNITS = ((3600, "h"), (60, "min"))
+
+
+@register.filter
+def ago(seconds: float | None) -> str:
+    """12s, 4m: as ages are written everywhere."""
+    return age(seconds) or "–"
+
+
+@register.filter
+def span(seconds: float) -> str:
+    """A window: ``1 s``, ``30 min``, ``24 h``."""
+    for size, unit in _UNITS:
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,27 @@
+"""The brokers' servers as ``/system`` shows them; their callers count by the same names."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from config.core.http.servers import ProviderServer
+from portfolio.brokers.ibkr_portal.gateway import call_budgets
+
+
+def describe_ibkr_portal() -> ProviderServer | None:
+    if settings.IBKR_CONNECTION != "portal":
+        return None
+    budgets = call_budgets(
+        calls_per_second=settings.IBKR_PORTAL_CALLS_PER_SECOND,
+        endpoint_seconds=settings.IBKR_PORTAL_ENDPOINT_SECONDS,
+    )
+    # The one of all calls: the endpoints' own are of one call each.
+    return ProviderServer(
+        url=settings.IBKR_PORTAL_URL, budgets=[budgets[""]] if "" in budgets else []
+    )
+
+
+def describe_tastytrade() -> ProviderServer | None:
+    if not settings.TASTYTRADE_REFRESH_TOKEN:
+        return None
+    return ProviderServer(url=settings.TASTYTRADE_URL)

@@ -1,0 +1,159 @@
+"""/system: for staff, without a secret, whole without a script, and live for one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+import time_machine
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from auth_tokens.crypto import encrypt
+from auth_tokens.models import BrokerToken, TokenEvent
+from auth_tokens.token_sources import token_source
+from config.core.clock import now
+from config.core.http.breaker import CircuitBreaker
+from config.core.http.budget import CallBudget
+from config.core.http.servers import server_states
+from config.core.redis_client import redis_client, reset_guards
+from greeks.providers.upstox.client import server_name
+from greeks.selectors.chain_states import PollRecord, record_key
+from tests.factories import UserFactory
+from tests.greeks.alerts.rows import EXPIRY, minute, nifty
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+PAGE = "/system"
+PARTS = "processes,tokens,chains,servers,calendars,checks"
+CANARY = "canary-of-the-token"
+
+
+def client_of(*, staff: bool) -> Client:
+    client = Client()
+    client.force_login(UserFactory.create(is_staff=staff))
+    return client
+
+
+@pytest.fixture
+def staff() -> Client:
+    return client_of(staff=True)
+
+
+@pytest.fixture
+def upstox(settings: Settings) -> BrokerToken:
+    """A token that was obtained by logging in, and whose renewals fail."""
+    settings.UPSTOX_ANALYTICS_TOKEN = ""
+    for name in ("API_KEY", "API_SECRET", "MOBILE", "TOTP_SECRET", "PIN"):
+        setattr(settings, f"UPSTOX_{name}", f"{CANARY}-{name}")
+    return BrokerToken.objects.create(
+        provider="upstox",
+        ciphertext=encrypt(CANARY, provider="upstox"),
+        status=BrokerToken.Status.STOPPED,
+        credentials=token_source("upstox").credentials(),
+        source="browser",
+        obtained_at=now() - timedelta(hours=3),
+        expires_at=now() + timedelta(hours=3),
+        last_error="The PIN was refused.",
+        last_error_code="wrong_pin",
+    )
+
+
+def test_others_than_staff_are_refused() -> None:
+    assert Client().get(PAGE)["Location"].startswith("/accounts/login")
+    others = client_of(staff=False)
+    assert others.get(PAGE).status_code == 403
+    assert others.post("/system/tokens/upstox/reset").status_code == 403
+    assert 'href="/system"' not in others.get("/market/alerts").content.decode()
+
+
+def test_page_says_how_everything_is(staff: Client, upstox: BrokerToken) -> None:
+    body = staff.get(PAGE).content.decode()
+    for text in ("worker", "beat", "upstox", "Stopped", "The PIN was refused.", "NSE", "NYSE"):
+        assert text in body, text
+    assert "Reset upstox" in body
+    assert 'href="/system" aria-current="page"' in body
+
+
+def test_no_secret_is_on_the_page(staff: Client, upstox: BrokerToken) -> None:
+    for headers in ({}, {"X-Parts": PARTS}):
+        body = staff.get(PAGE, headers=headers).content.decode()
+        assert CANARY not in body
+        assert upstox.ciphertext not in body
+
+
+def test_parts_are_answered_alone(staff: Client) -> None:
+    body = staff.get(PAGE, headers={"X-Parts": "tokens,chains,other"}).content.decode()
+    assert body.count("<section") == 2
+    assert "<html" not in body
+
+
+def test_reset_forgets_failures_and_has_the_token_renewed_by_a_worker(
+    staff: Client, upstox: BrokerToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TokenEvent.objects.create(
+        at=now() - timedelta(minutes=1),
+        provider="upstox",
+        event=TokenEvent.Event.LOG_IN_STARTED,
+        credentials=upstox.credentials,
+    )
+    limits = token_source("upstox").limits
+    first = staff.get(PAGE).content.decode()
+    assert f"{limits[0].tries - 1} of {limits[0].tries}" in first
+    asked: list[dict[str, Any]] = []
+    monkeypatch.setattr("greeks.views.system.enqueue", lambda *given, **_: asked.append(given[1]))
+    answer = staff.post("/system/tokens/upstox/reset", follow=True)
+    assert "is being renewed" in answer.content.decode()
+    assert f"{limits[0].tries} of {limits[0].tries}" in answer.content.decode()
+    assert asked == [{"provider": "upstox"}]
+    upstox.refresh_from_db()
+    assert (upstox.status, upstox.last_error) == (BrokerToken.Status.VALID, "")
+    event = TokenEvent.objects.filter(event=TokenEvent.Event.TOKEN_RESET).get()
+    assert event.actor is not None
+    assert staff.post("/system/tokens/nobody/reset").status_code == 404
+
+
+def test_chains_show_their_polls(staff: Client) -> None:
+    nifty()
+    with time_machine.travel(minute(10), tick=False):
+        body = staff.get(PAGE).content.decode()
+        assert "NIFTY 50, 1 Dec 26" in body
+        assert "Not polled yet" in body
+        assert "0 of 12" in body
+        record = PollRecord(
+            polled_at=now(),
+            slot=now(),
+            outcome="provider_unreachable",
+            error="upstox did not answer",
+            consecutive_failures=4,
+        )
+        redis_client().set(record_key("nifty", EXPIRY), msgspec.json.encode(record))
+        body = staff.get(PAGE).content.decode()
+    assert "Failing" in body
+    assert "upstox did not answer" in body
+
+
+def test_providers_show_budget_and_breaker(
+    staff: Client, upstox: BrokerToken, settings: Settings
+) -> None:
+    name = server_name(settings.UPSTOX_URL)
+    CallBudget(f"{name}.60s", limit=500, seconds=60).acquire(wait_up_to=0)
+    breaker = CircuitBreaker(name)
+    for _ in range(breaker.failures):
+        breaker.record_failure()
+    state = {each.provider: each for each in server_states()}["upstox"]
+    assert [budget.used for budget in state.budgets] == [0, 1, 0]
+    body = staff.get(PAGE, headers={"X-Parts": "servers"}).content.decode()
+    assert "Calls are paused" in body
+    assert "1 of 500" in body
+
+
+def test_page_answers_without_redis(staff: Client, settings: Settings) -> None:
+    nifty()
+    settings.REDIS_URL = "unix:///nonexistent/greekdesk.sock?db=0"
+    reset_guards()
+    body = staff.get(PAGE).content.decode()
+    assert "Redis does not answer" in body
+    assert "Exchange calendars" in body
