@@ -31,10 +31,10 @@ from greeks.selectors.polled_instruments import enabled_instruments
 from greeks.templatetags.market import DIGITS, MEASURES, minute_text
 
 GREEKS = (
-    ("vega", "Vega", "per volatility point"),
-    ("delta", "Delta", "per 1 of the underlying"),
-    ("gamma", "Gamma", "per 1, squared"),
-    ("theta", "Theta", "per calendar day"),
+    ("vega", "Vega", "per vol point"),
+    ("delta", "Delta", "per 1"),
+    ("gamma", "Gamma", "per 1²"),
+    ("theta", "Theta", "per day"),
 )
 SIDE_LABELS = {"total": "Both", "call": "Calls", "put": "Puts"}
 #: What of the chain the charts draw; "split" draws calls beside puts.
