@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,18 +10,22 @@ from datetime import date, datetime
 from django.conf import settings
 
 from config.core.errors import NotFound
+from config.core.process_copies import ProcessCopies
 from greeks.models import PolledInstrument
 from greeks.services.chain_terms import chains_expire_at
 
 #: Seconds between two polls that divide a minute, so that each minute has as many.
 POLL_STEPS = (5, 10, 15, 20, 30, 60)
 _HALF_HOUR = 1800
+_RECENT_SECONDS = 10.0
 # Upstox allows 2000 calls in half an hour: listings and repeated tries are to fit as well.
 _UPSTOX_CALLS = 1900
 # Cboe's files are fifteen minutes late and renewed about once a minute.
 _CBOE_CALLS = 60
 # Pages of a chain of 250 contracts each, at most, and the underlying beside them.
 _POLYGON_CALLS_A_CHAIN = 4
+
+_recent: ProcessCopies[dict[str, tuple[PolledInstrument, float]]] = ProcessCopies(dict)
 
 
 def enabled_instruments() -> tuple[PolledInstrument, ...]:
@@ -31,6 +36,18 @@ def enabled_instruments() -> tuple[PolledInstrument, ...]:
 def instrument_by_slug(slug: str) -> PolledInstrument:
     """Raises ``NotFound``. Disabled ones are found as well: they have a past."""
     return _one(slug=slug)
+
+
+def recent_instrument(slug: str) -> PolledInstrument:
+    """``instrument_by_slug`` as this process read it in the last ten seconds: for every poll."""
+    with _recent.lock:
+        known = _recent.get("instruments").get(slug)
+    if known is not None and time.monotonic() - known[1] < _RECENT_SECONDS:
+        return known[0]
+    row = instrument_by_slug(slug)
+    with _recent.lock:
+        _recent.get("instruments")[slug] = row, time.monotonic()
+    return row
 
 
 def instrument_by_key(instrument_key: str) -> PolledInstrument:

@@ -20,8 +20,8 @@ from greeks.services.forming_minute import known, sums_by_greek
 
 SCHEMA = 1
 MODEL = "model"
-# Over a long weekend the last chain of the week is still there to look at.
-_KEPT_SECONDS = 4 * 86_400
+#: Over a long weekend the last chain of the week is still there to look at.
+KEPT_SECONDS = 4 * 86_400
 
 
 class _Contract(msgspec.Struct):
@@ -77,11 +77,6 @@ def chain_body(
             "strikes": _strikes(chain, filled),
         }
     )
-
-
-def store_latest_chain(slug: str, expiry: date, body: bytes) -> None:
-    """Raises ``redis.exceptions.RedisError`` while Redis is away."""
-    redis_client().set(latest_chain_key(slug, expiry), body, ex=_KEPT_SECONDS)
 
 
 def latest_chain(slug: str, expiry: date) -> bytes | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from config.core.clock import market_clock_is_frozen, now
 from config.core.errors import ApplicationError, MalformedResponse
 from config.core.hub import announce
+from config.core.process_copies import ProcessCopies
 from config.core.redis_client import redis_client
 from greeks.chains import OptionChain
 from greeks.exchanges import exchange_named
@@ -28,20 +29,26 @@ from greeks.models import PolledInstrument
 from greeks.selectors.chain_states import PollRecord, read_record, record_key
 from greeks.selectors.dividends import known_dividends
 from greeks.selectors.market_sessions import open_session
-from greeks.selectors.polled_instruments import instrument_by_slug, poll_seconds
-from greeks.services.chain_body import chain_body, store_latest_chain
+from greeks.selectors.polled_instruments import poll_seconds, recent_instrument
+from greeks.services.chain_body import KEPT_SECONDS, chain_body, latest_chain_key
 from greeks.services.chain_fill import ChainTerms, fill_greeks
 from greeks.services.chain_providers import chain_provider
-from greeks.services.chain_samples import ChainSample, last_slot, store_sample
+from greeks.services.chain_samples import (
+    ChainSample,
+    LastSlot,
+    add_sample,
+    last_slot,
+    was_added,
+)
 from greeks.services.chain_terms import chain_expires_at, chain_is_american
 from greeks.services.forming_minute import forming_minute
 from greeks.services.model_greeks import years_to
 
 logger = structlog.get_logger(__name__)
 
-# As long as the latest chain.
-_STATE_SECONDS = 4 * 86_400
 _LONGEST_ERROR = 300
+
+_stored_here: ProcessCopies[dict[tuple[str, date], LastSlot]] = ProcessCopies(dict)
 
 
 class Outcome(StrEnum):
@@ -84,7 +91,7 @@ def poll_chain(
     Raises ``NotFound`` for an unknown slug. A provider's failure does not raise: it is the outcome.
     """
     started = time.perf_counter()
-    instrument = instrument_by_slug(slug)
+    instrument = recent_instrument(slug)
     try:
         chain = chain_provider(instrument.provider).fetch_chain(instrument.instrument_key, expiry)
         if len(chain) == 0:
@@ -103,15 +110,56 @@ def poll_chain(
             error=error.message[:_LONGEST_ERROR],
         )
     filled = fill_greeks(chain, _terms(instrument, chain, slot))
-    sums = sum_chain(chain, filled)
+    summed = _Summed(instrument, chain, filled, sum_chain(chain, filled), started)
     every = every_seconds or poll_seconds(instrument, slot)
-    outcome, sample = _keep(instrument, chain, filled, sums, slot=slot, every_seconds=every)
-    seconds = time.perf_counter() - started
-    if outcome is not Outcome.UNSTORED:
-        _remember_success(slug, chain, sums, slot, seconds)
+    outcome, sample = _keep(summed, slot=slot, every_seconds=every)
     return Poll(
-        slug=slug, expiry=expiry, slot=slot, outcome=outcome, seconds=seconds, sample=sample
+        slug=slug,
+        expiry=expiry,
+        slot=slot,
+        outcome=outcome,
+        seconds=time.perf_counter() - started,
+        sample=sample,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Summed:
+    """A polled chain with its sums; ``started`` is what the performance counter was."""
+
+    instrument: PolledInstrument
+    chain: OptionChain
+    filled: FilledGreeks
+    sums: ChainSums
+    started: float
+
+    def sample(self, slot: datetime, before: LastSlot | None, every_seconds: int) -> ChainSample:
+        chain, seen = self.chain, 1
+        if before is not None and before.slot >= slot.replace(second=0, microsecond=0):
+            seen = before.seen + 1
+        return ChainSample(
+            slot=slot,
+            as_of=chain.as_of,
+            source=chain.source,
+            simulated=self.instrument.simulated,
+            spot=math.nan if chain.spot is None else chain.spot,
+            sums=self.sums,
+            seen=seen,
+            expected=60 // every_seconds,
+        )
+
+    def record(self, slot: datetime) -> PollRecord:
+        at = now()
+        return PollRecord(
+            polled_at=at,
+            slot=slot,
+            outcome=Outcome.SAMPLED.value,
+            succeeded_at=at,
+            seconds=round(time.perf_counter() - self.started, 4),
+            contracts=self.sums.contracts,
+            contracts_filled=self.sums.contracts_filled,
+            rejected=len(self.chain.rejected),
+        )
 
 
 def _terms(instrument: PolledInstrument, chain: OptionChain, slot: datetime) -> ChainTerms:
@@ -140,41 +188,44 @@ def _dividends(
 
 
 def _keep(
-    instrument: PolledInstrument,
-    chain: OptionChain,
-    filled: FilledGreeks,
-    sums: ChainSums,
-    *,
-    slot: datetime,
-    every_seconds: int,
+    summed: _Summed, *, slot: datetime, every_seconds: int
 ) -> tuple[Outcome, ChainSample | None]:
-    """Store the sample, then the body, then tell everybody: no frame runs ahead of the data."""
-    slug, expiry = instrument.slug, chain.expiry
-    body = chain_body(instrument, chain, filled, sums)
+    """Store sample, body and state in one go, then tell everybody: no frame runs ahead of them."""
+    instrument, expiry = summed.instrument, summed.chain.expiry
+    slug, in_session = instrument.slug, open_session(instrument, slot) is not None
+    body = chain_body(instrument, summed.chain, summed.filled, summed.sums)
     try:
-        before = last_slot(slug, expiry)
-        in_minute = before is not None and before.slot >= slot.replace(second=0, microsecond=0)
-        sample = ChainSample(
-            slot=slot,
-            as_of=chain.as_of,
-            source=chain.source,
-            simulated=instrument.simulated,
-            spot=math.nan if chain.spot is None else chain.spot,
-            sums=sums,
-            seen=before.seen + 1 if before is not None and in_minute else 1,
-            expected=60 // every_seconds,
-        )
-        if open_session(instrument, slot) is None:
-            store_latest_chain(slug, expiry, body)
-            return Outcome.CLOSED, sample
-        if not store_sample(slug, expiry, sample):
-            return Outcome.REPEATED, sample
-        store_latest_chain(slug, expiry, body)
+        before = _newest_slot(slug, expiry, slot - timedelta(seconds=every_seconds))
+        sample = summed.sample(slot, before, every_seconds)
+        pipeline = redis_client().pipeline(transaction=False)
+        if in_session:
+            add_sample(pipeline, slug, expiry, sample)
+        record = msgspec.json.encode(summed.record(slot))
+        pipeline.set(record_key(slug, expiry), record, ex=KEPT_SECONDS)
+        # The large one last: the others leave in one piece before it.
+        pipeline.set(latest_chain_key(slug, expiry), body, ex=KEPT_SECONDS)
+        first, *others = pipeline.execute(raise_on_error=False)
+        added = was_added(first)
+        if refused := next((each for each in others if isinstance(each, RedisError)), None):
+            raise refused
     except RedisError as error:
         logger.warning("chain_sample_lost", slug=slug, slot=str(slot), reason=type(error).__name__)
         return Outcome.UNSTORED, None
+    if not in_session:
+        return Outcome.CLOSED, sample
+    if not added:
+        return Outcome.REPEATED, sample
+    with _stored_here.lock:
+        _stored_here.get("slots")[slug, expiry] = LastSlot(slot, sample.seen)
     _announce(instrument, expiry, sample, before.slot if before is not None else None)
     return Outcome.SAMPLED, sample
+
+
+def _newest_slot(slug: str, expiry: date, preceding: datetime) -> LastSlot | None:
+    """The newest sample's: this process knows it where it stored the slot before itself."""
+    with _stored_here.lock:
+        known = _stored_here.get("slots").get((slug, expiry))
+    return known if known is not None and known.slot == preceding else last_slot(slug, expiry)
 
 
 def _announce(
@@ -191,26 +242,6 @@ def _announce(
     )
 
 
-def _remember_success(
-    slug: str, chain: OptionChain, sums: ChainSums, slot: datetime, seconds: float
-) -> None:
-    at = now()
-    _write_record(
-        slug,
-        chain.expiry,
-        PollRecord(
-            polled_at=at,
-            slot=slot,
-            outcome=Outcome.SAMPLED.value,
-            succeeded_at=at,
-            seconds=round(seconds, 4),
-            contracts=sums.contracts,
-            contracts_filled=sums.contracts_filled,
-            rejected=len(chain.rejected),
-        ),
-    )
-
-
 def _remember_failure(
     slug: str, expiry: date, slot: datetime, error: ApplicationError, seconds: float
 ) -> None:
@@ -218,23 +249,16 @@ def _remember_failure(
         before = read_record(redis_client().get(record_key(slug, expiry)))
     except RedisError:
         return
-    _write_record(
-        slug,
-        expiry,
-        PollRecord(
-            polled_at=now(),
-            slot=slot,
-            outcome=error.code,
-            error=error.message[:_LONGEST_ERROR],
-            succeeded_at=before.succeeded_at if before else None,
-            consecutive_failures=(before.consecutive_failures if before else 0) + 1,
-            seconds=round(seconds, 4),
-        ),
+    record = PollRecord(
+        polled_at=now(),
+        slot=slot,
+        outcome=error.code,
+        error=error.message[:_LONGEST_ERROR],
+        succeeded_at=before.succeeded_at if before else None,
+        consecutive_failures=(before.consecutive_failures if before else 0) + 1,
+        seconds=round(seconds, 4),
     )
-
-
-def _write_record(slug: str, expiry: date, record: PollRecord) -> None:
     try:
-        redis_client().set(record_key(slug, expiry), msgspec.json.encode(record), ex=_STATE_SECONDS)
-    except RedisError as error:
-        logger.info("chain_state_lost", slug=slug, reason=type(error).__name__)
+        redis_client().set(record_key(slug, expiry), msgspec.json.encode(record), ex=KEPT_SECONDS)
+    except RedisError as failure:
+        logger.info("chain_state_lost", slug=slug, reason=type(failure).__name__)

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import structlog
+from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
 from config.core.redis_client import key, redis_client
@@ -79,13 +80,9 @@ def samples_key(slug: str, expiry: date) -> str:
     return key("chain_samples", slug, expiry.isoformat())
 
 
-def store_sample(slug: str, expiry: date, sample: ChainSample) -> bool:
-    """Add a sample; ``False`` where its slot, or a later one, has one already.
-
-    Raises ``redis.exceptions.RedisError`` while Redis is away: that sample is lost.
-    """
+def add_sample(pipeline: Pipeline, slug: str, expiry: date, sample: ChainSample) -> None:
+    """Queue the two commands that store a sample; ``was_added`` reads the first one's answer."""
     name, at = samples_key(slug, expiry), _milliseconds(sample.slot)
-    pipeline = redis_client().pipeline(transaction=False)
     pipeline.xadd(
         name,
         encode_sample(sample),  # type: ignore[arg-type]
@@ -94,11 +91,17 @@ def store_sample(slug: str, expiry: date, sample: ChainSample) -> bool:
         approximate=True,
     )
     pipeline.expire(name, _STREAM_SECONDS)
-    added, _ = pipeline.execute(raise_on_error=False)
-    if isinstance(added, ResponseError) and "equal or smaller" in str(added):
+
+
+def was_added(answer: Any) -> bool:
+    """``False`` where the slot, or a later one, has a sample already.
+
+    Raises what else Redis answered: a full memory, for instance.
+    """
+    if isinstance(answer, ResponseError) and "equal or smaller" in str(answer):
         return False
-    if isinstance(added, Exception):
-        raise added
+    if isinstance(answer, Exception):
+        raise answer
     return True
 
 

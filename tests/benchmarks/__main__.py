@@ -35,6 +35,7 @@ ROWS = {
     "implied-vols": "implied_vols",
     "american": "american",
     "scenario-grid": "scenario_grid",
+    "chain-poll": "chain_poll",
     "set-up": "set_up",
 }
 FEWEST_ROUNDS = 5

@@ -19,7 +19,6 @@ from greeks.services.chain_samples import (
     latest_sample,
     read_samples,
     samples_key,
-    store_sample,
 )
 from tests.announcements import Announcements
 from tests.greeks.chains.conftest import Desk
@@ -251,11 +250,10 @@ def test_entry_of_another_version_is_passed_over(desk: Desk) -> None:
 
 
 def test_sample_older_than_the_last_is_refused(desk: Desk) -> None:
-    earlier = desk.poll(SLOT).sample
     desk.poll(SLOT + 5 * SECOND)
 
-    assert earlier is not None
-    assert not store_sample("nifty-50", EXPIRY, earlier)
+    assert desk.poll(SLOT).outcome is Outcome.REPEATED
+    assert samples() == [SLOT + 5 * SECOND]
 
 
 def test_unknown_slug_is_named() -> None:
