@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 OPENING_AT_ONCE = 20
 LONGEST_SECONDS = 120.0
 _SENT = b'"sent":"'
+# The last frame of a control message, and which one; who answers none is taken for gone.
+_PING, _PONG = 0x89, 0x8A
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,7 @@ class _Socket(asyncio.Protocol):
                 _Socket.frame_bytes = len(frame)
 
     def _frame(self) -> bytes | None:
-        """The next whole frame's payload (a server does not mask)."""
+        """The next whole frame's payload (a server does not mask). A ping is answered."""
         held = self._received
         if len(held) < 2:
             return None
@@ -133,6 +135,10 @@ class _Socket(asyncio.Protocol):
         if len(held) < start + length:
             return None
         payload = bytes(held[start : start + length])
+        if held[0] == _PING:
+            # A client's frames are masked; nought is a mask too.
+            pong = bytes((_PONG, 0x80 | length)) + bytes(4) + payload
+            self.transport.write(pong)  # type: ignore[attr-defined]
         del held[: start + length]
         return payload
 

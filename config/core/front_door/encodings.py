@@ -14,15 +14,24 @@ FORMS = (BROTLI, GZIP, IDENTITY)
 # A body changes every few seconds: more effort would cost more than it saves.
 _BROTLI_QUALITY = 5
 _GZIP_LEVEL = 6
+# What is so large is columns of numbers, whose digits no effort makes smaller: five times the time
+# would save one percent.
+_LARGE_BYTES = 200_000
+_BROTLI_QUALITY_OF_LARGE = 1
+_GZIP_LEVEL_OF_LARGE = 4
+# A larger window finds nothing more in a body and takes megabytes.
+_BROTLI_WINDOW = 18
 _WEIGHT = re.compile(r"q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 
 def compressed(body: bytes, form: str) -> bytes:
     """The body in one of ``FORMS``. The same body gives the same bytes in every process."""
+    is_large = len(body) >= _LARGE_BYTES
     if form == BROTLI:
-        return bytes(brotli.compress(body, quality=_BROTLI_QUALITY))
+        quality = _BROTLI_QUALITY_OF_LARGE if is_large else _BROTLI_QUALITY
+        return bytes(brotli.compress(body, quality=quality, lgwin=_BROTLI_WINDOW))
     if form == GZIP:
-        return gzip.compress(body, _GZIP_LEVEL, mtime=0)
+        return gzip.compress(body, _GZIP_LEVEL_OF_LARGE if is_large else _GZIP_LEVEL, mtime=0)
     return body
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from config.core.process_role import WEB, adopt_role
+from config.core.supervision.allocator import return_what_is_freed
 from config.core.supervision.guard import end_group
 from config.core.supervision.lifeline import Guardian, die_with_parent, show_as
 
@@ -174,6 +175,7 @@ def _close_all_but(inherited: tuple[int, ...]) -> None:
 def run_target(role: str, target: str, options: Mapping[str, Any]) -> int:
     """Call the function that the process is for. Returns the exit code."""
     adopt_role(role)
+    return_what_is_freed()
     module, _, name = target.partition(":")
     try:
         getattr(import_module(module), name)(**options)
