@@ -98,8 +98,12 @@ class MarketPage:
     def __init__(self, request: HttpRequest) -> None:
         self._query = request.GET
         self.problem = ""
+        #: Parameters that were asked for in vain: the page's script takes them from the address.
+        self.dropped: list[str] = []
         self.now = market_now()
         self.clock = {"now": self.now, "frozen": market_clock_is_frozen()}
+        #: The chain asked for, or the default one; ``None`` before anything was polled.
+        self.choice = self._chosen()
 
     def _one_of(self, name: str, choices: Sequence[tuple[str, str]], default: str) -> str:
         asked = self._query.get(name, "")
@@ -131,11 +135,10 @@ class MarketPage:
                 return each
         if asked or key:
             self.problem = "That instrument is not polled: this is another one."
+            self.dropped += ["instrument", "instrument_key"]
         return next(iter(self.instruments), None)
 
-    @cached_property
-    def choice(self) -> MarketChoice | None:
-        """The chain asked for, or the default one; ``None`` before anything was polled."""
+    def _chosen(self) -> MarketChoice | None:
         if self.instrument is None:
             return None
         asked = {name: value for name in CHOOSING if (value := self._query.get(name, ""))}
@@ -143,12 +146,18 @@ class MarketPage:
             try:
                 return self._choose(self.instrument, asked)
             except (InvalidInput, NotFound) as error:
-                wrong = [name for name in asked if name in (error.fields or {})]
+                named = set(error.fields or ())
+                # The ends of a range go together.
+                ends = {"delta_min", "delta_max"}
+                wrong = [
+                    name for name in asked if name in named | (ends if named & ends else set())
+                ]
                 if not wrong:
                     return None
                 # An instrument chosen beside another's expiry is no mistake worth a word.
                 if wrong != ["expiry"]:
                     self.problem = error.message
+                self.dropped += wrong
                 for name in wrong:
                     del asked[name]
 

@@ -56,9 +56,11 @@ function start() {
   let feed = null;
   let asking = new AbortController();
 
+  address.drop(page.dataset.dropped.split(" ").filter(Boolean));
+
   // --- Asking -------------------------------------------------------------------------------------
   const isChosen = () => ({
-    slug: address.get("instrument") ?? pickers.first,
+    slug: address.get("instrument") ?? (address.get("instrument_key") ? page.dataset.slug : pickers.first),
     expiry: address.get("expiry"),
     date: address.get("date"),
     resolution: address.get("resolution"),

@@ -21,13 +21,15 @@ export class MarketAddress {
     return new URLSearchParams(location.search).get(name) ?? DEFAULTS[name] ?? null;
   }
 
+  /** Take names from the address that mean nothing here. */
+  drop(names) {
+    this.set(Object.fromEntries(names.map((name) => [name, null])), { isChoice: false });
+  }
+
   /** Write what is chosen; null or a default leaves the address. */
-  set(values) {
+  set(values, { isChoice = CHOOSING.some((name) => name in values) } = {}) {
     const query = new URLSearchParams(location.search);
-    let isChoice = false;
     for (const [name, value] of Object.entries(values)) {
-      if (value === this.get(name)) continue;
-      isChoice ||= CHOOSING.includes(name);
       if (value === null || value === DEFAULTS[name]) query.delete(name);
       else query.set(name, value);
     }

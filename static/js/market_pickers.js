@@ -13,7 +13,7 @@ export class MarketPickers {
     form.addEventListener("change", (event) => {
       const { name, value } = event.target;
       // Another instrument has other expiries and days.
-      if (name === "instrument") onChoose({ instrument: value, expiry: null, date: null });
+      if (name === "instrument") onChoose({ instrument: value, instrument_key: null, expiry: null, date: null });
       else onChoose({ [name]: value });
     });
   }
