@@ -48,7 +48,9 @@ FLAGS: Final = (
     "--window-size=1000,800",
 )
 PAGE_SECONDS: Final = 15
-#: A browser that is still open then hangs: it is killed, and whoever waits for it gets an error.
+#: A browser that has not started, or is still open, by then hangs: it is killed, and whoever waits
+#: for it gets an error.
+START_SECONDS: Final = 30.0
 OPEN_SECONDS: Final = 60.0
 
 # Before a picture is taken: nothing typed is in a field, and nothing secret in the text.
@@ -80,8 +82,7 @@ class HeadlessBrowser:
         self._profile = ""
         self._driver: webdriver.Chrome | None = None
         self._service: webdriver.ChromeService | None = None
-        self._watchdog = threading.Timer(OPEN_SECONDS, self._kill)
-        self._watchdog.daemon = True
+        self._watchdog: threading.Timer | None = None
 
     def __enter__(self) -> HeadlessBrowser:
         program, driver = self._program(), self._driver_program()
@@ -102,11 +103,12 @@ class HeadlessBrowser:
             log_output=os.devnull,
             popen_kw={"preexec_fn": lambda: die_with_parent(parent, signal.SIGKILL)},
         )
-        self._watchdog.start()
+        self._kill_after(START_SECONDS)
         try:
             self._driver = webdriver.Chrome(options=options, service=self._service)
             self._driver.set_page_load_timeout(PAGE_SECONDS)
             self._driver.set_script_timeout(PAGE_SECONDS)
+            self._kill_after(OPEN_SECONDS)
         except (WebDriverException, HTTPError, OSError) as error:
             self._close()
             raise BrowserFailed(
@@ -237,9 +239,17 @@ class HeadlessBrowser:
                 driver.quit()
             except (WebDriverException, HTTPError, OSError) as error:
                 logger.warning("token.browser_left", reason=type(error).__name__)
-        self._watchdog.cancel()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
         self._kill()
         shutil.rmtree(self._profile, ignore_errors=True)
+
+    def _kill_after(self, seconds: float) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._watchdog = threading.Timer(seconds, self._kill)
+        self._watchdog.daemon = True
+        self._watchdog.start()
 
     def _kill(self) -> None:
         """End the driver, if it still runs; its browser ends with the pipe between them."""

@@ -44,6 +44,8 @@ _BLOCKED: Final = re.compile(
     r"|verify you are human|unusual traffic",
     re.IGNORECASE,
 )
+#: The browser's own page about a site that it cannot show.
+_NO_PAGE: Final = re.compile(r"\bERR_[A-Z_]+\b")
 _LOCKED: Final = re.compile(
     r"\blocked\b|too many|maximum (?:number of )?attempts|suspended|\bblocked\b", re.IGNORECASE
 )
@@ -125,7 +127,7 @@ class UpstoxLogIn:
         def answered() -> bool:
             text = self._browser.text()
             return self._browser.has("mobileNum") or bool(
-                _BLOCKED.search(text) or _DIALOG_REFUSED.search(text)
+                _BLOCKED.search(text) or _DIALOG_REFUSED.search(text) or _NO_PAGE.search(text)
             )
 
         if not self._wait(answered):
@@ -136,6 +138,10 @@ class UpstoxLogIn:
             raise LogInBlocked(
                 "Upstox: a block page stands before the log-in (see the screenshot).",
                 provider=PROVIDER,
+            )
+        if no_page := _NO_PAGE.search(self._browser.text()):
+            raise LogInTimedOut(
+                f"Upstox: the log-in page does not answer ({no_page.group()}).", provider=PROVIDER
             )
         raise CredentialsRefused(
             "Upstox refused the app: check UPSTOX_API_KEY and UPSTOX_REDIRECT_URI.",

@@ -1,7 +1,7 @@
 """A process that asks for tokens, run by tests: arguments are the database's name and the work.
 
 ``renew N``: N threads find the same token refused at the same moment; prints what they got as JSON.
-``hang``: begins a renewal, says ``renewing`` and never ends.
+``hang``: begins a renewal, says ``renewing`` and never ends. ``browser``: the same with a browser.
 """
 
 from __future__ import annotations
@@ -33,6 +33,12 @@ def main(database: str, work: str, threads: int) -> None:
         print("renewing", flush=True)  # noqa: T201
         threading.Event().wait()
 
+    if work == "browser":
+        from auth_tokens.login_flows.browser import HeadlessBrowser
+
+        with HeadlessBrowser(provider=PROVIDER):
+            print("renewing", flush=True)  # noqa: T201
+            threading.Event().wait()
     if work == "hang":
         source.meanwhile = hang
         renew_token(PROVIDER, refused="")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import Any
 
+import psutil
 import pytest
 import time_machine
 from django.db import connection
@@ -76,3 +77,17 @@ def test_process_killed_while_renewing_leaves_nothing_stuck(source: ScriptedSour
 
     # The dead one's try counts as one: it may have typed something.
     assert TokenEvent.objects.filter(event="log_in.started").count() == 2
+
+
+@pytest.mark.browser
+def test_killed_process_leaves_no_browser(source: ScriptedSource) -> None:
+    process = start("browser")
+    line(process, "renewing")
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert any("chrom" in child.name() for child in below)
+
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+
+    _, alive = psutil.wait_procs(below, timeout=10)
+    assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []

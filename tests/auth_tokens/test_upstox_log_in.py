@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,12 +16,16 @@ import pytest
 
 from auth_tokens.errors import (
     AccountLocked,
+    BrowserFailed,
+    BrowserMissing,
     CredentialsRefused,
     LogInBlocked,
+    LogInTimedOut,
     MobileRefused,
     OneTimeCodeRefused,
     PageChanged,
     PinRefused,
+    StateMismatch,
 )
 from auth_tokens.login_flows import upstox as flow
 from auth_tokens.login_flows import upstox_source
@@ -30,7 +35,7 @@ from auth_tokens.sandbox.upstox.pages import BLOCK_PAGE, CHANGED_PAGE
 from auth_tokens.sandbox.upstox.person import FAILURES_BEFORE_LOCK
 from auth_tokens.token_manager import get_token, refresh_token
 from config.core.clock import now
-from tests.auth_tokens.upstox_site import UpstoxSite
+from tests.auth_tokens.upstox_site import REDIRECT_URI, UpstoxSite
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -168,3 +173,51 @@ def test_app_that_upstox_does_not_know_is_said(upstox: UpstoxSite, settings: Any
 
     with pytest.raises(CredentialsRefused, match="UPSTOX_API_KEY"):
         get_token("upstox")
+
+
+def test_redirect_with_another_state_is_not_used(upstox: UpstoxSite) -> None:
+    upstox.sandbox.faults.add(
+        path="/pin$", replace={"/location": f"{REDIRECT_URI}?code=of-a-stranger&state=another"}
+    )
+
+    with pytest.raises(StateMismatch):
+        get_token("upstox")
+
+    assert not upstox.sandbox.faults.requests(path="/authorization/token$")
+
+
+def test_site_that_does_not_answer_is_said(upstox: UpstoxSite, settings: Any) -> None:
+    settings.UPSTOX_LOGIN_URL = "http://127.0.0.1:9/dialog"
+
+    with pytest.raises(LogInTimedOut, match="ERR_"):
+        get_token("upstox")
+
+    assert not TokenEvent.objects.filter(event="log_in.started").exists()
+
+
+def test_browser_that_does_not_start_is_said(upstox: UpstoxSite, settings: Any) -> None:
+    settings.CHROMEDRIVER_PATH = shutil.which("false")
+
+    with pytest.raises(BrowserFailed):
+        get_token("upstox")
+
+
+@pytest.mark.parametrize("setting", ["CHROMIUM_PATH", "CHROMEDRIVER_PATH"])
+def test_browser_that_is_not_there_is_said_and_spends_no_try(
+    upstox: UpstoxSite, settings: Any, setting: str
+) -> None:
+    setattr(settings, setting, "/nowhere/at/all")
+
+    with pytest.raises(BrowserMissing, match=setting):
+        get_token("upstox")
+
+    assert not TokenEvent.objects.filter(event="log_in.started").exists()
+
+
+def test_totp_secret_that_is_none_is_said_without_it(upstox: UpstoxSite, settings: Any) -> None:
+    settings.UPSTOX_TOTP_SECRET = "not base32 0189"
+
+    with pytest.raises(CredentialsRefused, match="base32") as raised:
+        get_token("upstox")
+
+    assert "0189" not in str(raised.value)
