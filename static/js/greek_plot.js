@@ -17,8 +17,8 @@ const COLOURS = {
   downWash: "rgb(from var(--neon-down) r g b / 0.26)",
   upNothing: "rgb(from var(--neon-up) r g b / 0)",
   downNothing: "rgb(from var(--neon-down) r g b / 0)",
-  gap: "var(--gap)",
-  gapWash: "var(--gap-wash)",
+  gap: "var(--hole)",
+  gapWash: "var(--hole-wash)",
 };
 
 const positive = (value) => (value !== null && value >= 0 ? value : null);
