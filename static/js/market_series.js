@@ -25,6 +25,8 @@ const difference = (one, other) => (one === null || other === null ? null : one 
 export class MarketSeries {
   #stored = 0;
   #forming = [];
+  // Of what is stored and forming now; null once either has changed.
+  #times = null;
 
   constructor(body) {
     this.body = body;
@@ -46,7 +48,8 @@ export class MarketSeries {
 
   /** Every minute's instant, in seconds. */
   get times() {
-    return [...this.at.slice(0, this.#stored), ...this.#forming.map(({ at }) => at)];
+    this.#times ??= [...this.at.slice(0, this.#stored), ...this.#forming.map(({ at }) => at)];
+    return this.#times;
   }
 
   get opening() {
@@ -77,6 +80,7 @@ export class MarketSeries {
     // The minute before stays until it is stored: its last sample is its close.
     this.#forming = this.#forming.filter((one) => one.at < at && one.at > (this.at[this.#stored - 1] ?? 0));
     this.#forming.push({ at, sample });
+    this.#times = null;
     return true;
   }
 
@@ -101,6 +105,7 @@ export class MarketSeries {
     Object.assign(this.body, { velocity, base });
     this.#stored = this.at.length;
     this.#forming = this.#forming.filter((one) => one.at > at);
+    this.#times = null;
     return true;
   }
 
