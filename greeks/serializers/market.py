@@ -56,17 +56,17 @@ class CandleSerializer(SumSerializer):
     low = column()
 
 
-class SidesSerializer(serializers.Serializer[Any]):
+class MarketSidesSerializer(serializers.Serializer[Any]):
     call = SumSerializer()
     put = SumSerializer()
     total = CandleSerializer(help_text="open, high and low are absent with a delta filter.")
 
 
-class SeriesSerializer(serializers.Serializer[Any]):
-    delta = SidesSerializer()
-    gamma = SidesSerializer()
-    theta = SidesSerializer()
-    vega = SidesSerializer()
+class MarketSeriesSerializer(serializers.Serializer[Any]):
+    delta = MarketSidesSerializer()
+    gamma = MarketSidesSerializer()
+    theta = MarketSidesSerializer()
+    vega = MarketSidesSerializer()
 
 
 class VendorSidesSerializer(serializers.Serializer[Any]):
@@ -125,7 +125,7 @@ class MarketDataSerializer(serializers.Serializer[Any]):
     gap = serializers.ListField(child=serializers.BooleanField())
     samples_seen = serializers.ListField(child=serializers.IntegerField())
     samples_expected = serializers.ListField(child=serializers.IntegerField())
-    series = SeriesSerializer()
+    series = MarketSeriesSerializer()
     vendor = VendorSerializer(allow_null=True, help_text="null with a delta filter.")
     velocity = VelocitiesSerializer()
     spot = column()

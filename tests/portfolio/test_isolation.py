@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django.fixtures import Settings
 
 from tests.factories import UserFactory
 from tests.portfolio.reading import synced_account
@@ -31,10 +32,21 @@ def private_routes() -> list[str]:
     return [path for path in found if not path.startswith(open_to_all) and "^" not in path]
 
 
+#: What is the same for everybody, and open to all unless MARKET_DATA_PUBLIC says otherwise.
+OF_THE_MARKET = {"/market", "/market/data", "/api/market/chain", "/api/market/instruments"}
+
+
 @pytest.mark.parametrize("path", private_routes())
-def test_no_route_answers_a_stranger(client: Client, path: str) -> None:
+def test_no_route_answers_a_stranger(client: Client, settings: Settings, path: str) -> None:
+    settings.MARKET_DATA_PUBLIC = False
     response = client.get(path)
     assert response.status_code in (301, 302, 401, 403, 405), path
+
+
+def test_public_market_opens_its_own_routes_and_no_other(client: Client) -> None:
+    refused = (301, 302, 401, 403, 405)
+    opened = {path for path in private_routes() if client.get(path).status_code not in refused}
+    assert opened == OF_THE_MARKET
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+from random import Random
 
 import brotli
 import pytest
@@ -84,3 +86,34 @@ def test_newer_body_takes_the_place_and_the_forms_of_the_older() -> None:
     assert newer.body.ready("gzip") is None
     assert not older.is_kept
     assert bodies.get("r", 1, "v1") is None
+
+
+def test_large_columns_of_numbers_are_pressed_lightly_and_come_out_whole() -> None:
+    numbers = Random(1)
+    body = json.dumps([numbers.gauss(0.0, 900.0) for _ in range(20_000)]).encode()
+    assert len(body) > 200_000
+    assert brotli.decompress(compressed(body, "br")) == body
+    assert gzip.decompress(compressed(body, "gzip")) == body
+    assert compressed(body, "br") == compressed(body, "br")
+
+
+def test_body_of_another_process_has_the_same_forms_and_tags() -> None:
+    ours = Body(b'{"schema":1}' * 50)
+    theirs = Body.of_brotli(ours.tag, ours.form("br"))
+    assert theirs.ready("identity") is None
+    assert theirs.size == len(ours.form("br"))
+    for form in ("gzip", "identity", "br"):
+        assert theirs.form(form) == ours.form(form)
+        assert theirs.etag(form) == ours.etag(form)
+
+
+def test_stores_of_bodies_are_bounded_each_by_its_own_setting(settings: object) -> None:
+    settings.FRONT_DOOR_MEGABYTES, settings.MARKET_CACHE_MEGABYTES = 1, 2  # type: ignore[attr-defined]
+    bodies = PreparedBodies("MARKET_CACHE_MEGABYTES")
+    for number in range(40):
+        bodies.put("r", number, Prepared(Body(bytes(90_000)), "state"))
+    assert len(bodies) == 22
+    assert bodies.last("r", 39) is not None
+    assert bodies.last("r", 0) is None
+    bodies.clear()
+    assert (len(bodies), bodies.size) == (0, 0)

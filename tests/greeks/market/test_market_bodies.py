@@ -20,10 +20,8 @@ from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
 from config.core.clock import market_now
 from config.core.front_door.bodies import Body, Prepared
-from config.core.locks import subject_lock
 from config.core.process_copies import forget_process_copies
 from config.core.redis_client import key, redis_client
-from config.core.single_flight import SingleFlight, once_over_processes
 from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.selectors import market_series
 from greeks.selectors.market_questions import MarketChoice, MarketQuestion, choice_for
@@ -232,45 +230,6 @@ def test_body_that_many_ask_for_at_once_is_made_once(
         tags = {future.result(10) for future in [pool.submit(ask) for _ in range(12)]}
     assert len(tags) == 1
     assert len(built) == 1
-
-
-def test_flight_that_fails_fails_for_all_and_the_next_one_starts_anew() -> None:
-    flights: SingleFlight[int] = SingleFlight()
-    entered, may_end = threading.Event(), threading.Event()
-
-    def fail() -> int:
-        entered.set()
-        may_end.wait(5)
-        raise ValueError("no")
-
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(flights, "key", fail)
-        entered.wait(5)
-        second = pool.submit(flights, "key", lambda: 2)
-        while not flights._flights:
-            pass
-        may_end.set()
-        with pytest.raises(ValueError, match="no"):
-            first.result(5)
-        outcome = second.exception(5)
-    # Whether it came in time to share the failure or not, it did not hang.
-    assert outcome is None or isinstance(outcome, ValueError)
-    assert flights("key", lambda: 3) == 3
-
-
-def test_who_waits_for_another_process_takes_what_that_one_stored() -> None:
-    looks = iter([None, None, "theirs"])
-    with subject_lock("subject", seconds=30):
-        found = once_over_processes("subject", find=lambda: next(looks), make=lambda: "ours")
-    assert found == "theirs"
-
-
-def test_process_that_died_with_the_lock_is_waited_for_a_moment_only(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("config.core.single_flight._WAIT_SECONDS", 0.05)
-    with subject_lock("subject", seconds=30):
-        assert once_over_processes("subject", find=lambda: None, make=lambda: "ours") == "ours"
 
 
 # --- Hot swap -------------------------------------------------------------------------------------

@@ -1,0 +1,49 @@
+"""Memory that is freed is given back. In a process of its own: it cannot be undone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+GROWN = """
+import threading
+from config.core.supervision.allocator import return_what_is_freed
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4
+
+if {setting}:
+    return_what_is_freed()
+before = resident()
+
+def work():
+    # A large block teaches glibc to take the next ones from the heap, which small ones pin.
+    kept = []
+    for size in (24_000_000, 20_000_000, 16_000_000):
+        block = bytearray(size)
+        block[::4096] = b"x" * len(block[::4096])
+        kept.append(bytes(200_000))
+        del block
+    return kept
+
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator alone")
+def test_process_gives_back_what_it_freed() -> None:
+    grown = int(
+        subprocess.run(
+            [sys.executable, "-c", GROWN.format(setting=True)],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=30,
+        ).stdout
+    )
+    assert grown < 8_000

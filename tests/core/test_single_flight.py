@@ -1,0 +1,102 @@
+"""Work that is asked for many times at once: done once, shared, and never waited for in vain."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from config.core.locks import subject_lock
+from config.core.single_flight import SingleFlight, once_over_processes
+
+
+class Waited(threading.Event):
+    """An event that knows how many wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waiting = threading.Semaphore(0)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waiting.release()
+        return super().wait(timeout)
+
+
+def ask_at_once(
+    flights: SingleFlight[str], work: Callable[[], str], *, others: int
+) -> list[Future[str]]:
+    """One that works, and others that ask while it does: it ends when all of them wait."""
+    entered, may_end = threading.Event(), threading.Event()
+    landed = Waited()
+
+    def first() -> str:
+        flights._flights["key"].landed = landed
+        entered.set()
+        may_end.wait(5)
+        return work()
+
+    with ThreadPoolExecutor(others + 1) as pool:
+        asked = [pool.submit(flights, "key", first)]
+        entered.wait(5)
+        asked += [pool.submit(flights, "key", work) for _ in range(others)]
+        for _ in range(others):
+            assert landed.waiting.acquire(timeout=5)
+        may_end.set()
+    return asked
+
+
+def test_all_who_ask_at_once_share_one_result() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    made: list[int] = []
+
+    def work() -> str:
+        made.append(1)
+        return f"result {len(made)}"
+
+    asked = ask_at_once(flights, work, others=6)
+    assert {each.result(5) for each in asked} == {"result 1"}
+    assert flights("key", work) == "result 2"
+
+
+def test_all_who_ask_at_once_share_one_failure_and_the_next_starts_anew() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+
+    def fail() -> str:
+        raise ValueError("no")
+
+    for each in ask_at_once(flights, fail, others=3):
+        with pytest.raises(ValueError, match="no"):
+            each.result(5)
+    assert flights("key", lambda: "later") == "later"
+
+
+def test_other_keys_do_not_wait() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    assert flights("a", lambda: flights("b", lambda: "inner")) == "inner"
+
+
+def test_what_is_found_is_not_made() -> None:
+    assert once_over_processes("subject", find=lambda: "found", make=lambda: "made") == "found"
+
+
+def test_what_was_stored_before_the_lock_was_had_is_not_made_again() -> None:
+    looks = iter([None, "theirs"])
+    found = once_over_processes("subject", find=lambda: next(looks), make=lambda: "ours")
+    assert found == "theirs"
+
+
+def test_who_waits_for_another_process_takes_what_that_one_stored() -> None:
+    looks = iter([None, None, "theirs"])
+    with subject_lock("subject", seconds=30):
+        found = once_over_processes("subject", find=lambda: next(looks), make=lambda: "ours")
+    assert found == "theirs"
+
+
+def test_process_that_died_with_the_lock_is_waited_for_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("config.core.single_flight._WAIT_SECONDS", 0.05)
+    with subject_lock("subject", seconds=30):
+        assert once_over_processes("subject", find=lambda: None, make=lambda: "ours") == "ours"
