@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from config.core.clock import market_clock_is_frozen, market_now
 from greeks.alert_forms import AlertChannelForm, AlertRuleForm, rule_initial
 from greeks.alerts import wording
 from greeks.models import AlertChannel, AlertEvent, AlertRule, PolledInstrument
@@ -51,6 +52,7 @@ class AlertsPage:
         self._query = request.GET
         # As a panel of the market's page it is shorter, and its forms lead back there.
         self.is_page = request.path.startswith("/market/alerts") and "panel" not in self._query
+        self.clock = {"now": market_now(), "frozen": market_clock_is_frozen()}
         self.rule_problem = ""
         self.channel_problem = ""
 
@@ -105,7 +107,8 @@ class AlertsPage:
     def _first(self) -> dict[str, Any]:
         """A new rule begins with the chain that the page shows."""
         asked = self._query.get("instrument", "")
-        return {"slug": asked} if asked else {}
+        first = {"series": "vega.total", "measure": "change"}
+        return first | {"slug": asked} if asked else first
 
     def _rule_form(self, *arguments: Any, **named: Any) -> AlertRuleForm:
         return AlertRuleForm(

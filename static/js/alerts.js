@@ -22,6 +22,7 @@ function begin() {
   const isPage = "page" in root.dataset;
   const parts = new Parts();
   const clock = new Clock();
+  clock.set({ now: root.dataset.clockNow, frozen: "clockFrozen" in root.dataset });
 
   function tell(problem) {
     part("problem-text").textContent = problem;

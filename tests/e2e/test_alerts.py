@@ -1,0 +1,168 @@
+"""Alerts and /system in a real browser: in place, live, on a phone, by plain forms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.alert_rows import NAME, PASSWORD
+from tests.e2e.browser import WITNESS, Browser
+from tests.e2e.market_desk import MarketDesk
+from tests.e2e.test_pages import DESK, PHONE, REFUSALS, SIZES
+
+# The first test of a process also starts the desk.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+
+LIVE = '[data-part="alerts-connection"][data-state="live"]'
+PAGES = ("/market/alerts", "/system")
+
+
+class AlertDesk(MarketDesk):
+    """The market's desk with an operator who watches it."""
+
+    steps = (["tests.e2e.alert_rows.seed", {}],)
+
+    def raise_event(self, title: str) -> None:
+        self._run([["tests.e2e.alert_rows.raise_event", {"title": title}]])
+
+
+@pytest.fixture(scope="session")
+def _alert_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertDesk]:
+    shared = tmp_path_factory.getbasetemp()
+    if shared.name.startswith("popen-"):  # a parallel worker: one level up is the whole run's
+        shared = shared.parent
+    desk = AlertDesk(tmp_path_factory.mktemp("alerts"), static=Path(shared) / "static")
+    try:
+        desk.start()
+        yield desk
+    finally:
+        desk.stop()
+
+
+@pytest.fixture(scope="session")
+def _alert_browser(_alert_desk: AlertDesk) -> Iterator[Browser]:
+    browser = Browser(_alert_desk.url)
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def desk(_alert_desk: AlertDesk) -> AlertDesk:
+    _alert_desk.check()
+    return _alert_desk
+
+
+@pytest.fixture
+def browser(_alert_browser: Browser, desk: AlertDesk) -> Iterator[Browser]:
+    """A window in which the operator is logged in; afterwards nothing was complained of."""
+    browser = _alert_browser
+    browser.begin()
+    browser.on_each_page(WITNESS)
+    browser.on_each_page(REFUSALS)
+    browser.open("/accounts/login?next=/market/alerts")
+    browser.fill_in_log_in(NAME, PASSWORD)
+    browser.wait_for("[data-alerts]")
+    yield browser
+    assert browser.console() == []
+    assert browser.script("return window.refusals ?? []") == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_fits_its_width_and_satisfies_axe_in_both_themes(browser: Browser, path: str) -> None:
+    browser.open(path)
+    for scheme in ("dark", "light"):
+        browser.prefer(scheme=scheme)
+        for size in SIZES:
+            browser.resize(*size)
+            where = f"{path} {scheme} {size}"
+            assert browser.width_beyond_window() <= 0, where
+            if size in (PHONE, DESK):
+                assert browser.violations() == [], where
+
+
+def test_rule_is_added_changed_and_deleted_in_place(browser: Browser) -> None:
+    browser.wait_for(LIVE)
+    before = len(browser.find_all("#alerts-rules .alert-rule"))
+    browser.script("window.stays = true")
+    browser.find("#alert-threshold").send_keys("20")
+    browser.find("#alert-form [type=submit]").click()
+    browser.wait(
+        lambda: len(browser.find_all("#alerts-rules .alert-rule")) == before + 1, "no new rule"
+    )
+    assert "is watched from the next minute on" in browser.text("#alerts-rules .notice")
+
+    browser.script("document.querySelector('.alert-rule:last-child a').click()")
+    browser.wait(
+        lambda: browser.text("#alert-form-title") == "Change an alert", "the form did not change"
+    )
+    browser.wait(
+        lambda: browser.script("return document.activeElement.id") == "alert-threshold", "no focus"
+    )
+    browser.script(
+        "document.querySelector('#alert-threshold').value = 'high';"
+        "document.querySelector('#alert-form').requestSubmit()"
+    )
+    browser.wait_for("#alert-form .errorlist")
+    assert "Enter a number." in browser.text("#alert-form .errorlist")
+
+    browser.script("document.querySelector('.alert-rule:last-child .button-delete').click()")
+    browser.wait(
+        lambda: len(browser.find_all("#alerts-rules .alert-rule")) == before, "still there"
+    )
+    assert browser.script("return window.stays")
+
+
+def test_what_is_raised_appears_by_itself_and_is_read_out(
+    browser: Browser, desk: AlertDesk
+) -> None:
+    browser.wait_for(LIVE)
+    browser.wait(lambda: browser.script("return window.seen.frames.length"), "no snapshot")
+    desk.raise_event("NIFTY 50: Spot above 26,300.00")
+    browser.wait(
+        lambda: browser.texts(".alert-event strong")[:1] == ["NIFTY 50: Spot above 26,300.00"],
+        "the alert did not appear",
+    )
+    assert "Spot above 26,300.00" in browser.text('[data-part="alerts-status"]')
+    browser.find("#alerts-events .panel-head button").click()
+    browser.wait(lambda: not browser.find_all(".alert-event[data-new]"), "still new")
+
+
+def test_panel_of_the_market_page_is_live_and_keeps_its_forms(
+    browser: Browser, desk: AlertDesk
+) -> None:
+    browser.open("/market")
+    browser.wait(
+        lambda: any(
+            frame["type"] == "alerts.snapshot" for frame in browser.script("return seen.frames")
+        ),
+        "no snapshot",
+    )
+    desk.raise_event("BANK NIFTY: PCR below 0.800")
+    browser.wait(
+        lambda: browser.texts(".alert-event strong")[:1] == ["BANK NIFTY: PCR below 0.800"],
+        "the alert did not appear",
+    )
+    browser.find("#alerts-events .panel-head button").click()
+    browser.wait(lambda: not browser.find_all(".alert-event[data-new]"), "still new")
+    assert browser.script("return location.pathname") == "/market"
+    assert browser.find("#alert-form [name=page]").get_attribute("value") == "market"
+
+
+def test_system_page_is_fetched_anew_while_it_is_looked_at(browser: Browser) -> None:
+    browser.open("/system")
+    browser.wait(
+        lambda: ["/system", 200] in browser.script("return window.seen.fetched"), "not fetched"
+    )
+    assert "upstox" in browser.text("#system-tokens")
+    assert "canary" not in browser.script("return document.documentElement.outerHTML")
+
+
+def test_rule_is_made_without_script(browser: Browser) -> None:
+    browser.command("Emulation.setScriptExecutionDisabled", value=True)
+    browser.open("/market/alerts")
+    browser.find("#alert-threshold").send_keys("21")
+    browser.find("#alert-form [type=submit]").click()
+    browser.wait_for(".messages .notice-success")
+    assert "is watched from the next minute on" in browser.find(".messages").text
