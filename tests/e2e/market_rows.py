@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from config.core.redis_client import redis_client
 from greeks.chains import Floats, OptionChain
 from greeks.maths.aggregation import sum_chain
 from greeks.maths.black_scholes import all_greeks
@@ -21,9 +22,9 @@ from greeks.models import PolledInstrument
 from greeks.selectors.market_sessions import session_on_date
 from greeks.services.candle_rows import candle_row, write_rows
 from greeks.services.candles import PolledChain, roll_up
-from greeks.services.chain_body import chain_body, store_latest_chain
+from greeks.services.chain_body import KEPT_SECONDS, chain_body, latest_chain_key
 from greeks.services.chain_fill import ChainTerms, fill_greeks
-from greeks.services.chain_samples import ChainSample, store_sample
+from greeks.services.chain_samples import ChainSample, add_sample
 
 ZONE = ZoneInfo("Asia/Kolkata")
 TODAY, YESTERDAY = date(2026, 11, 26), date(2026, 11, 25)
@@ -164,11 +165,13 @@ def _write(
     if day == TODAY:
         slot = until.replace(second=30, microsecond=0)
         chain = seeded.chain(slot, expiry, spots[count], volatilities[count])
-        store_sample(seeded.slug, expiry, _sample(chain, slot, seen=7))
         terms = _terms(chain, slot)
         filled = fill_greeks(chain, terms)
         body = chain_body(instrument, chain, filled, sum_chain(chain, filled))
-        store_latest_chain(seeded.slug, expiry, body)
+        pipeline = redis_client().pipeline(transaction=False)
+        add_sample(pipeline, seeded.slug, expiry, _sample(chain, slot, seen=7))
+        pipeline.set(latest_chain_key(seeded.slug, expiry), body, ex=KEPT_SECONDS)
+        pipeline.execute()
 
 
 def _terms(chain: OptionChain, at: datetime) -> ChainTerms:
