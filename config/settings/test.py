@@ -33,7 +33,9 @@ from config.settings.base import DATABASES, STORAGES  # noqa: E402
 from config.settings.environment import VAR_DIR  # noqa: E402
 
 SECRET_KEY = "tests-only-key-that-opens-nothing-anywhere-0123456789"  # noqa: S105
-TOKEN_ENCRYPTION_KEYS = ["dGVzdHMtb25seS1rZXktdGhhdC1vcGVucy1ub3RoaW4="]
+TOKEN_ENCRYPTION_KEYS = [
+    "dGVzdHMtb25seS1rZXktdGhhdC1vcGVucy1ub3RoaW4="  # pragma: allowlist secret
+]
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 WEBSOCKET_ORIGINS = ["http://testserver", "http://127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from cryptography.fernet import Fernet
 from django.db import DatabaseError, connection, connections
 
 from auth_tokens import crypto
@@ -250,7 +251,7 @@ def test_token_of_other_credentials_is_not_used(source: ScriptedSource) -> None:
 def test_lost_key_means_a_new_token(source: ScriptedSource, settings: Any) -> None:
     get_token(PROVIDER)
     forget_process_copies()
-    settings.TOKEN_ENCRYPTION_KEYS = ["bmV3LWtleS10aGF0LXNvbWVib2R5LW1hZGUtdG9kYXk="]
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
 
     assert get_token(PROVIDER) == "token-2"
 

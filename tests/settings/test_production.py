@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from cryptography.fernet import Fernet
 
 from tests.architecture.source import ROOT
 
@@ -19,7 +20,7 @@ def address(log_in: str, *, scheme: str = "postgresql") -> str:
 GOOD = {
     "DJANGO_SETTINGS_MODULE": "config.settings.production",
     "SECRET_KEY": "kX9v-" * 4 + "aB3dE6gH9jLmN0pQ" * 3,
-    "TOKEN_ENCRYPTION_KEYS": "pQ0s3vXy7aB2dF4hJ6kL8mN1oR5tU9wZ-_cEgIiKqYA=",
+    "TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
     "ALLOWED_HOSTS": "desk.example.org",
     "CSRF_TRUSTED_ORIGINS": "https://desk.example.org",
     "DATABASE_URL": address("greekdesk:9f86d081884c7d65"),
