@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
 
 import pytest
-from cryptography.fernet import Fernet
 
 from tests.architecture.source import ROOT
 
@@ -20,7 +20,7 @@ def address(log_in: str, *, scheme: str = "postgresql") -> str:
 GOOD = {
     "DJANGO_SETTINGS_MODULE": "config.settings.production",
     "SECRET_KEY": "kX9v-" * 4 + "aB3dE6gH9jLmN0pQ" * 3,
-    "TOKEN_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    "TOKEN_ENCRYPTION_KEYS": base64.urlsafe_b64encode(bytes(range(32))).decode(),
     "ALLOWED_HOSTS": "desk.example.org",
     "CSRF_TRUSTED_ORIGINS": "https://desk.example.org",
     "DATABASE_URL": address("greekdesk:9f86d081884c7d65"),
