@@ -47,8 +47,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             **database_options("sqlite3", PROCESS_ROLE),
+            # Kilobytes of a connection's own pages, and each thread has a connection: the system's
+            # cache holds the file once for all of them.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-            " PRAGMA foreign_keys=ON; PRAGMA cache_size=-16000;",
+            " PRAGMA foreign_keys=ON; PRAGMA cache_size=-4000;",
         },
     }
 

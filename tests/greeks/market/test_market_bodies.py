@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -150,7 +151,7 @@ def test_no_copy_is_older_than_two_minutes(
 ) -> None:
     stored.store(minutes=3)
     first = prepared_market_body(choice=choice())
-    assert first.valid_until <= module.time.time() + 120
+    assert first.valid_until <= time.time() + 120
     first.valid_until = 0.0
     get_redis_connection("default").flushdb()
     again = prepared_market_body(choice=choice())
