@@ -30,6 +30,7 @@ _NUMBERS = (
     "atm_implied_volatility",
 )  # fmt: skip
 _COUNTS = ("contracts", "contracts_without_greeks", "contracts_filled")
+_PLAIN = frozenset({float, int, str})
 _KEY = ("instrument_key", "expiry", "minute")
 
 
@@ -146,11 +147,11 @@ def _fields() -> tuple[Any, ...]:
 
 
 def _values(row: Mapping[str, Any]) -> list[Any]:
-    """As the database takes them: floats, most of a row's columns, as they are."""
+    """As the database takes them: plain numbers and texts, most of a row, as they are."""
     values = (row.get(field.attname) for field in _fields())
     return [
         value
-        if value is None or type(value) is float
+        if value is None or type(value) in _PLAIN
         else field.get_db_prep_save(value, connection)
         for field, value in zip(_fields(), values, strict=True)
     ]

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import ModelEntry
@@ -67,6 +68,27 @@ def test_nightly_job_begins_at_its_hour_and_makes_up_for_a_missed_night() -> Non
     assert not ModelEntry(job, app=app).is_due().is_due
     job.last_run_at = now() - timedelta(days=2)
     assert ModelEntry(job, app=app).is_due().is_due
+
+
+def test_job_on_the_minute_stays_on_the_clock() -> None:
+    write_schedule(
+        [
+            ScheduledJob(
+                name="Minutes", task="x", every_seconds=60, expires_seconds=50, on_the_minute=True
+            )
+        ]
+    )
+    job = PeriodicTask.objects.get()
+    assert job.interval is None
+    at = datetime(2026, 11, 27, 5, 0, 0, 300_000, tzinfo=UTC)
+
+    # Sent 0.3 s late, the next is due at the full minute again.
+    with time_machine.travel(at, tick=False):
+        job.last_run_at = at
+        is_due, seconds = ModelEntry(job, app=app).is_due()
+
+    assert not is_due
+    assert seconds == pytest.approx(59.7, abs=0.01)
 
 
 def test_job_that_we_no_longer_have_is_switched_off_and_others_are_not() -> None:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from config.core.clock import now
-from greeks.models import ContractGreekHistory, ContractGreeks, Instrument
+from greeks.models import ContractGreekHistory, ContractGreeks, GreekSnapshot, Instrument
 from portfolio.models import (
     Account,
     AccountDay,
@@ -38,6 +38,7 @@ def days(settings: Any) -> None:
     settings.KEEP_QUARANTINE_DAYS = 90
     settings.KEEP_DAILY_CLOSES_DAYS = 500
     settings.KEEP_CONTRACT_MINUTES_DAYS = settings.KEEP_ACCOUNT_MINUTES_DAYS = 400
+    settings.KEEP_GREEK_SNAPSHOTS_DAYS = 300
 
 
 @pytest.fixture
@@ -86,6 +87,27 @@ def test_minutes_go_after_their_time_and_closing_rows_stay(account: Account) -> 
         assert cleared.deleted[model._meta.db_table] == 2
     assert AccountDay.objects.count() == 4
     assert ContractGreeks.objects.count() == 1
+
+
+def test_minutes_of_chains_go_after_a_time_of_their_own(settings: Any) -> None:
+    for days in (301, 299):
+        GreekSnapshot.objects.create(
+            instrument_key="NSE_INDEX|Nifty 50",
+            expiry=ago(days).date(),
+            minute=ago(days),
+            session_date=ago(days).date(),
+            source="upstox",
+            updated_at=ago(days),
+        )
+
+    cleared = delete_expired()
+    assert cleared.deleted["greek_snapshots"] == 1
+    assert GreekSnapshot.objects.get().minute == ago(299)
+
+    settings.KEEP_GREEK_SNAPSHOTS_DAYS = 0
+    GreekSnapshot.objects.update(minute=ago(3000))
+    delete_expired()
+    assert GreekSnapshot.objects.exists()
 
 
 def test_minutes_age_on_the_markets_clock(account: Account, settings: Any) -> None:
@@ -150,7 +172,10 @@ def test_old_closes_and_computed_betas_go_and_set_ones_stay() -> None:
 
 
 def test_nought_days_keep_everything(account: Account, settings: Any) -> None:
-    for name in ("SYNC_RUNS", "QUARANTINE", "CONTRACT_MINUTES", "ACCOUNT_MINUTES", "DAILY_CLOSES"):
+    for name in (
+        "SYNC_RUNS", "QUARANTINE", "CONTRACT_MINUTES", "ACCOUNT_MINUTES", "DAILY_CLOSES",
+        "GREEK_SNAPSHOTS", "ALERTS",
+    ):  # fmt: skip
         setattr(settings, f"KEEP_{name}_DAYS", 0)
     write_minutes(account, OptionFactory.create(), [ago(5000)])
     for days in (90, 80):
@@ -178,7 +203,7 @@ def test_rows_are_deleted_a_batch_to_a_statement_and_nothing_is_read(
         assert all("LIMIT 10" in sql for sql in deletes)
         assert not [sql for sql in statements if sql.startswith("SELECT") and table in sql]
     assert cleared.deleted["account_history"] == 25
-    assert len([sql for sql in statements if "SAVEPOINT" not in sql]) <= 17
+    assert len([sql for sql in statements if "SAVEPOINT" not in sql]) <= 20
 
 
 def test_second_run_finds_nothing_to_do(account: Account) -> None:
