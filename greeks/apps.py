@@ -16,6 +16,7 @@ class GreeksConfig(AppConfig):
     def ready(self) -> None:
         from greeks import health as market_health  # noqa: F401
         from greeks import receivers, tasks  # noqa: F401
+        from greeks.alerts import checks  # noqa: F401
         from greeks.alerts.metrics import register_chain_metrics
         from greeks.providers.cboe import health as cboe_health  # noqa: F401
         from greeks.providers.polygon import health  # noqa: F401

@@ -7,6 +7,7 @@ sync runs             ``KEEP_SYNC_RUNS_DAYS``         each account's last, and i
 quarantined rows      ``KEEP_QUARANTINE_DAYS``        what was sent again within that time
 minutes of contracts  ``KEEP_CONTRACT_MINUTES_DAYS``  the latest Greeks and quotes
 minutes of accounts   ``KEEP_ACCOUNT_MINUTES_DAYS``   the days' closing rows
+alerts                ``KEEP_ALERTS_DAYS``
 minutes of chains     ``KEEP_GREEK_SNAPSHOTS_DAYS``
 daily closes, betas   ``KEEP_DAILY_CLOSES_DAYS``      betas that were set by hand
 ====================  ==============================  ======================================
@@ -27,7 +28,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from config.core.clock import market_now, now
-from greeks.models import ContractGreekHistory, GreekSnapshot
+from greeks.models import AlertDelivery, AlertEvent, ContractGreekHistory, GreekSnapshot
 from portfolio.models import (
     Account,
     AccountHistory,
@@ -85,6 +86,7 @@ def _expired() -> Iterator[QuerySet[Any]]:
     # Minutes are labelled on the market's clock.
     contracts_before = _days_before(market_now(), settings.KEEP_CONTRACT_MINUTES_DAYS)
     accounts_before = _days_before(market_now(), settings.KEEP_ACCOUNT_MINUTES_DAYS)
+    raised_before = _days_before(now(), settings.KEEP_ALERTS_DAYS)
     chains_before = _days_before(market_now(), settings.KEEP_GREEK_SNAPSHOTS_DAYS)
     closes_before = _days_before(market_now(), settings.KEEP_DAILY_CLOSES_DAYS)
     if contracts_before is not None:
@@ -92,6 +94,9 @@ def _expired() -> Iterator[QuerySet[Any]]:
         yield PriceBar.objects.filter(minute__lt=contracts_before)
     if chains_before is not None:
         yield GreekSnapshot.objects.filter(minute__lt=chains_before)
+    if raised_before is not None:
+        yield AlertDelivery.objects.filter(event__created_at__lt=raised_before)
+        yield AlertEvent.objects.filter(created_at__lt=raised_before)
     if seen_before is not None:
         yield QuarantinedRow.objects.filter(last_seen_at__lt=seen_before)
     if closes_before is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
+from greeks.alerts.crossing import Firing, Threshold, Watch, firings
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule
 from greeks.services.alert_evaluation import Evaluation, evaluate_alerts
 from tests.factories import UserFactory
@@ -205,3 +207,30 @@ def test_rule_that_learns_nothing_costs_no_write(trader: User) -> None:
         assert evaluate_alerts(slug="nifty", expiry=EXPIRY, minute=minute(1)).rules == 1
     written = [q["sql"] for q in asked.captured_queries if q["sql"][:6] in ("UPDATE", "INSERT")]
     assert written == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("comparison", ["above", "below", "crosses"])
+def test_walk_with_gaps_repeats_and_lost_evaluations_raises_each_crossing_once(
+    trader: User, comparison: str, seed: int
+) -> None:
+    """Against the pure logic over the same minutes, whatever is evaluated twice or not at all."""
+    chance = random.Random(seed)
+    rule = make_rule(trader, comparison=comparison, cooldown_minutes=3, band=1.0)
+    values = [None if chance.random() < 0.15 else 100.0 + chance.randint(-3, 3) for _ in range(25)]
+    values[-1] = 100.0
+    for index, value in enumerate(values):
+        store_minute(index, value)
+        if chance.random() < 0.3 and index < len(values) - 1:
+            continue  # The worker died before it looked.
+        with time_machine.travel(minute(index + 1), tick=False):
+            for _ in range(chance.randint(1, 2)):
+                evaluate_alerts(slug="nifty", expiry=EXPIRY, minute=minute(index))
+    threshold = Threshold(comparison=comparison, level=100.0, band=1.0, cooldown=3 * MINUTE)
+    series = [(index, float("nan") if each is None else each) for index, each in enumerate(values)]
+    steps = firings(threshold, Watch(), [(minute(index), value) for index, value in series])
+    expected = [
+        index for (index, _), step in zip(series, steps, strict=True) if isinstance(step, Firing)
+    ]
+    assert fired(rule) == expected
+    assert all(values[index] is not None for index in expected)

@@ -1,0 +1,25 @@
+"""What of the alerts' settings Django's system check looks at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+
+from greeks.alerts.messengers import MESSENGERS
+
+
+@register()
+def check_schemas(**_: Any) -> list[CheckMessage]:
+    """A service that is misspelt would silently be refused to everybody."""
+    unknown = sorted(set(settings.ALERT_SCHEMAS) - set(MESSENGERS))
+    if not unknown:
+        return []
+    return [
+        Error(
+            f"ALERT_SCHEMAS names {', '.join(unknown)}.",
+            hint=f"Known: {', '.join(MESSENGERS)}.",
+            id="greeks.E001",
+        )
+    ]
