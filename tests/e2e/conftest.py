@@ -9,6 +9,9 @@ import pytest
 
 from tests.e2e.browser import WITNESS, Browser
 from tests.e2e.desk import Desk
+from tests.e2e.market_desk import MarketDesk
+from tests.e2e.market_page import open_market
+from tests.e2e.test_pages import REFUSALS
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +63,42 @@ def monitor(browser: Browser) -> Browser:
         lambda: browser.text('[data-total="net_liquidation"]').strip()[:1].isdigit(), "no book"
     )
     return browser
+
+
+@pytest.fixture(scope="session")
+def _market_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketDesk]:
+    shared = tmp_path_factory.getbasetemp()
+    if shared.name.startswith("popen-"):  # a parallel worker: one level up is the whole run's
+        shared = shared.parent
+    desk = MarketDesk(tmp_path_factory.mktemp("market"), static=Path(shared) / "static")
+    try:
+        desk.start()
+        yield desk
+    finally:
+        desk.stop()
+
+
+@pytest.fixture(scope="session")
+def _market_browser(_market_desk: MarketDesk) -> Iterator[Browser]:
+    browser = Browser(_market_desk.url)
+    yield browser
+    browser.quit()
+
+
+@pytest.fixture
+def market_desk(_market_desk: MarketDesk) -> MarketDesk:
+    _market_desk.check()
+    return _market_desk
+
+
+@pytest.fixture
+def market(_market_browser: Browser, market_desk: MarketDesk) -> Iterator[Browser]:
+    """The open page of a stranger, live; afterwards nothing was complained of."""
+    browser = _market_browser
+    browser.begin()
+    browser.on_each_page(WITNESS)
+    browser.on_each_page(REFUSALS)
+    open_market(browser)
+    yield browser
+    assert browser.console() == []
+    assert browser.script("return window.refusals ?? []") == []

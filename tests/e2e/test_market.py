@@ -1,116 +1,30 @@
-"""The market's page in a real browser: live charts, pickers, zoom, keyboard, phones, no script."""
+"""The market's page in a real browser: live figures, what is chosen, phones, no script."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from config.core import formatting
-from tests.e2e.browser import WITNESS, Browser
+from tests.e2e.browser import Browser
 from tests.e2e.market_desk import MarketDesk
-from tests.e2e.market_rows import BANK_NIFTY, GAPS, NIFTY, SHORT, YESTERDAY
+from tests.e2e.market_page import ASKED, AT, LIVE, PLOT, SUM, VEGA, choose, focus, points, show
+from tests.e2e.market_rows import BANK_NIFTY, NIFTY, YESTERDAY
 from tests.e2e.test_live_book import QUICK_TIMERS
-from tests.e2e.test_pages import DESK, PHONE, REFUSALS, SIZES
+from tests.e2e.test_pages import DESK, PHONE, SIZES
 
 # The first test of a process also starts the desk.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-LIVE = '[data-part="connection"][data-state="live"]'
-VEGA = '[data-greek="vega"].greek-chart'
-DELTA = '[data-greek="delta"].greek-chart'
-PLOT = f'{VEGA} [data-part="plot"]'
-SUM = f'{VEGA} tr[data-side="total"] [data-field="close"]'
-AT = '[data-part="at"]'
-ASKED = """
-  return performance.getEntriesByType("resource").map((entry) => new URL(entry.name))
-    .filter((url) => url.pathname === "/market/data").map((url) => url.search);
-"""
-
-
-@pytest.fixture(scope="session")
-def _market_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketDesk]:
-    shared = tmp_path_factory.getbasetemp()
-    if shared.name.startswith("popen-"):  # a parallel worker: one level up is the whole run's
-        shared = shared.parent
-    desk = MarketDesk(tmp_path_factory.mktemp("market"), static=Path(shared) / "static")
-    try:
-        desk.start()
-        yield desk
-    finally:
-        desk.stop()
-
-
-@pytest.fixture(scope="session")
-def _market_browser(_market_desk: MarketDesk) -> Iterator[Browser]:
-    browser = Browser(_market_desk.url)
-    yield browser
-    browser.quit()
-
-
-@pytest.fixture
-def desk(_market_desk: MarketDesk) -> MarketDesk:
-    _market_desk.check()
-    return _market_desk
-
-
-@pytest.fixture
-def market(_market_browser: Browser, desk: MarketDesk) -> Iterator[Browser]:
-    """The open page of a stranger, live; afterwards nothing was complained of."""
-    browser = _market_browser
-    browser.begin()
-    browser.on_each_page(WITNESS)
-    browser.on_each_page(REFUSALS)
-    open_market(browser)
-    yield browser
-    assert browser.console() == []
-    assert browser.script("return window.refusals ?? []") == []
-
-
-def open_market(browser: Browser, query: str = "", *, live: bool = True) -> None:
-    browser.open(f"/market{query}")
-    browser.wait_for(f"{PLOT}[role=slider] canvas")
-    if live:
-        browser.wait_for(LIVE)
-        browser.wait(lambda: browser.script("return window.seen.frames.length"), "no snapshot")
-
-
-def points(browser: Browser) -> int:
-    return int(browser.find(PLOT).get_attribute("aria-valuemax") or 0) + 1
-
-
-def choose(browser: Browser, name: str, value: str) -> None:
-    browser.script(
-        """
-        const select = document.querySelector(`[data-part="pickers"] [name="${arguments[0]}"]`);
-        select.value = arguments[1];
-        select.dispatchEvent(new Event("change", { bubbles: true }));
-        """,
-        name,
-        value,
-    )
-
-
-def show(browser: Browser, selector: str) -> None:
-    """Scroll to what is drawn when it is looked at."""
-    browser.script("document.querySelector(arguments[0]).scrollIntoView()", selector)
-    browser.wait_for("[data-strikes=smile] canvas")
-    browser.wait_for("[data-strikes=open_interest] [role=slider]")
-
-
-def focus(browser: Browser, selector: str) -> None:
-    browser.script("document.querySelector(arguments[0]).focus()", selector)
-
 
 # --- Live ----------------------------------------------------------------------------------------
 def test_sample_moves_the_forming_minute_without_a_request(
-    market: Browser, desk: MarketDesk
+    market: Browser, market_desk: MarketDesk
 ) -> None:
     asked = len(market.script(ASKED))
     before, count = market.text(SUM), points(market)
-    said = desk.say_sample(volatility=0.14)
+    said = market_desk.say_sample(volatility=0.14)
     market.wait(lambda: market.text(SUM) != before, "vega stands still")
 
     assert market.text(SUM) == formatting.number(said["sums"]["vega"]["total"], 2)
@@ -124,11 +38,11 @@ def test_sample_moves_the_forming_minute_without_a_request(
 
 
 def test_closed_minute_is_appended_and_the_next_one_forms(
-    market: Browser, desk: MarketDesk
+    market: Browser, market_desk: MarketDesk
 ) -> None:
-    said = desk.say_sample(spot=26_150.0)
+    said = market_desk.say_sample(spot=26_150.0)
     count, asked = points(market), len(market.script(ASKED))
-    minute = desk.close_minute()
+    minute = market_desk.close_minute()
     closed = f"{VEGA} [data-part='velocity-at']"
     market.wait(lambda: market.text(closed) == f"{minute:%H:%M}", "the minute is not closed")
     assert market.text(f"{VEGA} {AT}").startswith(f"{minute:%H:%M}")
@@ -137,16 +51,16 @@ def test_closed_minute_is_appended_and_the_next_one_forms(
     assert points(market) == count
     assert market.text(f"{VEGA} [data-part=word]") in {"accelerating", "slowing", "turning"}
 
-    desk.say_sample(spot=26_155.0)
+    market_desk.say_sample(spot=26_155.0)
     market.wait(lambda: points(market) == count + 1, "no minute forms")
-    assert market.text(f"{VEGA} {AT}") == f"{desk.slot:%H:%M} forming"
+    assert market.text(f"{VEGA} {AT}") == f"{market_desk.slot:%H:%M} forming"
     assert len(market.script(ASKED)) == asked
 
 
-def test_nothing_moves_while_live(market: Browser, desk: MarketDesk) -> None:
+def test_nothing_moves_while_live(market: Browser, market_desk: MarketDesk) -> None:
     for spot in (26_050.0, 26_310.0, 25_980.0):
         before = market.text(SUM)
-        desk.say_sample(spot=spot)
+        market_desk.say_sample(spot=spot)
         market.wait(lambda before=before: market.text(SUM) != before, "vega stands still")  # type: ignore[misc]
     assert market.script("return window.shift") < 0.02
 
@@ -254,7 +168,7 @@ def test_bars_of_the_chain_show_the_chosen_measure(market: Browser) -> None:
     assert abs(float(atm.get_attribute("data-strike") or 0) - 26_100) <= 200
 
 
-def test_sums_shown_are_those_of_the_served_chain(market: Browser, desk: MarketDesk) -> None:
+def test_sums_shown_are_those_of_the_served_chain(market: Browser, market_desk: MarketDesk) -> None:
     sums = market.driver.execute_async_script(
         """
         const done = arguments[arguments.length - 1];
@@ -265,102 +179,6 @@ def test_sums_shown_are_those_of_the_served_chain(market: Browser, desk: MarketD
     assert None not in sums
     assert len(sums) == 2 * (2 * NIFTY.reach + 1)
     assert len(market.find_all('[data-part="chain-table"] tbody tr')) == len(sums) / 2
-
-
-# --- Zoom and cross-hair ------------------------------------------------------------------------
-def test_drag_zooms_every_chart_and_a_double_click_shows_the_day(market: Browser) -> None:
-    drag(market, f"{VEGA} .greek-plot-change .u-over", 0.2, 0.6)
-    market.wait(lambda: "span=" in market.driver.current_url, "nothing is zoomed")
-    span = int(re.search(r"span=(\d+)", market.driver.current_url).group(1))  # type: ignore[union-attr]
-    assert 35 <= span <= 55
-    assert "end=" in market.driver.current_url
-    market.wait_until_gone('[data-part="brush"][data-whole]')
-
-    market.driver.refresh()
-    market.wait_for(f"{PLOT}[role=slider]")
-    assert not market.find_all('[data-part="brush"][data-whole]')
-    market.script(
-        """
-        document.querySelector(arguments[0]).dispatchEvent(
-          new MouseEvent("dblclick", { bubbles: true }));
-        """,
-        f"{DELTA} .greek-plot-from-open .u-over",
-    )
-    market.wait_for('[data-part="brush"][data-whole]')
-    assert "span=" not in market.driver.current_url
-
-
-def test_brush_is_moved_by_keyboard_and_spans_follow_the_latest(market: Browser) -> None:
-    focus(market, '[data-part="brush-pair"] input:first-child')
-    market.type_into_focus("PAGE_UP", "ARROW_RIGHT")
-    market.wait(lambda: "span=" in market.driver.current_url, "nothing is zoomed")
-    assert "end=" not in market.driver.current_url
-    begin = market.find('[data-part="brush-pair"] input:first-child')
-    assert re.fullmatch(r"\d\d:\d\d", begin.get_attribute("aria-valuetext") or "")
-
-    market.find("[name=span][value='30']").find_element("xpath", "..").click()
-    assert "span=30" in market.driver.current_url
-
-
-def test_two_fingers_zoom_on_a_phone(market: Browser) -> None:
-    market.resize(*PHONE)
-    open_market(market)
-    pinch(market, f"{VEGA} .greek-plot-from-open .u-over")
-    market.wait(lambda: "span=" in market.driver.current_url, "nothing is zoomed")
-    assert not market.find_all('[data-part="brush"][data-whole]')
-    assert market.width_beyond_window() <= 0
-
-
-def test_chart_is_walked_by_keyboard_and_all_read_the_same_minute(market: Browser) -> None:
-    focus(market, PLOT)
-    market.type_into_focus("HOME", "ARROW_RIGHT")
-    plot = market.find(PLOT)
-    assert plot.get_attribute("aria-valuenow") == "1"
-    assert re.match(
-        r"09:16 IST: both sides [+−]?[\d.,]+ since the open, [+−]?[\d.,]+ in the minute",
-        plot.get_attribute("aria-valuetext") or "",
-    )
-    assert market.text(f"{DELTA} {AT}") == market.text(f"{VEGA} {AT}") == "09:16"
-    fields = ("from_open", "change", "close")
-    shown = [market.text(f'{VEGA} tr[data-side="total"] [data-field="{name}"]') for name in fields]
-    market.find(f"{VEGA} summary").click()
-    market.wait_for(f'{VEGA} [data-part="table"] tbody tr')
-    row = market.texts(f'{VEGA} [data-part="table"] tbody tr:nth-last-child(2) > *')
-    assert row == ["09:16", *shown]
-    assert "Asia/Kolkata" in market.text(f'{VEGA} [data-part="table"] caption')
-
-    focus(market, PLOT)
-    market.type_into_focus("ESCAPE")
-    assert market.text(f"{DELTA} {AT}").endswith("forming")
-
-
-def test_gap_is_a_gap_and_the_minute_after_it_has_no_change(market: Browser) -> None:
-    focus(market, PLOT)
-    market.type_into_focus("HOME", "PAGE_UP", "PAGE_UP", "PAGE_UP", "ARROW_RIGHT")
-    plot = market.find(PLOT)
-    assert plot.get_attribute("aria-valuenow") == str(GAPS.start)
-    assert plot.get_attribute("aria-valuetext") == "10:01 IST: gap, no sample arrived"
-    assert market.text(f"{VEGA} {AT}") == "10:01 gap"
-    assert "no value" in market.text(SUM)
-
-    market.type_into_focus(*["ARROW_RIGHT"] * len(GAPS))
-    assert "no value" in market.text(f'{VEGA} tr[data-side="total"] [data-field="change"]')
-    assert "no value" not in market.text(f'{VEGA} tr[data-side="total"] [data-field="from_open"]')
-    market.type_into_focus(*["ARROW_RIGHT"] * (SHORT - GAPS.stop))
-    assert market.text(f"{VEGA} {AT}") == "10:15 · 7/12"
-
-
-def test_strikes_are_walked_by_keyboard_and_told_as_a_table(market: Browser) -> None:
-    plot = '[data-strikes="open_interest"] [data-part="plot"]'
-    show(market, plot)
-    spoken = market.find(plot).get_attribute("aria-valuetext") or ""
-    assert re.match(r"Strike 26,\d\d0: calls [\d.]+[kM], puts [\d.]+[kM]", spoken)
-    focus(market, plot)
-    market.type_into_focus("ARROW_RIGHT")
-    assert market.find(plot).get_attribute("aria-valuetext") != spoken
-    market.find('[data-strikes="open_interest"] summary').click()
-    market.wait_for('[data-strikes="open_interest"] tbody tr')
-    assert len(market.find_all('[data-strikes="open_interest"] tbody tr')) > 20
 
 
 # --- Everybody -----------------------------------------------------------------------------------
@@ -391,45 +209,3 @@ def test_page_fits_every_width_and_satisfies_axe_with_everything_open(market: Br
             assert market.width_beyond_window() <= 0, (scheme, size)
             if size == (PHONE if scheme == "dark" else DESK):
                 assert market.violations() == [], (scheme, size)
-
-
-def drag(browser: Browser, selector: str, begin: float, end: float) -> None:
-    """Drag with the mouse over a part of an element's width."""
-    left, top, width = browser.script(
-        "const e = document.querySelector(arguments[0]); e.scrollIntoView({ block: 'center' });"
-        "const r = e.getBoundingClientRect(); return [r.left, r.top + r.height / 2, r.width]",
-        selector,
-    )
-    steps = [("mouseMoved", begin), ("mousePressed", begin), ("mouseMoved", (begin + end) / 2)]
-    for kind, at in [*steps, ("mouseMoved", end), ("mouseReleased", end)]:
-        browser.command(
-            "Input.dispatchMouseEvent",
-            type=kind,
-            x=left + width * at,
-            y=top,
-            button="none" if kind == "mouseMoved" and at == begin else "left",
-            clickCount=1,
-        )
-
-
-def pinch(browser: Browser, selector: str) -> None:
-    """Two fingers on an element that move apart."""
-    left, top, width = browser.script(
-        "const e = document.querySelector(arguments[0]); e.scrollIntoView({ block: 'center' });"
-        "const r = e.getBoundingClientRect(); return [r.left, r.top + r.height / 2, r.width]",
-        selector,
-    )
-    for kind, apart in (
-        ("touchStart", 0.1),
-        ("touchMove", 0.2),
-        ("touchMove", 0.35),
-        ("touchEnd", None),
-    ):
-        fingers = (
-            [] if apart is None else [left + width * (0.5 - apart), left + width * (0.5 + apart)]
-        )
-        browser.command(
-            "Input.dispatchTouchEvent",
-            type=kind,
-            touchPoints=[{"x": x, "y": top, "id": place} for place, x in enumerate(fingers)],
-        )
