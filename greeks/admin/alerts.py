@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import ClassVar, cast
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -16,7 +16,7 @@ from greeks.models import AlertChannel, AlertEvent, AlertRule
 class OwnRowsAdmin(ReadOnlyAdmin):
     """Everybody's rows for superusers; staff who are none see their own."""
 
-    list_select_related: tuple[str, ...] = ("user",)
+    list_select_related: ClassVar[tuple[str, ...]] = ("user",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AlertRule]:
         rows: QuerySet[AlertRule] = super().get_queryset(request)
