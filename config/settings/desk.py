@@ -127,3 +127,5 @@ ALERT_SCHEMAS: list[str] = env.list(
 ALERT_PRIVATE_ADDRESSES = env.bool("ALERT_PRIVATE_ADDRESSES", default=False)
 # Days after which what was raised is deleted from the users' lists.
 KEEP_ALERTS_DAYS = env.int("KEEP_ALERTS_DAYS", default=90)
+# Log-ins of the last day are counted from these events, so that a day is the least.
+KEEP_TOKEN_EVENTS_DAYS = env.int("KEEP_TOKEN_EVENTS_DAYS", default=400)

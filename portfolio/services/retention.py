@@ -9,6 +9,7 @@ minutes of contracts  ``KEEP_CONTRACT_MINUTES_DAYS``  the latest Greeks and quot
 minutes of accounts   ``KEEP_ACCOUNT_MINUTES_DAYS``   the days' closing rows
 alerts                ``KEEP_ALERTS_DAYS``
 minutes of chains     ``KEEP_GREEK_SNAPSHOTS_DAYS``
+tokens' audit trail   ``KEEP_TOKEN_EVENTS_DAYS``
 daily closes, betas   ``KEEP_DAILY_CLOSES_DAYS``      betas that were set by hand
 ====================  ==============================  ======================================
 
@@ -27,6 +28,7 @@ import structlog
 from django.conf import settings
 from django.db.models import QuerySet
 
+from auth_tokens.models import TokenEvent
 from config.core.clock import market_now, now
 from greeks.models import AlertDelivery, AlertEvent, ContractGreekHistory, GreekSnapshot
 from portfolio.models import (
@@ -86,6 +88,7 @@ def _expired() -> Iterator[QuerySet[Any]]:
     # Minutes are labelled on the market's clock.
     contracts_before = _days_before(market_now(), settings.KEEP_CONTRACT_MINUTES_DAYS)
     accounts_before = _days_before(market_now(), settings.KEEP_ACCOUNT_MINUTES_DAYS)
+    events_before = _days_before(now(), settings.KEEP_TOKEN_EVENTS_DAYS)
     raised_before = _days_before(now(), settings.KEEP_ALERTS_DAYS)
     chains_before = _days_before(market_now(), settings.KEEP_GREEK_SNAPSHOTS_DAYS)
     closes_before = _days_before(market_now(), settings.KEEP_DAILY_CLOSES_DAYS)
@@ -97,6 +100,8 @@ def _expired() -> Iterator[QuerySet[Any]]:
     if raised_before is not None:
         yield AlertDelivery.objects.filter(event__created_at__lt=raised_before)
         yield AlertEvent.objects.filter(created_at__lt=raised_before)
+    if events_before is not None:
+        yield TokenEvent.objects.filter(at__lt=events_before)
     if seen_before is not None:
         yield QuarantinedRow.objects.filter(last_seen_at__lt=seen_before)
     if closes_before is not None:

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from auth_tokens.models import TokenEvent
 from config.core.clock import now
 from greeks.models import ContractGreekHistory, ContractGreeks, GreekSnapshot, Instrument
 from portfolio.models import (
@@ -110,6 +111,17 @@ def test_minutes_of_chains_go_after_a_time_of_their_own(settings: Any) -> None:
     assert GreekSnapshot.objects.exists()
 
 
+def test_events_of_tokens_go_in_the_end(settings: Any) -> None:
+    settings.KEEP_TOKEN_EVENTS_DAYS = 100
+    for days in (101, 99):
+        TokenEvent.objects.create(
+            at=ago(days), provider="upstox", event=TokenEvent.Event.TOKEN_RENEWED
+        )
+
+    assert delete_expired().deleted["token_events"] == 1
+    assert TokenEvent.objects.get().at == ago(99)
+
+
 def test_minutes_age_on_the_markets_clock(account: Account, settings: Any) -> None:
     minute = datetime(2019, 5, 15, 16, tzinfo=UTC)
     write_minutes(account, OptionFactory.create(), [minute])
@@ -174,7 +186,7 @@ def test_old_closes_and_computed_betas_go_and_set_ones_stay() -> None:
 def test_nought_days_keep_everything(account: Account, settings: Any) -> None:
     for name in (
         "SYNC_RUNS", "QUARANTINE", "CONTRACT_MINUTES", "ACCOUNT_MINUTES", "DAILY_CLOSES",
-        "GREEK_SNAPSHOTS", "ALERTS",
+        "GREEK_SNAPSHOTS", "ALERTS", "TOKEN_EVENTS",
     ):  # fmt: skip
         setattr(settings, f"KEEP_{name}_DAYS", 0)
     write_minutes(account, OptionFactory.create(), [ago(5000)])
