@@ -7,7 +7,7 @@ from datetime import date, datetime
 import structlog
 
 from config.core.clock import market_clock_is_frozen, market_now
-from config.core.errors import ApplicationError
+from config.core.errors import ApplicationError, NotFound
 from config.core.tasks import desk_task, enqueue
 from greeks.selectors.polled_instruments import enabled_instruments
 from greeks.services.candles import roll_up_due
@@ -49,12 +49,15 @@ def poll_chains_task() -> None:
 @desk_task("greeks.poll_chain", subject="chain.{slug}.{expiry}", seconds=_POLL_SECONDS)
 def poll_chain_task(slug: str, expiry: str, slot: str, every_seconds: int) -> None:
     """Poll one chain for one slot."""
-    poll_chain(
-        slug=slug,
-        expiry=date.fromisoformat(expiry),
-        slot=datetime.fromisoformat(slot),
-        every_seconds=every_seconds,
-    )
+    try:
+        poll_chain(
+            slug=slug,
+            expiry=date.fromisoformat(expiry),
+            slot=datetime.fromisoformat(slot),
+            every_seconds=every_seconds,
+        )
+    except NotFound as error:
+        logger.info("poll_of_removed_instrument", slug=slug, reason=error.message)
 
 
 @desk_task("greeks.refresh_listing", subject="listing.{slug}", seconds=_LISTING_SECONDS)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from django.db import connection
 from greeks.chains import SUMMED_GREEKS
 from greeks.models import GreekSnapshot
 from tests.greeks.chains.scripted import OPENS, chain_at, polled_instrument
-from tests.greeks.maths.test_aggregation import exact_sums
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTES = 375
@@ -57,9 +57,9 @@ def test_session_has_every_minute_once_though_its_workers_are_killed() -> None:
 def assert_is_made_of_its_samples(row: GreekSnapshot) -> None:
     """Its numbers are exact sums of chains of its own minute; all of them where none is missing."""
     slots = [row.minute + timedelta(seconds=5 * number) for number in range(SLOTS_A_MINUTE)]
-    totals = [exact_sums(chain_at(slot, strikes=8))[2] for slot in slots]
-    for column, greek in enumerate(SUMMED_GREEKS):
-        values = [sums[column] for sums in totals]
+    chains = [chain_at(slot, strikes=8) for slot in slots]
+    for greek in SUMMED_GREEKS:
+        values = [math.fsum(getattr(chain, greek).tolist()) for chain in chains]
         parts = [getattr(row, f"total_{greek}_{part}") for part in ("open", "high", "low", "close")]
         if row.samples_seen == 0:
             assert parts == [None] * 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from greeks.selectors.market_sessions import session_for
 from greeks.services.chain_poll import poll_chain
 from greeks.services.market_demo import prepare_market
 from greeks.services.polled_defaults import seed_polled_instruments
+from tests.greeks.sandbox.chains import cboe
 
 pytestmark = pytest.mark.django_db
 #: A Saturday night, 23:30 in Kolkata: the session is the simulated one since 09:15.
@@ -132,3 +134,21 @@ def test_past_goes_over_into_what_the_simulated_provider_is_polled_for(
     assert sample.sums.atm_implied_volatility == pytest.approx(
         last.atm_implied_volatility, abs=1e-4
     )
+
+
+def test_recorded_market_polls_nothing_that_it_does_not_hold(
+    settings: Any, tmp_path: Any, no_yesterday: None
+) -> None:
+    chain = tmp_path / "chain.json"
+    chain.write_text(json.dumps(cboe()))
+    settings.MARKET_CLOCK = "2026-08-14T20:00:00+00:00"
+    prepare_market(seed=1, chain=str(chain))
+
+    # Nifty 50 is not in the recording.
+    assert not PolledInstrument.objects.filter(enabled=True).exists()
+    assert minutes() == []
+
+    settings.MARKET_CLOCK = ""
+    with time_machine.travel(NIGHT.replace(hour=3, minute=50), tick=False):
+        prepare_market(seed=1, chain="")
+    assert PolledInstrument.objects.get().enabled

@@ -169,6 +169,14 @@ def test_poll_is_left_to_who_polls_the_chain_already(desk: Desk) -> None:
     assert desk.provider.asked == []
 
 
+def test_poll_of_an_instrument_that_was_deleted_is_no_error(desk: Desk) -> None:
+    PolledInstrument.objects.all().delete()
+
+    poll_chain_task("nifty-50", "2026-12-01", NOON.isoformat(), 5)
+
+    assert desk.provider.asked == []
+
+
 def test_failed_listing_of_the_queue_is_no_error(
     instrument: PolledInstrument, provider: ScriptedProvider
 ) -> None:
