@@ -15,6 +15,7 @@ from config.core.errors import InvalidInput, NotFound
 from greeks.chains import SIDES
 from greeks.exchanges import exchange_named
 from greeks.models import PolledInstrument
+from greeks.selectors.calendars import calendar_note
 from greeks.selectors.market_chain import latest_chain
 from greeks.selectors.market_instruments import instrument_choices
 from greeks.selectors.market_latest import last_minutes, last_row, latest_facts
@@ -246,6 +247,14 @@ class MarketPage:
     @property
     def calendar_known_until(self) -> date | None:
         return self.choice.calendar_known_until if self.choice else None
+
+    @property
+    def calendar_note(self) -> str:
+        """What is to be known of the exchange's day today."""
+        if self.instrument is None:
+            return ""
+        today = market_now().astimezone(exchange_named(self.instrument.exchange).zone).date()
+        return calendar_note(self.instrument.exchange, today)
 
     @property
     def open_interest_unit(self) -> str:
