@@ -1,7 +1,11 @@
-"""A bare ASGI application that sends the bytes of the file ``BARE_BODY``: the fastest there is."""
+"""A bare ASGI application that sends the bytes of the file ``BARE_BODY``: the fastest there is.
+
+``BARE_HEADERS`` may name a file of header lines to send with them, as JSON pairs.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +16,10 @@ HEADERS = [
     (b"content-type", b"application/json"),
     (b"content-length", str(len(BODY)).encode()),
 ]
+if _more := os.environ.get("BARE_HEADERS"):
+    HEADERS += [
+        (name.encode(), value.encode()) for name, value in json.loads(Path(_more).read_text())
+    ]
 
 
 async def application(

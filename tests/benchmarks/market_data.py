@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import time
 from collections.abc import Callable
@@ -20,6 +21,9 @@ DATA = "/market/data"
 SHARE = 0.90
 CONNECTIONS = 32
 SECONDS = 1.0
+_BARE = "tests.benchmarks.bare:application"
+# What the bare application, or the server for it, says by itself.
+_OWN = frozenset({"content-length", "content-type", "date"})
 #: The whole day, and what a phone on a delta slider asks for.
 QUERIES = {"": "the whole day", "?resolution=15m&delta_min=0.3": "15 minutes, a range"}
 
@@ -65,15 +69,22 @@ def _row(
             )
         )
 
-    body = Path(os.environ["VAR_DIR"]) / f"market-{form}-{len(path)}"
+    folder = Path(os.environ["VAR_DIR"])
     deadline = time.monotonic() + 20
     while _went_through_django(web, path, form):
         if time.monotonic() > deadline:
             raise NotMeasured("the front door does not answer")
-    body.write_bytes(_body(web, path, form))
-    bare_environment = environment | {"BARE_BODY": str(body)}
-    with web_process(bare_environment, application="tests.benchmarks.bare:application") as bare:
-        costs: dict[str, list[float]] = {"door": [], "bare": []}
+    answer, bytes_sent = _ask(web, path, form)
+    body, headers = folder / f"market-{form}-{len(path)}", folder / f"headers-{form}-{len(path)}"
+    body.write_bytes(bytes_sent)
+    headers.write_text(json.dumps([h for h in answer.getheaders() if h[0].lower() not in _OWN]))
+    thin_environment = environment | {"BARE_BODY": str(body)}
+    bare_environment = thin_environment | {"BARE_HEADERS": str(headers)}
+    with (
+        web_process(bare_environment, application=_BARE) as bare,
+        web_process(thin_environment, application=_BARE) as thin,
+    ):
+        costs: dict[str, list[float]] = {"door": [], "bare": [], "thin": []}
         clients: list[float] = []
 
         def one(name: str, process: WebProcess, asked: str) -> Callable[[], float]:
@@ -89,7 +100,11 @@ def _row(
             return measured
 
         rates = interleaved(
-            {"door": one("door", web, path), "bare": one("bare", bare, "/")},
+            {
+                "door": one("door", web, path),
+                "bare": one("bare", bare, "/"),
+                "thin": one("thin", thin, "/"),
+            },
             rounds=options.rounds,
         )
     cost = {name: median(values[1:]) * 1e6 for name, values in costs.items()}
@@ -99,11 +114,13 @@ def _row(
         measured=SHARE / (cost["bare"] / cost["door"]),
         bar=1.0,
         unit="",
-        note=f"{body.stat().st_size / 1000:.0f} kB, {CONNECTIONS} connections. Requests that one "
-        f"core gives in a second: {1e6 / cost['door']:.0f} of bare's {1e6 / cost['bare']:.0f}, a "
-        f"share of {cost['bare'] / cost['door']:.2f}. Counted by the clock: "
-        f"{median(rates['door']):.0f} of {median(rates['bare']):.0f}, median of the rounds' shares "
-        f"{median(pairs):.2f}. The client used {median(clients):.0%} of its core.",
+        note=f"{len(bytes_sent) / 1000:.0f} kB, {CONNECTIONS} connections. Requests that one core "
+        f"gives in a second: {1e6 / cost['door']:.0f} of the {1e6 / cost['bare']:.0f} of a bare "
+        f"application that sends the same bytes, head and body, a share of "
+        f"{cost['bare'] / cost['door']:.2f}; {cost['thin'] / cost['door']:.2f} of one with two "
+        f"headers instead of a dozen. Counted by the clock: {median(rates['door']):.0f} of "
+        f"{median(rates['bare']):.0f}, median of the rounds' shares {median(pairs):.2f}. The "
+        f"client used {median(clients):.0%} of its core.",
     )
 
 
@@ -140,10 +157,6 @@ def _ask(web: WebProcess, path: str, form: str) -> tuple[http.client.HTTPRespons
     if answer.status != 200 or (answer.getheader("Content-Encoding") or "identity") != form:
         raise NotMeasured(f"{path}: {answer.status}, {answer.getheader('Content-Encoding')}")
     return answer, body
-
-
-def _body(web: WebProcess, path: str, form: str) -> bytes:
-    return _ask(web, path, form)[1]
 
 
 def _went_through_django(web: WebProcess, path: str, form: str) -> bool:
