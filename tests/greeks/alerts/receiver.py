@@ -40,7 +40,8 @@ class Receiver:
 
     @property
     def address(self) -> str:
-        return f"json://user:canary-of-the-channel@127.0.0.1:{self.server.server_address[1]}/hook"
+        host = f"127.0.0.1:{self.server.server_address[1]}"
+        return f"json://user:canary-of-the-channel@{host}/hook"  # pragma: allowlist secret
 
     def wait_for_message(self, seconds: float = 10.0) -> None:
         deadline = time.monotonic() + seconds

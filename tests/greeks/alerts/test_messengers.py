@@ -16,6 +16,7 @@ from greeks.alerts.messengers import Outcome, read_address, send_message
 from tests.greeks.alerts.receiver import Receiver
 
 CANARY = "canary-of-the-channel"
+TELEGRAM_BOT = "123456789:abcdefg_hijklmnopqrstuvwxyz012345678"  # pragma: allowlist secret
 
 
 def send(address: str) -> messengers.Sent:
@@ -107,7 +108,7 @@ def test_address_that_is_not_accepted_is_refused_without_being_repeated(
 @pytest.mark.parametrize(
     ("address", "service", "host"),
     [
-        ("tgram://123456789:abcdefg_hijklmnopqrstuvwxyz012345678/12315544/", "Telegram", ""),
+        (f"tgram://{TELEGRAM_BOT}/12315544/", "Telegram", ""),
         (f"jsons://user:{CANARY}@example.org/path-secret", "Webhook", "example.org"),
         (f"discord://4174216298/{CANARY}", "Discord", ""),
         (f"ntfys://{CANARY}", "ntfy", ""),
