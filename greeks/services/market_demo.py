@@ -18,6 +18,7 @@ import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
+from django.utils.text import slugify
 
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import Conflict
@@ -36,6 +37,7 @@ from greeks.services.chain_terms import chain_expires_at
 from greeks.services.model_greeks import years_to
 
 SOURCE = "simulated"
+RECORDING_PROVIDER = "cboe"
 # A minute's last slot, which makes its close.
 _LAST_SLOT = timedelta(seconds=55)
 # As the simulated vendor: Greeks of four places, and none deep in the money.
@@ -73,11 +75,15 @@ def prepare_market(*, seed: int, chain: str) -> None:
         seed=seed, chain=Path(chain) if chain else None
     )
     is_another = _remember_source(seed=seed, chain=chain)
+    if chain:
+        _poll_recording(market)
     for instrument in PolledInstrument.objects.filter(simulated=True):
         if is_another:
             # The same minutes were others in another market.
             GreekSnapshot.objects.filter(instrument_key=instrument.instrument_key).delete()
-            instrument.enabled = instrument.underlying in market.underlyings()
+            instrument.enabled = instrument.underlying in market.underlyings() and (
+                (instrument.provider == RECORDING_PROVIDER) == bool(chain)
+            )
         if instrument.underlying in market.underlyings():
             _list_expiries(instrument, market)
         instrument.save(update_fields=["enabled", "listed_expiries", "listed_as_of"])
@@ -137,6 +143,25 @@ def _remember_source(*, seed: int, chain: str) -> bool:
     is_another = not remembered.exists() or remembered.read_text() != source
     remembered.write_text(source)
     return is_another
+
+
+def _poll_recording(market: SimulatedMarket) -> None:
+    """A recorded chain is Cboe's: it is polled as such."""
+    for position, symbol in enumerate(market.underlyings()):
+        underlying = market.underlying(symbol)
+        PolledInstrument.objects.get_or_create(
+            instrument_key=symbol,
+            defaults={
+                "slug": slugify(symbol),
+                "name": underlying.description or symbol,
+                "provider": RECORDING_PROVIDER,
+                "underlying": symbol,
+                "exchange": underlying.exchange,
+                "currency": underlying.currency,
+                "position": position,
+                "simulated": True,
+            },
+        )
 
 
 def _list_expiries(instrument: PolledInstrument, market: SimulatedMarket) -> None:

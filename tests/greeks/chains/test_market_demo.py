@@ -136,7 +136,7 @@ def test_past_goes_over_into_what_the_simulated_provider_is_polled_for(
     )
 
 
-def test_recorded_market_polls_nothing_that_it_does_not_hold(
+def test_recorded_market_polls_what_it_holds_and_nothing_else(
     settings: Any, tmp_path: Any, no_yesterday: None
 ) -> None:
     chain = tmp_path / "chain.json"
@@ -144,11 +144,14 @@ def test_recorded_market_polls_nothing_that_it_does_not_hold(
     settings.MARKET_CLOCK = "2026-08-14T20:00:00+00:00"
     prepare_market(seed=1, chain=str(chain))
 
-    # Nifty 50 is not in the recording.
-    assert not PolledInstrument.objects.filter(enabled=True).exists()
+    # Nifty 50 is not in the recording, which is Cboe's.
+    polled = PolledInstrument.objects.get(enabled=True)
+    assert (polled.provider, polled.exchange, polled.simulated) == ("cboe", "NYSE", True)
+    assert polled.instrument_key == polled.underlying
+    assert {each["lot_size"] for each in polled.listed_expiries} == {100}
     assert minutes() == []
 
     settings.MARKET_CLOCK = ""
     with time_machine.travel(NIGHT.replace(hour=3, minute=50), tick=False):
         prepare_market(seed=1, chain="")
-    assert PolledInstrument.objects.get().enabled
+    assert PolledInstrument.objects.get(enabled=True).slug == "nifty-50"
