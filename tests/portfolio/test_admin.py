@@ -13,10 +13,20 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from auth_tokens.models import ApiToken, AuditEvent, User
+from auth_tokens.models import ApiToken, AuditEvent, BrokerToken, TokenEvent, User
 from auth_tokens.selectors import api_token_by_text
 from auth_tokens.services.api_tokens import api_token_create
-from greeks.models import ContractGreeks, Dividend, ExchangeSession, InstrumentAlias
+from greeks.models import (
+    AlertChannel,
+    AlertEvent,
+    AlertRule,
+    ContractGreeks,
+    Dividend,
+    ExchangeSession,
+    GreekSnapshot,
+    InstrumentAlias,
+    PolledInstrument,
+)
 from greeks.selectors.sessions import forget_sessions, session_on
 from portfolio.models import (
     Account,
@@ -48,7 +58,9 @@ OURS = [
     if model._meta.app_label in ("auth_tokens", "greeks", "portfolio")
 ]
 BOOK = [AccountStatus, Order, Position, QuarantinedRow, SyncRun]
-READ_ONLY = [ApiToken, AuditEvent, ContractGreeks, *BOOK]
+ALERTS = [AlertChannel, AlertEvent, AlertRule]
+MARKET = [BrokerToken, TokenEvent, GreekSnapshot]
+READ_ONLY = [ApiToken, AuditEvent, ContractGreeks, *BOOK, *ALERTS, *MARKET]
 # Session and user, the permissions of staff, two counts, the page, and up to two a filter.
 LIST_BUDGET = 16
 
@@ -119,7 +131,29 @@ def make_book(owner: User, account_id: str) -> Account:
         source="set", as_of=AS_OF,
     )  # fmt: skip
     api_token_create(user=UserFactory(), name=f"T-{account_id}")
+    make_market(owner, account_id)
     return account
+
+
+def make_market(owner: User, name: str) -> None:
+    """A polled instrument with a minute, an alert on it that was raised, and a provider's token."""
+    # What is polled is everybody's to see: its name is nobody's.
+    chain = f"chain-{PolledInstrument.objects.count()}"
+    instrument = PolledInstrument.objects.create(
+        slug=chain, name=chain, instrument_key=chain, underlying=chain
+    )
+    GreekSnapshot.objects.create(
+        instrument_key=chain, expiry=AS_OF.date(), minute=AS_OF, session_date=AS_OF.date(),
+        source="upstox", updated_at=AS_OF,
+    )  # fmt: skip
+    AlertChannel.objects.create(user=owner, name=name, service="ntfy", address_encrypted="-")
+    rule = AlertRule.objects.create(
+        user=owner, instrument=instrument, metric="vega", side="total", comparison="above",
+        threshold=1.0,
+    )  # fmt: skip
+    AlertEvent.objects.create(rule=rule, user=owner, minute=AS_OF, title=name)
+    BrokerToken.objects.create(provider=name)
+    TokenEvent.objects.create(at=AS_OF, provider=name, event=TokenEvent.Event.TOKEN_RENEWED)
 
 
 # --- Cost -------------------------------------------------------------------------------------
@@ -152,7 +186,7 @@ def test_search_and_first_row_open(root: User, model: type) -> None:
 
 # --- Reach ------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    "model", [Account, Portfolio, Scenario, *BOOK], ids=lambda model: model.__name__
+    "model", [Account, Portfolio, Scenario, *BOOK, *ALERTS], ids=lambda model: model.__name__
 )
 def test_staff_see_their_own_and_superusers_see_all(ann: User, root: User, model: type) -> None:
     make_book(ann, "ANNS")
@@ -387,9 +421,9 @@ def session() -> ExchangeSession:
 
 
 def session_form(**changes: str) -> dict[str, str]:
+    """The form of the session above: hours are by the exchange's clock."""
     return {
-        "exchange": "NYSE", "session_date": "2031-03-10", "opens_at_0": "2031-03-10",
-        "opens_at_1": "13:30:00", "closes_at_0": "2031-03-10", "closes_at_1": "20:00:00",
+        "exchange": "NYSE", "session_date": "2031-03-10", "opens": "09:30", "closes": "16:00",
         "kind": "regular", "note": "",
     } | changes  # fmt: skip
 
@@ -398,7 +432,7 @@ def test_edited_session_is_marked_and_can_be_given_back(
     root: User, session: ExchangeSession
 ) -> None:
     client = signed_in(root)
-    form = session_form(closes_at_1="17:00:00", kind="half_day")
+    form = session_form(closes="13:00", kind="half_day")
     assert client.post(change_url(session), form).status_code == 302
     session.refresh_from_db()
     assert (session.edited, session.kind) == (True, "half_day")
@@ -417,10 +451,10 @@ def test_saving_without_a_change_marks_nothing(root: User, session: ExchangeSess
 @pytest.mark.parametrize(
     "changes",
     [
-        {"session_date": "2031-03-11"},
+        {"session_date": "2031-03-41"},
         {"exchange": "MOON"},
-        {"closes_at_1": "12:00:00"},
-        {"opens_at_1": "03:59:59"},
+        {"closes": "09:00"},
+        {"opens": ""},
     ],
 )
 def test_impossible_session_is_refused(
