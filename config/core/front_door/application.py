@@ -23,7 +23,7 @@ from config.core.front_door.grants import (
 )
 from config.core.front_door.headers import HeaderMemory, RequestIds, Wire, head_of, protecting
 from config.core.front_door.metrics import AnswerCounter
-from config.core.front_door.refusals import refusal
+from config.core.front_door.refusals import refusal, unreadable_query
 from config.core.front_door.requests import Asked, Caller, read_request
 from config.core.front_door.resources import Resource
 from config.core.front_door.server import EXTENSION
@@ -40,6 +40,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# What protects a refusal as long as Django has not answered yet.
+_NO_SNIFFING = [(b"x-content-type-options", b"nosniff")]
 # A request for a body whose next version is just being built waits so long for it.
 _RENEWAL_SECONDS = 0.25
 _ASK_AGAIN_SECONDS = 1.0
@@ -87,6 +89,9 @@ class FrontDoor:
         self._tasks: set[asyncio.Future[Any]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope["query_string"].isascii():
+            await self._refuse_unreadable(scope, send)
+            return
         resource = self.resources.get(scope.get("raw_path") or b"")
         if resource is None:
             await self.django(scope, receive, send)
@@ -154,6 +159,14 @@ class FrontDoor:
         await send({"type": "http.response.body", "body": body})
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
         self.answers.count(resource.route, method, 429, self._clock() - begun)
+
+    async def _refuse_unreadable(self, scope: Scope, send: Send) -> None:
+        """400 at every address: what brings requests to Django would break on such a query."""
+        offered = dict(scope["headers"]).get(b"x-request-id", b"")
+        known = next(iter(self._protecting.values()), _NO_SNIFFING)
+        headers, body = unreadable_query(self._ids.of(offered), known)
+        await send({"type": "http.response.start", "status": 400, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     async def _through(
         self, resource: Resource, asked: Asked | None, scope: Scope, receive: Receive, send: Send

@@ -1,4 +1,4 @@
-"""The one answer that the door refuses with."""
+"""The answers that the door refuses with, as the API's errors look."""
 
 from __future__ import annotations
 
@@ -8,19 +8,28 @@ from config.core.api.error_handler import error_body
 from config.core.front_door.headers import Wire
 
 _THROTTLED = "Too many requests in this second."
+_UNREADABLE = "The query string holds bytes that are not ASCII: percent-encode them."
 
 
 def refusal(request_id: bytes, protecting: Wire) -> tuple[Wire, bytes]:
-    """Headers and body of a 429, as the API's errors look."""
-    error = error_body("throttled", _THROTTLED, request=None)
+    """Headers and body of a 429."""
+    return _refused("throttled", _THROTTLED, request_id, [(b"retry-after", b"1"), *protecting])
+
+
+def unreadable_query(request_id: bytes, protecting: Wire) -> tuple[Wire, bytes]:
+    """Headers and body of a 400 for a query string that is none (RFC 3986 §3.4)."""
+    return _refused("invalid_input", _UNREADABLE, request_id, protecting)
+
+
+def _refused(code: str, message: str, request_id: bytes, more: Wire) -> tuple[Wire, bytes]:
+    error = error_body(code, message, request=None)
     error["error"]["request_id"] = request_id.decode("ascii")
     body = json.dumps(error).encode()
     headers: Wire = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode("ascii")),
         (b"cache-control", b"no-store"),
-        (b"retry-after", b"1"),
-        *protecting,
+        *more,
         (b"x-request-id", request_id),
     ]
     return headers, body

@@ -375,3 +375,18 @@ async def test_door_of_one_process_is_right_without_what_another_kept(market: No
         await opened.door.watches.look_at_all()
         again = await opened.get(path=DATA)
         assert again.lasting == first.lasting
+
+
+@pytest.mark.parametrize("address", [DATA, "/", "/health", "/api/market/chain", "/accounts/login"])
+@pytest.mark.parametrize("query", ["slug=\xff", "slug=\xc3\xa9", "\x80"])
+async def test_query_of_bytes_that_are_not_ascii_is_refused_at_every_address(
+    market: None, address: str, query: str
+) -> None:
+    async with desk() as opened:
+        for method in ("GET", "POST"):
+            refused = await opened.get(path=f"{address}?{query}", method=method)
+            assert (refused.status, refused.is_prepared) == (400, True)
+            error = json.loads(refused.body)["error"]
+            assert error["code"] == "invalid_input"
+            assert error["request_id"] == refused.header("x-request-id")
+            assert refused.header("x-content-type-options") == "nosniff"
