@@ -37,6 +37,7 @@ from greeks.services.chain_samples import (
     ChainSample,
     LastSlot,
     add_sample,
+    forget_future_samples,
     last_slot,
     was_added,
 )
@@ -188,7 +189,7 @@ def _dividends(
 
 
 def _keep(
-    summed: _Summed, *, slot: datetime, every_seconds: int
+    summed: _Summed, *, slot: datetime, every_seconds: int, again: bool = False
 ) -> tuple[Outcome, ChainSample | None]:
     """Store sample, body and state in one go, then tell everybody: no frame runs ahead of them."""
     instrument, expiry = summed.instrument, summed.chain.expiry
@@ -208,11 +209,17 @@ def _keep(
         added = was_added(first)
         if refused := next((each for each in others if isinstance(each, RedisError)), None):
             raise refused
+        unblocked = (
+            in_session and not added and not again and forget_future_samples(slug, expiry, slot)
+        )
     except RedisError as error:
         logger.warning("chain_sample_lost", slug=slug, slot=str(slot), reason=type(error).__name__)
         return Outcome.UNSTORED, None
     if not in_session:
         return Outcome.CLOSED, sample
+    if unblocked:
+        logger.warning("chain_samples_of_the_future", slug=slug, expiry=str(expiry))
+        return _keep(summed, slot=slot, every_seconds=every_seconds, again=True)
     if not added:
         return Outcome.REPEATED, sample
     with _stored_here.lock:

@@ -38,6 +38,8 @@ logger = structlog.get_logger(__name__)
 #: How long samples are kept: within it a minute can be rebuilt.
 KEPT = timedelta(hours=2)
 MINUTE = timedelta(minutes=1)
+# A clock this far ahead of Redis's own was wrong, and one this near to it is not.
+_SKEW = timedelta(minutes=1)
 # A stream nobody writes to any more goes by itself.
 _STREAM_SECONDS = 4 * 86_400
 _SUMS_SHAPE = (len(SIDES), len(SUMMED_GREEKS))
@@ -47,6 +49,21 @@ _OTHERS = (
     "atm_implied_volatility", "contracts", "contracts_without_greeks", "contracts_filled",
 )  # fmt: skip
 _LENGTH = 2 * _SUMS + 1 + len(_OTHERS) + int(np.prod(BUCKETS_SHAPE))
+
+# A stream takes no entry before its newest, nor before any that was deleted from it: it is written
+# anew without those that are ahead of the time.
+_FORGET_FUTURE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local slot, skew = tonumber(ARGV[1]), tonumber(ARGV[2])
+local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if not newest or math.abs(slot - now) > skew then return 0 end
+if tonumber(string.match(newest[1], '^%d+')) - now <= skew then return 0 end
+local kept = redis.call('XRANGE', KEYS[1], '-', '(' .. ARGV[1])
+redis.call('DEL', KEYS[1])
+for _, entry in ipairs(kept) do redis.call('XADD', KEYS[1], entry[1], unpack(entry[2])) end
+return 1
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,6 +120,17 @@ def was_added(answer: Any) -> bool:
     if isinstance(answer, Exception):
         raise answer
     return True
+
+
+def forget_future_samples(slug: str, expiry: date, slot: datetime) -> bool:
+    """Drop samples that a clock which was ahead left in the future: they would refuse all others
+    until that time has come. ``True`` where there were any.
+
+    Redis's own time decides, and only for a ``slot`` that is about now by it.
+    Raises ``redis.exceptions.RedisError`` while Redis is away.
+    """
+    arguments = _milliseconds(slot), int(_SKEW.total_seconds() * 1000)
+    return bool(redis_client().eval(_FORGET_FUTURE, 1, samples_key(slug, expiry), *arguments))
 
 
 def last_slot(slug: str, expiry: date) -> LastSlot | None:

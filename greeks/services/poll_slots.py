@@ -27,7 +27,9 @@ from greeks.selectors.polled_instruments import (
 AHEAD = timedelta(seconds=7)
 # Later than this into its slot a poll would be closer to the next one's time.
 _LATEST_SHARE = 0.5
-_CLAIMED_SECONDS = 7200
+# Longer than looks of several machines lie apart. What a clock that is ahead has claimed is free
+# again when its time really comes; of a slot that is polled twice the stream keeps one sample.
+_CLAIMED_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,9 @@ import pytest
 
 from config.core.errors import CircuitOpen, ForbiddenError, NotFound, UnauthorisedError
 from config.core.redis_client import redis_client, reset_guards
-from greeks.models import PolledInstrument
+from greeks.models import ExchangeSession, PolledInstrument
 from greeks.selectors.chain_states import chain_states
+from greeks.selectors.sessions import forget_sessions
 from greeks.services.chain_body import latest_chain
 from greeks.services.chain_poll import Outcome, poll_chain
 from greeks.services.chain_samples import (
@@ -20,6 +21,7 @@ from greeks.services.chain_samples import (
     read_samples,
     samples_key,
 )
+from greeks.services.poll_slots import slot_of
 from tests.announcements import Announcements
 from tests.greeks.chains.conftest import Desk
 from tests.greeks.chains.scripted import CLOSES, EXPIRY, OPENS, chain_at
@@ -92,6 +94,41 @@ def test_a_slot_has_one_sample_however_often_it_is_polled(desk: Desk) -> None:
 
     assert (first.outcome, again.outcome) == (Outcome.SAMPLED, Outcome.REPEATED)
     assert samples() == [SLOT]
+
+
+def test_samples_of_a_clock_that_was_ahead_do_not_refuse_those_of_now(desk: Desk) -> None:
+    """By Redis's own time, which is the real one: the session is on now."""
+    at = slot_of(datetime.now(UTC), 5)
+    ExchangeSession.objects.create(
+        exchange="NSE",
+        session_date=at.date(),
+        opens_at=at - timedelta(hours=1),
+        closes_at=at + timedelta(hours=3),
+        kind=ExchangeSession.Kind.SPECIAL,
+    )
+    forget_sessions()
+    before = [at - timedelta(minutes=2), at - 5 * SECOND]
+    desk.clock.at = SLOT
+
+    def poll(slot: datetime) -> Outcome:
+        return poll_chain(slug="nifty-50", expiry=EXPIRY, slot=slot).outcome
+
+    for slot in (*before, at + timedelta(hours=1), at + timedelta(minutes=61)):
+        assert poll(slot) is Outcome.SAMPLED
+
+    assert poll(at) is Outcome.SAMPLED
+    assert poll(at) is Outcome.REPEATED
+    assert poll(at + 5 * SECOND) is Outcome.SAMPLED
+    held = samples(at - timedelta(hours=1), at + timedelta(hours=3))
+    assert held == [*before, at, at + 5 * SECOND]
+
+
+def test_a_clock_that_is_behind_drops_no_sample(desk: Desk) -> None:
+    """The test's session is years from Redis's own time."""
+    desk.poll(SLOT + timedelta(hours=1))
+
+    assert desk.poll(SLOT).outcome is Outcome.REPEATED
+    assert samples() == [SLOT + timedelta(hours=1)]
 
 
 def test_samples_of_a_minute_are_counted(desk: Desk) -> None:
