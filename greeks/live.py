@@ -49,11 +49,16 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A committed state of the chain as frames need it."""
+    """A committed state of the chain as frames need it.
+
+    ``samples`` counts those of all its minutes, ``samples_before`` those before the last one.
+    """
 
     choice: MarketChoice
     head: dict[str, Any]
     last_minute: int | None
+    samples: int
+    samples_before: int
     row: dict[str, Any] | None
     velocity: dict[str, Any]
 
@@ -69,6 +74,8 @@ class Reading:
             and self.last_minute is not None
             and before.last_minute is not None
             and self.last_minute - before.last_minute == 60
+            # A sample that came late has written a minute anew: never with fewer of them.
+            and self.samples_before == before.samples
         )
 
 
@@ -87,6 +94,8 @@ def read_chain(watched: Watched, before: Reading | None = None) -> Reading:
         choice=choice,
         head=head_of(series),
         last_minute=None if is_empty else int(series.minutes[-1]),
+        samples=int(series.samples_seen.sum()),
+        samples_before=int(series.samples_seen[:-1].sum()),
         row=None if is_empty else row_of(series, len(series) - 1),
         velocity=velocities(series),
     )

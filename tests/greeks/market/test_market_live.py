@@ -121,6 +121,23 @@ async def test_rewritten_minute_asks_pages_to_read_the_body_again(
     assert (minute["type"], minute["data"]["refetch"]) == ("market.minute_closed", True)
 
 
+async def test_minute_written_anew_with_the_next_one_asks_pages_to_read_the_body_again(
+    market: list[GreekSnapshot],
+) -> None:
+    """A sample came late: both minutes are rolled up by one sweep."""
+
+    def both() -> None:
+        rewritten = GreekSnapshot.objects.filter(pk=market[-1].pk)
+        rewritten.update(samples_seen=market[-1].samples_seen + 1, total_vega_close=1.0)
+        closed(74)
+
+    async with socket(ORIGIN, path=ADDRESS) as (client_end, _):
+        await client_end.frame()
+        await run(both)
+        minute = await client_end.frame()
+    assert (minute["type"], minute["data"]["refetch"]) == ("market.minute_closed", True)
+
+
 async def test_minute_that_never_came_becomes_a_gap_on_the_page(
     market: list[GreekSnapshot], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
