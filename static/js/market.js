@@ -252,10 +252,11 @@ function start() {
       if (drawnChain !== chain) {
         drawnChain = chain;
         chainTable.draw(chain);
-        setText(part("chain-note"), chainText());
         facts.write({ open_interest_unit: chain.counts_contracts ? "contracts" : "units" });
         for (const chart of strikeCharts) chart.draw(chain, { spot: chain.spot ?? spot, maxPain });
       }
+      // Another day of the same chain is another thing to say of it.
+      setText(part("chain-note"), chainText());
     }
     setHidden(part("simulated", document), !series.body.simulated);
     writeAges(clock);
@@ -325,11 +326,12 @@ function start() {
   }
 
   function readWindow() {
-    const span = Number.parseInt(address.get("span"), 10) || null;
+    const span = Math.max(0, Number.parseInt(address.get("span"), 10)) || null;
     const end = address.get("end");
     charts.window.span = span;
     charts.window.end = end && span ? (series.times.find((at) => times.minute(at) === end) ?? null) : null;
-    for (const radio of radios("span")) radio.checked = !end && radio.value === (span === null ? "day" : String(span));
+    const shown = charts.window.end === null && (span === null ? "day" : String(span));
+    for (const radio of radios("span")) radio.checked = radio.value === shown;
     const { delta_min: low, delta_max: high } = series.body;
     delta.set(low, high);
     setText(part("delta-text"), deltaText(low, high));

@@ -11,14 +11,24 @@ const DEFAULTS = {
   measure: "open_interest",
 };
 
+// As DRAWN_SIDES in greeks/views/market_page.py and MEASURES in greeks/templatetags/market.py.
+const DRAWINGS = {
+  side: ["total", "call", "put", "split"],
+  measure: ["open_interest", "volume", "iv", "delta", "gamma", "theta", "vega"],
+};
+
 export class MarketAddress {
   /** `onReturn` is called when the reader goes back or forward. */
   constructor(onReturn) {
     addEventListener("popstate", () => onReturn());
   }
 
+  /** Of a name that is given twice the last, as the desk reads it; a drawing that does not exist is
+   * the default one. */
   get(name) {
-    return new URLSearchParams(location.search).get(name) ?? DEFAULTS[name] ?? null;
+    const value = new URLSearchParams(location.search).getAll(name).at(-1);
+    const isKnown = !(name in DRAWINGS) || DRAWINGS[name].includes(value);
+    return (isKnown ? value : null) ?? DEFAULTS[name] ?? null;
   }
 
   /** Take names from the address that mean nothing here. */

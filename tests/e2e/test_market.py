@@ -9,7 +9,19 @@ import pytest
 from config.core import formatting
 from tests.e2e.browser import Browser
 from tests.e2e.market_desk import MarketDesk
-from tests.e2e.market_page import ASKED, AT, LIVE, PLOT, SUM, VEGA, choose, focus, points, show
+from tests.e2e.market_page import (
+    ASKED,
+    AT,
+    LIVE,
+    PLOT,
+    SUM,
+    VEGA,
+    choose,
+    focus,
+    open_market,
+    points,
+    show,
+)
 from tests.e2e.market_rows import BANK_NIFTY, NIFTY, YESTERDAY
 from tests.e2e.test_live_book import QUICK_TIMERS
 from tests.e2e.test_pages import DESK, PHONE, SIZES
@@ -109,6 +121,25 @@ def test_past_day_is_replayed_by_its_address(market: Browser) -> None:
     market.wait_for(f"{PLOT}[role=slider]")
     assert market.text(SUM) == shown
     assert market.find("[name=date]").get_attribute("value") == YESTERDAY.isoformat()
+
+
+def test_chain_says_beside_a_past_day_that_it_is_not_of_it(market: Browser) -> None:
+    note, kept = '[data-part="chain-note"]', "chains of past days are not kept"
+    show(market, "[data-strikes=smile]")
+    assert kept not in market.text(note)
+    choose(market, "date", YESTERDAY.isoformat())
+    market.wait(lambda: kept in market.text(note), "the chain seems to be of that day")
+    market.driver.back()
+    market.wait(lambda: kept not in market.text(note), "it still seems to be of another day")
+
+
+def test_drawing_that_does_not_exist_is_the_default_one(market: Browser) -> None:
+    open_market(market, "?side=call&side=nonsense&measure=__proto__&span=-5&end=99:99")
+    assert "both sides" in (market.find(PLOT).get_attribute("aria-valuetext") or "")
+    assert market.find("[name=span][value=day]").is_selected()
+    show(market, "[data-strikes=smile]")
+    assert market.find_all('td.c-open_interest[data-level="10"]')
+    assert market.console() == []
 
 
 def test_resolution_and_second_expiry_draw_other_points(market: Browser) -> None:
