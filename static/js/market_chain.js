@@ -42,7 +42,8 @@ export class MarketChain {
   #table;
   #body;
   #mould;
-  #rows = new Map();
+  // By strike; null until the table is written for the first time.
+  #rows = null;
   #chain = null;
   #measure;
   #centred = null;
@@ -53,7 +54,6 @@ export class MarketChain {
     this.#body = this.#table.tBodies[0];
     this.#mould = mould.content.querySelector("tr");
     this.#measure = measure;
-    for (const row of this.#body.rows) this.#rows.set(row.dataset.strike, cellsOf(row));
   }
 
   /** What the bars show. */
@@ -66,6 +66,8 @@ export class MarketChain {
 
   draw(chain) {
     this.#chain = chain;
+    // Two thousand cells are looked up when somebody looks at them, not while the page begins.
+    this.#rows ??= new Map([...this.#body.rows].map((row) => [row.dataset.strike, cellsOf(row)]));
     const measure = this.#measure;
     let most = 0;
     for (const row of chain.strikes) {
