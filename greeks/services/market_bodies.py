@@ -42,6 +42,11 @@ SETTLED = "public, max-age=3600, immutable"
 STALE = "public, max-age=1"
 _FRESH_MARK, _STALE_MARK = b'"stale":false', b'"stale":true'
 _MOST_QUESTIONS = 1_000
+# A database that fails only after so long (a lock, a hanging disk) would keep every web thread
+# waiting: then one caller asks, a pause after the last, and the others get the last good body.
+_SLOW_SECONDS = 0.5
+_PAUSE_SECONDS = 1.0
+_LONGEST_QUESTION_SECONDS = 10.0
 
 #: All variants that this process holds, bounded in bytes.
 market_bodies = PreparedBodies("MARKET_CACHE_MEGABYTES")
@@ -49,6 +54,33 @@ _flights: SingleFlight[Prepared] = SingleFlight()
 # Which body answered a question last: for when the database cannot say which one would now.
 _last_variants: OrderedDict[MarketQuestion, Hashable] = OrderedDict()
 _last_lock = threading.Lock()
+
+
+class _Patience:
+    """Whether the database is to be asked now, after it failed slowly."""
+
+    def __init__(self) -> None:
+        self._ask_at = 0.0
+        self._lock = threading.Lock()
+
+    def is_our_turn(self) -> bool:
+        if not self._ask_at:
+            return True
+        with self._lock:
+            moment = time.monotonic()
+            if moment < self._ask_at:
+                return False
+            self._ask_at = moment + _LONGEST_QUESTION_SECONDS
+            return True
+
+    def answered(self) -> None:
+        self._ask_at = 0.0
+
+    def failed(self, *, seconds: float) -> None:
+        self._ask_at = time.monotonic() + _PAUSE_SECONDS if seconds >= _SLOW_SECONDS else 0.0
+
+
+_patience = _Patience()
 
 
 class _Envelope(msgspec.Struct, array_like=True, frozen=True):
@@ -79,15 +111,24 @@ def serve_market_data(*, question: MarketQuestion) -> Served:
     While the database does not answer, the last good one of this process, labelled as stale; then
     ``DatabaseUnavailable`` if there is none. Raises ``NotFound`` and ``InvalidInput`` as well.
     """
+    if not _patience.is_our_turn() and (last := _last_good(question)) is not None:
+        return last
+    asked_at = time.monotonic()
     try:
         with database_guard():
             choice = choice_for(question, market_now())
             prepared = prepared_market_body(choice=choice)
+        _patience.answered()
     except DatabaseUnavailable:
+        _patience.failed(seconds=time.monotonic() - asked_at)
         last = _last_good(question)
         if last is None:
             raise
         return last
+    except Exception:
+        # It answered, and there is nothing of what was asked for.
+        _patience.answered()
+        raise
     is_settled = choice.is_settled and question.session_date is not None
     _remember(question, choice)
     return Served(prepared.body, SETTLED if is_settled else RUNNING)
@@ -112,6 +153,7 @@ def forget_market_bodies() -> None:
     market_bodies.clear()
     kept_rows.clear()
     _stale_body.cache_clear()
+    _patience.answered()
     with _last_lock:
         _last_variants.clear()
 

@@ -325,6 +325,38 @@ def test_last_good_body_is_labelled_while_the_database_is_lost(
     assert Client().get("/market/data").json() == good.json()
 
 
+def test_slow_database_is_asked_by_one_while_the_others_get_the_last_good_body(
+    nifty: PolledInstrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored.store(minutes=3)
+    question = MarketQuestion(slug="nifty")
+    assert not serve_market_data(question=question).is_stale
+    asked: list[float] = []
+
+    def locked(*_: Any) -> MarketChoice:
+        asked.append(time.monotonic())
+        time.sleep(0.3)
+        raise OperationalError("canceling statement due to lock timeout")
+
+    monkeypatch.setattr(module, "_SLOW_SECONDS", 0.2)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "choice_for", locked)
+        assert serve_market_data(question=question).is_stale
+        assert all(serve_market_data(question=question).is_stale for _ in range(20))
+        assert len(asked) == 1
+        # A second later one asks again, and nobody waits for it.
+        module._patience._ask_at = time.monotonic()
+        with ThreadPoolExecutor(8) as threads:
+            served = list(
+                threads.map(lambda _: serve_market_data(question=question).is_stale, range(40))
+            )
+        assert all(served)
+        assert len(asked) == 2
+    module._patience._ask_at = time.monotonic()
+    assert not serve_market_data(question=question).is_stale
+    assert not serve_market_data(question=question).is_stale
+
+
 def test_last_good_chain_and_list_are_labelled_too(
     nifty: PolledInstrument, monkeypatch: pytest.MonkeyPatch
 ) -> None:
