@@ -12,9 +12,9 @@ from django.db.models import Min, Q
 from greeks.alerts.metrics import ChainMinutes
 from greeks.chains import Floats
 from greeks.models import GreekSnapshot
+from greeks.selectors.market_rows import read_buckets
 
 MINUTE = timedelta(minutes=1)
-_BUCKETS = (2, 20, 5)
 
 
 def chain_minutes(
@@ -41,7 +41,11 @@ def chain_minutes(
         expiry=snapshot.expiry,
         minutes=minutes,
         columns={name: _column(asked, name) for name in wanted},
-        buckets=_buckets(asked) if with_buckets else None,
+        buckets=(
+            read_buckets([None if row is None else row["delta_buckets"] for row in asked])
+            if with_buckets
+            else None
+        ),
     )
 
 
@@ -58,11 +62,3 @@ def _column(rows: list[dict[str, Any] | None], name: str) -> Floats:
     return np.array(
         [np.nan if row is None or row[name] is None else row[name] for row in rows], dtype=float
     )
-
-
-def _buckets(rows: list[dict[str, Any] | None]) -> Floats:
-    read = np.full((len(rows), *_BUCKETS), np.nan)
-    for index, row in enumerate(rows):
-        if row is not None and row["delta_buckets"] is not None:
-            read[index] = np.frombuffer(row["delta_buckets"], dtype="<f8").reshape(_BUCKETS)
-    return read

@@ -15,9 +15,10 @@ import numpy as np
 
 from greeks.chains import SIDES, SUMMED_GREEKS, Floats
 from greeks.exchanges import exchange_named
+from greeks.maths.aggregation import BUCKETS_SHAPE
 from greeks.maths.changes import velocity
 from greeks.selectors.market_clock import opening_minute
-from greeks.selectors.market_rows import BUCKETS_SHAPE, OTHERS, PARTS
+from greeks.selectors.market_rows import OTHERS, PARTS
 
 if TYPE_CHECKING:
     from greeks.selectors.market_series import MarketSeries

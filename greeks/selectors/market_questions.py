@@ -13,9 +13,10 @@ from django.http import QueryDict
 from config.core.api.parameters import QueryParameters
 from config.core.errors import ApplicationError, InvalidInput, NotFound
 from greeks.exchanges import exchange_named
+from greeks.maths.aggregation import BUCKETS_SHAPE
 from greeks.models import PolledInstrument
 from greeks.selectors.market_clock import is_settled, last_due_minute
-from greeks.selectors.market_rows import BUCKETS_SHAPE, NO_ROWS, Chain, RowsVersion, versions_of
+from greeks.selectors.market_rows import NO_ROWS, Chain, RowsVersion, versions_of
 from greeks.selectors.market_sessions import session_for, session_on_date
 from greeks.selectors.polled_instruments import enabled_instruments, polled_expiries
 from greeks.selectors.sessions import Session, calendar_known_until, latest_session, next_session

@@ -17,11 +17,10 @@ from django.db.models import Count, Max, Q
 from numpy.typing import NDArray
 
 from greeks.chains import SIDES, SUMMED_GREEKS, Floats
+from greeks.maths.aggregation import BUCKETS_SHAPE
 from greeks.models import GreekSnapshot
 from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS
 
-#: Of ``delta_buckets``: sides, buckets of 0.05, and delta, gamma, theta, vega, contracts.
-BUCKETS_SHAPE = (2, 20, 5)
 PARTS = ("open", "high", "low", "close")
 #: What else a minute's close says, in the order of ``ChainRows.others``.
 OTHERS = (
@@ -124,7 +123,7 @@ def read_rows(chain: Chain) -> ChainRows:
         candles=candles.reshape(*sums, len(PARTS), count),
         vendor=vendor.reshape(*sums, count),
         others=others,
-        buckets=_buckets(columns[len(_HEAD)]),
+        buckets=read_buckets(columns[len(_HEAD)]),
         samples_seen=np.array(seen, dtype=np.int64),
         samples_expected=np.array(expected, dtype=np.int64),
         as_of=max((each for each in as_of if each is not None), default=None),
@@ -133,8 +132,10 @@ def read_rows(chain: Chain) -> ChainRows:
     )
 
 
-def _buckets(stored: Collection[Any]) -> Floats:
-    """The stored arrays of all rows; NaN for rows that have none, or not one of this shape."""
+def read_buckets(stored: Collection[Any]) -> Floats:
+    """The stored ``delta_buckets`` of rows, shape (rows, 2, 20, 5): by side, by |delta|, and in the
+    end delta, gamma, theta, vega and contracts. NaN where a row has none, or not of this shape.
+    """
     missing = np.full(BUCKETS_SHAPE, np.nan).tobytes()
     parts = [
         bytes(each) if each is not None and len(each) == _BUCKETS_BYTES else missing

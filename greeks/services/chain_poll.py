@@ -70,6 +70,7 @@ class Poll:
     """What a poll did. ``error`` and ``code`` are set where it failed."""
 
     slug: str
+    provider: str
     expiry: date
     slot: datetime
     outcome: Outcome
@@ -103,6 +104,7 @@ def poll_chain(
         _remember_failure(slug, expiry, slot, error, seconds)
         return Poll(
             slug=slug,
+            provider=instrument.provider,
             expiry=expiry,
             slot=slot,
             outcome=Outcome.FAILED,
@@ -116,6 +118,7 @@ def poll_chain(
     outcome, sample = _keep(summed, slot=slot, every_seconds=every)
     return Poll(
         slug=slug,
+        provider=instrument.provider,
         expiry=expiry,
         slot=slot,
         outcome=outcome,

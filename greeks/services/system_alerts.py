@@ -1,4 +1,5 @@
-"""What the staff is told of the desk's own state: tokens that failed, chains that fell silent."""
+"""What the staff is told of the desk's own state: tokens that failed, providers that forbid their
+calls, chains that fell silent."""
 
 from __future__ import annotations
 
@@ -17,6 +18,15 @@ def token_failure_report(*, provider: str, message: str, stopped: bool) -> list[
         subject=f"token:{provider}",
         title=f"The token of {provider} could not be renewed",
         text=redact_text(f"{message} {follows}".strip()),
+    )
+
+
+def forbidden_report(*, provider: str, message: str) -> list[AlertEvent]:
+    """Tell staff that a provider forbids the desk's calls, so that these have stopped."""
+    return system_alert_raise(
+        subject=f"forbidden:{provider}",
+        title=f"{provider} forbids the desk's calls",
+        text=redact_text(f"{message} Calls have stopped, and are tried again every few minutes."),
     )
 
 

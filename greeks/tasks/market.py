@@ -7,13 +7,14 @@ from datetime import date, datetime
 import structlog
 
 from config.core.clock import market_clock_is_frozen, market_now
-from config.core.errors import ApplicationError, NotFound
+from config.core.errors import ApplicationError, ForbiddenError, NotFound
 from config.core.tasks import desk_task, enqueue
 from greeks.selectors.polled_instruments import enabled_instruments
 from greeks.services.candles import roll_up_due
 from greeks.services.chain_listing import claim_listing, listing_is_due, refresh_listing
 from greeks.services.chain_poll import poll_chain
 from greeks.services.poll_slots import claim_due_polls
+from greeks.services.system_alerts import forbidden_report
 
 logger = structlog.get_logger(__name__)
 
@@ -50,7 +51,7 @@ def poll_chains_task() -> None:
 def poll_chain_task(slug: str, expiry: str, slot: str, every_seconds: int) -> None:
     """Poll one chain for one slot."""
     try:
-        poll_chain(
+        poll = poll_chain(
             slug=slug,
             expiry=date.fromisoformat(expiry),
             slot=datetime.fromisoformat(slot),
@@ -58,6 +59,9 @@ def poll_chain_task(slug: str, expiry: str, slot: str, every_seconds: int) -> No
         )
     except NotFound as error:
         logger.info("poll_of_removed_instrument", slug=slug, reason=error.message)
+        return
+    if poll.code == ForbiddenError.code:
+        forbidden_report(provider=poll.provider, message=poll.error)
 
 
 @desk_task("greeks.refresh_listing", subject="listing.{slug}", seconds=_LISTING_SECONDS)

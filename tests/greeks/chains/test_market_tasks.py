@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import time_machine
 
-from config.core.errors import RetryableError
+from config.core.errors import ForbiddenError, RetryableError
 from config.core.redis_client import redis_client
-from greeks.models import GreekSnapshot, PolledInstrument
+from greeks.models import AlertEvent, GreekSnapshot, PolledInstrument
 from greeks.services.chain_samples import read_samples
 from greeks.services.poll_slots import DuePoll, claim_due_polls, slot_of
 from greeks.tasks import market
@@ -20,6 +20,7 @@ from greeks.tasks.market import (
     roll_up_instrument_task,
     roll_up_minutes_task,
 )
+from tests.factories import UserFactory
 from tests.greeks.chains.conftest import Desk
 from tests.greeks.chains.scripted import (
     CLOSES,
@@ -167,6 +168,18 @@ def test_poll_is_left_to_who_polls_the_chain_already(desk: Desk) -> None:
     poll_chain_task("nifty-50", "2026-12-01", NOON.isoformat(), 5)
 
     assert desk.provider.asked == []
+
+
+def test_provider_that_forbids_its_calls_is_told_of_once(desk: Desk) -> None:
+    UserFactory.create(is_staff=True)
+    desk.provider.error = ForbiddenError("No permission.", provider="scripted")
+    for seconds in (0, 5):
+        slot = NOON + seconds * SECOND
+        poll_chain_task("nifty-50", "2026-12-01", slot.isoformat(), 5)
+
+    (event,) = AlertEvent.objects.all()
+    assert event.subject == "forbidden:scripted"
+    assert "No permission. Calls have stopped" in event.text
 
 
 def test_poll_of_an_instrument_that_was_deleted_is_no_error(desk: Desk) -> None:
