@@ -19,6 +19,10 @@ from greeks.selectors.market_latest import at_the_money
 
 register = template.Library()
 
+#: What a step of each resolution is called.
+STEPS = {
+    "1m": "minute", "5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "hour",
+}  # fmt: skip
 #: Decimals of each Greek's sums and of a contract's.
 DIGITS = {"delta": 3, "gamma": 5, "theta": 2, "vega": 2}
 #: What the bars of the chain may show.
@@ -47,6 +51,12 @@ COLUMNS = (
 LEVELS = 10
 _SIDES = ("call", "put")
 _GREEKS = frozenset(("iv", *DIGITS))
+
+
+@register.filter
+def step_name(resolution: str) -> str:
+    """``5m`` → ``5 minutes``: what a change is made over."""
+    return STEPS[resolution]
 
 
 @register.simple_tag

@@ -44,6 +44,7 @@ export class GreekChart extends WalkedFigure {
     } else {
       this.#drawPlots();
     }
+    setText(this.part("step"), this.#series.stepName);
     this.#tellVelocity();
     this.read();
     this.tell();
@@ -96,7 +97,7 @@ export class GreekChart extends WalkedFigure {
       return place;
     });
     this.plot.replaceChildren(...places);
-    this.adopt(`${this.name} by minute: change since the open, and change in the minute`);
+    this.adopt(`${this.name}: change since the open, and change step by step`);
     return places.map((place, index) => new GreekPlot(place, { isBars: index === 1, shared: this.#shared }));
   }
 
@@ -187,7 +188,7 @@ export class GreekChart extends WalkedFigure {
     if (this.#series.isGap(index)) return `${times.minute(this.#series.times[index])} ${zone}: gap, no sample arrived`;
     const said = this.#sides.map((side) => {
       const [fromOpen, change] = ["from_open", "change"].map((measure) => this.#text(side, measure, index));
-      return `${SIDE_NAMES[side]} ${fromOpen} since the open, ${change} in the minute`;
+      return `${SIDE_NAMES[side]} ${fromOpen} since the open, ${change} in the ${this.#series.stepName}`;
     });
     const forming = this.#series.isForming(index) ? ", forming" : "";
     return `${times.minute(this.#series.times[index])} ${zone}${forming}: ${said.join("; ")}`;
@@ -197,7 +198,7 @@ export class GreekChart extends WalkedFigure {
     const sides = this.#sides;
     const measures = [
       ["from_open", "since open"],
-      ["change", "minute"],
+      ["change", this.#series.stepName],
       ["close", "sum"],
     ];
     const rows = this.#series.times.map((_, index) => [
@@ -207,7 +208,7 @@ export class GreekChart extends WalkedFigure {
     const heading = (side, text) => (sides.length > 1 ? `${SIDE_NAMES[side]}, ${text}` : text);
     return {
       caption: `${this.name}, ${sides.map((side) => SIDE_NAMES[side]).join(" and ")}, newest first, times in ${this.#shared.times.zone}`,
-      headings: ["Minute", ...sides.flatMap((side) => measures.map(([, text]) => heading(side, text)))],
+      headings: ["Time", ...sides.flatMap((side) => measures.map(([, text]) => heading(side, text)))],
       rows: rows.reverse(),
     };
   }

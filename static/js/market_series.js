@@ -18,6 +18,8 @@ export const FACTS = [
 ];
 const MEASURES = ["close", "change", "from_open"];
 const MINUTES = { "1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60 };
+// What a step of each resolution is called, as STEPS in greeks/templatetags/market.py.
+const STEPS = { "1m": "minute", "5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "hour" };
 
 const seconds = (iso) => Date.parse(iso) / 1000;
 const difference = (one, other) => (one === null || other === null ? null : one - other);
@@ -35,6 +37,11 @@ export class MarketSeries {
     this.#stored = this.at.length;
     this.isFiltered = body.delta_min > 0 || body.delta_max < 1;
     if (body.forming) this.sampled(body.forming);
+  }
+
+  /** What a change is made over: "minute", "5 minutes". */
+  get stepName() {
+    return STEPS[this.body.resolution];
   }
 
   /** Stored minutes and forming ones. */

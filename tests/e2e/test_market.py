@@ -151,6 +151,7 @@ def test_resolution_and_second_expiry_draw_other_points(market: Browser) -> None
     market.wait(lambda: market.script(chosen) == "8 Dec 26", "the first expiry")
     market.wait(lambda: "expiry=2026-12-08" in market.script(ASKED)[-1], "nothing was asked")
     assert "resolution=15m" in market.driver.current_url
+    assert market.text('[data-greek="vega"] [data-part="step"]').lower() == "15 minutes"
 
 
 def test_delta_range_asks_for_whole_buckets_and_stands_in_the_address(market: Browser) -> None:

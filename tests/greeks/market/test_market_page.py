@@ -182,3 +182,10 @@ def test_day_whose_announced_hours_nobody_entered_says_so(
     # Sunday of Diwali.
     settings.MARKET_CLOCK = "2026-11-08T12:00:00+05:30"
     assert "Muhurat trading: a session is held today" in page_of(client)
+
+
+def test_change_is_named_by_what_it_is_made_over(client: Client, nifty: PolledInstrument) -> None:
+    stored.store()
+    heading = '<th scope="col" class="end step" data-part="step">{}</th>'
+    assert page_of(client).count(heading.format("minute")) == 4
+    assert page_of(client, "?resolution=5m").count(heading.format("5 minutes")) == 4
