@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.browser import WITNESS, Browser
-from tests.e2e.desk import Desk
+from tests.e2e.desk import Desk, running
 from tests.e2e.market_desk import MarketDesk
 from tests.e2e.market_page import open_market
 from tests.e2e.test_pages import REFUSALS
@@ -16,15 +15,8 @@ from tests.e2e.test_pages import REFUSALS
 
 @pytest.fixture(scope="session")
 def _desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    shared = tmp_path_factory.getbasetemp()
-    if shared.name.startswith("popen-"):  # a parallel worker: one level up is the whole run's
-        shared = shared.parent
-    desk = Desk(tmp_path_factory.mktemp("desk"), static=Path(shared) / "static")
-    try:
-        desk.start()
+    with running(Desk, tmp_path_factory) as desk:
         yield desk
-    finally:
-        desk.stop()
 
 
 @pytest.fixture(scope="session")
@@ -67,15 +59,8 @@ def monitor(browser: Browser) -> Browser:
 
 @pytest.fixture(scope="session")
 def _market_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketDesk]:
-    shared = tmp_path_factory.getbasetemp()
-    if shared.name.startswith("popen-"):  # a parallel worker: one level up is the whole run's
-        shared = shared.parent
-    desk = MarketDesk(tmp_path_factory.mktemp("market"), static=Path(shared) / "static")
-    try:
-        desk.start()
+    with running(MarketDesk, tmp_path_factory) as desk:
         yield desk
-    finally:
-        desk.stop()
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 import redis
 
 from config.core.redis_client import key
@@ -212,3 +214,20 @@ class Desk:
             finally:
                 connection.close()
         raise RuntimeError(f"no page came: {self._last_words('web')}")
+
+
+AnyDesk = TypeVar("AnyDesk", bound=Desk)
+
+
+@contextmanager
+def running(kind: type[AnyDesk], folders: pytest.TempPathFactory) -> Iterator[AnyDesk]:
+    """A desk of its own folder; the static files are collected once for the whole run."""
+    shared = folders.getbasetemp()
+    if shared.name.startswith("popen-"):  # a parallel worker: one level up is the whole run's
+        shared = shared.parent
+    desk = kind(folders.mktemp("desk"), static=shared / "static")
+    try:
+        desk.start()
+        yield desk
+    finally:
+        desk.stop()

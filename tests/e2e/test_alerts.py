@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.alert_rows import NAME, PASSWORD
 from tests.e2e.browser import WITNESS, Browser
+from tests.e2e.desk import running
 from tests.e2e.market_desk import MarketDesk
 from tests.e2e.test_pages import DESK, PHONE, REFUSALS, SIZES
 
@@ -30,15 +30,8 @@ class AlertDesk(MarketDesk):
 
 @pytest.fixture(scope="session")
 def _alert_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertDesk]:
-    shared = tmp_path_factory.getbasetemp()
-    if shared.name.startswith("popen-"):  # a parallel worker: one level up is the whole run's
-        shared = shared.parent
-    desk = AlertDesk(tmp_path_factory.mktemp("alerts"), static=Path(shared) / "static")
-    try:
-        desk.start()
+    with running(AlertDesk, tmp_path_factory) as desk:
         yield desk
-    finally:
-        desk.stop()
 
 
 @pytest.fixture(scope="session")
