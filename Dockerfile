@@ -44,7 +44,7 @@ USER greekdesk
 RUN DJANGO_SETTINGS_MODULE=config.settings.local SECRET_KEY=only-for-collecting \
     TOKEN_ENCRYPTION_KEYS=only-for-collecting \
     python -c "import django; django.setup(); \
-from config.core.supervision.targets import collect_static_files as c; c()"
+from config.core.processes.targets import collect_static_files as c; c()"
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["python", "manage.py"]

@@ -21,7 +21,7 @@ from auth_tokens.models import ApiToken, AuditEvent, User
 from auth_tokens.services.audit import audit_event_record
 from auth_tokens.services.revocation import sessions_revoke
 from config.core.clock import now
-from config.core.middleware import client_address
+from config.core.web.middleware import client_address
 
 _ACCESS_FIELDS = ("is_active", "is_staff", "is_superuser", "password")
 _M2M_ACTIONS = ("post_add", "post_remove", "pre_clear")

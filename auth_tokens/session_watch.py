@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 
 from auth_tokens.sessions import user_id_claimed_by, user_of_session
-from config.core.feeds import read_in_thread
-from config.core.hub import hub
+from config.core.live.feeds import read_in_thread
+from config.core.live.hub import hub
 
 logger = structlog.get_logger(__name__)
 

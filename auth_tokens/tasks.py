@@ -9,8 +9,8 @@ from celery.signals import worker_ready
 
 from auth_tokens.token_manager import ensure_valid
 from auth_tokens.token_sources import registered_token_providers, token_source
+from config.core.background.task import desk_task
 from config.core.errors import ProviderError
-from config.core.tasks import desk_task
 
 logger = structlog.get_logger(__name__)
 

@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 
 from auth_tokens.models import BrokerToken
 from config.core.clock import now
-from config.core.hub import announce
-from config.core.process_copies import ProcessCopies
-from config.core.redis_client import key, redis_client
+from config.core.live.hub import announce
+from config.core.redis.client import key, redis_client
+from config.core.redis.process_copies import ProcessCopies
 
 _VERSION_SECONDS: Final = 60
 _LOOK_SECONDS: Final = 1.0

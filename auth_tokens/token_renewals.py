@@ -29,8 +29,8 @@ from auth_tokens.token_copies import TokenCopy, announce_version, drop_copy, kee
 from auth_tokens.token_sources import TokenSource
 from config.core.clock import now
 from config.core.errors import ProviderClosed, ProviderError
-from config.core.process_copies import ProcessCopies
 from config.core.redaction import remember_secret
+from config.core.redis.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 

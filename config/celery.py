@@ -7,7 +7,7 @@ from celery import Celery
 from celery.signals import setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
-from config.core.worker_loop import KeepAwakeStep
+from config.core.background.worker_loop import KeepAwakeStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 

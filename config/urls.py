@@ -5,8 +5,8 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from config.core.health import health_view
-from config.core.monitoring import metrics_view
-from config.core.styleguide import styleguide
+from config.core.web.monitoring import metrics_view
+from config.core.web.styleguide import styleguide
 
 urlpatterns = [
     path("", include("portfolio.urls")),

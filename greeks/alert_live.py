@@ -15,9 +15,9 @@ from django.conf import settings
 from auth_tokens.models import User
 from auth_tokens.session_watch import SessionWatch
 from auth_tokens.sessions import user_id_claimed_by
-from config.core.feed_consumer import FeedConsumer
-from config.core.feeds import Feeds, frame, read_in_thread
-from config.core.hub import Outbox, broadcast, hub
+from config.core.live.consumer import FeedConsumer
+from config.core.live.feeds import Feeds, frame, read_in_thread
+from config.core.live.hub import Outbox, broadcast, hub
 from greeks.selectors.alerts import events_body, user_group
 
 logger = structlog.get_logger(__name__)

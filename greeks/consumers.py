@@ -11,9 +11,9 @@ from django.conf import settings
 
 from auth_tokens.session_watch import SessionWatch
 from config.core.errors import InvalidInput, NotFound
-from config.core.feed_consumer import FeedConsumer
-from config.core.feeds import frame
-from config.core.hub import Outbox
+from config.core.live.consumer import FeedConsumer
+from config.core.live.feeds import frame
+from config.core.live.hub import Outbox
 from greeks.live import MarketFeed, Watched, feeds
 
 CLOSED_UNAUTHENTICATED = 4401

@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 
 from config.core.clock import market_now
 from config.core.errors import ApplicationError
-from config.core.feeds import Feeds, frame, read_in_thread
-from config.core.hub import Outbox, broadcast, hub
+from config.core.live.feeds import Feeds, frame, read_in_thread
+from config.core.live.hub import Outbox, broadcast, hub
 from greeks.exchanges import exchange_named
 from greeks.selectors.market_body import head_of, row_of, velocities
 from greeks.selectors.market_questions import MarketChoice, MarketQuestion, choice_for

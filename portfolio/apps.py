@@ -4,16 +4,16 @@ from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
 from auth_tokens.token_sources import register_token_provider
-from config.core.beat_schedule import write_schedule_after_migrate
+from config.core.background.beat_schedule import write_schedule_after_migrate
 from config.core.front_door.resources import Audience, register_resource
 from config.core.health import heartbeat_check, register_check
 from config.core.http.servers import register_server
+from config.core.live.streams import register_stream
 from config.core.sandbox.registry import (
     register_sandbox_books,
     register_sandbox_listener,
     register_sandbox_server,
 )
-from config.core.streams import register_stream
 
 
 class PortfolioConfig(AppConfig):

@@ -14,9 +14,9 @@ from django.conf import settings
 from auth_tokens.models import User
 from auth_tokens.sessions import user_id_claimed_by, user_of_session
 from config.core.errors import NotFound
-from config.core.feed_consumer import FeedConsumer
-from config.core.feeds import frame, read_in_thread
-from config.core.hub import Outbox, hub
+from config.core.live.consumer import FeedConsumer
+from config.core.live.feeds import frame, read_in_thread
+from config.core.live.hub import Outbox, hub
 from portfolio.live import BookFeed, feeds
 from portfolio.selectors.risk_monitor import accounts_for_risk
 

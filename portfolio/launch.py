@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from config.core.supervision.environment import free_port, prepare_environment
+from config.core.processes.environment import free_port, prepare_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"

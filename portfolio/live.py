@@ -14,8 +14,8 @@ from weakref import WeakKeyDictionary
 import msgspec
 import structlog
 
-from config.core.feeds import Feeds, frame, read_in_thread
-from config.core.hub import Outbox, broadcast, hub
+from config.core.live.feeds import Feeds, frame, read_in_thread
+from config.core.live.hub import Outbox, broadcast, hub
 from portfolio.refreshing import note_announced
 from portfolio.selectors.risk_monitor import RiskMonitor, accounts_shown, risk_monitor_of
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.core.clock import now
-from config.core.hub import announce
-from config.core.process_copies import ProcessCopies
+from config.core.live.hub import announce
+from config.core.redis.process_copies import ProcessCopies
 from portfolio.models import Account
 from portfolio.services.sync_progress import account_group
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 
 Heard = tuple[str, dict[str, Any]]
 

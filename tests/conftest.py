@@ -17,8 +17,8 @@ import pytest
 from django.conf import settings
 from django.test import TransactionTestCase
 
-from config.core.process_copies import forget_process_copies
-from config.core.redis_client import reset_guards
+from config.core.redis.client import reset_guards
+from config.core.redis.process_copies import forget_process_copies
 from tests.servers.chromium import has_browser
 from tests.servers.valkey import RunningValkey
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from django.db import transaction
 
 from config.core.front_door.grants import ACCESS_GROUP, revoke_here
-from config.core.hub import announce
+from config.core.live.hub import announce
 
 
 def sessions_revoke(*, user_ids: Iterable[int]) -> None:

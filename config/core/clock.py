@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from config.core.process_copies import ProcessCopies
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.redis.process_copies import ProcessCopies
 
 # How long a process goes on with the stepped time that it read last.
 _READ_AGAIN_SECONDS = 1.0

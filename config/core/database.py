@@ -16,7 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.utils import InterfaceError, OperationalError
 
 from config.core.errors import DatabaseUnavailable
-from config.core.process_copies import ProcessCopies
+from config.core.redis.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 

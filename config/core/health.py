@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 
 from config.core.clock import now
 from config.core.database import probe_database
-from config.core.process_copies import ProcessCopies
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.redis.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 

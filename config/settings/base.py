@@ -34,7 +34,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
-    "config.core.static_app.DeskStaticFilesConfig",
+    "config.core.web.static_app.DeskStaticFilesConfig",
     "django.contrib.humanize",
     "channels",
     "rest_framework",
@@ -48,8 +48,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.core.middleware.RequestIdMiddleware",
-    "config.core.monitoring.RequestTimingMiddleware",
+    "config.core.web.middleware.RequestIdMiddleware",
+    "config.core.web.monitoring.RequestTimingMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -75,7 +75,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "config.core.context.desk",
+                "config.core.web.context.desk",
             ],
             "libraries": {"desk": "config.core.templatetags.desk"},
             "loaders": [
@@ -126,7 +126,7 @@ AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 AXES_HTTP_RESPONSE_CODE = 429
 AXES_VERBOSE = False
-AXES_CLIENT_IP_CALLABLE = "config.core.middleware.client_address"
+AXES_CLIENT_IP_CALLABLE = "config.core.web.middleware.client_address"
 
 # --- HTTP API ---------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -173,7 +173,7 @@ STATICFILES_DIRS = [
 ]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "config.core.staticfiles.DeskStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "config.core.web.staticfiles.DeskStaticFilesStorage"},
 }
 # Hashed names never change and are kept for ever; a plain name is asked for again after a minute.
 WHITENOISE_MAX_AGE = 60

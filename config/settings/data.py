@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.core.process_role import database_options
+from config.core.processes.role import database_options
 from config.settings.environment import VAR_DIR, env
 
 DATABASE_URL = env.str("DATABASE_URL", default="")
-# The web process gives up on a locked database at once; jobs wait (config/core/process_role.py).
+# The web process gives up on a locked database at once; jobs wait (config/core/processes/role.py).
 PROCESS_ROLE = env.str("PROCESS_ROLE", default="job")
 if DATABASE_URL:
     if urlsplit(DATABASE_URL).scheme not in env.DB_SCHEMES:
@@ -77,8 +77,8 @@ CACHES = {
             # A dead Redis makes pages slower, not broken.
             "IGNORE_EXCEPTIONS": True,
             # One failed command is enough for a second: a hanging Redis is not asked each time.
-            "REDIS_CLIENT_CLASS": "config.core.redis_client.GuardedRedis",
-            "CONNECTION_POOL_CLASS": "config.core.redis_client.GuardedPool",
+            "REDIS_CLIENT_CLASS": "config.core.redis.client.GuardedRedis",
+            "CONNECTION_POOL_CLASS": "config.core.redis.client.GuardedPool",
             "SOCKET_TIMEOUT": REDIS_SOCKET_TIMEOUT,
             "SOCKET_CONNECT_TIMEOUT": REDIS_SOCKET_TIMEOUT,
             "CONNECTION_POOL_KWARGS": {"max_connections": REDIS_MAX_CONNECTIONS},

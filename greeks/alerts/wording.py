@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from config.core.formatting import day, number
+from config.core.web.formatting import day, number
 from greeks.alerts.metrics import registered_metrics
 from greeks.exchanges import EXCHANGES
 from greeks.models import AlertRule

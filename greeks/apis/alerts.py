@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config.core.api.idempotency import idempotent
 from config.core.api.parameters import QueryParameters
 from config.core.errors import InvalidInput
-from config.core.idempotency import idempotent
 from greeks.selectors.alerts import (
     channel_body,
     channels_of,

@@ -19,7 +19,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.core.clock import now
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from greeks.domain import Contract, Greeks, Quote, Snapshot
 from greeks.identity import instrument_key
 

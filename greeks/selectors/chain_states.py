@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from config.core.clock import market_now
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from greeks.models import PolledInstrument
 from greeks.selectors.polled_instruments import enabled_instruments, polled_expiries
 

@@ -11,7 +11,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.core.errors import Unavailable
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 
 logger = structlog.get_logger(__name__)
 

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from django.conf import settings
 
 from config.core.errors import NotFound
-from config.core.process_copies import ProcessCopies
+from config.core.redis.process_copies import ProcessCopies
 from greeks.models import PolledInstrument
 from greeks.services.chain_terms import chains_expire_at
 

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import F
 
 from config.core.clock import now
-from config.core.hub import announce
+from config.core.live.hub import announce
 from greeks.alerts.messengers import Outcome, Sent, send_message
 from greeks.models import AlertChannel, AlertDelivery
 from greeks.selectors.alerts import user_group

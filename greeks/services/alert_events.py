@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from auth_tokens.models import User
 from config.core.clock import now
-from config.core.hub import announce
+from config.core.live.hub import announce
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
 from greeks.selectors.alerts import event_body, user_group
 from greeks.signals import alert_messages_due

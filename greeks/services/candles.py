@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from config.core.clock import market_now
 from config.core.errors import Conflict, InvalidInput
-from config.core.hub import announce
+from config.core.live.hub import announce
 from greeks.exchanges import exchange_named
 from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.selectors.market_sessions import open_session, session_for

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from redis.exceptions import RedisError
 
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from greeks.chains import OptionChain
 from greeks.exchanges import exchange_named
 from greeks.maths.aggregation import ChainSums, FilledGreeks, has_vendor_greeks

@@ -8,7 +8,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.core.clock import market_now
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from greeks.models import PolledInstrument
 from greeks.selectors.market_sessions import open_session
 from greeks.selectors.polled_instruments import instrument_by_slug, polled_expiries

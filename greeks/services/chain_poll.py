@@ -19,9 +19,9 @@ from redis.exceptions import RedisError
 
 from config.core.clock import market_clock_is_frozen, now
 from config.core.errors import ApplicationError, MalformedResponse
-from config.core.hub import announce
-from config.core.process_copies import ProcessCopies
-from config.core.redis_client import redis_client
+from config.core.live.hub import announce
+from config.core.redis.client import redis_client
+from config.core.redis.process_copies import ProcessCopies
 from greeks.chains import OptionChain
 from greeks.exchanges import exchange_named
 from greeks.maths.aggregation import ChainSums, FilledGreeks, sum_chain

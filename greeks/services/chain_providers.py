@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.core.process_copies import ProcessCopies
+from config.core.redis.process_copies import ProcessCopies
 from greeks.providers.chain_base import ChainProvider
 from greeks.providers.chain_registry import open_chain_provider
 

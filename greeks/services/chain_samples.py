@@ -29,7 +29,7 @@ import structlog
 from redis.client import Pipeline
 from redis.exceptions import ResponseError
 
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from greeks.chains import SIDES, SUMMED_GREEKS, Floats
 from greeks.maths.aggregation import BUCKETS_SHAPE, ChainSums
 

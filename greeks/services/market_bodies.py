@@ -26,8 +26,8 @@ from config.core.database import database_guard
 from config.core.errors import DatabaseUnavailable
 from config.core.front_door.bodies import Body, Prepared, PreparedBodies
 from config.core.front_door.encodings import BROTLI, IDENTITY
-from config.core.redis_client import key
-from config.core.single_flight import SingleFlight, once_over_processes
+from config.core.redis.client import key
+from config.core.redis.single_flight import SingleFlight, once_over_processes
 from greeks.selectors.market_clock import seconds_to_next_due
 from greeks.selectors.market_questions import MarketChoice, MarketQuestion, choice_for
 from greeks.selectors.market_rows import KEPT_SECONDS, ChainRows, kept_rows, read_rows

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from config.core.clock import market_now
-from config.core.hub import announce
+from config.core.live.hub import announce
 from greeks.selectors.market_questions import MarketQuestion, choice_for
 from greeks.services.market_bodies import warm_market_body
 from greeks.services.market_door import MINUTES_GROUP

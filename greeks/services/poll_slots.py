@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from redis.exceptions import RedisError
 
 from config.core.clock import market_clock_is_frozen
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from greeks.models import PolledInstrument
 from greeks.selectors.market_sessions import open_session
 from greeks.selectors.polled_instruments import (

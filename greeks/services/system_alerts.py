@@ -4,8 +4,8 @@ calls, chains that fell silent."""
 from __future__ import annotations
 
 from config.core.clock import market_now
-from config.core.formatting import day
 from config.core.redaction import redact_text
+from config.core.web.formatting import day
 from greeks.models import AlertEvent
 from greeks.selectors.silent_chains import SILENT_AFTER, SilentChains, silent_chains
 from greeks.services.alert_events import system_alert_raise

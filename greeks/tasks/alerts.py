@@ -9,7 +9,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from auth_tokens.signals import token_failed
-from config.core.tasks import desk_task, enqueue
+from config.core.background.task import desk_task, enqueue
 from greeks.services.alert_delivery import (
     CLAIM_SECONDS,
     close_abandoned_deliveries,

@@ -6,9 +6,9 @@ from datetime import date, datetime
 
 import structlog
 
+from config.core.background.task import desk_task, enqueue
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import ApplicationError, ForbiddenError, NotFound
-from config.core.tasks import desk_task, enqueue
 from greeks.selectors.polled_instruments import enabled_instruments
 from greeks.services.candles import roll_up_due
 from greeks.services.chain_listing import claim_listing, listing_is_due, refresh_listing

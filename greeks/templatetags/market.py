@@ -13,8 +13,8 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from config.core import formatting
 from config.core.templatetags.desk import change, shown
+from config.core.web import formatting
 from greeks.selectors.market_latest import at_the_money
 
 register = template.Library()

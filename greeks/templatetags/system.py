@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from config.core.formatting import age
+from config.core.web.formatting import age
 
 register = template.Library()
 _UNITS = ((3600, "h"), (60, "min"))

@@ -18,8 +18,8 @@ from django.views.decorators.http import require_POST, require_safe
 from auth_tokens.services.token_renewal import renewal_reset
 from auth_tokens.tasks import ensure_token_task
 from auth_tokens.token_sources import registered_token_providers
+from config.core.background.task import enqueue
 from config.core.errors import NotFound
-from config.core.tasks import enqueue
 from greeks.views.system_page import SystemPage
 
 PARTS = ("processes", "tokens", "chains", "servers", "calendars", "checks")

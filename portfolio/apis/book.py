@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config.core.api.idempotency import idempotent
 from config.core.api.parameters import QueryParameters
 from config.core.clock import market_now
 from config.core.front_door.answers import private_answer
 from config.core.front_door.bodies import Body, holds
-from config.core.idempotency import idempotent
 from portfolio.selectors.books import ENCODER
 from portfolio.selectors.history import day_history, history_body, minute_history
 from portfolio.selectors.orders import orders_visible_to

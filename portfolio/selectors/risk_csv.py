@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from portfolio.services.csv_export import csv_lines
+from config.core.web.csv_export import csv_lines
 from portfolio.services.risk_rows import ROW_COLUMNS
 
 _LEG_COLUMNS = (

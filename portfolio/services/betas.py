@@ -20,7 +20,8 @@ from redis.exceptions import RedisError
 
 from config.core.clock import market_now, now
 from config.core.errors import CircuitOpen, ProviderError, RateLimitedError, UnauthorisedError
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.upsert import upsert
 from greeks.domain import DailyClose as FetchedClose
 from greeks.providers.base import DailyClosesProvider
 from greeks.providers.registry import open_daily_closes_provider
@@ -28,7 +29,6 @@ from portfolio.models import Beta, DailyClose, Position
 from portfolio.selectors.betas import CLOSES_KEPT, benchmarks_in_use, daily_closes, end_of
 from portfolio.services.returns import regressed_beta
 from portfolio.services.risk_rows import product_symbol
-from portfolio.services.sync_rows import upsert
 
 logger = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from config.core.errors import InvalidInput, LockHeld, ProviderError
-from config.core.locks import subject_lock
+from config.core.redis.locks import subject_lock
 from greeks.models import Instrument
 from greeks.providers.base import CountsCalls, SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from config.core.upsert import upsert
 from greeks.domain import Quote
 from greeks.exchanges import exchange_in_zone
 from greeks.models import ContractGreekHistory
@@ -22,7 +23,6 @@ from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus,
 from portfolio.services.position_row import PositionRow
 from portfolio.services.risk import book_totals
 from portfolio.services.risk_rows import Leg, Money
-from portfolio.services.sync_rows import upsert
 
 _GREEKS = ("delta", "gamma", "theta", "vega", "implied_volatility")
 GREEK_COLUMNS = (

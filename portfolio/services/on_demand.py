@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import structlog
 
 from config.core.errors import ApplicationError, LockHeld
-from config.core.locks import subject_is_locked
+from config.core.parallel import for_each
+from config.core.redis.locks import subject_is_locked
 from portfolio.models import SyncRun
-from portfolio.services.parallel import for_each
 from portfolio.services.sync import sync_account, sync_subject
 
 logger = structlog.get_logger(__name__)

@@ -9,8 +9,8 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from config.core.upsert import upsert
 from portfolio.models import Position
-from portfolio.services.sync_rows import upsert
 
 PositionKey = tuple[int, str]
 

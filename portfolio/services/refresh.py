@@ -20,9 +20,10 @@ from redis.exceptions import RedisError
 from config.core.clock import now
 from config.core.errors import LockHeld, ProviderError, RateLimitedError
 from config.core.http.budget import CallBudget
-from config.core.locks import subject_lock
-from config.core.process_copies import ProcessCopies
-from config.core.redis_client import key, redis_client
+from config.core.parallel import for_each
+from config.core.redis.client import key, redis_client
+from config.core.redis.locks import subject_lock
+from config.core.redis.process_copies import ProcessCopies
 from greeks.models import Instrument
 from greeks.providers.base import SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider
@@ -32,7 +33,6 @@ from portfolio.models import Account
 from portfolio.refreshing import announce_refresh
 from portfolio.services.enrichment import MarketData
 from portfolio.services.history import session_dates_of
-from portfolio.services.parallel import for_each
 from portfolio.services.position_row import stored_positions, write_positions
 from portfolio.services.sync_fetch import market_of, other_sources
 from portfolio.services.sync_market import write_market_data

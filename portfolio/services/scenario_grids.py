@@ -11,8 +11,8 @@ import structlog
 from django.db.models import F, Q
 from redis.exceptions import RedisError
 
-from config.core.hub import announce
-from config.core.redis_client import key, redis_client
+from config.core.live.hub import announce
+from config.core.redis.client import key, redis_client
 from portfolio.models import Account, ScenarioGrid
 from portfolio.selectors.risk_book import read_risk_book
 from portfolio.selectors.risk_report import ready_book

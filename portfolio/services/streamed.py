@@ -16,8 +16,8 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from config.core.process_copies import ProcessCopies
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.redis.process_copies import ProcessCopies
 from greeks.providers.streamed_values import read_streamed, store_streamed
 from portfolio.models import Account, Position
 from portfolio.signals import streamed_refresh_requested

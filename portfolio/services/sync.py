@@ -11,7 +11,7 @@ from django.db import transaction
 
 from config.core.clock import now
 from config.core.errors import NotFound, ProviderError
-from config.core.locks import HeldLock, subject_lock
+from config.core.redis.locks import HeldLock, subject_lock
 from portfolio.brokers.registry import open_adapter
 from portfolio.models import Account, SyncRun
 from portfolio.services.sync_fetch import FetchedBook, fetch_book

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from config.core.upsert import upsert
 from greeks.domain import Greeks, Quote
 from greeks.models import ContractGreeks, Instrument
 from portfolio.models import Quote as StoredQuote
@@ -13,7 +14,6 @@ from portfolio.services.enrichment import MarketData
 from portfolio.services.history import GREEK_COLUMNS, record_greeks_minute, record_price_bars
 from portfolio.services.sync_checks import fitting_amount
 from portfolio.services.sync_positions import greek_number, spot_number, volatility_number
-from portfolio.services.sync_rows import upsert
 
 _QUOTE_COLUMNS = (
     "instrument_id", "symbol", "price", "bid", "ask", "opening_price", "previous_close", "volume",

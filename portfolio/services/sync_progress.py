@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from config.core.hub import announce
+from config.core.live.hub import announce
 from portfolio.models import Account, SyncRun
 from portfolio.signals import book_committed
 

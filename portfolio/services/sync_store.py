@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from config.core.clock import now
+from config.core.upsert import upsert
 from greeks.domain import RejectedRow
 from greeks.identity import instrument_key
 from greeks.providers.decoding import storable
@@ -29,7 +30,6 @@ from portfolio.services.sync_fetch import FetchedBook
 from portfolio.services.sync_gone import delete_gone_orders, delete_gone_positions
 from portfolio.services.sync_market import write_market_data
 from portfolio.services.sync_positions import build_positions
-from portfolio.services.sync_rows import upsert
 from portfolio.services.writing_context import writing_context
 
 _STATUS_COLUMNS = (

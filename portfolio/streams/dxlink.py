@@ -20,8 +20,8 @@ from django.db import DatabaseError, close_old_connections
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import DatabaseUnavailable, InvalidInput
 from config.core.health import heartbeat
-from config.core.hub import Message, hub
-from config.core.lease import run_as_owner
+from config.core.live.hub import Message, hub
+from config.core.redis.lease import run_as_owner
 from greeks.domain import Contract, InstrumentKind, Snapshot
 from greeks.identity import instrument_key
 from greeks.models import Instrument

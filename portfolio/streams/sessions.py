@@ -12,7 +12,7 @@ import structlog
 from django.db import close_old_connections
 
 from config.core.errors import ApplicationError, LockHeld
-from config.core.locks import subject_lock
+from config.core.redis.locks import subject_lock
 from portfolio.brokers.base import KeepsSession
 from portfolio.brokers.registry import open_adapter
 from portfolio.models import Account

@@ -8,8 +8,8 @@ from uuid import UUID
 import structlog
 from django.dispatch import receiver
 
+from config.core.background.task import desk_task, enqueue
 from config.core.errors import NotFound, RateLimitedError
-from config.core.tasks import desk_task, enqueue
 from portfolio.models import SyncRun
 from portfolio.services.refresh import REFRESH_DEADLINE_SECONDS, refresh_greeks
 from portfolio.services.retention import SECONDS, delete_expired

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from config.core.tasks import desk_task, enqueue
+from config.core.background.task import desk_task, enqueue
 from portfolio.models import Position
 from portfolio.services.betas import SECONDS, claim_missing_closes, update_betas
 from portfolio.services.scenario_grids import (

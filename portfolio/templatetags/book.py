@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 from django import template
 
-from config.core import formatting
+from config.core.web import formatting
 from portfolio.serializers.book import AccountRowSerializer, PositionRowSerializer
 
 register = template.Library()

@@ -15,7 +15,6 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from config.core import formatting
 from config.core.templatetags.desk import (
     age,
     change,
@@ -23,6 +22,7 @@ from config.core.templatetags.desk import (
     shown,
     source_badge,
 )
+from config.core.web import formatting
 
 register = template.Library()
 

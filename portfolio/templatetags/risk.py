@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString
 
-from config.core import formatting
-from config.core.formatting import Number
 from config.core.templatetags.desk import shown
+from config.core.web import formatting
+from config.core.web.formatting import Number
 from greeks.occ import OptionSymbolError, parse_occ
 from portfolio.services.risk_rows import ratio
 from portfolio.templatetags.book import contract_label

@@ -9,9 +9,9 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from config.core import formatting
-from config.core.formatting import Number
 from config.core.templatetags.desk import shown
+from config.core.web import formatting
+from config.core.web.formatting import Number
 
 register = template.Library()
 

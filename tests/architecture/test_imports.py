@@ -110,7 +110,7 @@ def test_selectors_write_nothing_through_services() -> None:
         ("auth_tokens.views", "from ..greeks import domain", True),
         ("portfolio.views.risk_monitor", "from greeks.domain import Contract", False),
         ("config.urls", "from portfolio import urls", False),
-        ("config.core.hub", "from config.core.clock import now", False),
+        ("config.core.live.hub", "from config.core.clock import now", False),
         ("greeks.domain", "import numpy", False),
     ],
 )

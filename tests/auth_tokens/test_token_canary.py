@@ -24,7 +24,7 @@ from auth_tokens.tasks import ensure_token_task
 from auth_tokens.token_manager import ProviderToken, get_token
 from config.core.errors import UnauthorisedError
 from config.core.http.caller import HttpCaller
-from config.core.redis_client import redis_client
+from config.core.redis.client import redis_client
 from tests.auth_tokens.upstox_site import CREDENTIALS, UpstoxSite
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

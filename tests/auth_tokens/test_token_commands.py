@@ -18,7 +18,7 @@ from auth_tokens.health import check_tokens
 from auth_tokens.models import AuditEvent, BrokerToken, TokenEvent, User
 from auth_tokens.selectors import TokenState, token_states
 from auth_tokens.token_manager import get_token
-from config.core.process_copies import forget_process_copies
+from config.core.redis.process_copies import forget_process_copies
 from tests.auth_tokens.sources import PROVIDER, ScriptedSource
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -34,8 +34,8 @@ from auth_tokens.token_manager import (
 )
 from auth_tokens.token_sources import Attempt, TryLimit
 from config.core.errors import ProviderClosed, RetryableError, UnauthorisedError
-from config.core.process_copies import forget_process_copies
 from config.core.redaction import redact_text
+from config.core.redis.process_copies import forget_process_copies
 from tests.auth_tokens.sources import PROVIDER, ScriptedSource
 from tests.servers.valkey import RunningValkey
 

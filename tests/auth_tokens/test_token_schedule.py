@@ -18,7 +18,7 @@ from auth_tokens.models import BrokerToken, TokenEvent
 from auth_tokens.token_manager import ensure_valid, get_token, renew_token
 from auth_tokens.token_sources import Attempt, ObtainedToken
 from config.celery import app
-from config.core.beat_schedule import write_schedule
+from config.core.background.beat_schedule import write_schedule
 from config.core.clock import now
 from config.core.errors import ProviderClosed
 from config.schedule import beat_schedule

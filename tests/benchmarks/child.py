@@ -15,7 +15,7 @@ from tests.benchmarks.options import Options
 
 def main(function: str, answer: str, options: str) -> None:
     django.setup()
-    from config.core.supervision.targets import migrate_database
+    from config.core.processes.targets import migrate_database
 
     migrate_database()
     module, _, name = function.partition(":")

@@ -146,7 +146,7 @@ def _connect_accounts(sandbox: Sandbox) -> str:
 
 def _forget_sessions(sandbox: Sandbox) -> None:
     """As on a machine that was just switched on: no preparing call is remembered."""
-    from config.core.redis_client import redis_client
+    from config.core.redis.client import redis_client
 
     names = list(redis_client().scan_iter(match="*ibkr_portal*"))
     if not names:

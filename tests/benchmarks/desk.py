@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.core.supervision.lifeline import die_with_parent
+from config.core.processes.lifeline import die_with_parent
 from tests.benchmarks.client import Connection
 from tests.benchmarks.options import NotMeasured
 

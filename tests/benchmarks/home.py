@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from config.core.supervision.environment import ONE_THREAD
-from config.core.supervision.lifeline import die_with_parent
+from config.core.processes.environment import ONE_THREAD
+from config.core.processes.lifeline import die_with_parent
 from tests.benchmarks.client import Connection
 from tests.benchmarks.options import NotMeasured, Options
 from tests.benchmarks.rounds import Row
@@ -108,11 +108,11 @@ def web_process(
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
     parent = os.getpid()
     options = {"application": application, "descriptor": listener.fileno()}
-    target = ("web", "config.core.supervision.targets:serve_web", json.dumps(options))
+    target = ("web", "config.core.processes.targets:serve_web", json.dumps(options))
     log = Path(environment["VAR_DIR"]) / f"web-{listener.fileno()}.log"
     with listener, log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "config.core.supervision.child", *target],
+            [sys.executable, "-m", "config.core.processes.child", *target],
             cwd=ROOT,
             env=dict(environment) | {"PROCESS_ROLE": "web"},
             stdin=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from config.core.supervision.environment import free_port
+from config.core.processes.environment import free_port
 from tests.benchmarks.desk import running_desk
 from tests.benchmarks.home import ROOT, ordinary_environment
 from tests.benchmarks.options import NotMeasured, Options

@@ -26,7 +26,7 @@ def measure_here(options: Options) -> list[Row]:
     from django.db.models import F
 
     from config.core.clock import now
-    from config.core.supervision.targets import collect_static_files
+    from config.core.processes.targets import collect_static_files
     from portfolio.models import Account
     from tests.benchmarks.book import make_book, signed_in
 

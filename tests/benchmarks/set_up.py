@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from config.core.supervision.environment import free_port
+from config.core.processes.environment import free_port
 from tests.benchmarks.desk import running_desk
 from tests.benchmarks.home import ROOT, ordinary_environment
 from tests.benchmarks.options import NotMeasured, Options

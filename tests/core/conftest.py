@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.fixtures import Settings
 
-from config.core.process_copies import forget_process_copies
-from config.core.redis_client import reset_guards
+from config.core.redis.client import reset_guards
+from config.core.redis.process_copies import forget_process_copies
 from tests.core.servers import OwnValkey, ScriptedProvider
 
 

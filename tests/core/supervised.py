@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from config.core.supervision import processes
-from config.core.supervision.processes import ProcessSpec
-from config.core.supervision.valkey import EmbeddedValkey
-from config.core.supervisor import SupervisionError, Supervisor, say
+from config.core.processes import process as processes
+from config.core.processes.process import ProcessSpec
+from config.core.processes.supervisor import SupervisionError, Supervisor, say
+from config.core.processes.valkey import EmbeddedValkey
 
 HERE = "tests.core.supervised"
 

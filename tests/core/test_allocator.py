@@ -9,7 +9,7 @@ import pytest
 
 GROWN = """
 import threading
-from config.core.supervision.allocator import return_what_is_freed
+from config.core.processes.allocator import return_what_is_freed
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4

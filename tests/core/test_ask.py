@@ -21,7 +21,7 @@ from config.core.errors import (
     RateLimitedError,
     RetryableError,
 )
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from tests.core.servers import OwnValkey
 
 SERVICE = "gateway@127.0.0.1:4001"

@@ -9,7 +9,7 @@ from django_celery_beat.models import PeriodicTask, PeriodicTasks
 from django_celery_beat.schedulers import ModelEntry
 
 from config.celery import app
-from config.core.beat_schedule import write_schedule
+from config.core.background.beat_schedule import write_schedule
 from config.core.clock import now
 from config.schedule import ScheduledJob, beat_schedule
 

@@ -10,7 +10,7 @@ from django.conf import LazySettings
 
 from config.core import clock
 from config.core.clock import market_clock_is_frozen, market_now, now, tell_market_clock
-from config.core.process_copies import forget_process_copies
+from config.core.redis.process_copies import forget_process_copies
 from config.core.sandbox.server import Sandbox
 from greeks.sandbox.market import Market
 from tests.servers.valkey import RunningValkey

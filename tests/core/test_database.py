@@ -18,7 +18,7 @@ from config.core.database import (
     probe_database,
 )
 from config.core.errors import DatabaseUnavailable
-from config.core.process_copies import ProcessCopies
+from config.core.redis.process_copies import ProcessCopies
 
 pytestmark = pytest.mark.urls("tests.core.urls")
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.core import formatting
+from config.core.web import formatting
 
 TABLE = Path(__file__).with_name("format_cases.json")
 CASES: list[dict[str, Any]] = json.loads(TABLE.read_text())

@@ -15,7 +15,7 @@ from config.core.health import (
     register_check,
     run_checks,
 )
-from config.core.redis_client import key, reset_guards
+from config.core.redis.client import key, reset_guards
 from tests.core.servers import OwnValkey
 
 pytestmark = [pytest.mark.urls("tests.core.urls"), pytest.mark.django_db]

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from config.core import hub as hub_module
-from config.core.hub import Hub, Outbox, announce, broadcast, hub
-from config.core.redis_client import key
+from config.core.live import hub as hub_module
+from config.core.live.hub import Hub, Outbox, announce, broadcast, hub
+from config.core.redis.client import key
 from tests.core.servers import OwnValkey
 
 GROUP = "portfolio.account.U1"

@@ -10,8 +10,8 @@ from django.contrib.auth import get_user_model
 from django.http import HttpResponse, JsonResponse
 from django.test import Client, RequestFactory
 
+from config.core.api.idempotency import idempotent
 from config.core.errors import Conflict, InvalidInput
-from config.core.idempotency import idempotent
 from tests.core import urls
 from tests.servers.valkey import RunningValkey
 

@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from django.conf import LazySettings
 
-from config.core.lease import run_as_owner
-from config.core.locks import subject_is_locked
-from config.core.process_copies import forget_process_copies
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.redis.lease import run_as_owner
+from config.core.redis.locks import subject_is_locked
+from config.core.redis.process_copies import forget_process_copies
 
 pytestmark = pytest.mark.anyio
 SUBJECT = "test.lease"

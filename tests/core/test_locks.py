@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from config.core.errors import LockHeld
-from config.core.locks import subject_is_locked, subject_lock
-from config.core.redis_client import key
+from config.core.redis.client import key
+from config.core.redis.locks import subject_is_locked, subject_lock
 from tests.core.servers import OwnValkey
 
 SUBJECT = "account.U1"

@@ -5,7 +5,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from config.core.middleware import RequestIdMiddleware, client_address
+from config.core.web.middleware import RequestIdMiddleware, client_address
 
 seen: list[str] = []
 

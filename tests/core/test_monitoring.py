@@ -51,7 +51,7 @@ def test_metrics_are_prometheus_text(client: Client) -> None:
 
 def test_metrics_of_all_web_processes_come_from_any_of_them(tmp_path: Path) -> None:
     script = (
-        "import os; from config.core.monitoring import PROVIDER_SECONDS, collect_metrics;"
+        "import os; from config.core.web.monitoring import PROVIDER_SECONDS, collect_metrics;"
         "child = os.fork();"
         "PROVIDER_SECONDS.labels('broker', 'ok').observe(0.1);"
         "child or os._exit(0);"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 
-from config.core.process_copies import ProcessCopies, forget_process_copies
+from config.core.redis.process_copies import ProcessCopies, forget_process_copies
 
 
 def _use(copies: ProcessCopies[list[int]], answers: multiprocessing.Queue[list[int]]) -> None:

@@ -5,7 +5,7 @@ import time
 import pytest
 from redis.exceptions import RedisError
 
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from tests.core.servers import OwnValkey
 
 
@@ -50,7 +50,7 @@ def test_hanging_redis_is_cheap_for_pipelines_too(own_valkey: OwnValkey) -> None
 def test_redis_is_used_again_after_it_comes_back(
     mortal_valkey: OwnValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("config.core.redis_client.PAUSE_AFTER_FAILURE", 0.05)
+    monkeypatch.setattr("config.core.redis.client.PAUSE_AFTER_FAILURE", 0.05)
     redis_client().set("name", "first")
     mortal_valkey.kill()
     with pytest.raises(RedisError):
@@ -64,7 +64,7 @@ def test_callers_who_ask_often_see_redis_again_all_the_same(
     mortal_valkey: OwnValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = time.monotonic()
-    monkeypatch.setattr("config.core.redis_client.time.monotonic", lambda: moment)
+    monkeypatch.setattr("config.core.redis.client.time.monotonic", lambda: moment)
     redis_client().ping()
     mortal_valkey.kill()
     with pytest.raises(RedisError):

@@ -11,8 +11,8 @@ from config.core.health import heartbeat
 from config.core.http.breaker import BreakerState, CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.pause import SharedPause
-from config.core.hub import announce
-from config.core.locks import subject_lock
+from config.core.live.hub import announce
+from config.core.redis.locks import subject_lock
 from tests.core.servers import OwnValkey
 
 

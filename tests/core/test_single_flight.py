@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from config.core.locks import subject_lock
-from config.core.single_flight import SingleFlight, once_over_processes
+from config.core.redis.locks import subject_lock
+from config.core.redis.single_flight import SingleFlight, once_over_processes
 
 
 class Waited(threading.Event):
@@ -97,6 +97,6 @@ def test_who_waits_for_another_process_takes_what_that_one_stored() -> None:
 def test_process_that_died_with_the_lock_is_waited_for_a_moment_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("config.core.single_flight._WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("config.core.redis.single_flight._WAIT_SECONDS", 0.05)
     with subject_lock("subject", seconds=30):
         assert once_over_processes("subject", find=lambda: None, make=lambda: "ours") == "ours"

@@ -18,16 +18,16 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from config.core.supervision.desk import listen
-from config.core.supervision.environment import (
+from config.core.processes.desk import listen
+from config.core.processes.environment import (
     embedded_valkey,
     forget_old_counts,
     metrics_folder,
     prepare_environment,
     private_paths,
 )
-from config.core.supervision.valkey import LONGEST_SOCKET_PATH
-from config.core.supervisor import SupervisionError, Supervisor, say
+from config.core.processes.supervisor import SupervisionError, Supervisor, say
+from config.core.processes.valkey import LONGEST_SOCKET_PATH
 from tests.core.supervised import HERE
 from tests.servers.valkey import RunningValkey
 

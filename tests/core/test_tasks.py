@@ -7,10 +7,10 @@ import pytest
 import structlog
 from celery.signals import beat_init, before_task_publish
 
+from config.core.background.task import desk_task
 from config.core.errors import LockHeld
 from config.core.health import heartbeat_age
-from config.core.locks import subject_lock
-from config.core.tasks import desk_task
+from config.core.redis.locks import subject_lock
 from tests.core.servers import OwnValkey
 
 ran: list[str] = []

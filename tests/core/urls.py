@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config.core.api.idempotency import idempotent
 from config.core.errors import (
     Conflict,
     DatabaseUnavailable,
@@ -23,7 +24,6 @@ from config.core.errors import (
     RateLimitedError,
     RetryableError,
 )
-from config.core.idempotency import idempotent
 
 ERRORS: dict[str, Exception] = {
     "invalid": InvalidInput("strike: Not a number.", fields={"strike": "Not a number."}),

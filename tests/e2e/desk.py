@@ -26,15 +26,15 @@ from typing import Any, TypeVar
 import pytest
 import redis
 
-from config.core.redis_client import key
+from config.core.processes.environment import ONE_THREAD
+from config.core.processes.lifeline import die_with_parent
+from config.core.redis.client import key
 from config.core.sandbox.server import Sandbox, open_market
-from config.core.supervision.environment import ONE_THREAD
-from config.core.supervision.lifeline import die_with_parent
 from tests.servers.valkey import RunningValkey
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 7
-TARGETS = "config.core.supervision.targets"
+TARGETS = "config.core.processes.targets"
 START_SECONDS = 60.0
 # What the surrounding shell may say and this desk must not hear.
 OTHERS = ("DATABASE_URL", "CACHE_URL", "MARKET_CLOCK", "SECRET_KEY", "ALLOWED_HOSTS")
@@ -175,7 +175,7 @@ class Desk:
         arguments = [role, target, json.dumps(options)]
         with (self.folder / f"{role}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "config.core.supervision.child", *arguments],
+                [sys.executable, "-m", "config.core.processes.child", *arguments],
                 cwd=ROOT,
                 env=self._environment() | {"PROCESS_ROLE": "web" if role == "web" else "job"},
                 stdin=subprocess.DEVNULL,

@@ -12,8 +12,8 @@ from typing import Any
 
 import redis
 
-from config.core.redis_client import key
-from config.core.supervision.environment import ONE_THREAD
+from config.core.processes.environment import ONE_THREAD
+from config.core.redis.client import key
 from greeks.services.chain_poll import group_of
 from greeks.services.chain_samples import encode_sample, samples_key
 from greeks.services.forming_minute import forming_minute

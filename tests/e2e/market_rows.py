@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from config.core.redis_client import redis_client
+from config.core.redis.client import redis_client
 from greeks.chains import Floats, OptionChain
 from greeks.maths.aggregation import sum_chain
 from greeks.maths.black_scholes import all_greeks

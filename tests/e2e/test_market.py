@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from config.core import formatting
+from config.core.web import formatting
 from tests.e2e.browser import Browser
 from tests.e2e.market_desk import MarketDesk
 from tests.e2e.market_page import (

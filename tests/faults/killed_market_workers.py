@@ -28,7 +28,7 @@ PATIENCE = 0.1
 def main(database: str, kills: int) -> None:
     settings.DATABASES["default"]["NAME"] = database
     django.setup()
-    from config.core.redis_client import redis_client
+    from config.core.redis.client import redis_client
     from greeks.services.chain_samples import last_slot
     from tests.greeks.chains.scripted import CLOSES, EXPIRY, OPENS
 
@@ -77,7 +77,7 @@ def stop_worker(worker: int) -> None:
 
 def work() -> None:
     """What the tasks do, at the speed of the test's clock."""
-    from config.core.redis_client import redis_client
+    from config.core.redis.client import redis_client
     from greeks.services import chain_providers
     from greeks.services.candles import roll_up_due
     from greeks.services.chain_poll import poll_chain

@@ -48,7 +48,7 @@ async def follow(url: str, token: str, symbols: list[str]) -> None:
 
 
 async def own(url: str, token: str, symbols: list[str]) -> None:
-    from config.core.lease import run_as_owner
+    from config.core.redis.lease import run_as_owner
 
     await run_as_owner("stream.dxlink", lambda: follow(url, token, symbols), seconds=1.5)
 

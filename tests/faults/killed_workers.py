@@ -23,7 +23,7 @@ def main(database: str, account_id: str, kills: int) -> None:
     django.setup()
     from django.db import connections
 
-    from config.core.redis_client import redis_client
+    from config.core.redis.client import redis_client
     from portfolio.models import Account, AccountHistory, Position, SyncRun
 
     window = 2.5 * undisturbed_seconds(account_id)

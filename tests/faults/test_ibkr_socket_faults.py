@@ -16,8 +16,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from config.core.errors import MalformedResponse, PermanentError, RetryableError
-from config.core.process_copies import forget_process_copies
-from config.core.redis_client import reset_guards
+from config.core.redis.client import reset_guards
+from config.core.redis.process_copies import forget_process_copies
 from portfolio.brokers.ibkr_socket.state import check_gateway, service_name
 from tests.core.servers import OwnValkey
 from tests.portfolio.brokers.ibkr_socket_support import (

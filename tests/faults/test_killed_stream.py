@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from config.core.locks import subject_is_locked
+from config.core.redis.locks import subject_is_locked
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract
 from greeks.providers.streamed_values import read_streamed

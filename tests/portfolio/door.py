@@ -17,7 +17,7 @@ from auth_tokens.models import User
 from config.asgi import django_application
 from config.core.front_door.application import FrontDoor
 from config.core.front_door.resources import registered_resources
-from config.core.hub import hub
+from config.core.live.hub import hub
 from tests.portfolio.reading import FAST
 
 Header = tuple[bytes, bytes]

@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 
-from config.core.supervision.environment import free_port
+from config.core.processes.environment import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]

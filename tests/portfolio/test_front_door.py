@@ -19,7 +19,7 @@ from config.core.clock import now
 from config.core.front_door.bodies import prepared_bodies
 from config.core.front_door.resources import registered_resources
 from config.core.front_door.watches import READ_SECONDS
-from config.core.process_copies import forget_process_copies
+from config.core.redis.process_copies import forget_process_copies
 from portfolio.models import Account, Position, SyncRun
 from portfolio.services.sync_progress import announce_change
 from tests.factories import UserFactory

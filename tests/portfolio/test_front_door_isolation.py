@@ -26,9 +26,9 @@ from config.core.clock import now
 from config.core.front_door.grants import ACCESS_GROUP, RECHECK_SECONDS, Authorised
 from config.core.front_door.requests import Caller
 from config.core.front_door.resources import registered_resources
-from config.core.hub import announce
-from config.core.process_copies import forget_process_copies
-from config.core.redis_client import reset_guards
+from config.core.live.hub import announce
+from config.core.redis.client import reset_guards
+from config.core.redis.process_copies import forget_process_copies
 from portfolio.models import Account, AccountAccess
 from tests.core.servers import OwnValkey
 from tests.factories import PASSWORD, UserFactory

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 
 from config.core.clock import market_now
 from config.core.errors import CircuitOpen, RetryableError
-from config.core.streams import registered_streams
+from config.core.live.streams import registered_streams
 from greeks.domain import Contract, InstrumentKind, Quote, Snapshot
 from greeks.models import ExchangeSession
 from greeks.selectors.sessions import forget_sessions
@@ -125,7 +125,7 @@ def test_processes_that_only_ask_do_not_load_the_client_library() -> None:
     look = (
         "import django, sys; django.setup()\n"
         "from portfolio.brokers.registry import registered_brokers; registered_brokers()\n"
-        "from config.core.streams import registered_streams; registered_streams()\n"
+        "from config.core.live.streams import registered_streams; registered_streams()\n"
         "print('ib_async' in sys.modules)"
     )
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"}

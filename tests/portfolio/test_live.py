@@ -17,7 +17,7 @@ from django.test import Client
 
 from auth_tokens.models import User
 from config.core.clock import now
-from config.core.hub import Outbox, announce, broadcast, hub
+from config.core.live.hub import Outbox, announce, broadcast, hub
 from portfolio.consumers import PortfolioConsumer
 from portfolio.live import changes, feeds
 from portfolio.models import Account, AccountAccess, Position

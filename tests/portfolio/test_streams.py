@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from django.conf import LazySettings
 
-from config.core import streams
 from config.core.health import heartbeat_age
-from config.core.locks import subject_lock
+from config.core.live import streams
+from config.core.redis.locks import subject_lock
 from config.core.sandbox.server import Sandbox
 from portfolio.domain import Broker
 from portfolio.streams.sessions import keep_sessions_once
@@ -78,7 +78,7 @@ async def test_failing_stream_is_started_again(monkeypatch: pytest.MonkeyPatch) 
             await asyncio.Event().wait()
         raise ConnectionError("gone")
 
-    monkeypatch.setattr("config.core.streams.asyncio.sleep", wait)
+    monkeypatch.setattr("config.core.live.streams.asyncio.sleep", wait)
     running = asyncio.create_task(streams.run_for_ever("test", stream))
     await finished.wait()
     running.cancel()

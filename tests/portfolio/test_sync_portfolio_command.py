@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from config.core.errors import RetryableError
-from config.core.locks import subject_lock
+from config.core.redis.locks import subject_lock
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.models import Account, SyncRun
 from portfolio.services import sync, sync_fetch

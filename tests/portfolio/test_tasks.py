@@ -7,7 +7,7 @@ import pytest
 from kombu.exceptions import OperationalError
 
 from config.core.clock import now
-from config.core.locks import subject_lock
+from config.core.redis.locks import subject_lock
 from greeks.domain import Contract
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.models import Account, Position, SyncRun

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from config.core.locks import subject_lock
+from config.core.redis.locks import subject_lock
 from config.core.sandbox.server import Sandbox
 from greeks.models import ContractGreeks
 from greeks.sandbox.polygon.rules import API_KEY

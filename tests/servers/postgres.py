@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from config.core.supervision.lifeline import die_with_parent
+from config.core.processes.lifeline import die_with_parent
 
 # Speed over safety: the data is thrown away. The timeouts and isolation stay as in production.
 SETTINGS = (

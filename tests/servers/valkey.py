@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from config.core.supervision.lifeline import die_with_parent
-from config.core.supervision.valkey import EmbeddedValkey
+from config.core.processes.lifeline import die_with_parent
+from config.core.processes.valkey import EmbeddedValkey
 
 
 class RunningValkey:

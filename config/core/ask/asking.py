@@ -24,7 +24,7 @@ from config.core.ask.wire import (
     requests_key,
 )
 from config.core.errors import MalformedResponse, RetryableError
-from config.core.redis_client import redis_client
+from config.core.redis.client import redis_client
 
 Answer = TypeVar("Answer")
 

@@ -12,7 +12,7 @@ from config.core.errors import (
     ProviderError,
     RateLimitedError,
 )
-from config.core.redis_client import key
+from config.core.redis.client import key
 
 
 class Request(msgspec.Struct):

@@ -30,7 +30,7 @@ from config.core.front_door.server import EXTENSION
 from config.core.front_door.threads import DoorThreads
 from config.core.front_door.throttle import Addresses
 from config.core.front_door.watches import LOOK_SECONDS, Watch, Watches
-from config.core.hub import hub
+from config.core.live.hub import hub
 
 logger = structlog.get_logger(__name__)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from config.core.monitoring import REQUEST_BUCKETS, REQUEST_SECONDS
+from config.core.web.monitoring import REQUEST_BUCKETS, REQUEST_SECONDS
 
 _BUCKETS = list(REQUEST_BUCKETS)
 

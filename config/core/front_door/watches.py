@@ -18,7 +18,7 @@ import structlog
 from config.core.front_door.bodies import Prepared
 from config.core.front_door.resources import Key, Resource
 from config.core.front_door.threads import InThread
-from config.core.hub import hub
+from config.core.live.hub import hub
 
 logger = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.core.errors import CircuitOpen
-from config.core.process_copies import ProcessCopies
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.redis.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 

@@ -10,8 +10,8 @@ from collections import deque
 from redis.exceptions import RedisError
 
 from config.core.errors import RateLimitedError
-from config.core.process_copies import ProcessCopies
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.redis.process_copies import ProcessCopies
 
 # Microseconds do not survive Lua's number-to-text conversion: they are formatted by hand.
 _ACQUIRE = """

@@ -37,8 +37,8 @@ from config.core.http.responses import (
     retry_after_seconds,
     vendor_message,
 )
-from config.core.monitoring import PROVIDER_SECONDS
 from config.core.redaction import is_secret_key
+from config.core.web.monitoring import PROVIDER_SECONDS
 
 Result = TypeVar("Result")
 Authorise = Callable[[], Mapping[str, str]]

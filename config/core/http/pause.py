@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from redis.exceptions import RedisError
 
-from config.core.process_copies import ProcessCopies
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.redis.process_copies import ProcessCopies
 
 #: No vendor's Retry-After is believed beyond this many seconds.
 LONGEST_PAUSE = 3600.0

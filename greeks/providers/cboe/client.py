@@ -14,7 +14,7 @@ from config.core.errors import InvalidInput, PermanentError, ProviderError
 from config.core.http.caller import HttpCaller
 from config.core.http.renewal import Renewal
 from config.core.http.responses import NOT_MODIFIED, Answer
-from config.core.process_copies import ProcessCopies
+from config.core.redis.process_copies import ProcessCopies
 from greeks.providers.cboe.quotes import SOURCE, QuoteFile, decode_file
 from greeks.underlyings import is_index
 

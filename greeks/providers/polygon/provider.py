@@ -25,7 +25,7 @@ from redis.exceptions import RedisError
 from config.core.clock import now
 from config.core.errors import ForbiddenError, PermanentError, ProviderError
 from config.core.http.pause import SharedPause
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from greeks.domain import Contract, DailyClose, Fetched, Snapshot
 from greeks.providers.decoding import decode_rows
 from greeks.providers.polygon.chains import (

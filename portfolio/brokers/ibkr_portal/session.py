@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 
 from config.core.errors import MalformedResponse, UnauthorisedError
 from config.core.http.caller import HttpCaller
-from config.core.process_copies import ProcessCopies
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.redis.process_copies import ProcessCopies
 
 #: The gateway wants a tickle about every minute.
 TICKLE_SECONDS = 50

@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 from redis.exceptions import RedisError
 
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 
 logger = structlog.get_logger(__name__)
 

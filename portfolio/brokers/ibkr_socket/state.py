@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from config.core.clock import now
 from config.core.health import CheckResult
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 
 PROVIDER = "ibkr_socket"
 #: A state older than this is nobody's: its owner is gone.

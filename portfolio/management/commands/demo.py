@@ -10,9 +10,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.core.errors import ApplicationError
-from config.core.supervision.desk import TARGETS, Desk, serve
-from config.core.supervision.environment import is_prepared
-from config.core.supervision.processes import ProcessSpec
+from config.core.processes.desk import TARGETS, Desk, serve
+from config.core.processes.environment import is_prepared
+from config.core.processes.process import ProcessSpec
 from portfolio.launch import GATEWAY_PORT, LOOPBACK, SANDBOX_PORT
 from portfolio.services.demo import DEMO_NAME, DEMO_PASSWORD, recorded_clock
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from config.core.streams import registered_streams, run_streams
+from config.core.live.streams import registered_streams, run_streams
 
 
 class Command(BaseCommand):

@@ -9,9 +9,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.core.process_role import WEB
-from config.core.supervision.desk import ROLES, Desk, serve
-from config.core.supervision.environment import VALKEY_SOCKET, is_prepared
+from config.core.processes.desk import ROLES, Desk, serve
+from config.core.processes.environment import VALKEY_SOCKET, is_prepared
+from config.core.processes.role import WEB
 
 
 class Command(BaseCommand):

@@ -13,7 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.core.front_door.server import EXTENSION, DeskHttpProtocol
-from config.core.supervision.targets import http_protocol
+from config.core.processes.targets import http_protocol
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
 BODIES = {"/small": b"s" * 1000, "/large": b"l" * 2_000_000}

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from auth_tokens.signals import token_failed
-from config.core.locks import subject_lock
+from config.core.redis.locks import subject_lock
 from greeks.models import AlertEvent
 from greeks.services.sessions import seed_exchange_sessions
 from greeks.services.system_alerts import silent_chains_report

@@ -11,7 +11,7 @@ from django.db import close_old_connections, connections
 from redis.exceptions import RedisError
 
 from config.core.errors import Conflict, InvalidInput
-from config.core.redis_client import redis_client, reset_guards
+from config.core.redis.client import redis_client, reset_guards
 from greeks.chains import SIDES, SUMMED_GREEKS
 from greeks.models import ExchangeSession, GreekSnapshot, PolledInstrument
 from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from config.core.errors import CircuitOpen, ForbiddenError, NotFound, UnauthorisedError
-from config.core.redis_client import redis_client, reset_guards
+from config.core.redis.client import redis_client, reset_guards
 from greeks.models import ExchangeSession, PolledInstrument
 from greeks.selectors.chain_states import chain_states
 from greeks.selectors.sessions import forget_sessions

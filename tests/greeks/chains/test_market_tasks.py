@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from config.core.errors import ForbiddenError, RetryableError
-from config.core.redis_client import redis_client
+from config.core.redis.client import redis_client
 from greeks.models import AlertEvent, GreekSnapshot, PolledInstrument
 from greeks.services.chain_samples import read_samples
 from greeks.services.poll_slots import DuePoll, claim_due_polls, slot_of

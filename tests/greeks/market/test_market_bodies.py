@@ -21,8 +21,8 @@ from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
 from config.core.clock import market_now
 from config.core.front_door.bodies import Body, Prepared
-from config.core.process_copies import forget_process_copies
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.redis.process_copies import forget_process_copies
 from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.selectors import market_series
 from greeks.selectors.market_questions import MarketChoice, MarketQuestion, choice_for

@@ -12,7 +12,7 @@ from pytest_django.fixtures import Settings
 
 from auth_tokens.models import ApiToken
 from auth_tokens.services.api_tokens import api_token_create
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from greeks.models import PolledInstrument
 from tests.factories import UserFactory
 from tests.greeks.market import stored

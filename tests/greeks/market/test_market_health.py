@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from config.core.clock import now
-from config.core.redis_client import redis_client
+from config.core.redis.client import redis_client
 from greeks.health import check_minutes, check_polls
 from greeks.models import PolledInstrument
 from greeks.selectors.chain_states import PollRecord, record_key

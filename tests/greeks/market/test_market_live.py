@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from config.core.hub import Outbox, announce, hub
+from config.core.live.hub import Outbox, announce, hub
 from greeks import live
 from greeks.consumers import MarketConsumer
 from greeks.live import Watched, feeds

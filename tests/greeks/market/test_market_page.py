@@ -12,8 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
-from config.core import formatting
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
+from config.core.web import formatting
 from greeks.models import PolledInstrument
 from tests.factories import UserFactory
 from tests.greeks.market import stored

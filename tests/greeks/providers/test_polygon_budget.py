@@ -11,7 +11,7 @@ from config.core.errors import (
     ProviderError,
     RateLimitedError,
 )
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract
 from greeks.providers.polygon.provider import PolygonProvider

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.conf import LazySettings
 
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from greeks.domain import Contract, Greeks, InstrumentKind, Quote, Right, Snapshot
 from greeks.identity import instrument_key
 from greeks.providers import streamed_values

@@ -18,7 +18,7 @@ from config.core.clock import now
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.servers import server_states
-from config.core.redis_client import redis_client, reset_guards
+from config.core.redis.client import redis_client, reset_guards
 from greeks.providers.upstox.client import server_name
 from greeks.selectors.chain_states import PollRecord, record_key
 from tests.factories import UserFactory

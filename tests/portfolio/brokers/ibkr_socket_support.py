@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 from greeks.domain import Snapshot
 from portfolio.brokers.ibkr_socket.adapter import SocketAdapter
 from portfolio.brokers.ibkr_socket.bridge import SocketBridge

@@ -11,8 +11,8 @@ import pytest
 from redis.exceptions import RedisError
 
 from config.core.http.caller import HttpCaller
-from config.core.process_copies import forget_process_copies
-from config.core.redis_client import redis_client
+from config.core.redis.client import redis_client
+from config.core.redis.process_copies import forget_process_copies
 from greeks.domain import Contract
 from portfolio.brokers.ibkr_portal import session as ibkr_portal_session
 from portfolio.brokers.ibkr_portal.gateway import PortalGateway

@@ -12,7 +12,7 @@ from auth_tokens.models import BrokerToken
 from auth_tokens.selectors import token_states
 from auth_tokens.token_manager import ensure_valid, get_token, refresh_token
 from config.core.errors import ProviderError, UnauthorisedError
-from config.core.process_copies import forget_process_copies
+from config.core.redis.process_copies import forget_process_copies
 from config.core.sandbox.server import Sandbox
 from portfolio.brokers.ibkr_portal.gateway import reopen_for_all
 from portfolio.brokers.tastytrade import adapter

@@ -14,10 +14,10 @@ from django.test import Client
 
 from auth_tokens.models import User
 from auth_tokens.services.api_tokens import api_token_create
+from config.core.web.csv_export import csv_lines
 from portfolio.models import Account, Beta, Portfolio, Position, Scenario
 from portfolio.serializers import risk as shapes
 from portfolio.serializers import what_if as what_if_serializers
-from portfolio.services.csv_export import csv_lines
 from tests.factories import AS_OF, UserFactory
 from tests.portfolio.reading import read
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock

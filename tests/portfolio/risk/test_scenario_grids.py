@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
 from config.core.clock import now
-from config.core.locks import subject_lock
+from config.core.redis.locks import subject_lock
 from portfolio.models import Account, DailyClose, FxRate, ScenarioGrid
 from portfolio.selectors.scenario_grid import scenario_grid
 from portfolio.selectors.worst_cells import worst_cell_of

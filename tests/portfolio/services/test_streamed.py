@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.conf import LazySettings
 
-from config.core.process_copies import forget_process_copies
+from config.core.redis.process_copies import forget_process_copies
 from portfolio.models import Account
 from portfolio.services.streamed import request_streamed_refresh
 from portfolio.signals import streamed_refresh_requested

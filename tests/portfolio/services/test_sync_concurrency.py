@@ -16,9 +16,9 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from redis.exceptions import RedisError
 
-from config.core import locks
 from config.core.clock import now
 from config.core.errors import LockHeld, NotFound
+from config.core.redis import locks
 from portfolio.models import Account, Position, PriceBar, Quote, SyncRun
 from portfolio.services import sync
 from portfolio.services.sync import sync_account
@@ -232,7 +232,7 @@ def test_sync_works_while_redis_is_away(
     def no_redis() -> Any:
         raise RedisError("gone")
 
-    for module in ("config.core.locks", "config.core.hub"):
+    for module in ("config.core.redis.locks", "config.core.live.hub"):
         monkeypatch.setattr(f"{module}.redis_client", no_redis)
     broker.positions = [position(stock(), 5)]
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
-from config.core.supervision.lifeline import Guardian
-from config.core.supervision.processes import LogFile, ProcessSpec, SupervisedProcess
+from config.core.processes.lifeline import Guardian
+from config.core.processes.process import LogFile, ProcessSpec, SupervisedProcess
 
 QUICK_SECONDS = 10.0
 QUICK_CRASHES = 3

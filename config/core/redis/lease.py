@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from config.core.errors import LockHeld
-from config.core.locks import subject_lock
+from config.core.redis.locks import subject_lock
 
 logger = structlog.get_logger(__name__)
 

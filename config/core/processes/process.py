@@ -17,10 +17,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from config.core.process_role import WEB, adopt_role
-from config.core.supervision.allocator import return_what_is_freed
-from config.core.supervision.guard import end_group
-from config.core.supervision.lifeline import Guardian, die_with_parent, show_as
+from config.core.processes.allocator import return_what_is_freed
+from config.core.processes.guard import end_group
+from config.core.processes.lifeline import Guardian, die_with_parent, show_as
+from config.core.processes.role import WEB, adopt_role
 
 LAST_LINES = 20
 LOG_FILE_BYTES = 2_000_000
@@ -148,7 +148,7 @@ def _become(spec: ProcessSpec, *, parent: int, writer: int) -> NoReturn:
         if spec.program:
             os.execv(spec.program[0], spec.program)  # noqa: S606
         if not FORKS:
-            child = [sys.executable, "-m", "config.core.supervision.child", spec.role]
+            child = [sys.executable, "-m", "config.core.processes.child", spec.role]
             child += [spec.target, json.dumps(dict(spec.options))]
             os.execv(child[0], child)  # noqa: S606
         gc.enable()

@@ -23,7 +23,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from config.core.errors import Forbidden
-from config.core.middleware import client_address
+from config.core.web.middleware import client_address
 
 logger = structlog.get_logger("config.requests")
 

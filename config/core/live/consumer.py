@@ -7,8 +7,8 @@ from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from config.core.feeds import Feed
-from config.core.hub import Outbox
+from config.core.live.feeds import Feed
+from config.core.live.hub import Outbox
 
 LONGEST_MESSAGE = 1024
 CLOSED_BAD_MESSAGE = 4400

@@ -7,7 +7,7 @@ import sys
 
 import django
 
-from config.core.supervision.processes import run_target
+from config.core.processes.process import run_target
 
 if __name__ == "__main__":
     django.setup()

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from config.core.errors import LockHeld
 from config.core.health import heartbeat
-from config.core.locks import subject_lock
+from config.core.redis.locks import subject_lock
 
 logger = structlog.get_logger(__name__)
 

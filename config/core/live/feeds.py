@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 from django.db import close_old_connections
 
-from config.core.hub import Outbox
+from config.core.live.hub import Outbox
 
 SCHEMA = 1
 # Reads of all feeds and consumers of this process: bounded, and apart from the HTTP threads.

@@ -21,19 +21,19 @@ from typing import Any
 
 from django.conf import settings
 
-from config.core.process_role import WEB
-from config.core.supervision.environment import (
+from config.core.processes.environment import (
     embedded_valkey,
     forget_old_counts,
     metrics_folder,
     private_paths,
     publish_address,
 )
-from config.core.supervision.processes import FORKS, ProcessSpec
-from config.core.supervision.valkey import EmbeddedValkey, NoValkey
-from config.core.supervisor import StopRequested, SupervisionError, Supervisor, say
+from config.core.processes.process import FORKS, ProcessSpec
+from config.core.processes.role import WEB
+from config.core.processes.supervisor import StopRequested, SupervisionError, Supervisor, say
+from config.core.processes.valkey import EmbeddedValkey, NoValkey
 
-TARGETS = "config.core.supervision.targets"
+TARGETS = "config.core.processes.targets"
 CELERY = "config.celery.app"
 ROLES = (WEB, "worker", "beat", "streams")
 # Loaded once and shared by every process.

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from config.core.supervision.guard import remove
-from config.core.supervision.valkey import LONGEST_SOCKET_PATH, EmbeddedValkey
+from config.core.processes.guard import remove
+from config.core.processes.valkey import LONGEST_SOCKET_PATH, EmbeddedValkey
 
 PREPARED = "GREEKDESK_PREPARED"
 VALKEY_SOCKET = "GREEKDESK_VALKEY_SOCKET"

@@ -20,7 +20,7 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from config.core.redis_client import key, redis_client
+from config.core.redis.client import key, redis_client
 
 logger = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from config.core.errors import LockHeld
-from config.core.locks import subject_lock
+from config.core.redis.locks import subject_lock
 
 Result = TypeVar("Result")
 
