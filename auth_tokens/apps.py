@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from auth_tokens.token_sources import register_token_provider
+from auth_tokens.broker_tokens.sources import register_token_provider
 from config.core.front_door.grants import register_authoriser
 
 
@@ -12,7 +12,9 @@ class AuthTokensConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from auth_tokens import health, receivers, schema, tasks  # noqa: F401
+        from auth_tokens import receivers, tasks  # noqa: F401
+        from auth_tokens.api_tokens import schema  # noqa: F401
+        from auth_tokens.broker_tokens import health  # noqa: F401
 
-        register_authoriser("auth_tokens.door.authorise")
+        register_authoriser("auth_tokens.sign_in.front_door.authorise")
         register_token_provider("upstox", "auth_tokens.login_flows.upstox_source.UpstoxTokenSource")

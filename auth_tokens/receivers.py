@@ -17,9 +17,9 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_sa
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from auth_tokens.audit.writing import audit_event_record
 from auth_tokens.models import ApiToken, AuditEvent, User
-from auth_tokens.services.audit import audit_event_record
-from auth_tokens.services.revocation import sessions_revoke
+from auth_tokens.sign_in.revocation import sessions_revoke
 from config.core.clock import now
 from config.core.web.middleware import client_address
 

@@ -7,8 +7,8 @@ from typing import Any
 import structlog
 from celery.signals import worker_ready
 
-from auth_tokens.token_manager import ensure_valid
-from auth_tokens.token_sources import registered_token_providers, token_source
+from auth_tokens.broker_tokens.manager import ensure_valid
+from auth_tokens.broker_tokens.sources import registered_token_providers, token_source
 from config.core.background.task import desk_task
 from config.core.errors import ProviderError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path
 
-from auth_tokens import views
+from auth_tokens.account_pages import views
 
 urlpatterns = [
     path("login", LoginView.as_view(), name="login"),

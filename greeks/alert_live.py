@@ -13,8 +13,8 @@ from channels.exceptions import DenyConnection
 from django.conf import settings
 
 from auth_tokens.models import User
-from auth_tokens.session_watch import SessionWatch
-from auth_tokens.sessions import user_id_claimed_by
+from auth_tokens.sign_in.session_owner import user_id_claimed_by
+from auth_tokens.sign_in.session_watch import SessionWatch
 from config.core.live.consumer import FeedConsumer
 from config.core.live.feeds import Feeds, frame, read_in_thread
 from config.core.live.hub import Outbox, broadcast, hub

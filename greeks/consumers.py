@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 from channels.exceptions import DenyConnection
 from django.conf import settings
 
-from auth_tokens.session_watch import SessionWatch
+from auth_tokens.sign_in.session_watch import SessionWatch
 from config.core.errors import InvalidInput, NotFound
 from config.core.live.consumer import FeedConsumer
 from config.core.live.feeds import frame

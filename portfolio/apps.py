@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 
-from auth_tokens.token_sources import register_token_provider
+from auth_tokens.broker_tokens.sources import register_token_provider
 from config.core.background.beat_schedule import write_schedule_after_migrate
 from config.core.front_door.resources import Audience, register_resource
 from config.core.health import heartbeat_check, register_check

@@ -12,7 +12,7 @@ from channels.exceptions import DenyConnection
 from django.conf import settings
 
 from auth_tokens.models import User
-from auth_tokens.sessions import user_id_claimed_by, user_of_session
+from auth_tokens.sign_in.session_owner import user_id_claimed_by, user_of_session
 from config.core.errors import NotFound
 from config.core.live.consumer import FeedConsumer
 from config.core.live.feeds import frame, read_in_thread

@@ -10,9 +10,9 @@ from typing import Any
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 
+from auth_tokens.audit.writing import audit_event_record
 from auth_tokens.models import User
-from auth_tokens.services.audit import audit_event_record
-from auth_tokens.services.revocation import sessions_revoke
+from auth_tokens.sign_in.revocation import sessions_revoke
 from portfolio.models import Account, AccountAccess
 
 _ACCESS_FIELDS = ("owner_id", "enabled")

@@ -24,7 +24,7 @@ from selenium.common.exceptions import (
 from selenium.webdriver.common.by import By
 from urllib3.exceptions import HTTPError
 
-from auth_tokens.errors import BrowserFailed, BrowserMissing, LogInTimedOut
+from auth_tokens.broker_tokens.errors import BrowserFailed, BrowserMissing, LogInTimedOut
 from config.core.processes.lifeline import die_with_parent
 
 logger = structlog.get_logger(__name__)

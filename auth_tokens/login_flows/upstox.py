@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-from auth_tokens.errors import (
+from auth_tokens.broker_tokens.errors import (
     AccountLocked,
     CredentialsRefused,
     LogInBlocked,
@@ -26,9 +26,9 @@ from auth_tokens.errors import (
     StateMismatch,
     TokenError,
 )
+from auth_tokens.broker_tokens.sources import Attempt
 from auth_tokens.login_flows.browser import HeadlessBrowser
 from auth_tokens.login_flows.totp import OneTimeCodes
-from auth_tokens.token_sources import Attempt
 from config.core.redaction import redact_text, remember_secret
 
 PROVIDER: Final = "upstox"
@@ -92,7 +92,7 @@ class UpstoxLogIn:
     def authorisation_code(self) -> str:
         """The code that the token is bought with.
 
-        Raises the errors of ``auth_tokens.errors``, after a picture of the page was kept. At most
+        Raises the errors of ``auth_tokens.broker_tokens.errors``, after a picture of the page was kept. At most
         one number, two codes and one PIN are typed.
         """
         try:

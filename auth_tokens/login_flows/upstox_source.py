@@ -11,10 +11,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 from django.conf import settings
 
-from auth_tokens.errors import CredentialsRefused, TokenError
+from auth_tokens.broker_tokens.errors import CredentialsRefused, TokenError
+from auth_tokens.broker_tokens.sources import (
+    Attempt,
+    HeldToken,
+    ObtainedToken,
+    TryLimit,
+    fingerprint,
+)
 from auth_tokens.login_flows.totp import OneTimeCodes
 from auth_tokens.login_flows.upstox import PROVIDER, UpstoxLogIn, UpstoxLogInDetails
-from auth_tokens.token_sources import Attempt, HeldToken, ObtainedToken, TryLimit, fingerprint
 from config.core.clock import now
 from config.core.errors import MalformedResponse, ProviderClosed, ProviderError
 from config.core.http.caller import HttpCaller

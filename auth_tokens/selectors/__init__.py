@@ -1,9 +1,9 @@
-from auth_tokens.selectors.api_tokens import (
+from auth_tokens.api_tokens.reading import (
     active_api_tokens,
     api_token_by_text,
     api_tokens_of,
 )
-from auth_tokens.selectors.broker_tokens import TokenState, token_states
+from auth_tokens.broker_tokens.states import TokenState, token_states
 
 __all__ = [
     "TokenState",

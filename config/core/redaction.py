@@ -25,7 +25,7 @@ _HARMLESS_KEY = re.compile(
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(Bearer|Basic|Token)\s+[\w+/.~=-]{6,}", re.IGNORECASE), r"\1 [redacted]"),
-    # Personal API tokens (auth_tokens.digests) and JSON Web Tokens, wherever they stand.
+    # Personal API tokens (auth_tokens.api_tokens.digests) and JSON Web Tokens, wherever they stand.
     (re.compile(r"\bgd_[A-Za-z0-9_-]{20,}"), REDACTED),
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
     (re.compile(r"otpauth://\S+", re.IGNORECASE), REDACTED),

@@ -54,8 +54,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "auth_tokens.middleware.ActorMiddleware",
-    "auth_tokens.middleware.TimeZoneMiddleware",
+    "auth_tokens.sign_in.middleware.ActorMiddleware",
+    "auth_tokens.sign_in.middleware.TimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -132,12 +132,12 @@ AXES_CLIENT_IP_CALLABLE = "config.core.web.middleware.client_address"
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         # First, so that a refused caller is answered 401 with the scheme to use.
-        "auth_tokens.authentication.ApiTokenAuthentication",
+        "auth_tokens.api_tokens.authentication.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": [
         "rest_framework.permissions.IsAuthenticated",
-        "auth_tokens.permissions.HasScope",
+        "auth_tokens.api_tokens.permissions.HasScope",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["config.core.api.parsers.DeskJSONParser"],

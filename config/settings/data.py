@@ -87,4 +87,4 @@ CACHES = {
 }
 # The guard and /health tell; a log line for each unanswered read would fill the disk.
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = False
-SESSION_ENGINE = "auth_tokens.session_store"
+SESSION_ENGINE = "auth_tokens.sign_in.session_store"

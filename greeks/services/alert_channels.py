@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from auth_tokens.crypto import Undecryptable, decrypt, encrypt, rotated
+from auth_tokens.audit.writing import audit_event_record
+from auth_tokens.broker_tokens.crypto import Undecryptable, decrypt, encrypt, rotated
 from auth_tokens.models import User
-from auth_tokens.services.audit import audit_event_record
 from config.core.clock import now
 from config.core.errors import Conflict, Forbidden, InvalidInput, RateLimitedError
 from greeks.alerts.messengers import read_address

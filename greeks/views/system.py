@@ -15,9 +15,9 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from auth_tokens.services.token_renewal import renewal_reset
+from auth_tokens.broker_tokens.claims import renewal_reset
+from auth_tokens.broker_tokens.sources import registered_token_providers
 from auth_tokens.tasks import ensure_token_task
-from auth_tokens.token_sources import registered_token_providers
 from config.core.background.task import enqueue
 from config.core.errors import NotFound
 from greeks.views.system_page import SystemPage

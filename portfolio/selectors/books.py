@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from django.db.models import Q
 
-from auth_tokens.time_zones import time_zone_of
+from auth_tokens.account_pages.time_zones import time_zone_of
 from config.core.clock import market_now
 from portfolio.models import Account, FxRate, Position
 from portfolio.selectors.betas import stored_weights

@@ -15,8 +15,8 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import F, Max, QuerySet, Subquery, Sum
 
+from auth_tokens.account_pages.time_zones import time_zone_of
 from auth_tokens.models import User
-from auth_tokens.time_zones import time_zone_of
 from config.core.clock import market_clock_is_frozen, market_now, now
 from portfolio.models import Account, Beta
 from portfolio.refreshing import refreshing_until

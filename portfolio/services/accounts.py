@@ -6,7 +6,7 @@ import re
 
 from django.db import IntegrityError, transaction
 
-from auth_tokens.actor import acting_as
+from auth_tokens.audit.actor import acting_as
 from auth_tokens.models import User
 from config.core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from portfolio.brokers.registry import open_adapter

@@ -22,7 +22,7 @@ def announcements(valkey: RunningValkey) -> Iterator[Announcements]:
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> ScriptedSource:
     """The source of the provider ``scripted``: hands out ``token-1``, ``token-2``, …"""
-    from auth_tokens import token_sources
+    from auth_tokens.broker_tokens import sources as token_sources
 
     path = "tests.auth_tokens.sources.scripted_source"
     monkeypatch.setitem(token_sources._paths, PROVIDER, path)

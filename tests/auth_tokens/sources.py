@@ -7,7 +7,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from auth_tokens.token_sources import Attempt, HeldToken, ObtainedToken, TryLimit, fingerprint
+from auth_tokens.broker_tokens.sources import (
+    Attempt,
+    HeldToken,
+    ObtainedToken,
+    TryLimit,
+    fingerprint,
+)
 from config.core.clock import now
 from config.core.errors import ProviderError
 

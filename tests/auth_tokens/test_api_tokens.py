@@ -16,16 +16,16 @@ from django.db import OperationalError
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from auth_tokens.authentication import record_use
-from auth_tokens.models import ApiToken, AuditEvent, User
-from auth_tokens.permissions import HasScope
-from auth_tokens.selectors import active_api_tokens, api_token_by_text
-from auth_tokens.services.api_tokens import (
+from auth_tokens.api_tokens.authentication import record_use
+from auth_tokens.api_tokens.permissions import HasScope
+from auth_tokens.api_tokens.writing import (
     MAXIMUM_ACTIVE_TOKENS,
     IssuedToken,
     api_token_create,
     api_token_revoke,
 )
+from auth_tokens.models import ApiToken, AuditEvent, User
+from auth_tokens.selectors import active_api_tokens, api_token_by_text
 from config.core.clock import now
 from config.core.errors import Conflict, InvalidInput, NotFound
 from config.core.redaction import redact_text

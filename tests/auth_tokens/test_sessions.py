@@ -16,10 +16,10 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from pytest_django.fixtures import Settings
 
+from auth_tokens.account_pages.time_zones import time_zone_names, time_zone_of
+from auth_tokens.account_pages.writing import user_choose_time_zone
 from auth_tokens.models import AuditEvent, User
-from auth_tokens.services.users import user_choose_time_zone
-from auth_tokens.session_store import COPY_SECONDS, SessionStore
-from auth_tokens.time_zones import time_zone_names, time_zone_of
+from auth_tokens.sign_in.session_store import COPY_SECONDS, SessionStore
 from config.core.clock import now
 from config.core.errors import InvalidInput
 from tests.announcements import Announcements, revocation_of

@@ -15,13 +15,13 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from structlog.stdlib import ProcessorFormatter
 
-from auth_tokens.errors import PinRefused
+from auth_tokens.broker_tokens.errors import PinRefused
+from auth_tokens.broker_tokens.manager import ProviderToken, get_token
 from auth_tokens.login_flows.browser import HeadlessBrowser
 from auth_tokens.models import BrokerToken, User
 from auth_tokens.sandbox.upstox.person import Person
 from auth_tokens.selectors import token_states
 from auth_tokens.tasks import ensure_token_task
-from auth_tokens.token_manager import ProviderToken, get_token
 from config.core.errors import UnauthorisedError
 from config.core.http.caller import HttpCaller
 from config.core.redis.client import redis_client

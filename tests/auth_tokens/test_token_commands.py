@@ -13,11 +13,11 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from auth_tokens.errors import CredentialsRefused
-from auth_tokens.health import check_tokens
+from auth_tokens.broker_tokens.errors import CredentialsRefused
+from auth_tokens.broker_tokens.health import check_tokens
+from auth_tokens.broker_tokens.manager import get_token
 from auth_tokens.models import AuditEvent, BrokerToken, TokenEvent, User
 from auth_tokens.selectors import TokenState, token_states
-from auth_tokens.token_manager import get_token
 from config.core.redis.process_copies import forget_process_copies
 from tests.auth_tokens.sources import PROVIDER, ScriptedSource
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from auth_tokens.broker_tokens.manager import ProviderToken, get_token
 from auth_tokens.models import TokenEvent
-from auth_tokens.token_manager import ProviderToken, get_token
 from config.core.http.caller import HttpCaller
 from tests.auth_tokens.upstox_site import UpstoxSite
 

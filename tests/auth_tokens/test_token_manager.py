@@ -12,8 +12,9 @@ import time_machine
 from cryptography.fernet import Fernet
 from django.db import DatabaseError, connection, connections
 
-from auth_tokens import crypto
-from auth_tokens.errors import (
+from auth_tokens.broker_tokens import crypto
+from auth_tokens.broker_tokens.claims import renewal_claim
+from auth_tokens.broker_tokens.errors import (
     CredentialsRefused,
     LogInTimedOut,
     NotConfigured,
@@ -22,17 +23,16 @@ from auth_tokens.errors import (
     TriesUsedUp,
     UnknownTokenProvider,
 )
-from auth_tokens.models import BrokerToken, TokenEvent
-from auth_tokens.services.token_renewal import renewal_claim
-from auth_tokens.signals import token_failed, token_renewed
-from auth_tokens.token_manager import (
+from auth_tokens.broker_tokens.manager import (
     ProviderToken,
     ensure_valid,
     get_token,
     refresh_token,
     renew_token,
 )
-from auth_tokens.token_sources import Attempt, TryLimit
+from auth_tokens.broker_tokens.sources import Attempt, TryLimit
+from auth_tokens.models import BrokerToken, TokenEvent
+from auth_tokens.signals import token_failed, token_renewed
 from config.core.errors import ProviderClosed, RetryableError, UnauthorisedError
 from config.core.redaction import redact_text
 from config.core.redis.process_copies import forget_process_copies
@@ -106,7 +106,7 @@ def test_token_renewed_elsewhere_is_seen_at_once(source: ScriptedSource) -> None
     get_token(PROVIDER)
     # What the renewal of another process leaves: a new version, announced.
     BrokerToken.objects.update(ciphertext=crypto.encrypt("elsewhere", provider=PROVIDER), version=2)
-    from auth_tokens.token_copies import announce_version
+    from auth_tokens.broker_tokens.copies import announce_version
 
     announce_version(PROVIDER, 2)
 

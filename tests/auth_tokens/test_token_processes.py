@@ -14,9 +14,9 @@ import pytest
 import time_machine
 from django.db import connection
 
+from auth_tokens.broker_tokens.claims import LEASE_SECONDS
+from auth_tokens.broker_tokens.manager import get_token
 from auth_tokens.models import BrokerToken, TokenEvent
-from auth_tokens.services.token_renewal import LEASE_SECONDS
-from auth_tokens.token_manager import get_token
 from config.core.clock import now
 from tests.architecture.source import ROOT
 from tests.auth_tokens.sources import PROVIDER, ScriptedSource

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from auth_tokens.errors import (
+from auth_tokens.broker_tokens.errors import (
     AccountLocked,
     BrowserFailed,
     BrowserMissing,
@@ -27,13 +27,13 @@ from auth_tokens.errors import (
     PinRefused,
     StateMismatch,
 )
+from auth_tokens.broker_tokens.manager import get_token, refresh_token
 from auth_tokens.login_flows import upstox as flow
 from auth_tokens.login_flows import upstox_source
 from auth_tokens.login_flows.totp import OneTimeCodes
 from auth_tokens.models import BrokerToken, TokenEvent
 from auth_tokens.sandbox.upstox.pages import BLOCK_PAGE, CHANGED_PAGE
 from auth_tokens.sandbox.upstox.person import FAILURES_BEFORE_LOCK
-from auth_tokens.token_manager import get_token, refresh_token
 from config.core.clock import now
 from tests.auth_tokens.upstox_site import REDIRECT_URI, UpstoxSite
 

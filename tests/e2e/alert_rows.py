@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from auth_tokens.crypto import encrypt
+from auth_tokens.broker_tokens.crypto import encrypt
 from auth_tokens.models import BrokerToken, User
 from config.core.clock import market_now, now
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule, PolledInstrument

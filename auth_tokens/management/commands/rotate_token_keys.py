@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from auth_tokens.services.key_rotation import token_keys_rotate
+from auth_tokens.broker_tokens.key_rotation import token_keys_rotate
 
 
 class Command(BaseCommand):

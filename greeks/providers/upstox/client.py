@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import structlog
 
-from auth_tokens.token_manager import ProviderToken
+from auth_tokens.broker_tokens.manager import ProviderToken
 from config.core.errors import ForbiddenError, ProviderClosed
 from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from auth_tokens.token_manager import held_token, renew_token
+from auth_tokens.broker_tokens.manager import held_token, renew_token
 from config.core.errors import PermanentError
 from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller

@@ -12,7 +12,13 @@ from typing import Final
 
 from django.conf import settings
 
-from auth_tokens.token_sources import Attempt, HeldToken, ObtainedToken, TryLimit, fingerprint
+from auth_tokens.broker_tokens.sources import (
+    Attempt,
+    HeldToken,
+    ObtainedToken,
+    TryLimit,
+    fingerprint,
+)
 from portfolio.brokers.ibkr_portal.gateway import open_session
 
 SESSION: Final = "session"

@@ -7,8 +7,14 @@ from typing import Final
 
 from django.conf import settings
 
-from auth_tokens.token_manager import get_copy, renew_copy
-from auth_tokens.token_sources import Attempt, HeldToken, ObtainedToken, TryLimit, fingerprint
+from auth_tokens.broker_tokens.manager import get_copy, renew_copy
+from auth_tokens.broker_tokens.sources import (
+    Attempt,
+    HeldToken,
+    ObtainedToken,
+    TryLimit,
+    fingerprint,
+)
 from config.core.clock import now
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.caller import HttpCaller

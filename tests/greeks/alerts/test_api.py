@@ -8,8 +8,8 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from auth_tokens.api_tokens.writing import api_token_create
 from auth_tokens.models import ApiToken, AuditEvent, User
-from auth_tokens.services.api_tokens import api_token_create
 from greeks.models import AlertChannel, AlertEvent, AlertRule
 from greeks.services import alert_channels, alert_rules
 from tests.factories import UserFactory

@@ -16,8 +16,8 @@ from django.db import connection, connections
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from pytest_django.fixtures import Settings
 
+from auth_tokens.broker_tokens.key_rotation import token_keys_rotate
 from auth_tokens.models import User
-from auth_tokens.services.key_rotation import token_keys_rotate
 from config.core.clock import now
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
 from greeks.services import alert_delivery

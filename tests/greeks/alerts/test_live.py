@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from auth_tokens.models import User
-from auth_tokens.services.revocation import sessions_revoke
+from auth_tokens.sign_in.revocation import sessions_revoke
 from greeks.models import AlertEvent
 from greeks.services.alert_evaluation import evaluate_alerts
 from tests.factories import UserFactory

@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from auth_tokens.api_tokens.writing import api_token_create
 from auth_tokens.models import ApiToken
-from auth_tokens.services.api_tokens import api_token_create
 from config.core.redis.client import key, redis_client
 from greeks.models import PolledInstrument
 from tests.factories import UserFactory

@@ -11,9 +11,9 @@ import time_machine
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from auth_tokens.crypto import encrypt
+from auth_tokens.broker_tokens.crypto import encrypt
+from auth_tokens.broker_tokens.sources import token_source
 from auth_tokens.models import BrokerToken, TokenEvent
-from auth_tokens.token_sources import token_source
 from config.core.clock import now
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget

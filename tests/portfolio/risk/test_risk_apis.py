@@ -12,8 +12,8 @@ import pytest
 import time_machine
 from django.test import Client
 
+from auth_tokens.api_tokens.writing import api_token_create
 from auth_tokens.models import User
-from auth_tokens.services.api_tokens import api_token_create
 from config.core.web.csv_export import csv_lines
 from portfolio.models import Account, Beta, Portfolio, Position, Scenario
 from portfolio.serializers import risk as shapes

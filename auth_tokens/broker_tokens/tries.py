@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from auth_tokens.broker_tokens.sources import token_source
 from auth_tokens.models import TokenEvent
-from auth_tokens.token_sources import token_source
 from config.core.clock import now
 
 

@@ -17,7 +17,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.cached_db import SessionStore as CachedSessionStore
 from django.core.cache import BaseCache, caches
 
-from auth_tokens.services.revocation import sessions_revoke
+from auth_tokens.sign_in.revocation import sessions_revoke
 
 COPY_SECONDS = 60
 

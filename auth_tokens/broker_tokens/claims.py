@@ -17,12 +17,12 @@ import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from auth_tokens.actor import current_actor
-from auth_tokens.crypto import encrypt
-from auth_tokens.errors import PAUSE_SECONDS, TokenError, TriesUsedUp
+from auth_tokens.audit.actor import current_actor
+from auth_tokens.broker_tokens.crypto import encrypt
+from auth_tokens.broker_tokens.errors import PAUSE_SECONDS, TokenError, TriesUsedUp
+from auth_tokens.broker_tokens.sources import ObtainedToken, TryLimit
 from auth_tokens.models import BrokerToken, TokenEvent
 from auth_tokens.signals import token_failed, token_renewed
-from auth_tokens.token_sources import ObtainedToken, TryLimit
 from config.core.clock import now
 from config.core.errors import ProviderClosed, ProviderError, RateLimitedError
 from config.core.redaction import redact_text

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from django.utils.module_loading import import_string
 
-from auth_tokens.errors import UnknownTokenProvider
+from auth_tokens.broker_tokens.errors import UnknownTokenProvider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class TokenSource(Protocol):
         ...
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:
-        """A new token. Raises ``ProviderError``s, best those of ``auth_tokens.errors``."""
+        """A new token. Raises ``ProviderError``s, best those of ``auth_tokens.broker_tokens.errors``."""
         ...
 
     def closed_until(self, at: datetime) -> datetime | None:

@@ -10,11 +10,7 @@ from typing import Final
 
 import structlog
 
-from auth_tokens.crypto import Undecryptable, decrypt
-from auth_tokens.errors import NotConfigured, TokenBeingRenewed, TokenError, error_of
-from auth_tokens.login_flows.screenshots import screenshot_keep
-from auth_tokens.models import BrokerToken
-from auth_tokens.services.token_renewal import (
+from auth_tokens.broker_tokens.claims import (
     Claim,
     broker_token_row,
     renewal_claim,
@@ -25,8 +21,12 @@ from auth_tokens.services.token_renewal import (
     tries_check,
     try_spend,
 )
-from auth_tokens.token_copies import TokenCopy, announce_version, drop_copy, keep_copy
-from auth_tokens.token_sources import TokenSource
+from auth_tokens.broker_tokens.copies import TokenCopy, announce_version, drop_copy, keep_copy
+from auth_tokens.broker_tokens.crypto import Undecryptable, decrypt
+from auth_tokens.broker_tokens.errors import NotConfigured, TokenBeingRenewed, TokenError, error_of
+from auth_tokens.broker_tokens.sources import TokenSource
+from auth_tokens.login_flows.screenshots import screenshot_keep
+from auth_tokens.models import BrokerToken
 from config.core.clock import now
 from config.core.errors import ProviderClosed, ProviderError
 from config.core.redaction import remember_secret

@@ -6,7 +6,7 @@ import hmac
 
 from django.db.models import Q, QuerySet
 
-from auth_tokens.digests import is_token_text, token_digest
+from auth_tokens.api_tokens.digests import is_token_text, token_digest
 from auth_tokens.models import ApiToken, User
 from config.core.clock import now
 

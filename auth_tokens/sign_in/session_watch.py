@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from auth_tokens.sessions import user_id_claimed_by, user_of_session
+from auth_tokens.sign_in.session_owner import user_id_claimed_by, user_of_session
 from config.core.live.feeds import read_in_thread
 from config.core.live.hub import hub
 

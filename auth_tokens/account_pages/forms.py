@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from django import forms
 
+from auth_tokens.account_pages.time_zones import time_zone_names
 from auth_tokens.models import ApiToken
-from auth_tokens.time_zones import time_zone_names
 from config.core.clock import now
 
 _LIFETIMES = [("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "No end")]

@@ -9,9 +9,9 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
-from auth_tokens.actor import acting_as
+from auth_tokens.account_pages.time_zones import time_zone_of
+from auth_tokens.audit.actor import acting_as
 from auth_tokens.models import User
-from auth_tokens.time_zones import time_zone_of
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from auth_tokens.crypto import Undecryptable, rotated
+from auth_tokens.audit.writing import audit_event_record
+from auth_tokens.broker_tokens.crypto import Undecryptable, rotated
 from auth_tokens.models import BrokerToken
-from auth_tokens.services.audit import audit_event_record
 from auth_tokens.signals import keys_rotating
 
 logger = structlog.get_logger(__name__)

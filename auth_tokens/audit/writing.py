@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from auth_tokens.actor import current_actor
+from auth_tokens.audit.actor import current_actor
 from auth_tokens.models import AuditEvent, User
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from auth_tokens.account_pages.time_zones import time_zone_checked
 from auth_tokens.models import User
-from auth_tokens.time_zones import time_zone_checked
 
 
 def user_choose_time_zone(*, user: User, time_zone: str) -> User:

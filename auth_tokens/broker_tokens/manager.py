@@ -3,7 +3,7 @@
 ``get_token`` answers from the process's copy. ``renew_token`` makes one renewal for however many
 threads and processes ask: the first claims it in the database, the others wait and get what it
 stored, or share its failure. Failures are repeated after growing pauses and within limits that
-never lock an account (``auth_tokens.errors`` says what follows each).
+never lock an account (``auth_tokens.broker_tokens.errors`` says what follows each).
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from contextlib import contextmanager
 import structlog
 from django.db import DatabaseError, connection
 
-from auth_tokens.errors import TokenError
-from auth_tokens.services.token_renewal import broker_token_row, renewal_reset
-from auth_tokens.token_copies import TokenCopy, present_copy
-from auth_tokens.token_renewals import renewed_copy, stored_copy
-from auth_tokens.token_sources import (
+from auth_tokens.broker_tokens.claims import broker_token_row, renewal_reset
+from auth_tokens.broker_tokens.copies import TokenCopy, present_copy
+from auth_tokens.broker_tokens.errors import TokenError
+from auth_tokens.broker_tokens.renewing import renewed_copy, stored_copy
+from auth_tokens.broker_tokens.sources import (
     HeldToken,
     register_token_provider,
     registered_token_providers,

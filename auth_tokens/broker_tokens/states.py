@@ -8,8 +8,8 @@ from typing import Literal
 
 from django.db.models import Q
 
+from auth_tokens.broker_tokens.sources import registered_token_providers, token_source
 from auth_tokens.models import BrokerToken
-from auth_tokens.token_sources import registered_token_providers, token_source
 from config.core.clock import now
 
 Status = Literal["not_configured", "missing", "valid", "expired", "failing", "stopped", "renewing"]
