@@ -5,8 +5,8 @@ from typing import Any, cast
 
 from django.urls import path, re_path
 
-from greeks.alert_live import AlertConsumer
-from greeks.consumers import MarketConsumer
+from greeks.alerts.feed import AlertConsumer
+from greeks.market.consumer import MarketConsumer
 from portfolio.consumers import PortfolioConsumer
 
 

@@ -14,10 +14,10 @@ class GreeksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from greeks import health as market_health  # noqa: F401
         from greeks import receivers, tasks  # noqa: F401
         from greeks.alerts import checks  # noqa: F401
         from greeks.alerts.metrics import register_chain_metrics
+        from greeks.polling import health as market_health  # noqa: F401
         from greeks.providers.cboe import health as cboe_health  # noqa: F401
         from greeks.providers.polygon import health  # noqa: F401
         from greeks.providers.upstox import health as upstox_health  # noqa: F401
@@ -39,5 +39,5 @@ class GreeksConfig(AppConfig):
                 "market_data",
                 path="/market/data",
                 audience=Audience.PUBLIC,
-                source="greeks.services.market_door.MarketSource",
+                source="greeks.market.bodies.front_door.MarketSource",
             )

@@ -11,12 +11,12 @@ from django.db.models.signals import post_delete, post_migrate, post_save
 from django.dispatch import receiver
 
 from auth_tokens.signals import keys_rotating
+from greeks.alerts.sending.channels import alert_channels_rotate
+from greeks.calendar.seeding import seed_default_sessions
+from greeks.calendar.sessions import forget_sessions
+from greeks.market.bodies.warming import warm_closed_minute
 from greeks.models import ExchangeSession
-from greeks.selectors.sessions import forget_sessions
-from greeks.services.alert_channels import alert_channels_rotate
-from greeks.services.market_warming import warm_closed_minute
-from greeks.services.polled_defaults import seed_polled_instruments
-from greeks.services.sessions import seed_default_sessions
+from greeks.polling.defaults import seed_polled_instruments
 from greeks.signals import minute_closed
 
 

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from greeks.apis import alerts as alert_apis
-from greeks.apis import market as market_apis
-from greeks.views import alerts as alert_views
-from greeks.views import market as market_views
-from greeks.views import system as system_views
+from config.system import views as system_views
+from greeks.alerts import api as alert_apis
+from greeks.alerts import views as alert_views
+from greeks.market import api as market_apis
+from greeks.market import views as market_views
 
 urlpatterns = [
     path("market", market_views.market, name="market"),

@@ -118,7 +118,7 @@ CHROMEDRIVER_PATH = env.str("CHROMEDRIVER_PATH", default="")
 USER_AGENT = "greekdesk/0.1"
 
 # --- Alerts -----------------------------------------------------------------------------------
-# Apprise services whose addresses users may enter; see greeks/alerts/messengers.py.
+# Apprise services whose addresses users may enter; see greeks/alerts/sending/messengers.py.
 ALERT_SCHEMAS: list[str] = env.list(
     "ALERT_SCHEMAS",
     default=["tgram", "discord", "slack", "pover", "ntfys", "gotifys", "mailtos", "jsons"],

@@ -14,10 +14,10 @@ from django.urls import reverse
 
 from config.core.admin import AnyModelAdmin
 from config.core.clock import market_now
-from greeks.exchanges import EXCHANGES, Exchange
+from greeks.calendar.coverage import CalendarState, calendar_states
+from greeks.calendar.exchanges import EXCHANGES, Exchange
+from greeks.calendar.seeding import sessions_confirm_years
 from greeks.models import ExchangeSession
-from greeks.selectors.calendars import CalendarState, calendar_states
-from greeks.services.sessions import sessions_confirm_years
 
 if TYPE_CHECKING:
     SessionModelForm = forms.ModelForm[ExchangeSession]

@@ -10,10 +10,10 @@ from django.contrib import admin
 
 from config.core.admin import AnyModelAdmin, ReadOnlyAdmin
 from config.core.clock import market_now
-from greeks.exchanges import EXCHANGES
+from greeks.calendar.exchanges import EXCHANGES
 from greeks.models import GreekSnapshot, PolledInstrument
+from greeks.polling.instruments import POLL_STEPS, polled_expiries
 from greeks.providers.chain_registry import configured_chain_providers
-from greeks.selectors.polled_instruments import POLL_STEPS, polled_expiries
 
 if TYPE_CHECKING:
     PolledModelForm = forms.ModelForm[PolledInstrument]

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from greeks.alerts.messengers import MESSENGERS
+from greeks.alerts.sending.messengers import MESSENGERS
 
 
 @register()

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from config.core.web.formatting import day, number
 from greeks.alerts.metrics import registered_metrics
-from greeks.exchanges import EXCHANGES
+from greeks.calendar.exchanges import EXCHANGES
 from greeks.models import AlertRule
 
 _COMPARISONS = {"above": "above", "below": "below", "crosses": "across"}

@@ -9,7 +9,7 @@ from greeks.domain import InstrumentKind, Right
 class Instrument(models.Model):
     """Identity of one tradable contract, whatever the provider calls it.
 
-    ``key`` is the canonical identity built by ``greeks.services.instruments.instrument_key``;
+    ``key`` is the canonical identity built by ``greeks.instruments.store.instrument_key``;
     aliases map each provider's own key to it.
     """
 

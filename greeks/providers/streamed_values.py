@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from config.core.clock import now
 from config.core.redis.client import key, redis_client
 from greeks.domain import Contract, Greeks, Quote, Snapshot
-from greeks.identity import instrument_key
+from greeks.instruments.identity import instrument_key
 
 logger = structlog.get_logger(__name__)
 Item = TypeVar("Item")

@@ -10,14 +10,14 @@ from django.dispatch import receiver
 
 from auth_tokens.signals import token_failed
 from config.core.background.task import desk_task, enqueue
-from greeks.services.alert_delivery import (
+from greeks.alerts.evaluation import CATCH_UP, evaluate_alerts
+from greeks.alerts.sending.delivery import (
     CLAIM_SECONDS,
     close_abandoned_deliveries,
     deliver_alert,
     due_deliveries,
 )
-from greeks.services.alert_evaluation import CATCH_UP, evaluate_alerts
-from greeks.services.system_alerts import silent_chains_report, token_failure_report
+from greeks.alerts.system_events import silent_chains_report, token_failure_report
 from greeks.signals import alert_messages_due, minute_closed
 
 _EVALUATION_SECONDS = 30

@@ -9,12 +9,12 @@ import structlog
 from config.core.background.task import desk_task, enqueue
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import ApplicationError, ForbiddenError, NotFound
-from greeks.selectors.polled_instruments import enabled_instruments
-from greeks.services.candles import roll_up_due
-from greeks.services.chain_listing import claim_listing, listing_is_due, refresh_listing
-from greeks.services.chain_poll import poll_chain
-from greeks.services.poll_slots import claim_due_polls
-from greeks.services.system_alerts import forbidden_report
+from greeks.alerts.system_events import forbidden_report
+from greeks.minutes.roll_up import roll_up_due
+from greeks.polling.instruments import enabled_instruments
+from greeks.polling.listing import claim_listing, listing_is_due, refresh_listing
+from greeks.polling.poll import poll_chain
+from greeks.polling.slots import claim_due_polls
 
 logger = structlog.get_logger(__name__)
 

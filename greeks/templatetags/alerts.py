@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from greeks.views.alerts_page import AlertsPage
+from greeks.alerts.page import AlertsPage
 
 register = template.Library()
 

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 
 from config.core.templatetags.desk import change, shown
 from config.core.web import formatting
-from greeks.selectors.market_latest import at_the_money
+from greeks.market.latest import at_the_money
 
 register = template.Library()
 

@@ -18,8 +18,8 @@ from auth_tokens.models import User
 from config.core.clock import market_now
 from config.core.errors import InvalidInput, NotFound
 from greeks.domain import Contract, InstrumentKind
-from greeks.selectors.dividends import KnownDividends, known_dividends
-from greeks.services.expiry import expiry_instant
+from greeks.pricing.dividends import KnownDividends, known_dividends
+from greeks.pricing.expiry import expiry_instant
 from portfolio.models import Account, Portfolio, Position
 from portfolio.selectors.access import account_for_user, accounts_visible_to, portfolios_visible_to
 from portfolio.selectors.betas import (

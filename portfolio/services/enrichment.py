@@ -19,12 +19,12 @@ import structlog
 
 from config.core.errors import ProviderError
 from greeks.domain import Contract, Greeks, InstrumentKind, Quote, RejectedRow, Snapshot
-from greeks.identity import instrument_key
+from greeks.instruments.identity import instrument_key
+from greeks.instruments.indices import is_index
+from greeks.pricing.dividends import KnownDividends
+from greeks.pricing.expiry import SessionCloses
+from greeks.pricing.model import NO_DIVIDENDS, model_greeks
 from greeks.providers.base import SnapshotProvider
-from greeks.selectors.dividends import KnownDividends
-from greeks.services.expiry import SessionCloses
-from greeks.services.model_greeks import NO_DIVIDENDS, model_greeks
-from greeks.underlyings import is_index
 from portfolio.services.market_data_checks import (
     GREEK_NAMES,
     checked_quote,

@@ -15,10 +15,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.core.upsert import upsert
+from greeks.calendar.exchanges import exchange_in_zone
+from greeks.calendar.sessions import session_dates
 from greeks.domain import Quote
-from greeks.exchanges import exchange_in_zone
 from greeks.models import ContractGreekHistory
-from greeks.selectors.sessions import session_dates
 from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus, PriceBar
 from portfolio.services.position_row import PositionRow
 from portfolio.services.risk import book_totals

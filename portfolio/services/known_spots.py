@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from greeks.exchanges import exchange_of_currency
+from greeks.calendar.exchanges import exchange_of_currency
+from greeks.calendar.sessions import traded_until
 from greeks.models import Instrument
-from greeks.selectors.sessions import traded_until
 from portfolio.models import Quote
 
 

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
+from greeks.calendar.exchanges import exchange_of_currency
 from greeks.domain import InstrumentKind
-from greeks.exchanges import exchange_of_currency
 from greeks.maths import valuation
 from greeks.maths.valuation import Legs
-from greeks.selectors.dividends import KnownDividends
-from greeks.services.model_greeks import years_to
-from greeks.services.parity import cash_dividends
+from greeks.pricing.dividends import KnownDividends
+from greeks.pricing.model import years_to
+from greeks.pricing.parity import cash_dividends
 from portfolio.services.risk_legs import RiskLeg
 from portfolio.services.risk_rows import FloatArray, column
 

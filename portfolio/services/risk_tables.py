@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from greeks.services.model_greeks import years_to
+from greeks.pricing.model import years_to
 from portfolio.services.risk_legs import RiskLeg, row_of
 from portfolio.services.risk_rows import FloatArray, Mask, total
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from greeks.maths import valuation
 from greeks.maths.valuation import Legs
-from greeks.selectors.dividends import KnownDividends
+from greeks.pricing.dividends import KnownDividends
 from portfolio.services.option_terms import option_terms
 from portfolio.services.risk_legs import RiskLeg
 from portfolio.services.risk_rows import FloatArray, column, leg_spots

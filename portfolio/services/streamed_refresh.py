@@ -19,12 +19,12 @@ from django.db import transaction
 
 from config.core.clock import market_now, now
 from greeks.domain import Contract, Fetched, Greeks, GreeksSource, Quote, Snapshot
-from greeks.identity import instrument_key
+from greeks.instruments.identity import instrument_key
+from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
+from greeks.pricing.dividends import dividends_of
+from greeks.pricing.expiry import known_closes
 from greeks.providers.streamed_values import read_streamed
-from greeks.selectors.dividends import dividends_of
-from greeks.services.expiry import known_closes
-from greeks.services.instruments import contracts_of
 from portfolio.domain import Broker
 from portfolio.models import Account
 from portfolio.models import Quote as StoredQuote

@@ -15,7 +15,8 @@ from typing import Any, Generic, TypeVar
 
 from config.core.clock import market_now, now
 from greeks.domain import Fetched, RejectedRow
-from greeks.identity import instrument_key
+from greeks.instruments.identity import instrument_key
+from greeks.instruments.store import contract_error
 from greeks.providers.decoding import (
     LARGEST_AMOUNT,
     SMALLEST_STEP,
@@ -23,7 +24,6 @@ from greeks.providers.decoding import (
     parse_decimal,
     storable,
 )
-from greeks.services.instruments import contract_error
 from portfolio.domain import AccountSummary, BrokerOrder, BrokerPosition
 
 Item = TypeVar("Item")

@@ -13,16 +13,16 @@ from django.conf import settings
 from config.core.clock import market_now, now
 from config.core.errors import CircuitOpen, ForbiddenError, ProviderError, UnauthorisedError
 from greeks.domain import Contract, Quote, RejectedRow
-from greeks.identity import instrument_key
-from greeks.models import ContractGreeks, Instrument
-from greeks.providers.base import SnapshotProvider
-from greeks.providers.registry import configured_providers, open_provider
-from greeks.selectors.dividends import dividends_of
-from greeks.services.expiry import known_closes
-from greeks.services.instruments import (
+from greeks.instruments.identity import instrument_key
+from greeks.instruments.store import (
     contracts_of,
     resolve_instruments,
 )
+from greeks.models import ContractGreeks, Instrument
+from greeks.pricing.dividends import dividends_of
+from greeks.pricing.expiry import known_closes
+from greeks.providers.base import SnapshotProvider
+from greeks.providers.registry import configured_providers, open_provider
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.registry import open_adapter, registered_brokers
 from portfolio.domain import AccountSummary, Broker, BrokerOrder, BrokerPosition

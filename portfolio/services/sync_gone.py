@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from greeks.domain import RejectedRow
-from greeks.identity import instrument_key
+from greeks.instruments.identity import instrument_key
 from greeks.models import Instrument, InstrumentAlias
 from portfolio.models import Order, Position
 from portfolio.services.position_row import (

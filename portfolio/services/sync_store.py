@@ -11,7 +11,7 @@ from typing import Any
 from config.core.clock import now
 from config.core.upsert import upsert
 from greeks.domain import RejectedRow
-from greeks.identity import instrument_key
+from greeks.instruments.identity import instrument_key
 from greeks.providers.decoding import storable
 from portfolio.domain import AccountSummary, BrokerOrder, OrderLeg
 from portfolio.models import Account, AccountStatus, FxRate, Order, SyncRun

@@ -18,11 +18,11 @@ from django.conf import settings
 
 from config.core.errors import InvalidInput
 from greeks.domain import Contract, InstrumentKind, Right
+from greeks.instruments.occ import OptionSymbol, OptionSymbolError
 from greeks.maths import valuation
 from greeks.maths.valuation import Legs
-from greeks.occ import OptionSymbol, OptionSymbolError
-from greeks.services.expiry import exercise_style, expiry_instant, known_closes
-from greeks.services.model_greeks import years_to
+from greeks.pricing.expiry import exercise_style, expiry_instant, known_closes
+from greeks.pricing.model import years_to
 from portfolio.selectors.contracts import KnownContract
 from portfolio.services.risk_legs import RiskLeg
 from portfolio.services.risk_rows import Leg

@@ -22,14 +22,14 @@ from config.core.errors import DatabaseUnavailable, InvalidInput
 from config.core.health import heartbeat
 from config.core.live.hub import Message, hub
 from config.core.redis.lease import run_as_owner
+from greeks.calendar.sessions import current_session
 from greeks.domain import Contract, InstrumentKind, Snapshot
-from greeks.identity import instrument_key
+from greeks.instruments.identity import instrument_key
+from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
 from greeks.providers.tastytrade_dxlink.client import DxLinkClient
 from greeks.providers.tastytrade_dxlink.connection import Timing
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
-from greeks.selectors.sessions import current_session
-from greeks.services.instruments import contracts_of
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
 from portfolio.brokers.tastytrade.contracts import SOURCE
 from portfolio.brokers.tastytrade.streaming import streamed_symbols

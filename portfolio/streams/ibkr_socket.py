@@ -14,9 +14,9 @@ from django.db import DatabaseError, close_old_connections
 
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import ApplicationError
+from greeks.calendar.sessions import current_session
 from greeks.domain import Snapshot
-from greeks.identity import instrument_key
-from greeks.selectors.sessions import current_session
+from greeks.instruments.identity import instrument_key
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 from portfolio.brokers.ibkr_socket.adapter import gateway_breaker
 from portfolio.brokers.ibkr_socket.state import service_name

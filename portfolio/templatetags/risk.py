@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from config.core.templatetags.desk import shown
 from config.core.web import formatting
 from config.core.web.formatting import Number
-from greeks.occ import OptionSymbolError, parse_occ
+from greeks.instruments.occ import OptionSymbolError, parse_occ
 from portfolio.services.risk_rows import ratio
 from portfolio.templatetags.book import contract_label
 

@@ -11,7 +11,7 @@ const DEFAULTS = {
   measure: "open_interest",
 };
 
-// As DRAWN_SIDES in greeks/views/market_page.py and MEASURES in greeks/templatetags/market.py.
+// As DRAWN_SIDES in greeks/market/page.py and MEASURES in greeks/templatetags/market.py.
 const DRAWINGS = {
   side: ["total", "call", "put", "split"],
   measure: ["open_interest", "volume", "iv", "delta", "gamma", "theta", "vega"],

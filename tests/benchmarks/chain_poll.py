@@ -29,9 +29,9 @@ def measure_here(options: Options) -> list[Row]:
     """Upstox's answer, as the sandbox sends it, through the desk's own adapter and services."""
     from greeks.maths.aggregation import sum_chain
     from greeks.models import PolledInstrument
-    from greeks.services import chain_providers
-    from greeks.services.chain_fill import ChainTerms, fill_greeks
-    from greeks.services.chain_poll import Outcome, poll_chain
+    from greeks.polling import providers as chain_providers
+    from greeks.polling.fill import ChainTerms, fill_greeks
+    from greeks.polling.poll import Outcome, poll_chain
 
     body = _answer()
     setattr(chain_providers, "open_chain_provider", lambda _: _Recorded(body))  # noqa: B010

@@ -13,8 +13,8 @@ CONTRACTS = 220
 
 def make_market(*, minutes: int = MINUTES) -> Any:
     """NIFTY in the middle of a session whose last minute has just been stored."""
+    from greeks.calendar.sessions import forget_sessions
     from greeks.models import ExchangeSession, PolledInstrument
-    from greeks.selectors.sessions import forget_sessions
 
     opening = _minute(datetime.now(UTC)) - timedelta(minutes=minutes)
     day = opening.date()

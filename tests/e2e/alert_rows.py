@@ -7,8 +7,8 @@ from datetime import timedelta
 from auth_tokens.broker_tokens.crypto import encrypt
 from auth_tokens.models import BrokerToken, User
 from config.core.clock import market_now, now
+from greeks.alerts.events import system_alert_raise, tell_of
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule, PolledInstrument
-from greeks.services.alert_events import system_alert_raise, tell_of
 from tests.e2e import market_rows
 
 NAME, PASSWORD = "operator", "a-long-passphrase"

@@ -14,9 +14,9 @@ import redis
 
 from config.core.processes.environment import ONE_THREAD
 from config.core.redis.client import key
-from greeks.services.chain_poll import group_of
-from greeks.services.chain_samples import encode_sample, samples_key
-from greeks.services.forming_minute import forming_minute
+from greeks.polling.forming_minute import forming_minute
+from greeks.polling.poll import group_of
+from greeks.polling.samples import encode_sample, samples_key
 from tests.e2e.desk import OTHERS, Desk
 from tests.e2e.market_rows import NIFTY, NOW, ZONE, sample
 from tests.servers.valkey import RunningValkey

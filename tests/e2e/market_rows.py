@@ -18,13 +18,13 @@ from config.core.redis.client import redis_client
 from greeks.chains import Floats, OptionChain
 from greeks.maths.aggregation import sum_chain
 from greeks.maths.black_scholes import all_greeks
+from greeks.minutes.roll_up import PolledChain, roll_up
+from greeks.minutes.rows import candle_row, write_rows
 from greeks.models import PolledInstrument
-from greeks.selectors.market_sessions import session_on_date
-from greeks.services.candle_rows import candle_row, write_rows
-from greeks.services.candles import PolledChain, roll_up
-from greeks.services.chain_body import KEPT_SECONDS, chain_body, latest_chain_key
-from greeks.services.chain_fill import ChainTerms, fill_greeks
-from greeks.services.chain_samples import ChainSample, add_sample
+from greeks.polling.fill import ChainTerms, fill_greeks
+from greeks.polling.latest_chain import KEPT_SECONDS, chain_body, latest_chain_key
+from greeks.polling.samples import ChainSample, add_sample
+from greeks.polling.sessions import session_on_date
 
 ZONE = ZoneInfo("Asia/Kolkata")
 TODAY, YESTERDAY = date(2026, 11, 26), date(2026, 11, 25)

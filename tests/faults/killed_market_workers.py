@@ -29,7 +29,7 @@ def main(database: str, kills: int) -> None:
     settings.DATABASES["default"]["NAME"] = database
     django.setup()
     from config.core.redis.client import redis_client
-    from greeks.services.chain_samples import last_slot
+    from greeks.polling.samples import last_slot
     from tests.greeks.chains.scripted import CLOSES, EXPIRY, OPENS
 
     slots = [OPENS + number * FIVE_SECONDS for number in range((CLOSES - OPENS) // FIVE_SECONDS)]
@@ -78,10 +78,10 @@ def stop_worker(worker: int) -> None:
 def work() -> None:
     """What the tasks do, at the speed of the test's clock."""
     from config.core.redis.client import redis_client
-    from greeks.services import chain_providers
-    from greeks.services.candles import roll_up_due
-    from greeks.services.chain_poll import poll_chain
-    from greeks.services.poll_slots import DuePoll, claim_due_polls
+    from greeks.minutes.roll_up import roll_up_due
+    from greeks.polling import providers as chain_providers
+    from greeks.polling.poll import poll_chain
+    from greeks.polling.slots import DuePoll, claim_due_polls
     from greeks.signals import minute_closed
     from tests.greeks.chains.scripted import OPENS, ScriptedProvider
 

@@ -12,12 +12,12 @@ import pytest
 from config.core.clock import market_now
 from config.core.sandbox.server import Sandbox
 from greeks.chains import SUMMED_GREEKS
+from greeks.minutes.roll_up import roll_up_due
 from greeks.models import GreekSnapshot, PolledInstrument
-from greeks.selectors.chain_states import chain_states
-from greeks.selectors.polled_instruments import polled_expiries
-from greeks.services.candles import roll_up_due
-from greeks.services.chain_listing import refresh_listing
-from greeks.services.chain_poll import Outcome, Poll, poll_chain
+from greeks.polling.instruments import polled_expiries
+from greeks.polling.listing import refresh_listing
+from greeks.polling.poll import Outcome, Poll, poll_chain
+from greeks.polling.states import chain_states
 from tests.auth_tokens.upstox_site import CREDENTIALS
 from tests.greeks.chains.scripted import KEY, polled_instrument
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greeks.domain import Right
-from greeks.occ import OptionSymbol, OptionSymbolError, parse_occ, parse_streamer
+from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ, parse_streamer
 
 ROOTS = st.from_regex(r"[A-Z0-9][A-Z0-9./-]{0,5}", fullmatch=True)
 SYMBOLS = st.builds(

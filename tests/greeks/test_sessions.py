@@ -13,16 +13,16 @@ from django.db import transaction
 from pytest_django import DjangoAssertNumQueries
 
 from config.core.errors import InvalidInput
-from greeks.exchanges import EXCHANGES
-from greeks.models import ExchangeSession
-from greeks.selectors.sessions import (
+from greeks.calendar.exchanges import EXCHANGES
+from greeks.calendar.seeding import seed_exchange_sessions
+from greeks.calendar.sessions import (
     calendar_known_until,
     current_session,
     forget_sessions,
     session_date_for,
     session_on,
 )
-from greeks.services.sessions import seed_exchange_sessions
+from greeks.models import ExchangeSession
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 

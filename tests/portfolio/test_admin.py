@@ -16,6 +16,7 @@ from django.urls import reverse
 from auth_tokens.api_tokens.writing import api_token_create
 from auth_tokens.models import ApiToken, AuditEvent, BrokerToken, TokenEvent, User
 from auth_tokens.selectors import api_token_by_text
+from greeks.calendar.sessions import forget_sessions, session_on
 from greeks.models import (
     AlertChannel,
     AlertEvent,
@@ -27,7 +28,6 @@ from greeks.models import (
     InstrumentAlias,
     PolledInstrument,
 )
-from greeks.selectors.sessions import forget_sessions, session_on
 from portfolio.models import (
     Account,
     AccountAccess,

@@ -16,9 +16,9 @@ from config.core.errors import InvalidInput
 from config.core.health import heartbeat_age
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract
+from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
 from greeks.providers.streamed_values import read_streamed
-from greeks.services.instruments import contracts_of
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
 from portfolio.domain import Broker
 from portfolio.models import Account, Position, SyncRun

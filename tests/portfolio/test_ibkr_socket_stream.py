@@ -14,10 +14,10 @@ from pytest_django.fixtures import Settings
 from config.core.clock import market_now
 from config.core.errors import CircuitOpen, RetryableError
 from config.core.live.streams import registered_streams
+from greeks.calendar.sessions import forget_sessions
 from greeks.domain import Contract, InstrumentKind, Quote, Snapshot
+from greeks.instruments.store import resolve_instruments
 from greeks.models import ExchangeSession
-from greeks.selectors.sessions import forget_sessions
-from greeks.services.instruments import resolve_instruments
 from portfolio.brokers.ibkr_socket.adapter import SocketAdapter, gateway_breaker
 from portfolio.brokers.ibkr_socket.state import service_name
 from portfolio.domain import Broker

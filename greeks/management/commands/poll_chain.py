@@ -12,18 +12,18 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import ApplicationError
-from greeks.exchanges import exchange_named
+from greeks.calendar.exchanges import exchange_named
 from greeks.models import PolledInstrument
-from greeks.selectors.polled_instruments import (
+from greeks.polling.forming_minute import known, sums_by_greek
+from greeks.polling.instruments import (
     enabled_instruments,
     instrument_by_slug,
     poll_seconds_by_slug,
     polled_expiries,
 )
-from greeks.services.chain_listing import listing_is_due, refresh_listing
-from greeks.services.chain_poll import Outcome, Poll, poll_chain
-from greeks.services.forming_minute import known, sums_by_greek
-from greeks.services.poll_slots import slot_of
+from greeks.polling.listing import listing_is_due, refresh_listing
+from greeks.polling.poll import Outcome, Poll, poll_chain
+from greeks.polling.slots import slot_of
 
 
 class Command(BaseCommand):

@@ -11,12 +11,12 @@ from redis.exceptions import RedisError
 
 from config.core.clock import market_now
 from config.core.errors import ApplicationError
-from greeks.exchanges import exchange_named
+from greeks.calendar.exchanges import exchange_named
+from greeks.minutes.rebuild import rebuild
+from greeks.minutes.roll_up import RolledMinute
 from greeks.models import PolledInstrument
-from greeks.selectors.market_sessions import session_for
-from greeks.selectors.polled_instruments import instrument_by_slug
-from greeks.services.candle_rebuild import rebuild
-from greeks.services.candles import RolledMinute
+from greeks.polling.instruments import instrument_by_slug
+from greeks.polling.sessions import session_for
 
 
 class Command(BaseCommand):

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.core.clock import now
 from config.core.errors import InvalidInput
-from greeks.exchanges import EXCHANGES
-from greeks.services.sessions import SeedResult, seed_exchange_sessions
+from greeks.calendar.exchanges import EXCHANGES
+from greeks.calendar.seeding import SeedResult, seed_exchange_sessions
 
 
 class Command(BaseCommand):

@@ -15,8 +15,8 @@ from config.core.http.caller import HttpCaller
 from config.core.http.renewal import Renewal
 from config.core.http.responses import NOT_MODIFIED, Answer
 from config.core.redis.process_copies import ProcessCopies
+from greeks.instruments.indices import is_index
 from greeks.providers.cboe.quotes import SOURCE, QuoteFile, decode_file
-from greeks.underlyings import is_index
 
 PATH: Final = "/delayed_quotes/options/"
 #: All options of SPX are a dozen megabytes, and take their time.

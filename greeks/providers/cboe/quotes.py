@@ -23,7 +23,7 @@ from config.core.errors import MalformedResponse
 from config.core.http.responses import Answer
 from greeks.chains import Flags, Floats, OptionChain
 from greeks.domain import GreeksSource, RejectedRow
-from greeks.occ import OptionSymbolError, parse_occ
+from greeks.instruments.occ import OptionSymbolError, parse_occ
 from greeks.providers.chain_columns import KIND, NUMBERS, ChainRows, forget_uncomputed
 from greeks.providers.decoding import rejected_row
 

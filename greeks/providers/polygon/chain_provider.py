@@ -17,7 +17,7 @@ from config.core.clock import market_now
 from config.core.errors import PermanentError
 from greeks.chains import ListedExpiry, Listing, OptionChain
 from greeks.domain import Contract, InstrumentKind, RejectedRow, Right, Snapshot
-from greeks.occ import OptionSymbolError
+from greeks.instruments.occ import OptionSymbolError
 from greeks.providers.chain_columns import KIND, NUMBERS, ChainRows
 from greeks.providers.chain_registry import register_chain_provider
 from greeks.providers.decoding import BadRow, parse_integer, rejected_row

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract, Right
-from greeks.occ import OptionSymbolError
+from greeks.instruments.occ import OptionSymbolError
 from greeks.providers.polygon.tickers import (
     SOURCE,
     option_ticker,

@@ -10,8 +10,8 @@ import re
 from typing import Any, Final
 
 from greeks.domain import Contract, GreeksSource, InstrumentKind
-from greeks.occ import OptionSymbol, OptionSymbolError, parse_occ
-from greeks.underlyings import is_index
+from greeks.instruments.indices import is_index
+from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ
 
 SOURCE: Final = GreeksSource.POLYGON.value
 OPTION_PREFIX: Final = "O:"

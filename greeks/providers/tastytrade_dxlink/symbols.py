@@ -1,6 +1,6 @@
 """Streamer symbols: what dxFeed calls the instruments that Tastytrade trades, and back.
 
-Options are ``.SPY260117C600.5`` (``greeks.occ``); equities and indices keep their ticker, share
+Options are ``.SPY260117C600.5`` (``greeks.instruments.occ``); equities and indices keep their ticker, share
 classes with a slash (``BRK/B``, its options ``.BRK/B260117C480``). Futures and cryptocurrencies
 carry an exchange that only the vendor's instrument list knows; they are not streamed.
 """
@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from greeks.domain import InstrumentKind
-from greeks.occ import OptionSymbolError, parse_occ, parse_streamer
+from greeks.instruments.occ import OptionSymbolError, parse_occ, parse_streamer
 
 _TICKER: Final = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,15}", re.ASCII)
 _PLAIN_KINDS: Final = frozenset({InstrumentKind.STOCK, InstrumentKind.INDEX})

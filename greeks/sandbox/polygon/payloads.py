@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.occ import parse_occ
+from greeks.instruments.occ import parse_occ
+from greeks.pricing.expiry import EUROPEAN_ROOTS
 from greeks.sandbox.market import Market
 from greeks.sandbox.noise import uniform_hash
 from greeks.sandbox.quotes import SimulatedQuote
 from greeks.sandbox.sessions import EXCHANGES, half_days, instant, is_trading_day
-from greeks.services.expiry import EUROPEAN_ROOTS
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 EXCHANGE: Final = "NYSE"

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.occ import OptionSymbol, OptionSymbolError, parse_occ
+from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ
 from greeks.providers.decoding import (
     BadRow,
     Row,

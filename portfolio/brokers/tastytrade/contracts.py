@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.occ import OptionSymbol, OptionSymbolError, parse_occ
+from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ
 from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text
 from portfolio.domain import Side
 

@@ -69,7 +69,7 @@ class Command(BaseCommand):
             before=(server,),
             steps=(
                 ("portfolio.services.demo.prepare_demo", seeding),
-                ("greeks.services.market_demo.prepare_market", seeding),
+                ("greeks.market.demo.prepare_market", seeding),
             ),
             ready_lines=(
                 "",

@@ -12,7 +12,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from greeks.domain import Contract, InstrumentKind
-from greeks.occ import OptionSymbolError, parse_streamer
+from greeks.instruments.occ import OptionSymbolError, parse_streamer
 from greeks.sandbox.market import Market
 from greeks.sandbox.quotes import SimulatedQuote
 from portfolio.sandbox.tastytrade.instruments import is_traded

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from greeks.domain import Contract, InstrumentKind
-from greeks.occ import parse_occ
+from greeks.instruments.occ import parse_occ
 from greeks.sandbox.market import Market
 from greeks.sandbox.quotes import SimulatedQuote
 

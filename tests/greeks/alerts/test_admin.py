@@ -11,8 +11,8 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from config.core.clock import now
+from greeks.alerts.sending.channels import alert_channel_create
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
-from greeks.services.alert_channels import alert_channel_create
 from portfolio.services.retention import delete_expired
 from tests.factories import UserFactory
 from tests.greeks.alerts.receiver import Receiver

@@ -10,8 +10,9 @@ from pytest_django.fixtures import Settings
 
 from auth_tokens.api_tokens.writing import api_token_create
 from auth_tokens.models import ApiToken, AuditEvent, User
+from greeks.alerts import rules as alert_rules
+from greeks.alerts.sending import channels as alert_channels
 from greeks.models import AlertChannel, AlertEvent, AlertRule
-from greeks.services import alert_channels, alert_rules
 from tests.factories import UserFactory
 from tests.greeks.alerts.receiver import Receiver
 from tests.greeks.alerts.rows import EXPIRY, make_rule, minute, nifty

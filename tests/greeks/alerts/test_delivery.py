@@ -19,15 +19,15 @@ from pytest_django.fixtures import Settings
 from auth_tokens.broker_tokens.key_rotation import token_keys_rotate
 from auth_tokens.models import User
 from config.core.clock import now
-from greeks.models import AlertChannel, AlertDelivery, AlertEvent
-from greeks.services import alert_delivery
-from greeks.services.alert_channels import alert_channel_create, alert_channels_rotate
-from greeks.services.alert_delivery import (
+from greeks.alerts.sending import delivery as alert_delivery
+from greeks.alerts.sending.channels import alert_channel_create, alert_channels_rotate
+from greeks.alerts.sending.delivery import (
     close_abandoned_deliveries,
     deliver_alert,
     due_deliveries,
 )
-from greeks.services.system_alerts import silent_chains_report, token_failure_report
+from greeks.alerts.system_events import silent_chains_report, token_failure_report
+from greeks.models import AlertChannel, AlertDelivery, AlertEvent
 from greeks.signals import alert_messages_due
 from tests.factories import UserFactory
 from tests.greeks.alerts.receiver import Receiver
@@ -172,7 +172,7 @@ settings.DATABASES["default"]["NAME"] = sys.argv[1]
 settings.ALERT_SCHEMAS = ["json"]
 settings.ALERT_PRIVATE_ADDRESSES = True
 django.setup()
-from greeks.services.alert_delivery import deliver_alert
+from greeks.alerts.sending.delivery import deliver_alert
 deliver_alert(delivery_id=int(sys.argv[2]))
 """
 

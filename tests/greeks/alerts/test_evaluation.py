@@ -14,8 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
 from greeks.alerts.crossing import Firing, Threshold, Watch, firings
+from greeks.alerts.evaluation import Evaluation, evaluate_alerts
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule
-from greeks.services.alert_evaluation import Evaluation, evaluate_alerts
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import (
     EXPIRY,

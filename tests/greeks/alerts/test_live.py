@@ -7,8 +7,8 @@ import time_machine
 
 from auth_tokens.models import User
 from auth_tokens.sign_in.revocation import sessions_revoke
+from greeks.alerts.evaluation import evaluate_alerts
 from greeks.models import AlertEvent
-from greeks.services.alert_evaluation import evaluate_alerts
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import EXPIRY, make_rule, minute, store_minute
 from tests.portfolio.test_live import run, signed_in_cookie

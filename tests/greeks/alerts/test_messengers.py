@@ -11,8 +11,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from config.core.errors import InvalidInput
-from greeks.alerts import messengers
-from greeks.alerts.messengers import Outcome, read_address, send_message
+from greeks.alerts.sending import messengers
+from greeks.alerts.sending.messengers import Outcome, read_address, send_message
 from tests.greeks.alerts.receiver import Receiver
 
 CANARY = "canary-of-the-channel"
@@ -163,7 +163,7 @@ def test_address_is_in_no_log(receiver: Receiver, caplog: pytest.LogCaptureFixtu
 
 def test_apprise_is_not_loaded_until_an_address_is_read() -> None:
     script = (
-        "import django, sys; django.setup(); import greeks.tasks, greeks.alerts.messengers;"
+        "import django, sys; django.setup(); import greeks.tasks, greeks.alerts.sending.messengers;"
         "sys.exit('apprise' in sys.modules)"
     )
     ended = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True)

@@ -7,8 +7,8 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
+from greeks.alerts.sending.channels import alert_channel_create
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule
-from greeks.services.alert_channels import alert_channel_create
 from tests.greeks.alerts.receiver import Receiver
 from tests.greeks.alerts.rows import make_rule, minute
 

@@ -9,9 +9,9 @@ import time_machine
 
 from auth_tokens.signals import token_failed
 from config.core.redis.locks import subject_lock
+from greeks.alerts.system_events import silent_chains_report
+from greeks.calendar.seeding import seed_exchange_sessions
 from greeks.models import AlertEvent
-from greeks.services.sessions import seed_exchange_sessions
-from greeks.services.system_alerts import silent_chains_report
 from greeks.signals import minute_closed
 from greeks.tasks import alerts as tasks
 from tests.factories import UserFactory

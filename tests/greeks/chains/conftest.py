@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from greeks.minutes.roll_up import roll_up_due
 from greeks.models import PolledInstrument
-from greeks.services.candles import roll_up_due
-from greeks.services.chain_poll import Poll, poll_chain
+from greeks.polling.poll import Poll, poll_chain
 from tests.greeks.chains.scripted import EXPIRY, OPENS, ScriptedProvider, polled_instrument
 
 
@@ -31,7 +31,7 @@ def clock() -> Clock:
 @pytest.fixture
 def provider(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> ScriptedProvider:
     scripted = ScriptedProvider(clock)
-    monkeypatch.setattr("greeks.services.chain_providers.open_chain_provider", lambda _: scripted)
+    monkeypatch.setattr("greeks.polling.providers.open_chain_provider", lambda _: scripted)
     return scripted
 
 

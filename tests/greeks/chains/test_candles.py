@@ -13,11 +13,11 @@ from redis.exceptions import RedisError
 from config.core.errors import Conflict, InvalidInput
 from config.core.redis.client import redis_client, reset_guards
 from greeks.chains import SIDES, SUMMED_GREEKS
+from greeks.minutes.rebuild import rebuild
+from greeks.minutes.roll_up import roll_up, roll_up_due
 from greeks.models import ExchangeSession, GreekSnapshot, PolledInstrument
 from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS
-from greeks.services.candle_rebuild import rebuild
-from greeks.services.candles import roll_up, roll_up_due
-from greeks.services.chain_samples import samples_key
+from greeks.polling.samples import samples_key
 from greeks.signals import minute_closed
 from tests.announcements import Announcements
 from tests.greeks.chains.conftest import Desk

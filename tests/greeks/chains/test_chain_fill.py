@@ -11,7 +11,7 @@ import pytest
 
 from greeks.chains import SUMMED_GREEKS, OptionChain
 from greeks.maths import american, black_scholes
-from greeks.services.chain_fill import ChainTerms, fill_greeks
+from greeks.polling.fill import ChainTerms, fill_greeks
 from tests.greeks.chains.scripted import EXPIRES, OPENS, RATE, chain_at
 
 AT = OPENS + timedelta(hours=1)

@@ -11,17 +11,17 @@ import pytest
 
 from config.core.errors import CircuitOpen, ForbiddenError, NotFound, UnauthorisedError
 from config.core.redis.client import redis_client, reset_guards
+from greeks.calendar.sessions import forget_sessions
 from greeks.models import ExchangeSession, PolledInstrument
-from greeks.selectors.chain_states import chain_states
-from greeks.selectors.sessions import forget_sessions
-from greeks.services.chain_body import latest_chain
-from greeks.services.chain_poll import Outcome, poll_chain
-from greeks.services.chain_samples import (
+from greeks.polling.latest_chain import latest_chain
+from greeks.polling.poll import Outcome, poll_chain
+from greeks.polling.samples import (
     latest_sample,
     read_samples,
     samples_key,
 )
-from greeks.services.poll_slots import slot_of
+from greeks.polling.slots import slot_of
+from greeks.polling.states import chain_states
 from tests.announcements import Announcements
 from tests.greeks.chains.conftest import Desk
 from tests.greeks.chains.scripted import CLOSES, EXPIRY, OPENS, chain_at

@@ -10,11 +10,11 @@ import time_machine
 
 from config.core.errors import Conflict
 from greeks.chains import SUMMED_GREEKS
+from greeks.market.demo import prepare_market
 from greeks.models import GreekSnapshot, PolledInstrument
-from greeks.selectors.market_sessions import session_for
-from greeks.services.chain_poll import poll_chain
-from greeks.services.market_demo import prepare_market
-from greeks.services.polled_defaults import seed_polled_instruments
+from greeks.polling.defaults import seed_polled_instruments
+from greeks.polling.poll import poll_chain
+from greeks.polling.sessions import session_for
 from tests.greeks.sandbox.chains import cboe
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +42,7 @@ def at_night() -> Any:
 @pytest.fixture
 def no_yesterday(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the session that is on: the one before is looked at once."""
-    monkeypatch.setattr("greeks.services.market_demo.session_on_date", lambda *_: None)
+    monkeypatch.setattr("greeks.market.demo.session_on_date", lambda *_: None)
 
 
 def minutes(**by: Any) -> list[GreekSnapshot]:

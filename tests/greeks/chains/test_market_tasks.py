@@ -10,8 +10,8 @@ import time_machine
 from config.core.errors import ForbiddenError, RetryableError
 from config.core.redis.client import redis_client
 from greeks.models import AlertEvent, GreekSnapshot, PolledInstrument
-from greeks.services.chain_samples import read_samples
-from greeks.services.poll_slots import DuePoll, claim_due_polls, slot_of
+from greeks.polling.samples import read_samples
+from greeks.polling.slots import DuePoll, claim_due_polls, slot_of
 from greeks.tasks import market
 from greeks.tasks.market import (
     poll_chain_task,

@@ -7,13 +7,8 @@ import pytest
 
 from config.core.errors import NotFound, PermanentError, RetryableError
 from greeks.models import PolledInstrument
-from greeks.selectors.market_sessions import (
-    open_session,
-    session_for,
-    session_on_date,
-    upcoming_session,
-)
-from greeks.selectors.polled_instruments import (
+from greeks.polling.defaults import seed_polled_instruments
+from greeks.polling.instruments import (
     enabled_instruments,
     instrument_by_key,
     instrument_by_slug,
@@ -22,9 +17,14 @@ from greeks.selectors.polled_instruments import (
     poll_seconds_by_slug,
     polled_expiries,
 )
-from greeks.services.chain_listing import claim_listing, listing_is_due, refresh_listing
-from greeks.services.chain_terms import chain_expires_at, chain_is_american
-from greeks.services.polled_defaults import seed_polled_instruments
+from greeks.polling.listing import claim_listing, listing_is_due, refresh_listing
+from greeks.polling.sessions import (
+    open_session,
+    session_for,
+    session_on_date,
+    upcoming_session,
+)
+from greeks.polling.terms import chain_expires_at, chain_is_american
 from tests.greeks.chains.scripted import (
     CLOSES,
     EXPIRES,

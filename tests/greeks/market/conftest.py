@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.fixtures import Settings
 
+from greeks.calendar.sessions import forget_sessions
+from greeks.market.bodies.cache import forget_market_bodies
+from greeks.market.bodies.lists import forget_market_lists
 from greeks.models import PolledInstrument
-from greeks.selectors.sessions import forget_sessions
-from greeks.services.market_bodies import forget_market_bodies
-from greeks.services.market_lists import forget_market_lists
 from tests.greeks.market import stored
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from greeks.calendar.sessions import forget_sessions
 from greeks.models import ExchangeSession, GreekSnapshot, PolledInstrument
 from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS
-from greeks.selectors.sessions import forget_sessions
 
 #: A Friday. The market's clock stands at 10:30 in Mumbai.
 DAY = date(2026, 11, 27)

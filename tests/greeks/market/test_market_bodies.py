@@ -23,18 +23,18 @@ from config.core.clock import market_now
 from config.core.front_door.bodies import Body, Prepared
 from config.core.redis.client import key, redis_client
 from config.core.redis.process_copies import forget_process_copies
-from greeks.models import GreekSnapshot, PolledInstrument
-from greeks.selectors import market_series
-from greeks.selectors.market_questions import MarketChoice, MarketQuestion, choice_for
-from greeks.selectors.market_rows import kept_rows
-from greeks.services import market_bodies as module
-from greeks.services.market_bodies import (
+from greeks.market.bodies import cache as module
+from greeks.market.bodies import series as market_series
+from greeks.market.bodies.cache import (
     forget_market_bodies,
     market_bodies,
     prepared_market_body,
     serve_market_data,
 )
-from greeks.services.market_warming import warm_closed_minute
+from greeks.market.bodies.questions import MarketChoice, MarketQuestion, choice_for
+from greeks.market.bodies.warming import warm_closed_minute
+from greeks.minutes.stored import kept_rows
+from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.signals import minute_closed
 from tests.greeks.market import stored
 
@@ -245,7 +245,7 @@ def test_writer_leaves_the_new_body_in_redis_before_it_tells(
     def announce(group: str, message: Any) -> None:
         told.append((group, len(get_redis_connection("default").keys("*market_body:*"))))
 
-    monkeypatch.setattr("greeks.services.market_warming.announce", announce)
+    monkeypatch.setattr("greeks.market.bodies.warming.announce", announce)
     minute_closed.send(
         sender=GreekSnapshot,
         slug="nifty",
@@ -297,8 +297,8 @@ def lose_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(module, "choice_for", lost)
-    monkeypatch.setattr("greeks.services.market_lists.choice_for", lost)
-    monkeypatch.setattr("greeks.services.market_lists.instruments_body", lost)
+    monkeypatch.setattr("greeks.market.bodies.lists.choice_for", lost)
+    monkeypatch.setattr("greeks.market.bodies.lists.instruments_body", lost)
 
 
 def test_last_good_body_is_labelled_while_the_database_is_lost(
@@ -363,7 +363,7 @@ def test_last_good_chain_and_list_are_labelled_too(
     redis_client().set(key("chain_latest", "nifty", stored.EXPIRY.isoformat()), '{"schema":1}')
     addresses = ("/api/market/chain", "/api/market/instruments")
     good = {address: Client().get(address).content for address in addresses}
-    monkeypatch.setattr("greeks.services.market_lists._LIST_SECONDS", 0.0)
+    monkeypatch.setattr("greeks.market.bodies.lists._LIST_SECONDS", 0.0)
     lose_the_database(monkeypatch)
     for address in addresses:
         answer = Client().get(address)

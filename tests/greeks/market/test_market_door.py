@@ -20,8 +20,8 @@ from config.core.front_door import grants as grants_module
 from config.core.front_door.resources import registered_resources
 from config.core.front_door.watches import READ_SECONDS
 from greeks.apps import GreeksConfig
+from greeks.market.bodies.cache import forget_market_bodies, market_bodies
 from greeks.models import GreekSnapshot
-from greeks.services.market_bodies import forget_market_bodies, market_bodies
 from greeks.signals import minute_closed
 from tests.factories import UserFactory
 from tests.greeks.market import stored
@@ -353,7 +353,7 @@ async def test_stale_body_is_never_an_example(
             raise OperationalError("server closed the connection unexpectedly")
 
         with monkeypatch.context() as patched:
-            patched.setattr("greeks.services.market_bodies.choice_for", lost)
+            patched.setattr("greeks.market.bodies.cache.choice_for", lost)
             stale = await opened.get(path=DATA)
             assert json.loads(stale.body)["stale"] is True
             assert (stale.header("warning") or "").startswith("110")

@@ -11,9 +11,9 @@ from pytest_django.fixtures import Settings
 
 from config.core.clock import now
 from config.core.redis.client import redis_client
-from greeks.health import check_minutes, check_polls
 from greeks.models import PolledInstrument
-from greeks.selectors.chain_states import PollRecord, record_key
+from greeks.polling.health import check_minutes, check_polls
+from greeks.polling.states import PollRecord, record_key
 from tests.greeks.market import stored
 
 pytestmark = pytest.mark.django_db

@@ -13,9 +13,9 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from config.core.live.hub import Outbox, announce, hub
-from greeks import live
-from greeks.consumers import MarketConsumer
-from greeks.live import Watched, feeds
+from greeks.market import feed as live
+from greeks.market.consumer import MarketConsumer
+from greeks.market.feed import Watched, feeds
 from greeks.models import GreekSnapshot, PolledInstrument
 from tests.factories import UserFactory
 from tests.greeks.market import stored

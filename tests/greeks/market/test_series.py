@@ -16,10 +16,10 @@ from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
 from config.core.clock import market_now
 from config.core.errors import InvalidInput
+from greeks.market.bodies.questions import MarketQuestion, buckets_of, choice_for
+from greeks.market.bodies.series import market_series
+from greeks.minutes.stored import Chain, read_rows
 from greeks.models import GreekSnapshot, PolledInstrument
-from greeks.selectors.market_questions import MarketQuestion, buckets_of, choice_for
-from greeks.selectors.market_rows import Chain, read_rows
-from greeks.selectors.market_series import market_series
 from tests.greeks.market import naive, stored
 
 pytestmark = pytest.mark.django_db

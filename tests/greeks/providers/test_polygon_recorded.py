@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from greeks.domain import Contract
-from greeks.occ import parse_occ
+from greeks.instruments.occ import parse_occ
 from greeks.providers.polygon.chains import as_chain_rows, results_of, ticker_of
 from greeks.providers.polygon.snapshots import decode_snapshot
 from greeks.providers.polygon.tickers import (

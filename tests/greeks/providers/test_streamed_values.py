@@ -11,7 +11,7 @@ from django.conf import LazySettings
 
 from config.core.redis.client import key, redis_client
 from greeks.domain import Contract, Greeks, InstrumentKind, Quote, Right, Snapshot
-from greeks.identity import instrument_key
+from greeks.instruments.identity import instrument_key
 from greeks.providers import streamed_values
 from greeks.providers.streamed_values import read_streamed, store_streamed
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.occ import parse_occ
+from greeks.instruments.occ import parse_occ
 from greeks.providers.tastytrade_dxlink.events import (
     WANTED_FIELDS,
     FeedCounts,

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from config.core.clock import market_now
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.models import Dividend
-from greeks.selectors.dividends import dividends_of, known_dividends
+from greeks.pricing.dividends import dividends_of, known_dividends
 
 pytestmark = pytest.mark.django_db
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
+from greeks.calendar.seeding import seed_exchange_sessions
+from greeks.calendar.sessions import forget_sessions
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.selectors.sessions import forget_sessions
-from greeks.services.expiry import exercise_style, expiry_instant, known_closes
-from greeks.services.sessions import seed_exchange_sessions
+from greeks.pricing.expiry import exercise_style, expiry_instant, known_closes
 
 
 def option(underlying: str, root: str, expiry: date, currency: str = "USD") -> Contract:

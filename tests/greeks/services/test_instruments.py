@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from greeks.calendar.seeding import seed_exchange_sessions
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.identity import instrument_key
-from greeks.models import ExchangeSession, Instrument, InstrumentAlias
-from greeks.services.instruments import (
+from greeks.instruments.identity import instrument_key
+from greeks.instruments.store import (
     contract_error,
     contracts_of,
     resolve_instruments,
 )
-from greeks.services.sessions import seed_exchange_sessions
+from greeks.models import ExchangeSession, Instrument, InstrumentAlias
 
 STOCK = Contract(
     kind=InstrumentKind.STOCK,

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from greeks.domain import Contract, InstrumentKind, Quote, Right
+from greeks.instruments.occ import parse_occ
 from greeks.maths import american, black_76, black_scholes, discrete_dividends
-from greeks.occ import parse_occ
-from greeks.services.expiry import expiry_instant
-from greeks.services.model_greeks import model_greeks, years_to
+from greeks.pricing.expiry import expiry_instant
+from greeks.pricing.model import model_greeks, years_to
 
 AT = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 EXPIRY = date(2027, 1, 15)

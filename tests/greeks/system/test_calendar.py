@@ -10,15 +10,15 @@ import time_machine
 from django.test import Client
 
 from config.core.health import run_checks
-from greeks.models import ExchangeSession
-from greeks.selectors.calendars import calendar_note, calendar_states
-from greeks.selectors.sessions import (
+from greeks.calendar.coverage import calendar_note, calendar_states
+from greeks.calendar.seeding import seed_exchange_sessions, sessions_confirm_years
+from greeks.calendar.sessions import (
     calendar_known_until,
     current_session,
     forget_sessions,
     session_on,
 )
-from greeks.services.sessions import seed_exchange_sessions, sessions_confirm_years
+from greeks.models import ExchangeSession
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import nifty
 

@@ -19,8 +19,8 @@ from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.servers import server_states
 from config.core.redis.client import redis_client, reset_guards
+from greeks.polling.states import PollRecord, record_key
 from greeks.providers.upstox.client import server_name
-from greeks.selectors.chain_states import PollRecord, record_key
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import EXPIRY, minute, nifty
 
@@ -103,7 +103,7 @@ def test_reset_forgets_failures_and_has_the_token_renewed_by_a_worker(
     first = staff.get(PAGE).content.decode()
     assert f"{limits[0].tries - 1} of {limits[0].tries}" in first
     asked: list[dict[str, Any]] = []
-    monkeypatch.setattr("greeks.views.system.enqueue", lambda *given, **_: asked.append(given[1]))
+    monkeypatch.setattr("config.system.views.enqueue", lambda *given, **_: asked.append(given[1]))
     answer = staff.post("/system/tokens/upstox/reset", follow=True)
     assert "is being renewed" in answer.content.decode()
     assert f"{limits[0].tries} of {limits[0].tries}" in answer.content.decode()

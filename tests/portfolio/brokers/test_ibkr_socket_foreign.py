@@ -10,7 +10,7 @@ import pytest
 from ib_async import Ticker
 
 from greeks.domain import Contract, InstrumentKind
-from greeks.identity import instrument_key
+from greeks.instruments.identity import instrument_key
 from portfolio.brokers.ibkr_portal.contracts import decode_contract
 from portfolio.brokers.ibkr_socket.ticks import decode_ticker
 from tests.portfolio.brokers.ibkr_socket_support import (

@@ -13,8 +13,8 @@ from pytest_django import Settings
 from scipy.optimize import brentq
 
 from greeks.domain import Contract, InstrumentKind, Right
+from greeks.instruments.occ import parse_occ
 from greeks.maths.black_scholes import all_greeks, price
-from greeks.occ import parse_occ
 from portfolio.domain import BrokerPosition, OrderStatus, Side
 from tests.portfolio.brokers.tastytrade_support import answering, recorded
 

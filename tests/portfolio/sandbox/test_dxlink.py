@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract
-from greeks.occ import parse_occ
+from greeks.instruments.occ import parse_occ
 from portfolio.sandbox.dxlink.events import EVENT_FIELDS
 
 

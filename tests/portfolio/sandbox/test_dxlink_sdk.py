@@ -12,7 +12,7 @@ from tastytrade.dxfeed import Greeks, Profile, Quote, Summary, Trade
 
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract
-from greeks.occ import parse_occ
+from greeks.instruments.occ import parse_occ
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
 
 

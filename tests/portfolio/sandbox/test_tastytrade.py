@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from config.core.sandbox.server import Sandbox
-from greeks.occ import parse_occ, parse_streamer
+from greeks.instruments.occ import parse_occ, parse_streamer
 from greeks.sandbox.market import Market
 from portfolio.sandbox.books import SimulatedAccount
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN

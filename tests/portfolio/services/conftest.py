@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from config.core.errors import RetryableError
-from greeks.selectors import sessions
+from greeks.calendar import sessions
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.domain import Broker
 from portfolio.models import SyncRun

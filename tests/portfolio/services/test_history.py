@@ -12,10 +12,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from greeks.calendar.seeding import seed_exchange_sessions
+from greeks.calendar.sessions import forget_sessions
 from greeks.domain import Contract, Snapshot
 from greeks.models import ExchangeSession
-from greeks.selectors.sessions import forget_sessions
-from greeks.services.sessions import seed_exchange_sessions
 from portfolio.models import Account, AccountDay, AccountHistory, Position, SyncRun
 from portfolio.services.demo import prepare_demo
 from portfolio.services.history import session_dates_of

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
+from greeks.calendar.seeding import seed_exchange_sessions
 from greeks.domain import Contract, Snapshot
-from greeks.services.instruments import resolve_instruments
-from greeks.services.sessions import seed_exchange_sessions
+from greeks.instruments.store import resolve_instruments
 from portfolio.models import Account, Position, Quote, SyncRun
 from portfolio.services.known_spots import known_spots
 from tests.factories import AccountFactory

@@ -1,0 +1,165 @@
+"""What ``/system`` shows: each part is read when something asks for it. No part holds a secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from auth_tokens.broker_tokens.tries import TriesLeft, tries_left
+from auth_tokens.selectors import TokenState, token_states
+from config.core.clock import market_clock_is_frozen, market_now, now
+from config.core.health import CheckResult, run_checks
+from config.core.http.servers import ServerState, server_states
+from greeks.calendar.coverage import CalendarState, calendar_states
+from greeks.models import PolledInstrument
+from greeks.polling.instruments import enabled_instruments, poll_seconds_by_slug
+from greeks.polling.samples import last_slot
+from greeks.polling.sessions import open_session
+from greeks.polling.states import ChainState, PollRecord, chain_states
+
+#: How a token's state is shown: kind of badge, word.
+TOKEN_BADGES = {
+    "valid": ("ok", "Valid"),
+    "renewing": ("busy", "Renewing"),
+    "missing": ("warn", "None yet"),
+    "expired": ("warn", "Expired"),
+    "failing": ("error", "Failing"),
+    "stopped": ("error", "Stopped"),
+    "not_configured": ("", "Not set up"),
+}
+CHECK_BADGES = {"ok": "ok", "degraded": "warn", "down": "error"}
+#: The checks that are of processes and what they stand on; the others are shown below them.
+_PROCESSES = ("database", "redis", "web", "worker", "beat", "streams")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRow:
+    """A token's state. ``can_reset``: an operator may say that the cause of failures is gone."""
+
+    state: TokenState
+    kind: str
+    word: str
+    tries: tuple[TriesLeft, ...]
+
+    @property
+    def can_reset(self) -> bool:
+        used = any(each.left < each.tries for each in self.tries)
+        return self.state.status in ("failing", "stopped") or used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainRow:
+    """A chain's polls. ``samples_seen`` is of the minute that forms; ``None`` outside of it."""
+
+    state: ChainState
+    is_open: bool
+    seconds: int
+    is_stretched: bool
+    samples_seen: int | None
+    samples_expected: int
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What is remembered of the last polls; ``None`` for each fact where there were none."""
+        record = self.state.record
+        return {
+            name: None if record is None else getattr(record, name)
+            for name in PollRecord.__struct_fields__
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    """A health check and how it is shown."""
+
+    name: str
+    result: CheckResult
+    kind: str
+
+
+class SystemPage:
+    """The state of the desk at one instant."""
+
+    def __init__(self) -> None:
+        self.at = market_now()
+        self.wall = now()
+        self.clock_is_frozen = market_clock_is_frozen()
+        self.chains_problem = ""
+
+    @cached_property
+    def tokens(self) -> list[TokenRow]:
+        return [
+            TokenRow(
+                state=state,
+                kind=TOKEN_BADGES[state.status][0],
+                word=TOKEN_BADGES[state.status][1],
+                tries=tries_left(state.provider),
+            )
+            for state in token_states()
+        ]
+
+    @cached_property
+    def chains(self) -> list[ChainRow]:
+        instruments = enabled_instruments()
+        try:
+            states = chain_states(instruments)
+            seen = {(each.slug, each.expiry): self._seen(each) for each in states}
+        except RedisError:
+            self.chains_problem = "Redis does not answer: how the polls go is not known."
+            return []
+        by_slug = {each.slug: each for each in instruments}
+        seconds = poll_seconds_by_slug(instruments, self.at)
+        return [
+            self._chain(state, by_slug[state.slug], seconds[state.slug], seen) for state in states
+        ]
+
+    def _chain(
+        self,
+        state: ChainState,
+        instrument: PolledInstrument,
+        seconds: int,
+        seen: dict[tuple[str, date], int | None],
+    ) -> ChainRow:
+        is_open = open_session(instrument, self.at) is not None
+        return ChainRow(
+            state=state,
+            is_open=is_open,
+            seconds=seconds,
+            is_stretched=seconds > instrument.poll_seconds,
+            samples_seen=(seen[state.slug, state.expiry] or 0) if is_open else None,
+            samples_expected=60 // seconds,
+        )
+
+    def _seen(self, state: ChainState) -> int | None:
+        """Samples of the minute that forms. Raises ``RedisError``."""
+        last = last_slot(state.slug, state.expiry)
+        minute = self.at.replace(second=0, microsecond=0)
+        return last.seen if last is not None and last.slot >= minute else None
+
+    @cached_property
+    def servers(self) -> tuple[ServerState, ...]:
+        return server_states()
+
+    @cached_property
+    def calendars(self) -> tuple[CalendarState, ...]:
+        return calendar_states(self.at)
+
+    @cached_property
+    def _checks(self) -> list[CheckRow]:
+        health = run_checks()
+        return [
+            CheckRow(name=name, result=result, kind=CHECK_BADGES[result.status])
+            for name, result in health.checks.items()
+        ]
+
+    @property
+    def processes(self) -> list[CheckRow]:
+        return [row for row in self._checks if row.name in _PROCESSES]
+
+    @property
+    def other_checks(self) -> list[CheckRow]:
+        return [row for row in self._checks if row.name not in _PROCESSES]

@@ -1,0 +1,69 @@
+"""The state of the desk, for staff: whole without JavaScript, its parts anew for the script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from auth_tokens.broker_tokens.claims import renewal_reset
+from auth_tokens.broker_tokens.sources import registered_token_providers
+from auth_tokens.tasks import ensure_token_task
+from config.core.background.task import enqueue
+from config.core.errors import NotFound
+from config.system.page import SystemPage
+
+PARTS = ("processes", "tokens", "chains", "servers", "calendars", "checks")
+
+
+def staff_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Strangers are sent to the log-in; who is not staff is refused (403)."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *arguments: object, **named: object) -> HttpResponse:
+        if not getattr(request.user, "is_staff", False):
+            raise PermissionDenied
+        return view(request, *arguments, **named)
+
+    guarded: Callable[..., HttpResponse] = login_required(wrapped)
+    return guarded
+
+
+@never_cache
+@staff_only
+@require_safe
+def system(request: HttpRequest) -> HttpResponse:
+    """Processes, tokens, polled chains, providers, calendars, health checks."""
+    context = {"page": SystemPage()}
+    asked = [name for name in request.headers.get("X-Parts", "").split(",") if name in PARTS]
+    if not asked:
+        return render(request, "system/system.html", context)
+    response = HttpResponse(
+        "".join(render_to_string(f"system/parts/{part}.html", context, request) for part in asked)
+    )
+    patch_vary_headers(response, ("Cookie", "X-Parts"))
+    return response
+
+
+@staff_only
+@require_POST
+def token_reset(request: HttpRequest, provider: str) -> HttpResponse:
+    """An operator has removed the cause of a token's failures: it is tried again at once.
+
+    Who did it is written down with the reset.
+    """
+    if provider not in registered_token_providers():
+        raise NotFound("No such token.")
+    renewal_reset(provider=provider)
+    enqueue(ensure_token_task, {"provider": provider}, expires=240)
+    messages.success(request, f"The token of {provider} is being renewed.")
+    return redirect("system")

@@ -1,0 +1,171 @@
+"""The alerts' API: everybody has their own rules, channels and events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.core.api.idempotency import idempotent
+from config.core.api.parameters import QueryParameters
+from config.core.errors import InvalidInput
+from greeks.alerts import serializers
+from greeks.alerts.reading import (
+    channel_body,
+    channels_of,
+    events_body,
+    metrics_body,
+    rule_body,
+    rule_for_user,
+    rules_of,
+)
+from greeks.alerts.rules import (
+    alert_events_read,
+    alert_rule_create,
+    alert_rule_delete,
+    alert_rule_update,
+)
+from greeks.alerts.sending.channels import (
+    alert_channel_create,
+    alert_channel_delete,
+    alert_channel_test,
+)
+
+_DELETED = OpenApiResponse(description="Deleted.")
+
+
+class OwnView(APIView):
+    """Views of what is the caller's own: no parameters, and nothing that a cache may keep."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        QueryParameters(request.query_params, allowed=())
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        finished["Cache-Control"] = "private, no-cache"
+        return finished
+
+
+class AlertRulesView(OwnView):
+    """The caller's rules, and new ones."""
+
+    @extend_schema(operation_id="alert_rules", responses=serializers.AlertRulesSerializer)
+    def get(self, request: Request) -> Response:
+        return Response({"rules": [rule_body(rule) for rule in rules_of(request.user)]})
+
+    @extend_schema(
+        operation_id="alert_rule_create",
+        request=serializers.AlertRuleWriteSerializer,
+        responses={201: serializers.AlertRuleSerializer},
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        rule = alert_rule_create(user=request.user, values=request.data)
+        return Response(
+            rule_body(rule), status=201, headers={"Location": f"/api/market/alerts/{rule.pk}"}
+        )
+
+
+class AlertRuleView(OwnView):
+    """One of the caller's rules."""
+
+    @extend_schema(operation_id="alert_rule", responses=serializers.AlertRuleSerializer)
+    def get(self, request: Request, rule_id: int) -> Response:
+        return Response(rule_body(rule_for_user(request.user, rule_id)))
+
+    @extend_schema(
+        operation_id="alert_rule_update",
+        request=serializers.AlertRuleWriteSerializer,
+        responses=serializers.AlertRuleSerializer,
+    )
+    def put(self, request: Request, rule_id: int) -> Response:
+        rule = alert_rule_update(user=request.user, rule_id=rule_id, values=request.data)
+        return Response(rule_body(rule))
+
+    @extend_schema(operation_id="alert_rule_delete", responses={204: _DELETED})
+    def delete(self, request: Request, rule_id: int) -> Response:
+        alert_rule_delete(user=request.user, rule_id=rule_id)
+        return Response(status=204)
+
+
+class AlertMetricsView(OwnView):
+    """What can be watched."""
+
+    @extend_schema(operation_id="alert_metrics", responses=serializers.AlertMetricsSerializer)
+    def get(self, request: Request) -> Response:
+        return Response({"metrics": metrics_body()})
+
+
+class AlertEventsView(OwnView):
+    """The newest of what the caller was told, and whether it was sent on."""
+
+    @extend_schema(operation_id="alert_events", responses=serializers.AlertEventsSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(events_body(request.user))
+
+
+class AlertEventsReadView(OwnView):
+    """Everything up to now is read."""
+
+    @extend_schema(
+        operation_id="alert_events_read",
+        request=None,
+        responses=serializers.AlertsReadSerializer,
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        return Response({"read": alert_events_read(user=request.user)})
+
+
+class AlertChannelsView(OwnView):
+    """Where the caller's messages go, and new channels."""
+
+    @extend_schema(operation_id="alert_channels", responses=serializers.AlertChannelsSerializer)
+    def get(self, request: Request) -> Response:
+        return Response({"channels": [channel_body(each) for each in channels_of(request.user)]})
+
+    @extend_schema(
+        operation_id="alert_channel_create",
+        request=serializers.AlertChannelWriteSerializer,
+        responses={201: serializers.AlertChannelSerializer},
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        if not isinstance(request.data, dict):
+            raise InvalidInput("Expected an object.", fields={"name": "Missing."})
+        QueryParameters(request.data, allowed={"name", "address"})
+        channel = alert_channel_create(
+            user=request.user,
+            name=request.data.get("name"),
+            address=request.data.get("address"),
+        )
+        return Response(channel_body(channel), status=201)
+
+
+class AlertChannelView(OwnView):
+    """One of the caller's channels."""
+
+    @extend_schema(operation_id="alert_channel_delete", responses={204: _DELETED})
+    def delete(self, request: Request, channel_id: int) -> Response:
+        alert_channel_delete(user=request.user, channel_id=channel_id)
+        return Response(status=204)
+
+
+class AlertChannelTestView(OwnView):
+    """Send a test message. What became of it is in the list of events."""
+
+    @extend_schema(
+        operation_id="alert_channel_test",
+        request=None,
+        responses={202: serializers.AlertTestSerializer},
+    )
+    @idempotent
+    def post(self, request: Request, channel_id: int) -> Response:
+        event = alert_channel_test(user=request.user, channel_id=channel_id)
+        return Response({"event": event.pk}, status=202)

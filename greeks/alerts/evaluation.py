@@ -1,0 +1,172 @@
+"""Looking at every rule of a chain when a minute of it has closed.
+
+Rows are read once for all rules; what follows (state, events, messages to send) is committed
+together. The rules' rows are locked meanwhile, and an event is unique by rule and minute, so that
+an evaluation that runs twice, or in two workers, raises each alert once. What a lost evaluation
+did not see the next one makes up for, as far back as ``CATCH_UP``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from config.core.clock import market_now, now
+from greeks.alerts import wording
+from greeks.alerts.crossing import Firing, Threshold, Watch, firings
+from greeks.alerts.events import tell_of
+from greeks.alerts.metrics import ChainMinutes, DeltaRange, Metric, measured, registered_metrics
+from greeks.alerts.minutes import MINUTE, chain_minutes, snapshot_of
+from greeks.chains import Floats
+from greeks.models import AlertDelivery, AlertEvent, AlertRule, PolledInstrument
+from greeks.polling.instruments import polled_expiries
+
+#: A minute that closed longer ago than this raises nothing any more.
+CATCH_UP = timedelta(minutes=15)
+# The second difference of the first of them needs the two minutes before it, a crossing a third.
+_MINUTES_READ = CATCH_UP // MINUTE + 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How many rules were looked at, and what was raised."""
+
+    rules: int = 0
+    events: tuple[AlertEvent, ...] = ()
+
+
+def evaluate_alerts(*, slug: str, expiry: date, minute: datetime) -> Evaluation:
+    """Evaluate all rules of a chain on the minutes up to ``minute``; safe to repeat.
+
+    A minute without samples changes nothing. Rules of people who are not active are left alone.
+    """
+    if market_now() - minute > CATCH_UP:
+        return Evaluation()
+    instrument = PolledInstrument.objects.filter(slug=slug).first()
+    if instrument is None:
+        return Evaluation()
+    follows = Q(expiry=expiry)
+    if expiry == min(polled_expiries(instrument, minute), default=None):
+        follows |= Q(expiry__isnull=True)
+    with transaction.atomic():
+        rules = list(
+            AlertRule.objects.select_for_update(of=("self",))
+            .filter(follows, instrument=instrument, enabled=True, user__is_active=True)
+            .select_related("instrument")
+            .prefetch_related("channels")
+        )
+        raised = _evaluate(rules, instrument, expiry, minute) if rules else []
+        events = _write(raised, expiry)
+    return Evaluation(rules=len(rules), events=tuple(events))
+
+
+@dataclass(slots=True)
+class _Outcome:
+    rule: AlertRule
+    changed: bool
+    firings: list[Firing]
+
+
+def _evaluate(
+    rules: Sequence[AlertRule], instrument: PolledInstrument, expiry: date, minute: datetime
+) -> list[_Outcome]:
+    snapshot = snapshot_of(instrument.instrument_key, expiry, minute)
+    if snapshot is None:
+        return []
+    metrics = registered_metrics()
+    known = [(rule, metrics[rule.metric]) for rule in rules if rule.metric in metrics]
+    minutes = chain_minutes(
+        snapshot,
+        count=_MINUTES_READ,
+        columns={name for rule, metric in known for name in metric.columns[rule.side]},
+        with_buckets=any(rule.delta_min is not None for rule in rules),
+    )
+    read: dict[tuple[str, str, str, DeltaRange], Floats] = {}
+    outcomes = []
+    for rule, metric in known:
+        asked = (rule.metric, rule.side, rule.measure, delta_range_of(rule))
+        if asked not in read:
+            read[asked] = _measured(rule, metric, minutes)
+        outcomes.append(_advance(rule, minutes, read[asked]))
+    return [outcome for outcome in outcomes if outcome.changed]
+
+
+def delta_range_of(rule: AlertRule) -> DeltaRange:
+    if rule.delta_min is None or rule.delta_max is None:
+        return None
+    return rule.delta_min, rule.delta_max
+
+
+def _measured(rule: AlertRule, metric: Metric, minutes: ChainMinutes) -> Floats:
+    return measured(metric, rule.measure, minutes, side=rule.side, delta_range=delta_range_of(rule))
+
+
+def _advance(rule: AlertRule, minutes: ChainMinutes, values: Floats) -> _Outcome:
+    """Take the rule over the minutes that it has not seen, and note what it knows then."""
+    # Another expiry is another series: what was known of the last one says nothing of it.
+    same = rule.state_expiry in (None, minutes.expiry)
+    watch = Watch(state=rule.state if same else "", last_fired=rule.last_event_minute)
+    threshold = Threshold(
+        comparison=rule.comparison,
+        level=rule.threshold,
+        band=rule.band,
+        cooldown=timedelta(minutes=rule.cooldown_minutes),
+    )
+    earliest = minutes.minutes[-1] - CATCH_UP
+    unseen = [
+        (at, float(value))
+        for at, value in zip(minutes.minutes, values, strict=True)
+        if at > earliest and (rule.evaluated_until is None or at > rule.evaluated_until)
+    ]
+    outcome = _Outcome(rule, changed=False, firings=[])
+    for (at, _), step in zip(unseen, firings(threshold, watch, unseen), strict=True):
+        if isinstance(step, Firing):
+            outcome.firings.append(step)
+            step = step.watch
+        if step != watch:
+            watch, outcome.changed = step, True
+            rule.evaluated_until = at
+    rule.state, rule.last_event_minute = watch.state, watch.last_fired
+    rule.state_expiry = minutes.expiry
+    return outcome
+
+
+def _write(outcomes: Sequence[_Outcome], expiry: date) -> list[AlertEvent]:
+    """Store states, events and messages. A rule that learned nothing costs no write."""
+    if not outcomes:
+        return []
+    AlertRule.objects.bulk_update(
+        [outcome.rule for outcome in outcomes],
+        ["state", "state_expiry", "evaluated_until", "last_event_minute"],
+    )
+    fired = [(each.rule, firing) for each in outcomes for firing in each.firings]
+    events = AlertEvent.objects.bulk_create(_event(rule, firing, expiry) for rule, firing in fired)
+    deliveries = AlertDelivery.objects.bulk_create(
+        AlertDelivery(event=event, channel=channel, due_at=now())
+        for event, (rule, _) in zip(events, fired, strict=True)
+        for channel in rule.channels.all()
+        if channel.enabled
+    )
+    tell_of(events, deliveries)
+    return events
+
+
+def _event(rule: AlertRule, firing: Firing, expiry: date) -> AlertEvent:
+    return AlertEvent(
+        user_id=rule.user_id,
+        rule=rule,
+        minute=firing.minute,
+        value=firing.value,
+        threshold=rule.threshold,
+        title=wording.event_title(rule),
+        text=wording.event_text(
+            rule,
+            minute=firing.minute,
+            value=firing.value,
+            expiry_words=wording.expiry_words(expiry),
+        ),
+    )

@@ -1,0 +1,76 @@
+"""Raising events that no rule raises, and telling of events once they are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+
+from auth_tokens.models import User
+from config.core.clock import now
+from config.core.live.hub import announce
+from greeks.alerts.reading import event_body, user_group
+from greeks.models import AlertChannel, AlertDelivery, AlertEvent
+from greeks.signals import alert_messages_due
+
+#: The same trouble is told again after so long, while it lasts.
+SYSTEM_QUIET = timedelta(hours=1)
+
+
+def system_alert_raise(*, subject: str, title: str, text: str) -> list[AlertEvent]:
+    """Tell all staff of trouble: on their pages, and by every channel that they have.
+
+    ``subject`` (``token:upstox``) is told of at most once in ``SYSTEM_QUIET``. ``text`` holds no
+    secret. What was raised; empty while it is quiet.
+    """
+    at = now()
+    recently = AlertEvent.objects.filter(
+        kind=AlertEvent.Kind.SYSTEM, subject=subject[:96], created_at__gt=at - SYSTEM_QUIET
+    )
+    if recently.exists():
+        return []
+    staff = User.objects.filter(is_staff=True, is_active=True).values_list("pk", flat=True)
+    try:
+        with transaction.atomic():
+            events = AlertEvent.objects.bulk_create(
+                AlertEvent(
+                    user_id=user_id,
+                    kind=AlertEvent.Kind.SYSTEM,
+                    subject=subject[:96],
+                    minute=at.replace(second=0, microsecond=0),
+                    title=title[:120],
+                    text=text[:255],
+                )
+                for user_id in staff
+            )
+            _send(events)
+    except IntegrityError:
+        # Another process has seen the same in the same minute, and tells of it.
+        return []
+    return events
+
+
+def _send(events: Sequence[AlertEvent]) -> None:
+    of_user = {event.user_id: event for event in events}
+    channels = AlertChannel.objects.filter(user__in=list(of_user), enabled=True)
+    deliveries = AlertDelivery.objects.bulk_create(
+        AlertDelivery(event=of_user[channel.user_id], channel=channel, due_at=now())
+        for channel in channels
+    )
+    tell_of(events, deliveries)
+
+
+def tell_of(events: Sequence[AlertEvent], deliveries: Sequence[AlertDelivery]) -> None:
+    """After commit: the users' open pages, and whoever sends the messages."""
+
+    def tell() -> None:
+        for event in events:
+            announce(
+                user_group(event.user_id), {"type": "alert.raised", "event": event_body(event)}
+            )
+        if deliveries:
+            ids = [delivery.pk for delivery in deliveries]
+            alert_messages_due.send(sender=None, delivery_ids=ids)
+
+    transaction.on_commit(tell)

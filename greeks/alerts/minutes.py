@@ -1,0 +1,64 @@
+"""The minutes of a chain that alerts look at, read once for all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from django.db.models import Min, Q
+
+from greeks.alerts.metrics import ChainMinutes
+from greeks.chains import Floats
+from greeks.minutes.stored import read_buckets
+from greeks.models import GreekSnapshot
+
+MINUTE = timedelta(minutes=1)
+
+
+def chain_minutes(
+    snapshot: GreekSnapshot, *, count: int, columns: Collection[str], with_buckets: bool
+) -> ChainMinutes:
+    """The last ``count`` minutes of a snapshot's session up to its own, in two queries.
+
+    Minutes before the session's first stored one are NaN, as are those that were missed.
+    """
+    of_session = GreekSnapshot.objects.filter(
+        instrument_key=snapshot.instrument_key,
+        expiry=snapshot.expiry,
+        session_date=snapshot.session_date,
+        samples_seen__gt=0,
+    )
+    base = of_session.aggregate(first=Min("minute"))["first"]
+    minutes = tuple(snapshot.minute - MINUTE * back for back in reversed(range(count)))
+    wanted = sorted(columns)
+    fields = ("minute", *(("delta_buckets",) if with_buckets else ()), *wanted)
+    within = Q(minute=base) | Q(minute__gte=minutes[0], minute__lte=minutes[-1])
+    rows = {row["minute"]: row for row in of_session.filter(within).values(*fields)}
+    asked = [rows.get(at) for at in (base, *minutes)]
+    return ChainMinutes(
+        expiry=snapshot.expiry,
+        minutes=minutes,
+        columns={name: _column(asked, name) for name in wanted},
+        buckets=(
+            read_buckets([None if row is None else row["delta_buckets"] for row in asked])
+            if with_buckets
+            else None
+        ),
+    )
+
+
+def snapshot_of(instrument_key: str, expiry: date, minute: datetime) -> GreekSnapshot | None:
+    """The stored minute, with what names it alone; ``None`` where there is none."""
+    return (
+        GreekSnapshot.objects.filter(instrument_key=instrument_key, expiry=expiry, minute=minute)
+        .only("instrument_key", "expiry", "minute", "session_date")
+        .first()
+    )
+
+
+def _column(rows: list[dict[str, Any] | None], name: str) -> Floats:
+    return np.array(
+        [np.nan if row is None or row[name] is None else row[name] for row in rows], dtype=float
+    )

@@ -1,0 +1,136 @@
+"""What the alerts' page and its panel show for one request: read when something asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest
+
+from config.core.clock import market_clock_is_frozen, market_now
+from greeks.alerts import wording
+from greeks.alerts.forms import AlertChannelForm, AlertRuleForm, rule_initial
+from greeks.alerts.reading import (
+    channels_of,
+    events_of,
+    rule_for_user,
+    rules_of,
+    unread_count,
+)
+from greeks.models import AlertChannel, AlertEvent, AlertRule, PolledInstrument
+from greeks.polling.instruments import enabled_instruments
+
+#: As many events as the panel of another page shows.
+PANEL_EVENTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule in words."""
+
+    rule: AlertRule
+    series: str
+    condition: str
+    expiry: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.rule.instrument.name}: {self.series} {self.condition}"
+
+
+class AlertsPage:
+    """The alerts of one user.
+
+    Raises (also on reading an attribute):
+        NotFound: the rule to edit is not the user's, or does not exist.
+    """
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.user = request.user
+        self._query = request.GET
+        # As a panel of the market's page it is shorter, and its forms lead back there.
+        self.is_page = request.path.startswith("/market/alerts") and "panel" not in self._query
+        self.clock = {"now": market_now(), "frozen": market_clock_is_frozen()}
+        self.rule_problem = ""
+        self.channel_problem = ""
+
+    @cached_property
+    def instruments(self) -> tuple[PolledInstrument, ...]:
+        return enabled_instruments()
+
+    @cached_property
+    def rules(self) -> list[RuleRow]:
+        return [
+            RuleRow(
+                rule,
+                wording.series_words(rule),
+                wording.condition_words(rule),
+                wording.expiry_words(rule.expiry),
+            )
+            for rule in rules_of(self.user)
+        ]
+
+    @cached_property
+    def channels(self) -> list[AlertChannel]:
+        return channels_of(self.user)
+
+    @cached_property
+    def events(self) -> list[AlertEvent]:
+        if self.is_page:
+            return events_of(self.user)
+        return events_of(self.user, count=PANEL_EVENTS)
+
+    @cached_property
+    def unread(self) -> int:
+        return unread_count(self.user)
+
+    @property
+    def version(self) -> int:
+        """The newest event, by which a page that asks sees what is new."""
+        return self.events[0].pk if self.events else 0
+
+    @cached_property
+    def edited(self) -> AlertRule | None:
+        """The rule that the address asks to change."""
+        asked = self._query.get("edit", "")
+        if not (asked.isascii() and asked.isdigit()):
+            return None
+        return rule_for_user(self.user, int(asked))
+
+    @cached_property
+    def form(self) -> AlertRuleForm:
+        initial = rule_initial(self.edited) if self.edited else self._first()
+        return self._rule_form(initial=initial)
+
+    def _first(self) -> dict[str, Any]:
+        """A new rule begins with the chain that the page shows."""
+        asked = self._query.get("instrument", "")
+        first = {"series": "vega.total", "measure": "change"}
+        return first | {"slug": asked} if asked else first
+
+    def _rule_form(self, *arguments: Any, **named: Any) -> AlertRuleForm:
+        return AlertRuleForm(
+            *arguments, instruments=self.instruments, channels=self.channels, **named
+        )
+
+    def type_rule(self, typed: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The rule typed; ``None`` where it is impossible, which is then marked."""
+        self.form = self._rule_form(typed)
+        if not self.form.is_valid():
+            self.rule_problem = "Something typed is not possible: it is marked below."
+            return None
+        return self.form.values(enabled=self.edited.enabled if self.edited else True)
+
+    @cached_property
+    def channel_form(self) -> AlertChannelForm:
+        return AlertChannelForm()
+
+    def type_channel(self, typed: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Name and address typed; ``None`` where one is missing, which is then marked."""
+        self.channel_form = AlertChannelForm(typed)
+        if not self.channel_form.is_valid():
+            self.channel_problem = "It is marked below."
+            return None
+        return {name: self.channel_form.cleaned_data[name] for name in ("name", "address")}

@@ -1,0 +1,53 @@
+"""What the staff is told of the desk's own state: tokens that failed, providers that forbid their
+calls, chains that fell silent."""
+
+from __future__ import annotations
+
+from config.core.clock import market_now
+from config.core.redaction import redact_text
+from config.core.web.formatting import day
+from greeks.alerts.events import system_alert_raise
+from greeks.models import AlertEvent
+from greeks.polling.silent import SILENT_AFTER, SilentChains, silent_chains
+
+
+def token_failure_report(*, provider: str, message: str, stopped: bool) -> list[AlertEvent]:
+    """Tell staff that a provider's token could not be obtained."""
+    follows = "It is not tried again until somebody acts: see System." if stopped else ""
+    return system_alert_raise(
+        subject=f"token:{provider}",
+        title=f"The token of {provider} could not be renewed",
+        text=redact_text(f"{message} {follows}".strip()),
+    )
+
+
+def forbidden_report(*, provider: str, message: str) -> list[AlertEvent]:
+    """Tell staff that a provider forbids the desk's calls, so that these have stopped."""
+    return system_alert_raise(
+        subject=f"forbidden:{provider}",
+        title=f"{provider} forbids the desk's calls",
+        text=redact_text(f"{message} Calls have stopped, and are tried again every few minutes."),
+    )
+
+
+def silent_chains_report() -> list[AlertEvent]:
+    """Tell staff of each instrument without samples while its exchange trades."""
+    raised = []
+    for silent in silent_chains(market_now()):
+        raised += system_alert_raise(
+            subject=f"chain:{silent.instrument.slug}",
+            title=f"{silent.instrument.name}: no samples in session",
+            text=_text(silent),
+        )
+    return raised
+
+
+def _text(silent: SilentChains) -> str:
+    minutes = int(SILENT_AFTER.total_seconds() // 60)
+    if not silent.expiries:
+        return f"{silent.instrument.provider} has listed no expiry that could be polled."
+    chains = ", ".join(filter(None, (day(expiry) for expiry in silent.expiries)))
+    return (
+        f"Nothing has come from {silent.instrument.provider} for {minutes} minutes "
+        f"for the expiries {chains}. The minutes stay marked as gaps."
+    )

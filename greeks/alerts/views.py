@@ -1,0 +1,181 @@
+"""The alerts' page: whole without JavaScript, and its parts for the script that takes it over.
+
+A request that names parts in ``X-Parts`` gets those alone, rendered by the same templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_POST, require_safe
+
+from config.core.errors import ApplicationError, NotFound
+from greeks.alerts.page import AlertsPage
+from greeks.alerts.reading import rule_for_user
+from greeks.alerts.rules import (
+    alert_events_read,
+    alert_rule_create,
+    alert_rule_delete,
+    alert_rule_switch,
+    alert_rule_update,
+)
+from greeks.alerts.sending.channels import (
+    alert_channel_create,
+    alert_channel_delete,
+    alert_channel_test,
+)
+from greeks.models import AlertRule
+
+PARTS = ("events", "rules", "channels")
+
+
+@cache_control(private=True, no_cache=True)
+@login_required
+@require_safe
+def alerts(request: HttpRequest) -> HttpResponse:
+    """What was raised, what is watched, where messages go."""
+    return _answer(request, AlertsPage(request))
+
+
+@login_required
+@require_POST
+def rule_save(request: HttpRequest, rule_id: int | None = None) -> HttpResponse:
+    """Keep a rule, or change one of the reader's own."""
+    page = AlertsPage(request)
+    if rule_id is not None:
+        page.edited = rule_for_user(request.user, rule_id)
+    values = page.type_rule(request.POST)
+    if values is None:
+        return _answer(request, page)
+    try:
+        rule = (
+            alert_rule_create(user=request.user, values=values)
+            if rule_id is None
+            else alert_rule_update(user=request.user, rule_id=rule_id, values=values)
+        )
+    except NotFound:
+        raise
+    except ApplicationError as error:
+        page.rule_problem = "It is marked below." if error.fields else error.message
+        page.form.refuse(error.message, error.fields)
+        return _answer(request, page)
+    messages.success(request, f"{_named(rule)} is watched from the next minute on.")
+    return _back(request, "alerts-rules")
+
+
+@login_required
+@require_POST
+def rule_switch(request: HttpRequest, rule_id: int) -> HttpResponse:
+    """Pause one of the reader's rules, or let it go on."""
+    enabled = request.POST.get("enabled") == "true"
+    rule = alert_rule_switch(user=request.user, rule_id=rule_id, enabled=enabled)
+    messages.success(request, f"{_named(rule)} is {'watched again' if enabled else 'paused'}.")
+    return _back(request, "alerts-rules")
+
+
+@login_required
+@require_POST
+def rule_remove(request: HttpRequest, rule_id: int) -> HttpResponse:
+    """Delete one of the reader's rules."""
+    alert_rule_delete(user=request.user, rule_id=rule_id)
+    messages.success(request, "The alert is deleted.")
+    return _back(request, "alerts-rules")
+
+
+@login_required
+@require_POST
+def events_read(request: HttpRequest) -> HttpResponse:
+    """Everything up to now is read."""
+    alert_events_read(user=request.user)
+    return _back(request, "alerts-events")
+
+
+@login_required
+@require_POST
+def channel_save(request: HttpRequest) -> HttpResponse:
+    """Keep a channel of the reader's own."""
+    page = AlertsPage(request)
+    typed = page.type_channel(request.POST)
+    if typed is None:
+        return _answer(request, page)
+    try:
+        channel = alert_channel_create(user=request.user, **typed)
+    except ApplicationError as error:
+        page.channel_problem = "It is marked below." if error.fields else error.message
+        page.channel_form.refuse(error.message, error.fields)
+        return _answer(request, page)
+    messages.success(
+        request, f"Messages can go to “{channel.name}”. Send a test message to be sure."
+    )
+    return _back(request, "alerts-channels")
+
+
+@login_required
+@require_POST
+def channel_remove(request: HttpRequest, channel_id: int) -> HttpResponse:
+    """Delete one of the reader's channels."""
+    return _do(
+        request,
+        lambda: alert_channel_delete(user=request.user, channel_id=channel_id),
+        "The channel is deleted.",
+    )
+
+
+@login_required
+@require_POST
+def channel_test(request: HttpRequest, channel_id: int) -> HttpResponse:
+    """Send a test message to one of the reader's channels."""
+    return _do(
+        request,
+        lambda: alert_channel_test(user=request.user, channel_id=channel_id),
+        "A test message is on its way: what became of it is said in the list above.",
+    )
+
+
+def _do(request: HttpRequest, act: Callable[[], object], done: str) -> HttpResponse:
+    try:
+        act()
+    except NotFound:
+        raise
+    except ApplicationError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, done)
+    return _back(request, "alerts-channels")
+
+
+def _named(rule: AlertRule) -> str:
+    return f"The alert on {rule.instrument.name}"
+
+
+def _back(request: HttpRequest, place: str) -> HttpResponse:
+    """To the page that the form stood on, at its place."""
+    if "X-Parts" in request.headers:
+        query = "?panel=1" if "panel" in request.GET else ""
+        return redirect(f"{reverse('market_alerts')}{query}")
+    page = "market" if request.POST.get("page") == "market" else "market_alerts"
+    return redirect(f"{reverse(page)}#{place}")
+
+
+def _answer(request: HttpRequest, page: AlertsPage) -> HttpResponse:
+    context = {"alerts": page}
+    asked = [name for name in request.headers.get("X-Parts", "").split(",") if name in PARTS]
+    if not asked:
+        wrong = bool(page.rule_problem or page.channel_problem)
+        return render(request, "greeks/alerts.html", context, status=400 if wrong else 200)
+    html = "".join(
+        render_to_string(f"greeks/alerts/{part}.html", context | {"is_part": True}, request)
+        for part in asked
+    )
+    response = HttpResponse(html)
+    response["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ("Cookie", "X-Parts"))
+    return response

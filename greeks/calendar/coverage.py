@@ -1,0 +1,82 @@
+"""How far each exchange's calendar reaches, and what of it is still to be entered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from greeks.calendar.exchanges import EXCHANGES, exchange_named
+from greeks.calendar.sessions import Session, calendar_known_until, current_session, session_on
+from greeks.models import PolledInstrument
+
+#: A calendar that ends within so many days is a worry: next year's holidays are to be entered.
+ENDS_SOON = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarState:
+    """One exchange's calendar as seen at an instant.
+
+    ``awaited`` are days on which a session was announced without its hours, and nobody has entered
+    them. ``note`` says it on the day itself.
+    """
+
+    exchange: str
+    zone: str
+    known_until: date | None
+    ends_soon: bool
+    session: Session | None
+    is_open: bool
+    awaited: tuple[tuple[date, str], ...]
+    note: str
+
+
+def calendar_states(at: datetime) -> tuple[CalendarState, ...]:
+    """Every exchange's calendar. ``at`` is the market's time."""
+    return tuple(_state(name, at) for name in EXCHANGES)
+
+
+def ending_calendars(at: datetime) -> tuple[CalendarState, ...]:
+    """Those that end soon, of the exchanges whose instruments are polled or that trade dollars."""
+    used = set(
+        PolledInstrument.objects.filter(enabled=True)
+        .order_by()
+        .values_list("exchange", flat=True)
+        .distinct()
+    )
+    return tuple(
+        state
+        for state in calendar_states(at)
+        if state.ends_soon and (state.exchange in used or state.exchange == "NYSE")
+    )
+
+
+def calendar_note(exchange: str, day: date) -> str:
+    """What is to be known of a day's calendar: a session that was announced and has no hours here.
+
+    Empty on any other day, and once somebody has entered the session.
+    """
+    awaited = exchange_named(exchange).sessions_without_hours.get(day)
+    if awaited is None or session_on(exchange, day) is not None:
+        return ""
+    return f"{awaited}: a session is held today, whose hours nobody has entered in the calendar."
+
+
+def _state(name: str, at: datetime) -> CalendarState:
+    exchange = EXCHANGES[name]
+    today = at.astimezone(exchange.zone).date()
+    known_until = calendar_known_until(name)
+    return CalendarState(
+        exchange=name,
+        zone=exchange.zone.key,
+        known_until=known_until,
+        ends_soon=known_until is None or known_until - today < ENDS_SOON,
+        session=session_on(name, today),
+        is_open=current_session(name, at) is not None,
+        awaited=tuple(
+            (day, note)
+            for day, note in sorted(exchange.sessions_without_hours.items())
+            if day >= today and session_on(name, day) is None
+        ),
+        note=calendar_note(name, today),
+    )

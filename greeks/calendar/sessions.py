@@ -1,0 +1,205 @@
+"""When an exchange trades, and which session a fact belongs to. Public: the same for everyone.
+
+Each process keeps an exchange's calendar for up to a minute; an edit made in this process shows at
+once, one made elsewhere within that minute.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import connection
+
+from config.core.errors import InvalidInput
+from greeks.calendar.exchanges import exchange_named
+from greeks.models import ExchangeSession
+
+#: The note of sessions in years whose holidays the exchange has not announced yet.
+PROVISIONAL = "provisional"
+_COPY_SECONDS = 60.0
+# No exchange here pauses for so long: a larger gap means that those years were never seeded.
+_LONGEST_PAUSE = timedelta(days=14)
+
+Kind = ExchangeSession.Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One trading session: opens at ``opens_at``, trades until just before ``closes_at`` (UTC)."""
+
+    exchange: str
+    session_date: date
+    opens_at: datetime
+    closes_at: datetime
+    kind: str
+    note: str
+
+    @property
+    def is_provisional(self) -> bool:
+        """In a year whose holidays are not announced yet: the day may still become a holiday."""
+        return self.note == PROVISIONAL
+
+
+@dataclass(frozen=True, slots=True)
+class _Calendar:
+    sessions: tuple[Session, ...]
+    dates: tuple[date, ...]
+    openings: tuple[datetime, ...]
+    closes: Mapping[date, datetime]
+    loaded: float
+
+
+_copies: dict[str, _Calendar] = {}
+
+
+def session_on(exchange: str, day: date) -> Session | None:
+    """The session of a day, the regular one if there are several; ``None`` if the day is closed.
+
+    Raises ``InvalidInput`` for an exchange without a calendar, as do all functions here.
+    """
+    calendar = _calendar(exchange)
+    end = bisect_right(calendar.dates, day)
+    of_day = []
+    while end > 0 and calendar.dates[end - 1] == day:
+        end -= 1
+        of_day.append(calendar.sessions[end])
+    return min(of_day, key=lambda s: (s.kind == Kind.SPECIAL, s.opens_at), default=None)
+
+
+def current_session(exchange: str, at: datetime) -> Session | None:
+    """The session that is open at an instant, or ``None``."""
+    calendar = _calendar(exchange)
+    position = bisect_right(calendar.openings, _aware(at))
+    if position == 0:
+        return None
+    session = calendar.sessions[position - 1]
+    return session if at < session.closes_at else None
+
+
+def latest_session(exchange: str, at: datetime) -> Session | None:
+    """The session that is open at an instant, else the last one that was; ``None`` before any."""
+    calendar = _calendar(exchange)
+    position = bisect_right(calendar.openings, _aware(at))
+    return calendar.sessions[position - 1] if position else None
+
+
+def next_session(exchange: str, at: datetime) -> Session | None:
+    """The first session that opens after an instant; ``None`` where none is known."""
+    calendar = _calendar(exchange)
+    position = bisect_right(calendar.openings, _aware(at))
+    return calendar.sessions[position] if position < len(calendar.sessions) else None
+
+
+def session_date_for(exchange: str, at: datetime) -> date:
+    """The session date of a fact that happened at ``at``, inside a session or not.
+
+    A fact belongs to the last session day that had begun, by the exchange's own midnight: what
+    happens before the opening or after the close counts to that day's session, and what happens at
+    a weekend or on a holiday to the session before it. So dates never run backwards in time.
+    Where the calendar is unknown, weekdays count as session days.
+    """
+    return session_dates(exchange)(at)
+
+
+def session_dates(exchange: str) -> Callable[[datetime], date]:
+    """``session_date_for`` of an exchange for many facts: the calendar is looked up once, now."""
+    zone = exchange_named(exchange).zone
+    dates = _calendar(exchange).dates
+
+    def session_date(at: datetime) -> date:
+        local_day = _aware(at).astimezone(zone).date()
+        position = bisect_right(dates, local_day)
+        if position > 0 and local_day - dates[position - 1] <= _LONGEST_PAUSE:
+            beyond = position == len(dates) and local_day.year > dates[-1].year
+            if not beyond:
+                return dates[position - 1]
+        return local_day - timedelta(days=max(0, local_day.weekday() - 4))
+
+    return session_date
+
+
+def traded_until(exchange: str, at: datetime) -> datetime:
+    """When the exchange last traded as seen at ``at``: ``at`` itself while a session is open.
+
+    ``at`` as well where the calendar is unknown.
+    """
+    calendar = _calendar(exchange)
+    position = bisect_right(calendar.openings, _aware(at))
+    if position == 0:
+        return at
+    closed_at = calendar.sessions[position - 1].closes_at
+    return min(at, closed_at) if at - closed_at <= _LONGEST_PAUSE else at
+
+
+def session_closes(exchange: str) -> Mapping[date, datetime]:
+    """When each known session day ends, half days included; special sessions are left out."""
+    return _calendar(exchange).closes
+
+
+def calendar_known_until(exchange: str) -> date | None:
+    """The last day of the last year for which the exchange has announced its calendar.
+
+    ``None`` when nothing is seeded. Sessions after it are provisional or missing; a single one
+    that was entered by hand does not make its year known.
+    """
+    provisional: dict[int, bool] = {}
+    for session in _calendar(exchange).sessions:
+        year = session.session_date.year
+        provisional[year] = provisional.get(year, False) or session.is_provisional
+    known = [year for year, is_provisional in provisional.items() if not is_provisional]
+    return date(max(known), 12, 31) if known else None
+
+
+def forget_sessions() -> None:
+    """Drop this process's copies: the next question reads the database."""
+    _copies.clear()
+
+
+def _calendar(exchange: str) -> _Calendar:
+    copy = _copies.get(exchange)
+    if copy is not None and time.monotonic() - copy.loaded < _COPY_SECONDS:
+        return copy
+    exchange_named(exchange)
+    rows = [
+        Session(
+            exchange=exchange,
+            session_date=day,
+            opens_at=opens_at,
+            closes_at=closes_at,
+            kind=kind,
+            note=note,
+        )
+        for day, opens_at, closes_at, kind, note in ExchangeSession.objects.filter(
+            exchange=exchange
+        )
+        .order_by("opens_at", "pk")
+        .values_list("session_date", "opens_at", "closes_at", "kind", "note")
+    ]
+    # A day closed by hand has no session, except a special one that was entered beside it.
+    closed = {row.session_date for row in rows if row.kind == Kind.CLOSED}
+    sessions = tuple(
+        row
+        for row in rows
+        if row.kind == Kind.SPECIAL or (row.kind != Kind.CLOSED and row.session_date not in closed)
+    )
+    copy = _Calendar(
+        sessions=sessions,
+        dates=tuple(session.session_date for session in sessions),
+        openings=tuple(session.opens_at for session in sessions),
+        closes={s.session_date: s.closes_at for s in sessions if s.kind != Kind.SPECIAL},
+        loaded=time.monotonic(),
+    )
+    # What a transaction sees may be rolled back: only committed rows are kept.
+    if not connection.in_atomic_block:
+        _copies[exchange] = copy
+    return copy
+
+
+def _aware(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise InvalidInput("A time without a zone has no session.", fields={"at": "an aware time"})
+    return at

@@ -1,0 +1,219 @@
+"""Canonical identity of instruments: one row per tradable contract, whatever a provider calls it.
+
+Two providers' descriptions of one contract meet in ``greeks.instruments.identity.instrument_key``; each
+provider's own key is kept as an alias, so that what one broker taught can be asked of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import structlog
+
+from greeks.domain import Contract, InstrumentKind, Right
+from greeks.instruments.identity import instrument_key
+from greeks.models import Instrument, InstrumentAlias
+from greeks.pricing.expiry import SessionCloses, exercise_style, expiry_instant, known_closes
+
+logger = structlog.get_logger(__name__)
+
+_LONGEST = {"symbol": 64, "underlying": 32, "root": 32, "exchange": 32, "currency": 8}
+_LARGEST = Decimal(10) ** 12
+_LONGEST_KEY = 96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AliasConflict:
+    """A provider's key that already names another instrument. The stored one stays."""
+
+    provider: str
+    key: str
+    stored_instrument: str
+    claimed_by: str
+
+
+class ResolvedInstruments(dict[str, Instrument]):
+    """Instruments by ``instrument_key``, with the aliases that contradicted stored ones."""
+
+    def __init__(
+        self, instruments: Mapping[str, Instrument], conflicts: Sequence[AliasConflict] = ()
+    ) -> None:
+        super().__init__(instruments)
+        self.conflicts = tuple(conflicts)
+
+
+def contract_error(contract: Contract) -> str | None:
+    """Why the contract cannot be an instrument, naming the field, or ``None`` when it can."""
+    for name, longest in _LONGEST.items():
+        text = getattr(contract, name)
+        if not text and name in ("symbol", "underlying", "currency"):
+            return f"{name}: missing"
+        if len(text) > longest:
+            return f"{name}: {len(text)} characters, at most {longest} are possible"
+        if not text.isprintable():
+            return f"{name}: holds control characters"
+    for name in ("multiplier", "strike"):
+        number: Decimal | None = getattr(contract, name)
+        if number is None:
+            continue
+        if not number.is_finite() or abs(number) >= _LARGEST:
+            return f"{name}: {number} is not a possible number"
+    if contract.multiplier <= 0:
+        return f"multiplier: {contract.multiplier} is not positive"
+    if contract.is_option and None in (contract.expiry, contract.strike, contract.right):
+        return "an option needs expiry, strike and right"
+    if contract.kind is InstrumentKind.FUTURE and contract.expiry is None:
+        return "expiry: missing"
+    if len(instrument_key(contract)) > _LONGEST_KEY:
+        return f"its identity is longer than {_LONGEST_KEY} characters"
+    return None
+
+
+def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
+    """Find or create the instruments of many contracts; result by ``instrument_key``.
+
+    Two queries when all are known, however many; new ones are inserted in the largest batches
+    that the database takes, and read back. Safe to run at the same time in several processes.
+    New aliases are added; one that already names another instrument is left alone and reported.
+    Instants of expiry follow the exchange calendar, which may have learned of a half day since.
+
+    Raises:
+        ValueError: a contract is impossible (``contract_error`` tells beforehand).
+    """
+    wanted: dict[str, Contract] = {}
+    for contract in contracts:
+        key = instrument_key(contract)
+        known = wanted.get(key)
+        if known is None:
+            error = contract_error(contract)
+            if error is not None:
+                raise ValueError(f"{contract.symbol[:64]!r} is no instrument: {error}")
+            wanted[key] = contract
+        else:
+            wanted[key] = replace(known, aliases={**contract.aliases, **known.aliases})
+    if not wanted:
+        return ResolvedInstruments({})
+    closes = known_closes(wanted.values())
+    found = _by_key(wanted)
+    missing = sorted(wanted.keys() - found.keys())
+    if missing:
+        Instrument.objects.bulk_create(
+            [_new_instrument(key, wanted[key], closes) for key in missing],
+            ignore_conflicts=True,
+        )
+        found |= _by_key(missing)
+    lost = wanted.keys() - found.keys()
+    if lost:
+        raise RuntimeError(f"instruments were not stored: {sorted(lost)[:3]}")
+    _correct_expiries(wanted, found, closes)
+    return ResolvedInstruments(found, _store_aliases(wanted, found))
+
+
+def contracts_of(instruments: Iterable[Instrument]) -> dict[int, Contract]:
+    """Contracts by instrument id with every known alias, to ask any provider about. One query."""
+    rows = list(instruments)
+    aliases: dict[int, dict[str, str]] = {}
+    stored = InstrumentAlias.objects.filter(instrument__in=[row.pk for row in rows])
+    for instrument_id, provider, key in stored.order_by("pk").values_list(
+        "instrument_id", "provider", "key"
+    ):
+        aliases.setdefault(instrument_id, {})[provider] = key
+    return {row.pk: _contract(row, aliases.get(row.pk, {})) for row in rows}
+
+
+def _contract(row: Instrument, aliases: Mapping[str, str]) -> Contract:
+    return Contract(
+        kind=InstrumentKind(row.kind),
+        symbol=row.symbol,
+        underlying=row.underlying,
+        root=row.root,
+        multiplier=row.multiplier,
+        currency=row.currency,
+        expiry=row.expiry,
+        strike=row.strike,
+        right=Right(row.right) if row.right else None,
+        exchange=row.exchange,
+        description=row.description,
+        aliases=aliases,
+    )
+
+
+def _new_instrument(key: str, contract: Contract, closes: SessionCloses) -> Instrument:
+    return Instrument(
+        key=key,
+        kind=contract.kind.value,
+        symbol=contract.symbol,
+        underlying=contract.underlying,
+        root=contract.root,
+        expiry=contract.expiry,
+        expires_at=expiry_instant(contract, closes),
+        strike=contract.strike,
+        right=contract.right.value if contract.right else "",
+        multiplier=contract.multiplier,
+        currency=contract.currency,
+        exchange=contract.exchange,
+        exercise_style=exercise_style(contract),
+        description="".join(c for c in contract.description if c.isprintable())[:128],
+    )
+
+
+def _correct_expiries(
+    wanted: Mapping[str, Contract], found: Mapping[str, Instrument], closes: SessionCloses
+) -> None:
+    changed = []
+    for key, contract in wanted.items():
+        expires_at = expiry_instant(contract, closes)
+        if found[key].expires_at != expires_at:
+            found[key].expires_at = expires_at
+            changed.append(found[key])
+    if changed:
+        Instrument.objects.bulk_update(changed, ["expires_at"], batch_size=500)
+
+
+def _by_key(keys: Iterable[str]) -> dict[str, Instrument]:
+    return {row.key: row for row in Instrument.objects.filter(key__in=list(keys)).order_by()}
+
+
+def _store_aliases(
+    wanted: Mapping[str, Contract], found: Mapping[str, Instrument]
+) -> list[AliasConflict]:
+    claims: dict[tuple[str, str], str] = {}
+    conflicts = []
+    for key, contract in sorted(wanted.items()):
+        for provider, alias in contract.aliases.items():
+            if not alias or len(alias) > 96 or len(provider) > 24 or not alias.isprintable():
+                continue
+            other = claims.setdefault((provider, alias), key)
+            if other != key:
+                conflicts.append(_conflict(provider, alias, stored=other, claimed=key))
+    stored = _stored_aliases(claims)
+    new = [
+        InstrumentAlias(instrument=found[key], provider=provider, key=alias)
+        for (provider, alias), key in sorted(claims.items())
+        if (provider, alias) not in stored
+    ]
+    if new:
+        InstrumentAlias.objects.bulk_create(new, ignore_conflicts=True)
+        # Another process may have won the race for one of them.
+        stored |= _stored_aliases([(alias.provider, alias.key) for alias in new])
+    for claim, key in claims.items():
+        if claim in stored and stored[claim] != found[key].pk:
+            conflicts.append(_conflict(*claim, stored=f"instrument {stored[claim]}", claimed=key))
+    return conflicts
+
+
+def _stored_aliases(claims: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    claimed = set(claims)
+    rows = InstrumentAlias.objects.filter(
+        provider__in={provider for provider, _ in claimed}, key__in={key for _, key in claimed}
+    ).values_list("provider", "key", "instrument_id")
+    return {(provider, key): pk for provider, key, pk in rows if (provider, key) in claimed}
+
+
+def _conflict(provider: str, alias: str, *, stored: str, claimed: str) -> AliasConflict:
+    logger.warning(
+        "instrument_alias_conflict", provider=provider, alias=alias, stored=stored, claimed=claimed
+    )
+    return AliasConflict(provider=provider, key=alias, stored_instrument=stored, claimed_by=claimed)

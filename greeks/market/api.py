@@ -1,0 +1,103 @@
+"""The market's API: parse, call one selector or service, answer. The same for everybody.
+
+Public unless ``MARKET_DATA_PUBLIC`` is false; then a session or a token is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from config.core.api.parameters import QueryParameters
+from config.core.front_door.answers import private_answer, public_answer
+from greeks.market import serializers
+from greeks.market.bodies.cache import Served, serve_market_data
+from greeks.market.bodies.lists import serve_market_chain, serve_market_instruments
+from greeks.market.bodies.questions import RESOLUTIONS, question_of
+
+SLUG = OpenApiParameter("slug", str, description="The instrument; the first one by default.")
+INSTRUMENT_KEY = OpenApiParameter(
+    "instrument_key", str, description="The same by the provider's key, instead of slug."
+)
+EXPIRY = OpenApiParameter("expiry", str, description="YYYY-MM-DD; the nearest polled by default.")
+
+
+class MarketView(APIView):
+    """What all of the market's addresses share: who may read them, and how they are answered."""
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        # Of a public answer nobody is asked who they are: no cookie is read, no row either.
+        return [] if settings.MARKET_DATA_PUBLIC else super().get_authenticators()
+
+    def get_permissions(self) -> Sequence[Any]:
+        return [] if settings.MARKET_DATA_PUBLIC else super().get_permissions()
+
+    def answer(self, request: HttpRequest, served: Served) -> HttpResponse:
+        if settings.MARKET_DATA_PUBLIC:
+            response = public_answer(request, served.body, cache_control=served.cache_control)
+        else:
+            response = private_answer(request, served.body)
+        if served.is_stale:
+            response["Warning"] = '110 - "Response is Stale"'
+        return response
+
+
+class MarketDataView(MarketView):
+    """The series of a session: sums, their change by the minute and since the opening.
+
+    The front door answers the same bytes before Django is asked.
+    """
+
+    @extend_schema(
+        operation_id="market_data",
+        parameters=[
+            SLUG,
+            INSTRUMENT_KEY,
+            EXPIRY,
+            OpenApiParameter(
+                "date", str, description="YYYY-MM-DD, a session day; the last session by default."
+            ),
+            OpenApiParameter(
+                "delta_min", float, description="Smallest |delta| that is summed, 0 to 1."
+            ),
+            OpenApiParameter("delta_max", float, description="Largest |delta|, 0 to 1."),
+            OpenApiParameter("resolution", str, enum=list(RESOLUTIONS)),
+        ],
+        responses=serializers.MarketDataSerializer,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        question = question_of(request.query_params)
+        return self.answer(request, serve_market_data(question=question))
+
+
+class MarketChainView(MarketView):
+    """The latest chain of an expiry by strike, as it was polled."""
+
+    @extend_schema(
+        operation_id="market_chain",
+        parameters=[SLUG, INSTRUMENT_KEY, EXPIRY],
+        responses=serializers.MarketChainSerializer,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        # The same parameters with the same meaning, of which a chain takes three.
+        QueryParameters(request.query_params, allowed={"slug", "instrument_key", "expiry"})
+        question = question_of(request.query_params)
+        return self.answer(request, serve_market_chain(question=question))
+
+
+class MarketInstrumentsView(MarketView):
+    """What is polled, and which days and expiries are stored."""
+
+    @extend_schema(
+        operation_id="market_instruments", responses=serializers.MarketInstrumentsSerializer
+    )
+    def get(self, request: Request) -> HttpResponse:
+        QueryParameters(request.query_params, allowed=())
+        return self.answer(request, serve_market_instruments())

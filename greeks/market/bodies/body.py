@@ -1,0 +1,194 @@
+"""The body of ``/market/data`` and its last row as a frame's data: JSON by columns.
+
+Numbers leave with all the digits of a float64; a missing one is null. Times are ISO 8601 with the
+exchange's offset.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+
+from greeks.calendar.exchanges import exchange_named
+from greeks.chains import SIDES, SUMMED_GREEKS, Floats
+from greeks.maths.aggregation import BUCKETS_SHAPE
+from greeks.maths.changes import velocity
+from greeks.minutes.clock import opening_minute
+from greeks.minutes.stored import OTHERS, PARTS
+
+if TYPE_CHECKING:
+    from greeks.market.bodies.series import MarketSeries
+
+SCHEMA = 1
+_BUCKETS = BUCKETS_SHAPE[1]
+_ENCODER = msgspec.json.Encoder()
+_WHOLE = frozenset({"contracts", "contracts_without_greeks", "contracts_filled"})
+
+
+def encode(series: MarketSeries) -> bytes:
+    """NaN leaves as null: that is how the encoder writes what JSON has no number for."""
+    return _ENCODER.encode(body_of(series))
+
+
+def head_of(series: MarketSeries) -> dict[str, Any]:
+    """What the body says before its columns."""
+    choice, rows = series.choice, series.rows
+    instrument, session = choice.instrument, choice.session
+    zone = exchange_named(session.exchange).zone
+    base = series.base
+    return {
+        "schema": SCHEMA,
+        "stale": False,
+        "slug": instrument.slug,
+        "name": instrument.name,
+        "instrument_key": choice.chain.instrument_key,
+        "expiry": choice.chain.expiry.isoformat(),
+        "date": choice.chain.session_date.isoformat(),
+        "resolution": choice.resolution,
+        "delta_min": choice.first_bucket / _BUCKETS,
+        "delta_max": choice.end_bucket / _BUCKETS,
+        "session": {
+            "exchange": session.exchange,
+            "zone": zone.key,
+            "opens_at": session.opens_at.astimezone(zone).isoformat(),
+            "closes_at": session.closes_at.astimezone(zone).isoformat(),
+            "kind": session.kind,
+        },
+        "calendar_known_until": (
+            choice.calendar_known_until.isoformat() if choice.calendar_known_until else None
+        ),
+        "base": (
+            {
+                "minute": base.astimezone(zone).isoformat(),
+                "is_opening": base == opening_minute(session),
+            }
+            if base is not None
+            else None
+        ),
+        "as_of": rows.as_of.astimezone(zone).isoformat() if rows.as_of is not None else None,
+        "source": rows.source or instrument.provider,
+        "simulated": rows.is_simulated or instrument.simulated,
+        "version": rows.version.number,
+    }
+
+
+def body_of(series: MarketSeries) -> dict[str, Any]:
+    """The whole body. ``forming`` is the websocket's to say: it would change every five seconds."""
+    zone = exchange_named(series.choice.session.exchange).zone
+    return {
+        **head_of(series),
+        "minutes": _iso_minutes(series, zone),
+        "gap": series.gap.tolist(),
+        "samples_seen": series.samples_seen.tolist(),
+        "samples_expected": series.samples_expected.tolist(),
+        "series": {
+            greek: {side: _columns(series, s, g) for s, side in enumerate(SIDES)}
+            for g, greek in enumerate(SUMMED_GREEKS)
+        },
+        "vendor": None if series.vendor is None else _by_greek(series.vendor),
+        "velocity": velocities(series),
+        **{
+            name: _numbers(values, whole=name in _WHOLE)
+            for name, values in zip(OTHERS, series.others, strict=True)
+        },
+        "contracts_in_range": (
+            None
+            if series.contracts_in_range is None
+            else _numbers(series.contracts_in_range, whole=True)
+        ),
+        "forming": None,
+    }
+
+
+def row_of(series: MarketSeries, place: int) -> dict[str, Any]:
+    """One step's values in the shape of the body, each column by its value there."""
+    zone = exchange_named(series.choice.session.exchange).zone
+    minute = datetime.fromtimestamp(int(series.minutes[place]), tz=UTC)
+    return {
+        "minute": minute.astimezone(zone).isoformat(),
+        "gap": bool(series.gap[place]),
+        "samples_seen": int(series.samples_seen[place]),
+        "samples_expected": int(series.samples_expected[place]),
+        "series": {
+            greek: {
+                side: {name: values[0] for name, values in _columns(series, s, g, place).items()}
+                for s, side in enumerate(SIDES)
+            }
+            for g, greek in enumerate(SUMMED_GREEKS)
+        },
+        "vendor": (
+            None
+            if series.vendor is None
+            else {
+                greek: {side: float(series.vendor[s, g, place]) for s, side in enumerate(SIDES)}
+                for g, greek in enumerate(SUMMED_GREEKS)
+            }
+        ),
+        **{
+            name: _numbers(values[place : place + 1], whole=name in _WHOLE)[0]
+            for name, values in zip(OTHERS, series.others, strict=True)
+        },
+    }
+
+
+def velocities(series: MarketSeries) -> dict[str, Any]:
+    """How each sum moved in the last step."""
+    return {
+        greek: {side: velocity(series.close[s, g]) for s, side in enumerate(SIDES)}
+        for g, greek in enumerate(SUMMED_GREEKS)
+    }
+
+
+def _columns(
+    series: MarketSeries, side: int, greek: int, place: int | None = None
+) -> dict[str, list[float]]:
+    span = slice(None) if place is None else slice(place, place + 1)
+    columns = {
+        "close": series.close[side, greek, span].tolist(),
+        "change": series.change[side, greek, span].tolist(),
+        "from_open": series.from_open[side, greek, span].tolist(),
+    }
+    # The candles of one side overlap on a chart: those of both together are what is drawn.
+    if series.candles is not None and SIDES[side] == "total":
+        for part in ("open", "high", "low"):
+            columns[part] = series.candles[side, greek, PARTS.index(part), span].tolist()
+    return columns
+
+
+def _by_greek(values: Floats) -> dict[str, Any]:
+    return {
+        greek: {side: values[s, g].tolist() for s, side in enumerate(SIDES)}
+        for g, greek in enumerate(SUMMED_GREEKS)
+    }
+
+
+def _numbers(values: Floats, *, whole: bool = False) -> list[Any]:
+    if not whole:
+        found: list[Any] = values.tolist()
+        return found
+    return [int(value) if value == value else None for value in values.tolist()]
+
+
+def _iso_minutes(series: MarketSeries, zone: ZoneInfo) -> list[str]:
+    """One offset serves a session unless the clocks change in it, which the ends would show."""
+    if not len(series):
+        return []
+    ends = [
+        datetime.fromtimestamp(int(series.minutes[place]), tz=UTC).astimezone(zone)
+        for place in (0, -1)
+    ]
+    offsets = [end.strftime("%z") for end in ends]
+    if offsets[0] != offsets[1]:
+        return [
+            datetime.fromtimestamp(second, tz=UTC).astimezone(zone).isoformat()
+            for second in series.minutes.tolist()
+        ]
+    shift = ends[0].utcoffset()
+    local = series.minutes + int(shift.total_seconds() if shift is not None else 0)
+    suffix = f"{offsets[0][:3]}:{offsets[0][3:]}"
+    times = np.datetime_as_string(local.astype("datetime64[s]"))
+    return [f"{text}{suffix}" for text in times.tolist()]

@@ -1,0 +1,277 @@
+"""The bodies of ``/market/data``, read through this process's memory, Redis and the database.
+
+Every answer stands on the committed state, which is one small query: a body is given only if it
+was made from that state. A body in Redis was made by another process from the same rows. No copy
+is given for longer than two minutes without being made anew from the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import msgspec
+import structlog
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError
+
+from config.core.clock import market_clock_is_frozen, market_now
+from config.core.database import database_guard
+from config.core.errors import DatabaseUnavailable
+from config.core.front_door.bodies import Body, Prepared, PreparedBodies
+from config.core.front_door.encodings import BROTLI, IDENTITY
+from config.core.redis.client import key
+from config.core.redis.single_flight import SingleFlight, once_over_processes
+from greeks.market.bodies.questions import MarketChoice, MarketQuestion, choice_for
+from greeks.market.bodies.series import series_of
+from greeks.minutes.clock import seconds_to_next_due
+from greeks.minutes.stored import KEPT_SECONDS, ChainRows, kept_rows, read_rows
+
+logger = structlog.get_logger(__name__)
+
+NAME = "market_data"
+#: Shared caches may answer for so long; on an error of ours for as long as a copy is good.
+RUNNING = f"public, max-age=5, stale-if-error={KEPT_SECONDS:.0f}"
+SETTLED = "public, max-age=3600, immutable"
+STALE = "public, max-age=1"
+_FRESH_MARK, _STALE_MARK = b'"stale":false', b'"stale":true'
+_MOST_QUESTIONS = 1_000
+# A database that fails only after so long (a lock, a hanging disk) would keep every web thread
+# waiting: then one caller asks, a pause after the last, and the others get the last good body.
+_SLOW_SECONDS = 0.5
+_PAUSE_SECONDS = 1.0
+_LONGEST_QUESTION_SECONDS = 10.0
+
+#: All variants that this process holds, bounded in bytes.
+market_bodies = PreparedBodies("MARKET_CACHE_MEGABYTES")
+_flights: SingleFlight[Prepared] = SingleFlight()
+# Which body answered a question last: for when the database cannot say which one would now.
+_last_variants: OrderedDict[MarketQuestion, Hashable] = OrderedDict()
+_last_lock = threading.Lock()
+
+
+class _Patience:
+    """Whether the database is to be asked now, after it failed slowly."""
+
+    def __init__(self) -> None:
+        self._ask_at = 0.0
+        self._lock = threading.Lock()
+
+    def is_our_turn(self) -> bool:
+        if not self._ask_at:
+            return True
+        with self._lock:
+            moment = time.monotonic()
+            if moment < self._ask_at:
+                return False
+            self._ask_at = moment + _LONGEST_QUESTION_SECONDS
+            return True
+
+    def answered(self) -> None:
+        self._ask_at = 0.0
+
+    def failed(self, *, seconds: float) -> None:
+        self._ask_at = time.monotonic() + _PAUSE_SECONDS if seconds >= _SLOW_SECONDS else 0.0
+
+
+_patience = _Patience()
+
+
+class _Envelope(msgspec.Struct, array_like=True, frozen=True):
+    """A body as it lies in Redis. ``valid_until``: seconds of the epoch."""
+
+    state: str
+    valid_until: float
+    tag: str
+    brotli: bytes
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(_Envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A body and how long shared caches may keep it; ``is_stale``: the last good one."""
+
+    body: Body
+    cache_control: str
+    is_stale: bool = False
+
+
+def serve_market_data(*, question: MarketQuestion) -> Served:
+    """The body that answers a question now.
+
+    While the database does not answer, the last good one of this process, labelled as stale; then
+    ``DatabaseUnavailable`` if there is none. Raises ``NotFound`` and ``InvalidInput`` as well.
+    """
+    if not _patience.is_our_turn() and (last := _last_good(question)) is not None:
+        return last
+    asked_at = time.monotonic()
+    try:
+        with database_guard():
+            choice = choice_for(question, market_now())
+            prepared = prepared_market_body(choice=choice)
+        _patience.answered()
+    except DatabaseUnavailable:
+        _patience.failed(seconds=time.monotonic() - asked_at)
+        last = _last_good(question)
+        if last is None:
+            raise
+        return last
+    except Exception:
+        # It answered, and there is nothing of what was asked for.
+        _patience.answered()
+        raise
+    is_settled = choice.is_settled and question.session_date is not None
+    _remember(question, choice)
+    return Served(prepared.body, SETTLED if is_settled else RUNNING)
+
+
+def prepared_market_body(*, choice: MarketChoice) -> Prepared:
+    """The body of a choice, made at most once for all who ask at once."""
+    known = kept_market_body(choice=choice)
+    if known is not None:
+        return known
+    return _flights((choice.variant, choice.state), lambda: _read_through(choice))
+
+
+def kept_market_body(*, choice: MarketChoice) -> Prepared | None:
+    """The body of a choice if this process holds it and it is not too old."""
+    known = market_bodies.get(NAME, choice.variant, choice.state)
+    return known if known is not None and time.time() < known.valid_until else None
+
+
+def forget_market_bodies() -> None:
+    """Drop what this process holds; Redis and the database are asked again."""
+    market_bodies.clear()
+    kept_rows.clear()
+    _stale_body.cache_clear()
+    _patience.answered()
+    with _last_lock:
+        _last_variants.clear()
+
+
+def _read_through(choice: MarketChoice) -> Prepared:
+    known = kept_market_body(choice=choice)
+    if known is not None:
+        return known
+    if _is_shared(choice):
+        prepared = once_over_processes(
+            f"market_body.{_place(choice)}",
+            find=lambda: _fetch(choice),
+            make=lambda: _make(choice),
+        )
+    else:
+        prepared = _make(choice)
+    return market_bodies.put(NAME, choice.variant, prepared)
+
+
+def _make(choice: MarketChoice) -> Prepared:
+    """Build it, and leave what everybody reads in Redis for the others, compressed."""
+    prepared = _built(choice, kept_rows.get(choice.chain, choice.version))
+    _store(choice, prepared)
+    return prepared
+
+
+def warm_market_body(*, choice: MarketChoice) -> None:
+    """Build the body in the process that wrote the rows, so that the others find it in Redis."""
+    _store(choice, _built(choice, read_rows(choice.chain)))
+
+
+def _built(choice: MarketChoice, rows: ChainRows) -> Prepared:
+    body = Body(series_of(choice, rows).to_json())
+    if _is_shared(choice):
+        body.form(BROTLI)
+    # More may have been committed since the choice: the body is right, and of that version.
+    state = replace(choice, version=rows.version).state
+    return Prepared(body, state, _valid_until(choice))
+
+
+def _valid_until(choice: MarketChoice) -> float:
+    """When time alone changes the body, or it has to be made anew all the same."""
+    seconds = KEPT_SECONDS
+    due = None
+    if not market_clock_is_frozen():
+        due = seconds_to_next_due(choice.session, market_now())
+    if due is not None and due > 0:
+        seconds = min(seconds, due)
+    return time.time() + seconds
+
+
+# --- Redis ------------------------------------------------------------------------------------
+def _is_shared(choice: MarketChoice) -> bool:
+    """Whether the body goes to Redis: what everybody reads of the session that is on.
+
+    Strangers choose ranges and days; those stay in the memory of the process, which is bounded.
+    """
+    return not (choice.is_filtered or choice.is_settled)
+
+
+def _place(choice: MarketChoice) -> str:
+    return hashlib.blake2b(repr(choice.variant).encode(), digest_size=12).hexdigest()
+
+
+def _fetch(choice: MarketChoice) -> Prepared | None:
+    """The body that another process left, if it was made from the same state."""
+    if not _is_shared(choice):
+        return None
+    try:
+        stored = get_redis_connection("default").get(key("market_body", _place(choice)))
+        envelope = None if stored is None else _decoder.decode(stored)
+    except (RedisError, msgspec.DecodeError, TypeError) as error:
+        logger.warning("market_body.not_fetched", reason=type(error).__name__)
+        return None
+    if envelope is None or envelope.state != choice.state or time.time() >= envelope.valid_until:
+        return None
+    return Prepared(
+        Body.of_brotli(envelope.tag, envelope.brotli), envelope.state, envelope.valid_until
+    )
+
+
+def _store(choice: MarketChoice, prepared: Prepared) -> None:
+    if not _is_shared(choice):
+        return
+    envelope = _Envelope(
+        str(prepared.state),
+        prepared.valid_until,
+        prepared.body.tag,
+        prepared.body.form(BROTLI),
+    )
+    seconds = max(1, math.ceil(prepared.valid_until - time.time()))
+    try:
+        get_redis_connection("default").set(
+            key("market_body", _place(choice)), _encoder.encode(envelope), ex=seconds
+        )
+    except RedisError as error:
+        logger.warning("market_body.not_stored", reason=type(error).__name__)
+
+
+# --- The last good one --------------------------------------------------------------------------
+def _remember(question: MarketQuestion, choice: MarketChoice) -> None:
+    with _last_lock:
+        _last_variants[question] = choice.variant
+        _last_variants.move_to_end(question)
+        while len(_last_variants) > _MOST_QUESTIONS:
+            _last_variants.popitem(last=False)
+
+
+def _last_good(question: MarketQuestion) -> Served | None:
+    with _last_lock:
+        variant = _last_variants.get(question)
+    prepared = None if variant is None else market_bodies.last(NAME, variant)
+    if prepared is None:
+        return None
+    return Served(_stale_body(prepared), STALE, is_stale=True)
+
+
+@lru_cache(maxsize=4)
+def _stale_body(prepared: Prepared) -> Body:
+    """The same body, which says of itself that it is stale."""
+    return Body(prepared.body.form(IDENTITY).replace(_FRESH_MARK, _STALE_MARK, 1))

@@ -1,0 +1,94 @@
+"""The market's small bodies: the latest chain, and what is polled. Last good ones stay."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import msgspec
+
+from config.core.clock import market_now
+from config.core.database import database_guard
+from config.core.errors import DatabaseUnavailable, NotFound, Unavailable
+from config.core.front_door.bodies import Body
+from greeks.market.bodies.cache import RUNNING, STALE, Served
+from greeks.market.bodies.questions import MarketQuestion, choice_for
+from greeks.market.chain import latest_chain_json
+from greeks.market.pickers import instruments_body
+
+# The list is read by whoever opens the page; its dates and ages change by the minute.
+_LIST_SECONDS = 5.0
+_MOST_CHAINS = 16
+
+
+@dataclass(slots=True)
+class _Known:
+    """A body with what it was made from, and when."""
+
+    text: bytes
+    body: Body
+    read_at: float
+
+
+_chains: OrderedDict[MarketQuestion, _Known] = OrderedDict()
+_lists: dict[str, _Known] = {}
+_lock = threading.Lock()
+
+
+def serve_market_chain(*, question: MarketQuestion) -> Served:
+    """The latest chain of the expiry that is asked for, or of the nearest.
+
+    Raises ``NotFound`` where nothing was polled yet, and ``Unavailable`` without Redis or the
+    database, unless this process has the last good one.
+    """
+    try:
+        with database_guard():
+            choice = choice_for(question, market_now())
+        text = latest_chain_json(slug=choice.instrument.slug, expiry=choice.chain.expiry)
+    except Unavailable:
+        with _lock:
+            known = _chains.get(question)
+        if known is None:
+            raise
+        return Served(known.body, STALE, is_stale=True)
+    if text is None:
+        expiry = choice.chain.expiry.isoformat()
+        raise NotFound(f"No chain of {choice.instrument.name}, {expiry}, was polled of late.")
+    with _lock:
+        known = _chains.get(question)
+        stored = text.encode()
+        # Unchanged text is the same body, with the forms in which it was asked for.
+        if known is None or known.text != stored:
+            known = _chains[question] = _Known(stored, Body(stored), time.monotonic())
+        _chains.move_to_end(question)
+        while len(_chains) > _MOST_CHAINS:
+            _chains.popitem(last=False)
+    return Served(known.body, RUNNING)
+
+
+def serve_market_instruments() -> Served:
+    """What is polled, read at most every five seconds."""
+    with _lock:
+        known = _lists.get("instruments")
+    if known is not None and time.monotonic() - known.read_at < _LIST_SECONDS:
+        return Served(known.body, RUNNING)
+    try:
+        with database_guard():
+            text = msgspec.json.encode(instruments_body(market_now()))
+    except DatabaseUnavailable:
+        if known is None:
+            raise
+        return Served(known.body, STALE, is_stale=True)
+    body = known.body if known is not None and known.text == text else Body(text)
+    with _lock:
+        _lists["instruments"] = _Known(text, body, time.monotonic())
+    return Served(body, RUNNING)
+
+
+def forget_market_lists() -> None:
+    """Drop what this process holds."""
+    with _lock:
+        _chains.clear()
+        _lists.clear()

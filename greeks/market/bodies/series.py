@@ -1,0 +1,223 @@
+"""The series of one session: sums, their changes, and what each minute's close said, as columns.
+
+Everything follows from the stored rows. A minute without a value is null in every column, and no
+change is made over it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from config.core.clock import market_now
+from config.core.errors import InvalidInput
+from greeks.chains import Flags, Floats
+from greeks.market.bodies.body import encode
+from greeks.market.bodies.questions import (
+    RESOLUTIONS,
+    MarketChoice,
+    MarketQuestion,
+    buckets_of,
+    choice_for,
+)
+from greeks.maths.changes import change_from_base, minute_change
+from greeks.minutes.clock import opening_minute
+from greeks.minutes.stored import PARTS, ChainRows, Integers, kept_rows, read_rows
+from greeks.models import PolledInstrument
+
+_MINUTE_SECONDS = 60
+_CLOSE = PARTS.index("close")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MarketSeries:
+    """Columns of one length, one value a step of the resolution; missing numbers are NaN.
+
+    ``minutes`` are the steps' beginnings in seconds of the epoch. ``candles`` has the shape
+    (3 sides, 4 Greeks, 4 parts, steps); ``close``, ``change``, ``from_open`` and ``vendor``
+    (3, 4, steps); ``others`` (9, steps). With a delta filter there are no candles and no vendor's
+    sums, and ``contracts_in_range`` counts what was summed. ``base`` is the minute whose close
+    ``from_open`` counts from.
+    """
+
+    choice: MarketChoice
+    rows: ChainRows
+    minutes: Integers
+    gap: Flags
+    samples_seen: Integers
+    samples_expected: Integers
+    close: Floats
+    change: Floats
+    from_open: Floats
+    candles: Floats | None
+    vendor: Floats | None
+    others: Floats
+    contracts_in_range: Floats | None
+    base: datetime | None
+
+    def __len__(self) -> int:
+        return len(self.minutes)
+
+    def to_json(self) -> bytes:
+        """The body of ``/market/data``."""
+        return encode(self)
+
+
+def market_series(
+    *,
+    instrument: PolledInstrument,
+    expiry: date,
+    session_date: date,
+    delta_min: float = 0.0,
+    delta_max: float = 1.0,
+    resolution: str = "1m",
+) -> MarketSeries:
+    """The series as they are committed now. Raises ``InvalidInput`` for a day without a session.
+
+    The range of |delta| is widened to whole buckets of 0.05.
+    """
+    if resolution not in RESOLUTIONS:
+        known = ", ".join(RESOLUTIONS)
+        raise InvalidInput(f"resolution: One of {known}.", fields={"resolution": known})
+    first, end = buckets_of(delta_min, delta_max)
+    question = MarketQuestion(
+        slug=instrument.slug,
+        session_date=session_date,
+        expiry=expiry,
+        first_bucket=first,
+        end_bucket=end,
+        resolution=resolution,
+    )
+    choice = choice_for(question, market_now())
+    return series_of(choice, read_rows(choice.chain))
+
+
+def series_for(choice: MarketChoice) -> MarketSeries:
+    """The series of a choice, from rows that are kept for all choices of the chain."""
+    return series_of(choice, kept_rows.get(choice.chain, choice.version))
+
+
+def series_body(choice: MarketChoice) -> dict[str, Any]:
+    """The body of ``/market/data`` as Python has it, missing numbers ``None``, for the page."""
+    body: dict[str, Any] = msgspec.json.decode(series_for(choice).to_json())
+    return body
+
+
+def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
+    """One pass over the rows: on the grid of the session's minutes, then by step, then changes."""
+    minutes = _grid(choice, rows)
+    places = (rows.minutes - (minutes[0] if len(minutes) else 0)) // _MINUTE_SECONDS
+    count = len(minutes)
+    expected = int(rows.samples_expected.max(initial=60 // choice.instrument.poll_seconds))
+
+    def on_grid(values: Floats) -> Floats:
+        spread = np.full((*values.shape[:-1], count), np.nan)
+        spread[..., places] = values
+        return spread
+
+    counts = np.zeros((2, count), dtype=np.int64)
+    counts[1] = expected
+    counts[:, places] = rows.samples_seen, rows.samples_expected
+    others = on_grid(rows.others)
+    candles = vendor = in_range = None
+    if choice.is_filtered:
+        close, in_range = _closes_in_range(choice, rows)
+        close, in_range = on_grid(close), on_grid(in_range)
+    else:
+        candles, vendor = on_grid(rows.candles), on_grid(rows.vendor)
+        close = candles[:, :, _CLOSE]
+    has_value = np.isfinite(close).any(axis=(0, 1)) & (counts[0] > 0)
+    base_place = int(np.argmax(has_value)) if has_value.any() else None
+    base = np.full(close.shape[:2], np.nan) if base_place is None else close[..., base_place]
+    steps = RESOLUTIONS[choice.resolution]
+    if steps > 1:
+        starts = minutes[::steps]
+        close, others = _last(close, steps), _last(others, steps)
+        if candles is not None and vendor is not None:
+            candles, vendor = _candles(candles, steps), _last(vendor, steps)
+        if in_range is not None:
+            in_range = _last(in_range, steps)
+        counts = np.add.reduceat(counts, range(0, count, steps), axis=1) if count else counts
+    else:
+        starts = minutes
+    return MarketSeries(
+        choice=choice,
+        rows=rows,
+        minutes=starts,
+        gap=np.logical_and.reduce(np.isnan(close), axis=(0, 1)),
+        samples_seen=counts[0],
+        samples_expected=counts[1],
+        close=close,
+        change=minute_change(close),
+        from_open=change_from_base(close, base),
+        candles=candles,
+        vendor=vendor,
+        others=others,
+        contracts_in_range=in_range,
+        base=None if base_place is None else _instant(int(minutes[base_place])),
+    )
+
+
+def _grid(choice: MarketChoice, rows: ChainRows) -> Integers:
+    """Every minute from the opening to the last that should be stored, or is."""
+    begin = int(opening_minute(choice.session).timestamp())
+    ends = [] if choice.due is None else [int(choice.due.timestamp())]
+    if len(rows):
+        begin = min(begin, int(rows.minutes[0]))
+        ends.append(int(rows.minutes[-1]))
+    if not ends:
+        return np.empty(0, dtype=np.int64)
+    return np.arange(begin, max(ends) + 1, _MINUTE_SECONDS, dtype=np.int64)
+
+
+def _closes_in_range(choice: MarketChoice, rows: ChainRows) -> tuple[Floats, Floats]:
+    """Closing sums (3, 4, rows) of the buckets of the range, and the contracts in them (rows)."""
+    chosen = rows.buckets[:, :, choice.first_bucket : choice.end_bucket].sum(axis=2)
+    sides = chosen[..., :4].transpose(1, 2, 0)
+    sums = np.concatenate([sides, sides.sum(axis=0, keepdims=True)])
+    return sums, chosen[..., 4].sum(axis=1)
+
+
+# --- Coarser resolutions ------------------------------------------------------------------------
+def _by_step(values: Floats, steps: int) -> Floats:
+    """The last axis split into (steps of the resolution, minutes in it), filled up with NaN."""
+    missing = -values.shape[-1] % steps
+    padding = [(0, 0)] * (values.ndim - 1) + [(0, missing)]
+    return np.pad(values, padding, constant_values=np.nan).reshape(*values.shape[:-1], -1, steps)
+
+
+def _last(values: Floats, steps: int) -> Floats:
+    """Each step's last value that is there."""
+    parted = _by_step(values, steps)
+    place = steps - 1 - np.argmax(np.isfinite(parted[..., ::-1]), axis=-1)
+    result: Floats = np.take_along_axis(parted, place[..., None], axis=-1)[..., 0]
+    return result
+
+
+def _first(values: Floats, steps: int) -> Floats:
+    parted = _by_step(values, steps)
+    place = np.argmax(np.isfinite(parted), axis=-1)
+    result: Floats = np.take_along_axis(parted, place[..., None], axis=-1)[..., 0]
+    return result
+
+
+def _candles(candles: Floats, steps: int) -> Floats:
+    opening, high, low, close = (candles[:, :, place] for place in range(len(PARTS)))
+    return np.stack(
+        [
+            _first(opening, steps),
+            # Of nothing but NaN these give NaN, as they should, without a warning.
+            np.fmax.reduce(_by_step(high, steps), axis=-1),
+            np.fmin.reduce(_by_step(low, steps), axis=-1),
+            _last(close, steps),
+        ],
+        axis=2,
+    )
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC)

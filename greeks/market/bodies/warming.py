@@ -1,0 +1,34 @@
+"""After a minute was stored: its body is made by who stored it, then everybody is told."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+import structlog
+
+from config.core.clock import market_now
+from config.core.live.hub import announce
+from greeks.market.bodies.cache import warm_market_body
+from greeks.market.bodies.front_door import MINUTES_GROUP
+from greeks.market.bodies.questions import MarketQuestion, choice_for
+
+logger = structlog.get_logger(__name__)
+
+# Older minutes are stored many at once, after an outage: web processes see them when they look.
+_RECENT = timedelta(minutes=3)
+
+
+def warm_closed_minute(*, slug: str, expiry: date, minute: datetime) -> bool:
+    """Leave the chain's body in Redis and announce it; ``False`` for a minute long gone.
+
+    Whatever fails here costs a web process one query: the minute is stored.
+    """
+    if minute < market_now() - _RECENT:
+        return False
+    try:
+        choice = choice_for(MarketQuestion(slug=slug, expiry=expiry), market_now())
+        warm_market_body(choice=choice)
+    except Exception as error:  # noqa: BLE001 - storing minutes goes on, whatever it is
+        logger.warning("market_body.not_warmed", slug=slug, reason=type(error).__name__)
+    announce(MINUTES_GROUP, {"type": "market.minute_closed", "slug": slug})
+    return True

@@ -1,0 +1,79 @@
+"""What the market's page says before its script runs: the last stored minutes, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from greeks.market.bodies.body import head_of, row_of, velocities
+from greeks.market.bodies.series import MarketSeries
+from greeks.minutes.stored import OTHERS
+
+
+def last_minutes(series: MarketSeries, count: int) -> dict[str, Any]:
+    """The head of ``/market/data`` and its last ``count`` rows, ``None`` where a number is missing.
+
+    ``rows`` ascend and may be gaps; ``first_spot`` is the session's first.
+    """
+    places = range(max(0, len(series) - count), len(series))
+    spots = series.others[OTHERS.index("spot")]
+    known = spots[np.isfinite(spots)]
+    told = {
+        **head_of(series),
+        "rows": [row_of(series, place) for place in places],
+        "velocity": velocities(series),
+        "first_spot": known[0].item() if len(known) else None,
+    }
+    # Through JSON, so that every number is what the page's script will read.
+    decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(told))
+    return decoded
+
+
+def last_row(minutes: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The last minute that is no gap."""
+    rows = minutes["rows"] if minutes else ()
+    return next((row for row in reversed(rows) if not row["gap"]), None)
+
+
+def latest_facts(
+    minutes: Mapping[str, Any] | None, chain: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The figures of the page's strip; ``None`` where nothing is known.
+
+    ``chain`` is a body of ``/api/market/chain``. Changes of the spot count from the session's first
+    minute; shares other than ``filled_share`` are percentages.
+    """
+    facts: dict[str, Any] = dict.fromkeys((*OTHERS, "as_of", "source"))
+    row = last_row(minutes)
+    if row is not None:
+        facts |= {name: row[name] for name in OTHERS}
+    first = None
+    if minutes is not None:
+        first, facts["source"] = minutes["first_spot"], minutes["source"]
+        facts["as_of"] = datetime.fromisoformat(minutes["as_of"]) if minutes["as_of"] else None
+    spot = facts["spot"]
+    facts["spot_change"] = None if spot is None or first is None else spot - first
+    facts["spot_change_share"] = _points(spot, first)
+    facts["max_pain_distance"] = _points(facts["max_pain"], spot)
+    facts["atm_strike"] = at_the_money(chain["strikes"], spot) if chain else None
+    contracts, filled = facts["contracts"], facts["contracts_filled"]
+    facts["filled_share"] = filled / contracts if contracts and filled is not None else None
+    return facts
+
+
+def at_the_money(strikes: Sequence[Mapping[str, Any]], spot: float | None) -> float | None:
+    """The strike nearest to the spot, the lower of two."""
+    if spot is None or not strikes:
+        return None
+    nearest = min(strikes, key=lambda row: (abs(row["strike"] - spot), row["strike"]))
+    strike: float = nearest["strike"]
+    return strike
+
+
+def _points(value: float | None, base: float | None) -> float | None:
+    """How far ``value`` is from ``base``, in percent of it."""
+    return None if value is None or not base else (value / base - 1) * 100

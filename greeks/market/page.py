@@ -1,0 +1,321 @@
+"""What the market's page shows for one request: each value is read when something asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest, QueryDict
+
+from config.core.clock import market_clock_is_frozen, market_now
+from config.core.errors import InvalidInput, NotFound
+from greeks.calendar.coverage import calendar_note
+from greeks.calendar.exchanges import exchange_named
+from greeks.chains import SIDES
+from greeks.market.bodies.questions import (
+    BUCKETS,
+    RESOLUTIONS,
+    MarketChoice,
+    choice_for,
+    question_of,
+)
+from greeks.market.bodies.series import series_for
+from greeks.market.chain import latest_chain
+from greeks.market.latest import last_minutes, last_row, latest_facts
+from greeks.market.pickers import instrument_choices
+from greeks.models import PolledInstrument
+from greeks.polling.instruments import enabled_instruments
+from greeks.polling.sessions import session_for
+from greeks.templatetags.market import DIGITS, MEASURES, minute_text
+
+GREEKS = (
+    ("vega", "Vega", "per vol point"),
+    ("delta", "Delta", "per 1"),
+    ("gamma", "Gamma", "per 1²"),
+    ("theta", "Theta", "per day"),
+)
+SIDE_LABELS = {"total": "Both", "call": "Calls", "put": "Puts"}
+#: What of the chain the charts draw; "split" draws calls beside puts.
+DRAWN_SIDES = (("total", "Both"), ("call", "Calls"), ("put", "Puts"), ("split", "Calls | puts"))
+#: Minutes of the day that the charts draw, up to the latest; "day" is all of it.
+SPANS = (("30", "30 min"), ("60", "1 h"), ("120", "2 h"), ("day", "Day"))
+#: What chooses the chain; the rest of the address only says how it is drawn.
+CHOOSING = ("expiry", "date", "resolution", "delta_min", "delta_max")
+#: Minutes that a reader without script gets.
+MINUTES = 30
+MODULES = (
+    "js/market_address.js",
+    "js/market_brush.js",
+    "js/market_chain.js",
+    "js/market_charts.js",
+    "js/market_facts.js",
+    "js/market_pickers.js",
+    "js/market_series.js",
+    "js/time_window.js",
+    "js/greek_chart.js",
+    "js/greek_plot.js",
+    "js/strike_chart.js",
+    "js/range_pair.js",
+    "js/touch_zoom.js",
+    "js/walked_figure.js",
+    "js/plotting.js",
+    "js/live.js",
+    "js/ages.js",
+    "js/cells.js",
+    "js/format.js",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownGreek:
+    """One Greek as its chart's read-out and the sums' table have it."""
+
+    name: str
+    label: str
+    unit: str
+    digits: int
+    word: str | None
+    change: float | None
+    rows: Sequence[Mapping[str, Any]]
+    sums: Sequence[Mapping[str, Any]]
+
+
+class MarketPage:
+    """The page of one address. What the address asks for in vain is said, and the default shown.
+
+    Raises (also on reading an attribute):
+        NotFound: nothing has been polled for the instrument yet.
+    """
+
+    modules = MODULES
+    measures = MEASURES
+    resolutions = tuple(RESOLUTIONS)
+    sides = DRAWN_SIDES
+    spans = SPANS
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._query = request.GET
+        self.problem = ""
+        #: Parameters that were asked for in vain: the page's script takes them from the address.
+        self.dropped: list[str] = []
+        self.now = market_now()
+        self.clock = {"now": self.now, "frozen": market_clock_is_frozen()}
+        #: The chain asked for, or the default one; ``None`` before anything was polled.
+        self.choice = self._chosen()
+
+    def _one_of(self, name: str, choices: Sequence[tuple[str, str]], default: str) -> str:
+        asked = self._query.get(name, "")
+        return asked if asked in dict(choices) else default
+
+    @property
+    def side(self) -> str:
+        return self._one_of("side", DRAWN_SIDES, "total")
+
+    @property
+    def span(self) -> str:
+        return self._one_of("span", SPANS, "day")
+
+    @property
+    def measure(self) -> str:
+        return self._one_of("measure", MEASURES, "open_interest")
+
+    # --- What is chosen ---
+    @cached_property
+    def instruments(self) -> tuple[PolledInstrument, ...]:
+        return enabled_instruments()
+
+    @cached_property
+    def instrument(self) -> PolledInstrument | None:
+        asked = self._query.get("instrument", "")
+        key = self._query.get("instrument_key", "")
+        for each in self.instruments:
+            if each.slug == asked or each.instrument_key == key:
+                return each
+        if asked or key:
+            self.problem = "That instrument is not polled: this is another one."
+            self.dropped += ["instrument", "instrument_key"]
+        return next(iter(self.instruments), None)
+
+    def _chosen(self) -> MarketChoice | None:
+        if self.instrument is None:
+            return None
+        asked = {name: value for name in CHOOSING if (value := self._query.get(name, ""))}
+        while True:
+            try:
+                return self._choose(self.instrument, asked)
+            except (InvalidInput, NotFound) as error:
+                named = set(error.fields or ())
+                # The ends of a range go together.
+                ends = {"delta_min", "delta_max"}
+                wrong = [
+                    name for name in asked if name in named | (ends if named & ends else set())
+                ]
+                if not wrong:
+                    return None
+                # An instrument chosen beside another's expiry is no mistake worth a word.
+                if wrong != ["expiry"]:
+                    self.problem = error.message
+                self.dropped += wrong
+                for name in wrong:
+                    del asked[name]
+
+    def _choose(self, instrument: PolledInstrument, asked: Mapping[str, str]) -> MarketChoice:
+        values = QueryDict(mutable=True)
+        values.update({"slug": instrument.slug, **asked})
+        return choice_for(question_of(values), self.now)
+
+    @cached_property
+    def listed(self) -> Mapping[str, Any]:
+        """Expiries and days of the instrument that there is something of."""
+        return instrument_choices(self.instrument, self.now)
+
+    @property
+    def expiry(self) -> date | None:
+        return self.choice.chain.expiry if self.choice else None
+
+    @property
+    def session_date(self) -> date:
+        return self.choice.chain.session_date if self.choice else self.today
+
+    @property
+    def expiries(self) -> Sequence[date]:
+        return _with(self.expiry, self.listed["expiries"])
+
+    @property
+    def dates(self) -> Sequence[date]:
+        return _with(self.session_date, self.listed["dates"])[::-1]
+
+    @cached_property
+    def today(self) -> date:
+        """The session that is shown unless another is asked for."""
+        session = session_for(self.instrument, self.now) if self.instrument else None
+        return session.session_date if session else self.now.date()
+
+    @property
+    def is_live(self) -> bool:
+        return self.session_date == self.today
+
+    @property
+    def resolution(self) -> str:
+        return self.choice.resolution if self.choice else "1m"
+
+    @property
+    def delta_min(self) -> float:
+        return self.choice.first_bucket / BUCKETS if self.choice else 0.0
+
+    @property
+    def delta_max(self) -> float:
+        return self.choice.end_bucket / BUCKETS if self.choice else 1.0
+
+    # --- What it says ---
+    @cached_property
+    def minutes(self) -> Mapping[str, Any] | None:
+        """The last stored minutes; the page's script asks for the others."""
+        return last_minutes(series_for(self.choice), MINUTES) if self.choice else None
+
+    @cached_property
+    def chain(self) -> Mapping[str, Any] | None:
+        """The latest chain of the expiry, of whatever day that is."""
+        if self.instrument is None or self.expiry is None:
+            return None
+        return latest_chain(slug=self.instrument.slug, expiry=self.expiry)
+
+    @cached_property
+    def latest(self) -> Mapping[str, Any]:
+        return latest_facts(self.minutes, self.chain)
+
+    @property
+    def simulated(self) -> bool:
+        if self.minutes is not None:
+            return bool(self.minutes["simulated"])
+        return self.instrument is not None and self.instrument.simulated
+
+    @property
+    def session_text(self) -> str:
+        """``09:15–15:30 IST``, with the kind of a session that is not a regular one."""
+        session = self.choice.session if self.choice else None
+        if session is None or self.instrument is None:
+            return ""
+        zone = exchange_named(self.instrument.exchange).zone
+        opens, closes = (at.astimezone(zone) for at in (session.opens_at, session.closes_at))
+        kind = "" if session.kind == "regular" else f", {session.kind.replace('_', ' ')}"
+        return f"{self.instrument.exchange} {opens:%H:%M}–{closes:%H:%M} {closes:%Z}{kind}"
+
+    @property
+    def calendar_known_until(self) -> date | None:
+        return self.choice.calendar_known_until if self.choice else None
+
+    @property
+    def calendar_note(self) -> str:
+        """What is to be known of the exchange's day today."""
+        if self.instrument is None:
+            return ""
+        today = market_now().astimezone(exchange_named(self.instrument.exchange).zone).date()
+        return calendar_note(self.instrument.exchange, today)
+
+    @property
+    def open_interest_unit(self) -> str:
+        return "contracts" if (self.chain or {}).get("counts_contracts") else "units"
+
+    @property
+    def chain_text(self) -> str:
+        if self.chain is None:
+            return "No chain has been polled yet."
+        as_of = datetime.fromisoformat(self.chain["as_of"])
+        if self.instrument:
+            as_of = as_of.astimezone(exchange_named(self.instrument.exchange).zone)
+        kept = "" if self.is_live else "; chains of past days are not kept"
+        return f"{len(self.chain['strikes'])} strikes, as of {as_of:%H:%M:%S %Z}{kept}"
+
+    @property
+    def latest_minute_text(self) -> str:
+        return minute_text(last_row(self.minutes))
+
+    @property
+    def closed_minute_text(self) -> str:
+        """The last minute that should be stored: the one that velocities are of."""
+        rows = self.minutes["rows"] if self.minutes else ()
+        return str(rows[-1]["minute"])[11:16] if rows else ""
+
+    @property
+    def data_url(self) -> str:
+        """The address of the same figures as JSON."""
+        values = QueryDict(mutable=True)
+        if self.instrument and self.expiry:
+            values["slug"], values["expiry"] = self.instrument.slug, self.expiry.isoformat()
+            values["date"] = self.session_date.isoformat()
+        return f"/market/data?{values.urlencode()}"
+
+    @property
+    def greeks(self) -> Sequence[ShownGreek]:
+        return [self._greek(*named) for named in GREEKS]
+
+    def _greek(self, name: str, label: str, unit: str) -> ShownGreek:
+        row = last_row(self.minutes)
+        missing = dict.fromkeys(("close", "change", "from_open"))
+        sides = row["series"][name] if row else dict.fromkeys(SIDE_LABELS, missing)
+        vendor = row["vendor"][name] if row and row["vendor"] else dict.fromkeys(SIDE_LABELS)
+        moved = self.minutes["velocity"][name]["total"] if self.minutes else {}
+        return ShownGreek(
+            name=name,
+            label=label,
+            unit=unit,
+            digits=DIGITS[name],
+            word=moved.get("word"),
+            change=moved.get("change"),
+            rows=[
+                {"side": side, "label": text, **sides[side]} for side, text in SIDE_LABELS.items()
+            ],
+            sums=[
+                {"side": side, "sum": sides[side]["close"], "vendor": vendor[side]}
+                for side in SIDES
+            ],
+        )
+
+
+def _with(chosen: date | None, days: Sequence[date]) -> list[date]:
+    """The days, ascending, the chosen one among them."""
+    return sorted({*days, *([chosen] if chosen else [])})

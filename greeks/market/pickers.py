@@ -1,0 +1,115 @@
+"""What is polled, and of which days and expiries there is something: the market's pickers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import Max
+
+from greeks.calendar.exchanges import exchange_named
+from greeks.calendar.sessions import calendar_known_until
+from greeks.models import GreekSnapshot, PolledInstrument
+from greeks.polling.instruments import (
+    enabled_instruments,
+    poll_seconds_by_slug,
+    polled_expiries,
+)
+from greeks.polling.sessions import session_for
+
+SCHEMA = 1
+#: Days that are offered; older ones are there for who names them.
+OFFERED = timedelta(days=120)
+
+
+def instrument_choices(
+    instrument: PolledInstrument | None, at: datetime
+) -> Mapping[str, tuple[date, ...]]:
+    """``expiries`` (polled or stored) and ``dates`` (stored) of an instrument, both ascending."""
+    if instrument is None:
+        return {"expiries": (), "dates": ()}
+    stored = _stored([instrument], at)[instrument.instrument_key]
+    return {
+        "expiries": tuple(sorted({*polled_expiries(instrument, at), *stored.expiries})),
+        "dates": tuple(sorted(stored.dates)),
+    }
+
+
+def instruments_body(at: datetime) -> dict[str, Any]:
+    """The body of ``/api/market/instruments``, in two queries."""
+    instruments = enabled_instruments()
+    stored = _stored(instruments, at)
+    seconds = poll_seconds_by_slug(instruments, at)
+    return {
+        "schema": SCHEMA,
+        "instruments": [
+            _row(each, stored[each.instrument_key], seconds[each.slug], at) for each in instruments
+        ],
+    }
+
+
+class _Stored:
+    """What is stored of one instrument."""
+
+    def __init__(self) -> None:
+        self.expiries: set[date] = set()
+        self.dates: set[date] = set()
+        self.as_of: datetime | None = None
+
+
+def _stored(instruments: Iterable[PolledInstrument], at: datetime) -> dict[str, _Stored]:
+    found = {each.instrument_key: _Stored() for each in instruments}
+    rows = (
+        GreekSnapshot.objects.filter(
+            instrument_key__in=found, session_date__gte=at.date() - OFFERED, samples_seen__gt=0
+        )
+        .order_by()
+        .values_list("instrument_key", "session_date", "expiry")
+        .annotate(latest=Max("as_of"))
+    )
+    for instrument_key, day, expiry, latest in rows:
+        stored = found[instrument_key]
+        stored.dates.add(day)
+        stored.expiries.add(expiry)
+        if latest is not None and (stored.as_of is None or latest > stored.as_of):
+            stored.as_of = latest
+    return found
+
+
+def _row(
+    instrument: PolledInstrument, stored: _Stored, seconds: int, at: datetime
+) -> dict[str, Any]:
+    zone = exchange_named(instrument.exchange).zone
+    session = session_for(instrument, at)
+    known_until = calendar_known_until(instrument.exchange)
+    polled = polled_expiries(instrument, at)
+    return {
+        "slug": instrument.slug,
+        "name": instrument.name,
+        "instrument_key": instrument.instrument_key,
+        "provider": instrument.provider,
+        "currency": instrument.currency,
+        "simulated": instrument.simulated,
+        "expiries": [
+            {"expiry": expiry.isoformat(), "polled": expiry in polled}
+            for expiry in sorted({*polled, *stored.expiries})
+        ],
+        "dates": [day.isoformat() for day in sorted(stored.dates)],
+        "poll_seconds": seconds,
+        "session": (
+            {
+                "exchange": session.exchange,
+                "zone": zone.key,
+                "date": session.session_date.isoformat(),
+                "opens_at": session.opens_at.astimezone(zone).isoformat(),
+                "closes_at": session.closes_at.astimezone(zone).isoformat(),
+                "kind": session.kind,
+                "is_open": session.opens_at <= at < session.closes_at,
+            }
+            if session is not None
+            else None
+        ),
+        "calendar_known_until": known_until.isoformat() if known_until is not None else None,
+        "as_of": stored.as_of.astimezone(zone).isoformat() if stored.as_of is not None else None,
+    }

@@ -1,0 +1,33 @@
+"""Pages of the market."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.middleware.gzip import GZipMiddleware
+from django.shortcuts import render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from greeks.market.page import MarketPage
+
+
+@cache_control(private=True, no_cache=True)
+@require_safe
+def market(request: HttpRequest) -> HttpResponse:
+    """Vega Market Edge, whole without JavaScript; the page's script then keeps it live.
+
+    Public unless ``MARKET_DATA_PUBLIC`` says otherwise, as the data behind it.
+    """
+    if not settings.MARKET_DATA_PUBLIC and not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path())
+    page = render(request, "greeks/market.html", {"page": MarketPage(request)})
+    # A stranger's page holds nothing secret that its compressed length could tell.
+    return page if request.user.is_authenticated else _compressed(request, page)
+
+
+def _compressed(request: HttpRequest, page: HttpResponse) -> HttpResponse:
+    return cast("HttpResponse", GZipMiddleware(lambda _: page)(request))

@@ -1,0 +1,161 @@
+"""Our own Greeks for the contracts of a chain that its vendor left uncomputed, in one pass.
+
+=========================  ====================================================================
+volatility                 the vendor's own of that contract; else, of European ones, the
+                           vendor's of the other side of the strike, which parity makes the same
+                           (deep in the money a price says nothing, its partner's does); else that
+                           which the mid of a two-sided quote implies
+forward                    put-call parity at the strikes nearest to the money that are quoted on
+                           both sides, else spot and rate (:mod:`greeks.pricing.parity`)
+time                       ACT/365 from when the quotes were made to the instant of expiry
+model                      Black-Scholes-Merton; American ones by their exercise boundary, cash
+                           dividends by the escrowed model (:mod:`greeks.maths.valuation`)
+=========================  ====================================================================
+
+A volatility outside of ``PLAUSIBLE`` is believed of nobody: that contract stays without Greeks and
+is counted as such. So does one of which nobody gives a volatility and that is quoted on one side
+only, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greeks.chains import Flags, Floats, OptionChain
+from greeks.maths import valuation
+from greeks.maths.aggregation import FilledGreeks, has_vendor_greeks
+from greeks.maths.valuation import Legs
+from greeks.pricing.model import years_to
+from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
+
+#: Annual implied volatilities (fractions) that a quote or a vendor may mean.
+PLAUSIBLE = (0.005, 5.0)
+# More pairs than parity looks at change nothing: it takes the nearest to the money itself.
+_PAIRS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainTerms:
+    """What a chain is priced with, beside its quotes.
+
+    ``at`` is when the quotes were made, on the market's clock; ``rate`` is annual and continuous;
+    ``dividends`` are (years until the ex-date, amount).
+    """
+
+    at: datetime
+    expires_at: datetime
+    rate: float
+    is_american: bool = False
+    dividends: tuple[tuple[float, float], ...] = ()
+
+
+def fill_greeks(chain: OptionChain, terms: ChainTerms) -> FilledGreeks:
+    """Greeks of what the vendor left out, NaN in every other place."""
+    filled = FilledGreeks.none(len(chain))
+    wanted = ~has_vendor_greeks(chain)
+    years = years_to(terms.expires_at, terms.at)
+    if not wanted.any() or years <= 0.0:
+        return filled
+    mid, volatility = _mids(chain), _plausible(chain.implied_volatility)
+    if not terms.is_american:
+        volatility = np.where(
+            np.isfinite(volatility), volatility, _of_other_side(chain, volatility)
+        )
+    rows = np.flatnonzero(
+        wanted & (chain.strike > 0) & (np.isfinite(volatility) | np.isfinite(mid))
+    )
+    forward = _forward(chain, mid, years, terms) if rows.size else None
+    if forward is None:
+        return filled
+    legs = _legs(chain, rows, forward, years, terms)
+    volatility = volatility[rows]
+    implied = np.flatnonzero(np.isnan(volatility))
+    if implied.size:
+        found = valuation.implied_volatilities(mid[rows[implied]], legs.take(implied))
+        volatility[implied] = _plausible(found)
+    kept = np.flatnonzero(np.isfinite(volatility))
+    if kept.size:
+        solved = legs.take(kept).with_volatility(volatility[kept])
+        values = valuation.greeks(solved)
+        filled.greeks[:, rows[kept]] = np.stack(
+            [values.delta, values.gamma, values.theta, values.vega]
+        )
+        filled.implied_volatility[rows[kept]] = volatility[kept]
+    return filled
+
+
+def _plausible(volatility: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):
+        believed = (volatility >= PLAUSIBLE[0]) & (volatility <= PLAUSIBLE[1])
+    kept: Floats = np.where(believed, volatility, np.nan)
+    return kept
+
+
+def _of_other_side(chain: OptionChain, volatility: Floats) -> Floats:
+    """For each contract the volatility of its strike's other side, NaN where there is none.
+
+    Rows ascend by strike, the call before the put: partners are neighbours.
+    """
+    other = np.full(volatility.size, np.nan)
+    pairs = np.flatnonzero(
+        (chain.strike[:-1] == chain.strike[1:]) & (chain.is_call[:-1] != chain.is_call[1:])
+    )
+    other[pairs], other[pairs + 1] = volatility[pairs + 1], volatility[pairs]
+    return other
+
+
+def _mids(chain: OptionChain) -> Floats:
+    """Of two-sided quotes whose sides are not crossed; NaN for all others."""
+    with np.errstate(invalid="ignore"):
+        two_sided = (chain.bid > 0) & (chain.ask >= chain.bid)
+    mids: Floats = np.where(two_sided, 0.5 * (chain.bid + chain.ask), np.nan)
+    return mids
+
+
+def _forward(chain: OptionChain, mid: Floats, years: float, terms: ChainTerms) -> Forward | None:
+    expiry = Expiry(
+        years=years,
+        rate=terms.rate,
+        spot=chain.spot,
+        is_american=terms.is_american,
+        dividends=terms.dividends,
+        pairs=_pairs(chain.strike, chain.is_call, mid),
+    )
+    return forwards({None: expiry})[None]
+
+
+def _pairs(strike: Floats, is_call: Flags, mid: Floats) -> tuple[Pair, ...]:
+    """The strikes whose call and put are closest in price: those at the money."""
+    quoted = np.isfinite(mid)
+    calls, puts = quoted & is_call, quoted & ~is_call
+    strikes, of_calls, of_puts = np.intersect1d(strike[calls], strike[puts], return_indices=True)
+    call, put = mid[calls][of_calls], mid[puts][of_puts]
+    nearest = np.argsort(np.abs(call - put), kind="stable")[:_PAIRS]
+    return tuple(
+        Pair(strike=at, call=first, put=second)
+        for at, first, second in zip(
+            strikes[nearest].tolist(), call[nearest].tolist(), put[nearest].tolist(), strict=True
+        )
+    )
+
+
+def _legs(
+    chain: OptionChain, rows: NDArray[np.intp], forward: Forward, years: float, terms: ChainTerms
+) -> Legs:
+    dividends: Sequence[tuple[tuple[float, float], ...]] = [forward.dividends] * rows.size
+    return Legs.of(
+        spot=forward.spot,
+        strike=chain.strike[rows],
+        years=years,
+        rate=terms.rate,
+        dividend_yield=forward.dividend_yield,
+        volatility=0.0,
+        is_call=chain.is_call[rows],
+        is_american=terms.is_american,
+        dividends=cash_dividends(dividends) if forward.dividends else None,
+    )

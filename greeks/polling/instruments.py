@@ -1,0 +1,166 @@
+"""What is polled: instruments, their expiries, and how often. Public: the same for everyone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.conf import settings
+
+from config.core.errors import NotFound
+from config.core.redis.process_copies import ProcessCopies
+from greeks.models import PolledInstrument
+from greeks.polling.terms import chains_expire_at
+
+#: Seconds between two polls that divide a minute, so that each minute has as many.
+POLL_STEPS = (5, 10, 15, 20, 30, 60)
+_HALF_HOUR = 1800
+_RECENT_SECONDS = 10.0
+# Upstox allows 2000 calls in half an hour: listings and repeated tries are to fit as well.
+_UPSTOX_CALLS = 1900
+# Cboe's files are fifteen minutes late and renewed about once a minute.
+_CBOE_CALLS = 60
+# Pages of a chain of 250 contracts each, at most, and the underlying beside them.
+_POLYGON_CALLS_A_CHAIN = 4
+
+_recent: ProcessCopies[dict[str, tuple[PolledInstrument, float]]] = ProcessCopies(dict)
+
+
+def enabled_instruments() -> tuple[PolledInstrument, ...]:
+    """What is polled, in the order of the picker, in one query."""
+    return tuple(PolledInstrument.objects.filter(enabled=True))
+
+
+def instrument_by_slug(slug: str) -> PolledInstrument:
+    """Raises ``NotFound``. Disabled ones are found as well: they have a past."""
+    return _one(slug=slug)
+
+
+def recent_instrument(slug: str) -> PolledInstrument:
+    """``instrument_by_slug`` as this process read it in the last ten seconds: for every poll."""
+    with _recent.lock:
+        known = _recent.get("instruments").get(slug)
+    if known is not None and time.monotonic() - known[1] < _RECENT_SECONDS:
+        return known[0]
+    row = instrument_by_slug(slug)
+    with _recent.lock:
+        _recent.get("instruments")[slug] = row, time.monotonic()
+    return row
+
+
+def instrument_by_key(instrument_key: str) -> PolledInstrument:
+    """By the provider's own key. Raises ``NotFound``."""
+    return _one(instrument_key=instrument_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpirySchedule:
+    """The expiries of an instrument with the instants at which they end, soonest first."""
+
+    listed: tuple[tuple[date, datetime], ...]
+    extra: tuple[tuple[date, datetime], ...]
+    nearest: int
+
+    def polled_at(self, at: datetime | date) -> tuple[date, ...]:
+        """The expiries that are polled then. Of a plain date: as its day begins."""
+        alive = [expiry for expiry, ends_at in self.listed if _is_alive(expiry, ends_at, at)]
+        extra = [expiry for expiry, ends_at in self.extra if _is_alive(expiry, ends_at, at)]
+        return tuple(sorted({*alive[: self.nearest], *extra}))
+
+
+def expiry_schedule(instrument: PolledInstrument) -> ExpirySchedule:
+    """Of the provider's last good listing, and the extra expiries of the row."""
+    listed = {
+        parsed
+        for each in instrument.listed_expiries
+        if isinstance(each, Mapping) and (parsed := _date(each.get("expiry")))
+    }
+    extra = {parsed for text in instrument.extra_expiries if (parsed := _date(text))}
+    ends_at = chains_expire_at(instrument, listed | extra)
+    return ExpirySchedule(
+        listed=tuple((expiry, ends_at[expiry]) for expiry in sorted(listed)),
+        extra=tuple((expiry, ends_at[expiry]) for expiry in sorted(extra)),
+        nearest=instrument.nearest_expiries,
+    )
+
+
+def polled_expiries(instrument: PolledInstrument, at: datetime | date) -> tuple[date, ...]:
+    """The expiries that are polled at an instant, soonest first: pass ``market_now()``.
+
+    The nearest ones of the provider's last good listing, and the extra ones of the row, without
+    those whose last contract has expired by then.
+    """
+    return expiry_schedule(instrument).polled_at(at)
+
+
+def lot_size(instrument: PolledInstrument, expiry: date) -> int | None:
+    """Units of the underlying in one contract, as the provider listed it; ``None`` unknown."""
+    for each in instrument.listed_expiries:
+        if isinstance(each, Mapping) and _date(each.get("expiry")) == expiry:
+            size = each.get("lot_size")
+            return size if isinstance(size, int) and size > 0 else None
+    return None
+
+
+def poll_seconds_by_slug(
+    instruments: Iterable[PolledInstrument], at: datetime | date
+) -> dict[str, int]:
+    """Seconds between two polls of each instrument, so that all its provider's chains fit.
+
+    The calls that a provider allows are shared by all its chains: where they do not suffice, the
+    shortest intervals are stretched together, up to a minute. Beyond that the call budget refuses,
+    and what it refuses is a missing sample.
+    """
+    found: dict[str, int] = {}
+    by_provider: dict[str, list[tuple[PolledInstrument, int]]] = {}
+    for instrument in instruments:
+        chains = len(polled_expiries(instrument, at))
+        by_provider.setdefault(instrument.provider, []).append((instrument, chains))
+    for provider, polled in by_provider.items():
+        allowed = _calls_in_half_an_hour(provider)
+        for step in POLL_STEPS:
+            seconds = {each.slug: max(step, each.poll_seconds) for each, _ in polled}
+            calls = sum(chains * _HALF_HOUR / seconds[each.slug] for each, chains in polled)
+            if calls <= allowed:
+                break
+        found |= seconds
+    return found
+
+
+def poll_seconds(instrument: PolledInstrument, at: datetime | date) -> int:
+    """``poll_seconds_by_slug`` of one instrument, among all that are enabled."""
+    others = [each for each in enabled_instruments() if each.pk != instrument.pk]
+    return poll_seconds_by_slug([instrument, *others], at)[instrument.slug]
+
+
+def _one(**by: str) -> PolledInstrument:
+    try:
+        return PolledInstrument.objects.get(**by)
+    except PolledInstrument.DoesNotExist:
+        (name, value), *_ = by.items()
+        raise NotFound(
+            f"No polled instrument has the {name.replace('_', ' ')} {value[:64]!r}."
+        ) from None
+
+
+def _is_alive(expiry: date, ends_at: datetime, at: datetime | date) -> bool:
+    return ends_at > at if isinstance(at, datetime) else expiry >= at
+
+
+def _calls_in_half_an_hour(provider: str) -> float:
+    if provider == "upstox":
+        return _UPSTOX_CALLS
+    if provider == "polygon":
+        a_minute = settings.POLYGON_CALLS_PER_MINUTE
+        return 30 * a_minute / _POLYGON_CALLS_A_CHAIN if a_minute else float("inf")
+    return _CBOE_CALLS if provider == "cboe" else float("inf")
+
+
+def _date(text: object) -> date | None:
+    """A date of JSON; ``None`` for what is none: nothing is polled by it."""
+    try:
+        return date.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None

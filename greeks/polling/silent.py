@@ -1,0 +1,52 @@
+"""Which polled instruments have stored nothing lately though their exchange trades."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db.models import Max
+
+from greeks.models import GreekSnapshot, PolledInstrument
+from greeks.polling.instruments import enabled_instruments, polled_expiries
+from greeks.polling.sessions import open_session
+
+#: Minutes without a sample after which a chain counts as silent; the first may come late.
+SILENT_AFTER = timedelta(minutes=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilentChains:
+    """An instrument with the chains that are silent; none where no expiry is known at all."""
+
+    instrument: PolledInstrument
+    expiries: tuple[date, ...]
+
+
+def silent_chains(at: datetime) -> list[SilentChains]:
+    """Two queries, whatever is polled. ``at`` is the market's time."""
+    trading = []
+    for instrument in enabled_instruments():
+        session = open_session(instrument, at)
+        if session is not None and at - session.opens_at > SILENT_AFTER:
+            trading.append(instrument)
+    if not trading:
+        return []
+    seen = {
+        (key, expiry)
+        for key, expiry, _last in GreekSnapshot.objects.filter(
+            instrument_key__in=[each.instrument_key for each in trading],
+            minute__gte=at - SILENT_AFTER - timedelta(minutes=1),
+            samples_seen__gt=0,
+        )
+        .order_by()
+        .values_list("instrument_key", "expiry")
+        .annotate(last=Max("minute"))
+    }
+    silent = []
+    for instrument in trading:
+        expiries = polled_expiries(instrument, at)
+        missing = tuple(each for each in expiries if (instrument.instrument_key, each) not in seen)
+        if missing or not expiries:
+            silent.append(SilentChains(instrument=instrument, expiries=missing))
+    return silent

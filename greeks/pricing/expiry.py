@@ -1,0 +1,98 @@
+"""When an option expires, to the minute: what time to expiry is measured to.
+
+========================  =====================  ===============================================
+contract                  instant                source
+========================  =====================  ===============================================
+US equity and ETF option  16:00 New York         OCC: trading ends at the close
+SPXW, XSP, RUTW, …        16:00 New York         Cboe, PM-settled index options
+SPX, NDX, RUT, VIX, …     09:30 New York         Cboe, settled from the opening prices of the day
+NSE option                15:30 Asia/Kolkata     NSE, close of the cash market
+others                    the currency's market  table below
+========================  =====================  ===============================================
+
+On a day whose session the exchange calendar knows its close counts: 13:00 in New York on a half
+day, an earlier one where somebody entered it. Settlement from opening prices stays at 09:30.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
+
+from greeks.calendar.exchanges import exchange_of_currency
+from greeks.calendar.sessions import session_closes
+from greeks.domain import Contract, InstrumentKind
+
+#: By currency: when the sessions of its exchange end, by day.
+SessionCloses = Mapping[str, Mapping[date, datetime]]
+NO_CLOSES: SessionCloses = {}
+
+_NEW_YORK = ZoneInfo("America/New_York")
+_KOLKATA = ZoneInfo("Asia/Kolkata")
+
+# Monthly roots settled from opening prices; their weekly roots (SPXW, RUTW, NDXP) settle at the
+# close. All VIX series settle in the morning.
+AM_SETTLED_ROOTS = frozenset({"SPX", "NDX", "RUT", "DJX", "MXEA", "MXEF", "VIX", "VIXW"})
+# Cash-settled index options, exercised at expiry only.
+EUROPEAN_ROOTS = AM_SETTLED_ROOTS | frozenset(
+    {"SPXW", "XSP", "XSPW", "NDXP", "XND", "RUTW", "MRUT", "XEO"}
+)
+_CLOSES = {
+    "USD": (_NEW_YORK, time(16, 0)),
+    "CAD": (_NEW_YORK, time(16, 0)),
+    "INR": (_KOLKATA, time(15, 30)),
+    "EUR": (ZoneInfo("Europe/Berlin"), time(17, 30)),
+    "GBP": (ZoneInfo("Europe/London"), time(16, 30)),
+    "CHF": (ZoneInfo("Europe/Zurich"), time(17, 20)),
+    "JPY": (ZoneInfo("Asia/Tokyo"), time(15, 30)),
+    "HKD": (ZoneInfo("Asia/Hong_Kong"), time(16, 0)),
+    "AUD": (ZoneInfo("Australia/Sydney"), time(16, 0)),
+}
+_OPENING = time(9, 30)
+
+
+def known_closes(contracts: Iterable[Contract]) -> SessionCloses:
+    """What the calendar knows of the exchanges on which these contracts expire.
+
+    Looked up once for many contracts; from the process's copy, a query a minute.
+    """
+    currencies = {each.currency.upper() for each in contracts if each.expiry is not None}
+    return {
+        currency: session_closes(exchange.name)
+        for currency in currencies
+        if (exchange := exchange_of_currency(currency)) is not None
+    }
+
+
+def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> datetime | None:
+    """The instant of expiry, aware, UTC; ``None`` for a contract without an expiry date.
+
+    ``closes`` are the sessions' ends as the calendar knows them (``known_closes``); for a day that
+    it does not know the regular hours count.
+    """
+    if contract.expiry is None:
+        return None
+    zone, closing = _CLOSES.get(contract.currency.upper(), _CLOSES["USD"])
+    morning = (
+        contract.kind is InstrumentKind.OPTION
+        and contract.currency.upper() == "USD"
+        and (contract.root or contract.underlying).upper() in AM_SETTLED_ROOTS
+    )
+    if not morning:
+        known = closes.get(contract.currency.upper(), {}).get(contract.expiry)
+        if known is not None:
+            return known
+    at = _OPENING if morning else closing
+    return datetime.combine(contract.expiry, at, tzinfo=zone).astimezone(UTC)
+
+
+def exercise_style(contract: Contract) -> str:
+    """``european``, ``american``, or empty where the contract does not say."""
+    if contract.kind is not InstrumentKind.OPTION:
+        return ""
+    if contract.currency.upper() in ("INR", "EUR") or (
+        (contract.root or contract.underlying).upper() in EUROPEAN_ROOTS
+    ):
+        return "european"
+    return "american"

@@ -1,0 +1,244 @@
+"""Our own Greeks from the quote, for contracts that no vendor computed.
+
+Each contract is priced by the model of its kind, on the implied volatility of its own price (mid of
+a two-sided quote, else the mark):
+
+===========================  ======================================================================
+contract                     model
+===========================  ======================================================================
+European (index roots, NSE)  ``black_scholes_merton``
+American (US shares, ETFs)   ``american``: Andersen-Lake-Offengenden
+option on a future           ``black_76``, on the futures price
+with known cash dividends    the same, ``…_cash_dividends``: the escrowed model
+===========================  ======================================================================
+
+Time to expiry is ACT/365 to the instant of expiry, on the market clock; the forward of an expiry
+comes from :mod:`greeks.pricing.parity`. What went in is recorded with each result.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from greeks.calendar.exchanges import exchange_of_currency
+from greeks.domain import (
+    Contract,
+    ExerciseStyle,
+    Greeks,
+    GreeksSource,
+    InstrumentKind,
+    Quote,
+    Right,
+)
+from greeks.maths import valuation
+from greeks.maths.valuation import Legs
+from greeks.pricing.dividends import KnownDividends
+from greeks.pricing.expiry import NO_CLOSES, SessionCloses, exercise_style, expiry_instant
+from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
+
+SECONDS_A_YEAR = 365 * 86_400
+NO_DIVIDENDS: KnownDividends = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelGreeks:
+    """Greeks of the model with what they were computed from (``inputs``, as stored)."""
+
+    greeks: Greeks
+    inputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Leg:
+    key: str
+    quote: Quote
+    price: float
+    price_kind: str
+    years: float
+    expires_at: datetime
+    style: ExerciseStyle
+    dividends: tuple[tuple[float, float], ...]
+
+    @property
+    def contract(self) -> Contract:
+        return self.quote.contract
+
+    @property
+    def is_future(self) -> bool:
+        return self.contract.kind is InstrumentKind.FUTURE_OPTION
+
+    @property
+    def expiry(self) -> tuple[str, datetime, ExerciseStyle, bool]:
+        """What shares a forward."""
+        return self.contract.underlying, self.expires_at, self.style, self.is_future
+
+    @property
+    def model(self) -> str:
+        if self.is_future:
+            return "black_76"
+        american = self.style is ExerciseStyle.AMERICAN
+        name = "american" if american else "black_scholes_merton"
+        return f"{name}_cash_dividends" if self.dividends else name
+
+
+def years_to(expires_at: datetime, at: datetime) -> float:
+    """ACT/365, never below 0."""
+    return max(0.0, (expires_at - at).total_seconds() / SECONDS_A_YEAR)
+
+
+def model_greeks(
+    *,
+    wanted: Iterable[str],
+    quotes: Mapping[str, Quote],
+    spots: Mapping[str, float],
+    at: datetime,
+    closes: SessionCloses = NO_CLOSES,
+    dividends: KnownDividends = NO_DIVIDENDS,
+) -> dict[str, ModelGreeks]:
+    """Greeks of the ``wanted`` options by their key, from ``quotes`` by key.
+
+    ``quotes`` may hold more contracts than are wanted: they serve the parity. ``spots`` are prices
+    by underlying (of futures for their options), ``closes`` the ends of sessions
+    (``known_closes``), ``dividends`` what is known to go ex (``known_dividends``). A contract is
+    absent from the answer when it has expired, has no usable price, or its price does not
+    determine a volatility.
+    """
+    legs = {
+        key: leg
+        for key, quote in quotes.items()
+        if (leg := _leg(key, quote, at, closes, dividends))
+    }
+    chosen = [legs[key] for key in wanted if key in legs]
+    if not chosen:
+        return {}
+    pairs = _parity_pairs(legs.values())
+    found = forwards(
+        {
+            leg.expiry: Expiry(
+                years=leg.years,
+                rate=settings.RISK_FREE_RATE,
+                spot=spots.get(leg.contract.underlying),
+                is_american=leg.style is ExerciseStyle.AMERICAN,
+                is_future=leg.is_future,
+                dividends=leg.dividends,
+                pairs=pairs.get(leg.expiry, ()),
+            )
+            for leg in chosen
+        }
+    )
+    priced = [(leg, forward) for leg in chosen if (forward := found[leg.expiry]) is not None]
+    return _solve(priced, settings.RISK_FREE_RATE) if priced else {}
+
+
+def _leg(
+    key: str, quote: Quote, at: datetime, closes: SessionCloses, dividends: KnownDividends
+) -> _Leg | None:
+    contract = quote.contract
+    if not contract.is_option or contract.strike is None or contract.strike <= 0:
+        return None
+    expires_at = expiry_instant(contract, closes)
+    price, kind = (quote.mid, "mid") if quote.mid is not None else (quote.mark, "mark")
+    if expires_at is None or expires_at <= at or price is None or price <= 0:
+        return None
+    future = contract.kind is InstrumentKind.FUTURE_OPTION
+    return _Leg(
+        key=key,
+        quote=quote,
+        price=float(price),
+        price_kind=kind,
+        years=years_to(expires_at, at),
+        expires_at=expires_at,
+        style=ExerciseStyle.EUROPEAN if future else ExerciseStyle(exercise_style(contract)),
+        dividends=() if future else _dividends(contract, at, expires_at, dividends),
+    )
+
+
+def _dividends(
+    contract: Contract, at: datetime, expires_at: datetime, dividends: KnownDividends
+) -> tuple[tuple[float, float], ...]:
+    """Years until the opening of each ex-date before expiry, and amounts."""
+    known = dividends.get(contract.underlying, ())
+    exchange = exchange_of_currency(contract.currency)
+    if not known or exchange is None:
+        return ()
+    openings = [
+        (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
+        for day, amount in known
+    ]
+    return tuple((years_to(ex, at), amount) for ex, amount in openings if at < ex <= expires_at)
+
+
+def _parity_pairs(
+    legs: Iterable[_Leg],
+) -> dict[tuple[str, datetime, ExerciseStyle, bool], tuple[Pair, ...]]:
+    """By expiry: strikes whose both sides have a two-sided quote."""
+    mids: dict[tuple[str, datetime, ExerciseStyle, bool], dict[float, dict[Right, float]]] = {}
+    for leg in legs:
+        contract = leg.contract
+        if leg.price_kind == "mid" and leg.quote.bid and contract.right and contract.strike:
+            strikes = mids.setdefault(leg.expiry, {})
+            strikes.setdefault(float(contract.strike), {})[contract.right] = leg.price
+    return {
+        expiry: tuple(
+            Pair(strike=strike, call=sides[Right.CALL], put=sides[Right.PUT])
+            for strike, sides in strikes.items()
+            if len(sides) == 2
+        )
+        for expiry, strikes in mids.items()
+    }
+
+
+def _solve(priced: list[tuple[_Leg, Forward]], rate: float) -> dict[str, ModelGreeks]:
+    price = [leg.price for leg, _ in priced]
+    legs = Legs.of(
+        spot=[forward.spot for _, forward in priced],
+        strike=[float(leg.contract.strike or 0) for leg, _ in priced],
+        years=[leg.years for leg, _ in priced],
+        rate=rate,
+        dividend_yield=[forward.dividend_yield for _, forward in priced],
+        volatility=0.0,
+        is_call=[leg.contract.right is Right.CALL for leg, _ in priced],
+        is_american=[leg.style is ExerciseStyle.AMERICAN for leg, _ in priced],
+        dividends=cash_dividends([forward.dividends for _, forward in priced]),
+    )
+    solved = legs.with_volatility(valuation.implied_volatilities(price, legs))
+    values = valuation.greeks(solved)
+    results: dict[str, ModelGreeks] = {}
+    for index, (leg, forward) in enumerate(priced):
+        volatility = float(solved.volatility[index])
+        delta, gamma, theta, vega = (float(values[column][index]) for column in range(1, 5))
+        if not all(math.isfinite(number) for number in (delta, gamma, theta, vega, volatility)):
+            continue
+        results[leg.key] = ModelGreeks(
+            greeks=Greeks(
+                source=GreeksSource.MODEL.value,
+                as_of=leg.quote.as_of,
+                delta=delta,
+                gamma=gamma,
+                theta=theta,
+                vega=vega,
+                implied_volatility=volatility,
+                underlying_price=forward.spot,
+            ),
+            inputs={
+                "model": leg.model,
+                "years": leg.years,
+                "expires_at": leg.expires_at.isoformat(),
+                "price": leg.price,
+                "price_kind": leg.price_kind,
+                "price_source": leg.quote.source,
+                "spot": forward.spot,
+                "forward": forward.forward,
+                "forward_source": forward.source,
+                "rate": rate,
+                "dividend_yield": forward.dividend_yield,
+                "dividends": [list(each) for each in forward.dividends],
+            },
+        )
+    return results
