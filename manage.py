@@ -9,7 +9,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
     if sys.argv[1:2] in (["demo"], ["up"]):
         # Settings are read once, when Django loads: what they depend on is decided before that.
-        from portfolio.launch import PREPARATIONS
+        from portfolio.demo.launch import PREPARATIONS
 
         PREPARATIONS[sys.argv[1]](sys.argv[2:])
     elif sys.argv[1:2] in (["add_account"], ["sync_portfolio"]):

@@ -7,7 +7,7 @@ from django.urls import path, re_path
 
 from greeks.alerts.feed import AlertConsumer
 from greeks.market.consumer import MarketConsumer
-from portfolio.consumers import PortfolioConsumer
+from portfolio.risk_monitor.consumer import PortfolioConsumer
 
 
 async def no_such_socket(

@@ -18,6 +18,7 @@ from django.utils.html import format_html
 from auth_tokens.models import User
 from config.core.admin import AnyModelAdmin, AnyModelForm, AnyTabularInline, ReadOnlyAdmin
 from config.core.clock import now
+from portfolio.accounts.access import accounts_administered_by
 from portfolio.models import (
     Account,
     AccountAccess,
@@ -30,7 +31,6 @@ from portfolio.models import (
     Scenario,
     SyncRun,
 )
-from portfolio.selectors.access import accounts_administered_by
 
 
 def _person(request: HttpRequest) -> User:

@@ -22,7 +22,8 @@ class PortfolioConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from portfolio import receivers, tasks  # noqa: F401
+        from portfolio import tasks  # noqa: F401
+        from portfolio.accounts import receivers  # noqa: F401
         from portfolio.brokers.ibkr_socket.state import check_gateway
 
         post_migrate.connect(
@@ -40,7 +41,7 @@ class PortfolioConfig(AppConfig):
             "risk_monitor",
             path="/api/portfolio/risk-monitor/fast",
             audience=Audience.PRIVATE,
-            source="portfolio.services.prepared.RiskMonitorSource",
+            source="portfolio.risk_monitor.prepared.RiskMonitorSource",
         )
         register_token_provider(
             "ibkr_portal", "portfolio.brokers.ibkr_portal.token_source.PortalTokenSource"

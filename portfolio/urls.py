@@ -2,10 +2,10 @@
 
 from django.urls import path
 
-from portfolio.apis import book as book_apis
-from portfolio.apis import risk as risk_apis
-from portfolio.views import risk as risk_views
-from portfolio.views import risk_monitor as risk_monitor_views
+from portfolio.risk import api as risk_apis
+from portfolio.risk import views as risk_views
+from portfolio.risk_monitor import api as book_apis
+from portfolio.risk_monitor import views as risk_monitor_views
 
 urlpatterns = [
     path("", risk_monitor_views.risk_monitor, name="risk_monitor"),

@@ -33,10 +33,10 @@ from greeks.providers.tastytrade_dxlink.token import StreamerToken
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
 from portfolio.brokers.tastytrade.contracts import SOURCE
 from portfolio.brokers.tastytrade.streaming import streamed_symbols
+from portfolio.market_data.sources import underlying_contracts
 from portfolio.models import Account
-from portfolio.services.enrichment import underlying_contracts
-from portfolio.services.streamed import request_streamed_refresh, store_streamed
-from portfolio.services.sync_progress import account_group
+from portfolio.refresh.streamed_values import request_streamed_refresh, store_streamed
+from portfolio.sync.progress import account_group
 
 logger = structlog.get_logger(__name__)
 Result = TypeVar("Result")

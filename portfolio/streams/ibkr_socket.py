@@ -22,8 +22,8 @@ from portfolio.brokers.ibkr_socket.adapter import gateway_breaker
 from portfolio.brokers.ibkr_socket.state import service_name
 from portfolio.domain import Broker
 from portfolio.models import Account, SyncRun
-from portfolio.services.streamed import request_streamed_refresh, store_streamed
-from portfolio.services.sync_requests import request_sync
+from portfolio.refresh.streamed_values import request_streamed_refresh, store_streamed
+from portfolio.sync.requests import request_sync
 
 if TYPE_CHECKING:
     from portfolio.brokers.ibkr_socket.bridge import SocketBridge

@@ -10,22 +10,22 @@ from django.dispatch import receiver
 
 from config.core.background.task import desk_task, enqueue
 from config.core.errors import NotFound, RateLimitedError
+from portfolio.history.retention import SECONDS, delete_expired
 from portfolio.models import SyncRun
-from portfolio.services.refresh import REFRESH_DEADLINE_SECONDS, refresh_greeks
-from portfolio.services.retention import SECONDS, delete_expired
-from portfolio.services.streamed_refresh import refresh_streamed
-from portfolio.services.sync import sync_account
-from portfolio.services.sync_requests import (
-    LOCK_SECONDS,
-    QUEUE_DEADLINE_SECONDS,
-    claim_due_accounts,
-    close_abandoned_runs,
-)
+from portfolio.refresh.run import REFRESH_DEADLINE_SECONDS, refresh_greeks
+from portfolio.refresh.streamed import refresh_streamed
 from portfolio.signals import (
     greeks_refresh_requested,
     streamed_refresh_requested,
     sync_requested,
 )
+from portfolio.sync.requests import (
+    LOCK_SECONDS,
+    QUEUE_DEADLINE_SECONDS,
+    claim_due_accounts,
+    close_abandoned_runs,
+)
+from portfolio.sync.run import sync_account
 
 logger = structlog.get_logger(__name__)
 

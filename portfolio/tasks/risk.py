@@ -7,9 +7,9 @@ from typing import Any
 from django.dispatch import receiver
 
 from config.core.background.task import desk_task, enqueue
+from portfolio.betas.writing import SECONDS, claim_missing_closes, update_betas
 from portfolio.models import Position
-from portfolio.services.betas import SECONDS, claim_missing_closes, update_betas
-from portfolio.services.scenario_grids import (
+from portfolio.risk.scenarios.kept_grids import (
     SETTLE_SECONDS,
     accounts_behind,
     claim_grid,

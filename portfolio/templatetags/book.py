@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from django import template
 
 from config.core.web import formatting
-from portfolio.serializers.book import AccountRowSerializer, PositionRowSerializer
+from portfolio.risk_monitor.serializers import AccountRowSerializer, PositionRowSerializer
 
 register = template.Library()
 

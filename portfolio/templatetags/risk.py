@@ -16,7 +16,7 @@ from config.core.templatetags.desk import shown
 from config.core.web import formatting
 from config.core.web.formatting import Number
 from greeks.instruments.occ import OptionSymbolError, parse_occ
-from portfolio.services.risk_rows import ratio
+from portfolio.exposure.columns import ratio
 from portfolio.templatetags.book import contract_label
 
 register = template.Library()

@@ -120,9 +120,9 @@ def _connect_accounts(sandbox: Sandbox) -> str:
     """Connect and sync the simulated accounts; the ``Cookie`` of their owner."""
     from django.test import override_settings
 
+    from portfolio.accounts.connecting import account_create
     from portfolio.models import SyncRun
-    from portfolio.services.accounts import account_create
-    from portfolio.services.sync import sync_account
+    from portfolio.sync.run import sync_account
     from tests.benchmarks.book import signed_in
 
     user, cookie = signed_in()

@@ -88,7 +88,7 @@ def _commit(account_id: str) -> float:
     from django.db.models import F
 
     from portfolio.models import Account, Position
-    from portfolio.services.sync_progress import announce_change
+    from portfolio.sync.progress import announce_change
 
     with transaction.atomic():
         Account.objects.filter(pk=account_id).update(book_version=F("book_version") + 1)

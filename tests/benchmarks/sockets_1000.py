@@ -98,7 +98,7 @@ def measure_here(options: Options) -> list[Row]:
 def _push(account_id: str) -> None:
     """The progress of a sync, which is forwarded at once, with a text that makes it 2 KB."""
     from config.core.live.hub import announce
-    from portfolio.services.sync_progress import account_group
+    from portfolio.sync.progress import account_group
 
     message = {
         "type": "sync.progressed",

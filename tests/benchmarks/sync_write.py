@@ -33,7 +33,8 @@ def measure_here(options: Options) -> list[Row]:
     from config.core.clock import now
     from greeks.models import ContractGreekHistory, ContractGreeks
     from portfolio.models import Position, PriceBar, Quote, SyncRun
-    from portfolio.services import sync, sync_fetch
+    from portfolio.sync import fetch as sync_fetch
+    from portfolio.sync import run as sync
     from tests.benchmarks.book import POSITIONS
     from tests.factories import AccountFactory
     from tests.portfolio.services.books import FakeAdapter, FakeBroker, option, order, position

@@ -15,7 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from portfolio.services.demo import DEMO_NAME, DEMO_PASSWORD
+from portfolio.demo.seed import DEMO_NAME, DEMO_PASSWORD
 from tests.servers.chromium import browser_program, driver_program
 
 WAIT_SECONDS = 20.0

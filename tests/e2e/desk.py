@@ -45,7 +45,7 @@ class Desk:
 
     #: What a new database gets beside its tables.
     steps: Sequence[list[Any]] = (
-        ["portfolio.services.demo.prepare_demo", {"seed": SEED, "chain": ""}],
+        ["portfolio.demo.seed.prepare_demo", {"seed": SEED, "chain": ""}],
     )
 
     def __init__(self, folder: Path, *, static: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from config.core.sandbox.server import Sandbox
 from portfolio.domain import Broker
 from portfolio.models import Account, SyncRun
-from portfolio.services.sync import sync_account
+from portfolio.sync.run import sync_account
 from tests.factories import AccountFactory
 
 RunSync = Callable[[Account], SyncRun]

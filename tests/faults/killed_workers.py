@@ -68,7 +68,8 @@ def undisturbed_seconds(account_id: str) -> float:
 
 def work(account_id: str, *, for_ever: bool) -> None:
     from portfolio.models import Account, SyncRun
-    from portfolio.services import sync, sync_fetch
+    from portfolio.sync import fetch as sync_fetch
+    from portfolio.sync import run as sync
     from tests.portfolio.services.books import FakeAdapter, FakeBroker, option, position
 
     broker = FakeBroker()

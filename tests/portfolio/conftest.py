@@ -9,8 +9,8 @@ from django.test import Client
 
 from auth_tokens.models import User
 from config.core.front_door.bodies import prepared_bodies
-from portfolio.selectors.books import books
-from portfolio.selectors.risk_monitor import worst_cells
+from portfolio.book.reading import books
+from portfolio.risk_monitor.body import worst_cells
 from tests.factories import UserFactory
 
 

@@ -11,9 +11,7 @@ from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from auth_tokens.models import AuditEvent, User
 from config.core.errors import Conflict, Forbidden, InvalidInput, NotFound
-from portfolio.domain import Broker
-from portfolio.models import Account, AccountAccess, Portfolio
-from portfolio.selectors.access import (
+from portfolio.accounts.access import (
     account_for_user,
     accounts_administered_by,
     accounts_syncable_by,
@@ -21,7 +19,9 @@ from portfolio.selectors.access import (
     can_sync,
     portfolios_visible_to,
 )
-from portfolio.services.accounts import account_create, account_share, account_unshare
+from portfolio.accounts.connecting import account_create, account_share, account_unshare
+from portfolio.domain import Broker
+from portfolio.models import Account, AccountAccess, Portfolio
 from tests.announcements import Announcements, revocation_of
 from tests.factories import AccountFactory, UserFactory
 from tests.servers.valkey import RunningValkey

@@ -28,6 +28,7 @@ from greeks.models import (
     InstrumentAlias,
     PolledInstrument,
 )
+from portfolio.betas.reading import known_betas
 from portfolio.models import (
     Account,
     AccountAccess,
@@ -40,7 +41,6 @@ from portfolio.models import (
     Scenario,
     SyncRun,
 )
-from portfolio.selectors.betas import known_betas
 from tests.factories import (
     AS_OF,
     PASSWORD,

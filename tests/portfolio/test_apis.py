@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from auth_tokens.models import User
 from config.core.clock import now
 from portfolio.models import Account, AccountAccess, FxRate, Position, Quote, SyncRun
-from portfolio.serializers import book as serializers
+from portfolio.risk_monitor import serializers
 from tests.factories import PositionFactory, UserFactory
 from tests.portfolio.reading import FAST, read, synced_account
 
@@ -230,7 +230,7 @@ def test_stale_book_is_answered_while_the_database_is_too_busy_to_write(
     def busy(**_: Any) -> None:
         raise OperationalError("database is locked")
 
-    monkeypatch.setattr("portfolio.services.reading.request_sync", busy)
+    monkeypatch.setattr("portfolio.risk_monitor.reading.request_sync", busy)
     assert signed_in.get(path).status_code == 200
 
 

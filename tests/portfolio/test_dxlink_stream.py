@@ -22,13 +22,13 @@ from greeks.providers.streamed_values import read_streamed
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
 from portfolio.domain import Broker
 from portfolio.models import Account, Position, SyncRun
+from portfolio.refresh.streamed import refresh_streamed
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
-from portfolio.services.streamed_refresh import refresh_streamed
-from portfolio.services.sync import sync_account
-from portfolio.services.sync_progress import announce_change
 from portfolio.signals import streamed_refresh_requested
 from portfolio.streams import dxlink as dxlink_stream
 from portfolio.streams.dxlink import DxLinkStream, held_contracts, stream_dxlink
+from portfolio.sync.progress import announce_change
+from portfolio.sync.run import sync_account
 from tests.factories import AccountFactory
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]

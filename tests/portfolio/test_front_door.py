@@ -21,7 +21,7 @@ from config.core.front_door.resources import registered_resources
 from config.core.front_door.watches import READ_SECONDS
 from config.core.redis.process_copies import forget_process_copies
 from portfolio.models import Account, Position, SyncRun
-from portfolio.services.sync_progress import announce_change
+from portfolio.sync.progress import announce_change
 from tests.factories import UserFactory
 from tests.portfolio.door import desk, run, session_of
 from tests.portfolio.reading import FAST, synced_account

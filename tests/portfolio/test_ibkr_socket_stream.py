@@ -22,7 +22,7 @@ from portfolio.brokers.ibkr_socket.adapter import SocketAdapter, gateway_breaker
 from portfolio.brokers.ibkr_socket.state import service_name
 from portfolio.domain import Broker
 from portfolio.models import SyncRun
-from portfolio.services.streamed import read_streamed
+from portfolio.refresh.streamed_values import read_streamed
 from portfolio.signals import streamed_refresh_requested
 from portfolio.streams.ibkr_socket import (
     market_is_open,

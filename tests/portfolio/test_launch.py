@@ -8,7 +8,7 @@ import pytest
 
 from auth_tokens.sandbox.upstox.access import ANALYTICS_TOKEN, API_KEY
 from auth_tokens.sandbox.upstox.person import MOBILE, PIN, TOTP_SECRET
-from portfolio.launch import GATEWAY_PORT, SANDBOX_PORT, prepare_demo_environment
+from portfolio.demo.launch import GATEWAY_PORT, SANDBOX_PORT, prepare_demo_environment
 
 
 @pytest.fixture

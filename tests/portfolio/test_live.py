@@ -18,10 +18,10 @@ from django.test import Client
 from auth_tokens.models import User
 from config.core.clock import now
 from config.core.live.hub import Outbox, announce, broadcast, hub
-from portfolio.consumers import PortfolioConsumer
-from portfolio.live import changes, feeds
 from portfolio.models import Account, AccountAccess, Position
-from portfolio.selectors.risk_monitor import risk_monitor_of
+from portfolio.risk_monitor.body import risk_monitor_of
+from portfolio.risk_monitor.consumer import PortfolioConsumer
+from portfolio.risk_monitor.feed import changes, feeds
 from tests.factories import AccountFactory, AccountStatusFactory, PositionFactory, UserFactory
 from tests.sockets import ORIGIN, socket
 
@@ -178,7 +178,7 @@ async def test_socket_is_rechecked_after_a_recheck_that_failed(
 ) -> None:
     await run(account_of, trader)
     cookie = await run(signed_in_cookie, trader)
-    monkeypatch.setattr("portfolio.consumers.RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr("portfolio.risk_monitor.consumer.RECHECK_SECONDS", 0.05)
     async with socket(cookie, ORIGIN) as (client_end, _):
         await client_end.frame()
         answers = iter([OperationalError("database is locked")])
@@ -188,7 +188,7 @@ async def test_socket_is_rechecked_after_a_recheck_that_failed(
                 raise error
             return None
 
-        monkeypatch.setattr("portfolio.consumers.user_of_session", refuse_once)
+        monkeypatch.setattr("portfolio.risk_monitor.consumer.user_of_session", refuse_once)
         assert (await client_end.frame())["type"] == "session.ended"
         assert await client_end.output() == {"type": "websocket.close", "code": 4401}
 

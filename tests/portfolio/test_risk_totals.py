@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portfolio.services.risk import book_totals
-from portfolio.services.risk_rows import Leg, Money
+from portfolio.exposure.columns import Leg, Money
+from portfolio.exposure.totals import book_totals
 
 
 def leg(**values: object) -> Leg:

@@ -12,7 +12,8 @@ from config.core.errors import RetryableError
 from config.core.redis.locks import subject_lock
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.models import Account, SyncRun
-from portfolio.services import sync, sync_fetch
+from portfolio.sync import fetch as sync_fetch
+from portfolio.sync import run as sync
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import FakeAdapter, FakeBroker, position, stock
 

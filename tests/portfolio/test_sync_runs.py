@@ -11,7 +11,7 @@ from auth_tokens.models import User
 from config.core.clock import now
 from config.core.errors import NotFound
 from portfolio.models import Account, AccountAccess, SyncRun
-from portfolio.selectors.sync_runs import run_body, run_for_user, running_runs, runs_visible_to
+from portfolio.sync.runs import run_body, run_for_user, running_runs, runs_visible_to
 from tests.factories import AccountFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

@@ -11,10 +11,12 @@ from config.core.redis.locks import subject_lock
 from greeks.domain import Contract
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.models import Account, Position, SyncRun
-from portfolio.services import refresh, sync, sync_fetch
-from portfolio.services.refresh import request_refresh
-from portfolio.services.sync_requests import request_sync
+from portfolio.refresh import run as refresh
+from portfolio.refresh.run import request_refresh
 from portfolio.signals import streamed_refresh_requested
+from portfolio.sync import fetch as sync_fetch
+from portfolio.sync import run as sync
+from portfolio.sync.requests import request_sync
 from portfolio.tasks import book as tasks
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import FakeAdapter, FakeBroker, position, stock

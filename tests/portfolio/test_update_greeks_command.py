@@ -16,7 +16,7 @@ from greeks.models import ContractGreeks
 from greeks.sandbox.polygon.rules import API_KEY
 from portfolio.domain import Broker
 from portfolio.models import Account, Position, SyncRun
-from portfolio.services.sync import sync_account
+from portfolio.sync.run import sync_account
 from tests.factories import AccountFactory
 
 pytestmark = pytest.mark.django_db

@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from auth_tokens.models import User
 from config.core.errors import ApplicationError, ProviderError
+from portfolio.accounts.connecting import account_create, broker_accounts
 from portfolio.domain import Broker, BrokerAccount
 from portfolio.models import Account
-from portfolio.services.accounts import account_create, broker_accounts
 
 
 class Command(BaseCommand):

@@ -13,8 +13,8 @@ from config.core.errors import ApplicationError
 from config.core.processes.desk import TARGETS, Desk, serve
 from config.core.processes.environment import is_prepared
 from config.core.processes.process import ProcessSpec
-from portfolio.launch import GATEWAY_PORT, LOOPBACK, SANDBOX_PORT
-from portfolio.services.demo import DEMO_NAME, DEMO_PASSWORD, recorded_clock
+from portfolio.demo.launch import GATEWAY_PORT, LOOPBACK, SANDBOX_PORT
+from portfolio.demo.seed import DEMO_NAME, DEMO_PASSWORD, recorded_clock
 
 
 class Command(BaseCommand):
@@ -68,7 +68,7 @@ class Command(BaseCommand):
             port=port,
             before=(server,),
             steps=(
-                ("portfolio.services.demo.prepare_demo", seeding),
+                ("portfolio.demo.seed.prepare_demo", seeding),
                 ("greeks.market.demo.prepare_market", seeding),
             ),
             ready_lines=(

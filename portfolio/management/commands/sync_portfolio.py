@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.core.errors import LockHeld, NotFound
 from portfolio.models import Account, SyncRun
-from portfolio.services.sync import sync_account
+from portfolio.sync.run import sync_account
 
 _BAR_WIDTH = 24
 

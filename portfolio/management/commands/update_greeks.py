@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.core.errors import InvalidInput
 from greeks.providers.registry import registered_providers
-from portfolio.services.greeks_update import (
+from portfolio.refresh.forced import (
     BROKER,
     GreeksUpdate,
     UpdatedUnderlying,

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from config.core.clock import now
 from greeks.alerts.sending.channels import alert_channel_create
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
-from portfolio.services.retention import delete_expired
+from portfolio.history.retention import delete_expired
 from tests.factories import UserFactory
 from tests.greeks.alerts.receiver import Receiver
 from tests.greeks.alerts.rows import make_rule, minute

@@ -8,10 +8,10 @@ from typing import Any
 
 from config.core.clock import now
 from greeks.models import Instrument
+from portfolio.exposure.columns import Leg
 from portfolio.models import Account, Position
-from portfolio.services.risk_legs import RiskLeg
-from portfolio.services.risk_rows import Leg
-from portfolio.services.scenario_book import ScenarioBook, scenario_book
+from portfolio.risk.legs import RiskLeg
+from portfolio.risk.scenarios.book import ScenarioBook, scenario_book
 from tests.factories import AccountFactory, AccountStatusFactory, OptionFactory, PositionFactory
 
 AT = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)

@@ -15,10 +15,10 @@ from config.core.clock import market_now, now
 from config.core.errors import CircuitOpen, ProviderError, RateLimitedError
 from greeks.domain import DailyClose as FetchedClose
 from greeks.domain import Fetched
+from portfolio.betas import writing as betas
+from portfolio.betas.reading import known_betas
+from portfolio.betas.writing import symbols_in_use, update_betas
 from portfolio.models import Account, Beta, DailyClose
-from portfolio.selectors.betas import known_betas
-from portfolio.services import betas
-from portfolio.services.betas import symbols_in_use, update_betas
 from portfolio.tasks.risk import update_betas_task
 from tests.portfolio.risk.legs import stored_account, stored_option
 

@@ -16,8 +16,8 @@ from auth_tokens.api_tokens.writing import api_token_create
 from auth_tokens.models import User
 from config.core.web.csv_export import csv_lines
 from portfolio.models import Account, Beta, Portfolio, Position, Scenario
-from portfolio.serializers import risk as shapes
-from portfolio.serializers import what_if as what_if_serializers
+from portfolio.risk import serializers as shapes
+from portfolio.risk.what_if import serializers as what_if_serializers
 from tests.factories import AS_OF, UserFactory
 from tests.portfolio.reading import read
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock

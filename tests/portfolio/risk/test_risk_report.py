@@ -16,9 +16,9 @@ from auth_tokens.models import User
 from config.core.clock import market_now, now
 from config.core.errors import InvalidInput, NotFound
 from greeks.models import Instrument
+from portfolio.exposure.columns import product_symbol
 from portfolio.models import Account, AccountAccess, Beta, DailyClose, FxRate, Portfolio, Quote
-from portfolio.selectors.risk_report import risk_report
-from portfolio.services.risk_rows import product_symbol
+from portfolio.risk.report import risk_report
 from tests.factories import AS_OF, UserFactory
 from tests.portfolio.reading import read
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock

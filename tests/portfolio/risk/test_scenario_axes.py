@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from config.core.errors import InvalidInput
-from portfolio.services.scenario_axes import DEFAULT_AXES, parse_axes, parse_cell
-from portfolio.services.scenario_grid import check_size
+from portfolio.risk.scenarios.axes import DEFAULT_AXES, parse_axes, parse_cell
+from portfolio.risk.scenarios.grid import check_size
 
 
 def test_lists_and_ranges_are_read_ascending_and_once() -> None:

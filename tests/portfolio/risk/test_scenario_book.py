@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greeks.maths import american, discrete_dividends, valuation
-from portfolio.services.risk_legs import RiskLeg
-from portfolio.services.scenario_grid import american_error
+from portfolio.risk.legs import RiskLeg
+from portfolio.risk.scenarios.grid import american_error
 from tests.portfolio.risk.legs import AT, SPOT, option_leg, ready, stock_leg
 
 SPOTS = 1.0 + np.array([-0.2, -0.05, 0.0, 0.05, 0.2])

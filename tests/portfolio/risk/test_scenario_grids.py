@@ -16,13 +16,13 @@ from auth_tokens.models import User
 from config.core.clock import now
 from config.core.redis.locks import subject_lock
 from portfolio.models import Account, DailyClose, FxRate, ScenarioGrid
-from portfolio.selectors.scenario_grid import scenario_grid
-from portfolio.selectors.worst_cells import worst_cell_of
-from portfolio.services.scenario_axes import DEFAULT_AXES
-from portfolio.services.scenario_grid import extreme_cell
-from portfolio.services.scenario_grids import accounts_behind, claim_grid, compute_scenario_grid
-from portfolio.services.sync_progress import announce_change
-from portfolio.services.what_if import what_if
+from portfolio.risk.scenarios.axes import DEFAULT_AXES
+from portfolio.risk.scenarios.grid import extreme_cell
+from portfolio.risk.scenarios.grid_reading import scenario_grid
+from portfolio.risk.scenarios.kept_grids import accounts_behind, claim_grid, compute_scenario_grid
+from portfolio.risk.scenarios.worst import worst_cell_of
+from portfolio.risk.what_if.run import what_if
+from portfolio.sync.progress import announce_change
 from portfolio.tasks import risk as risk_tasks
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
 

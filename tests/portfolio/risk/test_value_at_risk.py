@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from portfolio.services.returns import joint_returns, regressed_beta
-from portfolio.services.risk_legs import RiskLeg
-from portfolio.services.risk_rows import BetaWeights, FloatArray, convert, leg_columns
-from portfolio.services.value_at_risk import (
+from portfolio.betas.returns import joint_returns, regressed_beta
+from portfolio.exposure.columns import BetaWeights, FloatArray, convert, leg_columns
+from portfolio.risk.legs import RiskLeg
+from portfolio.risk.value_at_risk import (
     past_days_pnl,
     quadratic_quantiles,
     value_at_risk,

@@ -14,8 +14,8 @@ from config.core.errors import InvalidInput, NotFound
 from greeks.maths import black_76
 from greeks.models import ContractGreeks, Dividend, Instrument
 from portfolio.models import Account, FxRate, Position, Quote
-from portfolio.selectors.risk_report import risk_report
-from portfolio.services.what_if import what_if
+from portfolio.risk.report import risk_report
+from portfolio.risk.what_if.run import what_if
 from tests.factories import AS_OF, UserFactory
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
 

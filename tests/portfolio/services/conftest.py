@@ -12,7 +12,8 @@ from greeks.calendar import sessions
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.domain import Broker
 from portfolio.models import SyncRun
-from portfolio.services import sync, sync_fetch
+from portfolio.sync import fetch as sync_fetch
+from portfolio.sync import run as sync
 from tests.portfolio.services.books import FakeAdapter, FakeBroker
 
 Brokers = dict[Broker, FakeBroker]

@@ -11,9 +11,9 @@ from pytest_django import Settings
 from auth_tokens.models import User
 from config.core.errors import Conflict
 from greeks.models import Instrument
-from portfolio.launch import PREPARATIONS
+from portfolio.demo.launch import PREPARATIONS
+from portfolio.demo.seed import DEMO_NAME, DEMO_PASSWORD, prepare_demo
 from portfolio.models import Account, AccountDay, AccountHistory
-from portfolio.services.demo import DEMO_NAME, DEMO_PASSWORD, prepare_demo
 from tests.factories import AccountFactory
 
 pytestmark = pytest.mark.django_db

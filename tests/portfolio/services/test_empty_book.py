@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from portfolio.domain import AccountSummary, Broker
-from portfolio.services.empty_book import KnownBook, supports_empty_book
+from portfolio.sync.empty_book import KnownBook, supports_empty_book
 
 
 def summary(net_liquidation: str | None, cash: str | None, margin: str | None) -> AccountSummary:

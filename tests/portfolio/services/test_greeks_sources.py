@@ -16,10 +16,11 @@ from greeks.models import ContractGreeks
 from greeks.providers.base import SnapshotProvider
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.domain import Broker
+from portfolio.market_data.spots import oldest_usable
 from portfolio.models import Account, Position, Quote, SyncRun
-from portfolio.services import refresh, sync_fetch
-from portfolio.services.known_spots import oldest_usable
-from portfolio.services.refresh import refresh_greeks
+from portfolio.refresh import run as refresh
+from portfolio.refresh.run import refresh_greeks
+from portfolio.sync import fetch as sync_fetch
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import (
     FakeAdapter,

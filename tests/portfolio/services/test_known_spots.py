@@ -13,8 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 from greeks.calendar.seeding import seed_exchange_sessions
 from greeks.domain import Contract, Snapshot
 from greeks.instruments.store import resolve_instruments
+from portfolio.market_data.spots import known_spots
 from portfolio.models import Account, Position, Quote, SyncRun
-from portfolio.services.known_spots import known_spots
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import FakeBroker, option, position, quote, stock
 

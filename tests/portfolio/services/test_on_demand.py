@@ -9,7 +9,7 @@ from django.db import connections
 
 from config.core.errors import RetryableError
 from portfolio.models import Account, Position, SyncRun
-from portfolio.services.on_demand import sync_now_for_read
+from portfolio.sync.on_demand import sync_now_for_read
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import FakeBroker, position, stock
 

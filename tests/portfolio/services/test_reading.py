@@ -13,9 +13,9 @@ from config.core.clock import now
 from config.core.sandbox.server import Sandbox
 from portfolio.domain import Broker
 from portfolio.models import Account, AccountAccess, Position, SyncRun
-from portfolio.services import reading
-from portfolio.services.reading import read_risk_monitor
-from portfolio.services.sync import sync_account
+from portfolio.risk_monitor import reading
+from portfolio.risk_monitor.reading import read_risk_monitor
+from portfolio.sync.run import sync_account
 from tests.factories import AccountFactory, UserFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)

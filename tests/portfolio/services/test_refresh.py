@@ -15,8 +15,8 @@ from greeks.domain import Contract, Snapshot
 from greeks.models import ContractGreeks
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.models import Account, Position, Quote, SyncRun
-from portfolio.services import refresh
-from portfolio.services.refresh import refresh_greeks, request_refresh
+from portfolio.refresh import run as refresh
+from portfolio.refresh.run import refresh_greeks, request_refresh
 from portfolio.signals import greeks_refresh_requested
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import (

@@ -13,6 +13,8 @@ from django.test.utils import CaptureQueriesContext
 from auth_tokens.models import TokenEvent
 from config.core.clock import now
 from greeks.models import ContractGreekHistory, ContractGreeks, GreekSnapshot, Instrument
+from portfolio.history import retention
+from portfolio.history.retention import delete_expired
 from portfolio.models import (
     Account,
     AccountDay,
@@ -23,8 +25,6 @@ from portfolio.models import (
     QuarantinedRow,
     SyncRun,
 )
-from portfolio.services import retention
-from portfolio.services.retention import delete_expired
 from portfolio.tasks.book import delete_expired_task
 from tests.factories import AccountFactory, OptionFactory
 

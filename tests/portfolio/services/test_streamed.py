@@ -10,7 +10,7 @@ from django.conf import LazySettings
 
 from config.core.redis.process_copies import forget_process_copies
 from portfolio.models import Account
-from portfolio.services.streamed import request_streamed_refresh
+from portfolio.refresh.streamed_values import request_streamed_refresh
 from portfolio.signals import streamed_refresh_requested
 from tests.factories import AccountFactory, OptionFactory, PositionFactory
 

@@ -16,7 +16,7 @@ from greeks.domain import Contract, Snapshot
 from greeks.models import ContractGreeks
 from greeks.providers.streamed_values import store_streamed
 from portfolio.models import Account, Position, Quote, SyncRun
-from portfolio.services.streamed_refresh import refresh_streamed
+from portfolio.refresh.streamed import refresh_streamed
 from tests.announcements import Announcements
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import FakeBroker, greeks, option, position, quote, stock

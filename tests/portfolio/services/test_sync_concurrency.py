@@ -20,8 +20,8 @@ from config.core.clock import now
 from config.core.errors import LockHeld, NotFound
 from config.core.redis import locks
 from portfolio.models import Account, Position, PriceBar, Quote, SyncRun
-from portfolio.services import sync
-from portfolio.services.sync import sync_account
+from portfolio.sync import run as sync
+from portfolio.sync.run import sync_account
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import FakeBroker, option, order, position, stock
 

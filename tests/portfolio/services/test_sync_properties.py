@@ -17,7 +17,7 @@ from config.core.errors import (
     RetryableError,
 )
 from portfolio.models import Account, Position, SyncRun
-from portfolio.services.sync import sync_account
+from portfolio.sync.run import sync_account
 from tests.factories import AccountFactory
 from tests.portfolio.services.books import (
     EMPTY_SUMMARY,

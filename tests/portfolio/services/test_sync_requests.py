@@ -11,12 +11,12 @@ from django.db import connections
 from config.core.clock import now
 from config.core.errors import NotFound
 from portfolio.models import Account, SyncRun
-from portfolio.services.sync_requests import (
+from portfolio.signals import sync_requested
+from portfolio.sync.requests import (
     claim_due_accounts,
     close_abandoned_runs,
     request_sync,
 )
-from portfolio.signals import sync_requested
 from tests.factories import AccountFactory
 
 REQUEST = SyncRun.Trigger.REQUEST

@@ -1,0 +1,129 @@
+"""Connecting brokerage accounts and sharing them. ``portfolio.accounts.receivers`` keeps the audit trail."""
+
+from __future__ import annotations
+
+import re
+
+from django.db import IntegrityError, transaction
+
+from auth_tokens.audit.actor import acting_as
+from auth_tokens.models import User
+from config.core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from portfolio.accounts.access import accounts_visible_to
+from portfolio.brokers.registry import open_adapter
+from portfolio.domain import Broker, BrokerAccount
+from portfolio.models import Account, AccountAccess
+
+# What can stand in an address and in a group name without escaping.
+_ACCOUNT_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
+_CURRENCY = re.compile(r"[A-Z]{3,8}")
+
+
+def account_create(
+    *,
+    broker: Broker | str,
+    account_number: str,
+    owner: User,
+    actor: User | None = None,
+    label: str = "",
+    base_currency: str = "USD",
+    simulated: bool = False,
+) -> Account:
+    """Add an account that syncs will read. ``actor`` is ``None`` for the command line.
+
+    Its id is the account number, prefixed by the broker where another broker's account has the
+    same number. Raises ``InvalidInput`` naming the fields, ``Conflict`` if it exists already.
+    """
+    problems: dict[str, str] = {}
+    if broker not in list(Broker):
+        problems["broker"] = f"one of {', '.join(Broker)}"
+    if not _ACCOUNT_NUMBER.fullmatch(account_number):
+        problems["account_number"] = "1 to 48 letters, digits, - or _"
+    if len(label) > 64 or (label and not label.isprintable()):
+        problems["label"] = "at most 64 printable characters"
+    if not _CURRENCY.fullmatch(base_currency):
+        problems["base_currency"] = "a currency code such as USD"
+    if not owner.is_active:
+        problems["owner"] = "an active user"
+    if problems:
+        raise InvalidInput("The account cannot be added.", fields=problems)
+    broker = Broker(broker)
+    try:
+        with acting_as(actor), transaction.atomic():
+            if Account.objects.filter(broker=broker, account_number=account_number).exists():
+                raise Conflict(f"Account {account_number} of {broker} is already connected.")
+            taken = Account.objects.filter(account_id=account_number).exists()
+            account = Account(
+                account_id=f"{broker}-{account_number}" if taken else account_number,
+                broker=broker,
+                account_number=account_number,
+                label=label,
+                owner=owner,
+                base_currency=base_currency,
+                simulated=simulated,
+            )
+            account.save(force_insert=True)
+            return account
+    except IntegrityError as error:
+        raise Conflict(f"Account {account_number} was added by someone else just now.") from error
+
+
+def account_share(
+    *, actor: User, account: Account, user: User, role: str = AccountAccess.Role.VIEWER
+) -> AccountAccess:
+    """Give a user access to an account, or change their role. Safe to repeat.
+
+    Raises ``NotFound`` or ``Forbidden`` for an actor who is not its owner (superusers may),
+    ``InvalidInput`` for an impossible role or user.
+    """
+    _check_may_share(actor, account)
+    if role not in AccountAccess.Role.values:
+        raise InvalidInput(
+            "Unknown role.", fields={"role": f"one of {', '.join(AccountAccess.Role.values)}"}
+        )
+    if user.pk == account.owner_id:
+        raise InvalidInput("The owner has access already.", fields={"user": "another user"})
+    if not user.is_active:
+        raise InvalidInput("The user is not active.", fields={"user": "an active user"})
+    with acting_as(actor), transaction.atomic():
+        access, created = AccountAccess.objects.select_for_update().get_or_create(
+            user=user, account=account, defaults={"role": role}
+        )
+        if not created and access.role != role:
+            access.role = role
+            access.save(update_fields=["role"])
+    return access
+
+
+def account_unshare(*, actor: User, account: Account, user: User) -> bool:
+    """Take a user's access away; returns whether there was any. Raises as ``account_share``.
+
+    A user may always give up their own access.
+    """
+    if actor.pk != user.pk:
+        _check_may_share(actor, account)
+    with acting_as(actor), transaction.atomic():
+        access = AccountAccess.objects.filter(user=user, account=account).first()
+        if access is not None:
+            access.delete()
+    return access is not None
+
+
+def broker_accounts(*, broker: Broker | str) -> tuple[BrokerAccount, ...]:
+    """The accounts that the configured credentials can read, asked from the broker now.
+
+    Raises the provider errors of ``config.core.errors``.
+    """
+    adapter = open_adapter(broker)
+    try:
+        return adapter.fetch_accounts().items
+    finally:
+        adapter.close()
+
+
+def _check_may_share(actor: User, account: Account) -> None:
+    if actor.is_active and (actor.is_superuser or actor.pk == account.owner_id):
+        return
+    if not accounts_visible_to(actor).filter(pk=account.pk).exists():
+        raise NotFound("No such account.", fields={"account_id": "unknown"})
+    raise Forbidden("Only the owner of an account shares it.")

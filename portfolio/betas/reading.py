@@ -1,0 +1,161 @@
+"""Betas and benchmark prices as stored. Public numbers: the same for everyone who asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.conf import settings
+
+from greeks.domain import InstrumentKind
+from portfolio.exposure.columns import BetaWeights, Leg, product_symbol, underlying_prices
+from portfolio.models import Beta, DailyClose, Quote
+
+#: Markets that books are commonly weighted with; closes of them are always kept.
+COMMON_BENCHMARKS = ("SPY", "QQQ", "IWM", "DIA")
+SELF = "self"
+#: Holds a year of sessions, and some to spare.
+CLOSES_KEPT = timedelta(days=400)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownBeta:
+    """A beta with where it came from: ``set``, ``history``, or ``self`` for the benchmark's own."""
+
+    value: float
+    source: str
+    observations: int | None = None
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownPrice:
+    """The last known price of an underlying, in ``currency``."""
+
+    price: float
+    currency: str
+    as_of: datetime | None
+
+
+def benchmarks_in_use() -> tuple[str, ...]:
+    """The setting's benchmark and the common ones, each once."""
+    return tuple(dict.fromkeys((settings.RISK_BENCHMARK, *COMMON_BENCHMARKS)))
+
+
+def known_betas(underlyings: Iterable[str], *, benchmark: str) -> dict[str, KnownBeta]:
+    """Betas by history symbol; one that was set wins over history's. One query."""
+    names = {product_symbol(name) for name in underlyings}
+    found: dict[str, KnownBeta] = {}
+    rows = Beta.objects.filter(symbol__in=names, benchmark=benchmark).order_by("source")
+    # "history" comes before "set" in the order: the hand's is written over it.
+    for symbol, value, source, observations, as_of in rows.values_list(
+        "symbol", "value", "source", "observations", "as_of"
+    ):
+        found[symbol] = KnownBeta(
+            value=value, source=source, observations=observations, as_of=as_of
+        )
+    if benchmark in names:
+        found[benchmark] = KnownBeta(value=1.0, source=SELF)
+    return found
+
+
+def known_prices(symbols: Iterable[str]) -> dict[str, KnownPrice]:
+    """Last quotes of stocks, indices and futures by symbol. One query."""
+    wanted = set(symbols)
+    if not wanted:
+        return {}
+    rows = Quote.objects.filter(
+        symbol__in=wanted,
+        price__gt=0,
+        instrument__kind__in=(
+            InstrumentKind.STOCK.value,
+            InstrumentKind.INDEX.value,
+            InstrumentKind.FUTURE.value,
+        ),
+    ).order_by("as_of")
+    found = {}
+    for symbol, price, currency, as_of in rows.values_list(
+        "symbol", "price", "instrument__currency", "as_of"
+    ):
+        if price is not None:
+            found[symbol] = KnownPrice(price=float(price), currency=currency, as_of=as_of)
+    return found
+
+
+def last_close(symbol: str) -> KnownPrice | None:
+    """The last daily close. One query."""
+    row = (
+        DailyClose.objects.filter(symbol=symbol)
+        .order_by("-session_date")
+        .values_list("close", "session_date")
+        .first()
+    )
+    return None if row is None else close_as_price(float(row[0]), row[1])
+
+
+def price_in_book(legs: Iterable[Leg], symbol: str) -> KnownPrice | None:
+    """The price of an underlying as a leg of it knows it. No query."""
+    mine = [leg for leg in legs if leg.underlying == symbol]
+    price = underlying_prices(mine).get(symbol)
+    return KnownPrice(price=price, currency=mine[0].currency, as_of=None) if price else None
+
+
+def close_as_price(close: float, day: date) -> KnownPrice:
+    """A daily close as a price; closes are in US dollars."""
+    return KnownPrice(price=close, currency="USD", as_of=end_of(day))
+
+
+def end_of(day: date) -> datetime:
+    """When the session of a day has surely closed: New York's, in winter."""
+    return datetime.combine(day, time(21), tzinfo=UTC)
+
+
+def weights_of(
+    betas: Mapping[str, KnownBeta],
+    *,
+    benchmark: str,
+    price: KnownPrice | None,
+    currency: str,
+    rates: Mapping[str, float],
+) -> BetaWeights:
+    """What beta-weighting needs, with the benchmark's price turned into ``currency``."""
+    converted = None
+    if price is not None:
+        rate = 1.0 if price.currency == currency else rates.get(price.currency)
+        converted = price.price * rate if rate else None
+    values = {name: beta.value for name, beta in betas.items()}
+    return BetaWeights(benchmark, converted, values)
+
+
+def stored_weights(
+    legs: Sequence[Leg], *, currency: str, rates: Mapping[str, float]
+) -> BetaWeights:
+    """Weights of these legs against ``RISK_BENCHMARK``, priced as in the risk report.
+
+    Two or three queries, none for no legs.
+    """
+    benchmark = settings.RISK_BENCHMARK
+    if not legs:
+        return BetaWeights(benchmark, None, {})
+    betas = known_betas({leg.underlying for leg in legs}, benchmark=benchmark)
+    price = (
+        known_prices([benchmark]).get(benchmark)
+        or price_in_book(legs, benchmark)
+        or last_close(benchmark)
+    )
+    return weights_of(betas, benchmark=benchmark, price=price, currency=currency, rates=rates)
+
+
+def daily_closes(symbols: Iterable[str], *, until: date) -> dict[str, dict[date, float]]:
+    """Closes by symbol and day, of about the last year. One query, none for no symbols."""
+    wanted = set(symbols)
+    if not wanted:
+        return {}
+    rows = DailyClose.objects.filter(
+        symbol__in=wanted, session_date__gt=until - CLOSES_KEPT, session_date__lte=until
+    )
+    found: dict[str, dict[date, float]] = {}
+    for symbol, day, close in rows.order_by().values_list("symbol", "session_date", "close"):
+        found.setdefault(symbol, {})[day] = float(close)
+    return found

@@ -1,0 +1,61 @@
+"""The day's orders."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+
+from auth_tokens.models import User
+from portfolio.accounts.access import account_for_user, accounts_visible_to
+from portfolio.book.reading import plain
+from portfolio.models import Order
+
+_COLUMNS = (
+    "id",
+    "account_id",
+    "broker_order_id",
+    "symbol",
+    "description",
+    "status",
+    "order_type",
+    "time_in_force",
+    "quantity",
+    "filled_quantity",
+    "limit_price",
+    "legs",
+    "placed_at",
+    "updated_at",
+    "source",
+    "as_of",
+)
+
+
+def orders_visible_to(
+    user: User | AnonymousUser, *, account_id: str | None = None
+) -> list[dict[str, Any]]:
+    """Orders of the user's accounts, newest first; of one account where asked.
+
+    Raises:
+        NotFound: ``account_id`` does not exist or is not the user's.
+    """
+    orders = Order.objects.filter(account__in=accounts_visible_to(user))
+    if account_id is not None:
+        orders = orders.filter(account=account_for_user(user, account_id))
+    return [
+        row
+        | {"id": str(row["id"])}
+        | {name: plain(row[name]) for name in ("quantity", "filled_quantity", "limit_price")}
+        | {"legs": [_leg(leg) for leg in row["legs"]]}
+        for row in orders.values(*_COLUMNS)
+    ]
+
+
+def _leg(leg: dict[str, Any]) -> dict[str, Any]:
+    """A stored leg, its quantities as the numbers they are: JSON columns keep Decimals as text."""
+    return leg | {
+        name: plain(Decimal(leg[name]))
+        for name in ("quantity", "remaining_quantity")
+        if leg.get(name) is not None
+    }

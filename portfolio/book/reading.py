@@ -1,0 +1,301 @@
+"""The book of a set of accounts: positions and totals, kept per process by committed version."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from django.db.models import Q
+
+from auth_tokens.account_pages.time_zones import time_zone_of
+from config.core.clock import market_now
+from portfolio.betas.reading import stored_weights
+from portfolio.exposure.columns import OPTION_KINDS, Leg, Money
+from portfolio.exposure.totals import book_totals
+from portfolio.models import Account, FxRate, Position
+
+ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+_COLUMNS = (
+    "id",
+    "account_id",
+    "symbol",
+    "instrument_type",
+    "underlying",
+    "expiry",
+    "strike",
+    "right",
+    "quantity",
+    "multiplier",
+    "currency",
+    "avg_price",
+    "price",
+    "price_source",
+    "price_as_of",
+    "market_value",
+    "unrealized_pnl",
+    "opening_price",
+    "previous_close",
+    "daily_change",
+    "delta_raw",
+    "gamma_raw",
+    "theta_raw",
+    "vega_raw",
+    "iv_raw",
+    "underlying_price",
+    "instrument__quote__open_interest",
+    "greeks_source",
+    "greeks_as_of",
+    "greeks_last_known",
+    "source",
+    "as_of",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Committed positions of a set of accounts with their totals.
+
+    ``positions_json`` and ``totals_json`` are the same rows as JSON, encoded once a version.
+    """
+
+    positions: list[dict[str, Any]]
+    totals: dict[str, Any]
+    positions_json: bytes
+    totals_json: bytes
+
+
+class BookCache:
+    """The last few books of this process. A key holds every account's version: never stale."""
+
+    def __init__(self, *, most: int = 32) -> None:
+        self._most = most
+        self._books: OrderedDict[tuple[Any, ...], Book] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, accounts: Sequence[Account]) -> Book:
+        key = book_key(accounts)
+        with self._lock:
+            book = self._books.get(key)
+            if book is not None:
+                self._books.move_to_end(key)
+                return book
+        book = read_book(accounts)
+        if _versions(accounts) != key[0]:
+            # A sync committed between the two reads: the next reader sees its version whole.
+            return book
+        with self._lock:
+            self._books[key] = book
+            while len(self._books) > self._most:
+                self._books.popitem(last=False)
+        return book
+
+    def clear(self) -> None:
+        with self._lock:
+            self._books.clear()
+
+
+books = BookCache()
+
+
+def book_key(accounts: Sequence[Account]) -> tuple[Hashable, ...]:
+    """What the accounts' book depends on: their versions, the day where they are, the betas."""
+    at = market_now()
+    return (
+        tuple((account.account_id, account.book_version) for account in accounts),
+        tuple(local_date(account, at) for account in accounts),
+        # Read with the accounts; they all have the same.
+        tuple(getattr(account, "betas_as_of", None) for account in accounts[:1]),
+        tuple(getattr(account, "betas_sum", None) for account in accounts[:1]),
+    )
+
+
+def _versions(accounts: Sequence[Account]) -> tuple[tuple[str, int], ...]:
+    committed = dict(
+        Account.objects.filter(
+            account_id__in=[account.account_id for account in accounts]
+        ).values_list("account_id", "book_version")
+    )
+    return tuple((a.account_id, committed.get(a.account_id, -1)) for a in accounts)
+
+
+def read_book(accounts: Sequence[Account]) -> Book:
+    """Read the book of the accounts (already authorised) and sum it up.
+
+    A query for the positions and two for betas and the benchmark's price; one more where the book
+    has another currency than its accounts, and where the benchmark has no quote.
+    """
+    rows = list(
+        Position.objects.filter(account__in=[account.account_id for account in accounts])
+        .order_by("account_id", "underlying", "expiry", "strike", "right", "id")
+        .values_list(*_COLUMNS)
+    )
+    at = market_now()
+    days = {account.account_id: local_date(account, at) for account in accounts}
+    positions = []
+    legs = []
+    for row in rows:
+        values = dict(zip(_COLUMNS, row, strict=True))
+        today = days[values["account_id"]]
+        positions.append(position_row(values, today=today))
+        legs.append(leg_of(values, today=today))
+    currency = totals_currency(accounts)
+    rates = _rates(currency, legs, accounts)
+    totals = book_totals(
+        legs=legs,
+        accounts=[money_of(account) for account in accounts],
+        currency=currency,
+        rates=rates,
+        weights=stored_weights(legs, currency=currency, rates=rates),
+    )
+    return Book(
+        positions=positions,
+        totals=totals,
+        positions_json=ENCODER.encode(positions),
+        totals_json=ENCODER.encode(totals),
+    )
+
+
+def totals_currency(accounts: Sequence[Account]) -> str:
+    """The accounts' base currency; where they differ US dollars if present, else the first."""
+    currencies = sorted({account.base_currency for account in accounts})
+    if not currencies:
+        return "USD"
+    return "USD" if "USD" in currencies else currencies[0]
+
+
+def local_date(account: Account, moment: datetime) -> date:
+    """The day it is where the account is: in New York's evening UTC has the next one."""
+    return moment.astimezone(time_zone_of(account.time_zone)).date()
+
+
+def plain(value: Decimal | None) -> Decimal | None:
+    """The number without the trailing zeros of its column."""
+    if value is None:
+        return None
+    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize()
+
+
+def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
+    """One position as the API and the page show it. Greeks stay per unit of the underlying."""
+    linear = values["instrument_type"] not in OPTION_KINDS
+    market_value, daily_change = plain(values["market_value"]), plain(values["daily_change"])
+    expiry = values["expiry"]
+    return {
+        "id": str(values["id"]),
+        "account_id": values["account_id"],
+        "symbol": values["symbol"],
+        "instrument_type": values["instrument_type"],
+        "underlying": values["underlying"],
+        "expiry": expiry,
+        "strike": plain(values["strike"]),
+        "right": values["right"] or None,
+        "dte": (expiry - today).days if expiry is not None else None,
+        "quantity": plain(values["quantity"]),
+        "multiplier": plain(values["multiplier"]),
+        "currency": values["currency"],
+        "avg_price": plain(values["avg_price"]),
+        "price": plain(values["price"]),
+        "price_source": values["price_source"] or None,
+        "price_as_of": values["price_as_of"],
+        "market_value": market_value,
+        "unrealized_pnl": plain(values["unrealized_pnl"]),
+        "opening_price": plain(values["opening_price"]),
+        "previous_close": plain(values["previous_close"]),
+        "daily_change": daily_change,
+        "daily_change_percent": _change_percent(market_value, daily_change),
+        "delta": 1.0 if linear else values["delta_raw"],
+        "gamma": 0.0 if linear else values["gamma_raw"],
+        "theta": 0.0 if linear else values["theta_raw"],
+        "vega": 0.0 if linear else values["vega_raw"],
+        "iv": None if linear else values["iv_raw"],
+        "open_interest": None if linear else values["instrument__quote__open_interest"],
+        "greeks_source": None if linear else values["greeks_source"] or None,
+        "greeks_as_of": None if linear else values["greeks_as_of"],
+        "greeks_last_known": values["greeks_last_known"],
+        "source": values["source"],
+        "as_of": values["as_of"],
+    }
+
+
+def _change_percent(market_value: Decimal | None, daily_change: Decimal | None) -> float | None:
+    if market_value is None or daily_change is None:
+        return None
+    opening = abs(market_value - daily_change)
+    return float(daily_change / opening * 100) if opening else None
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
+    """What the totals need of a position's columns."""
+    expiry = values["expiry"]
+    return Leg(
+        underlying=values["underlying"],
+        instrument_type=values["instrument_type"],
+        expiry=expiry,
+        dte=(expiry - today).days if expiry is not None else None,
+        currency=values["currency"],
+        quantity=float(values["quantity"]),
+        multiplier=float(values["multiplier"]),
+        price=_float(values["price"]),
+        market_value=_float(values["market_value"]),
+        unrealized_pnl=_float(values["unrealized_pnl"]),
+        daily_change=_float(values["daily_change"]),
+        delta=values["delta_raw"],
+        gamma=values["gamma_raw"],
+        theta=values["theta_raw"],
+        vega=values["vega_raw"],
+        underlying_price=_float(values["underlying_price"]),
+    )
+
+
+def currency_of(account: Account) -> str:
+    """The currency of the account's summary and history."""
+    status = getattr(account, "status", None)
+    return status.currency if status else account.base_currency
+
+
+def money_of(account: Account) -> Money:
+    """Net liquidation and margin of the account's last summary."""
+    status = getattr(account, "status", None)
+    return Money(
+        currency=currency_of(account),
+        net_liquidation=status.net_liquidation if status else None,
+        maint_margin=status.maint_margin if status else None,
+    )
+
+
+def _rates(currency: str, legs: Sequence[Leg], accounts: Sequence[Account]) -> dict[str, float]:
+    return rates_into(
+        currency, [*(leg.currency for leg in legs), *(currency_of(account) for account in accounts)]
+    )
+
+
+def rates_into(currency: str, currencies: Iterable[str]) -> dict[str, float]:
+    """Latest units of ``currency`` for one unit of each other one, as far as they are known.
+
+    A pair that is stored the other way round is turned over; the newer of the two counts. No
+    query where there is no other currency.
+    """
+    others = set(currencies) - {currency}
+    if not others:
+        return {}
+    stored = FxRate.objects.filter(
+        Q(base=currency, quote__in=others) | Q(quote=currency, base__in=others), rate__gt=0
+    ).order_by("as_of")
+    rates: dict[str, float] = {}
+    for base, quote, rate in stored.values_list("base", "quote", "rate"):
+        if base == currency:
+            rates[quote] = float(rate)
+        else:
+            rates[base] = 1.0 / float(rate)
+    return rates

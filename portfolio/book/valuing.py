@@ -1,0 +1,290 @@
+"""Positions as rows: valued, with the best Greeks known, keyed so that their ids stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django.db.models import Q
+
+from greeks.domain import Greeks, InstrumentKind, Quote
+from greeks.models import ContractGreeks, Instrument
+from portfolio.book.position_row import (
+    KnownPosition,
+    PositionKey,
+    PositionRow,
+    stored_positions,
+)
+from portfolio.book.writing_context import WritingContext
+from portfolio.domain import BrokerPosition
+from portfolio.sync.checks import CheckedPositions, fitting_amount
+
+_DECIMAL_PLACES = Decimal(1).scaleb(-6)
+_VOLATILITY_PLACES = Decimal(1).scaleb(-4)
+_LARGEST_GREEK = 1e9
+_LARGEST_VOLATILITY = 1e4
+# The same number is written to several tables, and of a spot to many rows.
+_NUMBERS_KEPT = 8192
+GREEK_FIELDS = (
+    "delta", "gamma", "theta", "vega", "iv",
+    "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
+    "underlying_price", "greeks_source", "greeks_as_of", "greeks_last_known",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=_NUMBERS_KEPT)
+def greek_number(value: float | None) -> Decimal | None:
+    """A Greek as it fits into Decimal(15, 6), for reading."""
+    if value is None or abs(value) >= _LARGEST_GREEK:
+        return None
+    return Decimal(repr(value)).quantize(_DECIMAL_PLACES)
+
+
+@lru_cache(maxsize=_NUMBERS_KEPT)
+def volatility_number(value: float | None) -> Decimal | None:
+    """A volatility as it fits into Decimal(8, 4), for reading."""
+    if value is None or abs(value) >= _LARGEST_VOLATILITY:
+        return None
+    return Decimal(repr(value)).quantize(_VOLATILITY_PLACES)
+
+
+@lru_cache(maxsize=_NUMBERS_KEPT)
+def spot_number(value: float | None) -> Decimal | None:
+    """An underlying's price as it fits into Decimal(20, 8)."""
+    return None if value is None else fitting_amount(Decimal(repr(value)))
+
+
+def build_positions(
+    *,
+    received: CheckedPositions,
+    instruments: Mapping[str, Instrument],
+    known: Mapping[PositionKey, KnownPosition],
+    context: WritingContext,
+) -> list[PositionRow]:
+    """Rows of the positions that were received and are held.
+
+    Options without fresh Greeks keep the last known, marked. At most two queries.
+    """
+    rows = []
+    for key, position in zip(received.keys, received.kept, strict=True):
+        instrument = instruments[key]
+        earlier = known.get((instrument.pk, position.sub_key))
+        row = _identity_row(position, instrument, earlier, context)
+        _value(row, context.market.quotes.get(key), position, earlier, context)
+        _fill_greeks(row, key, context)
+        rows.append(row)
+    _keep_last_known(rows, instruments, known, context)
+    return rows
+
+
+def revalue_positions(
+    *,
+    stored: Iterable[PositionRow],
+    keys: Mapping[int, str],
+    instruments: Mapping[str, Instrument],
+    context: WritingContext,
+) -> list[PositionRow]:
+    """Stored rows with fresh quotes and Greeks; quantity and cost stay. For Greeks refreshes."""
+    rows = []
+    for row in stored:
+        key = keys.get(row.instrument_id)
+        if key is None:
+            continue
+        quote = context.market.quotes.get(key)
+        if quote is not None and quote.price is not None:
+            _apply_quote(row, quote, opening=row.opening_price)
+            _revalue(row)
+        fresh = key in context.market.greeks
+        if fresh or row.delta_raw is None:
+            _fill_greeks(row, key, context)
+        row.dte = _dte(row.expiry, context)
+        rows.append(row)
+    _keep_last_known(rows, instruments, {}, context)
+    return rows
+
+
+def _identity_row(
+    position: BrokerPosition,
+    instrument: Instrument,
+    earlier: KnownPosition | None,
+    context: WritingContext,
+) -> PositionRow:
+    contract = position.contract
+    return PositionRow(
+        id=earlier.id if earlier is not None else None,
+        account_id=context.account.pk,
+        instrument_id=instrument.pk,
+        sub_key=position.sub_key,
+        symbol=contract.symbol,
+        underlying=contract.underlying,
+        instrument_type=contract.kind.value,
+        expiry=contract.expiry,
+        strike=contract.strike,
+        right=contract.right.value if contract.right else "",
+        multiplier=contract.multiplier,
+        currency=contract.currency,
+        quantity=position.quantity,
+        avg_price=position.average_price,
+        dte=_dte(contract.expiry, context),
+        source=position.source[:24],
+        as_of=position.as_of,
+        raw_json=dict(position.raw or {}),
+        timestamp=context.at,
+    )
+
+
+def _dte(expiry: date | None, context: WritingContext) -> int | None:
+    return (expiry - context.today).days if expiry is not None else None
+
+
+def _value(
+    row: PositionRow,
+    quote: Quote | None,
+    position: BrokerPosition,
+    earlier: KnownPosition | None,
+    context: WritingContext,
+) -> None:
+    """Price the row: its quote's price, else what came with the position."""
+    opening = None
+    if earlier is not None:
+        same_session = (
+            earlier.price_as_of is not None
+            and context.session_date_at(earlier.price_as_of) == context.session_date
+        )
+        opening = earlier.opening_price if same_session else None
+        row.previous_close = earlier.previous_close if same_session else None
+    row.previous_close = position.previous_close or row.previous_close
+    if quote is not None and quote.price is not None:
+        _apply_quote(row, quote, opening=opening)
+    else:
+        row.price = position.price
+        row.price_source = position.source[:24] if position.price is not None else ""
+        row.price_as_of = position.as_of if position.price is not None else None
+        row.opening_price = opening
+    _revalue(row)
+    if row.market_value is None or row.instrument_type == InstrumentKind.FUTURE.value:
+        row.market_value = position.market_value or row.market_value
+    if row.unrealized_pnl is None:
+        row.unrealized_pnl = position.unrealized_pnl
+
+
+def _apply_quote(row: PositionRow, quote: Quote, *, opening: Decimal | None) -> None:
+    row.price = fitting_amount(quote.price)
+    row.price_source = quote.source[:24]
+    row.price_as_of = quote.as_of
+    row.opening_price = quote.opening_price if quote.opening_price is not None else opening
+    if quote.previous_close is not None:
+        row.previous_close = quote.previous_close
+
+
+def _revalue(row: PositionRow) -> None:
+    """Market value, profit and the day's change (since the open, else since the last close)."""
+    size = row.quantity * row.multiplier
+    price = row.price
+    base = row.opening_price if row.opening_price is not None else row.previous_close
+    row.market_value = fitting_amount(price * size) if price is not None else None
+    row.unrealized_pnl = (
+        fitting_amount((price - row.avg_price) * size)
+        if price is not None and row.avg_price is not None
+        else None
+    )
+    row.daily_change = (
+        fitting_amount((price - base) * size) if price is not None and base is not None else None
+    )
+
+
+def _fill_greeks(row: PositionRow, key: str, context: WritingContext) -> None:
+    if not row.right:
+        # One of an underlying moves with itself by definition; it has no other Greeks.
+        row.delta, row.delta_raw = Decimal(1), 1.0
+        for name in ("gamma", "theta", "vega"):
+            setattr(row, name, Decimal(0))
+            setattr(row, f"{name}_raw", 0.0)
+        row.underlying_price = row.price
+        return
+    greeks = context.market.greeks.get(key)
+    if greeks is not None:
+        set_greeks(row, greeks)
+    spot = context.market.spots.get(row.underlying)
+    if spot is not None:
+        row.underlying_price = spot_number(spot)
+
+
+def set_greeks(row: PositionRow, greeks: Greeks) -> None:
+    """Copy Greeks onto the row, for reading and raw."""
+    row.delta, row.delta_raw = greek_number(greeks.delta), greeks.delta
+    row.gamma, row.gamma_raw = greek_number(greeks.gamma), greeks.gamma
+    row.theta, row.theta_raw = greek_number(greeks.theta), greeks.theta
+    row.vega, row.vega_raw = greek_number(greeks.vega), greeks.vega
+    row.iv = volatility_number(greeks.implied_volatility)
+    row.iv_raw = greeks.implied_volatility
+    row.underlying_price = spot_number(greeks.underlying_price)
+    row.greeks_source = greeks.source
+    row.greeks_as_of = greeks.as_of
+    row.greeks_last_known = False
+
+
+def _keep_last_known(
+    rows: Sequence[PositionRow],
+    instruments: Mapping[str, Instrument],
+    known: Mapping[PositionKey, KnownPosition],
+    context: WritingContext,
+) -> None:
+    """Fill options without Greeks from their own last row, else from the shared cache.
+
+    An expired option's last Greeks say nothing any more; it stays without.
+    """
+    expired = {
+        row.pk
+        for row in instruments.values()
+        if row.expires_at is not None and row.expires_at <= context.market_at
+    }
+    without = [
+        row
+        for row in rows
+        if row.right and row.delta_raw is None and row.instrument_id not in expired
+    ]
+    stored = stored_positions(
+        context.account.pk, ids=[known[row.key].id for row in without if row.key in known]
+    )
+    missing: list[PositionRow] = []
+    for row in without:
+        earlier = stored.get(row.key)
+        if earlier is not None and earlier.delta_raw is not None:
+            for name in GREEK_FIELDS:
+                setattr(row, name, getattr(earlier, name))
+            row.greeks_last_known = True
+        else:
+            missing.append(row)
+    if not missing:
+        return
+    complete = Q(delta_raw__isnull=False, gamma_raw__isnull=False, vega_raw__isnull=False)
+    cache = ContractGreeks.objects.filter(
+        complete, instrument__in=[row.instrument_id for row in missing]
+    ).in_bulk()
+    keys = {instrument.pk: key for key, instrument in instruments.items()}
+    for row in missing:
+        cached = cache.get(row.instrument_id)
+        partial = context.market.partial.get(keys.get(row.instrument_id, ""))
+        if cached is not None:
+            set_greeks(row, _from_cache(cached))
+            row.greeks_last_known = True
+        elif partial is not None:
+            set_greeks(row, partial)
+
+
+def _from_cache(cached: ContractGreeks) -> Greeks:
+    values: dict[str, Any] = {
+        name: getattr(cached, f"{name}_raw")
+        for name in ("delta", "gamma", "theta", "vega", "implied_volatility")
+    }
+    spot = cached.underlying_price
+    return Greeks(
+        source=cached.source,
+        as_of=cached.as_of,
+        underlying_price=None if spot is None else float(spot),
+        **values,
+    )

@@ -1,0 +1,49 @@
+"""What all rows of one write share: whose they are, and which moment and day they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from config.core.clock import market_now, now
+from portfolio.history.writing import calendar_day_of
+from portfolio.market_data.sources import MarketData
+from portfolio.models import Account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritingContext:
+    """``at`` is wall time, ``market_at`` market time.
+
+    ``today`` is the account's calendar day, from which days to expiry are counted;
+    ``session_date`` the session that the write belongs to, by ``session_date_at``.
+    """
+
+    account: Account
+    market: MarketData
+    today: date
+    session_date: date
+    session_date_at: Callable[[datetime], date]
+    at: datetime
+    market_at: datetime
+
+
+def writing_context(
+    *, account: Account, market: MarketData, session_date_at: Callable[[datetime], date]
+) -> WritingContext:
+    """The context of a write that happens now.
+
+    ``session_date_at`` is made before the transaction (``session_dates_of``), which so need not
+    read the calendar.
+    """
+    market_at = market_now()
+    return WritingContext(
+        account=account,
+        market=market,
+        today=calendar_day_of(account, market_at),
+        session_date=session_date_at(market_at),
+        session_date_at=session_date_at,
+        at=now(),
+        market_at=market_at,
+    )

@@ -1,0 +1,129 @@
+"""History of accounts as columns, ready for a chart: minutes of a day, or days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db.models import Min
+
+from portfolio.book.reading import currency_of, local_date, rates_into, totals_currency
+from portfolio.models import Account, AccountDay, AccountHistory
+
+COLUMNS = ("net_liquidation", "delta", "dollar_delta", "gamma", "theta", "vega")
+MONEY_COLUMNS = frozenset({"net_liquidation", "dollar_delta", "theta", "vega"})
+DAYS_BY_DEFAULT = 30
+
+
+def minute_history(
+    accounts: Sequence[Account], *, start: date | None, end: date | None
+) -> dict[str, Any]:
+    """One point a minute, summed over the accounts; by default of the last session's day.
+
+    A minute in which one of the accounts has no row carries that account's last value of the same
+    local day; before its first row the point is null, and a minute with no row at all is a gap.
+    Money of an account in another currency is converted at the latest rate; null without one.
+    """
+    ids = [account.account_id for account in accounts]
+    rows = AccountHistory.objects.filter(account__in=ids)
+    if start is None and end is None:
+        start = end = rows.order_by("-session_date").values_list("session_date", flat=True).first()
+        if start is not None:
+            # A weekend's flat minutes belong to Friday's session; the chart is of its day.
+            opened = rows.filter(session_date=start).aggregate(Min("minute"))["minute__min"]
+            rows = rows.filter(minute__lt=opened + timedelta(days=1))
+    if start is not None:
+        rows = rows.filter(session_date__gte=start)
+    if end is not None:
+        rows = rows.filter(session_date__lte=end)
+    found = rows.order_by("minute").values_list("minute", "account_id", *COLUMNS)
+    return _summed(found, accounts) | {"start": start, "end": end, "resolution": "minute"}
+
+
+def day_history(
+    accounts: Sequence[Account], *, start: date | None, end: date | None
+) -> dict[str, Any]:
+    """One closing point a session, summed over the accounts; the last 30 days by default.
+
+    Currencies are treated as in ``minute_history``.
+    """
+    ids = [account.account_id for account in accounts]
+    rows = AccountDay.objects.filter(account__in=ids)
+    if end is None:
+        end = rows.order_by("-session_date").values_list("session_date", flat=True).first()
+    if start is None and end is not None:
+        start = end - timedelta(days=DAYS_BY_DEFAULT)
+    if start is not None:
+        rows = rows.filter(session_date__gte=start)
+    if end is not None:
+        rows = rows.filter(session_date__lte=end)
+    zone = ZoneInfo(accounts[0].time_zone) if accounts else ZoneInfo("UTC")
+    found = [
+        (datetime.combine(row[0], time.min, tzinfo=zone), *row[1:])
+        for row in rows.order_by("session_date").values_list("session_date", "account_id", *COLUMNS)
+    ]
+    return _summed(found, accounts) | {"start": start, "end": end, "resolution": "day"}
+
+
+def history_body(accounts: Sequence[Account], history: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "account_ids": [account.account_id for account in accounts],
+        "currency": totals_currency(accounts),
+        **history,
+    }
+
+
+def _scales(accounts: Sequence[Account]) -> dict[str, float | None]:
+    """What an account's money is multiplied with; ``None`` where its rate is not known."""
+    currency = totals_currency(accounts)
+    own = {account.account_id: currency_of(account) for account in accounts}
+    rates = rates_into(currency, own.values()) | {currency: 1.0}
+    return {account_id: rates.get(name) for account_id, name in own.items()}
+
+
+def _summed(
+    rows: Iterable[tuple[Any, ...]], accounts: Sequence[Account]
+) -> dict[str, dict[str, list[Any]]]:
+    """Points of all accounts together: rows are (at, account id, values …), ordered by ``at``.
+
+    An account without a row at a point counts with its last one of the same local day.
+    """
+    scales = _scales(accounts)
+    series: dict[str, list[Any]] = {"at": [], **{name: [] for name in COLUMNS}}
+    latest: dict[str, tuple[datetime, tuple[Any, ...]]] = {}
+
+    def values_at(account: Account, at: datetime) -> tuple[Any, ...] | None:
+        last_at, values = latest.get(account.account_id, (None, None))
+        if last_at is None or last_at == at:
+            return values
+        return values if local_date(account, last_at) == local_date(account, at) else None
+
+    def point(at: datetime) -> None:
+        series["at"].append(at)
+        found = [(scales[a.account_id], values_at(a, at)) for a in accounts]
+        for index, name in enumerate(COLUMNS):
+            numbers = [
+                None
+                if values is None
+                else _scaled(values[index], scale if name in MONEY_COLUMNS else 1.0)
+                for scale, values in found
+            ]
+            known = [number for number in numbers if number is not None]
+            series[name].append(sum(known) if len(known) == len(accounts) else None)
+
+    current: datetime | None = None
+    for at, account_id, *values in rows:
+        if current is not None and at != current:
+            point(current)
+        current = at
+        latest[account_id] = (at, tuple(values))
+    if current is not None:
+        point(current)
+    return {"series": series}
+
+
+def _scaled(value: Any, scale: float | None) -> float | None:
+    return None if value is None or scale is None else float(value) * scale

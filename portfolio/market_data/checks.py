@@ -1,0 +1,79 @@
+"""What a provider's quotes and Greeks must pass before they are used: nothing impossible."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from greeks.domain import Contract, Greeks, Quote, RejectedRow, Right
+from greeks.providers.decoding import BadRow, storable
+from portfolio.sync.checks import checked_amount, checked_time
+
+_QUOTE_AMOUNTS = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
+_QUOTE_COUNTS = ("volume", "open_interest")
+GREEK_NAMES = ("delta", "gamma", "theta", "vega")
+# Vendors round: a delta of 1.0001 is one, a gamma of -0.000001 is nought.
+_ROUNDING = 1e-3
+_LARGEST_GREEK = 1e9
+_LARGEST_VOLATILITY = 100.0
+
+
+def checked_quote(quote: Quote) -> tuple[Quote, list[RejectedRow]]:
+    """The quote without its impossible values, and a row for each of those."""
+    rejected: list[RejectedRow] = []
+    changes: dict[str, Any] = {"as_of": checked_time(quote.as_of)}
+    for name in _QUOTE_AMOUNTS:
+        value = getattr(quote, name)
+        if value is None:
+            continue
+        try:
+            amount = checked_amount(value, name)
+            if amount is not None and amount < 0:
+                raise BadRow(f"{name}: {amount} is negative")
+        except BadRow as error:
+            amount = None
+            row = set_aside("quote", error.reason, quote.contract, {name: str(value)})
+            rejected.append(row)
+        if amount is not value:
+            changes[name] = amount
+    for name in _QUOTE_COUNTS:
+        count = getattr(quote, name)
+        if count is not None and not 0 <= count < 2**63:
+            changes[name] = None
+            row = set_aside("quote", f"{name}: impossible", quote.contract, {name: str(count)})
+            rejected.append(row)
+    return replace(quote, **changes), rejected
+
+
+def greeks_error(contract: Contract, greeks: Greeks) -> str | None:
+    """Why the Greeks of a long option cannot be true, naming the field, or ``None``."""
+    for name in (*GREEK_NAMES, "implied_volatility"):
+        value = getattr(greeks, name)
+        if value is not None and not (math.isfinite(value) and abs(value) < _LARGEST_GREEK):
+            return f"{name}: {value} is impossible"
+    if greeks.delta is not None:
+        low, high = (0.0, 1.0) if contract.right is Right.CALL else (-1.0, 0.0)
+        if not low - _ROUNDING <= greeks.delta <= high + _ROUNDING:
+            return f"delta: {greeks.delta} is impossible for this option"
+    for name in ("gamma", "vega"):
+        value = getattr(greeks, name)
+        if value is not None and value < -_ROUNDING:
+            return f"{name}: {value} is negative"
+    volatility = greeks.implied_volatility
+    if volatility is not None and not 0 <= volatility <= _LARGEST_VOLATILITY:
+        return f"implied_volatility: {volatility} is impossible"
+    return None
+
+
+def not_computed(greeks: Greeks) -> bool:
+    """Vendors send noughts for what they did not compute."""
+    return not greeks.implied_volatility and all(
+        not value for value in (greeks.gamma, greeks.theta, greeks.vega)
+    )
+
+
+def set_aside(kind: str, reason: str, contract: Contract, facts: Mapping[str, Any]) -> RejectedRow:
+    payload = storable({"symbol": contract.symbol, **facts})
+    return RejectedRow(kind=kind, reason=reason[:255], payload=payload)

@@ -1,0 +1,115 @@
+"""Storing market data that syncs and refreshes brought: quotes, Greeks, and their minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from config.core.upsert import upsert
+from greeks.domain import Greeks, Quote
+from greeks.models import ContractGreeks, Instrument
+from portfolio.book.valuing import greek_number, spot_number, volatility_number
+from portfolio.history.writing import GREEK_COLUMNS, record_greeks_minute, record_price_bars
+from portfolio.market_data.sources import MarketData
+from portfolio.models import Quote as StoredQuote
+from portfolio.sync.checks import fitting_amount
+
+_QUOTE_COLUMNS = (
+    "instrument_id", "symbol", "price", "bid", "ask", "opening_price", "previous_close", "volume",
+    "open_interest", "source", "as_of",
+)  # fmt: skip
+_NEVER = (None, None)
+
+
+def write_market_data(
+    *,
+    market: MarketData,
+    instruments: Mapping[str, Instrument],
+    at: datetime,
+    market_at: datetime,
+) -> None:
+    """Store quotes, the latest Greeks, and the minute's bars and Greeks. Five statements at most.
+
+    Runs in the transaction of the book. Values older than the stored ones are left out: another
+    account may hold the same contracts. Rows are written in the order of their instruments, so
+    that two accounts never wait for each other crosswise.
+    """
+    quotes = {
+        instruments[key].pk: quote
+        for key, quote in market.quotes.items()
+        if key in instruments and quote.price is not None
+    }
+    greeks = {
+        instruments[key].pk: (found, market.inputs.get(key, {}))
+        for key, found in market.greeks.items()
+        if key in instruments
+    }
+    stored = {
+        pk: (quote_at, greeks_at)
+        for pk, quote_at, greeks_at in Instrument.objects.filter(pk__in={*quotes, *greeks})
+        .order_by()
+        .values_list("pk", "quote__as_of", "greeks__as_of")
+    }
+    quotes = {
+        pk: quote for pk, quote in quotes.items() if _is_newer(quote, stored.get(pk, _NEVER)[0])
+    }
+    upsert(
+        StoredQuote,
+        _QUOTE_COLUMNS,
+        [_quote_row(pk, quote) for pk, quote in sorted(quotes.items())],
+        unique=("instrument_id",),
+    )
+    rows = [
+        (pk, *greek_values(found, inputs))
+        for pk, (found, inputs) in sorted(greeks.items())
+        if _is_newer(found, stored.get(pk, _NEVER)[1])
+    ]
+    upsert(
+        ContractGreeks,
+        ("instrument_id", *GREEK_COLUMNS, "updated_at"),
+        [(*row, at) for row in rows],
+        unique=("instrument_id",),
+    )
+    record_greeks_minute(rows, at=market_at)
+    record_price_bars(quotes, at=market_at)
+
+
+def _is_newer(value: Quote | Greeks, stored_at: datetime | None) -> bool:
+    return stored_at is None or stored_at <= value.as_of
+
+
+def _quote_row(instrument_id: int, quote: Quote) -> tuple[Any, ...]:
+    return (
+        instrument_id,
+        quote.contract.symbol,
+        fitting_amount(quote.price),
+        quote.bid,
+        quote.ask,
+        quote.opening_price,
+        quote.previous_close,
+        quote.volume,
+        quote.open_interest,
+        quote.source[:24],
+        quote.as_of,
+    )
+
+
+def greek_values(greeks: Greeks, inputs: Mapping[str, object]) -> tuple[Any, ...]:
+    """The values of ``GREEK_COLUMNS``."""
+    return (
+        greek_number(greeks.delta),
+        greek_number(greeks.gamma),
+        greek_number(greeks.theta),
+        greek_number(greeks.vega),
+        volatility_number(greeks.implied_volatility),
+        greeks.delta,
+        greeks.gamma,
+        greeks.theta,
+        greeks.vega,
+        greeks.implied_volatility,
+        spot_number(greeks.underlying_price),
+        greeks.source[:24],
+        greeks.as_of,
+        dict(inputs),
+    )

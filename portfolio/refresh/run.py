@@ -1,0 +1,214 @@
+"""Refreshing Greeks between syncs: asked for by reads, done once, within a shared budget.
+
+The risk monitor answers from the database and asks for a refresh meanwhile (document 000). A
+refresh reads quotes and Greeks only; quantities and money stay as the last sync left them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import partial
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from redis.exceptions import RedisError
+
+from config.core.clock import now
+from config.core.errors import LockHeld, ProviderError, RateLimitedError
+from config.core.http.budget import CallBudget
+from config.core.parallel import for_each
+from config.core.redis.client import key, redis_client
+from config.core.redis.locks import subject_lock
+from config.core.redis.process_copies import ProcessCopies
+from greeks.models import Instrument
+from greeks.providers.base import SnapshotProvider
+from greeks.providers.registry import configured_providers, open_provider
+from portfolio.book.position_row import stored_positions, write_positions
+from portfolio.book.valuing import revalue_positions
+from portfolio.book.writing_context import writing_context
+from portfolio.brokers.registry import open_adapter
+from portfolio.domain import Broker
+from portfolio.history.writing import session_dates_of
+from portfolio.market_data.sources import MarketData
+from portfolio.market_data.store import write_market_data
+from portfolio.models import Account
+from portfolio.refresh.asked import announce_refresh
+from portfolio.signals import greeks_refresh_requested
+from portfolio.sync.fetch import market_of, other_sources
+from portfolio.sync.progress import announce_change
+
+logger = structlog.get_logger(__name__)
+
+REFRESH_DEADLINE_SECONDS = 30.0
+# Until then this process does not ask Redis again whether an account's refresh is due.
+_looked_until: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
+_LOOK_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refreshed:
+    """What a refresh did: accounts with new values, and why others have none (by error code)."""
+
+    refreshed: tuple[str, ...]
+    failed: dict[str, str]
+
+
+def request_refresh(*, account_ids: Sequence[str]) -> bool:
+    """Ask a worker to refresh the Greeks that are older than ``GREEKS_MINIMUM_AGE_SECONDS``.
+
+    Returns whether one was asked. Of all processes and readers one asks for an account in that
+    time. Cheap enough for every read: mostly a look into this process's memory.
+    """
+    due = [account_id for account_id in dict.fromkeys(account_ids) if _may_look(account_id)]
+    if not due:
+        return False
+    minimum_age = timedelta(seconds=settings.GREEKS_MINIMUM_AGE_SECONDS)
+    old = dict(
+        Account.objects.filter(pk__in=due, enabled=True)
+        .exclude(last_synced_at__gt=now() - minimum_age)
+        .values_list("pk", "book_version")
+    )
+    claimed = [account_id for account_id in due if account_id in old and _claim(account_id)]
+    if not claimed:
+        return False
+    announce_refresh({account_id: old[account_id] for account_id in claimed})
+    greeks_refresh_requested.send(Account, account_ids=claimed)
+    return True
+
+
+def refresh_greeks(*, account_ids: Sequence[str]) -> Refreshed:
+    """Fetch quotes and Greeks of what the accounts hold now, and store them.
+
+    Accounts are fetched at the same time. A provider that is down leaves the last values, with
+    their age; an account that is being refreshed by someone else is left to them.
+
+    Raises:
+        RateLimitedError: the shared budget of refreshes is used up, so nothing was asked.
+    """
+    wanted = list(dict.fromkeys(account_ids))
+    budget = CallBudget(
+        "greeks_refreshes", limit=max(1, settings.GREEKS_CALLS_PER_MINUTE), seconds=60
+    )
+    granted = []
+    wait = 0.0
+    for account_id in wanted:
+        wait = budget.try_acquire()
+        if wait:
+            break
+        granted.append(account_id)
+    if wanted and not granted:
+        raise RateLimitedError(
+            "Greeks were refreshed as often as they may be in a minute.", retry_after=wait
+        )
+    answers = (
+        for_each(granted, _refresh_account, seconds=REFRESH_DEADLINE_SECONDS) if granted else {}
+    )
+    failed = dict.fromkeys(wanted[len(granted) :], RateLimitedError.code)
+    for account_id in granted:
+        answer = answers.get(account_id, "deadline_passed")
+        if isinstance(answer, ProviderError | LockHeld):
+            failed[account_id] = answer.code
+        elif isinstance(answer, BaseException):
+            raise answer
+        elif answer:
+            failed[account_id] = answer
+    if failed:
+        logger.info("greeks_refresh_incomplete", failed=failed)
+    refreshed = tuple(account_id for account_id in wanted if account_id not in failed)
+    return Refreshed(refreshed=refreshed, failed=failed)
+
+
+def _may_look(account_id: str) -> bool:
+    moment = time.monotonic()
+    with _looked_until.lock:
+        until = _looked_until.get("accounts")
+        if moment < until.get(account_id, 0.0):
+            return False
+        until[account_id] = moment + _LOOK_AGAIN_SECONDS
+        return True
+
+
+def _claim(account_id: str) -> bool:
+    try:
+        return bool(
+            redis_client().set(
+                key("greeks_refresh", account_id),
+                "1",
+                nx=True,
+                ex=max(1, settings.GREEKS_MINIMUM_AGE_SECONDS),
+            )
+        )
+    except RedisError:
+        # Without Redis no worker can be asked either.
+        return False
+
+
+def _refresh_account(account_id: str) -> str:
+    """Refresh one account; the error's code, or nothing."""
+    with subject_lock(f"greeks:{account_id}", seconds=REFRESH_DEADLINE_SECONDS * 2):
+        account = Account.objects.filter(pk=account_id, enabled=True).first()
+        if account is None:
+            return "not_found"
+        instruments = {
+            row.key: row for row in Instrument.objects.filter(positions__account=account).distinct()
+        }
+        if not instruments:
+            return ""
+        market, everything = fetch_for_refresh(instruments, Broker(account.broker))
+        if market.quotes or market.greeks:
+            write_refreshed(account_id, market, everything, session_dates_of(account))
+        return market.error.code if market.error is not None and not market.greeks else ""
+
+
+def fetch_for_refresh(
+    instruments: Mapping[str, Instrument], broker: Broker
+) -> tuple[MarketData, dict[str, Instrument]]:
+    """Market data from the source of ``GREEKS_REFRESH_SOURCE``, and from the others behind it.
+
+    ``broker``: the account's own broker, then as a sync does. A provider: that one, then the own
+    broker and the rest; it has to be set up, else the own broker is asked first after all.
+    """
+    name = settings.GREEKS_REFRESH_SOURCE
+    provider_first = name in configured_providers()
+
+    def others() -> Iterable[SnapshotProvider]:
+        if provider_first:
+            yield open_adapter(broker)
+        yield from other_sources(broker, without=name)
+
+    first = open_provider(name) if provider_first else open_adapter(broker)
+    try:
+        return market_of(
+            instruments=instruments, adapter=first, others=others, marks={}, own=not provider_first
+        )
+    finally:
+        first.close()
+
+
+def write_refreshed(
+    account_id: str,
+    market: MarketData,
+    instruments: dict[str, Instrument],
+    session_date_at: Callable[[datetime], date],
+) -> None:
+    with transaction.atomic():
+        # Under the row lock, so that a position closed meanwhile does not come back.
+        account = Account.objects.select_for_update().get(pk=account_id)
+        context = writing_context(account=account, market=market, session_date_at=session_date_at)
+        rows = revalue_positions(
+            stored=stored_positions(account_id).values(),
+            keys={row.pk: key for key, row in instruments.items()},
+            instruments=instruments,
+            context=context,
+        )
+        write_market_data(
+            market=market, instruments=instruments, at=context.at, market_at=context.market_at
+        )
+        write_positions(rows, keep_raw=True)
+        account.book_version += 1
+        Account.objects.filter(pk=account.pk).update(book_version=account.book_version)
+        transaction.on_commit(partial(announce_change, account.pk, account.book_version))

@@ -1,0 +1,186 @@
+"""Revaluing an account from streamed values alone: no provider is asked, no budget is spent.
+
+The order of sources is that of every other write (``portfolio.market_data.sources``): Greeks of a
+lesser source do not replace better ones that are still fresh. Prices have no such order, the
+newest one counts. Nothing older than what is stored is written, whichever stream it came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Final
+
+from django.conf import settings
+from django.db import transaction
+
+from config.core.clock import market_now, now
+from greeks.domain import Contract, Fetched, Greeks, GreeksSource, Quote, Snapshot
+from greeks.instruments.identity import instrument_key
+from greeks.instruments.store import contracts_of
+from greeks.models import Instrument
+from greeks.pricing.dividends import dividends_of
+from greeks.pricing.expiry import known_closes
+from greeks.providers.streamed_values import read_streamed
+from portfolio.book.position_row import PositionRow, stored_positions, write_positions
+from portfolio.book.valuing import revalue_positions
+from portfolio.book.writing_context import writing_context
+from portfolio.domain import Broker
+from portfolio.history.writing import session_dates_of
+from portfolio.market_data.sources import MarketData, fetch_market_data, underlying_contracts
+from portfolio.market_data.spots import known_spots
+from portfolio.market_data.store import write_market_data
+from portfolio.models import Account
+from portfolio.models import Quote as StoredQuote
+from portfolio.sync.progress import announce_change
+
+SOURCES: Final[Mapping[Broker, GreeksSource]] = {
+    Broker.IBKR: GreeksSource.IBKR,
+    Broker.TASTY: GreeksSource.TASTYTRADE,
+}
+# What a quote event may lack, and the day's earlier quote knows.
+_OF_THE_DAY: Final = ("opening_price", "previous_close", "volume", "open_interest")
+
+
+@dataclass(slots=True)
+class StreamedProvider:
+    """The store of one stream, asked as a provider is."""
+
+    source: str
+
+    def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
+        found = read_streamed(
+            self.source, contracts, newest_seconds=float(settings.STALE_AFTER_SECONDS)
+        )
+        return Fetched(items=tuple(found), source=self.source, as_of=now())
+
+    def close(self) -> None:
+        """The store's connections are the process's own."""
+
+
+def refresh_streamed(*, account_id: str) -> bool:
+    """Revalue what the account holds by the streamed values. Returns whether anything changed.
+
+    Quantities, cost and money stay as the last sync left them. Redis away, or nothing streamed:
+    nothing changes, and the last values stay with their age.
+    """
+    account = Account.objects.filter(pk=account_id, enabled=True).first()
+    if account is None:
+        return False
+    held = {r.key: r for r in Instrument.objects.filter(positions__account=account).distinct()}
+    market, instruments = _streamed_market(held, Broker(account.broker))
+    if not (market.quotes or market.greeks):
+        return False
+    return _write(account.pk, market, instruments, session_dates_of(account))
+
+
+def _streamed_market(
+    held: Mapping[str, Instrument], broker: Broker
+) -> tuple[MarketData, dict[str, Instrument]]:
+    by_id = contracts_of(held.values())
+    contracts = {key: by_id[row.pk] for key, row in held.items()}
+    spots = {instrument_key(c): c for c in underlying_contracts(contracts.values())}
+    known = {
+        row.key: row for row in Instrument.objects.filter(key__in=spots.keys() - contracts.keys())
+    }
+    wanted = [*contracts.values(), *(spots[key] for key in known)]
+    at = market_now()
+    own = SOURCES[broker]
+    market = fetch_market_data(
+        adapter=StreamedProvider(own),
+        contracts=wanted,
+        others=lambda: [StreamedProvider(other) for other in SOURCES.values() if other is not own],
+        marks={},
+        known_spots=known_spots(known.values(), at=at),
+        closes=known_closes(wanted),
+        dividends=dividends_of(wanted),
+        at=at,
+    )
+    return market, {**held, **known}
+
+
+def _write(
+    account_id: str,
+    market: MarketData,
+    instruments: dict[str, Instrument],
+    session_date_at: Callable[[datetime], date],
+) -> bool:
+    keys = {row.pk: key for key, row in instruments.items()}
+    with transaction.atomic():
+        # Under the row lock, so that a sync's newer values are not overwritten.
+        account = Account.objects.select_for_update().get(pk=account_id)
+        stored = list(stored_positions(account_id).values())
+        _keep_better(market, stored, keys, own=SOURCES[Broker(account.broker)])
+        if not (market.quotes or market.greeks):
+            return False
+        context = writing_context(account=account, market=market, session_date_at=session_date_at)
+        _complete_quotes(market, instruments, session_date_at)
+        before = {row.key: copy(row) for row in stored}
+        rows = revalue_positions(stored=stored, keys=keys, instruments=instruments, context=context)
+        changed = [row for row in rows if row != before[row.key]]
+        if not changed:
+            return False
+        write_market_data(
+            market=market, instruments=instruments, at=context.at, market_at=context.market_at
+        )
+        write_positions(changed, keep_raw=True)
+        account.book_version += 1
+        Account.objects.filter(pk=account.pk).update(book_version=account.book_version)
+        transaction.on_commit(partial(announce_change, account.pk, account.book_version))
+    return True
+
+
+def _keep_better(
+    market: MarketData, stored: Iterable[PositionRow], keys: Mapping[int, str], *, own: GreeksSource
+) -> None:
+    """Drop what the stored rows know better."""
+    ranks = {source.value: rank for rank, source in enumerate(GreeksSource, 1)} | {own.value: 0}
+    fresh_since = market_now() - timedelta(seconds=settings.STALE_AFTER_SECONDS)
+    for row in stored:
+        key = keys.get(row.instrument_id, "")
+        quote, greeks = market.quotes.get(key), market.greeks.get(key)
+        if quote is not None and row.price_as_of is not None and quote.as_of < row.price_as_of:
+            del market.quotes[key]
+        if greeks is not None and not _is_better(greeks, row, ranks, fresh_since):
+            del market.greeks[key]
+
+
+def _is_better(
+    greeks: Greeks, row: PositionRow, ranks: Mapping[str, int], fresh_since: datetime
+) -> bool:
+    if row.greeks_as_of is None or row.delta_raw is None:
+        return True
+    if greeks.as_of < row.greeks_as_of:
+        return False
+    last = len(ranks)
+    return (
+        ranks.get(greeks.source, last) <= ranks.get(row.greeks_source, last)
+        or row.greeks_last_known
+        or row.greeks_as_of < fresh_since
+    )
+
+
+def _complete_quotes(
+    market: MarketData,
+    instruments: Mapping[str, Instrument],
+    session_date_at: Callable[[datetime], date],
+) -> None:
+    """Fill what a streamed quote does not say of its day from the stored quote of the same day."""
+    lacking = {
+        instruments[key].pk: key
+        for key, quote in market.quotes.items()
+        if key in instruments and any(getattr(quote, name) is None for name in _OF_THE_DAY)
+    }
+    rows = StoredQuote.objects.filter(instrument__in=lacking).values_list(
+        "instrument_id", "as_of", *_OF_THE_DAY
+    )
+    for instrument_id, as_of, *values in rows:
+        quote: Quote = market.quotes[lacking[instrument_id]]
+        if session_date_at(as_of) != session_date_at(quote.as_of):
+            continue
+        known = dict(zip(_OF_THE_DAY, values, strict=True))
+        missing = {name: known[name] for name in _OF_THE_DAY if getattr(quote, name) is None}
+        market.quotes[lacking[instrument_id]] = replace(quote, **missing)

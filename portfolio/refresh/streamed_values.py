@@ -1,0 +1,103 @@
+"""Streamed values and the book: storing them, and asking that the accounts they move be revalued.
+
+A stream tells :func:`store_streamed` what it heard and :func:`request_streamed_refresh` which
+contracts moved. A worker then revalues the accounts that hold them, from the store alone
+(``portfolio.refresh.streamed``): no provider is called, no budget is spent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+
+import structlog
+from django.conf import settings
+from redis.exceptions import RedisError
+
+from config.core.redis.client import key, redis_client
+from config.core.redis.process_copies import ProcessCopies
+from greeks.providers.streamed_values import read_streamed, store_streamed
+from portfolio.models import Account, Position
+from portfolio.signals import streamed_refresh_requested
+
+__all__ = ["read_streamed", "request_streamed_refresh", "store_streamed"]
+
+logger = structlog.get_logger(__name__)
+
+# A contract bought just now is known to this process after so long; its sync valued it anyway.
+_BOOK_SECONDS = 5.0
+_KEPT_MILLISECONDS = 3_600_000
+
+# An account's slots are a period apart. KEYS[1] holds the last slot given, in milliseconds.
+# Answers the wait until this request's slot, or -1 where a slot to come was given already.
+_NEXT_SLOT = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local slot = tonumber(redis.call('GET', KEYS[1]) or '0')
+if slot > now then return -1 end
+local following = math.max(now, slot + tonumber(ARGV[1]))
+redis.call('SET', KEYS[1], string.format('%.0f', following), 'PX', ARGV[2])
+return following - now
+"""
+
+
+@dataclass(slots=True)
+class _Book:
+    """Which accounts hold which instrument, as this process read it last."""
+
+    accounts: Mapping[str, Collection[str]] = field(default_factory=dict)
+    read_at: float = float("-inf")
+
+
+_books: ProcessCopies[_Book] = ProcessCopies(_Book)
+
+
+def request_streamed_refresh(instrument_keys: Collection[str]) -> int:
+    """Have the accounts revalued that hold one of the instruments.
+
+    Of all processes and streams, one refresh an account is asked for in
+    ``STREAM_REFRESH_SECONDS``: at once where the last is longer ago, else when that time is over,
+    so that the last move is never left out. Returns how many refreshes were asked for.
+    """
+    accounts = _holders()
+    wanted = set(chain.from_iterable(accounts.get(name, ()) for name in instrument_keys))
+    waits: dict[float, list[str]] = {}
+    for account_id in sorted(wanted):
+        wait = _wait_for_slot(account_id)
+        if wait is not None:
+            waits.setdefault(wait, []).append(account_id)
+    for wait, account_ids in waits.items():
+        streamed_refresh_requested.send(Account, account_ids=account_ids, countdown=wait)
+    return sum(map(len, waits.values()))
+
+
+def _wait_for_slot(account_id: str) -> float | None:
+    """Seconds until the account may be refreshed; ``None`` when somebody asked for that slot."""
+    period = max(1, int(settings.STREAM_REFRESH_SECONDS * 1000))
+    name = key("streamed_refresh", account_id)
+    try:
+        wait = int(redis_client().eval(_NEXT_SLOT, 1, name, period, _KEPT_MILLISECONDS + period))
+    except RedisError:
+        # Without Redis no worker can be asked either.
+        return None
+    return None if wait < 0 else wait / 1000
+
+
+def _holders() -> Mapping[str, Collection[str]]:
+    """The enabled accounts that hold an instrument, by its key."""
+    with _books.lock:
+        book = _books.get("book")
+        if time.monotonic() - book.read_at < _BOOK_SECONDS:
+            return book.accounts
+    held: dict[str, set[str]] = {}
+    rows = Position.objects.filter(account__enabled=True).values_list(
+        "account_id", "instrument__key"
+    )
+    for account_id, name in rows.order_by().distinct():
+        held.setdefault(name, set()).add(account_id)
+    with _books.lock:
+        book = _books.get("book")
+        book.accounts, book.read_at = held, time.monotonic()
+        return book.accounts

@@ -1,0 +1,229 @@
+"""The risk API: report, scenarios and what-if. Parse, authorise, call one selector or service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.cache import patch_vary_headers
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from auth_tokens.models import ApiToken
+from config.core.api.parameters import QueryParameters
+from config.core.clock import market_now
+from config.core.errors import InvalidInput
+from portfolio.book.reading import ENCODER
+from portfolio.risk import serializers
+from portfolio.risk.report import risk_report
+from portfolio.risk.scenarios.axes import parse_axes, parse_cell
+from portfolio.risk.scenarios.grid import MOVES
+from portfolio.risk.scenarios.grid_reading import scenario_grid
+from portfolio.risk.scenarios.saved import scenario_result, scenarios_of
+from portfolio.risk.scenarios.saved_writing import (
+    scenario_create,
+    scenario_delete,
+    scenario_update,
+)
+from portfolio.risk.tables_csv import grid_csv, risk_legs_csv
+from portfolio.risk.what_if import serializers as what_if_serializers
+from portfolio.risk.what_if.run import what_if
+from portfolio.risk_monitor.api import ACCOUNT_ID, private_json
+
+PORTFOLIO = OpenApiParameter("portfolio", int, description="One portfolio; not with account_id.")
+BENCHMARK = OpenApiParameter(
+    "benchmark", str, description="What deltas are weighted against; the choices are in /risk."
+)
+FORMAT = OpenApiParameter("format", str, enum=["json", "csv"], description="json by default.")
+_SELECTION = {"account_id", "portfolio", "benchmark"}
+_LONGEST_AXIS = 600
+
+
+def _selection(parameters: QueryParameters) -> dict[str, Any]:
+    portfolio = parameters.text("portfolio")
+    return {
+        "account_id": parameters.identifier("account_id"),
+        "portfolio_id": None
+        if portfolio is None
+        else parameters.integer("portfolio", default=0, minimum=1, maximum=2**63 - 1),
+        "benchmark": parameters.identifier("benchmark"),
+    }
+
+
+def _csv(lines: Iterator[str], name: str) -> HttpResponseBase:
+    """A download that is written as it is made."""
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    stamp = f"{market_now():%Y%m%d-%H%M}"
+    response["Content-Disposition"] = f'attachment; filename="greekdesk-{name}-{stamp}.csv"'
+    response["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ("Cookie", "Authorization"))
+    return response
+
+
+class _AnyFormat(APIView):
+    """Views whose ``format`` parameter is their own, not REST framework's choice of renderer."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        renderer = self.get_renderers()[0]
+        return renderer, renderer.media_type
+
+
+class RiskView(_AnyFormat):
+    """The risk of the whole book: per leg, underlying, expiry, account, portfolio and all."""
+
+    @extend_schema(
+        operation_id="risk_report",
+        parameters=[ACCOUNT_ID, PORTFOLIO, BENCHMARK, FORMAT],
+        responses={
+            (200, "application/json"): serializers.RiskReportSerializer,
+            (200, "text/csv"): OpenApiTypes.STR,
+        },
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        parameters = QueryParameters(request.query_params, allowed=_SELECTION | {"format"})
+        chosen = parameters.choice("format", ("json", "csv"), default="json")
+        report = risk_report(user=request.user, **_selection(parameters))
+        if chosen == "csv":
+            return _csv(risk_legs_csv(report), "risk")
+        return private_json(request, ENCODER.encode(report))
+
+
+class ScenarioGridView(_AnyFormat):
+    """Spot × volatility × days by full revaluation, with the worst cell and each leg's share."""
+
+    @extend_schema(
+        operation_id="scenario_grid",
+        parameters=[
+            ACCOUNT_ID,
+            PORTFOLIO,
+            BENCHMARK,
+            OpenApiParameter("spot", str, description="Percent: -20,-10,0,10,20 or -20:20:5."),
+            OpenApiParameter("vol", str, description="Volatility points, written like spot."),
+            OpenApiParameter("days", str, description="Calendar days, written like spot."),
+            OpenApiParameter(
+                "move",
+                str,
+                enum=list(MOVES),
+                description="beta: spot is the benchmark's; each underlying moves by its beta.",
+            ),
+            OpenApiParameter("cell", str, description="spot,vol,days: that cell with its legs."),
+            FORMAT,
+        ],
+        responses={
+            (200, "application/json"): serializers.ScenarioGridSerializer,
+            (200, "text/csv"): OpenApiTypes.STR,
+        },
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        parameters = QueryParameters(
+            request.query_params,
+            allowed=_SELECTION | {"format", "spot", "vol", "days", "move", "cell"},
+        )
+        chosen = parameters.choice("format", ("json", "csv"), default="json")
+        axes = parse_axes(
+            spot=parameters.text("spot", maximum_length=_LONGEST_AXIS),
+            vol=parameters.text("vol", maximum_length=_LONGEST_AXIS),
+            days=parameters.text("days", maximum_length=_LONGEST_AXIS),
+        )
+        cell = parameters.text("cell")
+        grid = scenario_grid(
+            user=request.user,
+            axes=axes,
+            move=parameters.choice("move", MOVES, default="uniform"),
+            cell=None if cell is None else parse_cell(cell),
+            **_selection(parameters),
+        )
+        if chosen == "csv":
+            return _csv(grid_csv(grid), "scenarios")
+        return private_json(request, ENCODER.encode(grid))
+
+
+class SavedScenariosView(APIView):
+    """The caller's own scenarios, and new ones."""
+
+    @extend_schema(operation_id="saved_scenarios", responses=serializers.SavedScenariosSerializer)
+    def get(self, request: Request) -> HttpResponse:
+        QueryParameters(request.query_params, allowed=())
+        return private_json(request, ENCODER.encode({"scenarios": scenarios_of(request.user)}))
+
+    @extend_schema(
+        operation_id="saved_scenario_create",
+        request=serializers.ScenarioWriteSerializer,
+        responses={201: serializers.SavedScenarioSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        QueryParameters(request.query_params, allowed=())
+        return Response(scenario_create(user=request.user, values=request.data), status=201)
+
+
+class SavedScenarioView(APIView):
+    """One of the caller's scenarios, with what it would do to the book."""
+
+    @extend_schema(
+        operation_id="saved_scenario",
+        parameters=[ACCOUNT_ID, PORTFOLIO],
+        responses=serializers.ScenarioWithResultSerializer,
+    )
+    def get(self, request: Request, scenario_id: int) -> HttpResponse:
+        parameters = QueryParameters(request.query_params, allowed={"account_id", "portfolio"})
+        chosen = _selection(parameters)
+        body = scenario_result(
+            user=request.user,
+            scenario_id=scenario_id,
+            account_id=chosen["account_id"],
+            portfolio_id=chosen["portfolio_id"],
+        )
+        return private_json(request, ENCODER.encode(body))
+
+    @extend_schema(
+        operation_id="saved_scenario_update",
+        request=serializers.ScenarioWriteSerializer,
+        responses=serializers.SavedScenarioSerializer,
+    )
+    def put(self, request: Request, scenario_id: int) -> Response:
+        QueryParameters(request.query_params, allowed=())
+        return Response(
+            scenario_update(user=request.user, scenario_id=scenario_id, values=request.data)
+        )
+
+    @extend_schema(
+        operation_id="saved_scenario_delete",
+        responses={204: OpenApiResponse(description="Deleted.")},
+    )
+    def delete(self, request: Request, scenario_id: int) -> Response:
+        QueryParameters(request.query_params, allowed=())
+        scenario_delete(user=request.user, scenario_id=scenario_id)
+        return Response(status=204)
+
+
+class WhatIfView(APIView):
+    """The same numbers before and after legs are added, changed or closed; nothing is written."""
+
+    # A calculation is a read, though its question is too long for an address.
+    required_scope = ApiToken.Scope.READ
+
+    @extend_schema(
+        operation_id="what_if",
+        request=what_if_serializers.WhatIfRequestSerializer,
+        responses=what_if_serializers.WhatIfSerializer,
+    )
+    def post(self, request: Request) -> HttpResponse:
+        QueryParameters(request.query_params, allowed=())
+        if not isinstance(request.data, dict):
+            raise InvalidInput("Expected an object.", fields={"changes": "Missing."})
+        named = {name: value for name, value in request.data.items() if name != "changes"}
+        for name, value in named.items():
+            if value is not None and not isinstance(value, str | int):
+                raise InvalidInput(f"{name}: Expected a text.", fields={name: "Expected a text."})
+        parameters = QueryParameters(
+            {name: value for name, value in named.items() if value is not None},
+            allowed={"account_id", "portfolio", "benchmark"},
+        )
+        body = what_if(
+            user=request.user, changes=request.data.get("changes"), **_selection(parameters)
+        )
+        return private_json(request, ENCODER.encode(body))

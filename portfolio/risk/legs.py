@@ -1,0 +1,61 @@
+"""One leg as the risk report, the scenarios and the what-if look at it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from portfolio.exposure.columns import (
+    OPTION_KINDS,
+    ROW_COLUMNS,
+    FloatArray,
+    Leg,
+    Mask,
+    total,
+)
+
+
+class RiskLeg(NamedTuple):
+    """A leg with its terms; ``leg`` holds what is summed.
+
+    ``id`` is the position's, or one that the what-if made up. ``expires_at`` is aware, in UTC.
+    """
+
+    id: str
+    symbol: str
+    account_id: str
+    strike: float | None
+    right: str
+    implied_volatility: float | None
+    greeks_source: str | None
+    exercise_style: str
+    expires_at: datetime | None
+    leg: Leg
+
+    @property
+    def is_option(self) -> bool:
+        return self.leg.instrument_type in OPTION_KINDS
+
+    @property
+    def model(self) -> str:
+        """Which model revalues it: ``linear``, ``european`` or ``american``.
+
+        An option whose style nobody said is taken as American, as equity and most futures options
+        are.
+        """
+        if not self.is_option:
+            return "linear"
+        return "european" if self.exercise_style == "european" else "american"
+
+
+def row_of(
+    columns: dict[str, FloatArray], lacking: Mask, chosen: Any = slice(None)
+) -> dict[str, Any]:
+    """The ``Row`` of a choice of legs (an index of NumPy's): totals and what is missing in them."""
+    return {name: total(columns[name][chosen]) for name in ROW_COLUMNS} | {
+        "legs": int(lacking[chosen].size),
+        "legs_without_greeks": int(lacking[chosen].sum()),
+        "legs_without_beta": int(np.isnan(columns["beta"][chosen]).sum()),
+    }

@@ -1,0 +1,176 @@
+"""What the models take of each option leg: volatility, dividend yield, dividends, time.
+
+The volatility of a leg is its own implied one, else that which its price implies, else that of the
+nearest strike of its expiry in its account, else nought where the price is all intrinsic value. Its
+dividend yield is the one at which the model comes nearest its mark, unless the dividends are known;
+futures options carry the rate, as in Black-76 (Hull, *Options, Futures, and Other Derivatives*,
+ch. 18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from django.conf import settings
+
+from greeks.calendar.exchanges import exchange_of_currency
+from greeks.domain import InstrumentKind
+from greeks.maths import valuation
+from greeks.maths.valuation import Legs
+from greeks.pricing.dividends import KnownDividends
+from greeks.pricing.model import years_to
+from greeks.pricing.parity import cash_dividends
+from portfolio.exposure.columns import FloatArray, column
+from portfolio.risk.legs import RiskLeg
+
+# A mark's disagreement is shared between its noise and the yield: beyond a few per cent are
+# unlikely, but for an index that nobody can carry, whose futures lie where they like.
+_YIELD_SPREAD = 0.03
+_UNCARRIED, _UNCARRIED_SPREAD = "VIX", 1.0
+# No future lies further from its spot, as a logarithm: beyond it the mark is wrong.
+_MOST_CARRY = 0.5
+_YIELD_STEP = 1e-4
+_YIELD_ROUNDS = 2
+
+
+def option_terms(
+    legs: Sequence[RiskLeg], spots: FloatArray, *, dividends: KnownDividends, at: datetime
+) -> tuple[Legs, list[str]]:
+    """What the models take of these options, and where each volatility is from.
+
+    The source is ``own``, ``price``, ``neighbour``, ``intrinsic`` or ``expired``; a volatility that
+    nothing determines is NaN.
+    """
+    rate = settings.RISK_FREE_RATE
+    futures = np.array(
+        [leg.leg.instrument_type == InstrumentKind.FUTURE_OPTION.value for leg in legs], dtype=bool
+    )
+    going_ex = [_going_ex(leg, dividends, at=at) for leg in legs]
+    # A yield besides known dividends would count them twice.
+    paying = np.array([bool(each) for each in going_ex], dtype=bool)
+    given = column(leg.implied_volatility for leg in legs)
+    given[~(given > 0)] = np.nan
+    arrays = Legs.of(
+        spot=spots,
+        strike=column(leg.strike for leg in legs),
+        years=[years_to(leg.expires_at, at) for leg in legs if leg.expires_at is not None],
+        rate=rate,
+        dividend_yield=np.where(futures, rate, 0.0),
+        volatility=given,
+        is_call=[leg.right == "C" for leg in legs],
+        is_american=[leg.model == "american" for leg in legs],
+        dividends=cash_dividends(going_ex),
+    )
+    marks = column(leg.leg.price for leg in legs)
+    spread = np.array(
+        [_UNCARRIED_SPREAD if leg.leg.underlying == _UNCARRIED else _YIELD_SPREAD for leg in legs]
+    )
+    yields = _fitted_yields(arrays, marks, spread, fixed=futures | paying)
+    arrays = replace(arrays, dividend_yield=yields)
+    # An option at its last instant is worth its intrinsic value whatever the volatility.
+    expired = arrays.years <= 0.0
+    volatility = np.where(expired, 0.0, given)
+    missing = np.flatnonzero(np.isnan(volatility))
+    if missing.size:
+        volatility[missing] = valuation.implied_volatilities(marks[missing], arrays.take(missing))
+    sources = [
+        "expired" if over else "own" if has else "price"
+        for over, has in zip(expired, ~np.isnan(given), strict=True)
+    ]
+    _take_from_neighbours(legs, volatility, sources)
+    _take_none_at_intrinsic(arrays, marks, volatility, sources)
+    return replace(arrays, volatility=volatility), sources
+
+
+def _going_ex(
+    leg: RiskLeg, dividends: KnownDividends, *, at: datetime
+) -> tuple[tuple[float, float], ...]:
+    """Years until the opening of each ex-date before the leg expires, and amounts."""
+    known = dividends.get(leg.leg.underlying, ())
+    exchange = exchange_of_currency(leg.leg.currency) if known else None
+    if exchange is None:
+        return ()
+    openings = [
+        (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
+        for day, amount in known
+    ]
+    return tuple(
+        (years_to(opening, at), amount)
+        for opening, amount in openings
+        if at < opening <= (leg.expires_at or at)
+    )
+
+
+def _take_from_neighbours(
+    legs: Sequence[RiskLeg], volatility: FloatArray, sources: list[str]
+) -> None:
+    """Fill what is missing from the account's nearest strike of the same expiry."""
+    for index in np.flatnonzero(np.isnan(volatility)):
+        mine = legs[int(index)]
+        near = [
+            (abs((other.strike or 0.0) - (mine.strike or 0.0)), position)
+            for position, other in enumerate(legs)
+            if sources[position] in ("own", "price")
+            and not np.isnan(volatility[position])
+            and other.account_id == mine.account_id
+            and other.leg.underlying == mine.leg.underlying
+            and other.expires_at == mine.expires_at
+        ]
+        if near:
+            volatility[index] = volatility[min(near)[1]]
+            sources[int(index)] = "neighbour"
+
+
+def _take_none_at_intrinsic(
+    arrays: Legs, marks: FloatArray, volatility: FloatArray, sources: list[str]
+) -> None:
+    """Nought where the price has no time value to tell a volatility by: deep in the money."""
+    missing = np.flatnonzero(np.isnan(volatility))
+    if not missing.size:
+        return
+    least = valuation.value(arrays.take(missing).with_volatility(np.zeros(missing.size)))
+    priced = marks[missing]
+    # False where there is no price.
+    for index in missing[priced <= least + _noise(priced)]:
+        volatility[index], sources[int(index)] = 0.0, "intrinsic"
+
+
+def _noise(marks: FloatArray) -> FloatArray:
+    """How far a mark may be off: a cent and a hundredth of itself."""
+    return 0.01 + 0.01 * np.abs(marks)
+
+
+def _fitted_yields(
+    arrays: Legs, marks: FloatArray, spread: FloatArray, *, fixed: Any
+) -> FloatArray:
+    """The yield at which each leg's model comes nearest its mark, by ridge least squares.
+
+    ``spread`` is how far from nought a yield of the leg may well be.
+
+    For each leg alone: what a leg is worth must not depend on which others are looked at with it,
+    or the grids of two accounts would not add up to that of both.
+    """
+    yields = arrays.dividend_yield.copy()
+    usable = (marks > 0) & ~np.isnan(arrays.volatility) & (arrays.years > 0) & ~fixed
+    rows = np.flatnonzero(usable)
+    if not rows.size:
+        return yields
+    fitted, wanted = arrays.take(rows), marks[rows]
+    weight, pull = _noise(wanted) ** -2.0, spread[rows] ** -2.0
+    found = yields[rows]
+    model = valuation.value(fitted)
+    nudged = valuation.value(replace(fitted, dividend_yield=found + _YIELD_STEP))
+    slope = (nudged - model) / _YIELD_STEP
+    for left in reversed(range(_YIELD_ROUNDS)):
+        # The present yield pulls back to nought like one more observation.
+        push = weight * slope * (wanted - model) - found * pull
+        found = found + push / (weight * slope * slope + pull)
+        found = np.clip(found, -_MOST_CARRY / fitted.years, _MOST_CARRY / fitted.years)
+        if left:
+            model = valuation.value(replace(fitted, dividend_yield=found))
+    yields[rows] = found
+    return yields

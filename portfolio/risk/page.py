@@ -1,0 +1,199 @@
+"""What the risk page shows for one request: each value is read when something asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.forms import BaseFormSet
+from django.http import HttpRequest, QueryDict
+
+from config.core.clock import market_clock_is_frozen, market_now
+from config.core.errors import InvalidInput, NotFound
+from portfolio.accounts.access import accounts_visible_to, portfolios_visible_to
+from portfolio.models import Account, Portfolio
+from portfolio.risk.book import RiskBook, Selection, read_risk_book, select_accounts
+from portfolio.risk.report import check_benchmark, leg_body, report_of
+from portfolio.risk.scenarios.axes import parse_axes, parse_cell
+from portfolio.risk.scenarios.grid_reading import grid_of
+from portfolio.risk.scenarios.saved import (
+    scenario_body,
+    scenario_for_user,
+    scenario_result,
+    scenarios_of,
+)
+from portfolio.risk.what_if.forms import ScenarioForm, ShiftForm, Shifts, WhatIfForm
+from portfolio.risk.what_if.run import what_if
+
+AXES = ("spot", "vol", "days")
+
+
+class RiskPage:
+    """The page of one user and one address. Blank parameters count as absent.
+
+    Raises (also on reading an attribute):
+        NotFound: the account, portfolio or scenario is not the user's, or does not exist.
+        InvalidInput: the benchmark is none of those offered.
+    """
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.user = request.user
+        self._query = request.GET
+        self.account_id = self._asked("account_id")
+        self.portfolio_id = self._number("portfolio")
+        self.grid_problem = ""
+        self.scenario_problem = ""
+        self.answer: dict[str, Any] | None = None
+        self.clock: dict[str, Any] = {"now": market_now(), "frozen": market_clock_is_frozen()}
+
+    def _asked(self, name: str) -> str | None:
+        return self._query.get(name, "").strip() or None
+
+    def _number(self, name: str) -> int | None:
+        asked = self._asked(name)
+        if asked is None:
+            return None
+        if not (asked.isascii() and asked.isdigit() and len(asked) < 18):
+            raise NotFound(f"No such {name}.", fields={name: "unknown"})
+        return int(asked)
+
+    @cached_property
+    def account_choices(self) -> list[Account]:
+        return list(accounts_visible_to(self.user).order_by("account_id"))
+
+    @cached_property
+    def portfolio_choices(self) -> list[Portfolio]:
+        return list(portfolios_visible_to(self.user))
+
+    @cached_property
+    def _read(self) -> tuple[Selection, RiskBook]:
+        """The book, read once for everything that the page computes of it."""
+        selection = select_accounts(
+            user=self.user, account_id=self.account_id, portfolio_id=self.portfolio_id
+        )
+        book = read_risk_book(selection.accounts, benchmark=self._asked("benchmark"))
+        check_benchmark(book)
+        return selection, book
+
+    @cached_property
+    def report(self) -> dict[str, Any]:
+        selection, book = self._read
+        return report_of(book, selection)
+
+    @property
+    def benchmark(self) -> str:
+        return self._read[1].weights.benchmark
+
+    @property
+    def net_liquidation(self) -> Decimal | None:
+        return self._read[1].money("net_liquidation")
+
+    @cached_property
+    def grid(self) -> dict[str, Any] | None:
+        """The scenarios over the axes asked for; ``None`` where those are impossible."""
+        asked = {name: self._asked(name) for name in AXES}
+        cell = self._asked("cell")
+        selection, book = self._read
+        try:
+            return grid_of(
+                book,
+                selection,
+                axes=parse_axes(**asked),
+                move="beta" if self._asked("move") == "beta" else "uniform",
+                cell=parse_cell(cell) if cell else None,
+            )
+        except InvalidInput as error:
+            self.grid_problem = error.message
+            return None
+
+    @property
+    def day(self) -> int | None:
+        """The day whose plane is shown: the one asked for, else the first."""
+        days = self.grid["axes"]["days"] if self.grid else []
+        asked = self._asked("day")
+        return next((day for day in days if asked == f"{day:g}"), days[0] if days else None)
+
+    @property
+    def typed(self) -> Mapping[str, str]:
+        """The fields of the axes: as typed, else as computed."""
+        computed = self.grid["axes"] if self.grid else {}
+        shown = {name: ", ".join(f"{step:g}" for step in computed.get(name, ())) for name in AXES}
+        typed = {name: self._asked(name) or shown[name] for name in AXES}
+        return typed | {"move": self._asked("move") or "uniform"}
+
+    # --- What if ---
+    @cached_property
+    def what_if(self) -> WhatIfForm:
+        return WhatIfForm(None, self._legs)
+
+    @property
+    def _legs(self) -> list[dict[str, Any]]:
+        return [leg_body(leg) for leg in self._read[1].legs]
+
+    def ask_what_if(self, typed: QueryDict) -> None:
+        """Read the form and compute its answer; what is wrong is marked in the form."""
+        self.what_if = WhatIfForm(typed, self._legs)
+        changes = self.what_if.changes()
+        if changes is None:
+            return
+        try:
+            self.answer = what_if(
+                user=self.user,
+                account_id=self.account_id,
+                portfolio_id=self.portfolio_id,
+                benchmark=self.benchmark,
+                changes=changes,
+            )
+        except InvalidInput as error:
+            self.what_if.refuse(error.message, error.fields)
+
+    # --- Saved scenarios ---
+    @cached_property
+    def saved(self) -> list[dict[str, Any]]:
+        return scenarios_of(self.user)
+
+    @cached_property
+    def ran(self) -> dict[str, Any] | None:
+        """The scenario that the address runs, with its result."""
+        scenario_id = self._number("scenario")
+        if scenario_id is None:
+            return None
+        return scenario_result(
+            user=self.user,
+            scenario_id=scenario_id,
+            account_id=self.account_id,
+            portfolio_id=self.portfolio_id,
+        )
+
+    @cached_property
+    def edited(self) -> dict[str, Any] | None:
+        """The scenario that the address asks to change."""
+        scenario_id = self._number("edit")
+        if scenario_id is None:
+            return None
+        return scenario_body(scenario_for_user(self.user, scenario_id))
+
+    @cached_property
+    def scenario_form(self) -> ScenarioForm:
+        return ScenarioForm(initial=self.edited or {})
+
+    @cached_property
+    def shifts(self) -> BaseFormSet[ShiftForm]:
+        first = [{"underlying": "*"}]
+        return Shifts(initial=self.edited["shifts"] if self.edited else first, prefix="shift")
+
+    def type_scenario(self, typed: QueryDict) -> dict[str, Any] | None:
+        """The scenario typed; ``None`` where it is impossible, which is then marked."""
+        self.scenario_form = ScenarioForm(typed)
+        # A row that was emptied is none, also one that was there before.
+        rows = typed.copy()
+        rows["shift-INITIAL_FORMS"] = "0"
+        self.shifts = Shifts(rows, prefix="shift")
+        # Both are asked, so that everything wrong is marked at once.
+        if not all([self.scenario_form.is_valid(), self.shifts.is_valid()]):
+            self.scenario_problem = "Something typed is not possible: it is marked below."
+            return None
+        shifts = [form.shift() for form in self.shifts.forms if form.has_changed()]
+        return self.scenario_form.cleaned_data | {"shifts": shifts}

@@ -1,0 +1,245 @@
+"""The risk of the whole book: per leg, underlying, expiry, account, portfolio and all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from django.contrib.auth.models import AnonymousUser
+
+from auth_tokens.models import User
+from config.core.clock import now
+from config.core.errors import InvalidInput
+from portfolio.betas.reading import benchmarks_in_use
+from portfolio.exposure.columns import (
+    ROW_COLUMNS,
+    FloatArray,
+    Mask,
+    convert,
+    leg_columns,
+    leg_spots,
+    product_symbol,
+    ratio,
+    without_greeks,
+)
+from portfolio.risk.book import RiskBook, Selection, read_risk_book, select_accounts
+from portfolio.risk.legs import RiskLeg, row_of
+from portfolio.risk.scenarios.book import LeftOut, ScenarioBook, scenario_book
+from portfolio.risk.scenarios.grid import without_beta
+from portfolio.risk.tables import (
+    concentration,
+    expected_moves,
+    gamma_near_expiry,
+    groups,
+    vega_by_tenor,
+)
+from portfolio.risk.value_at_risk import value_at_risk
+from portfolio.risk_monitor.body import is_stale
+
+SCHEMA = 1
+
+
+def risk_report(
+    *,
+    user: User | AnonymousUser,
+    account_id: str | None = None,
+    portfolio_id: int | None = None,
+    benchmark: str | None = None,
+) -> dict[str, Any]:
+    """The risk report of everything the user may see, of one account or of one portfolio.
+
+    Raises:
+        InvalidInput: the benchmark is none of those offered; account and portfolio are both named.
+        NotFound: the account or portfolio does not exist or is not the user's.
+    """
+    selection = select_accounts(user=user, account_id=account_id, portfolio_id=portfolio_id)
+    book = read_risk_book(selection.accounts, benchmark=benchmark)
+    check_benchmark(book)
+    return report_of(book, selection)
+
+
+def benchmark_choices(book: RiskBook) -> list[str]:
+    """The setting's benchmark, the common ones, and what the reader holds: never others' books."""
+    held = sorted({product_symbol(leg.leg.underlying) for leg in book.legs})
+    return list(dict.fromkeys((*benchmarks_in_use(), *held)))
+
+
+def check_benchmark(book: RiskBook) -> None:
+    """Raises ``InvalidInput`` naming the choices where the book's benchmark is none of them."""
+    choices = benchmark_choices(book)
+    if book.weights.benchmark not in choices:
+        raise InvalidInput(
+            "benchmark: not one of those offered.",
+            fields={"benchmark": "Expected one of: " + ", ".join(choices) + "."},
+        )
+
+
+def report_of(book: RiskBook, selection: Selection) -> dict[str, Any]:
+    """The body of ``/api/portfolio/risk`` as Python values. No query."""
+    legs = book.legs
+    spots = leg_spots(book.plain, spots=book.spots)
+    columns, lacking = risk_columns(book)
+    at = now()
+    price = book.benchmark_price
+    return {
+        "schema": SCHEMA,
+        "version": selection.version,
+        "as_of": selection.as_of,
+        "currency": book.currency,
+        "simulated": any(account.simulated for account in selection.accounts),
+        "stale": any(is_stale(account.last_synced_at, at=at) for account in selection.accounts),
+        "unconverted": book.unconverted,
+        "benchmark": {
+            "symbol": book.weights.benchmark,
+            "price": book.weights.price,
+            "price_as_of": price.as_of if price else None,
+            "choices": benchmark_choices(book),
+        },
+        "totals": _with_money(row_of(columns, lacking), book, None),
+        "accounts": _accounts(book, selection, columns, lacking),
+        "portfolios": _portfolios(book, selection, columns, lacking),
+        "underlyings": _underlyings(book, columns, lacking, spots),
+        "expiries": [
+            {"expiry": expiry, "dte": legs[int(chosen[0])].leg.dte} | row
+            for expiry, row, chosen in groups(
+                legs, columns, lacking, key=lambda leg: leg.leg.expiry
+            )
+        ],
+        "legs": [
+            leg_body(leg) | leg_row(columns, lacking, index) for index, leg in enumerate(legs)
+        ],
+        "vega_by_tenor": vega_by_tenor(legs, columns),
+        "concentration": concentration(legs, columns),
+        "gamma_near_expiry": gamma_near_expiry(legs, columns),
+        "expected_move": expected_moves(legs, spots, at=book.at),
+        "value_at_risk": value_at_risk(
+            legs=legs, columns=columns, ready=ready_book(book), closes=book.closes
+        ),
+    }
+
+
+def risk_columns(book: RiskBook) -> tuple[dict[str, FloatArray], Mask]:
+    """The legs' columns in the book's currency, and which options lack Greeks."""
+    legs = book.plain
+    raw = leg_columns(legs, spots=book.spots)
+    columns = convert(raw, legs, currency=book.currency, rates=book.rates, weights=book.weights)
+    return columns, without_greeks(legs, raw)
+
+
+def ready_book(book: RiskBook, *, move: str = "uniform") -> ScenarioBook:
+    """The book made ready; for beta-weighted moves without the legs that have no beta."""
+    legs, left_out = book.legs, list[LeftOut]()
+    if move == "beta":
+        left_out = without_beta(book.legs, book.weights)
+        lacking = {each.leg.id for each in left_out}
+        legs = tuple(leg for leg in legs if leg.id not in lacking)
+    ready = scenario_book(
+        legs,
+        currency=book.currency,
+        rates=book.rates,
+        spots=book.spots,
+        dividends=book.dividends,
+        at=book.at,
+    )
+    return replace(ready, left_out=(*ready.left_out, *left_out))
+
+
+def leg_body(leg: RiskLeg) -> dict[str, Any]:
+    """What identifies a leg in the API."""
+    return {
+        "id": leg.id,
+        "symbol": leg.symbol,
+        "account_id": leg.account_id,
+        "underlying": leg.leg.underlying,
+        "expiry": leg.leg.expiry,
+        "strike": leg.strike,
+        "right": leg.right or None,
+        "quantity": leg.leg.quantity,
+        "multiplier": leg.leg.multiplier,
+        "price": leg.leg.price,
+        "iv": leg.implied_volatility,
+        "model": leg.model,
+        "greeks_source": leg.greeks_source,
+    }
+
+
+def leg_row(columns: dict[str, FloatArray], lacking: Mask, index: int) -> dict[str, Any]:
+    """The ``Row`` of one leg."""
+    row: dict[str, Any] = {}
+    for name in ROW_COLUMNS:
+        value = float(columns[name][index])
+        row[name] = None if np.isnan(value) else value
+    return row | {
+        "legs": 1,
+        "legs_without_greeks": int(lacking[index]),
+        "legs_without_beta": int(np.isnan(columns["beta"][index])),
+    }
+
+
+def _with_money(
+    row: dict[str, Any], book: RiskBook, account_ids: list[str] | None
+) -> dict[str, Any]:
+    net_liquidation = book.money("net_liquidation", account_ids)
+    maint_margin = book.money("maint_margin", account_ids)
+    return {
+        "net_liquidation": net_liquidation,
+        "maint_margin": maint_margin,
+        "margin_use": ratio(maint_margin, net_liquidation),
+        "theta_to_net_liq": ratio(row["theta"], net_liquidation),
+    } | row
+
+
+def _accounts(
+    book: RiskBook, selection: Selection, columns: dict[str, FloatArray], lacking: Mask
+) -> list[dict[str, Any]]:
+    owners = np.array([leg.account_id for leg in book.legs])
+    rows = []
+    for account in selection.accounts:
+        row = row_of(columns, lacking, owners == account.account_id)
+        label = account.label or account.account_id
+        rows.append(
+            {"account_id": account.account_id, "label": label}
+            | _with_money(row, book, [account.account_id])
+        )
+    return rows
+
+
+def _portfolios(
+    book: RiskBook, selection: Selection, columns: dict[str, FloatArray], lacking: Mask
+) -> list[dict[str, Any]]:
+    owners = np.array([leg.account_id for leg in book.legs])
+    rows = []
+    for portfolio in selection.portfolios:
+        # Prefetched with only those that the user may see.
+        members = [
+            account.pk for account in portfolio.accounts.all() if account.pk in book.accounts
+        ]
+        row = row_of(columns, lacking, np.isin(owners, members))
+        rows.append(
+            {"id": str(portfolio.pk), "name": portfolio.name} | _with_money(row, book, members)
+        )
+    return rows
+
+
+def _underlyings(
+    book: RiskBook, columns: dict[str, FloatArray], lacking: Mask, spots: FloatArray
+) -> list[dict[str, Any]]:
+    rows = []
+    for underlying, row, chosen in groups(
+        book.legs, columns, lacking, key=lambda leg: leg.leg.underlying
+    ):
+        known = spots[chosen][~np.isnan(spots[chosen])]
+        beta = book.betas.get(product_symbol(underlying))
+        rows.append(
+            {
+                "underlying": underlying,
+                "spot": book.spots.get(underlying, float(known[0]) if known.size else None),
+                "beta": beta.value if beta else None,
+                "beta_source": beta.source if beta else None,
+                "beta_as_of": beta.as_of if beta else None,
+                "beta_observations": beta.observations if beta else None,
+            }
+            | row
+        )
+    return rows

@@ -1,0 +1,101 @@
+"""Each account's grid over the default axes, made anew by a worker after each committed book.
+
+Grids add over accounts, so one grid an account answers for every set of accounts that somebody
+may see (docs/decisions/0015). A commit asks for its account's grid once, however many commits
+follow while that waits; a look of the clock finds what was missed.
+"""
+
+from __future__ import annotations
+
+import structlog
+from django.db.models import F, Q
+from redis.exceptions import RedisError
+
+from config.core.live.hub import announce
+from config.core.redis.client import key, redis_client
+from portfolio.models import Account, ScenarioGrid
+from portfolio.risk.book import read_risk_book
+from portfolio.risk.report import ready_book
+from portfolio.risk.scenarios.axes import DEFAULT_AXES
+from portfolio.risk.scenarios.grid import leg_pnl
+from portfolio.sync.progress import account_group
+
+logger = structlog.get_logger(__name__)
+
+#: A burst of commits becomes one grid.
+SETTLE_SECONDS = 1.0
+#: A question that no worker took within this is asked again.
+_ASKED_SECONDS = 30
+#: What one look of the clock asks for.
+MOST_BEHIND = 100
+
+
+def claim_grid(account_id: str) -> bool:
+    """Whether the caller is to ask a worker for the account's grid: nobody else has.
+
+    Without Redis there is no queue either: the clock's look asks when it is back.
+    """
+    try:
+        return bool(
+            redis_client().set(key("scenario_grid", account_id), "1", nx=True, ex=_ASKED_SECONDS)
+        )
+    except RedisError:
+        return False
+
+
+def accounts_behind() -> list[str]:
+    """Enabled accounts whose grid is missing or older than their book, longest behind first."""
+    missing = Q(scenario_grid__isnull=True)
+    behind = Q(scenario_grid__book_version__lt=F("book_version"))
+    other_axes = ~Q(scenario_grid__axes=DEFAULT_AXES.body())
+    rows = Account.objects.filter(missing | behind | other_axes, enabled=True)
+    return list(
+        rows.order_by(F("scenario_grid__as_of").asc(nulls_first=True), "pk").values_list(
+            "pk", flat=True
+        )[:MOST_BEHIND]
+    )
+
+
+def compute_scenario_grid(*, account_id: str) -> bool:
+    """Revalue the account's present book and keep the grid. ``False``: it is kept already, or gone.
+
+    A grid of a later version is never overwritten by one of an earlier.
+    """
+    # From here on a commit asks for another grid: its book is not surely in this one.
+    _forget_claim(account_id)
+    account = Account.objects.select_related("status").filter(pk=account_id, enabled=True).first()
+    if account is None:
+        return False
+    # Read after the version: the book may be newer than it says, never older.
+    book = read_risk_book([account], with_closes=False)
+    ready = ready_book(book)
+    pnl = leg_pnl(ready, DEFAULT_AXES, weights=book.weights).sum(axis=-1)
+    values = {
+        "book_version": account.book_version,
+        "currency": book.currency,
+        "axes": DEFAULT_AXES.body(),
+        "pnl": pnl.tolist(),
+        "left_out": len(ready.left_out),
+        "as_of": book.at,
+    }
+    grids = ScenarioGrid.objects.filter(account=account)
+    if not grids.filter(book_version__lte=account.book_version).update(**values):
+        _, created = ScenarioGrid.objects.get_or_create(account=account, defaults=values)
+        if not created:
+            return False
+    announce(
+        account_group(account_id),
+        {
+            "type": "scenarios.changed",
+            "account_id": account_id,
+            "version": account.book_version,
+        },
+    )
+    return True
+
+
+def _forget_claim(account_id: str) -> None:
+    try:
+        redis_client().delete(key("scenario_grid", account_id))
+    except RedisError as error:
+        logger.info("grid_claim_left_to_expire", reason=type(error).__name__)

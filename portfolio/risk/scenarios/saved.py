@@ -1,0 +1,96 @@
+"""The scenarios that a user keeps, and what one would do to their book."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from django.contrib.auth.models import AnonymousUser
+
+from auth_tokens.models import User
+from config.core.errors import NotFound
+from portfolio.exposure.columns import product_symbol
+from portfolio.models import Scenario
+from portfolio.risk.book import read_risk_book, select_accounts
+from portfolio.risk.report import ready_book
+from portfolio.risk.scenarios.book import ScenarioBook
+from portfolio.risk.scenarios.grid import cell_body, left_out_body
+
+_NO_SHIFT = {"spot": 0.0, "vol": 0.0}
+
+
+def scenario_body(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "id": str(scenario.pk),
+        "name": scenario.name,
+        "shifts": scenario.shifts,
+        "days": scenario.days,
+    }
+
+
+def scenarios_of(user: User | AnonymousUser) -> list[dict[str, Any]]:
+    """The user's scenarios by name. One query."""
+    if not isinstance(user, User):
+        return []
+    return [scenario_body(each) for each in Scenario.objects.filter(owner=user)]
+
+
+def scenario_for_user(user: User | AnonymousUser, scenario_id: int) -> Scenario:
+    """One of the user's scenarios; ``NotFound`` alike for unknown ones and others'."""
+    found = None
+    # No id is larger than the column, and SQLite refuses to compare such a one.
+    if isinstance(user, User) and scenario_id < 2**63:
+        found = Scenario.objects.filter(owner=user, pk=scenario_id).first()
+    if found is None:
+        raise NotFound("No such scenario.")
+    return found
+
+
+def scenario_result(
+    *,
+    user: User | AnonymousUser,
+    scenario_id: int,
+    account_id: str | None = None,
+    portfolio_id: int | None = None,
+) -> dict[str, Any]:
+    """A saved scenario with ``result``: P&L, each leg's share of it, and what was left out.
+
+    Raises:
+        NotFound: the scenario, account or portfolio does not exist or is not the user's.
+    """
+    scenario = scenario_for_user(user, scenario_id)
+    selection = select_accounts(user=user, account_id=account_id, portfolio_id=portfolio_id)
+    book = read_risk_book(selection.accounts, with_closes=False)
+    ready = ready_book(book)
+    pnl = shifted_pnl(ready, scenario.shifts, days=scenario.days)
+    cell = cell_body(
+        ready, pnl, spot=0.0, vol=0.0, days=0, net_liquidation=book.money("net_liquidation")
+    )
+    result = {name: cell[name] for name in ("pnl", "pnl_percent_of_net_liq", "legs")}
+    return scenario_body(scenario) | {
+        "result": result
+        | {
+            "left_out": left_out_body(ready.left_out),
+            "currency": book.currency,
+            "version": selection.version,
+            "as_of": selection.as_of,
+        }
+    }
+
+
+def shifted_pnl(
+    ready: ScenarioBook, shifts: list[Mapping[str, Any]], *, days: int
+) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """P&L by leg. A future's month takes its product's shift where it has none of its own."""
+    named = {shift["underlying"]: shift for shift in shifts}
+    every = named.get("*", _NO_SHIFT)
+
+    def shift_of(underlying: str, axis: str) -> float:
+        own = named.get(underlying) or named.get(product_symbol(underlying)) or every
+        return float(own.get(axis, 0.0))
+
+    names = [leg.leg.underlying for leg in ready.legs]
+    factors = 1.0 + np.array([[shift_of(name, "spot") for name in names]]) / 100.0
+    vols = np.array([[shift_of(name, "vol") for name in names]]) / 100.0
+    return np.asarray(ready.pnl(factors, vols, [days])[0, 0, 0])

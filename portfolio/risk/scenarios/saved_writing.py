@@ -1,0 +1,129 @@
+"""Writing the scenarios that users name and keep. Everybody has their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError, transaction
+
+from auth_tokens.models import User
+from config.core.errors import Conflict, Forbidden, InvalidInput
+from portfolio.models import Scenario
+from portfolio.risk.scenarios.axes import check_value
+from portfolio.risk.scenarios.saved import scenario_body, scenario_for_user
+
+MOST_SCENARIOS = 100
+MOST_SHIFTS = 50
+EVERY = "*"
+_FIELDS = {"name", "shifts", "days"}
+_SHIFT_FIELDS = {"underlying", "spot", "vol"}
+_SYMBOL = re.compile(r"[A-Z0-9/][A-Z0-9./_-]{0,31}")
+
+
+def scenario_create(*, user: User | AnonymousUser, values: Any) -> dict[str, Any]:
+    """Keep a new scenario ``{"name", "shifts": [{"underlying", "spot"?, "vol"?}], "days"?}``.
+
+    Raises:
+        InvalidInput: naming the field. Conflict: the user has one of that name, or too many.
+    """
+    if not isinstance(user, User):
+        raise Forbidden("Scenarios are kept for users.")
+    checked = checked_scenario(values)
+    with transaction.atomic():
+        # The row of the user is the gate: two at once cannot both be the last that fits.
+        User.objects.select_for_update().get(pk=user.pk)
+        if Scenario.objects.filter(owner=user).count() >= MOST_SCENARIOS:
+            raise Conflict(f"At most {MOST_SCENARIOS} scenarios are kept: delete one first.")
+        return scenario_body(_save(Scenario(owner=user, **checked)))
+
+
+def scenario_update(*, user: User | AnonymousUser, scenario_id: int, values: Any) -> dict[str, Any]:
+    """Write one of the user's scenarios anew, whole.
+
+    Raises:
+        InvalidInput: naming the field. Conflict: another one of theirs has the name.
+        NotFound: it does not exist or is not theirs.
+    """
+    scenario = scenario_for_user(user, scenario_id)
+    for name, value in checked_scenario(values).items():
+        setattr(scenario, name, value)
+    return scenario_body(_save(scenario))
+
+
+def scenario_delete(*, user: User | AnonymousUser, scenario_id: int) -> None:
+    """Delete one of the user's scenarios. Raises ``NotFound`` like the others."""
+    scenario_for_user(user, scenario_id).delete()
+
+
+def _save(scenario: Scenario) -> Scenario:
+    try:
+        with transaction.atomic():
+            scenario.save()
+    except IntegrityError:
+        problem = "You have a scenario of that name."
+        raise Conflict(problem, fields={"name": problem}) from None
+    return scenario
+
+
+def checked_scenario(values: Any) -> dict[str, Any]:
+    """Name, shifts and days, checked and completed. Raises ``InvalidInput`` naming the field."""
+    if not isinstance(values, Mapping):
+        raise InvalidInput("Expected an object.")
+    _refuse_unknown(values, _FIELDS, "")
+    name = values.get("name")
+    if not isinstance(name, str) or not name.strip():
+        _refuse("name", "Missing.")
+    name = name.strip()
+    if len(name) > 64 or not name.isprintable():
+        _refuse("name", "Expected at most 64 characters that can be printed.")
+    days = check_value("days", "days", _number("days", values.get("days", 0)))
+    shifts = values.get("shifts")
+    if not isinstance(shifts, Sequence) or isinstance(shifts, str) or not shifts:
+        _refuse("shifts", "Expected a list with at least one shift.")
+    if len(shifts) > MOST_SHIFTS:
+        _refuse("shifts", f"At most {MOST_SHIFTS} shifts are possible.")
+    checked: list[dict[str, Any]] = []
+    for index, shift in enumerate(shifts):
+        checked.append(_checked_shift(f"shifts.{index}", shift))
+        if checked[-1]["underlying"] in {each["underlying"] for each in checked[:-1]}:
+            _refuse(f"shifts.{index}.underlying", "Named more than once.")
+    return {"name": name, "shifts": checked, "days": int(days)}
+
+
+def _checked_shift(path: str, shift: Any) -> dict[str, Any]:
+    if not isinstance(shift, Mapping):
+        _refuse(path, "Expected an object.")
+    _refuse_unknown(shift, _SHIFT_FIELDS, f"{path}.")
+    underlying = shift.get("underlying")
+    if not isinstance(underlying, str) or not underlying.strip():
+        _refuse(f"{path}.underlying", "Missing.")
+    underlying = underlying.strip().upper()
+    if underlying != EVERY and not _SYMBOL.fullmatch(underlying):
+        _refuse(f"{path}.underlying", "Expected a symbol, or * for all.")
+    return {"underlying": underlying} | {
+        axis: check_value(f"{path}.{axis}", axis, _number(f"{path}.{axis}", shift.get(axis, 0)))
+        for axis in ("spot", "vol")
+    }
+
+
+def _number(field: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _refuse(field, "Expected a number.")
+    try:
+        return float(value)
+    except OverflowError:
+        _refuse(field, "Expected a possible number.")
+
+
+def _refuse_unknown(values: Mapping[Any, Any], known: set[str], prefix: str) -> None:
+    for name in values:
+        if name not in known:
+            shown = re.sub(r"[^\w.-]", "?", str(name), flags=re.ASCII)[:40] or "?"
+            _refuse(f"{prefix}{shown}", "Not a field here. Known: " + ", ".join(sorted(known)))
+
+
+def _refuse(field: str, problem: str) -> NoReturn:
+    raise InvalidInput(f"{field}: {problem}", fields={field: problem})

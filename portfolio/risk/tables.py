@@ -1,0 +1,178 @@
+"""The tables of the risk report, from the legs' columns in one currency.
+
+Sources: expected move as one standard deviation, σ·S·√T (Hull, *Options, Futures, and Other
+Derivatives*, ch. 15); the other figures are sums whose units :mod:`portfolio.exposure.columns`
+gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from greeks.pricing.model import years_to
+from portfolio.exposure.columns import FloatArray, Mask, total
+from portfolio.risk.legs import RiskLeg, row_of
+
+#: Calendar days to expiry, both ends included.
+TENORS: tuple[tuple[int, int | None], ...] = (
+    (0, 7), (8, 30), (31, 90), (91, 180), (181, 365), (366, None),
+)  # fmt: skip
+#: Gamma of options that expire within these days is shown apart.
+NEAR_EXPIRY_DAYS = 7
+# A strike further than this from the spot says little about the volatility at the money.
+_FARTHEST_FROM_MONEY = 0.10
+
+
+def groups(
+    legs: Sequence[RiskLeg],
+    columns: dict[str, FloatArray],
+    lacking: Mask,
+    *,
+    key: Callable[[RiskLeg], Any],
+) -> list[tuple[Any, dict[str, Any], FloatArray]]:
+    """(key, ``Row``, indices) of each group, in the order of the keys; key ``None`` is left out."""
+    members: dict[Any, list[int]] = {}
+    for index, leg in enumerate(legs):
+        members.setdefault(key(leg), []).append(index)
+    members.pop(None, None)
+    found = []
+    for name in sorted(members):
+        chosen = np.array(members[name])
+        found.append((name, row_of(columns, lacking, chosen), chosen))
+    return found
+
+
+def vega_by_tenor(
+    legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray]
+) -> list[dict[str, Any]]:
+    """Vega of the options by days to expiry; a tenor without legs has nought."""
+    # What should have expired and is still in the book belongs to the first tenor.
+    days = np.array([max(leg.leg.dte or 0, 0) if leg.is_option else -1 for leg in legs])
+    rows = []
+    for first, last in TENORS:
+        chosen = days >= first if last is None else (days >= first) & (days <= last)
+        rows.append(
+            {
+                "tenor": f">{first - 1} d" if last is None else f"{first}–{last} d",
+                "from_days": first,
+                "to_days": last,
+                "vega": total(columns["vega"][chosen]),
+                "legs": int(chosen.sum()),
+            }
+        )
+    return rows
+
+
+def concentration(
+    legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray]
+) -> list[dict[str, Any]]:
+    """Each underlying's share of the book's gross dollar delta and market value, largest first.
+
+    Gross: absolute values of the legs, so that a hedge does not hide what it hedges.
+    """
+    gross = {name: np.abs(columns[name]) for name in ("dollar_delta", "market_value")}
+    whole = {name: total(values) for name, values in gross.items()}
+    members: dict[str, list[int]] = {}
+    for index, leg in enumerate(legs):
+        members.setdefault(leg.leg.underlying, []).append(index)
+
+    def share(name: str, chosen: list[int]) -> float | None:
+        part, all_of_it = total(gross[name][chosen]), whole[name]
+        return None if part is None or not all_of_it else part / all_of_it
+
+    rows = [
+        {
+            "underlying": underlying,
+            "gross_dollar_delta_share": share("dollar_delta", chosen),
+            "gross_market_value_share": share("market_value", chosen),
+        }
+        for underlying, chosen in members.items()
+    ]
+    return sorted(
+        rows, key=lambda row: (-(row["gross_dollar_delta_share"] or 0.0), str(row["underlying"]))
+    )
+
+
+def gamma_near_expiry(legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray]) -> dict[str, Any]:
+    """Gamma of the options that expire within ``NEAR_EXPIRY_DAYS``, whole and by underlying."""
+    near = [
+        index
+        for index, leg in enumerate(legs)
+        if leg.is_option and leg.leg.dte is not None and leg.leg.dte <= NEAR_EXPIRY_DAYS
+    ]
+    members: dict[str, list[int]] = {}
+    for index in near:
+        members.setdefault(legs[index].leg.underlying, []).append(index)
+
+    def sums(chosen: list[int]) -> dict[str, Any]:
+        return {name: total(columns[name][chosen]) for name in ("gamma", "dollar_gamma")}
+
+    return (
+        {"days": NEAR_EXPIRY_DAYS}
+        | sums(near)
+        | {
+            "by_underlying": [
+                {"underlying": name} | sums(members[name]) | {"legs": len(members[name])}
+                for name in sorted(members)
+            ]
+        }
+    )
+
+
+def expected_moves(
+    legs: Sequence[RiskLeg], spots: FloatArray, *, at: datetime
+) -> list[dict[str, Any]]:
+    """One standard deviation until each expiry that is held, from the volatility nearest the money.
+
+    The volatility is the mean over the held options of the strike nearest the spot; ``None``, with
+    the reason as source, where that strike is more than 10 % away. What has expired moves no more.
+    """
+    members: dict[tuple[str, Any], list[int]] = {}
+    for index, leg in enumerate(legs):
+        if leg.is_option and leg.expires_at is not None and leg.expires_at > at:
+            members.setdefault((leg.leg.underlying, leg.leg.expiry), []).append(index)
+    rows = []
+    for underlying, expiry in sorted(members):
+        chosen = members[underlying, expiry]
+        volatility, nearest, source = _at_the_money(legs, spots, chosen)
+        # Of one day there may be a series that settles in the morning and one at the close.
+        expires_at, spot = legs[nearest].expires_at, float(spots[nearest])
+        move = None
+        if volatility is not None and expires_at is not None:
+            move = spot * volatility * float(np.sqrt(years_to(expires_at, at)))
+        rows.append(
+            {
+                "underlying": underlying,
+                "expiry": expiry,
+                "dte": legs[nearest].leg.dte,
+                "implied_volatility": volatility,
+                "move": move,
+                "move_percent": None if move is None else move / spot * 100,
+                "source": source,
+            }
+        )
+    return rows
+
+
+def _at_the_money(
+    legs: Sequence[RiskLeg], spots: FloatArray, chosen: Sequence[int]
+) -> tuple[float | None, int, str]:
+    """(volatility, the leg nearest the money, where the volatility is from) of one expiry."""
+    usable = [
+        (abs(strike / float(spots[index]) - 1.0), strike, index)
+        for index in chosen
+        if (strike := legs[index].strike) and spots[index] > 0 and legs[index].implied_volatility
+    ]
+    if not usable:
+        return None, chosen[0], "no volatility known"
+    distance, strike, index = min(usable)
+    if distance > _FARTHEST_FROM_MONEY:
+        return None, index, f"nearest strike held, {strike:g}, is {distance:.0%} from the money"
+    at_strike = [each for _, other, each in usable if other == strike]
+    volatility = float(np.mean([legs[each].implied_volatility or np.nan for each in at_strike]))
+    sources = sorted({legs[each].greeks_source or "unknown" for each in at_strike})
+    return volatility, index, f"strike {strike:g}, {', '.join(sources)}"

@@ -1,0 +1,176 @@
+"""The risk page: whole without JavaScript, and its parts for the script that takes it over.
+
+Every address answers the whole page. A request that names parts in ``X-Parts`` gets those alone,
+rendered by the same templates: the script puts each in the place of the one with its id.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.http import parse_etags
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_POST, require_safe
+
+from config.core.errors import Conflict, InvalidInput
+from portfolio.book.reading import ENCODER
+from portfolio.risk.page import RiskPage
+from portfolio.risk.scenarios.saved_writing import (
+    scenario_create,
+    scenario_delete,
+    scenario_update,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Templates of a part, and which values of the page it shows."""
+
+    templates: Sequence[str]
+    shows: Sequence[str]
+
+
+PARTS: Mapping[str, Part] = {
+    "report": Part(("state", "strip", "breakdowns", "profile"), ("report",)),
+    "scenarios": Part(("scenarios",), ("grid", "day", "net_liquidation")),
+    "saved": Part(("saved",), ("saved", "ran", "edited")),
+    "ran": Part(("ran",), ("ran",)),
+    "what-if": Part(("what_if",), ()),
+    "what-if-answer": Part(("what_if_answer",), ()),
+}
+SHOWN = (
+    "account_choices",
+    "account_id",
+    "answer",
+    "benchmark",
+    "clock",
+    "day",
+    "edited",
+    "grid",
+    "grid_problem",
+    "net_liquidation",
+    "portfolio_choices",
+    "portfolio_id",
+    "ran",
+    "report",
+    "saved",
+    "scenario_form",
+    "scenario_problem",
+    "shifts",
+    "typed",
+    "what_if",
+)
+
+
+@cache_control(private=True, no_cache=True)
+@login_required
+@require_safe
+def risk(request: HttpRequest) -> HttpResponse:
+    """Totals, breakdowns, scenarios, value at risk; what the address asks for chosen."""
+    return _answer(request, RiskPage(request))
+
+
+@login_required
+def what_if(request: HttpRequest) -> HttpResponse:
+    """The same page with the book as it would be after the changes typed. Stores nothing."""
+    if request.method != "POST":
+        return redirect(f"{reverse('risk')}?{request.GET.urlencode()}")
+    page = RiskPage(request)
+    page.ask_what_if(request.POST)
+    return _answer(request, page)
+
+
+@login_required
+@require_POST
+def scenario_save(request: HttpRequest, scenario_id: int | None = None) -> HttpResponse:
+    """Keep a scenario, or change one of the reader's own."""
+    page = RiskPage(request)
+    typed = page.type_scenario(request.POST)
+    if typed is not None:
+        try:
+            if scenario_id is None:
+                kept = scenario_create(user=request.user, values=typed)
+            else:
+                kept = scenario_update(user=request.user, scenario_id=scenario_id, values=typed)
+        except (Conflict, InvalidInput) as error:
+            page.scenario_problem = error.message
+        else:
+            messages.success(request, f"Scenario “{kept['name']}” is saved.")
+            return _back(request, scenario=kept["id"])
+    return _answer(request, page)
+
+
+@login_required
+@require_POST
+def scenario_remove(request: HttpRequest, scenario_id: int) -> HttpResponse:
+    """Delete one of the reader's own scenarios."""
+    scenario_delete(user=request.user, scenario_id=scenario_id)
+    messages.success(request, "The scenario is deleted.")
+    return _back(request)
+
+
+def _back(request: HttpRequest, **chosen: str) -> HttpResponse:
+    """To the page as it was, without what was being changed, at the saved scenarios."""
+    query = request.GET.copy()
+    for name in ("edit", "scenario"):
+        query.pop(name, None)
+    for name, value in chosen.items():
+        query[name] = value
+    return redirect(f"{reverse('risk')}?{query.urlencode()}#risk-saved")
+
+
+def _answer(request: HttpRequest, page: RiskPage) -> HttpResponse:
+    # Templates call what can be called: only what they show is read and computed.
+    context: dict[str, Any] = {name: partial(getattr, page, name) for name in SHOWN}
+    asked = [name for name in request.headers.get("X-Parts", "").split(",") if name in PARTS]
+    if not asked:
+        return render(request, "portfolio/risk.html", context)
+    context["is_part"] = True
+    etag = _etag(request, page, asked) if request.method == "GET" else None
+    response: HttpResponse
+    if etag and etag in parse_etags(request.headers.get("If-None-Match", "").replace("W/", "")):
+        response = HttpResponseNotModified()
+    else:
+        response = HttpResponse(
+            "".join(
+                render_to_string(f"portfolio/risk/{name}.html", context, request)
+                for part in asked
+                for name in PARTS[part].templates
+            )
+        )
+    if etag:
+        response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ("Cookie", "X-Parts"))
+    return response
+
+
+def _etag(request: HttpRequest, page: RiskPage, asked: Sequence[str]) -> str:
+    """Changes with the book and whatever else is shown, and once a minute of the market's time.
+
+    Values of scenarios move with every second that passes. They follow from the versions and
+    times beside them, so those are hashed and not the computed numbers.
+    """
+    minute = page.clock["now"].replace(second=0, microsecond=0)
+    facts = [getattr(page, name) for part in asked for name in PARTS[part].shows]
+    told = ENCODER.encode([asked, request.GET.urlencode(), minute, _without_floats(facts)])
+    return f'"{hashlib.blake2b(told, digest_size=12).hexdigest()}"'
+
+
+def _without_floats(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_floats(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_floats(each) for each in value]
+    return None if isinstance(value, float) else value

@@ -1,0 +1,261 @@
+"""Legs of a what-if that are added: their terms, volatility, price and Greeks.
+
+A contract that is held is taken as it is held, so that the opposite of a leg closes it. Of others
+the volatility is the given one, else the contract's last known, else that of the nearest strike of
+the same expiry, else the one that a given price implies. The price is the given one, else the
+contract's quote, else the model's. The Greeks are the model's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+import numpy as np
+from django.conf import settings
+
+from config.core.errors import InvalidInput
+from greeks.domain import Contract, InstrumentKind, Right
+from greeks.instruments.occ import OptionSymbol, OptionSymbolError
+from greeks.maths import valuation
+from greeks.maths.valuation import Legs
+from greeks.pricing.expiry import exercise_style, expiry_instant, known_closes
+from greeks.pricing.model import years_to
+from portfolio.exposure.columns import Leg
+from portfolio.risk.legs import RiskLeg
+from portfolio.risk.what_if.changes import Added
+from portfolio.risk.what_if.known_contracts import KnownContract
+
+SHARES_PER_CONTRACT = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedLeg:
+    """A made-up leg with where its price and its volatility are from."""
+
+    leg: RiskLeg
+    price_source: str
+    iv_source: str | None
+
+
+def price_added(
+    added: Added,
+    *,
+    path: str,
+    account_id: str,
+    contracts: Sequence[KnownContract],
+    spots: Mapping[str, float],
+    currencies: Mapping[str, str],
+    at: datetime,
+    today: date,
+) -> PricedLeg:
+    """A leg from what is asked for and what is known.
+
+    ``path`` names the change in errors and in the leg's id; ``currencies`` those of known
+    underlyings (US dollars where nothing is known); ``today`` is the account's.
+
+    Raises:
+        InvalidInput: naming the field that has to be given, because nothing is known.
+    """
+    spot = spots.get(added.underlying)
+    currency = currencies.get(added.underlying, "USD")
+    if added.instrument_type == InstrumentKind.STOCK.value:
+        return _stock(added, path=path, account_id=account_id, spot=spot, currency=currency)
+    if spot is None:
+        raise _unknown(f"{path}.underlying", "No price of it is known here.")
+    expiry, strike = added.expiry, added.strike
+    if expiry is None or strike is None:
+        raise ValueError("an option is parsed with its expiry and strike")
+    chain = [c for c in contracts if (c.underlying, c.expiry) == (added.underlying, expiry)]
+    same = next((c for c in chain if (c.strike, c.right) == (strike, added.right)), None)
+    sibling = same or (chain[0] if chain else None)
+    if sibling is None and (currency != "USD" or added.underlying.startswith("/")):
+        raise _unknown(f"{path}.expiry", "No contract of it is known, and so no multiplier.")
+    contract = _contract(added, currency=sibling.currency if sibling else currency)
+    kind = sibling.kind if sibling else InstrumentKind.OPTION.value
+    expires_at = (sibling.expires_at if sibling else None) or expiry_instant(
+        contract, known_closes([contract])
+    )
+    if expires_at is None or expires_at <= at:
+        raise _unknown(f"{path}.expiry", "Is past.")
+    style = (sibling.exercise_style if sibling else "") or exercise_style(contract)
+    volatility, iv_source = _volatility(added, same, chain)
+    legs = Legs.of(
+        spot=spot,
+        strike=strike,
+        years=years_to(expires_at, at),
+        rate=settings.RISK_FREE_RATE,
+        # Nothing is paid for a future: it carries the rate, as in Black-76.
+        dividend_yield=settings.RISK_FREE_RATE if kind == InstrumentKind.FUTURE_OPTION else 0.0,
+        volatility=np.nan if volatility is None else volatility,
+        is_call=added.right == "C",
+        is_american=style != "european",
+    )
+    if volatility is None and added.price is not None:
+        implied = float(valuation.implied_volatilities([added.price], legs)[0])
+        if not np.isfinite(implied):
+            raise _unknown(f"{path}.price", "No volatility gives this price.")
+        volatility, iv_source = implied, "price"
+    if volatility is None:
+        raise _unknown(f"{path}.implied_volatility", "None is known of this expiry: give one.")
+    greeks = valuation.greeks(legs.with_volatility(np.array([volatility])))
+    price, price_source = _price(added, same, model=float(greeks.price[0]))
+    multiplier = sibling.multiplier if sibling else SHARES_PER_CONTRACT
+    return PricedLeg(
+        leg=RiskLeg(
+            id=path,
+            symbol=same.symbol if same else contract.symbol,
+            account_id=account_id,
+            strike=strike,
+            right=added.right,
+            implied_volatility=volatility,
+            greeks_source="model",
+            exercise_style=style,
+            expires_at=expires_at,
+            leg=Leg(
+                underlying=added.underlying,
+                instrument_type=kind,
+                expiry=expiry,
+                dte=(expiry - today).days,
+                currency=contract.currency,
+                quantity=added.quantity,
+                multiplier=multiplier,
+                price=price,
+                market_value=price * added.quantity * multiplier,
+                unrealized_pnl=None,
+                daily_change=None,
+                delta=float(greeks.delta[0]),
+                gamma=float(greeks.gamma[0]),
+                theta=float(greeks.theta[0]),
+                vega=float(greeks.vega[0]),
+                underlying_price=spot,
+            ),
+        ),
+        price_source=price_source,
+        iv_source=iv_source,
+    )
+
+
+def more_of_held(
+    added: Added, held: Iterable[RiskLeg], *, path: str, account_id: str, at: datetime
+) -> PricedLeg | None:
+    """The leg as its contract is held in the book, where no price nor volatility is asked for."""
+    if added.price is not None or added.implied_volatility is not None:
+        return None
+    wanted = (added.underlying, added.expiry, added.strike, added.right)
+    for leg in held:
+        if (
+            leg.is_option
+            and (leg.leg.underlying, leg.leg.expiry, leg.strike, leg.right) == wanted
+            and leg.expires_at is not None
+            and leg.expires_at > at
+            and None not in (leg.leg.price, leg.implied_volatility, leg.leg.delta)
+        ):
+            more = resized(leg, added.quantity)._replace(id=path, account_id=account_id)
+            return PricedLeg(leg=more, price_source="position", iv_source="position")
+    return None
+
+
+def resized(leg: RiskLeg, quantity: float) -> RiskLeg:
+    """The leg with another quantity, valued in proportion."""
+    old = leg.leg
+    value = None
+    if old.market_value is not None and old.quantity:
+        value = old.market_value / old.quantity * quantity
+    elif old.price is not None:
+        value = old.price * quantity * old.multiplier
+    return leg._replace(leg=old._replace(quantity=quantity, market_value=value))
+
+
+def _stock(
+    added: Added, *, path: str, account_id: str, spot: float | None, currency: str
+) -> PricedLeg:
+    price = added.price if added.price is not None else spot
+    if price is None:
+        raise _unknown(f"{path}.price", "No price of it is known here: give one.")
+    return PricedLeg(
+        leg=RiskLeg(
+            id=path,
+            symbol=added.underlying,
+            account_id=account_id,
+            strike=None,
+            right="",
+            implied_volatility=None,
+            greeks_source=None,
+            exercise_style="",
+            expires_at=None,
+            leg=Leg(
+                underlying=added.underlying,
+                instrument_type=InstrumentKind.STOCK.value,
+                expiry=None,
+                dte=None,
+                currency=currency,
+                quantity=added.quantity,
+                multiplier=1.0,
+                price=price,
+                market_value=price * added.quantity,
+                unrealized_pnl=None,
+                daily_change=None,
+                delta=1.0,
+                gamma=0.0,
+                theta=0.0,
+                vega=0.0,
+                underlying_price=None,
+            ),
+        ),
+        price_source="given" if added.price is not None else "quote",
+        iv_source=None,
+    )
+
+
+def _contract(added: Added, *, currency: str) -> Contract:
+    right = Right(added.right)
+    strike = Decimal(repr(added.strike))
+    symbol = added.underlying
+    if added.expiry is not None:
+        try:
+            symbol = OptionSymbol(
+                added.underlying.replace("/", ""), added.expiry, right, strike
+            ).occ
+        except OptionSymbolError:
+            symbol = f"{added.underlying} {added.expiry:%Y%m%d} {right.value} {added.strike:g}"
+    return Contract(
+        kind=InstrumentKind.OPTION,
+        symbol=symbol,
+        underlying=added.underlying,
+        root=added.underlying,
+        multiplier=Decimal(100),
+        currency=currency,
+        expiry=added.expiry,
+        strike=strike,
+        right=right,
+    )
+
+
+def _volatility(
+    added: Added, same: KnownContract | None, chain: Sequence[KnownContract]
+) -> tuple[float | None, str | None]:
+    if added.implied_volatility is not None:
+        return added.implied_volatility, "given"
+    if same is not None and same.implied_volatility is not None:
+        return same.implied_volatility, "contract"
+    strike = added.strike or 0.0
+    known = [c for c in chain if c.implied_volatility is not None]
+    if known and added.price is None:
+        nearest = min(known, key=lambda c: (abs(c.strike - strike), c.right != added.right))
+        return nearest.implied_volatility, "nearest_strike"
+    return None, None
+
+
+def _price(added: Added, same: KnownContract | None, *, model: float) -> tuple[float, str]:
+    if added.price is not None:
+        return added.price, "given"
+    if same is not None and same.price is not None and added.implied_volatility is None:
+        return same.price, "quote"
+    return model, "model"
+
+
+def _unknown(field: str, problem: str) -> InvalidInput:
+    return InvalidInput(f"{field}: {problem}", fields={field: problem})

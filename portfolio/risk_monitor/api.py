@@ -1,0 +1,190 @@
+"""The portfolio API: parse, authorise, call one selector or service, answer."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.utils.cache import patch_vary_headers
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.core.api.idempotency import idempotent
+from config.core.api.parameters import QueryParameters
+from config.core.clock import market_now
+from config.core.front_door.answers import private_answer
+from config.core.front_door.bodies import Body, holds
+from portfolio.book.orders import orders_visible_to
+from portfolio.book.reading import ENCODER
+from portfolio.history.reading import day_history, history_body, minute_history
+from portfolio.risk_monitor import serializers
+from portfolio.risk_monitor.body import accounts_for_risk, risk_monitor_for
+from portfolio.risk_monitor.prepared import prepared_risk_monitor
+from portfolio.risk_monitor.reading import read_risk_monitor
+from portfolio.sync.by_user import user_request_sync
+from portfolio.sync.runs import run_body, run_for_user
+
+ACCOUNT_ID = OpenApiParameter("account_id", str, description="One account; all by default.")
+
+
+def private_json(request: HttpRequest, content: bytes, *, etag: str | None = None) -> HttpResponse:
+    """JSON for one user, made for this request: never kept by a shared cache."""
+    response: HttpResponse
+    if etag is not None and holds(request.headers.get("If-None-Match", ""), etag):
+        response = HttpResponseNotModified()
+    else:
+        response = HttpResponse(content, content_type="application/json")
+    if etag is not None:
+        response["ETag"] = etag
+    response["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ("Cookie", "Authorization"))
+    return response
+
+
+class RiskMonitorFastView(APIView):
+    """The whole risk monitor from the database; what is behind is refreshed meanwhile.
+
+    Without parameters the front door answers the same bytes before Django is asked.
+    """
+
+    @extend_schema(
+        operation_id="risk_monitor_fast",
+        parameters=[
+            ACCOUNT_ID,
+            OpenApiParameter(
+                "use_cached_greeks", bool, description="false: fetch Greeks before answering."
+            ),
+            OpenApiParameter(
+                "refresh_greeks_async", bool, description="false: no background refresh."
+            ),
+        ],
+        responses=serializers.RiskMonitorSerializer,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        parameters = QueryParameters(
+            request.query_params,
+            allowed={"account_id", "use_cached_greeks", "refresh_greeks_async"},
+        )
+        monitor = read_risk_monitor(
+            user=request.user,
+            account_id=parameters.identifier("account_id"),
+            use_cached_greeks=parameters.boolean("use_cached_greeks", default=True),
+            refresh_greeks_async=parameters.boolean("refresh_greeks_async", default=True),
+        )
+        return private_answer(request, prepared_risk_monitor(monitor).body)
+
+
+class AccountsView(APIView):
+    """The accounts the caller may see, with their money and state."""
+
+    @extend_schema(operation_id="accounts", responses=serializers.AccountsSerializer)
+    def get(self, request: Request) -> HttpResponse:
+        QueryParameters(request.query_params, allowed=())
+        head = risk_monitor_for(user=request.user).head
+        body = {"as_of": head["as_of"], "accounts": head["accounts"]}
+        return private_json(request, ENCODER.encode(body))
+
+
+class PositionsView(APIView):
+    """The positions of all accounts, or of one."""
+
+    @extend_schema(
+        operation_id="portfolio_positions",
+        parameters=[ACCOUNT_ID],
+        responses=serializers.PositionsSerializer,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        parameters = QueryParameters(request.query_params, allowed={"account_id"})
+        monitor = risk_monitor_for(
+            user=request.user, account_id=parameters.identifier("account_id")
+        )
+        body = {"as_of": monitor.head["as_of"], "positions": monitor.book.positions}
+        return private_answer(request, Body(ENCODER.encode(body)))
+
+
+class OrdersView(APIView):
+    """The day's orders as the brokers last reported them."""
+
+    @extend_schema(
+        operation_id="orders", parameters=[ACCOUNT_ID], responses=serializers.OrdersSerializer
+    )
+    def get(self, request: Request) -> HttpResponse:
+        parameters = QueryParameters(request.query_params, allowed={"account_id"})
+        orders = orders_visible_to(request.user, account_id=parameters.identifier("account_id"))
+        return private_json(request, ENCODER.encode({"orders": orders}))
+
+
+class HistoryView(APIView):
+    """Net liquidation and Greeks over time, as columns; the last session by default."""
+
+    @extend_schema(
+        operation_id="account_history",
+        parameters=[
+            ACCOUNT_ID,
+            OpenApiParameter("resolution", str, enum=["minute", "day"]),
+            OpenApiParameter("start", str, description="YYYY-MM-DD, inclusive."),
+            OpenApiParameter("end", str, description="YYYY-MM-DD, inclusive."),
+        ],
+        responses=serializers.HistorySerializer,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        parameters = QueryParameters(
+            request.query_params, allowed={"account_id", "resolution", "start", "end"}
+        )
+        resolution = parameters.choice("resolution", ("minute", "day"), default="minute")
+        start = end = None
+        if "start" in request.query_params or "end" in request.query_params:
+            start, end = parameters.date_range(today=market_now().date())
+        accounts = accounts_for_risk(
+            user=request.user, account_id=parameters.identifier("account_id")
+        )
+        read = minute_history if resolution == "minute" else day_history
+        body = history_body(accounts, read(accounts, start=start, end=end))
+        return private_json(request, ENCODER.encode(body))
+
+
+class SyncView(APIView):
+    """Force a synchronisation."""
+
+    @extend_schema(
+        operation_id="sync_start",
+        request=serializers.SyncRequestSerializer,
+        responses={202: serializers.SyncQueuedSerializer},
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        QueryParameters(request.query_params, allowed=())
+        if isinstance(request.data, dict):
+            # A misspelt account_id would sync every account.
+            QueryParameters(request.data, allowed={"account_id"})
+        asked = serializers.SyncRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        runs = user_request_sync(
+            user=request.user, account_id=asked.validated_data.get("account_id")
+        )
+        return Response(
+            {
+                "run_id": str(runs[0].id),
+                "runs": [
+                    {
+                        "id": str(run.id),
+                        "account_id": run.account_id,
+                        "status_url": f"/api/portfolio/sync/{run.id}",
+                    }
+                    for run in runs
+                ],
+            },
+            status=202,
+        )
+
+
+class SyncRunView(APIView):
+    """Progress and outcome of one sync."""
+
+    @extend_schema(operation_id="sync_status", responses=serializers.SyncRunSerializer)
+    def get(self, request: Request, run_id: UUID) -> HttpResponse:
+        QueryParameters(request.query_params, allowed=())
+        run = run_for_user(request.user, run_id)
+        return private_json(request, ENCODER.encode(run_body(run)))

@@ -1,0 +1,264 @@
+"""The body of the risk monitor, the same for the API, the page and the websocket."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import F, Max, QuerySet, Subquery, Sum
+
+from auth_tokens.account_pages.time_zones import time_zone_of
+from auth_tokens.models import User
+from config.core.clock import market_clock_is_frozen, market_now, now
+from portfolio.accounts.access import account_for_user, accounts_visible_to
+from portfolio.book.reading import (
+    ENCODER,
+    Book,
+    book_key,
+    books,
+    local_date,
+    plain,
+    totals_currency,
+)
+from portfolio.models import Account, Beta
+from portfolio.refresh.asked import refreshing_until
+from portfolio.risk.scenarios.worst import worst_cell_of
+
+SCHEMA = 1
+GRID_URL = "/api/portfolio/scenarios"
+
+
+@dataclass(frozen=True, slots=True)
+class RiskMonitor:
+    """One reading of the risk monitor: Python values for the page, JSON bytes for the wire.
+
+    Nothing in it changes by the passing of time alone before ``valid_until`` (seconds of the
+    epoch): ages are for the client to count. ``state`` is equal for readings that show the same.
+    """
+
+    accounts: tuple[Account, ...]
+    book: Book
+    head: dict[str, Any]
+    state: Hashable
+    valid_until: float
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The whole body as Python values (Decimal, datetime, ``None``)."""
+        return self.head | {"positions": self.book.positions, "totals": self.book.totals}
+
+    @property
+    def version(self) -> int:
+        return int(self.head["version"])
+
+    def to_json(self) -> bytes:
+        """The body as JSON. Positions and totals are copied from the version's prepared bytes."""
+        return ENCODER.encode(
+            self.head
+            | {
+                "positions": msgspec.Raw(self.book.positions_json),
+                "totals": msgspec.Raw(self.book.totals_json),
+            }
+        )
+
+    @property
+    def never_synced(self) -> bool:
+        return bool(self.accounts) and all(a.last_synced_at is None for a in self.accounts)
+
+    @property
+    def lacks_all_greeks(self) -> bool:
+        """Options are held and none has Greeks: the first load, which fetches at once."""
+        options = [row for row in self.book.positions if row["right"]]
+        return bool(options) and all(row["delta"] is None for row in options)
+
+    @property
+    def stale_account_ids(self) -> list[str]:
+        return [row["account_id"] for row in self.head["accounts"] if row["stale"]]
+
+
+def accounts_for_risk(*, user: User | AnonymousUser, account_id: str | None) -> list[Account]:
+    """The accounts the user may see, or the one asked for, with all that ``risk_monitor_of`` reads.
+
+    Raises:
+        NotFound: ``account_id`` does not exist or is not the user's.
+    """
+    if account_id is not None:
+        account_for_user(user, account_id)
+    visible = accounts_visible_to(user)
+    if account_id is not None:
+        visible = visible.filter(account_id=account_id)
+    return list(_with_what_is_shown(visible))
+
+
+def accounts_shown(account_ids: Collection[str]) -> list[Account]:
+    """Accounts that the caller has authorised, with all that ``risk_monitor_of`` reads."""
+    return list(_with_what_is_shown(Account.objects.filter(account_id__in=account_ids)))
+
+
+def _with_what_is_shown(accounts: QuerySet[Account]) -> QuerySet[Account]:
+    """One query for the head of the body and the versions of everything below it."""
+    betas = Beta.objects.filter(benchmark=settings.RISK_BENCHMARK).order_by().values("benchmark")
+    return (
+        accounts.select_related("status")
+        .annotate(
+            betas_as_of=Subquery(betas.annotate(latest=Max("as_of")).values("latest")),
+            # A beta that is taken away, or set anew in the same instant, changes the sum.
+            betas_sum=Subquery(betas.annotate(sum=Sum("value")).values("sum")),
+            grid_version=F("scenario_grid__book_version"),
+            grid_as_of=F("scenario_grid__as_of"),
+        )
+        .order_by("account_id")
+    )
+
+
+def risk_monitor_for(*, user: User | AnonymousUser, account_id: str | None = None) -> RiskMonitor:
+    """The risk monitor of everything the user may see, or of one account, from the database.
+
+    Raises:
+        NotFound: ``account_id`` does not exist or is not the user's.
+    """
+    return risk_monitor_of(accounts_for_risk(user=user, account_id=account_id))
+
+
+def risk_monitor_of(accounts: Sequence[Account]) -> RiskMonitor:
+    """The risk monitor of accounts that the caller has authorised."""
+    head = _head(accounts)
+    return RiskMonitor(
+        accounts=tuple(accounts),
+        book=books.get(accounts),
+        head=head | {"scenarios": {"worst": worst_cells.get(accounts), "grid_url": GRID_URL}},
+        state=_state(accounts, head),
+        valid_until=_valid_until(accounts),
+    )
+
+
+def state_of(accounts: Sequence[Account]) -> Hashable:
+    """``RiskMonitor.state`` of these accounts, without reading their book."""
+    return _state(accounts, _head(accounts))
+
+
+def _state(accounts: Sequence[Account], head: dict[str, Any]) -> Hashable:
+    return (ENCODER.encode(head), book_key(accounts), _grids(accounts))
+
+
+def _grids(accounts: Sequence[Account]) -> tuple[Hashable, ...]:
+    """Which grid of each account there is."""
+    return tuple(
+        (
+            account.account_id,
+            getattr(account, "grid_version", None),
+            getattr(account, "grid_as_of", None),
+        )
+        for account in accounts
+    )
+
+
+class WorstCells:
+    """The worst cells of the last few sets of accounts, by the versions of their grids."""
+
+    def __init__(self, *, most: int = 64) -> None:
+        self._most = most
+        self._cells: OrderedDict[tuple[Hashable, ...], dict[str, Any] | None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, accounts: Sequence[Account]) -> dict[str, Any] | None:
+        currency = totals_currency(accounts)
+        key = (currency, *_grids(accounts))
+        with self._lock:
+            if key in self._cells:
+                self._cells.move_to_end(key)
+                return self._cells[key]
+        cell = worst_cell_of(accounts, currency)
+        with self._lock:
+            self._cells[key] = cell
+            while len(self._cells) > self._most:
+                self._cells.popitem(last=False)
+        return cell
+
+    def clear(self) -> None:
+        with self._lock:
+            self._cells.clear()
+
+
+worst_cells = WorstCells()
+
+
+def _head(accounts: Sequence[Account]) -> dict[str, Any]:
+    """The body but for the book: what the accounts' rows and the refreshes under way say."""
+    at = now()
+    rows = [_account_row(account, at=at) for account in accounts]
+    is_frozen = market_clock_is_frozen()
+    return {
+        "schema": SCHEMA,
+        "version": sum(account.book_version for account in accounts),
+        "as_of": max((row["last_synced"] for row in rows if row["last_synced"]), default=None),
+        "stale": any(row["stale"] for row in rows),
+        "refreshing": any(refreshing_until(account) is not None for account in accounts),
+        "simulated": any(account.simulated for account in accounts),
+        # A clock that runs would be wrong a moment later: only one that stands still is told.
+        "clock": {"now": market_now() if is_frozen else None, "frozen": is_frozen},
+        "accounts": rows,
+    }
+
+
+def _valid_until(accounts: Sequence[Account]) -> float:
+    """When time alone changes the body: a book becomes stale, a day begins, a refresh is over."""
+    at = now()
+    ends = [end for account in accounts if (end := refreshing_until(account)) is not None]
+    for account in accounts:
+        if account.last_synced_at is not None and not is_stale(account.last_synced_at, at=at):
+            ends.append(account.last_synced_at.timestamp() + settings.STALE_AFTER_SECONDS)
+        if not market_clock_is_frozen():
+            ends.append(_next_midnight(account, at))
+    return min(ends, default=math.inf)
+
+
+def _next_midnight(account: Account, at: datetime) -> float:
+    """When the next day begins where the account is: days to expiry are counted from there."""
+    zone = time_zone_of(account.time_zone)
+    tomorrow = local_date(account, at) + timedelta(days=1)
+    return datetime.combine(tomorrow, time.min, tzinfo=zone).timestamp()
+
+
+def is_stale(last_synced_at: datetime | None, *, at: datetime) -> bool:
+    limit = timedelta(seconds=settings.STALE_AFTER_SECONDS)
+    return last_synced_at is None or at - last_synced_at > limit
+
+
+def _account_row(account: Account, *, at: datetime) -> dict[str, Any]:
+    status = getattr(account, "status", None)
+
+    def money(name: str) -> Any:
+        return plain(getattr(status, name)) if status else None
+
+    return {
+        "account_id": account.account_id,
+        "broker": account.broker,
+        "label": account.label or account.account_id,
+        "currency": status.currency if status else account.base_currency,
+        "net_liquidation": money("net_liquidation"),
+        "buying_power": money("buying_power"),
+        "excess_liquidity": money("excess_liquidity"),
+        "maint_margin": money("maint_margin"),
+        "unrealized_pnl": money("unrealized_pnl"),
+        "unrealized_pnl_source": (status.unrealized_pnl_source or None) if status else None,
+        "realized_pnl": money("realized_pnl"),
+        "cash": money("cash"),
+        "last_synced": account.last_synced_at,
+        "as_of": status.as_of if status else None,
+        "source": status.source if status else None,
+        "stale": is_stale(account.last_synced_at, at=at),
+        "simulated": account.simulated,
+        "unconfirmed_empty": account.empty_book_since is not None,
+        "error": {"code": account.last_error_code, "message": account.last_error}
+        if account.last_error_code
+        else None,
+    }

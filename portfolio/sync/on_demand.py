@@ -1,0 +1,55 @@
+"""Reading without the persistent cache: a read fetches from the brokers first (document 001 §5)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import structlog
+
+from config.core.errors import ApplicationError, LockHeld
+from config.core.parallel import for_each
+from config.core.redis.locks import subject_is_locked
+from portfolio.models import SyncRun
+from portfolio.sync.run import sync_account, sync_subject
+
+logger = structlog.get_logger(__name__)
+
+# A reader waits this long for its brokers, and then gets what is stored.
+READ_DEADLINE_SECONDS = 15.0
+_LOOK_AGAIN_SECONDS = 0.03
+
+
+def sync_now_for_read(
+    *, account_ids: Sequence[str], seconds: float = READ_DEADLINE_SECONDS
+) -> list[str]:
+    """Sync the accounts at the same time and return those whose book is fresh now.
+
+    An account that somebody else syncs is waited for, not fetched twice. Errors and a passed
+    deadline leave the last good book, which the reader sees with its age.
+    """
+    wanted = list(dict.fromkeys(account_ids))
+    if not wanted:
+        return []
+    deadline = time.monotonic() + seconds
+    answers = for_each(
+        wanted, lambda account_id: _sync_or_wait(account_id, deadline), seconds=seconds
+    )
+    for account_id, answer in answers.items():
+        if isinstance(answer, BaseException) and not isinstance(answer, ApplicationError):
+            raise answer
+        if answer is not True:
+            logger.info("read_without_fresh_book", account_id=account_id)
+    return [account_id for account_id in wanted if answers.get(account_id) is True]
+
+
+def _sync_or_wait(account_id: str, deadline: float) -> bool:
+    try:
+        run = sync_account(account_id=account_id, trigger=SyncRun.Trigger.REQUEST)
+    except LockHeld:
+        while time.monotonic() < deadline:
+            if not subject_is_locked(sync_subject(account_id)):
+                return True
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        return False
+    return run.outcome in (SyncRun.Outcome.SUCCEEDED, SyncRun.Outcome.PARTIAL)

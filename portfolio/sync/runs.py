@@ -1,0 +1,55 @@
+"""Reading sync runs: only those of accounts that the reader may see."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
+
+from auth_tokens.models import User
+from config.core.errors import NotFound
+from portfolio.accounts.access import accounts_visible_to
+from portfolio.models import SyncRun
+
+
+def runs_visible_to(user: User | AnonymousUser) -> QuerySet[SyncRun]:
+    """The runs of the user's accounts, newest first."""
+    return SyncRun.objects.filter(account__in=accounts_visible_to(user)).order_by("-requested_at")
+
+
+def run_for_user(user: User | AnonymousUser, run_id: UUID) -> SyncRun:
+    """One run.
+
+    Raises:
+        NotFound: no such run, or a foreign account's: both look the same.
+    """
+    run = runs_visible_to(user).filter(pk=run_id).first()
+    if run is None:
+        raise NotFound("No such sync run.", fields={"id": "unknown"})
+    return run
+
+
+def running_runs(user: User | AnonymousUser, *, account_id: str | None = None) -> list[SyncRun]:
+    """Runs that wait or are under way, oldest first. One query."""
+    runs = runs_visible_to(user).filter(outcome=SyncRun.Outcome.RUNNING)
+    if account_id is not None:
+        runs = runs.filter(account=account_id)
+    return list(runs.order_by("requested_at"))
+
+
+def run_body(run: SyncRun) -> dict[str, Any]:
+    """A run as the API shows it."""
+    return {
+        "id": str(run.pk),
+        "account_id": run.account_id,
+        "step": run.step,
+        "progress": run.progress,
+        "outcome": run.outcome,
+        "error": {"code": run.error_code, "message": run.error} if run.error_code else None,
+        "requested_at": run.requested_at,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "counts": run.counts,
+    }
