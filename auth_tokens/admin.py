@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from auth_tokens.account_pages.time_zones import time_zone_checked
+from auth_tokens.api_tokens.reading import api_tokens_of
 from auth_tokens.api_tokens.writing import api_token_revoke
 from auth_tokens.models import ApiToken, AuditEvent, BrokerToken, TokenEvent, User
-from auth_tokens.selectors import api_tokens_of
 from config.core.admin import ReadOnlyAdmin
 from config.core.errors import InvalidInput
 

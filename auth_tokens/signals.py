@@ -8,5 +8,5 @@ from django.dispatch import Signal
 token_failed = Signal()
 #: ``provider``, ``expires_at``.
 token_renewed = Signal()
-#: Whoever keeps secrets by ``auth_tokens.broker_tokens.crypto`` encrypts them under the first key now.
+#: Whoever keeps secrets by ``broker_tokens.crypto`` encrypts them under the first key now.
 keys_rotating = Signal()

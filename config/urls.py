@@ -7,11 +7,18 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from config.core.health import health_view
 from config.core.web.monitoring import metrics_view
 from config.core.web.styleguide import styleguide
+from config.system import views as system_views
 
 urlpatterns = [
     path("", include("portfolio.urls")),
     path("", include("greeks.urls")),
     path("accounts/", include("auth_tokens.urls")),
+    path("system", system_views.system, name="system"),
+    path(
+        "system/tokens/<slug:provider>/reset",
+        system_views.token_reset,
+        name="system_token_reset",
+    ),
     path("system/styleguide", styleguide, name="styleguide"),
     path("health", health_view, name="health"),
     path("metrics", metrics_view, name="metrics"),

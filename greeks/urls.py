@@ -2,7 +2,6 @@
 
 from django.urls import path
 
-from config.system import views as system_views
 from greeks.alerts import api as alert_apis
 from greeks.alerts import views as alert_views
 from greeks.market import api as market_apis
@@ -70,12 +69,6 @@ urlpatterns = [
         "api/market/alerts/channels/<int:channel_id>/test",
         alert_apis.AlertChannelTestView.as_view(),
         name="api_alert_channel_test",
-    ),
-    path("system", system_views.system, name="system"),
-    path(
-        "system/tokens/<slug:provider>/reset",
-        system_views.token_reset,
-        name="system_token_reset",
     ),
     path("market/data", market_apis.MarketDataView.as_view(), name="market_data"),
     path("api/market/chain", market_apis.MarketChainView.as_view(), name="api_market_chain"),

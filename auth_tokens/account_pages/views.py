@@ -16,9 +16,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from auth_tokens.account_pages.forms import ApiTokenForm, TimeZoneForm
 from auth_tokens.account_pages.writing import user_choose_time_zone
+from auth_tokens.api_tokens.reading import api_tokens_of
 from auth_tokens.api_tokens.writing import IssuedToken, api_token_create, api_token_revoke
 from auth_tokens.models import User
-from auth_tokens.selectors import api_tokens_of
 from config.core.clock import now
 from config.core.errors import ApplicationError, NotFound
 

@@ -11,8 +11,8 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from auth_tokens.api_tokens.reading import api_token_by_text
 from auth_tokens.models import ApiToken, User
-from auth_tokens.selectors import api_token_by_text
 from config.core.clock import now
 
 _USE_RECORDED_EVERY = timedelta(minutes=1)

@@ -9,9 +9,9 @@ from datetime import datetime
 from django.db import transaction
 
 from auth_tokens.api_tokens.digests import TOKEN_PREFIX, token_digest
+from auth_tokens.api_tokens.reading import active_api_tokens
 from auth_tokens.audit.writing import audit_event_record
 from auth_tokens.models import ApiToken, User
-from auth_tokens.selectors import active_api_tokens
 from config.core.clock import now
 from config.core.errors import Conflict, InvalidInput, NotFound
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auth_tokens.selectors import token_states
+from auth_tokens.broker_tokens.states import token_states
 from config.core.health import CheckResult, register_check
 
 

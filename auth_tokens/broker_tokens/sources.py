@@ -91,7 +91,7 @@ class TokenSource(Protocol):
         ...
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:
-        """A new token. Raises ``ProviderError``s, best those of ``auth_tokens.broker_tokens.errors``."""
+        """Fetch a new token. Raises ``ProviderError``, best one of ``broker_tokens.errors``."""
         ...
 
     def closed_until(self, at: datetime) -> datetime | None:

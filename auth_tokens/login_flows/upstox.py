@@ -92,8 +92,8 @@ class UpstoxLogIn:
     def authorisation_code(self) -> str:
         """The code that the token is bought with.
 
-        Raises the errors of ``auth_tokens.broker_tokens.errors``, after a picture of the page was kept. At most
-        one number, two codes and one PIN are typed.
+        Raises the errors of ``auth_tokens.broker_tokens.errors``, after saving a screenshot. Types
+        at most one number, two codes and one PIN.
         """
         try:
             return self._log_in()

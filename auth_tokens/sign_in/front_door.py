@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.http.cookie import parse_cookie
 
 from auth_tokens.api_tokens.permissions import scope_grants
+from auth_tokens.api_tokens.reading import api_token_by_text
 from auth_tokens.models import ApiToken, User
-from auth_tokens.selectors import api_token_by_text
 from config.core.clock import now
 from config.core.front_door.grants import LONGEST_SECONDS, Authorised
 from config.core.front_door.requests import Caller

@@ -9,8 +9,8 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from auth_tokens.broker_tokens.states import TokenState, token_states
 from auth_tokens.broker_tokens.tries import TriesLeft, tries_left
-from auth_tokens.selectors import TokenState, token_states
 from config.core.clock import market_clock_is_frozen, market_now, now
 from config.core.health import CheckResult, run_checks
 from config.core.http.servers import ServerState, server_states

@@ -1,6 +1,6 @@
 """Canonical identity of instruments: one row per tradable contract, whatever a provider calls it.
 
-Two providers' descriptions of one contract meet in ``greeks.instruments.identity.instrument_key``; each
+Two providers' descriptions of one contract meet in ``instruments.identity.instrument_key``; each
 provider's own key is kept as an alias, so that what one broker taught can be asked of another.
 """
 

@@ -1,4 +1,7 @@
-"""Connecting brokerage accounts and sharing them. ``portfolio.accounts.receivers`` keeps the audit trail."""
+"""Connect brokerage accounts and share them.
+
+``portfolio.accounts.receivers`` keeps the audit trail.
+"""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.api_tokens.authentication import record_use
 from auth_tokens.api_tokens.permissions import HasScope
+from auth_tokens.api_tokens.reading import active_api_tokens, api_token_by_text
 from auth_tokens.api_tokens.writing import (
     MAXIMUM_ACTIVE_TOKENS,
     IssuedToken,
@@ -25,7 +26,6 @@ from auth_tokens.api_tokens.writing import (
     api_token_revoke,
 )
 from auth_tokens.models import ApiToken, AuditEvent, User
-from auth_tokens.selectors import active_api_tokens, api_token_by_text
 from config.core.clock import now
 from config.core.errors import Conflict, InvalidInput, NotFound
 from config.core.redaction import redact_text

@@ -16,8 +16,8 @@ from django.test import Client
 from auth_tokens.broker_tokens.errors import CredentialsRefused
 from auth_tokens.broker_tokens.health import check_tokens
 from auth_tokens.broker_tokens.manager import get_token
+from auth_tokens.broker_tokens.states import TokenState, token_states
 from auth_tokens.models import AuditEvent, BrokerToken, TokenEvent, User
-from auth_tokens.selectors import TokenState, token_states
 from config.core.redis.process_copies import forget_process_copies
 from tests.auth_tokens.sources import PROVIDER, ScriptedSource
 

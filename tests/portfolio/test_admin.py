@@ -13,9 +13,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from auth_tokens.api_tokens.reading import api_token_by_text
 from auth_tokens.api_tokens.writing import api_token_create
 from auth_tokens.models import ApiToken, AuditEvent, BrokerToken, TokenEvent, User
-from auth_tokens.selectors import api_token_by_text
 from greeks.calendar.sessions import forget_sessions, session_on
 from greeks.models import (
     AlertChannel,

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from auth_tokens.broker_tokens.manager import refresh_token
 from auth_tokens.broker_tokens.sources import registered_token_providers
-from auth_tokens.selectors import TokenState, token_states
+from auth_tokens.broker_tokens.states import TokenState, token_states
 from config.core.errors import ApplicationError
 
 

@@ -1,8 +1,8 @@
 """Streamer symbols: what dxFeed calls the instruments that Tastytrade trades, and back.
 
-Options are ``.SPY260117C600.5`` (``greeks.instruments.occ``); equities and indices keep their ticker, share
-classes with a slash (``BRK/B``, its options ``.BRK/B260117C480``). Futures and cryptocurrencies
-carry an exchange that only the vendor's instrument list knows; they are not streamed.
+Options are ``.SPY260117C600.5`` (``greeks.instruments.occ``); equities and indices keep their
+ticker, share classes with a slash (``BRK/B``, its options ``.BRK/B260117C480``). Futures and
+cryptocurrencies carry an exchange that only the vendor's instrument list knows: not streamed.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ import pytest
 
 from auth_tokens.broker_tokens.errors import NotConfigured
 from auth_tokens.broker_tokens.manager import ensure_valid, get_token, refresh_token
+from auth_tokens.broker_tokens.states import token_states
 from auth_tokens.models import BrokerToken
-from auth_tokens.selectors import token_states
 from config.core.errors import ProviderError, UnauthorisedError
 from config.core.redis.process_copies import forget_process_copies
 from config.core.sandbox.server import Sandbox
