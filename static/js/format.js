@@ -1,5 +1,5 @@
 // How numbers, dates and ages are written. config/core/web/formatting.py holds the same rules; both
-// are tested against tests/core/format_cases.json. Missing is null and stays null.
+// are tested against tests/config/core/web/format_cases.json. Missing is null and stays null.
 
 export const MINUS = "\u2212";
 

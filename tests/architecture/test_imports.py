@@ -107,7 +107,7 @@ def test_selectors_write_nothing_through_services() -> None:
         ("config.core.clock", "def late():\n    import greeks.domain", True),
         ("greeks.domain", "from portfolio import domain", True),
         ("portfolio.risk_monitor.views", "from config.urls import urlpatterns", True),
-        ("auth_tokens.account_pages.views", "from ..greeks import domain", True),
+        ("auth_tokens.account_pages.views", "from ...greeks import domain", True),
         ("portfolio.risk_monitor.views", "from greeks.domain import Contract", False),
         ("config.urls", "from portfolio import urls", False),
         ("config.core.live.hub", "from config.core.clock import now", False),

@@ -37,7 +37,7 @@ def measure_here(options: Options) -> list[Row]:
     from portfolio.sync import run as sync
     from tests.benchmarks.book import POSITIONS
     from tests.factories import AccountFactory
-    from tests.portfolio.services.books import FakeAdapter, FakeBroker, option, order, position
+    from tests.portfolio.books import FakeAdapter, FakeBroker, option, order, position
 
     script = FakeBroker(
         positions=[position(option(300 + number), -2) for number in range(POSITIONS)],

@@ -30,7 +30,7 @@ def main(database: str, kills: int) -> None:
     django.setup()
     from config.core.redis.client import redis_client
     from greeks.polling.samples import last_slot
-    from tests.greeks.chains.scripted import CLOSES, EXPIRY, OPENS
+    from tests.greeks.scripted import CLOSES, EXPIRY, OPENS
 
     slots = [OPENS + number * FIVE_SECONDS for number in range((CLOSES - OPENS) // FIVE_SECONDS)]
     kill_at = set(random.sample(range(len(slots)), kills))
@@ -83,7 +83,7 @@ def work() -> None:
     from greeks.polling.poll import poll_chain
     from greeks.polling.slots import DuePoll, claim_due_polls
     from greeks.signals import minute_closed
-    from tests.greeks.chains.scripted import OPENS, ScriptedProvider
+    from tests.greeks.scripted import OPENS, ScriptedProvider
 
     # What others make of a minute is their tests' matter, and would take most of the time.
     minute_closed.receivers = []

@@ -70,7 +70,7 @@ def work(account_id: str, *, for_ever: bool) -> None:
     from portfolio.models import Account, SyncRun
     from portfolio.sync import fetch as sync_fetch
     from portfolio.sync import run as sync
-    from tests.portfolio.services.books import FakeAdapter, FakeBroker, option, position
+    from tests.portfolio.books import FakeAdapter, FakeBroker, option, position
 
     broker = FakeBroker()
     for module in (sync, sync_fetch):

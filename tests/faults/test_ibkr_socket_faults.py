@@ -19,8 +19,8 @@ from config.core.errors import MalformedResponse, PermanentError, RetryableError
 from config.core.redis.client import reset_guards
 from config.core.redis.process_copies import forget_process_copies
 from portfolio.brokers.ibkr_socket.state import check_gateway, service_name
-from tests.core.servers import OwnValkey
-from tests.portfolio.brokers.ibkr_socket_support import (
+from tests.config.core.servers import OwnValkey
+from tests.portfolio.brokers.ibkr_socket.ibkr_socket_support import (
     ACCOUNT,
     QUICK,
     ScriptedGateway,
@@ -32,7 +32,7 @@ from tests.portfolio.brokers.ibkr_socket_support import (
     told,
     until,
 )
-from tests.portfolio.brokers.test_ibkr_socket_gotchas import STOCK
+from tests.portfolio.brokers.ibkr_socket.test_ibkr_socket_gotchas import STOCK
 from tests.sandbox_server import GatewayHandle
 
 
@@ -335,7 +335,7 @@ import asyncio, os, django
 django.setup()
 from django.conf import settings
 settings.REDIS_URL = os.environ["REDIS_OF_THE_TEST"]
-from tests.portfolio.brokers.ibkr_socket_support import owned
+from tests.portfolio.brokers.ibkr_socket.ibkr_socket_support import owned
 async def main():
     async with owned("127.0.0.1", int(os.environ["PORT"])) as own:
         print("connected", flush=True)

@@ -13,7 +13,7 @@ from django.db import connection
 
 from greeks.chains import SUMMED_GREEKS
 from greeks.models import GreekSnapshot
-from tests.greeks.chains.scripted import OPENS, chain_at, polled_instrument
+from tests.greeks.scripted import OPENS, chain_at, polled_instrument
 
 ROOT = Path(__file__).resolve().parents[2]
 MINUTES = 375

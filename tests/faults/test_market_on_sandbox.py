@@ -19,7 +19,7 @@ from greeks.polling.listing import refresh_listing
 from greeks.polling.poll import Outcome, Poll, poll_chain
 from greeks.polling.states import chain_states
 from tests.auth_tokens.upstox_site import CREDENTIALS
-from tests.greeks.chains.scripted import KEY, polled_instrument
+from tests.greeks.scripted import KEY, polled_instrument
 
 FIVE_SECONDS, MINUTE = timedelta(seconds=5), timedelta(minutes=1)
 

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from portfolio.brokers.ibkr_socket.state import service_name
 from portfolio.models import Account, AccountStatus, Order, Position, QuarantinedRow, SyncRun
 from tests.faults.conftest import RunSync
-from tests.portfolio.brokers.ibkr_socket_support import owned
+from tests.portfolio.brokers.ibkr_socket.ibkr_socket_support import owned
 from tests.sandbox_server import GatewayHandle
 
 pytestmark = pytest.mark.django_db

@@ -1,9 +1,9 @@
 """How numbers, dates and ages are written. ``static/js/format.js`` holds the same rules.
 
 A cell updated by script must read exactly like one rendered here: both sides are tested against
-one table (``tests/core/format_cases.json``). Values are shown from their float64, as a browser
-reads them from JSON, and rounded half away from zero. Missing is ``None`` and stays ``None``: the
-caller shows a dash for it, never a nought.
+``tests/config/core/web/format_cases.json``. Values are shown from their float64, as a browser reads
+them from JSON, rounded half away from zero. Missing is ``None`` and stays ``None``: the caller
+shows a dash, never a zero.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from greeks.alerts.evaluation import evaluate_alerts
 from greeks.models import AlertEvent
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import EXPIRY, make_rule, minute, store_minute
-from tests.portfolio.test_live import run, signed_in_cookie
+from tests.portfolio.risk_monitor.test_live import run, signed_in_cookie
 from tests.sockets import ORIGIN, socket
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]

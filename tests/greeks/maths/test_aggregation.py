@@ -19,7 +19,7 @@ from greeks.maths.aggregation import (
     max_pain,
     sum_chain,
 )
-from tests.greeks.chains.scripted import chain_at
+from tests.greeks.scripted import chain_at
 
 AT = datetime(2026, 11, 27, 5, 0, tzinfo=UTC)
 COLUMNS = (

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from config.core.redis.client import reset_guards
+from config.core.redis.process_copies import forget_process_copies
+from tests.config.core.servers import OwnValkey, ScriptedProvider
+
+
+@pytest.fixture(scope="session")
+def _running_valkey() -> Iterator[OwnValkey]:
+    server = OwnValkey()
+    server.start()
+    yield server
+    server.remove()
+
+
+def _start_over() -> None:
+    forget_process_copies()
+    reset_guards()
+
+
+@pytest.fixture
+def own_valkey(_running_valkey: OwnValkey, settings: Settings) -> Iterator[OwnValkey]:
+    """An empty Valkey that the test may pause; ``REDIS_URL`` points at it."""
+    settings.REDIS_URL = _running_valkey.url
+    _start_over()
+    _running_valkey.client().flushall()
+    yield _running_valkey
+    _running_valkey.resume()
+    _start_over()
+
+
+@pytest.fixture
+def mortal_valkey(settings: Settings) -> Iterator[OwnValkey]:
+    """A Valkey that the test may kill and start again."""
+    server = OwnValkey()
+    server.start()
+    settings.REDIS_URL = server.url
+    _start_over()
+    yield server
+    server.remove()
+    _start_over()
+
+
+@pytest.fixture
+def no_redis(settings: Settings) -> Iterator[None]:
+    """Nothing listens at ``REDIS_URL``."""
+    settings.REDIS_URL = "unix:///nonexistent/greekdesk.sock?db=0"
+    _start_over()
+    yield
+    _start_over()
+
+
+@pytest.fixture
+def provider() -> Iterator[ScriptedProvider]:
+    server = ScriptedProvider()
+    yield server
+    server.stop()

@@ -1,0 +1,135 @@
+"""A portal bridge on scripted or recorded answers, for the tests of this folder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from config.core.http.caller import HttpCaller
+from portfolio.brokers.ibkr_portal.adapter import PortalBridge
+from portfolio.brokers.ibkr_portal.gateway import PortalGateway
+from portfolio.brokers.ibkr_portal.session import GatewayMemory, PortalSession
+
+ACCOUNT = "U1234567"
+OPEN_SESSION = {"authenticated": True, "established": True, "competing": False, "connected": True}
+
+# What the process remembers of contracts goes by address: no test inherits another's.
+_addresses = map("https://portal-{}.test/v1/api".format, count())
+
+Answers = Mapping[str, Any]
+
+
+def recordings() -> Path:
+    """The folder of recorded answers; skips the test where it is absent."""
+    root = Path(__file__).resolve().parents[4]
+    folder = Path(os.environ.get("GREEKDESK_FIXTURES", root.parent / "shared" / "fixtures"))
+    folder /= "ibkr_portal"
+    if not folder.is_dir():
+        pytest.skip("the recorded answers are not here")
+    return folder
+
+
+def recorded_body(name: str) -> Any:
+    """The body of the recording ``Portfolio/GET-portfolio-ledger``."""
+    return json.loads((recordings() / f"{name}.json").read_text())["Response"]["Body"]
+
+
+def bridge_on(
+    handler: Callable[[httpx.Request], httpx.Response], *, snapshot_seconds: float = 0.0
+) -> PortalBridge:
+    """A bridge whose requests ``handler`` answers; paths begin after the base."""
+    base_url = next(_addresses)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        request.extensions["path"] = request.url.path.removeprefix("/v1/api")
+        return handler(request)
+
+    def caller(renew: Callable[[], None] | None) -> HttpCaller:
+        transport = httpx.MockTransport(answer)
+        return HttpCaller(
+            base_url, base_url, timeout=2.0, attempts=1, renew=renew, transport=transport
+        )
+
+    session = PortalSession(GatewayMemory(base_url), caller(None))
+    gateway = PortalGateway(base_url, caller(session.reopen), session)
+    return PortalBridge(gateway, snapshot_seconds=snapshot_seconds)
+
+
+def answering(answers: Answers, **options: Any) -> PortalBridge:
+    """A bridge with an open session; ``answers`` by path, also as functions of the request."""
+    usual: dict[str, Any] = {
+        "/tickle": {"iserver": {"authStatus": OPEN_SESSION}},
+        "/portfolio/accounts": [],
+        "/iserver/accounts": {"accounts": [ACCOUNT]},
+        f"/portfolio/{ACCOUNT}/positions/invalidate": {"message": "success"},
+        f"/portfolio/{ACCOUNT}/positions/1": [],
+        "/trsrv/secdef": {"secdef": []},
+    }
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        answer = {**usual, **answers}.get(request.extensions["path"])
+        if callable(answer):
+            answer = answer(request)
+        if answer is None:
+            return httpx.Response(404, json={"error": "no such path"})
+        if isinstance(answer, httpx.Response):
+            return answer
+        return httpx.Response(200, text=json.dumps(answer))
+
+    return bridge_on(handler, **options)
+
+
+def positions_answering(rows: Any, **answers: Any) -> PortalBridge:
+    return answering({f"/portfolio/{ACCOUNT}/positions/0": rows, **answers})
+
+
+def stock_row(**changes: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "acctId": ACCOUNT,
+        "conid": 756733,
+        "contractDesc": "SPY",
+        "position": 44.0,
+        "mktPrice": 655.89,
+        "mktValue": 28859.16,
+        "currency": "USD",
+        "avgCost": 652.47,
+        "avgPrice": 652.47,
+        "realizedPnl": 0.0,
+        "unrealizedPnl": 150.48,
+        "expiry": None,
+        "putOrCall": None,
+        "multiplier": 0.0,
+        "strike": "0",
+        "assetClass": "STK",
+        "model": "",
+    }
+    return row | changes
+
+
+def option_row(**changes: Any) -> dict[str, Any]:
+    row = stock_row(
+        conid=653556783,
+        contractDesc="SPY    JAN2027 600 C [SPY   270115C00600000 100]",
+        position=-5.0,
+        mktPrice=71.2,
+        mktValue=-35600.0,
+        avgCost=6850.0,
+        avgPrice=68.5,
+        expiry="20270115",
+        putOrCall="C",
+        multiplier=100.0,
+        strike="600",
+        assetClass="OPT",
+    )
+    return row | changes
+
+
+def without(row: Mapping[str, Any], *fields: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in fields}
