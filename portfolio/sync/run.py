@@ -112,7 +112,7 @@ def _sync(account: Account, run: SyncRun, lock: HeldLock) -> None:
     progress = SyncProgress(run)
 
     def step(reached: SyncRun.Step) -> None:
-        lock.extend(LOCK_SECONDS)
+        lock.keep(LOCK_SECONDS)
         progress.step(reached)
 
     seen = account.last_synced_at

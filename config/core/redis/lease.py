@@ -1,4 +1,4 @@
-"""Work of which there is one in all processes, for as long as its process lives."""
+"""Work that exactly one process does, for as long as that process lives."""
 
 from __future__ import annotations
 
@@ -15,15 +15,20 @@ logger = structlog.get_logger(__name__)
 
 
 async def run_as_owner(
-    subject: str, work: Callable[[], Coroutine[Any, Any, None]], *, seconds: float = 15.0
+    subject: str,
+    work: Callable[[], Coroutine[Any, Any, None]],
+    *,
+    seconds: float = 15.0,
+    needs_redis: bool = False,
 ) -> bool:
     """Run ``work`` while this process owns ``subject``; ``False`` at once if another owns it.
 
-    The lease is renewed three times in ``seconds``; a process that dies is followed by another
-    when it has run out. A process that could not renew in time (it was stopped, its machine
-    slept) ends the work, because another may have begun it. While Redis is away the work goes on.
+    The lease is renewed three times in ``seconds``; when a process dies, another can take over
+    after that time. A process that could not renew in time (it was stopped, its machine slept)
+    ends the work if another has taken the lease. While Redis is away running work goes on; with
+    ``needs_redis`` none begins.
     """
-    lock = subject_lock(subject, seconds=seconds)
+    lock = subject_lock(subject, seconds=seconds, needs_redis=needs_redis)
     try:
         held = await asyncio.to_thread(lock.__enter__)
     except LockHeld:
@@ -32,7 +37,7 @@ async def run_as_owner(
     try:
         while not task.done():
             await asyncio.wait([task], timeout=seconds / 3)
-            if not task.done() and not await asyncio.to_thread(held.extend, seconds):
+            if not task.done() and not await asyncio.to_thread(held.keep, seconds):
                 logger.warning("lease.lost", subject=subject)
                 return True
         task.result()

@@ -1,18 +1,18 @@
-"""One worker a subject: a lock in Redis, with the process's own lock in front of it.
+"""Locks that let one worker at a time work on a subject.
 
-The lock saves work; it is not the fence. What two workers write at the same time is settled by the
-database transaction, so the lock may become local to the process while Redis is away.
+redis-py's ``Lock`` excludes other processes. A set of held subjects in front of it excludes the
+threads of this process, also while Redis is away. The lock saves work and is no fence: the database
+transaction settles what two workers write at the same time.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import LockError, RedisError
+from redis.lock import Lock
 
 from config.core.errors import LockHeld
 from config.core.redis.client import key, redis_client
@@ -20,41 +20,51 @@ from config.core.redis.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 
-_RELEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
-"""
-_EXTEND = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return 0
-"""
-
 _held_here: ProcessCopies[set[str]] = ProcessCopies(set)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldLock:
-    """A lock that is ours until it runs out or the ``with`` block ends."""
+class HeldLock(Lock):
+    """A lock that is ours until it expires or the ``with`` block ends."""
 
-    subject: str
-    token: str
+    def __init__(self, subject: str, seconds: float) -> None:
+        # The lease enters and leaves in different threads.
+        super().__init__(redis_client(), key("lock", subject), seconds, thread_local=False)
 
-    def extend(self, seconds: float) -> bool:
-        """Keep the lock for ``seconds`` from now. ``False``: it ran out and may be another's."""
+    def do_acquire(self, token: str | bytes) -> bool:
+        # Known before SET: a command that timed out may have run, and is released all the same.
+        self.local.token = token
+        # GET recognises our own token when a dropped connection made redis-py send SET twice.
+        holder = self.redis.set(
+            self.name, token, nx=True, get=True, px=max(1, int((self.timeout or 0) * 1000))
+        )
+        return holder is None or self.redis.get_encoder().encode(holder) == token
+
+    def keep(self, seconds: float) -> bool:
+        """Hold the lock for ``seconds`` from now. ``False``: somebody else has it.
+
+        A lock that expired or that a restarted Redis forgot is taken again. While Redis is away
+        the lock stays ours.
+        """
+        self.timeout = seconds
         try:
-            client = redis_client()
-            milliseconds = max(1, int(seconds * 1000))
-            return bool(client.eval(_EXTEND, 1, _key(self.subject), self.token, milliseconds))
+            return self.reacquire()
+        except LockError:
+            pass
+        except RedisError:
+            return True
+        try:
+            return bool(self.acquire(blocking=False))
         except RedisError:
             return True
 
 
 @contextmanager
-def subject_lock(subject: str, *, seconds: float) -> Iterator[HeldLock]:
+def subject_lock(subject: str, *, seconds: float, needs_redis: bool = False) -> Iterator[HeldLock]:
     """Hold ``subject`` for the block, at most ``seconds`` if the process dies in it.
 
-    Raises ``LockHeld`` at once when another thread or process holds it. Work that may take longer
-    than ``seconds`` calls ``extend`` between its steps.
+    Raise ``LockHeld`` at once if another thread or process holds it, and with ``needs_redis`` also
+    if Redis is away; otherwise only this process is locked then. Work that may take longer than
+    ``seconds`` calls ``keep`` between its steps.
     """
     with _held_here.lock:
         held = _held_here.get("subjects")
@@ -62,12 +72,18 @@ def subject_lock(subject: str, *, seconds: float) -> Iterator[HeldLock]:
             raise LockHeld(f"{subject} is being worked on.")
         held.add(subject)
     try:
-        lock = HeldLock(subject, secrets.token_hex(12))
-        _acquire(lock, seconds)
+        lock = HeldLock(subject, seconds)
+        try:
+            if not lock.acquire(blocking=False):
+                raise LockHeld(f"{subject} is being worked on.")
+        except RedisError as error:
+            if needs_redis:
+                raise LockHeld(f"{subject} cannot be locked without Redis.") from error
+            logger.warning("lock.local_only", subject=subject, reason=type(error).__name__)
         try:
             yield lock
         finally:
-            _release(lock)
+            _release(lock, subject)
     finally:
         with _held_here.lock:
             _held_here.get("subjects").discard(subject)
@@ -79,30 +95,16 @@ def subject_is_locked(subject: str) -> bool:
         if subject in _held_here.get("subjects"):
             return True
     try:
-        return bool(redis_client().exists(_key(subject)))
+        return bool(redis_client().exists(key("lock", subject)))
     except RedisError:
         return False
 
 
-def _acquire(lock: HeldLock, seconds: float) -> None:
+def _release(lock: HeldLock, subject: str) -> None:
     try:
-        # GET tells a command that was sent twice (dropped connection) that the lock is its own.
-        holder = redis_client().set(
-            _key(lock.subject), lock.token, nx=True, get=True, px=max(1, int(seconds * 1000))
-        )
+        lock.release()
+    except LockError:
+        # It expired, or Redis was away when it was taken: nothing of ours is left.
+        pass
     except RedisError as error:
-        logger.warning("lock.local_only", subject=lock.subject, reason=type(error).__name__)
-        return
-    if holder not in (None, lock.token):
-        raise LockHeld(f"{lock.subject} is being worked on.")
-
-
-def _release(lock: HeldLock) -> None:
-    try:
-        redis_client().eval(_RELEASE, 1, _key(lock.subject), lock.token)
-    except RedisError as error:
-        logger.warning("lock.left_to_expire", subject=lock.subject, reason=type(error).__name__)
-
-
-def _key(subject: str) -> str:
-    return key("lock", subject)
+        logger.warning("lock.left_to_expire", subject=subject, reason=type(error).__name__)

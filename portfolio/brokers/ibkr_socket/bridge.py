@@ -17,6 +17,7 @@ import msgspec
 
 from config.core.ask import serve
 from config.core.clock import market_now, now
+from config.core.redis.lease import run_as_owner
 from greeks.domain import Contract, DailyClose, Fetched, Snapshot
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 from portfolio.brokers.ibkr_socket.activity import SocketActivity
@@ -25,7 +26,6 @@ from portfolio.brokers.ibkr_socket.client import GatewayIB
 from portfolio.brokers.ibkr_socket.connection import GatewayConnection, Patience
 from portfolio.brokers.ibkr_socket.directory import SocketDirectory
 from portfolio.brokers.ibkr_socket.history import read_daily_closes
-from portfolio.brokers.ibkr_socket.lease import Lease
 from portfolio.brokers.ibkr_socket.lines import MarketDataLines
 from portfolio.brokers.ibkr_socket.state import GatewayState
 from portfolio.domain import (
@@ -67,7 +67,8 @@ class SocketBridge:
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self.service = service
-        self._lease = Lease(f"{service}:{client_id}", seconds=lease_seconds)
+        self._subject = f"{service}:{client_id}"
+        self._lease_seconds = lease_seconds
         self._publish = publish
         self._on_ready = on_ready
         self._connected = asyncio.Event()
@@ -97,25 +98,28 @@ class SocketBridge:
         """Wait for the lease, then own the gateway until cancelled or the lease is lost."""
         # The library's own messages name accounts, and every tick is one of them.
         logging.getLogger("ib_async").setLevel(logging.CRITICAL)
-        await self._lease.acquire()
+        # Without Redis the client id may be another process's: wait until it can say.
+        while not await run_as_owner(
+            self._subject, self._own, seconds=self._lease_seconds, needs_redis=True
+        ):
+            await asyncio.sleep(self._lease_seconds / 3)
+
+    async def _own(self) -> None:
+        """Work with the gateway until cancelled or one part ends."""
+        tasks = [
+            asyncio.create_task(self._connection.run(), name="ibkr_socket.connection"),
+            asyncio.create_task(self._publish_for_ever(), name="ibkr_socket.publish"),
+            asyncio.create_task(self._announce_for_ever(), name="ibkr_socket.announce"),
+            asyncio.create_task(serve(self.service, self._handlers()), name="ibkr_socket.ask"),
+        ]
         try:
-            tasks = [
-                asyncio.create_task(self._connection.run(), name="ibkr_socket.connection"),
-                asyncio.create_task(self._lease.keep(), name="ibkr_socket.lease"),
-                asyncio.create_task(self._publish_for_ever(), name="ibkr_socket.publish"),
-                asyncio.create_task(self._announce_for_ever(), name="ibkr_socket.announce"),
-                asyncio.create_task(serve(self.service, self._handlers()), name="ibkr_socket.ask"),
-            ]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-            for task in done:
-                task.result()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await self._lease.release()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
 
     # --- Questions --------------------------------------------------------------------------------
     async def get_accounts(self) -> Fetched[BrokerAccount]:

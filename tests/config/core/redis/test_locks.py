@@ -57,13 +57,13 @@ def test_lock_of_a_dead_process_runs_out(own_valkey: OwnValkey) -> None:
 def test_lock_that_ran_out_and_is_anothers_is_not_released(own_valkey: OwnValkey) -> None:
     with subject_lock(SUBJECT, seconds=5) as lock:
         _hold_in_another_process(own_valkey)
-        assert not lock.extend(5)
+        assert not lock.keep(5)
     assert own_valkey.client().get(key("lock", SUBJECT)) == "theirs"
 
 
 def test_extended_lock_lasts_longer(own_valkey: OwnValkey) -> None:
     with subject_lock(SUBJECT, seconds=1) as lock:
-        assert lock.extend(60)
+        assert lock.keep(60)
         assert own_valkey.client().pttl(key("lock", SUBJECT)) > 50_000
 
 
@@ -85,7 +85,7 @@ def test_without_redis_threads_of_the_process_still_exclude_each_other(no_redis:
 
     with subject_lock(SUBJECT, seconds=5) as lock:
         assert subject_is_locked(SUBJECT)
-        assert lock.extend(5)
+        assert lock.keep(5)
         thread = threading.Thread(target=other)
         thread.start()
         thread.join()
