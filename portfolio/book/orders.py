@@ -35,7 +35,7 @@ _COLUMNS = (
 def orders_visible_to(
     user: User | AnonymousUser, *, account_id: str | None = None
 ) -> list[dict[str, Any]]:
-    """Orders of the user's accounts, newest first; of one account where asked.
+    """Return the orders of the user's accounts, or of one account, newest first.
 
     Raises:
         NotFound: ``account_id`` does not exist or is not the user's.
@@ -53,7 +53,7 @@ def orders_visible_to(
 
 
 def _leg(leg: dict[str, Any]) -> dict[str, Any]:
-    """A stored leg, its quantities as the numbers they are: JSON columns keep Decimals as text."""
+    """Return a stored leg with its quantities as numbers: JSON columns keep Decimals as text."""
     return leg | {
         name: plain(Decimal(leg[name]))
         for name in ("quantity", "remaining_quantity")

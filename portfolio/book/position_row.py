@@ -1,4 +1,4 @@
-"""A position as a plain row between reading, valuing and writing: a tenth of a model's cost."""
+"""A position as a plain row, for reading, valuing and writing at a tenth of a model's cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PositionKey = tuple[int, str]
 
 @dataclass(slots=True, kw_only=True)
 class PositionRow:
-    """The columns of ``Position`` under their names. ``id`` is ``None`` until it is stored."""
+    """The columns of ``Position`` by name. ``id`` is ``None`` until the row is stored."""
 
     id: int | None = None
     account_id: str
@@ -63,19 +63,19 @@ class PositionRow:
 
     @property
     def key(self) -> PositionKey:
-        """What makes a position the same one in two books of an account."""
+        """Identity of a position across two books of an account."""
         return (self.instrument_id, self.sub_key)
 
 
 _COLUMNS = tuple(column.name for column in fields(PositionRow) if column.name != "id")
 _values = attrgetter(*_COLUMNS)
-# The broker's own row is written, and never needed for valuing.
+# The broker's own row is written but never needed for valuing.
 _READ = tuple(column.name for column in fields(PositionRow) if column.name != "raw_json")
 _UNREAD = ("raw_json",)
 
 
 class KnownPosition(NamedTuple):
-    """What every write of a position needs of the stored one: a fifth of the cost of its row."""
+    """The stored fields every position write needs, at a fifth of the cost of the whole row."""
 
     id: int
     price_as_of: datetime | None
@@ -84,7 +84,7 @@ class KnownPosition(NamedTuple):
 
 
 def known_positions(account_id: str) -> dict[PositionKey, KnownPosition]:
-    """The account's stored positions by instrument and sub-key. One query."""
+    """Return the account's stored positions by instrument and sub-key. One query."""
     rows = Position.objects.filter(account_id=account_id).order_by()
     found = rows.values_list("instrument_id", "sub_key", *KnownPosition._fields)
     return {(row[0], row[1]): KnownPosition(*row[2:]) for row in found}
@@ -93,7 +93,8 @@ def known_positions(account_id: str) -> dict[PositionKey, KnownPosition]:
 def stored_positions(
     account_id: str, *, ids: Collection[int] | None = None
 ) -> dict[PositionKey, PositionRow]:
-    """The account's stored positions, or those of ``ids``, without raw rows. At most one query."""
+    """Return the account's stored positions, or those in ``ids``, without raw rows. At most one
+    query."""
     if ids is not None and not ids:
         return {}
     rows = Position.objects.filter(account_id=account_id).order_by()
@@ -104,9 +105,9 @@ def stored_positions(
 
 
 def write_positions(rows: list[PositionRow], *, keep_raw: bool = False) -> None:
-    """Insert or update the rows, in the order of their keys. One statement; known ids stay.
+    """Insert or update the rows in key order, keeping known ids. One statement.
 
-    ``keep_raw`` leaves the broker's rows as they are stored.
+    ``keep_raw`` leaves the stored broker rows untouched.
     """
     upsert(
         Position,

@@ -1,4 +1,4 @@
-"""The book of a set of accounts: positions and totals, kept per process by committed version."""
+"""Positions and totals of a set of accounts, cached per process by committed version."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Committed positions of a set of accounts with their totals.
+    """Committed positions of a set of accounts, with their totals.
 
-    ``positions_json`` and ``totals_json`` are the same rows as JSON, encoded once a version.
+    ``positions_json`` and ``totals_json`` are the same as JSON, encoded once per version.
     """
 
     positions: list[dict[str, Any]]
@@ -72,7 +72,7 @@ class Book:
 
 
 class BookCache:
-    """The last few books of this process. A key holds every account's version: never stale."""
+    """This process's most recent books. Never stale: the key holds every account's version."""
 
     def __init__(self, *, most: int = 32) -> None:
         self._most = most
@@ -88,7 +88,8 @@ class BookCache:
                 return book
         book = read_book(accounts)
         if _versions(accounts) != key[0]:
-            # A sync committed between the two reads: the next reader sees its version whole.
+            # A sync committed between the two reads: do not cache, the next reader gets its
+            # version.
             return book
         with self._lock:
             self._books[key] = book
@@ -105,12 +106,12 @@ books = BookCache()
 
 
 def book_key(accounts: Sequence[Account]) -> tuple[Hashable, ...]:
-    """What the accounts' book depends on: their versions, the day where they are, the betas."""
+    """Return what the book depends on: account versions, their local days, and the betas."""
     at = market_now()
     return (
         tuple((account.account_id, account.book_version) for account in accounts),
         tuple(local_date(account, at) for account in accounts),
-        # Read with the accounts; they all have the same.
+        # Read with the accounts; all have the same value.
         tuple(getattr(account, "betas_as_of", None) for account in accounts[:1]),
         tuple(getattr(account, "betas_sum", None) for account in accounts[:1]),
     )
@@ -126,10 +127,10 @@ def _versions(accounts: Sequence[Account]) -> tuple[tuple[str, int], ...]:
 
 
 def read_book(accounts: Sequence[Account]) -> Book:
-    """Read the book of the accounts (already authorised) and sum it up.
+    """Read the book of (already authorised) accounts and total it.
 
-    A query for the positions and two for betas and the benchmark's price; one more where the book
-    has another currency than its accounts, and where the benchmark has no quote.
+    Three queries: positions, betas and the benchmark's price. One more if the book has a currency
+    its accounts do not, and one if the benchmark has no quote.
     """
     rows = list(
         Position.objects.filter(account__in=[account.account_id for account in accounts])
@@ -163,7 +164,7 @@ def read_book(accounts: Sequence[Account]) -> Book:
 
 
 def totals_currency(accounts: Sequence[Account]) -> str:
-    """The accounts' base currency; where they differ US dollars if present, else the first."""
+    """Return the accounts' base currency; if they differ, USD if present, else the first."""
     currencies = sorted({account.base_currency for account in accounts})
     if not currencies:
         return "USD"
@@ -171,19 +172,19 @@ def totals_currency(accounts: Sequence[Account]) -> str:
 
 
 def local_date(account: Account, moment: datetime) -> date:
-    """The day it is where the account is: in New York's evening UTC has the next one."""
+    """Return the date where the account is: UTC is a day ahead during New York's evening."""
     return moment.astimezone(time_zone_of(account.time_zone)).date()
 
 
 def plain(value: Decimal | None) -> Decimal | None:
-    """The number without the trailing zeros of its column."""
+    """Strip the trailing zeros that come from the column."""
     if value is None:
         return None
     return value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize()
 
 
 def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
-    """One position as the API and the page show it. Greeks stay per unit of the underlying."""
+    """Return one position as the API and the page show it. Greeks are per unit of the underlying."""
     linear = values["instrument_type"] not in OPTION_KINDS
     market_value, daily_change = plain(values["market_value"]), plain(values["daily_change"])
     expiry = values["expiry"]
@@ -236,7 +237,7 @@ def _float(value: Decimal | None) -> float | None:
 
 
 def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
-    """What the totals need of a position's columns."""
+    """Return the columns of a position that the totals need."""
     expiry = values["expiry"]
     return Leg(
         underlying=values["underlying"],
@@ -259,13 +260,13 @@ def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
 
 
 def currency_of(account: Account) -> str:
-    """The currency of the account's summary and history."""
+    """Return the currency of the account's summary and history."""
     status = getattr(account, "status", None)
     return status.currency if status else account.base_currency
 
 
 def money_of(account: Account) -> Money:
-    """Net liquidation and margin of the account's last summary."""
+    """Return net liquidation and margin from the account's last summary."""
     status = getattr(account, "status", None)
     return Money(
         currency=currency_of(account),
@@ -281,10 +282,10 @@ def _rates(currency: str, legs: Sequence[Leg], accounts: Sequence[Account]) -> d
 
 
 def rates_into(currency: str, currencies: Iterable[str]) -> dict[str, float]:
-    """Latest units of ``currency`` for one unit of each other one, as far as they are known.
+    """Return the latest known rates: units of ``currency`` per unit of each other currency.
 
-    A pair that is stored the other way round is turned over; the newer of the two counts. No
-    query where there is no other currency.
+    A pair stored the other way round is inverted; the newer of the two wins. No query if there is
+    no other currency.
     """
     others = set(currencies) - {currency}
     if not others:

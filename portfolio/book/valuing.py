@@ -1,4 +1,4 @@
-"""Positions as rows: valued, with the best Greeks known, keyed so that their ids stay."""
+"""Build valued position rows with the best known Greeks, keeping their ids."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DECIMAL_PLACES = Decimal(1).scaleb(-6)
 _VOLATILITY_PLACES = Decimal(1).scaleb(-4)
 _LARGEST_GREEK = 1e9
 _LARGEST_VOLATILITY = 1e4
-# The same number is written to several tables, and of a spot to many rows.
+# The same number goes to several tables, and one spot price to many rows.
 _NUMBERS_KEPT = 8192
 GREEK_FIELDS = (
     "delta", "gamma", "theta", "vega", "iv",
@@ -37,7 +37,7 @@ GREEK_FIELDS = (
 
 @lru_cache(maxsize=_NUMBERS_KEPT)
 def greek_number(value: float | None) -> Decimal | None:
-    """A Greek as it fits into Decimal(15, 6), for reading."""
+    """Round a Greek to Decimal(15, 6), for display."""
     if value is None or abs(value) >= _LARGEST_GREEK:
         return None
     return Decimal(repr(value)).quantize(_DECIMAL_PLACES)
@@ -45,7 +45,7 @@ def greek_number(value: float | None) -> Decimal | None:
 
 @lru_cache(maxsize=_NUMBERS_KEPT)
 def volatility_number(value: float | None) -> Decimal | None:
-    """A volatility as it fits into Decimal(8, 4), for reading."""
+    """Round a volatility to Decimal(8, 4), for display."""
     if value is None or abs(value) >= _LARGEST_VOLATILITY:
         return None
     return Decimal(repr(value)).quantize(_VOLATILITY_PLACES)
@@ -53,7 +53,7 @@ def volatility_number(value: float | None) -> Decimal | None:
 
 @lru_cache(maxsize=_NUMBERS_KEPT)
 def spot_number(value: float | None) -> Decimal | None:
-    """An underlying's price as it fits into Decimal(20, 8)."""
+    """Round an underlying's price to Decimal(20, 8)."""
     return None if value is None else fitting_amount(Decimal(repr(value)))
 
 
@@ -64,9 +64,9 @@ def build_positions(
     known: Mapping[PositionKey, KnownPosition],
     context: WritingContext,
 ) -> list[PositionRow]:
-    """Rows of the positions that were received and are held.
+    """Build rows for the received positions that are held. At most two queries.
 
-    Options without fresh Greeks keep the last known, marked. At most two queries.
+    Options without fresh Greeks keep the last known ones, marked.
     """
     rows = []
     for key, position in zip(received.keys, received.kept, strict=True):
@@ -87,7 +87,8 @@ def revalue_positions(
     instruments: Mapping[str, Instrument],
     context: WritingContext,
 ) -> list[PositionRow]:
-    """Stored rows with fresh quotes and Greeks; quantity and cost stay. For Greeks refreshes."""
+    """Apply fresh quotes and Greeks to stored rows, keeping quantity and cost. For Greeks
+    refreshes."""
     rows = []
     for row in stored:
         key = keys.get(row.instrument_id)
@@ -147,7 +148,7 @@ def _value(
     earlier: KnownPosition | None,
     context: WritingContext,
 ) -> None:
-    """Price the row: its quote's price, else what came with the position."""
+    """Price the row from its quote, else from what came with the position."""
     opening = None
     if earlier is not None:
         same_session = (
@@ -181,7 +182,7 @@ def _apply_quote(row: PositionRow, quote: Quote, *, opening: Decimal | None) -> 
 
 
 def _revalue(row: PositionRow) -> None:
-    """Market value, profit and the day's change (since the open, else since the last close)."""
+    """Compute market value, profit and daily change (since the open, else since the last close)."""
     size = row.quantity * row.multiplier
     price = row.price
     base = row.opening_price if row.opening_price is not None else row.previous_close
@@ -198,7 +199,7 @@ def _revalue(row: PositionRow) -> None:
 
 def _fill_greeks(row: PositionRow, key: str, context: WritingContext) -> None:
     if not row.right:
-        # One of an underlying moves with itself by definition; it has no other Greeks.
+        # The underlying has delta 1 by definition and no other Greeks.
         row.delta, row.delta_raw = Decimal(1), 1.0
         for name in ("gamma", "theta", "vega"):
             setattr(row, name, Decimal(0))
@@ -214,7 +215,7 @@ def _fill_greeks(row: PositionRow, key: str, context: WritingContext) -> None:
 
 
 def set_greeks(row: PositionRow, greeks: Greeks) -> None:
-    """Copy Greeks onto the row, for reading and raw."""
+    """Copy Greeks onto the row, both rounded for display and raw."""
     row.delta, row.delta_raw = greek_number(greeks.delta), greeks.delta
     row.gamma, row.gamma_raw = greek_number(greeks.gamma), greeks.gamma
     row.theta, row.theta_raw = greek_number(greeks.theta), greeks.theta
@@ -233,9 +234,9 @@ def _keep_last_known(
     known: Mapping[PositionKey, KnownPosition],
     context: WritingContext,
 ) -> None:
-    """Fill options without Greeks from their own last row, else from the shared cache.
+    """Fill options without Greeks from their last stored row, else from the shared cache.
 
-    An expired option's last Greeks say nothing any more; it stays without.
+    An expired option gets none: its last Greeks no longer mean anything.
     """
     expired = {
         row.pk

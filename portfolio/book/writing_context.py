@@ -1,4 +1,4 @@
-"""What all rows of one write share: whose they are, and which moment and day they belong to."""
+"""What all rows of one write share: account, market data, time and dates."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from portfolio.models import Account
 class WritingContext:
     """``at`` is wall time, ``market_at`` market time.
 
-    ``today`` is the account's calendar day, from which days to expiry are counted;
-    ``session_date`` the session that the write belongs to, by ``session_date_at``.
+    ``today`` is the account's calendar day, for days to expiry. ``session_date`` is the trading
+    session the write belongs to, from ``session_date_at``.
     """
 
     account: Account
@@ -32,10 +32,10 @@ class WritingContext:
 def writing_context(
     *, account: Account, market: MarketData, session_date_at: Callable[[datetime], date]
 ) -> WritingContext:
-    """The context of a write that happens now.
+    """Return the context of a write that happens now.
 
-    ``session_date_at`` is made before the transaction (``session_dates_of``), which so need not
-    read the calendar.
+    Make ``session_date_at`` (``session_dates_of``) before the transaction, so the calendar is not
+    read inside it.
     """
     market_at = market_now()
     return WritingContext(

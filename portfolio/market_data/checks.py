@@ -1,4 +1,4 @@
-"""What a provider's quotes and Greeks must pass before they are used: nothing impossible."""
+"""Validate a provider's quotes and Greeks before use."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from portfolio.sync.checks import checked_amount, checked_time
 _QUOTE_AMOUNTS = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
 _QUOTE_COUNTS = ("volume", "open_interest")
 GREEK_NAMES = ("delta", "gamma", "theta", "vega")
-# Vendors round: a delta of 1.0001 is one, a gamma of -0.000001 is nought.
+# Vendors round: accept a delta of 1.0001 as 1, a gamma of -0.000001 as 0.
 _ROUNDING = 1e-3
 _LARGEST_GREEK = 1e9
 _LARGEST_VOLATILITY = 100.0
 
 
 def checked_quote(quote: Quote) -> tuple[Quote, list[RejectedRow]]:
-    """The quote without its impossible values, and a row for each of those."""
+    """Return the quote without its invalid values, and a rejected row for each of those."""
     rejected: list[RejectedRow] = []
     changes: dict[str, Any] = {"as_of": checked_time(quote.as_of)}
     for name in _QUOTE_AMOUNTS:
@@ -48,7 +48,7 @@ def checked_quote(quote: Quote) -> tuple[Quote, list[RejectedRow]]:
 
 
 def greeks_error(contract: Contract, greeks: Greeks) -> str | None:
-    """Why the Greeks of a long option cannot be true, naming the field, or ``None``."""
+    """Return why the Greeks of a long option cannot be true, naming the field, or ``None``."""
     for name in (*GREEK_NAMES, "implied_volatility"):
         value = getattr(greeks, name)
         if value is not None and not (math.isfinite(value) and abs(value) < _LARGEST_GREEK):
@@ -68,7 +68,7 @@ def greeks_error(contract: Contract, greeks: Greeks) -> str | None:
 
 
 def not_computed(greeks: Greeks) -> bool:
-    """Vendors send noughts for what they did not compute."""
+    """Whether the vendor did not compute these Greeks: vendors send zeros then."""
     return not greeks.implied_volatility and all(
         not value for value in (greeks.gamma, greeks.theta, greeks.vega)
     )

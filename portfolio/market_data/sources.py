@@ -1,10 +1,10 @@
-"""Market data of a book: quotes, and for each option the best Greeks that somebody has.
+"""Fetch the market data of a book: quotes, and the best available Greeks for each option.
 
-The order: the account's own broker, the other brokers, the market-data providers, our model from
-the quote. What remains is filled from the last known by the writer. Greeks that cannot be true
-(|delta| above one, the wrong sign, an impossible volatility) are set aside and the next source is
-asked; missing stays missing. A fallback never takes a leg back in time: Greeks older than those
-that are known are not used, and delayed or previous-day ones only where the model has none.
+Sources in order: the account's own broker, other brokers, market-data providers, our model from the
+quote. The writer fills the rest with the last known. Impossible Greeks (|delta| above 1, wrong
+sign, invalid volatility) are set aside and the next source is asked; missing stays missing. A
+fallback never takes a leg back in time: Greeks older than the known ones are not used, and delayed
+or previous-day ones only where the model has none.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ logger = structlog.get_logger(__name__)
 class Freshness:
     """How old a fallback's numbers may be.
 
-    ``known_since``: the as-of of the last known Greeks, by instrument key. ``oldest``: by currency,
-    before which a number counts as old (a currency that is not named has no such moment).
+    ``known_since``: the ``as_of`` of the last known Greeks, by instrument key. ``oldest``: by
+    currency, the time before which a number counts as old (a currency not listed has no limit).
     """
 
     known_since: Mapping[str, datetime] = field(default_factory=dict)
@@ -59,10 +59,10 @@ class Freshness:
 
 @dataclass(slots=True, kw_only=True)
 class MarketData:
-    """What the providers and the model know of a book's contracts, by instrument key.
+    """What providers and the model know about a book's contracts, by instrument key.
 
-    ``greeks`` are complete and possible; ``partial`` are a vendor's that lack a number, used when
-    nothing better is known, not even from before.
+    ``greeks`` are complete and valid. ``partial`` are a vendor's Greeks with a number missing, used
+    only if nothing better is known, now or from before.
     """
 
     quotes: dict[str, Quote] = field(default_factory=dict)
@@ -72,18 +72,18 @@ class MarketData:
     spots: dict[str, float] = field(default_factory=dict)
     rejected: list[RejectedRow] = field(default_factory=list)
     received: int = 0
-    #: The first that was asked failed; and, apart, what went wrong with the others.
+    # ``error``: the first source failed. ``fallback_errors``: what went wrong with the others.
     error: ProviderError | None = None
     fallback_errors: list[str] = field(default_factory=list)
-    #: Underlyings that a provider did not ask for to the end, and why.
+    # Underlyings a provider did not finish, and why.
     left_out: dict[str, str] = field(default_factory=dict)
-    #: A fallback's Greeks and quotes that are old: used where nobody has newer ones.
+    # Old Greeks and quotes of a fallback, used only where nobody has newer ones.
     old_greeks: dict[str, Greeks] = field(default_factory=dict)
     old_quotes: dict[str, Quote] = field(default_factory=dict)
 
 
 def underlying_contracts(contracts: Iterable[Contract]) -> list[Contract]:
-    """The underlyings of options as contracts of their own, one for each."""
+    """Return the underlyings of the options as contracts, one each."""
     found: dict[str, Contract] = {}
     for contract in contracts:
         if contract.kind is not InstrumentKind.OPTION or contract.underlying in found:
@@ -111,14 +111,14 @@ def fetch_market_data(
     own: bool = True,
     dividends: KnownDividends = NO_DIVIDENDS,
 ) -> MarketData:
-    """Ask ``adapter`` about ``contracts``, then others, then the model.
+    """Ask ``adapter`` about ``contracts``, then the other sources, then the model.
 
-    ``own``: the adapter is the account's own broker, whose numbers are used whatever their age.
-    ``others`` gives open providers to ask, closed here; it is called only when Greeks are missing,
-    as is ``freshness``, which their numbers have to pass. ``marks`` are the prices that came with
-    the positions, used where no quote did; ``known_spots`` last known prices of underlyings;
-    ``closes`` from ``known_closes``, ``dividends`` from ``known_dividends``. Never raises a
-    provider's error: what failed is in the answer.
+    ``own``: the adapter is the account's own broker; its numbers are used whatever their age.
+    ``others`` opens the other providers, which are closed here; it and ``freshness``, the age
+    limits for their numbers, are called only if Greeks are missing. ``marks`` are the prices that
+    came with the positions, used where there is no quote. ``known_spots`` are the last known prices
+    of underlyings. ``closes`` comes from ``known_closes``, ``dividends`` from ``known_dividends``.
+    Never raises provider errors: they are in the result.
     """
     data = MarketData()
     try:
@@ -159,7 +159,7 @@ def _ask_others(
     freshness: Callable[[], Freshness],
 ) -> None:
     rules: Freshness | None = None
-    # Without the own broker's prices the others are asked for the underlyings too.
+    # Without the own broker's prices, ask the others for the underlyings too.
     extra = [
         contract
         for contract in contracts
@@ -184,7 +184,7 @@ def _add_snapshots(
     contracts: Sequence[Contract],
     freshness: Freshness | None,
 ) -> None:
-    """Ask one provider. Without ``freshness`` its numbers are used whatever their age."""
+    """Ask one provider. Without ``freshness``, its numbers are used whatever their age."""
     if not contracts:
         return
     wanted = {instrument_key(contract) for contract in contracts}

@@ -1,4 +1,4 @@
-"""Which numbers are recent enough to compute with, and the underlyings' stored prices that are."""
+"""Decide which numbers are recent enough, and read the underlyings' stored prices that are."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from portfolio.models import Quote
 
 
 def known_spots(underlyings: Iterable[Instrument], *, at: datetime) -> dict[str, float]:
-    """The last prices by symbol, without those older than ``SPOT_MAXIMUM_AGE_SECONDS``. One query.
+    """Return last prices by symbol, no older than ``SPOT_MAXIMUM_AGE_SECONDS``. One query.
 
-    The age is counted while the exchange trades: after the close and at weekends the session's
-    last price stays good, and at the next opening it is old. Without a spot the model computes
-    nothing and the last known Greeks stay, marked, instead of new ones from an old price.
+    Age counts only while the exchange trades: the last price stays good after the close and over
+    weekends, and is old at the next open. Without a spot the model computes nothing, and the last
+    known Greeks stay, marked, rather than new ones from an old price.
     """
     by_id = {row.pk: row for row in underlyings}
     oldest_by_currency: dict[str, datetime] = {}
@@ -36,7 +36,7 @@ def known_spots(underlyings: Iterable[Instrument], *, at: datetime) -> dict[str,
 
 
 def oldest_usable(currency: str, at: datetime) -> datetime:
-    """Before which a number of this currency's exchange is too old."""
+    """Return the time before which a number from this currency's exchange is too old."""
     exchange = exchange_of_currency(currency)
     until = at if exchange is None else traded_until(exchange.name, at)
     return until - timedelta(seconds=settings.SPOT_MAXIMUM_AGE_SECONDS)

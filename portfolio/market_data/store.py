@@ -1,4 +1,4 @@
-"""Storing market data that syncs and refreshes brought: quotes, Greeks, and their minutes."""
+"""Store market data from syncs and refreshes: quotes, Greeks and their minutes."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def write_market_data(
     at: datetime,
     market_at: datetime,
 ) -> None:
-    """Store quotes, the latest Greeks, and the minute's bars and Greeks. Five statements at most.
+    """Store quotes, the latest Greeks, and the minute's bars and Greeks. At most five statements.
 
-    Runs in the transaction of the book. Values older than the stored ones are left out: another
-    account may hold the same contracts. Rows are written in the order of their instruments, so
-    that two accounts never wait for each other crosswise.
+    Runs in the book's transaction. Values older than the stored ones are skipped: another account
+    may hold the same contracts. Rows are written in instrument order, so two accounts cannot
+    deadlock.
     """
     quotes = {
         instruments[key].pk: quote
@@ -96,7 +96,7 @@ def _quote_row(instrument_id: int, quote: Quote) -> tuple[Any, ...]:
 
 
 def greek_values(greeks: Greeks, inputs: Mapping[str, object]) -> tuple[Any, ...]:
-    """The values of ``GREEK_COLUMNS``."""
+    """Return the values of ``GREEK_COLUMNS``."""
     return (
         greek_number(greeks.delta),
         greek_number(greeks.gamma),

@@ -1,4 +1,4 @@
-"""A user asks for a sync."""
+"""Sync requests by users."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from portfolio.sync.requests import request_sync
 def user_request_sync(
     *, user: User | AnonymousUser, account_id: str | None = None
 ) -> list[SyncRun]:
-    """Queue a sync of one account, or of all that the user may sync; returns the runs.
+    """Queue a sync of one account, or of every account the user may sync. Returns the runs.
 
     Raises:
-        NotFound: the account does not exist or is not visible to the user, or there is none.
+        NotFound: the account does not exist, is not visible to the user, or none may be synced.
         Forbidden: the account is shared with the user for viewing only.
     """
     if account_id is not None:

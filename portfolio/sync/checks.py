@@ -1,8 +1,8 @@
-"""The second look at what a broker sent, at our own boundary: only what fits is stored.
+"""Validate what a broker sent before it is stored.
 
-A row whose identity or quantity is impossible goes to the quarantine as a whole. A further value
-that is impossible (a price of infinity) becomes missing and is noted, and the row is kept. So
-``received == kept + flat + rejected`` for every answer.
+A row with an invalid identity or quantity is quarantined whole. Any other invalid value (such as an
+infinite price) becomes missing and is noted; the row is kept. For every answer, ``received == kept
++ flat + rejected``.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from portfolio.domain import AccountSummary, BrokerOrder, BrokerPosition
 
 Item = TypeVar("Item")
 
-# A clock of the broker's may run ahead of ours by this much before its times are not believed.
+# How far a broker's clock may run ahead of ours before we stop trusting its times.
 CLOCK_TOLERANCE = timedelta(minutes=5)
-# In the reason of every repeated row, the adapters' too.
+# Part of the reason given for every repeated row, also by the adapters.
 SENT_TWICE = "sent twice"
 _SUMMARY_AMOUNTS = (
     "net_liquidation",
@@ -56,7 +56,7 @@ _ORDER_TEXTS = {"order_type": 24, "time_in_force": 16, "source": 24}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked(Generic[Item]):
-    """An answer after the second look. ``notes`` are values that became missing in kept rows."""
+    """A validated answer. ``notes`` are values that were dropped from kept rows."""
 
     kept: tuple[Item, ...]
     received: int
@@ -67,10 +67,10 @@ class Checked(Generic[Item]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedPositions(Checked[BrokerPosition]):
-    """Positions by identity. ``flat`` are rows of quantity nought: closed, said by the broker.
+    """Positions by identity.
 
-    ``keys`` are the instrument keys of ``kept``.
-    ``unsettled`` are identities that the broker sent in two contradicting rows.
+    ``keys`` are the instrument keys of ``kept``. ``flat`` are rows with quantity zero: the broker
+    reports them closed. ``unsettled`` are identities the broker sent in two contradicting rows.
     """
 
     keys: tuple[str, ...]
@@ -79,7 +79,8 @@ class CheckedPositions(Checked[BrokerPosition]):
 
 
 def checked_amount(value: Any, field: str) -> Decimal | None:
-    """The value as it fits into Decimal(20, 8); ``None`` for missing. Raises BadRow otherwise."""
+    """Return the value as a Decimal(20, 8), or ``None`` if missing. Raises BadRow if it does not
+    fit."""
     if isinstance(value, Decimal) and value.is_finite():
         exponent = value.as_tuple().exponent
         if isinstance(exponent, int) and exponent >= -8 and abs(value) < LARGEST_AMOUNT:
@@ -88,14 +89,14 @@ def checked_amount(value: Any, field: str) -> Decimal | None:
 
 
 def fitting_amount(value: Decimal | None) -> Decimal | None:
-    """A computed amount rounded to eight places, or ``None`` when it does not fit the column."""
+    """Round a computed amount to eight places; ``None`` if it does not fit the column."""
     if value is None or not value.is_finite() or abs(value) >= LARGEST_AMOUNT:
         return None
     return value.quantize(SMALLEST_STEP)
 
 
 def checked_time(moment: datetime) -> datetime:
-    """Aware and not in the future: a broker whose clock runs ahead cannot make data look fresh."""
+    """Make a time aware and cap it at now, so a fast broker clock cannot make data look fresh."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     latest = max(now(), market_now())
@@ -103,7 +104,7 @@ def checked_time(moment: datetime) -> datetime:
 
 
 def check_summary(summary: AccountSummary) -> tuple[AccountSummary, tuple[RejectedRow, ...]]:
-    """The summary with impossible amounts made missing, and a note on each."""
+    """Return the summary without its invalid amounts, and a note on each."""
     changes, notes = _amounts(summary, _SUMMARY_AMOUNTS, kind="summary")
     rates = {}
     for currency, rate in (summary.fx_rates or {}).items():
@@ -123,7 +124,7 @@ def check_summary(summary: AccountSummary) -> tuple[AccountSummary, tuple[Reject
 
 
 def check_positions(fetched: Fetched[BrokerPosition]) -> CheckedPositions:
-    """Positions with a possible identity and quantity, one for each contract and sub-key."""
+    """Return the valid positions, one per contract and sub-key."""
     kept: dict[tuple[str, str], BrokerPosition] = {}
     flat: dict[tuple[str, str], BrokerPosition] = {}
     rejected = list(fetched.rejected)
@@ -142,7 +143,7 @@ def check_positions(fetched: Fetched[BrokerPosition]) -> CheckedPositions:
             reason = SENT_TWICE if same else f"{SENT_TWICE} with different quantities"
             rejected.append(_row("position", reason, _position_facts(position)))
             if earlier is not None and not same:
-                # Neither can be believed: the last good row stays.
+                # Neither can be trusted: keep the last good row.
                 kept.pop(key, None)
                 flat.pop(key, None)
                 unsettled.add(key)
@@ -163,7 +164,7 @@ def check_positions(fetched: Fetched[BrokerPosition]) -> CheckedPositions:
 
 
 def check_orders(fetched: Fetched[BrokerOrder]) -> Checked[BrokerOrder]:
-    """Orders with a possible id, one for each id: the last one sent counts as the newest."""
+    """Return the valid orders, one per id."""
     kept: dict[str, BrokerOrder] = {}
     rejected = list(fetched.rejected)
     notes: list[RejectedRow] = []
@@ -225,7 +226,7 @@ def _order_error(order: BrokerOrder) -> str | None:
 def _amounts(
     item: Any, names: Iterable[str], *, kind: str
 ) -> tuple[dict[str, Any], list[RejectedRow]]:
-    """Changed amounts of an item, and a note for each that had to become missing."""
+    """Return the changed amounts of an item, and a note on each that was dropped."""
     changes: dict[str, Any] = {}
     notes = []
     for name in names:

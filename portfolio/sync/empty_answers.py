@@ -1,4 +1,4 @@
-"""Holding an empty answer against what is stored: the last book, and the last empty answer."""
+"""Compare an empty answer with the stored book and the last empty answer."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from portfolio.sync.empty_book import (
     supports_empty_book,
 )
 
-# Under this name a run's counts remember an empty answer for the next one to agree with.
+# Key in a run's counts that remembers an empty answer for the next run to confirm.
 EMPTY_ANSWER = "empty_answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmptyAnswer:
-    """The verdict, and what the run remembers of an answer that is not believed yet."""
+    """The verdict, and what the run remembers of an unconfirmed answer."""
 
     verdict: EmptyBook
     facts: Mapping[str, Any]
@@ -39,9 +39,9 @@ def judge_empty_answer(
     stored: Iterable[PositionRow],
     status: AccountStatus | None,
 ) -> EmptyAnswer:
-    """Judge an answer without positions. ``flat_keys`` are instruments said to be closed.
+    """Judge an answer without positions. At most two queries.
 
-    At most two queries.
+    ``flat_keys`` are instruments the broker reports closed.
     """
     rows = list(stored)
     known = KnownBook(
@@ -83,7 +83,7 @@ def _all_said_flat(rows: Collection[PositionRow], flat_keys: Collection[str]) ->
 
 
 def _earlier_answer(account: Account) -> EarlierEmptyAnswer | None:
-    """The last complete answer, when it was empty as well and its summary supported that."""
+    """Return the last complete answer if it was empty too and its summary supported that."""
     if account.empty_book_since is None:
         return None
     last = (

@@ -1,10 +1,9 @@
-"""An empty book out of nowhere: believed only when the money agrees, twice.
+"""Decide whether a suddenly empty book is real: only if the money agrees, twice.
 
-An account that held positions and suddenly holds none has either closed everything or its broker
-has a bad minute. The summary tells them apart: without positions, cash is the whole net
-liquidation and there is nothing to margin. A piece of evidence counts only where it can tell: cash
-does not when the known book was worth nothing anyway (a spread), margin does not when none was
-held before.
+An account that suddenly holds nothing has either closed everything, or its broker has a glitch. The
+summary tells which: without positions, cash equals net liquidation and there is no margin. Each
+check counts only where it can tell: cash cannot when the known book was worth nothing anyway (a
+spread), margin cannot when there was none before.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from enum import StrEnum
 
 from portfolio.domain import AccountSummary
 
-# Accrued interest and dividends may lie between cash and net liquidation.
+# Accrued interest and dividends may separate cash from net liquidation.
 _SHARE = Decimal("0.001")
 _LEAST = Decimal(1)
 
@@ -27,7 +26,7 @@ class EmptyBook(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownBook:
-    """The last good book: what the empty answer is held against."""
+    """The last good book, to compare the empty answer with."""
 
     positions: int
     market_value: Decimal | None
@@ -37,7 +36,7 @@ class KnownBook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierEmptyAnswer:
-    """The account's last complete answer, when it was empty, not yet believed, and supported."""
+    """The account's last complete answer, if it was empty, supported and not yet confirmed."""
 
     cash: Decimal | None
     maintenance_margin: Decimal | None
@@ -50,9 +49,9 @@ def judge_empty_book(
     earlier: EarlierEmptyAnswer | None,
     all_said_flat: bool = False,
 ) -> EmptyBook:
-    """Whether an answer without positions is true.
+    """Decide whether an answer without positions is true.
 
-    ``all_said_flat``: the broker named every known position with a quantity of nought.
+    ``all_said_flat``: the broker listed every known position with quantity zero.
     """
     if known.ever_synced and known.positions == 0:
         return EmptyBook.TRUE
@@ -68,7 +67,7 @@ def judge_empty_book(
 
 
 def supports_empty_book(summary: AccountSummary, known: KnownBook) -> bool:
-    """The summary is one of an account without positions."""
+    """Whether the summary fits an account without positions."""
     by_cash = _cash_is_everything(summary)
     by_margin = None if summary.maintenance_margin is None else summary.maintenance_margin == 0
     value = known.market_value

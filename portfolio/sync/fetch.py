@@ -1,4 +1,4 @@
-"""Everything a sync reads from its broker, step by step, outside any transaction."""
+"""Fetch everything a sync needs from the broker, step by step, outside any transaction."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from portfolio.sync.checks import (
 logger = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")
 
-# After these the other calls of the account would fail as well.
+# After these, the account's other calls would fail too.
 _HOPELESS = (UnauthorisedError, ForbiddenError, CircuitOpen)
 
 
@@ -59,7 +59,7 @@ class FailedStep:
 
 @dataclass(slots=True, kw_only=True)
 class FetchedBook:
-    """What the broker answered for one account. A failed step is ``None`` and in ``failed``."""
+    """What the broker answered for one account. A failed step is ``None`` and listed in ``failed``."""
 
     started_at: datetime
     source: str
@@ -76,9 +76,9 @@ class FetchedBook:
 def fetch_book(
     *, account: Account, adapter: BrokerAdapter, step: Callable[[SyncRun.Step], None]
 ) -> FetchedBook:
-    """Read one account's book. Provider errors are recorded by step, never raised.
+    """Fetch one account's book. Provider errors are recorded per step, never raised.
 
-    Without positions nothing else is worth asking for, so the calls end there.
+    Stops if the positions fail: nothing else is useful without them.
     """
     book = FetchedBook(
         started_at=now(), source=adapter.source, session_date_at=session_dates_of(account)
@@ -140,7 +140,7 @@ def market_of(
     marks: Mapping[str, Quote],
     own: bool = True,
 ) -> tuple[MarketData, dict[str, Instrument]]:
-    """Market data of instruments and their underlyings, and the instruments of all of it.
+    """Fetch market data for instruments and their underlyings; return it with all instruments.
 
     ``others`` and ``own`` as in ``fetch_market_data``.
     """
@@ -180,7 +180,7 @@ def market_of(
 def _learned(
     asked: Mapping[str, Contract], quotes: Mapping[str, Quote], *, known: Collection[str]
 ) -> list[Contract]:
-    """Contracts that are new, or that a provider had to search for: the next process need not."""
+    """Return contracts that are new or had to be looked up, to be stored for later processes."""
     return [
         quotes[key].contract
         for key, contract in asked.items()
@@ -208,7 +208,7 @@ def _mark_of(position: BrokerPosition) -> Quote | None:
 
 
 def freshness_of(contracts: Mapping[str, Contract], *, at: datetime) -> Freshness:
-    """What a fallback's numbers about the contracts have to pass. One query."""
+    """Return how fresh a fallback's numbers must be to be used. One query."""
     known = ContractGreeks.objects.filter(
         instrument__key__in=contracts,
         delta_raw__isnull=False,
@@ -223,10 +223,10 @@ def freshness_of(contracts: Mapping[str, Contract], *, at: datetime) -> Freshnes
 
 
 def other_sources(broker: Broker, *, without: str = "") -> Iterable[SnapshotProvider]:
-    """Whom to ask for what the broker lacks, opened one by one as they are needed.
+    """Open the sources for what the broker lacks, one at a time as needed.
 
-    The other brokers that are set up here, then the market-data providers but ``without``. One
-    that cannot open is left out.
+    Other brokers set up here come first, then the market-data providers except ``without``. Sources
+    that fail to open are skipped.
     """
     for other in registered_brokers():
         if other is broker or not _is_set_up(other):

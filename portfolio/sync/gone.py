@@ -1,4 +1,4 @@
-"""Removing what the broker no longer lists, unless a refused row may have been about it."""
+"""Delete what the broker no longer lists, unless a rejected row may be about it."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def delete_gone_positions(
     written: Iterable[PositionRow],
     answer: CheckedPositions,
 ) -> list[PositionRow]:
-    """Delete stored positions that the answer lacks; returns those kept back as last good.
+    """Delete stored positions missing from the answer; return those kept as last good.
 
-    A row that was refused may be a position of ours with a damaged value: what it names stays,
-    and when it names nothing that can be trusted, only what the broker said is closed goes.
+    A rejected row may be one of our positions with a damaged value, so whatever it names stays. If
+    it names nothing trustworthy, only positions the broker reports closed are deleted.
     """
     present = {row.key for row in written}
     ids = [position.id for key, position in known.items() if key not in present]
@@ -48,7 +48,7 @@ def delete_gone_positions(
 def delete_gone_orders(
     *, account_id: str, present: Collection[str], refused: Sequence[RejectedRow]
 ) -> None:
-    """Delete orders that are no longer listed, but for those that a refused row names."""
+    """Delete orders no longer listed, except those named by a rejected row."""
     names: set[str] = set()
     for row in refused:
         if not _is_trusted(row):
@@ -89,7 +89,7 @@ def _protected(
 
 
 def _is_trusted(row: RejectedRow) -> bool:
-    """The row says what it is about, and that is not what was wrong with it."""
+    """Whether the row names its subject and was not rejected for that name."""
     field = row.reason.split(":", 1)[0]
     return field not in IDENTITY_FIELDS and bool(identities_named(row.payload))
 

@@ -1,4 +1,4 @@
-"""Reading without the persistent cache: a read fetches from the brokers first (document 001 §5)."""
+"""Sync on read, for running without the persistent cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portfolio.sync.run import sync_account, sync_subject
 
 logger = structlog.get_logger(__name__)
 
-# A reader waits this long for its brokers, and then gets what is stored.
+# Readers wait at most this long for the brokers, then get what is stored.
 READ_DEADLINE_SECONDS = 15.0
 _LOOK_AGAIN_SECONDS = 0.03
 
@@ -23,10 +23,10 @@ _LOOK_AGAIN_SECONDS = 0.03
 def sync_now_for_read(
     *, account_ids: Sequence[str], seconds: float = READ_DEADLINE_SECONDS
 ) -> list[str]:
-    """Sync the accounts at the same time and return those whose book is fresh now.
+    """Sync the accounts in parallel and return those whose book is now fresh.
 
-    An account that somebody else syncs is waited for, not fetched twice. Errors and a passed
-    deadline leave the last good book, which the reader sees with its age.
+    If another process is syncing an account, wait for it instead of fetching twice. On an error or
+    at the deadline, the last good book stays and the reader sees its age.
     """
     wanted = list(dict.fromkeys(account_ids))
     if not wanted:

@@ -1,4 +1,4 @@
-"""Telling how far a sync is: in its run and over the hub, without slowing a fast one down."""
+"""Report sync progress in its run and over the hub, without slowing down a fast sync."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from config.core.live.hub import announce
 from portfolio.models import Account, SyncRun
 from portfolio.signals import book_committed
 
-# Steps that follow each other faster than this are not worth a write: nobody sees them.
+# Steps closer together than this are not written: nobody would see them.
 SECONDS_BETWEEN_WRITES = 0.2
 
 PERCENT = {
@@ -24,12 +24,12 @@ PERCENT = {
 
 
 def account_group(account_id: str) -> str:
-    """The hub's group of everything about one account."""
+    """Return the hub group for everything about one account."""
     return f"portfolio.account.{account_id}"
 
 
 class SyncProgress:
-    """The steps of one run. Each is announced; writes are spaced out."""
+    """The steps of one run. Each is announced; database writes are throttled."""
 
     def __init__(self, run: SyncRun) -> None:
         self._run = run
@@ -46,7 +46,7 @@ class SyncProgress:
 
 
 def announce_progress(run: SyncRun) -> None:
-    """Tell open pages where a run is."""
+    """Tell open pages how far a run is."""
     message: dict[str, Any] = {
         "type": "sync.progressed",
         "run_id": str(run.pk),
@@ -64,7 +64,7 @@ def announce_progress(run: SyncRun) -> None:
 
 
 def announce_change(account_id: str, version: int) -> None:
-    """Tell open pages, and whoever computes from it, that a new version is committed."""
+    """Signal a newly committed version, and tell open pages."""
     book_committed.send(Account, account_id=account_id, version=version)
     announce(
         account_group(account_id),

@@ -1,4 +1,4 @@
-"""Rows that failed validation are kept with their reason; nothing that was sent disappears."""
+"""Keep rows that failed validation, with the reason: nothing a broker sent is lost."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from greeks.domain import RejectedRow
 from greeks.providers.decoding import storable
 from portfolio.models import QuarantinedRow
 
-# A row is recognised again by these, whatever its prices are meanwhile.
+# Fields that identify a row when it comes again, whatever its prices.
 IDENTITY_FIELDS = ("conid", "symbol", "instrument-symbol", "broker_order_id", "orderId", "id")
 LONGEST_PAYLOAD = 8_000
 
 
 def identities_named(payload: Mapping[str, Any]) -> frozenset[str]:
-    """What the row says it is about: its conid, symbol, order id or aliases, as texts."""
+    """Return what the row says it is about: conid, symbol, order id or aliases, as text."""
     return frozenset(_identities(payload))
 
 
@@ -40,10 +40,10 @@ def _identities(payload: Mapping[str, Any]) -> Iterator[str]:
 def quarantine_rows(
     *, account_id: str, rows: Iterable[RejectedRow], source: str, at: datetime
 ) -> int:
-    """Store rejected rows and return how many were given. Two queries, none for none.
+    """Store rejected rows and return how many there were. Two queries, none without rows.
 
-    A row that was seen before (same kind, field at fault and identity) counts up. Runs inside the
-    transaction that holds the account's row, so counting up is exact.
+    A row seen before (same kind, faulty field and identity) only increments its counter. Runs in
+    the transaction that locks the account's row, so the counter is exact.
     """
     given = list(rows)
     if not given:

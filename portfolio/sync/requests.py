@@ -1,4 +1,4 @@
-"""Asking for syncs: by people, by stale pages, and by the clock. One waiting run an account."""
+"""Queue syncs for users, stale pages and the schedule: at most one waiting run per account."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from portfolio.sync.progress import announce_progress
 
 logger = structlog.get_logger(__name__)
 
-#: A sync's lock, renewed at each step: what a killed worker leaves in the way of the next one.
+# Lifetime of a sync's lock, renewed at each step. A killed worker blocks the next one this long.
 LOCK_SECONDS = 40
-#: No sync takes this long: a run that started before has lost its worker.
+# No sync takes this long: a run started earlier has lost its worker.
 SYNC_DEADLINE_SECONDS = 120
-# A run that no worker took by then is given up; the clock syncs the account anyway.
+# A run no worker takes within this time is closed; the schedule syncs the account anyway.
 QUEUE_DEADLINE_SECONDS = 600
 
 
 def request_sync(*, account_ids: Iterable[str], trigger: SyncRun.Trigger) -> list[SyncRun]:
     """Queue a sync for each account and return the runs, in the order of ``account_ids``.
 
-    An account that is being synced or already waits keeps its run: asking twice costs nothing. A
-    worker is asked after commit; should that be lost, the account is due at the next look.
+    An account that is already syncing or queued keeps its run. The worker is notified after commit;
+    if that is lost, the account is picked up as due.
 
     Raises:
         NotFound: an account does not exist or is disabled.
@@ -78,11 +78,11 @@ def _ask_worker(run: SyncRun) -> None:
 
 
 def claim_due_accounts() -> list[str]:
-    """Accounts whose slot has come, each given to exactly one caller. Writes the next slot.
+    """Claim the accounts that are due, each for exactly one caller, and write their next slot.
 
-    Two clocks that look at the same moment get each account once: the slot that was read must
-    still stand when the next one is written. A slot that lies more than two intervals ahead was
-    written before the clock was set back, and counts as due.
+    The update requires the slot to be unchanged, so two schedulers looking at once cannot both
+    claim an account. A slot more than two intervals ahead was written before the clock was set
+    back; it counts as due.
     """
     if not settings.USE_PERSISTENT_CACHE:
         return []
@@ -104,7 +104,7 @@ def claim_due_accounts() -> list[str]:
 
 
 def close_abandoned_runs() -> int:
-    """Close the runs whose worker died or that no worker took; returns how many."""
+    """Close runs whose worker died or that no worker took; return how many."""
     at = now()
     lost = SyncRun.objects.filter(
         outcome=SyncRun.Outcome.RUNNING,

@@ -1,4 +1,4 @@
-"""Syncing one account: fetch outside any transaction, then write the book in one."""
+"""Sync one account: fetch outside any transaction, then write the book in one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ logger = structlog.get_logger(__name__)
 
 
 def sync_subject(account_id: str) -> str:
-    """The name under which an account's sync is locked."""
+    """Return the lock name of an account's sync."""
     return f"sync:{account_id}"
 
 
@@ -34,13 +34,13 @@ def sync_account(
 ) -> SyncRun:
     """Sync one account and return its finished run.
 
-    ``run_id`` names a queued run; without it the account's waiting run is taken, or a new one is
-    made. A run that is finished already is returned as it is, so a redelivered task does nothing.
-    Whatever fails at the broker ends in the run and on the account, and the last good book stays.
+    ``run_id`` names a queued run; without it, the account's waiting run is used or a new one made.
+    A finished run is returned as is, so a redelivered task does nothing. Broker failures are
+    recorded on the run and the account, and the last good book stays.
 
     Raises:
         NotFound: the account or the run does not exist, or the account is disabled.
-        LockHeld: another worker syncs this account now.
+        LockHeld: another worker is syncing this account.
     """
     account = Account.objects.filter(pk=account_id, enabled=True).first()
     if account is None:
@@ -52,7 +52,7 @@ def sync_account(
         try:
             _sync(account, run, lock)
         except Exception as error:
-            # A fault of ours: the run says so and the error goes to the log, whole.
+            # Our bug: mark the run failed and log the whole error.
             logger.exception("sync_failed_unexpectedly", account_id=account_id)
             _fail(account, run, code="internal_error", message=type(error).__name__)
     announce_progress(run)
@@ -70,8 +70,10 @@ def sync_account(
 def _claim_run(
     account_id: str, trigger: SyncRun.Trigger, run_id: UUID | None, *, sync_seconds: int
 ) -> SyncRun:
-    """The run to work on, started. Others that were started and never finished lost their worker:
-    the lock that they held is ours now."""
+    """Start the run to work on and return it.
+
+    We hold the lock, so any other unfinished run has lost its worker and is closed.
+    """
     at = now()
     with transaction.atomic():
         open_runs = list(
@@ -99,7 +101,7 @@ def _claim_run(
             return SyncRun.objects.create(
                 account_id=account_id, trigger=trigger, requested_at=at, started_at=at
             )
-        # The request made the account due at once; its turn is now.
+        # The request made the account due at once; that is now.
         account = Account.objects.filter(pk=account_id, next_sync_at__lte=at)
         account.update(next_sync_at=at + timedelta(seconds=sync_seconds))
         run.started_at = at
@@ -153,9 +155,9 @@ def _write(account_id: str, run: SyncRun, book: FetchedBook, *, seen: datetime |
 
 
 def _is_superseded(account: Account, book: FetchedBook, seen: datetime | None) -> bool:
-    """Another sync committed meanwhile, and its fetch did not begin before ours.
+    """Whether another sync committed meanwhile and started fetching no earlier than ours.
 
-    Only a change since we began counts: a clock that was set back must not stop all syncs.
+    Only a change since we began counts: a clock set back must not stop all syncs.
     """
     last = account.last_synced_at
     return last is not None and last != seen and last >= book.started_at
@@ -164,9 +166,9 @@ def _is_superseded(account: Account, book: FetchedBook, seen: datetime | None) -
 def _update_account(account: Account, book: FetchedBook, stored: Stored) -> None:
     if stored.changed:
         account.book_version += 1
-        # What the fetch saw is as old as its beginning.
+        # The data is as old as the start of the fetch.
         account.last_synced_at = book.started_at
-    # An update, not a save: nobody listens to the columns of the sync.
+    # Use update(), not save(): nothing listens to the sync columns.
     Account.objects.filter(pk=account.pk).update(
         last_attempt_at=book.started_at,
         last_error_code=stored.error_code[:48],
@@ -193,14 +195,14 @@ def _finish(run: SyncRun, stored: Stored) -> None:
 
 
 def _fail(account: Account, run: SyncRun, *, code: str, message: str) -> None:
-    """Close the run as failed; of the book only the attempt and the error are written."""
+    """Close the run as failed; on the account, write only the attempt and the error."""
     at = now()
     run.outcome = SyncRun.Outcome.FAILED
     run.error_code = code[:48]
     run.error = _one_line(message)
     run.finished_at = at
     with transaction.atomic():
-        # Updates, because the account may have been removed meanwhile, and its runs with it.
+        # Use update(): the account and its runs may have been deleted meanwhile.
         Account.objects.filter(pk=account.pk).update(
             last_attempt_at=run.started_at or at,
             last_error_code=run.error_code,

@@ -1,4 +1,4 @@
-"""Reading sync runs: only those of accounts that the reader may see."""
+"""Read sync runs of the accounts a user may see."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from portfolio.models import SyncRun
 
 
 def runs_visible_to(user: User | AnonymousUser) -> QuerySet[SyncRun]:
-    """The runs of the user's accounts, newest first."""
+    """Return the runs of the user's accounts, newest first."""
     return SyncRun.objects.filter(account__in=accounts_visible_to(user)).order_by("-requested_at")
 
 
 def run_for_user(user: User | AnonymousUser, run_id: UUID) -> SyncRun:
-    """One run.
+    """Return one run.
 
     Raises:
-        NotFound: no such run, or a foreign account's: both look the same.
+        NotFound: no such run, or it belongs to an account the user may not see.
     """
     run = runs_visible_to(user).filter(pk=run_id).first()
     if run is None:
@@ -32,7 +32,7 @@ def run_for_user(user: User | AnonymousUser, run_id: UUID) -> SyncRun:
 
 
 def running_runs(user: User | AnonymousUser, *, account_id: str | None = None) -> list[SyncRun]:
-    """Runs that wait or are under way, oldest first. One query."""
+    """Return runs that are waiting or in progress, oldest first. One query."""
     runs = runs_visible_to(user).filter(outcome=SyncRun.Outcome.RUNNING)
     if account_id is not None:
         runs = runs.filter(account=account_id)
@@ -40,7 +40,7 @@ def running_runs(user: User | AnonymousUser, *, account_id: str | None = None) -
 
 
 def run_body(run: SyncRun) -> dict[str, Any]:
-    """A run as the API shows it."""
+    """Return a run as the API shows it."""
     return {
         "id": str(run.pk),
         "account_id": run.account_id,

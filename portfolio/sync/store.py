@@ -1,4 +1,4 @@
-"""Writing one fetched book: one transaction, under the account's row, ids stable."""
+"""Write one fetched book in one transaction, with the account's row locked and ids kept."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _ORDER_COLUMNS = (
 
 @dataclass(slots=True, kw_only=True)
 class Stored:
-    """What a write did. ``counts`` go into the run: received == stored + flat + quarantined."""
+    """Result of a write. ``counts`` go into the run: received == stored + flat + quarantined."""
 
     outcome: SyncRun.Outcome
     changed: bool
@@ -56,9 +56,9 @@ class Stored:
 
 
 def store_book(*, account: Account, book: FetchedBook) -> Stored:
-    """Write a book whose positions were fetched. The caller holds the account's row locked.
+    """Write a book whose positions were fetched. The caller holds the lock on the account's row.
 
-    An empty book that nothing confirms changes nothing: the last one stays.
+    An unconfirmed empty book changes nothing: the last one stays.
     """
     positions = book.positions
     if positions is None:
@@ -185,7 +185,7 @@ def _unconfirmed(
 def _write_rates(
     account: Account, book: FetchedBook, currencies: set[str], *, at: datetime
 ) -> dict[str, float]:
-    """Store the broker's rates; returns units of the base currency for one of each other."""
+    """Store the broker's rates; return units of the base currency per unit of each other one."""
     base = _base_currency(account, book.summary)
     given = book.summary.fx_rates if book.summary is not None else None
     rates = {currency: rate for currency, rate in (given or {}).items() if currency != base}
@@ -241,7 +241,7 @@ def _status_row(
 def _unrealized_of(
     positions: Sequence[PositionRow], currency: str, rates: Mapping[str, float]
 ) -> Decimal | None:
-    """The sum over the positions in ``currency``; a part of it would be no answer."""
+    """Sum over the positions in ``currency``; ``None`` if any part is missing."""
     total = Decimal(0)
     for row in positions:
         rate = 1.0 if row.currency == currency else rates.get(row.currency)
@@ -262,7 +262,7 @@ def _write_orders(account: Account, orders: Checked[BrokerOrder]) -> None:
 
 
 def _order_row(account: Account, order: BrokerOrder) -> tuple[Any, ...]:
-    """The values of ``_ORDER_COLUMNS``."""
+    """Return the values of ``_ORDER_COLUMNS``."""
     symbols = list(dict.fromkeys(leg.contract.underlying for leg in order.legs))
     symbol = order.legs[0].contract.symbol if len(order.legs) == 1 else "/".join(symbols)
     return (
