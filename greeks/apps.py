@@ -33,7 +33,7 @@ class GreeksConfig(AppConfig):
 
     @staticmethod
     def register_market_data() -> None:
-        """Let the front door answer, where nobody has to be asked who they are."""
+        """Let the front door serve public market data."""
         if settings.MARKET_DATA_PUBLIC:
             register_resource(
                 "market_data",

@@ -1,7 +1,7 @@
-"""An option chain as a provider answers it: every strike of one expiry, in columns.
+"""An option chain as a provider sends it: every strike of one expiry, in columns.
 
 Columns are NumPy arrays of one length, one row a contract, so that a chain is summed in one pass.
-In them a missing number is NaN: it never leaves as one, and is never taken for nought.
+A missing number is NaN inside; it never leaves as one and never counts as zero.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from greeks.domain import RejectedRow
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-#: The Greeks that are summed, in the order of every array that has them as an axis.
+#: The Greeks that are summed, in the order of every array axis that has them.
 SUMMED_GREEKS = ("delta", "gamma", "theta", "vega")
-#: The sides of a chain, in the order of every array that has them as an axis. "total" is both.
+#: The sides of a chain, in the order of every array axis that has them. "total" is both.
 SIDES = ("call", "put", "total")
 
 
@@ -29,9 +29,9 @@ class OptionChain:
 
     Units are those of ``greeks.domain``: Greeks of one long contract per unit of the underlying,
     theta per calendar day, vega per percentage point, ``implied_volatility`` a fraction, open
-    interest and volume in units of the underlying as Upstox has them, unless
-    ``counts_contracts``. A contract whose Greeks the vendor did not compute has NaN in all four.
-    ``as_of`` is the vendor's time, or when the answer came where the vendor says none.
+    interest and volume in units of the underlying as Upstox sends them, unless
+    ``counts_contracts``. A contract without vendor Greeks has NaN in all four. ``as_of`` is the
+    vendor's time, or when the answer arrived if it gives none.
     """
 
     source: str
@@ -68,7 +68,7 @@ class OptionChain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedExpiry:
-    """An expiry that a provider lists. ``lot_size``: units of the underlying in one contract."""
+    """An expiry that a provider lists. ``lot_size``: units of the underlying per contract."""
 
     expiry: date
     lot_size: int | None = None
@@ -77,7 +77,7 @@ class ListedExpiry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What of an underlying can be polled, soonest first."""
+    """What can be polled for an underlying, soonest first."""
 
     source: str
     instrument_key: str

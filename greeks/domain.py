@@ -1,10 +1,10 @@
-"""What the desk means by an instrument, a quote and a set of Greeks.
+"""The desk's terms: an instrument, a quote, a set of Greeks.
 
-Conventions, everywhere in the project:
-delta per 1 of the underlying, gamma per 1 of the underlying, theta per calendar day, vega and rho
-per 1 percentage point, implied volatility as a fraction (0.25 = 25 %). Greeks are those of one
-long contract per unit of the underlying: totals multiply by signed quantity and multiplier.
-Missing is ``None``, never zero. Times are aware and in UTC.
+Conventions, everywhere in the project: delta per 1 of the underlying, gamma per 1 of the
+underlying, theta per calendar day, vega and rho per 1 percentage point, implied volatility as a
+fraction (0.25 = 25 %). Greeks are those of one long contract per unit of the underlying: totals
+multiply by signed quantity and multiplier. Missing is ``None``, never zero. Times are aware and in
+UTC.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Right(StrEnum):
 
 
 class GreeksSource(StrEnum):
-    """Where a set of Greeks came from, best first. Values are stored and shown."""
+    """Where Greeks came from, best first. Values are stored and shown."""
 
     IBKR = "ibkr"
     TASTYTRADE = "tastytrade"
@@ -55,7 +55,7 @@ class Contract:
 
     ``symbol`` is for display: the ticker, or for options the OCC symbol (21 characters, root
     padded to six). ``aliases`` maps a provider name to that provider's own key (IBKR conid,
-    Tastytrade symbol, …) and is how the same contract is found again.
+    Tastytrade symbol, …), by which the contract is found again.
     """
 
     kind: InstrumentKind
@@ -100,7 +100,7 @@ class Quote:
 
     @property
     def price(self) -> Decimal | None:
-        """Mark, else mid, else last: what the desk values a position at."""
+        """Mark, else mid, else last: the price that values a position."""
         for candidate in (self.mark, self.mid, self.last):
             if candidate is not None:
                 return candidate
@@ -136,7 +136,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DailyClose:
-    """The closing price of one session of a stock or index, adjusted for splits."""
+    """Closing price of one session of a stock or index, adjusted for splits."""
 
     symbol: str
     session_date: date
@@ -145,7 +145,7 @@ class DailyClose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RejectedRow:
-    """A row that failed validation at the boundary: kept with its reason, never dropped."""
+    """A row that failed validation on arrival: kept with its reason, never dropped."""
 
     kind: str
     reason: str
@@ -156,9 +156,9 @@ class RejectedRow:
 class Fetched(Generic[Item]):
     """One complete answer: accepted items, rejected rows, and when and where it came from.
 
-    ``len(items) + len(rejected)`` equals the number of rows the provider sent. Where an answer may
-    be given in part, ``left_out`` says of what: each subject that was not asked for to its end
-    (an underlying), and why in one line. Empty: nothing was left out.
+    ``len(items) + len(rejected)`` equals the number of rows the provider sent. If the answer may
+    be partial, ``left_out`` maps each subject not fetched to its end (an underlying) to a one-line
+    reason. Empty: nothing was left out.
     """
 
     items: tuple[Item, ...]

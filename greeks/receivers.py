@@ -1,4 +1,4 @@
-"""What happens when the schema, a session or the market's minutes change."""
+"""React to schema, session and minute changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from greeks.signals import minute_closed
 
 @receiver(post_migrate)
 def seed_sessions_after_migrating(sender: Any, using: str, **keywords: Any) -> None:
-    """Every desk starts with a calendar, and each deployment brings it up to date."""
+    """Give every desk a calendar; each deployment brings it up to date."""
     if sender.name != "greeks" or using != DEFAULT_DB_ALIAS:
         return
     if not _has(keywords, "exchangesession"):
@@ -33,13 +33,13 @@ def seed_sessions_after_migrating(sender: Any, using: str, **keywords: Any) -> N
 
 @receiver(post_migrate)
 def seed_instruments_after_migrating(sender: Any, using: str, **keywords: Any) -> None:
-    """A desk with Upstox set up has something to poll; see ``polled_defaults``."""
+    """Give a desk with Upstox something to poll; see ``polled_defaults``."""
     if sender.name == "greeks" and using == DEFAULT_DB_ALIAS and _has(keywords, "polledinstrument"):
         seed_polled_instruments()
 
 
 def _has(keywords: Mapping[str, Any], model_name: str) -> bool:
-    """Whether the table is there: migrating backwards takes it away."""
+    """Return whether the table exists: migrating backwards removes it."""
     apps = keywords.get("apps")
     return apps is None or ("greeks", model_name) in {
         (model._meta.app_label, model._meta.model_name) for model in apps.get_models()
@@ -54,11 +54,11 @@ def forget_sessions_after_edit(**_: Any) -> None:
 
 @receiver(minute_closed)
 def warm_body_of_closed_minute(slug: str, expiry: date, minute: datetime, **_: Any) -> None:
-    """Web processes find the new body in Redis, compressed."""
+    """Put the new body into Redis, compressed, for the web processes."""
     warm_closed_minute(slug=slug, expiry=expiry, minute=minute)
 
 
 @receiver(keys_rotating)
 def rotate_alert_channels(**_: Any) -> None:
-    """The addresses of alerts are secrets kept by the same keys."""
+    """Rotate alert addresses too: they are encrypted with the same keys."""
     alert_channels_rotate()

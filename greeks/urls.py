@@ -1,4 +1,4 @@
-"""Addresses of the market: its data and its page."""
+"""URLs of the market page and its data."""
 
 from django.urls import path
 

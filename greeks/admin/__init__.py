@@ -1,4 +1,4 @@
-"""Administration of what the market side of the desk keeps: a module a subject."""
+"""Admin of the market side of the desk, one module per subject."""
 
 from greeks.admin import alerts, calendar, instruments, market
 

@@ -1,4 +1,4 @@
-"""Administration of alerts: looked at, never written here. No address is shown."""
+"""Admin of alerts: read only. No address is shown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from greeks.models import AlertChannel, AlertEvent, AlertRule
 
 
 class OwnRowsAdmin(ReadOnlyAdmin):
-    """Everybody's rows for superusers; staff who are none see their own."""
+    """All rows for superusers; other staff see their own."""
 
     list_select_related: ClassVar[tuple[str, ...]] = ("user",)
 
@@ -26,8 +26,6 @@ class OwnRowsAdmin(ReadOnlyAdmin):
 
 @admin.register(AlertRule)
 class AlertRuleAdmin(OwnRowsAdmin):
-    """What is watched."""
-
     list_display = (
         "user", "instrument", "expiry", "metric", "side", "measure", "comparison", "threshold",
         "enabled", "last_event_minute",
@@ -38,8 +36,6 @@ class AlertRuleAdmin(OwnRowsAdmin):
 
 @admin.register(AlertChannel)
 class AlertChannelAdmin(OwnRowsAdmin):
-    """Where messages go, by service and host."""
-
     list_display = (
         "user", "name", "service", "host", "enabled", "failures", "last_sent_at", "last_error",
     )  # fmt: skip
@@ -49,8 +45,6 @@ class AlertChannelAdmin(OwnRowsAdmin):
 
 @admin.register(AlertEvent)
 class AlertEventAdmin(OwnRowsAdmin):
-    """What was raised."""
-
     list_display = ("created_at", "user", "kind", "title", "text", "read_at")
     list_filter = ("kind",)
     search_fields = ("title", "text")

@@ -1,4 +1,4 @@
-"""Administration of the exchange calendar: hours are typed by the exchange's own clock."""
+"""Admin of the exchange calendar: hours are entered in the exchange's local time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CLOCK = {"type": "time", "step": 60}
 
 
 class ExchangeSessionForm(SessionModelForm):
-    """A session by its exchange's clock. A closed day needs no hours."""
+    """A session in the exchange's local time. A closed day needs no hours."""
 
     class Meta:
         model = ExchangeSession
@@ -39,7 +39,7 @@ class ExchangeSessionForm(SessionModelForm):
     opens = forms.TimeField(
         required=False,
         widget=forms.TimeInput(attrs=_CLOCK, format="%H:%M"),
-        help_text="By the exchange's clock. A closed day needs none.",
+        help_text="In the exchange's local time. Leave empty for a closed day.",
     )
     closes = forms.TimeField(required=False, widget=forms.TimeInput(attrs=_CLOCK, format="%H:%M"))
 
@@ -74,11 +74,11 @@ class ExchangeSessionForm(SessionModelForm):
             return given[0] or exchange.opens, given[1] or exchange.closes
         for name, value in zip(("opens", "closes"), given, strict=True):
             if value is None and name not in self.errors:
-                self.add_error(name, "A session needs it; only a closed day does not.")
+                self.add_error(name, "Required, except for a closed day.")
         return given
 
     def _refuse_overlap(self, exchange: Exchange, day: date, kind: Any) -> None:
-        """Two sessions of a day may follow each other; at one instant there is one."""
+        """Reject overlapping sessions; one may start when another ends."""
         if kind == Kind.CLOSED:
             return
         others = ExchangeSession.objects.filter(exchange=exchange.name, session_date=day)
@@ -92,7 +92,7 @@ class ExchangeSessionForm(SessionModelForm):
             self.add_error("opens", f"Overlaps the day's {kind_name} session, {hours}.")
 
     def _day_is_closed(self, exchange: Exchange, day: date, session: ExchangeSession) -> bool:
-        """Whether the other session does not take place, because its day was closed by hand."""
+        """Return whether the other session is off because its day was closed by hand."""
         if session.kind == Kind.SPECIAL:
             return False
         return ExchangeSession.objects.filter(
@@ -102,10 +102,10 @@ class ExchangeSessionForm(SessionModelForm):
 
 @admin.register(ExchangeSession)
 class ExchangeSessionAdmin(AnyModelAdmin):
-    """The calendar. What is saved here is marked as edited, and seeding leaves that day alone.
+    """The calendar. Rows saved here are marked as edited, and seeding leaves that day alone.
 
-    A day is closed by hand with the kind ``Closed``; deleting its row would let seeding restore it,
-    so only rows that were entered by hand can be deleted.
+    To close a day by hand, use the kind ``Closed``. Seeding would restore a deleted row, so only
+    rows entered by hand can be deleted.
     """
 
     form = ExchangeSessionForm
@@ -157,7 +157,7 @@ class ExchangeSessionAdmin(AnyModelAdmin):
             session.kind, session.edited = Kind.CLOSED, True
             session.save(update_fields=["kind", "edited"])
             closed += 1
-        self.message_user(request, f"{closed} sessions are closed.")
+        self.message_user(request, f"{closed} sessions closed.")
 
     @admin.action(
         description="Confirm the selected sessions' whole years as announced",
@@ -169,14 +169,14 @@ class ExchangeSessionAdmin(AnyModelAdmin):
             confirmed = sessions_confirm_years(exchange=exchange, year=year)
             self.message_user(
                 request,
-                f"{exchange} {year}: {confirmed} provisional sessions are confirmed. Check the"
-                " holidays: what is not right is closed by hand.",
+                f"{exchange} {year}: {confirmed} provisional sessions confirmed. Check the"
+                " holidays and close by hand any day that is missing.",
                 messages.SUCCESS,
             )
 
 
 def _shortcuts(state: CalendarState) -> list[tuple[str, str]]:
-    """Links to the form for what is entered by hand, filled in as far as it is known."""
+    """Links to the entry form, prefilled with what is known."""
     special = {"exchange": state.exchange, "kind": Kind.SPECIAL.value}
     links = [
         (f"Close a day of {state.exchange}", {"exchange": state.exchange, "kind": "closed"}),

@@ -1,4 +1,4 @@
-"""Administration of instruments and dividends."""
+"""Admin of instruments and dividends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class InstrumentAliasInline(AnyTabularInline):
 
 @admin.register(Instrument)
 class InstrumentAdmin(AnyModelAdmin):
-    """Contracts by identity, with each provider's own key. Positions keep theirs from deletion."""
+    """Contracts by identity, with each provider's own key. Held ones cannot be deleted."""
 
     list_display = ("symbol", "kind", "underlying", "expiry", "strike", "right", "currency")
     list_filter = ("kind", "currency", "right")
@@ -32,7 +32,7 @@ class InstrumentAdmin(AnyModelAdmin):
 
 @admin.register(ContractGreeks)
 class ContractGreeksAdmin(ReadOnlyAdmin):
-    """The latest Greeks of each contract, with where they come from."""
+    """The latest Greeks of each contract and their sources."""
 
     list_display = (
         "instrument", "delta", "gamma", "theta", "vega", "implied_volatility", "source", "as_of",
@@ -44,7 +44,7 @@ class ContractGreeksAdmin(ReadOnlyAdmin):
 
 @admin.register(Dividend)
 class DividendAdmin(AnyModelAdmin):
-    """Cash dividends that option models read. A row can be entered by hand, as source “set”."""
+    """Cash dividends for option models. Rows entered by hand have the source “set”."""
 
     list_display = ("underlying", "ex_date", "amount", "currency", "source", "as_of")
     list_filter = ("source", "currency")

@@ -1,4 +1,4 @@
-"""Administration of what is polled, and a look at the minutes that were stored."""
+"""Admin of polled instruments, and a view of stored minutes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ else:
 
 
 class PolledInstrumentForm(PolledModelForm):
-    """What is polled, checked so far as it can be without asking the provider."""
+    """A polled instrument, checked as far as possible without asking the provider."""
 
     class Meta:
         model = PolledInstrument
@@ -37,7 +37,7 @@ class PolledInstrumentForm(PolledModelForm):
         choices=[(seconds, f"{seconds} s") for seconds in POLL_STEPS],
         coerce=int,
         initial=POLL_STEPS[0],
-        help_text="At least this many; stretched where the provider's budget is too small.",
+        help_text="Minimum seconds between polls; longer if the provider's budget is too small.",
     )
 
     def clean_provider(self) -> str:
@@ -67,7 +67,7 @@ class PolledInstrumentForm(PolledModelForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("nearest_expiries") == 0 and not cleaned.get("extra_expiries"):
-            self.add_error("nearest_expiries", "No expiry would be polled: disable it instead.")
+            self.add_error("nearest_expiries", "No expiry would be polled; disable it instead.")
         return cleaned
 
 
@@ -93,7 +93,7 @@ class PolledInstrumentAdmin(AnyModelAdmin):
 
 @admin.register(GreekSnapshot)
 class GreekSnapshotAdmin(ReadOnlyAdmin):
-    """The market's minutes, as they are stored; a gap has no numbers."""
+    """Stored minutes of the market; a gap has no numbers."""
 
     list_display = (
         "minute", "instrument_key", "expiry", "seen", "spot", "total_delta", "total_gamma",

@@ -1,4 +1,4 @@
-"""What of the alerts' settings Django's system check looks at."""
+"""System check of the alert settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from greeks.alerts.sending.messengers import MESSENGERS
 
 @register()
 def check_schemas(**_: Any) -> list[CheckMessage]:
-    """A service that is misspelt would silently be refused to everybody."""
+    """Reject unknown services at start-up: a misspelt one would refuse everybody silently."""
     unknown = sorted(set(settings.ALERT_SCHEMAS) - set(MESSENGERS))
     if not unknown:
         return []

@@ -1,7 +1,7 @@
-"""When a number has crossed its threshold: a state, the next value, and what follows. Pure.
+"""Decide whether a number has crossed its threshold. Pure: state and next value in, result out.
 
-A Schmitt trigger: having fired, a rule is armed again only when the number has come back by its
-band, so that a number dancing at the threshold raises one alert and not a storm.
+A Schmitt trigger: once fired, a rule re-arms only when the number has come back by its band, so a
+number hovering at the threshold raises one alert, not a storm.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNKNOWN = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Threshold:
-    """What is watched for. ``band`` ≥ 0 is in the unit of the number."""
+    """What to watch for. ``band`` ≥ 0, in the number's unit."""
 
     comparison: str
     level: float
@@ -29,7 +29,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """What is known after the minutes seen so far."""
+    """The state after the minutes seen so far."""
 
     state: str = UNKNOWN
     last_fired: datetime | None = None
@@ -37,7 +37,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """The threshold was crossed in a minute; ``watch`` is what is known after it."""
+    """The threshold was crossed in a minute; ``watch`` is the state after it."""
 
     minute: datetime
     value: float
@@ -45,10 +45,10 @@ class Firing:
 
 
 def settle(threshold: Threshold, state: str, value: float) -> str:
-    """The side on which the number is after ``value``, coming from ``state``.
+    """Return the side the number is on after ``value``, coming from ``state``.
 
-    ``above`` and ``below`` begin armed, so that a number that is already beyond the level fires in
-    the first minute; ``crosses`` has to have seen one side before it can see the other.
+    ``above`` and ``below`` start armed, so a number already beyond the level fires in the first
+    minute; ``crosses`` must see one side before it can see the other.
     """
     level, band = threshold.level, threshold.band
     if threshold.comparison == ABOVE:
@@ -65,7 +65,7 @@ def settle(threshold: Threshold, state: str, value: float) -> str:
 
 
 def fires(threshold: Threshold, before: str, after: str) -> bool:
-    """Whether going from one side to the other is what is watched for."""
+    """Return whether this change of side is the one watched for."""
     if before == after:
         return False
     if threshold.comparison == CROSSES:
@@ -74,10 +74,10 @@ def fires(threshold: Threshold, before: str, after: str) -> bool:
 
 
 def advance(threshold: Threshold, watch: Watch, minute: datetime, value: float) -> Watch | Firing:
-    """What is known after one minute's value, or the firing that it caused.
+    """Return the state after one minute's value, or the firing it caused.
 
-    A missing value (NaN) says nothing: the watch stays as it is. Within the cooldown the crossing
-    is not taken note of: where it still stands when the cooldown has passed, it fires then.
+    A missing value (NaN) leaves the state unchanged. A crossing within the cooldown is ignored; if
+    it still stands when the cooldown ends, it fires then.
     """
     if not math.isfinite(value):
         return watch
@@ -92,7 +92,7 @@ def advance(threshold: Threshold, watch: Watch, minute: datetime, value: float) 
 def firings(
     threshold: Threshold, watch: Watch, values: Iterable[tuple[datetime, float]]
 ) -> Iterator[Watch | Firing]:
-    """``advance`` over minutes in their order."""
+    """Apply ``advance`` to minutes in order."""
     for minute, value in values:
         step = advance(threshold, watch, minute, value)
         yield step

@@ -1,9 +1,9 @@
-"""Looking at every rule of a chain when a minute of it has closed.
+"""Evaluate every rule of a chain when a minute closes.
 
-Rows are read once for all rules; what follows (state, events, messages to send) is committed
-together. The rules' rows are locked meanwhile, and an event is unique by rule and minute, so that
-an evaluation that runs twice, or in two workers, raises each alert once. What a lost evaluation
-did not see the next one makes up for, as far back as ``CATCH_UP``.
+Rows are read once for all rules; state, events and messages to send are committed together. The
+rules' rows are locked meanwhile and an event is unique by rule and minute, so an evaluation that
+runs twice, or in two workers, raises each alert once. The next evaluation makes up for a lost one,
+back to ``CATCH_UP``.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from greeks.chains import Floats
 from greeks.models import AlertDelivery, AlertEvent, AlertRule, PolledInstrument
 from greeks.polling.instruments import polled_expiries
 
-#: A minute that closed longer ago than this raises nothing any more.
+#: Minutes that closed longer ago raise no alerts.
 CATCH_UP = timedelta(minutes=15)
-# The second difference of the first of them needs the two minutes before it, a crossing a third.
+# The first minute's second difference needs two minutes before it; a crossing needs a third.
 _MINUTES_READ = CATCH_UP // MINUTE + 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """How many rules were looked at, and what was raised."""
+    """How many rules were evaluated, and the events raised."""
 
     rules: int = 0
     events: tuple[AlertEvent, ...] = ()
@@ -42,7 +42,7 @@ class Evaluation:
 def evaluate_alerts(*, slug: str, expiry: date, minute: datetime) -> Evaluation:
     """Evaluate all rules of a chain on the minutes up to ``minute``; safe to repeat.
 
-    A minute without samples changes nothing. Rules of people who are not active are left alone.
+    A minute without samples changes nothing. Rules of inactive users are skipped.
     """
     if market_now() - minute > CATCH_UP:
         return Evaluation()
@@ -106,8 +106,8 @@ def _measured(rule: AlertRule, metric: Metric, minutes: ChainMinutes) -> Floats:
 
 
 def _advance(rule: AlertRule, minutes: ChainMinutes, values: Floats) -> _Outcome:
-    """Take the rule over the minutes that it has not seen, and note what it knows then."""
-    # Another expiry is another series: what was known of the last one says nothing of it.
+    """Run the rule over the minutes it has not seen and update its state."""
+    # Another expiry is another series: the old state does not apply.
     same = rule.state_expiry in (None, minutes.expiry)
     watch = Watch(state=rule.state if same else "", last_fired=rule.last_event_minute)
     threshold = Threshold(
@@ -136,7 +136,7 @@ def _advance(rule: AlertRule, minutes: ChainMinutes, values: Floats) -> _Outcome
 
 
 def _write(outcomes: Sequence[_Outcome], expiry: date) -> list[AlertEvent]:
-    """Store states, events and messages. A rule that learned nothing costs no write."""
+    """Store states, events and messages. A rule whose state did not change costs no write."""
     if not outcomes:
         return []
     AlertRule.objects.bulk_update(

@@ -1,4 +1,4 @@
-"""Raising events that no rule raises, and telling of events once they are committed."""
+"""Raise events that come from no rule, and announce events after commit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from greeks.alerts.reading import event_body, user_group
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
 from greeks.signals import alert_messages_due
 
-#: The same trouble is told again after so long, while it lasts.
+#: The same trouble is reported again after this long, if it lasts.
 SYSTEM_QUIET = timedelta(hours=1)
 
 
 def system_alert_raise(*, subject: str, title: str, text: str) -> list[AlertEvent]:
-    """Tell all staff of trouble: on their pages, and by every channel that they have.
+    """Alert all staff to trouble: on their pages and through all their channels.
 
-    ``subject`` (``token:upstox``) is told of at most once in ``SYSTEM_QUIET``. ``text`` holds no
-    secret. What was raised; empty while it is quiet.
+    Each ``subject`` (``token:upstox``) is reported at most once in ``SYSTEM_QUIET``. ``text`` must
+    hold no secret. Returns the events raised; empty during the quiet time.
     """
     at = now()
     recently = AlertEvent.objects.filter(
@@ -46,7 +46,7 @@ def system_alert_raise(*, subject: str, title: str, text: str) -> list[AlertEven
             )
             _send(events)
     except IntegrityError:
-        # Another process has seen the same in the same minute, and tells of it.
+        # Another process raised this in the same minute and announces it.
         return []
     return events
 
@@ -62,7 +62,7 @@ def _send(events: Sequence[AlertEvent]) -> None:
 
 
 def tell_of(events: Sequence[AlertEvent], deliveries: Sequence[AlertDelivery]) -> None:
-    """After commit: the users' open pages, and whoever sends the messages."""
+    """After commit, notify the users' open pages and queue the messages."""
 
     def tell() -> None:
         for event in events:

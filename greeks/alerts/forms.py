@@ -1,4 +1,4 @@
-"""Forms of the alerts' page. The services check again: forms only speak to people."""
+"""Forms of the alerts page. They word errors for people; the rules are checked again on writing."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _SIDES = {"call": "calls", "put": "puts", "total": "both"}
 _STEPS = [f"{index * DELTA_STEP:.2f}" for index in range(round(1 / DELTA_STEP) + 1)]
 _MAIN = ("slug", "series", "measure", "comparison", "threshold")
 _MORE = ("expiry", "delta_min", "delta_max", "band", "cooldown_minutes")
-# The service names metric and side apart.
+# The API has metric and side as two fields.
 _FORM_FIELDS = {"metric": "series", "side": "series"}
 
 
 def series_choices() -> list[tuple[str, list[tuple[str, str]] | str]]:
-    """Every metric by side, as one list to choose from."""
+    """Every metric with each of its sides, as one list of choices."""
     choices: list[tuple[str, list[tuple[str, str]] | str]] = []
     for metric in registered_metrics().values():
         if metric.sides:
@@ -42,29 +42,27 @@ class AlertRuleForm(forms.Form):
     expiry = forms.DateField(
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text="Empty: the nearest.",
+        help_text="Empty: the nearest expiry.",
     )
     series = forms.ChoiceField(label="Number")
-    measure = forms.ChoiceField(
-        label="What of it", choices=AlertRule.Measure.choices, initial="value"
-    )
+    measure = forms.ChoiceField(label="Measure", choices=AlertRule.Measure.choices, initial="value")
     comparison = forms.ChoiceField(
         label="When it", choices=AlertRule.Comparison.choices, initial="above"
     )
     threshold = forms.FloatField(widget=forms.TextInput(attrs=_FIGURE))
     band = forms.FloatField(
-        label="Comes back by",
+        label="Re-arm band",
         initial=0,
         min_value=0,
         widget=forms.TextInput(attrs=_FIGURE),
-        help_text="Before it can fire again.",
+        help_text="How far it must come back before it can fire again.",
     )
     cooldown_minutes = forms.IntegerField(
         label="Quiet for",
         initial=5,
         min_value=0,
         widget=forms.TextInput(attrs=_FIGURE | {"inputmode": "numeric"}),
-        help_text="Minutes after it fired.",
+        help_text="Minutes before it can fire again.",
     )
     delta_min = forms.ChoiceField(
         label="|Δ| from", choices=[(each, each) for each in _STEPS[:-1]], initial=_STEPS[0]
@@ -106,7 +104,7 @@ class AlertRuleForm(forms.Form):
 
     @property
     def more_is_open(self) -> bool:
-        """Whether something in the fold is not as it begins, or is wrong."""
+        """Return whether a field in the folded part was changed or has an error."""
         return any(
             self[name].errors
             or str(self[name].value() or "") != str(self.fields[name].initial or "")
@@ -114,7 +112,7 @@ class AlertRuleForm(forms.Form):
         )
 
     def values(self, *, enabled: bool = True) -> dict[str, Any]:
-        """The rule as the service takes it."""
+        """The rule in the form ``greeks.alerts.rules`` takes."""
         given = self.cleaned_data
         metric, _, side = given["series"].partition(".")
         low, high = float(given["delta_min"]), float(given["delta_max"])
@@ -136,14 +134,14 @@ class AlertRuleForm(forms.Form):
         }
 
     def refuse(self, message: str, fields: Mapping[str, str]) -> None:
-        """Mark what the service refused."""
+        """Show the errors found on writing."""
         _refuse(
             self, message, {_FORM_FIELDS.get(name, name): text for name, text in fields.items()}
         )
 
 
 def rule_initial(rule: AlertRule) -> dict[str, Any]:
-    """A kept rule as the form shows it."""
+    """Initial form values for an existing rule."""
     return {
         "slug": rule.instrument.slug,
         "expiry": rule.expiry,
@@ -160,7 +158,7 @@ def rule_initial(rule: AlertRule) -> dict[str, Any]:
 
 
 class AlertChannelForm(forms.Form):
-    """A name and an Apprise address, which is not shown again: not even after a mistake."""
+    """A name and an Apprise address. The address is never shown again, not even after an error."""
 
     name = forms.CharField(max_length=48, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     address = forms.CharField(
@@ -176,7 +174,7 @@ class AlertChannelForm(forms.Form):
         self.fields["address"].help_text = f"An Apprise address: {accepted}."
 
     def refuse(self, message: str, fields: Mapping[str, str]) -> None:
-        """Mark what the service refused."""
+        """Show the errors found on writing."""
         _refuse(self, message, fields)
 
 

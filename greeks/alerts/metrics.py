@@ -1,7 +1,7 @@
 """The numbers that alerts can watch, by name. Apps register theirs in ``AppConfig.ready``.
 
-A metric reads one number a minute out of a chain's minutes; its measure says what of it is
-watched: the value, its change in a minute, its change since the open, or its second difference.
+A metric reads one number a minute from a chain's minutes. Its measure is what is watched: the
+value, its change in a minute, its change since the open, or its second difference.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from greeks.chains import SIDES, SUMMED_GREEKS, Floats
 from greeks.maths.changes import change_from_base, minute_change
 
-#: The width of a |delta| bucket of ``GreekSnapshot.delta_buckets``.
+#: Width of a |delta| bucket of ``GreekSnapshot.delta_buckets``.
 DELTA_STEP = 0.05
 VALUE, CHANGE, FROM_OPEN, SECOND_DIFFERENCE = (
     "value", "change", "from_open", "second_difference",
@@ -24,11 +24,11 @@ VALUE, CHANGE, FROM_OPEN, SECOND_DIFFERENCE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ChainMinutes:
-    """Some minutes of one chain and session, one row each, without a hole between them.
+    """Consecutive minutes of one chain and session, one row each.
 
-    Row 0 is the minute that the day's changes are counted from; rows 1 to n are ``minutes``.
-    A minute that is not stored, or has no number, is NaN. ``buckets``: (n + 1, 2, 20, 5), see
-    ``GreekSnapshot``; ``None`` where no rule asked for them.
+    Row 0 is the minute from which the day's changes are counted; rows 1 to n are ``minutes``. A
+    minute that is not stored, or has no number, is NaN. ``buckets``: (n + 1, 2, 20, 5), see
+    ``GreekSnapshot``; ``None`` if no rule needs them.
     """
 
     expiry: date
@@ -37,17 +37,17 @@ class ChainMinutes:
     buckets: Floats | None = None
 
 
-#: |delta| from, to; ``None`` is the whole chain.
+#: |delta| from, to; ``None`` for the whole chain.
 DeltaRange = tuple[float, float] | None
 ReadRange = Callable[[ChainMinutes, str, tuple[float, float]], Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A number of a chain: the sum of the fields of ``GreekSnapshot`` that its side names.
+    """A number of a chain: the sum of the ``GreekSnapshot`` fields its side names.
 
-    A number without sides has the one that is "". ``read_range`` computes it of the contracts in
-    a |delta| range, from the buckets. ``digits`` is how it is written.
+    A metric without sides has the single side "". ``read_range`` computes it from the buckets for
+    the contracts in a |delta| range. ``digits`` is the number of decimals shown.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Metric:
         return tuple(side for side in self.columns if side)
 
     def values(self, minutes: ChainMinutes, side: str, delta_range: DeltaRange) -> Floats:
-        """One number a row of ``minutes``; NaN where one of its fields is missing."""
+        """One number per row of ``minutes``; NaN if a field is missing."""
         if delta_range is not None and self.read_range is not None:
             return self.read_range(minutes, side, delta_range)
         total: Floats = np.sum([minutes.columns[name] for name in self.columns[side]], axis=0)
@@ -77,16 +77,16 @@ def register_metric(metric: Metric) -> None:
 
 
 def registered_metrics() -> Mapping[str, Metric]:
-    """Every metric in the order in which they were registered."""
+    """Every metric, in order of registration."""
     return dict(_metrics)
 
 
 def measured(
     metric: Metric, measure: str, minutes: ChainMinutes, *, side: str, delta_range: DeltaRange
 ) -> Floats:
-    """The watched number of each of ``minutes``; NaN where it is missing.
+    """The watched number at each of ``minutes``; NaN if missing.
 
-    A change needs the minute before, a second difference the two before: over a gap both are
+    A change needs the minute before, a second difference the two before; across a gap both are
     missing.
     """
     values = metric.values(minutes, side, delta_range)
@@ -100,7 +100,7 @@ def measured(
     return close
 
 
-# --- The chain's own ----------------------------------------------------------------------------
+# --- Metrics of the chain -----------------------------------------------------------------------
 def _greek(greek: str) -> Metric:
     index = SUMMED_GREEKS.index(greek)
 
@@ -119,7 +119,7 @@ def _greek(greek: str) -> Metric:
 def _sum_of_buckets(
     minutes: ChainMinutes, greek: int, side: str, delta_range: tuple[float, float]
 ) -> Floats:
-    """The sum over the contracts whose |delta| is in the range; NaN where there are none."""
+    """Sum over the contracts whose |delta| is in the range; NaN if there are none."""
     if minutes.buckets is None:
         return np.full(len(minutes.minutes) + 1, np.nan)
     first, last = (round(bound / DELTA_STEP) for bound in delta_range)
@@ -133,7 +133,7 @@ def _single(name: str, label: str, digits: int = 2) -> Metric:
 
 
 def register_chain_metrics() -> None:
-    """Everything that a minute of a chain says of itself."""
+    """Register every number a chain's minute has."""
     for greek in SUMMED_GREEKS:
         register_metric(_greek(greek))
     register_metric(_single("spot", "Spot"))

@@ -1,4 +1,4 @@
-"""The minutes of a chain that alerts look at, read once for all rules."""
+"""The chain minutes that alerts evaluate, read once for all rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def chain_minutes(
 ) -> ChainMinutes:
     """The last ``count`` minutes of a snapshot's session up to its own, in two queries.
 
-    Minutes before the session's first stored one are NaN, as are those that were missed.
+    Missed minutes, and those before the session's first stored one, are NaN.
     """
     of_session = GreekSnapshot.objects.filter(
         instrument_key=snapshot.instrument_key,
@@ -50,7 +50,7 @@ def chain_minutes(
 
 
 def snapshot_of(instrument_key: str, expiry: date, minute: datetime) -> GreekSnapshot | None:
-    """The stored minute, with what names it alone; ``None`` where there is none."""
+    """The stored minute, with only its identifying fields; ``None`` if there is none."""
     return (
         GreekSnapshot.objects.filter(instrument_key=instrument_key, expiry=expiry, minute=minute)
         .only("instrument_key", "expiry", "minute", "session_date")

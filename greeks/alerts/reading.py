@@ -1,6 +1,6 @@
-"""The alerts of one user: rules, channels, what was raised. Everybody has their own.
+"""A user's alerts: rules, channels, events. Users see only their own.
 
-Functions that take an id raise ``NotFound`` alike for what does not exist and what is another's.
+Functions that take an id raise ``NotFound`` both for a missing row and for another user's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from greeks.alerts import wording
 from greeks.alerts.metrics import registered_metrics
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule
 
-#: As many events as a list shows.
+#: How many events a list shows.
 SHOWN_EVENTS = 50
 _LARGEST_ID = 2**63
 
@@ -26,12 +26,12 @@ Row = TypeVar("Row", bound=Model)
 
 
 def user_group(user_id: int) -> str:
-    """The hub's group in which a user's alerts are announced."""
+    """The hub group that announces a user's alerts."""
     return f"alerts.user.{user_id}"
 
 
 def rules_of(user: AnyUser) -> list[AlertRule]:
-    """Two queries: the rules with their instruments, and their channels."""
+    """The user's rules with instruments and channels, in two queries."""
     if not isinstance(user, User):
         return []
     rules = AlertRule.objects.filter(user=user).select_related("instrument")
@@ -66,7 +66,7 @@ def channel_for_user(user: AnyUser, channel_id: int) -> AlertChannel:
 
 
 def _own(rows: QuerySet[Row], user: AnyUser, row_id: int, problem: str) -> Row:
-    # No id is larger than the column, and SQLite refuses to compare such a one.
+    # SQLite refuses to compare an id larger than the column.
     found = None
     if isinstance(user, User) and row_id < _LARGEST_ID:
         found = rows.filter(user=user, pk=row_id).first()
@@ -75,7 +75,7 @@ def _own(rows: QuerySet[Row], user: AnyUser, row_id: int, problem: str) -> Row:
     return found
 
 
-# --- As the API and the frames say them ----------------------------------------------------------
+# --- JSON for the API and websocket frames -------------------------------------------------------
 def rule_body(rule: AlertRule) -> dict[str, Any]:
     return {
         "id": rule.pk,
@@ -99,7 +99,7 @@ def rule_body(rule: AlertRule) -> dict[str, Any]:
 
 
 def channel_body(channel: AlertChannel) -> dict[str, Any]:
-    """What may be shown of a channel: never its address."""
+    """A channel without its address."""
     return {
         "id": channel.pk,
         "name": channel.name,
@@ -135,9 +135,9 @@ def event_body(
 
 
 def events_body(user: AnyUser) -> dict[str, Any]:
-    """The newest events and how many are unread: what a socket sends, and the API's answer.
+    """The newest events and the number unread, for the socket and the API.
 
-    ``version`` grows with the events: a page that asks instead of listening sees by it what is new.
+    ``version`` grows with the events, so a page that polls can tell what is new.
     """
     events = events_of(user)
     return {
@@ -148,7 +148,7 @@ def events_body(user: AnyUser) -> dict[str, Any]:
 
 
 def metrics_body() -> list[dict[str, Any]]:
-    """What can be watched."""
+    """The metrics that can be watched."""
     return [
         {
             "name": metric.name,

@@ -1,4 +1,4 @@
-"""Writing the rules of users: checked, bounded in number, each user's own."""
+"""Create, change and delete users' rules: validated, limited in number, each user's own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _FIELDS = {
 
 
 def alert_rule_create(*, user: AnyUser, values: Any) -> AlertRule:
-    """Keep a new rule; it looks at minutes that close from now on.
+    """Create a rule; it looks at minutes that close from now on.
 
     Raises:
         InvalidInput: naming the field. Conflict: the user has as many as are allowed.
@@ -37,7 +37,7 @@ def alert_rule_create(*, user: AnyUser, values: Any) -> AlertRule:
         raise Forbidden("Alerts are kept for users.")
     checked, channels = _checked(user, values)
     with transaction.atomic():
-        # The row of the user is the gate: two at once cannot both be the last that fits.
+        # Lock the user's row, so that two requests cannot both add the last rule allowed.
         User.objects.select_for_update().get(pk=user.pk)
         if AlertRule.objects.filter(user=user).count() >= MOST_RULES:
             raise Conflict(f"At most {MOST_RULES} alerts are kept: delete one first.")
@@ -47,10 +47,10 @@ def alert_rule_create(*, user: AnyUser, values: Any) -> AlertRule:
 
 
 def alert_rule_update(*, user: AnyUser, rule_id: int, values: Any) -> AlertRule:
-    """Write one of the user's rules anew, whole. It begins as a new one would.
+    """Replace all fields of one of the user's rules. It starts over like a new rule.
 
     Raises:
-        InvalidInput: naming the field. NotFound: it does not exist or is not theirs.
+        InvalidInput: naming the field. NotFound: it does not exist or is another user's.
     """
     rule = rule_for_user(user, rule_id)
     checked, channels = _checked(rule.user, values)
@@ -65,7 +65,7 @@ def alert_rule_update(*, user: AnyUser, rule_id: int, values: Any) -> AlertRule:
 
 
 def alert_rule_switch(*, user: AnyUser, rule_id: int, enabled: bool) -> AlertRule:
-    """Pause one of the user's rules, or let it go on as a new one would.
+    """Pause one of the user's rules, or resume it like a new rule.
 
     Raises ``NotFound`` like the others.
     """
@@ -80,12 +80,12 @@ def alert_rule_switch(*, user: AnyUser, rule_id: int, enabled: bool) -> AlertRul
 
 
 def alert_rule_delete(*, user: AnyUser, rule_id: int) -> None:
-    """Delete one of the user's rules; what it raised stays in the list."""
+    """Delete one of the user's rules; its events stay in the list."""
     rule_for_user(user, rule_id).delete()
 
 
 def alert_events_read(*, user: AnyUser) -> int:
-    """Mark everything that the user was told as read; how many were not."""
+    """Mark all the user's events as read; return how many were unread."""
     if not isinstance(user, User):
         raise Forbidden("Alerts are kept for users.")
     unread = AlertEvent.objects.filter(user=user, read_at__isnull=True)
@@ -93,7 +93,7 @@ def alert_events_read(*, user: AnyUser) -> int:
 
 
 def _begin_anew(rule: AlertRule) -> None:
-    """Forget what was seen. A minute that was looked at is not looked at again."""
+    """Reset the state. Minutes already evaluated are not evaluated again."""
     rule.state, rule.state_expiry = AlertRule.State.UNKNOWN, None
     rule.last_event_minute = None
     closed = _closed_until()
@@ -101,7 +101,7 @@ def _begin_anew(rule: AlertRule) -> None:
 
 
 def _closed_until() -> datetime:
-    """The last minute that had closed by now."""
+    """Start of the last closed minute."""
     this_minute = market_now().replace(second=0, microsecond=0)
     return this_minute - MINUTE
 

@@ -1,5 +1,6 @@
-"""What the staff is told of the desk's own state: tokens that failed, providers that forbid their
-calls, chains that fell silent."""
+"""Alerts to staff about the desk itself: failed tokens, providers that forbid calls, silent
+chains.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from greeks.polling.silent import SILENT_AFTER, SilentChains, silent_chains
 
 
 def token_failure_report(*, provider: str, message: str, stopped: bool) -> list[AlertEvent]:
-    """Tell staff that a provider's token could not be obtained."""
-    follows = "It is not tried again until somebody acts: see System." if stopped else ""
+    """Alert staff that a provider's token could not be obtained."""
+    follows = "The desk will not retry until somebody acts: see System." if stopped else ""
     return system_alert_raise(
         subject=f"token:{provider}",
         title=f"The token of {provider} could not be renewed",
@@ -22,16 +23,16 @@ def token_failure_report(*, provider: str, message: str, stopped: bool) -> list[
 
 
 def forbidden_report(*, provider: str, message: str) -> list[AlertEvent]:
-    """Tell staff that a provider forbids the desk's calls, so that these have stopped."""
+    """Alert staff that a provider forbids the desk's calls and that they have stopped."""
     return system_alert_raise(
         subject=f"forbidden:{provider}",
         title=f"{provider} forbids the desk's calls",
-        text=redact_text(f"{message} Calls have stopped, and are tried again every few minutes."),
+        text=redact_text(f"{message} Calls have stopped; the desk retries every few minutes."),
     )
 
 
 def silent_chains_report() -> list[AlertEvent]:
-    """Tell staff of each instrument without samples while its exchange trades."""
+    """Alert staff to each instrument without samples while its exchange trades."""
     raised = []
     for silent in silent_chains(market_now()):
         raised += system_alert_raise(
@@ -45,7 +46,7 @@ def silent_chains_report() -> list[AlertEvent]:
 def _text(silent: SilentChains) -> str:
     minutes = int(SILENT_AFTER.total_seconds() // 60)
     if not silent.expiries:
-        return f"{silent.instrument.provider} has listed no expiry that could be polled."
+        return f"{silent.instrument.provider} lists no expiry to poll."
     chains = ", ".join(filter(None, (day(expiry) for expiry in silent.expiries)))
     return (
         f"Nothing has come from {silent.instrument.provider} for {minutes} minutes "

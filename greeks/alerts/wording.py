@@ -1,4 +1,4 @@
-"""How a rule and what it raised are said in words."""
+"""Put a rule and its events into words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MEASURES = {
 
 
 def series_words(rule: AlertRule) -> str:
-    """What is watched: ``Call vega, change in a minute, |Δ| 0.20–0.50``."""
+    """What the rule watches: ``Call vega, change in a minute, |Δ| 0.20–0.50``."""
     metric = registered_metrics().get(rule.metric)
     label = metric.label if metric else rule.metric
     words = [f"{rule.side.capitalize()} {label[:1].lower()}{label[1:]}" if rule.side else label]
@@ -30,13 +30,13 @@ def series_words(rule: AlertRule) -> str:
 
 
 def figure(rule: AlertRule, value: float | None) -> str:
-    """A number of the rule's metric as it is written."""
+    """Format a number of the rule's metric."""
     metric = registered_metrics().get(rule.metric)
     return number(value, metric.digits if metric else 2) or "–"
 
 
 def condition_words(rule: AlertRule) -> str:
-    """When it fires: ``above 12.00``."""
+    """The rule's condition: ``above 12.00``."""
     return f"{_COMPARISONS[rule.comparison]} {figure(rule, rule.threshold)}"
 
 
@@ -55,5 +55,5 @@ def event_text(rule: AlertRule, *, minute: datetime, value: float, expiry_words:
 
 
 def expiry_words(expiry: date | None) -> str:
-    """A date as it is written elsewhere; a rule without one follows the nearest."""
+    """Format an expiry; a rule without one follows the nearest."""
     return day(expiry) or "nearest"

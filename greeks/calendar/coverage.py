@@ -1,4 +1,4 @@
-"""How far each exchange's calendar reaches, and what of it is still to be entered."""
+"""How far each exchange's calendar reaches, and what is still to be entered."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from greeks.calendar.exchanges import EXCHANGES, exchange_named
 from greeks.calendar.sessions import Session, calendar_known_until, current_session, session_on
 from greeks.models import PolledInstrument
 
-#: A calendar that ends within so many days is a worry: next year's holidays are to be entered.
+#: Warn when a calendar ends this soon: next year's holidays must be entered.
 ENDS_SOON = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarState:
-    """One exchange's calendar as seen at an instant.
+    """One exchange's calendar as of an instant.
 
-    ``awaited`` are days on which a session was announced without its hours, and nobody has entered
-    them. ``note`` says it on the day itself.
+    ``awaited`` are days with a session announced without hours that nobody has entered yet.
+    ``note`` says so on the day itself.
     """
 
     exchange: str
@@ -32,12 +32,12 @@ class CalendarState:
 
 
 def calendar_states(at: datetime) -> tuple[CalendarState, ...]:
-    """Every exchange's calendar. ``at`` is the market's time."""
+    """Every exchange's calendar. ``at`` is market time."""
     return tuple(_state(name, at) for name in EXCHANGES)
 
 
 def ending_calendars(at: datetime) -> tuple[CalendarState, ...]:
-    """Those that end soon, of the exchanges whose instruments are polled or that trade dollars."""
+    """Calendars that end soon, of exchanges with polled instruments or that trade in dollars."""
     used = set(
         PolledInstrument.objects.filter(enabled=True)
         .order_by()
@@ -52,14 +52,14 @@ def ending_calendars(at: datetime) -> tuple[CalendarState, ...]:
 
 
 def calendar_note(exchange: str, day: date) -> str:
-    """What is to be known of a day's calendar: a session that was announced and has no hours here.
+    """The warning for a day whose session was announced without hours.
 
-    Empty on any other day, and once somebody has entered the session.
+    Empty on other days, and once somebody has entered the session.
     """
     awaited = exchange_named(exchange).sessions_without_hours.get(day)
     if awaited is None or session_on(exchange, day) is not None:
         return ""
-    return f"{awaited}: a session is held today, whose hours nobody has entered in the calendar."
+    return f"{awaited}: a session is held today, but nobody has entered its hours in the calendar."
 
 
 def _state(name: str, at: datetime) -> CalendarState:

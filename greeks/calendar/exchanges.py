@@ -1,4 +1,4 @@
-"""The exchanges whose sessions the desk knows: hours, and what the holiday tables get wrong.
+"""Exchanges with a calendar: their hours, and corrections to the holiday tables.
 
 Sources: NYSE "Holidays & Trading Hours"; NSE circulars CMTR71775 (holidays of 2026), CMTR72349
 (Sunday 2026-02-01), and the exchange's notices of the days named below. The corrections were
@@ -17,7 +17,7 @@ from config.core.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecialHours:
-    """A session outside the regular rule, in the exchange's local time."""
+    """A session at irregular hours, in the exchange's local time."""
 
     opens: time
     closes: time
@@ -29,7 +29,7 @@ class Exchange:
     """Local trading hours of one exchange and its exceptions.
 
     ``published_until`` is the last year whose holidays the exchange has announced; later years are
-    estimates and are marked as provisional. ``None``: the rules are fixed for years to come.
+    estimates, marked provisional. ``None``: the rules are fixed for years to come.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Exchange:
     closed_days: Mapping[date, str] = field(default_factory=dict)
     open_days: Mapping[date, str] = field(default_factory=dict)
     special_sessions: Mapping[date, SpecialHours] = field(default_factory=dict)
-    #: Days on which a session is announced whose hours were not yet known: entered in the admin.
+    #: Sessions announced without hours, which staff enter in the admin once they are known.
     sessions_without_hours: Mapping[date, str] = field(default_factory=dict)
 
 
@@ -81,8 +81,7 @@ NSE = Exchange(
         date(2026, 1, 15): "Municipal elections in Maharashtra",
     },
     open_days={date(2023, 6, 28): "Bakri Id was moved to the 29th"},
-    # The hours of a Muhurat session are announced some weeks before: a year that is missing here
-    # is added in the admin.
+    # Muhurat hours are announced some weeks ahead; years missing here are added in the admin.
     special_sessions={
         date(2020, 2, 1): _weekend("Budget day"),
         date(2020, 11, 14): _muhurat(time(18, 15), time(19, 15)),
@@ -102,21 +101,21 @@ EXCHANGES: Mapping[str, Exchange] = {exchange.name: exchange for exchange in (NY
 
 
 def exchange_named(name: str) -> Exchange:
-    """The exchange with this name. Raises ``InvalidInput`` for one without a calendar."""
+    """Return the exchange with this name. Raises ``InvalidInput`` if it has no calendar."""
     try:
         return EXCHANGES[name]
     except KeyError:
         raise InvalidInput(
-            f"No calendar is known for exchange {name[:32]!r}.",
+            f"No calendar for exchange {name[:32]!r}.",
             fields={"exchange": f"one of {', '.join(EXCHANGES)}"},
         ) from None
 
 
 def exchange_in_zone(zone: str) -> Exchange | None:
-    """The exchange whose time zone has this IANA name, or ``None``."""
+    """The exchange in this IANA time zone, or ``None``."""
     return next((each for each in EXCHANGES.values() if each.zone.key == zone), None)
 
 
 def exchange_of_currency(currency: str) -> Exchange | None:
-    """The exchange on which contracts of this currency trade, or ``None``."""
+    """The exchange where contracts in this currency trade, or ``None``."""
     return next((each for each in EXCHANGES.values() if each.currency == currency.upper()), None)

@@ -1,4 +1,4 @@
-"""Seeding the exchange calendar: regular days, half days and known special sessions, in UTC."""
+"""Seed the exchange calendar: regular days, half days and known special sessions, in UTC."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EARLY_CLOSE = re.compile(r"close at (\d{1,2})(?::(\d\d))?\s*([ap])m")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeedResult:
-    """What seeding did, in rows. ``days_left_alone`` were set by hand."""
+    """Rows changed by seeding. ``days_left_alone`` were edited by hand."""
 
     exchange: str
     from_year: int
@@ -38,8 +38,8 @@ class SeedResult:
 def seed_exchange_sessions(*, exchange: str, from_year: int, to_year: int) -> SeedResult:
     """Bring the calendar of whole years in line with what is known; safe to repeat.
 
-    A day on which any row was edited by hand is left alone entirely. Rows of days that have become
-    holidays are removed. Raises ``InvalidInput`` for an unknown exchange or impossible years.
+    A day with any row edited by hand is left alone. Rows of days that have become holidays are
+    removed. Raises ``InvalidInput`` for an unknown exchange or impossible years.
     """
     calendar = exchange_named(exchange)
     if not calendar.first_year <= from_year <= to_year <= _LAST_YEAR:
@@ -90,9 +90,9 @@ def seed_exchange_sessions(*, exchange: str, from_year: int, to_year: int) -> Se
 
 
 def sessions_confirm_years(*, exchange: str, year: int) -> int:
-    """The exchange has announced a year: its provisional sessions are provisional no longer.
+    """Mark a year's provisional sessions as announced; return how many.
 
-    They count as set by hand, so that seeding keeps them. How many were provisional.
+    They count as edited by hand, so seeding keeps them.
     """
     provisional = ExchangeSession.objects.filter(
         exchange=exchange_named(exchange).name, session_date__year=year, note=PROVISIONAL
@@ -105,7 +105,7 @@ def sessions_confirm_years(*, exchange: str, year: int) -> int:
 
 
 def seed_default_sessions() -> list[SeedResult]:
-    """Seed every exchange from last year to next year, market time included when it is frozen."""
+    """Seed every exchange from last year to next year, by market time if it is frozen."""
     years = (now().year, market_now().year)
     return [
         seed_exchange_sessions(
@@ -118,7 +118,7 @@ def seed_default_sessions() -> list[SeedResult]:
 
 
 def _planned(exchange: Exchange, from_year: int, to_year: int) -> Iterator[ExchangeSession]:
-    """The sessions of whole years, one row a day at most."""
+    """The sessions of whole years, at most one a day."""
     holidays, early_closes = _holiday_tables(exchange, from_year, to_year)
     day, last = date(from_year, 1, 1), date(to_year, 12, 31)
     while day <= last:
@@ -143,7 +143,7 @@ def _planned(exchange: Exchange, from_year: int, to_year: int) -> Iterator[Excha
 def _holiday_tables(
     exchange: Exchange, from_year: int, to_year: int
 ) -> tuple[frozenset[date], dict[date, tuple[time, str]]]:
-    """Full holidays, and early closes with their local time and name."""
+    """Full holidays, and early closes with local time and name."""
     # Imported here: the package is large and only seeding needs it.
     import holidays
 
@@ -161,7 +161,7 @@ def _holiday_tables(
 
 
 def _early_close(name: str) -> time | None:
-    """The local time in a name such as ``Christmas Eve (markets close at 1:00pm)``."""
+    """Parse the local time from a name like ``Christmas Eve (markets close at 1:00pm)``."""
     match = _EARLY_CLOSE.search(name)
     if match is None:
         return None

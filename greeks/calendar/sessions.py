@@ -1,6 +1,6 @@
-"""When an exchange trades, and which session a fact belongs to. Public: the same for everyone.
+"""When an exchange trades, and which session a fact belongs to. The same for everyone.
 
-Each process keeps an exchange's calendar for up to a minute; an edit made in this process shows at
+Each process caches an exchange's calendar for up to a minute; an edit in this process shows at
 once, one made elsewhere within that minute.
 """
 
@@ -18,10 +18,10 @@ from config.core.errors import InvalidInput
 from greeks.calendar.exchanges import exchange_named
 from greeks.models import ExchangeSession
 
-#: The note of sessions in years whose holidays the exchange has not announced yet.
+#: Note on sessions in years whose holidays are not announced yet.
 PROVISIONAL = "provisional"
 _COPY_SECONDS = 60.0
-# No exchange here pauses for so long: a larger gap means that those years were never seeded.
+# No exchange here pauses this long: a larger gap means those years were never seeded.
 _LONGEST_PAUSE = timedelta(days=14)
 
 Kind = ExchangeSession.Kind
@@ -40,7 +40,7 @@ class Session:
 
     @property
     def is_provisional(self) -> bool:
-        """In a year whose holidays are not announced yet: the day may still become a holiday."""
+        """True while the year's holidays are unannounced: the day may become a holiday."""
         return self.note == PROVISIONAL
 
 
@@ -57,9 +57,9 @@ _copies: dict[str, _Calendar] = {}
 
 
 def session_on(exchange: str, day: date) -> Session | None:
-    """The session of a day, the regular one if there are several; ``None`` if the day is closed.
+    """The session of a day, the regular one if there are several; ``None`` if closed.
 
-    Raises ``InvalidInput`` for an exchange without a calendar, as do all functions here.
+    Like all functions here, raises ``InvalidInput`` for an exchange without a calendar.
     """
     calendar = _calendar(exchange)
     end = bisect_right(calendar.dates, day)
@@ -71,7 +71,7 @@ def session_on(exchange: str, day: date) -> Session | None:
 
 
 def current_session(exchange: str, at: datetime) -> Session | None:
-    """The session that is open at an instant, or ``None``."""
+    """The session open at an instant, or ``None``."""
     calendar = _calendar(exchange)
     position = bisect_right(calendar.openings, _aware(at))
     if position == 0:
@@ -81,32 +81,32 @@ def current_session(exchange: str, at: datetime) -> Session | None:
 
 
 def latest_session(exchange: str, at: datetime) -> Session | None:
-    """The session that is open at an instant, else the last one that was; ``None`` before any."""
+    """The session open at an instant, else the last one before; ``None`` if there is none."""
     calendar = _calendar(exchange)
     position = bisect_right(calendar.openings, _aware(at))
     return calendar.sessions[position - 1] if position else None
 
 
 def next_session(exchange: str, at: datetime) -> Session | None:
-    """The first session that opens after an instant; ``None`` where none is known."""
+    """The first session that opens after an instant; ``None`` if none is known."""
     calendar = _calendar(exchange)
     position = bisect_right(calendar.openings, _aware(at))
     return calendar.sessions[position] if position < len(calendar.sessions) else None
 
 
 def session_date_for(exchange: str, at: datetime) -> date:
-    """The session date of a fact that happened at ``at``, inside a session or not.
+    """The session date of a fact at ``at``, inside a session or not.
 
-    A fact belongs to the last session day that had begun, by the exchange's own midnight: what
-    happens before the opening or after the close counts to that day's session, and what happens at
-    a weekend or on a holiday to the session before it. So dates never run backwards in time.
-    Where the calendar is unknown, weekdays count as session days.
+    A fact belongs to the last session day that had begun, by the exchange's own midnight: before
+    the open and after the close count to that day's session, weekends and holidays to the session
+    before. So dates never run backwards in time. Where the calendar is unknown, weekdays are
+    session days.
     """
     return session_dates(exchange)(at)
 
 
 def session_dates(exchange: str) -> Callable[[datetime], date]:
-    """``session_date_for`` of an exchange for many facts: the calendar is looked up once, now."""
+    """``session_date_for`` for many facts: the calendar is looked up once, now."""
     zone = exchange_named(exchange).zone
     dates = _calendar(exchange).dates
 
@@ -123,9 +123,9 @@ def session_dates(exchange: str) -> Callable[[datetime], date]:
 
 
 def traded_until(exchange: str, at: datetime) -> datetime:
-    """When the exchange last traded as seen at ``at``: ``at`` itself while a session is open.
+    """When the exchange last traded as of ``at``: ``at`` itself during a session.
 
-    ``at`` as well where the calendar is unknown.
+    Also ``at`` where the calendar is unknown.
     """
     calendar = _calendar(exchange)
     position = bisect_right(calendar.openings, _aware(at))
@@ -136,15 +136,15 @@ def traded_until(exchange: str, at: datetime) -> datetime:
 
 
 def session_closes(exchange: str) -> Mapping[date, datetime]:
-    """When each known session day ends, half days included; special sessions are left out."""
+    """When each known session day ends, half days included, special sessions excluded."""
     return _calendar(exchange).closes
 
 
 def calendar_known_until(exchange: str) -> date | None:
-    """The last day of the last year for which the exchange has announced its calendar.
+    """The last day of the last year whose calendar the exchange has announced.
 
-    ``None`` when nothing is seeded. Sessions after it are provisional or missing; a single one
-    that was entered by hand does not make its year known.
+    ``None`` if nothing is seeded. Later sessions are provisional or missing; one session entered by
+    hand does not make its year known.
     """
     provisional: dict[int, bool] = {}
     for session in _calendar(exchange).sessions:
@@ -155,7 +155,7 @@ def calendar_known_until(exchange: str) -> date | None:
 
 
 def forget_sessions() -> None:
-    """Drop this process's copies: the next question reads the database."""
+    """Drop this process's copies; the next read goes to the database."""
     _copies.clear()
 
 
@@ -179,7 +179,7 @@ def _calendar(exchange: str) -> _Calendar:
         .order_by("opens_at", "pk")
         .values_list("session_date", "opens_at", "closes_at", "kind", "note")
     ]
-    # A day closed by hand has no session, except a special one that was entered beside it.
+    # A day closed by hand has no session, except a special one entered for it.
     closed = {row.session_date for row in rows if row.kind == Kind.CLOSED}
     sessions = tuple(
         row
@@ -193,7 +193,7 @@ def _calendar(exchange: str) -> _Calendar:
         closes={s.session_date: s.closes_at for s in sessions if s.kind != Kind.SPECIAL},
         loaded=time.monotonic(),
     )
-    # What a transaction sees may be rolled back: only committed rows are kept.
+    # A transaction may be rolled back: cache committed rows only.
     if not connection.in_atomic_block:
         _copies[exchange] = copy
     return copy

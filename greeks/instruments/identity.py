@@ -1,4 +1,4 @@
-"""The identity of a contract: one text for all providers. Pure, so that adapters may use it."""
+"""The identity of a contract: one text for all providers. Pure, so adapters may use it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _PUNCTUATION = re.compile(r"[^A-Z0-9]")
 
 
 def instrument_key(contract: Contract) -> str:
-    """The identity of a contract, the same for every provider.
+    """Return the identity of a contract, the same for every provider.
 
     ``kind:root:expiry:strike:right:multiplier:currency``, with the parts that the kind has, e.g.
     ``option:SPXW:20260117:6000:C:100:USD`` or ``stock:BRKB:USD``. The root is the option's own
-    (``SPX`` and ``SPXW`` settle at different hours, ``AAPL1`` delivers something else); without
-    one it is the underlying's name. Punctuation is dropped, because vendors write ``BRK B``,
+    (``SPX`` and ``SPXW`` settle at different hours, ``AAPL1`` delivers something else), or the
+    underlying's name if it has none. Punctuation is dropped, because vendors write ``BRK B``,
     ``BRK.B`` and ``BRK/B``.
     """
     parts = [contract.kind.value, _plain(contract.root or contract.underlying)]

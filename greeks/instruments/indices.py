@@ -1,4 +1,4 @@
-"""Which underlyings are indices: there is no stock of that name to ask a vendor for."""
+"""Underlyings that are indices: no vendor has a stock of that name."""
 
 from __future__ import annotations
 

@@ -38,16 +38,16 @@ _SEPARATORS = str.maketrans("", "", "./-")
 
 
 class OptionSymbolError(ValueError):
-    """The text is no option symbol. The row that carries it is set aside with this reason."""
+    """The text is not an option symbol. Its row is set aside with this reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionSymbol:
     """Root, expiry, right and strike of an option: what every symbol form encodes.
 
-    Raises ``OptionSymbolError`` for what no form can carry: a root over six characters, an
-    expiry outside 2000–2099, a strike that is not positive, has more than three decimals or
-    exceeds 99999.999.
+    Raises ``OptionSymbolError`` for what no form can hold: a root over six characters, an expiry
+    outside 2000–2099, a strike that is not positive, has more than three decimals or exceeds
+    99999.999.
     """
 
     root: str
@@ -72,12 +72,12 @@ class OptionSymbol:
 
     @property
     def compact(self) -> str:
-        """Cboe's form, without the padding: ``SPY260117C00600500``."""
+        """Cboe's form, without padding: ``SPY260117C00600500``."""
         return self.occ.replace(" ", "")
 
     @property
     def streamer(self) -> str:
-        """DxFeed's form: ``.SPY260117C600.5``."""
+        """dxFeed's form: ``.SPY260117C600.5``."""
         strike = f"{self.strike.normalize():f}"
         return f".{self.root}{self._expiry_and_right}{strike}"
 
@@ -85,8 +85,8 @@ class OptionSymbol:
     def standard(self) -> OptionSymbol:
         """The symbol under the OCC's own root.
 
-        The OCC lists the options of share classes without a separator (``BRKB``) where some
-        vendors write ``BRK/B``: this is the form in which two vendors' symbols compare.
+        The OCC lists options on share classes without a separator (``BRKB``) where some vendors
+        write ``BRK/B``. Use this form to compare symbols of two vendors.
         """
         return replace(self, root=self.root.translate(_SEPARATORS))
 
@@ -96,7 +96,7 @@ class OptionSymbol:
 
 
 def parse_occ(text: str) -> OptionSymbol:
-    """Parse the OCC form or its unpadded form.
+    """Parse the OCC form, padded or not.
 
     Raises ``OptionSymbolError`` naming the text (cut to 32 characters).
     """

@@ -1,7 +1,8 @@
-"""Canonical identity of instruments: one row per tradable contract, whatever a provider calls it.
+"""Canonical identity of instruments: one row per contract, whatever a provider calls it.
 
 Two providers' descriptions of one contract meet in ``instruments.identity.instrument_key``; each
-provider's own key is kept as an alias, so that what one broker taught can be asked of another.
+provider's own key is kept as an alias, so a contract learned from one broker can be asked of
+another.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class ResolvedInstruments(dict[str, Instrument]):
 
 
 def contract_error(contract: Contract) -> str | None:
-    """Why the contract cannot be an instrument, naming the field, or ``None`` when it can."""
+    """Why the contract cannot be stored, naming the field; ``None`` if it can."""
     for name, longest in _LONGEST.items():
         text = getattr(contract, name)
         if not text and name in ("symbol", "underlying", "currency"):
@@ -74,13 +75,13 @@ def contract_error(contract: Contract) -> str | None:
 def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
     """Find or create the instruments of many contracts; result by ``instrument_key``.
 
-    Two queries when all are known, however many; new ones are inserted in the largest batches
-    that the database takes, and read back. Safe to run at the same time in several processes.
-    New aliases are added; one that already names another instrument is left alone and reported.
-    Instants of expiry follow the exchange calendar, which may have learned of a half day since.
+    Two queries when all are known; new ones are inserted in the largest batches the database
+    takes, and read back. Safe to run in several processes at once. New aliases are added; one that
+    already names another instrument is left alone and reported. Instants of expiry follow the
+    exchange calendar, which may have learned of a half day since.
 
     Raises:
-        ValueError: a contract is impossible (``contract_error`` tells beforehand).
+        ValueError: a contract is impossible (check with ``contract_error`` first).
     """
     wanted: dict[str, Contract] = {}
     for contract in contracts:
@@ -112,7 +113,7 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
 
 
 def contracts_of(instruments: Iterable[Instrument]) -> dict[int, Contract]:
-    """Contracts by instrument id with every known alias, to ask any provider about. One query."""
+    """Contracts by instrument id with every known alias, ready to ask any provider. One query."""
     rows = list(instruments)
     aliases: dict[int, dict[str, str]] = {}
     stored = InstrumentAlias.objects.filter(instrument__in=[row.pk for row in rows])
@@ -196,7 +197,7 @@ def _store_aliases(
     ]
     if new:
         InstrumentAlias.objects.bulk_create(new, ignore_conflicts=True)
-        # Another process may have won the race for one of them.
+        # Another process may have inserted one of them first.
         stored |= _stored_aliases([(alias.provider, alias.key) for alias in new])
     for claim, key in claims.items():
         if claim in stored and stored[claim] != found[key].pk:

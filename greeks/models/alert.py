@@ -1,4 +1,4 @@
-"""Alerts: what a user watches, where their messages go, what was raised, what was sent."""
+"""Alerts: what users watch, where messages go, what was raised, what was sent."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from greeks.models.polled_instrument import PolledInstrument
 
 
 class AlertChannel(models.Model):
-    """Where messages for a user go: an Apprise address. It is a secret, stored encrypted.
+    """Where a user's messages go: an Apprise address, a secret stored encrypted.
 
-    ``service`` and ``host`` are what may be shown of it. ``failures`` counts the messages in a row
-    that were not taken; a channel that has too many is switched off and says so.
+    ``service`` and ``host`` are the parts that may be shown. ``failures`` counts failed messages
+    in a row; a channel with too many is switched off and says so.
     """
 
     user = models.ForeignKey(
@@ -40,15 +40,14 @@ class AlertChannel(models.Model):
 
 
 class AlertRule(models.Model):
-    """A threshold on one number of one chain, looked at when a minute closes.
+    """A threshold on one number of one chain, evaluated when a minute closes.
 
     ``metric``, ``side`` and ``measure`` name the number (``greeks.alerts.metrics``). Without an
-    ``expiry`` the rule follows the nearest. ``band`` is how far the number has to come back before
+    ``expiry`` the rule follows the nearest. ``band`` is how far the number must come back before
     the rule can fire again, in the number's own unit.
 
-    ``state`` is the side of the threshold on which the number last settled; with
-    ``state_expiry``, ``last_event_minute`` and ``evaluated_until`` it is all that an evaluation
-    knows of earlier ones.
+    ``state`` is the side of the threshold on which the number last settled; with ``state_expiry``,
+    ``last_event_minute`` and ``evaluated_until`` it is all an evaluation knows of earlier ones.
     """
 
     class Comparison(models.TextChoices):
@@ -102,10 +101,10 @@ class AlertRule(models.Model):
 
 
 class AlertEvent(models.Model):
-    """Something a user was told: a rule that fired, trouble of the desk, or a test message.
+    """Something a user was told: a rule that fired, trouble with the desk, or a test message.
 
-    At most one for each rule and minute, and for each user, subject and minute of the desk's own.
-    It outlives its rule: title and text say all that is to be said.
+    At most one per rule and minute, and per user, subject and minute for the desk's own. It
+    outlives its rule: title and text stand on their own.
     """
 
     class Kind(models.TextChoices):

@@ -9,8 +9,7 @@ from greeks.models.instrument import Instrument
 class GreekColumns(models.Model):
     """Greeks of one long contract per unit of the underlying (units: ``greeks.domain``).
 
-    The Decimal columns are the documents' and are for reading; the float64 ``*_raw`` columns feed
-    all mathematics.
+    The Decimal columns are for reading; the float64 ``*_raw`` columns feed all mathematics.
     """
 
     delta = GreekField()
@@ -26,7 +25,7 @@ class GreekColumns(models.Model):
     underlying_price = AmountField(null=True, blank=True)
     source = models.CharField(max_length=24)
     as_of = models.DateTimeField()
-    # What a model Greek was computed from: T, forward, rate, price used. Empty for vendors'.
+    # Inputs of a model Greek: T, forward, rate, price used. Empty for vendors' Greeks.
     inputs = models.JSONField(default=dict, blank=True)
 
     class Meta:
@@ -34,7 +33,7 @@ class GreekColumns(models.Model):
 
 
 class ContractGreeks(GreekColumns):
-    """The latest Greeks of a contract: the shared cache of document 000."""
+    """The latest Greeks of a contract, shared by all accounts that hold it."""
 
     instrument = models.OneToOneField(
         Instrument, on_delete=models.CASCADE, primary_key=True, related_name="greeks"
@@ -50,7 +49,7 @@ class ContractGreeks(GreekColumns):
 
 
 class ContractGreekHistory(GreekColumns):
-    """One row a minute for a contract that is held, so that Greeks at entry can be rebuilt."""
+    """One row a minute for a held contract, so that Greeks at entry can be rebuilt."""
 
     instrument = models.ForeignKey(
         Instrument, on_delete=models.CASCADE, related_name="greek_history"

@@ -6,9 +6,9 @@ from config.core.fields import AmountField
 
 
 class Dividend(models.Model):
-    """A cash dividend of one share, announced or expected, by its ex-date at the exchange.
+    """A cash dividend per share, announced or expected, by its ex-date at the exchange.
 
-    Option models read it as known; where an underlying has none, a dividend yield from put-call
+    Option models use it as known; for an underlying without any, a dividend yield from put-call
     parity stands in.
     """
 

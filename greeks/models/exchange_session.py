@@ -6,9 +6,9 @@ from django.db import models
 class ExchangeSession(models.Model):
     """One trading session of an exchange: normal, half day or special (Muhurat). Editable.
 
-    A day without a row, up to the last seeded day, is closed; after it the calendar is unknown.
-    A row of kind ``closed`` is no session: it remembers that someone closed a day by hand, which
-    a deleted row could not (seeding would bring it back).
+    A day without a row, up to the last seeded day, is closed; after it the calendar is unknown. A
+    row of kind ``closed`` is no session: it records that someone closed a day by hand. Deleting
+    the row would let seeding bring the session back.
     """
 
     class Kind(models.TextChoices):

@@ -13,21 +13,21 @@ CANDLE_FIELDS = tuple(
     for greek in SUMMED_GREEKS
     for part in ("open", "high", "low", "close")
 )
-#: The closing sums over the vendor's own Greeks alone: ``vendor_call_delta`` ….
+#: Closing sums of the vendor's own Greeks alone: ``vendor_call_delta`` ….
 VENDOR_FIELDS = tuple(f"vendor_{side}_{greek}" for side in SIDES for greek in SUMMED_GREEKS)
 
 
 class GreekSnapshot(models.Model):
-    """One minute of one chain: candles of its summed Greeks, and what else its close said.
+    """One minute of one chain: candles of its summed Greeks, and other values at its close.
 
-    The minute is labelled by its start; its value is its close, the last sample in it. Sums are of
-    all contracts, one each, per unit of the underlying; what the vendor did not compute is the
-    model's, the vendor's own sums stand beside. A minute without samples is a gap: its numbers
-    are null and ``samples_seen`` is 0.
+    The minute is labelled by its start; its value is its close, the last sample in it. Sums run
+    over all contracts, one each, per unit of the underlying. The model fills in what the vendor
+    did not compute; the vendor's own sums stand beside. A minute without samples is a gap: its
+    numbers are null and ``samples_seen`` is 0.
 
-    ``delta_buckets`` holds the closing sums by |delta|: little-endian float64, shape
-    (2 sides, 20 buckets of 0.05, 5), of which the last axis is delta, gamma, theta, vega and the
-    number of contracts. Bucket ``i`` is [0.05 i, 0.05 (i + 1)), the last one closed.
+    ``delta_buckets`` holds the closing sums by |delta|: little-endian float64, shape (2 sides, 20
+    buckets of 0.05, 5); the last axis is delta, gamma, theta, vega and the number of contracts.
+    Bucket ``i`` is [0.05 i, 0.05 (i + 1)), the last one closed.
     """
 
     instrument_key = models.CharField(max_length=64)
@@ -75,7 +75,7 @@ class GreekSnapshot(models.Model):
 
 
 def _add_sums(model: type[models.Model]) -> None:
-    """Sixty columns of one shape: named once, by side, Greek and part."""
+    """Add sixty columns of one shape, named by side, Greek and part."""
     field: models.FloatField[Any, Any]
     for name in (*CANDLE_FIELDS, *VENDOR_FIELDS):
         field = models.FloatField(null=True, blank=True)

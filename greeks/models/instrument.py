@@ -9,8 +9,8 @@ from greeks.domain import InstrumentKind, Right
 class Instrument(models.Model):
     """Identity of one tradable contract, whatever the provider calls it.
 
-    ``key`` is the canonical identity built by ``greeks.instruments.store.instrument_key``;
-    aliases map each provider's own key to it.
+    ``key`` is the canonical identity from ``greeks.instruments.identity.instrument_key``; aliases
+    map each provider's own key to it.
     """
 
     key = models.CharField(max_length=96, unique=True)

@@ -5,11 +5,11 @@ from django.db import models
 
 
 class PolledInstrument(models.Model):
-    """An underlying whose option chain is polled, from which provider and on whose calendar.
+    """An underlying whose option chain is polled, with its provider and calendar.
 
-    ``slug`` names it in addresses and groups; ``instrument_key`` is the provider's own key
+    ``slug`` names it in URLs and groups; ``instrument_key`` is the provider's own key
     (``NSE_INDEX|Nifty 50``, ``SPX``). The nearest ``nearest_expiries`` expiries are polled and
-    roll by themselves; ``extra_expiries`` are polled beside them until they expire.
+    roll forward; ``extra_expiries`` are polled as well until they expire.
     """
 
     slug = models.SlugField(max_length=32, unique=True)
@@ -46,7 +46,7 @@ class PolledInstrument(models.Model):
     simulated = models.BooleanField(
         default=False, help_text="Fed by the sandbox: labelled as simulated wherever it is shown."
     )
-    # What the provider listed last: [{"expiry": "2026-12-01", "lot_size": 75, "is_weekly": true}].
+    # The provider's last listing: [{"expiry": "2026-12-01", "lot_size": 75, "is_weekly": true}].
     listed_expiries = models.JSONField(default=list, blank=True, editable=False)
     listed_as_of = models.DateTimeField(null=True, blank=True, editable=False)
 

@@ -1,4 +1,4 @@
-"""Which cash dividends are known to come. Public: the same for everyone."""
+"""Known future cash dividends. The same for everyone."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from config.core.clock import market_now
 from greeks.domain import Contract
 from greeks.models import Dividend
 
-#: An underlying's dividends as (ex-date, amount a share), earliest first.
+#: An underlying's dividends as (ex-date, amount per share), earliest first.
 KnownDividends = Mapping[str, tuple[tuple[date, float], ...]]
 
-# Ex-dates are days of the exchange: no zone is further from UTC.
+# Ex-dates are days in the exchange's zone; none is further from UTC than this.
 _ZONES = timedelta(days=1)
 
 
 def known_dividends(underlyings: Iterable[str], *, until: date) -> KnownDividends:
     """Dividends going ex from about now up to ``until`` (included), by underlying, in one query.
 
-    Underlyings without any are absent. The first may have gone ex a few hours ago: whoever prices
+    Underlyings without any are absent. The first may have gone ex a few hours ago: pricing
     compares instants.
     """
     since = market_now().date() - _ZONES
@@ -33,7 +33,7 @@ def known_dividends(underlyings: Iterable[str], *, until: date) -> KnownDividend
 
 
 def dividends_of(contracts: Iterable[Contract]) -> KnownDividends:
-    """``known_dividends`` of the underlyings of the options among ``contracts``."""
+    """``known_dividends`` for the underlyings of the options among ``contracts``."""
     options = [(c.underlying, c.expiry) for c in contracts if c.is_option and c.expiry is not None]
     if not options:
         return {}

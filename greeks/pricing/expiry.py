@@ -1,17 +1,16 @@
-"""When an option expires, to the minute: what time to expiry is measured to.
+"""When an option expires, to the minute: the end point of time to expiry.
 
 ========================  =====================  ===============================================
-contract                  instant                source
-========================  =====================  ===============================================
-US equity and ETF option  16:00 New York         OCC: trading ends at the close
-SPXW, XSP, RUTW, …        16:00 New York         Cboe, PM-settled index options
-SPX, NDX, RUT, VIX, …     09:30 New York         Cboe, settled from the opening prices of the day
-NSE option                15:30 Asia/Kolkata     NSE, close of the cash market
-others                    the currency's market  table below
-========================  =====================  ===============================================
+contract                  instant                source ========================
+=====================  =============================================== US equity and ETF option
+16:00 New York         OCC: trading ends at the close SPXW, XSP, RUTW, …        16:00 New York
+Cboe, PM-settled index options SPX, NDX, RUT, VIX, …     09:30 New York         Cboe, settled from
+the opening prices of the day NSE option                15:30 Asia/Kolkata     NSE, close of the
+cash market others                    the currency's market  table below ========================
+=====================  ===============================================
 
-On a day whose session the exchange calendar knows its close counts: 13:00 in New York on a half
-day, an earlier one where somebody entered it. Settlement from opening prices stays at 09:30.
+If the exchange calendar knows the day's session, its close counts: 13:00 in New York on a half
+day, or an earlier one entered by hand. Settlement from opening prices stays at 09:30.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from greeks.calendar.exchanges import exchange_of_currency
 from greeks.calendar.sessions import session_closes
 from greeks.domain import Contract, InstrumentKind
 
-#: By currency: when the sessions of its exchange end, by day.
+#: By currency: when its exchange's sessions end, by day.
 SessionCloses = Mapping[str, Mapping[date, datetime]]
 NO_CLOSES: SessionCloses = {}
 
@@ -34,7 +33,7 @@ _KOLKATA = ZoneInfo("Asia/Kolkata")
 # Monthly roots settled from opening prices; their weekly roots (SPXW, RUTW, NDXP) settle at the
 # close. All VIX series settle in the morning.
 AM_SETTLED_ROOTS = frozenset({"SPX", "NDX", "RUT", "DJX", "MXEA", "MXEF", "VIX", "VIXW"})
-# Cash-settled index options, exercised at expiry only.
+# Cash-settled index options, exercised only at expiry.
 EUROPEAN_ROOTS = AM_SETTLED_ROOTS | frozenset(
     {"SPXW", "XSP", "XSPW", "NDXP", "XND", "RUTW", "MRUT", "XEO"}
 )
@@ -53,9 +52,9 @@ _OPENING = time(9, 30)
 
 
 def known_closes(contracts: Iterable[Contract]) -> SessionCloses:
-    """What the calendar knows of the exchanges on which these contracts expire.
+    """Session closes of the exchanges on which these contracts expire.
 
-    Looked up once for many contracts; from the process's copy, a query a minute.
+    One look-up for many contracts, from the process's copy: a query a minute.
     """
     currencies = {each.currency.upper() for each in contracts if each.expiry is not None}
     return {
@@ -68,8 +67,8 @@ def known_closes(contracts: Iterable[Contract]) -> SessionCloses:
 def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> datetime | None:
     """The instant of expiry, aware, UTC; ``None`` for a contract without an expiry date.
 
-    ``closes`` are the sessions' ends as the calendar knows them (``known_closes``); for a day that
-    it does not know the regular hours count.
+    ``closes`` are the session ends the calendar knows (``known_closes``); regular hours apply to
+    other days.
     """
     if contract.expiry is None:
         return None
@@ -88,7 +87,7 @@ def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> dat
 
 
 def exercise_style(contract: Contract) -> str:
-    """``european``, ``american``, or empty where the contract does not say."""
+    """``european``, ``american``, or empty if the contract does not say."""
     if contract.kind is not InstrumentKind.OPTION:
         return ""
     if contract.currency.upper() in ("INR", "EUR") or (

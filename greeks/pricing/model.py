@@ -1,19 +1,18 @@
-"""Our own Greeks from the quote, for contracts that no vendor computed.
+"""Our own Greeks from the quote, for contracts no vendor computed.
 
-Each contract is priced by the model of its kind, on the implied volatility of its own price (mid of
-a two-sided quote, else the mark):
+Each contract is priced by the model of its kind, at the implied volatility of its own price (mid
+of a two-sided quote, else the mark):
 
 ===========================  ======================================================================
-contract                     model
-===========================  ======================================================================
-European (index roots, NSE)  ``black_scholes_merton``
-American (US shares, ETFs)   ``american``: Andersen-Lake-Offengenden
-option on a future           ``black_76``, on the futures price
-with known cash dividends    the same, ``…_cash_dividends``: the escrowed model
-===========================  ======================================================================
+contract                     model ===========================
+====================================================================== European (index roots, NSE)
+``black_scholes_merton`` American (US shares, ETFs)   ``american``: Andersen-Lake-Offengenden
+option on a future           ``black_76``, on the futures price with known cash dividends    the
+same, ``…_cash_dividends``: the escrowed model ===========================
+======================================================================
 
 Time to expiry is ACT/365 to the instant of expiry, on the market clock; the forward of an expiry
-comes from :mod:`greeks.pricing.parity`. What went in is recorded with each result.
+comes from :mod:`greeks.pricing.parity`. The inputs are recorded with each result.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ NO_DIVIDENDS: KnownDividends = {}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelGreeks:
-    """Greeks of the model with what they were computed from (``inputs``, as stored)."""
+    """Greeks of the model with the inputs they were computed from (``inputs``, as stored)."""
 
     greeks: Greeks
     inputs: Mapping[str, Any]
@@ -75,7 +74,7 @@ class _Leg:
 
     @property
     def expiry(self) -> tuple[str, datetime, ExerciseStyle, bool]:
-        """What shares a forward."""
+        """Key of the contracts that share a forward."""
         return self.contract.underlying, self.expires_at, self.style, self.is_future
 
     @property
@@ -101,13 +100,12 @@ def model_greeks(
     closes: SessionCloses = NO_CLOSES,
     dividends: KnownDividends = NO_DIVIDENDS,
 ) -> dict[str, ModelGreeks]:
-    """Greeks of the ``wanted`` options by their key, from ``quotes`` by key.
+    """Greeks of the ``wanted`` options by key, from ``quotes`` by key.
 
-    ``quotes`` may hold more contracts than are wanted: they serve the parity. ``spots`` are prices
-    by underlying (of futures for their options), ``closes`` the ends of sessions
-    (``known_closes``), ``dividends`` what is known to go ex (``known_dividends``). A contract is
-    absent from the answer when it has expired, has no usable price, or its price does not
-    determine a volatility.
+    ``quotes`` may hold more contracts than wanted: parity uses them. ``spots`` are prices by
+    underlying (of futures for their options), ``closes`` session ends (``known_closes``),
+    ``dividends`` the coming ones (``known_dividends``). A contract is absent from the result if it
+    has expired, has no usable price, or its price does not determine a volatility.
     """
     legs = {
         key: leg
@@ -177,7 +175,7 @@ def _dividends(
 def _parity_pairs(
     legs: Iterable[_Leg],
 ) -> dict[tuple[str, datetime, ExerciseStyle, bool], tuple[Pair, ...]]:
-    """By expiry: strikes whose both sides have a two-sided quote."""
+    """By expiry: strikes with a two-sided quote for both call and put."""
     mids: dict[tuple[str, datetime, ExerciseStyle, bool], dict[float, dict[Right, float]]] = {}
     for leg in legs:
         contract = leg.contract

@@ -1,10 +1,10 @@
 """The forward of an expiry, from put-call parity where both sides of a strike are quoted.
 
-Of European options ``F = K + e^(rT)·(C − P)`` (Hull, *Options, Futures, and Other Derivatives*,
-chapter 11). Of American ones parity is an inequality, because either side may be exercised early:
-only strikes near the money are used, each price is first cleared of what the American model says
-early exercise is worth at its own implied volatility, and the forward and those volatilities are
-found in turns. Without usable pairs the forward is that of the spot, the rate and the known
+For European options ``F = K + e^(rT)·(C − P)`` (Hull, *Options, Futures, and Other Derivatives*,
+chapter 11). For American ones parity is an inequality, because either side may be exercised early:
+only strikes near the money are used, the early-exercise premium (American model, at the price's
+own implied volatility) is first taken off each price, and the forward and those volatilities are
+solved in turns. Without usable pairs the forward follows from the spot, the rate and the known
 dividends.
 """
 
@@ -20,21 +20,21 @@ import numpy as np
 from greeks.maths import valuation
 from greeks.maths.valuation import CashDividends, Legs
 
-# Strikes around the money whose parity forwards are averaged by their median.
+# The forward is the median over this many strikes around the money.
 _STRIKES = 3
-# Farther from the money the right to exercise early outweighs what parity tells.
+# Farther from the money, early exercise outweighs what parity says.
 _NEAR = 0.1
 # A parity forward this far from the spot comes from a bad quote.
 _FARTHEST_FORWARD = 0.2
-# Close to expiry a rounding of the quotes would become an absurd yearly yield.
+# Close to expiry, rounding in the quotes would become an absurd yearly yield.
 _LARGEST_YIELD = 0.25
-# Each leaves about a hundredth of the error of the yield.
+# Each round leaves about a hundredth of the yield's error.
 _ROUNDS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Mid prices of the call and the put of one strike."""
+    """Mid prices of the call and the put at one strike."""
 
     strike: float
     call: float
@@ -43,7 +43,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiry:
-    """What is known of one expiry. ``dividends`` are (years until the ex-date, amount)."""
+    """The inputs of one expiry. ``dividends`` are (years until the ex-date, amount)."""
 
     years: float
     rate: float
@@ -56,7 +56,7 @@ class Expiry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forward:
-    """What an expiry is priced with: the spot and the yield which give the forward."""
+    """The spot and yield that give an expiry's forward."""
 
     spot: float
     forward: float
@@ -66,7 +66,7 @@ class Forward:
 
 
 def forwards(expiries: Mapping[object, Expiry]) -> dict[object, Forward | None]:
-    """Forward by expiry; ``None`` where neither a spot nor a parity is known."""
+    """Forward by expiry; ``None`` if neither a spot nor a parity is known."""
     checked = {key: _checked(expiry) for key, expiry in expiries.items()}
     found = {key: _forward(expiry) for key, expiry in checked.items()}
     american = [
@@ -82,7 +82,7 @@ def forwards(expiries: Mapping[object, Expiry]) -> dict[object, Forward | None]:
 
 
 def cash_dividends(rows: Sequence[tuple[tuple[float, float], ...]]) -> CashDividends | None:
-    """Dividends of each leg as arrays, filled up with noughts; ``None`` where there are none."""
+    """Dividends of each leg as arrays, padded with zeros; ``None`` if there are none."""
     widest = max((len(row) for row in rows), default=0)
     if not widest:
         return None
@@ -94,7 +94,7 @@ def cash_dividends(rows: Sequence[tuple[tuple[float, float], ...]]) -> CashDivid
 
 
 def _checked(expiry: Expiry) -> Expiry:
-    """Without an impossible spot, and with the pairs nearest to the money only."""
+    """Drop an impossible spot and keep only the pairs nearest the money."""
     spot = expiry.spot
     if spot is not None and not (spot > 0 and math.isfinite(spot)):
         spot = None
@@ -165,7 +165,7 @@ def _worth(expiry: Expiry, carry: float) -> float:
 def _without_early_exercise(
     expiries: Sequence[tuple[Expiry, Forward | None]],
 ) -> list[tuple[Pair, ...]]:
-    """The pairs of each expiry as they would be quoted if their options were European."""
+    """Each expiry's pairs as if their options were European."""
     rows = [
         (expiry, forward, pair, is_call)
         for expiry, forward in expiries
@@ -187,7 +187,7 @@ def _without_early_exercise(
     prices = [pair.call if is_call else pair.put for _, _, pair, is_call in rows]
     legs = legs.with_volatility(valuation.implied_volatilities(prices, legs))
     european = replace(legs, is_american=np.zeros(len(legs), dtype=bool))
-    # Where the price determines no volatility it is left as it is.
+    # Leave a price that determines no volatility as it is.
     premium = np.nan_to_num(valuation.value(legs) - valuation.value(european))
     cleared = iter(premium.tolist())
     return [

@@ -64,7 +64,7 @@ def seed() -> None:
     system_alert_raise(
         subject="token:upstox",
         title="The token of upstox could not be renewed",
-        text="The PIN was refused. It is not tried again until somebody acts: see System.",
+        text="The PIN was refused. The desk will not retry until somebody acts: see System.",
     )
     BrokerToken.objects.create(provider="upstox", ciphertext=encrypt("canary", provider="upstox"))
 

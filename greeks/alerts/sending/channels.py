@@ -1,4 +1,4 @@
-"""Writing where a user's messages go. The address is encrypted and never shown again."""
+"""Create, test and delete a user's channels. The address is encrypted and never shown again."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from greeks.alerts.sending.messengers import read_address
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
 
 MOST_CHANNELS = 5
-#: Test messages of one user in an hour.
+#: Test messages a user may send in an hour.
 MOST_TESTS = 10
 _OWNER = "alert_channel"
 
 
 def alert_channel_create(*, user: AnyUser, name: Any, address: Any) -> AlertChannel:
-    """Keep a channel. Nothing is sent: that is what the test message is for.
+    """Create a channel. Nothing is sent: use the test message for that.
 
     Raises:
         InvalidInput: naming the field. Conflict: the name is taken, or there are too many.
@@ -44,7 +44,7 @@ def alert_channel_create(*, user: AnyUser, name: Any, address: Any) -> AlertChan
         )
     destination = read_address(address.strip())
     with transaction.atomic():
-        # The row of the user is the gate: two at once cannot both be the last that fits.
+        # Lock the user's row, so that two requests cannot both add the last channel allowed.
         User.objects.select_for_update().get(pk=user.pk)
         if AlertChannel.objects.filter(user=user).count() >= MOST_CHANNELS:
             raise Conflict(f"At most {MOST_CHANNELS} channels are kept: delete one first.")
@@ -70,10 +70,10 @@ def alert_channel_delete(*, user: AnyUser, channel_id: int) -> None:
 
 
 def alert_channel_test(*, user: AnyUser, channel_id: int) -> AlertEvent:
-    """Send a test message; a channel that was switched off after failures is on again.
+    """Send a test message; switch the channel back on if failures had switched it off.
 
     Raises:
-        NotFound: the channel is not theirs. RateLimitedError: too many tests in this hour.
+        NotFound: it is not the user's channel. RateLimitedError: too many tests in this hour.
     """
     channel = channel_for_user(user, channel_id)
     at = now()
@@ -100,7 +100,7 @@ def alert_channel_test(*, user: AnyUser, channel_id: int) -> AlertEvent:
 
 
 def channel_address(channel: AlertChannel) -> str | None:
-    """The address to send to; ``None`` where no key opens it any more."""
+    """Decrypt the channel's address; ``None`` if no key can."""
     try:
         return decrypt(channel.address_encrypted, provider=_OWNER)
     except Undecryptable:
@@ -108,7 +108,7 @@ def channel_address(channel: AlertChannel) -> str | None:
 
 
 def alert_channels_rotate() -> int:
-    """Encrypt every address under the first key; how many were under another."""
+    """Re-encrypt under the first key every address that is under another; return how many."""
     changed = 0
     for channel in AlertChannel.objects.only("pk", "address_encrypted").iterator():
         try:
@@ -128,7 +128,7 @@ def _save(channel: AlertChannel) -> AlertChannel:
         with transaction.atomic():
             channel.save()
     except IntegrityError:
-        problem = "You have a channel of that name."
+        problem = "You already have a channel of that name."
         raise Conflict(f"name: {problem}", fields={"name": problem}) from None
     return channel
 

@@ -1,10 +1,10 @@
-"""Sending the messages of alerts, each claimed in the database before it leaves.
+"""Send alert messages, each claimed in the database first.
 
-At most once, as far as that can be known: a claim is one conditional update, so that of many
-workers one sends. A worker that dies between claim and answer leaves ``sending``; after
-``CLAIM_SECONDS`` that becomes ``unknown`` and is *not* sent again, as is a message that the
-receiver took without answering. What was certainly not taken is tried again, ``MOST_ATTEMPTS``
-times in all. The page's list has every event in any case.
+At most once, as far as that can be known: a claim is one conditional update, so only one of many
+workers sends. A worker that dies between claim and answer leaves ``sending``; after
+``CLAIM_SECONDS`` that becomes ``unknown`` and is *not* sent again, nor is a message the receiver
+took without answering. A message that was certainly not taken is retried, up to ``MOST_ATTEMPTS``
+in all. The page lists every event in any case.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ logger = structlog.get_logger(__name__)
 
 State = AlertDelivery.State
 
-#: A claim older than this is a dead worker's: a try takes 20 seconds at most.
+#: An older claim belongs to a dead worker: an attempt takes 20 seconds at most.
 CLAIM_SECONDS = 120
 MOST_ATTEMPTS = 3
-#: After the first and the second failure.
+#: Wait after the first and the second failure.
 RETRY_SECONDS = (15, 60)
-#: A message that could not leave for so long is of no use any more.
+#: An older message is no longer worth sending.
 LATEST = timedelta(hours=1)
-#: A channel that took none of so many in a row is switched off.
+#: After this many failures in a row a channel is switched off.
 MOST_FAILURES = 10
 _MOST_AT_ONCE = 200
 
 
 def deliver_alert(*, delivery_id: int) -> State | None:
-    """Send one message if it is due and nobody else has it; what became of it.
+    """Send one message if it is due and unclaimed; return its new state.
 
-    ``None``: it was not ours to send.
+    ``None`` if it was not ours to send.
     """
     at = now()
     claimed = AlertDelivery.objects.filter(
@@ -59,13 +59,13 @@ def deliver_alert(*, delivery_id: int) -> State | None:
 
 
 def due_deliveries() -> list[int]:
-    """Messages that wait and are due: retries, and those whose task was lost."""
+    """Messages due to be sent: retries, and those whose task was lost."""
     due = AlertDelivery.objects.filter(state=State.WAITING, due_at__lte=now())
     return list(due.order_by("due_at").values_list("pk", flat=True)[:_MOST_AT_ONCE])
 
 
 def close_abandoned_deliveries() -> int:
-    """Mark what a dead worker had claimed: whether it was sent is not known. How many."""
+    """Mark the claims of dead workers as unknown; return how many."""
     abandoned = AlertDelivery.objects.filter(
         state=State.SENDING, claimed_at__lt=now() - timedelta(seconds=CLAIM_SECONDS)
     )
@@ -78,7 +78,7 @@ def close_abandoned_deliveries() -> int:
 
 
 def _hindrance(delivery: AlertDelivery) -> str:
-    """Why a message is not even tried; empty where it is."""
+    """Why the message must not be tried; empty if it may."""
     if now() - delivery.event.created_at > LATEST:
         return "Too late to be of use."
     return "" if delivery.channel.enabled else "The channel is switched off."
@@ -95,7 +95,7 @@ def _record(delivery: AlertDelivery, sent: Sent) -> State:
     at = now()
     state, due_at = _next(delivery, sent)
     with transaction.atomic():
-        # Only what is still ours: a sweep may have given it up meanwhile, and says so.
+        # Only while we still hold the claim: a sweep may have closed it meanwhile.
         AlertDelivery.objects.filter(
             pk=delivery.pk, state__in=(State.SENDING, State.UNKNOWN), attempts=delivery.attempts
         ).update(

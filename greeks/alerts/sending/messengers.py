@@ -1,12 +1,12 @@
-"""Sending a message by Apprise: which addresses are accepted, and what came of a try.
+"""Send a message by Apprise: which addresses are accepted, and the outcome of an attempt.
 
-Only the services of ``MESSENGERS`` that the settings allow are ever loaded, each by its own module:
-Apprise as a whole costs three times the memory. An address is a secret (it holds bot tokens and
-passwords): no error names more of it than service and host.
+Only services in ``MESSENGERS`` that the settings allow are loaded, each from its own module: all
+of Apprise costs three times the memory. An address is a secret (it holds bot tokens and
+passwords), so errors name only its service and host.
 
-What users may not do with an address: reach this desk's own network (unless the operator allows
-it), have local files sent (Apprise's ``template=``), follow redirects, switch off certificate
-checks. Parameters are therefore an allow-list.
+A user's address must not reach this desk's own network (unless the operator allows it), send local
+files (Apprise's ``template=``), follow redirects or switch off certificate checks. So only
+parameters on an allow-list are accepted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ logger = structlog.get_logger(__name__)
 
 CONNECT_SECONDS = 4.0
 READ_SECONDS = 10.0
-#: A receiver that sends its answer a byte at a time is left after this.
+#: Give up on a receiver that sends its answer a byte at a time.
 LONGEST_SECONDS = 20.0
 LONGEST_ADDRESS = 1024
 _ACCEPTED_PARAMETERS = frozenset(
@@ -49,7 +49,7 @@ _WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Messenger:
-    """A service of Apprise. ``own_host``: the address names a server of the user's choice."""
+    """An Apprise service. ``own_host``: the address names a server of the user's choice."""
 
     label: str
     plugin: str
@@ -74,20 +74,20 @@ MESSENGERS: Mapping[str, Messenger] = {
 
 
 class Outcome(StrEnum):
-    """What came of one try, and with it what to do next."""
+    """The outcome of an attempt, which decides what happens next."""
 
     SENT = "sent"
-    #: The receiver refuses: the same message will not be taken later either.
+    #: The receiver refused and would refuse again.
     REFUSED = "refused"
-    #: It was not taken this time.
+    #: Not taken this time.
     AGAIN = "again"
-    #: It was handed over, and no answer came: it may have arrived.
+    #: Sent without an answer: it may have arrived.
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The outcome of a try; ``error`` says it to the user, without any secret."""
+    """The outcome of an attempt; ``error`` is for the user and holds no secret."""
 
     outcome: Outcome
     error: str = ""
@@ -95,7 +95,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """What of an address may be shown."""
+    """The parts of an address that may be shown."""
 
     service: str
     host: str
@@ -107,7 +107,7 @@ def accepted_schemas() -> tuple[str, ...]:
 
 
 def read_address(address: str) -> Destination:
-    """Check an address without asking anybody. Raises ``InvalidInput`` naming ``address``."""
+    """Check an address without any network call. Raises ``InvalidInput`` naming ``address``."""
     messenger, service = _service(address)
     host = _host_of(messenger, service)
     if host and not settings.ALERT_PRIVATE_ADDRESSES and _is_private_name(host):
@@ -116,14 +116,14 @@ def read_address(address: str) -> Destination:
 
 
 def send_message(address: str, *, title: str, body: str) -> Sent:
-    """One try to send; never raises for what an address or a receiver does."""
+    """Try once to send; never raises because of the address or the receiver."""
     try:
         messenger, service = _service(address)
     except InvalidInput as error:
         return Sent(Outcome.REFUSED, error.fields["address"])
     host = _host_of(messenger, service)
     if host and not settings.ALERT_PRIVATE_ADDRESSES:
-        # Resolved anew each time: a name may lead elsewhere than when it was entered.
+        # Resolve again each time: a name may point elsewhere than when it was entered.
         try:
             private = _leads_inside(host)
         except OSError:
@@ -137,7 +137,7 @@ _PRIVATE = "The address leads into this desk's own network, which is not allowed
 
 
 def _service(address: str) -> tuple[Messenger, Any]:
-    """The address's service, ready to send. Its time-outs are ours, whatever the address says."""
+    """The address's service, ready to send, with our time-outs whatever the address says."""
     if len(address) > LONGEST_ADDRESS or not address.isprintable() or " " in address:
         raise _invalid(f"Expected at most {LONGEST_ADDRESS} characters without blanks.")
     schema, separator, _ = address.partition("://")
@@ -148,7 +148,7 @@ def _service(address: str) -> tuple[Messenger, Any]:
             f"Expected an Apprise address that begins with one of: {accepted or 'none'}."
         )
     try:
-        # A Telegram token's colon is no port, but nothing here asks for one.
+        # The colon in a Telegram token looks like a port, but no port is read here.
         query = parse_qsl(urlsplit(address).query, keep_blank_values=True)
     except ValueError:
         raise _invalid("Not an address that can be read.") from None
@@ -164,7 +164,7 @@ def _service(address: str) -> tuple[Messenger, Any]:
             raise TypeError
         service = plugin(**parsed | {"redirect": False, "verify": True})
     except (TypeError, ValueError, AttributeError, KeyError):
-        # Without the cause: it quotes the address.
+        # Drop the cause: it quotes the address.
         raise _invalid(f"Not a complete address of {messenger.label}.") from None
     service.socket_connect_timeout = CONNECT_SECONDS
     service.socket_read_timeout = READ_SECONDS
@@ -173,7 +173,7 @@ def _service(address: str) -> tuple[Messenger, Any]:
 
 @cache
 def _load(plugin: str) -> Any:
-    """The service's class, imported when first needed; its log is heard here and nowhere else."""
+    """Import the service's class on first use; its log goes only to the listener here."""
     loaded = import_string(plugin)
     apprise_logger = logging.getLogger("apprise")
     apprise_logger.propagate = False
@@ -184,7 +184,7 @@ def _load(plugin: str) -> Any:
 
 
 class _Listener(logging.Handler):
-    """What Apprise logs is its only account of why a message was not taken."""
+    """Collects Apprise's log: its only account of why a message failed."""
 
     heard = threading.local()
 
@@ -220,7 +220,7 @@ def _notify(service: Any, title: str, body: str) -> Sent:
 
 
 def _try_within(seconds: float, call: Callable[[], Sent]) -> Sent:
-    """The answer of a call, or that it is not known after so many seconds."""
+    """Run a call, or return ``UNKNOWN`` after ``seconds``."""
     answers: list[Sent] = []
     worker = threading.Thread(target=lambda: answers.append(call()), daemon=True, name="alert-send")
     worker.start()
@@ -231,14 +231,14 @@ def _try_within(seconds: float, call: Callable[[], Sent]) -> Sent:
 
 
 def _host_of(messenger: Messenger, service: Any) -> str:
-    """The server that the user named; empty where the service has its own."""
+    """The server the user named; empty if the service has its own."""
     if not messenger.own_host or getattr(service, "mode", "") == "cloud":
         return ""
     return str(getattr(service, "smtp_host", "") or service.host or "").strip("[]")
 
 
 def _is_private_name(host: str) -> bool:
-    """As far as the name alone says."""
+    """Judge by the name alone, without resolving it."""
     try:
         return _is_inside(host)
     except ValueError:
@@ -246,7 +246,7 @@ def _is_private_name(host: str) -> bool:
 
 
 def _leads_inside(host: str) -> bool:
-    """Whether any address of the name is not one of the public internet. Raises ``OSError``."""
+    """Return whether any address of the name is outside the public internet. Raises ``OSError``."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return any(_is_inside(str(address[0])) for *_, address in found)
 

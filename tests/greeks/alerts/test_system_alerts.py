@@ -68,7 +68,7 @@ def test_instrument_without_a_listed_expiry_is_told_of() -> None:
     nifty(listed_expiries=[])
     with time_machine.travel(minute(10), tick=False):
         (event,) = silent_chains_report()
-    assert event.text == "upstox has listed no expiry that could be polled."
+    assert event.text == "upstox lists no expiry to poll."
 
 
 def test_failed_token_is_told_by_its_signal(db: None) -> None:
@@ -79,7 +79,7 @@ def test_failed_token_is_told_by_its_signal(db: None) -> None:
     event = AlertEvent.objects.get()
     assert event.kind == AlertEvent.Kind.SYSTEM
     assert event.text == (
-        "The PIN was refused. It is not tried again until somebody acts: see System."
+        "The PIN was refused. The desk will not retry until somebody acts: see System."
     )
 
 
