@@ -1,10 +1,10 @@
-"""The sums of one chain, correctly rounded, and what else its contracts say together.
+"""The sums of one chain, correctly rounded, and other numbers over its contracts.
 
 Each sum is the float64 nearest to the exact sum of its terms (``math.fsum``, Shewchuk 1997): it
-depends on neither the order of the contracts nor the way they are grouped, so an independent sum
-over the same chain agrees to the last digit. "total" is summed over both sides, not added from two
-rounded halves. Units are those of ``greeks.domain``, each contract counting once, per unit of the
-underlying. A sum of nothing is NaN: missing, not nought.
+depends on neither the order nor the grouping of the contracts, so an independent sum over the same
+chain agrees to the last digit. "total" is summed over both sides, not added from two rounded
+halves. Units are those of ``greeks.domain``, each contract counting once, per unit of the
+underlying. A sum of nothing is NaN: missing, not zero.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from numpy.typing import NDArray
 
 from greeks.chains import SIDES, SUMMED_GREEKS, Flags, Floats, OptionChain
 
-#: |delta| is cut into this many buckets of 0.05: bucket i is [i/20, (i + 1)/20), the last closed.
+#: |delta| has this many buckets of 0.05: bucket i is [i/20, (i + 1)/20), the last one closed.
 BUCKETS = 20
-#: What each bucket holds: the summed Greeks, and how many contracts.
+#: The values of a bucket: the summed Greeks, and the number of contracts.
 BUCKET_VALUES = (*SUMMED_GREEKS, "contracts")
 BUCKETS_SHAPE = (2, BUCKETS, len(BUCKET_VALUES))
-#: Inner edges of the buckets. i/20 is the float64 that a vendor's decimal text reads as.
+#: Inner edges of the buckets. i/20 is the float64 nearest to the vendor's decimal text.
 _EDGES = np.arange(1, BUCKETS) / BUCKETS
-#: Strikes farther from the spot than this say nothing about the money.
+#: Strikes farther from the spot than this share do not count as at the money.
 _NEAR_THE_MONEY = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FilledGreeks:
-    """Our model's Greeks of contracts that the vendor left uncomputed; NaN everywhere else.
+    """The model's Greeks for contracts the vendor left uncomputed; NaN everywhere else.
 
     ``greeks`` has shape (4, contracts), in the order of ``SUMMED_GREEKS``; ``implied_volatility``
-    is what they were computed at.
+    is the volatility they were computed at.
     """
 
     greeks: Floats
@@ -49,12 +49,12 @@ class FilledGreeks:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ChainSums:
-    """What a chain comes to. NaN is missing; arrays are in the order of their axes' names.
+    """The sums of a chain. NaN is missing; array axes are in their constants' order.
 
-    ``everything`` and ``vendor`` have shape (3 sides, 4 Greeks): with what our model filled, and of
-    the vendor's own Greeks alone. ``buckets`` has shape (2 sides, 20, 5): sums and number of the
-    contracts with Greeks, by |delta|. ``contracts_without_greeks`` counts what the vendor did not
-    compute, ``contracts_filled`` how many of those the model did.
+    ``everything`` and ``vendor`` have shape (3 sides, 4 Greeks): including the model's, and the
+    vendor's own alone. ``buckets`` has shape (2 sides, 20, 5): sums and number of the contracts
+    with Greeks, by |delta|. ``contracts_without_greeks`` counts those the vendor did not compute,
+    ``contracts_filled`` how many of them the model did.
     """
 
     everything: Floats
@@ -73,12 +73,12 @@ class ChainSums:
 
 
 def has_vendor_greeks(chain: OptionChain) -> Flags:
-    """Which contracts the vendor computed: all four Greeks are numbers."""
+    """True for each contract with all four vendor Greeks."""
     return _complete(chain.greeks())
 
 
 def sum_chain(chain: OptionChain, filled: FilledGreeks | None = None) -> ChainSums:
-    """Sum a chain. Vendor's Greeks count where all four are there, else ``filled``, else none."""
+    """Sum a chain: the vendor's Greeks where all four are there, else ``filled``, else none."""
     own = chain.greeks()
     by_vendor = _complete(own)
     filled = filled or FilledGreeks.none(len(chain))
@@ -109,16 +109,16 @@ def sum_chain(chain: OptionChain, filled: FilledGreeks | None = None) -> ChainSu
 
 
 def put_call_ratio(call_open_interest: float, put_open_interest: float) -> float:
-    """PCR: open interest of puts ÷ that of calls. NaN where one is missing or the latter nought."""
+    """PCR: open interest of puts ÷ that of calls. NaN if one is missing or calls have none."""
     return put_open_interest / call_open_interest if call_open_interest > 0 else math.nan
 
 
 def max_pain(strike: Floats, is_call: Flags, open_interest: Floats) -> float:
     """The strike at which all open contracts together would pay least if they expired there.
 
-    Of every strike K of the chain: Σ OI·max(K − strike, 0) over calls + Σ OI·max(strike − K, 0)
-    over puts; the smallest wins, of equals the lowest strike. Contracts whose open interest is
-    missing are left out; NaN where none is open.
+    For every strike K of the chain: Σ OI·max(K − strike, 0) over calls + Σ OI·max(strike − K, 0)
+    over puts; the smallest wins, the lowest strike on a tie. Contracts without open interest data
+    are left out; NaN if none is open.
     """
     open_ = np.isfinite(open_interest) & (open_interest > 0)
     if not open_.any():
@@ -130,7 +130,7 @@ def max_pain(strike: Floats, is_call: Flags, open_interest: Floats) -> float:
         )
         for side in (is_call, ~is_call)
     )
-    # Written with sums over the strikes below and above, which grow along the ladder.
+    # Uses running sums over the strikes below and above.
     below, above = np.cumsum(calls), puts.sum() - np.cumsum(puts)
     below_worth, above_worth = np.cumsum(calls * candidates), np.cumsum(puts * candidates)
     pays = candidates * below - below_worth
@@ -141,9 +141,9 @@ def max_pain(strike: Floats, is_call: Flags, open_interest: Floats) -> float:
 def atm_implied_volatility(strike: Floats, volatility: Floats, spot: float | None) -> float:
     """Implied volatility at the money: a fraction, interpolated at the spot.
 
-    A strike's volatility is the mean of its call's and its put's (of the one that is known). The
-    value is linear in the strike between the nearest strike at or below the spot and the nearest
-    one above that have one; both within 5 % of the spot, else NaN.
+    A strike's volatility is the mean of its call's and put's (or the one that is known). The value
+    is linear in the strike between the nearest strikes with a volatility, one at or below the spot
+    and one above; both must be within 5 % of the spot, else NaN.
     """
     if spot is None or not math.isfinite(spot):
         return math.nan
@@ -180,7 +180,7 @@ def _sums(greeks: Floats, known: Flags, is_call: Flags) -> Floats:
 
 
 def _side_totals(values: Floats, is_call: Flags) -> tuple[float, float]:
-    """Of calls and of puts, over those whose value is known; NaN where none is."""
+    """Sums of calls and of puts over known values; NaN if there are none."""
     known = np.isfinite(values)
     calls, puts = values[known & is_call].tolist(), values[known & ~is_call].tolist()
     return (
@@ -190,7 +190,7 @@ def _side_totals(values: Floats, is_call: Flags) -> tuple[float, float]:
 
 
 def _buckets(greeks: Floats, known: Flags, is_call: Flags) -> Floats:
-    """Sums by side and |delta|. An empty bucket is nought of no contracts: that is known."""
+    """Sums by side and |delta|. An empty bucket is a known zero."""
     buckets = np.zeros((2 * BUCKETS, len(BUCKET_VALUES)))
     rows = np.flatnonzero(known)
     if rows.size:

@@ -1,15 +1,15 @@
 """American options with a continuous dividend yield, for whole books and chains at once.
 
 Arguments, units and broadcasting are those of :mod:`greeks.maths.black_scholes`. Calls are priced
-as puts by McDonald and Schroder's symmetry, ``C(S, K, r, q) = P(K, S, q, r)``; the put is its
-European value and the premium of :mod:`greeks.maths.early_exercise`. What can never be worth
-exercising early (calls without a yield, puts at a rate of zero, unless the other one is negative)
-is European. Where both rate and yield are negative and a second boundary appears, finite
+as puts by McDonald and Schroder's symmetry, ``C(S, K, r, q) = P(K, S, q, r)``; a put is its
+European value plus the premium of :mod:`greeks.maths.early_exercise`. An option never worth
+exercising early (a call without yield or a put at a zero rate, unless the other one is negative)
+is priced as European. If rate and yield are both negative and a second boundary appears, finite
 differences take over.
 
-Price, delta and gamma come from the boundary, theta from the equation that they satisfy, vega and
-rho from central differences of ±0.1 % of the volatility and ±1 basis point. An option that is
-exercised at once is worth its intrinsic value: delta ±1, the other Greeks 0.
+Price, delta and gamma come from the boundary, theta from the equation they satisfy, vega and rho
+from central differences of ±0.1 % of the volatility and ±1 basis point. An option exercised at
+once is worth its intrinsic value: delta ±1, the other Greeks 0.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def all_greeks(
     volatility: ArrayLike,
     is_call: ArrayLike,
 ) -> GreekArrays:
-    """Price and the five Greeks (how: see the module)."""
+    """Price and the five Greeks (method: see the module)."""
     contracts, shape = contracts_of(spot, strike, years, rate, dividend_yield, volatility, is_call)
     with np.errstate(all="ignore"):
         greeks = _greeks(contracts)
@@ -76,10 +76,10 @@ def implied_volatility(
 ) -> Floats:
     """Annual volatility at which :func:`price` gives ``price``.
 
-    NaN where the price determines none: at or below the intrinsic value or what the option is
-    worth without volatility, at or above its upper bound, at expiry, where the input is
-    impossible, and where the rounding of the price hides 1e-8. The search starts from the European
-    volatility, which is an upper bound, because the right to exercise early has a worth.
+    NaN if the price determines none: at or below the intrinsic value or the value at zero
+    volatility, at or above the upper bound, at expiry, for impossible input, and where rounding of
+    the price hides 1e-8. The search starts from the European volatility, an upper bound because
+    the right to exercise early has value.
     """
     prices, *arguments = np.broadcast_arrays(
         np.asarray(price, dtype=np.float64), spot, strike, years, rate, dividend_yield, 0.0, is_call
@@ -89,7 +89,7 @@ def implied_volatility(
     with np.errstate(all="ignore"):
         unit = np.maximum(contracts.spot, contracts.strike)
         least = _prices(contracts._replace(volatility=np.zeros_like(wanted)))
-        # Less above it than this is rounding.
+        # A smaller excess is rounding.
         usable = (contracts.years > 0.0) & (wanted > least + _ROUNDING * unit)
         usable &= np.isfinite(wanted)
         start = european_volatility(wanted, *contracts[:5], contracts.is_call)
@@ -107,7 +107,7 @@ def implied_volatility(
         slope=slope,
         unit=unit,
     )
-    # Finite differences are smooth, but not exact: what they say of so little is their error.
+    # Finite differences are smooth but not exact: a value this small is their error.
     with np.errstate(all="ignore"):
         lattice = groups_of(contracts._replace(volatility=found)).by_lattice
     found[lattice[wanted[lattice] <= (least + PRICE_ERROR * unit)[lattice]]] = np.nan
@@ -162,7 +162,7 @@ def _fill_early(
     rows = contracts.take(early)
     carry = (rows.rate - rows.dividend_yield) * rows.spot * delta
     diffusion = 0.5 * np.square(rows.volatility * rows.spot) * gamma
-    # More time is never worth less to who may exercise at any time.
+    # More time is never worth less if exercise is possible at any time.
     theta = np.minimum(rows.rate * value - carry - diffusion, 0.0) / DAYS_A_YEAR
     for column, values in zip(
         result, (value, delta, gamma, theta, *_vega_and_rho(rows)), strict=True

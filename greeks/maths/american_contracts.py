@@ -1,4 +1,4 @@
-"""Contracts with the right to exercise early, as puts, and by what they are priced."""
+"""American contracts as puts, grouped by pricing method."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ Booleans = NDArray[np.bool_]
 
 # A premium is never more than the interest on the strike.
 _NEGLIGIBLE_INTEREST = 1e-10
-# Below this total deviation the path is as good as known.
+# Below this total deviation the path counts as known.
 _NO_DEVIATION = 1e-6
-# Drift ÷ deviation above which the premium has steps that its quadrature cannot see.
+# Drift ÷ deviation above which the premium has steps its quadrature cannot see.
 _STEEP = 6.0
 _BOUNDED = 8.0
-# ln(spot ÷ strike) beyond which an option is worth nothing or exercised.
+# ln(spot ÷ strike) beyond which an option is worthless or exercised.
 _FARTHEST = 100.0
 
 
 class Contracts(NamedTuple):
-    """Flat arrays of equal length, and the puts by which calls and puts are priced."""
+    """Flat arrays of equal length, and the equivalent puts."""
 
     spot: Floats
     strike: Floats
@@ -58,7 +58,7 @@ class Contracts(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """Rows by how they are priced; all others are European."""
+    """Rows by pricing method; all others are European."""
 
     by_boundary: NDArray[np.intp]
     by_lattice: NDArray[np.intp]
@@ -66,7 +66,7 @@ class Groups(NamedTuple):
 
 
 def contracts_of(*arguments: ArrayLike) -> tuple[Contracts, tuple[int, ...]]:
-    """The seven arguments of a price as flat arrays, and the shape that they broadcast to."""
+    """The seven arguments of a price as flat arrays, and their broadcast shape."""
     arrays = np.broadcast_arrays(
         *(np.asarray(value, dtype=np.float64) for value in arguments[:6]),
         np.asarray(arguments[6], dtype=bool),
@@ -77,7 +77,7 @@ def contracts_of(*arguments: ArrayLike) -> tuple[Contracts, tuple[int, ...]]:
 
 
 def priced_by_boundary(contracts: Contracts) -> NDArray[np.intp]:
-    """Rows that may be worth exercising early and whose boundary is single and known to work."""
+    """Rows that may be worth exercising early, with a single boundary the method can find."""
     with np.errstate(all="ignore"):
         return groups_of(contracts).by_boundary
 
@@ -93,7 +93,7 @@ def groups_of(contracts: Contracts) -> Groups:
         & (contracts.volatility >= 0.0)
         & (np.abs(np.log(contracts.spot / contracts.strike)) < _FARTHEST)
     )
-    # Of so much deviation nothing but the upper bound is left, which the European value is, too.
+    # With this much deviation only the upper bound is left, which the European value equals too.
     bounded = (rate_time < 0.0) & (deviation > _BOUNDED)
     early = (
         possible
@@ -113,7 +113,7 @@ def groups_of(contracts: Contracts) -> Groups:
 
 
 def known_path(contracts: Contracts) -> GreekArrays:
-    """Without volatility: the best of all instants for exercising is known today."""
+    """Values at zero volatility: the best time to exercise is known today."""
     spot, strike, years, rate, dividend_yield, _, is_call = contracts
     sign = np.where(is_call, 1.0, -1.0)
 
@@ -129,7 +129,7 @@ def known_path(contracts: Contracts) -> GreekArrays:
     value = np.maximum(worth(best), 0.0)
     alive = value > 0.0
     stock, bond = np.exp(-dividend_yield * best), strike * np.exp(-rate * best)
-    # Only an option that is kept to its end loses by a day less.
+    # Only an option kept to its end loses value as a day passes.
     decay = np.where(best == years, sign * (dividend_yield * spot * stock - rate * bond), 0.0)
     zero = np.zeros_like(value)
     return GreekArrays(

@@ -1,8 +1,8 @@
-"""Scenario grids of American legs, sharing what does not depend on the scenario.
+"""Scenario grids of American legs; work that does not depend on the scenario is shared.
 
-The exercise boundary depends on rate, yield, volatility and time left only. So it is solved once
-for each leg and volatility, and prices every spot and every later day; with cash dividends one
-solution by finite differences does.
+The exercise boundary depends only on rate, yield, volatility and time left. So it is solved once
+per leg and volatility, and prices every spot and every later day; with cash dividends one
+finite-difference solution does.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from greeks.maths.lattice_slice import Contracts
 
 Rows = NDArray[np.intp]
 
-# Contracts (a leg at a volatility) whose values at all spots stay in the processor's cache.
+# Contracts (a leg at a volatility) whose values at all spots fit the processor's cache.
 _BLOCK = 32
-# The nodes of a leg with less deviation than this, and more years, are all near its own spot.
+# Below this deviation, with more years than this, a leg's nodes all lie near its own spot.
 _THIN, _SOON = 0.03, 7.0 / 365.0
 
 
@@ -89,7 +89,7 @@ def _by_boundary(contracts: american_contracts.Contracts, spots: Floats, forward
 def lattice_grid(contracts: Contracts, axes: Axes) -> Floats:
     """Values (days, volatilities, spots, legs) of legs with cash dividends.
 
-    Dividends that have gone ex by a later day no longer count: its spots are without them.
+    Dividends that have gone ex by a later day no longer count: its spots exclude them.
     """
     days, volatilities, spots = axes.forward.size, len(axes.volatilities), len(axes.spots)
     result = np.empty((days, volatilities, spots, contracts.spot.size))
@@ -117,7 +117,7 @@ def lattice_grid(contracts: Contracts, axes: Axes) -> Floats:
 
 
 def _one_by_one(contracts: Contracts, passed: float) -> Floats:
-    """Without one solution for all spots: where the nodes would lie too close to one of them."""
+    """Price each spot separately, where the nodes would lie too close to one of them."""
     left = contracts.years - passed
     value = _intrinsic(contracts.spot, contracts.strike, contracts.is_call)
     rows = np.flatnonzero(left > 0.0)

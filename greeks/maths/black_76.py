@@ -1,9 +1,9 @@
-"""Black-76: European options on futures, which are Black-Scholes-Merton's without carry.
+"""Black-76: European options on futures, i.e. Black-Scholes-Merton without carry.
 
-A futures contract costs nothing to hold, so its price grows like a spot whose dividend yield is
-the rate (Hull, *Options, Futures, and Other Derivatives*, chapter 18). Arguments and units are
-those of :mod:`greeks.maths.black_scholes` with ``future``, the futures price, for the spot;
-delta and gamma are by the futures price.
+A futures contract costs nothing to hold, so its price grows like a spot whose dividend yield
+equals the rate (Hull, *Options, Futures, and Other Derivatives*, chapter 18). Arguments and units
+are those of :mod:`greeks.maths.black_scholes` with ``future``, the futures price, as the spot;
+delta and gamma are per futures price.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def all_greeks(
 ) -> GreekArrays:
     """Price and the five Greeks.
 
-    The futures price stays where it is when the rate moves: rho is that of discounting alone,
-    ``-years · price``.
+    The futures price does not move with the rate: rho is that of discounting alone, ``-years ·
+    price``.
     """
     greeks = black_scholes.all_greeks(future, strike, years, rate, rate, volatility, is_call)
     left = np.maximum(np.asarray(years, dtype=np.float64), 0.0)
@@ -54,5 +54,5 @@ def implied_volatility(
     rate: ArrayLike,
     is_call: ArrayLike,
 ) -> Floats:
-    """Volatility at which :func:`price` gives ``price``; NaN where the price determines none."""
+    """Volatility at which :func:`price` gives ``price``; NaN if the price determines none."""
     return inversion.implied_volatility(price, future, strike, years, rate, rate, is_call)

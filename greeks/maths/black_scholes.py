@@ -1,7 +1,7 @@
 """Black-Scholes-Merton with a continuous dividend yield, for whole books and chains at once.
 
-Source of the formulas: Hull, *Options, Futures, and Other Derivatives*, chapters 17 and 19. Every
-function broadcasts its arguments like NumPy does and returns float64 of the broadcast shape.
+Formulas: Hull, *Options, Futures, and Other Derivatives*, chapters 17 and 19. Every function
+broadcasts its arguments as NumPy does and returns float64 of the broadcast shape.
 
 Arguments: ``spot`` and ``strike`` in the same currency; ``years`` to expiry (ACT/365 elsewhere in
 the project); ``rate`` and ``dividend_yield`` annual and continuously compounded; ``volatility``
@@ -9,8 +9,8 @@ annual, as a fraction (0.25 = 25 %); ``is_call`` True for calls. With ``dividend
 spot is read as a futures price and the model is Black-76.
 
 Results are finite for every finite input: at expiry (``years <= 0``) and at zero volatility an
-option is worth its discounted intrinsic value, and far in the wings values run into 0 or ±1.
-NaN comes back only where the input is NaN or impossible: negative spot, strike or volatility.
+option is worth its discounted intrinsic value, and far in the wings values tend to 0 or ±1. NaN
+comes back only if the input is NaN or impossible: negative spot, strike or volatility.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 DAYS_A_YEAR = 365.0
 _INVERSE_ROOT_TWO_PI = 0.3989422804014327
-# Rows whose eleven working arrays stay in the processor's second cache.
+# Rows whose eleven working arrays fit the processor's second-level cache.
 _BLOCK = 4096
 
 
@@ -45,7 +45,7 @@ class GreekArrays(NamedTuple):
 
 
 class _Terms(NamedTuple):
-    """What price and Greeks share: signs, discounted legs, d1 and the cumulative normals."""
+    """Terms that price and Greeks share: signs, discounted legs, d1 and the cumulative normals."""
 
     sign: Floats
     years: Floats
@@ -83,7 +83,7 @@ def _terms(
     bond = np.where(strike_ >= 0.0, strike_, np.nan) * np.exp(-rate_ * years_)
     moneyness = np.log(stock / bond)
     d1 = moneyness / deviation + 0.5 * deviation
-    # 0/0 is an option exactly at the money without any deviation left: neither in nor out.
+    # 0/0 is an option exactly at the money with no deviation left: neither in nor out.
     undecided = np.isnan(d1) & ((deviation == 0.0) | (stock == bond)) & ~np.isnan(stock + bond)
     if undecided.any():
         d1 = np.where(undecided, 0.0, d1)
@@ -134,8 +134,8 @@ def all_greeks(
 ) -> GreekArrays:
     """Price and the five Greeks in one pass (arguments: see the module).
 
-    At expiry delta is 0, ±1 or, exactly at the money, ±½, and the other Greeks are 0. With zero
-    volatility gamma is 0 also at the kink, where it does not exist.
+    At expiry delta is 0, ±1 or, exactly at the money, ±½, and the other Greeks are 0. At zero
+    volatility gamma is 0 even at the kink, where it does not exist.
     """
     arguments = (spot, strike, years, rate, dividend_yield, volatility, is_call)
     with np.errstate(all="ignore"):
@@ -152,7 +152,7 @@ def _careful_greeks(
     volatility: ArrayLike,
     is_call: ArrayLike,
 ) -> GreekArrays:
-    """Any shapes and any input."""
+    """Any shape, any input."""
     terms = _terms(spot, strike, years, rate, dividend_yield, volatility, is_call)
     density = _INVERSE_ROOT_TWO_PI * np.exp(-0.5 * terms.d1 * terms.d1)
     alive = terms.deviation > 0.0
@@ -177,10 +177,10 @@ def _careful_greeks(
 
 
 def _usual_greeks(*arguments: ArrayLike) -> GreekArrays | None:
-    """The same for rows and single numbers without any special case, else ``None``.
+    """The fast path for rows and single numbers without special cases, else ``None``.
 
-    Chains and books hardly ever have one. Working in blocks that fit the processor's cache, in
-    place, takes a third of the time.
+    Chains and books hardly ever have one. Working in place, in blocks that fit the processor's
+    cache, takes a third of the time.
     """
     arrays = [np.asarray(value) for value in arguments]
     count = max(array.size for array in arrays)
@@ -207,7 +207,7 @@ def _usual_greeks(*arguments: ArrayLike) -> GreekArrays | None:
 
 
 def _fill(block: list[Floats], is_call: NDArray[np.bool_], result: Floats, working: Floats) -> None:
-    """Write price and Greeks into ``result``; rows are reused for what leads to them."""
+    """Write price and Greeks into ``result``; working rows are reused."""
     spot, strike, years, rate, dividend_yield, volatility = block
     value, delta, gamma, theta, vega, rho = result
     sign, deviation, stock, bond, d2 = working
@@ -264,7 +264,9 @@ def _fill(block: list[Floats], is_call: NDArray[np.bool_], result: Floats, worki
 
 
 def _zero_where_undefined(values: Floats, terms: _Terms) -> Floats:
-    """0 where a quotient of vanishing terms has no value although every input was possible."""
+    """Return 0 where a quotient of vanishing terms is undefined although every input was
+    possible.
+    """
     possible = ~np.isnan(terms.cumulative_1 + terms.cumulative_2)
     undefined = ~(terms.deviation > 0.0) | ~np.isfinite(values)
     return np.where(possible & undefined, 0.0, values)

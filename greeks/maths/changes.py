@@ -1,7 +1,8 @@
-"""How the minutes of a sum change: by the minute, since a base, and how fast that changes.
+"""How the minutes of a sum change: per minute, from a base, and how fast the change itself
+changes.
 
 Arrays hold one value a minute, ascending, without holes in time: a gap is NaN. A change needs the
-minute right before it; over a gap it is missing, not one large jump. Arguments may have further
+minute right before it; across a gap it is missing, not one large jump. Arguments may have more
 axes before the last, which is time.
 """
 
@@ -17,15 +18,15 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 VelocityWord = Literal["accelerating", "slowing", "turning", "steady"]
 
-#: A second difference below this share of the change is none: rounding, or noise of the last digit.
+#: A second difference below this share of the change counts as zero: rounding or last-digit noise.
 STEADY_SHARE = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Velocity:
-    """How the last minute moved. ``None``: a gap among the minutes that it needs.
+    """How the last minute moved. ``None``: one of the minutes it needs is a gap.
 
-    ``change`` is the last minute's change, ``second_difference`` that change less the one before.
+    ``change`` is the last minute's change, ``second_difference`` that change minus the one before.
     """
 
     change: float | None
@@ -34,7 +35,7 @@ class Velocity:
 
 
 def minute_change(close: ArrayLike) -> Floats:
-    """Each minute's close less the one of the minute before; NaN at the start and after a gap."""
+    """Each close minus that of the minute before; NaN at the start and after a gap."""
     closes = np.asarray(close, dtype=np.float64)
     changes = np.full(closes.shape, np.nan)
     changes[..., 1:] = closes[..., 1:] - closes[..., :-1]
@@ -42,7 +43,8 @@ def minute_change(close: ArrayLike) -> Floats:
 
 
 def change_from_base(close: ArrayLike, base: ArrayLike) -> Floats:
-    """Each close less ``base``, the close of the session's first minute; NaN where either is.
+    """Each close minus ``base``, the close of the session's first minute; NaN if either is
+    missing.
 
     ``base`` is a number, or an array of the shape of ``close`` without its last axis.
     """
@@ -56,13 +58,11 @@ def velocity(close: ArrayLike) -> Velocity:
 
     With d₁ the last minute's change and d₂ = d₁ − d₀ the second difference:
 
-    ============  =====================================================================
-    word          when
-    ============  =====================================================================
-    steady        d₂ is nought (or below a billionth of the larger change)
-    turning       d₀ and d₁ have opposite signs: the sum changed direction
-    accelerating  |d₁| > |d₀|: it moves faster, in the direction it had
-    slowing       |d₁| < |d₀|: it moves more slowly in that direction, or stands still
+    ============  ===================================================================== word
+    when ============  ===================================================================== steady
+    d₂ is zero (or below a billionth of the larger change) turning       d₀ and d₁ have opposite
+    signs: the sum changed direction accelerating  |d₁| > |d₀|: it moves faster in the same
+    direction slowing       |d₁| < |d₀|: it moves more slowly in that direction, or stands still
     ============  =====================================================================
     """
     closes = np.asarray(close, dtype=np.float64)

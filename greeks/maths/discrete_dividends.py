@@ -1,14 +1,14 @@
 """Options on a spot that pays cash dividends, European and American, for whole books at once.
 
-The model is the escrowed one (see :mod:`greeks.maths.finite_differences`): what is lognormal is the
-spot without the present value of the dividends that go ex before expiry. European prices stay in
-closed form, each expiry has the forward of cash-and-carry, and nothing jumps but the spot. Its
-volatility is that of the spot without dividends: a little higher than the spot's own. Between the
-dividends ``dividend_yield`` counts as before; dividends grow at ``rate - dividend_yield``.
+The model is the escrowed one (see :mod:`greeks.maths.finite_differences`): the spot without the
+present value of the dividends going ex before expiry is lognormal. European prices stay in closed
+form, each expiry has the forward of cash-and-carry, and only the spot jumps. The volatility is
+that of the spot without dividends: a little higher than the spot's own. Between dividends
+``dividend_yield`` counts as before; dividends grow at ``rate - dividend_yield``.
 
 ``dividend_times`` (contracts, dividends) are years until the ex-date, ``dividend_amounts`` in the
-currency of the spot; amounts of 0 fill up. What goes ex before now or after expiry counts for
-nothing. Other arguments broadcast as in :mod:`greeks.maths.black_scholes`, to (contracts,).
+currency of the spot, padded with 0. Dividends going ex before now or after expiry are ignored.
+Other arguments broadcast as in :mod:`greeks.maths.black_scholes`, to (contracts,).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Book(NamedTuple):
 def present_value(
     rate: Floats, dividend_yield: Floats, years: Floats, times: Floats, amounts: Floats
 ) -> Floats:
-    """Worth now of the dividends that go ex from now to ``years``: (contracts,)."""
+    """Present value of the dividends going ex from now to ``years``: (contracts,)."""
     counted = (times > 0.0) & (times <= np.asarray(years)[..., None])
     carry = np.asarray(rate - dividend_yield)[..., None]
     total: Floats = np.where(counted, amounts * np.exp(-carry * times), 0.0).sum(axis=-1)
@@ -85,7 +85,7 @@ def all_greeks(
     dividend_times: ArrayLike,
     dividend_amounts: ArrayLike,
 ) -> GreekArrays:
-    """Price and the five Greeks; a move of the spot leaves its dividends what they are."""
+    """Price and the five Greeks; a move of the spot leaves its dividends unchanged."""
     book = _book(
         spot, strike, years, rate, dividend_yield, volatility, is_call, is_american,
         dividend_times, dividend_amounts,
@@ -106,9 +106,9 @@ def implied_volatility(
     dividend_times: ArrayLike,
     dividend_amounts: ArrayLike,
 ) -> Floats:
-    """Volatility at which :func:`price` gives ``price``; NaN where the price determines none.
+    """Volatility at which :func:`price` gives ``price``; NaN if the price determines none.
 
-    Of Americans with dividends a price within ``PRICE_ERROR`` of what they are worth without
+    For American options with dividends, a price within ``PRICE_ERROR`` of the value at zero
     volatility determines none.
     """
     book = _book(
@@ -174,7 +174,7 @@ def _book(*arguments: ArrayLike) -> _Book:
 
 
 def _pays(contracts: Contracts) -> NDArray[np.bool_]:
-    """Whether a dividend goes ex while the option lives and all input is possible."""
+    """True where a dividend goes ex during the option's life and all input is possible."""
     times, amounts = contracts.dividend_times, contracts.dividend_amounts
     counted = (times > 0.0) & (times <= contracts.years[:, None]) & (amounts > 0.0)
     numbers = (*contracts[:6], amounts.sum(axis=1), times.sum(axis=1))
@@ -226,7 +226,7 @@ def _greeks(book: _Book) -> GreekArrays:
 
 
 def _waiting(contracts: Contracts) -> Floats:
-    """How much less the dividends are worth now for each 1 of the rate."""
+    """How much the dividends' present value falls per 1 of the rate."""
     return present_value(
         contracts.rate, contracts.dividend_yield, contracts.years,
         contracts.dividend_times, contracts.dividend_amounts * contracts.dividend_times,

@@ -1,18 +1,18 @@
-"""The early exercise boundary of American puts and the premium that it earns.
+"""The early exercise boundary of American puts and its premium.
 
-Everything here is without dimension: prices are divided by the strike, and a contract is its
-``rate_time`` r·T, ``yield_time`` q·T and ``deviation`` σ·√T. Arrays run over contracts in their
-last axis; loops run over iterations and blocks of contracts only.
+Everything here is dimensionless: prices are divided by the strike, and a contract is its
+``rate_time`` r·T, ``yield_time`` q·T and ``deviation`` σ·√T. Contracts are the last axis of every
+array; loops run only over iterations and blocks of contracts.
 
-Source: Andersen, Lake, Offengenden, "High-performance American option pricing" (2015). The boundary
-B(τ) solves Kim's integral equation, in the form the paper calls FP-B, which converges for every
-rate and yield; ln²(B/X) is a Chebyshev interpolant in √τ. Two things differ from the paper. The
-integrals over u run in the angle θ with ``u = τ cos²θ``: in √(τ−u) alone, as in the paper, the
+Source: Andersen, Lake, Offengenden, "High-performance American option pricing" (2015). The
+boundary B(τ) solves Kim's integral equation, in the form the paper calls FP-B, which converges for
+every rate and yield; ln²(B/X) is a Chebyshev interpolant in √τ. Two things differ from the paper.
+The integrals over u run in the angle θ with ``u = τ cos²θ``: in √(τ−u) alone, as in the paper, the
 root at u = 0 limits Gauss-Legendre to errors of 1e-3. The iteration starts from the flat boundary
 of Bjerksund and Stensland (1993), which has a closed form.
 
-The boundary depends on the time that is left and on neither the spot nor the expiry: a boundary
-solved once prices every spot, and every later day by its ``horizon``.
+The boundary depends on the time left and on neither spot nor expiry: solved once, it prices every
+spot, and every later day by its ``horizon``.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from scipy.special import ndtr
 Floats = NDArray[np.float64]
 
 #: Intervals of the interpolant, quadrature points of the equation, iterations, and quadrature
-#: points of the premium: with these the price is within ``american.PRICE_ERROR``.
+#: points of the premium: these keep the price within ``american.PRICE_ERROR``.
 INTERVALS = 14
 _EQUATION_POINTS = 10
 _ITERATIONS = 12
 _PREMIUM_POINTS = 24
-# Contracts whose working arrays stay in the processor's second cache.
+# Contracts whose working arrays fit the processor's second-level cache.
 _BLOCK = 64
 _INVERSE_ROOT_TWO_PI = 0.3989422804014327
-# Stretches the time scale of the first guess: fewer iterations over 3,000 random contracts.
+# Stretches the first guess's time scale: fewer iterations over 3,000 random contracts.
 _GUESS_STRETCH = 1.2
 
 
@@ -99,16 +99,16 @@ def put_values(
     horizon: Floats | float = 1.0,
     derivatives: bool = False,
 ) -> PutValues:
-    """Puts by their European value and the premium of exercising below the boundary.
+    """Value puts as the European value plus the premium of exercising below the boundary.
 
-    ``spot`` (…, contracts) is divided by the strike. ``horizon`` is the time left as a share of the
-    time for which the boundary was solved; ``terms`` belong to the time left. Without
+    ``spot`` (…, contracts) is divided by the strike. ``horizon`` is the time left as a share of
+    the time for which the boundary was solved; ``terms`` belong to the time left. Without
     ``derivatives`` these are empty.
     """
     rate_time, yield_time, deviation = terms
     log_spot = np.log(spot)
     drift = rate_time - yield_time
-    # Axes: points, whatever spots there are of a contract, contracts.
+    # Axes: points, any axes of a contract's spots, contracts.
     inner = (1,) * (spot.ndim - 1)
     points = (_PREMIUM_POINTS, *inner, 1)
     log_boundary = boundary.log_at(np.sqrt(horizon) * _PREMIUM_OTHER_ROOT[:, None])
@@ -154,7 +154,7 @@ def put_values(
 
 
 def _integral(integrand: Floats) -> Floats:
-    """Over the share of the time that has passed, in the first axis."""
+    """Integrate over the share of time passed, the first axis."""
     result: Floats = np.tensordot(_PREMIUM_WEIGHT, integrand, axes=1)
     return result
 
@@ -204,7 +204,7 @@ def _solve(rate_time: Floats, yield_time: Floats, deviation: Floats, log_top: Fl
 
 
 def _log_perpetual(rate_time: Floats, drift: Floats, deviation: Floats) -> Floats:
-    """ln of the boundary of the put without expiry, below which no boundary falls."""
+    """ln of the boundary of the perpetual put; no boundary falls below it."""
     variance = deviation * deviation
     trend = drift - 0.5 * variance
     # The negative root of ½v²λ² + (drift − ½v²)λ − r = 0, in the form without cancellation.
@@ -216,7 +216,7 @@ def _log_perpetual(rate_time: Floats, drift: Floats, deviation: Floats) -> Float
 def _first_guess(
     log_top: Floats, log_perpetual: Floats, drift: Floats, deviation: Floats, root: Floats
 ) -> Floats:
-    """Bjerksund and Stensland's boundary, through the call that the put is by symmetry."""
+    """Bjerksund and Stensland's boundary, from the call that equals the put by symmetry."""
     top, perpetual = np.exp(-log_top), np.exp(-log_perpetual)
     gap = np.maximum(perpetual - top, 1e-300)
     speed = np.minimum(drift * root * root - 2.0 * deviation * root, 0.0)
@@ -226,7 +226,7 @@ def _first_guess(
 
 
 def _angles(count: int) -> tuple[Floats, Floats, Floats]:
-    """Gauss-Legendre in the angle, whose square root is taken to gather points at τ − u = 0.
+    """Gauss-Legendre in the angle; its square root gathers points at τ − u = 0.
 
     Roots of (τ−u)/τ and of u/τ at the points, and weights of the integral of du/τ.
     """
@@ -238,7 +238,7 @@ def _angles(count: int) -> tuple[Floats, Floats, Floats]:
 
 
 def _equation_points() -> tuple[Floats, Floats, Floats]:
-    """√(τ−u), √u and weights (INTERVALS, points) of the equation at each node but the first."""
+    """√(τ−u), √u and weights (INTERVALS, points) of the equation at every node but the first."""
     abscissa, weight = np.polynomial.legendre.leggauss(_EQUATION_POINTS)
     angle = 0.25 * np.pi * (1.0 + abscissa)
     sine, cosine = np.sin(angle), np.cos(angle)

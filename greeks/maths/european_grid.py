@@ -10,7 +10,7 @@ from greeks.maths.discrete_dividends import present_value
 from greeks.maths.lattice_slice import SMALLEST_REST
 from greeks.maths.legs import Legs
 
-# Stands for "no deviation left": log-moneyness divided by it is ±inf, and 0 at the money.
+# Means "no deviation left": log-moneyness divided by it is ±inf, and 0 at the money.
 _NO_DEVIATION = 1e-300
 
 
@@ -19,9 +19,8 @@ def european_grid(
 ) -> Floats:
     """Values (days, volatilities, spots, legs) into ``result``; spots and volatilities by leg.
 
-    Logarithms, roots and exponentials once per axis; per cell two normals and their products.
-
-    The sign of calls and puts is carried by the axes, so that the cells need none.
+    Logarithms, roots and exponentials are taken once per axis; each cell costs two normals and
+    their products. The axes carry the sign of calls and puts, so the cells need none.
     """
     sign = np.where(legs.is_call, 1.0, -1.0)
     moneyness = np.log(spots / legs.strike)

@@ -1,17 +1,18 @@
 """American options with cash dividends by finite differences, for many contracts at once.
 
-The model is the escrowed one: the spot without the present value of the dividends to come,
-``s = S − D(t)``, is lognormal, and exercise pays on ``s + D(t)``. So D falls at each ex-date while
-s goes on, and exercising a call pays just before it (Hull, *Options, Futures, and Other
+The model is the escrowed one: the spot without the present value of the dividends to come, ``s = S
+− D(t)``, is lognormal, and exercise pays on ``s + D(t)``. So D falls at each ex-date while s
+continues, and a call is best exercised just before it (Hull, *Options, Futures, and Other
 Derivatives*, chapters 15 and 21).
 
 In ``z = ln(s ÷ s₀)/v − drift·f``, with v = σ√T and f = t/T, the discounted value W of a contract
 follows ``W_f + ½ W_zz + tilt·W_z = 0``, and ``H = W·exp(tilt·z − ½ tilt²·f)`` the heat equation:
-one symmetric matrix for all. The tilt is chosen so that H grows as little as may be and the payoff
-hardly moves. H is solved backwards by Crandall's scheme (fourth order in z, second in time), damped
-by half steps after each kink (Rannacher); early exercise by the operator splitting of Ikonen and
-Toivanen (2004). The tridiagonal systems of all contracts are one long system for LAPACK. The
-strike lies on a node, whose value carries the correction of the trapezoidal rule for a kink.
+one symmetric matrix for all. The tilt keeps the growth of H as small as possible and the payoff
+almost still. H is solved backwards by Crandall's scheme (fourth order in z, second in time),
+damped by half steps after each kink (Rannacher); early exercise by the operator splitting of
+Ikonen and Toivanen (2004). The tridiagonal systems of all contracts are one long system for
+LAPACK. The strike lies on a node, whose value carries the trapezoidal rule's correction for a
+kink.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ Rows = NDArray[np.intp]
 
 _HALF_WIDTH = 5.5
 _DRIFT = 0.5
-# Steps between two events: none, or for a share of the time up to an eighth, or for more.
+# Steps between two events: none, few for up to an eighth of the time, or more.
 _FEW_STEPS, _STEPS = 16, 56
 _DAMPED_STEPS = 2
 _BLOCK = 128
-# More than the largest moves a price by less than its own error: all is at the upper bound.
+# Below the smallest, the move is less than the price's own error; above the largest, every price
+# is at its upper bound.
 _SMALLEST_DEVIATION, _LARGEST_DEVIATION = 1e-8, 8.0
 
 
@@ -84,8 +86,8 @@ def lattice_values(
 def slices(contracts: Contracts, at: Floats) -> Iterator[tuple[Rows, list[Slice]]]:
     """Solve block by block: rows of ``contracts``, and their values at each time of ``at``.
 
-    ``at`` (contracts, times) in years from now, at most the years to expiry. What a contract is
-    worth does not depend on the others of its block.
+    ``at`` (contracts, times) in years from now, at most the years to expiry. A contract's value
+    does not depend on the others in its block.
     """
     events = _events(contracts, at)
     shares = np.diff(events, axis=1, append=contracts.years[:, None]) / contracts.years[:, None]
@@ -100,7 +102,7 @@ def slices(contracts: Contracts, at: Floats) -> Iterator[tuple[Rows, list[Slice]
 
 
 def _events(contracts: Contracts, at: Floats) -> Floats:
-    """When something happens before expiry, now included, ascending: (contracts, events)."""
+    """Event times before expiry, including now, ascending: (contracts, events)."""
     years = contracts.years[:, None]
     times = contracts.dividend_times
     counted = (times > 0.0) & (times <= years) & (contracts.dividend_amounts > 0.0)
@@ -118,7 +120,7 @@ class _Factors(NamedTuple):
 
 
 class _Solution:
-    """One block of contracts on its way back from expiry."""
+    """One block of contracts, solved backwards from expiry."""
 
     def __init__(self, contracts: Contracts, at: Floats) -> None:
         self.contracts = contracts
@@ -152,7 +154,7 @@ class _Solution:
         self.growing = np.exp((self.tilt + self.deviation)[:, None] * nodes)
 
     def escrow(self, at: Floats, *, before: bool = False) -> Floats:
-        """Worth at ``at`` of the dividends after it; ``before`` counts one that is due then."""
+        """Value at ``at`` of the dividends after it; ``before`` includes one due then."""
         wait = self.times - at[:, None]
         due = wait >= -1e-12 if before else wait > 1e-12
         worth = self.amounts * np.exp(-self.carry[:, None] * np.maximum(wait, 0.0))
@@ -160,7 +162,9 @@ class _Solution:
         return total
 
     def run(self, events: Floats, plan: NDArray[np.intp]) -> list[Slice]:
-        """Backwards over the events, ``plan`` steps after each; slices in the order of ``at``."""
+        """Step backwards over the events, ``plan`` steps after each; slices in the order of
+        ``at``.
+        """
         years = self.contracts.years
         self._begin()
         wanted = self.at.shape[1]
@@ -176,7 +180,7 @@ class _Solution:
                 rows = np.flatnonzero(self.at[:, index] == latest)
                 values[index, rows] = self.values[rows]
                 linear[index][..., rows] = self.linear[..., rows]
-            # Just before the ex-date the dividend still goes with the share.
+            # Just before the ex-date the share still carries the dividend.
             self._exercise(latest)
         return [self._slice(*each) for each in zip(self.at.T, values, linear, strict=True)]
 
@@ -191,14 +195,14 @@ class _Solution:
         self._exercise_at_the_edges(years)
 
     def _discount(self, at: Floats) -> Floats:
-        """From prices to W, and with the time's part of the tilt to H."""
+        """Factor from prices to W, and with the tilt's time part to H."""
         result: Floats = np.exp(
             -self.contracts.rate * at - 0.5 * self.tilt**2 * at / self.contracts.years
         )
         return result
 
     def _slope(self, at: Floats) -> Floats:
-        """What the growing exponential is multiplied with to give s."""
+        """Factor from the growing exponential to s."""
         result: Floats = self.rest * np.exp(self.drift * at / self.contracts.years)
         return result
 
@@ -214,7 +218,7 @@ class _Solution:
         self._exercise_at_the_edges(at, before=True)
 
     def _exercise_at_the_edges(self, at: Floats, *, before: bool = False) -> None:
-        """There the best instant for exercising is known: prices are linear in s."""
+        """At the edges the best time to exercise is known: prices are linear in s."""
         rate, carry = self.contracts.rate * at, self.contracts.dividend_yield * at
         stock = self._slope(at) * np.exp(carry - rate) * self.growing[:, [0, -1]].T
         flat = self.flat[:, [0, -1]].T
@@ -230,7 +234,9 @@ class _Solution:
         self.values[:, 0], self.values[:, -1] = worth
 
     def _back(self, latest: Floats, earliest: Floats, steps: int) -> None:
-        """From ``latest`` to ``earliest``; steps grow with the distance from the kink at first."""
+        """Step from ``latest`` back to ``earliest``; early steps are short and grow away from the
+        kink.
+        """
         years = self.contracts.years
         share = (latest - earliest) / years
         gain = np.zeros((years.size, NODES - 2))
@@ -247,7 +253,7 @@ class _Solution:
                 self._half_step(latest - scale * (number + 1) ** 2, factors)
 
     def _factors(self, step: Floats) -> _Factors:
-        """Crandall's matrix for the step, whose half by Euler's implicit scheme has the same."""
+        """Crandall's matrix for the step; half a step of implicit Euler has the same one."""
         weight = (0.25 * step / self.spacing**2)[:, None]
         across = 1.0 / 12.0 - weight
         diagonal = np.repeat(10.0 / 12.0 + 2.0 * weight, NODES - 2, axis=1).ravel()
@@ -257,7 +263,7 @@ class _Solution:
         return _Factors(weight, across[:, 0], lower, upper)
 
     def _step(self, at: Floats, factors: _Factors, gain: Floats) -> None:
-        """Crank-Nicolson; ``gain`` is what exercising earned in the step, carried on."""
+        """One Crank-Nicolson step; ``gain`` carries forward what exercise earned in it."""
         values = self.values
         right = (10.0 / 12.0 - 2.0 * factors.weight) * values[:, 1:-1]
         right += (1.0 / 12.0 + factors.weight) * (values[:, :-2] + values[:, 2:])

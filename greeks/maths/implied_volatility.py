@@ -1,10 +1,10 @@
 """Implied volatility of European options, vectorised.
 
-The price is brought to Black's normalised form and moved out of the money by parity. Below the
-inflection point of the price the root of ``1 / ln b`` is sought, above it the root of
-``ln(b_max - b)``: on both sides the objective is almost straight, so that Halley's iteration
-converges in a few steps from anywhere (after P. Jäckel, "Let's be rational", 2015). The scaled
-complementary error function keeps the logarithm exact where the price itself underflows.
+The price is put into Black's normalised form and moved out of the money by parity. Below the
+price's inflection point we seek the root of ``1 / ln b``, above it the root of ``ln(b_max - b)``:
+on both sides the objective is almost straight, so Halley's iteration converges in a few steps from
+anywhere (after P. Jäckel, "Let's be rational", 2015). The scaled complementary error function
+keeps the logarithm exact where the price itself underflows.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from scipy.special import erfcx, ndtr, ndtri
 Floats = NDArray[np.float64]
 
 MAXIMUM_ITERATIONS = 12
-#: A price determines a volatility when its own rounding moves the answer by less than this.
+#: A price determines a volatility if its own rounding moves the result by less than this.
 RESOLUTION = 1e-8
 _ROOT_HALF = 0.7071067811865476
 _INVERSE_ROOT_TWO_PI = 0.3989422804014327
 _EPSILON = float(np.finfo(np.float64).eps)
-# Below this a price is close to the denormal numbers, which have lost their digits.
+# Below this a price is near the denormal numbers, which lose digits.
 _SMALLEST = 1e-280
 _SETTLED = 1e-6
 
@@ -37,9 +37,9 @@ def implied_volatility(
 ) -> Floats:
     """Annual volatility (fraction) at which Black-Scholes-Merton gives ``price``.
 
-    Arguments as in :mod:`greeks.maths.black_scholes`; they broadcast. NaN where the price does
-    not determine a volatility: at or below the discounted intrinsic value, at or above the upper
-    bound, at expiry, non-finite or impossible input, and deep in the money where the float64
+    Arguments as in :mod:`greeks.maths.black_scholes`; they broadcast. NaN if the price does not
+    determine a volatility: at or below the discounted intrinsic value, at or above the upper
+    bound, at expiry, for non-finite or impossible input, and deep in the money where the float64
     price is too coarse to resolve 1e-8 of volatility.
     """
     arrays = np.broadcast_arrays(
@@ -72,8 +72,8 @@ def implied_volatility(
         if rows.size:
             deviation, slope = _solve(distance[rows], target[rows])
             root_years = np.sqrt(years_[rows])
-            # In the money the time value carries the rounding of the legs it was cut from, out of
-            # the money that of the two nearly equal terms whose difference it is.
+            # In the money the time value carries the rounding of the legs it is the rest of; out
+            # of the money, that of the two nearly equal terms whose difference it is.
             in_the_money = sign[rows] * (stock[rows] - bond[rows]) > 0.0
             tail = ndtr(distance[rows] / deviation + 0.5 * deviation) * np.exp(0.5 * distance[rows])
             legs = np.maximum(stock[rows], bond[rows]) / scale[rows]
@@ -84,7 +84,7 @@ def implied_volatility(
 
 
 def _solve(distance: Floats, target: Floats) -> tuple[Floats, Floats]:
-    """Total deviation σ√T solving b(deviation) = target, and the slope b' there."""
+    """Total deviation σ√T that solves b(deviation) = target, and the slope b' there."""
     deviation = np.empty_like(target)
     inflection = np.sqrt(-2.0 * distance)
     at_inflection = _price(distance, inflection)
@@ -178,5 +178,5 @@ def _slope_at(inflection: Floats, distance: Floats) -> Floats:
 
 
 def _settled(before: Floats, after: Floats) -> bool:
-    """The next step of a third order iteration would be the cube of this one: rounding."""
+    """A third-order iteration's next step would be the cube of this one: rounding."""
     return bool(np.all(np.abs(after - before) <= _SETTLED * after))

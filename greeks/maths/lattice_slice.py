@@ -1,4 +1,4 @@
-"""What a solution by finite differences is read from: contracts, and values on nodes."""
+"""The output of a finite-difference solution: contracts, and values on nodes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 NODES = 201
-#: Of the spot: what is left of it where the dividends to come are worth more.
+#: Share of the spot left where the coming dividends are worth more than it.
 SMALLEST_REST = 1e-9
 
 
 class Contracts(NamedTuple):
-    """Flat arrays (contracts,); dividends (contracts, dividends) with amounts of 0 to fill up."""
+    """Flat arrays (contracts,); dividends (contracts, dividends), padded with amounts of 0."""
 
     spot: Floats
     strike: Floats
@@ -29,7 +29,7 @@ class Contracts(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """H on the nodes at one instant, with what is needed to read prices at a spot.
+    """H on the nodes at one instant, and what converts it to prices at a spot.
 
     ``linear`` are slope and constant beyond the lowest and the highest node: (2, 2, contracts).
     """

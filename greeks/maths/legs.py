@@ -17,8 +17,8 @@ Rows = NDArray[np.intp]
 class CashDividends(NamedTuple):
     """Cash dividends of each leg: (legs, dividends), years until the ex-date and amounts.
 
-    Rows of different lengths are filled up with amounts of 0. What goes ex before now or after the
-    leg's expiry counts for nothing.
+    Shorter rows are padded with amounts of 0. Dividends going ex before now or after the leg's
+    expiry are ignored.
     """
 
     times: Floats
@@ -27,7 +27,7 @@ class CashDividends(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Legs:
-    """Option legs as equally long arrays; ``Legs.of`` builds them from anything that broadcasts.
+    """Option legs as arrays of one length; ``Legs.of`` builds them from anything that broadcasts.
 
     Rates, yields and volatilities are annual fractions, ``years`` ACT/365.
     """
@@ -56,7 +56,7 @@ class Legs:
         is_american: ArrayLike = False,
         dividends: CashDividends | None = None,
     ) -> Legs:
-        """Raises ``ValueError`` when shapes do not fit together."""
+        """Broadcast the arguments. Raises ``ValueError`` if their shapes do not fit together."""
         numbers = np.broadcast_arrays(
             *(
                 np.atleast_1d(np.asarray(value, dtype=np.float64))
@@ -84,7 +84,6 @@ class Legs:
         )
 
     def take(self, rows: Rows) -> Legs:
-        """The legs of some rows."""
         dividends = self.dividends
         if dividends is not None:
             dividends = CashDividends(dividends.times[rows], dividends.amounts[rows])

@@ -1,8 +1,8 @@
-"""One door to the models: price, Greeks, implied volatility and scenario grids of option legs.
+"""One entry to the models: price, Greeks, implied volatility and scenario grids of option legs.
 
 European legs are priced by Black-Scholes-Merton (Black-76 with ``dividend_yield=rate``), American
-ones by their exercise boundary, and legs with cash dividends by the escrowed model. Units are those
-of :mod:`greeks.maths.black_scholes`; every value is of one long contract per unit of the
+ones by their exercise boundary, and legs with cash dividends by the escrowed model. Units are
+those of :mod:`greeks.maths.black_scholes`; every value is for one long contract per unit of the
 underlying. The largest errors are ``american.PRICE_ERROR`` and ``discrete_dividends.PRICE_ERROR``.
 """
 
@@ -56,7 +56,7 @@ def greeks(legs: Legs) -> GreekArrays:
 
 
 def implied_volatilities(prices: ArrayLike, legs: Legs) -> Floats:
-    """Volatility at which each leg is worth its price; NaN where the price determines none.
+    """Volatility at which each leg is worth its price; NaN if the price determines none.
 
     ``legs.volatility`` is not read.
     """
@@ -87,9 +87,9 @@ def value_grid(
 ) -> Floats:
     """Value of every leg in every scenario, fully revalued: (days, volatilities, spots, legs).
 
-    ``spot_factors`` multiply the spot: (S,), or (S, legs) where legs move differently.
-    ``volatility_shifts`` are added to the volatility as fractions, which ends at 0: (V,) or
-    (V, legs). ``years_forward`` (D,) shorten the time to expiry, which ends at 0.
+    ``spot_factors`` multiply the spot: (S,), or (S, legs) if legs move differently.
+    ``volatility_shifts`` are added to the volatility as fractions, floored at 0: (V,) or (V,
+    legs). ``years_forward`` (D,) shorten the time to expiry, floored at 0.
     """
     spots = legs.spot * _by_leg(spot_factors)
     volatilities = np.maximum(legs.volatility + _by_leg(volatility_shifts), 0.0)
@@ -123,7 +123,7 @@ def value_grid(
 
 
 class _Groups(NamedTuple):
-    """Rows by their model; ``paying`` have cash dividends before expiry, of either style."""
+    """Rows by model; ``paying`` have cash dividends before expiry, of either style."""
 
     european: Rows
     american: Rows

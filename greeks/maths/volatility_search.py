@@ -1,4 +1,4 @@
-"""Bracketed secants for implied volatilities of models without an inverse of their own."""
+"""Bracketed secant search of implied volatility, for models without an inverse of their own."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def search_volatility(
     slope: Floats,
     unit: Floats,
 ) -> Floats:
-    """Volatility at which ``value(rows, volatility)``, which grows with it, is ``price``.
+    """Volatility at which ``value(rows, volatility)``, increasing in it, equals ``price``.
 
-    Only ``rows`` are searched; the others are NaN, and so are those without a volatility or whose
-    price is too coarse to tell 1e-8 of it. ``start`` (NaN where unknown) and ``slope`` are first
-    guesses of the volatility and of the price's derivative by it, ``unit`` the greater of spot and
-    strike: all as long as ``price``. Rows leave the search as they settle.
+    Only ``rows`` are searched; other rows are NaN, as are those without a volatility or with a
+    price too coarse to resolve 1e-8 of it. ``start`` (NaN if unknown) and ``slope`` are first
+    guesses of the volatility and of the price's derivative by it, ``unit`` is the greater of spot
+    and strike: all as long as ``price``. Rows leave the search as they settle.
     """
     result = np.full(price.shape, np.nan)
     with np.errstate(all="ignore"):
@@ -49,7 +49,7 @@ def search_volatility(
             high = np.where(error > 0.0, volatility, high)
             distance = volatility - before
             secant = (error - before_error) / distance
-            # Two points too close to each other tell rounding, not slope.
+            # Two points too close together give rounding, not slope.
             trusted = (np.abs(distance) > 1e-7 * volatility) & (secant > 0.0)
             slope = np.where(trusted, secant, slope)
             renewed = volatility - error / slope

@@ -1,6 +1,6 @@
-"""What every market-data provider offers: quotes and Greeks of contracts, nothing of an account.
+"""The interface of every market-data provider: quotes and Greeks of contracts, no account data.
 
-A broker adapter offers the same and more, so whoever asks for market data takes either.
+A broker adapter offers this and more, so code that needs market data takes either.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from greeks.domain import Contract, DailyClose, Fetched, Snapshot
 
 
 class SnapshotProvider(Protocol):
-    """One vendor's market data behind our dataclasses.
+    """One vendor's market data as our dataclasses.
 
     Every method may raise the errors of ``config.core.errors``. A single bad row never raises: it
     comes back in ``Fetched.rejected``.
@@ -25,8 +25,9 @@ class SnapshotProvider(Protocol):
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
         """Quotes and Greeks of many contracts in as few calls as the vendor allows.
 
-        A contract the vendor knows nothing about is absent from the answer, not an error. What
-        could not be asked for is named in ``Fetched.left_out``; an answer without anything raises.
+        A contract unknown to the vendor is absent from the answer, not an error.
+        ``Fetched.left_out`` names what could not be asked for; an answer with nothing at all
+        raises.
         """
         ...
 
@@ -35,15 +36,15 @@ class SnapshotProvider(Protocol):
 
 @runtime_checkable
 class DailyClosesProvider(Protocol):
-    """A provider that also knows the past."""
+    """A provider that also has past closes."""
 
     source: str
 
     def fetch_daily_closes(self, symbol: str, *, start: date, end: date) -> Fetched[DailyClose]:
         """Closes of a stock or index from ``start`` to ``end``, both included, oldest first.
 
-        Adjusted for splits. Days without trading are absent; a symbol the vendor does not know
-        has none. Complete, or an error is raised.
+        Adjusted for splits. Days without trading are absent; a symbol unknown to the vendor has
+        none. Complete, or an error is raised.
         """
         ...
 
@@ -52,7 +53,7 @@ class DailyClosesProvider(Protocol):
 
 @runtime_checkable
 class CountsCalls(Protocol):
-    """A provider that says how many requests it has sent."""
+    """A provider that counts the requests it sends."""
 
     source: str
     calls: int

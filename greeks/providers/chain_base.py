@@ -1,4 +1,4 @@
-"""What every provider of whole option chains offers."""
+"""The interface of every provider of whole option chains."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class ChainProvider(Protocol):
     source: str
 
     def fetch_listing(self, instrument_key: str) -> Listing:
-        """The expiries that can be asked for, soonest first.
+        """The expiries that can be fetched, soonest first.
 
-        Raises ``PermanentError`` for a key that the vendor does not know.
+        Raises ``PermanentError`` for a key unknown to the vendor.
         """
         ...
 
     def fetch_chain(self, instrument_key: str, expiry: date) -> OptionChain:
         """Every strike of one expiry, complete, with at least one contract.
 
-        Raises ``MalformedResponse`` where the vendor sends no usable contract at all: an empty
-        chain is never taken for one whose sums are nought.
+        Raises ``MalformedResponse`` if the vendor sends no usable contract at all: an empty chain
+        must not look like one whose sums are zero.
         """
         ...
 

@@ -1,9 +1,9 @@
-"""From a vendor's rows to the columns of a chain: what every chain provider's decoder shares.
+"""From a vendor's rows to the columns of a chain: shared by every chain decoder.
 
-The rules for one number are those of ``greeks.providers.decoding``, applied to whole columns: NaN,
-infinity and the vendors' "unset" number are missing (NaN); what is too large to be true, or
-impossible for its field, makes the row a bad one. A bad row leaves with its reason and payload, so
-that rows sent always equal rows kept plus rows rejected.
+Single numbers follow the rules of ``greeks.providers.decoding``, applied to whole columns: NaN,
+infinity and the vendors' "unset" number are missing (NaN); a number too large to be true, or
+impossible for its field, makes the row bad. A bad row is rejected with its reason and payload, so
+rows sent always equal rows kept plus rows rejected.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from greeks.providers.decoding import LONGEST_IDENTIFIER, UNSET_FROM, rejected_r
 
 logger = structlog.get_logger(__name__)
 
-#: The numbers of a contract, in the order of every array that has them as its rows.
+#: The numbers of a contract, in the order of every array with them as rows.
 NUMBERS: Final = (
     "bid",
     "ask",
@@ -50,12 +50,12 @@ _BID, _ASK, _LAST, _CLOSE = range(4)
 
 
 class ChainRows:
-    """The readable rows of one answer, in the order in which they came.
+    """The readable rows of one answer, in order of arrival.
 
     ``numbers`` has a row for each of ``NUMBERS`` and a column a contract, in the desk's units.
-    ``payload(index)`` is what the vendor sent for a contract, asked for when it is rejected.
-    ``series`` numbers the roots where an expiry has several (SPX and SPXW): at one strike the pair
-    of one root follows that of the other.
+    ``payload(index)`` returns what the vendor sent for a contract, for the quarantine. ``series``
+    numbers the roots where an expiry has several (SPX and SPXW): at one strike the pair of one
+    root follows that of the other.
     """
 
     def __init__(
@@ -87,9 +87,9 @@ class ChainRows:
         spot: float | None,
         counts_contracts: bool = False,
     ) -> OptionChain:
-        """The chain, sorted, without what is impossible or was sent twice.
+        """The chain, sorted, without impossible rows and duplicates.
 
-        Raises ``MalformedResponse`` when nothing usable is left.
+        Raises ``MalformedResponse`` if nothing usable is left.
         """
         with np.errstate(invalid="ignore"):
             order = self._usable()
@@ -111,7 +111,7 @@ class ChainRows:
         )
 
     def _usable(self) -> NDArray[np.int64]:
-        """Indices of the good rows by strike, the call before the put; the bad are rejected."""
+        """Indices of the good rows by strike, the call before the put; bad rows are rejected."""
         numbers = self.numbers
         numbers[~(np.abs(numbers) < UNSET_FROM)] = np.nan
         large = np.abs(numbers) >= _TOO_LARGE
@@ -161,15 +161,15 @@ def _is_key(name: str) -> bool:
 
 
 def _are_distinct_keys(keys: Sequence[str]) -> bool:
-    """Whether every key can be stored and none is there twice: what is nearly always so."""
+    """Fast check, nearly always true: every key can be stored and none is there twice."""
     return len(set(keys)) == len(keys) and all(map(_is_key, keys))
 
 
 def _with_missing(numbers: Floats) -> Floats:
-    """The same numbers with NaN for what a nought stands for.
+    """Replace zeros that mean "none" by NaN.
 
-    An ask, a last price, a close or a volatility of nought is none; nobody bids where the bid is
-    nought, which says something only beside an ask. Greeks of which one is missing are all missing.
+    An ask, a last price, a close or a volatility of zero is missing; a bid of zero means nobody
+    bids, which counts only beside an ask. If one Greek is missing, all are.
     """
     for place in (_ASK, _LAST, _CLOSE, _VOLATILITY):
         numbers[place][numbers[place] == 0.0] = np.nan
@@ -179,7 +179,7 @@ def _with_missing(numbers: Floats) -> Floats:
 
 
 def not_computed(numbers: Floats) -> Flags:
-    """Whose Greeks a vendor did not compute: no volatility, and nought for all but the delta."""
+    """True where the vendor computed no Greeks: no volatility, and zero for all but the delta."""
     theta, gamma, vega = numbers[_THETA], numbers[_DELTA + 1], numbers[_DELTA + 3]
     volatility = numbers[_VOLATILITY]
     unknown = (volatility == 0.0) | np.isnan(volatility)
@@ -188,7 +188,7 @@ def not_computed(numbers: Floats) -> Flags:
 
 
 def forget_uncomputed(numbers: Floats) -> None:
-    """Make the Greeks that a vendor did not compute missing, in place."""
+    """Set the Greeks a vendor did not compute to missing, in place."""
     numbers[_GREEKS, not_computed(numbers)] = np.nan
 
 

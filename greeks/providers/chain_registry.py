@@ -1,4 +1,4 @@
-"""Which providers of option chains exist. One is added by one package and one line here."""
+"""The providers of option chains. Adding one takes a package and one line here."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def register_chain_provider(
 ) -> Callable[[Factory], Factory]:
     """Decorate the factory that builds a chain provider from the settings.
 
-    ``name`` is the source that its chains carry, and what ``PolledInstrument.provider`` holds;
-    ``is_configured`` says whether the settings hold what it needs.
+    ``name`` is the source that its chains carry, and the value of ``PolledInstrument.provider``;
+    ``is_configured`` tells whether the settings have what it needs.
     """
 
     def decorate(factory: Factory) -> Factory:
@@ -38,7 +38,7 @@ def register_chain_provider(
 
 
 def configured_chain_providers() -> tuple[str, ...]:
-    """The chain providers that the settings give what they need."""
+    """The chain providers whose settings are complete."""
     return _providers.configured()
 
 

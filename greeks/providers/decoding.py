@@ -1,15 +1,15 @@
-"""What every broker's decoders share: strict readers of single values, and of whole answers.
+"""Shared by every broker's decoders: strict readers of single values and of whole answers.
 
-A decoder is a pure function ``decode_x(row) -> dataclass``. It raises :class:`BadRow` when a value
-that the desk cannot do without is missing or impossible; :func:`decode_rows` turns that into a
-rejected row, so that rows sent always equal items plus rejected rows.
+A decoder is a pure function ``decode_x(row) -> dataclass``. It raises :class:`BadRow` if a
+required value is missing or impossible; :func:`decode_rows` turns that into a rejected row, so
+rows sent always equal items plus rejected rows.
 
 The rules for one value, the same for every broker:
 
 * ``None``, an empty text, NaN, infinity and the vendors' "unset" number (1.797e308) mean missing.
-  Missing becomes ``None``; where the value is ``required`` the row is bad.
+  Missing becomes ``None``; if the value is ``required`` the row is bad.
 * A value of the wrong type, text that is no number, a number too large to store, a text with a NUL
-  or too long is never guessed at: the row is bad.
+  or too long: the row is bad. We never guess.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Row = Mapping[str, Any]
 #: Money, prices and quantities are stored with twelve digits before the point and eight after.
 LARGEST_AMOUNT = Decimal(10) ** 12
 SMALLEST_STEP = Decimal(1).scaleb(-8)
-#: Vendors write the largest double for "not set"; nothing real comes near this.
+#: Vendors write the largest double for "not set"; no real value comes near this.
 UNSET_FROM = 1e300
 #: Identifiers are stored in 64 characters.
 LONGEST_IDENTIFIER = 64
@@ -38,7 +38,7 @@ _MISSING_WORDS = frozenset({"", "nan", "n/a", "null", "none", "-", "--"})
 
 
 class BadRow(ValueError):
-    """One row cannot be used; ``reason`` names the field and what was wrong with it."""
+    """One row cannot be used; ``reason`` names the field and its fault."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -46,7 +46,7 @@ class BadRow(ValueError):
 
 
 def _shown(value: object) -> str:
-    """The value as it may appear in a reason: short and printable."""
+    """The value as shown in a reason: short and printable."""
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -135,20 +135,20 @@ def parse_text(
 def parse_identifier(
     value: object, field: str, *, required: bool = True, maximum: int = LONGEST_IDENTIFIER
 ) -> str:
-    """An id that vendors send as a number or as a text, as text."""
+    """Parse an id sent as a number or a text; return text."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < 10**maximum else "9" * (maximum + 1)
     return parse_text(value, field, required=required, maximum=maximum)
 
 
 def parse_milliseconds(value: object, field: str) -> datetime | None:
-    """A time in milliseconds since 1970, aware, UTC."""
+    """Parse milliseconds since 1970; aware, UTC."""
     number = _number(value, field)
     return None if number is None else _from_seconds(float(number) / 1000, value, field)
 
 
 def parse_epoch(value: object, field: str) -> datetime | None:
-    """Seconds or milliseconds since 1970, told apart by their size; 0 is missing."""
+    """Parse seconds or milliseconds since 1970, told apart by size; 0 is missing."""
     number = _number(value, field)
     if not number:
         return None
@@ -156,20 +156,20 @@ def parse_epoch(value: object, field: str) -> datetime | None:
 
 
 def parse_nanoseconds(value: object, field: str) -> datetime | None:
-    """A time in nanoseconds since 1970, aware, UTC; 0 is missing."""
+    """Parse nanoseconds since 1970; aware, UTC; 0 is missing."""
     number = _number(value, field)
     return None if not number else _from_seconds(float(number) / 1e9, value, field)
 
 
 def _from_seconds(seconds: float, value: object, field: str) -> datetime:
-    # 1990 … 2200: outside, the unit was mistaken or the value is damaged.
+    # 1990 … 2200: outside it the unit is wrong or the value damaged.
     if not 631_152_000 <= seconds < 7_258_118_400:
         raise BadRow(f"{field}: {_shown(value)} is not a time")
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def parse_time(value: object, field: str) -> datetime | None:
-    """An ISO 8601 time with an offset or ``Z``; a time without offset is read as UTC."""
+    """Parse an ISO 8601 time with an offset or ``Z``; without an offset it is UTC."""
     text = parse_text(value, field)
     if not text:
         return None
@@ -182,7 +182,7 @@ def parse_time(value: object, field: str) -> datetime | None:
 
 
 def parse_date(value: object, field: str) -> date | None:
-    """A day as ``YYYYMMDD`` (number or text) or ``YYYY-MM-DD``."""
+    """Parse a day: ``YYYYMMDD`` (number or text) or ``YYYY-MM-DD``."""
     text = parse_identifier(value, field, required=False)
     if not text or text == "0":
         return None
@@ -195,8 +195,8 @@ def parse_date(value: object, field: str) -> date | None:
 def storable(value: Any, *, depth: int = 6) -> Any:
     """The vendor's value as JSON that every database can store.
 
-    Neither NaN, infinity, NUL nor a lone surrogate fits into PostgreSQL's jsonb; each is written
-    out as text that a reader recognises.
+    PostgreSQL's jsonb holds neither NaN, infinity, NUL nor a lone surrogate; each becomes readable
+    text.
     """
     if value is None or isinstance(value, bool | int):
         return value
@@ -216,13 +216,13 @@ def storable(value: Any, *, depth: int = 6) -> Any:
 
 
 def rejected_row(kind: str, reason: str, row: object) -> RejectedRow:
-    """A row for the quarantine: its kind, why it was refused, and what was sent."""
+    """A row for the quarantine: its kind, the reason, and what was sent."""
     payload = storable(row) if isinstance(row, Mapping) else {"row": storable(row)}
     return RejectedRow(kind=kind, reason=reason, payload=payload)
 
 
 def rows_of(answer: object, *, provider: str, what: str) -> list[Any]:
-    """The answer as a list of rows. Raises MalformedResponse when it is anything else."""
+    """The answer as a list of rows. Raises MalformedResponse if it is anything else."""
     if not isinstance(answer, list):
         raise MalformedResponse(
             f"{what}: expected a list, got {type(answer).__name__}", provider=provider
@@ -238,10 +238,10 @@ def decode_rows(
     source: str,
     as_of: datetime,
 ) -> Fetched[Item]:
-    """Decode every row of a complete answer; a bad one is kept as rejected with its reason.
+    """Decode every row of a complete answer; keep bad ones as rejected, with the reason.
 
     ``kind`` names the rows in the quarantine (``position``, ``order``, …). Raises
-    MalformedResponse when ``rows`` is not a list.
+    MalformedResponse if ``rows`` is not a list.
     """
     items: list[Item] = []
     rejected: list[RejectedRow] = []

@@ -1,4 +1,4 @@
-"""How providers of one kind are registered, found in their order, and opened."""
+"""Register the providers of one kind, keep their order, and open them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class _Registered(Generic[Provider]):
 class RegisteredProviders(Generic[Provider]):
     """The providers of one kind, by name, best first.
 
-    ``modules`` are imported when they are first asked for: each registers its own. ``field`` names
-    the input that chooses one, for the message when it cannot be opened.
+    ``modules`` are imported on first use; each registers its own provider. ``field`` names the
+    input that chooses one, for the error message.
     """
 
     def __init__(self, modules: Sequence[str], *, field: str) -> None:
@@ -44,7 +44,7 @@ class RegisteredProviders(Generic[Provider]):
         return tuple(self._providers)
 
     def configured(self) -> tuple[str, ...]:
-        """Those that the settings give what they need, best first."""
+        """The providers whose settings are complete, best first."""
         self._load()
         return tuple(name for name, each in self._providers.items() if each.is_configured())
 
@@ -61,7 +61,7 @@ class RegisteredProviders(Generic[Provider]):
         return self._providers[name].factory()
 
     def _load(self) -> None:
-        # In the order of the modules, whichever was imported first by somebody else.
+        # In the order of ``modules``, whichever was imported first elsewhere.
         if self._loaded:
             return
         for module in self._modules:

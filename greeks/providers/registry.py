@@ -1,6 +1,6 @@
-"""Which market-data providers exist, in the order in which they are asked.
+"""The market-data providers, in the order they are asked.
 
-A provider is added by one file and one line in ``PROVIDER_MODULES``.
+Adding one takes one file and one line in ``PROVIDER_MODULES``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def register_provider(
 ) -> Callable[[Factory], Factory]:
     """Decorate the factory that builds a provider from the settings.
 
-    ``name`` is the source that its numbers carry; ``is_configured`` says whether the settings
-    hold what it needs.
+    ``name`` is the source that its numbers carry; ``is_configured`` tells whether the settings
+    have what it needs.
     """
 
     def decorate(factory: Factory) -> Factory:
@@ -41,7 +41,7 @@ def registered_providers() -> tuple[str, ...]:
 
 
 def configured_providers() -> tuple[str, ...]:
-    """The providers that the settings give what they need, best first."""
+    """The providers whose settings are complete, best first."""
     return _providers.configured()
 
 
@@ -54,7 +54,7 @@ def open_provider(name: str) -> SnapshotProvider:
 
 
 def open_daily_closes_provider() -> DailyClosesProvider | None:
-    """The first configured provider that knows daily closes; ``None`` when there is none."""
+    """The first configured provider with daily closes; ``None`` if there is none."""
     for name in configured_providers():
         provider = open_provider(name)
         if isinstance(provider, DailyClosesProvider):

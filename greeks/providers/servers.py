@@ -1,4 +1,4 @@
-"""The market-data servers as ``/system`` shows them; their clients count by the same names."""
+"""The market-data servers shown on ``/system``; their clients count calls by the same names."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """The latest streamed quote and Greeks of each contract, shared by all processes through Redis.
 
-Latest only: a value replaces the one before it, nothing is queued, and what nobody renews is gone
-after a quarter of an hour. So the store holds at most one small hash for each contract that is
-streamed, and losing it loses nothing that the next second does not bring again. The book itself
-is in the database.
+Latest only: a value replaces the one before it, nothing is queued, and values not renewed expire
+after a quarter of an hour. So the store holds at most one small hash per streamed contract, and a
+loss is made good by the next second's values. The book itself is in the database.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ Item = TypeVar("Item")
 
 #: Seconds after which a value that was not renewed is dropped.
 KEPT_SECONDS: Final = 900
-#: Snapshots of one call that are stored; a stream holds fewer contracts than that.
+#: Most snapshots stored in one call; a stream holds fewer contracts than that.
 LARGEST_BATCH: Final = 5000
-# Contracts of one round trip to Redis: bounded in size, so that no other command waits for long.
+# Contracts per round trip to Redis: bounded, so that no other command waits long.
 _A_ROUND_TRIP: Final = 500
 _FIELDS: Final = ("quote", "greeks")
 
@@ -67,10 +66,10 @@ _decode_greeks = msgspec.json.Decoder(_StoredGreeks).decode
 
 
 def store_streamed(source: str, snapshots: Iterable[Snapshot]) -> int:
-    """Replace the latest values of the snapshots' contracts; how many contracts were stored.
+    """Replace the latest values of the snapshots' contracts; return how many were stored.
 
     ``source`` names the stream (``tastytrade``, ``ibkr``). A snapshot without a quote, or without
-    Greeks, leaves the other part as it is. Without Redis nothing is stored, and 0 returned.
+    Greeks, leaves the stored part as it is. Without Redis nothing is stored and 0 returned.
     """
     stored_at = now().timestamp()
     stored = 0
@@ -94,11 +93,11 @@ def store_streamed(source: str, snapshots: Iterable[Snapshot]) -> int:
 def read_streamed(
     source: str, contracts: Sequence[Contract], *, newest_seconds: float
 ) -> list[Snapshot]:
-    """Snapshots of those contracts whose values were stored within the last ``newest_seconds``.
+    """Snapshots of the contracts whose values were stored within the last ``newest_seconds``.
 
-    Age is counted from when the stream heard of the value, on the wall clock; ``as_of`` stays
-    what the provider said. An older quote or older Greeks are absent (``None``) from the snapshot,
-    a contract with neither from the answer, as is everything while Redis is away.
+    Age counts from when the stream received the value, on the wall clock; ``as_of`` stays what the
+    provider said. An older quote or older Greeks are ``None``; a contract with neither is absent,
+    as is everything while Redis is down.
     """
     oldest = now().timestamp() - newest_seconds
     found = []
@@ -139,7 +138,7 @@ def _snapshot(
         if greeks_text is not None and (g := _decode_greeks(greeks_text)).stored_at >= oldest:
             greeks = Greeks(source=source, **{name: getattr(g, name) for name in _GREEK_NAMES})
     except msgspec.MsgspecError:
-        # Another version of the desk wrote it; its next value will be readable.
+        # Written by another version of the desk; its next value will be readable.
         logger.info("streamed_value_unreadable", source=source, symbol=contract.symbol)
     if quote is None and greeks is None:
         return None

@@ -1,4 +1,4 @@
-"""Background work on alerts: evaluated when a minute closes, sent one message a task."""
+"""Alert tasks: evaluate when a minute closes, send one message per task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _HELD_AGAIN_SECONDS = 2
 
 
 def _evaluate_again(slug: str, expiry: str, minute: str) -> None:
-    """Another worker is at the minute before: this one comes after it."""
+    """Another worker is still at the minute before; run after it."""
     enqueue(
         evaluate_alerts_task,
         {"slug": slug, "expiry": expiry, "minute": minute},
@@ -41,7 +41,7 @@ def _evaluate_again(slug: str, expiry: str, minute: str) -> None:
     held=_evaluate_again,
 )
 def evaluate_alerts_task(slug: str, expiry: str, minute: str) -> None:
-    """Look at all rules of a chain after one of its minutes."""
+    """Evaluate all rules of a chain after one of its minutes."""
     evaluate_alerts(
         slug=slug, expiry=date.fromisoformat(expiry), minute=datetime.fromisoformat(minute)
     )
@@ -49,13 +49,12 @@ def evaluate_alerts_task(slug: str, expiry: str, minute: str) -> None:
 
 @desk_task("greeks.deliver_alert", subject="alert_delivery.{delivery_id}", seconds=CLAIM_SECONDS)
 def deliver_alert_task(delivery_id: int) -> None:
-    """Send one message."""
     deliver_alert(delivery_id=delivery_id)
 
 
 @desk_task("greeks.sweep_alerts", subject="alerts.sweep", seconds=30)
 def sweep_alerts_task() -> None:
-    """Send what is due and was not sent; give up what dead workers held; look for silence."""
+    """Send due messages, close the claims of dead workers, and look for silent chains."""
     close_abandoned_deliveries()
     enqueue_deliveries(due_deliveries())
     silent_chains_report()
@@ -63,7 +62,7 @@ def sweep_alerts_task() -> None:
 
 @receiver(minute_closed)
 def enqueue_evaluation(slug: str, expiry: date, minute: datetime, **_: Any) -> None:
-    """Ask for an evaluation. Should that fail, the next minute's makes up for it."""
+    """Queue an evaluation. If that fails, the next minute's makes up for it."""
     enqueue(
         evaluate_alerts_task,
         {"slug": slug, "expiry": expiry.isoformat(), "minute": minute.isoformat()},
@@ -73,7 +72,7 @@ def enqueue_evaluation(slug: str, expiry: date, minute: datetime, **_: Any) -> N
 
 @receiver(alert_messages_due)
 def enqueue_deliveries(delivery_ids: Sequence[int], **_: Any) -> None:
-    """Ask for messages to be sent. Should that fail, the sweep asks again."""
+    """Queue messages for sending. If that fails, the sweep queues them again."""
     for delivery_id in delivery_ids:
         enqueue(deliver_alert_task, {"delivery_id": delivery_id}, expires=CLAIM_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Background work on the market: chains polled by the slot, minutes rolled up on the minute."""
+"""Market tasks: poll chains every slot, roll up minutes on the minute."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from greeks.polling.slots import claim_due_polls
 
 logger = structlog.get_logger(__name__)
 
-# What a poll may take with all its tries; a slower one's next slots are missing samples.
+# Time limit of a poll with all its tries; slots missed meanwhile are missing samples.
 _POLL_SECONDS = 20
 _LISTING_SECONDS = 30
 _ROLL_UP_SECONDS = 30
-# The last sample of a minute is made five seconds before its end.
+# A minute's last sample is taken five seconds before its end.
 _AFTER_THE_MINUTE = 1.0
 
 
 @desk_task("greeks.poll_chains", subject="market.polls", seconds=5)
 def poll_chains_task() -> None:
-    """Give the slots that begin about now to workers; ask for listings that are behind."""
+    """Queue the slots that begin about now, and listings that are behind."""
     at = market_now()
     for instrument in enabled_instruments():
         if listing_is_due(instrument, at) and claim_listing(instrument.slug):
@@ -66,7 +66,7 @@ def poll_chain_task(slug: str, expiry: str, slot: str, every_seconds: int) -> No
 
 @desk_task("greeks.refresh_listing", subject="listing.{slug}", seconds=_LISTING_SECONDS)
 def refresh_listing_task(slug: str) -> None:
-    """Read which expiries a provider lists; the last good listing stays where it cannot say."""
+    """Read which expiries a provider lists; on failure the last good listing stays."""
     try:
         refresh_listing(slug=slug)
     except ApplicationError as error:
@@ -75,7 +75,7 @@ def refresh_listing_task(slug: str) -> None:
 
 @desk_task("greeks.roll_up_minutes", subject="market.minutes", seconds=10)
 def roll_up_minutes_task() -> None:
-    """On the minute: have each instrument's minutes rolled up a second later."""
+    """On the minute: queue each instrument's roll-up for a second later."""
     into_the_minute = market_now().timestamp() % 60.0
     wait = 0.0 if market_clock_is_frozen() else max(0.0, _AFTER_THE_MINUTE - into_the_minute)
     for instrument in enabled_instruments():
@@ -89,5 +89,5 @@ def roll_up_minutes_task() -> None:
 
 @desk_task("greeks.roll_up_instrument", subject="minutes.{slug}", seconds=_ROLL_UP_SECONDS)
 def roll_up_instrument_task(slug: str) -> None:
-    """Write the minutes of one instrument that are behind."""
+    """Write one instrument's minutes that are behind."""
     roll_up_due(slug=slug)

@@ -1,4 +1,4 @@
-"""The alerts of whoever looks, for any page that includes their panel."""
+"""The current user's alerts, for any page that includes their panel."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def alerts_panel(context: dict[str, Any]) -> AlertsPage | None:
-    """The page's own alerts where its view has made them, else those of the request's user.
+    """The page's own alerts if its view made them, else those of the request's user.
 
-    ``None`` for a reader who is not signed in: alerts are personal.
+    ``None`` if nobody is signed in: alerts are personal.
     """
     request = context.get("request")
     if request is None or not request.user.is_authenticated:

@@ -1,7 +1,7 @@
-"""The chain and the minutes of a market as the page's tables show them.
+"""A market's chain and minutes as table rows.
 
-A chain has some two thousand cells: they are written here, out of digits and constants, and not by
-a template's look-ups. ``static/js/market_chain.js`` writes the same cells live.
+A chain has some two thousand cells, so they are written here from digits and constants instead of
+template look-ups. ``static/js/market_chain.js`` writes the same cells live.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from greeks.market.latest import at_the_money
 
 register = template.Library()
 
-#: What a step of each resolution is called.
+#: Names of each resolution's step.
 STEPS = {
     "1m": "minute", "5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "hour",
 }  # fmt: skip
-#: Decimals of each Greek's sums and of a contract's.
+#: Decimals of each Greek, for sums and for one contract.
 DIGITS = {"delta": 3, "gamma": 5, "theta": 2, "vega": 2}
-#: What the bars of the chain may show.
+#: The measures that the chain's bars can show.
 MEASURES = (
     ("open_interest", "OI"),
     ("volume", "Vol"),
@@ -35,7 +35,7 @@ MEASURES = (
     ("theta", "Theta"),
     ("vega", "Vega"),
 )
-#: Columns of the calls from the outside in, with heading and unit; those of the puts are mirrored.
+#: Call columns from the outside in, with heading and unit; put columns mirror them.
 COLUMNS = (
     ("open_interest", "OI", ""),
     ("open_interest_change", "OI change", "of the day"),
@@ -47,7 +47,7 @@ COLUMNS = (
     ("iv", "IV", ""),
     ("last", "Last", ""),
 )
-#: Lengths of a bar: the largest of the chain has the last.
+#: Number of bar lengths; the largest value of the chain has the last.
 LEVELS = 10
 _SIDES = ("call", "put")
 _GREEKS = frozenset(("iv", *DIGITS))
@@ -55,13 +55,13 @@ _GREEKS = frozenset(("iv", *DIGITS))
 
 @register.filter
 def step_name(resolution: str) -> str:
-    """``5m`` → ``5 minutes``: what a change is made over."""
+    """``5m`` → ``5 minutes``: the span of a change."""
     return STEPS[resolution]
 
 
 @register.simple_tag
 def chain_head() -> SafeString:
-    """The headings: calls, strike, puts, and below them every column."""
+    """The headings: calls, strike, puts, and the columns below them."""
     headings = [
         f'<th scope="col" class="c-{name} {side}-side">{label}'
         f"{f' <span class=unit>{unit}</span>' if unit else ''}</th>"
@@ -79,7 +79,7 @@ def chain_head() -> SafeString:
 
 @register.simple_tag
 def chain_rows(chain: Mapping[str, Any] | None, measure: str) -> SafeString:
-    """Every strike; the bars show ``measure``. Nothing where no chain is known."""
+    """Every strike; the bars show ``measure``. Empty if no chain is known."""
     if chain is None:
         return SafeString("")
     strikes = chain["strikes"]
@@ -98,7 +98,7 @@ def chain_rows(chain: Mapping[str, Any] | None, measure: str) -> SafeString:
 
 @register.simple_tag
 def chain_mould() -> SafeString:
-    """One row of missing values, from which the page's script makes rows."""
+    """A row of missing values, which the page's script copies."""
     return SafeString(
         _row({"strike": None, "call": None, "put": None}, spot=None, measure="", most=0.0)
     )
@@ -164,13 +164,13 @@ def _text(name: str, value: float | None) -> str | None:
 
 
 def _level(value: float | None, most: float) -> int:
-    """The length of a bar: 0 for nought and missing, ``LEVELS`` for the largest."""
+    """Bar length: 0 for zero or missing, ``LEVELS`` for the largest."""
     return math.ceil(abs(value) / most * LEVELS) if value and most > 0 else 0
 
 
 @register.simple_tag
 def minute_rows(minutes: Mapping[str, Any] | None, greeks: Iterable[Any]) -> SafeString:
-    """The last minutes, newest first: the change in each and since the open, both sides."""
+    """The last minutes, newest first: change in the minute and since the open, both sides."""
     shown_greeks = [(greek.name, greek.digits) for greek in greeks]
     lines = []
     for row in reversed(minutes["rows"] if minutes else ()):
@@ -187,7 +187,7 @@ def minute_rows(minutes: Mapping[str, Any] | None, greeks: Iterable[Any]) -> Saf
 
 
 def minute_text(row: Mapping[str, Any] | None) -> str:
-    """A minute by its exchange's clock, and what is to be known of it: ``14:32 gap``."""
+    """A minute in its exchange's time, with any remark: ``14:32 gap``."""
     if row is None:
         return ""
     at: str = row["minute"][11:16]
@@ -199,5 +199,5 @@ def minute_text(row: Mapping[str, Any] | None) -> str:
 
 @register.filter
 def unlocalized(value: float) -> SafeString:
-    """A number as an attribute has it."""
+    """A number as an HTML attribute needs it."""
     return SafeString(f"{value:g}")

@@ -1,4 +1,4 @@
-"""Seconds as the system page writes them."""
+"""Format seconds for the system page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNITS = ((3600, "h"), (60, "min"))
 
 @register.filter
 def ago(seconds: float | None) -> str:
-    """12s, 4m: as ages are written everywhere."""
+    """An age: ``12s``, ``4m``."""
     return age(seconds) or "–"
 
 

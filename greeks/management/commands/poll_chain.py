@@ -1,4 +1,4 @@
-"""``manage.py poll_chain``: poll option chains now, by hand."""
+"""``manage.py poll_chain``: poll option chains by hand."""
 
 from __future__ import annotations
 
@@ -28,17 +28,19 @@ from greeks.polling.slots import slot_of
 
 class Command(BaseCommand):
     help = (
-        "Poll the chains of one instrument, or of all enabled ones, and say what came. In session "
-        "the sample counts, unless somebody polled the slot already."
+        "Poll the chains of one instrument, or of all enabled ones, and print the result. In "
+        "session the sample counts, unless the slot was already polled."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("slug", nargs="?", help="nifty-50, for instance; all when left out")
+        parser.add_argument("slug", nargs="?", help="for example nifty-50; all if omitted")
         parser.add_argument("--expiry", metavar="DATE", help="only this expiry, YYYY-MM-DD")
         parser.add_argument(
-            "--watch", action="store_true", help="go on until Ctrl-C, at each instrument's interval"
+            "--watch", action="store_true", help="repeat at each instrument's interval until Ctrl-C"
         )
-        parser.add_argument("--json", action="store_true", help="one JSON line a poll, for scripts")
+        parser.add_argument(
+            "--json", action="store_true", help="one JSON line per poll, for scripts"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         expiry = _expiry(options["expiry"], options["slug"])
@@ -50,7 +52,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("Interrupted.", returncode=130) from None
         if not polls:
-            raise CommandError("Nothing to poll: no expiry is listed that has not expired.")
+            raise CommandError("Nothing to poll: no unexpired expiry is listed.")
         failed = sum(poll.outcome in (Outcome.FAILED, Outcome.UNSTORED) for poll in polls)
         if failed:
             raise CommandError(f"{failed} of {len(polls)} chains were not polled.")
@@ -78,7 +80,7 @@ class Command(BaseCommand):
                 poll = poll_chain(slug=instrument.slug, expiry=each, slot=slot, every_seconds=every)
                 polls.append(poll)
                 self.stdout.write(_line(poll) if as_json else _sentence(instrument, poll))
-                # A pipe would keep the lines of --watch back for hours.
+                # A pipe would hold back the lines of --watch for hours.
                 self.stdout.flush()
         return polls
 
@@ -109,7 +111,7 @@ def _expiry(text: str | None, slug: str | None) -> date | None:
     if text is None:
         return None
     if slug is None:
-        raise CommandError("--expiry: name the instrument that it belongs to.")
+        raise CommandError("--expiry: name its instrument too.")
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""``manage.py roll_up_minutes``: build a range of minutes anew from the samples still held."""
+"""``manage.py roll_up_minutes``: rebuild a range of minutes from the samples still held."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from greeks.polling.sessions import session_for
 
 class Command(BaseCommand):
     help = (
-        "Roll the minutes of a range up again. Samples are held for two hours: a hole of longer "
-        "ago stays a marked gap, and a row made of more samples than are left stays as it is."
+        "Roll up a range of minutes again. Samples are held for two hours: an older hole "
+        "stays a marked gap, and a row made of more samples than are left stays as it is."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("slug", help="nifty-50, for instance")
+        parser.add_argument("slug", help="for example nifty-50")
         parser.add_argument(
             "--from",
             dest="start",
@@ -35,7 +35,7 @@ class Command(BaseCommand):
             help="first minute: 09:15 of the session shown, or 2026-12-01T09:15; exchange's time",
         )
         parser.add_argument(
-            "--to", dest="end", metavar="TIME", help="end of the range, itself left out; now"
+            "--to", dest="end", metavar="TIME", help="end of the range, exclusive; default now"
         )
         parser.add_argument("--expiry", metavar="DATE", help="only this expiry, YYYY-MM-DD")
         parser.add_argument("--json", action="store_true", help="one JSON line a minute")
@@ -70,7 +70,7 @@ class Command(BaseCommand):
 
 
 def _moment(instrument: PolledInstrument, text: str, argument: str) -> datetime:
-    """A time of the session that is shown, or a moment; without a zone in the exchange's."""
+    """Parse a time of the session shown, or a moment; without a zone, in the exchange's."""
     zone = exchange_named(instrument.exchange).zone
     try:
         moment = datetime.fromisoformat(text)
@@ -88,7 +88,7 @@ def _time_of_session(instrument: PolledInstrument, text: str, argument: str) -> 
         ) from None
     session = session_for(instrument, market_now())
     if session is None:
-        raise CommandError(f"{argument}: no session is known: name the day too.")
+        raise CommandError(f"{argument}: no session is known; give the day too.")
     return datetime.combine(session.session_date, of_day)
 
 

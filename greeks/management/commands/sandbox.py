@@ -23,7 +23,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
         parser.add_argument("--port", type=int, default=0, help="0 (default): any free port")
-        parser.add_argument("--seed", type=int, default=1, help="the same seed, the same market")
+        parser.add_argument(
+            "--seed", type=int, default=1, help="the same seed gives the same market"
+        )
         parser.add_argument(
             "--chain", type=Path, metavar="FILE", help="a recorded chain; its clock stands still"
         )
@@ -38,7 +40,7 @@ class Command(BaseCommand):
             "--sessions",
             action="store_false",
             dest="always_open",
-            help="prices move in the exchanges' sessions only",
+            help="prices move only in the exchanges' sessions",
         )
         parser.add_argument(
             "--recorded",
@@ -57,7 +59,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--limits",
             action="store_true",
-            help="enforce the vendors' rate limits, with their penalties of many minutes",
+            help="enforce the vendors' rate limits, including their long penalties",
         )
         parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
@@ -77,8 +79,8 @@ class Command(BaseCommand):
         except ApplicationError as error:
             raise CommandError(error.message) from error
 
-        # Also while uvicorn starts; it raises the signal again once it has stopped, and a stop
-        # that was asked for is no error.
+        # Also during uvicorn's start-up; it raises the signal again once stopped, and a requested
+        # stop is no error.
         def stop(*_: object) -> None:
             sandbox.stop()
 
@@ -87,7 +89,7 @@ class Command(BaseCommand):
         self._announce(sandbox, as_json=options["json"])
         sandbox.run()
         if not options["json"]:
-            self.stdout.write("The sandbox has stopped.")
+            self.stdout.write("The sandbox stopped.")
 
     def _announce(self, sandbox: Sandbox, *, as_json: bool) -> None:
         market = sandbox.market

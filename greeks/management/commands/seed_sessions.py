@@ -15,14 +15,14 @@ from greeks.calendar.seeding import SeedResult, seed_exchange_sessions
 
 
 class Command(BaseCommand):
-    help = "Seed trading sessions of whole years. Days edited by hand are left alone."
+    help = "Seed the trading sessions of whole years. Days edited by hand are left alone."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--exchange", choices=sorted(EXCHANGES), action="append", help="all of them by default"
+            "--exchange", choices=sorted(EXCHANGES), action="append", help="default: all"
         )
-        parser.add_argument("--from-year", type=int, help="last year by default")
-        parser.add_argument("--to-year", type=int, help="next year by default")
+        parser.add_argument("--from-year", type=int, help="default: last year")
+        parser.add_argument("--to-year", type=int, help="default: next year")
         parser.add_argument("--json", action="store_true", help="for scripts")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -46,7 +46,11 @@ class Command(BaseCommand):
 
 
 def _line(result: SeedResult) -> str:
-    left_alone = f", {result.days_left_alone} days set by hand" if result.days_left_alone else ""
+    left_alone = (
+        f", {result.days_left_alone} days edited by hand left alone"
+        if result.days_left_alone
+        else ""
+    )
     return (
         f"{result.exchange} {result.from_year}–{result.to_year}: {result.created} created, "
         f"{result.updated} updated, {result.deleted} deleted, {result.unchanged} unchanged"

@@ -1,4 +1,4 @@
-"""Downloads of Cboe's delayed quotes: one of a symbol serves whoever asks, for all its expiries."""
+"""Downloads of Cboe's delayed quotes: one per symbol serves every caller and expiry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from greeks.instruments.indices import is_index
 from greeks.providers.cboe.quotes import SOURCE, QuoteFile, decode_file
 
 PATH: Final = "/delayed_quotes/options/"
-#: All options of SPX are a dozen megabytes, and take their time.
+#: All options of SPX are a dozen megabytes and take a while.
 _LARGEST_BYTES: Final = 60_000_000
 _TIMEOUT_SECONDS: Final = 15.0
 _SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.]{0,11}", re.ASCII)
@@ -27,7 +27,7 @@ _SYMBOL: Final = re.compile(r"[A-Z0-9][A-Z0-9.]{0,11}", re.ASCII)
 
 @dataclass(slots=True)
 class _Kept:
-    """The last download of a symbol, and the one that is under way."""
+    """The last download of a symbol, and the one in progress."""
 
     file: QuoteFile | None = None
     etag: str = ""
@@ -43,8 +43,8 @@ def server_name(base_url: str) -> str:
 
 
 class CboeClient:
-    """A download is used for ``refresh_seconds`` by everybody in the process; the next one asks
-    whether anything has changed. ``calls`` counts the requests that were sent.
+    """Every caller in the process shares a download for ``refresh_seconds``; the next request asks
+    only whether anything changed. ``calls`` counts the requests sent.
     """
 
     def __init__(
@@ -63,9 +63,11 @@ class CboeClient:
         )
 
     def quotes(self, instrument_key: str) -> QuoteFile:
-        """Quotes of all options of an underlying (``SPX``, ``AAPL``), at most so old.
+        """Quotes of all options of an underlying (``SPX``, ``AAPL``), at most ``refresh_seconds``
+        old.
 
-        Raises ``InvalidInput`` for what is no symbol, ``PermanentError`` for one without options.
+        Raises ``InvalidInput`` for text that is no symbol, ``PermanentError`` for one without
+        options.
         """
         name = _file_name(instrument_key)
         asked_at = time.monotonic()
@@ -102,15 +104,15 @@ class CboeClient:
 
 
 def _file_name(instrument_key: str) -> str:
-    """``SPX`` → ``_SPX``: indices are marked."""
+    """``SPX`` → ``_SPX``: indices have a leading underscore."""
     symbol = instrument_key.strip().upper().lstrip("_^")
     if not _SYMBOL.fullmatch(symbol):
-        raise InvalidInput(f"instrument_key: {instrument_key[:32]!r} is not a symbol of Cboe's.")
+        raise InvalidInput(f"instrument_key: {instrument_key[:32]!r} is not a Cboe symbol.")
     return f"_{symbol}" if is_index(symbol) or instrument_key.startswith(("_", "^")) else symbol
 
 
 def _explain(status: int, body: bytes, message: str) -> ProviderError | None:
-    """A symbol without options is a file that the store does not hold: 403 with XML, or 404."""
+    """A symbol without options has no file in the store: 403 with XML, or 404."""
     if status in (403, 404):
         return PermanentError(f"{message}: there is no such file of options.", provider=SOURCE)
     return None

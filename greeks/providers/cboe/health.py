@@ -1,4 +1,4 @@
-"""Whether Cboe's delayed quotes can be had. Nobody has to poll them, so silence is well."""
+"""Health of Cboe's delayed quotes. Polling it is optional, so silence is healthy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from greeks.providers.cboe.client import server_name
 
 @register_check("provider.cboe")
 def check_cboe() -> CheckResult:
-    """Degraded while its calls are paused after failures."""
+    """Degraded while calls are paused after failures."""
     if not settings.CBOE_URL:
         return CheckResult("ok", detail="Not set up.")
     try:

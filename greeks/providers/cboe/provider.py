@@ -1,4 +1,4 @@
-"""Cboe's delayed quotes (a quarter of an hour old, no key needed): chains of US underlyings."""
+"""Cboe's delayed quotes (15 minutes old, no key needed): chains of US underlyings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from greeks.providers.cboe.quotes import SOURCE
 from greeks.providers.chain_registry import register_chain_provider
 
 _NEW_YORK = ZoneInfo("America/New_York")
-#: Of the symbols that are here all contracts hold a hundred; adjusted ones have roots of their own.
+#: Every standard contract is for a hundred units; adjusted ones have roots of their own.
 _LOT_SIZE = 100
 
 
@@ -37,11 +37,11 @@ class CboeProvider:
 
     @property
     def calls(self) -> int:
-        """Requests that this object has sent."""
+        """Requests this object has sent."""
         return self._client.calls
 
     def fetch_listing(self, instrument_key: str) -> Listing:
-        """The expiries of the file from its own day on. ``rejected``: rows that name no option."""
+        """Expiries in the file from its own day on. ``rejected``: rows that name no option."""
         file = self._client.quotes(instrument_key)
         as_of = file.as_of or market_now()
         today = as_of.astimezone(_NEW_YORK).date()
@@ -65,7 +65,7 @@ class CboeProvider:
         )
 
     def fetch_chain(self, instrument_key: str, expiry: date) -> OptionChain:
-        """The options of one expiry, of all roots (SPX and SPXW), out of the symbol's one file."""
+        """Options of one expiry, of all roots (SPX and SPXW), from the symbol's one file."""
         file = self._client.quotes(instrument_key)
         return file.chain(instrument_key, expiry, as_of=market_now())
 
@@ -75,5 +75,4 @@ class CboeProvider:
 
 @register_chain_provider(SOURCE, is_configured=lambda: bool(settings.CBOE_URL))
 def open_cboe() -> CboeProvider:
-    """The provider as the settings describe it."""
     return CboeProvider(settings.CBOE_URL, refresh_seconds=settings.CBOE_REFRESH_SECONDS)

@@ -1,10 +1,10 @@
 """Cboe's file of delayed quotes: every option of a symbol, all expiries and roots together.
 
-As sent: volume and open interest count contracts, implied volatility is a fraction and 0 where
-there is none, delta and gamma per 1 of the underlying, theta per calendar day, vega per percentage
+As sent: volume and open interest count contracts, implied volatility is a fraction and 0 if
+missing, delta and gamma per 1 of the underlying, theta per calendar day, vega per percentage
 point; Greeks are rounded to four places. An option is named by its OCC symbol without padding.
-Options that expired today are still there. ``timestamp`` has no zone: it is UTC (a file's latest
-trades lie at New York's close, and only in UTC does its stamp lie in that evening).
+Options that expired today are still listed. ``timestamp`` has no zone: it is UTC (a file's latest
+trades lie at New York's close, and only in UTC does its stamp fall in that evening).
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ SOURCE: Final = GreeksSource.CBOE.value
 
 
 class Option(msgspec.Struct, gc=False):
-    """A row. The numbers are in the order of ``NUMBERS``; the vendor has no earlier interest."""
+    """A row. The numbers are in the order of ``NUMBERS``; the vendor has no earlier open
+    interest.
+    """
 
     option: str
     bid: float | None = None
@@ -64,12 +66,12 @@ _SENT: Final = [n for n, name in enumerate(NUMBERS) if name != "previous_open_in
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class QuoteFile:
-    """One download in columns, a row an option. ``rejected`` are rows that name no option."""
+    """One download in columns, a row per option. ``rejected`` are rows that name no option."""
 
     as_of: datetime | None
     spot: float | None
     keys: Sequence[str]
-    #: Ordinal of the expiry's day, and a number for the root.
+    #: Ordinal of the expiry day, and a number for the root.
     expiry: NDArray[np.int64]
     series: NDArray[np.int64]
     strike: Floats
@@ -83,7 +85,7 @@ class QuoteFile:
     def chain(self, instrument_key: str, expiry: date, *, as_of: datetime) -> OptionChain:
         """The options of one expiry, of all roots.
 
-        ``as_of``: for a file that says no time. Raises ``MalformedResponse`` where none is usable.
+        ``as_of``: used if the file gives no time. Raises ``MalformedResponse`` if none is usable.
         """
         places = np.flatnonzero(self.expiry == expiry.toordinal())
         keys = [self.keys[place] for place in places.tolist()]
@@ -115,7 +117,7 @@ class QuoteFile:
 
 
 def decode_file(answer: Answer) -> QuoteFile:
-    """Everything in a file. Raises ``MalformedResponse`` when it is none of the vendor's."""
+    """Decode a file. Raises ``MalformedResponse`` if it is not the vendor's format."""
     rejected: list[RejectedRow] = []
     try:
         content = _decoder.decode(answer.body)
@@ -144,7 +146,7 @@ def decode_file(answer: Answer) -> QuoteFile:
 
 
 def _readable(answer: Answer, rejected: list[RejectedRow]) -> _File:
-    """The file without the rows that are not what they should be."""
+    """Read the file again without the malformed rows."""
     body = answer.json()
     data = body.get("data") if isinstance(body, Mapping) else None
     rows = data.get("options") if isinstance(data, Mapping) else None

@@ -1,4 +1,4 @@
-"""Polygon.io as a provider of whole option chains: the pages of one expiry, and what is listed."""
+"""Polygon.io as a provider of whole option chains: the pages of one expiry, and the listing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from greeks.providers.polygon.tickers import (
     underlying_ticker,
 )
 
-#: A free plan has five calls a minute: the nearest expiries are listed, each page begins a new one.
+#: A free plan has five calls a minute: list the nearest expiries; each page begins a new one.
 _LISTING_PAGES: Final = 3
 _GREEKS: Final = ("delta", "gamma", "theta", "vega", "implied_volatility")
 
@@ -61,11 +61,11 @@ class PolygonChains:
 
     @property
     def calls(self) -> int:
-        """Requests that this object has sent."""
+        """Requests this object has sent."""
         return self._client.calls
 
     def fetch_listing(self, instrument_key: str) -> Listing:
-        """The nearest expiries: three at least, all where an underlying has few contracts."""
+        """The nearest expiries: at least three, or all if an underlying has few contracts."""
         lots: dict[date, int | None] = {}
         rejected: list[RejectedRow] = []
         for _ in range(_LISTING_PAGES):
@@ -97,7 +97,7 @@ class PolygonChains:
         )
 
     def fetch_chain(self, instrument_key: str, expiry: date) -> OptionChain:
-        """Every page of the expiry, or an error. Open interest is that of the day before."""
+        """Every page of the expiry, or an error. Open interest is the previous day's."""
         parameters = {"expiration_date": expiry.isoformat(), "sort": "strike_price"}
         rows = [row for page, _ in self._pages(instrument_key, parameters) for row in page]
         snapshots: list[Snapshot] = []
@@ -173,7 +173,7 @@ def _numbers(snapshot: Snapshot) -> tuple[float, ...]:
 
 
 def _as_of(snapshots: Sequence[Snapshot]) -> datetime:
-    """The newest of what came."""
+    """Time of the newest snapshot."""
     moments = [part.as_of for each in snapshots for part in (each.quote, each.greeks) if part]
     return max(moments, default=market_now())
 
@@ -184,7 +184,7 @@ def _spot(snapshots: Sequence[Snapshot]) -> float | None:
 
 
 def _listed(row: Any) -> tuple[date, int | None]:
-    """Expiry and lot size that a row of a chain says."""
+    """Expiry and lot size in a row of a chain."""
     details = row.get("details") if isinstance(row, Mapping) else None
     if not isinstance(details, Mapping):
         raise BadRow("details: missing")
@@ -197,7 +197,6 @@ def _listed(row: Any) -> tuple[date, int | None]:
 
 @register_chain_provider(SOURCE, is_configured=lambda: bool(settings.POLYGON_API_KEY))
 def open_polygon_chains() -> PolygonChains:
-    """The provider as the settings describe it."""
     return PolygonChains(
         settings.POLYGON_URL,
         api_key=settings.POLYGON_API_KEY,

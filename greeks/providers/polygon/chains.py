@@ -1,4 +1,4 @@
-"""What to ask for the held options of an underlying, and the shape of the vendor's answers."""
+"""What to ask for to cover the held options of an underlying, and the shape of the answers."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from greeks.providers.polygon.tickers import (
 SNAPSHOT_PATH: Final = "/v3/snapshot/options/"
 LIST_PATH: Final = "/v3/snapshot"
 ROWS_PER_PAGE: Final = 250
-#: The vendor takes 250; their names have to fit into an address of 8 KB.
+#: The vendor takes 250; their names must fit into a URL of 8 KB.
 TICKERS_PER_LIST: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What is asked for of one underlying, by the vendor's ticker."""
+    """What to ask for on one underlying, by the vendor's ticker."""
 
     underlying: str
     wanted: Mapping[str, Contract]
@@ -36,14 +36,14 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Expiries and strikes from … to, both included."""
+    """Ranges of expiries and strikes, ends included."""
 
     underlying: str
     first: date
     last: date
     lowest: Decimal
     highest: Decimal
-    #: The one right of all that is wanted, if it is one.
+    #: The right, if all wanted options share one.
     right: Right | None
 
     @classmethod
@@ -80,7 +80,7 @@ class Box:
 
 
 def chains_of(contracts: Iterable[Contract]) -> list[Chain]:
-    """The options that the vendor covers, by underlying, in the order of their first."""
+    """The options the vendor covers, by underlying, in order of first appearance."""
     found: dict[str, dict[str, Contract]] = {}
     for contract in contracts:
         ticker = option_ticker(contract)
@@ -90,7 +90,7 @@ def chains_of(contracts: Iterable[Contract]) -> list[Chain]:
 
 
 def ticker_of(row: object) -> str | None:
-    """The option's ticker in a row, under the OCC's root; ``None`` where it is not readable."""
+    """The option's ticker in a row, under the OCC's root; ``None`` if unreadable."""
     details = row.get("details") if isinstance(row, Mapping) else None
     ticker = details.get("ticker") if isinstance(details, Mapping) else None
     try:
@@ -100,9 +100,9 @@ def ticker_of(row: object) -> str | None:
 
 
 def as_chain_rows(rows: Iterable[Any]) -> list[Any]:
-    """Rows of a list in the form of a chain's: its names for the day's bar and the ticker.
+    """Convert rows of a list to a chain's form: its names for the day's bar and the ticker.
 
-    Options that the vendor does not know are answered with an error and left out.
+    Options unknown to the vendor come with an error and are left out.
     """
     return [
         row | {"details": _details(row), "day": row.get("session")}
@@ -119,22 +119,22 @@ def _details(row: Mapping[str, Any]) -> Any:
 
 
 def results_of(answer: object, *, what: str) -> list[Any]:
-    """The rows of an answer. Raises MalformedResponse when it is none of the vendor's."""
+    """The rows of an answer. Raises MalformedResponse if it is not the vendor's format."""
     if isinstance(answer, Mapping):
         rows = answer.get("results")
         if isinstance(rows, list):
             return rows
-        # Of what it does not know the vendor sends no results at all.
+        # For an unknown underlying the vendor sends no results at all.
         if rows is None and answer.get("status") in ("OK", "DELAYED"):
             return []
     raise MalformedResponse(f"{what}: the answer holds no list of results", provider=SOURCE)
 
 
 def next_page(answer: Mapping[str, Any], *, within: str) -> tuple[str, dict[str, str]] | None:
-    """Path and parameters of the following page; ``None`` after the last.
+    """Path and parameters of the next page; ``None`` after the last.
 
-    Of ``next_url`` only path and query count: whatever host it names, the key is sent to the host
-    of the settings. Raises MalformedResponse for a path outside ``within``.
+    Only path and query of ``next_url`` are used: whatever host it names, the key goes only to the
+    host in the settings. Raises MalformedResponse for a path outside ``within``.
     """
     following = answer.get("next_url")
     if not following:
@@ -146,7 +146,7 @@ def next_page(answer: Mapping[str, Any], *, within: str) -> tuple[str, dict[str,
         parts = None
     if parts is None or not parts.path.startswith(within) or ".." in parts.path:
         raise MalformedResponse("next_url: the address is not readable", provider=SOURCE)
-    # The vendor takes the key as a parameter too; ours goes into the header.
+    # The vendor also takes the key as a parameter; ours goes into the header.
     parameters.pop("apiKey", None)
     return parts.path, parameters
 

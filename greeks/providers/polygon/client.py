@@ -18,25 +18,25 @@ from greeks.providers.polygon.tickers import SOURCE
 
 logger = structlog.get_logger(__name__)
 
-#: More pages than this are a provider that never ends, not a chain.
+#: More pages than this mean an endless answer, not a chain.
 MAXIMUM_PAGES: Final = 100
-#: A refused key is tried again this often: somebody has to renew it.
+#: Try a refused key again this often: somebody has to renew it.
 _KEY_REFUSED_SECONDS: Final = 300.0
 
 
 def server_name(base_url: str) -> str:
-    """What calls, budget and breaker are counted under: a sandbox starts with a clean slate."""
+    """The name for calls, budget and breaker: a sandbox starts with a clean slate."""
     return f"{SOURCE}@{urlsplit(base_url).netloc}"
 
 
 def refused_key_pause(server: str) -> SharedPause:
-    """Runs after the key was refused: nobody tries it again and again."""
+    """Runs after the key was refused, so that nobody keeps trying it."""
     return SharedPause(f"{server}.key")
 
 
 class PolygonClient:
-    """A 429 pauses all processes for as long as the vendor says; a call is repeated only where
-    that fits into its own few seconds. ``calls`` counts the requests that were sent.
+    """A 429 pauses all processes for as long as the vendor says; a call is retried only if that
+    fits its own few seconds. ``calls`` counts the requests sent.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class PolygonClient:
     ) -> Iterator[tuple[list[Any], bool]]:
         """The rows of each page, and whether another follows.
 
-        ``within`` is where the next page's path has to begin; ``what`` names the answer in errors.
+        The next page's path must begin with ``within``; ``what`` names the answer in errors.
         """
         for _ in range(MAXIMUM_PAGES):
             answer = self._get(path, parameters)
@@ -96,6 +96,6 @@ class PolygonClient:
             raise
 
     def _authorise(self) -> Mapping[str, str]:
-        # Asked for each try, and for nothing else.
+        # Runs once per attempt.
         self.calls += 1
         return {"Authorization": f"Bearer {self._api_key}"}

@@ -1,4 +1,4 @@
-"""Whether Polygon.io can be asked. It is asked for what the brokers lack, so silence is well."""
+"""Health of Polygon.io. It is asked only for what brokers lack, so silence is healthy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from greeks.providers.polygon.client import refused_key_pause, server_name
 
 @register_check("provider.polygon")
 def check_polygon() -> CheckResult:
-    """Degraded while its calls are paused after failures, or its key was refused."""
+    """Degraded while calls are paused after failures, or the key was refused."""
     if not settings.POLYGON_API_KEY:
         return CheckResult("ok", detail="Not set up.")
     try:

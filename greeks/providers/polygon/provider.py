@@ -1,11 +1,11 @@
 """Polygon.io (renamed Massive) over REST: option chains' quotes and Greeks, and daily closes.
 
 The vendor counts calls by the minute. So one call asks for the box of expiries and strikes that
-holds what is held of an underlying. Where a box has more rows than a page (a leg of this week and
-one of next year), what is missing of all such underlyings together is asked for by name, in one
-list; they are remembered as wide and asked so from then on. Only where the vendor refuses lists are
-the pages of a chain read one after the other. The underlyings that were not asked for the longest
-time come first: whatever one minute left out, the next one asks.
+covers an underlying's held options. If a box has more rows than a page (a leg of this week and one
+of next year), the missing options of all such underlyings are fetched by name, in one list; these
+underlyings are remembered as wide and fetched by list from then on. Only if the vendor refuses
+lists are a chain's pages read one after the other. Underlyings not asked for longest come first:
+the next minute asks for what this one left out.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ logger = structlog.get_logger(__name__)
 
 AGGREGATES_PATH: Final = "/v2/aggs/ticker/"
 _BARS_PER_PAGE: Final = 50_000
-#: What the plan does not include is not asked for again for this long.
+#: Data outside the plan is not asked for again for this long.
 _REFUSED_SECONDS: Final = 3600.0
-#: Whether an underlying's box is wide is found out anew after this long.
+#: An underlying's box is measured again after this long.
 _WIDE_SECONDS: Final = 3600.0
 _ASKED_SECONDS: Final = 3600
 
@@ -72,7 +72,7 @@ class _Gathered:
     def fail(self, underlyings: Iterable[str], error: ProviderError) -> None:
         self.left_out |= dict.fromkeys(underlyings, error.message)
         self.first_error = self.first_error or error
-        # A refused or unreadable chain says nothing about the next one; all else does.
+        # A refused or unreadable chain says nothing about the next one; any other error does.
         if not isinstance(error, PermanentError):
             self.fatal = error
 
@@ -103,14 +103,14 @@ class PolygonProvider:
 
     @property
     def calls(self) -> int:
-        """Requests that this object has sent."""
+        """Requests this object has sent."""
         return self._client.calls
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
-        """Quotes and Greeks of the options of the United States among the contracts.
+        """Quotes and Greeks of the US options among the contracts.
 
-        What the call budget or a failure left out is in ``left_out`` by underlying; if nothing
-        came at all, that raises.
+        ``left_out`` has, by underlying, what the call budget or a failure left out; nothing at all
+        raises.
         """
         chains = {chain.underlying: chain for chain in chains_of(contracts)}
         gathered = _Gathered()
@@ -131,7 +131,7 @@ class PolygonProvider:
             reason = str(gathered.first_error)
             logger.info("polygon_left_out", underlyings=sorted(gathered.left_out), reason=reason)
         wanted = {ticker: each for chain in in_turn for ticker, each in chain.wanted.items()}
-        # A box holds what lies between the legs too.
+        # A box also holds options between the legs.
         rows = [r for r in gathered.rows if (ticker := ticker_of(r)) is None or ticker in wanted]
         fetched = decode_rows(
             rows,
@@ -151,7 +151,7 @@ class PolygonProvider:
     def fetch_daily_closes(self, symbol: str, *, start: date, end: date) -> Fetched[DailyClose]:
         """Closes adjusted for splits, oldest first, all pages or none.
 
-        The bar of a session that is still open ends with its price of now.
+        The bar of an open session ends with the current price.
         """
         ticker = quote(underlying_ticker(symbol), safe=":.")
         path = f"{AGGREGATES_PATH}{ticker}/range/1/day/{start.isoformat()}/{end.isoformat()}"
@@ -172,7 +172,7 @@ class PolygonProvider:
         self._client.close()
 
     def _read_chain(self, gathered: _Gathered, chain: Chain, *, all_pages: bool) -> list[Chain]:
-        """Read all pages of a chain's box, or the first and answer what is missing after it."""
+        """Read all pages of a chain's box, or the first and return what is missing after it."""
         if gathered.fatal is not None:
             gathered.fail([chain.underlying], gathered.fatal)
             return []
@@ -204,7 +204,7 @@ class PolygonProvider:
         return []
 
     def _read_lists(self, gathered: _Gathered, chains: Sequence[Chain]) -> list[Chain]:
-        """Read options by name, whichever the underlying. Answers the chains to read by pages."""
+        """Read options by name across underlyings. Returns the chains to read by pages."""
         wanted = [(ticker, chain) for chain in chains for ticker in chain.wanted]
         refusal = self._flag("refused", "lists")
         for start in range(0, len(wanted), TICKERS_PER_LIST):
@@ -233,11 +233,11 @@ class PolygonProvider:
         return []
 
     def _flag(self, what: str, name: str) -> SharedPause:
-        """Something that all processes remember of this server for a while."""
+        """A flag about this server that all processes see for a while."""
         return SharedPause(f"{self.server}.{what}.{name}")
 
     def _longest_unasked_first(self, names: Iterable[str]) -> list[str]:
-        """As given where Redis does not know."""
+        """The order given if Redis does not know."""
         try:
             rows: Any = redis_client().zrange(self._asked_key, 0, -1, withscores=True)
         except RedisError:
@@ -259,7 +259,6 @@ class PolygonProvider:
 
 @register_provider(SOURCE, is_configured=lambda: bool(settings.POLYGON_API_KEY))
 def open_polygon() -> PolygonProvider:
-    """The provider as the settings describe it."""
     return PolygonProvider(
         settings.POLYGON_URL,
         api_key=settings.POLYGON_API_KEY,

@@ -2,8 +2,8 @@
 
 Units as sent are ours: implied volatility is a fraction, delta and gamma per 1 of the underlying,
 theta per calendar day, vega per percentage point. Open interest is the previous day's. The
-underlying's level is ``price`` for stocks and ``value`` for indices. Times are in nanoseconds, of
-daily bars in milliseconds. Checked against recorded answers (a test does it).
+underlying's level is ``price`` for stocks and ``value`` for indices. Times are in nanoseconds, for
+daily bars in milliseconds. A test checks this against recorded answers.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def _quote(row: Row, contract: Contract) -> Quote | None:
 
 
 def _greeks(row: Row) -> Greeks | None:
-    """The row's Greeks, as old as the price of the underlying that they were computed from.
+    """The row's Greeks, as old as the underlying price they were computed from.
 
-    ``None`` where the vendor has none (deep in the money), or does not say how old they are.
+    ``None`` if the vendor has none (deep in the money), or gives no age.
     """
     sent, asset = _section(row, "greeks"), _section(row, "underlying_asset")
     values = {
@@ -103,14 +103,14 @@ def _greeks(row: Row) -> Greeks | None:
 
 
 def decode_daily_close(row: Row, *, symbol: str) -> DailyClose:
-    """One bar of ``/v2/aggs``: its close, and the day in New York at whose midnight it begins."""
+    """One bar of ``/v2/aggs``: its close, and the New York day at whose midnight it begins."""
     close = parse_decimal(row.get("c"), "c", required=True)
     begins = parse_milliseconds(row.get("t"), "t")
     if begins is None:
         raise BadRow("t: missing")
     if close <= 0:
         raise BadRow(f"c: {close} is not a price")
-    # Some hours on, an hour of summer time more or less leaves the day as it is.
+    # A few hours later, so that summer time cannot change the day.
     day = (begins + timedelta(hours=6)).astimezone(_NEW_YORK).date()
     return DailyClose(symbol=symbol, session_date=day, close=close)
 
@@ -120,7 +120,7 @@ def _trade(row: Row) -> Mapping[str, Any]:
 
 
 def _section(row: Row, name: str) -> Mapping[str, Any]:
-    """A part of the row; what is missing is empty."""
+    """A part of the row; empty if missing."""
     section = row.get(name)
     if section is None:
         return {}

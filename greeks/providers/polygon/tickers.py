@@ -16,13 +16,13 @@ from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ
 SOURCE: Final = GreeksSource.POLYGON.value
 OPTION_PREFIX: Final = "O:"
 INDEX_PREFIX: Final = "I:"
-#: Only options of the United States are covered.
+#: Only US options are covered.
 CURRENCY: Final = "USD"
 _CLASS_SEPARATOR = re.compile(r"[ /-]")
 
 
 def option_ticker(contract: Contract) -> str | None:
-    """The vendor's name of an option; ``None`` for what it does not cover."""
+    """The vendor's name of an option; ``None`` if not covered."""
     if contract.kind is not InstrumentKind.OPTION or contract.currency != CURRENCY:
         return None
     if contract.expiry is None or contract.strike is None or contract.right is None:
@@ -42,7 +42,7 @@ def underlying_ticker(symbol: str) -> str:
 
 
 def parse_option_ticker(ticker: Any) -> OptionSymbol:
-    """What an option's ticker says. Raises ``OptionSymbolError`` where it is none."""
+    """Parse an option's ticker. Raises ``OptionSymbolError`` if it is none."""
     if not isinstance(ticker, str) or not ticker.startswith(OPTION_PREFIX):
         raise OptionSymbolError(f"{ticker!r:.40} is not an option's ticker")
     return parse_occ(ticker.removeprefix(OPTION_PREFIX))

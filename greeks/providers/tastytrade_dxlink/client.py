@@ -1,7 +1,7 @@
-"""Tastytrade's quote streamer: one dxLink connection kept alive, its values kept as the newest.
+"""Tastytrade's quote streamer: one dxLink connection kept alive, and its newest values.
 
-Whatever ends a connection, another follows after a jittered wait, and everything followed is
-subscribed anew. Nothing that a server sends raises out of here.
+However a connection ends, another follows after a jittered wait, and everything followed is
+subscribed again. Nothing a server sends raises out of here.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from greeks.providers.tastytrade_dxlink.token import StreamerToken
 
 logger = structlog.get_logger(__name__)
 
-#: A larger frame ends the connection: nothing that was asked for is as long.
+#: A larger frame ends the connection: nothing we ask for is that long.
 LARGEST_FRAME: Final = 2_000_000
 
 
 class DxLinkClient:
     """Follows contracts and keeps their newest values. Everything runs on one event loop.
 
-    ``fetch_token`` asks for a token when there is none that is good for a while; it may raise
-    ``ProviderError``. ``expects_data`` says whether the market trades now: silence is an alarm
+    ``fetch_token`` is called when no token is valid for a while longer; it may raise
+    ``ProviderError``. ``expects_data`` tells whether the market trades now: silence is an alarm
     only then.
     """
 
@@ -63,15 +63,15 @@ class DxLinkClient:
         self.state.changed.set()
 
     def take_changed(self) -> dict[str, Snapshot]:
-        """Snapshots of what changed since the last call, by streamer symbol."""
+        """Snapshots changed since the last call, by streamer symbol."""
         return self.state.market.take_changed()
 
     def give_back(self, taken: Mapping[str, Snapshot]) -> None:
-        """What could not be stored is taken again, in its newest form."""
+        """Mark values that could not be stored as changed again, in their newest form."""
         self.state.market.give_back(taken)
 
     async def run(self) -> None:
-        """Keep a connection, until cancelled."""
+        """Keep a connection open until cancelled."""
         wait = self._timing.first_wait
         while True:
             events_before = self.state.counts.events
@@ -84,7 +84,7 @@ class DxLinkClient:
             wait = min(wait * 2, self._timing.longest_wait)
 
     async def _connect_once(self) -> str:
-        """One connection from its token to its end; why it ended."""
+        """Run one connection, from its token to its end; return why it ended."""
         try:
             token = await self._valid_token()
             async with connect(
@@ -92,7 +92,7 @@ class DxLinkClient:
                 max_size=LARGEST_FRAME,
                 open_timeout=self._timing.handshake,
                 close_timeout=1,
-                # The protocol has a keep-alive of its own.
+                # The protocol has its own keep-alive.
                 ping_interval=None,
                 compression=None,
                 proxy=None if token.is_local else True,

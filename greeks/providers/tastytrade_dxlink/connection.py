@@ -1,7 +1,7 @@
 """One dxLink connection: the handshake, the subscription, the keep-alive and the alarms.
 
-The order: SETUP → AUTH_STATE UNAUTHORIZED → AUTH → AUTHORIZED → CHANNEL_REQUEST → CHANNEL_OPENED
-→ FEED_SETUP → FEED_CONFIG → FEED_SUBSCRIPTION, then FEED_DATA for ever.
+The order: SETUP → AUTH_STATE UNAUTHORIZED → AUTH → AUTHORIZED → CHANNEL_REQUEST → CHANNEL_OPENED →
+FEED_SETUP → FEED_CONFIG → FEED_SUBSCRIPTION, then FEED_DATA for good.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from greeks.providers.tastytrade_dxlink.messages import (
 logger = structlog.get_logger(__name__)
 
 VERSION: Final = "0.1-DXF-JS/0.3.0"
-#: A client's channels have odd numbers.
+#: Client channels have odd numbers.
 CHANNEL: Final = 1
-#: A whole chain in one message drops the connection: so many entries go in one.
+#: A whole chain in one message drops the connection; send this many entries at most.
 ENTRIES_A_MESSAGE: Final = 200
-#: So many unreadable frames in a row are no accident.
+#: This many unreadable frames in a row are no accident.
 BAD_FRAMES_IN_A_ROW: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Seconds. ``silence``: without an event for so long, while some are due, is an alarm."""
+    """Seconds. ``silence``: no event for this long while some are due raises the alarm."""
 
     keepalive: float = 30.0
     dead: float = 75.0
@@ -71,18 +71,18 @@ class ConnectionEnded(Exception):
 
 
 class TokenRefused(ConnectionEnded):
-    """The streamer does not take the token. The next connection asks for a new one."""
+    """The streamer refused the token. The next connection asks for a new one."""
 
 
 @dataclass(slots=True)
 class FeedState:
-    """What outlives a connection: the newest values, and how the feed does."""
+    """State that outlives a connection: the newest values and the feed's health."""
 
     counts: FeedCounts = field(default_factory=FeedCounts)
     market: LatestMarket = field(init=False)
-    #: What is followed has changed.
+    #: Set when the followed contracts change.
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    #: Whether the present connection is authorised and configured.
+    #: Whether the current connection is authorised and configured.
     ready: bool = False
     #: Set by the alarm, cleared by the next event.
     silent: bool = False
@@ -92,7 +92,7 @@ class FeedState:
 
 
 class Connection:
-    """The life of one connection: a reader, a subscriber, a keep-alive and a watchdog."""
+    """One connection: a reader, a subscriber, a keep-alive and a watchdog."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Connection:
         expects_data: Callable[[], bool],
         timing: Timing,
     ) -> None:
-        """``token_until`` is a moment of ``time.monotonic``."""
+        """``token_until`` is on the clock of ``time.monotonic``."""
         self._socket = socket
         self._state = state
         self._token = token
@@ -120,7 +120,7 @@ class Connection:
         self._heard_at = self._opened_at
 
     async def run(self) -> None:
-        """Until the connection ends. Raises why: ``ConnectionEnded`` or the socket's error."""
+        """Run until the connection ends. Raises why: ``ConnectionEnded`` or the socket's error."""
         await self._send({"type": "SETUP", "channel": 0} | self._greeting())
         parts: list[Coroutine[Any, Any, None]] = [
             self._read(), self._subscribe(), self._keep_alive(), self._watch()
@@ -136,7 +136,7 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     def _greeting(self) -> dict[str, Any]:
-        # What each side promises to say something within.
+        # Each side promises to send something within these seconds.
         return {"keepaliveTimeout": 60, "acceptKeepaliveTimeout": 60, "version": VERSION}
 
     async def _send(self, message: dict[str, Any]) -> None:
@@ -145,7 +145,8 @@ class Connection:
     async def _read(self) -> None:
         while True:
             try:
-                # Not wait_for: on Python 3.11 it swallows a cancellation that comes with a frame.
+                # Not wait_for: on Python 3.11 it swallows a cancellation that arrives with a
+                # frame.
                 async with asyncio.timeout(self._timing.dead):
                     frame = await self._socket.recv()
             except TimeoutError:
@@ -216,7 +217,7 @@ class Connection:
                 logger.info("dxlink_heard_again")
 
     async def _subscribe(self) -> None:
-        """Keep the subscription to what is followed, in messages of a bounded size."""
+        """Keep the subscription equal to the followed contracts, in messages of bounded size."""
         await self._configured.wait()
         changed, first = self._state.changed, True
         while True:
@@ -249,7 +250,7 @@ class Connection:
             await self._send({"type": "KEEPALIVE", "channel": 0})
 
     async def _watch(self) -> None:
-        """The alarms, which trust no state of the connection."""
+        """Raise the alarms; trust no state of the connection."""
         while True:
             await asyncio.sleep(self._timing.look)
             moment = time.monotonic()

@@ -1,9 +1,9 @@
-"""DxFeed events as our quotes and Greeks: the newest values of each followed contract.
+"""dxFeed events as our quotes and Greeks: the newest values of each followed contract.
 
-Units as sent, and they are ours, as in Tastytrade's REST answers, which pass on the same feed:
-volatility a fraction, theta per calendar day, vega and rho per percentage point. ``"NaN"`` and
-``"Infinity"`` are missing. An event that cannot be read is counted and passed over: the next one
-of the same contract follows within seconds.
+Units as sent are ours, as in Tastytrade's REST answers, which pass on the same feed: volatility a
+fraction, theta per calendar day, vega and rho per percentage point. ``"NaN"`` and ``"Infinity"``
+are missing. An unreadable event is counted and skipped: the contract's next one follows within
+seconds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from greeks.providers.decoding import (
 logger = structlog.get_logger(__name__)
 
 SOURCE: Final = GreeksSource.TASTYTRADE.value
-#: What is asked of each event. FEED_CONFIG says what comes, and in which order.
+#: The fields we ask for of each event. FEED_CONFIG says which come, and in what order.
 WANTED_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "Quote": ("eventSymbol", "bidTime", "bidPrice", "askTime", "askPrice"),
     "Greeks": (
@@ -40,12 +40,12 @@ WANTED_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "Trade": ("eventSymbol", "time", "price", "dayVolume"),
     "Summary": ("eventSymbol", "dayOpenPrice", "prevDayClosePrice", "openInterest"),
 }  # fmt: skip
-# The event takes the contract's value back (dxFeed, IndexedEvent).
+# The event withdraws the contract's value (dxFeed, IndexedEvent).
 _REMOVE_EVENT: Final = 0x2
 
 
 def kinds_of(contract: Contract) -> tuple[str, ...]:
-    """The events that a contract has."""
+    """The event types of a contract."""
     return tuple(kind for kind in WANTED_FIELDS if contract.is_option or kind != "Greeks")
 
 
@@ -86,7 +86,7 @@ class LatestValues:
 
 @dataclass(slots=True)
 class FeedCounts:
-    """What came, since the process started."""
+    """Counts since the process started."""
 
     frames: int = 0
     events: int = 0
@@ -105,7 +105,7 @@ class LatestMarket:
     changed: set[str] = field(default_factory=set)
 
     def follow(self, contracts: Mapping[str, Contract]) -> None:
-        """Follow exactly these; values of those that stay are kept."""
+        """Follow exactly these; contracts that stay keep their values."""
         for symbol in self.values.keys() - contracts.keys():
             del self.values[symbol]
         for symbol, contract in contracts.items():
@@ -120,11 +120,11 @@ class LatestMarket:
         return {symbol: self.values[symbol].snapshot() for symbol in taken & self.values.keys()}
 
     def give_back(self, symbols: Mapping[str, Snapshot]) -> None:
-        """What was taken could not be stored: it is taken again, in its newest form."""
+        """Mark values that could not be stored as changed again, in their newest form."""
         self.changed |= symbols.keys()
 
     def apply(self, data: list[Any], orders: Mapping[str, list[str]]) -> int:
-        """Take the events of one FEED_DATA message; how many were good."""
+        """Apply the events of one FEED_DATA message; return how many were good."""
         good = 0
         for kind, row in self._rows(data, orders):
             try:
@@ -158,7 +158,7 @@ class LatestMarket:
         symbol = parse_text(row.get("eventSymbol"), "eventSymbol", required=True, maximum=64)
         values = self.values.get(symbol)
         if values is None:
-            # An event that was on its way when its subscription ended.
+            # An event in flight when its subscription ended.
             return
         reader = _READERS.get(kind)
         if reader is None:
@@ -191,7 +191,7 @@ def _read_summary(values: LatestValues, row: Row) -> None:
     previous = parse_decimal(row.get("prevDayClosePrice"), "prevDayClosePrice")
     interest = parse_integer(row.get("openInterest"), "openInterest")
     values.opening_price, values.previous_close = opening, previous
-    # Nought of a share means that shares have none.
+    # Shares have no open interest: the zero means that.
     values.open_interest = interest if values.contract.is_option else None
 
 
@@ -204,7 +204,7 @@ def _read_greeks(values: LatestValues, row: Row) -> None:
         name: parse_float(row.get(name), name)
         for name in ("delta", "gamma", "theta", "vega", "volatility")
     }
-    # A volatility of zero is the vendor's way to say it has none.
+    # The vendor writes zero for a missing volatility.
     volatility = numbers.pop("volatility") or None
     moment = _moment(row, "time") or market_now()
     known = any(value is not None for value in (*numbers.values(), volatility))
@@ -224,6 +224,6 @@ _READERS: Final[Mapping[str, Callable[[LatestValues, Row], None]]] = {
 
 
 def _moment(row: Row, name: str) -> datetime | None:
-    """A time in milliseconds; nought is missing."""
+    """Parse milliseconds; zero is missing."""
     value = row.get(name)
     return None if value == 0 and value is not False else parse_milliseconds(value, name)

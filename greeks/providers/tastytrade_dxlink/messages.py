@@ -1,7 +1,7 @@
 """dxLink's messages as typed structs, in the JSON of the wire.
 
 Source: dxLink protocol 1.0 (https://demo.dxfeed.com/dxlink-ws/debug/#/protocol) and Tastytrade's
-"Streaming market data". Fields that the desk does not read are ignored.
+"Streaming market data". Fields the desk does not read are ignored.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ErrorMessage(msgspec.Struct, frozen=True, tag_field="type", tag="ERROR"):
 
 
 class UnknownMessage(msgspec.Struct, frozen=True):
-    """A type of message that this client does not know: counted and passed over."""
+    """A message type this client does not know: counted and skipped."""
 
     type: str
 
@@ -84,11 +84,11 @@ _any_decoder = msgspec.json.Decoder(UnknownMessage)
 
 
 class BadFrame(ValueError):
-    """The frame is no message: half JSON, another shape. Counted and passed over."""
+    """The frame is no message: half JSON, another shape. Counted and skipped."""
 
 
 def decode_message(frame: str | bytes) -> Message | UnknownMessage:
-    """The message of one frame. Raises ``BadFrame`` for anything else."""
+    """Decode one frame. Raises ``BadFrame`` for anything else."""
     try:
         message: Message = _decoder.decode(frame)
         return message
@@ -106,5 +106,5 @@ def decode_message(frame: str | bytes) -> Message | UnknownMessage:
 
 
 def encode_message(message: dict[str, Any]) -> str:
-    """A message of ours as text: dxLink takes text frames."""
+    """Encode a message as text: dxLink takes text frames."""
     return msgspec.json.encode(message).decode()

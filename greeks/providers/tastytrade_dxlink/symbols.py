@@ -1,4 +1,4 @@
-"""Streamer symbols: what dxFeed calls the instruments that Tastytrade trades, and back.
+"""Streamer symbols: dxFeed's names for the instruments that Tastytrade trades, and back.
 
 Options are ``.SPY260117C600.5`` (``greeks.instruments.occ``); equities and indices keep their
 ticker, share classes with a slash (``BRK/B``, its options ``.BRK/B260117C480``). Futures and
@@ -18,7 +18,7 @@ _PLAIN_KINDS: Final = frozenset({InstrumentKind.STOCK, InstrumentKind.INDEX})
 
 
 def streamer_symbol(kind: InstrumentKind, symbol: str) -> str | None:
-    """The streamer symbol of a Tastytrade symbol; ``None`` where it cannot be streamed."""
+    """The streamer symbol of a Tastytrade symbol; ``None`` if it cannot be streamed."""
     if kind is InstrumentKind.OPTION:
         try:
             return parse_occ(symbol).streamer

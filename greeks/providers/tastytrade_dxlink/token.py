@@ -1,4 +1,4 @@
-"""What opens Tastytrade's quote streamer."""
+"""The token that opens Tastytrade's quote streamer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamerToken:
-    """Valid for ``lifetime`` seconds from when it was asked for.
+    """Valid for ``lifetime`` seconds from the request.
 
-    Raises ``MalformedResponse`` for an address on whose way the token could be read.
+    Raises ``MalformedResponse`` for a URL that would expose the token on the way.
     """
 
     token: str

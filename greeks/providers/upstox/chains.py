@@ -3,8 +3,8 @@
 As sent: volume and open interest in units of the underlying (not lots), implied volatility in
 percent, delta and gamma per 1 of the underlying, theta per calendar day (a 365th of a year) and
 vega per percentage point. A test recomputes the documentation's samples from their own volatility.
-A contract with no volatility and nought for theta, gamma and vega was not computed, whatever its
-delta says. The chain carries no time: it is as old as its answer.
+A contract with no volatility and zero theta, gamma and vega was not computed, whatever its delta
+says. The chain carries no time: it is as old as its answer.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Strike(msgspec.Struct, gc=False):
 
 
 class _StrikeWithAnySides(msgspec.Struct):
-    """A strike of which a side is not what it should be: the other is read all the same."""
+    """A strike with one malformed side: the other is still read."""
 
     strike_price: float
     expiry: str = ""
@@ -84,7 +84,7 @@ class _ChainAnswer(msgspec.Struct):
 
 
 class _Contract(NamedTuple):
-    """One contract as it was read."""
+    """One contract as read."""
 
     strike: Strike | _StrikeWithAnySides
     side_name: str
@@ -101,12 +101,12 @@ _NO_MARKET, _NO_GREEKS = MarketData(), OptionGreeks()
 def decode_chain(
     answer: Answer, *, instrument_key: str, expiry: date, as_of: datetime
 ) -> OptionChain:
-    """The chain of an answer. Raises ``MalformedResponse`` where it holds no usable contract."""
+    """The chain in an answer. Raises ``MalformedResponse`` if it holds no usable contract."""
     rejected: list[RejectedRow] = []
     try:
         read = _contracts(_decoder.decode(answer.body).data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # Something in it is not what it should be: find out what, and read the rest.
+        # Something is malformed: find it and read the rest.
         read = list(_readable(rows_of_answer(answer), rejected))
     read = _asked_for(read, instrument_key, expiry, rejected)
     numbers = np.array(
@@ -136,7 +136,7 @@ def decode_chain(
 
 
 def rows_of_answer(answer: Answer) -> list[Any]:
-    """The rows under ``data``. Raises ``MalformedResponse`` when there is no list of them."""
+    """The rows under ``data``. Raises ``MalformedResponse`` if there is no such list."""
     body = answer.json()
     rows = body.get("data") if isinstance(body, Mapping) else None
     if isinstance(rows, list):
@@ -154,7 +154,7 @@ def _contracts(strikes: Iterable[Strike]) -> list[_Contract]:
 
 
 def _readable(rows: Iterable[Any], rejected: list[RejectedRow]) -> Iterator[_Contract]:
-    """The readable contracts of rows of which some are not: those are rejected with a reason."""
+    """The readable contracts among partly malformed rows; the others are rejected with a reason."""
     for row in rows:
         try:
             strike = msgspec.convert(row, _StrikeWithAnySides)
@@ -175,7 +175,7 @@ def _readable(rows: Iterable[Any], rejected: list[RejectedRow]) -> Iterator[_Con
 
 
 def _parts(row: Any) -> list[Any]:
-    """A row once for each contract that it holds; whole where none is to be seen."""
+    """A row once for each contract in it; whole if there is none."""
     if not isinstance(row, Mapping):
         return [row]
     return [_only(row, name) for name in _SIDES if row.get(name) is not None] or [row]
@@ -188,7 +188,7 @@ def _only(row: Mapping[str, Any], side_name: str) -> dict[str, Any]:
 def _asked_for(
     read: list[_Contract], instrument_key: str, expiry: date, rejected: list[RejectedRow]
 ) -> list[_Contract]:
-    """The contracts of the chain that was asked for; others are none of its."""
+    """Keep the contracts of the requested chain; reject others."""
     days, keys = (expiry.isoformat(), ""), (instrument_key, "")
     kept = []
     for contract in read:

@@ -1,4 +1,6 @@
-"""Calls to Upstox: the desk's token, one budget for all processes, and what keeps it silent."""
+"""Calls to Upstox: the desk's token, one budget for all processes, and pauses that keep it
+silent.
+"""
 
 from __future__ import annotations
 
@@ -21,16 +23,16 @@ logger = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
 
-#: The vendor's windows as (calls, seconds), for each user. No header says how much is left.
+#: The vendor's windows as (calls, seconds), per user. No header says how much is left.
 WINDOWS: Final = ((50, 1.0), (500, 60.0), (2000, 1800.0))
-#: After a call too many the vendor names no wait.
+#: After one call too many the vendor names no wait.
 _PENALTY_SECONDS: Final = 5.0
-#: What the token does not open is not asked for again for this long: somebody has to look.
+#: A forbidden call is not repeated for this long: somebody has to look.
 _FORBIDDEN_SECONDS: Final = 300.0
 
 
 def server_name(base_url: str) -> str:
-    """What calls, budgets and breaker are counted under: a sandbox starts with a clean slate."""
+    """The name for calls, budgets and breaker: a sandbox starts with a clean slate."""
     return f"{SOURCE}@{urlsplit(base_url).netloc}"
 
 
@@ -45,7 +47,7 @@ def forbidden_pause(server: str) -> SharedPause:
 
 
 class Token(Protocol):
-    """The headers of each try, and what a 401 does."""
+    """Headers for each attempt, and the reaction to a 401."""
 
     def authorise(self) -> Mapping[str, str]: ...
 
@@ -55,7 +57,7 @@ class Token(Protocol):
 class UpstoxClient:
     """GETs of one server. A refused token is renewed once, and the call repeated once.
 
-    ``token``: the desk's own unless another is given. ``calls`` counts the requests that were sent.
+    ``token``: the desk's own unless another is given. ``calls`` counts the requests sent.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class UpstoxClient:
             renew=self._token.renew,
             explain=explain,
             penalty_seconds=_PENALTY_SECONDS,
-            # A chain is asked for again every few seconds anyway.
+            # Every chain is fetched again within seconds anyway.
             attempts=2,
             transport=transport,
         )
@@ -91,7 +93,7 @@ class UpstoxClient:
     def get(
         self, path: str, parameters: Mapping[str, Any], *, read: Callable[[Answer], Result]
     ) -> Result:
-        """What ``read`` makes of the answer.
+        """Return ``read`` of the answer.
 
         Raises ``ProviderClosed`` at night and ``ForbiddenError`` for a while after a 403, both
         without a call.
@@ -115,6 +117,6 @@ class UpstoxClient:
 
     def _authorise(self) -> Mapping[str, str]:
         headers = self._token.authorise()
-        # Asked for each try, and for nothing else.
+        # Runs once per attempt.
         self.calls += 1
         return headers

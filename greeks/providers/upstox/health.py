@@ -1,4 +1,4 @@
-"""Whether Upstox can be asked. It is asked in its session only, so silence is well."""
+"""Health of Upstox. It is called only in its session, so silence is healthy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from greeks.providers.upstox.provider import is_configured
 
 @register_check("provider.upstox")
 def check_upstox() -> CheckResult:
-    """Degraded while its calls are paused after failures, or it forbids them."""
+    """Degraded while calls are paused after failures, or forbidden."""
     if not is_configured():
         return CheckResult("ok", detail="Not set up.")
     try:

@@ -13,7 +13,7 @@ from greeks.providers.upstox.names import CURRENCY, INDEX_KEYS, SOURCE
 
 
 def chains_of(contracts: Iterable[Contract]) -> dict[tuple[str, date], list[Contract]]:
-    """The options that can be asked for, by the vendor's key of their underlying and expiry."""
+    """The options Upstox has, by the vendor's key of their underlying and expiry."""
     found: dict[tuple[str, date], list[Contract]] = {}
     for contract in contracts:
         key = INDEX_KEYS.get(contract.underlying)
@@ -24,7 +24,7 @@ def chains_of(contracts: Iterable[Contract]) -> dict[tuple[str, date], list[Cont
 
 
 def snapshots_of(chain: OptionChain, contracts: Sequence[Contract]) -> Iterator[Snapshot]:
-    """A snapshot of each contract that the chain has."""
+    """A snapshot of each contract the chain has."""
     rows = {
         (strike, is_call): row
         for row, (strike, is_call) in enumerate(
@@ -86,6 +86,6 @@ def _price(column: Floats, row: int) -> Decimal | None:
 
 
 def _count(column: Floats, row: int, contract: Contract) -> int | None:
-    """Contracts out of the vendor's units of the underlying."""
+    """Convert the vendor's units of the underlying to contracts."""
     value = _value(column, row)
     return None if value is None else round(value / float(contract.multiplier))

@@ -1,4 +1,4 @@
-"""Which expiries Upstox lists of an underlying, and how many units one of their contracts holds."""
+"""Which expiries Upstox lists for an underlying, and the units in one of their contracts."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _decoder = msgspec.json.Decoder(_ListingAnswer)
 
 
 def decode_listing(answer: Answer, *, instrument_key: str, as_of: datetime) -> Listing:
-    """The expiries of all listed contracts, soonest first; none where none is listed.
+    """The expiries of all listed contracts, soonest first; empty if there are none.
 
-    Raises ``MalformedResponse`` for an answer that is none.
+    Raises ``MalformedResponse`` if the answer is not a listing.
     """
     rejected: list[RejectedRow] = []
     try:
@@ -71,6 +71,7 @@ def _expiries(
             reason = f"lot_size: {contract.lot_size} is not a lot"
             rejected.append(rejected_row(_KIND, reason, msgspec.to_builtins(contract)))
     for expiry, listed in sorted(by_expiry.items()):
-        # The exchange changes lots with new contracts: an expiry has one, adjusted ones aside.
+        # The exchange changes lots with new contracts: an expiry has one size, except adjusted
+        # contracts.
         [(lot_size, _)] = Counter(contract.lot_size for contract in listed).most_common(1)
         yield ListedExpiry(expiry=expiry, lot_size=lot_size, is_weekly=listed[0].weekly)

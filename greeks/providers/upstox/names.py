@@ -1,4 +1,4 @@
-"""How Upstox names things, and what it calls what went wrong.
+"""Upstox's names for things, and its error codes.
 
 An underlying's key is ``SEGMENT|Name`` (``NSE_INDEX|Nifty 50``), a contract's ``NSE_FO|51059``.
 Source: the vendor's documentation, "Instruments" and "Error codes".
@@ -25,7 +25,7 @@ from greeks.domain import GreeksSource
 
 SOURCE: Final = GreeksSource.UPSTOX.value
 CURRENCY: Final = "INR"
-#: The keys of the indices whose options the desk's instruments name by symbol.
+#: Upstox keys of the indices whose options the desk names by symbol.
 INDEX_KEYS: Final[Mapping[str, str]] = {
     "NIFTY": "NSE_INDEX|Nifty 50",
     "BANKNIFTY": "NSE_INDEX|Nifty Bank",
@@ -53,7 +53,7 @@ class _Failures(msgspec.Struct):
 
 
 def explain(status: int, body: bytes, message: str) -> ProviderError | None:
-    """What a refusal means by the vendor's own code; ``None`` where the status says enough."""
+    """Map a refusal by the vendor's own code; ``None`` if the status says enough."""
     try:
         errors = msgspec.json.decode(body, type=_Failures).errors
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -72,14 +72,14 @@ def explain(status: int, body: bytes, message: str) -> ProviderError | None:
 
 def closed(seconds: float) -> ProviderClosed:
     return ProviderClosed(
-        "Upstox is closed until 05:30 IST; it answers nothing from midnight on.",
+        "Upstox is closed from midnight until 05:30 IST.",
         provider=SOURCE,
         retry_after=seconds,
     )
 
 
 def seconds_until_open(at: datetime) -> float:
-    """Seconds until the next 05:30 in India; never more than a day."""
+    """Seconds until the next 05:30 in India; at most a day."""
     local = at.astimezone(_INDIA)
     opens_at = datetime.combine(local.date(), OPENS_AT, _INDIA)
     if opens_at <= local:

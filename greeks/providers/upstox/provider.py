@@ -1,4 +1,4 @@
-"""Upstox over REST: whole option chains of Indian underlyings, and the held contracts out of them.
+"""Upstox over REST: whole option chains of Indian underlyings, and held contracts from them.
 
 One chain serves every leg of an expiry, and unlike the vendor's ``option-greek`` it has bid and
 ask.
@@ -48,13 +48,13 @@ class UpstoxProvider:
 
     @property
     def calls(self) -> int:
-        """Requests that this object has sent."""
+        """Requests this object has sent."""
         return self._client.calls
 
     def fetch_listing(self, instrument_key: str) -> Listing:
-        """Expiries and lot sizes of all contracts that the vendor lists, in one call.
+        """Expiries and lot sizes of all listed contracts, in one call.
 
-        Raises ``PermanentError`` where it lists none.
+        Raises ``PermanentError`` if there are none.
         """
 
         def read(answer: Answer) -> Listing:
@@ -70,7 +70,7 @@ class UpstoxProvider:
         return listing
 
     def fetch_chain(self, instrument_key: str, expiry: date) -> OptionChain:
-        """The chain of one expiry, in one call. As old as its answer: the vendor tells no time."""
+        """The chain of one expiry, in one call. As old as its answer: the vendor gives no time."""
 
         def read(answer: Answer) -> OptionChain:
             return decode_chain(
@@ -83,15 +83,14 @@ class UpstoxProvider:
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
         """Quotes and Greeks of the options on Indian indices among the contracts.
 
-        What could not be asked for is in ``left_out`` by underlying; if nothing came at all, that
-        raises.
+        ``left_out`` has, by underlying, what could not be asked for; nothing at all raises.
         """
         items: list[Snapshot] = []
         rejected: list[RejectedRow] = []
         left_out: dict[str, str] = {}
         error: ProviderError | None = None
         for (instrument_key, expiry), held in chains_of(contracts).items():
-            # A refused chain says nothing about the next one; all else does.
+            # A refused chain says nothing about the next one; any other error does.
             if error is None or isinstance(error, PermanentError):
                 try:
                     chain = self.fetch_chain(instrument_key, expiry)
@@ -117,7 +116,7 @@ class UpstoxProvider:
 
 
 def is_configured() -> bool:
-    """With the analytics token, or with an app whose token the desk fetches itself."""
+    """True with an analytics token, or with an app whose token the desk fetches itself."""
     app = settings.UPSTOX_API_KEY and settings.UPSTOX_API_SECRET
     return bool(settings.UPSTOX_ANALYTICS_TOKEN or app)
 
@@ -125,5 +124,4 @@ def is_configured() -> bool:
 @register_chain_provider(SOURCE, is_configured=is_configured)
 @register_provider(SOURCE, is_configured=is_configured)
 def open_upstox() -> UpstoxProvider:
-    """The provider as the settings describe it."""
     return UpstoxProvider(settings.UPSTOX_URL, timeout=settings.PROVIDER_TIMEOUT_SECONDS)
