@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from auth_tokens.account_pages.time_zones import time_zone_checked
+from auth_tokens.account_pages.time_zones import check_time_zone
 from auth_tokens.api_tokens.reading import api_tokens_of
-from auth_tokens.api_tokens.writing import api_token_revoke
+from auth_tokens.api_tokens.writing import revoke_api_token
 from auth_tokens.models import ApiToken, AuditEvent, BrokerToken, TokenEvent, User
 from config.core.admin import ReadOnlyAdmin
 from config.core.errors import InvalidInput
@@ -33,7 +33,7 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]
 
     def clean_time_zone(self) -> str:
         try:
-            return time_zone_checked(self.cleaned_data["time_zone"])
+            return check_time_zone(self.cleaned_data["time_zone"])
         except InvalidInput as error:
             self.add_error("time_zone", f"{error.message} Use {error.fields['time_zone']}.")
             return ""
@@ -101,7 +101,7 @@ class ApiTokenAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiToken]) -> None:
         actor = cast("User", request.user)
         for token_id in queryset.values_list("pk", flat=True):
-            api_token_revoke(actor=actor, token_id=token_id)
+            revoke_api_token(actor=actor, token_id=token_id)
         self.message_user(request, "The selected tokens are revoked.", messages.SUCCESS)
 
 

@@ -17,9 +17,9 @@ from django.db.models.signals import m2m_changed, post_delete, post_save, pre_sa
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from auth_tokens.audit.writing import audit_event_record
+from auth_tokens.audit.writing import record_audit_event
 from auth_tokens.models import ApiToken, AuditEvent, User
-from auth_tokens.sign_in.revocation import sessions_revoke
+from auth_tokens.sign_in.revocation import revoke_sessions
 from config.core.clock import now
 from config.core.web.middleware import client_address
 
@@ -29,7 +29,7 @@ _M2M_ACTIONS = ("post_add", "post_remove", "pre_clear")
 
 @receiver(user_logged_in)
 def record_log_in(request: HttpRequest | None, user: User, **_: Any) -> None:
-    audit_event_record(
+    record_audit_event(
         event="session.started", subject=user.get_username(), detail=_address(request), actor=user
     )
 
@@ -38,7 +38,7 @@ def record_log_in(request: HttpRequest | None, user: User, **_: Any) -> None:
 def record_log_out(request: HttpRequest | None, user: User | None, **_: Any) -> None:
     if user is None:
         return
-    audit_event_record(
+    record_audit_event(
         event="session.ended", subject=user.get_username(), detail=_address(request), actor=user
     )
 
@@ -54,7 +54,7 @@ def record_refused_log_in(
     """
     if request is not None and AxesProxyHandler.is_locked(request, dict(credentials)):
         return
-    audit_event_record(
+    record_audit_event(
         event="session.refused",
         subject=_known_username(credentials.get("username")),
         detail=_address(request),
@@ -70,7 +70,7 @@ def record_lock_out(request: HttpRequest, username: str | None, **_: Any) -> Non
     if cool_off is not None:
         earlier = earlier.filter(at__gt=now() - cool_off)
     if not earlier.exists():
-        audit_event_record(event="session.locked_out", subject=subject, detail=detail)
+        record_audit_event(event="session.locked_out", subject=subject, detail=detail)
 
 
 @receiver(pre_save, sender=User)
@@ -88,7 +88,7 @@ def remember_access(instance: User, update_fields: frozenset[str] | None, **_: A
 def record_access_change(instance: User, created: bool, **_: Any) -> None:
     before: dict[str, Any] | None = instance.__dict__.pop("_access_before", None)
     if created:
-        audit_event_record(
+        record_audit_event(
             event="user.created",
             subject=instance.get_username(),
             detail={"is_staff": instance.is_staff, "is_superuser": instance.is_superuser},
@@ -98,13 +98,13 @@ def record_access_change(instance: User, created: bool, **_: Any) -> None:
     if not changed:
         return
     if "password" in changed:
-        audit_event_record(event="user.password_changed", subject=instance.get_username())
+        record_audit_event(event="user.password_changed", subject=instance.get_username())
     flags = {name: getattr(instance, name) for name in changed if name != "password"}
     if flags:
-        audit_event_record(
+        record_audit_event(
             event="user.access_changed", subject=instance.get_username(), detail=flags
         )
-    sessions_revoke(user_ids=[instance.pk])
+    revoke_sessions(user_ids=[instance.pk])
 
 
 @receiver(m2m_changed, sender=User.groups.through)
@@ -123,12 +123,12 @@ def record_membership_change(
         affected = [instance]
         granted = sorted(str(row) for row in model._default_manager.filter(pk__in=pk_set or ()))
     for user in affected:
-        audit_event_record(
+        record_audit_event(
             event="user.access_changed",
             subject=user.get_username(),
             detail={"action": action.partition("_")[2], "of": granted},
         )
-    sessions_revoke(user_ids=[user.pk for user in affected])
+    revoke_sessions(user_ids=[user.pk for user in affected])
 
 
 @receiver(m2m_changed, sender=Group.permissions.through)
@@ -146,18 +146,18 @@ def record_group_change(
         groups = [instance]
         granted = sorted(str(row) for row in model._default_manager.filter(pk__in=pk_set or ()))
     for group in groups:
-        audit_event_record(
+        record_audit_event(
             event="group.permissions_changed",
             subject=group.name,
             detail={"action": action.partition("_")[2], "of": granted},
         )
     members = User.objects.filter(groups__in=groups).values_list("pk", flat=True)
-    sessions_revoke(user_ids=members)
+    revoke_sessions(user_ids=members)
 
 
 @receiver(post_delete, sender=User)
 def end_removed_user(instance: User, **_: Any) -> None:
-    sessions_revoke(user_ids=[instance.pk])
+    revoke_sessions(user_ids=[instance.pk])
 
 
 @receiver(post_save, sender=ApiToken)
@@ -165,7 +165,7 @@ def end_removed_user(instance: User, **_: Any) -> None:
 def end_changed_token(instance: ApiToken, created: bool = False, **_: Any) -> None:
     """A token that is revoked, or changed in any way, opens nothing that was opened before."""
     if not created:
-        sessions_revoke(user_ids=[instance.user_id])
+        revoke_sessions(user_ids=[instance.user_id])
 
 
 def _known_username(offered: object) -> str:

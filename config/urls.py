@@ -16,7 +16,7 @@ urlpatterns = [
     path("system", system_views.system, name="system"),
     path(
         "system/tokens/<slug:provider>/reset",
-        system_views.token_reset,
+        system_views.reset_token,
         name="system_token_reset",
     ),
     path("system/styleguide", styleguide, name="styleguide"),

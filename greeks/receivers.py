@@ -11,7 +11,7 @@ from django.db.models.signals import post_delete, post_migrate, post_save
 from django.dispatch import receiver
 
 from auth_tokens.signals import keys_rotating
-from greeks.alerts.sending.channels import alert_channels_rotate
+from greeks.alerts.sending.channels import rotate_alert_channels
 from greeks.calendar.seeding import seed_default_sessions
 from greeks.calendar.sessions import forget_sessions
 from greeks.market.bodies.warming import warm_closed_minute
@@ -59,6 +59,12 @@ def warm_body_of_closed_minute(slug: str, expiry: date, minute: datetime, **_: A
 
 
 @receiver(keys_rotating)
+<<<<<<< HEAD
 def rotate_alert_channels(**_: Any) -> None:
     """Rotate alert addresses too: they are encrypted with the same keys."""
-    alert_channels_rotate()
+    rotate_alert_channels()
+=======
+def rotate_channels_after_token_keys(**_: Any) -> None:
+    """The addresses of alerts are secrets kept by the same keys."""
+    rotate_alert_channels()
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)

@@ -26,7 +26,7 @@ def time_zone_names() -> tuple[str, ...]:
     return ("UTC", *sorted(name for name in available_timezones() if name.startswith(regions)))
 
 
-def time_zone_checked(name: str) -> str:
+def check_time_zone(name: str) -> str:
     """The name, if it is one of ``time_zone_names`` or empty (UTC). Raises ``InvalidInput``."""
     if name and name not in time_zone_names():
         raise InvalidInput(

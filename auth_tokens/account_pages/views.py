@@ -15,9 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from auth_tokens.account_pages.forms import ApiTokenForm, TimeZoneForm
-from auth_tokens.account_pages.writing import user_choose_time_zone
+from auth_tokens.account_pages.writing import choose_time_zone
 from auth_tokens.api_tokens.reading import api_tokens_of
-from auth_tokens.api_tokens.writing import IssuedToken, api_token_create, api_token_revoke
+from auth_tokens.api_tokens.writing import IssuedToken, create_api_token, revoke_api_token
 from auth_tokens.models import User
 from config.core.clock import now
 from config.core.errors import ApplicationError, NotFound
@@ -36,7 +36,7 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
     issued: IssuedToken | None = None
     if form.is_valid():
         try:
-            issued = api_token_create(
+            issued = create_api_token(
                 user=user,
                 name=form.cleaned_data["name"],
                 scope=form.cleaned_data["scope"],
@@ -58,7 +58,7 @@ def api_token_revocation(request: HttpRequest, token_id: int) -> HttpResponse:
     try:
         if not api_tokens_of(user).filter(pk=token_id).exists():
             raise NotFound("No such token.")
-        token = api_token_revoke(actor=user, token_id=token_id)
+        token = revoke_api_token(actor=user, token_id=token_id)
     except NotFound as error:
         return render(
             request, "auth_tokens/not_found.html", {"message": error.message}, status=error.status
@@ -77,7 +77,7 @@ def time_zone(request: HttpRequest) -> HttpResponse:
         request.POST if request.method == "POST" else None, initial={"time_zone": user.time_zone}
     )
     if form.is_valid():
-        user_choose_time_zone(user=user, time_zone=form.cleaned_data["time_zone"])
+        choose_time_zone(user=user, time_zone=form.cleaned_data["time_zone"])
         messages.success(request, "Times are now shown in your zone.")
         return redirect("time_zone")
     return render(

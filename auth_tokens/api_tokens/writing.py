@@ -10,7 +10,7 @@ from django.db import transaction
 
 from auth_tokens.api_tokens.digests import TOKEN_PREFIX, token_digest
 from auth_tokens.api_tokens.reading import active_api_tokens
-from auth_tokens.audit.writing import audit_event_record
+from auth_tokens.audit.writing import record_audit_event
 from auth_tokens.models import ApiToken, User
 from config.core.clock import now
 from config.core.errors import Conflict, InvalidInput, NotFound
@@ -28,7 +28,7 @@ class IssuedToken:
     text: str = field(repr=False)
 
 
-def api_token_create(
+def create_api_token(
     *,
     user: User,
     name: str,
@@ -60,7 +60,7 @@ def api_token_create(
             scope=scope,
             expires_at=expires_at,
         )
-        audit_event_record(
+        record_audit_event(
             event="api_token.created",
             subject=f"api_token {token.pk}",
             detail={"user": user.get_username(), "prefix": token.prefix, "scope": scope},
@@ -69,7 +69,7 @@ def api_token_create(
     return IssuedToken(token=token, text=text)
 
 
-def api_token_revoke(*, actor: User, token_id: int) -> ApiToken:
+def revoke_api_token(*, actor: User, token_id: int) -> ApiToken:
     """Revoke a token of the actor's own; superusers may revoke anyone's.
 
     Raises ``NotFound`` alike for foreign and unknown tokens. Revoking twice changes nothing.
@@ -84,7 +84,7 @@ def api_token_revoke(*, actor: User, token_id: int) -> ApiToken:
         if token.revoked_at is None:
             token.revoked_at = now()
             token.save(update_fields=["revoked_at"])
-            audit_event_record(
+            record_audit_event(
                 event="api_token.revoked",
                 subject=f"api_token {token.pk}",
                 detail={"user": token.user.get_username(), "prefix": token.prefix},

@@ -11,7 +11,7 @@ from auth_tokens.audit.actor import current_actor
 from auth_tokens.models import AuditEvent, User
 
 
-def audit_event_record(
+def record_audit_event(
     *,
     event: str,
     subject: str = "",

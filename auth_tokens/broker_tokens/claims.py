@@ -50,7 +50,7 @@ def broker_token_row(provider: str) -> BrokerToken:
     return row or BrokerToken.objects.get_or_create(provider=provider)[0]
 
 
-def renewal_claim(*, row: BrokerToken, credentials: str) -> Claim | None:
+def claim_renewal(*, row: BrokerToken, credentials: str) -> Claim | None:
     """Become the one who renews; ``None`` while somebody else does, or has since ``row`` was read.
 
     So nobody renews what has just been renewed.
@@ -64,24 +64,24 @@ def renewal_claim(*, row: BrokerToken, credentials: str) -> Claim | None:
     return Claim(row.provider, holder, credentials) if claimed else None
 
 
-def renewal_extend(*, claim: Claim) -> bool:
+def extend_renewal(*, claim: Claim) -> bool:
     """Keep the lease. ``False``: it ran out and is another's."""
     until = now() + timedelta(seconds=LEASE_SECONDS)
     return bool(_held(claim).update(renewing_until=until))
 
 
-def renewal_release(*, claim: Claim) -> None:
+def release_renewal(*, claim: Claim) -> None:
     """Give the right back without a result: the process is being stopped."""
     _held(claim).update(renewing_by="", renewing_until=None)
 
 
 def try_spend(*, claim: Claim, limits: Iterable[TryLimit]) -> None:
     """Count a log-in before it is made. Raises ``TriesUsedUp`` when no try is left."""
-    tries_check(provider=claim.provider, credentials=claim.credentials, limits=limits)
+    check_tries(provider=claim.provider, credentials=claim.credentials, limits=limits)
     _record(Event.LOG_IN_STARTED, claim.provider, credentials=claim.credentials)
 
 
-def tries_check(*, provider: str, credentials: str, limits: Iterable[TryLimit]) -> None:
+def check_tries(*, provider: str, credentials: str, limits: Iterable[TryLimit]) -> None:
     """Raises ``TriesUsedUp`` when a window of the limits has no try left for these credentials."""
     at = now()
     reset = TokenEvent.objects.filter(provider=provider, event=Event.TOKEN_RESET).first()
@@ -102,7 +102,7 @@ def tries_check(*, provider: str, credentials: str, limits: Iterable[TryLimit]) 
             )
 
 
-def renewal_succeed(*, claim: Claim, obtained: ObtainedToken) -> int | None:
+def complete_renewal(*, claim: Claim, obtained: ObtainedToken) -> int | None:
     """Store the new token; its version, or ``None`` where the lease had become another's."""
     with transaction.atomic():
         row = _held(claim).select_for_update().first()
@@ -123,7 +123,7 @@ def renewal_succeed(*, claim: Claim, obtained: ObtainedToken) -> int | None:
     return row.version
 
 
-def renewal_fail(
+def fail_renewal(
     *,
     claim: Claim,
     error: ProviderError,
@@ -173,7 +173,7 @@ def renewal_fail(
     )
 
 
-def renewal_reset(*, provider: str) -> None:
+def reset_renewal(*, provider: str) -> None:
     """An operator says that the cause is gone: forget failures, and count tries from here on."""
     row = broker_token_row(provider)
     with transaction.atomic():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from auth_tokens.audit.writing import audit_event_record
+from auth_tokens.audit.writing import record_audit_event
 from auth_tokens.broker_tokens.crypto import Undecryptable, rotated
 from auth_tokens.models import BrokerToken
 from auth_tokens.signals import keys_rotating
@@ -23,7 +23,7 @@ class RotatedKeys:
     undecryptable: tuple[str, ...]
 
 
-def token_keys_rotate() -> RotatedKeys:
+def rotate_token_keys() -> RotatedKeys:
     """Encrypt every stored token with the first key. Done twice, it changes nothing.
 
     A token that is renewed meanwhile is left as it is: it is under the first key already.
@@ -42,5 +42,5 @@ def token_keys_rotate() -> RotatedKeys:
         found["rotated" if changed else "unchanged"].append(row.provider)
     done = RotatedKeys(**{name: tuple(names) for name, names in found.items()})
     if done.rotated:
-        audit_event_record(event="token_keys.rotated", detail={"providers": list(done.rotated)})
+        record_audit_event(event="token_keys.rotated", detail={"providers": list(done.rotated)})
     return done

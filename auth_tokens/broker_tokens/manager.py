@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import structlog
 from django.db import DatabaseError, connection
 
-from auth_tokens.broker_tokens.claims import broker_token_row, renewal_reset
+from auth_tokens.broker_tokens.claims import broker_token_row, reset_renewal
 from auth_tokens.broker_tokens.copies import TokenCopy, present_copy
 from auth_tokens.broker_tokens.errors import TokenError
 from auth_tokens.broker_tokens.renewing import renewed_copy, stored_copy
@@ -110,7 +110,7 @@ def refresh_token(provider: str, *, reset: bool = False) -> None:
     source = token_source(provider)
     with _database_errors(provider):
         if reset:
-            renewal_reset(provider=provider)
+            reset_renewal(provider=provider)
         stored = stored_copy(broker_token_row(provider), source)
         held = stored.text if stored is not None else ""
         renewed_copy(provider, source, held=held, is_patient=False)

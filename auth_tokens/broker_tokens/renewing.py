@@ -13,19 +13,19 @@ import structlog
 from auth_tokens.broker_tokens.claims import (
     Claim,
     broker_token_row,
-    renewal_claim,
-    renewal_extend,
-    renewal_fail,
-    renewal_release,
-    renewal_succeed,
-    tries_check,
+    check_tries,
+    claim_renewal,
+    complete_renewal,
+    extend_renewal,
+    fail_renewal,
+    release_renewal,
     try_spend,
 )
 from auth_tokens.broker_tokens.copies import TokenCopy, announce_version, drop_copy, keep_copy
 from auth_tokens.broker_tokens.crypto import Undecryptable, decrypt
 from auth_tokens.broker_tokens.errors import NotConfigured, TokenBeingRenewed, TokenError, error_of
 from auth_tokens.broker_tokens.sources import TokenSource
-from auth_tokens.login_flows.screenshots import screenshot_keep
+from auth_tokens.login_flows.screenshots import save_screenshot
 from auth_tokens.models import BrokerToken
 from config.core.clock import now
 from config.core.errors import ProviderClosed, ProviderError
@@ -80,7 +80,7 @@ def renewed_copy(
                 raise error_of(row.last_error_code, row.last_error, provider=provider)
             credentials = source.credentials()
             _check_allowed(row, source, credentials, is_patient=is_patient)
-            claim = renewal_claim(row=row, credentials=credentials)
+            claim = claim_renewal(row=row, credentials=credentials)
             if claim is not None:
                 return _obtained(claim, source, stored, is_refused=is_refused)
             if time.monotonic() > give_up_at:
@@ -123,7 +123,7 @@ def _check_allowed(
         pausing = is_patient and row.next_try_at is not None and row.next_try_at > at
         if pausing or row.status == BrokerToken.Status.STOPPED:
             raise error_of(row.last_error_code, row.last_error, provider=row.provider)
-    tries_check(provider=row.provider, credentials=credentials, limits=source.limits)
+    check_tries(provider=row.provider, credentials=credentials, limits=source.limits)
 
 
 def _obtained(
@@ -143,11 +143,11 @@ def _obtained(
             provider=claim.provider,
         )
     except BaseException:
-        renewal_release(claim=claim)
+        release_renewal(claim=claim)
         raise
     else:
         remember_secret(obtained.text)
-        version = renewal_succeed(claim=claim, obtained=obtained)
+        version = complete_renewal(claim=claim, obtained=obtained)
         if version is None:
             raise TokenBeingRenewed(
                 f"{claim.provider}: the renewal took so long that another process began one.",
@@ -159,7 +159,7 @@ def _obtained(
         return copy
     if is_refused:
         drop_copy(claim.provider)
-    renewal_fail(
+    fail_renewal(
         claim=claim,
         error=error,
         is_refused=is_refused,
@@ -180,7 +180,7 @@ class _Attempt:
         self._source = source
 
     def going_on(self) -> None:
-        if not renewal_extend(claim=self._claim):
+        if not extend_renewal(claim=self._claim):
             raise TokenBeingRenewed(
                 f"{self._claim.provider}: another process renews the token.",
                 provider=self._claim.provider,
@@ -190,4 +190,4 @@ class _Attempt:
         try_spend(claim=self._claim, limits=self._source.limits)
 
     def keep_screenshot(self, picture: bytes) -> None:
-        self.screenshot = screenshot_keep(self._claim.provider, picture)
+        self.screenshot = save_screenshot(self._claim.provider, picture)

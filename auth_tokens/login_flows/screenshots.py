@@ -15,7 +15,7 @@ KEPT_A_PROVIDER: Final = 20
 logger = structlog.get_logger(__name__)
 
 
-def screenshot_keep(provider: str, picture: bytes) -> str:
+def save_screenshot(provider: str, picture: bytes) -> str:
     """Write a picture that only this user may read; its file name, empty where that failed.
 
     The newest twenty of a provider stay. Typed fields are blanked before it is taken.

@@ -10,7 +10,7 @@ from config.core.front_door.grants import ACCESS_GROUP, revoke_here
 from config.core.live.hub import announce
 
 
-def sessions_revoke(*, user_ids: Iterable[int]) -> None:
+def revoke_sessions(*, user_ids: Iterable[int]) -> None:
     """After commit, have each person's open websockets closed and cached grants dropped.
 
     Clients whose session is still good connect again with what they may see now. The announcement

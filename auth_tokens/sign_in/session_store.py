@@ -17,7 +17,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.cached_db import SessionStore as CachedSessionStore
 from django.core.cache import BaseCache, caches
 
-from auth_tokens.sign_in.revocation import sessions_revoke
+from auth_tokens.sign_in.revocation import revoke_sessions
 
 COPY_SECONDS = 60
 
@@ -33,7 +33,7 @@ class SessionStore(CachedSessionStore):
         user_id = self.get(SESSION_KEY)
         super().flush()
         if user_id is not None:
-            sessions_revoke(user_ids=[int(user_id)])
+            revoke_sessions(user_ids=[int(user_id)])
 
 
 class BriefCache:

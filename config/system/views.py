@@ -15,7 +15,7 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from auth_tokens.broker_tokens.claims import renewal_reset
+from auth_tokens.broker_tokens.claims import reset_renewal
 from auth_tokens.broker_tokens.sources import registered_token_providers
 from auth_tokens.tasks import ensure_token_task
 from config.core.background.task import enqueue
@@ -56,14 +56,14 @@ def system(request: HttpRequest) -> HttpResponse:
 
 @staff_only
 @require_POST
-def token_reset(request: HttpRequest, provider: str) -> HttpResponse:
+def reset_token(request: HttpRequest, provider: str) -> HttpResponse:
     """An operator has removed the cause of a token's failures: it is tried again at once.
 
     Who did it is written down with the reset.
     """
     if provider not in registered_token_providers():
         raise NotFound("No such token.")
-    renewal_reset(provider=provider)
+    reset_renewal(provider=provider)
     enqueue(ensure_token_task, {"provider": provider}, expires=240)
     messages.success(request, f"The token of {provider} is being renewed.")
     return redirect("system")

@@ -16,7 +16,7 @@ from config.core.admin import AnyModelAdmin
 from config.core.clock import market_now
 from greeks.calendar.coverage import CalendarState, calendar_states
 from greeks.calendar.exchanges import EXCHANGES, Exchange
-from greeks.calendar.seeding import sessions_confirm_years
+from greeks.calendar.seeding import confirm_session_years
 from greeks.models import ExchangeSession
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class ExchangeSessionAdmin(AnyModelAdmin):
     def confirm_years(self, request: HttpRequest, queryset: QuerySet[ExchangeSession]) -> None:
         years = {(row.exchange, row.session_date.year) for row in queryset}
         for exchange, year in sorted(years):
-            confirmed = sessions_confirm_years(exchange=exchange, year=year)
+            confirmed = confirm_session_years(exchange=exchange, year=year)
             self.message_user(
                 request,
                 f"{exchange} {year}: {confirmed} provisional sessions confirmed. Check the"

@@ -23,15 +23,15 @@ from greeks.alerts.reading import (
     rules_of,
 )
 from greeks.alerts.rules import (
-    alert_events_read,
-    alert_rule_create,
-    alert_rule_delete,
-    alert_rule_update,
+    create_alert_rule,
+    delete_alert_rule,
+    mark_alert_events_read,
+    update_alert_rule,
 )
 from greeks.alerts.sending.channels import (
-    alert_channel_create,
-    alert_channel_delete,
-    alert_channel_test,
+    create_alert_channel,
+    delete_alert_channel,
+    send_test_alert,
 )
 
 _DELETED = OpenApiResponse(description="Deleted.")
@@ -66,7 +66,7 @@ class AlertRulesView(OwnView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        rule = alert_rule_create(user=request.user, values=request.data)
+        rule = create_alert_rule(user=request.user, values=request.data)
         return Response(
             rule_body(rule), status=201, headers={"Location": f"/api/market/alerts/{rule.pk}"}
         )
@@ -85,12 +85,12 @@ class AlertRuleView(OwnView):
         responses=serializers.AlertRuleSerializer,
     )
     def put(self, request: Request, rule_id: int) -> Response:
-        rule = alert_rule_update(user=request.user, rule_id=rule_id, values=request.data)
+        rule = update_alert_rule(user=request.user, rule_id=rule_id, values=request.data)
         return Response(rule_body(rule))
 
     @extend_schema(operation_id="alert_rule_delete", responses={204: _DELETED})
     def delete(self, request: Request, rule_id: int) -> Response:
-        alert_rule_delete(user=request.user, rule_id=rule_id)
+        delete_alert_rule(user=request.user, rule_id=rule_id)
         return Response(status=204)
 
 
@@ -120,7 +120,7 @@ class AlertEventsReadView(OwnView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        return Response({"read": alert_events_read(user=request.user)})
+        return Response({"read": mark_alert_events_read(user=request.user)})
 
 
 class AlertChannelsView(OwnView):
@@ -140,7 +140,7 @@ class AlertChannelsView(OwnView):
         if not isinstance(request.data, dict):
             raise InvalidInput("Expected an object.", fields={"name": "Missing."})
         QueryParameters(request.data, allowed={"name", "address"})
-        channel = alert_channel_create(
+        channel = create_alert_channel(
             user=request.user,
             name=request.data.get("name"),
             address=request.data.get("address"),
@@ -153,7 +153,7 @@ class AlertChannelView(OwnView):
 
     @extend_schema(operation_id="alert_channel_delete", responses={204: _DELETED})
     def delete(self, request: Request, channel_id: int) -> Response:
-        alert_channel_delete(user=request.user, channel_id=channel_id)
+        delete_alert_channel(user=request.user, channel_id=channel_id)
         return Response(status=204)
 
 
@@ -167,5 +167,5 @@ class AlertChannelTestView(OwnView):
     )
     @idempotent
     def post(self, request: Request, channel_id: int) -> Response:
-        event = alert_channel_test(user=request.user, channel_id=channel_id)
+        event = send_test_alert(user=request.user, channel_id=channel_id)
         return Response({"event": event.pk}, status=202)

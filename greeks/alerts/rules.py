@@ -27,8 +27,13 @@ _FIELDS = {
 }  # fmt: skip
 
 
-def alert_rule_create(*, user: AnyUser, values: Any) -> AlertRule:
+<<<<<<< HEAD
+def create_alert_rule(*, user: AnyUser, values: Any) -> AlertRule:
     """Create a rule; it looks at minutes that close from now on.
+=======
+def create_alert_rule(*, user: AnyUser, values: Any) -> AlertRule:
+    """Keep a new rule; it looks at minutes that close from now on.
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Raises:
         InvalidInput: naming the field. Conflict: the user has as many as are allowed.
@@ -46,8 +51,13 @@ def alert_rule_create(*, user: AnyUser, values: Any) -> AlertRule:
     return rule_for_user(user, rule.pk)
 
 
-def alert_rule_update(*, user: AnyUser, rule_id: int, values: Any) -> AlertRule:
+<<<<<<< HEAD
+def update_alert_rule(*, user: AnyUser, rule_id: int, values: Any) -> AlertRule:
     """Replace all fields of one of the user's rules. It starts over like a new rule.
+=======
+def update_alert_rule(*, user: AnyUser, rule_id: int, values: Any) -> AlertRule:
+    """Write one of the user's rules anew, whole. It begins as a new one would.
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Raises:
         InvalidInput: naming the field. NotFound: it does not exist or is another user's.
@@ -64,8 +74,13 @@ def alert_rule_update(*, user: AnyUser, rule_id: int, values: Any) -> AlertRule:
     return rule_for_user(user, rule.pk)
 
 
-def alert_rule_switch(*, user: AnyUser, rule_id: int, enabled: bool) -> AlertRule:
+<<<<<<< HEAD
+def switch_alert_rule(*, user: AnyUser, rule_id: int, enabled: bool) -> AlertRule:
     """Pause one of the user's rules, or resume it like a new rule.
+=======
+def switch_alert_rule(*, user: AnyUser, rule_id: int, enabled: bool) -> AlertRule:
+    """Pause one of the user's rules, or let it go on as a new one would.
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Raises ``NotFound`` like the others.
     """
@@ -79,13 +94,23 @@ def alert_rule_switch(*, user: AnyUser, rule_id: int, enabled: bool) -> AlertRul
     return rule_for_user(user, rule_id)
 
 
-def alert_rule_delete(*, user: AnyUser, rule_id: int) -> None:
+<<<<<<< HEAD
+def delete_alert_rule(*, user: AnyUser, rule_id: int) -> None:
     """Delete one of the user's rules; its events stay in the list."""
     rule_for_user(user, rule_id).delete()
 
 
-def alert_events_read(*, user: AnyUser) -> int:
+def mark_alert_events_read(*, user: AnyUser) -> int:
     """Mark all the user's events as read; return how many were unread."""
+=======
+def delete_alert_rule(*, user: AnyUser, rule_id: int) -> None:
+    """Delete one of the user's rules; what it raised stays in the list."""
+    rule_for_user(user, rule_id).delete()
+
+
+def mark_alert_events_read(*, user: AnyUser) -> int:
+    """Mark everything that the user was told as read; how many were not."""
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
     if not isinstance(user, User):
         raise Forbidden("Alerts are kept for users.")
     unread = AlertEvent.objects.filter(user=user, read_at__isnull=True)

@@ -7,15 +7,22 @@ from __future__ import annotations
 from config.core.clock import market_now
 from config.core.redaction import redact_text
 from config.core.web.formatting import day
-from greeks.alerts.events import system_alert_raise
+from greeks.alerts.events import raise_system_alert
 from greeks.models import AlertEvent
 from greeks.polling.silent import SILENT_AFTER, SilentChains, silent_chains
 
 
-def token_failure_report(*, provider: str, message: str, stopped: bool) -> list[AlertEvent]:
+<<<<<<< HEAD
+def report_token_failures(*, provider: str, message: str, stopped: bool) -> list[AlertEvent]:
     """Alert staff that a provider's token could not be obtained."""
     follows = "The desk will not retry until somebody acts: see System." if stopped else ""
-    return system_alert_raise(
+    return raise_system_alert(
+=======
+def report_token_failures(*, provider: str, message: str, stopped: bool) -> list[AlertEvent]:
+    """Tell staff that a provider's token could not be obtained."""
+    follows = "It is not tried again until somebody acts: see System." if stopped else ""
+    return raise_system_alert(
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
         subject=f"token:{provider}",
         title=f"The token of {provider} could not be renewed",
         text=redact_text(f"{message} {follows}".strip()),
@@ -23,19 +30,29 @@ def token_failure_report(*, provider: str, message: str, stopped: bool) -> list[
 
 
 def forbidden_report(*, provider: str, message: str) -> list[AlertEvent]:
+<<<<<<< HEAD
     """Alert staff that a provider forbids the desk's calls and that they have stopped."""
-    return system_alert_raise(
+    return raise_system_alert(
+=======
+    """Tell staff that a provider forbids the desk's calls, so that these have stopped."""
+    return raise_system_alert(
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
         subject=f"forbidden:{provider}",
         title=f"{provider} forbids the desk's calls",
         text=redact_text(f"{message} Calls have stopped; the desk retries every few minutes."),
     )
 
 
-def silent_chains_report() -> list[AlertEvent]:
+<<<<<<< HEAD
+def report_silent_chains() -> list[AlertEvent]:
     """Alert staff to each instrument without samples while its exchange trades."""
+=======
+def report_silent_chains() -> list[AlertEvent]:
+    """Tell staff of each instrument without samples while its exchange trades."""
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
     raised = []
     for silent in silent_chains(market_now()):
-        raised += system_alert_raise(
+        raised += raise_system_alert(
             subject=f"chain:{silent.instrument.slug}",
             title=f"{silent.instrument.name}: no samples in session",
             text=_text(silent),

@@ -21,16 +21,16 @@ from config.core.errors import ApplicationError, NotFound
 from greeks.alerts.page import AlertsPage
 from greeks.alerts.reading import rule_for_user
 from greeks.alerts.rules import (
-    alert_events_read,
-    alert_rule_create,
-    alert_rule_delete,
-    alert_rule_switch,
-    alert_rule_update,
+    create_alert_rule,
+    delete_alert_rule,
+    mark_alert_events_read,
+    switch_alert_rule,
+    update_alert_rule,
 )
 from greeks.alerts.sending.channels import (
-    alert_channel_create,
-    alert_channel_delete,
-    alert_channel_test,
+    create_alert_channel,
+    delete_alert_channel,
+    send_test_alert,
 )
 from greeks.models import AlertRule
 
@@ -47,7 +47,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def rule_save(request: HttpRequest, rule_id: int | None = None) -> HttpResponse:
+def save_rule(request: HttpRequest, rule_id: int | None = None) -> HttpResponse:
     """Keep a rule, or change one of the reader's own."""
     page = AlertsPage(request)
     if rule_id is not None:
@@ -57,9 +57,9 @@ def rule_save(request: HttpRequest, rule_id: int | None = None) -> HttpResponse:
         return _answer(request, page)
     try:
         rule = (
-            alert_rule_create(user=request.user, values=values)
+            create_alert_rule(user=request.user, values=values)
             if rule_id is None
-            else alert_rule_update(user=request.user, rule_id=rule_id, values=values)
+            else update_alert_rule(user=request.user, rule_id=rule_id, values=values)
         )
     except NotFound:
         raise
@@ -73,41 +73,41 @@ def rule_save(request: HttpRequest, rule_id: int | None = None) -> HttpResponse:
 
 @login_required
 @require_POST
-def rule_switch(request: HttpRequest, rule_id: int) -> HttpResponse:
+def switch_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     """Pause one of the reader's rules, or let it go on."""
     enabled = request.POST.get("enabled") == "true"
-    rule = alert_rule_switch(user=request.user, rule_id=rule_id, enabled=enabled)
+    rule = switch_alert_rule(user=request.user, rule_id=rule_id, enabled=enabled)
     messages.success(request, f"{_named(rule)} is {'watched again' if enabled else 'paused'}.")
     return _back(request, "alerts-rules")
 
 
 @login_required
 @require_POST
-def rule_remove(request: HttpRequest, rule_id: int) -> HttpResponse:
+def remove_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     """Delete one of the reader's rules."""
-    alert_rule_delete(user=request.user, rule_id=rule_id)
+    delete_alert_rule(user=request.user, rule_id=rule_id)
     messages.success(request, "The alert is deleted.")
     return _back(request, "alerts-rules")
 
 
 @login_required
 @require_POST
-def events_read(request: HttpRequest) -> HttpResponse:
+def mark_events_read(request: HttpRequest) -> HttpResponse:
     """Everything up to now is read."""
-    alert_events_read(user=request.user)
+    mark_alert_events_read(user=request.user)
     return _back(request, "alerts-events")
 
 
 @login_required
 @require_POST
-def channel_save(request: HttpRequest) -> HttpResponse:
+def save_channel(request: HttpRequest) -> HttpResponse:
     """Keep a channel of the reader's own."""
     page = AlertsPage(request)
     typed = page.type_channel(request.POST)
     if typed is None:
         return _answer(request, page)
     try:
-        channel = alert_channel_create(user=request.user, **typed)
+        channel = create_alert_channel(user=request.user, **typed)
     except ApplicationError as error:
         page.channel_problem = "It is marked below." if error.fields else error.message
         page.channel_form.refuse(error.message, error.fields)
@@ -120,22 +120,22 @@ def channel_save(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def channel_remove(request: HttpRequest, channel_id: int) -> HttpResponse:
+def remove_channel(request: HttpRequest, channel_id: int) -> HttpResponse:
     """Delete one of the reader's channels."""
     return _do(
         request,
-        lambda: alert_channel_delete(user=request.user, channel_id=channel_id),
+        lambda: delete_alert_channel(user=request.user, channel_id=channel_id),
         "The channel is deleted.",
     )
 
 
 @login_required
 @require_POST
-def channel_test(request: HttpRequest, channel_id: int) -> HttpResponse:
+def send_test_message(request: HttpRequest, channel_id: int) -> HttpResponse:
     """Send a test message to one of the reader's channels."""
     return _do(
         request,
-        lambda: alert_channel_test(user=request.user, channel_id=channel_id),
+        lambda: send_test_alert(user=request.user, channel_id=channel_id),
         "A test message is on its way: what became of it is said in the list above.",
     )
 

@@ -17,7 +17,7 @@ from greeks.alerts.sending.delivery import (
     deliver_alert,
     due_deliveries,
 )
-from greeks.alerts.system_events import silent_chains_report, token_failure_report
+from greeks.alerts.system_events import report_silent_chains, report_token_failures
 from greeks.signals import alert_messages_due, minute_closed
 
 _EVALUATION_SECONDS = 30
@@ -57,7 +57,7 @@ def sweep_alerts_task() -> None:
     """Send due messages, close the claims of dead workers, and look for silent chains."""
     close_abandoned_deliveries()
     enqueue_deliveries(due_deliveries())
-    silent_chains_report()
+    report_silent_chains()
 
 
 @receiver(minute_closed)
@@ -79,4 +79,4 @@ def enqueue_deliveries(delivery_ids: Sequence[int], **_: Any) -> None:
 
 @receiver(token_failed)
 def tell_staff_of_token(provider: str, message: str, stopped: bool, **_: Any) -> None:
-    token_failure_report(provider=provider, message=message, stopped=stopped)
+    report_token_failures(provider=provider, message=message, stopped=stopped)

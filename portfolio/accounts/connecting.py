@@ -22,7 +22,7 @@ _ACCOUNT_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
 _CURRENCY = re.compile(r"[A-Z]{3,8}")
 
 
-def account_create(
+def connect_account(
     *,
     broker: Broker | str,
     account_number: str,
@@ -71,7 +71,7 @@ def account_create(
         raise Conflict(f"Account {account_number} was added by someone else just now.") from error
 
 
-def account_share(
+def share_account(
     *, actor: User, account: Account, user: User, role: str = AccountAccess.Role.VIEWER
 ) -> AccountAccess:
     """Give a user access to an account, or change their role. Safe to repeat.
@@ -98,8 +98,8 @@ def account_share(
     return access
 
 
-def account_unshare(*, actor: User, account: Account, user: User) -> bool:
-    """Take a user's access away; returns whether there was any. Raises as ``account_share``.
+def unshare_account(*, actor: User, account: Account, user: User) -> bool:
+    """Take a user's access away; returns whether there was any. Raises as ``share_account``.
 
     A user may always give up their own access.
     """

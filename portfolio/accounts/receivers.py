@@ -10,9 +10,9 @@ from typing import Any
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import receiver
 
-from auth_tokens.audit.writing import audit_event_record
+from auth_tokens.audit.writing import record_audit_event
 from auth_tokens.models import User
-from auth_tokens.sign_in.revocation import sessions_revoke
+from auth_tokens.sign_in.revocation import revoke_sessions
 from portfolio.models import Account, AccountAccess
 
 _ACCESS_FIELDS = ("owner_id", "enabled")
@@ -31,17 +31,17 @@ def remember_ownership(instance: Account, update_fields: frozenset[str] | None, 
 def record_account_change(instance: Account, created: bool, **_: Any) -> None:
     before: dict[str, Any] = instance.__dict__.pop("_access_before", None) or {}
     if created:
-        audit_event_record(
+        record_audit_event(
             event="account.created",
             subject=instance.account_id,
             detail={"broker": instance.broker, "owner": _username(instance.owner_id)},
         )
-        sessions_revoke(user_ids=[instance.owner_id])
+        revoke_sessions(user_ids=[instance.owner_id])
         return
     affected: set[int] = set()
     if before.get("owner_id", instance.owner_id) != instance.owner_id:
         affected |= {before["owner_id"], instance.owner_id}
-        audit_event_record(
+        record_audit_event(
             event="account.owner_changed",
             subject=instance.account_id,
             detail={
@@ -51,17 +51,17 @@ def record_account_change(instance: Account, created: bool, **_: Any) -> None:
         )
     if before.get("enabled", instance.enabled) != instance.enabled:
         affected |= {instance.owner_id, *instance.access.values_list("user_id", flat=True)}
-        audit_event_record(
+        record_audit_event(
             event="account.enabled" if instance.enabled else "account.disabled",
             subject=instance.account_id,
         )
-    sessions_revoke(user_ids=affected)
+    revoke_sessions(user_ids=affected)
 
 
 @receiver(post_delete, sender=Account)
 def record_account_removal(instance: Account, **_: Any) -> None:
-    audit_event_record(event="account.deleted", subject=instance.account_id)
-    sessions_revoke(user_ids=[instance.owner_id])
+    record_audit_event(event="account.deleted", subject=instance.account_id)
+    revoke_sessions(user_ids=[instance.owner_id])
 
 
 @receiver(pre_save, sender=AccountAccess)
@@ -78,12 +78,12 @@ def record_access_given(instance: AccountAccess, **_: Any) -> None:
     pair = {"account_id": instance.account_id, "user_id": instance.user_id}
     if before is not None and before != pair:
         _record_access_taken(**before)
-    audit_event_record(
+    record_audit_event(
         event="account.shared",
         subject=instance.account_id,
         detail={"user": _username(instance.user_id), "role": instance.role},
     )
-    sessions_revoke(user_ids=[instance.user_id])
+    revoke_sessions(user_ids=[instance.user_id])
 
 
 @receiver(post_delete, sender=AccountAccess)
@@ -92,10 +92,10 @@ def record_access_taken(instance: AccountAccess, **_: Any) -> None:
 
 
 def _record_access_taken(*, account_id: str, user_id: int) -> None:
-    audit_event_record(
+    record_audit_event(
         event="account.unshared", subject=account_id, detail={"user": _username(user_id)}
     )
-    sessions_revoke(user_ids=[user_id])
+    revoke_sessions(user_ids=[user_id])
 
 
 def _username(user_id: int) -> str:

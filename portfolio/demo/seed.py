@@ -19,7 +19,7 @@ from config.core.clock import tell_market_clock
 from config.core.errors import Conflict
 from config.core.sandbox.registry import books_class
 from greeks.models import Instrument
-from portfolio.accounts.connecting import account_create
+from portfolio.accounts.connecting import connect_account
 from portfolio.domain import Broker
 from portfolio.history.writing import session_dates_of
 from portfolio.models import Account, AccountDay, AccountHistory
@@ -127,7 +127,7 @@ def _account(simulated: SimulatedAccount, *, owner: User, first_version: int) ->
     number, broker = simulated.account_number, simulated.broker
     account = Account.objects.filter(broker=broker, account_number=number).first()
     if account is None:
-        account = account_create(
+        account = connect_account(
             broker=broker,
             account_number=number,
             owner=owner,

@@ -25,9 +25,9 @@ from portfolio.risk.scenarios.grid import MOVES
 from portfolio.risk.scenarios.grid_reading import scenario_grid
 from portfolio.risk.scenarios.saved import scenario_result, scenarios_of
 from portfolio.risk.scenarios.saved_writing import (
-    scenario_create,
-    scenario_delete,
-    scenario_update,
+    create_scenario,
+    delete_scenario,
+    update_scenario,
 )
 from portfolio.risk.tables_csv import grid_csv, risk_legs_csv
 from portfolio.risk.what_if import serializers as what_if_serializers
@@ -157,7 +157,7 @@ class SavedScenariosView(APIView):
     )
     def post(self, request: Request) -> Response:
         QueryParameters(request.query_params, allowed=())
-        return Response(scenario_create(user=request.user, values=request.data), status=201)
+        return Response(create_scenario(user=request.user, values=request.data), status=201)
 
 
 class SavedScenarioView(APIView):
@@ -187,7 +187,7 @@ class SavedScenarioView(APIView):
     def put(self, request: Request, scenario_id: int) -> Response:
         QueryParameters(request.query_params, allowed=())
         return Response(
-            scenario_update(user=request.user, scenario_id=scenario_id, values=request.data)
+            update_scenario(user=request.user, scenario_id=scenario_id, values=request.data)
         )
 
     @extend_schema(
@@ -196,7 +196,7 @@ class SavedScenarioView(APIView):
     )
     def delete(self, request: Request, scenario_id: int) -> Response:
         QueryParameters(request.query_params, allowed=())
-        scenario_delete(user=request.user, scenario_id=scenario_id)
+        delete_scenario(user=request.user, scenario_id=scenario_id)
         return Response(status=204)
 
 

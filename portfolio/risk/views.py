@@ -27,9 +27,9 @@ from config.core.errors import Conflict, InvalidInput
 from portfolio.book.reading import ENCODER
 from portfolio.risk.page import RiskPage
 from portfolio.risk.scenarios.saved_writing import (
-    scenario_create,
-    scenario_delete,
-    scenario_update,
+    create_scenario,
+    delete_scenario,
+    update_scenario,
 )
 
 
@@ -93,16 +93,16 @@ def what_if(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def scenario_save(request: HttpRequest, scenario_id: int | None = None) -> HttpResponse:
+def save_scenario(request: HttpRequest, scenario_id: int | None = None) -> HttpResponse:
     """Keep a scenario, or change one of the reader's own."""
     page = RiskPage(request)
     typed = page.type_scenario(request.POST)
     if typed is not None:
         try:
             if scenario_id is None:
-                kept = scenario_create(user=request.user, values=typed)
+                kept = create_scenario(user=request.user, values=typed)
             else:
-                kept = scenario_update(user=request.user, scenario_id=scenario_id, values=typed)
+                kept = update_scenario(user=request.user, scenario_id=scenario_id, values=typed)
         except (Conflict, InvalidInput) as error:
             page.scenario_problem = error.message
         else:
@@ -113,9 +113,9 @@ def scenario_save(request: HttpRequest, scenario_id: int | None = None) -> HttpR
 
 @login_required
 @require_POST
-def scenario_remove(request: HttpRequest, scenario_id: int) -> HttpResponse:
+def remove_scenario(request: HttpRequest, scenario_id: int) -> HttpResponse:
     """Delete one of the reader's own scenarios."""
-    scenario_delete(user=request.user, scenario_id=scenario_id)
+    delete_scenario(user=request.user, scenario_id=scenario_id)
     messages.success(request, "The scenario is deleted.")
     return _back(request)
 

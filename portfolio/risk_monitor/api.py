@@ -23,7 +23,7 @@ from portfolio.risk_monitor import serializers
 from portfolio.risk_monitor.body import accounts_for_risk, risk_monitor_for
 from portfolio.risk_monitor.prepared import prepared_risk_monitor
 from portfolio.risk_monitor.reading import read_risk_monitor
-from portfolio.sync.by_user import user_request_sync
+from portfolio.sync.by_user import request_sync_for_user
 from portfolio.sync.runs import run_body, run_for_user
 
 ACCOUNT_ID = OpenApiParameter("account_id", str, description="One account; all by default.")
@@ -161,7 +161,7 @@ class SyncView(APIView):
             QueryParameters(request.data, allowed={"account_id"})
         asked = serializers.SyncRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        runs = user_request_sync(
+        runs = request_sync_for_user(
             user=request.user, account_id=asked.validated_data.get("account_id")
         )
         return Response(

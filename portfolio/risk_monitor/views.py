@@ -15,7 +15,7 @@ from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import ApplicationError
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.risk_monitor.reading import read_risk_monitor
-from portfolio.sync.by_user import user_request_sync
+from portfolio.sync.by_user import request_sync_for_user
 from portfolio.sync.runs import running_runs
 
 
@@ -48,7 +48,7 @@ def risk_monitor(request: HttpRequest) -> HttpResponse:
 def sync_now(request: HttpRequest) -> HttpResponse:
     """The page's button without JavaScript: ask for a sync and go back."""
     try:
-        user_request_sync(user=request.user, account_id=request.POST.get("account_id") or None)
+        request_sync_for_user(user=request.user, account_id=request.POST.get("account_id") or None)
     except ApplicationError as error:
         messages.error(request, error.message)
     target = request.POST.get("next", "/")

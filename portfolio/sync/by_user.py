@@ -11,7 +11,7 @@ from portfolio.models import SyncRun
 from portfolio.sync.requests import request_sync
 
 
-def user_request_sync(
+def request_sync_for_user(
     *, user: User | AnonymousUser, account_id: str | None = None
 ) -> list[SyncRun]:
     """Queue a sync of one account, or of every account the user may sync. Returns the runs.

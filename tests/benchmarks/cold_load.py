@@ -120,7 +120,7 @@ def _connect_accounts(sandbox: Sandbox) -> str:
     """Connect and sync the simulated accounts; the ``Cookie`` of their owner."""
     from django.test import override_settings
 
-    from portfolio.accounts.connecting import account_create
+    from portfolio.accounts.connecting import connect_account
     from portfolio.models import SyncRun
     from portfolio.sync.run import sync_account
     from tests.benchmarks.book import signed_in
@@ -130,7 +130,7 @@ def _connect_accounts(sandbox: Sandbox) -> str:
         IBKR_PORTAL_URL=os.environ["IBKR_PORTAL_URL"], TASTYTRADE_URL=os.environ["TASTYTRADE_URL"]
     ):
         for simulated in sandbox.books.accounts():
-            account = account_create(
+            account = connect_account(
                 broker=simulated.broker,
                 account_number=simulated.account_number,
                 owner=user,

@@ -7,7 +7,7 @@ from datetime import timedelta
 from auth_tokens.broker_tokens.crypto import encrypt
 from auth_tokens.models import BrokerToken, User
 from config.core.clock import market_now, now
-from greeks.alerts.events import system_alert_raise, tell_of
+from greeks.alerts.events import raise_system_alert, tell_of
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule, PolledInstrument
 from tests.e2e import market_rows
 
@@ -61,7 +61,7 @@ def seed() -> None:
     AlertDelivery.objects.create(
         event=event, channel=channel, state="sent", due_at=now(), sent_at=now()
     )
-    system_alert_raise(
+    raise_system_alert(
         subject="token:upstox",
         title="The token of upstox could not be renewed",
         text="The PIN was refused. The desk will not retry until somebody acts: see System.",

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from auth_tokens.api_tokens.reading import api_token_by_text
-from auth_tokens.api_tokens.writing import api_token_create
+from auth_tokens.api_tokens.writing import create_api_token
 from auth_tokens.models import ApiToken, AuditEvent, BrokerToken, TokenEvent, User
 from greeks.calendar.sessions import forget_sessions, session_on
 from greeks.models import (
@@ -130,7 +130,7 @@ def make_book(owner: User, account_id: str) -> Account:
         underlying=account_id, ex_date=date(2026, 12, 18), amount=1, currency="USD",
         source="set", as_of=AS_OF,
     )  # fmt: skip
-    api_token_create(user=UserFactory(), name=f"T-{account_id}")
+    create_api_token(user=UserFactory(), name=f"T-{account_id}")
     make_market(owner, account_id)
     return account
 
@@ -378,7 +378,7 @@ def test_unknown_time_zone_is_refused_for_a_user(root: User) -> None:
 
 
 def test_tokens_are_revoked_in_the_admin_by_action(root: User, ann: User) -> None:
-    issued = api_token_create(user=ann, name="robot")
+    issued = create_api_token(user=ann, name="robot")
     client = signed_in(root)
     client.post(list_url(ApiToken), {"action": "revoke", "_selected_action": [issued.token.pk]})
     assert api_token_by_text(issued.text) is None
@@ -387,8 +387,8 @@ def test_tokens_are_revoked_in_the_admin_by_action(root: User, ann: User) -> Non
 
 
 def test_staff_see_and_revoke_only_their_own_tokens(ann: User, root: User) -> None:
-    own = api_token_create(user=ann, name="robot")
-    foreign = api_token_create(user=root, name="rootbot")
+    own = create_api_token(user=ann, name="robot")
+    foreign = create_api_token(user=root, name="rootbot")
     client = signed_in(ann)
     page = client.get(list_url(ApiToken)).text
     assert own.token.prefix in page
@@ -398,8 +398,8 @@ def test_staff_see_and_revoke_only_their_own_tokens(ann: User, root: User) -> No
 
 
 def test_staff_see_only_what_they_did_themselves_in_the_trail(ann: User, root: User) -> None:
-    api_token_create(user=root, name="rootbot")
-    api_token_create(user=ann, name="robot")
+    create_api_token(user=root, name="rootbot")
+    create_api_token(user=ann, name="robot")
     AuditEvent.objects.exclude(event="api_token.created").delete()
     client = signed_in(ann)
     AuditEvent.objects.filter(event="session.started").delete()

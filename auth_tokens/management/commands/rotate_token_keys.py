@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from auth_tokens.broker_tokens.key_rotation import token_keys_rotate
+from auth_tokens.broker_tokens.key_rotation import rotate_token_keys
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        done = token_keys_rotate()
+        done = rotate_token_keys()
         if options["json"]:
             self.stdout.write(json.dumps(asdict(done)))
         else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from auth_tokens.audit.writing import audit_event_record
+from auth_tokens.audit.writing import record_audit_event
 from auth_tokens.broker_tokens.crypto import Undecryptable, decrypt, encrypt, rotated
 from auth_tokens.models import User
 from config.core.clock import now
@@ -23,8 +23,13 @@ MOST_TESTS = 10
 _OWNER = "alert_channel"
 
 
-def alert_channel_create(*, user: AnyUser, name: Any, address: Any) -> AlertChannel:
+<<<<<<< HEAD
+def create_alert_channel(*, user: AnyUser, name: Any, address: Any) -> AlertChannel:
     """Create a channel. Nothing is sent: use the test message for that.
+=======
+def create_alert_channel(*, user: AnyUser, name: Any, address: Any) -> AlertChannel:
+    """Keep a channel. Nothing is sent: that is what the test message is for.
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Raises:
         InvalidInput: naming the field. Conflict: the name is taken, or there are too many.
@@ -61,7 +66,7 @@ def alert_channel_create(*, user: AnyUser, name: Any, address: Any) -> AlertChan
     return channel
 
 
-def alert_channel_delete(*, user: AnyUser, channel_id: int) -> None:
+def delete_alert_channel(*, user: AnyUser, channel_id: int) -> None:
     """Delete one of the user's channels. Raises ``NotFound`` like the others."""
     channel = channel_for_user(user, channel_id)
     with transaction.atomic():
@@ -69,8 +74,13 @@ def alert_channel_delete(*, user: AnyUser, channel_id: int) -> None:
         channel.delete()
 
 
-def alert_channel_test(*, user: AnyUser, channel_id: int) -> AlertEvent:
+<<<<<<< HEAD
+def send_test_alert(*, user: AnyUser, channel_id: int) -> AlertEvent:
     """Send a test message; switch the channel back on if failures had switched it off.
+=======
+def send_test_alert(*, user: AnyUser, channel_id: int) -> AlertEvent:
+    """Send a test message; a channel that was switched off after failures is on again.
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Raises:
         NotFound: it is not the user's channel. RateLimitedError: too many tests in this hour.
@@ -107,8 +117,13 @@ def channel_address(channel: AlertChannel) -> str | None:
         return None
 
 
-def alert_channels_rotate() -> int:
+<<<<<<< HEAD
+def rotate_alert_channels() -> int:
     """Re-encrypt under the first key every address that is under another; return how many."""
+=======
+def rotate_alert_channels() -> int:
+    """Encrypt every address under the first key; how many were under another."""
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
     changed = 0
     for channel in AlertChannel.objects.only("pk", "address_encrypted").iterator():
         try:
@@ -134,7 +149,7 @@ def _save(channel: AlertChannel) -> AlertChannel:
 
 
 def _audit(user: User, event: str, channel: AlertChannel) -> None:
-    audit_event_record(
+    record_audit_event(
         event=event,
         subject=f"alert_channel {channel.pk}",
         detail={"user": user.get_username(), "service": channel.service, "host": channel.host},

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from auth_tokens.models import User
 from config.core.errors import ApplicationError, ProviderError
-from portfolio.accounts.connecting import account_create, broker_accounts
+from portfolio.accounts.connecting import broker_accounts, connect_account
 from portfolio.domain import Broker, BrokerAccount
 from portfolio.models import Account
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
             )
         listed = None if options["unchecked"] else self._find(broker, options["number"])
         try:
-            account = account_create(
+            account = connect_account(
                 broker=broker,
                 account_number=options["number"],
                 owner=owner,

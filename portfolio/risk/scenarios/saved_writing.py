@@ -23,7 +23,7 @@ _SHIFT_FIELDS = {"underlying", "spot", "vol"}
 _SYMBOL = re.compile(r"[A-Z0-9/][A-Z0-9./_-]{0,31}")
 
 
-def scenario_create(*, user: User | AnonymousUser, values: Any) -> dict[str, Any]:
+def create_scenario(*, user: User | AnonymousUser, values: Any) -> dict[str, Any]:
     """Keep a new scenario ``{"name", "shifts": [{"underlying", "spot"?, "vol"?}], "days"?}``.
 
     Raises:
@@ -40,7 +40,7 @@ def scenario_create(*, user: User | AnonymousUser, values: Any) -> dict[str, Any
         return scenario_body(_save(Scenario(owner=user, **checked)))
 
 
-def scenario_update(*, user: User | AnonymousUser, scenario_id: int, values: Any) -> dict[str, Any]:
+def update_scenario(*, user: User | AnonymousUser, scenario_id: int, values: Any) -> dict[str, Any]:
     """Write one of the user's scenarios anew, whole.
 
     Raises:
@@ -53,7 +53,7 @@ def scenario_update(*, user: User | AnonymousUser, scenario_id: int, values: Any
     return scenario_body(_save(scenario))
 
 
-def scenario_delete(*, user: User | AnonymousUser, scenario_id: int) -> None:
+def delete_scenario(*, user: User | AnonymousUser, scenario_id: int) -> None:
     """Delete one of the user's scenarios. Raises ``NotFound`` like the others."""
     scenario_for_user(user, scenario_id).delete()
 

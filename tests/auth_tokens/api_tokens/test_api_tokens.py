@@ -22,8 +22,8 @@ from auth_tokens.api_tokens.reading import active_api_tokens, api_token_by_text
 from auth_tokens.api_tokens.writing import (
     MAXIMUM_ACTIVE_TOKENS,
     IssuedToken,
-    api_token_create,
-    api_token_revoke,
+    create_api_token,
+    revoke_api_token,
 )
 from auth_tokens.models import ApiToken, AuditEvent, User
 from config.core.clock import now
@@ -45,7 +45,7 @@ def ann() -> User:
 
 @pytest.fixture
 def issued(ann: User) -> IssuedToken:
-    return api_token_create(user=ann, name="spreadsheet")
+    return create_api_token(user=ann, name="spreadsheet")
 
 
 def bearer(text: str) -> dict[str, str]:
@@ -64,7 +64,7 @@ def test_only_the_digest_of_a_token_is_stored(issued: IssuedToken) -> None:
 
 
 def test_no_two_tokens_are_alike(ann: User) -> None:
-    texts = {api_token_create(user=ann, name=f"t{n}").text for n in range(5)}
+    texts = {create_api_token(user=ann, name=f"t{n}").text for n in range(5)}
     assert len(texts) == 5
 
 
@@ -80,22 +80,22 @@ def test_no_two_tokens_are_alike(ann: User) -> None:
 )
 def test_impossible_token_is_refused_naming_the_field(ann: User, field: str, value: object) -> None:
     with pytest.raises(InvalidInput) as raised:
-        api_token_create(user=ann, **({"name": "ok"} | {field: value}))  # type: ignore[arg-type]
+        create_api_token(user=ann, **({"name": "ok"} | {field: value}))  # type: ignore[arg-type]
     assert list(raised.value.fields) == [field]
 
 
 def test_number_of_usable_tokens_is_bounded(ann: User) -> None:
-    tokens = [api_token_create(user=ann, name=f"t{n}") for n in range(MAXIMUM_ACTIVE_TOKENS)]
+    tokens = [create_api_token(user=ann, name=f"t{n}") for n in range(MAXIMUM_ACTIVE_TOKENS)]
     with pytest.raises(Conflict):
-        api_token_create(user=ann, name="one too many")
-    api_token_revoke(actor=ann, token_id=tokens[0].token.pk)
-    api_token_create(user=ann, name="in its place")
+        create_api_token(user=ann, name="one too many")
+    revoke_api_token(actor=ann, token_id=tokens[0].token.pk)
+    create_api_token(user=ann, name="in its place")
     assert active_api_tokens(ann).count() == MAXIMUM_ACTIVE_TOKENS
 
 
 def test_making_and_revoking_leave_a_trail_without_the_text(ann: User, issued: IssuedToken) -> None:
-    api_token_revoke(actor=ann, token_id=issued.token.pk)
-    api_token_revoke(actor=ann, token_id=issued.token.pk)
+    revoke_api_token(actor=ann, token_id=issued.token.pk)
+    revoke_api_token(actor=ann, token_id=issued.token.pk)
     events = AuditEvent.objects.filter(event__startswith="api_token").order_by("pk")
     assert [(e.event, e.actor, e.detail["prefix"]) for e in events] == [
         ("api_token.created", ann, issued.token.prefix),
@@ -114,7 +114,7 @@ def test_token_opens_the_api_as_its_user(client: Client, ann: User, issued: Issu
 
 
 def revoke(token: ApiToken) -> None:
-    api_token_revoke(actor=token.user, token_id=token.pk)
+    revoke_api_token(actor=token.user, token_id=token.pk)
 
 
 def expire(token: ApiToken) -> None:
@@ -187,7 +187,7 @@ def test_read_token_cannot_sync_and_sync_token_can_do_both(client: Client, ann: 
     account = AccountFactory(owner=ann)
     answers = {}
     for scope in ApiToken.Scope.values:
-        text = api_token_create(user=ann, name=scope, scope=scope).text
+        text = create_api_token(user=ann, name=scope, scope=scope).text
         read = client.get(ACCOUNTS, headers=bearer(text))
         sync = client.post(
             SYNC,
@@ -241,13 +241,13 @@ def test_foreign_and_unknown_token_cannot_be_revoked(issued: IssuedToken) -> Non
     bob = UserFactory()
     for token_id in (issued.token.pk, issued.token.pk + 1):
         with pytest.raises(NotFound):
-            api_token_revoke(actor=bob, token_id=token_id)
+            revoke_api_token(actor=bob, token_id=token_id)
     assert api_token_by_text(issued.text) is not None
 
 
 def test_superuser_may_revoke_anyones(issued: IssuedToken) -> None:
     root = UserFactory(is_superuser=True)
-    api_token_revoke(actor=root, token_id=issued.token.pk)
+    revoke_api_token(actor=root, token_id=issued.token.pk)
     assert api_token_by_text(issued.text) is None
 
 
@@ -278,7 +278,7 @@ def test_page_refuses_a_token_without_a_name(client: Client, ann: User) -> None:
 
 def test_page_says_when_the_limit_is_reached(client: Client, ann: User) -> None:
     for n in range(MAXIMUM_ACTIVE_TOKENS):
-        api_token_create(user=ann, name=f"t{n}")
+        create_api_token(user=ann, name=f"t{n}")
     client.force_login(ann)
     response = client.post("/accounts/tokens", {"name": "more", "scope": "read", "lifetime": ""})
     assert response.status_code == 400
@@ -288,7 +288,7 @@ def test_page_says_when_the_limit_is_reached(client: Client, ann: User) -> None:
 def test_page_revokes_own_tokens_and_no_others(
     client: Client, ann: User, issued: IssuedToken
 ) -> None:
-    foreign = api_token_create(user=UserFactory(is_superuser=True), name="other")
+    foreign = create_api_token(user=UserFactory(is_superuser=True), name="other")
     client.force_login(ann)
     gone = client.post(f"/accounts/tokens/{issued.token.pk}/revoke")
     missing = client.post(f"/accounts/tokens/{foreign.token.pk}/revoke")
@@ -320,7 +320,7 @@ def test_page_costs_the_same_for_one_token_and_for_many(
     client.force_login(ann)
     client.get("/accounts/tokens")
     for n in range(10):
-        api_token_create(user=ann, name=f"t{n}")
+        create_api_token(user=ann, name=f"t{n}")
     with django_assert_max_num_queries(4):  # type: ignore[operator]
         client.get("/accounts/tokens")
 

@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from django.db import DatabaseError, connection, connections
 
 from auth_tokens.broker_tokens import crypto
-from auth_tokens.broker_tokens.claims import renewal_claim
+from auth_tokens.broker_tokens.claims import claim_renewal
 from auth_tokens.broker_tokens.errors import (
     CredentialsRefused,
     LogInTimedOut,
@@ -259,8 +259,8 @@ def test_lost_key_means_a_new_token(source: ScriptedSource, settings: Any) -> No
 def test_claim_of_a_dead_process_runs_out(source: ScriptedSource) -> None:
     with time_machine.travel(datetime(2026, 11, 27, 6, tzinfo=UTC), tick=False) as clock:
         claimed = BrokerToken.objects.create(provider=PROVIDER)
-        assert renewal_claim(row=claimed, credentials="") is not None
-        assert renewal_claim(row=row(), credentials="") is None
+        assert claim_renewal(row=claimed, credentials="") is not None
+        assert claim_renewal(row=row(), credentials="") is None
         clock.shift(timedelta(seconds=46))
         assert get_token(PROVIDER) == "token-1"
 
@@ -269,7 +269,7 @@ def test_claim_on_what_was_renewed_meanwhile_is_refused(source: ScriptedSource) 
     looked_at = BrokerToken.objects.create(provider=PROVIDER)
     get_token(PROVIDER)
 
-    assert renewal_claim(row=looked_at, credentials="") is None
+    assert claim_renewal(row=looked_at, credentials="") is None
 
 
 def test_process_that_lost_its_claim_stores_nothing(source: ScriptedSource) -> None:

@@ -17,7 +17,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from pytest_django.fixtures import Settings
 
 from auth_tokens.account_pages.time_zones import time_zone_names, time_zone_of
-from auth_tokens.account_pages.writing import user_choose_time_zone
+from auth_tokens.account_pages.writing import choose_time_zone
 from auth_tokens.models import AuditEvent, User
 from auth_tokens.sign_in.session_store import COPY_SECONDS, SessionStore
 from config.core.clock import now
@@ -320,7 +320,7 @@ def test_times_are_shown_in_the_chosen_zone(client: Client, ann: User) -> None:
 
 
 def test_zone_of_one_person_does_not_reach_the_next_request(client: Client, ann: User) -> None:
-    user_choose_time_zone(user=ann, time_zone="Asia/Tokyo")
+    choose_time_zone(user=ann, time_zone="Asia/Tokyo")
     log_in(client)
     bob = Client()
     bob.force_login(UserFactory(username="bob"))
@@ -335,7 +335,7 @@ def test_zone_of_one_person_does_not_reach_the_next_request(client: Client, ann:
 @pytest.mark.parametrize("name", ["Mars/Olympus", "../../etc/passwd", "EST5EDT", "utc", "x" * 500])
 def test_unknown_zone_is_refused(client: Client, ann: User, name: str) -> None:
     with pytest.raises(InvalidInput) as raised:
-        user_choose_time_zone(user=ann, time_zone=name)
+        choose_time_zone(user=ann, time_zone=name)
     assert list(raised.value.fields) == ["time_zone"]
     log_in(client)
     assert client.post("/accounts/time-zone", {"time_zone": name}).status_code == 400
@@ -357,7 +357,7 @@ def test_every_zone_on_offer_can_be_used() -> None:
 
 
 def test_api_answers_in_utc_whatever_the_person_chose(client: Client, ann: User) -> None:
-    user_choose_time_zone(user=ann, time_zone="Asia/Tokyo")
+    choose_time_zone(user=ann, time_zone="Asia/Tokyo")
     log_in(client)
     assert "+09:00" not in client.get("/api/portfolio/risk-monitor/fast").text
 

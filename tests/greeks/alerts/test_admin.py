@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from config.core.clock import now
-from greeks.alerts.sending.channels import alert_channel_create
+from greeks.alerts.sending.channels import create_alert_channel
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
 from portfolio.history.retention import delete_expired
 from tests.factories import UserFactory
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 def test_administration_shows_alerts_without_an_address(receiver: Receiver) -> None:
     owner = UserFactory.create(is_staff=True, is_superuser=True)
-    channel = alert_channel_create(user=owner, name="Hook", address=receiver.address)
+    channel = create_alert_channel(user=owner, name="Hook", address=receiver.address)
     rule = make_rule(owner)
     event = AlertEvent.objects.create(user=owner, rule=rule, minute=minute(1), title="Up", text="")
     client = Client()
@@ -42,7 +42,7 @@ def test_administration_shows_alerts_without_an_address(receiver: Receiver) -> N
 
 def test_old_alerts_are_deleted_with_their_messages(receiver: Receiver) -> None:
     owner = UserFactory.create()
-    channel = alert_channel_create(user=owner, name="Hook", address=receiver.address)
+    channel = create_alert_channel(user=owner, name="Hook", address=receiver.address)
     for index in range(2):
         event = AlertEvent.objects.create(user=owner, minute=minute(index), title="Up", text="")
         AlertDelivery.objects.create(event=event, channel=channel, due_at=now())

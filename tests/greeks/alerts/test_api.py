@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from auth_tokens.api_tokens.writing import api_token_create
+from auth_tokens.api_tokens.writing import create_api_token
 from auth_tokens.models import ApiToken, AuditEvent, User
 from greeks.alerts import rules as alert_rules
 from greeks.alerts.sending import channels as alert_channels
@@ -145,7 +145,7 @@ def test_changed_rule_begins_anew_without_looking_back(client: Client, trader: U
 def test_others_rules_channels_and_events_do_not_exist(client: Client, receiver: Receiver) -> None:
     other = UserFactory.create()
     rule = make_rule(other)
-    channel = alert_channels.alert_channel_create(
+    channel = alert_channels.create_alert_channel(
         user=other, name="theirs", address=receiver.address
     )
     AlertEvent.objects.create(user=other, rule=rule, minute=minute(1), title="Theirs", text="")
@@ -178,7 +178,7 @@ def test_others_rules_channels_and_events_do_not_exist(client: Client, receiver:
 
 def test_strangers_and_tokens_that_only_read_cannot_write(trader: User, client: Client) -> None:
     assert Client().get(RULES).status_code == 401
-    reading = api_token_create(user=trader, name="reader", scope=ApiToken.Scope.READ)
+    reading = create_api_token(user=trader, name="reader", scope=ApiToken.Scope.READ)
     headers = {"Authorization": f"Bearer {reading.text}"}
     assert Client().get(RULES, headers=headers).status_code == 200
     assert post(Client(), RULES, RULE, **headers).status_code == 403
@@ -259,7 +259,7 @@ def test_test_messages_are_bounded(
     client: Client, trader: User, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(alert_channels, "MOST_TESTS", 1)
-    channel = alert_channels.alert_channel_create(
+    channel = alert_channels.create_alert_channel(
         user=trader, name="hook", address=receiver.address
     )
     path = f"{RULES}/channels/{channel.pk}/test"

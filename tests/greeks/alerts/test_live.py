@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.revocation import sessions_revoke
+from auth_tokens.sign_in.revocation import revoke_sessions
 from greeks.alerts.evaluation import evaluate_alerts
 from greeks.models import AlertEvent
 from tests.factories import UserFactory
@@ -78,7 +78,7 @@ async def test_socket_ends_with_the_session(trader: User) -> None:
 def end_session(user: User) -> None:
     user.set_unusable_password()
     user.save()
-    sessions_revoke(user_ids=[user.pk])
+    revoke_sessions(user_ids=[user.pk])
 
 
 async def test_stranger_is_refused_before_the_handshake() -> None:

@@ -7,7 +7,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from auth_tokens.models import User
-from greeks.alerts.sending.channels import alert_channel_create
+from greeks.alerts.sending.channels import create_alert_channel
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule
 from tests.greeks.alerts.receiver import Receiver
 from tests.greeks.alerts.rows import make_rule, minute
@@ -89,7 +89,7 @@ def test_what_is_wrong_is_said_at_its_field_and_the_rest_is_kept(
 def test_events_show_what_was_raised_and_what_became_of_the_message(
     client: Client, trader: User, receiver: Receiver
 ) -> None:
-    channel = alert_channel_create(user=trader, name="Hook", address=receiver.address)
+    channel = create_alert_channel(user=trader, name="Hook", address=receiver.address)
     event = AlertEvent.objects.create(
         user=trader, minute=minute(1), title="<b>NIFTY</b> above", text="101"
     )

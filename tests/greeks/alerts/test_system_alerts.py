@@ -9,7 +9,7 @@ import time_machine
 
 from auth_tokens.signals import token_failed
 from config.core.redis.locks import subject_lock
-from greeks.alerts.system_events import silent_chains_report
+from greeks.alerts.system_events import report_silent_chains
 from greeks.calendar.seeding import seed_exchange_sessions
 from greeks.models import AlertEvent
 from greeks.signals import minute_closed
@@ -44,31 +44,36 @@ def test_chain_without_samples_in_session_is_told_once() -> None:
     store_minute(5, 100.0)
     for at in (minute(1), minute(6), minute(8)):
         with time_machine.travel(at, tick=False):
-            assert silent_chains_report() == []
+            assert report_silent_chains() == []
     with time_machine.travel(minute(10), tick=False):
-        (event,) = silent_chains_report()
-        assert silent_chains_report() == []
+        (event,) = report_silent_chains()
+        assert report_silent_chains() == []
     assert event.title == "NIFTY 50: no samples in session"
     assert "for 3 minutes for the expiries 1 Dec 26" in event.text
     with time_machine.travel(minute(71), tick=False):
-        assert len(silent_chains_report()) == 1
+        assert len(report_silent_chains()) == 1
 
 
 @pytest.mark.usefixtures("_session")
 def test_closed_market_and_disabled_instruments_are_not_silent() -> None:
     with time_machine.travel(minute(-30), tick=False):
-        assert silent_chains_report() == []
+        assert report_silent_chains() == []
     nifty(enabled=False)
     with time_machine.travel(minute(30), tick=False):
-        assert silent_chains_report() == []
+        assert report_silent_chains() == []
 
 
 @pytest.mark.usefixtures("_session")
 def test_instrument_without_a_listed_expiry_is_told_of() -> None:
     nifty(listed_expiries=[])
     with time_machine.travel(minute(10), tick=False):
-        (event,) = silent_chains_report()
+<<<<<<< HEAD
+        (event,) = report_silent_chains()
     assert event.text == "upstox lists no expiry to poll."
+=======
+        (event,) = report_silent_chains()
+    assert event.text == "upstox has listed no expiry that could be polled."
+>>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
 
 def test_failed_token_is_told_by_its_signal(db: None) -> None:

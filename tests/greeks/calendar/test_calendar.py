@@ -11,7 +11,7 @@ from django.test import Client
 
 from config.core.health import run_checks
 from greeks.calendar.coverage import calendar_note, calendar_states
-from greeks.calendar.seeding import seed_exchange_sessions, sessions_confirm_years
+from greeks.calendar.seeding import confirm_session_years, seed_exchange_sessions
 from greeks.calendar.sessions import (
     calendar_known_until,
     current_session,
@@ -162,7 +162,7 @@ def test_confirmed_year_is_known_and_stays_so(admin: Client) -> None:
     seed_exchange_sessions(exchange="NSE", from_year=2027, to_year=2027)
     forget_sessions()
     assert calendar_known_until("NSE") == date(2027, 12, 31)
-    assert sessions_confirm_years(exchange="NSE", year=2027) == 0
+    assert confirm_session_years(exchange="NSE", year=2027) == 0
 
 
 @pytest.mark.parametrize(

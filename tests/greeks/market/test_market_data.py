@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from auth_tokens.api_tokens.writing import api_token_create
+from auth_tokens.api_tokens.writing import create_api_token
 from auth_tokens.models import ApiToken
 from config.core.redis.client import key, redis_client
 from greeks.models import PolledInstrument
@@ -204,7 +204,7 @@ def test_private_market_asks_who_is_there(
     assert answer.status_code == 200
     assert answer["Cache-Control"] == "private, no-cache"
     assert set(answer["Vary"].split(", ")) >= {"Cookie", "Authorization"}
-    token = api_token_create(user=user, name="script", scope=ApiToken.Scope.READ).text
+    token = create_api_token(user=user, name="script", scope=ApiToken.Scope.READ).text
     bearer = {"authorization": f"Bearer {token}"}
     assert Client().get(address, headers=bearer).status_code == 200
     wrong = {"authorization": f"Bearer gd_{'x' * 43}"}

@@ -19,7 +19,7 @@ from portfolio.accounts.access import (
     can_sync,
     portfolios_visible_to,
 )
-from portfolio.accounts.connecting import account_create, account_share, account_unshare
+from portfolio.accounts.connecting import connect_account, share_account, unshare_account
 from portfolio.domain import Broker
 from portfolio.models import Account, AccountAccess, Portfolio
 from tests.announcements import Announcements, revocation_of
@@ -169,7 +169,7 @@ def test_query_count_does_not_grow_with_accounts(
 
 # --- Adding accounts --------------------------------------------------------------------------
 def test_new_account_has_its_number_as_id_and_leaves_a_trail(ann: User) -> None:
-    account = account_create(broker=Broker.IBKR, account_number="U1234567", owner=ann, actor=ann)
+    account = connect_account(broker=Broker.IBKR, account_number="U1234567", owner=ann, actor=ann)
     assert account.account_id == "U1234567"
     event = AuditEvent.objects.get(event="account.created")
     assert (event.actor, event.subject) == (ann, "U1234567")
@@ -177,16 +177,16 @@ def test_new_account_has_its_number_as_id_and_leaves_a_trail(ann: User) -> None:
 
 
 def test_same_number_at_another_broker_gets_the_broker_as_prefix(ann: User, bob: User) -> None:
-    account_create(broker=Broker.IBKR, account_number="12345", owner=ann)
-    second = account_create(broker=Broker.TASTY, account_number="12345", owner=bob)
+    connect_account(broker=Broker.IBKR, account_number="12345", owner=ann)
+    second = connect_account(broker=Broker.TASTY, account_number="12345", owner=bob)
     assert second.account_id == "TASTY-12345"
     assert ids(accounts_visible_to(ann)) == ["12345"]
 
 
 def test_account_is_connected_once(ann: User, bob: User) -> None:
-    account_create(broker=Broker.IBKR, account_number="U1", owner=ann)
+    connect_account(broker=Broker.IBKR, account_number="U1", owner=ann)
     with pytest.raises(Conflict, match="already connected"):
-        account_create(broker=Broker.IBKR, account_number="U1", owner=bob)
+        connect_account(broker=Broker.IBKR, account_number="U1", owner=bob)
     assert Account.objects.count() == 1
 
 
@@ -211,14 +211,14 @@ def test_impossible_account_is_refused_naming_the_field(ann: User, field: str, v
         "base_currency": "USD",
     }
     with pytest.raises(InvalidInput) as raised:
-        account_create(owner=ann, **(given | {field: value}))
+        connect_account(owner=ann, **(given | {field: value}))
     assert list(raised.value.fields) == [field]
     assert not Account.objects.exists()
 
 
 def test_inactive_owner_is_refused() -> None:
     with pytest.raises(InvalidInput) as raised:
-        account_create(broker=Broker.IBKR, account_number="U1", owner=UserFactory(is_active=False))
+        connect_account(broker=Broker.IBKR, account_number="U1", owner=UserFactory(is_active=False))
     assert list(raised.value.fields) == ["owner"]
 
 
@@ -229,13 +229,13 @@ def test_sharing_and_unsharing_change_what_is_seen_and_leave_a_trail(
 ) -> None:  # fmt: skip
     account = AccountFactory(owner=ann)
     with django_capture_on_commit_callbacks(execute=True):
-        account_share(actor=ann, account=account, user=bob)
+        share_account(actor=ann, account=account, user=bob)
     assert ids(accounts_visible_to(bob)) == [account.pk]
-    account_share(actor=ann, account=account, user=bob, role=Role.MANAGER)
-    account_share(actor=ann, account=account, user=bob, role=Role.MANAGER)
+    share_account(actor=ann, account=account, user=bob, role=Role.MANAGER)
+    share_account(actor=ann, account=account, user=bob, role=Role.MANAGER)
     assert can_sync(bob, account)
-    assert account_unshare(actor=ann, account=account, user=bob)
-    assert not account_unshare(actor=ann, account=account, user=bob)
+    assert unshare_account(actor=ann, account=account, user=bob)
+    assert not unshare_account(actor=ann, account=account, user=bob)
     assert ids(accounts_visible_to(bob)) == []
     trail = AuditEvent.objects.filter(subject=account.pk, actor=ann).order_by("pk")
     assert [(event.event, event.detail.get("role")) for event in trail] == [
@@ -249,18 +249,18 @@ def test_sharing_and_unsharing_change_what_is_seen_and_leave_a_trail(
 def test_only_the_owner_and_superusers_share(ann: User, bob: User) -> None:
     account, carol = AccountFactory(owner=ann), UserFactory()
     with pytest.raises(NotFound):
-        account_share(actor=bob, account=account, user=carol)
+        share_account(actor=bob, account=account, user=carol)
     AccountAccess.objects.create(user=bob, account=account, role=Role.MANAGER)
     with pytest.raises(Forbidden):
-        account_share(actor=bob, account=account, user=carol)
-    account_share(actor=UserFactory(is_superuser=True), account=account, user=carol)
+        share_account(actor=bob, account=account, user=carol)
+    share_account(actor=UserFactory(is_superuser=True), account=account, user=carol)
     assert ids(accounts_visible_to(carol)) == [account.pk]
 
 
 def test_anyone_may_give_up_their_own_access(ann: User, bob: User) -> None:
     account = AccountFactory(owner=ann)
     AccountAccess.objects.create(user=bob, account=account)
-    assert account_unshare(actor=bob, account=account, user=bob)
+    assert unshare_account(actor=bob, account=account, user=bob)
 
 
 def test_pointless_sharing_is_refused(ann: User, bob: User) -> None:
@@ -272,7 +272,7 @@ def test_pointless_sharing_is_refused(ann: User, bob: User) -> None:
         (bob, "king", "role"),
     ):
         with pytest.raises(InvalidInput) as raised:
-            account_share(actor=ann, account=account, user=user, role=role)
+            share_account(actor=ann, account=account, user=user, role=role)
         assert list(raised.value.fields) == [field]
 
 

@@ -12,7 +12,7 @@ import pytest
 import time_machine
 from django.test import Client
 
-from auth_tokens.api_tokens.writing import api_token_create
+from auth_tokens.api_tokens.writing import create_api_token
 from auth_tokens.models import User
 from config.core.web.csv_export import csv_lines
 from portfolio.models import Account, Beta, Portfolio, Position, Scenario
@@ -311,7 +311,7 @@ def test_what_if_has_exactly_the_published_fields_and_writes_nothing(
 def test_token_that_may_read_may_ask_what_if_and_keep_no_scenario(
     trader: User, account: Account
 ) -> None:
-    token = api_token_create(user=trader, name="script").text
+    token = create_api_token(user=trader, name="script").text
     client = Client(headers={"Authorization": f"Bearer {token}"})
     position = Position.objects.filter(right="P").first()
     assert position is not None

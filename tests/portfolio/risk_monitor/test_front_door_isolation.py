@@ -19,7 +19,7 @@ from django.db.utils import OperationalError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from auth_tokens.api_tokens.writing import api_token_create, api_token_revoke
+from auth_tokens.api_tokens.writing import create_api_token, revoke_api_token
 from auth_tokens.models import ApiToken, User
 from auth_tokens.sign_in.front_door import authorise
 from config.core.clock import now
@@ -81,7 +81,7 @@ def share(account: Account, user: User) -> AccountAccess:
 
 
 async def token_of(user: User, **values: Any) -> tuple[ApiToken, Header]:
-    issued = await run(api_token_create, user=user, name="script", **values)
+    issued = await run(create_api_token, user=user, name="script", **values)
     return issued.token, (b"authorization", f"Bearer {issued.text}".encode())
 
 
@@ -273,7 +273,7 @@ async def test_revoked_token_is_refused_at_once_and_others_stay(trader: User, op
     _, kept = await token_of(trader)
     await opened.prepared(header)
     await opened.prepared(kept)
-    await run(api_token_revoke, actor=trader, token_id=token.pk)
+    await run(revoke_api_token, actor=trader, token_id=token.pk)
     assert (await opened.get(header)).status == 401
     assert (await opened.prepared(kept)).status == 200
 

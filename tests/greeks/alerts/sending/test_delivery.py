@@ -16,17 +16,17 @@ from django.db import connection, connections
 from pytest_django import DjangoCaptureOnCommitCallbacks
 from pytest_django.fixtures import Settings
 
-from auth_tokens.broker_tokens.key_rotation import token_keys_rotate
+from auth_tokens.broker_tokens.key_rotation import rotate_token_keys
 from auth_tokens.models import User
 from config.core.clock import now
 from greeks.alerts.sending import delivery as alert_delivery
-from greeks.alerts.sending.channels import alert_channel_create, alert_channels_rotate
+from greeks.alerts.sending.channels import create_alert_channel, rotate_alert_channels
 from greeks.alerts.sending.delivery import (
     close_abandoned_deliveries,
     deliver_alert,
     due_deliveries,
 )
-from greeks.alerts.system_events import silent_chains_report, token_failure_report
+from greeks.alerts.system_events import report_silent_chains, report_token_failures
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
 from greeks.signals import alert_messages_due
 from tests.factories import UserFactory
@@ -41,7 +41,7 @@ NEW_KEY = "dGVzdHMtb25seS1rZXktdGhhdC1vcGVucy1ub3RoaW4="  # pragma: allowlist se
 
 def message(user: User, receiver: Receiver, **fields: Any) -> AlertDelivery:
     """A message that waits to be sent to the receiver."""
-    channel = AlertChannel.objects.filter(user=user).first() or alert_channel_create(
+    channel = AlertChannel.objects.filter(user=user).first() or create_alert_channel(
         user=user, name="hook", address=receiver.address
     )
     event = AlertEvent.objects.create(
@@ -128,9 +128,9 @@ def test_address_is_stored_encrypted_and_follows_a_new_key(
     stored = AlertChannel.objects.get().address_encrypted
     assert "canary" not in stored
     settings.TOKEN_ENCRYPTION_KEYS = [NEW_KEY, OLD_KEY]
-    token_keys_rotate()
+    rotate_token_keys()
     assert AlertChannel.objects.get().address_encrypted != stored
-    assert alert_channels_rotate() == 0
+    assert rotate_alert_channels() == 0
     settings.TOKEN_ENCRYPTION_KEYS = [NEW_KEY]
     assert deliver_alert(delivery_id=waiting.pk) is State.SENT
 
@@ -141,7 +141,7 @@ def test_address_that_no_key_opens_is_said_so(
     settings.TOKEN_ENCRYPTION_KEYS = [OLD_KEY]
     waiting = message(trader, receiver)
     settings.TOKEN_ENCRYPTION_KEYS = [NEW_KEY]
-    assert alert_channels_rotate() == 0
+    assert rotate_alert_channels() == 0
     assert deliver_alert(delivery_id=waiting.pk) is State.FAILED
     waiting.refresh_from_db()
     assert "enter it again" in waiting.error
@@ -227,13 +227,13 @@ def test_failed_token_is_told_to_staff_once_an_hour(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     with_channel, without = UserFactory.create(is_staff=True), UserFactory.create(is_staff=True)
-    alert_channel_create(user=with_channel, name="hook", address=receiver.address)
+    create_alert_channel(user=with_channel, name="hook", address=receiver.address)
     asked: list[int] = []
     alert_messages_due.connect(note := lambda delivery_ids, **_: asked.extend(delivery_ids))
     try:
         with django_capture_on_commit_callbacks(execute=True):
             for _ in range(3):
-                token_failure_report(
+                report_token_failures(
                     provider="upstox", message="password=canary-4711 was refused", stopped=True
                 )
     finally:
@@ -247,4 +247,4 @@ def test_failed_token_is_told_to_staff_once_an_hour(
 
 
 def test_quiet_desk_without_sessions_reports_nothing(db: None) -> None:
-    assert silent_chains_report() == []
+    assert report_silent_chains() == []
