@@ -59,12 +59,6 @@ def warm_body_of_closed_minute(slug: str, expiry: date, minute: datetime, **_: A
 
 
 @receiver(keys_rotating)
-<<<<<<< HEAD
-def rotate_alert_channels(**_: Any) -> None:
+def rotate_channels_after_token_keys(**_: Any) -> None:
     """Rotate alert addresses too: they are encrypted with the same keys."""
     rotate_alert_channels()
-=======
-def rotate_channels_after_token_keys(**_: Any) -> None:
-    """The addresses of alerts are secrets kept by the same keys."""
-    rotate_alert_channels()
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)

@@ -18,13 +18,8 @@ from greeks.signals import alert_messages_due
 SYSTEM_QUIET = timedelta(hours=1)
 
 
-<<<<<<< HEAD
 def raise_system_alert(*, subject: str, title: str, text: str) -> list[AlertEvent]:
     """Alert all staff to trouble: on their pages and through all their channels.
-=======
-def raise_system_alert(*, subject: str, title: str, text: str) -> list[AlertEvent]:
-    """Tell all staff of trouble: on their pages, and by every channel that they have.
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Each ``subject`` (``token:upstox``) is reported at most once in ``SYSTEM_QUIET``. ``text`` must
     hold no secret. Returns the events raised; empty during the quiet time.

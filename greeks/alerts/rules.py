@@ -27,13 +27,8 @@ _FIELDS = {
 }  # fmt: skip
 
 
-<<<<<<< HEAD
 def create_alert_rule(*, user: AnyUser, values: Any) -> AlertRule:
     """Create a rule; it looks at minutes that close from now on.
-=======
-def create_alert_rule(*, user: AnyUser, values: Any) -> AlertRule:
-    """Keep a new rule; it looks at minutes that close from now on.
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Raises:
         InvalidInput: naming the field. Conflict: the user has as many as are allowed.
@@ -51,13 +46,8 @@ def create_alert_rule(*, user: AnyUser, values: Any) -> AlertRule:
     return rule_for_user(user, rule.pk)
 
 
-<<<<<<< HEAD
 def update_alert_rule(*, user: AnyUser, rule_id: int, values: Any) -> AlertRule:
     """Replace all fields of one of the user's rules. It starts over like a new rule.
-=======
-def update_alert_rule(*, user: AnyUser, rule_id: int, values: Any) -> AlertRule:
-    """Write one of the user's rules anew, whole. It begins as a new one would.
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Raises:
         InvalidInput: naming the field. NotFound: it does not exist or is another user's.
@@ -74,13 +64,8 @@ def update_alert_rule(*, user: AnyUser, rule_id: int, values: Any) -> AlertRule:
     return rule_for_user(user, rule.pk)
 
 
-<<<<<<< HEAD
 def switch_alert_rule(*, user: AnyUser, rule_id: int, enabled: bool) -> AlertRule:
     """Pause one of the user's rules, or resume it like a new rule.
-=======
-def switch_alert_rule(*, user: AnyUser, rule_id: int, enabled: bool) -> AlertRule:
-    """Pause one of the user's rules, or let it go on as a new one would.
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Raises ``NotFound`` like the others.
     """
@@ -94,7 +79,6 @@ def switch_alert_rule(*, user: AnyUser, rule_id: int, enabled: bool) -> AlertRul
     return rule_for_user(user, rule_id)
 
 
-<<<<<<< HEAD
 def delete_alert_rule(*, user: AnyUser, rule_id: int) -> None:
     """Delete one of the user's rules; its events stay in the list."""
     rule_for_user(user, rule_id).delete()
@@ -102,15 +86,6 @@ def delete_alert_rule(*, user: AnyUser, rule_id: int) -> None:
 
 def mark_alert_events_read(*, user: AnyUser) -> int:
     """Mark all the user's events as read; return how many were unread."""
-=======
-def delete_alert_rule(*, user: AnyUser, rule_id: int) -> None:
-    """Delete one of the user's rules; what it raised stays in the list."""
-    rule_for_user(user, rule_id).delete()
-
-
-def mark_alert_events_read(*, user: AnyUser) -> int:
-    """Mark everything that the user was told as read; how many were not."""
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
     if not isinstance(user, User):
         raise Forbidden("Alerts are kept for users.")
     unread = AlertEvent.objects.filter(user=user, read_at__isnull=True)

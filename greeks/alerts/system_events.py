@@ -12,17 +12,10 @@ from greeks.models import AlertEvent
 from greeks.polling.silent import SILENT_AFTER, SilentChains, silent_chains
 
 
-<<<<<<< HEAD
 def report_token_failures(*, provider: str, message: str, stopped: bool) -> list[AlertEvent]:
     """Alert staff that a provider's token could not be obtained."""
     follows = "The desk will not retry until somebody acts: see System." if stopped else ""
     return raise_system_alert(
-=======
-def report_token_failures(*, provider: str, message: str, stopped: bool) -> list[AlertEvent]:
-    """Tell staff that a provider's token could not be obtained."""
-    follows = "It is not tried again until somebody acts: see System." if stopped else ""
-    return raise_system_alert(
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
         subject=f"token:{provider}",
         title=f"The token of {provider} could not be renewed",
         text=redact_text(f"{message} {follows}".strip()),
@@ -30,26 +23,16 @@ def report_token_failures(*, provider: str, message: str, stopped: bool) -> list
 
 
 def forbidden_report(*, provider: str, message: str) -> list[AlertEvent]:
-<<<<<<< HEAD
     """Alert staff that a provider forbids the desk's calls and that they have stopped."""
     return raise_system_alert(
-=======
-    """Tell staff that a provider forbids the desk's calls, so that these have stopped."""
-    return raise_system_alert(
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
         subject=f"forbidden:{provider}",
         title=f"{provider} forbids the desk's calls",
         text=redact_text(f"{message} Calls have stopped; the desk retries every few minutes."),
     )
 
 
-<<<<<<< HEAD
 def report_silent_chains() -> list[AlertEvent]:
     """Alert staff to each instrument without samples while its exchange trades."""
-=======
-def report_silent_chains() -> list[AlertEvent]:
-    """Tell staff of each instrument without samples while its exchange trades."""
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
     raised = []
     for silent in silent_chains(market_now()):
         raised += raise_system_alert(

@@ -89,13 +89,8 @@ def seed_exchange_sessions(*, exchange: str, from_year: int, to_year: int) -> Se
     )
 
 
-<<<<<<< HEAD
 def confirm_session_years(*, exchange: str, year: int) -> int:
     """Mark a year's provisional sessions as announced; return how many.
-=======
-def confirm_session_years(*, exchange: str, year: int) -> int:
-    """The exchange has announced a year: its provisional sessions are provisional no longer.
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     They count as edited by hand, so seeding keeps them.
     """

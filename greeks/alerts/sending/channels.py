@@ -23,13 +23,8 @@ MOST_TESTS = 10
 _OWNER = "alert_channel"
 
 
-<<<<<<< HEAD
 def create_alert_channel(*, user: AnyUser, name: Any, address: Any) -> AlertChannel:
     """Create a channel. Nothing is sent: use the test message for that.
-=======
-def create_alert_channel(*, user: AnyUser, name: Any, address: Any) -> AlertChannel:
-    """Keep a channel. Nothing is sent: that is what the test message is for.
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Raises:
         InvalidInput: naming the field. Conflict: the name is taken, or there are too many.
@@ -74,13 +69,8 @@ def delete_alert_channel(*, user: AnyUser, channel_id: int) -> None:
         channel.delete()
 
 
-<<<<<<< HEAD
 def send_test_alert(*, user: AnyUser, channel_id: int) -> AlertEvent:
     """Send a test message; switch the channel back on if failures had switched it off.
-=======
-def send_test_alert(*, user: AnyUser, channel_id: int) -> AlertEvent:
-    """Send a test message; a channel that was switched off after failures is on again.
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
     Raises:
         NotFound: it is not the user's channel. RateLimitedError: too many tests in this hour.
@@ -117,13 +107,8 @@ def channel_address(channel: AlertChannel) -> str | None:
         return None
 
 
-<<<<<<< HEAD
 def rotate_alert_channels() -> int:
     """Re-encrypt under the first key every address that is under another; return how many."""
-=======
-def rotate_alert_channels() -> int:
-    """Encrypt every address under the first key; how many were under another."""
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
     changed = 0
     for channel in AlertChannel.objects.only("pk", "address_encrypted").iterator():
         try:

@@ -67,13 +67,8 @@ def test_closed_market_and_disabled_instruments_are_not_silent() -> None:
 def test_instrument_without_a_listed_expiry_is_told_of() -> None:
     nifty(listed_expiries=[])
     with time_machine.travel(minute(10), tick=False):
-<<<<<<< HEAD
         (event,) = report_silent_chains()
     assert event.text == "upstox lists no expiry to poll."
-=======
-        (event,) = report_silent_chains()
-    assert event.text == "upstox has listed no expiry that could be polled."
->>>>>>> d814004 (Name functions verb first: connect_account, revoke_sessions)
 
 
 def test_failed_token_is_told_by_its_signal(db: None) -> None:
