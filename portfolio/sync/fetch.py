@@ -59,7 +59,7 @@ class FailedStep:
 
 @dataclass(slots=True, kw_only=True)
 class FetchedBook:
-    """What the broker answered for one account. A failed step is ``None`` and listed in ``failed``."""
+    """What the broker answered for one account. A failed step is ``None`` and is in ``failed``."""
 
     started_at: datetime
     source: str
