@@ -16,7 +16,7 @@ import structlog
 from django.db import DatabaseError, connection
 
 from auth_tokens.broker_tokens.claims import broker_token_row, reset_renewal
-from auth_tokens.broker_tokens.copies import TokenCopy, present_copy
+from auth_tokens.broker_tokens.copies import present_copy
 from auth_tokens.broker_tokens.errors import TokenError
 from auth_tokens.broker_tokens.renewing import renewed_copy, stored_copy
 from auth_tokens.broker_tokens.sources import (
@@ -31,53 +31,42 @@ from config.core.errors import ProviderError
 __all__ = [
     "ProviderToken",
     "ensure_valid",
-    "get_copy",
     "get_token",
     "held_token",
     "refresh_token",
     "register_token_provider",
     "registered_token_providers",
-    "renew_copy",
     "renew_token",
 ]
 logger = structlog.get_logger(__name__)
 
 
 def get_token(provider: str) -> str:
-    """The present token, obtained first where there is none.
+    """Return the current token, fetching one if needed.
 
-    Raises ``UnknownTokenProvider``; ``TokenError`` or another ``ProviderError`` where there is no
-    token and none can be had now. A call to the provider is made only when no try is too recent.
+    Raise ``UnknownTokenProvider``; ``TokenError`` or another ``ProviderError`` if there is no
+    token and none can be fetched now. The provider is called only if the last try is long enough
+    ago.
     """
-    return get_copy(provider).text
-
-
-def renew_token(provider: str, *, refused: str) -> str:
-    """Another token than ``refused``: the stored one where it differs, else a new one."""
-    return renew_copy(provider, refused=refused).text
-
-
-def held_token(provider: str) -> str:
-    """The stored token, if it opens, else an empty text. Nothing is obtained."""
-    with _database_errors(provider):
-        stored = stored_copy(broker_token_row(provider), token_source(provider))
-    return stored.text if stored is not None else ""
-
-
-def get_copy(provider: str) -> TokenCopy:
-    """As ``get_token``, with the token's end."""
     source = token_source(provider)
     with _database_errors(provider):
         copy = present_copy(provider) or stored_copy(broker_token_row(provider), source)
-        if copy is not None and copy.opens(source.credentials()):
-            return copy
-        return renewed_copy(provider, source, held="")
+        if copy is None or not copy.opens(source.credentials()):
+            copy = renewed_copy(provider, source, held="")
+        return copy.text
 
 
-def renew_copy(provider: str, *, refused: str) -> TokenCopy:
-    """As ``renew_token``, with the token's end."""
+def renew_token(provider: str, *, refused: str) -> str:
+    """Return another token than ``refused``: the stored one if it differs, else a new one."""
     with _database_errors(provider):
-        return renewed_copy(provider, token_source(provider), held=refused, is_refused=True)
+        return renewed_copy(provider, token_source(provider), held=refused, is_refused=True).text
+
+
+def held_token(provider: str) -> str:
+    """Return the stored token if it is still good, else an empty text. Fetch nothing."""
+    with _database_errors(provider):
+        stored = stored_copy(broker_token_row(provider), token_source(provider))
+    return stored.text if stored is not None else ""
 
 
 def ensure_valid(provider: str) -> bool:

@@ -6,7 +6,6 @@ developer.tastytrade.com and recorded answers. This adapter reads; it cannot pla
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from urllib.parse import quote
 
 from django.conf import settings
 
+from auth_tokens.broker_tokens.manager import ProviderToken
 from config.core.clock import market_now, now
 from config.core.errors import MalformedResponse
 from config.core.http.caller import HttpCaller
@@ -47,9 +47,7 @@ from portfolio.brokers.tastytrade.orders import (
     decode_order,
     is_execution,
 )
-from portfolio.brokers.tastytrade.session import TastytradeSession
 from portfolio.brokers.tastytrade.streaming import decode_streamer_token, fresh_streamed
-from portfolio.brokers.tastytrade.token_source import log_in_caller, managed_grant
 from portfolio.domain import (
     AccountSummary,
     Broker,
@@ -65,7 +63,7 @@ MAXIMUM_PAGES: Final = 400
 
 
 class TastytradeAdapter:
-    """``BrokerAdapter`` for Tastytrade. Several may share one ``session``."""
+    """``BrokerAdapter`` for Tastytrade."""
 
     broker = Broker.TASTY
     source = SOURCE
@@ -231,38 +229,16 @@ def _terms(row: Mapping[str, Any]) -> tuple[str, FutureTerms] | None:
     return symbol, FutureTerms(multiplier=multiplier, expiry=expiry)
 
 
-_sessions: dict[tuple[str, str, str], TastytradeSession] = {}
-_sessions_lock = threading.Lock()
-
-
-def shared_session(base_url: str, *, client_secret: str, refresh_token: str) -> TastytradeSession:
-    """The process's one session of these credentials, which are those of the settings."""
-    credentials = (base_url, client_secret, refresh_token)
-    with _sessions_lock:
-        if credentials not in _sessions:
-            _sessions[credentials] = TastytradeSession(
-                log_in_caller(base_url),
-                client_secret=client_secret,
-                refresh_token=refresh_token,
-                grant=managed_grant,
-            )
-        return _sessions[credentials]
-
-
 def open_tastytrade() -> TastytradeAdapter:
-    """The adapter as the settings describe it."""
-    session = shared_session(
-        settings.TASTYTRADE_URL,
-        client_secret=settings.TASTYTRADE_CLIENT_SECRET,
-        refresh_token=settings.TASTYTRADE_REFRESH_TOKEN,
-    )
+    """Build the adapter from the settings."""
+    token = ProviderToken(SOURCE)
     return TastytradeAdapter(
         caller=HttpCaller(
             SOURCE,
             settings.TASTYTRADE_URL,
             timeout=settings.PROVIDER_TIMEOUT_SECONDS,
-            authorise=session.authorise,
-            renew=session.renew,
+            authorise=token.authorise,
+            renew=token.renew,
         )
     )
 

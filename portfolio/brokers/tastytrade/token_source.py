@@ -7,7 +7,6 @@ from typing import Final
 
 from django.conf import settings
 
-from auth_tokens.broker_tokens.manager import get_copy, renew_copy
 from auth_tokens.broker_tokens.sources import (
     Attempt,
     HeldToken,
@@ -15,21 +14,19 @@ from auth_tokens.broker_tokens.sources import (
     TryLimit,
     fingerprint,
 )
-from config.core.clock import now
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.caller import HttpCaller
 from portfolio.brokers.tastytrade.contracts import SOURCE
-from portfolio.brokers.tastytrade.session import TOKEN_LIFETIME, Grant, TastytradeSession
+from portfolio.brokers.tastytrade.log_in import log_in
 
-OAUTH: Final = "oauth"
-#: The schedule's interval, and half a minute for the queue.
+#: The interval of the schedule plus half a minute for the queue.
 LOOKED_AT_EVERY: Final = timedelta(seconds=330)
 
 
 class TastytradeTokenSource:
-    """``TokenSource`` of Tastytrade. A token is stored until a minute before it runs out."""
+    """``TokenSource`` of Tastytrade. A token counts as expired a minute early."""
 
-    # One in a quarter of an hour is usual; refused ones pause by themselves after three.
+    # Normally one in a quarter of an hour; ``log_in`` pauses by itself after three refusals.
     limits = (TryLimit(6, 900.0),)
     longest_pause = 900.0
     keeps_ready = True
@@ -48,39 +45,23 @@ class TastytradeTokenSource:
         return None
 
     def is_due(self, held: HeldToken, at: datetime) -> bool:
-        """Whether it would end before the schedule looks again: then no call waits for the next."""
+        """Whether it expires before the schedule looks again: then no call waits for a log-in."""
         return held.expires_at is not None and held.expires_at - at < LOOKED_AT_EVERY
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:
-        caller = log_in_caller(settings.TASTYTRADE_URL)
-        session = TastytradeSession(
-            caller,
-            client_secret=settings.TASTYTRADE_CLIENT_SECRET,
-            refresh_token=settings.TASTYTRADE_REFRESH_TOKEN,
+        caller = HttpCaller(
+            SOURCE,
+            settings.TASTYTRADE_URL,
+            timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+            # Not the data calls' breaker: the call that probes it may need a log-in first.
+            breaker=CircuitBreaker(f"{SOURCE}.oauth"),
         )
         attempt.spend_try()
-        asked_at = now()
         try:
-            grant = session.log_in()
+            return log_in(
+                caller,
+                client_secret=settings.TASTYTRADE_CLIENT_SECRET,
+                refresh_token=settings.TASTYTRADE_REFRESH_TOKEN,
+            )
         finally:
             caller.close()
-        expires_at = asked_at + timedelta(seconds=grant.seconds)
-        return ObtainedToken(text=grant.token, expires_at=expires_at, source=OAUTH)
-
-
-def managed_grant(refused: str) -> Grant:
-    """The token of all processes for one process's session; another than ``refused``."""
-    copy = renew_copy(SOURCE, refused=refused) if refused else get_copy(SOURCE)
-    if copy.expires_at is None:
-        return Grant(copy.text, TOKEN_LIFETIME)
-    return Grant(copy.text, (copy.expires_at - now()).total_seconds())
-
-
-def log_in_caller(base_url: str) -> HttpCaller:
-    return HttpCaller(
-        SOURCE,
-        base_url,
-        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
-        # Not the data calls' breaker: the call that probes it may need a log-in first.
-        breaker=CircuitBreaker(f"{SOURCE}.oauth"),
-    )

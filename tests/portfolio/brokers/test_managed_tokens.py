@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from auth_tokens.broker_tokens.errors import NotConfigured
 from auth_tokens.broker_tokens.manager import ensure_valid, get_token, refresh_token
@@ -15,26 +16,22 @@ from config.core.errors import ProviderError, UnauthorisedError
 from config.core.redis.process_copies import forget_process_copies
 from config.core.sandbox.server import Sandbox
 from portfolio.brokers.ibkr_portal.gateway import reopen_for_all
-from portfolio.brokers.tastytrade import adapter
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def desk(sandbox: Sandbox, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+def desk(sandbox: Sandbox, settings: Any) -> Sandbox:
     settings.TASTYTRADE_URL = sandbox.url("tastytrade")
     settings.TASTYTRADE_CLIENT_SECRET = "simulated-client-secret"
     settings.TASTYTRADE_REFRESH_TOKEN = "simulated-refresh-token"
     settings.IBKR_PORTAL_URL = sandbox.url("ibkr_portal")
-    monkeypatch.setattr(adapter, "_sessions", {})
-    yield sandbox
-    adapter._sessions.clear()
+    return sandbox
 
 
 def another_process() -> None:
     """What this process knows of tokens is forgotten; the database remembers."""
-    adapter._sessions.clear()
     forget_process_copies()
 
 
@@ -72,6 +69,49 @@ def test_refused_token_is_renewed_and_the_call_answered(desk: Sandbox) -> None:
     assert log_ins(desk) == 2
     row = BrokerToken.objects.get(provider="tastytrade")
     assert (row.source, row.version, row.status) == ("oauth", 2, "valid")
+
+
+def test_fifty_callers_with_an_expired_token_and_one_renewal(desk: Sandbox) -> None:
+    opened = open_tastytrade()
+    opened.fetch_accounts()
+    desk.applications["tastytrade"].state.log_ins.forget()
+
+    def fetch(_: int) -> int:
+        try:
+            return len(opened.fetch_accounts().items)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(50) as threads:
+        assert list(threads.map(fetch, range(50))) == [1] * 50
+    opened.close()
+
+    assert log_ins(desk) == 2
+
+
+def test_token_refused_for_ever_and_the_call_ends_after_one_renewal(desk: Sandbox) -> None:
+    desk.faults.add(
+        server="tastytrade", path="^/customers", times=None, status=401, body={"error": {}}
+    )
+    opened = open_tastytrade()
+    with pytest.raises(UnauthorisedError):
+        opened.fetch_accounts()
+    opened.close()
+
+    assert log_ins(desk) == 2
+    assert len(desk.faults.requests(server="tastytrade", path="^/customers")) == 2
+
+
+def test_refused_log_in_and_the_renewal_of_the_same_call_does_not_try_again(
+    desk: Sandbox, settings: Any
+) -> None:
+    settings.TASTYTRADE_REFRESH_TOKEN = "of-somebody-else"
+    opened = open_tastytrade()
+    with pytest.raises(UnauthorisedError):
+        opened.fetch_accounts()
+    opened.close()
+
+    assert log_ins(desk) == 1
 
 
 def test_tastytrade_without_credentials_is_not_asked(desk: Sandbox, settings: Any) -> None:

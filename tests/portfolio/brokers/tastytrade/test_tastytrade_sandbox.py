@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -28,7 +27,7 @@ from greeks.sandbox.market import Market
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.registry import open_adapter
 from portfolio.brokers.tastytrade.adapter import TastytradeAdapter
-from portfolio.brokers.tastytrade.session import TastytradeSession
+from portfolio.brokers.tastytrade.log_in import log_in
 from portfolio.domain import Broker, BrokerExecution, Side
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
 
@@ -37,24 +36,27 @@ ACCOUNT = "5WX00001"
 _names = map("tastytrade-sandbox-{}".format, count())
 
 
-def connect(
-    sandbox: Sandbox, *, secret: str = CLIENT_SECRET, timeout: float = 5.0
-) -> TastytradeAdapter:
-    """A new adapter with a session of its own, and two quick attempts for each call."""
-    name, url = next(_names), sandbox.url("tastytrade")
-    session = TastytradeSession(
-        HttpCaller(name, url, timeout=timeout, breaker=CircuitBreaker(f"{name}.oauth")),
-        client_secret=secret,
-        refresh_token=REFRESH_TOKEN,
+def log_in_to(sandbox: Sandbox, *, secret: str = CLIENT_SECRET) -> str:
+    name = next(_names)
+    caller = HttpCaller(
+        name,
+        sandbox.url("tastytrade"),
+        timeout=5.0,
+        breaker=CircuitBreaker(f"{name}.oauth"),
     )
+    return log_in(caller, client_secret=secret, refresh_token=REFRESH_TOKEN).text
+
+
+def connect(sandbox: Sandbox, *, timeout: float = 5.0) -> TastytradeAdapter:
+    """A new adapter with a log-in of its own, and two quick attempts for each call."""
+    token = log_in_to(sandbox)
     return TastytradeAdapter(
         caller=HttpCaller(
-            name,
-            url,
+            next(_names),
+            sandbox.url("tastytrade"),
             timeout=timeout,
             attempts=2,
-            authorise=session.authorise,
-            renew=session.renew,
+            authorise=lambda: {"Authorization": f"Bearer {token}"},
         )
     )
 
@@ -208,45 +210,12 @@ def test_account_number_with_a_slash_and_it_stays_one_part_of_the_path(
     assert not sandbox.faults.requests(server="tastytrade", path="^/customers")
 
 
-def test_token_expired_at_the_vendor_and_one_renewal_goes_unnoticed(
-    sandbox: Sandbox, adapter: TastytradeAdapter
-) -> None:
-    adapter.fetch_accounts()
-    sandbox.applications["tastytrade"].state.log_ins.forget()
-    assert adapter.fetch_accounts().items
-    assert log_ins(sandbox) == 2
-
-
-def test_fifty_callers_with_an_expired_token_and_one_renewal(
-    sandbox: Sandbox, adapter: TastytradeAdapter
-) -> None:
-    adapter.fetch_accounts()
-    sandbox.applications["tastytrade"].state.log_ins.forget()
-    with ThreadPoolExecutor(50) as threads:
-        answers = list(threads.map(lambda _: adapter.fetch_accounts(), range(50)))
-    assert all(len(answer.items) == 1 for answer in answers)
-    assert log_ins(sandbox) == 2
-
-
-def test_token_refused_for_ever_and_the_call_ends_after_one_renewal(
-    sandbox: Sandbox, adapter: TastytradeAdapter
-) -> None:
-    sandbox.faults.add(
-        server="tastytrade", path="^/customers", times=None, status=401, body={"error": {}}
-    )
-    with pytest.raises(UnauthorisedError):
-        adapter.fetch_accounts()
-    assert log_ins(sandbox) == 2
-    assert len(sandbox.faults.requests(server="tastytrade", path="^/customers")) == 2
-
-
 def test_wrong_secret_and_log_ins_stop_before_the_vendor_blocks_the_address(
     sandbox: Sandbox,
 ) -> None:
-    wrong = connect(sandbox, secret="not-the-secret")
     for _ in range(8):
         with pytest.raises(UnauthorisedError) as caught:
-            wrong.fetch_accounts()
+            log_in_to(sandbox, secret="not-the-secret")
         assert "not-the-secret" not in str(caught.value)
     assert log_ins(sandbox) == 3
     # The address was not blocked: right credentials still work.
