@@ -47,7 +47,7 @@ def api_tokens(request: HttpRequest) -> HttpResponse:
             form.add_error(None, error.message)
     status = 400 if form.errors else 201 if issued else 200
     context = {"form": form, "issued": issued, "tokens": api_tokens_of(user), "now": now()}
-    return render(request, "auth_tokens/api_tokens.html", context, status=status)
+    return render(request, "account/api_tokens.html", context, status=status)
 
 
 @login_required
@@ -61,7 +61,7 @@ def api_token_revocation(request: HttpRequest, token_id: int) -> HttpResponse:
         token = revoke_api_token(actor=user, token_id=token_id)
     except NotFound as error:
         return render(
-            request, "auth_tokens/not_found.html", {"message": error.message}, status=error.status
+            request, "account/not_found.html", {"message": error.message}, status=error.status
         )
     messages.success(request, f"Token “{token.name}” is revoked.")
     return redirect("api_tokens")
@@ -82,7 +82,7 @@ def time_zone(request: HttpRequest) -> HttpResponse:
         return redirect("time_zone")
     return render(
         request,
-        "auth_tokens/time_zone.html",
+        "account/time_zone.html",
         {"form": form, "now": now()},
         status=400 if form.errors else 200,
     )

@@ -46,9 +46,9 @@ def system(request: HttpRequest) -> HttpResponse:
     context = {"page": SystemPage()}
     asked = [name for name in request.headers.get("X-Parts", "").split(",") if name in PARTS]
     if not asked:
-        return render(request, "system/system.html", context)
+        return render(request, "system/page.html", context)
     response = HttpResponse(
-        "".join(render_to_string(f"system/parts/{part}.html", context, request) for part in asked)
+        "".join(render_to_string(f"system/{part}.html", context, request) for part in asked)
     )
     patch_vary_headers(response, ("Cookie", "X-Parts"))
     return response

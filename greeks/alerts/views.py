@@ -170,9 +170,9 @@ def _answer(request: HttpRequest, page: AlertsPage) -> HttpResponse:
     asked = [name for name in request.headers.get("X-Parts", "").split(",") if name in PARTS]
     if not asked:
         wrong = bool(page.rule_problem or page.channel_problem)
-        return render(request, "greeks/alerts.html", context, status=400 if wrong else 200)
+        return render(request, "alerts/page.html", context, status=400 if wrong else 200)
     html = "".join(
-        render_to_string(f"greeks/alerts/{part}.html", context | {"is_part": True}, request)
+        render_to_string(f"alerts/{part}.html", context | {"is_part": True}, request)
         for part in asked
     )
     response = HttpResponse(html)

@@ -24,7 +24,7 @@ def market(request: HttpRequest) -> HttpResponse:
     """
     if not settings.MARKET_DATA_PUBLIC and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    page = render(request, "greeks/market.html", {"page": MarketPage(request)})
+    page = render(request, "market/page.html", {"page": MarketPage(request)})
     # A stranger's page holds nothing secret that its compressed length could tell.
     return page if request.user.is_authenticated else _compressed(request, page)
 

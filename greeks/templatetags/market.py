@@ -1,7 +1,7 @@
 """A market's chain and minutes as table rows.
 
 A chain has some two thousand cells, so they are written here from digits and constants instead of
-template look-ups. ``static/js/market_chain.js`` writes the same cells live.
+template look-ups. ``static/js/market/chain.js`` writes the same cells live.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def _answer(request: HttpRequest, page: RiskPage) -> HttpResponse:
     context: dict[str, Any] = {name: partial(getattr, page, name) for name in SHOWN}
     asked = [name for name in request.headers.get("X-Parts", "").split(",") if name in PARTS]
     if not asked:
-        return render(request, "portfolio/risk.html", context)
+        return render(request, "risk/page.html", context)
     context["is_part"] = True
     etag = _etag(request, page, asked) if request.method == "GET" else None
     response: HttpResponse
@@ -144,7 +144,7 @@ def _answer(request: HttpRequest, page: RiskPage) -> HttpResponse:
     else:
         response = HttpResponse(
             "".join(
-                render_to_string(f"portfolio/risk/{name}.html", context, request)
+                render_to_string(f"risk/{name}.html", context, request)
                 for part in asked
                 for name in PARTS[part].templates
             )

@@ -29,7 +29,7 @@ def risk_monitor(request: HttpRequest) -> HttpResponse:
     query = f"?account_id={account_id}" if account_id else ""
     return render(
         request,
-        "portfolio/risk_monitor.html",
+        "risk_monitor/page.html",
         {
             "body": monitor.body,
             "benchmark": settings.RISK_BENCHMARK,

@@ -3,7 +3,7 @@
 Written here and not as a template: a book of 200 positions has 5,000 values, and looking each up
 in a template's context and escaping it takes four times as long as all the rest of the page. Only
 what came from outside is escaped; the rest is digits and constant words. The script that keeps the
-cells live, ``static/js/positions.js``, clones this markup and writes the same texts.
+cells live, ``static/js/risk_monitor/positions.js``, clones this markup and writes the same texts.
 """
 
 from __future__ import annotations

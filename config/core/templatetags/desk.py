@@ -1,7 +1,7 @@
 """The visual language's words: numbers, ages and badges as templates write them.
 
 Every filter shows a missing value as a dash that is read out as "no value". The rules are in
-``config.core.web.formatting``; the markup is what ``static/js/cells.js`` writes for live cells.
+``config.core.web.formatting``; the markup is that of ``static/js/base/cells.js`` for live cells.
 
 A book of 200 positions calls these some 5,000 times a page: what is written out of digits and
 constants is marked safe as it is; only names that came from outside are escaped.

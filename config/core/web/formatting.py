@@ -1,4 +1,4 @@
-"""How numbers, dates and ages are written. ``static/js/format.js`` holds the same rules.
+"""How numbers, dates and ages are written. ``static/js/base/format.js`` holds the same rules.
 
 A cell updated by script must read exactly like one rendered here: both sides are tested against
 ``tests/config/core/web/format_cases.json``. Values are shown from their float64, as a browser reads

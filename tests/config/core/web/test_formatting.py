@@ -29,7 +29,7 @@ console.log(JSON.stringify(calls.map(([name, ...rest]) => format[name](...rest))
 
 
 def in_javascript(calls: list[list[Any]]) -> list[Any]:
-    module = (Path(__file__).resolve().parents[4] / "static" / "js" / "format.js").as_uri()
+    module = (Path(__file__).resolve().parents[4] / "static" / "js" / "base" / "format.js").as_uri()
     answer = subprocess.run(
         [str(NODE), "--input-type=module", "--eval", RUNNER, module],
         input=json.dumps(calls),

@@ -1,0 +1,236 @@
+// A chart of one series over the day: drawn by uPlot, walked by keyboard, told as a table.
+
+import { number } from "../base/format.js";
+import { inkOf, plainAxis, spread, timeAxis, Times, uPlot, valueAxis } from "./plotting.js";
+import { WalkedFigure } from "./walked_figure.js";
+
+// Points further apart than this many resolutions have a gap between them.
+const GAP_RESOLUTIONS = 1.5;
+const MINUTE = 60;
+// A page that stays open shows the last day, not all days.
+const KEPT_MINUTES = 24 * 60;
+const COLOURS = {
+  accent: "var(--accent)",
+  faint: "var(--text-faint)",
+  line: "var(--line)",
+  panel: "var(--panel-solid)",
+  wash: "rgb(from var(--accent) r g b / 0.24)",
+  // Of the same hue: a canvas fades through grey to a transparent black.
+  nothing: "rgb(from var(--accent) r g b / 0)",
+};
+
+/** Minute points of several series, with a null where minutes are missing. */
+export class DaySeries {
+  at = [];
+  columns = {};
+
+  /** Replace everything by a body of /api/portfolio/history. */
+  load(series) {
+    this.at = [];
+    const names = Object.keys(series).filter((name) => name !== "at");
+    this.columns = Object.fromEntries(names.map((name) => [name, []]));
+    series.at.forEach((at, index) => {
+      this.#add(Date.parse(at) / 1000, (name) => series[name][index]);
+    });
+  }
+
+  /** A live reading: replaces the present minute's point, or opens the next minute. */
+  append(at, values) {
+    const instant = Date.parse(at) / 1000;
+    if (Number.isNaN(instant)) return;
+    const minute = Math.floor(instant / MINUTE) * MINUTE;
+    const last = this.at.at(-1);
+    if (last !== undefined && minute < last) return;
+    if (minute === last) {
+      for (const [name, column] of Object.entries(this.columns)) {
+        column[column.length - 1] = values[name] ?? null;
+      }
+    } else {
+      this.#add(minute, (name) => values[name]);
+      this.#forgetBefore(minute - KEPT_MINUTES * MINUTE);
+    }
+  }
+
+  #forgetBefore(oldest) {
+    const kept = this.at.findIndex((at) => at > oldest);
+    if (kept <= 0) return;
+    for (const column of [this.at, ...Object.values(this.columns)]) column.splice(0, kept);
+  }
+
+  #add(at, valueOf) {
+    const last = this.at.at(-1);
+    if (last !== undefined && at - last > GAP_RESOLUTIONS * MINUTE) {
+      this.at.push(last + MINUTE);
+      for (const column of Object.values(this.columns)) column.push(null);
+    }
+    this.at.push(at);
+    for (const [name, column] of Object.entries(this.columns)) column.push(valueOf(name) ?? null);
+  }
+}
+
+/** Times are in the reader's chosen zone: that of every other time on the page. */
+export class DayChart extends WalkedFigure {
+  #chart = null;
+  #series;
+  #name;
+  #label;
+  #digits;
+  #times;
+
+  /** `digits`: decimals of each series. The first series is shown unless a radio says otherwise. */
+  constructor(figure, series, digits) {
+    super(figure);
+    this.#series = series;
+    this.#digits = digits;
+    this.#times = new Times(figure.dataset.timeZone);
+    const radios = [...figure.querySelectorAll('input[type="radio"]')];
+    this.#name = radios.find((radio) => radio.checked)?.value ?? Object.keys(digits)[0];
+    this.#nameLabel();
+    for (const radio of radios) {
+      radio.addEventListener("change", () => {
+        this.#name = radio.value;
+        this.#nameLabel();
+        this.draw();
+      });
+    }
+  }
+
+  /** Show the series as they are now. */
+  draw() {
+    const values = this.#values;
+    if (!values.some((value) => value !== null)) {
+      this.#clear("No history yet");
+      return;
+    }
+    const data = [this.#series.at, values];
+    if (this.#chart) this.#chart.setData(data);
+    else this.#create(data);
+    this.read();
+    this.tell();
+  }
+
+  fail(message) {
+    if (!this.#chart) this.#clear(message);
+  }
+
+  get count() {
+    return this.#series.at.length;
+  }
+
+  get latest() {
+    return this.#values.findLastIndex((value) => value !== null);
+  }
+
+  get isDrawn() {
+    return this.#chart !== null;
+  }
+
+  get #values() {
+    return this.#series.columns[this.#name] ?? [];
+  }
+
+  #nameLabel() {
+    const title = this.figure.querySelector("figcaption").textContent.trim();
+    const radio = this.figure.querySelector("input:checked");
+    this.#label = radio ? radio.parentElement.textContent.trim() : title;
+    if (this.isDrawn) this.adopt(`${this.#label} by minute`);
+  }
+
+  #clear(message) {
+    this.#chart?.destroy();
+    this.#chart = null;
+    this.say(message);
+    this.part("value").textContent = "";
+    this.part("at").textContent = "";
+  }
+
+  redraw() {
+    this.#chart?.destroy();
+    this.#chart = null;
+    this.draw();
+  }
+
+  fit() {
+    if (!this.#chart) return;
+    const { clientWidth: width, clientHeight: height } = this.plot;
+    if (width > 0) this.#chart.setSize({ width, height });
+  }
+
+  #create(data) {
+    const ink = inkOf(this.plot, COLOURS);
+    const axis = plainAxis(this.plot, ink);
+    const fill = (chart) => {
+      const gradient = chart.ctx.createLinearGradient(0, chart.bbox.top, 0, chart.bbox.top + chart.bbox.height);
+      gradient.addColorStop(0, ink.wash);
+      gradient.addColorStop(1, ink.nothing);
+      return gradient;
+    };
+    this.plot.replaceChildren();
+    this.#chart = new uPlot(
+      {
+        width: this.plot.clientWidth,
+        height: this.plot.clientHeight,
+        padding: [6, 2, 0, 0],
+        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.#times.zone),
+        legend: { show: false },
+        cursor: {
+          y: false,
+          drag: { x: false, y: false },
+          points: { size: 8, fill: ink.panel, stroke: ink.accent, width: 2 },
+          focus: { prox: -1 },
+        },
+        scales: { y: { range: (_, low, high) => spread(low, high) } },
+        axes: [timeAxis(axis, this.#times), valueAxis(axis)],
+        series: [
+          {},
+          { stroke: ink.accent, width: 1.75, fill, spanGaps: false, points: { show: false } },
+        ],
+        hooks: {
+          setCursor: [
+            (chart) => {
+              this.cursor = chart.cursor.idx ?? null;
+              this.read();
+            },
+          ],
+        },
+      },
+      data,
+      this.plot,
+    );
+    this.adopt(`${this.#label} by minute`);
+  }
+
+  #text(index) {
+    return number(this.#values[index], this.#digits[this.#name]) ?? "no value";
+  }
+
+  spoken(index) {
+    return `${this.#times.moment(this.#series.at[index])}: ${this.#text(index)}`;
+  }
+
+  write(index) {
+    if (index < 0) return;
+    this.part("value").textContent = this.#text(index);
+    this.part("at").textContent = this.#times.moment(this.#series.at[index]);
+  }
+
+  point(index) {
+    if (index === null) {
+      this.#chart.setCursor({ left: -10, top: -10 });
+      return;
+    }
+    const value = this.#values[index];
+    const left = this.#chart.valToPos(this.#series.at[index], "x");
+    const top = value === null ? 0 : this.#chart.valToPos(value, "y");
+    this.#chart.setCursor({ left, top });
+  }
+
+  table() {
+    const rows = this.#series.at.map((at, index) => [this.#times.minute(at), this.#text(index)]);
+    return {
+      caption: `${this.#label}, newest first, times in ${this.#times.zone}`,
+      headings: ["Minute", this.#label],
+      rows: rows.reverse(),
+    };
+  }
+}

@@ -1,0 +1,134 @@
+// All charts of the page that share a time axis: one window, one cross-hair, one choice of sides.
+
+import { GreekChart } from "./greek_chart.js";
+import { MarketBrush } from "./brush.js";
+import { TimeWindow } from "../charts/time_window.js";
+
+// How far below the window a chart is drawn already.
+const NEAR = "300px 0px";
+
+// Tasks that wait for one another, with room for what the reader does between two.
+const waiting = [];
+
+function inTurn(task) {
+  waiting.push(task);
+  if (waiting.length === 1) setTimeout(next);
+}
+
+function next() {
+  waiting[0]();
+  waiting.shift();
+  if (waiting.length) setTimeout(next);
+}
+
+export class MarketCharts {
+  #charts;
+  #brush;
+  #window = new TimeWindow();
+  #series = null;
+  #side;
+  #shared;
+  #at = null;
+  #zooming = false;
+
+  /**
+   * @param {HTMLElement} page
+   * @param {{times: object, side: string, onWindow: (window: TimeWindow) => void}} options
+   *   `onWindow` is called when the reader has chosen another part of the day
+   */
+  constructor(page, { times, side, onWindow }) {
+    this.#side = side;
+    const show = (change) => {
+      change();
+      onWindow(this.#window);
+      this.#zoom();
+    };
+    this.#shared = {
+      times,
+      window: () => this.#window,
+      onShow: (from, to) => show(() => this.#window.show(from, to)),
+      onReset: () => show(() => this.#window.reset()),
+      onPoint: (index) => this.#point(index),
+      onRead: (share) => this.#readAt(share),
+      inTurn,
+    };
+    this.#charts = [...page.querySelectorAll("[data-greek].greek-chart")].map(
+      (figure) => new GreekChart(figure, this.#shared),
+    );
+    const watcher = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) {
+          this.#charts.find(({ figure }) => figure === target).isNear = isIntersecting;
+        }
+      },
+      { rootMargin: NEAR },
+    );
+    for (const { figure } of this.#charts) watcher.observe(figure);
+    this.#brush = new MarketBrush(page.querySelector('[data-part="brush"]'), this.#shared);
+    page.querySelector('[data-part="greeks"]').dataset.side = side;
+    this.page = page;
+  }
+
+  get window() {
+    return this.#window;
+  }
+
+  set times(times) {
+    this.#shared.times = times;
+  }
+
+  set side(side) {
+    this.#side = side;
+    this.page.querySelector('[data-part="greeks"]').dataset.side = side;
+    if (this.#series) this.draw(this.#series);
+  }
+
+  draw(series) {
+    this.#series = series;
+    const { times } = series;
+    this.#window.bound(times[0] ?? series.opening, times.at(-1) ?? series.opening, series.step);
+    for (const chart of this.#charts) chart.draw(series, this.#side);
+    if (times.length) inTurn(() => this.#brush.draw(this.#series));
+  }
+
+  fail(message) {
+    for (const chart of this.#charts) chart.fail(message);
+  }
+
+  /** Draw the window anew: once a frame, however fast fingers move. */
+  #zoom() {
+    if (this.#zooming) return;
+    this.#zooming = true;
+    requestAnimationFrame(() => {
+      this.#zooming = false;
+      for (const chart of this.#charts) chart.zoom();
+      this.#brush.show();
+    });
+  }
+
+  zoom() {
+    this.#zoom();
+  }
+
+  /** The cross-hair of one chart is that of all. */
+  #point(index) {
+    if (this.#at === index) return;
+    this.#at = index;
+    for (const chart of this.#charts) {
+      chart.cursor = index;
+      chart.read();
+    }
+  }
+
+  /** A finger reads along: `share` of the width of the plot. */
+  #readAt(share) {
+    const [from, to] = this.#window.range;
+    const at = from + share * (to - from);
+    const { times } = this.#series;
+    let nearest = 0;
+    for (const [index, time] of times.entries()) {
+      if (Math.abs(time - at) < Math.abs(times[nearest] - at)) nearest = index;
+    }
+    this.#charts.find((chart) => chart.isDrawn)?.point(nearest);
+  }
+}

@@ -1,0 +1,358 @@
+// The market page's script: takes over the rendered page, keeps it live, and answers what is chosen.
+
+import { Clock, keepAges, writeAges } from "../base/ages.js";
+import { setHidden, setText } from "../base/cells.js";
+import { number } from "../base/format.js";
+import { LiveFeed } from "../base/live.js";
+import { MarketAddress } from "./address.js";
+import { MarketChain } from "./chain.js";
+import { MarketCharts } from "./charts.js";
+import { MarketFacts } from "./facts.js";
+import { MarketPickers } from "./pickers.js";
+import { MarketSeries } from "./series.js";
+import { Times } from "../charts/plotting.js";
+import { RangePair } from "../charts/range_pair.js";
+import { StrikeChart } from "./strike_chart.js";
+
+const CONNECTION = {
+  connecting: "Connecting",
+  live: "Live",
+  polling: "Polling",
+  offline: "Offline",
+  ended: "Logged out",
+  replay: "Replay",
+};
+const ANSWER_WITHIN = 15_000;
+// A thousand pages do not ask in one instant for what a minute has changed.
+const SPREAD = 1500;
+const SETTLED = 250;
+
+const page = document.querySelector("[data-market]");
+if (page) start();
+
+function start() {
+  const part = (name, root = page) => root.querySelector(`[data-part="${name}"]`);
+  const clock = new Clock();
+  clock.set({ now: page.dataset.clockNow, frozen: "clockFrozen" in page.dataset });
+  keepAges(clock);
+
+  const address = new MarketAddress(() => returned());
+  const facts = new MarketFacts(page);
+  const pickers = new MarketPickers(part("pickers"), choose);
+  const chainTable = new MarketChain(
+    part("chain"),
+    document.getElementById("chain-row-mould"),
+    address.get("measure"),
+  );
+  const strikeCharts = [...page.querySelectorAll("[data-strikes]")].map((figure) => new StrikeChart(figure));
+  const charts = new MarketCharts(page, {
+    times: new Times("UTC"),
+    side: address.get("side"),
+    onWindow: writeWindow,
+  });
+  let series = null;
+  let chain = null;
+  let times = new Times("UTC");
+  let feed = null;
+  let asking = new AbortController();
+
+  address.drop(page.dataset.dropped.split(" ").filter(Boolean));
+
+  // --- Asking -------------------------------------------------------------------------------------
+  const isChosen = () => ({
+    slug: address.get("instrument") ?? (address.get("instrument_key") ? page.dataset.slug : pickers.first),
+    expiry: address.get("expiry"),
+    date: address.get("date"),
+    resolution: address.get("resolution"),
+    delta_min: address.get("delta_min"),
+    delta_max: address.get("delta_max"),
+  });
+
+  /** The address of the figures; what is a default is not named, so that few bodies serve many. */
+  function dataPath(chosen) {
+    const defaults = { resolution: "1m", delta_min: "0", delta_max: "1" };
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(chosen)) {
+      if (value && value !== defaults[name]) query.set(name, value);
+    }
+    return `/market/data?${query}`;
+  }
+
+  async function ask(path, signal) {
+    const answer = await fetch(path, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN)]) });
+    if (!answer.ok) {
+      const told = await answer.json().catch(() => null);
+      throw new Error(told?.error?.message ?? "The desk did not answer.");
+    }
+    return answer.json();
+  }
+
+  /** Everything that the address chooses. A later call ends an earlier one. */
+  async function load() {
+    asking.abort();
+    asking = new AbortController();
+    const { signal } = asking;
+    page.setAttribute("aria-busy", "true");
+    try {
+      const body = await ask(dataPath(isChosen()), signal);
+      const isFirst = !series;
+      const isOther = isFirst || series.body.slug !== body.slug || series.body.expiry !== body.expiry;
+      take(body);
+      follow(body);
+      pickers.show(body).then(() => named());
+      // The first one is rendered already: it is read when somebody looks at it.
+      if (isOther && !isFirst) await loadChain(signal);
+      tell("");
+    } catch (error) {
+      if (signal.aborted) return;
+      tell(error.name === "TimeoutError" ? "The desk did not answer. What is shown is the last that came." : error.message);
+      charts.fail("The minutes could not be loaded");
+    } finally {
+      if (asking.signal === signal) page.removeAttribute("aria-busy");
+    }
+  }
+
+  async function loadChain(signal = asking.signal) {
+    try {
+      const { slug, expiry } = series.body;
+      chain = await ask(`/api/market/chain?${new URLSearchParams({ slug, expiry })}`, signal);
+      schedule();
+    } catch {
+      if (!signal.aborted) for (const chart of strikeCharts) chart.fail("No chain is known");
+    }
+  }
+
+  function take(body) {
+    const forming = series && isSame(body) ? series.forming : null;
+    if (!series && chainInSight) setTimeout(refreshChain, 0, { atOnce: true });
+    series = new MarketSeries(body);
+    if (forming) series.sampled(forming);
+    times = new Times(body.session?.zone ?? "UTC");
+    charts.times = times;
+    readWindow();
+    schedule();
+  }
+
+  const isSame = (body) => ["slug", "expiry", "date"].every((name) => series.body[name] === body[name]);
+
+  // --- Live ---------------------------------------------------------------------------------------
+  let followed = "";
+  let refreshing = 0;
+
+  function follow(body) {
+    const isLive = body.date === (pickers.instrument?.session?.date ?? page.dataset.today);
+    const wanted = isLive ? `${body.slug} ${body.expiry}` : "";
+    if (feed) feed.options.bodyPath = dataPath(isChosen());
+    if (wanted === followed) return;
+    followed = wanted;
+    feed?.stop();
+    feed = null;
+    if (!isLive) {
+      connected("replay");
+      return;
+    }
+    feed = new LiveFeed({
+      name: "market",
+      changes: ["market.minute_closed"],
+      socketPath: `/ws/market/${encodeURIComponent(body.slug)}?${new URLSearchParams({ expiry: body.expiry })}`,
+      bodyPath: dataPath(isChosen()),
+      version: null,
+      onSnapshot: snapshot,
+      onChange: closed,
+      onFrame: sampled,
+      onState: connected,
+    });
+    feed.start();
+  }
+
+  function snapshot(data) {
+    // By a poll the whole body comes, by the socket what is newer than a body.
+    if (data.minutes) {
+      take(data);
+      if (!feed.isOpen) loadChain();
+      return;
+    }
+    if (!isSame(data)) {
+      // Another session has begun.
+      if (!address.get("date")) refresh();
+      return;
+    }
+    if (data.forming) series.sampled(data.forming);
+    if (data.row && data.version !== series.body.version && !series.closed(data)) refresh();
+    schedule();
+  }
+
+  function closed(data) {
+    if (data.refetch || !isSame({ ...series.body, date: data.date }) || !series.closed(data)) refresh();
+    schedule();
+  }
+
+  /** Every sample is whole: one that was missed is not missed after the next. */
+  function sampled({ type, data }) {
+    if (type !== "market.sampled") return;
+    series.sampled(data);
+    if (chainInSight) refreshChain();
+    schedule();
+  }
+
+  /** Read the body anew, some time soon: it cannot be made of what came. */
+  function refresh() {
+    clearTimeout(refreshing);
+    refreshing = setTimeout(load, Math.random() * SPREAD);
+  }
+
+  function connected(state) {
+    const connection = part("connection", document);
+    if (connection.dataset.state === state) return;
+    connection.dataset.state = state;
+    connection.textContent = CONNECTION[state];
+  }
+
+  // The chain is read with each sample, but only while it is looked at.
+  let chainInSight = false;
+  let chainAsked = false;
+  const inSight = new Set();
+  const watcher = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) inSight.add(target);
+      else inSight.delete(target);
+    }
+    if (!chainInSight && inSight.size) refreshChain({ atOnce: true });
+    chainInSight = inSight.size > 0;
+  }, { rootMargin: "300px 0px" });
+  for (const element of [part("chain"), ...page.querySelectorAll("[data-strikes]")]) watcher.observe(element);
+
+  function refreshChain({ atOnce = false } = {}) {
+    if (chainAsked || document.hidden || !series) return;
+    chainAsked = true;
+    setTimeout(async () => {
+      await loadChain();
+      chainAsked = false;
+    }, atOnce ? 0 : Math.random() * SPREAD);
+  }
+
+  // --- Drawing: the newest of everything, once a frame ----------------------------------------------
+  let scheduled = false;
+
+  function schedule() {
+    if (scheduled) return;
+    scheduled = true;
+    // A hidden page gets no frames; it catches up, once, when it is looked at again.
+    requestAnimationFrame(() => {
+      scheduled = false;
+      if (series) draw();
+    });
+  }
+
+  function draw() {
+    charts.draw(series);
+    facts.draw(series, chain);
+    if (chain) {
+      const { spot, max_pain: maxPain } = series.facts;
+      if (drawnChain !== chain) {
+        drawnChain = chain;
+        chainTable.draw(chain);
+        facts.write({ open_interest_unit: chain.counts_contracts ? "contracts" : "units" });
+        for (const chart of strikeCharts) chart.draw(chain, { spot: chain.spot ?? spot, maxPain });
+      }
+      // Another day of the same chain is another thing to say of it.
+      setText(part("chain-note"), chainText());
+    }
+    setHidden(part("simulated", document), !series.body.simulated);
+    writeAges(clock);
+  }
+  let drawnChain = null;
+
+  function chainText() {
+    const at = new Date(chain.as_of);
+    const texts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: times.zone };
+    const clockText = new Intl.DateTimeFormat("en-GB", texts).format(at);
+    const kept = followed ? "" : "; chains of past days are not kept";
+    return `${chain.strikes.length} strikes, as of ${clockText} ${times.zoneName(at / 1000)}${kept}`;
+  }
+
+  /** What the page is about, where another instrument was chosen. */
+  function named() {
+    const { name, session } = series.body;
+    document.title = `${name} · Vega Market Edge · Greekdesk`;
+    facts.write({ name, currency: pickers.instrument?.currency ?? "" });
+    if (!session) return;
+    const [opens, closes] = [session.opens_at, session.closes_at].map((at) => Date.parse(at) / 1000);
+    const kind = session.kind === "regular" ? "" : `, ${session.kind.replaceAll("_", " ")}`;
+    facts.write({
+      session: `${session.exchange} ${times.minute(opens)}–${times.minute(closes)} ${times.zoneName(closes)}${kind}`,
+    });
+  }
+
+  // --- What the reader chooses -----------------------------------------------------------------------
+  function choose(values) {
+    address.set(values);
+    load();
+    part("status").textContent = "Loading";
+  }
+
+  const radios = (name) => [...page.querySelectorAll(`input[name="${name}"]`)];
+
+  page.addEventListener("change", ({ target }) => {
+    if (target.name === "side") {
+      address.set({ side: target.value });
+      charts.side = target.value;
+    } else if (target.name === "measure") {
+      address.set({ measure: target.value });
+      chainTable.measure = target.value;
+    } else if (target.name === "span") {
+      charts.window.last(target.value === "day" ? null : Number(target.value));
+      writeWindow(charts.window);
+      charts.zoom();
+    }
+  });
+
+  let settling = 0;
+  const deltaText = (low, high) => `${number(low)}–${number(high)}`;
+  const delta = new RangePair(part("delta-pair"), {
+    gap: 0.05,
+    text: (value) => number(value),
+    onInput: (low, high) => setText(part("delta-text"), deltaText(low, high)),
+    onChange: (low, high) => {
+      clearTimeout(settling);
+      settling = setTimeout(() => choose({ delta_min: String(low), delta_max: String(high) }), SETTLED);
+    },
+  });
+
+  function writeWindow(window) {
+    const { span, end } = window;
+    address.set({ span: span === null ? "day" : String(span), end: end === null ? null : times.minute(end) });
+    for (const radio of radios("span")) radio.checked = end === null && radio.value === (span === null ? "day" : String(span));
+  }
+
+  function readWindow() {
+    const span = Math.max(0, Number.parseInt(address.get("span"), 10)) || null;
+    const end = address.get("end");
+    charts.window.span = span;
+    charts.window.end = end && span ? (series.times.find((at) => times.minute(at) === end) ?? null) : null;
+    const shown = charts.window.end === null && (span === null ? "day" : String(span));
+    for (const radio of radios("span")) radio.checked = radio.value === shown;
+    const { delta_min: low, delta_max: high } = series.body;
+    delta.set(low, high);
+    setText(part("delta-text"), deltaText(low, high));
+  }
+
+  /** Back and forward: everything as the address says. */
+  function returned() {
+    const side = address.get("side");
+    const measure = address.get("measure");
+    for (const radio of radios("side")) radio.checked = radio.value === side;
+    for (const radio of radios("measure")) radio.checked = radio.value === measure;
+    charts.side = side;
+    chainTable.measure = measure;
+    load();
+  }
+
+  function tell(problem) {
+    part("problem-text").textContent = problem;
+    setHidden(part("problem"), !problem);
+    part("status").textContent = "";
+  }
+
+  load();
+}

@@ -1,0 +1,73 @@
+// Instrument, expiry, day and resolution: native selects whose choices follow the instrument.
+
+import { day } from "../base/format.js";
+
+export class MarketPickers {
+  #form;
+  #listed = null;
+
+  /** `onChoose` is called with what was chosen, by name. */
+  constructor(form, onChoose) {
+    this.#form = form;
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("change", (event) => {
+      const { name, value } = event.target;
+      // Another instrument has other expiries and days.
+      if (name === "instrument") onChoose({ instrument: value, instrument_key: null, expiry: null, date: null });
+      else onChoose({ [name]: value });
+    });
+  }
+
+  /** The instrument that is shown where the address names none. */
+  get first() {
+    return this.#form.elements.instrument.options[0].value;
+  }
+
+  /** Show what a body of /market/data is about. */
+  async show(body) {
+    const { instrument, resolution } = this.#form.elements;
+    const isAnother = instrument.value !== body.slug || this.#listed?.slug !== body.slug;
+    instrument.value = body.slug;
+    resolution.value = body.resolution;
+    this.#choose("expiry", body.expiry);
+    this.#choose("date", body.date);
+    if (!isAnother) return;
+    const listed = await this.#list(body.slug);
+    if (!listed || instrument.value !== body.slug) return;
+    this.#listed = listed;
+    this.#fill("expiry", listed.expiries.map(({ expiry }) => expiry), body.expiry);
+    this.#fill("date", listed.dates.toReversed(), body.date);
+  }
+
+  /** What is known of the instrument that is shown; null: not yet. */
+  get instrument() {
+    return this.#listed;
+  }
+
+  async #list(slug) {
+    try {
+      const answer = await fetch("/api/market/instruments", { signal: AbortSignal.timeout(10_000) });
+      if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+      const { instruments } = await answer.json();
+      return instruments.find((each) => each.slug === slug) ?? null;
+    } catch {
+      // The choices of before stay; the address still names any other.
+      return null;
+    }
+  }
+
+  #choose(name, value) {
+    const select = this.#form.elements[name];
+    if (![...select.options].some((option) => option.value === value)) {
+      select.append(new Option(day(value), value));
+    }
+    select.value = value;
+  }
+
+  #fill(name, values, chosen) {
+    const all = values.includes(chosen) ? values : [chosen, ...values];
+    this.#form.elements[name].replaceChildren(
+      ...all.map((value) => new Option(day(value), value, false, value === chosen)),
+    );
+  }
+}

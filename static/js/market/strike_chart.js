@@ -1,0 +1,237 @@
+// A chart by strike, calls and puts: implied volatility as lines, or open interest as bars.
+
+import { compact, percent, strike as strikeText } from "../base/format.js";
+import { axisTexts, inkOf, plainAxis, spread, uPlot, valueAxis } from "../charts/plotting.js";
+import { WalkedFigure } from "../charts/walked_figure.js";
+
+const SIDES = ["call", "put"];
+// Strikes at either end that hold less than this share of the open interest are left out.
+const TAIL = 0.01;
+const COLOURS = {
+  faint: "var(--text-faint)",
+  text: "var(--text-soft)",
+  line: "var(--line)",
+  panel: "var(--panel-solid)",
+  call: "var(--neon-up)",
+  put: "var(--neon-down)",
+  spot: "var(--accent)",
+  pain: "var(--warn)",
+};
+const LABEL = { smile: "Implied volatility by strike", open_interest: "Open interest by strike" };
+
+export class StrikeChart extends WalkedFigure {
+  #isBars;
+  #field;
+  #chart = null;
+  #strikes = [];
+  #marks = {};
+  #ink;
+
+  constructor(figure) {
+    super(figure);
+    this.#isBars = figure.dataset.strikes === "open_interest";
+    this.#field = this.#isBars ? "open_interest" : "iv";
+  }
+
+  /** A body of /api/market/chain, and where spot and max pain are. */
+  draw(chain, marks) {
+    this.#marks = marks;
+    this.#strikes = traded(chain.strikes);
+    if (this.#strikes.length < 2) {
+      this.#chart?.destroy();
+      this.#chart = null;
+      this.say("No chain yet");
+      return;
+    }
+    const data = [
+      this.#strikes.map(({ strike }) => strike),
+      ...SIDES.map((side) => this.#strikes.map((row) => row[side]?.[this.#field] ?? null)),
+    ];
+    if (this.#chart) this.#chart.setData(data);
+    else this.#create(data);
+    this.read();
+    this.tell();
+  }
+
+  fail(message) {
+    if (!this.#chart) this.say(message);
+  }
+
+  get count() {
+    return this.#strikes.length;
+  }
+
+  /** Without a cursor the strike at the money is read out. */
+  get latest() {
+    const { spot } = this.#marks;
+    if (spot === null || spot === undefined) return this.count - 1;
+    const apart = this.#strikes.map(({ strike }) => Math.abs(strike - spot));
+    return apart.indexOf(Math.min(...apart));
+  }
+
+  get isDrawn() {
+    return this.#chart !== null;
+  }
+
+  redraw() {
+    if (!this.#chart) return;
+    const { data } = this.#chart;
+    this.#chart.destroy();
+    this.#create(data);
+    this.read();
+  }
+
+  fit() {
+    const { clientWidth: width, clientHeight: height } = this.plot;
+    if (this.#chart && width > 0) this.#chart.setSize({ width, height });
+  }
+
+  point(index) {
+    const left = index === null ? -10 : this.#chart.valToPos(this.#strikes[index].strike, "x");
+    this.#chart.setCursor({ left, top: index === null ? -10 : 0 });
+  }
+
+  #text(index, side) {
+    const value = this.#strikes[index][side]?.[this.#field] ?? null;
+    return (this.#isBars ? compact(value) : percent(value, 2)) ?? "no value";
+  }
+
+  write(index) {
+    if (index < 0) return;
+    this.part("value").textContent = `Calls ${this.#text(index, "call")} · puts ${this.#text(index, "put")}`;
+    this.part("at").textContent = `strike ${strikeText(this.#strikes[index].strike)}`;
+  }
+
+  spoken(index) {
+    const { strike } = this.#strikes[index];
+    return `Strike ${strikeText(strike)}: calls ${this.#text(index, "call")}, puts ${this.#text(index, "put")}`;
+  }
+
+  table() {
+    return {
+      caption: LABEL[this.figure.dataset.strikes],
+      headings: ["Strike", "Calls", "Puts"],
+      rows: this.#strikes.map(({ strike }, index) => [
+        strikeText(strike),
+        this.#text(index, "call"),
+        this.#text(index, "put"),
+      ]),
+    };
+  }
+
+  #create(data) {
+    this.#ink = inkOf(this.plot, COLOURS);
+    const ink = this.#ink;
+    const axis = plainAxis(this.plot, ink);
+    const values = this.#isBars
+      ? (_, splits) => axisTexts(splits)
+      : (_, splits) => splits.map((value) => percent(value, 0));
+    this.plot.replaceChildren();
+    this.#chart = new uPlot(
+      {
+        width: this.plot.clientWidth,
+        height: this.plot.clientHeight,
+        padding: [18, 0, 0, 0],
+        legend: { show: false },
+        cursor: {
+          y: false,
+          drag: { x: false, y: false },
+          points: { show: !this.#isBars, size: 8, fill: ink.panel, width: 2 },
+        },
+        scales: {
+          x: { time: false, range: (_, low, high) => inset(low, high) },
+          y: { range: (_, low, high) => (this.#isBars ? [0, (high ?? 1) * 1.08] : spread(low, high)) },
+        },
+        axes: [
+          {
+            ...axis,
+            size: 22,
+            gap: 2,
+            space: 60,
+            grid: { show: false },
+            values: (_, splits) => splits.map((value) => strikeText(value)),
+          },
+          { ...valueAxis(axis, 44), values },
+        ],
+        series: [{}, ...(this.#isBars ? this.#bars() : this.#lines())],
+        hooks: {
+          draw: [(chart) => this.#drawMarks(chart)],
+          setCursor: [
+            (chart) => {
+              this.cursor = chart.cursor.idx ?? null;
+              this.read();
+            },
+          ],
+        },
+      },
+      data,
+      this.plot,
+    );
+    this.adopt(LABEL[this.figure.dataset.strikes]);
+  }
+
+  #lines() {
+    const line = (stroke, more) => ({ stroke, width: 1.75, spanGaps: true, points: { show: false }, ...more });
+    return [line(this.#ink.call), line(this.#ink.put, { dash: [6, 3] })];
+  }
+
+  #bars() {
+    const bar = (fill, align) => ({
+      fill,
+      width: 0,
+      paths: uPlot.paths.bars({ size: [0.4, 14, 1], align }),
+      points: { show: false },
+    });
+    return [bar(this.#ink.call, -1), bar(this.#ink.put, 1)];
+  }
+
+  /** Where the spot stands and where the most options would end worthless. */
+  #drawMarks(chart) {
+    const { spot, maxPain } = this.#marks;
+    this.#mark(chart, spot, "spot", this.#ink.spot, []);
+    if (this.#isBars) this.#mark(chart, maxPain, "max pain", this.#ink.pain, [4, 3], -1);
+  }
+
+  #mark(chart, at, text, colour, dash, side = 1) {
+    const { min, max } = chart.scales.x;
+    if (at === null || at === undefined || at < min || at > max) return;
+    const { ctx, bbox } = chart;
+    const x = Math.round(chart.valToPos(at, "x", true)) + 0.5;
+    const ratio = devicePixelRatio;
+    ctx.save();
+    ctx.strokeStyle = colour;
+    ctx.lineWidth = ratio;
+    ctx.setLineDash(dash.map((length) => length * ratio));
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top - 4 * ratio);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.fillStyle = colour;
+    ctx.font = `${11 * ratio}px ${getComputedStyle(this.plot).fontFamily}`;
+    // Beside each other where both are at one place.
+    const { spot, maxPain } = this.#marks;
+    const isLeft = side < 0 ? maxPain <= spot : this.#isBars && maxPain > spot;
+    ctx.textAlign = isLeft ? "right" : "left";
+    ctx.fillText(text, x + (isLeft ? -4 : 4) * ratio, bbox.top - 5 * ratio);
+    ctx.restore();
+  }
+}
+
+/** The strikes that hold nearly all of the open interest: far ones would squeeze the others. */
+function traded(strikes) {
+  const sizes = strikes.map((row) => SIDES.reduce((sum, side) => sum + (row[side]?.open_interest ?? 0), 0));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  if (!total) return strikes;
+  let passed = 0;
+  return strikes.filter((_, index) => {
+    const before = passed;
+    passed += sizes[index];
+    return passed >= total * TAIL && before <= total * (1 - TAIL);
+  });
+}
+
+/** Room for the bars of the first and the last strike. */
+function inset(low, high) {
+  const air = (high - low) * 0.015;
+  return [low - air, high + air];
+}
