@@ -1,6 +1,6 @@
-"""The book as risk looks at it: legs with their terms, rates, betas, prices and the money behind.
+"""The book for risk: legs with their terms, rates, betas, prices and account money.
 
-Reading takes six queries at most, however many accounts, legs and underlyings there are.
+Takes at most six queries for any number of accounts, legs and underlyings.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The accounts that were asked for, all visible to the user, and the portfolios to show."""
+    """The requested accounts, all visible to the user, and the portfolios to show."""
 
     accounts: tuple[Account, ...]
     portfolios: tuple[Portfolio, ...]
@@ -65,9 +65,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskBook:
-    """Legs of a selection with everything that sums and revaluations need, in one currency.
+    """A selection's legs and everything needed to total and revalue them, in one currency.
 
-    ``spots`` and ``currencies`` are by underlying: its last price, and what it is priced in.
+    ``spots`` and ``currencies`` are by underlying: its last price, and the currency it is priced
+    in.
     """
 
     legs: tuple[RiskLeg, ...]
@@ -89,13 +90,14 @@ class RiskBook:
 
     @property
     def unconverted(self) -> list[str]:
-        """Currencies without a rate, whose money is in no total."""
+        """Currencies without a rate; their money is in no total."""
         named = {leg.leg.currency for leg in self.legs}
         named |= {money.currency for money in self.accounts.values()}
         return sorted(name for name in named if name != self.currency and name not in self.rates)
 
     def money(self, field: str, account_ids: Sequence[str] | None = None) -> Decimal | None:
-        """``net_liquidation`` or ``maint_margin`` of these accounts, or all; in the currency."""
+        """``net_liquidation`` or ``maint_margin`` of these (or all) accounts, in the book's
+        currency."""
         chosen = self.accounts if account_ids is None else account_ids
         return sum_accounts(
             [self.accounts[name] for name in chosen],
@@ -108,10 +110,10 @@ class RiskBook:
 def select_accounts(
     *, user: User | AnonymousUser, account_id: str | None = None, portfolio_id: int | None = None
 ) -> Selection:
-    """The accounts of a request: one, those of a portfolio that the user may see, or all.
+    """Return a request's accounts: one, a portfolio's that the user may see, or all.
 
     Raises:
-        InvalidInput: both an account and a portfolio are named.
+        InvalidInput: both an account and a portfolio are given.
         NotFound: the account or portfolio does not exist or is not the user's.
     """
     if account_id is not None and portfolio_id is not None:
@@ -142,10 +144,10 @@ def read_risk_book(
     also: Iterable[str] = (),
     with_closes: bool = True,
 ) -> RiskBook:
-    """The legs of the accounts (already authorised) with rates, betas and prices.
+    """Read the legs of the (already authorised) accounts with rates, betas and prices.
 
-    ``also`` names underlyings that are not held and whose betas and prices are wanted. Without the
-    closes there is no value at risk, and of betas only those that are stored.
+    ``also`` names underlyings that are not held but need betas and prices. Without closes there is
+    no value at risk, and only stored betas.
     """
     benchmark = benchmark or settings.RISK_BENCHMARK
     at = market_now()
@@ -180,7 +182,7 @@ def read_risk_book(
         legs=tuple(legs),
         currency=currency,
         rates=rates,
-        # A namesake's price in another currency is another price.
+        # The same symbol in another currency is another instrument.
         spots={n: known.price for n, known in prices.items() if known.currency == currencies[n]},
         currencies=currencies,
         weights=weights_of(betas, benchmark=benchmark, price=price, currency=currency, rates=rates),
@@ -194,7 +196,8 @@ def read_risk_book(
 
 
 def coming_dividends(legs: Sequence[RiskLeg]) -> KnownDividends:
-    """What goes ex before the last option expires. One query, none without options."""
+    """Return dividends that go ex before the last option expires. One query, none without
+    options."""
     expiries = [leg.leg.expiry for leg in legs if leg.is_option and leg.leg.expiry is not None]
     if not expiries:
         return {}
@@ -212,7 +215,7 @@ def _last_close(closes: Mapping[date, float] | None) -> KnownPrice | None:
 def _regressed(
     closes: Mapping[str, Mapping[date, float]], benchmark: str, missing: Iterable[str]
 ) -> dict[str, KnownBeta]:
-    """Betas that the closes give, of what no stored one is known of."""
+    """Compute betas from the closes where none is stored."""
     market = closes.get(benchmark, {})
     found = {}
     for symbol in set(missing) - {benchmark}:
@@ -228,9 +231,9 @@ def _regressed(
 
 
 def risk_leg(values: Mapping[str, Any], *, today: date) -> RiskLeg:
-    """A leg from a position's columns.
+    """Build a leg from a position's columns.
 
-    An instrument that nobody gave an instant of expiry expires at its market's regular close.
+    An instrument without an expiry time expires at its market's regular close.
     """
     return RiskLeg(
         id=str(values["id"]),

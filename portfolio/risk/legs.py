@@ -1,4 +1,4 @@
-"""One leg as the risk report, the scenarios and the what-if look at it."""
+"""One leg as the risk report, the scenarios and the what-if use it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portfolio.exposure.columns import (
 class RiskLeg(NamedTuple):
     """A leg with its terms; ``leg`` holds what is summed.
 
-    ``id`` is the position's, or one that the what-if made up. ``expires_at`` is aware, in UTC.
+    ``id`` is the position's, or made up by the what-if. ``expires_at`` is aware, in UTC.
     """
 
     id: str
@@ -42,8 +42,7 @@ class RiskLeg(NamedTuple):
     def model(self) -> str:
         """Which model revalues it: ``linear``, ``european`` or ``american``.
 
-        An option whose style nobody said is taken as American, as equity and most futures options
-        are.
+        Options of unknown style count as American, as equity and most futures options are.
         """
         if not self.is_option:
             return "linear"
@@ -53,7 +52,7 @@ class RiskLeg(NamedTuple):
 def row_of(
     columns: dict[str, FloatArray], lacking: Mask, chosen: Any = slice(None)
 ) -> dict[str, Any]:
-    """The ``Row`` of a choice of legs (an index of NumPy's): totals and what is missing in them."""
+    """Return the ``Row`` of the selected legs (a NumPy index): totals and what they lack."""
     return {name: total(columns[name][chosen]) for name in ROW_COLUMNS} | {
         "legs": int(lacking[chosen].size),
         "legs_without_greeks": int(lacking[chosen].sum()),

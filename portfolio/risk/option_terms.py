@@ -1,10 +1,9 @@
-"""What the models take of each option leg: volatility, dividend yield, dividends, time.
+"""Model inputs of each option leg: volatility, dividend yield, dividends, time.
 
-The volatility of a leg is its own implied one, else that which its price implies, else that of the
-nearest strike of its expiry in its account, else nought where the price is all intrinsic value. Its
-dividend yield is the one at which the model comes nearest its mark, unless the dividends are known;
-futures options carry the rate, as in Black-76 (Hull, *Options, Futures, and Other Derivatives*,
-ch. 18).
+A leg's volatility is its own implied one, else the one its price implies, else that of the nearest
+strike of its expiry in its account, else zero where the price is all intrinsic value. Its dividend
+yield is the one that brings the model nearest its mark, unless the dividends are known; futures
+options use the rate, as in Black-76 (Hull, *Options, Futures, and Other Derivatives*, ch. 18).
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ from greeks.pricing.parity import cash_dividends
 from portfolio.exposure.columns import FloatArray, column
 from portfolio.risk.legs import RiskLeg
 
-# A mark's disagreement is shared between its noise and the yield: beyond a few per cent are
-# unlikely, but for an index that nobody can carry, whose futures lie where they like.
+# A gap to the mark is split between noise and yield: yields beyond a few per cent are unlikely,
+# except for an index nobody can carry, whose futures may lie anywhere.
 _YIELD_SPREAD = 0.03
 _UNCARRIED, _UNCARRIED_SPREAD = "VIX", 1.0
-# No future lies further from its spot, as a logarithm: beyond it the mark is wrong.
+# Largest log distance of a future from its spot: beyond it the mark is wrong.
 _MOST_CARRY = 0.5
 _YIELD_STEP = 1e-4
 _YIELD_ROUNDS = 2
@@ -40,17 +39,17 @@ _YIELD_ROUNDS = 2
 def option_terms(
     legs: Sequence[RiskLeg], spots: FloatArray, *, dividends: KnownDividends, at: datetime
 ) -> tuple[Legs, list[str]]:
-    """What the models take of these options, and where each volatility is from.
+    """Return the model inputs of these options, and where each volatility is from.
 
-    The source is ``own``, ``price``, ``neighbour``, ``intrinsic`` or ``expired``; a volatility that
-    nothing determines is NaN.
+    The source is ``own``, ``price``, ``neighbour``, ``intrinsic`` or ``expired``. An undetermined
+    volatility is NaN.
     """
     rate = settings.RISK_FREE_RATE
     futures = np.array(
         [leg.leg.instrument_type == InstrumentKind.FUTURE_OPTION.value for leg in legs], dtype=bool
     )
     going_ex = [_going_ex(leg, dividends, at=at) for leg in legs]
-    # A yield besides known dividends would count them twice.
+    # A yield on top of known dividends would count them twice.
     paying = np.array([bool(each) for each in going_ex], dtype=bool)
     given = column(leg.implied_volatility for leg in legs)
     given[~(given > 0)] = np.nan
@@ -71,7 +70,7 @@ def option_terms(
     )
     yields = _fitted_yields(arrays, marks, spread, fixed=futures | paying)
     arrays = replace(arrays, dividend_yield=yields)
-    # An option at its last instant is worth its intrinsic value whatever the volatility.
+    # An expiring option is worth its intrinsic value whatever the volatility.
     expired = arrays.years <= 0.0
     volatility = np.where(expired, 0.0, given)
     missing = np.flatnonzero(np.isnan(volatility))
@@ -89,7 +88,7 @@ def option_terms(
 def _going_ex(
     leg: RiskLeg, dividends: KnownDividends, *, at: datetime
 ) -> tuple[tuple[float, float], ...]:
-    """Years until the opening of each ex-date before the leg expires, and amounts."""
+    """Return years to the open of each ex-date before the leg expires, and the amounts."""
     known = dividends.get(leg.leg.underlying, ())
     exchange = exchange_of_currency(leg.leg.currency) if known else None
     if exchange is None:
@@ -108,7 +107,7 @@ def _going_ex(
 def _take_from_neighbours(
     legs: Sequence[RiskLeg], volatility: FloatArray, sources: list[str]
 ) -> None:
-    """Fill what is missing from the account's nearest strike of the same expiry."""
+    """Fill missing volatilities from the account's nearest strike of the same expiry."""
     for index in np.flatnonzero(np.isnan(volatility)):
         mine = legs[int(index)]
         near = [
@@ -128,31 +127,30 @@ def _take_from_neighbours(
 def _take_none_at_intrinsic(
     arrays: Legs, marks: FloatArray, volatility: FloatArray, sources: list[str]
 ) -> None:
-    """Nought where the price has no time value to tell a volatility by: deep in the money."""
+    """Use zero where the price has no time value to imply a volatility: deep in the money."""
     missing = np.flatnonzero(np.isnan(volatility))
     if not missing.size:
         return
     least = valuation.value(arrays.take(missing).with_volatility(np.zeros(missing.size)))
     priced = marks[missing]
-    # False where there is no price.
+    # NaN compares False where there is no price.
     for index in missing[priced <= least + _noise(priced)]:
         volatility[index], sources[int(index)] = 0.0, "intrinsic"
 
 
 def _noise(marks: FloatArray) -> FloatArray:
-    """How far a mark may be off: a cent and a hundredth of itself."""
+    """How far off a mark may be: one cent plus 1 %."""
     return 0.01 + 0.01 * np.abs(marks)
 
 
 def _fitted_yields(
     arrays: Legs, marks: FloatArray, spread: FloatArray, *, fixed: Any
 ) -> FloatArray:
-    """The yield at which each leg's model comes nearest its mark, by ridge least squares.
+    """Fit the yield that brings each leg's model nearest its mark, by ridge least squares.
 
-    ``spread`` is how far from nought a yield of the leg may well be.
-
-    For each leg alone: what a leg is worth must not depend on which others are looked at with it,
-    or the grids of two accounts would not add up to that of both.
+    ``spread`` is how far from zero the leg's yield may plausibly be. Each leg is fitted alone: its
+    value must not depend on the other legs, or the grids of two accounts would not add up to the
+    grid of both.
     """
     yields = arrays.dividend_yield.copy()
     usable = (marks > 0) & ~np.isnan(arrays.volatility) & (arrays.years > 0) & ~fixed
@@ -166,7 +164,7 @@ def _fitted_yields(
     nudged = valuation.value(replace(fitted, dividend_yield=found + _YIELD_STEP))
     slope = (nudged - model) / _YIELD_STEP
     for left in reversed(range(_YIELD_ROUNDS)):
-        # The present yield pulls back to nought like one more observation.
+        # The current yield pulls back to zero like one more observation.
         push = weight * slope * (wanted - model) - found * pull
         found = found + push / (weight * slope * slope + pull)
         found = np.clip(found, -_MOST_CARRY / fitted.years, _MOST_CARRY / fitted.years)

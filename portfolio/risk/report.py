@@ -1,4 +1,4 @@
-"""The risk of the whole book: per leg, underlying, expiry, account, portfolio and all."""
+"""The risk report: per leg, underlying, expiry, account and portfolio, and the whole book."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def risk_report(
     portfolio_id: int | None = None,
     benchmark: str | None = None,
 ) -> dict[str, Any]:
-    """The risk report of everything the user may see, of one account or of one portfolio.
+    """Return the risk report of all the user may see, of one account or of one portfolio.
 
     Raises:
-        InvalidInput: the benchmark is none of those offered; account and portfolio are both named.
+        InvalidInput: unknown benchmark, or both account and portfolio are given.
         NotFound: the account or portfolio does not exist or is not the user's.
     """
     selection = select_accounts(user=user, account_id=account_id, portfolio_id=portfolio_id)
@@ -60,23 +60,23 @@ def risk_report(
 
 
 def benchmark_choices(book: RiskBook) -> list[str]:
-    """The setting's benchmark, the common ones, and what the reader holds: never others' books."""
+    """The configured benchmark, the common ones, and the reader's own holdings, never others'."""
     held = sorted({product_symbol(leg.leg.underlying) for leg in book.legs})
     return list(dict.fromkeys((*benchmarks_in_use(), *held)))
 
 
 def check_benchmark(book: RiskBook) -> None:
-    """Raises ``InvalidInput`` naming the choices where the book's benchmark is none of them."""
+    """Raise ``InvalidInput`` with the choices if the book's benchmark is not one of them."""
     choices = benchmark_choices(book)
     if book.weights.benchmark not in choices:
         raise InvalidInput(
-            "benchmark: not one of those offered.",
+            "benchmark: not an available choice.",
             fields={"benchmark": "Expected one of: " + ", ".join(choices) + "."},
         )
 
 
 def report_of(book: RiskBook, selection: Selection) -> dict[str, Any]:
-    """The body of ``/api/portfolio/risk`` as Python values. No query."""
+    """Return the body of ``/api/portfolio/risk`` as Python values. No query."""
     legs = book.legs
     spots = leg_spots(book.plain, spots=book.spots)
     columns, lacking = risk_columns(book)
@@ -120,7 +120,7 @@ def report_of(book: RiskBook, selection: Selection) -> dict[str, Any]:
 
 
 def risk_columns(book: RiskBook) -> tuple[dict[str, FloatArray], Mask]:
-    """The legs' columns in the book's currency, and which options lack Greeks."""
+    """Return the legs' columns in the book's currency, and which options lack Greeks."""
     legs = book.plain
     raw = leg_columns(legs, spots=book.spots)
     columns = convert(raw, legs, currency=book.currency, rates=book.rates, weights=book.weights)
@@ -128,7 +128,7 @@ def risk_columns(book: RiskBook) -> tuple[dict[str, FloatArray], Mask]:
 
 
 def ready_book(book: RiskBook, *, move: str = "uniform") -> ScenarioBook:
-    """The book made ready; for beta-weighted moves without the legs that have no beta."""
+    """Prepare the book for revaluation; for beta-weighted moves, without legs that have no beta."""
     legs, left_out = book.legs, list[LeftOut]()
     if move == "beta":
         left_out = without_beta(book.legs, book.weights)
@@ -146,7 +146,7 @@ def ready_book(book: RiskBook, *, move: str = "uniform") -> ScenarioBook:
 
 
 def leg_body(leg: RiskLeg) -> dict[str, Any]:
-    """What identifies a leg in the API."""
+    """The fields that identify a leg in the API."""
     return {
         "id": leg.id,
         "symbol": leg.symbol,
@@ -165,7 +165,7 @@ def leg_body(leg: RiskLeg) -> dict[str, Any]:
 
 
 def leg_row(columns: dict[str, FloatArray], lacking: Mask, index: int) -> dict[str, Any]:
-    """The ``Row`` of one leg."""
+    """Return the ``Row`` of one leg."""
     row: dict[str, Any] = {}
     for name in ROW_COLUMNS:
         value = float(columns[name][index])
@@ -211,7 +211,7 @@ def _portfolios(
     owners = np.array([leg.account_id for leg in book.legs])
     rows = []
     for portfolio in selection.portfolios:
-        # Prefetched with only those that the user may see.
+        # Prefetched, only accounts the user may see.
         members = [
             account.pk for account in portfolio.accounts.all() if account.pk in book.accounts
         ]

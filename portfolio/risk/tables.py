@@ -1,8 +1,7 @@
 """The tables of the risk report, from the legs' columns in one currency.
 
-Sources: expected move as one standard deviation, σ·S·√T (Hull, *Options, Futures, and Other
-Derivatives*, ch. 15); the other figures are sums whose units :mod:`portfolio.exposure.columns`
-gives.
+Expected move is one standard deviation, σ·S·√T (Hull, *Options, Futures, and Other Derivatives*,
+ch. 15). The other figures are sums; :mod:`portfolio.exposure.columns` gives their units.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from greeks.pricing.model import years_to
 from portfolio.exposure.columns import FloatArray, Mask, total
 from portfolio.risk.legs import RiskLeg, row_of
 
-#: Calendar days to expiry, both ends included.
+# Calendar days to expiry, both ends included.
 TENORS: tuple[tuple[int, int | None], ...] = (
     (0, 7), (8, 30), (31, 90), (91, 180), (181, 365), (366, None),
 )  # fmt: skip
-#: Gamma of options that expire within these days is shown apart.
+# Gamma of options expiring within these days is shown separately.
 NEAR_EXPIRY_DAYS = 7
-# A strike further than this from the spot says little about the volatility at the money.
+# A strike further than this from the spot says little about at-the-money volatility.
 _FARTHEST_FROM_MONEY = 0.10
 
 
@@ -34,7 +33,7 @@ def groups(
     *,
     key: Callable[[RiskLeg], Any],
 ) -> list[tuple[Any, dict[str, Any], FloatArray]]:
-    """(key, ``Row``, indices) of each group, in the order of the keys; key ``None`` is left out."""
+    """Return (key, ``Row``, indices) per group, ordered by key; key ``None`` is left out."""
     members: dict[Any, list[int]] = {}
     for index, leg in enumerate(legs):
         members.setdefault(key(leg), []).append(index)
@@ -49,8 +48,8 @@ def groups(
 def vega_by_tenor(
     legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray]
 ) -> list[dict[str, Any]]:
-    """Vega of the options by days to expiry; a tenor without legs has nought."""
-    # What should have expired and is still in the book belongs to the first tenor.
+    """Return the options' vega by days to expiry; zero for a tenor without legs."""
+    # Expired legs still in the book count in the first tenor.
     days = np.array([max(leg.leg.dte or 0, 0) if leg.is_option else -1 for leg in legs])
     rows = []
     for first, last in TENORS:
@@ -70,9 +69,9 @@ def vega_by_tenor(
 def concentration(
     legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray]
 ) -> list[dict[str, Any]]:
-    """Each underlying's share of the book's gross dollar delta and market value, largest first.
+    """Return each underlying's share of gross dollar delta and market value, largest first.
 
-    Gross: absolute values of the legs, so that a hedge does not hide what it hedges.
+    Gross means absolute values of the legs, so a hedge does not hide what it hedges.
     """
     gross = {name: np.abs(columns[name]) for name in ("dollar_delta", "market_value")}
     whole = {name: total(values) for name, values in gross.items()}
@@ -98,7 +97,7 @@ def concentration(
 
 
 def gamma_near_expiry(legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray]) -> dict[str, Any]:
-    """Gamma of the options that expire within ``NEAR_EXPIRY_DAYS``, whole and by underlying."""
+    """Return the gamma of options expiring within ``NEAR_EXPIRY_DAYS``, total and by underlying."""
     near = [
         index
         for index, leg in enumerate(legs)
@@ -126,10 +125,10 @@ def gamma_near_expiry(legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray]
 def expected_moves(
     legs: Sequence[RiskLeg], spots: FloatArray, *, at: datetime
 ) -> list[dict[str, Any]]:
-    """One standard deviation until each expiry that is held, from the volatility nearest the money.
+    """Return one standard deviation to each held expiry, from the volatility nearest the money.
 
-    The volatility is the mean over the held options of the strike nearest the spot; ``None``, with
-    the reason as source, where that strike is more than 10 % away. What has expired moves no more.
+    The volatility is the mean over held options at the strike nearest the spot; ``None``, with the
+    reason as source, if that strike is over 10 % away. Expired series have no move.
     """
     members: dict[tuple[str, Any], list[int]] = {}
     for index, leg in enumerate(legs):
@@ -139,7 +138,7 @@ def expected_moves(
     for underlying, expiry in sorted(members):
         chosen = members[underlying, expiry]
         volatility, nearest, source = _at_the_money(legs, spots, chosen)
-        # Of one day there may be a series that settles in the morning and one at the close.
+        # One date may have a morning-settled series and one that settles at the close.
         expires_at, spot = legs[nearest].expires_at, float(spots[nearest])
         move = None
         if volatility is not None and expires_at is not None:
@@ -161,7 +160,7 @@ def expected_moves(
 def _at_the_money(
     legs: Sequence[RiskLeg], spots: FloatArray, chosen: Sequence[int]
 ) -> tuple[float | None, int, str]:
-    """(volatility, the leg nearest the money, where the volatility is from) of one expiry."""
+    """Return (volatility, leg nearest the money, volatility source) of one expiry."""
     usable = [
         (abs(strike / float(spots[index]) - 1.0), strike, index)
         for index in chosen

@@ -1,4 +1,4 @@
-"""The risk report's legs and the scenario grid as tables."""
+"""The risk report's legs and the scenario grid as CSV."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _LEG_COLUMNS = (
 
 
 def risk_legs_csv(report: Mapping[str, Any]) -> Iterator[str]:
-    """A line a leg; money in the report's currency, which each line names."""
+    """One line per leg; money in the report's currency, which each line names."""
     columns = (*_LEG_COLUMNS, *ROW_COLUMNS)
     rows = ([*(leg[name] for name in columns), report["currency"]] for leg in report["legs"])
     return csv_lines((*columns, "currency"), rows)
 
 
 def grid_csv(grid: Mapping[str, Any]) -> Iterator[str]:
-    """A line a cell: days, volatility points, spot percent, P&L and its currency."""
+    """One line per cell: days, volatility points, spot percent, P&L and its currency."""
     axes = grid["axes"]
     rows = (
         (day, vol, spot, grid["pnl"][d][v][s], grid["currency"])

@@ -1,14 +1,14 @@
-"""Value at risk and expected shortfall of a book over one trading day, two ways.
+"""Value at risk and expected shortfall of a book over one trading day, by two methods.
 
 Parametric: delta-gamma with the Cornish-Fisher expansion to the third moment (Hull, *Options,
 Futures, and Other Derivatives*, ch. 22 "Quadratic model", and its technical note 10). Returns x are
-normal with mean nought and the covariance Σ of the daily log returns; ΔP = δᵀx + xᵀBx with the
-dollar deltas δ and B = ½·diag(Γ·S²).
+normal with zero mean and the covariance Σ of the daily log returns; ΔP = δᵀx + xᵀBx with dollar
+deltas δ and B = ½·diag(Γ·S²).
 
-Scenario: the book is revalued whole for every day of the history, each underlying moved by its own
-return of that day, volatilities and time unmoved.
+Scenario: the book is fully revalued for each past day, each underlying moved by its own return that
+day, volatilities and time unchanged.
 
-Both are losses as positive numbers, never below nought.
+Both are losses as positive numbers, never below zero.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ def value_at_risk(
     ready: ScenarioBook | None,
     closes: Mapping[str, Closes],
 ) -> dict[str, Any]:
-    """The ``value_at_risk`` of a report; ``parametric`` or ``scenario`` is ``None`` with a reason.
+    """Return a report's ``value_at_risk``; a method that fails is ``None`` with a reason.
 
-    ``columns`` belong to ``legs``, in one currency; without ``ready`` no scenarios are run.
+    ``columns`` belong to ``legs``, in one currency. Without ``ready`` no scenarios are run.
     """
     wanted = {product_symbol(leg.leg.underlying) for leg in legs}
     joint = joint_returns(closes, wanted)
@@ -100,7 +100,7 @@ def parametric(
 def quadratic_quantiles(
     delta: FloatArray, quadratic: FloatArray, covariance: FloatArray
 ) -> list[dict[str, float]]:
-    """VaR and ES of ΔP = δᵀx + Σ bᵢxᵢ² for x normal with this covariance."""
+    """VaR and ES of ΔP = δᵀx + Σ bᵢxᵢ² for normal x with this covariance."""
     product = quadratic[:, None] * covariance
     mean = float(np.trace(product))
     squared = product @ product
@@ -116,14 +116,14 @@ def quadratic_quantiles(
         z = float(ndtri(tail))
         density = float(np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi))
         expanded = z + (z * z - 1.0) * skewness / 6.0
-        # The mean of the expansion over the tail, in closed form.
+        # Mean of the expansion over the tail, in closed form.
         average = -density / tail * (1.0 + z * skewness / 6.0)
         loss = max(0.0, -(mean + deviation * expanded))
         rows.append(
             {
                 "confidence": confidence,
                 "var": loss,
-                # With a strongly positive skewness the expansion bends back in the far tail.
+                # With strongly positive skewness the expansion bends back in the far tail.
                 "expected_shortfall": max(loss, -(mean + deviation * average)),
             }
         )
@@ -155,7 +155,7 @@ def past_days_pnl(ready: ScenarioBook, joint: JointReturns) -> FloatArray | None
     where = np.array([place.get(product_symbol(leg.leg.underlying), -1) for leg in ready.legs])
     if not (where >= 0).any():
         return None
-    # What has no past is last, and stands still.
+    # Underlyings without a history come last and do not move.
     moves = np.column_stack([joint.values, np.zeros(len(joint.values))])
     total: FloatArray = ready.pnl(np.exp(moves[:, where]), [0.0], [0.0])[0, 0].sum(axis=-1)
     return total

@@ -1,4 +1,4 @@
-"""The axes of a scenario grid: what may be asked, and how it is written in a request."""
+"""The axes of a scenario grid: limits, and how a request writes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_TEXT = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Axis:
-    """Most values of an axis, and between what they lie."""
+    """Most values an axis may have, and their range."""
 
     most: int
     lowest: float
@@ -24,7 +24,7 @@ class _Axis:
     whole: bool = False
 
 
-#: A spot ends above nought; a volatility that would fall below nought ends there.
+# Spot stays above zero; volatility is floored at zero.
 LIMITS = {
     "spot": _Axis(most=41, lowest=-95.0, highest=500.0),
     "vol": _Axis(most=21, lowest=-300.0, highest=300.0),
@@ -34,7 +34,7 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axes:
-    """Spot in percent, volatility in points, calendar days; each ascending and without repeats."""
+    """Spot in percent, volatility in points, calendar days; each ascending, without duplicates."""
 
     spot: tuple[float, ...]
     vol: tuple[float, ...]
@@ -48,7 +48,7 @@ class Axes:
         return {"spot": list(self.spot), "vol": list(self.vol), "days": list(self.days)}
 
 
-#: What is shown where nothing else is asked, and what the workers keep for each account.
+# The default view, and what the workers keep for each account.
 DEFAULT_AXES = Axes(
     spot=(-20.0, -15.0, -10.0, -5.0, 0.0, 5.0, 10.0, 15.0, 20.0),
     vol=(-10.0, -5.0, 0.0, 5.0, 10.0),
@@ -57,10 +57,10 @@ DEFAULT_AXES = Axes(
 
 
 def parse_axes(*, spot: str | None, vol: str | None, days: str | None) -> Axes:
-    """Axes as ``-20,-10,0,10,20`` or ``-20:20:5``; the default ones where nothing is said.
+    """Parse axes like ``-20,-10,0,10,20`` or ``-20:20:5``; defaults where not given.
 
     Raises:
-        InvalidInput: naming the axis that is impossible.
+        InvalidInput: names the invalid axis.
     """
     numbers = {
         name: _axis(name, text)
@@ -75,7 +75,7 @@ def parse_axes(*, spot: str | None, vol: str | None, days: str | None) -> Axes:
 
 
 def parse_cell(text: str) -> tuple[float, float, int]:
-    """One cell as ``spot,vol,days``. Raises ``InvalidInput`` naming ``cell``."""
+    """Parse one cell given as ``spot,vol,days``. Raises ``InvalidInput`` naming ``cell``."""
     parts = text.split(",")
     if len(parts) != len(LIMITS):
         raise _invalid("cell", "Expected spot,vol,days.")
@@ -87,7 +87,7 @@ def parse_cell(text: str) -> tuple[float, float, int]:
 
 
 def check_value(field: str, axis: str, value: float) -> float:
-    """A value of an axis, or ``InvalidInput`` naming ``field``."""
+    """Return a valid value of an axis, or raise ``InvalidInput`` naming ``field``."""
     limit = LIMITS[axis]
     if not math.isfinite(value) or not limit.lowest <= value <= limit.highest:
         raise _invalid(field, f"Expected {axis} from {limit.lowest:g} to {limit.highest:g}.")

@@ -1,8 +1,8 @@
-"""A book made ready for revaluation: what each leg is worth when spot, volatility and time move.
+"""A book ready for revaluation: each leg's value when spot, volatility and time move.
 
-Options are revalued whole by their own model (:mod:`greeks.maths.valuation`), stock and futures
-are linear. The P&L of a leg is model(moved) − model(now), × quantity × multiplier × the rate into
-the book's currency, so that what the model and the market disagree about today is in no scenario.
+Options are fully revalued by their own model (:mod:`greeks.maths.valuation`); stock and futures are
+linear. A leg's P&L is model(moved) − model(now), × quantity × multiplier × the rate into the book's
+currency, so today's gap between model and market is in no scenario.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class LeftOut(NamedTuple):
 class ScenarioBook:
     """Legs that can be revalued, options first, then linear ones.
 
-    ``scale`` is quantity × multiplier × rate, ``spots`` each leg's price of its underlying.
+    ``scale`` is quantity × multiplier × rate; ``spots`` is each leg's underlying price.
     """
 
     legs: tuple[RiskLeg, ...]
@@ -48,13 +48,13 @@ class ScenarioBook:
 
     @property
     def base_values(self) -> FloatArray:
-        """What the models say that each leg is worth now, in the book's currency."""
+        """Each leg's model value now, in the book's currency."""
         option_values = valuation.value(self.options) if len(self.options) else np.empty(0)
         return np.concatenate([option_values, self.spots[len(self.options) :]]) * self.scale
 
     @property
     def is_blank(self) -> bool:
-        """Legs there are, and none that could be revalued: of such a book no P&L is known."""
+        """Whether there are legs but none can be revalued: such a book has no known P&L."""
         return bool(self.left_out) and not self.legs
 
     def models(self) -> dict[str, int]:
@@ -67,8 +67,8 @@ class ScenarioBook:
     def pnl(self, factors: ArrayLike, shifts: ArrayLike, days: ArrayLike) -> FloatArray:
         """P&L of every leg in every scenario: (days, volatilities, spots, legs).
 
-        ``factors`` multiply the spots: (S,), or (S, legs). ``shifts`` are fractions added to the
-        volatilities: (V,), or (V, legs). ``days`` are calendar days from now: (D,).
+        ``factors`` multiply the spots: (S,) or (S, legs). ``shifts`` are fractions added to the
+        volatilities: (V,) or (V, legs). ``days`` are calendar days from now: (D,).
         """
         spot_factors, volatility_shifts = _by_leg(factors), _by_leg(shifts)
         forward = np.atleast_1d(np.asarray(days, dtype=np.float64)) / DAYS_A_YEAR
@@ -88,7 +88,7 @@ class ScenarioBook:
         moves = spot_factors[:, count:] if spot_factors.shape[1] > 1 else spot_factors
         result[..., count:] = self.spots[count:] * (moves - 1.0)
         result *= self.scale
-        # Rounding is no profit: where nothing moved nothing is gained.
+        # Rounding is not profit: if nothing moved, P&L is zero.
         still = (forward == 0.0)[:, None, None, None] & (
             (volatility_shifts == 0.0)[None, :, None, :] & (spot_factors == 1.0)[None, None, :, :]
         )
@@ -110,7 +110,7 @@ def scenario_book(
     dividends: KnownDividends,
     at: datetime,
 ) -> ScenarioBook:
-    """Make a book ready. ``spots`` are known prices by underlying, ``at`` is market time."""
+    """Prepare a book. ``spots`` are known prices by underlying; ``at`` is market time."""
     known = {currency: 1.0} | dict(rates)
     prices = leg_spots([leg.leg for leg in legs], spots=spots)
     options: list[int] = []
@@ -128,7 +128,7 @@ def scenario_book(
     solved = ~np.isnan(arrays.volatility)
     for position in np.flatnonzero(~solved):
         leg = legs[options[int(position)]]
-        left_out.append(LeftOut(leg, "no implied volatility, and its price determines none"))
+        left_out.append(LeftOut(leg, "no implied volatility, and its price implies none"))
     options = [index for index, fine in zip(options, solved, strict=True) if fine]
     chosen = options + linear
     return ScenarioBook(

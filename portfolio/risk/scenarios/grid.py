@@ -1,4 +1,4 @@
-"""The grid over spot × volatility × days, and what one cell of it is made of."""
+"""The grid over spot × volatility × days, and the breakdown of one cell."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from portfolio.risk.legs import RiskLeg
 from portfolio.risk.scenarios.axes import Axes
 from portfolio.risk.scenarios.book import LeftOut, ScenarioBook
 
-#: Numbers (cells × legs) that one answer may be made of: some tens of megabytes while it is.
+# Most numbers (cells × legs) in one computation: some tens of megabytes.
 MOST_NUMBERS = 5_000_000
 MOVES = ("uniform", "beta")
 _SAME_MONEY = 0.005
 
 
 def check_size(axes: Axes, legs: int) -> None:
-    """Raises ``InvalidInput`` naming ``spot`` where the book is too large for so many cells."""
+    """Raise ``InvalidInput`` naming ``spot`` if the book is too large for so many cells."""
     if axes.cells * legs > MOST_NUMBERS:
         most = MOST_NUMBERS // legs
         problem = f"{axes.cells} cells are too many for {legs} legs: at most {most}."
@@ -31,10 +31,10 @@ def check_size(axes: Axes, legs: int) -> None:
 def spot_factors(
     book: ScenarioBook, percent: Sequence[float], *, move: str, weights: BetaWeights
 ) -> FloatArray:
-    """What multiplies the spots: the same for all, (S,), or by beta, (S, legs).
+    """Return the spot multipliers: the same for all, (S,), or by beta, (S, legs).
 
-    With ``move="beta"`` the percentages are those of the benchmark; a spot ends at nought. Legs
-    without a beta are NaN: ``with_betas`` leaves them out before.
+    With ``move="beta"`` the percentages are the benchmark's; spots are floored at zero. Legs
+    without a beta are NaN: ``with_betas`` removes them first.
     """
     moves = np.asarray(percent, dtype=np.float64) / 100.0
     if move == "uniform":
@@ -44,7 +44,7 @@ def spot_factors(
 
 
 def without_beta(legs: Sequence[RiskLeg], weights: BetaWeights) -> list[LeftOut]:
-    """The legs that a beta-weighted move cannot say anything about."""
+    """Return the legs without a beta, which a beta-weighted move cannot cover."""
     return [
         LeftOut(leg, f"no beta to {weights.benchmark}")
         for leg in legs
@@ -70,7 +70,7 @@ def cell_body(
     days: int,
     net_liquidation: Any,
 ) -> dict[str, Any]:
-    """One cell with each leg's P&L and share of it, largest first. ``pnl`` is by leg."""
+    """Return one cell with each leg's P&L and share, largest first. ``pnl`` is by leg."""
     whole = float(pnl.sum())
     order = np.argsort(-np.abs(pnl), kind="stable")
     part = ratio(whole, net_liquidation)
@@ -94,9 +94,10 @@ def cell_body(
 
 
 def extreme_cell(totals: FloatArray, *, worst: bool) -> tuple[int, int, int]:
-    """(day, volatility, spot) of the worst or best cell; the first of those equal to a cent.
+    """Return (day, volatility, spot) of the worst or best cell; the first among cells equal to a
+    cent.
 
-    Where rounding decided, the cell would jump about while nothing changes.
+    Otherwise rounding would make the cell jump while nothing changes.
     """
     losses = totals if worst else -totals
     first = int(np.argmax(losses <= losses.min() + _SAME_MONEY))
@@ -111,9 +112,9 @@ def left_out_body(left_out: Sequence[LeftOut]) -> list[dict[str, Any]]:
 
 
 def american_error(book: ScenarioBook) -> float:
-    """The most that the American model's stated error may make of a cell, as money.
+    """Return the most the American model's stated error can change a cell, as money.
 
-    A P&L is the difference of two prices, each of them so far off.
+    A P&L is the difference of two prices, each off by that much.
     """
     options = book.options
     error = np.full(len(options), american.PRICE_ERROR)

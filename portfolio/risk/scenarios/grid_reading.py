@@ -35,13 +35,13 @@ def scenario_grid(
     benchmark: str | None = None,
     cell: Cell | None = None,
 ) -> dict[str, Any]:
-    """The grid of everything the user may see, of one account or of one portfolio.
+    """Return the grid of all the user may see, of one account or of one portfolio.
 
     ``move="beta"`` moves each underlying by its beta times the axis, which is the benchmark's.
-    ``cell`` (spot, vol, days) is answered with its legs, on the axes or off them.
+    ``cell`` (spot, vol, days) is returned with its legs, whether or not it is on the axes.
 
     Raises:
-        InvalidInput: the benchmark is none of those offered; the grid is too large for the book.
+        InvalidInput: unknown benchmark, or a grid too large for the book.
         NotFound: the account or portfolio does not exist or is not the user's.
     """
     selection = select_accounts(user=user, account_id=account_id, portfolio_id=portfolio_id)
@@ -58,7 +58,7 @@ def grid_of(
     move: str = "uniform",
     cell: Cell | None = None,
 ) -> dict[str, Any]:
-    """The body of ``/api/portfolio/scenarios`` as Python values. No query."""
+    """Return the body of ``/api/portfolio/scenarios`` as Python values. No query."""
     ready = ready_book(book, move=move)
     by_leg = leg_pnl(ready, axes, move=move, weights=book.weights)
     totals = by_leg.sum(axis=-1)

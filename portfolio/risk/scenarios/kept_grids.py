@@ -1,8 +1,8 @@
-"""Each account's grid over the default axes, made anew by a worker after each committed book.
+"""Each account's grid over the default axes, recomputed by a worker after each commit.
 
-Grids add over accounts, so one grid an account answers for every set of accounts that somebody
-may see (docs/decisions/0015). A commit asks for its account's grid once, however many commits
-follow while that waits; a look of the clock finds what was missed.
+Grids add up across accounts, so one grid per account serves every set of accounts a user may see
+(docs/decisions/0015). However many commits arrive while a request waits, it is queued once; a
+scheduled check finds what was missed.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from portfolio.sync.progress import account_group
 
 logger = structlog.get_logger(__name__)
 
-#: A burst of commits becomes one grid.
+# A burst of commits becomes one grid.
 SETTLE_SECONDS = 1.0
-#: A question that no worker took within this is asked again.
+# A request no worker took within this time is sent again.
 _ASKED_SECONDS = 30
-#: What one look of the clock asks for.
+# Most grids one scheduled check asks for.
 MOST_BEHIND = 100
 
 
 def claim_grid(account_id: str) -> bool:
-    """Whether the caller is to ask a worker for the account's grid: nobody else has.
+    """Whether the caller should queue the account's grid: nobody else has.
 
-    Without Redis there is no queue either: the clock's look asks when it is back.
+    Without Redis there is no queue either; the scheduled check asks once it is back.
     """
     try:
         return bool(
@@ -44,7 +44,7 @@ def claim_grid(account_id: str) -> bool:
 
 
 def accounts_behind() -> list[str]:
-    """Enabled accounts whose grid is missing or older than their book, longest behind first."""
+    """Return enabled accounts whose grid is missing or older than their book, oldest first."""
     missing = Q(scenario_grid__isnull=True)
     behind = Q(scenario_grid__book_version__lt=F("book_version"))
     other_axes = ~Q(scenario_grid__axes=DEFAULT_AXES.body())
@@ -57,16 +57,16 @@ def accounts_behind() -> list[str]:
 
 
 def compute_scenario_grid(*, account_id: str) -> bool:
-    """Revalue the account's present book and keep the grid. ``False``: it is kept already, or gone.
+    """Revalue the account's current book and keep the grid. ``False`` if already kept or gone.
 
-    A grid of a later version is never overwritten by one of an earlier.
+    A newer version's grid is never overwritten by an older one's.
     """
-    # From here on a commit asks for another grid: its book is not surely in this one.
+    # From here on a commit queues another grid: this one may miss its book.
     _forget_claim(account_id)
     account = Account.objects.select_related("status").filter(pk=account_id, enabled=True).first()
     if account is None:
         return False
-    # Read after the version: the book may be newer than it says, never older.
+    # Read after the version: the book may be newer than that, never older.
     book = read_risk_book([account], with_closes=False)
     ready = ready_book(book)
     pnl = leg_pnl(ready, DEFAULT_AXES, weights=book.weights).sum(axis=-1)

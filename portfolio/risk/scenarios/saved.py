@@ -1,4 +1,4 @@
-"""The scenarios that a user keeps, and what one would do to their book."""
+"""A user's saved scenarios, and what one would do to their book."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def scenario_body(scenario: Scenario) -> dict[str, Any]:
 
 
 def scenarios_of(user: User | AnonymousUser) -> list[dict[str, Any]]:
-    """The user's scenarios by name. One query."""
+    """Return the user's scenarios by name. One query."""
     if not isinstance(user, User):
         return []
     return [scenario_body(each) for each in Scenario.objects.filter(owner=user)]
 
 
 def scenario_for_user(user: User | AnonymousUser, scenario_id: int) -> Scenario:
-    """One of the user's scenarios; ``NotFound`` alike for unknown ones and others'."""
+    """Return one of the user's scenarios; ``NotFound`` whether it is unknown or someone else's."""
     found = None
-    # No id is larger than the column, and SQLite refuses to compare such a one.
+    # Ids never exceed the column, and SQLite refuses to compare larger numbers.
     if isinstance(user, User) and scenario_id < 2**63:
         found = Scenario.objects.filter(owner=user, pk=scenario_id).first()
     if found is None:
@@ -54,7 +54,7 @@ def scenario_result(
     account_id: str | None = None,
     portfolio_id: int | None = None,
 ) -> dict[str, Any]:
-    """A saved scenario with ``result``: P&L, each leg's share of it, and what was left out.
+    """Return a saved scenario with ``result``: P&L, each leg's share, and what was left out.
 
     Raises:
         NotFound: the scenario, account or portfolio does not exist or is not the user's.
@@ -82,7 +82,7 @@ def scenario_result(
 def shifted_pnl(
     ready: ScenarioBook, shifts: list[Mapping[str, Any]], *, days: int
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """P&L by leg. A future's month takes its product's shift where it has none of its own."""
+    """P&L by leg. A futures month without a shift of its own uses its product's."""
     named = {shift["underlying"]: shift for shift in shifts}
     every = named.get("*", _NO_SHIFT)
 

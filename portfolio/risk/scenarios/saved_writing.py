@@ -1,4 +1,4 @@
-"""Writing the scenarios that users name and keep. Everybody has their own."""
+"""Save, change and delete a user's own scenarios."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ _SYMBOL = re.compile(r"[A-Z0-9/][A-Z0-9./_-]{0,31}")
 
 
 def create_scenario(*, user: User | AnonymousUser, values: Any) -> dict[str, Any]:
-    """Keep a new scenario ``{"name", "shifts": [{"underlying", "spot"?, "vol"?}], "days"?}``.
+    """Save a new scenario ``{"name", "shifts": [{"underlying", "spot"?, "vol"?}], "days"?}``.
 
     Raises:
-        InvalidInput: naming the field. Conflict: the user has one of that name, or too many.
+        InvalidInput: names the field.
+        Conflict: the user already has that name, or too many scenarios.
     """
     if not isinstance(user, User):
         raise Forbidden("Scenarios are kept for users.")
     checked = checked_scenario(values)
     with transaction.atomic():
-        # The row of the user is the gate: two at once cannot both be the last that fits.
+        # Lock the user's row, so two requests cannot both be the last that fits.
         User.objects.select_for_update().get(pk=user.pk)
         if Scenario.objects.filter(owner=user).count() >= MOST_SCENARIOS:
             raise Conflict(f"At most {MOST_SCENARIOS} scenarios are kept: delete one first.")
@@ -41,10 +42,11 @@ def create_scenario(*, user: User | AnonymousUser, values: Any) -> dict[str, Any
 
 
 def update_scenario(*, user: User | AnonymousUser, scenario_id: int, values: Any) -> dict[str, Any]:
-    """Write one of the user's scenarios anew, whole.
+    """Replace one of the user's scenarios entirely.
 
     Raises:
-        InvalidInput: naming the field. Conflict: another one of theirs has the name.
+        InvalidInput: names the field.
+        Conflict: another of theirs has the name.
         NotFound: it does not exist or is not theirs.
     """
     scenario = scenario_for_user(user, scenario_id)
@@ -54,7 +56,7 @@ def update_scenario(*, user: User | AnonymousUser, scenario_id: int, values: Any
 
 
 def delete_scenario(*, user: User | AnonymousUser, scenario_id: int) -> None:
-    """Delete one of the user's scenarios. Raises ``NotFound`` like the others."""
+    """Delete one of the user's scenarios. Raises ``NotFound`` as above."""
     scenario_for_user(user, scenario_id).delete()
 
 
@@ -63,13 +65,13 @@ def _save(scenario: Scenario) -> Scenario:
         with transaction.atomic():
             scenario.save()
     except IntegrityError:
-        problem = "You have a scenario of that name."
+        problem = "You already have a scenario with that name."
         raise Conflict(problem, fields={"name": problem}) from None
     return scenario
 
 
 def checked_scenario(values: Any) -> dict[str, Any]:
-    """Name, shifts and days, checked and completed. Raises ``InvalidInput`` naming the field."""
+    """Validate and complete name, shifts and days. Raises ``InvalidInput`` naming the field."""
     if not isinstance(values, Mapping):
         raise InvalidInput("Expected an object.")
     _refuse_unknown(values, _FIELDS, "")
@@ -78,13 +80,13 @@ def checked_scenario(values: Any) -> dict[str, Any]:
         _refuse("name", "Missing.")
     name = name.strip()
     if len(name) > 64 or not name.isprintable():
-        _refuse("name", "Expected at most 64 characters that can be printed.")
+        _refuse("name", "Expected at most 64 printable characters.")
     days = check_value("days", "days", _number("days", values.get("days", 0)))
     shifts = values.get("shifts")
     if not isinstance(shifts, Sequence) or isinstance(shifts, str) or not shifts:
         _refuse("shifts", "Expected a list with at least one shift.")
     if len(shifts) > MOST_SHIFTS:
-        _refuse("shifts", f"At most {MOST_SHIFTS} shifts are possible.")
+        _refuse("shifts", f"At most {MOST_SHIFTS} shifts are allowed.")
     checked: list[dict[str, Any]] = []
     for index, shift in enumerate(shifts):
         checked.append(_checked_shift(f"shifts.{index}", shift))
@@ -115,7 +117,7 @@ def _number(field: str, value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
-        _refuse(field, "Expected a possible number.")
+        _refuse(field, "Out of range.")
 
 
 def _refuse_unknown(values: Mapping[Any, Any], known: set[str], prefix: str) -> None:

@@ -1,4 +1,4 @@
-"""The worst cell of the accounts' kept grids: no revaluation, only a sum."""
+"""The worst cell of the accounts' kept grids: a sum, without revaluation."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ def worst_cell_of(
     *,
     rates: Mapping[str, float] | None = None,
 ) -> dict[str, Any] | None:
-    """``{spot, vol, days, pnl, as_of, version, left_out}`` of the accounts' summed grids.
+    """Return ``{spot, vol, days, pnl, as_of, version, left_out}`` of the accounts' summed grids.
 
-    ``None`` unless every account has a grid on the same axes that can be converted: a part is not
-    the whole. ``None`` too where no leg could be valued. ``version`` is the sum of the book
-    versions that the grids were made of, ``as_of`` the oldest's. One query, none where
-    ``scenario_grid`` was selected with the accounts; a further one for rates where a grid is in
-    another currency and ``rates`` are not given.
+    ``None`` unless every account has a grid on the same axes that can be converted, and if no leg
+    could be valued. ``version`` is the sum of the grids' book versions, ``as_of`` the oldest one's.
+    One query, none if ``scenario_grid`` was selected with the accounts; one more for rates if a
+    grid is in another currency and ``rates`` are not given.
     """
     if not accounts:
         return None

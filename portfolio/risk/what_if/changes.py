@@ -1,4 +1,4 @@
-"""What a what-if changes: parsed strictly, each problem named by its field."""
+"""Parse the changes of a what-if strictly, naming the field of each problem."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """A leg that is not held. Options have expiry, strike and right; stock has none of them.
+    """A leg that is not held. Options need expiry, strike and right; stock has none of them.
 
-    ``quantity`` is signed; ``price`` per unit of the underlying; ``implied_volatility`` a fraction.
+    ``quantity`` is signed, ``price`` per unit of the underlying, ``implied_volatility`` a fraction.
     """
 
     underlying: str
@@ -46,7 +46,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """A held position with another quantity; nought closes it."""
+    """A held position with another quantity; zero closes it."""
 
     position_id: str
     quantity: float
@@ -56,17 +56,17 @@ Change = Added | Changed
 
 
 def parse_changes(changes: Any, *, today: date, held: set[str]) -> list[Change]:
-    """The changes in their order. ``held`` are the ids of the positions that may be named.
+    """Parse the changes in order. ``held`` are the ids of positions that may be named.
 
     Raises:
-        InvalidInput: naming the field as ``changes.0.strike``.
+        InvalidInput: names the field, like ``changes.0.strike``.
     """
     if not isinstance(changes, Sequence) or isinstance(changes, str | bytes):
         _refuse("changes", "Expected a list.")
     if not changes:
         _refuse("changes", "Expected at least one change.")
     if len(changes) > MOST_CHANGES:
-        _refuse("changes", f"At most {MOST_CHANGES} changes are possible.")
+        _refuse("changes", f"At most {MOST_CHANGES} changes are allowed.")
     parsed: list[Change] = []
     named: set[str] = set()
     for index, row in enumerate(changes):
@@ -94,14 +94,14 @@ def _added(row: _Row, *, today: date) -> Added:
     kind = row.choice("instrument_type", ("option", "stock"))
     quantity = row.number("quantity", highest=_LARGEST_QUANTITY)
     if quantity == 0:
-        row.refuse("quantity", "Nought adds nothing.")
+        row.refuse("quantity", "Must not be zero.")
     price = row.optional_number("price", lowest=0.0, highest=_LARGEST_PRICE)
     if kind == "stock":
         if underlying.startswith("/"):
-            row.refuse("underlying", "A future is no stock.")
+            row.refuse("underlying", "A future is not a stock.")
         for name in ("expiry", "strike", "right", "implied_volatility"):
             if row.values.get(name) is not None:
-                row.refuse(name, "Stock has none.")
+                row.refuse(name, "Not allowed for stock.")
         return Added(underlying=underlying, instrument_type=kind, quantity=quantity, price=price)
     expiry = row.day("expiry")
     if expiry < today:
@@ -125,7 +125,7 @@ def _added(row: _Row, *, today: date) -> Added:
 
 
 class _Row:
-    """One change as it came."""
+    """One change as received."""
 
     def __init__(self, path: str, values: Any) -> None:
         self.path = path
@@ -147,7 +147,7 @@ class _Row:
         if value is None or value == "":
             self.refuse(name, "Missing.")
         if not isinstance(value, str | int | float) or isinstance(value, bool):
-            self.refuse(name, "Expected a text or a number.")
+            self.refuse(name, "Expected text or a number.")
         return value
 
     def choice(self, name: str, choices: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Forms of the risk page: legs to add, legs to change, scenarios to keep."""
+"""Forms of the risk page: legs to add, legs to change, scenarios to save."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIGURE = {"autocomplete": "off", "inputmode": "decimal"}
 
 
 class AddedLegForm(forms.Form):
-    """A leg that the book does not hold yet. A form left as it was is no leg."""
+    """A new leg. An untouched form adds none."""
 
     instrument_type = forms.ChoiceField(
         label="Kind", choices=[("option", "Option"), ("stock", "Shares")], initial="option"
@@ -65,7 +65,7 @@ class AddedLegForm(forms.Form):
     def clean_quantity(self) -> Decimal:
         quantity: Decimal = self.cleaned_data["quantity"]
         if quantity == 0:
-            raise forms.ValidationError("Nought adds nothing.")
+            raise forms.ValidationError("Must not be zero.")
         return quantity
 
     def clean(self) -> dict[str, Any]:
@@ -73,11 +73,11 @@ class AddedLegForm(forms.Form):
         if cleaned.get("instrument_type") == "option":
             for name in ("expiry", "strike", "right"):
                 if not cleaned.get(name) and name not in self.errors:
-                    self.add_error(name, "An option needs it.")
+                    self.add_error(name, "Required for an option.")
         return cleaned
 
     def change(self) -> dict[str, Any]:
-        """The leg as ``what_if`` takes it; the volatility as a fraction."""
+        """Return the leg as ``what_if`` takes it, with volatility as a fraction."""
         given = self.cleaned_data
         leg: dict[str, Any] = {
             "action": "add",
@@ -104,7 +104,7 @@ AddedLegs = forms.formset_factory(AddedLegForm, extra=2, max_num=MOST_ADDED_LEGS
 
 @dataclass(slots=True)
 class HeldLeg:
-    """A leg of the book in the form: what is typed for it, and what is wrong with that."""
+    """A held leg in the form: what was typed for it, and its error."""
 
     leg: Mapping[str, Any]
     quantity: str = ""
@@ -113,10 +113,10 @@ class HeldLeg:
 
 
 class WhatIfForm:
-    """Legs to add, and for each leg of the book a new quantity or that it is closed.
+    """Legs to add, and for each held leg a new quantity or whether to close it.
 
-    ``data`` is ``None`` for an untouched form. Names: ``add-…`` is the formset's,
-    ``quantity-<id>`` a quantity, ``close`` the ids to close.
+    ``data`` is ``None`` for an untouched form. Names: ``add-…`` belongs to the formset,
+    ``quantity-<id>`` is a quantity, ``close`` lists the ids to close.
     """
 
     def __init__(self, data: QueryDict | None, legs: Sequence[Mapping[str, Any]]) -> None:
@@ -126,7 +126,7 @@ class WhatIfForm:
         self._asked: list[HeldLeg | AddedLegForm] = []
 
     def changes(self) -> list[dict[str, Any]] | None:
-        """What to do to the book; ``None`` where something typed is wrong, which is then marked."""
+        """Return the changes to the book; ``None`` after marking the errors, if any."""
         added_are_valid = self.added.is_valid()
         changes: list[dict[str, Any]] = []
         for held in self.held:
@@ -141,12 +141,12 @@ class WhatIfForm:
         self._asked += added
         changes += [form.change() for form in added]
         if not changes:
-            self.problem = "Add a leg, or change or close one of the book."
+            self.problem = "Add a leg, or change or close a held one."
             return None
         return changes
 
     def refuse(self, message: str, fields: Mapping[str, str]) -> None:
-        """Mark what ``what_if`` refused: its fields are named as ``changes.0.strike``."""
+        """Mark what ``what_if`` refused; its fields are named like ``changes.0.strike``."""
         self.problem = "Something typed is not possible: it is marked below."
         for field, problem in fields.items():
             _, _, place = field.partition("changes.")
@@ -161,12 +161,13 @@ class WhatIfForm:
 
     @property
     def touches_held(self) -> bool:
-        """Whether a leg of the book is to change: its list is then shown open."""
+        """Whether a held leg is to change: then the list is shown open."""
         return any(held.quantity or held.closed for held in self.held)
 
 
 def _with_room(data: QueryDict) -> QueryDict:
-    """The same with two empty forms behind the last one filled in, for those without script."""
+    """Return the data with two empty forms after the last filled one, for use without
+    JavaScript."""
     roomy = data.copy()
     filled = [
         int(name.split("-")[1])
@@ -204,13 +205,13 @@ def _change_of(held: HeldLeg) -> dict[str, Any] | None:
         held.error = "Not a number."
         return None
     if not quantity.is_finite() or abs(quantity) >= Decimal(10) ** 10:
-        held.error = "Not a possible quantity."
+        held.error = "Quantity out of range."
         return None
     return {"action": "change", "position_id": held.leg["id"], "quantity": float(quantity)}
 
 
 class ScenarioForm(forms.Form):
-    """Name and days of a scenario to keep; its shifts are ``Shifts``."""
+    """Name and days of a scenario to save; its shifts are ``Shifts``."""
 
     name = forms.CharField(max_length=64, widget=forms.TextInput(attrs=_SHORT))
     days = forms.IntegerField(
@@ -222,7 +223,7 @@ class ScenarioForm(forms.Form):
 
 
 class ShiftForm(forms.Form):
-    """How one underlying, or every other one (``*``), moves."""
+    """How one underlying moves, or every other one (``*``)."""
 
     underlying = forms.CharField(
         max_length=32,
@@ -243,7 +244,7 @@ class ShiftForm(forms.Form):
         return str(self.cleaned_data["underlying"]).strip().upper()
 
     def shift(self) -> dict[str, Any]:
-        """The shift as a scenario keeps it."""
+        """Return the shift as a scenario stores it."""
         given = self.cleaned_data
         return {
             "underlying": given["underlying"],

@@ -1,4 +1,4 @@
-"""What the shared cache knows of option contracts. Public numbers: the same for everyone."""
+"""Option contracts in the shared cache. Public data: the same for every user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from greeks.models import Instrument
 
 
 class KnownContract(NamedTuple):
-    """A contract with its last known volatility (fraction) and price per unit of the underlying."""
+    """A contract with its last volatility (fraction) and price per unit of the underlying."""
 
     kind: str
     symbol: str
@@ -28,7 +28,7 @@ class KnownContract(NamedTuple):
 
 
 def known_contracts(expiries: Iterable[tuple[str, date]]) -> list[KnownContract]:
-    """Every known option of these (underlying, expiry) pairs. One query, none for no pairs."""
+    """Return every known option of these (underlying, expiry) pairs. At most one query."""
     wanted = set(expiries)
     if not wanted:
         return []

@@ -1,9 +1,9 @@
-"""Legs of a what-if that are added: their terms, volatility, price and Greeks.
+"""Legs added by a what-if: their terms, volatility, price and Greeks.
 
-A contract that is held is taken as it is held, so that the opposite of a leg closes it. Of others
-the volatility is the given one, else the contract's last known, else that of the nearest strike of
-the same expiry, else the one that a given price implies. The price is the given one, else the
-contract's quote, else the model's. The Greeks are the model's.
+A held contract is used as held, so the opposite leg closes it. For others, the volatility is the
+given one, else the contract's last known, else that of the nearest strike of the same expiry, else
+the one a given price implies. The price is the given one, else the contract's quote, else the
+model's. The Greeks are the model's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHARES_PER_CONTRACT = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedLeg:
-    """A made-up leg with where its price and its volatility are from."""
+    """A made-up leg, with the sources of its price and volatility."""
 
     leg: RiskLeg
     price_source: str
@@ -51,20 +51,20 @@ def price_added(
     at: datetime,
     today: date,
 ) -> PricedLeg:
-    """A leg from what is asked for and what is known.
+    """Build a leg from what is requested and what is known.
 
-    ``path`` names the change in errors and in the leg's id; ``currencies`` those of known
-    underlyings (US dollars where nothing is known); ``today`` is the account's.
+    ``path`` names the change in errors and in the leg's id. ``currencies`` are those of known
+    underlyings (USD if unknown). ``today`` is the account's.
 
     Raises:
-        InvalidInput: naming the field that has to be given, because nothing is known.
+        InvalidInput: names the field that must be given because nothing is known.
     """
     spot = spots.get(added.underlying)
     currency = currencies.get(added.underlying, "USD")
     if added.instrument_type == InstrumentKind.STOCK.value:
         return _stock(added, path=path, account_id=account_id, spot=spot, currency=currency)
     if spot is None:
-        raise _unknown(f"{path}.underlying", "No price of it is known here.")
+        raise _unknown(f"{path}.underlying", "No price is known.")
     expiry, strike = added.expiry, added.strike
     if expiry is None or strike is None:
         raise ValueError("an option is parsed with its expiry and strike")
@@ -72,7 +72,7 @@ def price_added(
     same = next((c for c in chain if (c.strike, c.right) == (strike, added.right)), None)
     sibling = same or (chain[0] if chain else None)
     if sibling is None and (currency != "USD" or added.underlying.startswith("/")):
-        raise _unknown(f"{path}.expiry", "No contract of it is known, and so no multiplier.")
+        raise _unknown(f"{path}.expiry", "No contract is known, so no multiplier.")
     contract = _contract(added, currency=sibling.currency if sibling else currency)
     kind = sibling.kind if sibling else InstrumentKind.OPTION.value
     expires_at = (sibling.expires_at if sibling else None) or expiry_instant(
@@ -87,7 +87,7 @@ def price_added(
         strike=strike,
         years=years_to(expires_at, at),
         rate=settings.RISK_FREE_RATE,
-        # Nothing is paid for a future: it carries the rate, as in Black-76.
+        # A future costs nothing to hold: the yield equals the rate, as in Black-76.
         dividend_yield=settings.RISK_FREE_RATE if kind == InstrumentKind.FUTURE_OPTION else 0.0,
         volatility=np.nan if volatility is None else volatility,
         is_call=added.right == "C",
@@ -99,7 +99,7 @@ def price_added(
             raise _unknown(f"{path}.price", "No volatility gives this price.")
         volatility, iv_source = implied, "price"
     if volatility is None:
-        raise _unknown(f"{path}.implied_volatility", "None is known of this expiry: give one.")
+        raise _unknown(f"{path}.implied_volatility", "None is known for this expiry: enter one.")
     greeks = valuation.greeks(legs.with_volatility(np.array([volatility])))
     price, price_source = _price(added, same, model=float(greeks.price[0]))
     multiplier = sibling.multiplier if sibling else SHARES_PER_CONTRACT
@@ -141,7 +141,7 @@ def price_added(
 def more_of_held(
     added: Added, held: Iterable[RiskLeg], *, path: str, account_id: str, at: datetime
 ) -> PricedLeg | None:
-    """The leg as its contract is held in the book, where no price nor volatility is asked for."""
+    """Return the leg as held in the book, if neither price nor volatility is given."""
     if added.price is not None or added.implied_volatility is not None:
         return None
     wanted = (added.underlying, added.expiry, added.strike, added.right)
@@ -159,7 +159,7 @@ def more_of_held(
 
 
 def resized(leg: RiskLeg, quantity: float) -> RiskLeg:
-    """The leg with another quantity, valued in proportion."""
+    """Return the leg with another quantity, its values in proportion."""
     old = leg.leg
     value = None
     if old.market_value is not None and old.quantity:
@@ -174,7 +174,7 @@ def _stock(
 ) -> PricedLeg:
     price = added.price if added.price is not None else spot
     if price is None:
-        raise _unknown(f"{path}.price", "No price of it is known here: give one.")
+        raise _unknown(f"{path}.price", "No price is known: enter one.")
     return PricedLeg(
         leg=RiskLeg(
             id=path,

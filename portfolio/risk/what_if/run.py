@@ -36,7 +36,7 @@ from portfolio.risk.what_if.known_contracts import known_contracts
 from portfolio.risk.what_if.legs import PricedLeg, more_of_held, price_added, resized
 
 SCHEMA = 1
-# Whoever asks may be where the date is still yesterday's.
+# The user may be where the date is still yesterday's.
 _ZONES = timedelta(days=1)
 
 
@@ -48,16 +48,17 @@ def what_if(
     portfolio_id: int | None = None,
     benchmark: str | None = None,
 ) -> dict[str, Any]:
-    """Totals, theta/net-liq, vega by tenor, worst cell and VaR before and after ``changes``.
+    """Compare totals, theta/net-liq, vega by tenor, worst cell and VaR before and after
+    ``changes``.
 
-    A list of ``{"action": "add", "underlying", "instrument_type": "option"|"stock", "expiry"?,
-    "strike"?, "right"?, "quantity", "price"?, "implied_volatility"?}``, ``{"action": "change",
-    "position_id", "quantity"}`` or ``{"action": "close", "position_id"}``. Trades are taken as done
-    at the marks: net liquidation stays.
+    ``changes`` is a list of ``{"action": "add", "underlying", "instrument_type": "option"|"stock",
+    "expiry"?, "strike"?, "right"?, "quantity", "price"?, "implied_volatility"?}``, ``{"action":
+    "change", "position_id", "quantity"}`` or ``{"action": "close", "position_id"}``. Trades count
+    as done at the marks, so net liquidation stays.
 
     Raises:
-        InvalidInput: a change is impossible, or cannot be priced from what is known; the field is
-            named as ``changes.0.strike``.
+        InvalidInput: a change is invalid or cannot be priced from what is known; the field is named
+            like ``changes.0.strike``.
         NotFound: the account or portfolio does not exist or is not the user's.
     """
     selection = select_accounts(user=user, account_id=account_id, portfolio_id=portfolio_id)
@@ -114,7 +115,7 @@ def what_if(
 
 
 def numbers_of(book: RiskBook) -> dict[str, Any]:
-    """What is compared: the ``Row`` of the whole book and what goes with it."""
+    """Return what is compared: the whole book's ``Row`` and related figures."""
     columns, lacking = risk_columns(book)
     row = row_of(columns, lacking)
     net_liquidation = book.money("net_liquidation")
@@ -132,7 +133,7 @@ def numbers_of(book: RiskBook) -> dict[str, Any]:
 
 
 def _worst(book: RiskBook) -> dict[str, Any] | None:
-    """The worst cell of the default grid, without its legs; ``None`` where no leg has a value."""
+    """Return the default grid's worst cell without its legs; ``None`` if no leg has a value."""
     axes, ready = DEFAULT_AXES, ready_book(book)
     if ready.is_blank:
         return None
@@ -149,9 +150,9 @@ def _worst(book: RiskBook) -> dict[str, Any] | None:
 
 
 def difference(before: Any, after: Any) -> Any:
-    """After − before for every number, in the same shape; ``None`` where either is missing.
+    """Return after − before for every number, in the same shape; ``None`` if either is missing.
 
-    What is no amount (tenors, the worst cell's place, confidences) is that of ``after``.
+    Labels (tenors, the worst cell's place, confidences) are taken from ``after``.
     """
     if before is None or after is None:
         return None
@@ -187,7 +188,7 @@ def _changed_legs(
 
 def _notes(after: RiskBook, changed: Sequence[RiskLeg], added: Sequence[PricedLeg]) -> list[str]:
     notes = [
-        "Trades are taken as done at the prices shown, without commissions; net liquidation and "
+        "Trades are assumed done at the prices shown, without commissions; net liquidation and "
         "margin are those of the last sync."
     ]
     if any(one.iv_source == "nearest_strike" for one in added):
@@ -203,7 +204,7 @@ def _notes(after: RiskBook, changed: Sequence[RiskLeg], added: Sequence[PricedLe
 
 
 def _named_underlyings(changes: Any) -> set[str]:
-    """Symbols whose prices may be needed, from changes that are not checked yet."""
+    """Return symbols whose prices may be needed, from unchecked changes."""
     if not isinstance(changes, Sequence) or isinstance(changes, str | bytes):
         return set()
     rows = [row for row in changes[:200] if isinstance(row, Mapping)]

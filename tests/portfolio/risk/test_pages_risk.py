@@ -321,10 +321,10 @@ def test_closing_a_leg_and_adding_one_are_one_answer(trader: User, signed_in: Cl
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ({}, "Add a leg, or change or close one of the book."),
+        ({}, "Add a leg, or change or close a held one."),
         (ADDED | {"add-0-strike": "much"}, "Enter a number."),
-        (ADDED | {"add-0-strike": ""}, "An option needs it."),
-        (ADDED | {"add-0-quantity": "0"}, "Nought adds nothing."),
+        (ADDED | {"add-0-strike": ""}, "Required for an option."),
+        (ADDED | {"add-0-quantity": "0"}, "Must not be zero."),
         (ADDED | {"add-0-expiry": "2020-01-17"}, "Is past."),
         (ADDED | {"add-0-quantity": "NaN"}, "Enter a number."),
     ],
@@ -357,7 +357,7 @@ def test_leg_of_somebody_else_cannot_be_named(trader: User, signed_in: Client) -
     book(trader)
     foreign = book(UserFactory.create()).positions.get(right="P")
     page = signed_in.post("/risk/what-if", {"close": str(foreign.pk)}).content.decode()
-    assert "Add a leg, or change or close one of the book." in page
+    assert "Add a leg, or change or close a held one." in page
 
 
 def test_reloading_a_what_if_leads_back_to_the_page(signed_in: Client) -> None:
@@ -424,7 +424,7 @@ def test_impossible_scenario_is_told_and_not_kept(
 def test_second_scenario_of_a_name_is_told(trader: User, signed_in: Client) -> None:
     signed_in.post("/risk/scenarios", KEPT)
     again = signed_in.post("/risk/scenarios", KEPT)
-    assert "You have a scenario of that name." in again.content.decode()
+    assert "You already have a scenario with that name." in again.content.decode()
     assert Scenario.objects.count() == 1
 
 

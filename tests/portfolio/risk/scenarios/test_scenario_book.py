@@ -281,7 +281,7 @@ def test_dividend_goes_ex_when_its_own_exchange_opens() -> None:
     [
         (option_leg(currency="INR"), "no rate for INR"),
         (option_leg(underlying="XYZ", underlying_price=None), "no price of the underlying"),
-        (option_leg(iv=None), "no implied volatility, and its price determines none"),
+        (option_leg(iv=None), "no implied volatility, and its price implies none"),
         (stock_leg(price=None), "no price"),
         (option_leg()._replace(expires_at=None), "its strike, expiry or right is unknown"),
     ],
