@@ -1,7 +1,7 @@
-"""Administration of accounts and portfolios; the book itself is read-only here.
+"""Administration of accounts and portfolios; the book is read-only here.
 
 Superusers see all accounts, other staff those they own or were given. Accounts are disabled, not
-deleted: their history is what the journal is made of.
+deleted: the journal is built on their history.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class AccountAccessInline(AnyTabularInline):
 
 @admin.register(Account)
 class AccountAdmin(AnyModelAdmin):
-    """Brokerage accounts with who may see them. New ones come from ``manage.py add_account``."""
+    """Brokerage accounts and who may see them. Add new ones with ``manage.py add_account``."""
 
     list_display = (
         "account_id", "broker", "label", "owner", "enabled", "simulated", "sync_seconds",
@@ -83,7 +83,7 @@ class AccountAdmin(AnyModelAdmin):
         return fields if _person(request).is_superuser else (*fields, "owner")
 
     def get_inline_instances(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        """Who else has access is for the owner and superusers to see."""
+        """Show who else has access only to the owner and superusers."""
         if obj is not None and not self.has_change_permission(request, obj):
             return []
         return super().get_inline_instances(request, obj)
@@ -91,7 +91,7 @@ class AccountAdmin(AnyModelAdmin):
 
 @admin.register(Portfolio)
 class PortfolioAdmin(AnyModelAdmin):
-    """Named sets of accounts. Their owner sees in them only what they may see anyway."""
+    """Named sets of accounts. Their owner sees only accounts they may see anyway."""
 
     list_display = ("name", "owner", "value", "daily_change", "last_updated")
     list_select_related = ("owner",)
@@ -125,7 +125,7 @@ class PortfolioAdmin(AnyModelAdmin):
 
 
 class BetaForm(AnyModelForm):
-    """A beta that is set by hand: one for each pair."""
+    """A manually set beta: one per pair."""
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
@@ -146,7 +146,7 @@ class BetaForm(AnyModelForm):
 
 @admin.register(Beta)
 class BetaAdmin(AnyModelAdmin):
-    """Betas. One that is set here wins over history's; taking it away brings history's back."""
+    """Betas. A manual one overrides the one from history; deleting it restores history's."""
 
     form = BetaForm
     list_display = ("symbol", "benchmark", "value", "source", "observations", "as_of")
@@ -178,7 +178,7 @@ class BetaAdmin(AnyModelAdmin):
 
 @admin.register(Scenario)
 class ScenarioAdmin(ReadOnlyAdmin):
-    """Scenarios that users keep: a superuser sees all, other staff their own."""
+    """Users' saved scenarios: superusers see all, other staff their own."""
 
     list_display = ("name", "owner", "days", "updated_at")
     list_select_related = ("owner",)
@@ -191,7 +191,7 @@ class ScenarioAdmin(ReadOnlyAdmin):
 
 
 class BookAdmin(ReadOnlyAdmin):
-    """Rows of an account's book, scoped to the accounts that the person administers."""
+    """Rows of an account's book, limited to accounts the user administers."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         accounts = accounts_administered_by(_person(request))
@@ -229,7 +229,7 @@ class PositionAdmin(BookAdmin):
 
 @admin.register(Order)
 class OrderAdmin(BookAdmin):
-    """The orders of the day as the brokers report them."""
+    """The day's orders as the brokers report them."""
 
     list_display = (
         "broker_order_id", "account", "symbol", "description", "status", "quantity",

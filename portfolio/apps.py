@@ -31,7 +31,7 @@ class PortfolioConfig(AppConfig):
             sender=apps.get_app_config("django_celery_beat"),
             dispatch_uid="desk.schedule",
         )
-        # Each answered call is a heartbeat of its provider; one that nobody uses is no worry.
+        # Each successful call is a heartbeat of its provider; an unused provider is fine.
         for provider in ("ibkr_portal", "ibkr_socket", "tastytrade", "tastytrade_dxlink"):
             heartbeat_check(f"provider.{provider}", 120.0, expected=False)
         register_check("gateway.ibkr_socket")(check_gateway)

@@ -1,4 +1,4 @@
-"""What a broker adapter returns: frozen values, free of any vendor's type or sentinel."""
+"""What a broker adapter returns: frozen values without vendor types or sentinels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from greeks.domain import Contract
 
 
 class Broker(StrEnum):
-    """Stored values, as document 001 names them."""
+    """Broker names as stored."""
 
     IBKR = "IBKR"
     TASTY = "TASTY"
@@ -36,7 +36,7 @@ class BrokerAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSummary:
-    """Money in ``currency``. ``None`` where the broker did not say."""
+    """Money in ``currency``. ``None`` if the broker did not say."""
 
     broker: Broker
     account_number: str
@@ -51,7 +51,7 @@ class AccountSummary:
     cash: Decimal | None = None
     unrealized_pnl: Decimal | None = None
     realized_pnl: Decimal | None = None
-    # Units of base currency for one unit of the key: the broker's own conversion rates.
+    # Units of base currency per unit of the key: the broker's own rates.
     fx_rates: Mapping[str, Decimal] | None = None
     raw: Mapping[str, Any] | None = None
 
@@ -59,9 +59,9 @@ class AccountSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerPosition:
     """A holding. ``quantity`` is signed contracts or shares; ``average_price`` is per unit of the
-    underlying (a broker's cost that includes the multiplier is divided at the boundary).
+    underlying (adapters divide a cost that includes the multiplier).
 
-    ``sub_key`` tells apart two rows of one contract in one account (IBKR model portfolios).
+    ``sub_key`` separates rows of one contract in one account (IBKR model portfolios).
     """
 
     contract: Contract

@@ -1,4 +1,4 @@
-"""Addresses of the portfolio: its page and its API."""
+"""URLs of the portfolio: its page and its API."""
 
 from django.urls import path
 

@@ -1,8 +1,8 @@
-"""Who may see and sync which account: every read of the book starts here.
+"""Who may see and sync which account. Every read of the book starts here.
 
-Access is private by default. A user sees the enabled accounts they own and those shared with them
-by an ``AccountAccess`` row; being staff or superuser adds nothing here (superusers administer all
-accounts in the admin, where it is recorded). A foreign account and an unknown one look the same.
+Access is private by default. A user sees enabled accounts they own or that an ``AccountAccess`` row
+shares with them; staff and superusers get nothing extra here (superusers manage all accounts in the
+admin, where it is recorded). Unknown and forbidden accounts look the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _LONGEST_ACCOUNT_ID = 64
 
 
 def accounts_visible_to(user: User | AnonymousUser) -> QuerySet[Account]:
-    """Enabled accounts that the user owns or was given access to, ordered by id. One query."""
+    """Return enabled accounts the user owns or was given access to, ordered by id. One query."""
     if not (isinstance(user, User) and user.is_active):
         return Account.objects.none()
     return Account.objects.filter(
@@ -28,7 +28,7 @@ def accounts_visible_to(user: User | AnonymousUser) -> QuerySet[Account]:
 
 
 def accounts_syncable_by(user: User | AnonymousUser) -> QuerySet[Account]:
-    """The visible accounts whose sync the user may ask for: own ones, and those they manage."""
+    """Return the visible accounts the user may sync: those they own or manage."""
     visible = accounts_visible_to(user)
     if not isinstance(user, User):
         return visible
@@ -39,9 +39,9 @@ def accounts_syncable_by(user: User | AnonymousUser) -> QuerySet[Account]:
 
 
 def account_for_user(user: User | AnonymousUser, account_id: str) -> Account:
-    """The account, if the user may see it; ``NotFound`` alike for foreign and unknown ones."""
+    """Return the account if the user may see it; ``NotFound`` if unknown or not theirs."""
     account = None
-    # PostgreSQL refuses NUL in text; nothing longer than the column can exist.
+    # PostgreSQL rejects NUL in text, and no id is longer than the column.
     if account_id and "\x00" not in account_id and len(account_id) <= _LONGEST_ACCOUNT_ID:
         account = accounts_visible_to(user).filter(pk=account_id).first()
     if account is None:
@@ -50,15 +50,15 @@ def account_for_user(user: User | AnonymousUser, account_id: str) -> Account:
 
 
 def can_sync(user: User | AnonymousUser, account: Account) -> bool:
-    """Whether the user may ask for a sync: the owner and managers may, viewers may not."""
+    """Whether the user may request a sync: owners and managers may, viewers may not."""
     return accounts_syncable_by(user).filter(pk=account.pk).exists()
 
 
 def portfolios_visible_to(user: User | AnonymousUser) -> QuerySet[Portfolio]:
-    """The user's portfolios, each with only those of its accounts that the user may see now.
+    """Return the user's portfolios, each with only the accounts the user may see now.
 
-    Two queries, however many portfolios. Stored totals of a portfolio may cover accounts that are
-    no longer visible: readers compute from ``accounts``.
+    Two queries for any number of portfolios. A portfolio's stored totals may cover accounts no
+    longer visible, so readers compute from ``accounts``.
     """
     if not (isinstance(user, User) and user.is_active):
         return Portfolio.objects.none()
@@ -68,9 +68,9 @@ def portfolios_visible_to(user: User | AnonymousUser) -> QuerySet[Portfolio]:
 
 
 def accounts_administered_by(user: User | AnonymousUser) -> QuerySet[Account]:
-    """What the admin lists: everything for superusers, for other staff what they own or see.
+    """Return the accounts the admin lists: all for superusers, else those the user owns or sees.
 
-    Own disabled accounts are included, or nobody but a superuser could enable them again.
+    Own disabled accounts are included, or only a superuser could enable them again.
     """
     if not (isinstance(user, User) and user.is_active and user.is_staff):
         return Account.objects.none()

@@ -17,7 +17,7 @@ from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker, BrokerAccount
 from portfolio.models import Account, AccountAccess
 
-# What can stand in an address and in a group name without escaping.
+# Characters that need no escaping in a URL or a group name.
 _ACCOUNT_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
 _CURRENCY = re.compile(r"[A-Z]{3,8}")
 
@@ -32,10 +32,10 @@ def connect_account(
     base_currency: str = "USD",
     simulated: bool = False,
 ) -> Account:
-    """Add an account that syncs will read. ``actor`` is ``None`` for the command line.
+    """Add an account for syncs to read. ``actor`` is ``None`` on the command line.
 
-    Its id is the account number, prefixed by the broker where another broker's account has the
-    same number. Raises ``InvalidInput`` naming the fields, ``Conflict`` if it exists already.
+    The id is the account number, prefixed by the broker if another broker's account has the same
+    number. Raises ``InvalidInput`` naming the fields, ``Conflict`` if it already exists.
     """
     problems: dict[str, str] = {}
     if broker not in list(Broker):
@@ -74,10 +74,10 @@ def connect_account(
 def share_account(
     *, actor: User, account: Account, user: User, role: str = AccountAccess.Role.VIEWER
 ) -> AccountAccess:
-    """Give a user access to an account, or change their role. Safe to repeat.
+    """Give a user access to an account, or change their role. Idempotent.
 
-    Raises ``NotFound`` or ``Forbidden`` for an actor who is not its owner (superusers may),
-    ``InvalidInput`` for an impossible role or user.
+    Raises ``NotFound`` or ``Forbidden`` if the actor is neither owner nor superuser,
+    ``InvalidInput`` for an invalid role or user.
     """
     _check_may_share(actor, account)
     if role not in AccountAccess.Role.values:
@@ -99,9 +99,9 @@ def share_account(
 
 
 def unshare_account(*, actor: User, account: Account, user: User) -> bool:
-    """Take a user's access away; returns whether there was any. Raises as ``share_account``.
+    """Remove a user's access; return whether there was any. Raises as ``account_share``.
 
-    A user may always give up their own access.
+    Users may always give up their own access.
     """
     if actor.pk != user.pk:
         _check_may_share(actor, account)
@@ -113,7 +113,7 @@ def unshare_account(*, actor: User, account: Account, user: User) -> bool:
 
 
 def broker_accounts(*, broker: Broker | str) -> tuple[BrokerAccount, ...]:
-    """The accounts that the configured credentials can read, asked from the broker now.
+    """Ask the broker now which accounts the configured credentials can read.
 
     Raises the provider errors of ``config.core.errors``.
     """

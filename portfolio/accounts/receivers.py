@@ -1,6 +1,6 @@
-"""What changes of accounts and access leave behind: audit events, and sockets that look again.
+"""Record audit events when accounts or access change, and make sockets check again.
 
-Signals catch every way in: services, the admin, commands, a shell.
+Signals catch every path: code, the admin, commands, a shell.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ACCESS_FIELDS = ("owner_id", "enabled")
 
 @receiver(pre_save, sender=Account)
 def remember_ownership(instance: Account, update_fields: frozenset[str] | None, **_: Any) -> None:
-    """Note who may see the account before it is written, unless nothing of that is written."""
+    """Remember who may see the account before a save that changes it."""
     watched = update_fields is None or bool({"owner", "owner_id", "enabled"} & update_fields)
     instance._access_before = (  # type: ignore[attr-defined]
         Account.objects.filter(pk=instance.pk).values(*_ACCESS_FIELDS).first() if watched else None
@@ -66,7 +66,7 @@ def record_account_removal(instance: Account, **_: Any) -> None:
 
 @receiver(pre_save, sender=AccountAccess)
 def remember_access(instance: AccountAccess, **_: Any) -> None:
-    """Note whom the row gave access to what: the admin may write another pair into it."""
+    """Remember the row's user and account before a save: the admin may change both."""
     instance._before = (  # type: ignore[attr-defined]
         AccountAccess.objects.filter(pk=instance.pk).values("account_id", "user_id").first()
     )

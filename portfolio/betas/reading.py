@@ -1,4 +1,4 @@
-"""Betas and benchmark prices as stored. Public numbers: the same for everyone who asks."""
+"""Read stored betas and benchmark prices. Public data: the same for every user."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from greeks.domain import InstrumentKind
 from portfolio.exposure.columns import BetaWeights, Leg, product_symbol, underlying_prices
 from portfolio.models import Beta, DailyClose, Quote
 
-#: Markets that books are commonly weighted with; closes of them are always kept.
+# Common benchmarks; their closes are always kept.
 COMMON_BENCHMARKS = ("SPY", "QQQ", "IWM", "DIA")
 SELF = "self"
-#: Holds a year of sessions, and some to spare.
+# A year of sessions, with some to spare.
 CLOSES_KEPT = timedelta(days=400)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownBeta:
-    """A beta with where it came from: ``set``, ``history``, or ``self`` for the benchmark's own."""
+    """A beta and its source: ``set``, ``history``, or ``self`` for the benchmark's own."""
 
     value: float
     source: str
@@ -39,16 +39,16 @@ class KnownPrice:
 
 
 def benchmarks_in_use() -> tuple[str, ...]:
-    """The setting's benchmark and the common ones, each once."""
+    """Return the configured benchmark and the common ones, without duplicates."""
     return tuple(dict.fromkeys((settings.RISK_BENCHMARK, *COMMON_BENCHMARKS)))
 
 
 def known_betas(underlyings: Iterable[str], *, benchmark: str) -> dict[str, KnownBeta]:
-    """Betas by history symbol; one that was set wins over history's. One query."""
+    """Return betas by history symbol; a manual one overrides history's. One query."""
     names = {product_symbol(name) for name in underlyings}
     found: dict[str, KnownBeta] = {}
     rows = Beta.objects.filter(symbol__in=names, benchmark=benchmark).order_by("source")
-    # "history" comes before "set" in the order: the hand's is written over it.
+    # "history" sorts before "set", so the manual value overwrites it.
     for symbol, value, source, observations, as_of in rows.values_list(
         "symbol", "value", "source", "observations", "as_of"
     ):
@@ -84,7 +84,7 @@ def known_prices(symbols: Iterable[str]) -> dict[str, KnownPrice]:
 
 
 def last_close(symbol: str) -> KnownPrice | None:
-    """The last daily close. One query."""
+    """Return the last daily close. One query."""
     row = (
         DailyClose.objects.filter(symbol=symbol)
         .order_by("-session_date")
@@ -95,19 +95,19 @@ def last_close(symbol: str) -> KnownPrice | None:
 
 
 def price_in_book(legs: Iterable[Leg], symbol: str) -> KnownPrice | None:
-    """The price of an underlying as a leg of it knows it. No query."""
+    """Return the price of an underlying from a leg on it. No query."""
     mine = [leg for leg in legs if leg.underlying == symbol]
     price = underlying_prices(mine).get(symbol)
     return KnownPrice(price=price, currency=mine[0].currency, as_of=None) if price else None
 
 
 def close_as_price(close: float, day: date) -> KnownPrice:
-    """A daily close as a price; closes are in US dollars."""
+    """Return a daily close as a price; closes are in US dollars."""
     return KnownPrice(price=close, currency="USD", as_of=end_of(day))
 
 
 def end_of(day: date) -> datetime:
-    """When the session of a day has surely closed: New York's, in winter."""
+    """When the day's session has surely closed: New York time, in winter."""
     return datetime.combine(day, time(21), tzinfo=UTC)
 
 
@@ -119,7 +119,7 @@ def weights_of(
     currency: str,
     rates: Mapping[str, float],
 ) -> BetaWeights:
-    """What beta-weighting needs, with the benchmark's price turned into ``currency``."""
+    """Return what beta-weighting needs, with the benchmark's price in ``currency``."""
     converted = None
     if price is not None:
         rate = 1.0 if price.currency == currency else rates.get(price.currency)
@@ -131,9 +131,9 @@ def weights_of(
 def stored_weights(
     legs: Sequence[Leg], *, currency: str, rates: Mapping[str, float]
 ) -> BetaWeights:
-    """Weights of these legs against ``RISK_BENCHMARK``, priced as in the risk report.
+    """Return the legs' weights against ``RISK_BENCHMARK``, priced as in the risk report.
 
-    Two or three queries, none for no legs.
+    Two or three queries, none without legs.
     """
     benchmark = settings.RISK_BENCHMARK
     if not legs:
@@ -148,7 +148,7 @@ def stored_weights(
 
 
 def daily_closes(symbols: Iterable[str], *, until: date) -> dict[str, dict[date, float]]:
-    """Closes by symbol and day, of about the last year. One query, none for no symbols."""
+    """Return about a year of closes by symbol and day. One query, none without symbols."""
     wanted = set(symbols)
     if not wanted:
         return {}

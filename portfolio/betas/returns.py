@@ -14,15 +14,15 @@ from portfolio.exposure.columns import FloatArray
 #: Closes by day of one underlying.
 Closes = Mapping[date, float]
 
-#: Returns that are looked back on: a year of sessions.
+# Returns in the look-back window: a year of sessions.
 WINDOW = 252
-#: Fewer returns than this say nothing: no beta, no value at risk.
+# With fewer returns than this there is no beta and no value at risk.
 LEAST_OBSERVATIONS = 60
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JointReturns:
-    """Log returns (days, symbols) between the days on which every symbol closed.
+    """Log returns (days, symbols) between days on which every symbol closed.
 
     ``first`` and ``last`` are the days of the first and the last close used.
     """
@@ -44,9 +44,9 @@ class RegressedBeta:
 
 
 def joint_returns(closes: Mapping[str, Closes], wanted: Collection[str]) -> JointReturns | None:
-    """The returns of as many of ``wanted`` as share enough days, or ``None``.
+    """Return joint returns of as many of ``wanted`` as share enough days, or ``None``.
 
-    The symbol with the fewest days goes first where too few are common to all.
+    While too few days are common to all, the symbol with the fewest days is dropped.
     """
     known = {
         name: closes[name]
@@ -70,7 +70,7 @@ def joint_returns(closes: Mapping[str, Closes], wanted: Collection[str]) -> Join
 
 
 def regressed_beta(symbol: Closes, benchmark: Closes) -> RegressedBeta | None:
-    """Beta by least squares; ``None`` with too few common days or a benchmark that stood still."""
+    """Beta by least squares; ``None`` with too few common days or a flat benchmark."""
     found = joint_returns({"symbol": symbol, "benchmark": benchmark}, ("symbol", "benchmark"))
     if found is None or len(found.symbols) < 2:
         return None

@@ -1,7 +1,7 @@
-"""Daily closes and the betas they give: fetched, kept, computed, within the provider's budget.
+"""Fetch and store daily closes within the provider's budget, and compute betas from them.
 
-The closes are adjusted for splits by the provider. A few days that are kept already are fetched
-again each time: where they differ, the past was adjusted, and the whole of it is fetched anew.
+The provider adjusts closes for splits. A few stored days are fetched again each time: if they
+differ, the past was adjusted and all of it is fetched again.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from portfolio.models import Beta, DailyClose, Position
 
 logger = structlog.get_logger(__name__)
 
-#: What one run may take; the next one goes on.
+# Time limit of one run; the next one continues.
 SECONDS = 240.0
 _OVERLAP = timedelta(days=10)
-# Two vendors round, and one corrects: a split moves a close by far more.
+# Vendors round and correct by less than this; a split moves a close far more.
 _SAME = Decimal("0.001")
-# A symbol whose closes are up to date, or not known to the provider, is not asked for again today.
+# A symbol that is up to date or unknown to the provider is not requested again today.
 _ASKED_SECONDS = 20 * 3600
 _CLAIM_SECONDS = 3600
 
 
 @dataclass(slots=True, kw_only=True)
 class BetasUpdated:
-    """What a run did. ``put_off`` were not asked: the budget or the time ran out."""
+    """Result of a run. ``put_off`` were not requested: the budget or time ran out."""
 
     fetched: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -54,13 +54,13 @@ class BetasUpdated:
 
 
 def symbols_in_use() -> list[str]:
-    """The benchmarks and every underlying that is held, by the name its closes have. One query."""
+    """Return the benchmarks and every held underlying, by the name of its closes. One query."""
     held = Position.objects.order_by().values_list("underlying", flat=True).distinct()
     return list(dict.fromkeys((*benchmarks_in_use(), *sorted({product_symbol(n) for n in held}))))
 
 
 def claim_missing_closes(underlyings: Iterable[str]) -> bool:
-    """Whether a worker is to be asked for closes now: some have none, and nobody asked lately."""
+    """Whether to queue a fetch of closes: some symbols have none, and nobody asked recently."""
     wanted = {product_symbol(name) for name in underlyings}
     if not wanted:
         return False
@@ -80,9 +80,9 @@ def claim_missing_closes(underlyings: Iterable[str]) -> bool:
 
 
 def update_betas(*, seconds: float = SECONDS) -> BetasUpdated:
-    """Fetch the closes that are behind and compute all betas to the benchmarks in use.
+    """Fetch missing closes and compute all betas to the benchmarks in use.
 
-    Nothing is fetched where no provider knows the past. Safe to repeat and to stop at any moment.
+    Does nothing if no provider has history. Safe to repeat and to interrupt.
     """
     done = BetasUpdated()
     deadline = time.monotonic() + seconds
@@ -112,7 +112,7 @@ def _fetch_closes(
     *,
     deadline: float,
 ) -> None:
-    # Today's bar is not closed yet, wherever the exchange is.
+    # Today's bar is not closed yet on any exchange.
     end = market_now().date() - timedelta(days=1)
     last = dict(
         DailyClose.objects.filter(symbol__in=symbols)
@@ -151,7 +151,7 @@ def _asked_key(symbol: str, end: date) -> str:
 def _fetch_symbol(
     provider: DailyClosesProvider, symbol: str, *, last: date | None, end: date
 ) -> int:
-    """Fetch and store what is missing of one symbol; how many closes came."""
+    """Fetch and store one symbol's missing closes; return how many arrived."""
     whole = end - CLOSES_KEPT
     start = whole if last is None else max(whole, last - _OVERLAP)
     fetched = provider.fetch_daily_closes(symbol, start=start, end=end)
@@ -179,7 +179,7 @@ def _was_adjusted(symbol: str, items: Sequence[FetchedClose]) -> bool:
 def store_closes(
     symbol: str, items: Sequence[FetchedClose], *, source: str, anew: bool = False
 ) -> None:
-    """Write closes, over those of the same days; ``anew`` replaces the symbol's whole past."""
+    """Store closes, replacing the same days; ``anew`` replaces the symbol's whole history."""
     at = now()
     rows = {
         each.session_date: (symbol, each.session_date, each.close, source[:24], at)
@@ -198,9 +198,9 @@ def store_closes(
 
 
 def compute_betas(symbols: Iterable[str]) -> int:
-    """Compute and store history's betas of ``symbols`` to the benchmarks; how many there are.
+    """Compute and store history betas of ``symbols`` to the benchmarks; return how many.
 
-    A beta that was set by hand is a row of its own and stays.
+    Manual betas are separate rows and stay.
     """
     wanted = list(dict.fromkeys(symbols))
     benchmarks = benchmarks_in_use()

@@ -1,4 +1,5 @@
-"""What ``manage.py demo`` and ``manage.py up`` decide before Django loads. No Django in here."""
+"""Environment of ``manage.py demo`` and ``manage.py up``, set before Django loads: no Django
+here."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ GATEWAY_PORT = "IBKR_SOCKET_PORT"
 
 
 def prepare_demo_environment(arguments: Sequence[str]) -> None:
-    """Point the adapters at the sandbox; keep the demo's data apart from a real desk's."""
+    """Point the adapters at the sandbox; keep demo data apart from a real desk's."""
     ports: set[int] = set()
     while len(ports) < 2:
         ports.add(free_port())
@@ -25,15 +26,15 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
     prepare_environment(
         {
             "DEMO": "1",
-            # The sandbox trades round the clock, so that there is always something to see.
+            # The sandbox trades around the clock, so there is always something to see.
             "MARKET_ALWAYS_OPEN": "1",
             "VAR_DIR": os.environ.get("VAR_DIR") or str(ROOT / "var" / "demo"),
             "WEBSOCKET_ORIGINS": ",".join(_origins(arguments)),
             SANDBOX_PORT: str(sandbox_port),
             "IBKR_PORTAL_URL": f"{sandbox_url}/ibkr_portal/v1/api",
-            # The sandbox enforces the vendor's limits only where a test asks for them.
+            # The sandbox enforces the vendor's limits only when a test asks for it.
             "IBKR_PORTAL_ENDPOINT_SECONDS": "0",
-            # Read where IBKR_CONNECTION=socket is set: the demo goes to no real gateway either way.
+            # Used with IBKR_CONNECTION=socket: the demo never reaches a real gateway.
             "IBKR_SOCKET_HOST": LOOPBACK,
             GATEWAY_PORT: str(gateway_port),
             "TASTYTRADE_URL": f"{sandbox_url}/tastytrade",
@@ -50,14 +51,14 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
 
 
 def _upstox_credentials() -> dict[str, str]:
-    """A token that the sandbox always accepts; with UPSTOX_LOGIN=browser, its person's log-in."""
+    """A token the sandbox always accepts; with UPSTOX_LOGIN=browser, its simulated log-in."""
     by_browser = os.environ.get("UPSTOX_LOGIN", "") == "browser"
     return {
         "UPSTOX_ANALYTICS_TOKEN": "" if by_browser else "simulated-analytics-token",
         "UPSTOX_LOGIN_URL": "",
         "UPSTOX_API_KEY": "simulated-upstox-key",  # pragma: allowlist secret
         "UPSTOX_API_SECRET": "simulated-upstox-secret",  # pragma: allowlist secret
-        # Nobody answers there: the log-in ends before it.
+        # Nothing listens there: the log-in ends before the redirect.
         "UPSTOX_REDIRECT_URI": f"http://{LOOPBACK}:9/upstox",
         "UPSTOX_MOBILE": "9000000001",
         "UPSTOX_TOTP_SECRET": "SANDBOXGREEKDESKTOTPSECRET234567",  # pragma: allowlist secret
@@ -66,7 +67,7 @@ def _upstox_credentials() -> dict[str, str]:
 
 
 def prepare_up_environment(arguments: Sequence[str]) -> None:
-    """A real desk: as configured; websockets from the address served here if nothing is said."""
+    """Set up a real desk as configured; websockets default to the address served here."""
     if os.environ.get("WEBSOCKET_ORIGINS") or os.environ.get("CSRF_TRUSTED_ORIGINS"):
         prepare_environment({})
     else:

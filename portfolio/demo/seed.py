@@ -1,4 +1,4 @@
-"""The demo's log-in and its simulated accounts, in a database that holds nothing real."""
+"""Create the demo's user and simulated accounts, in a database without real accounts."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ DEMO_NAME = "demo"
 DEMO_PASSWORD = "demo"  # noqa: S105 - known to everyone, on loopback, with nothing real behind it
 
 SOURCE = "simulated"
-# Where the simulated accounts' exchanges are; the reader may choose another zone.
+# Where the simulated accounts' exchanges are; users may choose another zone.
 TIME_ZONE = "America/New_York"
 LABELS = {Broker.IBKR: "IBKR", Broker.TASTY: "Tastytrade"}
 
 
 class Minute(Protocol):
-    """What the simulated books know of a past minute."""
+    """A past minute of the simulated books."""
 
     at: datetime
     net_liquidation: float
@@ -47,7 +47,7 @@ class Minute(Protocol):
 
 
 class SimulatedAccount(Protocol):
-    """What the simulated books know of an account."""
+    """An account of the simulated books."""
 
     broker: str
     account_number: str
@@ -59,14 +59,14 @@ class SimulatedAccount(Protocol):
 
 
 def recorded_clock(chain: Path) -> str:
-    """The instant at which a recorded chain's clock stands, ISO 8601. Raises ``InvalidInput``."""
+    """Return when a recorded chain's clock stands still, ISO 8601. Raises ``InvalidInput``."""
     return str(_open_market(seed=1, chain=str(chain)).now().isoformat())
 
 
 def prepare_demo(*, seed: int, chain: str) -> None:
-    """Make the demo's user and accounts; start afresh when seed or chain are others than before.
+    """Create the demo's user and accounts; start over if seed or chain changed.
 
-    Raises ``Conflict`` in a database that holds a real account, and outside demo mode.
+    Raises ``Conflict`` if the database holds a real account, or outside demo mode.
     """
     if not settings.DEMO:
         raise Conflict("The demo is prepared in demo mode only.")
@@ -93,7 +93,7 @@ def prepare_demo(*, seed: int, chain: str) -> None:
 
 
 def _source(*, seed: int, chain: str) -> str:
-    """What the simulated numbers come from, as one line."""
+    """Describe the source of the simulated numbers in one line."""
     if not chain:
         return f"simulated market, seed {seed}"
     return f"recorded chain {hashlib.sha256(Path(chain).read_bytes()).hexdigest()}"
@@ -105,16 +105,16 @@ def _open_market(*, seed: int, chain: str) -> Any:
 
 
 def _forget() -> int:
-    """Delete what an earlier market left. Returns a version above all that were ever shown."""
+    """Delete an earlier market's data. Returns a version above all that were ever shown."""
     versions = Account.objects.aggregate(highest=Max("book_version"))
     Account.objects.all().delete()
-    # The same contract number means another contract in another market.
+    # In another market the same contract number means another contract.
     Instrument.objects.all().delete()
     return int(versions["highest"] or 0) + 1
 
 
 def _demo_user() -> User:
-    """The log-in that everyone knows; staff, so that every page of the demo can be seen."""
+    """The demo's well-known login; staff, so every page can be seen."""
     user, _ = User.objects.get_or_create(username=DEMO_NAME, defaults={"time_zone": TIME_ZONE})
     user.is_active = user.is_staff = user.is_superuser = True
     if not user.check_password(DEMO_PASSWORD):
@@ -135,16 +135,16 @@ def _account(simulated: SimulatedAccount, *, owner: User, first_version: int) ->
             base_currency=simulated.currency,
             simulated=True,
         )
-        # Versions go on where the forgotten account's ended: nobody's copy looks newer.
+        # Continue the deleted account's versions, so no cached copy looks newer.
         account.book_version = first_version
-    # Due at once: prices of the last run are old ones.
+    # Due at once: the last run's prices are old.
     account.next_sync_at = None
     account.save(update_fields=["book_version", "next_sync_at"])
     return account
 
 
 def _backfill(simulated: SimulatedAccount, account: Account) -> None:
-    """Write the minutes and days that the desk did not see itself, so that charts have a past."""
+    """Write minutes and days from before the desk ran, so charts have a past."""
     minutes = simulated.backfill_minutes()
     if not minutes:
         return

@@ -1,9 +1,9 @@
-"""The columns that risk is summed from: one number a leg, signed, × quantity × multiplier.
+"""The columns risk is summed from: one signed number per leg, × quantity × multiplier.
 
 Units: delta and gamma in units of the underlying (shares); market value, dollar delta, dollar gamma
-(change of the dollar delta when the underlying moves 1 %), theta (per calendar day) and vega (per
+(change of dollar delta for a 1 % move of the underlying), theta (per calendar day) and vega (per
 volatility point) in money; beta-weighted delta in shares of the benchmark. Missing is NaN here and
-``None`` in a total: it is counted and left out, never taken as zero.
+``None`` in a total: counted and left out, never taken as zero.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 OPTION_KINDS = frozenset({InstrumentKind.OPTION.value, InstrumentKind.FUTURE_OPTION.value})
-# Delta of a linear instrument is one by definition, its other Greeks are nought.
+# A linear instrument has delta 1 by definition; its other Greeks are zero.
 LINEAR_KINDS = frozenset(
     {
         InstrumentKind.STOCK.value,
@@ -47,7 +47,7 @@ _FUTURES_MONTH = re.compile(r"(/[A-Z0-9]+?)[FGHJKMNQUVXZ]\d{1,2}")
 
 
 class Leg(NamedTuple):
-    """What the totals need of one position. Greeks are per unit of the underlying, float64."""
+    """A position's fields for the totals. Greeks are per unit of the underlying, float64."""
 
     underlying: str
     instrument_type: str
@@ -68,7 +68,7 @@ class Leg(NamedTuple):
 
 
 class Money(NamedTuple):
-    """What the totals need of one account's summary."""
+    """An account summary's fields for the totals."""
 
     currency: str
     net_liquidation: Decimal | None
@@ -76,14 +76,14 @@ class Money(NamedTuple):
 
 
 class BetaWeights(NamedTuple):
-    """A benchmark with its price in the totals' currency, and the betas to it by underlying."""
+    """A benchmark, its price in the totals' currency, and betas to it by underlying."""
 
     benchmark: str
     price: float | None
     betas: Mapping[str, float]
 
     def beta(self, underlying: str) -> float | None:
-        """The underlying's beta; a future's month has that of its product; the benchmark's is 1."""
+        """Return the underlying's beta; a futures month has its product's, the benchmark has 1."""
         name = product_symbol(underlying)
         if name == self.benchmark:
             return 1.0
@@ -94,20 +94,20 @@ NO_WEIGHTS = BetaWeights("", None, {})
 
 
 def product_symbol(underlying: str) -> str:
-    """Under which name an underlying's closes and beta are kept: ``/ESZ6`` is ``/ES``."""
+    """Return the name of an underlying's closes and beta: ``/ESZ6`` is ``/ES``."""
     month = _FUTURES_MONTH.fullmatch(underlying)
     return month[1] if month else underlying
 
 
 def column(values: Iterable[float | None]) -> FloatArray:
-    """The numbers as float64, NaN where one is missing."""
+    """Return float64 numbers, NaN where missing."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def leg_columns(
     legs: Sequence[Leg], *, spots: Mapping[str, float] | None = None
 ) -> dict[str, FloatArray]:
-    """The legs' numbers in their own currencies. ``spots`` help where no leg knows the price."""
+    """Return the legs' numbers in their own currencies. ``spots`` fill in unknown prices."""
     size = column(leg.quantity * leg.multiplier for leg in legs)
     linear = np.array([leg.instrument_type in LINEAR_KINDS for leg in legs], dtype=bool)
 
@@ -124,7 +124,7 @@ def leg_columns(
         "delta": delta,
         "dollar_delta": delta * spot,
         "gamma": gamma,
-        # Nothing bends where nothing is curved, whether or not the price is known.
+        # Linear legs have no gamma, whether or not the price is known.
         "dollar_gamma": np.where(linear, 0.0, gamma * spot * spot / 100.0),
         "theta": greek("theta", 0.0),
         "vega": greek("vega", 0.0),
@@ -132,19 +132,19 @@ def leg_columns(
 
 
 def leg_spots(legs: Sequence[Leg], *, spots: Mapping[str, float] | None = None) -> FloatArray:
-    """The price that each leg's Greeks refer to: its own, the one with its Greeks, a sibling's."""
+    """Return the price each leg's Greeks refer to: its own, that of its Greeks, or a sibling's."""
     known = dict(spots or {}) | underlying_prices(legs)
     return column(
         leg.price
         if leg.instrument_type in LINEAR_KINDS
-        # A spot of nought is none.
+        # Treat a zero spot as missing.
         else leg.underlying_price or known.get(leg.underlying)
         for leg in legs
     )
 
 
 def underlying_prices(legs: Sequence[Leg]) -> dict[str, float]:
-    """The underlying's price as any leg of it knows it; the underlying itself knows best."""
+    """Return underlying prices known from any leg; the underlying itself takes precedence."""
     known = {leg.underlying: leg.underlying_price for leg in legs if leg.underlying_price}
     known |= {
         leg.underlying: leg.price
@@ -178,14 +178,14 @@ def convert(
 
 
 def without_greeks(legs: Sequence[Leg], columns: Mapping[str, FloatArray]) -> Mask:
-    """The options that lack any of the four Greeks."""
+    """Mark the options that lack any of the four Greeks."""
     options = np.array([leg.instrument_type in OPTION_KINDS for leg in legs], dtype=bool)
     missing: Mask = np.any([np.isnan(columns[name]) for name in _GREEKS], axis=0)
     return options & missing
 
 
 def total(values: FloatArray) -> float | None:
-    """The sum of what is known; 0 for no legs at all, ``None`` when every leg is missing."""
+    """Sum the known values; 0 without legs, ``None`` if every leg is missing."""
     known = values[~np.isnan(values)]
     if known.size == 0:
         return 0.0 if values.size == 0 else None
@@ -193,7 +193,7 @@ def total(values: FloatArray) -> float | None:
 
 
 def ratio(part: float | Decimal | None, whole: float | Decimal | None) -> float | None:
-    """``None`` where either is missing, and of nought or less: what is owed has no shares."""
+    """Divide; ``None`` if either is missing or ``whole`` is not positive."""
     if part is None or whole is None or whole <= 0:
         return None
     return float(part) / float(whole)
@@ -202,7 +202,7 @@ def ratio(part: float | Decimal | None, whole: float | Decimal | None) -> float 
 def sum_accounts(
     accounts: Sequence[Money], field: str, *, currency: str, rates: Mapping[str, float]
 ) -> Decimal | None:
-    """The sum over accounts; ``None`` when any account lacks it: a part is not the whole."""
+    """Sum over accounts; ``None`` if any account lacks it."""
     found = Decimal(0)
     for account in accounts:
         value: Decimal | None = getattr(account, field)

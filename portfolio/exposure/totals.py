@@ -1,8 +1,7 @@
 """Totals of a book: signed leg Greeks × quantity × multiplier, in one vectorised pass.
 
-The columns and their units are those of :mod:`portfolio.exposure.columns`. A leg whose number is
-missing is counted and left out; it is never taken as zero. A total is ``None`` when there are
-legs and none of them has the number.
+Columns and units are those of :mod:`portfolio.exposure.columns`. A leg with a missing number is
+counted and left out, never taken as zero. A total is ``None`` if no leg has the number.
 """
 
 from __future__ import annotations
@@ -39,10 +38,10 @@ def book_totals(
     rates: Mapping[str, float],
     weights: BetaWeights = NO_WEIGHTS,
 ) -> dict[str, Any]:
-    """Totals of a book in ``currency``, whole, by underlying and by expiry.
+    """Total a book in ``currency``: all of it, by underlying and by expiry.
 
-    ``rates`` gives units of ``currency`` for one unit of another. Legs in a currency without a
-    rate keep their units in delta and gamma, but their money stays apart under ``by_currency``.
+    ``rates`` gives units of ``currency`` per unit of another. Legs in a currency without a rate
+    count in delta and gamma, but their money is shown apart under ``by_currency``.
     """
     columns = leg_columns(legs)
     named = {leg.currency for leg in legs} | {account.currency for account in accounts}

@@ -1,4 +1,4 @@
-"""History of accounts as columns, ready for a chart: minutes of a day, or days."""
+"""Account history as columns for a chart: a day's minutes, or days."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ DAYS_BY_DEFAULT = 30
 def minute_history(
     accounts: Sequence[Account], *, start: date | None, end: date | None
 ) -> dict[str, Any]:
-    """One point a minute, summed over the accounts; by default of the last session's day.
+    """Return one point per minute, summed over accounts; by default for the last session's day.
 
-    A minute in which one of the accounts has no row carries that account's last value of the same
-    local day; before its first row the point is null, and a minute with no row at all is a gap.
-    Money of an account in another currency is converted at the latest rate; null without one.
+    An account without a row in a minute uses its last value of the same local day; before its first
+    row the point is null. A minute with no rows at all is a gap. Other currencies are converted at
+    the latest rate; null without one.
     """
     ids = [account.account_id for account in accounts]
     rows = AccountHistory.objects.filter(account__in=ids)
     if start is None and end is None:
         start = end = rows.order_by("-session_date").values_list("session_date", flat=True).first()
         if start is not None:
-            # A weekend's flat minutes belong to Friday's session; the chart is of its day.
+            # Weekend minutes belong to Friday's session; the chart shows only its day.
             opened = rows.filter(session_date=start).aggregate(Min("minute"))["minute__min"]
             rows = rows.filter(minute__lt=opened + timedelta(days=1))
     if start is not None:
@@ -45,9 +45,9 @@ def minute_history(
 def day_history(
     accounts: Sequence[Account], *, start: date | None, end: date | None
 ) -> dict[str, Any]:
-    """One closing point a session, summed over the accounts; the last 30 days by default.
+    """Return one closing point per session, summed over accounts; by default the last 30 days.
 
-    Currencies are treated as in ``minute_history``.
+    Currencies as in ``minute_history``.
     """
     ids = [account.account_id for account in accounts]
     rows = AccountDay.objects.filter(account__in=ids)
@@ -77,7 +77,7 @@ def history_body(accounts: Sequence[Account], history: dict[str, Any]) -> dict[s
 
 
 def _scales(accounts: Sequence[Account]) -> dict[str, float | None]:
-    """What an account's money is multiplied with; ``None`` where its rate is not known."""
+    """Return the factor for each account's money; ``None`` if its rate is unknown."""
     currency = totals_currency(accounts)
     own = {account.account_id: currency_of(account) for account in accounts}
     rates = rates_into(currency, own.values()) | {currency: 1.0}
@@ -87,7 +87,7 @@ def _scales(accounts: Sequence[Account]) -> dict[str, float | None]:
 def _summed(
     rows: Iterable[tuple[Any, ...]], accounts: Sequence[Account]
 ) -> dict[str, dict[str, list[Any]]]:
-    """Points of all accounts together: rows are (at, account id, values …), ordered by ``at``.
+    """Sum the accounts' points; rows are (at, account id, values …), ordered by ``at``.
 
     An account without a row at a point counts with its last one of the same local day.
     """

@@ -43,25 +43,25 @@ from portfolio.models import (
 
 logger = structlog.get_logger(__name__)
 
-#: Rows of one transaction: some ten milliseconds, for which SQLite's other writers wait.
+# Rows per transaction: about ten milliseconds, during which SQLite's other writers wait.
 BATCH = 1000
-#: What one run may take. A backlog is worked off in the following nights.
+# Time limit of one run. A backlog is worked off over the following nights.
 SECONDS = 45.0
 _LONGEST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleared:
-    """Rows deleted by table; ``finished`` is false when time ran out before the work did."""
+    """Rows deleted by table; ``finished`` is false if time ran out first."""
 
     deleted: dict[str, int]
     finished: bool
 
 
 def delete_expired(*, seconds: float = SECONDS) -> Cleared:
-    """Delete what is older than the settings say. Safe to repeat, and to stop at any moment.
+    """Delete what is older than the settings allow. Safe to repeat and to interrupt.
 
-    Each statement deletes at most ``BATCH`` rows in a transaction of its own.
+    Each statement deletes at most ``BATCH`` rows in its own transaction.
     """
     deadline = time.monotonic() + seconds
     deleted: dict[str, int] = {}
@@ -82,10 +82,10 @@ def delete_expired(*, seconds: float = SECONDS) -> Cleared:
 
 
 def _expired() -> Iterator[QuerySet[Any]]:
-    """What may go. By account where the index begins with it."""
+    """Yield what may be deleted; by account where the index starts with it."""
     runs_before = _days_before(now(), settings.KEEP_SYNC_RUNS_DAYS)
     seen_before = _days_before(now(), settings.KEEP_QUARANTINE_DAYS)
-    # Minutes are labelled on the market's clock.
+    # Minutes are labelled by market time.
     contracts_before = _days_before(market_now(), settings.KEEP_CONTRACT_MINUTES_DAYS)
     accounts_before = _days_before(market_now(), settings.KEEP_ACCOUNT_MINUTES_DAYS)
     events_before = _days_before(now(), settings.KEEP_TOKEN_EVENTS_DAYS)
@@ -106,7 +106,7 @@ def _expired() -> Iterator[QuerySet[Any]]:
         yield QuarantinedRow.objects.filter(last_seen_at__lt=seen_before)
     if closes_before is not None:
         yield DailyClose.objects.filter(session_date__lt=closes_before.date())
-        # Of what is no longer held: the others are computed anew each day.
+        # Only underlyings no longer held: the others are recomputed daily.
         yield Beta.objects.filter(source=Beta.Source.HISTORY, as_of__lt=closes_before)
     for account_id in Account.objects.order_by("pk").values_list("pk", flat=True):
         if accounts_before is not None:
@@ -116,8 +116,8 @@ def _expired() -> Iterator[QuerySet[Any]]:
 
 
 def _runs_that_may_go(account_id: str, before: datetime) -> QuerySet[SyncRun]:
-    """All but the last run and the last that did not fail: the page and an empty book's second
-    answer look back at them."""
+    """Return runs except the last and the last that did not fail, which the page and the empty-book
+    check need."""
     runs = SyncRun.objects.filter(account=account_id)
     last = runs.order_by("-requested_at")[:1]
     last_good = (

@@ -1,8 +1,7 @@
-"""What is kept from day one, so that the journal can look back: minutes and days.
+"""Store minutes and days from the first day, for the journal to look back on.
 
-A minute is labelled by its start on the market clock and holds the last complete values of that
-minute; writing the same minute again replaces them. The day's row is its latest values: the last
-one of the day is the closing one.
+A minute is labelled by its start in market time and holds its last complete values; writing it
+again replaces them. The day's row holds its latest values, so at the end the closing ones.
 """
 
 from __future__ import annotations
@@ -45,16 +44,16 @@ _MONEY = (
 
 
 def minute_of(moment: datetime) -> datetime:
-    """The start of the minute, UTC."""
+    """Return the start of the minute, UTC."""
     return moment.astimezone(UTC).replace(second=0, microsecond=0)
 
 
 def session_dates_of(account: Account) -> Callable[[datetime], date]:
-    """The session date of any moment for the account's facts, by the calendar as it is now.
+    """Return a function giving the session date of any moment for the account.
 
-    The exchange is the one whose zone the account has, so that a weekend's or a holiday's facts
-    count to the session before it (``session_date_for``). The account's calendar day counts in
-    other zones, and for simulated accounts: their market trades at weekends too.
+    The exchange is the one in the account's time zone, so weekends and holidays count to the
+    session before (``session_date_for``). In other zones, and for simulated accounts (which trade
+    at weekends), it is the account's calendar day.
     """
     exchange = None if account.simulated else exchange_in_zone(account.time_zone)
     if exchange is None:
@@ -63,7 +62,7 @@ def session_dates_of(account: Account) -> Callable[[datetime], date]:
 
 
 def calendar_day_of(account: Account, moment: datetime) -> date:
-    """The account's calendar day at ``moment``; UTC's when its zone is unknown."""
+    """Return the account's calendar day at ``moment``; UTC's if its zone is unknown."""
     try:
         zone: Any = ZoneInfo(account.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
@@ -122,10 +121,8 @@ def record_account_minute(
 
 
 def record_greeks_minute(rows: Iterable[Sequence[Any]], *, at: datetime) -> None:
-    """Keep the Greeks of held contracts for the minute: instrument id, then ``GREEK_COLUMNS``.
-
-    One query.
-    """
+    """Store the minute's Greeks of held contracts: instrument id, then ``GREEK_COLUMNS``. One
+    query."""
     minute = minute_of(at)
     upsert(
         ContractGreekHistory,
@@ -136,9 +133,9 @@ def record_greeks_minute(rows: Iterable[Sequence[Any]], *, at: datetime) -> None
 
 
 def record_price_bars(quotes: Mapping[int, Quote], *, at: datetime) -> None:
-    """Fold the prices by instrument id into the minute's bars. One query.
+    """Fold prices by instrument id into the minute's bars. One query.
 
-    The same sample folded twice changes nothing but the count of samples.
+    Folding the same sample twice changes only the sample count.
     """
     minute = minute_of(at)
     rows = []

@@ -10,7 +10,7 @@ BROKER_CHOICES = [(Broker.IBKR.value, "Interactive Brokers"), (Broker.TASTY.valu
 
 
 def default_sync_seconds() -> int:
-    """``BRIDGE_POLL_INTERVAL`` of the settings, within what the column allows."""
+    """Return ``BRIDGE_POLL_INTERVAL``, limited to what the column allows."""
     return min(max(int(settings.BRIDGE_POLL_INTERVAL), 5), 86400)
 
 
@@ -48,7 +48,7 @@ class Account(models.Model):
     last_attempt_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_error_code = models.CharField(max_length=48, blank=True, editable=False)
     last_error = models.CharField(max_length=255, blank=True, editable=False)
-    # An empty book out of nowhere is shown as unconfirmed until a second fetch agrees.
+    # An unexpected empty book shows as unconfirmed until a second fetch agrees.
     empty_book_since = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
@@ -89,7 +89,7 @@ class AccountAccess(models.Model):
 
 
 class Portfolio(models.Model):
-    """A named set of accounts. Reads intersect it with what the reader may see."""
+    """A named set of accounts, limited on read to those the reader may see."""
 
     name = models.CharField(max_length=64)
     owner = models.ForeignKey(

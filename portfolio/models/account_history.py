@@ -48,7 +48,7 @@ class AccountHistory(BookTotals):
 
 
 class AccountDay(BookTotals):
-    """One row a day, overwritten by each sync of the day: its last value is the closing one."""
+    """One row per day, overwritten by each sync: it ends with the closing values."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="days")
     session_date = models.DateField()

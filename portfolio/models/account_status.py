@@ -21,7 +21,7 @@ class StatusColumns(models.Model):
 
 
 class AccountStatus(StatusColumns):
-    """The account's last good summary (document 001, ``account_status_cache``)."""
+    """The account's last good summary."""
 
     account = models.OneToOneField(
         Account,
@@ -34,7 +34,7 @@ class AccountStatus(StatusColumns):
     initial_margin = AmountField(null=True, blank=True)
     currency = models.CharField(max_length=8)
     source = models.CharField(max_length=24)
-    # Where the broker gives no unrealized P&L for the account it is the sum over the positions.
+    # The sum over positions if the broker gives no unrealized P&L.
     unrealized_pnl_source = models.CharField(max_length=24, blank=True)
     as_of = models.DateTimeField()
     timestamp = models.DateTimeField(help_text="When this row was written.")

@@ -30,10 +30,9 @@ class DailyClose(models.Model):
 
 
 class Beta(models.Model):
-    """How much an underlying moves with a benchmark: its return for 1 of the benchmark's.
+    """An underlying's return per unit of the benchmark's return.
 
-    A beta that was set by hand wins over the one from history; both are kept, so that taking the
-    hand's away brings history's back.
+    A manual beta overrides the one from history; both are kept, so deleting it restores history's.
     """
 
     class Source(models.TextChoices):

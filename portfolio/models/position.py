@@ -8,10 +8,10 @@ from portfolio.models.account import Account
 
 
 class Position(models.Model):
-    """A holding (document 001, ``active_positions_cache``): upserted, so that its id is stable.
+    """A holding, upserted so its id is stable.
 
-    Greeks are of one long contract per unit of the underlying; Decimal columns are for reading,
-    ``*_raw`` float64 columns for mathematics. ``dte`` is as of ``timestamp``; readers compute it.
+    Greeks are of one long contract per unit of the underlying; Decimal columns are for display,
+    ``*_raw`` float64 columns for computing. ``dte`` is as of ``timestamp``; readers recompute it.
     """
 
     account = models.ForeignKey(
@@ -50,7 +50,7 @@ class Position(models.Model):
     underlying_price = AmountField(null=True, blank=True)
     greeks_source = models.CharField(max_length=24, blank=True)
     greeks_as_of = models.DateTimeField(null=True, blank=True)
-    # The Greeks are older than the last sync: no source answered and the last known are kept.
+    # The Greeks are older than the last sync: no source answered, so the last known stay.
     greeks_last_known = models.BooleanField(default=False)
     dte = models.IntegerField(null=True, blank=True)
     source = models.CharField(max_length=24)

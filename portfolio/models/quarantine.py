@@ -6,9 +6,9 @@ from portfolio.models.account import Account
 
 
 class QuarantinedRow(models.Model):
-    """A provider's row that failed validation: kept with its reason until someone looks.
+    """A provider's row that failed validation, kept with the reason for inspection.
 
-    The same bad row seen again raises ``times_seen`` instead of adding a row.
+    Seeing the same bad row again increments ``times_seen``.
     """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="quarantined")

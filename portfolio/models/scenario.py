@@ -7,10 +7,10 @@ from portfolio.models.account import Account
 
 
 class ScenarioGrid(models.Model):
-    """P&L of one account's book over the default axes, computed after each committed book.
+    """P&L of one account's book over the default axes, computed after each commit.
 
     ``axes`` is ``{"spot": [percent], "vol": [points], "days": [calendar days]}`` and ``pnl`` is
-    ``[day][vol][spot]`` in ``currency``. Grids of several accounts add, cell by cell.
+    ``[day][vol][spot]`` in ``currency``. Grids of several accounts add up cell by cell.
     """
 
     account = models.OneToOneField(
@@ -31,10 +31,10 @@ class ScenarioGrid(models.Model):
 
 
 class Scenario(models.Model):
-    """A scenario that a user named and keeps: shifts by underlying, and days that pass.
+    """A user's saved scenario: shifts by underlying, and days that pass.
 
-    ``shifts`` is ``[{"underlying": "*" or a symbol, "spot": percent, "vol": points}]``; the
-    symbol's own shift counts where there is one, else that of ``*``.
+    ``shifts`` is ``[{"underlying": "*" or a symbol, "spot": percent, "vol": points}]``; a symbol's
+    own shift overrides that of ``*``.
     """
 
     owner = models.ForeignKey(

@@ -1,8 +1,7 @@
-"""Which books a background refresh of Greeks was asked for and has not reached yet.
+"""Books with a requested background refresh of Greeks that has not committed yet.
 
-What a read shows as ``refreshing`` must be the same for all readers of a version, so it is not
-"this read asked for one" but a fact of the account: noted where a refresh is asked for, and told
-to the other processes over the hub. It ends with the next committed version, or in time.
+All readers of a version must see the same ``refreshing``, so it belongs to the account, not the
+read: it is noted on request and shared over the hub. It ends with the next version or a timeout.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from config.core.redis.process_copies import ProcessCopies
 from portfolio.models import Account
 from portfolio.sync.progress import account_group
 
-#: A refresh that has committed nothing by then is not waited for any longer.
+# After this, a refresh that committed nothing is no longer awaited.
 REFRESHING_SECONDS = 30.0
 
 MESSAGE = "greeks.refresh_requested"
@@ -33,7 +32,7 @@ _asked: ProcessCopies[_Asked] = ProcessCopies(_Asked)
 
 
 def announce_refresh(versions: Mapping[str, int]) -> None:
-    """A refresh was asked for these accounts (id → version of the book that is shown)."""
+    """Announce a requested refresh of these accounts (id → book version shown)."""
     until = now().timestamp() + REFRESHING_SECONDS
     for account_id, version in versions.items():
         _note(account_id, version, until)
@@ -44,7 +43,7 @@ def announce_refresh(versions: Mapping[str, int]) -> None:
 
 
 def note_announced(message: Mapping[str, Any]) -> None:
-    """What another process has asked for, as the hub tells it; other messages are none of ours."""
+    """Note what another process requested, from the hub; other messages are ignored."""
     if message.get("type") != MESSAGE:
         return
     account_id, version, until = (message.get(name) for name in ("account_id", "version", "until"))
@@ -54,7 +53,7 @@ def note_announced(message: Mapping[str, Any]) -> None:
 
 
 def refreshing_until(account: Account) -> float | None:
-    """Until when the account counts as being refreshed (seconds of the epoch), if it does."""
+    """Return until when the account counts as refreshing (epoch seconds), if it does."""
     with _asked.lock:
         asked = _asked.get(account.account_id)
         if account.book_version > asked.version or now().timestamp() >= asked.until:

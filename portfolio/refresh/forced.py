@@ -1,4 +1,4 @@
-"""Forcing a refresh of the Greeks now, from a chosen source (document 000's ``update_greeks``)."""
+"""Force a refresh of the Greeks now, from a chosen source (``manage.py update_greeks``)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from portfolio.models import Account, Position
 from portfolio.refresh.run import REFRESH_DEADLINE_SECONDS, write_refreshed
 from portfolio.sync.fetch import market_of, other_sources
 
-#: Each account's own broker first, then the others, as a sync does.
+# Each account's own broker first, then the others, as in a sync.
 BROKER = "broker"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdatedUnderlying:
-    """What became of an underlying's held options.
+    """Result for an underlying's held options.
 
-    ``sources``: how many got new Greeks, by source; ``unchanged``: how many keep the last known;
-    ``reason``: why the source was not asked for them to the end, empty if it was.
+    ``sources``: how many got new Greeks, by source. ``unchanged``: how many keep the last known.
+    ``reason``: why the source was not asked for all of them; empty if it was.
     """
 
     underlying: str
@@ -54,14 +54,14 @@ class GreeksUpdate:
 def update_greeks(
     *, account_ids: Sequence[str] = (), underlyings: Sequence[str] = (), source: str = BROKER
 ) -> GreeksUpdate:
-    """Fetch the Greeks of held options now, and store what is newer than the last known.
+    """Fetch the Greeks of held options now and store those newer than the last known.
 
-    Empty ``account_ids`` are all enabled accounts, empty ``underlyings`` all that they hold.
-    ``source`` is ``broker`` or a configured provider, which is then asked alone: once for each
-    underlying, whichever accounts hold it. What it lacks is computed by our model.
+    Empty ``account_ids`` means all enabled accounts, empty ``underlyings`` all they hold.
+    ``source`` is ``broker`` or one configured provider, asked alone and once per underlying for all
+    accounts. Our model computes what it lacks.
 
     Raises:
-        InvalidInput: an account, underlying or source that is not here.
+        InvalidInput: unknown account, underlying or source.
     """
     if source != BROKER and source not in configured_providers():
         known = ", ".join((BROKER, *configured_providers()))

@@ -1,7 +1,7 @@
-"""Refreshing Greeks between syncs: asked for by reads, done once, within a shared budget.
+"""Refresh Greeks between syncs: requested by reads, done once, within a shared budget.
 
-The risk monitor answers from the database and asks for a refresh meanwhile (document 000). A
-refresh reads quotes and Greeks only; quantities and money stay as the last sync left them.
+The risk monitor answers from the database and requests a refresh meanwhile. A refresh reads only
+quotes and Greeks; quantities and money stay as the last sync left them.
 """
 
 from __future__ import annotations
@@ -44,24 +44,24 @@ from portfolio.sync.progress import announce_change
 logger = structlog.get_logger(__name__)
 
 REFRESH_DEADLINE_SECONDS = 30.0
-# Until then this process does not ask Redis again whether an account's refresh is due.
+# Until when this process need not ask Redis whether an account's refresh is due.
 _looked_until: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 _LOOK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refreshed:
-    """What a refresh did: accounts with new values, and why others have none (by error code)."""
+    """Result of a refresh: accounts with new values, and error codes of the others."""
 
     refreshed: tuple[str, ...]
     failed: dict[str, str]
 
 
 def request_refresh(*, account_ids: Sequence[str]) -> bool:
-    """Ask a worker to refresh the Greeks that are older than ``GREEKS_MINIMUM_AGE_SECONDS``.
+    """Ask a worker to refresh Greeks older than ``GREEKS_MINIMUM_AGE_SECONDS``.
 
-    Returns whether one was asked. Of all processes and readers one asks for an account in that
-    time. Cheap enough for every read: mostly a look into this process's memory.
+    Returns whether a worker was asked: once per account and period across all processes and
+    readers. Cheap enough for every read: usually a lookup in this process's memory.
     """
     due = [account_id for account_id in dict.fromkeys(account_ids) if _may_look(account_id)]
     if not due:
@@ -81,13 +81,13 @@ def request_refresh(*, account_ids: Sequence[str]) -> bool:
 
 
 def refresh_greeks(*, account_ids: Sequence[str]) -> Refreshed:
-    """Fetch quotes and Greeks of what the accounts hold now, and store them.
+    """Fetch and store quotes and Greeks of what the accounts hold.
 
-    Accounts are fetched at the same time. A provider that is down leaves the last values, with
-    their age; an account that is being refreshed by someone else is left to them.
+    Accounts are fetched in parallel. If a provider is down, the last values stay with their age. An
+    account someone else is refreshing is left to them.
 
     Raises:
-        RateLimitedError: the shared budget of refreshes is used up, so nothing was asked.
+        RateLimitedError: the shared refresh budget is used up; nothing was fetched.
     """
     wanted = list(dict.fromkeys(account_ids))
     budget = CallBudget(
@@ -148,7 +148,7 @@ def _claim(account_id: str) -> bool:
 
 
 def _refresh_account(account_id: str) -> str:
-    """Refresh one account; the error's code, or nothing."""
+    """Refresh one account; return the error code, or ""."""
     with subject_lock(f"greeks:{account_id}", seconds=REFRESH_DEADLINE_SECONDS * 2):
         account = Account.objects.filter(pk=account_id, enabled=True).first()
         if account is None:
@@ -167,10 +167,10 @@ def _refresh_account(account_id: str) -> str:
 def fetch_for_refresh(
     instruments: Mapping[str, Instrument], broker: Broker
 ) -> tuple[MarketData, dict[str, Instrument]]:
-    """Market data from the source of ``GREEKS_REFRESH_SOURCE``, and from the others behind it.
+    """Fetch market data from ``GREEKS_REFRESH_SOURCE``, then from the other sources.
 
-    ``broker``: the account's own broker, then as a sync does. A provider: that one, then the own
-    broker and the rest; it has to be set up, else the own broker is asked first after all.
+    ``broker``: the account's own broker, then as in a sync. A provider: that one, then the own
+    broker and the rest; if it is not configured, the own broker comes first.
     """
     name = settings.GREEKS_REFRESH_SOURCE
     provider_first = name in configured_providers()
@@ -196,7 +196,7 @@ def write_refreshed(
     session_date_at: Callable[[datetime], date],
 ) -> None:
     with transaction.atomic():
-        # Under the row lock, so that a position closed meanwhile does not come back.
+        # With the row locked, so a position closed meanwhile does not come back.
         account = Account.objects.select_for_update().get(pk=account_id)
         context = writing_context(account=account, market=market, session_date_at=session_date_at)
         rows = revalue_positions(

@@ -1,8 +1,8 @@
-"""Revaluing an account from streamed values alone: no provider is asked, no budget is spent.
+"""Revalue an account from streamed values alone: no provider call, no budget.
 
-The order of sources is that of every other write (``portfolio.market_data.sources``): Greeks of a
-lesser source do not replace better ones that are still fresh. Prices have no such order, the
-newest one counts. Nothing older than what is stored is written, whichever stream it came from.
+Sources rank as in every other write (``portfolio.market_data.sources``): Greeks of a lesser source
+do not replace better, fresh ones. For prices the newest wins. Nothing older than the stored value
+is written, whichever stream it came from.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ SOURCES: Final[Mapping[Broker, GreeksSource]] = {
     Broker.IBKR: GreeksSource.IBKR,
     Broker.TASTY: GreeksSource.TASTYTRADE,
 }
-# What a quote event may lack, and the day's earlier quote knows.
+# Fields a quote event may lack that the day's earlier quote has.
 _OF_THE_DAY: Final = ("opening_price", "previous_close", "volume", "open_interest")
 
 
 @dataclass(slots=True)
 class StreamedProvider:
-    """The store of one stream, asked as a provider is."""
+    """One stream's store, with the interface of a provider."""
 
     source: str
 
@@ -58,14 +58,14 @@ class StreamedProvider:
         return Fetched(items=tuple(found), source=self.source, as_of=now())
 
     def close(self) -> None:
-        """The store's connections are the process's own."""
+        """Nothing to close: the store's connections belong to the process."""
 
 
 def refresh_streamed(*, account_id: str) -> bool:
-    """Revalue what the account holds by the streamed values. Returns whether anything changed.
+    """Revalue the account's holdings from streamed values. Returns whether anything changed.
 
-    Quantities, cost and money stay as the last sync left them. Redis away, or nothing streamed:
-    nothing changes, and the last values stay with their age.
+    Quantities, cost and money stay as the last sync left them. Without Redis or streamed values,
+    the last values stay with their age.
     """
     account = Account.objects.filter(pk=account_id, enabled=True).first()
     if account is None:
@@ -110,7 +110,7 @@ def _write(
 ) -> bool:
     keys = {row.pk: key for key, row in instruments.items()}
     with transaction.atomic():
-        # Under the row lock, so that a sync's newer values are not overwritten.
+        # With the row locked, so a sync's newer values are not overwritten.
         account = Account.objects.select_for_update().get(pk=account_id)
         stored = list(stored_positions(account_id).values())
         _keep_better(market, stored, keys, own=SOURCES[Broker(account.broker)])
@@ -136,7 +136,7 @@ def _write(
 def _keep_better(
     market: MarketData, stored: Iterable[PositionRow], keys: Mapping[int, str], *, own: GreeksSource
 ) -> None:
-    """Drop what the stored rows know better."""
+    """Drop values the stored rows have better."""
     ranks = {source.value: rank for rank, source in enumerate(GreeksSource, 1)} | {own.value: 0}
     fresh_since = market_now() - timedelta(seconds=settings.STALE_AFTER_SECONDS)
     for row in stored:
@@ -168,7 +168,7 @@ def _complete_quotes(
     instruments: Mapping[str, Instrument],
     session_date_at: Callable[[datetime], date],
 ) -> None:
-    """Fill what a streamed quote does not say of its day from the stored quote of the same day."""
+    """Fill fields a streamed quote lacks from the same day's stored quote."""
     lacking = {
         instruments[key].pk: key
         for key, quote in market.quotes.items()

@@ -1,8 +1,8 @@
-"""Streamed values and the book: storing them, and asking that the accounts they move be revalued.
+"""Store streamed values and queue revaluation of the accounts they affect.
 
-A stream tells :func:`store_streamed` what it heard and :func:`request_streamed_refresh` which
-contracts moved. A worker then revalues the accounts that hold them, from the store alone
-(``portfolio.refresh.streamed``): no provider is called, no budget is spent.
+A stream calls :func:`store_streamed` with its values and :func:`request_streamed_refresh` with the
+contracts that moved. A worker then revalues the accounts holding them from the store alone
+(``portfolio.refresh.streamed``): no provider call, no budget.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ __all__ = ["read_streamed", "request_streamed_refresh", "store_streamed"]
 
 logger = structlog.get_logger(__name__)
 
-# A contract bought just now is known to this process after so long; its sync valued it anyway.
+# A contract just bought is known here after this long; its sync valued it anyway.
 _BOOK_SECONDS = 5.0
 _KEPT_MILLISECONDS = 3_600_000
 
-# An account's slots are a period apart. KEYS[1] holds the last slot given, in milliseconds.
-# Answers the wait until this request's slot, or -1 where a slot to come was given already.
+# An account's slots are one period apart. KEYS[1] holds the last slot given, in milliseconds.
+# Returns the wait until this request's slot, or -1 if a future slot is already taken.
 _NEXT_SLOT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -45,7 +45,7 @@ return following - now
 
 @dataclass(slots=True)
 class _Book:
-    """Which accounts hold which instrument, as this process read it last."""
+    """Which accounts hold which instrument, as last read by this process."""
 
     accounts: Mapping[str, Collection[str]] = field(default_factory=dict)
     read_at: float = float("-inf")
@@ -55,11 +55,10 @@ _books: ProcessCopies[_Book] = ProcessCopies(_Book)
 
 
 def request_streamed_refresh(instrument_keys: Collection[str]) -> int:
-    """Have the accounts revalued that hold one of the instruments.
+    """Queue revaluation of the accounts holding any of the instruments; return how many.
 
-    Of all processes and streams, one refresh an account is asked for in
-    ``STREAM_REFRESH_SECONDS``: at once where the last is longer ago, else when that time is over,
-    so that the last move is never left out. Returns how many refreshes were asked for.
+    Across all processes and streams, an account gets one refresh per ``STREAM_REFRESH_SECONDS``: at
+    once if the last is older, else when the period ends, so the last move is never missed.
     """
     accounts = _holders()
     wanted = set(chain.from_iterable(accounts.get(name, ()) for name in instrument_keys))
@@ -74,7 +73,7 @@ def request_streamed_refresh(instrument_keys: Collection[str]) -> int:
 
 
 def _wait_for_slot(account_id: str) -> float | None:
-    """Seconds until the account may be refreshed; ``None`` when somebody asked for that slot."""
+    """Seconds until the account may be refreshed; ``None`` if that slot is taken."""
     period = max(1, int(settings.STREAM_REFRESH_SECONDS * 1000))
     name = key("streamed_refresh", account_id)
     try:
@@ -86,7 +85,7 @@ def _wait_for_slot(account_id: str) -> float | None:
 
 
 def _holders() -> Mapping[str, Collection[str]]:
-    """The enabled accounts that hold an instrument, by its key."""
+    """Return the enabled accounts that hold an instrument, by its key."""
     with _books.lock:
         book = _books.get("book")
         if time.monotonic() - book.read_at < _BOOK_SECONDS:

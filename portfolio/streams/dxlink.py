@@ -1,8 +1,8 @@
-"""The stream ``dxlink``: quotes and Greeks of whatever is held, live from Tastytrade's streamer.
+"""The ``dxlink`` stream: live quotes and Greeks of all holdings from Tastytrade's streamer.
 
-One streams process of all owns it. It follows the book (announcements, and a look every quarter
-of a minute), writes the newest values to Redis once a second, and asks for the accounts that they
-move to be revalued. Without Tastytrade's credentials it idles.
+One streams process owns it. It follows the book (announcements, and a check every 15 seconds),
+writes the newest values to Redis once a second, and queues revaluation of the affected accounts.
+Idle without Tastytrade's credentials.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ HEARTBEAT: Final = "provider.tastytrade_dxlink"
 LEASE_SECONDS: Final = 9.0
 IDLE_SECONDS: Final = 15.0
 LOOK_SECONDS: Final = 15.0
-# A burst of announcements (each of our own refreshes is one) becomes one look.
+# A burst of announcements (our own refreshes cause some) becomes one check.
 BETWEEN_LOOKS_SECONDS: Final = 3.0
 WRITE_SECONDS: Final = 1.0
-#: More than this a book does not hold; the vendor would drop the connection.
+# No book holds more; the vendor would drop the connection.
 MOST_SYMBOLS: Final = 2000
-#: Quoted every second of a session: with it, silence is the stream's and not the book's.
+# Quoted every second of a session, so silence means the stream is down.
 PULSE: Final = Contract(
     kind=InstrumentKind.STOCK,
     symbol="SPY",
@@ -63,7 +63,7 @@ PULSE: Final = Contract(
 
 @dataclass(slots=True)
 class HeldContracts:
-    """What the stream has to follow now."""
+    """What the stream must follow now."""
 
     contracts: dict[str, Contract] = field(default_factory=dict)
     account_ids: frozenset[str] = frozenset()
@@ -71,7 +71,7 @@ class HeldContracts:
 
 
 async def stream_dxlink() -> None:
-    """Own the stream, or wait until nobody does. Endless."""
+    """Own the stream, or wait until it is free. Never returns."""
     while True:
         if is_configured():
             owned = await run_as_owner(SUBJECT, DxLinkStream().run, seconds=LEASE_SECONDS)
@@ -137,7 +137,7 @@ class DxLinkStream:
             await hub().join(account_group(account_id), self._announced)
 
     async def _write(self) -> None:
-        """Once a second: the newest values to Redis, in one batch, and what they move."""
+        """Write the newest values to Redis in one batch each second, and queue what they affect."""
         while True:
             await asyncio.sleep(WRITE_SECONDS)
             taken = self.client.take_changed()
@@ -163,7 +163,7 @@ def held_contracts() -> HeldContracts:
     accounts = frozenset(Account.objects.filter(enabled=True).values_list("pk", flat=True))
     rows = Instrument.objects.filter(positions__account__enabled=True).distinct()
     held = list(contracts_of(rows).values())
-    # Underlyings last: where there are too many, an option's own values matter more.
+    # Underlyings last: if there are too many, an option's own values matter more.
     symbols = streamed_symbols([*held, *underlying_contracts(held), *([PULSE] if held else [])])
     if len(symbols) > MOST_SYMBOLS:
         logger.warning("dxlink_too_many_symbols", held=len(symbols), followed=MOST_SYMBOLS)
@@ -180,7 +180,7 @@ def _market_trades() -> bool:
     try:
         return current_session("NYSE", market_now()) is not None
     except InvalidInput:
-        # No calendar: nobody can say that silence is a fault.
+        # Without a calendar, silence proves nothing.
         return False
 
 

@@ -1,4 +1,4 @@
-"""The stream that owns IBKR's socket: it lives in the streams process, everybody else asks it."""
+"""The stream that owns IBKR's socket, in the streams process; other processes ask it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _EXCHANGE = "NYSE"
 
 
 async def own_gateway() -> None:
-    """Own the gateway of the settings; idle where IBKR is reached another way."""
+    """Own the configured gateway; idle if IBKR is reached another way."""
     if settings.IBKR_CONNECTION != "socket":
         await asyncio.Event().wait()
     await open_bridge().run()
@@ -45,7 +45,7 @@ async def own_gateway() -> None:
 
 def open_bridge() -> SocketBridge:
     """The bridge to the gateway of the settings."""
-    # Here, because the client library costs memory that an idle stream does not need.
+    # Imported here: an idle stream should not pay the client library's memory.
     from portfolio.brokers.ibkr_socket.bridge import SocketBridge
 
     return SocketBridge(
@@ -62,7 +62,7 @@ def open_bridge() -> SocketBridge:
 
 
 def market_is_open() -> bool:
-    """Whether silence is suspicious now. A recorded market stands still, an unknown one may."""
+    """Whether silence is suspicious now. A recorded market stands still; an unknown one may."""
     if market_clock_is_frozen():
         return False
     try:
@@ -72,7 +72,7 @@ def market_is_open() -> bool:
 
 
 def publish(snapshots: Sequence[Snapshot]) -> None:
-    """Keep what ticked, and have the accounts revalued that hold it."""
+    """Store ticks and queue revaluation of the accounts that hold them."""
     if not store_streamed(SOURCE, snapshots):
         return
     try:
@@ -82,20 +82,19 @@ def publish(snapshots: Sequence[Snapshot]) -> None:
 
 
 def sync_after_outage() -> None:
-    """The gateway can be asked again: read the books now, not when their next turn comes, and not
-    when a pause ends that its outage has begun."""
+    """Sync the books now that the gateway is back, without waiting for schedule or pauses."""
     gateway_breaker(service_name()).record_success()
     try:
         accounts = Account.objects.filter(broker=Broker.IBKR.value, enabled=True)
         ids = list(accounts.values_list("pk", flat=True))
         request_sync(account_ids=ids, trigger=SyncRun.Trigger.STALE)
     except (ApplicationError, DatabaseError) as error:
-        # The clock asks in its turn.
+        # The schedule syncs it later.
         logger.warning("ibkr_socket.sync_not_requested", reason=type(error).__name__)
 
 
 def _in_thread(work: Callable[Asked, Answer]) -> Callable[Asked, Answer]:
-    """The work, as a thread of the stream does it: with a database connection for its time."""
+    """Run the work in a thread with its own database connection."""
 
     @wraps(work)
     def done(*arguments: Asked.args, **named: Asked.kwargs) -> Answer:

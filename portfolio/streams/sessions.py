@@ -1,7 +1,7 @@
-"""What the portfolio keeps alive: the brokers' sessions that end when nobody calls.
+"""Keep brokers' sessions alive that end when idle.
 
-The Client Portal gateway forgets its session after about five idle minutes, and a person has to
-log in again. Syncs keep it awake while they run; this does when they are rare, paused or failing.
+The Client Portal gateway drops its session after about five idle minutes, and a person must log in
+again. Syncs keep it alive while they run; this does when they are rare, paused or failing.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _CALL_SECONDS = 60.0
 
 
 async def keep_sessions() -> None:
-    """Look every twenty seconds; an adapter calls its broker only when a tickle is due."""
+    """Check every twenty seconds; an adapter calls its broker only when a tickle is due."""
     while True:
         await asyncio.to_thread(keep_sessions_once)
         await asyncio.sleep(LOOK_SECONDS)
 
 
 def keep_sessions_once() -> dict[str, str]:
-    """Keep the session of every broker with an enabled account; the outcome for each of them.
+    """Keep the session of every broker with an enabled account; return each outcome.
 
-    Several streams processes may run: one of them makes the call, the others leave it to that one.
+    Of several streams processes only one makes the call.
     """
     close_old_connections()
     try:

@@ -1,4 +1,4 @@
-"""Background work on the book: each task loads nothing, holds its subject and calls one service."""
+"""Background tasks of the book: each holds its subject's lock and calls one function."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from portfolio.sync.run import sync_account
 
 logger = structlog.get_logger(__name__)
 
-# A sync of the clock that waited this long is overtaken by the next slot's.
+# A scheduled sync that waited this long is replaced by the next slot's.
 _SLOT_EXPIRES_SECONDS = 30
-# A revaluation by streamed values that waited this long is overtaken by the next.
+# A streamed revaluation that waited this long is replaced by the next.
 _STREAMED_SECONDS = 10
-# Someone waits for a queued run: it is tried again this soon while another sync is at work.
+# Retry a queued run this soon while another sync holds the lock: someone is waiting.
 _HELD_AGAIN_SECONDS = 2
 
 
 @desk_task("portfolio.sync_due_accounts", subject="portfolio.due_accounts", seconds=20)
 def sync_due_accounts_task() -> None:
-    """Give each account whose slot has come to a worker; close what dead workers left."""
+    """Queue every account that is due; close runs of dead workers."""
     close_abandoned_runs()
     for account_id in claim_due_accounts():
         enqueue(sync_account_task, {"account_id": account_id}, expires=_SLOT_EXPIRES_SECONDS)
 
 
 def _sync_again(account_id: str, run_id: str | None = None) -> None:
-    """Ask once more for a run that somebody waits for; a slot of the clock is left to the holder.
+    """Queue again a run someone waits for; a scheduled slot is left to the holder.
 
-    It ends when the holder has taken the run as its own, or when its lock has run out.
+    Stops when the holder has taken the run, or its lock has expired.
     """
     if run_id is not None:
         enqueue(
@@ -66,7 +66,7 @@ def _sync_again(account_id: str, run_id: str | None = None) -> None:
     held=_sync_again,
 )
 def sync_account_task(account_id: str, run_id: str | None = None) -> None:
-    """Sync one account, for the clock or for a queued run."""
+    """Sync one account, on schedule or for a queued run."""
     try:
         sync_account(
             account_id=account_id,
@@ -96,13 +96,13 @@ def refresh_streamed_task(account_id: str) -> None:
 
 @desk_task("portfolio.delete_expired", subject="portfolio.retention", seconds=2 * SECONDS)
 def delete_expired_task() -> None:
-    """Delete what was kept for long enough."""
+    """Delete expired data."""
     delete_expired()
 
 
 @receiver(sync_requested)
 def enqueue_sync(run_id: str, account_id: str, **_: Any) -> None:
-    """Ask a worker for a queued run. Should that fail, the clock finds the account due."""
+    """Queue a run for a worker. If that fails, the schedule finds the account due."""
     enqueue(
         sync_account_task,
         {"account_id": account_id, "run_id": run_id},

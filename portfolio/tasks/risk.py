@@ -1,4 +1,4 @@
-"""Background work on risk: each account's grid after its commits, closes and betas by the day."""
+"""Background tasks of risk: grids after commits, daily closes and betas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BETAS_EXPIRES_SECONDS = 600
 
 
 def _grid_again(account_id: str) -> None:
-    """Another worker is at it with a book that may be older: once more, after it."""
+    """Another worker may be using an older book: run once more afterwards."""
     enqueue(
         compute_scenario_grid_task,
         {"account_id": account_id},
@@ -40,7 +40,7 @@ def _grid_again(account_id: str) -> None:
     held=_grid_again,
 )
 def compute_scenario_grid_task(account_id: str) -> None:
-    """Make one account's grid anew; ask for closes that none of its underlyings' betas has."""
+    """Recompute one account's grid; request closes for underlyings without a beta."""
     compute_scenario_grid(account_id=account_id)
     held = Position.objects.filter(account=account_id).order_by()
     if claim_missing_closes(held.values_list("underlying", flat=True).distinct()):
@@ -49,7 +49,7 @@ def compute_scenario_grid_task(account_id: str) -> None:
 
 @desk_task("portfolio.sweep_scenario_grids", subject="portfolio.scenario_grids", seconds=20)
 def sweep_scenario_grids_task() -> None:
-    """Ask for the grids that are behind their books."""
+    """Queue the grids that are behind their books."""
     for account_id in accounts_behind():
         _ask_for_grid(account_id)
 
@@ -62,7 +62,7 @@ def update_betas_task() -> None:
 
 @receiver(book_committed)
 def ask_for_grid(account_id: str, **_: Any) -> None:
-    """A book was committed: its grid is behind. Never waits, never raises."""
+    """Queue a new grid after a commit. Never waits, never raises."""
     _ask_for_grid(account_id)
 
 

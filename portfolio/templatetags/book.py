@@ -57,7 +57,7 @@ class PositionGroup(TypedDict):
 
 
 def shown_position(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A position with what the table adds: its label and its signed, multiplied Greeks."""
+    """Add what the table needs: label, and signed Greeks × size."""
     size = _size(row)
     leg = {
         f"leg_{name}": None if size is None or row[name] is None else float(row[name]) * size
@@ -80,7 +80,7 @@ def contract_label(row: Mapping[str, Any]) -> str:
 
 
 def sort_key(row: Mapping[str, Any]) -> str:
-    """Expiry, strike and right in one word, for the page's script to sort by."""
+    """Expiry, strike and right as one sortable string for the page's script."""
     expiry = row["expiry"].isoformat() if row["expiry"] else ""
     strike = (formatting.strike(row["strike"]) or "").replace(",", "")
     return f"{expiry}|{strike}|{row['right'] or ''}"
@@ -102,21 +102,22 @@ def position_groups(body: Mapping[str, Any]) -> list[PositionGroup]:
 
 
 def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """By underlying, shares first, then expiry, strike and right, as the page's script sorts."""
+    """Sort by underlying, shares first, then expiry, strike and right, as the page's script
+    does."""
     expiry = row["expiry"].isoformat() if row["expiry"] else ""
     return (row["underlying"], expiry, float(row["strike"] or 0), row["right"] or "", row["id"])
 
 
 @register.simple_tag
 def blank_position() -> dict[str, Any]:
-    """One row of missing values: the mould from which the page's script makes new rows."""
+    """A row of missing values: the template for rows the script adds."""
     row: dict[str, Any] = dict.fromkeys(PositionRowSerializer().fields)
     return shown_position(row | {"id": "", "symbol": "", "account_id": "", "instrument_type": ""})
 
 
 @register.simple_tag
 def blank_group() -> PositionGroup:
-    """A group without rows and subtotals, for an underlying that appears while the page is open."""
+    """An empty group, for an underlying that appears while the page is open."""
     return PositionGroup(underlying="", subtotals=NO_SUBTOTALS, rows=[])
 
 
@@ -140,7 +141,7 @@ def greek_choices() -> Sequence[tuple[str, str]]:
 
 @register.simple_tag
 def blank_account() -> dict[str, Any]:
-    """An account of missing values: the mould of a new account's card."""
+    """An account of missing values: the template for a new account's card."""
     return dict.fromkeys(AccountRowSerializer().fields) | {
         "account_id": "",
         "broker": "",

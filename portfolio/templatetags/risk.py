@@ -21,7 +21,7 @@ from portfolio.templatetags.book import contract_label
 
 register = template.Library()
 
-# Washes of the heat map on either side of nought.
+# Shades of the heat map on either side of zero.
 LEVELS = 6
 # Heading, unit and what the heading abbreviates, of the columns that all breakdowns share.
 COLUMNS = (
@@ -51,7 +51,7 @@ MODELS = {"european": "European", "american": "American", "linear": "linear"}
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One scenario of the heat map; ``level`` is 0 for nought up to ``LEVELS`` for the most."""
+    """One scenario of the heat map; ``level`` runs from 0 (zero) to ``LEVELS`` (the most)."""
 
     reference: str
     address: str
@@ -75,7 +75,7 @@ def heat_map(
     day: Number,
     net_liquidation: Number | None,
 ) -> Sequence[Row]:
-    """The rows of one day, highest spot first. Colours are on one scale for all days."""
+    """The rows of one day, highest spot first. All days share one colour scale."""
     axes = grid["axes"]
     plane = grid["pnl"][list(axes["days"]).index(day)]
     pnls = [pnl for row in _flat(grid["pnl"]) for pnl in row if pnl is not None]
@@ -107,7 +107,7 @@ def heat_map(
 
 @register.simple_tag
 def heat_cell(cell: Cell) -> SafeString:
-    """A cell of the map: a link that chooses it, with its profit or loss and share of net liq."""
+    """A heat-map cell: a link that selects it, with P&L and share of net liq."""
     mark = f' data-mark="{cell.mark}"' if cell.mark else ""
     word = f'<b class="mark">{cell.mark}</b>' if cell.mark else ""
     chosen = (" data-chosen", ' aria-current="true"') if cell.chosen else ("", "")
@@ -124,7 +124,7 @@ def _flat(pnl: Iterable[Iterable[Sequence[float | None]]]) -> Iterable[Sequence[
 
 
 def _level(pnl: float | None, most: float) -> int:
-    """The root of the share of the most: small profits and losses stay apart from nought."""
+    """Square root of the share of the most, so small P&Ls stay distinguishable from zero."""
     if pnl is None or most <= 0 or round(pnl) == 0:
         return 0
     return max(1, math.ceil(math.sqrt(abs(pnl) / most) * LEVELS))
@@ -159,13 +159,13 @@ def signed_compact(value: Number | None) -> SafeString:
 
 @register.filter
 def largest(rows: Iterable[Mapping[str, Any]], name: str) -> float:
-    """The largest size of a column, for bars on one scale; 0 when nothing is known."""
+    """The largest absolute value of a column, for bars on one scale; 0 if nothing is known."""
     return max((abs(float(row[name])) for row in rows if row[name] is not None), default=0.0)
 
 
 @register.simple_tag
 def bar(value: Number | None, most: Number) -> SafeString:
-    """A bar from the middle: to the right for what is gained, to the left for what is lost."""
+    """A bar from the middle: right for gains, left for losses."""
     size = 0.0 if value is None or not most else min(1.0, abs(float(value)) / float(most)) * 50
     start = 50 - size if value is not None and value < 0 else 50
     return SafeString(
@@ -200,7 +200,7 @@ def model_name(value: str | None) -> str:
 
 @register.simple_tag
 def counted(number: int | None, one: str, many: str = "") -> SafeString:
-    """``1 leg``, ``7 legs``; nothing for none."""
+    """``1 leg``, ``7 legs``; empty for ``None``."""
     if not number:
         return SafeString("")
     return SafeString(f"{number:,} {escape(one if number == 1 else many or one + 's')}")
@@ -208,7 +208,7 @@ def counted(number: int | None, one: str, many: str = "") -> SafeString:
 
 @register.filter
 def leg_label(leg: Mapping[str, Any]) -> str:
-    """``SPY 600 P`` for an option; with its expiry where only the symbol tells it."""
+    """``SPY 600 P`` for an option; with its expiry if only the symbol tells it."""
     if "right" in leg:
         return contract_label(leg)
     try:

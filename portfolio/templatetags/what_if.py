@@ -1,4 +1,4 @@
-"""The numbers of a what-if before, after and as difference, as its tables write them."""
+"""A what-if's numbers before, after and as difference, formatted for its tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from config.core.web.formatting import Number
 
 register = template.Library()
 
-# Where a what-if took a price or a volatility from.
+# Sources of a what-if's prices and volatilities.
 WHAT_IF_SOURCES = {
     "position": "book",
     "given": "typed",
@@ -25,7 +25,7 @@ WHAT_IF_SOURCES = {
     "price": "price",
     "nearest_strike": "nearest strike",
 }
-# Label, name, unit, decimals (or percent) of the numbers that a what-if compares.
+# Label, name, unit, decimals (or percent) of the compared numbers.
 _NUMBERS = (
     ("Net liquidation", "net_liquidation", "{currency}", 0),
     ("Market value", "market_value", "{currency}", 0),
@@ -41,7 +41,7 @@ _NUMBERS = (
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One number before, after and as difference, written out; ``sign`` is the difference's."""
+    """One number before, after and as difference, formatted; ``sign`` is the difference's."""
 
     label: str
     unit: str
@@ -55,7 +55,7 @@ class Comparison:
 def compared_numbers(
     result: Mapping[str, Any], benchmark: str
 ) -> Sequence[tuple[str, Sequence[Comparison]]]:
-    """The numbers of a what-if in named groups: the book, vega by tenor, what may be lost."""
+    """A what-if's numbers in named groups: the book, vega by tenor, possible losses."""
     sides = [result[side] for side in ("before", "after", "difference")]
     units = {"currency": result["currency"], "benchmark": benchmark}
     book = [

@@ -42,7 +42,7 @@ class Command(BaseCommand):
             raise SystemExit(code)
 
     def _stop_the_clock(self, chain: Path) -> None:
-        """Set the market clock of every process to the instant at which the chain was recorded."""
+        """Set every process's market clock to when the chain was recorded."""
         try:
             settings.MARKET_CLOCK = recorded_clock(chain)
         except ApplicationError as error:

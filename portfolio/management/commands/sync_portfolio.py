@@ -80,7 +80,7 @@ class Command(BaseCommand):
             time.sleep(max(0.1, min(waits, default=settings.BRIDGE_POLL_INTERVAL)))
 
     def _sync(self, accounts: Sequence[Account], *, as_json: bool) -> int:
-        """Sync one after the other; returns how many failed. One failure stops no other."""
+        """Sync one after the other; return how many failed. A failure does not stop the rest."""
         failed = 0
         for number, account in enumerate(accounts, start=1):
             self._show_bar(number - 1, len(accounts), account.account_id)
@@ -90,7 +90,7 @@ class Command(BaseCommand):
                 self.stdout.write(json.dumps(result))
             else:
                 self.stdout.write(_sentence(result))
-            # A pipe would keep the lines of --watch back for hours.
+            # A pipe would buffer the lines of --watch for hours.
             self.stdout.flush()
             failed += result["outcome"] == SyncRun.Outcome.FAILED
         return failed
@@ -100,7 +100,7 @@ class Command(BaseCommand):
         try:
             run = sync_account(account_id=account.account_id, trigger=SyncRun.Trigger.COMMAND)
         except LockHeld:
-            # The other one does the work; nothing failed.
+            # The other process does the work; nothing failed.
             return result | {"outcome": "skipped", "error": "Someone else is syncing it now."}
         except NotFound as error:
             return result | {"outcome": SyncRun.Outcome.FAILED.value, "error": error.message}
