@@ -1,4 +1,4 @@
-"""Administration of people, their tokens and the audit trail. No hash or digest is shown."""
+"""Admin of users, their tokens and the audit trail. No hash or digest is shown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PRIVILEGES = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
 class UserForm(UserChangeForm):  # type: ignore[type-arg]
-    """Without the password's hash: it is set through its own page."""
+    """Hides the password's hash: the password has a page of its own."""
 
     password = None  # type: ignore[assignment]
 
@@ -41,7 +41,7 @@ class UserForm(UserChangeForm):  # type: ignore[type-arg]
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
-    """People. Staff who are no superusers cannot touch superusers, nor give out privileges."""
+    """Users. Staff who are not superusers cannot touch superusers or grant privileges."""
 
     form = UserForm
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
@@ -73,7 +73,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         allowed = super().has_delete_permission(request, obj)
-        # Bulk deletion names nobody to check: only superusers have it.
+        # Bulk deletion has no object to check, so only superusers have it.
         return allowed and (
             _is_superuser(request) or (obj is not None and _may_touch(request, obj))
         )
@@ -81,7 +81,7 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
 
 @admin.register(ApiToken)
 class ApiTokenAdmin(ReadOnlyAdmin):
-    """Tokens are made by their owners on ``/accounts/tokens``; here they are seen and revoked."""
+    """Owners make tokens on ``/accounts/tokens``; here they are listed and revoked."""
 
     list_display = (
         "prefix", "name", "user", "scope", "created_at", "expires_at", "last_used_at", "revoked_at",
@@ -102,12 +102,12 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         actor = cast("User", request.user)
         for token_id in queryset.values_list("pk", flat=True):
             revoke_api_token(actor=actor, token_id=token_id)
-        self.message_user(request, "The selected tokens are revoked.", messages.SUCCESS)
+        self.message_user(request, "The selected tokens were revoked.", messages.SUCCESS)
 
 
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
-    """The audit trail. Staff who are no superusers see what they did themselves."""
+    """The audit trail. Staff who are not superusers see only their own actions."""
 
     list_display = ("at", "event", "subject", "actor", "detail", "request_id")
     list_filter = ("event", "at")
@@ -121,7 +121,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
 @admin.register(BrokerToken)
 class BrokerTokenAdmin(ReadOnlyAdmin):
-    """The providers' tokens: how they are, never what they are."""
+    """The providers' tokens: their state, never their text."""
 
     list_display = (
         "provider", "status", "source", "obtained_at", "expires_at", "failures", "next_try_at",
@@ -131,7 +131,7 @@ class BrokerTokenAdmin(ReadOnlyAdmin):
     exclude = ("ciphertext", "credentials", "renewing_by")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BrokerToken]:
-        # Not even loaded: what a page does not have, no mistake can show.
+        # Not even loaded, so no mistake can show it.
         return BrokerToken.objects.defer("ciphertext")
 
 

@@ -1,4 +1,4 @@
-"""What log-ins and permission changes leave behind: audit events, and revoked sessions.
+"""Record log-ins and permission changes in the audit trail, and revoke sessions.
 
 Signals catch every way in: pages, the admin, commands, a shell.
 """
@@ -47,10 +47,10 @@ def record_log_out(request: HttpRequest | None, user: User | None, **_: Any) -> 
 def record_refused_log_in(
     credentials: Mapping[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
-    """Record a refused log-in, except those that a lock-out stands for.
+    """Record a refused log-in, unless a lock-out stands for it.
 
-    Axes counts first: the try that locks out, and those during the lock-out, are not written one
-    by one, or anybody could fill the trail.
+    Axes counts first: the attempt that locks out, and those during the lock-out, are not recorded
+    one by one, or anybody could flood the trail.
     """
     if request is not None and AxesProxyHandler.is_locked(request, dict(credentials)):
         return
@@ -63,7 +63,7 @@ def record_refused_log_in(
 
 @receiver(user_locked_out)
 def record_lock_out(request: HttpRequest, username: str | None, **_: Any) -> None:
-    """Record a lock-out once in its cool-off, however often it is run into."""
+    """Record a lock-out once per cool-off, however many attempts run into it."""
     subject, detail = _known_username(username), _address(request)
     cool_off = get_cool_off(request)
     earlier = AuditEvent.objects.filter(event="session.locked_out", subject=subject, detail=detail)
@@ -75,7 +75,7 @@ def record_lock_out(request: HttpRequest, username: str | None, **_: Any) -> Non
 
 @receiver(pre_save, sender=User)
 def remember_access(instance: User, update_fields: frozenset[str] | None, **_: Any) -> None:
-    """Note what the row allows before it is written, unless nothing of it is being written."""
+    """Remember what the row allows before a save that may change it."""
     watched = [f for f in _ACCESS_FIELDS if update_fields is None or f in update_fields]
     instance._access_before = (  # type: ignore[attr-defined]
         User.objects.filter(pk=instance.pk).values(*watched).first()
@@ -112,7 +112,7 @@ def record_access_change(instance: User, created: bool, **_: Any) -> None:
 def record_membership_change(
     instance: Any, action: str, reverse: bool, model: type[Any], pk_set: set[int] | None, **_: Any
 ) -> None:
-    """Groups or permissions of users changed, from the user's side or from the other."""
+    """Groups or permissions of users changed, from either side of the relation."""
     if action not in _M2M_ACTIONS:
         return
     if reverse:
@@ -135,7 +135,7 @@ def record_membership_change(
 def record_group_change(
     instance: Any, action: str, reverse: bool, model: type[Any], pk_set: set[int] | None, **_: Any
 ) -> None:
-    """A group may do more or less: so may its members."""
+    """A group's permissions changed, so its members' did too."""
     if action not in _M2M_ACTIONS:
         return
     if reverse:
@@ -163,13 +163,13 @@ def end_removed_user(instance: User, **_: Any) -> None:
 @receiver(post_save, sender=ApiToken)
 @receiver(post_delete, sender=ApiToken)
 def end_changed_token(instance: ApiToken, created: bool = False, **_: Any) -> None:
-    """A token that is revoked, or changed in any way, opens nothing that was opened before."""
+    """End everything a revoked or changed token had opened."""
     if not created:
         revoke_sessions(user_ids=[instance.user_id])
 
 
 def _known_username(offered: object) -> str:
-    """The name if it is somebody's; people type passwords into the wrong field, so no others."""
+    """Return the name if such a user exists; people type passwords into the wrong field."""
     name = str(offered or "")
     return name if User.objects.filter(username=name).exists() else "unknown user"
 

@@ -1,4 +1,4 @@
-"""What happens to tokens, for apps above: alerts, pages. Sent after commit; no secret in it."""
+"""Token signals for higher apps (alerts, pages). Sent after commit; they hold no secret."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from django.dispatch import Signal
 token_failed = Signal()
 #: ``provider``, ``expires_at``.
 token_renewed = Signal()
-#: Whoever keeps secrets by ``broker_tokens.crypto`` encrypts them under the first key now.
+#: Receivers that encrypt with ``broker_tokens.crypto`` must re-encrypt under the first key now.
 keys_rotating = Signal()

@@ -1,4 +1,4 @@
-"""Keeping tokens valid in the background. What fails is written down where it fails."""
+"""Keep tokens valid in the background. Failures are recorded where they happen."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = structlog.get_logger(__name__)
 
 @desk_task("auth_tokens.ensure_tokens", subject="tokens", seconds=30, expires=240)
 def ensure_tokens_task() -> None:
-    """Look after every configured provider, each in a task of its own: one may take a minute."""
+    """Check every configured provider, each in its own task: one may take a minute."""
     for provider in registered_token_providers():
         source = token_source(provider)
         if source.keeps_ready and source.is_configured():
@@ -33,7 +33,7 @@ def ensure_token_task(provider: str) -> None:
 
 
 def ensure_at_start(**_: Any) -> None:
-    """A worker that starts looks after the tokens at once: the desk may have been off for days."""
+    """Check tokens when a worker starts: the desk may have been off for days."""
     ensure_tokens_task.apply_async(retry=False)
 
 

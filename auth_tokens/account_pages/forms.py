@@ -1,4 +1,4 @@
-"""Forms of the account pages. The services check again: forms only speak to people."""
+"""Forms of the account pages. They word errors for people; values are checked again on writing."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class ApiTokenForm(forms.Form):
     )
 
     def expires_at(self) -> datetime | None:
-        """The instant at which the chosen lifetime ends, or ``None`` for no end."""
+        """When the chosen lifetime ends; ``None`` for no end."""
         days = self.cleaned_data["lifetime"]
         return now() + timedelta(days=int(days)) if days else None
 
 
 class TimeZoneForm(forms.Form):
-    """The zone in which a person sees times."""
+    """The zone in which a user sees times."""
 
     time_zone = forms.ChoiceField(label="Time zone", required=False)
 

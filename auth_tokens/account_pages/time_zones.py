@@ -1,4 +1,4 @@
-"""The time zones a person may choose to see times in."""
+"""The time zones a user can choose."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def time_zone_names() -> tuple[str, ...]:
 
 
 def check_time_zone(name: str) -> str:
-    """The name, if it is one of ``time_zone_names`` or empty (UTC). Raises ``InvalidInput``."""
+    """Return the name if it is in ``time_zone_names`` or empty (UTC). Raises ``InvalidInput``."""
     if name and name not in time_zone_names():
         raise InvalidInput(
             "Unknown time zone.", fields={"time_zone": "an IANA name such as Europe/Zurich"}
@@ -36,7 +36,7 @@ def check_time_zone(name: str) -> str:
 
 
 def time_zone_of(name: str) -> ZoneInfo:
-    """The zone with a stored name; UTC for an empty name or one the machine no longer knows."""
+    """The zone with a stored name; UTC if empty or unknown to this machine."""
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -29,7 +29,7 @@ from config.core.errors import ApplicationError, NotFound
 def api_tokens(request: HttpRequest) -> HttpResponse:
     """List the user's tokens; POST makes one and shows its text, this once.
 
-    The answer to the POST is the page itself: redirecting would mean keeping the text somewhere.
+    The POST answers with the page itself: a redirect would mean storing the text somewhere.
     """
     user = cast("User", request.user)
     form = ApiTokenForm(request.POST if request.method == "POST" else None)
@@ -89,8 +89,8 @@ def time_zone(request: HttpRequest) -> HttpResponse:
 
 
 class PasswordChange(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-arg]
-    """Change one's password: other sessions of the user end, this one stays."""
+    """Change the password: the user's other sessions end, this one stays."""
 
     template_name = "registration/password_change_form.html"
     success_url = reverse_lazy("password_change")
-    success_message = "Your password is changed. Other sessions of yours have ended."
+    success_message = "Your password was changed. Your other sessions have ended."

@@ -1,4 +1,4 @@
-"""Changes people make to themselves."""
+"""Changes users make to their own account."""
 
 from __future__ import annotations
 

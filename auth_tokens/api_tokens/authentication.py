@@ -28,7 +28,7 @@ class ApiTokenAuthentication(BaseAuthentication):
             return None
         token = api_token_by_text(text.strip().decode("latin-1"))
         if token is None:
-            # One message for every reason: an unknown token is told nothing.
+            # One message for every reason: an unknown token learns nothing.
             raise AuthenticationFailed("The API token is not valid.", code="invalid_token")
         record_use(token)
         return token.user, token

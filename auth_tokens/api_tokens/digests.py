@@ -1,7 +1,7 @@
-"""How a token's text becomes what is stored.
+"""The stored form of a token.
 
-The text carries 256 random bits, so a single SHA-256 cannot be searched: a slow password hash
-would add cost to each request and no safety.
+A token has 256 random bits, so its SHA-256 cannot be searched: a slow password hash would make
+each request slower and no safer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _TOKEN_TEXT = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}")
 
 
 def is_token_text(text: str) -> bool:
-    """Whether the text has the form of one of our tokens."""
+    """Return whether the text has the form of one of our tokens."""
     return _TOKEN_TEXT.fullmatch(text) is not None
 
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from auth_tokens.models import ApiToken
 
 if TYPE_CHECKING:
-    # REST framework's views load this class as the default: importing them here would be a circle.
+    # REST framework's views load this class as the default; importing them here would be circular.
     from rest_framework.views import APIView
 
 _SCOPES_THAT_GRANT = {
@@ -20,15 +20,15 @@ _SCOPES_THAT_GRANT = {
 
 
 def scope_grants(token: ApiToken, required: ApiToken.Scope) -> bool:
-    """Whether the token may do what needs ``required``."""
+    """Return whether the token's scope covers ``required``."""
     return token.scope in _SCOPES_THAT_GRANT[required]
 
 
 class HasScope(BasePermission):
     """Reading needs the scope ``read``, anything else ``sync`` (which includes ``read``).
 
-    A view whose needs differ names its own in ``required_scope``. A signed-in session has no
-    scope and passes; any other way of authenticating that this class does not know is refused.
+    A view with other needs sets ``required_scope``. A signed-in session has no scope and passes;
+    any authentication this class does not know is refused.
     """
 
     message = "The API token's scope does not allow this."

@@ -1,4 +1,4 @@
-"""Reads of people's access: their tokens, and the token behind a request."""
+"""Read users' tokens, and find the token behind a request."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def api_tokens_of(user: User) -> QuerySet[ApiToken]:
 
 
 def active_api_tokens(user: User) -> QuerySet[ApiToken]:
-    """The user's tokens that open something now."""
+    """The user's tokens that are valid now."""
     return api_tokens_of(user).filter(_usable())
 
 
 def api_token_by_text(text: str) -> ApiToken | None:
-    """The usable token with this text and its user, or ``None``. One query.
+    """The valid token with this text and its user, or ``None``. One query.
 
-    The look-up goes by digest, so its time says nothing about the text; the comparison is constant
-    in time besides. Revoked and expired tokens and those of inactive users are not found.
+    The look-up goes by digest, so its time says nothing about the text; the comparison is
+    constant-time as well. Revoked and expired tokens and those of inactive users are not found.
     """
     if not is_token_text(text):
         return None

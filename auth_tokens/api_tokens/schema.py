@@ -1,4 +1,4 @@
-"""How the OpenAPI document describes personal tokens."""
+"""The OpenAPI description of personal tokens."""
 
 from __future__ import annotations
 

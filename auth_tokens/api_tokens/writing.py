@@ -1,4 +1,4 @@
-"""Personal API tokens: made, shown once, revoked. Only their SHA-256 is ever stored."""
+"""Create and revoke personal API tokens. The text is shown once; only its SHA-256 is stored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SHOWN_CHARACTERS = len(TOKEN_PREFIX) + 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedToken:
-    """A new token and its text: the only moment at which the text exists on our side."""
+    """A new token and its text, which exists on our side only now."""
 
     token: ApiToken
     text: str = field(repr=False)
@@ -48,10 +48,10 @@ def create_api_token(
         raise InvalidInput("The token cannot be made.", fields=problems)
     text = TOKEN_PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
     with transaction.atomic():
-        # The row lock keeps two requests from passing the limit together.
+        # The row lock keeps two requests from both taking the last place.
         User.objects.select_for_update().get(pk=user.pk)
         if active_api_tokens(user).count() >= MAXIMUM_ACTIVE_TOKENS:
-            raise Conflict(f"{MAXIMUM_ACTIVE_TOKENS} tokens are in use: revoke one first.")
+            raise Conflict(f"You have {MAXIMUM_ACTIVE_TOKENS} active tokens: revoke one first.")
         token = ApiToken.objects.create(
             user=user,
             name=name,
@@ -70,9 +70,9 @@ def create_api_token(
 
 
 def revoke_api_token(*, actor: User, token_id: int) -> ApiToken:
-    """Revoke a token of the actor's own; superusers may revoke anyone's.
+    """Revoke one of the actor's tokens; superusers may revoke anyone's.
 
-    Raises ``NotFound`` alike for foreign and unknown tokens. Revoking twice changes nothing.
+    Raises ``NotFound`` for both foreign and unknown tokens. Revoking twice changes nothing.
     """
     with transaction.atomic():
         tokens = ApiToken.objects.select_for_update(of=("self",)).select_related("user")

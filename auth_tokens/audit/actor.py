@@ -1,4 +1,4 @@
-"""Who is acting: lets a signal receiver name the person behind a change made anywhere below."""
+"""The current actor: lets a signal receiver name the person behind a change."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _actor: ContextVar[Callable[[], User | None] | None] = ContextVar("actor", defau
 
 
 def current_actor() -> User | None:
-    """The person acting here, or ``None`` for the system itself (a task, a command)."""
+    """The person acting, or ``None`` for the system itself (a task, a command)."""
     find = _actor.get()
     return find() if find is not None else None
 
 
 @contextmanager
 def acting_as(actor: User | Callable[[], User | None] | None) -> Iterator[None]:
-    """Name the person behind what happens inside. A callable is asked only if someone wants it."""
+    """Name the person behind the changes inside. A callable is called only if needed."""
     known = actor if callable(actor) else lambda: actor
     token = _actor.set(known)
     try:

@@ -1,4 +1,4 @@
-"""The audit trail: who did what to access and secrets."""
+"""Write the audit trail: who did what to access and secrets."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def record_audit_event(
 ) -> AuditEvent:
     """Append one event, named ``noun.verb_past``. ``detail`` holds JSON values and no secret.
 
-    The actor defaults to the person of the running request or service; the request id comes from
-    the logging context, so that the trail and the logs can be read together.
+    The actor defaults to the person behind the current request; the request id comes from the
+    logging context, so the trail and the logs can be read together.
     """
     actor = actor or current_actor()
     return AuditEvent.objects.create(

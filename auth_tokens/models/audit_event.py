@@ -5,7 +5,7 @@ from django.db import models
 
 
 class AuditEvent(models.Model):
-    """Who did what to access and secrets. Appended, never changed; holds no secret."""
+    """Who did what to access and secrets. Append-only; holds no secret."""
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     actor = models.ForeignKey(

@@ -4,11 +4,11 @@ from django.db import models
 
 
 class BrokerToken(models.Model):
-    """A provider's present token, encrypted, and what is known of how it is renewed.
+    """A provider's current token, encrypted, and the state of its renewal.
 
-    One row a provider. ``version`` rises with each token, so that a process can tell whether its
-    copy is the present one. ``renewing_until`` is the lease of the one process that renews: it
-    runs out by itself when that process dies.
+    One row per provider. ``version`` rises with each token, so a process can tell whether its copy
+    is current. ``renewing_until`` is the lease of the one process that renews; it expires by
+    itself if that process dies.
     """
 
     class Status(models.TextChoices):

@@ -5,10 +5,10 @@ from django.db import models
 
 
 class TokenEvent(models.Model):
-    """What happened to a provider's token: appended, never changed; holds no secret.
+    """What happened to a provider's token. Append-only; holds no secret.
 
-    The events ``log_in.started`` are also the count that keeps an account from being locked: each
-    is committed before its credentials are used.
+    ``log_in.started`` events also count log-ins, to keep the account from being locked: each is
+    committed before its credentials are used.
     """
 
     class Event(models.TextChoices):

@@ -5,7 +5,7 @@ from django.db import models
 
 
 class User(AbstractUser):
-    """A person at the desk. ``time_zone`` is how times are shown to them; stored times are UTC."""
+    """A user of the desk. ``time_zone`` is for display; stored times are UTC."""
 
     time_zone = models.CharField(max_length=48, blank=True)
 

@@ -1,4 +1,4 @@
-"""Reads a recorded option chain: Cboe's own JSON, or the normalised form of another tool.
+"""Read a recorded option chain: Cboe's own JSON, or the normalised form of another tool.
 
 Values are taken as they stand; missing is NaN here and ``None`` in quotes. Missing are: null and
 NaN, an iv of 0, a last price, opening price or previous close of 0. A bid of 0 and a volume of 0
@@ -6,7 +6,7 @@ are values: nobody bids, nothing traded. Rows that expired on the file's day are
 (RUT and RUTW) stay apart.
 
 Cboe's ``timestamp`` names no zone. It is read as UTC: the same file gives ``last_trade_time`` in
-New York time, its latest trades are of the session's close, and only in UTC does the stamp lie in
+New York time, its latest trades are at the session's close, and only in UTC does the stamp fall in
 the evening of that same session day, whose expired options are still in the file.
 """
 
@@ -59,7 +59,7 @@ _ZERO_IS_MISSING = frozenset({"last", "opening_price", "previous_close", "implie
 
 
 class ChainFileError(ValueError):
-    """The chain file cannot be used. The message names the file and what is wrong with it."""
+    """The chain file cannot be used. The message names the file and the fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ class RecordedOption:
 @dataclass(frozen=True, slots=True)
 class RecordedChain:
     """A file's content. ``numbers`` maps each name of ``NUMBERS`` to a column in row order;
-    ``spot_numbers`` are those of the underlying."""
+    ``spot_numbers`` are those of the underlying.
+    """
 
     symbol: str
     kind: InstrumentKind
@@ -87,7 +88,7 @@ class RecordedChain:
 
 
 def read_chain_file(path: str | Path) -> RecordedChain:
-    """The chain in the file. Raises :class:`ChainFileError` for anything unusable."""
+    """Read the chain in the file. Raises :class:`ChainFileError` if unusable."""
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8")
@@ -231,7 +232,7 @@ def _columns(
 
 
 def _with_marks(numbers: dict[str, Floats]) -> dict[str, Floats]:
-    """Cboe's file has no mark: the middle of a two-sided market stands in for it."""
+    """Cboe's file has no mark: use the middle of a two-sided market."""
     bid, ask = numbers["bid"], numbers["ask"]
     two_sided = (ask > 0.0) & (bid <= ask)
     return numbers | {"mark": np.where(two_sided, np.round(0.5 * (bid + ask), 6), np.nan)}

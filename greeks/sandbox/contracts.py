@@ -1,7 +1,7 @@
 """The simulated market's contracts, and the columns that price many of them at once.
 
 An option's conid is its position in (underlying, expiry, strike, right), scrambled by the seed:
-unique, the same after a restart, and readable back without having listed the contract before.
+unique, the same after a restart, and decodable without having listed the contract before.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CONID_BITS = _RIGHT_BITS + _STRIKE_BITS + _DAY_BITS + _UNDERLYING_BITS
 
 
 class Columns(NamedTuple):
-    """One row a contract. ``expires_at`` is infinite and ``strike`` NaN where there is none."""
+    """One row per contract. ``expires_at`` is infinite and ``strike`` NaN if there is none."""
 
     underlying: Indices
     strike: Floats
@@ -64,7 +64,7 @@ class Columns(NamedTuple):
 
 
 def option_symbol(root: str, expiry: date, right: Right, strike: Decimal | float) -> str:
-    """The OCC's symbol: root padded to six, date, right, strike in thousandths."""
+    """The OCC symbol: root padded to six, date, right, strike in thousandths."""
     return f"{root:<6}{expiry:%y%m%d}{right.value}{round(Decimal(str(strike)) * 1000):08d}"
 
 
@@ -85,7 +85,7 @@ class ConidCode:
         return (number * self._factor + self._offset) % (1 << _CONID_BITS)
 
     def decode(self, conid: int) -> tuple[Underlying, date] | None:
-        """Underlying and expiry that the conid would belong to, if those can exist."""
+        """The underlying and expiry the conid would belong to, if they can exist."""
         if not 0 <= conid < 1 << _CONID_BITS:
             return None
         number = (conid - self._offset) * self._inverse % (1 << _CONID_BITS)
@@ -97,7 +97,7 @@ class ConidCode:
 
 
 class ContractTable:
-    """Contracts by symbol and conid, listed expiry by expiry as they are asked for."""
+    """Contracts by symbol and conid, listed one expiry at a time on request."""
 
     def __init__(self, seed: int) -> None:
         self._code = ConidCode(seed)
@@ -135,7 +135,7 @@ class ContractTable:
     def columns(self, contracts: Sequence[Contract]) -> Columns:
         """Pricing columns of the contracts, in their order.
 
-        Raises ``KeyError`` with the symbol of a contract that this market does not list.
+        Raises ``KeyError`` with the symbol of a contract this market does not list.
         """
         symbols = [contract.symbol for contract in contracts]
         for symbol in symbols:
@@ -146,7 +146,7 @@ class ContractTable:
 
     def _append(self, contracts: Sequence[Contract], columns: Columns) -> None:
         start = self._columns.strike.size
-        # Columns first: a reader that sees a row must find it.
+        # Columns first: a reader that sees a row must find them.
         self._columns = self._columns.extended_by(columns)
         self._register(start, contracts)
 
@@ -185,7 +185,7 @@ class ContractTable:
 
 
 def is_possible_expiry(underlying: Underlying, expiry: date) -> bool:
-    """Whether the underlying's options ever expire on that day."""
+    """Return whether the underlying's options ever expire on that day."""
     return expiry in listed_expiries(underlying, expiry)
 
 

@@ -1,4 +1,4 @@
-"""Which expiries and strikes exist: functions of the calendar, so that none ever vanishes."""
+"""Which expiries and strikes exist: functions of the calendar, so none ever vanishes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _trading_day(exchange: str, day: date) -> date:
 
 
 def monthly_expiry(underlying: Underlying, month: date) -> date:
-    """The standard expiry of a month by the rule of the underlying's options."""
+    """The standard expiry of a month by the underlying's rule."""
     if underlying.expiry_rule == "volatility_index":
         # Thirty days before the third Friday of the month after.
         return _trading_day(
@@ -89,7 +89,9 @@ def _listed_expiries(symbol: str, day: date) -> tuple[date, ...]:
 
 
 def expiry_instant(underlying: Underlying, expiry: date) -> float:
-    """Unix seconds at which the options stop: the close, for the VIX the opening auction."""
+    """Unix seconds at which the options stop trading: the close, or for the VIX the opening
+    auction.
+    """
     hours = EXCHANGES[underlying.exchange]
     at = hours.closes
     if underlying.expiry_rule == "volatility_index":

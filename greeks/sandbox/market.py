@@ -1,7 +1,7 @@
-"""The one market that all sandbox servers quote: simulated by seed, or replayed from a chain file.
+"""The one market all sandbox servers quote: simulated by seed, or replayed from a chain file.
 
-Prices of the simulated market are a pure function of (seed, time): every process that asks for
-the same moment gets the same numbers, also after a restart.
+Prices of the simulated market are a pure function of (seed, time): every process that asks for the
+same moment gets the same numbers, even after a restart.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 
 class Engine(Protocol):
-    """What makes the prices. Times are Unix seconds."""
+    """The source of prices. Times are Unix seconds."""
 
     def symbols(self) -> tuple[str, ...]: ...
 
@@ -58,12 +58,12 @@ class Engine(Protocol):
     def last_traded(self, exchange: str, seconds: Floats) -> Floats: ...
 
 
-# Prices inside a minute from which its high and low are taken.
+# Prices sampled inside a minute for its high and low.
 _LOOKS_A_MINUTE = 6
 
 
 class Market:
-    """A market with its clock. Threads may share it.
+    """A market with its clock. Thread-safe.
 
     The clock of a simulated market without ``start`` is the wall clock (moved by ``step``); with
     ``start``, or from a chain file, it is frozen and moves only by ``step``.
@@ -92,7 +92,7 @@ class Market:
     def from_chain_file(cls, path: str | Path, *, seed: int = 7) -> Market:
         """The market of a recorded chain, its clock frozen at the file's moment.
 
-        Raises ``ChainFileError`` naming the file and what is wrong with it.
+        Raises ``ChainFileError`` naming the file and the fault.
         """
         chain = read_chain_file(path)
         engine = RecordedEngine(chain, seed)
@@ -100,7 +100,7 @@ class Market:
 
     @property
     def frozen(self) -> bool:
-        """Whether the clock stands still unless it is stepped."""
+        """True if the clock moves only by ``step``."""
         return self._start is not None
 
     @property
@@ -129,7 +129,7 @@ class Market:
         return self._engine.session(exchange, self.seconds())
 
     def session_open(self, exchange: str = "NYSE") -> datetime:
-        """When the open session, or the latest one, began."""
+        """Start of the open session, or of the latest one."""
         return utc(self.session(exchange).opened_at)
 
     def previous_close_at(self, exchange: str = "NYSE") -> datetime:
@@ -139,7 +139,7 @@ class Market:
         return self._engine.symbols()
 
     def underlying(self, symbol: str) -> Contract:
-        """The stock or index itself. Raises ``KeyError`` for a symbol that is not traded here."""
+        """The stock or index itself. Raises ``KeyError`` for a symbol not traded here."""
         found = self._engine.contract(symbol) if symbol in self._engine.symbols() else None
         if found is None:
             raise KeyError(symbol)
@@ -151,7 +151,7 @@ class Market:
         return self._engine.expiries(symbol, self.seconds())
 
     def chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
-        """Options of one expiry by strike, empty where none is listed."""
+        """Options of one expiry by strike, empty if none is listed."""
         self.underlying(symbol)
         return self._engine.chain(symbol, expiry)
 
@@ -160,7 +160,7 @@ class Market:
         return self._engine.listed_expiries(symbol, day)
 
     def tradable_chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
-        """The chain without contracts that nobody quotes."""
+        """The chain without contracts nobody quotes."""
         return self._engine.tradable_chain(symbol, expiry)
 
     def typical_volatility(self, symbol: str) -> float:
@@ -173,13 +173,13 @@ class Market:
         return traded
 
     def contract(self, symbol_or_conid: str | int) -> Contract | None:
-        """A contract by display symbol, OCC symbol or conid; ``None`` where there is none."""
+        """A contract by display symbol, OCC symbol or conid; ``None`` if there is none."""
         return self._engine.contract(str(symbol_or_conid))
 
     def quotes(
         self, contracts: Sequence[Contract], seconds: float | None = None
     ) -> list[SimulatedQuote]:
-        """Quotes of now, or of another moment (Unix seconds), in the order of the contracts."""
+        """Quotes now, or at another moment (Unix seconds), in the order of the contracts."""
         moment = self.seconds() if seconds is None else seconds
         return self._engine.quotes(contracts, moment) if contracts else []
 

@@ -1,9 +1,9 @@
 """Seeded noise that is a pure function of time: the same in every process and after a restart.
 
 A factor's path is a sum of octaves. Each octave holds one standard normal number per slot of its
-length, made by hashing (seed, factor, octave, slot), and is straight in between. Lengths grow by
-four and amplitudes with their square roots, so that the sum moves like Brownian motion from
-seconds to months, and returns to its mean beyond that: prices never run away.
+length, made by hashing (seed, factor, octave, slot), with straight lines in between. Lengths grow
+by four and amplitudes with their square roots, so the sum moves like Brownian motion from seconds
+to months and reverts to its mean beyond: prices never run away.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the simulated market says about one contract at one moment."""
+"""The simulated market's quote of one contract at one moment."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def optional_counts(values: Floats) -> list[int | None]:
 
 
 class QuoteColumns(NamedTuple):
-    """The numbers of many quotes, one array a field, NaN for missing."""
+    """The numbers of many quotes, one array per field, NaN for missing."""
 
     bid: Floats
     ask: Floats

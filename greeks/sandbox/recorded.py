@@ -1,10 +1,10 @@
-"""The engine of a recorded chain: the file's own numbers, moved on by the simulation when asked.
+"""The engine of a recorded chain: the file's own numbers, moved on by the simulation on request.
 
-At the file's moment every number is the file's. At any other moment the spot follows the
-simulated path from the recorded spot, and each option moves by the change of its Black-Scholes
-value at its own, unchanged implied volatility (that of its mark; else the file's; else none, and
-then by its intrinsic value): so prices start from the quotes without a jump. Greeks are then the
-model's. Forwards come from put-call parity per expiry, discounted at ``RATE``.
+At the file's moment every number is the file's. At any other moment the spot follows the simulated
+path from the recorded spot, and each option moves by the change of its Black-Scholes value at its
+own, unchanged implied volatility (its mark's; else the file's; else none, and then by its
+intrinsic value): so prices start from the quotes without a jump. Greeks are then the model's.
+Forwards come from put-call parity per expiry, discounted at ``RATE``.
 """
 
 from __future__ import annotations
@@ -62,8 +62,6 @@ class RecordedEngine:
             listed.sort(key=lambda c: (c.strike, c.root, c.right))
         self._load_columns()
 
-    # --- what exists ---------------------------------------------------------------------------
-
     def symbols(self) -> tuple[str, ...]:
         return (self._chain.symbol,)
 
@@ -71,7 +69,7 @@ class RecordedEngine:
         return self._by_key.get(key)
 
     def expiries(self, symbol: str, seconds: float) -> tuple[date, ...]:
-        """All expiries of the file, those of its own day that have expired included."""
+        """All expiries in the file, including those that expired on its own day."""
         return tuple(sorted(self._chains))
 
     def listed_expiries(self, symbol: str, day: date) -> tuple[date, ...]:
@@ -90,8 +88,6 @@ class RecordedEngine:
 
     def typical_volatility(self, symbol: str) -> float:
         return self._typical_volatility
-
-    # --- what it is worth ----------------------------------------------------------------------
 
     def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
         rows, times = self._select(contracts), np.atleast_1d(seconds)
@@ -121,8 +117,6 @@ class RecordedEngine:
         columns = QuoteColumns(**numbers, underlying_price=np.full(rows.size, spot))
         return build_quotes(contracts, [utc(seconds)] * rows.size, columns)
 
-    # --- when it trades ------------------------------------------------------------------------
-
     def session(self, exchange: str, seconds: float) -> Session:
         return self._sessions.session(seconds)
 
@@ -131,8 +125,6 @@ class RecordedEngine:
 
     def last_traded(self, exchange: str, seconds: Floats) -> Floats:
         return self._sessions.last_traded(seconds)
-
-    # --- inside --------------------------------------------------------------------------------
 
     def _select(self, contracts: Sequence[Contract]) -> NDArray[np.int64]:
         """Rows of the contracts. Raises ``KeyError`` with a symbol that is not in the file."""
@@ -214,9 +206,9 @@ class RecordedEngine:
         self._typical_volatility = float(np.median(usable)) if usable.size else 0.25
 
     def _out_of_the_money(self, implied: Floats, forward: Floats) -> Floats:
-        """Volatilities in which an option in the money has its out-of-the-money partner's.
+        """Volatilities in which an in-the-money option takes its out-of-the-money partner's.
 
-        In the money, quotes are wide and hold early exercise; both sides share one volatility.
+        In the money, quotes are wide and include early exercise; both sides share one volatility.
         """
         out = np.where(self._is_call, self._strike >= forward, self._strike <= forward)
         rows = {

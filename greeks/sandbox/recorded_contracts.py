@@ -15,7 +15,7 @@ from greeks.sandbox.underlyings import INDEX_BY_SYMBOL, UNDERLYINGS
 
 EXCHANGE = "NYSE"
 _MULTIPLIER = Decimal(100)
-# Index roots whose options of the third Friday settle at that day's opening.
+# Index roots whose third-Friday options settle at that day's opening.
 _MORNING_SETTLED = frozenset({"SPX", "RUT", "NDX", "DJX", "VIX"})
 
 
@@ -46,7 +46,7 @@ def underlying_contract(chain: RecordedChain, seed: int) -> Contract:
 
 
 def option_contracts(chain: RecordedChain, seed: int) -> list[Contract]:
-    """One contract a row, in the file's order; all conids differ."""
+    """One contract per row, in the file's order, each with its own conid."""
     taken: set[int] = set()
     contracts = []
     for option in chain.options:

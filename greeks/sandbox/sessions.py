@@ -43,7 +43,7 @@ EXCHANGES = {
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The session that is open, or the last one; times are Unix seconds."""
+    """The open session, or the last one; times are Unix seconds."""
 
     opened_at: float
     closes_at: float
@@ -51,7 +51,7 @@ class Session:
 
 
 class Sessions(Protocol):
-    """Maps market time to sessions. ``last_traded`` is where prices stand still."""
+    """Maps market time to sessions. Prices stand still from ``last_traded``."""
 
     def is_open(self, seconds: float) -> bool: ...
 
@@ -62,7 +62,7 @@ class Sessions(Protocol):
 
 @lru_cache(maxsize=4)
 def closed_days(exchange: str) -> frozenset[date]:
-    """Holidays of the exchange (weekends are not in it)."""
+    """Holidays of the exchange (weekends not included)."""
     years = range(FIRST_YEAR, LAST_YEAR + 1)
     return frozenset(holidays.financial_holidays(EXCHANGES[exchange].calendar, years=years))
 
@@ -119,7 +119,7 @@ class TradingHours:
         return bool(self._opens[index] <= seconds < self._closes[index])
 
     def last_traded(self, seconds: ArrayLike) -> Floats:
-        """The given times, moved back to the last close where the exchange is closed."""
+        """The given times, moved back to the last close if the exchange is closed."""
         last: Floats = np.minimum(seconds, self._closes[self._index(seconds)])
         return last
 

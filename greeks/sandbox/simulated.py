@@ -34,7 +34,7 @@ _AMERICAN = np.array([u.american for u in UNDERLYINGS])
 
 
 class _Inputs(NamedTuple):
-    """What Black-Scholes needs, shape (contracts, times)."""
+    """Inputs of Black-Scholes, shape (contracts, times)."""
 
     spot: Floats
     strike: Floats
@@ -46,7 +46,7 @@ class _Inputs(NamedTuple):
 
 
 class SimulatedEngine:
-    """Everything is a pure function of the seed and the time asked for."""
+    """A pure function of the seed and the time."""
 
     def __init__(self, seed: int, *, always_open: bool) -> None:
         self._surface = Surface(seed)
@@ -84,7 +84,7 @@ class SimulatedEngine:
         return self._table.chain(underlying, expiry)
 
     def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
-        """Theoretical values, shape (contracts, times): the middle of what is quoted."""
+        """Theoretical values, shape (contracts, times): the middle of the quotes."""
         columns = self._table.columns(contracts)
         inputs = self._inputs(columns, np.atleast_1d(seconds))
         return self._with_floor(columns, inputs, black_scholes.price(*inputs))
@@ -181,7 +181,7 @@ class SimulatedEngine:
         )
 
     def _with_floor(self, columns: Columns, inputs: _Inputs, price: Floats) -> Floats:
-        """Option values, those of American style not below intrinsic; spots for the rest."""
+        """Option values, American ones not below intrinsic; spots for the rest."""
         sign = np.where(columns.is_call, 1.0, -1.0)[:, None]
         intrinsic = np.maximum(sign * (inputs.spot - inputs.strike), 0.0)
         american = _AMERICAN[columns.underlying][:, None]
@@ -190,7 +190,7 @@ class SimulatedEngine:
         return result
 
     def _exercised(self, columns: Columns, inputs: _Inputs, greeks: GreekArrays) -> GreekArrays:
-        """Greeks with the floor applied: what is worth its intrinsic value moves like it."""
+        """Greeks with the floor applied: an option at its intrinsic value moves like it."""
         value = self._with_floor(columns, inputs, greeks.price)
         is_option = columns.is_option[:, None]
         at_intrinsic = ~is_option | (value > greeks.price)
@@ -214,7 +214,7 @@ class SimulatedEngine:
                 continue
             part = columns.take(rows)
             session = sessions.session(seconds)
-            # A moment after the bell: at the bell itself the exchange is still closed.
+            # One second after the bell: at the bell itself the exchange is still closed.
             moments = np.array([session.opened_at + 1.0, session.previous_close_at])
             inputs = self._inputs(part, moments)
             values = self._with_floor(part, inputs, black_scholes.price(*inputs))

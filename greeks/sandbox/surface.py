@@ -23,7 +23,7 @@ from greeks.sandbox.underlyings import (
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-# Speed at which at-the-money variance returns to its long-run level, a year.
+# Annual speed at which at-the-money variance returns to its long-run level.
 REVERSION = 3.0
 VIX_REVERSION = 4.0
 VIX_LONG_RUN = 18.5
@@ -92,7 +92,7 @@ def at_the_money(short: Floats, long: Floats, years: Floats) -> Floats:
 
 
 def forward_yield(index: Indices, spot: Floats, years: Floats) -> Floats:
-    """The yield that turns spot into the forward: the VIX's forwards return to its mean."""
+    """The yield that turns spot into the forward: the VIX's forwards revert to its mean."""
     is_vix = index == _VIX
     if not is_vix.any():
         return np.broadcast_to(DIVIDEND_YIELD[index], np.broadcast_shapes(index.shape, spot.shape))
@@ -143,7 +143,7 @@ class Surface:
         strain = (
             _VOLATILITY_OF_VOLATILITY[:, None] * paths[_FACTORS.size :] - _LEVERAGE[:, None] * moves
         )
-        # Calm has a floor that fear does not have: falls of volatility count half.
+        # Volatility rises more than it falls: falls count half.
         stress = np.exp(np.where(strain < 0.0, 0.5 * strain, strain))
         short = _VOLATILITY[:, None] * stress
         # Far expiries feel a third of the stress (in logarithms) that near ones feel.

@@ -1,4 +1,4 @@
-"""How a theoretical value becomes a quote: ticks, spreads, open interest, volume."""
+"""From theoretical values to quotes: ticks, spreads, open interest, volume."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VOLATILITY = np.array([u.volatility for u in UNDERLYINGS])
 
 
 class TwoSided(NamedTuple):
-    """Bid, ask and last; NaN where an underlying is only calculated (an index)."""
+    """Bid, ask and last; NaN for an index, which is only calculated."""
 
     bid: Floats
     ask: Floats
@@ -52,7 +52,7 @@ def make_market(columns: Columns, value: Floats, years: Floats, seconds: Floats)
     thinness = np.where(columns.is_option, 0.6 + 3.0 * np.minimum(years, 2.0), 0.02)
     half = np.maximum(0.5 * tick, value * _SPREAD_SHARE[columns.underlying] * thinness)
     traded = columns.is_option | (_DAILY_SHARES[columns.underlying] > 0.0)
-    # A few millionths keep a value that sits on a tick from being pushed off it by rounding.
+    # A few millionths keep rounding from pushing a value off its tick.
     bid = np.maximum(np.floor((value - half) / tick + 1e-6), 0.0) * tick
     ask = np.maximum(np.ceil((value + half) / tick - 1e-6) * tick, bid + tick)
     side = uniform_hash(columns.number, np.floor(seconds / 15.0))
@@ -86,8 +86,8 @@ def _distance(columns: Columns, spot: Floats, years: Floats, least_years: float)
 def open_interest(columns: Columns, spot: Floats, years: Floats, day: Floats) -> Floats:
     """Open interest of the day (set before the opening), NaN for underlyings.
 
-    ``spot`` is the previous close. It gathers a little out of the money and at round strikes, in
-    monthly more than in weekly expiries.
+    ``spot`` is the previous close. It peaks slightly out of the money and at round strikes, more
+    in monthly than in weekly expiries.
     """
     distance = _distance(columns, spot, years, 0.06)
     shape = np.exp(-0.5 * ((distance - 0.5) / 1.1) ** 2) + 0.01 * np.exp(-0.1 * distance**2)
@@ -99,7 +99,9 @@ def open_interest(columns: Columns, spot: Floats, years: Floats, day: Floats) ->
 
 
 def volume(columns: Columns, spot: Floats, years: Floats, day: Floats, elapsed: Floats) -> Floats:
-    """Contracts or shares traded since the opening; ``elapsed`` is the session's share gone."""
+    """Contracts or shares traded since the opening; ``elapsed`` is the elapsed share of the
+    session.
+    """
     busy = np.clip(elapsed, 0.0, 1.0)
     # Busier near the opening and the close than at noon.
     progress = busy + 0.14 * np.sin(2.0 * np.pi * busy)

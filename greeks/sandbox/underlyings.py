@@ -1,4 +1,4 @@
-"""What the simulated market trades, and the constants that make each underlying itself."""
+"""The simulated market's underlyings and their constants."""
 
 from __future__ import annotations
 

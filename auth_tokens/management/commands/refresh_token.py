@@ -16,7 +16,7 @@ from config.core.errors import ApplicationError
 class Command(BaseCommand):
     help = (
         "Obtain a new token from a provider now, without waiting for the pause after a failure."
-        " The limits that keep the account from being locked hold here too."
+        " The limits that keep the account from being locked still apply."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--reset",
             action="store_true",
-            help="the cause of a stop is gone (account unlocked, page adapted): forget it first",
+            help="clear the stop first: its cause is fixed (account unlocked, page adapted)",
         )
         parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
 

@@ -14,7 +14,7 @@ from auth_tokens.broker_tokens.key_rotation import rotate_token_keys
 class Command(BaseCommand):
     help = (
         "Encrypt the brokers' tokens with the first key of TOKEN_ENCRYPTION_KEYS, so that the"
-        " others can be removed. May be repeated."
+        " others can be removed. Safe to repeat."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,1 +1,1 @@
-"""The simulated Upstox: its log-in site, its OAuth and whose token it accepts."""
+"""The simulated Upstox: its log-in site, its OAuth and its tokens."""

@@ -1,7 +1,7 @@
-"""Who may call the simulated Upstox, and how one comes by a token: dialog, log-in, code, token.
+"""Access to the simulated Upstox: dialog, log-in, code, token.
 
-Written after the vendor's documentation of "Authorize" and "Get token": the dialog leads to the
-log-in site, the site back to the redirect address with a code, and the code buys one token, once.
+Follows the vendor's documentation of "Authorize" and "Get token": the dialog leads to the log-in
+site, the site back to the redirect URL with a code, and the code buys one token, once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ API_KEY: Final = "simulated-upstox-key"
 API_SECRET: Final = "simulated-upstox-secret"  # noqa: S105
 ANALYTICS_TOKEN: Final = "simulated-analytics-token"  # noqa: S105
 INDIA: Final = ZoneInfo("Asia/Kolkata")
-#: Tokens of a day end then, and the API is closed from midnight until it opens.
+#: A day's tokens end at this time. (The API itself is closed from midnight until it opens.)
 ENDS_AT: Final = time(3, 30)
 OPENS_AT: Final = time(5, 30)
 CODE_SECONDS: Final = 300
@@ -48,10 +48,10 @@ class _Visit:
 
 
 class UpstoxAccess:
-    """Log-ins and tokens of one running server. Safe to use from threads.
+    """Log-ins and tokens of one running server. Thread-safe.
 
-    ``clock`` is the server's wall time. ``closed_at_night``: answer nothing but "closed" from
-    midnight to 05:30 in India, as the vendor does. ``log_ins`` counts tokens given out.
+    ``clock`` is the server's wall time. ``closed_at_night``: answer only "closed" from midnight to
+    05:30 in India, as the vendor does. ``log_ins`` counts tokens issued.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class UpstoxAccess:
         self._tokens: dict[str, datetime] = {}
 
     def accepts(self, authorization: str) -> bool:
-        """Whether this ``Authorization`` header opens the API now."""
+        """Return whether this ``Authorization`` header opens the API now."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
             return False
@@ -82,7 +82,7 @@ class UpstoxAccess:
         return ends_at is not None and self.clock() < ends_at
 
     def refusal(self, request: Request) -> Response | None:
-        """The vendor's answer to a request that may not pass, or ``None``."""
+        """The vendor's refusal of a request, or ``None`` if it may pass."""
         if self.is_closed():
             return closed_answer()
         if self.accepts(request.headers.get("authorization", "")):
@@ -93,12 +93,12 @@ class UpstoxAccess:
         return self.closed_at_night and self.clock().astimezone(INDIA).time() < OPENS_AT
 
     def end_all_tokens(self) -> None:
-        """The vendor forgets every token it gave out (not the analytics token)."""
+        """Forget every issued token (not the analytics token)."""
         with self._lock:
             self._tokens.clear()
 
     def grant(self) -> str:
-        """A token that is valid until the next 03:30 in India."""
+        """Issue a token valid until the next 03:30 in India."""
         at = self.clock()
         token = _token_text(at, _next_end(at))
         with self._lock:
@@ -107,7 +107,7 @@ class UpstoxAccess:
         return token
 
     def routes(self) -> list[Route]:
-        """To be put into the ASGI application that is mounted at ``/upstox``."""
+        """Routes for the ASGI application mounted at ``/upstox``."""
         return [
             Route("/v2/login/authorization/dialog", self._dialog),
             Route("/v2/login/authorization/token", self._token, methods=["POST"]),
@@ -222,7 +222,7 @@ def _next_end(at: datetime) -> datetime:
 
 
 def _token_text(at: datetime, ends_at: datetime) -> str:
-    """A JSON Web Token by its looks, as the vendor's are."""
+    """Text shaped like a JSON Web Token, as the vendor's are."""
     claims = {
         "sub": "SIM001",
         "jti": secrets.token_hex(12),

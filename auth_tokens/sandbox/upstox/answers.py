@@ -1,4 +1,4 @@
-"""Upstox's envelope of errors."""
+"""Upstox's error envelope."""
 
 from __future__ import annotations
 

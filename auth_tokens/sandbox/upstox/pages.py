@@ -1,4 +1,4 @@
-"""The pages of the simulated log-in site: one that works, one after a redesign, one that blocks."""
+"""Pages of the simulated log-in site: one that works, one after a redesign, one that blocks."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _STYLE: Final = """
   [role=alert] { color: #a00; }
 """
 
-# The steps follow one another without a page load, as in the vendor's own application: an
-# element exists when its step has begun and not before.
+# Steps follow one another without a page load, as in the vendor's own application: a step's
+# elements exist only once it has begun.
 _SCRIPT: Final = """
   const steps = {
     mobile: ["Mobile number", "mobileNum", "getOtp", "Get OTP", "tel"],
@@ -49,7 +49,7 @@ _SCRIPT: Final = """
 
 
 def log_in_page(base: str) -> str:
-    """The site; ``base`` is the address that its steps are sent to."""
+    """The log-in site; ``base`` is the URL its steps are sent to."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>Log in (simulated Upstox)</title><style>{_STYLE}</style></head><body>"
@@ -59,14 +59,14 @@ def log_in_page(base: str) -> str:
     )
 
 
-#: The site after a redesign: other ids. Scripted as a fault's body in tests.
+#: The site after a redesign: other ids. Tests script it as a fault's body.
 CHANGED_PAGE: Final = (
     '<!doctype html><html lang="en"><head><title>Welcome back</title></head><body>'
     '<form><label for="identifier">Mobile or e-mail</label><input id="identifier">'
     '<button id="next">Next</button></form></body></html>'
 )
 
-#: What Cloudflare puts before a site for a browser that it does not like.
+#: Cloudflare's page for a browser it blocks.
 BLOCK_PAGE: Final = (
     "<!doctype html><html><head><title>Access denied | Cloudflare</title></head><body>"
     "<h1>Error 1010</h1><p>The owner of this website has banned your access based on your "

@@ -1,4 +1,4 @@
-"""The one person who can log in at the simulated Upstox, and how often she tried in vain."""
+"""The one person who can log in at the simulated Upstox, with a count of failed attempts."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ import pyotp
 
 from config.core.clock import now
 
-# What the demo and the tests log in with. They open nothing anywhere else.
+# Log-in of the demo and the tests. Opens nothing anywhere else.
 MOBILE: Final = "9000000001"
 TOTP_SECRET: Final = "SANDBOXGREEKDESKTOTPSECRET234567"  # noqa: S105
 PIN: Final = "204816"
-#: Wrong codes and PINs in a row after which the account is locked until ``unlock``.
+#: Wrong codes and PINs in a row before the account is locked until ``unlock``.
 FAILURES_BEFORE_LOCK: Final = 5
 
 
 class Refusal(Exception):
-    """What the log-in page says to a wrong entry."""
+    """The log-in page's message for a wrong entry."""
 
 
 @dataclass(slots=True)
 class Person:
-    """Checks what is typed and counts. Safe to use from threads.
+    """Checks entries and counts failures. Thread-safe.
 
-    A one-time code of the present window is accepted, and of the one before (RFC 6238 §5.2 allows
-    for the time a code is on its way). ``clock`` is the log-in server's own.
+    Accepts a one-time code of the current window or the one before (RFC 6238 §5.2 allows for
+    delay). ``clock`` is the log-in server's own.
     """
 
     mobile: str = MOBILE
@@ -51,7 +51,7 @@ class Person:
             self.failures = self.codes_typed = self.pins_typed = 0
 
     def check_mobile(self, typed: str) -> None:
-        """Raises ``Refusal``. An unknown number counts for nobody."""
+        """Raises ``Refusal``. An unknown number counts against nobody."""
         self._refuse_if_locked()
         if typed != self.mobile:
             raise Refusal("This mobile number is not registered with us.")

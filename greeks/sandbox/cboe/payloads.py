@@ -1,8 +1,8 @@
 """Cboe's file of delayed quotes for one underlying of the market.
 
-As the vendor's: every expiry in one list, options that expired today among them (all noughts),
-Greeks rounded to four places, an iv of 0 where an option is deep in the money, times without zone
-(the stamp in UTC, trades in New York).
+Like the vendor's: every expiry in one list, including options that expired today (all zeros),
+Greeks rounded to four places, an iv of 0 for options deep in the money, times without zone (the
+stamp in UTC, trades in New York).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Payload = dict[str, Any]
 
 
 def quote_file(market: Market, symbol: str, *, seconds: float, stamped: float) -> Payload:
-    """Quotes as they were at ``seconds``, in a file made at ``stamped`` (Unix seconds)."""
+    """Quotes as of ``seconds``, in a file made at ``stamped`` (Unix seconds)."""
     underlying = market.underlying(symbol)
     today = local_date(_EXCHANGE, seconds)
     contracts: list[Contract] = [

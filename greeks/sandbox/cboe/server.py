@@ -1,4 +1,6 @@
-"""The simulated store of Cboe's delayed quotes: a file a symbol, anew every fifteen seconds."""
+"""The simulated store of Cboe's delayed quotes: a file per symbol, renewed every fifteen
+seconds.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ from greeks.domain import InstrumentKind
 from greeks.sandbox.cboe.payloads import quote_file
 from greeks.sandbox.market import Market
 
-#: The quotes in a file are so old. A recorded chain is served as it stands.
+#: Age of the quotes in a file. A recorded chain is served as it stands.
 DELAY_SECONDS: Final = 900
 MADE_EVERY_SECONDS: Final = 15
 _MISSING: Final = (
@@ -27,7 +29,7 @@ _MISSING: Final = (
 
 
 class CboeServer:
-    """The last file of each symbol is kept; the market holds all other state."""
+    """Keeps the last file of each symbol; the market holds all other state."""
 
     def __init__(self, market: Market) -> None:
         self.market = market
@@ -39,7 +41,7 @@ class CboeServer:
         name = request.path_params["name"]
         symbol = name.removeprefix("_")
         if not self._has(symbol, is_index=name.startswith("_")):
-            # The vendor's store does not say of what it does not hold that it is missing.
+            # Like the vendor's store, a missing file answers 403, not 404.
             return Response(_MISSING, status_code=403, media_type="application/xml")
         body = self.file(symbol)
         etag = f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'

@@ -19,7 +19,7 @@ from greeks.sandbox.sessions import EXCHANGES, half_days, instant, is_trading_da
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 EXCHANGE: Final = "NYSE"
-#: So deep in the money the vendor computes no Greeks.
+#: Deeper in the money than this the vendor computes no Greeks.
 _DEEP_DELTA: Final = 0.985
 _LOOKS_A_DAY: Final = 9
 _ONLY_IN_CHAINS: Final = ("last_updated", "vwap")
@@ -117,7 +117,7 @@ def _greeks(quote: SimulatedQuote) -> Payload:
 
 
 def _day(quote: SimulatedQuote, session_day: date) -> Payload:
-    """The day's bar; without a trade it is all but empty, as the vendor's is."""
+    """The day's bar; almost empty without a trade, like the vendor's."""
     begins = datetime.combine(session_day, time(), tzinfo=NEW_YORK)
     bar: Payload = {"last_updated": nanoseconds(begins)}
     if quote.previous_close is not None:
@@ -158,7 +158,7 @@ def _difference(left: float | None, right: float | None) -> float | None:
 
 
 def universal_snapshots(market: Market, contracts: Sequence[Contract]) -> list[Payload]:
-    """Rows of /v3/snapshot: options of any underlyings, in the order of the contracts."""
+    """Rows of /v3/snapshot: options on any underlyings, in the order of the contracts."""
     by_underlying: dict[str, list[Contract]] = {}
     for contract in contracts:
         by_underlying.setdefault(contract.underlying, []).append(contract)
@@ -170,7 +170,7 @@ def universal_snapshots(market: Market, contracts: Sequence[Contract]) -> list[P
 
 
 def _universal(market: Market, contract: Contract, row: Payload) -> Payload:
-    """The chain's row under the names of the universal snapshot."""
+    """The chain's row under the universal snapshot's names."""
     day = {name: value for name, value in row["day"].items() if name not in _ONLY_IN_CHAINS}
     outside = dict.fromkeys(
         (

@@ -1,4 +1,4 @@
-"""What the simulated Polygon.io insists on: its key, its calls a minute, its parameters."""
+"""What the simulated Polygon.io enforces: its key, calls per minute, parameters."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def check_key(request: Request) -> None:
 
 
 class CallLimit:
-    """Five calls in any minute; above it 429 with Retry-After."""
+    """Five calls in any minute; beyond that 429 with Retry-After."""
 
     def __init__(self, *, enabled: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.enabled = enabled
@@ -81,7 +81,7 @@ class CallLimit:
 
 
 def parameters_of(request: Request) -> dict[str, str]:
-    """The request's parameters, or those that its cursor remembers."""
+    """The request's parameters, or those stored in its cursor."""
     cursor = request.query_params.get("cursor")
     if cursor is None:
         return dict(request.query_params)
@@ -107,7 +107,7 @@ def limit_of(parameters: Mapping[str, str], *, default: int, maximum: int) -> in
 
 
 def in_range(parameters: Mapping[str, str], name: str) -> Callable[[Any], bool]:
-    """Whether a value passes the filters ``name``, ``name.gte``, … of the request."""
+    """A test for values that pass the request's filters ``name``, ``name.gte``, …."""
     read = date.fromisoformat if name == "expiration_date" else float
     bounds: dict[str, Any] = {}
     for comparison in ("", *_COMPARISONS):

@@ -36,7 +36,7 @@ from greeks.sandbox.polygon.rules import (
     request_id,
 )
 
-#: The vendor's own host: its next_url names it whatever host was asked.
+#: The vendor's own host: next_url names it whatever host was called.
 VENDOR: Final = "https://api.massive.com"
 SNAPSHOTS_A_PAGE, MOST_SNAPSHOTS = 10, 250
 CONTRACTS_A_PAGE, MOST_CONTRACTS = 10, 1000
@@ -54,7 +54,7 @@ Handler = Callable[[Request], Response]
 
 
 class PolygonServer:
-    """Handlers of one running server. The market holds all state but the calls of the minute."""
+    """Handlers of one running server. The market holds all state but the call limit."""
 
     def __init__(self, market: Market, *, limits: bool) -> None:
         self.market = market
@@ -72,7 +72,7 @@ class PolygonServer:
         return _answer(request, option_snapshots(self.market, [self._option(request)])[0])
 
     def universal(self, request: Request) -> Response:
-        """``/v3/snapshot?ticker.any_of=O:…,O:…``: options, whichever the underlying."""
+        """``/v3/snapshot?ticker.any_of=O:…,O:…``: options on any underlying."""
         parameters = parameters_of(request)
         names = [name for name in parameters.get("ticker.any_of", "").split(",") if name]
         if len(names) > MOST_SNAPSHOTS:
@@ -133,7 +133,7 @@ class PolygonServer:
         return _answer(request, page or None, more, head)
 
     def guarded(self, handler: Handler) -> Handler:
-        """The handler behind the key and the limit, with its refusals in the vendor's form."""
+        """Wrap a handler in the key check and the limit; refusals take the vendor's form."""
 
         def answer(request: Request) -> Response:
             try:
@@ -146,7 +146,7 @@ class PolygonServer:
         return answer
 
     def _underlying(self, name: str) -> Contract | None:
-        """Indices are named with ``I:`` and stocks without; the vendor knows dollars only."""
+        """Indices are named with ``I:``, stocks without; the vendor covers dollars only."""
         symbol = name.removeprefix("I:")
         if symbol not in self.market.underlyings():
             return None
@@ -196,7 +196,7 @@ def _not_found(name: str) -> Payload:
 def _page(
     rows: list[Any], parameters: dict[str, str], *, default: int, maximum: int
 ) -> tuple[list[Any], str | None]:
-    """The page asked for, and the cursor of the next one."""
+    """The requested page, and the cursor of the next one."""
     limit = limit_of(parameters, default=default, maximum=maximum)
     start = int(parameters.get("offset", 0))
     page = rows[start : start + limit]

@@ -1,4 +1,4 @@
-"""The vendor's three windows of calls, as it documents them for its standard APIs."""
+"""The vendor's three call windows, as documented for its standard APIs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ WINDOWS: Final = ((50, 1.0), (500, 60.0), (2000, 1800.0))
 
 
 class CallLimits:
-    """Whether a call is one too many by ``clock``'s seconds. Refused calls are not counted."""
+    """Tells whether a call exceeds a window, by ``clock``'s seconds. Refused calls are not
+    counted.
+    """
 
     def __init__(self, *, enabled: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self.enabled = enabled

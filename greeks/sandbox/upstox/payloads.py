@@ -1,8 +1,8 @@
 """Upstox's rows of option chains, listed contracts and option Greeks, from the one market.
 
 Volume and open interest in units, implied volatility of a chain in percent to two places, Greeks
-to four. Of what is deep in the money the vendor computes nothing: delta 1 or 0 and noughts. Every
-23rd contract or so has no open interest of the day before.
+to four. The vendor computes nothing deep in the money: delta 1 or 0 and zeros. About every 23rd
+contract has no open interest of the day before.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from greeks.sandbox.market import Market
 from greeks.sandbox.quotes import SimulatedQuote
 from greeks.sandbox.underlyings import INDEX_BY_SYMBOL, UNDERLYINGS
 
-#: The vendor's keys of the underlyings that are traded here.
+#: The vendor's keys of the underlyings traded here.
 SYMBOLS: Final = {"NSE_INDEX|Nifty 50": "NIFTY", "NSE_INDEX|Nifty Bank": "BANKNIFTY"}
 KEYS: Final = {symbol: key for key, symbol in SYMBOLS.items()}
 _SEGMENT: Final = "NSE_FO"
@@ -28,7 +28,7 @@ Payload = dict[str, Any]
 
 
 def contract_key(contract: Contract) -> str:
-    """``NSE_FO|51059``; the number is the market's own of the contract."""
+    """``NSE_FO|51059``; the number is the market's own conid."""
     return f"{_SEGMENT}|{contract.aliases['ibkr']}"
 
 
@@ -45,7 +45,7 @@ def chain_rows(
     previous_interest: Sequence[int | None],
     seconds: float,
 ) -> list[Payload]:
-    """A row a strike. ``contracts`` ascend by strike, the call before the put."""
+    """One row per strike. ``contracts`` ascend by strike, the call before the put."""
     if not contracts:
         return []
     underlying = market.underlying(contracts[0].underlying)
@@ -72,7 +72,7 @@ def chain_rows(
 
 
 def previous_interest(market: Market, contracts: Sequence[Contract]) -> list[int | None]:
-    """Open interest of the session before, in units; ``None`` where the vendor has none."""
+    """Open interest of the session before, in units; ``None`` if the vendor has none."""
     before = market.session("NSE").previous_close_at - 60.0
     return [
         None
@@ -120,13 +120,13 @@ def _greeks(quote: SimulatedQuote) -> Payload:
         "gamma": _rounded(quote.gamma, 4),
         "delta": _rounded(delta, 4),
         "iv": round(100.0 * quote.implied_volatility, 2),
-        # The chance that its seller earns something, roughly.
+        # Roughly the seller's chance of a profit.
         "pop": round(100.0 * (1.0 - abs(delta)), 2),
     }
 
 
 def _rounded(value: float | None, places: int) -> float:
-    # Without the sign of a nought.
+    # Adding 0.0 drops the sign of a negative zero.
     return round(value or 0.0, places) + 0.0
 
 
@@ -164,9 +164,9 @@ def listed_contract(contract: Contract) -> Payload:
 
 
 def option_greeks(market: Market, contracts: Sequence[Contract], seconds: float) -> Payload:
-    """The data of /v3/market-quote/option-greek, by the exchange's symbol of the contract.
+    """The data of /v3/market-quote/option-greek, by the contract's exchange symbol.
 
-    Other than in a chain, the implied volatility is a fraction and is not rounded.
+    Unlike in a chain, the implied volatility is an unrounded fraction.
     """
     data: Payload = {}
     for quote in market.quotes(contracts, seconds):

@@ -1,7 +1,7 @@
 """The simulated Upstox: option chains, contracts and Greeks of the one market, behind its log-in.
 
-One ASGI application serves the vendor's API and its log-in site. It stands to the second: whoever
-asks for a chain within the same second of the market gets the same bytes.
+One ASGI application serves the vendor's API and its log-in site. Answers change by the second:
+every request for a chain within one market second gets the same bytes.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Handler = Callable[[Request], Response]
 
 
 class UpstoxMarket:
-    """The bodies of the answers. The market holds all state; what was made last is kept."""
+    """Builds the bodies. The market holds all state; the last bodies are cached."""
 
     def __init__(self, market: Market) -> None:
         self.market = market
@@ -47,7 +47,7 @@ class UpstoxMarket:
         self._kept: dict[tuple[str, str], tuple[float, Any]] = {}
 
     def chain(self, symbol: str, expiry: date) -> bytes:
-        """The chain of this second; no row where the expiry is not listed."""
+        """The chain of this second; no rows if the expiry is not listed."""
         second = float(int(self.market.seconds()))
         contracts = self.market.chain(symbol, expiry)
         if expiry not in self.market.expiries(symbol):
@@ -80,7 +80,7 @@ class UpstoxMarket:
     def _kept_or(
         self, what: str, symbol: str, expiry: date, moment: float, make: Callable[[], Any]
     ) -> Any:
-        """What was made for this moment, or made now; of each chain only the last is kept."""
+        """The body cached for this moment, else a new one; only the last of each chain is kept."""
         name = (what, f"{symbol} {expiry}")
         made_for, made = self._kept.get(name, (None, None))
         if made_for != moment:
@@ -135,13 +135,13 @@ class UpstoxServer:
         if not key:
             return _refused("UDAPI1009", "instrument_key is required", "instrument_key")
         symbol = SYMBOLS.get(key, "")
-        # A recorded chain's market has one underlying, and seldom one of these.
+        # A recorded chain's market has one underlying, rarely one of these.
         if symbol not in self.market.market.underlyings():
             return _refused("UDAPI100011", "Invalid Instrument key", "instrument_key")
         return symbol
 
     def guarded(self, handler: Handler) -> Handler:
-        """The handler behind the closing hours, the token and the limits."""
+        """Wrap a handler in the closing hours, the token check and the limits."""
 
         def answer(request: Request) -> Response:
             refusal = self.access.refusal(request)
@@ -177,7 +177,7 @@ def _json(body: bytes) -> Response:
 def build_server(context: SandboxContext) -> Starlette:
     """The ASGI application; its state holds ``access`` and ``limits`` for tests.
 
-    The sandbox of a demo is open at night; one that enforces limits keeps the vendor's hours too.
+    A demo's sandbox is open at night; one that enforces limits also keeps the vendor's hours.
     """
     access = UpstoxAccess(closed_at_night=context.limits)
     server = UpstoxServer(context.market, access=access, limits=CallLimits(enabled=context.limits))
