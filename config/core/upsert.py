@@ -58,6 +58,35 @@ def upsert(
         cursor.executemany(f"{head}VALUES ({marks}){tail}", _prepared(model, columns, rows))
 
 
+def upsert_each(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    unique: Sequence[str],
+    only_if: str,
+) -> list[bool]:
+    """Upsert each row by itself; return for each whether it was written.
+
+    ``only_if`` is the SQL condition under which a stored row is replaced: our own text, in which
+    ``{old}`` and ``{new}`` stand for the stored and the new row. No signals are sent.
+    """
+    if not rows:
+        return []
+    head, tail = _statement(model, columns, unique=unique, keep=(), changes={})
+    table = connection.ops.quote_name(model._meta.db_table)
+    condition = only_if.format(old=table, new="EXCLUDED")
+    marks = ", ".join(["%s"] * len(columns))
+    statement = f"{head}VALUES ({marks}){tail} WHERE {condition} RETURNING 1"
+    plain = rows if connection.vendor == "postgresql" else _prepared(model, columns, rows)
+    written = []
+    with connection.cursor() as cursor:
+        for row in plain:
+            cursor.execute(statement, row)
+            written.append(cursor.fetchone() is not None)
+    return written
+
+
 _GREATEST, _LEAST, _SUM = "greatest", "least", "sum"
 
 

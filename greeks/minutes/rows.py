@@ -1,8 +1,7 @@
-"""A minute's row from its samples, and the one statement that writes it: never worse than before.
+"""A minute's row: built from its samples, and written only if it improves on the stored one.
 
-The database settles every race. A row is inserted, or replaces the stored one only where it was
-made of more samples: whoever comes late, twice, or with what is left of a lost stream changes
-nothing for the worse.
+The database settles every race. A row replaces the stored one only if it was made of more samples.
+So a writer that comes late, twice, or with the rest of a lost stream does no harm.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from django.db import connection
 
 from config.core.clock import now
+from config.core.upsert import upsert_each
 from greeks.chains import SIDES, SUMMED_GREEKS, Flags, Floats
 from greeks.models import GreekSnapshot
 from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS
@@ -30,7 +28,6 @@ _NUMBERS = (
     "atm_implied_volatility",
 )  # fmt: skip
 _COUNTS = ("contracts", "contracts_without_greeks", "contracts_filled")
-_PLAIN = frozenset({float, int, str})
 _KEY = ("instrument_key", "expiry", "minute")
 
 
@@ -70,7 +67,7 @@ def candle_row(of: MinuteOf, samples: Sequence[ChainSample]) -> dict[str, Any]:
     last = _closing(samples)
     sums = last.sums
     row |= zip(VENDOR_FIELDS, map(known, sums.vendor.ravel().tolist()), strict=True)
-    row |= {name: known(getattr(sums, name)) for name in _NUMBERS}
+    row |= {name: known(float(getattr(sums, name))) for name in _NUMBERS}
     row |= {name: getattr(sums, name) for name in _COUNTS}
     return row | {
         "delta_buckets": sums.buckets.astype("<f8").tobytes(),
@@ -99,18 +96,18 @@ def candle(values: Floats) -> Floats:
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], *, rewrite: bool = False) -> list[bool]:
-    """Upsert rows, each by itself; says of each whether it was written.
+    """Upsert each row; return for each whether it was written.
 
-    A stored row made of as many samples or more stays; with ``rewrite`` one of as many is replaced.
-    The caller decides about the transaction.
+    A row is replaced only by one made of more samples, with ``rewrite`` also by one made of as
+    many, unless both are gaps. The caller opens the transaction.
     """
-    written = []
-    with connection.cursor() as cursor:
-        statement = _statement(connection.vendor, rewrite=rewrite)
-        for row in rows:
-            cursor.execute(statement, _values({**row, "updated_at": now()}))
-            written.append(cursor.fetchone() is not None)
-    return written
+    better = "{old}.samples_seen < {new}.samples_seen"
+    if rewrite:
+        better += " OR ({old}.samples_seen = {new}.samples_seen AND {new}.samples_seen > 0)"
+    columns = [f.attname for f in GreekSnapshot._meta.concrete_fields if not f.primary_key]
+    at = now()
+    values = [[({**row, "updated_at": at}).get(name) for name in columns] for row in rows]
+    return upsert_each(GreekSnapshot, columns, values, unique=_KEY, only_if=better)
 
 
 def _closing(samples: Sequence[ChainSample]) -> ChainSample:
@@ -118,40 +115,3 @@ def _closing(samples: Sequence[ChainSample]) -> ChainSample:
         if not math.isnan(sample.sums.everything[-1, 0]):
             return sample
     return samples[-1]
-
-
-@lru_cache(maxsize=4)
-def _statement(vendor: str, *, rewrite: bool) -> str:
-    """PostgreSQL's and SQLite's upsert are the same; ``vendor`` decides how names are quoted."""
-    quote = connection.ops.quote_name
-    table = quote(GreekSnapshot._meta.db_table)
-    columns = [quote(field.column) for field in _fields()]
-    keys = ", ".join(quote(name) for name in _KEY)
-    changes = ", ".join(f"{c} = excluded.{c}" for c in columns if c not in map(quote, _KEY))
-    seen = quote("samples_seen")
-    better = f"{table}.{seen} < excluded.{seen}"
-    if rewrite:
-        # A gap is not written over by another.
-        better += f" OR ({table}.{seen} = excluded.{seen} AND excluded.{seen} > 0)"
-    return (
-        f"INSERT INTO {table} ({', '.join(columns)}) "  # noqa: S608 - names of our own model
-        f"VALUES ({', '.join(['%s'] * len(columns))}) "
-        f"ON CONFLICT ({keys}) DO UPDATE SET {changes} "
-        f"WHERE {better} RETURNING {seen}"
-    )
-
-
-@lru_cache(maxsize=1)
-def _fields() -> tuple[Any, ...]:
-    return tuple(f for f in GreekSnapshot._meta.concrete_fields if not f.primary_key)
-
-
-def _values(row: Mapping[str, Any]) -> list[Any]:
-    """As the database takes them: plain numbers and texts, most of a row, as they are."""
-    values = (row.get(field.attname) for field in _fields())
-    return [
-        value
-        if value is None or type(value) in _PLAIN
-        else field.get_db_prep_save(value, connection)
-        for field, value in zip(_fields(), values, strict=True)
-    ]
