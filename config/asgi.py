@@ -1,7 +1,7 @@
-"""The ASGI application: the front door, Django in a bounded pool of threads behind it, websockets.
+"""The ASGI application: front door and websockets, with Django in a bounded thread pool behind.
 
 Why threads and not Django's own ASGI handler: docs/decisions/0003-django-behind-a-thread-pool.md.
-What the front door answers by itself: docs/decisions/0016-front-door.md.
+What the front door answers itself: docs/decisions/0016-front-door.md.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 WEB_THREADS = settings.WEB_THREADS
 
-# The library types every ASGI message; ours are the plain dictionaries that the server passes on.
+# The library types every ASGI message; ours are the server's plain dictionaries.
 django_application: Any = WSGIMiddleware(cast(Any, wsgi_application), workers=WEB_THREADS)
 http_application = FrontDoor(django_application, registered_resources())
 websocket_application = OriginValidator(
@@ -42,7 +42,7 @@ websocket_application = OriginValidator(
 
 
 async def lifespan(receive: Receive, send: Send) -> None:
-    """Answer the server's start and stop; everything opens when it is first used."""
+    """Answer the server's startup and shutdown; resources open on first use."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.shutdown":

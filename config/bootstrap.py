@@ -1,8 +1,8 @@
 """Set up a bare checkout and hand over: ``python3 config/bootstrap.py run|test|check|...``.
 
-Runs by path on any Python 3.11 or newer, with the standard library only. Each step says what it
-does and how long it took, and is skipped while the files it was made from have not changed: after
-the first time nothing here needs a network. Every expected failure is one line and exit code 1.
+Runs by path on Python 3.11 or newer, standard library only. Each step reports what it does and how
+long it took, and is skipped if its inputs have not changed, so only the first run needs a network.
+Every expected failure is one line and exit code 1.
 """
 
 import sys
@@ -15,9 +15,9 @@ import types
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-# Run by path, this folder comes first, and its modules would hide others of the same name.
+# Run by path, this folder comes first and its modules would shadow others of the same name.
 sys.path[:] = [ROOT, *(entry for entry in sys.path if os.path.abspath(entry or ".") != HERE)]
-# The package itself starts Celery, which is not installed yet: only its folder is wanted here.
+# Register only the folder: the package itself starts Celery, which is not installed yet.
 sys.modules["config"] = types.ModuleType("config")
 sys.modules["config"].__path__ = [HERE]
 
@@ -36,7 +36,7 @@ RUN_COMMANDS |= {"bench": "development", "audit": "development", "setup": "devel
 
 
 def checked_run_arguments(arguments: argparse.Namespace) -> list[str]:
-    """The desk's own arguments, refused here when impossible: before minutes of set-up."""
+    """Return the desk's arguments; reject invalid ones before minutes of set-up."""
     port = arguments.port or "8000"
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise SetupError(f"PORT={port} is not a port: give a number from 1 to 65535.")
@@ -62,14 +62,14 @@ def checked_run_arguments(arguments: argparse.Namespace) -> list[str]:
 
 
 def keep_bytecode() -> None:
-    """Where the environment forbids compiled modules beside their source (containers often do),
-    keep them with the environment instead: without any, each start takes three times as long."""
+    """Keep compiled modules in the environment where writing them beside the source is disabled
+    (often in containers): without them each start takes three times as long."""
     if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         os.environ.setdefault("PYTHONPYCACHEPREFIX", str(STAMPS / "bytecode"))
 
 
 def clean() -> None:
-    """Remove everything that set-up and running made, and nothing that git knows."""
+    """Remove everything set-up and running created, and nothing git tracks."""
     for name in (".venv", "node_modules", "var", ".mypy_cache", ".ruff_cache", ".pytest_cache"):
         shutil.rmtree(os.path.join(ROOT, name), ignore_errors=True)
     print("Removed the environment, the front-end files and the embedded data.")

@@ -19,7 +19,7 @@ app.autodiscover_tasks()
 
 
 def _keep_our_logging(**_: Any) -> None:
-    """Django set the logs up already; a receiver here stops Celery from doing it again."""
+    """Logging is already configured; a receiver here stops Celery from doing it again."""
 
 
 setup_logging.connect(_keep_our_logging)

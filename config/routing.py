@@ -1,4 +1,4 @@
-"""Every websocket of the desk."""
+"""All websocket routes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -15,7 +15,7 @@ async def no_such_socket(
     receive: Callable[[], Awaitable[dict[str, Any]]],
     send: Callable[[dict[str, Any]], Awaitable[None]],
 ) -> None:
-    """Refuse the handshake at an address without a websocket."""
+    """Refuse the handshake on an unknown path."""
     await receive()
     await send({"type": "websocket.close", "code": 4404})
 

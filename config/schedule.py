@@ -10,14 +10,12 @@ _DAY = 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledJob:
-    """A periodic task. ``expires_seconds`` is below the interval, so that runs never pile up.
+    """A periodic task. ``expires_seconds`` is below the interval, so runs never pile up.
 
-    ``starts_at`` (UTC) is when the first run is made; the interval keeps the others there. A run
-    that was missed, because the desk was off, is made up, which a crontab's would not be.
-
-    ``daily_at`` with ``zone``: at that time there each day, whatever its clocks do. A run that was
-    missed by more than ten minutes is not made later: another job has to make up for it.
-    ``on_the_minute``: at the beginning of each minute of the clock.
+    ``starts_at`` (UTC) is the first run; the interval keeps later ones in step. A run missed while
+    the desk was off is made up, unlike a crontab's. ``daily_at`` with ``zone``: daily at that local
+    time, across clock changes. A run missed by over ten minutes is not made up; another job must
+    cover it. ``on_the_minute``: at the start of each clock minute.
     """
 
     name: str
@@ -32,7 +30,7 @@ class ScheduledJob:
 
 
 def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[ScheduledJob, ...]:
-    """All periodic jobs. Accounts are looked at often and synced when each is due."""
+    """Return all periodic jobs. Accounts are checked often and synced when due."""
     look = max(1, min(5, sync_seconds // 2))
     return (
         ScheduledJob(
@@ -42,7 +40,7 @@ def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[Scheduled
             expires_seconds=look,
             enabled=enabled,
         ),
-        # Each look hands out the slots that begin in the next seconds: docs/market.md.
+        # Each run hands out the slots of the next seconds: docs/market.md.
         ScheduledJob(
             name="Poll option chains",
             task="greeks.poll_chains",
@@ -56,28 +54,28 @@ def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[Scheduled
             expires_seconds=50,
             on_the_minute=True,
         ),
-        # Grids follow their books by themselves: this finds what a lost message left behind.
+        # Grids follow their books by themselves; this catches lost messages.
         ScheduledJob(
             name="Compute scenario grids that are behind",
             task="portfolio.sweep_scenario_grids",
             every_seconds=60,
             expires_seconds=50,
         ),
-        # What waits to be sent again, what dead workers held, chains that fell silent.
+        # Alerts waiting for a retry, held by dead workers, or about silent chains.
         ScheduledJob(
             name="Send alerts that wait, look for silent chains",
             task="greeks.sweep_alerts",
             every_seconds=15,
             expires_seconds=10,
         ),
-        # Renews what has ended or is due, the missed run of the morning included.
+        # Renews expired and due tokens, including a missed morning run.
         ScheduledJob(
             name="See to it that tokens are valid",
             task="auth_tokens.ensure_tokens",
             every_seconds=300,
             expires_seconds=240,
         ),
-        # To the minute before the exchange's pre-open; the job above makes up for a missed run.
+        # Just before the exchange's pre-open; the job above covers a missed run.
         ScheduledJob(
             name="Renew the day's tokens",
             task="auth_tokens.ensure_tokens",
@@ -86,7 +84,7 @@ def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[Scheduled
             daily_at=time(8, 55),
             zone="Asia/Kolkata",
         ),
-        # Closes come once a day; a small call budget may need several runs for a large book.
+        # Closes come once a day; with a small call budget a large book may need several runs.
         ScheduledJob(
             name="Update daily closes and betas",
             task="portfolio.update_betas",

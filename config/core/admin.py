@@ -1,4 +1,4 @@
-"""What the apps' admin pages have in common."""
+"""Shared base classes of the apps' admin pages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-# Django's classes are generic to the type checker only.
+# Django's classes are generic only for the type checker.
 if TYPE_CHECKING:
     AnyModelAdmin = admin.ModelAdmin[Any]
     AnyTabularInline = admin.TabularInline[Any, Any]
@@ -21,7 +21,7 @@ else:
 
 
 class ReadOnlyAdmin(AnyModelAdmin):
-    """Rows that the desk writes and people only look at. Counting a large table is left out."""
+    """Rows written by the desk and read-only here. Large tables are not counted."""
 
     show_full_result_count = False
 

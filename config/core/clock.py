@@ -12,14 +12,14 @@ from redis.exceptions import RedisError
 from config.core.redis.client import key, redis_client
 from config.core.redis.process_copies import ProcessCopies
 
-# How long a process goes on with the stepped time that it read last.
+# How long a process reuses the stepped time it last read.
 _READ_AGAIN_SECONDS = 1.0
 _KEPT_SECONDS = 7 * 24 * 3600
 
 
 @dataclass(slots=True)
 class _Stepped:
-    """Where the frozen market's clock was stepped to, as this process knows it."""
+    """Where the frozen market clock was stepped to, as known to this process."""
 
     at: datetime | None = None
     read_at: float = float("-inf")
@@ -34,10 +34,10 @@ def now() -> datetime:
 
 
 def market_now() -> datetime:
-    """Market time: wall time, unless the sandbox serves a recorded chain and the clock is frozen.
+    """Market time: wall time, unless the sandbox serves a recorded chain with a frozen clock.
 
-    Time to expiry, days to expiry and the age of quotes are measured on this clock. A frozen one
-    stands at ``MARKET_CLOCK``, or where the sandbox's control stepped it to.
+    Time to expiry, days to expiry and quote age use this clock. A frozen one stands at
+    ``MARKET_CLOCK``, or where the sandbox's control stepped it.
     """
     if not settings.MARKET_CLOCK:
         return now()
@@ -51,11 +51,11 @@ def market_clock_is_frozen() -> bool:
 
 
 def tell_market_clock(at: datetime) -> None:
-    """The sandbox says where its frozen market's clock stands, for every process of the desk."""
+    """Publish the sandbox's frozen market time to every process of the desk."""
     try:
         redis_client().set(key("market_clock"), at.isoformat(), ex=_KEPT_SECONDS)
     except RedisError:
-        # A sandbox without a desk has nobody to tell.
+        # A sandbox may run without a desk.
         return
 
 

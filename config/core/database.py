@@ -1,7 +1,7 @@
-"""The database's circuit breaker (document 001 §5), the same for PostgreSQL and SQLite.
+"""The database's circuit breaker, for PostgreSQL and SQLite.
 
-Its state is the process's own: whether this process reaches the database is its own question, and
-a breaker kept in Redis would tie the one to the other.
+State is per process: whether this process reaches the database is its own question, and a breaker
+in Redis would tie the database to Redis.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from config.core.redis.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 
-# The server answers: the query waited too long or the file is busy. Not a reason to stop asking.
+# The server answers but the query waited too long or the file is busy: not a lost connection.
 _BUSY = ("locked", "busy", "timeout", "deadlock", "could not serialize", "canceling statement")
 _PROBE_SECONDS = 0.5
 _BUSY_STATES = ("40", "55", "57014")
@@ -37,7 +37,8 @@ class DatabaseBreaker:
         self._open_until = 0.0
 
     def check(self) -> bool:
-        """Raise ``DatabaseUnavailable`` while open. ``True``: cooled down, the caller probes."""
+        """Raise ``DatabaseUnavailable`` while open. ``True``: cooled down, the caller must
+        probe."""
         if self._failed < self.failures:
             return False
         moment = time.monotonic()
@@ -70,18 +71,18 @@ _breakers: ProcessCopies[DatabaseBreaker] = ProcessCopies(DatabaseBreaker)
 
 
 def database_breaker() -> DatabaseBreaker:
-    """The breaker of this process."""
+    """Return this process's breaker."""
     with _breakers.lock:
         return _breakers.get("database")
 
 
 @contextmanager
 def database_guard(alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
-    """Run database work, as a ``with`` block or ``@database_guard()``, outside of ``atomic``.
+    """Run database work, as a ``with`` block or ``@database_guard()``, outside ``atomic``.
 
-    Raises ``DatabaseUnavailable`` at once while the breaker is open, and instead of the driver's
-    error when the connection is lost or the database is too busy. Errors of the query itself
-    (constraints, SQL) pass through.
+    Raises ``DatabaseUnavailable`` at once while the breaker is open, and in place of the driver's
+    error if the connection is lost or the database too busy. Query errors (constraints, SQL) pass
+    through.
     """
     breaker = database_breaker()
     breaker.check()
@@ -90,7 +91,7 @@ def database_guard(alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
     except (OperationalError, InterfaceError) as error:
         raise database_unavailable(error, alias) from error
     except Exception:
-        # It answered, with an error of the query or of the code around it.
+        # The database answered: the error is the query's or the surrounding code's.
         breaker.record_success()
         raise
     breaker.record_success()
@@ -99,7 +100,7 @@ def database_guard(alias: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
 def database_unavailable(
     error: OperationalError | InterfaceError, alias: str = DEFAULT_DB_ALIAS
 ) -> DatabaseUnavailable:
-    """What the caller may be told about a driver's error, which is counted here.
+    """Turn a driver error into what the caller may see, and count it.
 
     A lost connection counts as a failure, a busy database does not.
     """
@@ -114,9 +115,9 @@ def database_unavailable(
 
 
 def ensure_database() -> None:
-    """Before work that needs the database: ``DatabaseUnavailable`` at once while it is gone.
+    """Call before database work: raises ``DatabaseUnavailable`` at once while it is gone.
 
-    Costs nothing while the breaker is closed. After the cool-down one caller probes, briefly.
+    Free while the breaker is closed. After the cool-down one caller probes briefly.
     """
     breaker = database_breaker()
     if not breaker.check():
@@ -136,7 +137,7 @@ def _is_busy(error: Exception) -> bool:
 
 
 def _drop_connection(alias: str) -> None:
-    """The next use of this thread connects anew."""
+    """Make this thread reconnect on its next use."""
     connection = connections[alias]
     if not connection.in_atomic_block:
         connection.close()
@@ -147,7 +148,7 @@ _probe_lock = threading.Lock()
 
 
 class _Probe(threading.Thread):
-    """Asks the database one question in a thread, so that a hanging server hangs nobody else."""
+    """Probes the database in a thread, so a hanging server blocks nobody else."""
 
     def __init__(self) -> None:
         super().__init__(name="database-probe", daemon=True)
@@ -161,7 +162,7 @@ class _Probe(threading.Thread):
                 cursor.execute("SELECT 1")
                 cursor.fetchone()
             self.problem = None
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
+        except Exception as error:  # noqa: BLE001 - any error is the result
             self.problem = f"The database is not reachable ({type(error).__name__})."
         finally:
             connections.close_all()
@@ -171,7 +172,7 @@ _running_probe: _Probe | None = None
 
 
 def probe_database(*, wait_up_to: float = 2.0) -> str | None:
-    """``None`` when the database answers within the wait, else what is wrong, without secrets."""
+    """Return ``None`` if the database answers in time, else the problem, without secrets."""
     global _running_probe
     with _probe_lock:
         probe = _running_probe

@@ -1,8 +1,8 @@
-"""The error taxonomy. Every error says what the system does next.
+"""Error classes, by what the system does next.
 
-``ApplicationError`` and its children are answers to a caller: the API error handler turns them
-into ``{"error": {...}}`` with their status. ``ProviderError`` and its children are what an
-adapter raises; services decide by their class, never by a vendor's code.
+``ApplicationError`` and its children are answers to a caller: the API error handler turns them into
+``{"error": {...}}`` with their status. Adapters raise ``ProviderError`` and its children; callers
+decide by class, never by a vendor's code.
 """
 
 from __future__ import annotations
@@ -23,55 +23,55 @@ class ApplicationError(Exception):
 
 
 class InvalidInput(ApplicationError):
-    """The request names an impossible value. Answered with 400 and the fields; nothing changes."""
+    """The request has an invalid value. 400 with the fields; nothing changes."""
 
     code = "invalid_input"
     status = 400
 
 
 class NotFound(ApplicationError):
-    """The object does not exist, or is not the caller's: both look the same from outside (404)."""
+    """The object does not exist or is not the caller's; both look the same (404)."""
 
     code = "not_found"
     status = 404
 
 
 class Forbidden(ApplicationError):
-    """The caller sees the object but may not do this to it. Answered with 403; nothing changes."""
+    """The caller sees the object but may not do this. 403; nothing changes."""
 
     code = "forbidden"
     status = 403
 
 
 class Conflict(ApplicationError):
-    """The request contradicts the present state. Answered with 409; the caller reads anew."""
+    """The request contradicts the current state. 409; the caller should read again."""
 
     code = "conflict"
     status = 409
 
 
 class Unavailable(ApplicationError):
-    """Something needed is down. Answered with 503; last good values stay in place."""
+    """Something required is down. 503; last good values stay."""
 
     code = "unavailable"
     status = 503
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database circuit breaker is open. Callers answer stale data or 503."""
+    """The database circuit breaker is open. Callers answer with stale data or 503."""
 
     code = "database_unavailable"
 
 
 class LockHeld(ApplicationError):
-    """Another process works on the same subject. The caller leaves it to that process."""
+    """Another process is working on the subject. Leave it to that process."""
 
     code = "lock_held"
     status = 409
 
 
 class ProviderError(ApplicationError):
-    """A call to a provider failed. Last good values stay, with their age, and the run says so."""
+    """A provider call failed. Last good values stay with their age, and the run records it."""
 
     code = "provider_error"
     status = 502
@@ -90,21 +90,21 @@ class RetryableError(ProviderError):
 
 
 class CircuitOpen(RetryableError):
-    """The provider's breaker is open: no call was made. After the cool-down one probes."""
+    """The provider's breaker is open: no call was made. After the cool-down one call probes."""
 
     code = "provider_circuit_open"
 
 
 class PermanentError(ProviderError):
-    """The provider refused for good (4xx, unusable body). Not retried; an operator has to look."""
+    """The provider refused permanently (4xx, unusable body). No retry; an operator has to look."""
 
     code = "provider_refused"
 
 
 class MalformedResponse(PermanentError):
-    """The body is not what the protocol says (half JSON, HTML with 200, wrong types).
+    """The body violates the protocol (half JSON, HTML with 200, wrong types).
 
-    The cycle ends with the last good book kept; the next one asks again.
+    The last good book stays; the next cycle asks again.
     """
 
     code = "provider_malformed"
@@ -123,7 +123,7 @@ class ForbiddenError(PermanentError):
 
 
 class RateLimitedError(ProviderError):
-    """The provider or our own budget says wait. The next call waits ``retry_after`` seconds."""
+    """The provider or our own budget requires a wait of ``retry_after`` seconds."""
 
     code = "provider_rate_limited"
     status = 429
@@ -136,9 +136,9 @@ class RateLimitedError(ProviderError):
 
 
 class ProviderClosed(RateLimitedError):
-    """The provider keeps hours and is closed. The next call waits ``retry_after`` seconds.
+    """The provider has opening hours and is closed. The next call waits ``retry_after`` seconds.
 
-    Nothing is wrong: neither breaker nor operator hears of it.
+    Not a fault: it counts for neither breaker nor alerts.
     """
 
     code = "provider_closed"

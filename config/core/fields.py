@@ -1,4 +1,4 @@
-"""Column shapes used by every table: one place for precision."""
+"""Shared column types: precision is defined once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AmountField(DecimalColumn):
 
 
 class GreekField(DecimalColumn):
-    """A Greek for reading: Decimal(15, 6). Mathematics uses the ``*_raw`` float64 column."""
+    """A Greek for display: Decimal(15, 6). Compute with the ``*_raw`` float64 column."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_digits", 15)
@@ -33,7 +33,7 @@ class GreekField(DecimalColumn):
 
 
 class VolatilityField(DecimalColumn):
-    """Implied volatility as a fraction, for reading: Decimal(8, 4)."""
+    """Implied volatility as a fraction, for display: Decimal(8, 4)."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("max_digits", 8)

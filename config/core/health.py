@@ -1,7 +1,7 @@
-"""Is the desk able to work: checks that the apps register, and heartbeats of the processes.
+"""Health: checks registered by the apps, and heartbeats of the processes.
 
-``GET /health`` answers 503 only when the database is gone; everything else that is wrong makes it
-``degraded``, because pages keep answering from what is stored.
+``GET /health`` answers 503 only if the database is gone. Any other problem makes it ``degraded``,
+because pages keep answering from what is stored.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Status = Literal["ok", "degraded", "down"]
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One check's answer. ``age_seconds``: how old the fact is; ``detail`` holds no secret."""
+    """A check's result. ``age_seconds`` is how old the fact is; ``detail`` holds no secrets."""
 
     status: Status
     age_seconds: float | None = None
@@ -38,7 +38,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class HealthStatus:
-    """All checks together. ``down`` only when the database is."""
+    """All checks together. ``down`` only if the database is."""
 
     status: Status
     checks: Mapping[str, CheckResult]
@@ -56,7 +56,7 @@ _checks: dict[str, Check] = {}
 
 
 def register_check(name: str) -> Callable[[Check], Check]:
-    """Decorate a function that looks at one thing in well under a second."""
+    """Register a check; it must take well under a second."""
 
     def decorate(check: Check) -> Check:
         if name in _checks and _checks[name] is not check:
@@ -90,7 +90,7 @@ _written: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 
 
 def heartbeat(name: str) -> None:
-    """Write down that ``name`` is alive now: at most once a second a process, and fail-open."""
+    """Record that ``name`` is alive, at most once a second per process. Ignores failures."""
     moment = time.monotonic()
     with _written.lock:
         last = _written.get("moments")
@@ -105,18 +105,18 @@ def heartbeat(name: str) -> None:
 
 
 def heartbeat_age(name: str) -> float | None:
-    """Seconds since the last heartbeat of ``name``; ``None`` when it was not seen for a day.
+    """Return seconds since the last heartbeat of ``name``; ``None`` if none for a day.
 
-    Raises ``redis.exceptions.RedisError`` while Redis is away.
+    Raises ``redis.exceptions.RedisError`` while Redis is down.
     """
     written = redis_client().get(key("heartbeat", name))
     return None if written is None else max(0.0, now().timestamp() - float(str(written)))
 
 
 def heartbeat_check(name: str, maximum_age: float, *, expected: bool = True) -> Check:
-    """Register the check that ``name`` beat at most ``maximum_age`` seconds ago.
+    """Register a check that ``name`` beat at most ``maximum_age`` seconds ago.
 
-    Never seen is ``degraded`` when it is ``expected``, else ``ok`` (a provider nobody uses yet).
+    Never seen is ``degraded`` if ``expected``, else ``ok`` (a provider nobody uses yet).
     """
 
     @register_check(name)
@@ -157,6 +157,6 @@ heartbeat_check("beat", 60.0)
 @never_cache
 @require_safe
 def health_view(request: HttpRequest) -> JsonResponse:
-    """``GET /health``, for load balancers and people: no log-in, nothing private in it."""
+    """``GET /health``, for load balancers and people: no login, nothing private."""
     health = run_checks()
     return JsonResponse(health.as_json(), status=503 if health.status == "down" else 200)

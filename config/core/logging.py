@@ -1,4 +1,4 @@
-"""One log format for our events and for every library's: structured, bound, redacted."""
+"""One log format for our events and every library's: structured, bound, redacted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 
 from config.core.redaction import redact
 
-# What structlog adds itself and no one could have put a secret into.
+# Keys structlog adds itself; they cannot hold secrets.
 _OWN_KEYS = frozenset({"timestamp", "level", "logger"})
 _LONGEST_REFUSAL = 200
 
@@ -18,7 +18,7 @@ _LONGEST_REFUSAL = 200
 def redact_event(
     _logger: Any, _method: str, event: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    """The last step before rendering: message, fields and rendered traceback alike."""
+    """Redact as the last step before rendering: message, fields and traceback."""
     kept = {name: event[name] for name in _OWN_KEYS if name in event}
     cleaned: MutableMapping[str, Any] = redact(
         {name: value for name, value in event.items() if name not in _OWN_KEYS}
@@ -28,8 +28,8 @@ def redact_event(
 
 
 class RefusalsAreShort(logging.Filter):
-    """One short warning, at most, for each request that Django answers with 4xx: a host that is not
-    ours, a body too large. Nobody fills the log with traces of what he sends without a log-in."""
+    """Reduce each 4xx from Django (unknown host, body too large) to at most one short warning, so
+    anonymous requests cannot fill the log with tracebacks."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not (record.name.startswith("django.") and getattr(record, "status_code", 500) < 500):
@@ -87,7 +87,7 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
-                # A logger that names a level of its own does not ask the root's.
+                # A logger with its own level ignores the root's.
                 "level": level,
                 "formatter": "desk",
                 "filters": ["refusals"],
@@ -95,7 +95,7 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
         },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # These write whole addresses at INFO, query strings included.
+            # These log full URLs at INFO, including query strings.
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
             "urllib3": {"level": "WARNING"},
@@ -104,7 +104,7 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
             "uvicorn": {"handlers": [], "level": "INFO", "propagate": True},
             "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},
             "celery": {"handlers": [], "level": "INFO", "propagate": True},
-            # A line for each received task, five seconds apart, for ever.
+            # Logs a line for each received task, every five seconds.
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},

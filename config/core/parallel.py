@@ -1,4 +1,4 @@
-"""Waiting for several accounts at once, with a deadline, in threads that leave nothing open."""
+"""Run several calls in parallel with a deadline, closing each thread's connections."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _MOST_THREADS = 8
 def for_each(
     items: Sequence[Item], call: Callable[[Item], Result], *, seconds: float
 ) -> dict[Item, Result | BaseException]:
-    """Run ``call`` for each item, together; answers and errors by item.
+    """Run ``call`` for each item in parallel; return results and errors by item.
 
-    Items that are not finished after ``seconds`` are absent; their threads run on to the ends of
-    their own time-outs and close their database connections. One item runs in the caller's thread.
+    Items unfinished after ``seconds`` are absent; their threads run until their own timeouts and
+    close their database connections. A single item runs in the caller's thread.
     """
     if len(items) == 1:
         try:

@@ -1,4 +1,4 @@
-"""Secrets never reach a log, an error message or a metric: what looks like one is replaced."""
+"""Redact secrets from logs, error messages and metrics."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from django.conf import settings
 
 REDACTED = "[redacted]"
 
-# Long words are secret wherever they stand in a name; short ones only as a word of their own.
+# Long words are secret anywhere in a name; short ones only as a separate word.
 _WORDS = (
     r"(?:token|secret|passw(?:or)?d|authori[sz]ation|cookie|credential|(?:api|private)[-_ ]?key"
     r"|session[-_]?id|(?<![a-z])(?:totp|otp|pin)(?![a-z]))[a-z_]{0,12}"
 )
 _SECRET_KEY = re.compile(_WORDS, re.IGNORECASE)
-# Names that hold such a word and no secret.
+# Names that contain such a word but no secret.
 _HARMLESS_KEY = re.compile(
     r"token_(?:id|prefix|type|count|provider)|(?:_|-|^)(?:status|expires?_?[a-z]*|name)$",
     re.IGNORECASE,
 )
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(Bearer|Basic|Token)\s+[\w+/.~=-]{6,}", re.IGNORECASE), r"\1 [redacted]"),
-    # Personal API tokens (auth_tokens.api_tokens.digests) and JSON Web Tokens, wherever they stand.
+    # Personal API tokens (auth_tokens.api_tokens.digests) and JSON Web Tokens, anywhere.
     (re.compile(r"\bgd_[A-Za-z0-9_-]{20,}"), REDACTED),
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]+(?:\.[\w-]*)?"), REDACTED),
     (re.compile(r"otpauth://\S+", re.IGNORECASE), REDACTED),
@@ -46,13 +46,13 @@ _NO_PATTERN = re.compile(r"[\w/-]*", re.ASCII)
 _SHORTEST_LITERAL = 6
 
 
-# Secrets that this process came to know while it ran, newest last.
+# Secrets this process learned while running, newest last.
 _REMEMBERED_MOST = 64
 _remembered: dict[str, None] = {}
 
 
 def remember_secret(secret: str) -> None:
-    """Remove this text from whatever is redacted from now on: a token that was just obtained."""
+    """Redact this text from now on, such as a token just obtained."""
     if len(secret) < _SHORTEST_LITERAL or secret in _remembered:
         return
     _remembered[secret] = None
@@ -61,16 +61,17 @@ def remember_secret(secret: str) -> None:
 
 
 def is_secret_key(name: str) -> bool:
-    """Whether a value under this name is a secret."""
+    """Whether a value with this name is secret."""
     return bool(_SECRET_KEY.search(name)) and not _HARMLESS_KEY.search(name)
 
 
 def redact_text(text: str, *, also: Iterable[str] = ()) -> str:
-    """``text`` without what looks like a secret, is one of the settings', or is in ``also``."""
+    """Return ``text`` without anything that looks secret, is a configured secret, or is in
+    ``also``."""
     for secret in (*_secrets_of_settings(), *tuple(_remembered), *also):
         if len(secret) >= _SHORTEST_LITERAL and secret in text:
             text = text.replace(secret, REDACTED)
-    # Most values of an event are one plain word, which no pattern can match.
+    # Most values are one plain word, which no pattern can match.
     if _NO_PATTERN.fullmatch(text):
         return text
     for pattern, replacement in _PATTERNS:
@@ -79,7 +80,7 @@ def redact_text(text: str, *, also: Iterable[str] = ()) -> str:
 
 
 def redact(value: Any, *, depth: int = 0) -> Any:
-    """A copy of plain data with secrets replaced, by name and by look."""
+    """Return a copy of plain data with secrets replaced, by name and by pattern."""
     if isinstance(value, str):
         return redact_text(value)
     if value is None or isinstance(value, bool | int | float):
@@ -101,7 +102,7 @@ def redact(value: Any, *, depth: int = 0) -> Any:
 
 
 def _secrets_of_settings() -> tuple[str, ...]:
-    """The literal secrets this process was configured with."""
+    """Return the literal secrets this process was configured with."""
     return read_secrets() if settings.configured else ()
 
 

@@ -1,10 +1,10 @@
-"""Writing many rows in one statement each, alike on SQLite and PostgreSQL.
+"""Write many rows in one statement, on SQLite and PostgreSQL.
 
-Django's ``bulk_create(update_conflicts=True)`` cannot keep a maximum, and for the rows of a sync it
-spends ten times what the database does on making models and preparing values that are known to
-fit. This writes the same ``INSERT … ON CONFLICT`` from plain values: on SQLite row by row into one
-prepared statement, on PostgreSQL from one JSON document, because its driver takes longer to put
-thousands of parameters into a statement than the server to run it.
+Django's ``bulk_create(update_conflicts=True)`` cannot keep a maximum, and for a sync's rows it
+spends ten times the database's work on making models and preparing values known to fit. This writes
+the same ``INSERT … ON CONFLICT`` from plain values: on SQLite row by row into one prepared
+statement, on PostgreSQL from one JSON document, because its driver takes longer to bind thousands
+of parameters than the server takes to run the statement.
 """
 
 from __future__ import annotations
@@ -32,13 +32,12 @@ def upsert(
     lowest: Sequence[str] = (),
     added: Sequence[str] = (),
 ) -> None:
-    """Insert ``rows`` of ``columns`` (attribute names); where ``unique`` is taken, update instead.
+    """Insert ``rows`` of ``columns`` (attribute names), or update where ``unique`` exists.
 
-    An update sets every column to its new value, but for ``keep`` (as stored), ``highest``,
-    ``lowest`` and ``added`` (the greater, the smaller, the sum of both). Rows must differ in
-    ``unique`` (PostgreSQL refuses to touch a row twice in a statement) and hold values that fit
-    their columns. Columns that are not named get the database's default, an id for instance. No
-    signals are sent.
+    An update sets every column, except ``keep`` (unchanged), ``highest``, ``lowest`` and ``added``
+    (larger, smaller, sum of old and new). Rows must differ in ``unique`` (PostgreSQL refuses to
+    touch a row twice in one statement), and values must fit. Unnamed columns get the database
+    default, such as an id. Sends no signals.
     """
     if not rows:
         return
@@ -120,27 +119,27 @@ def _statement(
         sets.append(f"{name} = " + form.format(old=f"{table}.{name}", new=f"EXCLUDED.{name}"))
     listed = ", ".join(names[attribute] for attribute in columns)
     target = ", ".join(names[attribute] for attribute in unique)
-    # Only names of our own models' columns; every value is a parameter.
+    # Only our own models' column names; every value is a parameter.
     head = f"INSERT INTO {table} ({listed}) "
     return head, f" ON CONFLICT ({target}) DO UPDATE SET {', '.join(sets)}"
 
 
 def _document_source(model: type[models.Model], columns: Sequence[str]) -> str:
-    """Reads the rows out of a JSON document, each value as its column's type.
+    """SQL that reads rows from a JSON document, each value with its column's type.
 
-    Lengths and scales are left to the column: a text too long is an error, never cut.
+    Lengths and scales are left to the column, so a text too long is an error, never cut.
     """
     fields = {field.attname: field for field in model._meta.concrete_fields}
     types = [re.sub(r"\(.*?\)", "", fields[name].db_type(connection) or "") for name in columns]
     typed = ", ".join(f"{name} {kind}" for name, kind in zip(_keys(columns), types, strict=True))
-    # Only types of our own models' columns; the document is a parameter.
+    # Only our own models' column types; the document is a parameter.
     return f"SELECT * FROM json_to_recordset(%s::json) AS received({typed})"  # noqa: S608
 
 
 def _document(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> str:
-    """The rows as a JSON list of objects, under names so short that they cost nothing."""
+    """Encode the rows as a JSON list of objects with short keys."""
     fields = {field.attname: field for field in model._meta.concrete_fields}
     keys = _keys(columns)
     documents = [
@@ -152,7 +151,7 @@ def _document(
     for found in objects:
         for key in documents:
             if found[key]:
-                # It may hold numbers that only the standard library writes.
+                # May hold numbers only the standard library can write.
                 found[key] = msgspec.Raw(json.dumps(found[key]).encode())
     return _ENCODER.encode(objects).decode()
 
@@ -164,16 +163,16 @@ def _keys(columns: Sequence[str]) -> list[str]:
 def _prepared(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> list[tuple[Any, ...]]:
-    """The rows with what SQLite's driver cannot write as text, as Django writes it.
+    """Convert values SQLite's driver cannot write, the way Django does.
 
-    Moments lose their zone and documents become JSON; Django has taught the driver the others.
+    Datetimes lose their zone and documents become JSON; Django has registered the other types.
     """
     fields = {field.attname: field for field in model._meta.concrete_fields}
     zone = connection.timezone
     prepared: list[Iterable[Any]] = []
     for name, values in zip(columns, zip(*rows, strict=True), strict=True):
         if isinstance(fields[name], models.DateTimeField):
-            # Most rows share theirs with many others.
+            # Most rows share their datetimes with many others.
             texts = {moment: _moment_text(moment, zone) for moment in set(values)}
             prepared.append([texts[moment] for moment in values])
         elif isinstance(fields[name], models.JSONField):

@@ -1,4 +1,4 @@
-"""Every failure leaves in one shape, with the request's id and never with a stack trace."""
+"""Return every failure in one shape, with the request id and never a stack trace."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from rest_framework.views import set_rollback
 from config.core.database import database_unavailable, ensure_database
 from config.core.errors import ApplicationError, DatabaseUnavailable, RateLimitedError
 
-#: Addresses whose callers are programs: their errors are JSON, whatever goes wrong.
+# Paths called by programs: their errors are always JSON.
 MACHINE_PATHS = ("/api", "/market/data", "/health", "/metrics")
-#: What answers without the database: those that say whether it is there, and the market's, which
-#: have a last good copy.
+# Paths that answer without the database: health checks, and the market's, which have a last good
+# copy.
 WITHOUT_DATABASE = frozenset(
     {"/health", "/metrics", "/market/data", "/api/market/chain", "/api/market/instruments"}
 )
@@ -51,7 +51,7 @@ def is_for_a_machine(request: HttpRequest) -> bool:
 
 # --- Django REST framework --------------------------------------------------------------------
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's exception handler. Unknown errors go on to ``handler500`` and the log."""
+    """REST framework's exception handler. Unknown errors pass to ``handler500`` and the log."""
     request = context.get("request")
     http_request = getattr(request, "_request", request)
     if isinstance(error, OperationalError | InterfaceError):
@@ -73,7 +73,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     code, message, fields = _describe(error)
     status, headers = error.status_code, {}
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
-        # The session comes first in the list of authentications, and it has no challenge to send.
+        # Session authentication comes first in the list and has no challenge to send.
         status, headers["WWW-Authenticate"] = 401, "Bearer"
     if (wait := getattr(error, "wait", None)) is not None:
         headers["Retry-After"] = str(max(1, math.ceil(wait)))
@@ -85,7 +85,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
 
 
 def _describe(error: exceptions.APIException) -> tuple[str, str, dict[str, str]]:
-    """Code, message and fields of one of REST framework's own errors."""
+    """Return code, message and fields of a REST framework error."""
     if isinstance(error, exceptions.ValidationError):
         fields = _flatten(error.detail)
         message = "; ".join(
@@ -118,7 +118,7 @@ def _flatten(detail: Any, prefix: str = "") -> dict[str, str]:
 
 # --- What config.urls names for Django ---------------------------------------------------------
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A request that is not well formed."""
+    """A malformed request."""
     if is_for_a_machine(request):
         if isinstance(exception, RequestDataTooBig):
             return _json(request, 413, "body_too_large", "The body is larger than is read here.")
@@ -127,21 +127,21 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Something that this user may not do."""
+    """Something this user may not do."""
     if is_for_a_machine(request):
         return _json(request, 403, "permission_denied", "You may not do this.")
     return defaults.permission_denied(request, exception)
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """An address without anything behind it, or with somebody else's."""
+    """A path that does not exist or belongs to someone else."""
     if is_for_a_machine(request):
         return _json(request, 404, "not_found", _NOT_FOUND)
     return defaults.page_not_found(request, exception)
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
-    """Our own failure. The trace is in the log under the request id."""
+    """Our own failure. The traceback is in the log under the request id."""
     if is_for_a_machine(request):
         return _json(request, 500, "internal_error", _UNEXPECTED)
     return defaults.server_error(request)
@@ -156,9 +156,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 class ApplicationErrorMiddleware:
-    """Turns an ``ApplicationError`` that a page's view lets through into its answer.
+    """Turn an ``ApplicationError`` from a page's view into a response.
 
-    While the database is gone no request waits for it, except the question whether it is.
+    While the database is gone, requests fail at once instead of waiting, except a single probe.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -199,7 +199,7 @@ def _page(request: HttpRequest, error: ApplicationError) -> HttpResponse:
     try:
         return render(request, names, {"error": error}, status=error.status)
     except (TemplateDoesNotExist, OperationalError, InterfaceError):
-        # The page's frame names the user, which a lost database cannot.
+        # The page frame shows the user's name, which needs the database.
         return HttpResponse(error.message, status=error.status, content_type="text/plain")
 
 

@@ -1,4 +1,4 @@
-"""A POST that is sent twice happens once: ``Idempotency-Key``."""
+"""``Idempotency-Key``: a POST sent twice takes effect once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from config.core.errors import Conflict, InvalidInput
 
 KEPT_SECONDS = 24 * 3600
-#: How long a first request may take before a second with its key may try.
+# How long the first request may run before another with its key may try.
 _RUNNING_SECONDS = 60
 _RUNNING = "running"
 _KEPT_HEADERS = ("Content-Type", "Location")
@@ -25,13 +25,13 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def idempotent(view: View) -> View:
-    """Decorate a POST view, or the ``post`` method of a class-based one (Django or REST framework).
+    """Decorate a POST view, or a class-based view's ``post`` method (Django or REST framework).
 
-    With an ``Idempotency-Key`` header the first answer below 500 is kept for 24 hours for this
-    user, path and key, and repeated with ``Idempotency-Replayed: true``. The same key with another
-    body, and a second request while the first still runs, raise ``Conflict``. An answer of 500, an
-    error, or no header keeps nothing. Without Redis nothing is kept either: each request then
-    counts, so what the view does should be harmless twice.
+    With an ``Idempotency-Key`` header, the first response below 500 is kept 24 hours for this user,
+    path and key, and repeated with ``Idempotency-Replayed: true``. The same key with another body,
+    or while the first request still runs, raises ``Conflict``. A 500, an error or no header stores
+    nothing. Without Redis nothing is stored and each request counts, so the view should be harmless
+    when run twice.
     """
 
     @wraps(view)
@@ -76,7 +76,7 @@ def _cache_name(request: HttpRequest, offered: str) -> str:
 
 
 def _fingerprint(request: HttpRequest) -> str:
-    """What the request asks for. A form's parts were read already when they came as multipart."""
+    """Hash what the request asks for. Multipart parts have been read already."""
     query = request.META.get("QUERY_STRING", "")
     if request.content_type == "multipart/form-data":
         return hashlib.sha256(f"{query}\n{sorted(request.POST.lists())}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Query parameters, strictly: what is not declared is refused, what is impossible is named."""
+"""Strict query parameters: undeclared ones are rejected, invalid ones named."""
 
 from __future__ import annotations
 
@@ -42,7 +42,8 @@ class QueryParameters:
         self._values = values
 
     def text(self, name: str, *, maximum_length: int = 64) -> str | None:
-        """The value as it came, or ``None`` when absent. Empty, long or control text is refused."""
+        """Return the raw value, or ``None`` if absent. Empty, too long or unprintable text is
+        rejected."""
         value = self._values.get(name)
         if value is None:
             return None
@@ -73,7 +74,7 @@ class QueryParameters:
         raise _invalid(name, "Expected true or false.")
 
     def choice(self, name: str, choices: Collection[Choice], *, default: Choice) -> Choice:
-        """One of ``choices``: a ``Literal``'s or an enumeration's values."""
+        """Return one of ``choices``: values of a ``Literal`` or an enumeration."""
         text = self.text(name)
         if text is None:
             return default
@@ -95,7 +96,7 @@ class QueryParameters:
     def decimal(
         self, name: str, *, minimum: Decimal | None = None, maximum: Decimal | None = None
     ) -> Decimal | None:
-        """A finite decimal number, or ``None`` when absent."""
+        """Return a finite decimal number, or ``None`` if absent."""
         text = self.text(name)
         if text is None:
             return None
@@ -112,7 +113,7 @@ class QueryParameters:
         return number
 
     def date(self, name: str) -> datetime.date | None:
-        """A day as ``YYYY-MM-DD``, or ``None`` when absent."""
+        """Return a day given as ``YYYY-MM-DD``, or ``None`` if absent."""
         text = self.text(name)
         if text is None:
             return None
@@ -126,7 +127,7 @@ class QueryParameters:
     def date_range(
         self, *, today: datetime.date, default_days: int = 30, maximum_days: int = 3660
     ) -> tuple[datetime.date, datetime.date]:
-        """``start`` and ``end``, both included; the last ``default_days`` days when absent."""
+        """Return ``start`` and ``end``, both included; the last ``default_days`` days if absent."""
         end = self.date("end") or today
         start = self.date("start")
         if start is None:
@@ -145,5 +146,5 @@ def _invalid(name: str, problem: str) -> InvalidInput:
 
 
 def _shown(name: str) -> str:
-    """A caller's own word, safe to repeat to them."""
+    """Shorten a caller's text so it is safe to repeat to them."""
     return re.sub(r"[^\w.\[\]-]", "?", name, flags=re.ASCII)[:40] or "?"

@@ -1,4 +1,4 @@
-"""Reading request bodies: what cannot be read is the caller's error, never ours."""
+"""Request body parsers: unreadable input is the caller's error, never ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rest_framework.parsers import JSONParser
 
 
 class DeskJSONParser(JSONParser):
-    """JSON, with arrays and objects nested as deep as Python's stack allows."""
+    """JSON; nesting too deep for Python's stack is a parse error."""
 
     def parse(
         self,

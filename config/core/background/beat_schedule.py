@@ -1,4 +1,4 @@
-"""Writing the schedule of the settings to the database, where operators may change it."""
+"""Write the configured schedule to the database, where operators may change it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from config.core.clock import now
 
 logger = structlog.get_logger(__name__)
 
-#: Marks the rows that we wrote: others' are never touched.
+# Marks rows we wrote; others are never touched.
 DESCRIPTION = "Written by Greekdesk from its settings. Changes made here stay."
 RETIRED = "Written by Greekdesk, which no longer has this job."
 
@@ -43,9 +43,9 @@ class Job(Protocol):
 
 
 def write_schedule(jobs: Iterable[Job]) -> None:
-    """Create the jobs that are missing, by name, and retire ours that no longer exist.
+    """Create missing jobs by name, and retire ours that no longer exist.
 
-    A job that exists is left as it is: interval, expiry and whether it runs are the operator's.
+    Existing jobs are left alone: interval, expiry and whether they run belong to the operator.
     """
     from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
@@ -68,14 +68,14 @@ def write_schedule(jobs: Iterable[Job]) -> None:
         logger.info("job_scheduled", job=name, every_seconds=job.every_seconds)
     obsolete = PeriodicTask.objects.filter(description=DESCRIPTION).exclude(name__in=wanted)
     if obsolete.update(enabled=False, description=RETIRED):
-        # An update sends no signal: beat is told to look again.
+        # update() sends no signal, so tell beat to reload.
         PeriodicTasks.update_changed()
 
 
 def _schedule(job: Job) -> dict[str, Any]:
-    """The row that says when: a crontab for each minute or a daily hour, else an interval.
+    """Return the schedule: a crontab for every minute or a daily time, else an interval.
 
-    An interval drifts by what each of its messages is late; a crontab stays on the clock.
+    Each late message shifts an interval; a crontab stays on the clock.
     """
     from django_celery_beat.models import CrontabSchedule, IntervalSchedule
 
@@ -94,13 +94,13 @@ def _schedule(job: Job) -> dict[str, Any]:
 
 
 def _next(at: time) -> datetime:
-    """The next moment at which it is ``at`` in UTC."""
+    """Return the next moment when it is ``at`` in UTC."""
     today = datetime.combine(now(), at, tzinfo=UTC)
     return today if today > now() else today + timedelta(days=1)
 
 
 def write_schedule_after_migrate(using: str, **_: Any) -> None:
-    """Receiver of ``post_migrate`` of django-celery-beat."""
+    """``post_migrate`` receiver for django-celery-beat."""
     from django_celery_beat.models import PeriodicTask
 
     if not router.allow_migrate_model(using, PeriodicTask):

@@ -1,4 +1,4 @@
-"""What every Celery task does around its one service call."""
+"""What every Celery task does around its one function call."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def desk_task(
     """Make a Celery task that works on one subject at a time.
 
     ``subject`` is a template over the task's arguments (``"account.{account_id}"``); its lock is
-    held for at most ``seconds``. When another worker holds it the task ends quietly: that worker
-    does the work; ``held`` is called with the task's arguments first, for whoever still waits.
-    Logs carry the task's name and subject; each run is a heartbeat of ``worker``.
+    held at most ``seconds``. If another worker holds it, the task ends quietly and that worker does
+    the work; ``held`` is called first with the task's arguments, in case someone still waits. Logs
+    carry the task's name and subject; each run is a heartbeat of ``worker``.
 
-    >>> @desk_task("portfolio.sync_account", subject="account.{account_id}", seconds=60)
-    ... def sync_account_task(account_id: str) -> None:
-    ...     sync_account(account_id=account_id, trigger=SyncRun.Trigger.SCHEDULE)
+        >>> @desk_task("portfolio.sync_account", subject="account.{account_id}", seconds=60)
+        ... def sync_account_task(account_id: str) -> None:
+        ...     sync_account(account_id=account_id, trigger=SyncRun.Trigger.SCHEDULE)
     """
 
     def decorate(work: Callable[Parameters, None]) -> Task:
@@ -64,7 +64,7 @@ def desk_task(
 def enqueue(
     task: Any, arguments: dict[str, Any], *, expires: float, countdown: float | None = None
 ) -> None:
-    """Give a task to the queue. A queue that is away is logged: the next look asks again."""
+    """Queue a task. If the queue is down, log it: the next scheduled check asks again."""
     try:
         task.apply_async(kwargs=arguments, expires=expires, countdown=countdown, retry=False)
     except (OperationalError, RedisError, OSError) as error:
@@ -72,21 +72,21 @@ def enqueue(
 
 
 def _run_locked(work: Callable[[], None], subject: str, seconds: float) -> bool:
-    """Do the work under the lock; ``False`` when somebody else is at it."""
+    """Do the work under the lock; ``False`` if someone else holds it."""
     working = False
     try:
         with subject_lock(subject, seconds=seconds):
             working = True
             work()
     except LockHeld:
-        # Held by the task's own twin, or by whoever works on what the service locks itself.
+        # Held by another run of this task, or by a function that takes its own lock.
         logger.info("task.skipped", inside=working)
         return False
     return True
 
 
 def _beat_starts(**_: Any) -> None:
-    """From here on this process is beat: each message it sends proves that it schedules."""
+    """From here on this process is beat: each message it sends proves it is scheduling."""
     before_task_publish.connect(_beat_sends, weak=False, dispatch_uid="desk.beat_heartbeat")
 
 

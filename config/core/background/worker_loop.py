@@ -1,8 +1,8 @@
-"""Celery's event loop, kept from sleeping over work.
+"""Keep Celery's event loop from sleeping while work waits.
 
-With as many messages in hand as the worker may hold, the loop asks Redis for no more, and it sleeps
-until its next timer: up to ten seconds, since a thread that finishes a task does not wake it. A
-timer of our own does: the next message is asked for soon after a thread has become free.
+When the worker holds as many messages as it may, the loop stops asking Redis and sleeps until its
+next timer, up to ten seconds, because a finished task's thread does not wake it. Our own timer
+does, so the next message is fetched soon after a thread is free.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LOOK_SECONDS: Final = 0.1
 
 
 class KeepAwakeStep(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Added to the consumer, which starts it again with each new connection."""
+    """Added to the consumer, which restarts it with each new connection."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -25,4 +25,4 @@ class KeepAwakeStep(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 def _look() -> None:
-    """Nothing: what the loop does on each turn is to look whether it may ask for more."""
+    """Do nothing: on each turn the loop itself checks whether it may fetch more."""

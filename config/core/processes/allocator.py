@@ -1,4 +1,4 @@
-"""What a process frees goes back to the machine, and not to a store of its own for later."""
+"""Return freed memory to the system instead of keeping it in the process."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _MOST_ARENAS = 2
 
 
 def return_what_is_freed() -> None:
-    """Let glibc keep little of what was freed. With another C library: no effect.
+    """Make glibc keep little freed memory. No effect with another C library.
 
-    By itself it learns from the first large block that such blocks are to come from a heap, one for
-    each thread or so, and a heap shrinks from its end only: building a body of a megabyte now and
-    then would cost a process twenty for ever.
+    By default, after the first large block glibc serves such blocks from per-thread heaps, which
+    only shrink from the end: building a megabyte body now and then would cost a process twenty
+    forever.
     """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, _MOST_ARENAS)
-        # Setting these ends the learning.
+        # Setting these turns off that adaptation.
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _LARGE_BYTES)

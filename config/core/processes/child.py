@@ -1,4 +1,4 @@
-"""A supervised process where forking is not safe: a fresh interpreter that loads Django itself."""
+"""A supervised process where forking is unsafe: a new interpreter that loads Django itself."""
 
 from __future__ import annotations
 

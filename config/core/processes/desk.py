@@ -1,7 +1,7 @@
-"""The whole desk, or some of its processes, on one machine: ``manage.py demo`` and ``up``.
+"""Run the whole desk, or some of its processes, on one machine: ``manage.py demo`` and ``up``.
 
-Everything that the processes share is loaded here once and set aside; then they are forked, before
-any thread or connection exists.
+Shared modules are loaded once here; then the processes are forked, before any thread or connection
+exists.
 """
 
 from __future__ import annotations
@@ -56,10 +56,9 @@ PRELOADED = (
 class Desk:
     """What differs between the commands.
 
-    ``roles`` are the processes to run, all of them by default. ``before`` are up before the data is
-    prepared: the simulated providers. ``migrate`` applies migrations, and ``steps`` are dotted
-    functions with their arguments that run after them. ``health_host`` is a host that the web
-    process answers to.
+    ``roles`` are the processes to run, by default all. ``before`` start before the data is
+    prepared: the simulated providers. ``migrate`` applies migrations; ``steps`` are dotted
+    functions with their arguments, run after it. ``health_host`` is a host the web process accepts.
     """
 
     data: Path
@@ -80,7 +79,7 @@ class Desk:
 
 
 def serve(desk: Desk) -> int:
-    """Start everything, say where it is, and watch it until somebody stops it: the exit code."""
+    """Start everything, print the address, and watch until stopped. Returns the exit code."""
     started = time.monotonic()
     try:
         with (
@@ -113,14 +112,15 @@ def serve(desk: Desk) -> int:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The web processes' listening socket. Raises ``SupervisionError`` when the port is taken."""
+    """Open the web processes' listening socket. Raises ``SupervisionError`` if the port is
+    taken."""
     if not 0 < port < 65536:
-        raise SupervisionError(f"port {port} is none: give a number from 1 to 65535.")
+        raise SupervisionError(f"port {port} is invalid: give a number from 1 to 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        # Its own words go on with the address, which is named here already.
+        # Cut off the address in the system's message: it is already named here.
         reason = (error.strerror or str(error)).partition(" (while attempting")[0]
         raise SupervisionError(f"port {port} of {host}: {reason.lower()}.") from None
 
@@ -131,7 +131,7 @@ def _start(
     listener: socket.socket | None,
     valkey: EmbeddedValkey | None,
 ) -> None:
-    # Not before the supervisor's lock: another desk may be counting in a folder that was named.
+    # Only under the supervisor's lock: another desk may be using the same folder.
     forget_old_counts()
     if valkey:
         supervisor.start(ProcessSpec(name="valkey", program=valkey.command(), foundation=True))
@@ -146,7 +146,7 @@ def _start(
         supervisor.run_once(_preparation(desk), seconds=600)
     with _step(", ".join(desk.roles).capitalize(), supervisor):
         if desk.serves_web:
-            # It lists the static files when it is loaded, so it comes after them.
+            # Needs the static files, which it lists when loaded.
             _preload((settings.ROOT_URLCONF, settings.ASGI_APPLICATION.rpartition(".")[0]))
         for spec in _processes(desk, listener.fileno() if listener else -1):
             supervisor.start(spec)
@@ -155,7 +155,7 @@ def _start(
 
 
 def _preload(modules: tuple[str, ...]) -> None:
-    """Load what every process needs and set it aside, so that forks share it."""
+    """Load what every process needs before forking, so the forks share it."""
     for module in modules:
         import_module(module)
     if threading.active_count() > 1:
@@ -199,7 +199,7 @@ def _processes(desk: Desk, descriptor: int) -> Iterator[ProcessSpec]:
 
 
 def _healthy(desk: Desk) -> Callable[[], bool]:
-    """A question to ``/health``: true once the web process answers it with 200."""
+    """Return a probe of ``/health``: true once the web process answers 200."""
     any_address = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
     host = any_address.get(desk.host, desk.host)
 
@@ -218,7 +218,7 @@ def _healthy(desk: Desk) -> Callable[[], bool]:
 
 @contextmanager
 def _step(name: str, supervisor: Supervisor) -> Iterator[None]:
-    """One line on the terminal, whole: its name at the start, its time at the end."""
+    """Print one line: its name at the start, its time at the end."""
     started = time.monotonic()
     sys.stdout.write(f"  {name:<28}")
     sys.stdout.flush()

@@ -1,6 +1,6 @@
-"""What is decided before Django loads, because settings are read once: for ``manage.py``.
+"""Prepare the environment before Django loads, since settings are read once. For ``manage.py``.
 
-Standard library only. Everything goes into the environment, which every process inherits.
+Standard library only. Every process inherits the environment.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from config.core.processes.valkey import LONGEST_SOCKET_PATH, EmbeddedValkey
 
 PREPARED = "GREEKDESK_PREPARED"
 VALKEY_SOCKET = "GREEKDESK_VALKEY_SOCKET"
-# The metrics library reads it when it loads: the folder in which several processes count together.
+# Read by the metrics library on import: the folder where several processes share counts.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 METRICS_PREFIX = "greekdesk-metrics-"
-# Several threads of a linear algebra library break fork and cost memory; a book is small.
+# BLAS threads break fork and cost memory; a book is small.
 ONE_THREAD = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "MKL"))
 
 
 def is_prepared() -> bool:
-    """Whether this process was started by ``manage.py``, with everything decided."""
+    """Whether ``manage.py`` started this process with everything prepared."""
     return bool(os.environ.get(PREPARED))
 
 
 def prepare_environment(environment: Mapping[str, str]) -> None:
-    """Set what a supervised desk needs; without a ``REDIS_URL``, where its Valkey will listen."""
+    """Set what a supervised desk needs; without ``REDIS_URL``, also its own Valkey's address."""
     os.environ.update(environment)
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     os.environ[PREPARED] = "1"
@@ -46,14 +46,14 @@ def prepare_environment(environment: Mapping[str, str]) -> None:
 
 
 def _new_socket_path() -> Path:
-    """A path in a folder that does not exist yet, short enough for a unix socket."""
+    """Return a path in a folder that does not exist yet, short enough for a unix socket."""
     name = f"greekdesk-{secrets.token_hex(6)}/valkey.sock"
     path = Path(tempfile.gettempdir()) / name
     return path if len(str(path)) <= LONGEST_SOCKET_PATH else Path("/tmp") / name  # noqa: S108
 
 
 def free_port() -> int:
-    """A port of loopback that is free now."""
+    """Return a free loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -61,13 +61,13 @@ def free_port() -> int:
 
 @contextmanager
 def embedded_valkey(data: Path) -> Iterator[EmbeddedValkey | None]:
-    """The embedded server that belongs to this desk, if any; its private folder goes with it."""
+    """Yield this desk's embedded server, if any, and remove its private folder afterwards."""
     path = os.environ.get(VALKEY_SOCKET, "")
     if not path:
         yield None
         return
     valkey = EmbeddedValkey(socket=Path(path), data=data / "valkey")
-    # Ours alone: somebody else's folder of that name is an error, not a place to listen.
+    # Must be new: an existing folder of that name is someone else's.
     valkey.socket.parent.mkdir(mode=0o700)
     try:
         yield valkey
@@ -77,7 +77,7 @@ def embedded_valkey(data: Path) -> Iterator[EmbeddedValkey | None]:
 
 @contextmanager
 def metrics_folder() -> Iterator[None]:
-    """The folder in which every process of this desk counts, so that each web process tells all."""
+    """Provide the folder where all processes of this desk count, so each can report the total."""
     folder = Path(os.environ[METRICS_FOLDER])
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
@@ -88,14 +88,14 @@ def metrics_folder() -> Iterator[None]:
 
 
 def forget_old_counts() -> None:
-    """Empty a metrics folder that was named: process numbers come again after a restart."""
+    """Empty a configured metrics folder: process ids repeat after a restart."""
     for kind in ("counter", "gauge", "histogram", "summary"):
         for path in Path(os.environ[METRICS_FOLDER]).glob(f"{kind}_*.db"):
             path.unlink(missing_ok=True)
 
 
 def private_paths(valkey: EmbeddedValkey | None) -> tuple[Path, ...]:
-    """What only a running desk needs: for the guardian to remove if the desk is killed."""
+    """Return what only a running desk needs; the guardian removes it if the desk is killed."""
     metrics = Path(os.environ[METRICS_FOLDER])
     private = [metrics] if _is_private(metrics) else []
     return (*private, *((valkey.socket.parent,) if valkey else ()))
@@ -106,9 +106,9 @@ def _is_private(metrics: Path) -> bool:
 
 
 def publish_address(valkey: EmbeddedValkey, data: Path) -> None:
-    """Write the server's address where settings of other commands look for it.
+    """Publish the server's address where other commands' settings look for it.
 
-    A link into the private folder: it leads nowhere as soon as the server is gone.
+    It is a link into the private folder, dangling as soon as the server is gone.
     """
     address = valkey.socket.with_name("redis_url")
     address.write_text(valkey.url())

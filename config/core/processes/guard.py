@@ -1,8 +1,8 @@
-"""The guardian: run by path, with the standard library only, so that it weighs next to nothing.
+"""The guardian: run by path with only the standard library, to stay tiny.
 
-``guard.py LEFTOVER…`` reads process groups from its standard input, ``+1234`` to watch one and
-``-1234`` to forget it. At the end of the input, when the supervisor has gone, it ends the groups
-that are left and removes the leftovers, files or folders.
+``guard.py LEFTOVER…`` reads process groups from standard input: ``+1234`` to watch one, ``-1234``
+to forget it. At end of input the supervisor is gone: it ends the remaining groups and removes the
+leftovers, files or folders.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ GRACE_SECONDS = 2.0
 
 
 def guard() -> set[int]:
-    """Follow the supervisor's life: the groups that are left at its end."""
+    """Follow the supervisor until it is gone; return the remaining groups."""
     groups: set[int] = set()
     rest = b""
     while chunk := os.read(0, 4096):
@@ -30,17 +30,17 @@ def guard() -> set[int]:
 
 
 def end_group(group: int, signal_number: int) -> bool:
-    """Send a signal to a process group. False when nothing is left of it."""
+    """Send a signal to a process group. False if nothing is left of it."""
     try:
         os.killpg(group, signal_number)
     except (ProcessLookupError, PermissionError):
-        # macOS answers "not permitted" for a group of which only the unreaped are left.
+        # macOS answers "not permitted" for a group with only unreaped processes.
         return False
     return True
 
 
 def end_groups(groups: set[int]) -> None:
-    """Ask the groups to end, and make them after a moment."""
+    """Terminate the groups; kill them after a moment."""
     left = {group for group in groups if end_group(group, signal.SIGTERM)}
     deadline = time.monotonic() + GRACE_SECONDS
     while left and time.monotonic() < deadline:

@@ -1,8 +1,8 @@
-"""Nothing outlives the supervisor, however it dies.
+"""Make sure nothing outlives the supervisor, however it dies.
 
-Two nets. On Linux the kernel kills each child when its parent dies. And a guardian, a small process
-of its own session, waits on a pipe that only the supervisor holds open: when the supervisor is gone
-it ends every process group it was told of, grandchildren included.
+On Linux the kernel kills each child when its parent dies. In addition, a guardian in its own
+session waits on a pipe only the supervisor holds open; when the supervisor is gone it ends every
+process group it was told of, grandchildren included.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GUARD = Path(__file__).with_name("guard.py")
 
 
 def die_with_parent(parent: int, signal_number: int = signal.SIGKILL) -> None:
-    """Ask the kernel to send this process a signal when ``parent`` dies. Elsewhere: no effect."""
+    """Ask the kernel to signal this process when ``parent`` dies. Linux only."""
     if not sys.platform.startswith("linux"):
         return
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal_number), 0, 0, 0)
@@ -30,20 +30,20 @@ def die_with_parent(parent: int, signal_number: int = signal.SIGKILL) -> None:
 
 
 def show_as(name: str) -> None:
-    """Name this process in ``ps -o comm`` and ``top``: forks all look alike. Linux only."""
+    """Name this process in ``ps -o comm`` and ``top``, where all forks look alike. Linux only."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
 class Guardian:
-    """The supervisor's end of the pipe to the process that outlives it for a moment.
+    """The supervisor's end of the pipe to the guardian process.
 
-    ``leftovers`` are files and folders that it removes at the very end.
+    ``leftovers`` are files and folders the guardian removes at the end.
     """
 
     def __init__(self, *, leftovers: tuple[Path, ...] = ()) -> None:
         self._process = subprocess.Popen(
-            # Alone with the standard library: no site packages, no environment to heed.
+            # Isolated: standard library only, no site packages, no environment.
             [sys.executable, "-I", "-S", str(_GUARD), *map(str, leftovers)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -64,7 +64,7 @@ class Guardian:
         self._say(f"-{group}\n")
 
     def dismiss(self) -> None:
-        """End the guardian: the supervisor stops by itself and has stopped everything."""
+        """End the guardian: the supervisor has stopped everything itself."""
         with suppress(OSError):
             self._pipe.close()
         self._process.wait()

@@ -1,4 +1,4 @@
-"""One supervised process: how it is started, what it said last, and how it is ended."""
+"""One supervised process: how it starts, its last output, and how it ends."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ from config.core.processes.role import WEB, adopt_role
 
 LAST_LINES = 20
 LOG_FILE_BYTES = 2_000_000
-# Memory that a fork shares stays shared on Linux; elsewhere system libraries do not survive it.
+# Forks share memory on Linux; elsewhere system libraries do not survive a fork.
 FORKS = sys.platform.startswith("linux")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessSpec:
-    """A process by name: a function of ours (``package.module:function``) or a program.
+    """A process by name: one of our functions (``package.module:function``) or a program.
 
-    ``options`` are the function's keyword arguments and plain JSON values, because on systems
-    without a safe fork they travel on a command line. ``inherited`` are file descriptors it keeps.
-    ``once``: it runs to its end and is not started again. ``foundation``: others stand on it, so it
-    is stopped after them.
+    ``options`` are the function's keyword arguments, plain JSON values: without a safe fork they
+    are passed on a command line. ``inherited`` are file descriptors it keeps. ``once``: it runs to
+    its end and is not restarted. ``foundation``: others depend on it, so it is stopped after them.
     """
 
     name: str
@@ -52,13 +51,13 @@ class ProcessSpec:
 
 
 class LogFile:
-    """A process's own log under the data folder, cut in two files so that it stays small."""
+    """A process's log under the data folder, rotated over two files to stay small."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def write(self, text: bytes) -> None:
-        # A full disk must not take the supervisor down: the last lines are kept in memory.
+        # A full disk must not stop the supervisor: memory keeps the last lines.
         with suppress(OSError):
             if self.path.exists() and self.path.stat().st_size > LOG_FILE_BYTES:
                 self.path.replace(self.path.with_suffix(".old.log"))
@@ -85,7 +84,7 @@ class SupervisedProcess:
         self.pid = os.fork()
         if self.pid == 0:
             _become(spec, parent=parent, writer=writer)
-        # Both sides set the group: whichever comes first, it exists when either goes on.
+        # Both sides set the group, so it exists whichever runs first.
         with suppress(OSError):
             os.setpgid(self.pid, self.pid)
         os.close(writer)
@@ -96,7 +95,7 @@ class SupervisedProcess:
         return self.spec.name
 
     def read_output(self) -> bytes:
-        """Take what the process has said since; keeps the last lines and writes its log."""
+        """Read new output; keep the last lines and write the log."""
         taken = b""
         with suppress(BlockingIOError, OSError):
             while chunk := os.read(self.output, 65536):
@@ -109,13 +108,13 @@ class SupervisedProcess:
         return taken
 
     def poll(self) -> int | None:
-        """The exit code when it has ended (negative: the signal), else None."""
+        """Return the exit code if it has ended (negative: the signal), else None."""
         if self.status is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 self.status = os.waitstatus_to_exitcode(status)
                 self.read_output()
-                # What it started itself ends with it.
+                # End what it started too.
                 end_group(self.pid, signal.SIGKILL)
                 self._guardian.forget(self.pid)
                 os.close(self.output)
@@ -130,11 +129,11 @@ class SupervisedProcess:
 
 
 def _become(spec: ProcessSpec, *, parent: int, writer: int) -> NoReturn:
-    """In the forked child: leave the supervisor's life behind and start the spec's."""
+    """In the forked child: drop the supervisor's state and start the spec's process."""
     code = 1
     try:
         os.setpgid(0, 0)
-        # A server that can save its data is asked to; a process of ours has nothing to save.
+        # A server that can save its data is asked to; our processes have nothing to save.
         die_with_parent(parent, signal.SIGTERM if spec.program else signal.SIGKILL)
         show_as(f"desk-{spec.name}")
         signal.set_wakeup_fd(-1)
@@ -163,7 +162,7 @@ def _become(spec: ProcessSpec, *, parent: int, writer: int) -> NoReturn:
 
 
 def _close_all_but(inherited: tuple[int, ...]) -> None:
-    """Close what the supervisor holds: its lock, its pipes, the guardian's, others' sockets."""
+    """Close the supervisor's lock, its pipes, the guardian's and others' sockets."""
     first = 3
     for kept in sorted(inherited):
         os.closerange(first, kept)
@@ -173,7 +172,7 @@ def _close_all_but(inherited: tuple[int, ...]) -> None:
 
 
 def run_target(role: str, target: str, options: Mapping[str, Any]) -> int:
-    """Call the function that the process is for. Returns the exit code."""
+    """Call the process's function. Returns the exit code."""
     adopt_role(role)
     return_what_is_freed()
     module, _, name = target.partition(":")

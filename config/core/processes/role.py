@@ -1,8 +1,8 @@
-"""What a process is for, and what follows from it for its database.
+"""A process's role, and the database options that follow from it.
 
-The web process gives up on a locked or slow database at once, so that a page can answer with what
-it has; jobs wait. Settings are read once and then forked into every process: a child adopts its
-role, and connections it opens afterwards follow it.
+The web process gives up at once on a locked or slow database, so a page can answer with what it
+has; jobs wait. Settings are read once before the fork: a child adopts its role, and connections it
+opens afterwards follow it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ JOB = "job"
 
 
 def database_options(engine: str, role: str) -> dict[str, Any]:
-    """The waiting times of a role, as Django's database ``OPTIONS`` for the engine. Seconds."""
+    """Return a role's timeouts as Django database ``OPTIONS`` for the engine. Seconds."""
     web = role == WEB
     if engine.endswith("postgresql"):
         statement, lock = (5, 2) if web else (60, 10)
@@ -26,7 +26,7 @@ def database_options(engine: str, role: str) -> dict[str, Any]:
 
 
 def adopt_role(role: str) -> None:
-    """Make this process one of ``role``. Call it before its first database connection."""
+    """Give this process a role. Call before its first database connection."""
     from django.conf import settings
     from django.db import connections
 

@@ -1,9 +1,9 @@
 """The supervisor: starts the desk's processes, watches them, stops them in order.
 
-One thread, one loop: it may fork at any time, so it holds no thread, no database connection and no
-client of any kind. A process that ends is started again after a growing pause, and said; one that
-ends quickly three times in a row stops everything, with its last words. A second of the same
-checkout is refused by a lock.
+One thread, one loop: it may fork at any time, so it holds no thread, database connection or client.
+A process that ends is restarted after a growing pause, with a message; one that ends quickly three
+times in a row stops everything and shows its last output. A lock prevents a second supervisor on
+the same checkout.
 """
 
 from __future__ import annotations
@@ -28,36 +28,36 @@ QUICK_SECONDS = 10.0
 QUICK_CRASHES = 3
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
-# Together below five seconds; what is cut off is given back to the queue.
+# Below five seconds together; interrupted work goes back to the queue.
 WORK_STOP_SECONDS = 3.0
 FOUNDATION_STOP_SECONDS = 1.0
 
 
 class SupervisionError(Exception):
-    """The desk cannot start or go on. The message is for the person who started it."""
+    """The desk cannot start or continue. The message is for whoever started it."""
 
 
 class StopRequested(Exception):
-    """Somebody asked the supervisor to stop while it was still starting."""
+    """Stop requested while the supervisor was still starting."""
 
 
 @dataclass(slots=True)
 class _Restart:
-    """How a process has been dying, and when it is started again."""
+    """A process's recent exits, and when to restart it."""
 
     quick_crashes: int = 0
     due: float | None = None
 
 
 def say(line: str) -> None:
-    """Tell the terminal; one that has gone away is no reason to fail."""
+    """Print to the terminal; ignore one that is gone."""
     with suppress(OSError, ValueError):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
 
 class Supervisor:
-    """Runs processes. Use as a context manager: leaving it leaves nothing running."""
+    """Runs processes. As a context manager, leaves nothing running on exit."""
 
     def __init__(
         self,
@@ -111,8 +111,8 @@ class Supervisor:
         self._lock.close()
 
     def start(self, spec: ProcessSpec) -> SupervisedProcess:
-        """Start a process that is to stay up."""
-        # What others stand on speaks in its own format, to its own file.
+        """Start a process that must stay up."""
+        # Foundation processes log in their own format to their own file.
         echoed = self.echo and not spec.foundation
         log = None if echoed else LogFile(self.data / "logs" / f"{spec.name}.log")
         process = SupervisedProcess(spec, guardian=self._guardian, log=log)
@@ -121,7 +121,8 @@ class Supervisor:
         return process
 
     def run_once(self, spec: ProcessSpec, *, seconds: float) -> None:
-        """Run a process to its end. Raises ``SupervisionError`` with its last words if it fails."""
+        """Run a process to its end. Raises ``SupervisionError`` with its last output if it
+        fails."""
         process = self.start(replace(spec, once=True))
         self.wait_until(lambda: process.poll() is not None, seconds=seconds, what=spec.name)
         del self.processes[spec.name]
@@ -130,7 +131,7 @@ class Supervisor:
 
     @contextmanager
     def output_held(self) -> Iterator[None]:
-        """Echo what the processes say only afterwards: a line is being written on the terminal."""
+        """Hold the processes' output back while a line is written to the terminal."""
         self._held = []
         try:
             yield
@@ -139,7 +140,7 @@ class Supervisor:
             _echo(b"".join(held))
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float, what: str) -> None:
-        """Watch everything until ``ready``. Raises when it takes longer, or on a stop."""
+        """Watch everything until ``ready``. Raises on timeout or stop."""
         deadline = time.monotonic() + seconds
         while not ready():
             if time.monotonic() > deadline:
@@ -151,12 +152,12 @@ class Supervisor:
                 raise StopRequested
 
     def watch(self) -> None:
-        """Keep the processes up until somebody asks to stop."""
+        """Keep the processes up until asked to stop."""
         while not self._stopping:
             self.attend(1.0)
 
     def attend(self, seconds: float) -> None:
-        """One round: wait for something to happen, read what was said, restart what has ended."""
+        """One round: wait for an event, read output, restart what ended."""
         waiting = [p.output for p in self.processes.values() if p.status is None]
         pause = min([seconds, *self._pauses()])
         readable, _, _ = select.select([self._wake_reader, *waiting], [], [], max(0.0, pause))
@@ -172,7 +173,7 @@ class Supervisor:
         self._restart_due()
 
     def stop_all(self) -> None:
-        """Stop in order: what makes work and does it, then what that stands on."""
+        """Stop in order: workers first, then what they depend on."""
         self._stopping = True
         everything = list(self.processes.values())
         for foundation, seconds in ((False, WORK_STOP_SECONDS), (True, FOUNDATION_STOP_SECONDS)):
@@ -243,7 +244,7 @@ def _echo(output: bytes) -> None:
 
 
 def ending(status: int | None) -> str:
-    """An exit code in words."""
+    """Describe an exit code."""
     if status is not None and status < 0:
         return f"was ended by {signal.Signals(-status).name}"
     return f"ended with code {status}"

@@ -1,6 +1,6 @@
-"""What the supervised processes run: the web server, the worker, beat, and Django commands.
+"""What the supervised processes run: web server, worker, beat, and Django commands.
 
-Composition roots are named by dotted path, so that nothing here imports an app.
+Applications are named by dotted path, so nothing here imports an app.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import socket
 from typing import Any
 
 WEBSOCKET_BYTES = 65_536
-#: The releases whose internals the front door's protocol is tested with: look at it when this one
-#: is raised. Any other release serves the same bytes with its own protocol.
+# The uvicorn release whose internals the front door's protocol is tested with: check it when
+# upgrading. Other releases serve the same bytes with their own protocol.
 UVICORN = "0.54."
 STOP_SECONDS = 2
-# Without Celery's banner, which would stand between the desk's own lines.
+# Celery's banner would break up the desk's own output.
 QUIET = ("--quiet",)
 
 
 def serve_web(*, application: str, descriptor: int) -> None:
-    """The web process: HTTP and websockets on an inherited listening socket."""
+    """Run the web process: HTTP and websockets on an inherited listening socket."""
     import uvicorn
     from django.conf import settings
 
@@ -27,10 +27,10 @@ def serve_web(*, application: str, descriptor: int) -> None:
         loop="uvloop",
         http=http_protocol(uvicorn.__version__),
         ws="websockets-sansio",
-        # A page's frames are small; a client that sends megabytes is cut off.
+        # A page's frames are small; a client sending megabytes is cut off.
         ws_max_size=WEBSOCKET_BYTES,
         ws_per_message_deflate=False,
-        # The peer's address is the socket's, unless a proxy that we know tells another.
+        # Use the socket's peer address unless a trusted proxy gives another.
         proxy_headers=bool(settings.TRUSTED_PROXIES),
         forwarded_allow_ips=settings.TRUSTED_PROXIES,
         server_header=False,
@@ -42,29 +42,29 @@ def serve_web(*, application: str, descriptor: int) -> None:
 
 
 def http_protocol(release: str) -> str:
-    """What uvicorn of this release speaks HTTP with: the front door's own protocol, or its own."""
+    """Return the HTTP protocol for this uvicorn release: the front door's, or uvicorn's own."""
     if release.startswith(UVICORN):
         return "config.core.front_door.server:DeskHttpProtocol"
     return "httptools"
 
 
 def run_worker(*, celery: str) -> None:
-    """The worker process: Celery with its pool of threads, as the settings say."""
+    """Run the Celery worker with a thread pool, as configured."""
     import warnings
 
     from celery.exceptions import SecurityWarning
     from django.utils.module_loading import import_string
 
-    # It warns of the superuser. Tasks travel as JSON, which runs nothing, and who starts the whole
-    # desk as root has decided so: containers do.
+    # Celery warns when run as root. JSON tasks execute nothing, and running as root is the
+    # operator's choice, as in containers.
     warnings.simplefilter("ignore", SecurityWarning)
-    # One worker talks to no other: no gossip, no mingle, no heartbeat messages.
+    # Workers do not talk to each other: no gossip, mingle or heartbeat messages.
     alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     import_string(celery).worker_main([*QUIET, "worker", "--loglevel", "WARNING", *alone])
 
 
 def run_beat(*, celery: str) -> None:
-    """The scheduler, a process of its own; its state is in the database."""
+    """Run the scheduler; its state is in the database."""
     from django.utils.module_loading import import_string
 
     import_string(celery).start([*QUIET, "beat", "--loglevel", "WARNING", "--pidfile", ""])
@@ -78,9 +78,9 @@ def run_command(*, arguments: list[str]) -> None:
 
 
 def prepare(*, steps: list[list[Any]]) -> None:
-    """Bring database and static files to what the code says, then run the desk's own steps.
+    """Bring database and static files up to date, then run the desk's own steps in order.
 
-    Each step is a dotted path of a function and its keyword arguments; it runs in this order.
+    Each step is a function's dotted path and its keyword arguments.
     """
     from django.utils.module_loading import import_string
 
@@ -89,14 +89,14 @@ def prepare(*, steps: list[list[Any]]) -> None:
 
 
 def migrate_database() -> None:
-    """Apply the migrations; what is seeded after them (schedule, calendar) is checked each time."""
+    """Apply migrations; data seeded after them (schedule, calendar) is checked each time."""
     from django.core.management import call_command
 
     call_command("migrate", interactive=False, verbosity=0)
 
 
 def collect_static_files() -> None:
-    """Hash, compress and collect the static files, unless none has changed since."""
+    """Hash, compress and collect static files, unless unchanged."""
     import hashlib
     from pathlib import Path
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-# The shortest limit of a unix socket's path (macOS 104, Linux 108), with its closing NUL.
+# The shortest limit for a unix socket path (macOS 104, Linux 108), less the closing NUL.
 LONGEST_SOCKET_PATH = 103
 
 
@@ -29,7 +29,7 @@ def valkey_program() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedValkey:
-    """Where one embedded server listens and keeps its data."""
+    """Where an embedded server listens and keeps its data."""
 
     socket: Path
     data: Path
@@ -38,7 +38,7 @@ class EmbeddedValkey:
         return f"unix://{self.socket}?db={database}"
 
     def command(self, *, durable: bool = True) -> tuple[str, ...]:
-        """The command line. ``durable`` keeps an append-only file; tests need none."""
+        """Return the command line. ``durable`` keeps an append-only file; tests need none."""
         self.data.mkdir(parents=True, exist_ok=True)
         options = {
             "port": "0",
@@ -49,7 +49,7 @@ class EmbeddedValkey:
             "save": "",
             "appendonly": "yes" if durable else "no",
             "appendfsync": "everysec",
-            # The queue, locks and counters live here: nothing of it may be evicted.
+            # Holds the queue, locks and counters: nothing may be evicted.
             "maxmemory-policy": "noeviction",
             "loglevel": "warning",
         }

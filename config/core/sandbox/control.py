@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints under ``/_control``: faults, clock, and the log of requests."""
+"""The sandbox's control endpoints under ``/_control``: faults, clock and request log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults scripted per request: what a provider's bad day looks like, on demand and repeatable."""
+"""Scripted per-request faults: a provider's bad day, on demand and repeatable."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ LONGEST_LOG = 20_000
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """One scripted fault. Empty ``server`` and ``method`` and the empty ``path`` match anything.
+    """One scripted fault. Empty ``server``, ``method`` or ``path`` matches anything.
 
     ``path`` is a regular expression searched in the path below the server's mount. The fault acts
-    on the requests that match, beginning with number ``after`` (0 = the first), ``times`` times
-    (None: for ever). What it does, in this order: wait ``delay`` seconds; answer ``status`` with
-    ``headers`` and ``body`` instead of the server (or only overwrite status and headers when the
-    server's own body is wanted: ``keep_body``); put values at JSON pointers (``replace``; ``*``
-    stands for every item); keep only ``truncate`` bytes; drop the connection (``disconnect``).
+    on matching requests from number ``after`` on (0 = the first), ``times`` times (None: always).
+    In order, it waits ``delay`` seconds; answers ``status`` with ``headers`` and ``body`` instead
+    of the server (or, with ``keep_body``, overwrites only status and headers); puts values at JSON
+    pointers (``replace``; ``*`` means every item); keeps only ``truncate`` bytes; drops the
+    connection (``disconnect``).
     """
 
     server: str = ""
@@ -64,7 +64,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedRequest:
-    """A request the sandbox answered. Neither headers nor bodies are kept: they hold secrets."""
+    """A request the sandbox answered, without headers and bodies, which hold secrets."""
 
     server: str
     method: str
@@ -75,7 +75,7 @@ class LoggedRequest:
 
 
 class FaultScript:
-    """The faults in force and the log of what was asked. Safe to change while serving."""
+    """The active faults and the request log. Safe to change while serving."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -83,7 +83,7 @@ class FaultScript:
         self._requests: deque[LoggedRequest] = deque(maxlen=LONGEST_LOG)
 
     def add(self, **fields: Any) -> Fault:
-        """Script a fault; the fields are those of :class:`Fault`. The newest one acts first."""
+        """Add a fault with the fields of :class:`Fault`. The newest acts first."""
         fault = Fault(**fields)
         with self._lock:
             self._faults.insert(0, fault)
@@ -94,7 +94,7 @@ class FaultScript:
             self._faults.clear()
 
     def take(self, server: str, method: str, path: str) -> Fault | None:
-        """The fault that acts on this request, if any. Every matching fault counts the request."""
+        """Return the fault for this request, if any. Every matching fault counts the request."""
         chosen: Fault | None = None
         with self._lock:
             for fault in self._faults:
@@ -114,7 +114,7 @@ class FaultScript:
             self._requests.append(request)
 
     def requests(self, *, server: str = "", path: str = "") -> list[LoggedRequest]:
-        """What was asked, oldest first; ``path`` is a regular expression."""
+        """Return logged requests, oldest first; ``path`` is a regular expression."""
         with self._lock:
             logged = list(self._requests)
         return [
@@ -129,7 +129,7 @@ class FaultScript:
 
 
 class FaultMiddleware:
-    """Wraps one mounted server: logs each request and applies the script to its answer."""
+    """Wraps one mounted server: logs each request and applies the script to its response."""
 
     def __init__(self, application: AsgiApplication, *, server: str, faults: FaultScript) -> None:
         self._application = application
@@ -190,7 +190,7 @@ class FaultMiddleware:
         if fault.truncate is not None:
             body = body[: fault.truncate]
         headers |= {name.lower(): value for name, value in fault.headers.items()}
-        # A connection that ends before the promised length is what a dropped one looks like.
+        # Closing before the promised length looks like a dropped connection.
         length = len(body) + 1 if fault.disconnect else len(body)
         headers["content-length"] = str(length)
         await send(
@@ -235,16 +235,16 @@ class FaultMiddleware:
 
 
 def _encode(body: Any) -> bytes:
-    """Text is sent as it is (HTML with 200, half JSON); anything else as JSON, NaN included."""
+    """Send text as is (HTML with 200, half JSON); anything else as JSON, NaN included."""
     if body is None:
         return b""
     return body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
 
 def put_at(document: Any, pointer: str, value: Any) -> Any:
-    """The document with ``value`` at the JSON pointer (RFC 6901); ``*`` is every member.
+    """Return the document with ``value`` at the JSON pointer (RFC 6901); ``*`` is every member.
 
-    Raises ValueError when the pointer leads nowhere, so that a test cannot fault nothing.
+    Raises ValueError if the pointer leads nowhere, so a test cannot fault nothing.
     """
     if pointer == "":
         return value

@@ -33,7 +33,7 @@ class RecordedAnswer:
 
 
 class RecordedFolder:
-    """The answers of one folder, by method and path."""
+    """The answers in one folder, by method and path."""
 
     def __init__(self, folder: Path, *, base_path: str = "") -> None:
         if not folder.is_dir():
@@ -73,7 +73,7 @@ class RecordedFolder:
         return path.removeprefix(self._base_path).rstrip("/") or "/"
 
     def answer(self, method: str, path: str) -> RecordedAnswer | None:
-        """The next recorded answer to this request, or ``None`` when there is none."""
+        """Return the next recorded answer to this request, or ``None``."""
         for key in ((method.upper(), self._key(path)), (ANY_METHOD, self._key(path))):
             answers = self._answers.get(key)
             if answers:
@@ -85,7 +85,7 @@ class RecordedFolder:
 
 
 class RecordedMiddleware:
-    """Answers from the recorded folders, first one first; passes on what none of them holds."""
+    """Answer from the recorded folders, in order; pass on requests none of them has."""
 
     def __init__(self, application: AsgiApplication, folders: list[RecordedFolder]) -> None:
         self._application = application

@@ -1,4 +1,4 @@
-"""Which simulated servers exist, as dotted paths filled in by the apps' ``AppConfig.ready()``."""
+"""The registered simulated servers, as dotted paths from the apps' ``AppConfig.ready()``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from config.core.sandbox.faults import AsgiApplication, FaultScript
 
 
 class SandboxMarket(Protocol):
-    """What the sandbox itself needs of the market; the servers use the whole of it."""
+    """What the sandbox itself needs of the market; the servers use all of it."""
 
     frozen: bool
 
@@ -24,11 +24,11 @@ class SandboxMarket(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxContext:
-    """Handed to each server's factory: the one market, its books, and the scripted faults.
+    """Passed to each server's factory: the market, its books and the scripted faults.
 
-    ``limits``: enforce the vendor's documented rate limits (tests that ask fast turn them off).
-    ``recorded``: recorded answers are served in front, so that the server does not see every call
-    and must not insist on an order of calls.
+    ``limits``: enforce the vendor's documented rate limits (fast tests turn them off).
+    ``recorded``: recorded answers come first, so the server may not see every call and must not
+    insist on an order.
     """
 
     name: str
@@ -40,10 +40,10 @@ class SandboxContext:
 
 
 class SandboxListener(Protocol):
-    """A server on a TCP port of its own, for protocols that are not HTTP.
+    """A server with its own TCP port, for protocols other than HTTP.
 
-    The port is bound when the listener is built, and answered from ``open`` to ``close``, which
-    are awaited on the sandbox's event loop. ``control_routes`` are mounted at ``/_control/<name>``.
+    The port is bound on construction and served from ``open`` to ``close``, which are awaited on
+    the sandbox's event loop. ``control_routes`` are mounted at ``/_control/<name>``.
     """
 
     @property
@@ -68,7 +68,7 @@ ListenerFactory = Callable[[SandboxContext, str, int], SandboxListener]
 
 @dataclass(frozen=True, slots=True)
 class RegisteredServer:
-    """``base_path`` follows the mount in the address a client is given (``/v1/api``)."""
+    """``base_path`` follows the mount in the URL clients get (``/v1/api``)."""
 
     name: str
     factory_path: str

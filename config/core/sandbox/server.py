@@ -1,6 +1,6 @@
-"""One uvicorn process with every simulated server mounted under its name. Loopback only.
+"""One uvicorn process with every simulated server mounted by name. Loopback only.
 
-Servers of protocols that are not HTTP (listeners) have TCP ports of their own on the same loop.
+Listeners (servers of other protocols than HTTP) have their own TCP ports on the same loop.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STOP_SECONDS = 3
 
 
 def open_market(*, seed: int = 1, chain: Path | None = None, always_open: bool = True) -> Any:
-    """The simulated market, or the recorded chain with its clock frozen at its as-of."""
+    """Open the simulated market, or the recorded chain with its clock frozen at its ``as_of``."""
     if chain is None:
         return market_class().simulated(seed=seed, always_open=always_open)
     if not chain.is_file():
@@ -51,7 +51,7 @@ def open_market(*, seed: int = 1, chain: Path | None = None, always_open: bool =
 
 
 class _Uvicorn(uvicorn.Server):
-    """Opens the listeners with itself, and says when all listen: nobody has to poll for it."""
+    """Opens the listeners too, and signals when all are listening, so nobody polls."""
 
     def __init__(self, config: uvicorn.Config, listeners: Sequence[SandboxListener]) -> None:
         super().__init__(config)
@@ -166,7 +166,7 @@ class Sandbox:
         return Starlette(routes=routes)
 
     def url(self, name: str = "") -> str:
-        """The address a client is given for the server, or the sandbox's own."""
+        """Return the URL clients use for the server, or the sandbox's own."""
         address = f"[{self.host}]" if ":" in self.host else self.host
         root = f"http://{address}:{self.port}"
         for server in self._servers:
@@ -182,7 +182,7 @@ class Sandbox:
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM (main thread) or ``stop()``."""
         if self.market.frozen:
-            # One that starts again stands at the file's as-of, however far the last was stepped.
+            # A restarted sandbox begins at the file's ``as_of``, wherever the last one was stepped.
             tell_market_clock(self.market.now())
         try:
             self._server.run(sockets=[self._socket])

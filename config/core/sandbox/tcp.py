@@ -1,6 +1,6 @@
-"""Sockets of the sandbox: loopback only, and TCP servers that can refuse and come back.
+"""Sandbox sockets: loopback only, and TCP servers that can refuse connections and come back.
 
-The data of the sandbox is open to whoever connects, so that no other address is ever bound.
+Sandbox data is open to anyone who connects, so no other address is ever bound.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 def bind_loopback(
     host: str, port: int, *, listen: bool = True, share: bool = False
 ) -> socket.socket:
-    """A bound socket (port 0: any free one), listening unless told otherwise.
+    """Return a bound socket (port 0: any free one), listening by default.
 
-    ``share``: other sockets of this user that share may bind the port as well. Raises
-    InvalidInput for an address that is not loopback, Unavailable when the port is taken.
+    ``share``: this user's other sharing sockets may bind the port too. Raises InvalidInput for a
+    non-loopback address, Unavailable if the port is taken.
     """
     address = "127.0.0.1" if host == "localhost" else host
     try:
@@ -44,10 +44,10 @@ def bind_loopback(
 
 
 class TcpListener:
-    """One TCP port for as long as the sandbox lives, whether anybody listens on it or not.
+    """One TCP port for the sandbox's lifetime, whether or not anything listens.
 
-    A second socket that never listens keeps the port: a connection is refused by the kernel, as
-    by a program that is not running, and nobody else gets the port meanwhile.
+    A second socket that never listens reserves the port: connections are refused by the kernel, as
+    if no program ran, and nobody else can take the port.
     """
 
     def __init__(self, host: str, port: int, serve: Serve) -> None:
@@ -58,13 +58,13 @@ class TcpListener:
         self._server: asyncio.Server | None = None
 
     async def accept(self) -> None:
-        """Listen, if it does not yet."""
+        """Start listening, if not yet."""
         if self._server is None:
             listening = bind_loopback(self.host, self.port, share=True)
             self._server = await asyncio.start_server(self._serve, sock=listening)
 
     def refuse(self) -> None:
-        """Stop listening; connections that exist live on."""
+        """Stop listening; existing connections stay open."""
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -1,4 +1,4 @@
-"""Tables as CSV that no spreadsheet runs: text that looks like a formula begins with a quote."""
+"""Write tables as CSV safe for spreadsheets: formula-like text is prefixed with a quote."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-# OWASP, "CSV Injection": what spreadsheets take for the beginning of a formula.
+# OWASP, "CSV Injection": characters spreadsheets take as the start of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """The table line by line. Missing is an empty field; numbers stay numbers."""
+    """Return the table line by line. Missing is an empty field; numbers stay numbers."""
     for row in (header, *rows):
         line = io.StringIO()
         csv.writer(line).writerow([_cell(value) for value in row])

@@ -16,7 +16,7 @@ Number = float | int | Decimal
 
 MINUS = "\u2212"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# From which size, seen after rounding, a unit is used; and how many decimals make three figures.
+# The size, after rounding, from which a unit is used; and the decimals that make three figures.
 _COMPACT_UNITS = ((999.5e9, 1e12, "T"), (999.5e6, 1e9, "B"), (999.5e3, 1e6, "M"), (999.5, 1e3, "k"))
 _COMPACT_DIGITS = ((99.95, 0), (9.995, 1), (0.9995, 2), (0.09995, 3), (0.009995, 4))
 
@@ -30,11 +30,11 @@ def finite(value: Number | None) -> float | None:
 
 
 def fixed(value: float, digits: int) -> str:
-    """``value`` with thousands separators and a true minus sign; nought has no sign."""
+    """Format with thousands separators and a true minus sign; zero has no sign."""
     size = abs(value)
     scaled = size * 10**digits
     if scaled < 1e15 and abs(scaled % 1 - 0.5) < 1e-6:
-        # Close to a tie, where Python rounds half to even and browsers half up.
+        # Near a tie Python rounds half to even, browsers half up.
         exact = Decimal(size).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
         text = f"{exact:,f}"
     else:
@@ -49,7 +49,7 @@ def number(value: Number | None, digits: int = 2) -> str | None:
 
 
 def signed(value: Number | None, digits: int = 2) -> str | None:
-    """1234.5 → ``+1,234.50``; for what is a change or a direction."""
+    """1234.5 → ``+1,234.50``; for changes and directions."""
     text = number(value, digits)
     if text is None or text.startswith(MINUS) or not text.strip("0.,"):
         return text
@@ -68,7 +68,7 @@ def trimmed(value: Number | None, least: int, most: int) -> str | None:
 
 
 def price(value: Number | None) -> str | None:
-    """A price per unit: two decimals, up to four where it has them."""
+    """A price per unit: two decimals, up to four if it has them."""
     return trimmed(value, 2, 4)
 
 
@@ -91,7 +91,7 @@ def percent(fraction: Number | None, digits: int = 1) -> str | None:
 
 
 def points(value: Number | None, digits: int = 2) -> str | None:
-    """A change that is already in percent: 1.5 → ``+1.50%``."""
+    """A change already in percent: 1.5 → ``+1.50%``."""
     text = signed(value, digits)
     return None if text is None else text + "%"
 

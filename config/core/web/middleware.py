@@ -13,7 +13,7 @@ _ACCEPTED_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 
 
 class RequestIdMiddleware:
-    """Give each request an id: in the logs, in error answers, in the ``X-Request-Id`` header."""
+    """Give each request an id for logs, error responses and the ``X-Request-Id`` header."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -32,5 +32,5 @@ class RequestIdMiddleware:
 
 
 def client_address(request: HttpRequest) -> str:
-    """The peer's address as the server saw it: proxies are resolved by the server, not guessed."""
+    """Return the peer's address as the server saw it; the server resolves proxies."""
     return str(request.META.get("REMOTE_ADDR", ""))

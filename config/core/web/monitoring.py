@@ -1,4 +1,4 @@
-"""Prometheus metrics: how long requests and providers take. ``GET /metrics`` is restricted."""
+"""Prometheus metrics: durations of requests and provider calls. ``GET /metrics`` is restricted."""
 
 from __future__ import annotations
 
@@ -31,13 +31,11 @@ REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 
 
 
 class RequestHistogram(Histogram):
-    """A histogram that takes many observations at once, for who cannot afford one at a time."""
+    """A histogram that takes many observations at once, where one at a time is too slow."""
 
     def observe_counted(self, counts: Sequence[int], total: float) -> None:
-        """Add ``counts[i]`` observations to bucket ``i`` (the last one is without bound).
-
-        ``total`` is the sum of all of them.
-        """
+        """Add ``counts[i]`` observations to bucket ``i`` (the last is unbounded); ``total`` is
+        their sum."""
         self._sum.inc(total)
         for bucket, count in zip(self._buckets, counts, strict=True):
             if count:
@@ -60,7 +58,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class RequestTimingMiddleware:
-    """One histogram observation and one log line a request; health checks leave no line."""
+    """One histogram observation and one log line per request; health checks are not logged."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -69,7 +67,7 @@ class RequestTimingMiddleware:
         started = time.perf_counter()
         response = self.get_response(request)
         seconds = time.perf_counter() - started
-        # The route's pattern, not the address: addresses are endless and may hold anything.
+        # The route's pattern, not the URL: URLs are unbounded and may hold anything.
         route = request.resolver_match.route if request.resolver_match else "unmatched"
         method = request.method if request.method in _METHODS else "other"
         REQUEST_SECONDS.labels(method, route, response.status_code).observe(seconds)
@@ -87,14 +85,14 @@ class RequestTimingMiddleware:
 @never_cache
 @require_safe
 def metrics_view(request: HttpRequest) -> HttpResponse:
-    """Prometheus text, for staff, for the holder of ``METRICS_TOKEN``, and on this machine."""
+    """Prometheus text, for staff, holders of ``METRICS_TOKEN``, and this machine."""
     if not _may_read_metrics(request):
         raise Forbidden("Metrics are for staff or the holder of the metrics token.")
     return HttpResponse(collect_metrics(), content_type=CONTENT_TYPE_LATEST)
 
 
 def collect_metrics() -> bytes:
-    """All metrics of this process, or of all processes that share a folder (`manage.py up`)."""
+    """Collect metrics of this process, or of all processes sharing a folder (`manage.py up`)."""
     if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         return generate_latest(REGISTRY)
     # Web processes, workers and streams write to the folder; any web process answers for all.
@@ -115,7 +113,7 @@ def _may_read_metrics(request: HttpRequest) -> bool:
 
 
 def _is_on_this_machine(request: HttpRequest) -> bool:
-    # Behind a proxy of this machine everybody comes from loopback: a forwarded request does not.
+    # Behind a local proxy everyone comes from loopback; forwarded requests are not local.
     if request.headers.get("X-Forwarded-For") or request.headers.get("Forwarded"):
         return False
     try:

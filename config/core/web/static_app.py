@@ -6,7 +6,7 @@ from django.contrib.staticfiles.apps import StaticFilesConfig
 
 
 class DeskStaticFilesConfig(StaticFilesConfig):
-    """Leaves out what packages bring beside the one build that pages load."""
+    """Exclude files packages ship besides the build that pages load."""
 
     ignore_patterns = [
         *StaticFilesConfig.ignore_patterns,

@@ -1,4 +1,4 @@
-"""How static files get their hashed names and their compressed forms."""
+"""Hashed names and compression of static files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import brotli
 from whitenoise.compress import Compressor
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
-# 11, the default, makes files 9 % smaller and takes thirty times as long: 24 s of the set-up.
+# The default, 11, makes files 9 % smaller but takes thirty times as long: 24 s of set-up.
 BROTLI_QUALITY = 9
 
 
@@ -19,14 +19,14 @@ class DeskCompressor(Compressor):  # type: ignore[misc]
 
 
 class DeskStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
-    """Hashed names inside modules too: ``import "./format.js"`` follows its file's content.
+    """Hash names inside modules too: ``import "./format.js"`` follows its file's content.
 
-    Without this a deploy would leave modules in browsers' caches under their old, plain name.
+    Otherwise a deploy would leave old modules in browser caches under their plain name.
     """
 
     support_js_module_import_aggregation = True
 
     def create_compressor(self, **options: Any) -> Compressor:
-        # Source maps are fetched by nobody but a developer's tools.
+        # Only developer tools fetch source maps.
         options["extensions"] = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
         return DeskCompressor(**options)

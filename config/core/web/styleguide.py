@@ -1,4 +1,4 @@
-"""The visual language on one page, for whoever builds the next one. Staff only."""
+"""The visual language on one page, for building new pages. Staff only."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SURFACES = (
     ("down-wash", "Down wash"),
     ("warn-wash", "Warn wash"),
 )
-# One of each kind that a number can be: positive, negative, nought, huge, tiny, missing.
+# One of each kind: positive, negative, zero, huge, tiny, missing.
 NUMBERS = (1234567.891, -1234.5, 0.0, 98765432109.5, 0.000042, None)
 
 
 @login_required
 @require_GET
 def styleguide(request: HttpRequest) -> HttpResponse:
-    """Tokens and partials in all their states.
+    """Show tokens and partials in all their states.
 
     Raises:
         PermissionDenied: the user is not staff.
