@@ -25,11 +25,11 @@ from greeks.market.bodies.questions import (
 from greeks.market.bodies.series import series_for
 from greeks.market.chain import latest_chain
 from greeks.market.latest import last_minutes, last_row, latest_facts
+from greeks.market.measures import DIGITS, MEASURES, minute_text
 from greeks.market.pickers import instrument_choices
 from greeks.models import PolledInstrument
 from greeks.polling.instruments import enabled_instruments
 from greeks.polling.sessions import session_for
-from greeks.templatetags.market import DIGITS, MEASURES, minute_text
 
 GREEKS = (
     ("vega", "Vega", "per vol point"),

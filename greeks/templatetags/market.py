@@ -16,26 +16,11 @@ from django.utils.safestring import SafeString
 from config.core.templatetags.desk import change, shown
 from config.core.web import formatting
 from greeks.market.latest import at_the_money
+from greeks.market.measures import DIGITS, STEPS, minute_text
 
 register = template.Library()
 
-#: Names of each resolution's step.
-STEPS = {
-    "1m": "minute", "5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "hour",
-}  # fmt: skip
-#: Decimals of each Greek, for sums and for one contract.
-DIGITS = {"delta": 3, "gamma": 5, "theta": 2, "vega": 2}
-#: The measures that the chain's bars can show.
-MEASURES = (
-    ("open_interest", "OI"),
-    ("volume", "Vol"),
-    ("iv", "IV"),
-    ("delta", "Delta"),
-    ("gamma", "Gamma"),
-    ("theta", "Theta"),
-    ("vega", "Vega"),
-)
-#: Call columns from the outside in, with heading and unit; put columns mirror them.
+#: Columns of the calls from the outside in, with heading and unit; those of the puts are mirrored.
 COLUMNS = (
     ("open_interest", "OI", ""),
     ("open_interest_change", "OI change", "of the day"),
@@ -184,17 +169,6 @@ def minute_rows(minutes: Mapping[str, Any] | None, greeks: Iterable[Any]) -> Saf
             f'<td class="end">{shown(formatting.number(row["spot"]))}</td></tr>'
         )
     return SafeString("".join(lines))
-
-
-def minute_text(row: Mapping[str, Any] | None) -> str:
-    """A minute in its exchange's time, with any remark: ``14:32 gap``."""
-    if row is None:
-        return ""
-    at: str = row["minute"][11:16]
-    if row["gap"]:
-        return f"{at} gap"
-    seen, expected = row["samples_seen"], row["samples_expected"]
-    return at if seen >= expected else f"{at} · {seen}/{expected}"
 
 
 @register.filter

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import msgspec
-from django.db.models import Q
 
-from auth_tokens.account_pages.time_zones import time_zone_of
 from config.core.clock import market_now
+from portfolio.accounts.days import local_date
 from portfolio.betas.reading import stored_weights
 from portfolio.exposure.columns import OPTION_KINDS, Leg, Money
+from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
 from portfolio.exposure.totals import book_totals
-from portfolio.models import Account, FxRate, Position
+from portfolio.models import Account, Position
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -163,19 +163,6 @@ def read_book(accounts: Sequence[Account]) -> Book:
     )
 
 
-def totals_currency(accounts: Sequence[Account]) -> str:
-    """Return the accounts' base currency; if they differ, USD if present, else the first."""
-    currencies = sorted({account.base_currency for account in accounts})
-    if not currencies:
-        return "USD"
-    return "USD" if "USD" in currencies else currencies[0]
-
-
-def local_date(account: Account, moment: datetime) -> date:
-    """Return the date where the account is: UTC is a day ahead during New York's evening."""
-    return moment.astimezone(time_zone_of(account.time_zone)).date()
-
-
 def plain(value: Decimal | None) -> Decimal | None:
     """Strip the trailing zeros that come from the column."""
     if value is None:
@@ -259,12 +246,6 @@ def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
     )
 
 
-def currency_of(account: Account) -> str:
-    """Return the currency of the account's summary and history."""
-    status = getattr(account, "status", None)
-    return status.currency if status else account.base_currency
-
-
 def money_of(account: Account) -> Money:
     """Return net liquidation and margin from the account's last summary."""
     status = getattr(account, "status", None)
@@ -279,24 +260,3 @@ def _rates(currency: str, legs: Sequence[Leg], accounts: Sequence[Account]) -> d
     return rates_into(
         currency, [*(leg.currency for leg in legs), *(currency_of(account) for account in accounts)]
     )
-
-
-def rates_into(currency: str, currencies: Iterable[str]) -> dict[str, float]:
-    """Return the latest known rates: units of ``currency`` per unit of each other currency.
-
-    A pair stored the other way round is inverted; the newer of the two wins. No query if there is
-    no other currency.
-    """
-    others = set(currencies) - {currency}
-    if not others:
-        return {}
-    stored = FxRate.objects.filter(
-        Q(base=currency, quote__in=others) | Q(quote=currency, base__in=others), rate__gt=0
-    ).order_by("as_of")
-    rates: dict[str, float] = {}
-    for base, quote, rate in stored.values_list("base", "quote", "rate"):
-        if base == currency:
-            rates[quote] = float(rate)
-        else:
-            rates[base] = 1.0 / float(rate)
-    return rates

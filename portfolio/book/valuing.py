@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from django.db.models import Q
 
 from greeks.domain import Greeks, InstrumentKind, Quote
 from greeks.models import ContractGreeks, Instrument
+from portfolio.amounts import fitting_amount, greek_number, spot_number, volatility_number
+from portfolio.book.checked import CheckedPositions
 from portfolio.book.position_row import (
     KnownPosition,
     PositionKey,
@@ -20,41 +21,12 @@ from portfolio.book.position_row import (
 )
 from portfolio.book.writing_context import WritingContext
 from portfolio.domain import BrokerPosition
-from portfolio.sync.checks import CheckedPositions, fitting_amount
 
-_DECIMAL_PLACES = Decimal(1).scaleb(-6)
-_VOLATILITY_PLACES = Decimal(1).scaleb(-4)
-_LARGEST_GREEK = 1e9
-_LARGEST_VOLATILITY = 1e4
-# The same number goes to several tables, and one spot price to many rows.
-_NUMBERS_KEPT = 8192
 GREEK_FIELDS = (
     "delta", "gamma", "theta", "vega", "iv",
     "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
     "underlying_price", "greeks_source", "greeks_as_of", "greeks_last_known",
 )  # fmt: skip
-
-
-@lru_cache(maxsize=_NUMBERS_KEPT)
-def greek_number(value: float | None) -> Decimal | None:
-    """Round a Greek to Decimal(15, 6), for display."""
-    if value is None or abs(value) >= _LARGEST_GREEK:
-        return None
-    return Decimal(repr(value)).quantize(_DECIMAL_PLACES)
-
-
-@lru_cache(maxsize=_NUMBERS_KEPT)
-def volatility_number(value: float | None) -> Decimal | None:
-    """Round a volatility to Decimal(8, 4), for display."""
-    if value is None or abs(value) >= _LARGEST_VOLATILITY:
-        return None
-    return Decimal(repr(value)).quantize(_VOLATILITY_PLACES)
-
-
-@lru_cache(maxsize=_NUMBERS_KEPT)
-def spot_number(value: float | None) -> Decimal | None:
-    """Round an underlying's price to Decimal(20, 8)."""
-    return None if value is None else fitting_amount(Decimal(repr(value)))
 
 
 def build_positions(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from config.core.clock import market_now, now
-from portfolio.history.writing import calendar_day_of
+from portfolio.accounts.days import local_date
 from portfolio.market_data.sources import MarketData
 from portfolio.models import Account
 
@@ -41,7 +41,7 @@ def writing_context(
     return WritingContext(
         account=account,
         market=market,
-        today=calendar_day_of(account, market_at),
+        today=local_date(account, market_at),
         session_date=session_date_at(market_at),
         session_date_at=session_date_at,
         at=now(),

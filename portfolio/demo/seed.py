@@ -20,8 +20,8 @@ from config.core.errors import Conflict
 from config.core.sandbox.registry import books_class
 from greeks.models import Instrument
 from portfolio.accounts.connecting import connect_account
+from portfolio.accounts.days import session_dates_of
 from portfolio.domain import Broker
-from portfolio.history.writing import session_dates_of
 from portfolio.models import Account, AccountDay, AccountHistory
 
 DEMO_NAME = "demo"

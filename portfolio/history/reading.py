@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Min
 
-from portfolio.book.reading import currency_of, local_date, rates_into, totals_currency
+from portfolio.accounts.days import local_date
+from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
 from portfolio.models import Account, AccountDay, AccountHistory
 
 COLUMNS = ("net_liquidation", "delta", "dollar_delta", "gamma", "theta", "vega")

@@ -6,32 +6,18 @@ again replaces them. The day's row holds its latest values, so at the end the cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from config.core.upsert import upsert
-from greeks.calendar.exchanges import exchange_in_zone
-from greeks.calendar.sessions import session_dates
-from greeks.domain import Quote
-from greeks.models import ContractGreekHistory
+from portfolio.accounts.days import minute_of
 from portfolio.book.position_row import PositionRow
 from portfolio.exposure.columns import Leg, Money
 from portfolio.exposure.totals import book_totals
-from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus, PriceBar
+from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus
 
-_GREEKS = ("delta", "gamma", "theta", "vega", "implied_volatility")
-GREEK_COLUMNS = (
-    *_GREEKS,
-    *(f"{name}_raw" for name in _GREEKS),
-    "underlying_price",
-    "source",
-    "as_of",
-    "inputs",
-)
 _TOTALS = ("delta", "dollar_delta", "gamma", "theta", "vega")
 _MONEY = (
     "net_liquidation",
@@ -41,33 +27,6 @@ _MONEY = (
     "unrealized_pnl",
     "realized_pnl",
 )
-
-
-def minute_of(moment: datetime) -> datetime:
-    """Return the start of the minute, UTC."""
-    return moment.astimezone(UTC).replace(second=0, microsecond=0)
-
-
-def session_dates_of(account: Account) -> Callable[[datetime], date]:
-    """Return a function giving the session date of any moment for the account.
-
-    The exchange is the one in the account's time zone, so weekends and holidays count to the
-    session before (``session_date_for``). In other zones, and for simulated accounts (which trade
-    at weekends), it is the account's calendar day.
-    """
-    exchange = None if account.simulated else exchange_in_zone(account.time_zone)
-    if exchange is None:
-        return partial(calendar_day_of, account)
-    return session_dates(exchange.name)
-
-
-def calendar_day_of(account: Account, moment: datetime) -> date:
-    """Return the account's calendar day at ``moment``; UTC's if its zone is unknown."""
-    try:
-        zone: Any = ZoneInfo(account.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        zone = UTC
-    return moment.astimezone(zone).date()
 
 
 def record_account_minute(
@@ -117,43 +76,6 @@ def record_account_minute(
         ("account_id", "session_date", "opening_net_liquidation", *values),
         [(account.pk, session_date, opening, *values.values())],
         unique=("account_id", "session_date"),
-    )
-
-
-def record_greeks_minute(rows: Iterable[Sequence[Any]], *, at: datetime) -> None:
-    """Store the minute's Greeks of held contracts: instrument id, then ``GREEK_COLUMNS``. One
-    query."""
-    minute = minute_of(at)
-    upsert(
-        ContractGreekHistory,
-        ("minute", "instrument_id", *GREEK_COLUMNS),
-        [(minute, *row) for row in rows],
-        unique=("instrument_id", "minute"),
-    )
-
-
-def record_price_bars(quotes: Mapping[int, Quote], *, at: datetime) -> None:
-    """Fold prices by instrument id into the minute's bars. One query.
-
-    Folding the same sample twice changes only the sample count.
-    """
-    minute = minute_of(at)
-    rows = []
-    for instrument_id, quote in sorted(quotes.items()):
-        price = quote.price
-        if price is not None:
-            rows.append(
-                (instrument_id, minute, price, price, price, price, 1, quote.source, quote.as_of)
-            )
-    upsert(
-        PriceBar,
-        ("instrument_id", "minute", "open", "high", "low", "close", "samples", "source", "as_of"),
-        rows,
-        unique=("instrument_id", "minute"),
-        keep=("open",),
-        highest=("high",),
-        lowest=("low",),
-        added=("samples",),
     )
 
 

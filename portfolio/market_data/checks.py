@@ -9,7 +9,7 @@ from typing import Any
 
 from greeks.domain import Contract, Greeks, Quote, RejectedRow, Right
 from greeks.providers.decoding import BadRow, storable
-from portfolio.sync.checks import checked_amount, checked_time
+from portfolio.amounts import checked_amount, checked_time
 
 _QUOTE_AMOUNTS = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
 _QUOTE_COUNTS = ("volume", "open_interest")

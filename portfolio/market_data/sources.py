@@ -25,6 +25,7 @@ from greeks.pricing.dividends import KnownDividends
 from greeks.pricing.expiry import SessionCloses
 from greeks.pricing.model import NO_DIVIDENDS, model_greeks
 from greeks.providers.base import SnapshotProvider
+from portfolio.amounts import checked_time
 from portfolio.market_data.checks import (
     GREEK_NAMES,
     checked_quote,
@@ -32,7 +33,6 @@ from portfolio.market_data.checks import (
     not_computed,
     set_aside,
 )
-from portfolio.sync.checks import checked_time
 
 logger = structlog.get_logger(__name__)
 

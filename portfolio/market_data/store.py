@@ -9,11 +9,10 @@ from typing import Any
 from config.core.upsert import upsert
 from greeks.domain import Greeks, Quote
 from greeks.models import ContractGreeks, Instrument
-from portfolio.book.valuing import greek_number, spot_number, volatility_number
-from portfolio.history.writing import GREEK_COLUMNS, record_greeks_minute, record_price_bars
+from portfolio.amounts import fitting_amount, greek_number, spot_number, volatility_number
+from portfolio.market_data.minutes import GREEK_COLUMNS, record_greeks_minute, record_price_bars
 from portfolio.market_data.sources import MarketData
 from portfolio.models import Quote as StoredQuote
-from portfolio.sync.checks import fitting_amount
 
 _QUOTE_COLUMNS = (
     "instrument_id", "symbol", "price", "bid", "ask", "opening_price", "previous_close", "volume",

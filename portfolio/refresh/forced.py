@@ -11,9 +11,9 @@ from config.core.redis.locks import subject_lock
 from greeks.models import Instrument
 from greeks.providers.base import CountsCalls, SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider
+from portfolio.accounts.days import session_dates_of
 from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker
-from portfolio.history.writing import session_dates_of
 from portfolio.market_data.sources import MarketData
 from portfolio.models import Account, Position
 from portfolio.refresh.run import REFRESH_DEADLINE_SECONDS, write_refreshed

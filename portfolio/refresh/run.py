@@ -27,12 +27,12 @@ from config.core.redis.process_copies import ProcessCopies
 from greeks.models import Instrument
 from greeks.providers.base import SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider
+from portfolio.accounts.days import session_dates_of
 from portfolio.book.position_row import stored_positions, write_positions
 from portfolio.book.valuing import revalue_positions
 from portfolio.book.writing_context import writing_context
 from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker
-from portfolio.history.writing import session_dates_of
 from portfolio.market_data.sources import MarketData
 from portfolio.market_data.store import write_market_data
 from portfolio.models import Account

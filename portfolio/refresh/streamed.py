@@ -25,11 +25,11 @@ from greeks.models import Instrument
 from greeks.pricing.dividends import dividends_of
 from greeks.pricing.expiry import known_closes
 from greeks.providers.streamed_values import read_streamed
+from portfolio.accounts.days import session_dates_of
 from portfolio.book.position_row import PositionRow, stored_positions, write_positions
 from portfolio.book.valuing import revalue_positions
 from portfolio.book.writing_context import writing_context
 from portfolio.domain import Broker
-from portfolio.history.writing import session_dates_of
 from portfolio.market_data.sources import MarketData, fetch_market_data, underlying_contracts
 from portfolio.market_data.spots import known_spots
 from portfolio.market_data.store import write_market_data

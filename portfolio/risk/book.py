@@ -21,6 +21,7 @@ from greeks.domain import Contract, InstrumentKind
 from greeks.pricing.dividends import KnownDividends, known_dividends
 from greeks.pricing.expiry import expiry_instant
 from portfolio.accounts.access import account_for_user, accounts_visible_to, portfolios_visible_to
+from portfolio.accounts.days import local_date
 from portfolio.betas.reading import (
     KnownBeta,
     KnownPrice,
@@ -33,8 +34,9 @@ from portfolio.betas.reading import (
     weights_of,
 )
 from portfolio.betas.returns import regressed_beta
-from portfolio.book.reading import leg_of, local_date, money_of, rates_into, totals_currency
+from portfolio.book.reading import leg_of, money_of
 from portfolio.exposure.columns import BetaWeights, Leg, Money, product_symbol, sum_accounts
+from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
 from portfolio.risk.legs import RiskLeg
 

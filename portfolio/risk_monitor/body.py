@@ -19,15 +19,9 @@ from auth_tokens.account_pages.time_zones import time_zone_of
 from auth_tokens.models import User
 from config.core.clock import market_clock_is_frozen, market_now, now
 from portfolio.accounts.access import account_for_user, accounts_visible_to
-from portfolio.book.reading import (
-    ENCODER,
-    Book,
-    book_key,
-    books,
-    local_date,
-    plain,
-    totals_currency,
-)
+from portfolio.accounts.days import local_date
+from portfolio.book.reading import ENCODER, Book, book_key, books, plain
+from portfolio.exposure.currencies import totals_currency
 from portfolio.models import Account, Beta
 from portfolio.refresh.asked import refreshing_until
 from portfolio.risk.scenarios.worst import worst_cell_of

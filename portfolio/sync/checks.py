@@ -8,28 +8,20 @@ infinite price) becomes missing and is noted; the row is kept. For every answer,
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import Any
 
-from config.core.clock import market_now, now
 from greeks.domain import Fetched, RejectedRow
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error
 from greeks.providers.decoding import (
-    LARGEST_AMOUNT,
-    SMALLEST_STEP,
     BadRow,
-    parse_decimal,
     storable,
 )
+from portfolio.amounts import checked_amount, checked_time
+from portfolio.book.checked import Checked, CheckedPositions
 from portfolio.domain import AccountSummary, BrokerOrder, BrokerPosition
 
-Item = TypeVar("Item")
-
-# How far a broker's clock may run ahead of ours before we stop trusting its times.
-CLOCK_TOLERANCE = timedelta(minutes=5)
 # Part of the reason given for every repeated row, also by the adapters.
 SENT_TWICE = "sent twice"
 _SUMMARY_AMOUNTS = (
@@ -52,55 +44,6 @@ _POSITION_AMOUNTS = (
 )
 _ORDER_AMOUNTS = ("quantity", "filled_quantity", "limit_price")
 _ORDER_TEXTS = {"order_type": 24, "time_in_force": 16, "source": 24}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked(Generic[Item]):
-    """A validated answer. ``notes`` are values that were dropped from kept rows."""
-
-    kept: tuple[Item, ...]
-    received: int
-    rejected: tuple[RejectedRow, ...] = ()
-    notes: tuple[RejectedRow, ...] = ()
-    as_of: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedPositions(Checked[BrokerPosition]):
-    """Positions by identity.
-
-    ``keys`` are the instrument keys of ``kept``. ``flat`` are rows with quantity zero: the broker
-    reports them closed. ``unsettled`` are identities the broker sent in two contradicting rows.
-    """
-
-    keys: tuple[str, ...]
-    flat: tuple[BrokerPosition, ...] = ()
-    unsettled: frozenset[tuple[str, str]] = frozenset()
-
-
-def checked_amount(value: Any, field: str) -> Decimal | None:
-    """Return the value as a Decimal(20, 8), or ``None`` if missing. Raises BadRow if it does not
-    fit."""
-    if isinstance(value, Decimal) and value.is_finite():
-        exponent = value.as_tuple().exponent
-        if isinstance(exponent, int) and exponent >= -8 and abs(value) < LARGEST_AMOUNT:
-            return value
-    return parse_decimal(value, field)
-
-
-def fitting_amount(value: Decimal | None) -> Decimal | None:
-    """Round a computed amount to eight places; ``None`` if it does not fit the column."""
-    if value is None or not value.is_finite() or abs(value) >= LARGEST_AMOUNT:
-        return None
-    return value.quantize(SMALLEST_STEP)
-
-
-def checked_time(moment: datetime) -> datetime:
-    """Make a time aware and cap it at now, so a fast broker clock cannot make data look fresh."""
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    latest = max(now(), market_now())
-    return latest if moment > latest + CLOCK_TOLERANCE else moment
 
 
 def check_summary(summary: AccountSummary) -> tuple[AccountSummary, tuple[RejectedRow, ...]]:

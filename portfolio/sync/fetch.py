@@ -23,10 +23,11 @@ from greeks.pricing.dividends import dividends_of
 from greeks.pricing.expiry import known_closes
 from greeks.providers.base import SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider
+from portfolio.accounts.days import session_dates_of
+from portfolio.book.checked import Checked, CheckedPositions
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.registry import open_adapter, registered_brokers
 from portfolio.domain import AccountSummary, Broker, BrokerOrder, BrokerPosition
-from portfolio.history.writing import session_dates_of
 from portfolio.market_data.sources import (
     Freshness,
     MarketData,
@@ -35,13 +36,7 @@ from portfolio.market_data.sources import (
 )
 from portfolio.market_data.spots import known_spots, oldest_usable
 from portfolio.models import Account, SyncRun
-from portfolio.sync.checks import (
-    Checked,
-    CheckedPositions,
-    check_orders,
-    check_positions,
-    check_summary,
-)
+from portfolio.sync.checks import check_orders, check_positions, check_summary
 
 logger = structlog.get_logger(__name__)
 Answer = TypeVar("Answer")

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from greeks.domain import RejectedRow
 from greeks.instruments.identity import instrument_key
 from greeks.models import Instrument, InstrumentAlias
+from portfolio.book.checked import CheckedPositions
 from portfolio.book.position_row import (
     KnownPosition,
     PositionKey,
@@ -14,7 +15,7 @@ from portfolio.book.position_row import (
     stored_positions,
 )
 from portfolio.models import Order, Position
-from portfolio.sync.checks import SENT_TWICE, CheckedPositions
+from portfolio.sync.checks import SENT_TWICE
 from portfolio.sync.quarantine import IDENTITY_FIELDS, identities_named
 
 

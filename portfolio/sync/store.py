@@ -13,6 +13,8 @@ from config.core.upsert import upsert
 from greeks.domain import RejectedRow
 from greeks.instruments.identity import instrument_key
 from greeks.providers.decoding import storable
+from portfolio.amounts import fitting_amount
+from portfolio.book.checked import Checked, CheckedPositions
 from portfolio.book.position_row import (
     PositionRow,
     known_positions,
@@ -25,7 +27,6 @@ from portfolio.domain import AccountSummary, BrokerOrder, OrderLeg
 from portfolio.history.writing import record_account_minute
 from portfolio.market_data.store import write_market_data
 from portfolio.models import Account, AccountStatus, FxRate, Order, SyncRun
-from portfolio.sync.checks import Checked, CheckedPositions, fitting_amount
 from portfolio.sync.empty_answers import EMPTY_ANSWER, EmptyAnswer, judge_empty_answer
 from portfolio.sync.empty_book import EmptyBook
 from portfolio.sync.fetch import FetchedBook

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from portfolio.book.reading import rates_into
+from portfolio.exposure.currencies import rates_into
 from portfolio.models import Account, ScenarioGrid
 from portfolio.risk.scenarios.grid import extreme_cell
 

@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
 from config.core.clock import market_now
-from portfolio.book.reading import local_date
+from portfolio.accounts.days import local_date
 from portfolio.exposure.columns import ratio, underlying_prices
 from portfolio.risk.book import (
     RiskBook,

@@ -16,8 +16,8 @@ from greeks.calendar.seeding import seed_exchange_sessions
 from greeks.calendar.sessions import forget_sessions
 from greeks.domain import Contract, Snapshot
 from greeks.models import ExchangeSession
+from portfolio.accounts.days import session_dates_of
 from portfolio.demo.seed import prepare_demo
-from portfolio.history.writing import session_dates_of
 from portfolio.models import Account, AccountDay, AccountHistory, Position, SyncRun
 from tests.factories import AccountFactory
 from tests.portfolio.books import FakeBroker, option, position, quote, stock
