@@ -17,6 +17,7 @@ from auth_tokens.models import ApiToken
 from config.core.api.parameters import QueryParameters
 from config.core.clock import market_now
 from config.core.errors import InvalidInput
+from portfolio.accounts.answers import ACCOUNT_ID, private_json
 from portfolio.book.reading import ENCODER
 from portfolio.risk import serializers
 from portfolio.risk.report import risk_report
@@ -32,7 +33,6 @@ from portfolio.risk.scenarios.saved_writing import (
 from portfolio.risk.tables_csv import grid_csv, risk_legs_csv
 from portfolio.risk.what_if import serializers as what_if_serializers
 from portfolio.risk.what_if.run import what_if
-from portfolio.risk_monitor.api import ACCOUNT_ID, private_json
 
 PORTFOLIO = OpenApiParameter("portfolio", int, description="One portfolio; not with account_id.")
 BENCHMARK = OpenApiParameter(

@@ -11,6 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from auth_tokens.models import User
 from config.core.clock import now
 from config.core.errors import InvalidInput
+from portfolio.accounts.freshness import is_stale
 from portfolio.betas.reading import benchmarks_in_use
 from portfolio.exposure.columns import (
     ROW_COLUMNS,
@@ -35,7 +36,6 @@ from portfolio.risk.tables import (
     vega_by_tenor,
 )
 from portfolio.risk.value_at_risk import value_at_risk
-from portfolio.risk_monitor.body import is_stale
 
 SCHEMA = 1
 

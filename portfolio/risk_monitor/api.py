@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
-from django.utils.cache import patch_vary_headers
+from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +14,8 @@ from config.core.api.idempotency import idempotent
 from config.core.api.parameters import QueryParameters
 from config.core.clock import market_now
 from config.core.front_door.answers import private_answer
-from config.core.front_door.bodies import Body, holds
+from config.core.front_door.bodies import Body
+from portfolio.accounts.answers import ACCOUNT_ID, private_json
 from portfolio.book.orders import orders_visible_to
 from portfolio.book.reading import ENCODER
 from portfolio.history.reading import day_history, history_body, minute_history
@@ -25,22 +25,6 @@ from portfolio.risk_monitor.prepared import prepared_risk_monitor
 from portfolio.risk_monitor.reading import read_risk_monitor
 from portfolio.sync.by_user import request_sync_for_user
 from portfolio.sync.runs import run_body, run_for_user
-
-ACCOUNT_ID = OpenApiParameter("account_id", str, description="One account; all by default.")
-
-
-def private_json(request: HttpRequest, content: bytes, *, etag: str | None = None) -> HttpResponse:
-    """JSON for one user, made for this request: never kept by a shared cache."""
-    response: HttpResponse
-    if etag is not None and holds(request.headers.get("If-None-Match", ""), etag):
-        response = HttpResponseNotModified()
-    else:
-        response = HttpResponse(content, content_type="application/json")
-    if etag is not None:
-        response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
-    patch_vary_headers(response, ("Cookie", "Authorization"))
-    return response
 
 
 class RiskMonitorFastView(APIView):

@@ -20,6 +20,7 @@ from auth_tokens.models import User
 from config.core.clock import market_clock_is_frozen, market_now, now
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.accounts.days import local_date
+from portfolio.accounts.freshness import is_stale
 from portfolio.book.reading import ENCODER, Book, book_key, books, plain
 from portfolio.exposure.currencies import totals_currency
 from portfolio.models import Account, Beta
@@ -220,11 +221,6 @@ def _next_midnight(account: Account, at: datetime) -> float:
     zone = time_zone_of(account.time_zone)
     tomorrow = local_date(account, at) + timedelta(days=1)
     return datetime.combine(tomorrow, time.min, tzinfo=zone).timestamp()
-
-
-def is_stale(last_synced_at: datetime | None, *, at: datetime) -> bool:
-    limit = timedelta(seconds=settings.STALE_AFTER_SECONDS)
-    return last_synced_at is None or at - last_synced_at > limit
 
 
 def _account_row(account: Account, *, at: datetime) -> dict[str, Any]:
