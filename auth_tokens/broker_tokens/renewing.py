@@ -24,8 +24,8 @@ from auth_tokens.broker_tokens.claims import (
 from auth_tokens.broker_tokens.copies import TokenCopy, announce_version, drop_copy, keep_copy
 from auth_tokens.broker_tokens.crypto import Undecryptable, decrypt
 from auth_tokens.broker_tokens.errors import NotConfigured, TokenBeingRenewed, TokenError, error_of
+from auth_tokens.broker_tokens.screenshots import save_screenshot
 from auth_tokens.broker_tokens.sources import TokenSource
-from auth_tokens.login_flows.screenshots import save_screenshot
 from auth_tokens.models import BrokerToken
 from config.core.clock import now
 from config.core.errors import ProviderClosed, ProviderError

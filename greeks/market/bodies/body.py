@@ -7,7 +7,7 @@ exchange's offset.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,13 +15,11 @@ import numpy as np
 
 from greeks.calendar.exchanges import exchange_named
 from greeks.chains import SIDES, SUMMED_GREEKS, Floats
+from greeks.market.bodies.series import MarketSeries
 from greeks.maths.aggregation import BUCKETS_SHAPE
 from greeks.maths.changes import velocity
 from greeks.minutes.clock import opening_minute
 from greeks.minutes.stored import OTHERS, PARTS
-
-if TYPE_CHECKING:
-    from greeks.market.bodies.series import MarketSeries
 
 SCHEMA = 1
 _BUCKETS = BUCKETS_SHAPE[1]

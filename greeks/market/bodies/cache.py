@@ -28,6 +28,7 @@ from config.core.front_door.bodies import Body, Prepared, PreparedBodies
 from config.core.front_door.encodings import BROTLI, IDENTITY
 from config.core.redis.client import key
 from config.core.redis.single_flight import SingleFlight, once_over_processes
+from greeks.market.bodies.body import encode
 from greeks.market.bodies.questions import MarketChoice, MarketQuestion, choice_for
 from greeks.market.bodies.series import series_of
 from greeks.minutes.clock import seconds_to_next_due
@@ -186,7 +187,7 @@ def warm_market_body(*, choice: MarketChoice) -> None:
 
 
 def _built(choice: MarketChoice, rows: ChainRows) -> Prepared:
-    body = Body(series_of(choice, rows).to_json())
+    body = Body(encode(series_of(choice, rows)))
     if _is_shared(choice):
         body.form(BROTLI)
     # More may have been committed since the choice: the body is right, and of that version.

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
 
-import msgspec
 import numpy as np
 
 from config.core.clock import market_now
 from config.core.errors import InvalidInput
 from greeks.chains import Flags, Floats
-from greeks.market.bodies.body import encode
 from greeks.market.bodies.questions import (
     RESOLUTIONS,
     MarketChoice,
@@ -62,10 +59,6 @@ class MarketSeries:
     def __len__(self) -> int:
         return len(self.minutes)
 
-    def to_json(self) -> bytes:
-        """The body of ``/market/data``."""
-        return encode(self)
-
 
 def market_series(
     *,
@@ -99,12 +92,6 @@ def market_series(
 def series_for(choice: MarketChoice) -> MarketSeries:
     """The series of a choice, from rows that are kept for all choices of the chain."""
     return series_of(choice, kept_rows.get(choice.chain, choice.version))
-
-
-def series_body(choice: MarketChoice) -> dict[str, Any]:
-    """The body of ``/market/data`` as Python has it, missing numbers ``None``, for the page."""
-    body: dict[str, Any] = msgspec.json.decode(series_for(choice).to_json())
-    return body
 
 
 def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:

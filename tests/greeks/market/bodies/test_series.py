@@ -16,6 +16,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 
 from config.core.clock import market_now
 from config.core.errors import InvalidInput
+from greeks.market.bodies.body import encode
 from greeks.market.bodies.questions import MarketQuestion, buckets_of, choice_for
 from greeks.market.bodies.series import market_series
 from greeks.minutes.stored import Chain, read_rows
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.django_db
 def body_of(**chosen: Any) -> dict[str, Any]:
     instrument = PolledInstrument.objects.get(slug="nifty")
     options = {"expiry": stored.EXPIRY, "session_date": stored.DAY, **chosen}
-    return json.loads(market_series(instrument=instrument, **options).to_json())
+    return json.loads(encode(market_series(instrument=instrument, **options)))
 
 
 @pytest.mark.parametrize("seed", range(4))
