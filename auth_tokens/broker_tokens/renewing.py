@@ -38,6 +38,7 @@ logger = structlog.get_logger(__name__)
 WAIT_SECONDS: Final = 75.0
 _LOOK_SECONDS: Final = 0.1
 
+# In front of the claim in the database, so that fifty refused threads do not all poll for it.
 _renewing: ProcessCopies[threading.Lock] = ProcessCopies(threading.Lock)
 
 

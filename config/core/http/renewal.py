@@ -1,4 +1,9 @@
-"""Credentials are renewed once, however many calls were refused with the old ones."""
+"""One renewal of credentials, however many calls were refused with the old ones.
+
+The token manager compares tokens to make one renewal for all processes. A session without a token
+(the Client Portal's) offers nothing to compare: here the moment a call began tells whether it was
+refused with the old one. Threads share a failure, too.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from config.core.errors import ProviderError
 
 
 class Renewal:
-    """Renews credentials once for all threads whose calls were refused with the old ones."""
+    """The renewals of one caller's credentials, each for all threads that need it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,11 +25,11 @@ class Renewal:
         self._thread: int | None = None
 
     def is_ours(self) -> bool:
-        """Whether this thread is renewing now: a refused call of the renewal renews nothing."""
+        """Return whether this thread is renewing: a refused call of a renewal starts no other."""
         return self._thread == threading.get_ident()
 
     def run_once(self, renew: Callable[[], None], *, after: float) -> None:
-        """Renew, unless a renewal ended since ``after``: then share how it ended."""
+        """Renew, unless a renewal ended since ``after``: then share its outcome."""
         with self._lock:
             if self._finished_at >= after:
                 if self._error is not None:

@@ -1,4 +1,8 @@
-"""The same work asked for many times at once is done once: over threads, and over processes."""
+"""Do work once that is asked for many times at once: across threads, and across processes.
+
+``SingleFlight`` makes threads wait for the result in memory, also where it never goes to Redis.
+``once_over_processes`` is for results that other processes find in Redis.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ _LOCK_SECONDS = 5.0
 
 
 class _Flight(Generic[Result]):
-    """One piece of work in the air, and what came of it."""
+    """One piece of work under way, and its outcome."""
 
     def __init__(self) -> None:
         self.landed = threading.Event()
@@ -28,7 +32,7 @@ class _Flight(Generic[Result]):
 
 
 class SingleFlight(Generic[Result]):
-    """Work by key: whoever asks while it is being done gets the same result, or the same error."""
+    """Work by key: callers who ask while it is under way share its result or error."""
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[Result]] = {}
@@ -60,10 +64,10 @@ class SingleFlight(Generic[Result]):
 def once_over_processes(
     subject: str, *, find: Callable[[], Result | None], make: Callable[[], Result]
 ) -> Result:
-    """What ``find`` finds, else what ``make`` makes, in one process at a time.
+    """Return what ``find`` finds, else what ``make`` makes, in one process at a time.
 
-    ``make`` stores what ``find`` then finds. Whoever waits for another process looks for a second
-    and makes it itself after that: a lock saves work here, and nobody waits for a dead process.
+    ``make`` stores what ``find`` then finds. A process waits for another's result for a second,
+    then makes its own: the lock only saves work, and nobody waits for a dead process.
     """
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:

@@ -1,8 +1,12 @@
-"""The bodies of ``/market/data``, read through this process's memory, Redis and the database.
+"""The bodies of ``/market/data``, cached in this process and in Redis.
 
-Every answer stands on the committed state, which is one small query: a body is given only if it
-was made from that state. A body in Redis was made by another process from the same rows. No copy
-is given for longer than two minutes without being made anew from the database.
+A small query reads the committed state, and only a body made from that state is served. No copy is
+served for longer than two minutes without being rebuilt from the database.
+
+- ``market_bodies`` serves the same bytes to everyone.
+- Redis saves other processes the work of whoever stored the minute.
+- ``kept_rows`` builds the many variants of a chain (ranges, resolutions) from one reading.
+- ``_stale_body`` keeps the relabelled copy that is served, compressed, while the database is away.
 """
 
 from __future__ import annotations
@@ -49,10 +53,11 @@ _SLOW_SECONDS = 0.5
 _PAUSE_SECONDS = 1.0
 _LONGEST_QUESTION_SECONDS = 10.0
 
-#: All variants that this process holds, bounded in bytes.
+#: All variants this process holds, bounded in bytes.
 market_bodies = PreparedBodies("MARKET_CACHE_MEGABYTES")
+# Also for what is not shared in Redis: strangers' ranges and days.
 _flights: SingleFlight[Prepared] = SingleFlight()
-# Which body answered a question last: for when the database cannot say which one would now.
+# The body that last answered a question: served when the database cannot tell the current one.
 _last_variants: OrderedDict[MarketQuestion, Hashable] = OrderedDict()
 _last_lock = threading.Lock()
 
