@@ -7,9 +7,9 @@ from django.core.exceptions import ImproperlyConfigured
 from config.schedule import beat_schedule
 from config.settings.environment import env
 
-# False: every read fetches from the brokers first (document 001 §5); background sync is off.
+# False: every read fetches from the brokers first and background sync is off.
 USE_PERSISTENT_CACHE = env.bool("USE_PERSISTENT_CACHE", default=True)
-# Default seconds between two syncs of an account, under the documents' name.
+# Default seconds between two syncs of an account.
 BRIDGE_POLL_INTERVAL = env.int("BRIDGE_POLL_INTERVAL", default=30)
 # A book older than this is stale: the page says so and asks for a background sync.
 STALE_AFTER_SECONDS = env.int("STALE_AFTER_SECONDS", default=60)

@@ -39,7 +39,7 @@ def read_risk_monitor(
     use_cached_greeks: bool = True,
     refresh_greeks_async: bool = True,
 ) -> RiskMonitor:
-    """The risk monitor for a user (document 000).
+    """Return the risk monitor of a user.
 
     Cached Greeks are answered at once and refreshed in the background. A book whose options have
     no Greeks yet, or ``use_cached_greeks=False``, fetches before it answers. A stale or empty

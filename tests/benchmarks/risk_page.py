@@ -70,7 +70,7 @@ def measure_here(options: Options) -> list[Row]:
             + (
                 f"At {place:.0%} of the way from 20 to 50 ms."
                 if place > 0
-                else "Below the 20 ms at which the document's range begins."
+                else "Below the 20 ms at which the target range begins."
             )
             + f" Processor time a page: {middle['page cost']:.1f} ms.",
         ),

@@ -1,4 +1,4 @@
-"""The series once more, one number at a time, as document 003 says it: for comparison."""
+"""The series computed one number at a time from its definition, for comparison."""
 
 from __future__ import annotations
 
