@@ -1,4 +1,4 @@
-"""Every address of the desk."""
+"""All URLs of the desk."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""Celery: work in the background, by its queue and its schedule."""
+"""Celery: queue and schedule of background work."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-# Work lost with a killed worker comes back after a minute.
+# Work lost with a killed worker is redelivered after a minute.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 60,
     "unacked_restore_interval": 5,
@@ -33,7 +33,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-# Every run is written down at once: kill -9 repeats no slot.
+# Save after every run, so a killed beat repeats no slot.
 CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_CRON_STARTING_DEADLINE = 600
 CELERY_BEAT_MAX_LOOP_INTERVAL = 1

@@ -1,6 +1,6 @@
-"""Settings of every environment. Each value a deployment may change is in .env.example.
+"""Settings for every environment. Deployment variables are listed in .env.example.
 
-Django and what stands around it; data, queue, desk and security have modules of their own.
+Django's settings are here; data, queue, desk and security have their own modules.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from config.settings.security import *  # noqa: F403
 # --- Django -----------------------------------------------------------------------------------
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY", default="")
-# Fernet keys of the brokers' tokens: the first encrypts, all decrypt. Not made from SECRET_KEY.
+# Fernet keys for the brokers' tokens: the first encrypts, all decrypt. Independent of SECRET_KEY.
 TOKEN_ENCRYPTION_KEYS: list[str] = env.list("TOKEN_ENCRYPTION_KEYS", default=[])
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-# Scheme and host, exactly: websockets from any other origin are refused.
+# Exact scheme and host: websockets from any other origin are refused.
 WEBSOCKET_ORIGINS: list[str] = env.list("WEBSOCKET_ORIGINS", default=CSRF_TRUSTED_ORIGINS)
-# Addresses or networks of the proxies in front whose X-Forwarded-For and -Proto are believed.
+# Trusted proxies (addresses or networks) whose X-Forwarded-For and -Proto are believed.
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 
 INSTALLED_APPS = [
@@ -131,7 +131,7 @@ AXES_CLIENT_IP_CALLABLE = "config.core.web.middleware.client_address"
 # --- HTTP API ---------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        # First, so that a refused caller is answered 401 with the scheme to use.
+        # First, so refused callers get 401 with the scheme to use.
         "auth_tokens.api_tokens.authentication.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
@@ -159,9 +159,9 @@ SPECTACULAR_SETTINGS = {
 # --- Logs and metrics -------------------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING = logging_config(json=env.bool("LOG_JSON", default=False), level=LOG_LEVEL)
-# The task's id and the request's that caused it go along with each task; its own lines are quiet.
+# Pass the task id and the originating request id with each task; suppress its own log lines.
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
-# Bearer token that may read /metrics, beside staff and this machine.
+# Bearer token that may read /metrics, besides staff and this machine.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # --- Static files -----------------------------------------------------------------------------
@@ -175,5 +175,5 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "config.core.web.staticfiles.DeskStaticFilesStorage"},
 }
-# Hashed names never change and are kept for ever; a plain name is asked for again after a minute.
+# Hashed names never change and are cached forever; plain names are revalidated after a minute.
 WHITENOISE_MAX_AGE = 60

@@ -1,4 +1,4 @@
-"""Where the data is: the database, Redis for queue, locks and messages, and the cache."""
+"""Where data lives: the database, Redis for queue, locks and messages, and the cache."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if DATABASE_URL:
         DATABASES["default"] |= {
             "CONN_MAX_AGE": 0,
             "CONN_HEALTH_CHECKS": True,
-            # What the URL says, sslmode for example, stays.
+            # Keep options from the URL, such as sslmode.
             "OPTIONS": DATABASES["default"].get("OPTIONS", {})
             | {
                 "pool": {
@@ -47,8 +47,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             **database_options("sqlite3", PROCESS_ROLE),
-            # Kilobytes of a connection's own pages, and each thread has a connection: the system's
-            # cache holds the file once for all of them.
+            # Kilobytes of pages per connection, and each thread has one: the system's cache holds
+            # the file once for all.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
             " PRAGMA foreign_keys=ON; PRAGMA cache_size=-4000;",
         },
@@ -56,7 +56,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 
 
 def embedded_redis_url() -> str:
-    """The address of the embedded Valkey, written by the supervisor; empty when it never ran."""
+    """Return the embedded Valkey's address, written by the supervisor; empty if it never ran."""
     try:
         return (VAR_DIR / "redis_url").read_text().strip()
     except OSError:
@@ -74,9 +74,10 @@ CACHES = {
         "KEY_PREFIX": "greekdesk",
         "TIMEOUT": 300,
         "OPTIONS": {
-            # A dead Redis makes pages slower, not broken.
+            # Without Redis pages get slower, but do not break.
             "IGNORE_EXCEPTIONS": True,
-            # One failed command is enough for a second: a hanging Redis is not asked each time.
+            # After one failed command Redis is skipped for a second, so a hanging Redis is not
+            # asked each time.
             "REDIS_CLIENT_CLASS": "config.core.redis.client.GuardedRedis",
             "CONNECTION_POOL_CLASS": "config.core.redis.client.GuardedPool",
             "SOCKET_TIMEOUT": REDIS_SOCKET_TIMEOUT,
@@ -85,6 +86,6 @@ CACHES = {
         },
     }
 }
-# The guard and /health tell; a log line for each unanswered read would fill the disk.
+# The guard and /health report it; a log line per failed read would fill the disk.
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = False
 SESSION_ENGINE = "auth_tokens.sign_in.session_store"

@@ -1,4 +1,4 @@
-"""What the desk itself is set to: its freshness, its model, its brokers."""
+"""The desk's own settings: freshness, model, brokers."""
 
 from __future__ import annotations
 
@@ -21,98 +21,97 @@ GREEKS_MINIMUM_AGE_SECONDS = env.int(
 GREEKS_CALLS_PER_MINUTE = env.int("GREEKS_CALLS_PER_MINUTE", default=30)
 # Streamed values reach the book of an account at most this often; they cost no call.
 STREAM_REFRESH_SECONDS = env.float("STREAM_REFRESH_SECONDS", default=5.0)
-# Whom a refresh asks first: "broker" (the account's own) or a market-data provider ("polygon").
+# Refreshes ask first: "broker" (the account's own) or a market-data provider ("polygon").
 GREEKS_REFRESH_SOURCE = env.str("GREEKS_REFRESH_SOURCE", default="broker")
 if GREEKS_REFRESH_SOURCE not in ("broker", "polygon"):
     raise ImproperlyConfigured(
         f"GREEKS_REFRESH_SOURCE is {GREEKS_REFRESH_SOURCE!r}: say broker or polygon."
     )
-# Memory of one web process for prepared bodies, all their compressed forms together.
+# Memory per web process for prepared bodies, including all compressed forms.
 FRONT_DOOR_MEGABYTES = env.int("FRONT_DOOR_MEGABYTES", default=32)
-# Calls of one caller (a session, a token; an address without either) in one second at the front
-# door; 0: no limit. More than this is answered 429.
+# Calls per caller (session, token, else address) and second at the front door; more get 429.
 FRONT_DOOR_CALLS_PER_SECOND = env.int("FRONT_DOOR_CALLS_PER_SECOND", default=50_000)
-# Who may read the market's addresses: everybody, or (false) whoever has signed in or has a token.
+# Who may read market data: everyone, or (false) only signed-in users and token holders.
 MARKET_DATA_PUBLIC = env.bool("MARKET_DATA_PUBLIC", default=True)
-# Memory of one web process for the market's bodies, over all days, ranges and resolutions.
+# Memory per web process for market bodies, all days, ranges and resolutions together.
 MARKET_CACHE_MEGABYTES = env.int("MARKET_CACHE_MEGABYTES", default=16)
 # Annual, continuously compounded: the model's discount rate where nothing better is known.
 RISK_FREE_RATE = env.float("RISK_FREE_RATE", default=0.04)
-# A stored price of an underlying older than this, in session, is not computed with. Delayed quotes
-# are a quarter of an hour old.
+# Do not compute with an underlying's stored price older than this, in session. Delayed quotes are
+# 15 minutes old.
 SPOT_MAXIMUM_AGE_SECONDS = env.int("SPOT_MAXIMUM_AGE_SECONDS", default=1200)
-# Days after which the nightly clearing deletes; 0 keeps for ever. Days' closing rows always stay.
+# Days until nightly deletion; 0 keeps forever. Daily closing rows always stay.
 KEEP_SYNC_RUNS_DAYS = env.int("KEEP_SYNC_RUNS_DAYS", default=30)
 KEEP_QUARANTINE_DAYS = env.int("KEEP_QUARANTINE_DAYS", default=90)
 KEEP_CONTRACT_MINUTES_DAYS = env.int("KEEP_CONTRACT_MINUTES_DAYS", default=400)
 KEEP_ACCOUNT_MINUTES_DAYS = env.int("KEEP_ACCOUNT_MINUTES_DAYS", default=400)
-# The market's minutes: chains' summed Greeks, a row a minute.
+# Market minutes: summed Greeks of chains, one row per minute.
 KEEP_GREEK_SNAPSHOTS_DAYS = env.int("KEEP_GREEK_SNAPSHOTS_DAYS", default=400)
 # Betas and value at risk look back on 400 calendar days of closes.
 KEEP_DAILY_CLOSES_DAYS = env.int("KEEP_DAILY_CLOSES_DAYS", default=500)
 # Frozen market time (ISO 8601) when the sandbox serves a recorded chain; empty: the real clock.
 MARKET_CLOCK = env.str("MARKET_CLOCK", default="")
-# The simulated market never closes: instruments that it feeds have sessions of a whole day.
+# The simulated market never closes: its instruments have 24-hour sessions.
 MARKET_ALWAYS_OPEN = env.bool("MARKET_ALWAYS_OPEN", default=False)
 DEMO = env.bool("DEMO", default=False)
 BEAT_SCHEDULE = beat_schedule(sync_seconds=BRIDGE_POLL_INTERVAL, enabled=USE_PERSISTENT_CACHE)
 
-# The market that betas, and the beta-weighted delta, are against where nothing else is chosen.
+# Default benchmark for betas and beta-weighted delta.
 RISK_BENCHMARK = env.str("RISK_BENCHMARK", default="SPY")
 
 # --- Providers --------------------------------------------------------------------------------
 PROVIDER_TIMEOUT_SECONDS = env.float("PROVIDER_TIMEOUT_SECONDS", default=5.0)
-# How IBKR is reached: "portal" (Client Portal gateway, HTTP) or "socket" (TWS or IB Gateway).
+# How to reach IBKR: "portal" (Client Portal gateway, HTTP) or "socket" (TWS or IB Gateway).
 IBKR_CONNECTION = env.str("IBKR_CONNECTION", default="portal")
 if IBKR_CONNECTION not in ("portal", "socket"):
     raise ImproperlyConfigured(f"IBKR_CONNECTION is {IBKR_CONNECTION!r}: say portal or socket.")
 BROKER_CONNECTIONS = {"IBKR": IBKR_CONNECTION}
-# TWS listens on 7496 (paper 7497), IB Gateway on 4001 (paper 4002). The streams process alone
+# TWS listens on 7496 (paper 7497), IB Gateway on 4001 (paper 4002). Only the streams process
 # connects, with this client id; commissions of other clients' orders need the Master Client ID.
 IBKR_SOCKET_HOST = env.str("IBKR_SOCKET_HOST", default="127.0.0.1")
 IBKR_SOCKET_PORT = env.int("IBKR_SOCKET_PORT", default=4001)
 IBKR_SOCKET_CLIENT_ID = env.int("IBKR_SOCKET_CLIENT_ID", default=17)
-# The zone of times that the gateway sends without one: that of the machine it runs on.
+# Zone of times the gateway sends without one: that of its machine.
 IBKR_SOCKET_TIME_ZONE = env.str("IBKR_SOCKET_TIME_ZONE", default="America/New_York")
-# Market-data lines that this desk may hold at once; a standard subscription has 100.
+# Market-data lines this desk may hold at once; a standard subscription has 100.
 IBKR_SOCKET_MARKET_DATA_LINES = env.int("IBKR_SOCKET_MARKET_DATA_LINES", default=90)
 IBKR_PORTAL_URL = env.str("IBKR_PORTAL_URL", default="https://localhost:5000/v1/api")
 # The gateway's certificate is self-signed: name its file, or accept any on loopback.
 IBKR_PORTAL_CA_FILE = env.str("IBKR_PORTAL_CA_FILE", default="")
-# The vendor allows ten calls a second in all: two fewer, since their arrival jitters. 0: no limit.
+# The vendor allows ten calls a second in total; we use two fewer because arrival jitters.
 IBKR_PORTAL_CALLS_PER_SECOND = env.int("IBKR_PORTAL_CALLS_PER_SECOND", default=8)
-# Accounts, orders and trades: each once in five seconds, and a margin. 0: no limit.
+# Accounts, orders and trades allow one call per five seconds each; add a margin. 0: no limit.
 IBKR_PORTAL_ENDPOINT_SECONDS = env.float("IBKR_PORTAL_ENDPOINT_SECONDS", default=6.0)
-# A call too many is answered 429 and refused for about this long, without a Retry-After.
+# After too many calls (429) the gateway refuses for about this long, without Retry-After.
 IBKR_PORTAL_PENALTY_SECONDS = env.float("IBKR_PORTAL_PENALTY_SECONDS", default=900.0)
-# How long a snapshot is asked for until its prices and Greeks have arrived.
+# How long to poll a snapshot until its prices and Greeks arrive.
 IBKR_PORTAL_SNAPSHOT_SECONDS = env.float("IBKR_PORTAL_SNAPSHOT_SECONDS", default=4.0)
 TASTYTRADE_URL = env.str("TASTYTRADE_URL", default="https://api.tastyworks.com")
 TASTYTRADE_CLIENT_SECRET = env.str("TASTYTRADE_CLIENT_SECRET", default="")
 TASTYTRADE_REFRESH_TOKEN = env.str("TASTYTRADE_REFRESH_TOKEN", default="")
-# Polygon.io, renamed Massive; without a key it is not asked.
+# Polygon.io, renamed Massive; not used without a key.
 POLYGON_URL = env.str("POLYGON_URL", default="https://api.massive.com")
 POLYGON_API_KEY = env.str("POLYGON_API_KEY", default="")
-# Calls that all processes together may make in a minute: the free plan allows five. 0: no limit.
+# Calls per minute across all processes; the free plan allows five. 0: no limit.
 POLYGON_CALLS_PER_MINUTE = env.int("POLYGON_CALLS_PER_MINUTE", default=5)
-# Cboe's delayed quotes of US options, without a key; empty: it is not asked.
+# Cboe's delayed quotes of US options, no key needed. Empty: not used.
 CBOE_URL = env.str("CBOE_URL", default="https://cdn.cboe.com/api/global")
-# All expiries of a symbol are one download, used for this long. Its quotes are 15 minutes old.
+# One download holds all expiries of a symbol and is used this long. Its quotes are 15 minutes old.
 CBOE_REFRESH_SECONDS = env.float("CBOE_REFRESH_SECONDS", default=15.0)
-# Upstox. With an analytics token (read only, lives for a year) nothing else is needed; without it
-# the desk logs in each day with mobile number, TOTP and PIN in a headless browser.
+# Upstox. With an analytics token (read only, valid one year) nothing else is needed; without it the
+# desk logs in daily with mobile number, TOTP and PIN in a headless browser.
 UPSTOX_URL = env.str("UPSTOX_URL", default="https://api.upstox.com")
 UPSTOX_ANALYTICS_TOKEN = env.str("UPSTOX_ANALYTICS_TOKEN", default="")
-# Where the log-in begins; the dialog of the API when unset.
+# Login page; the API's own dialog if unset.
 UPSTOX_LOGIN_URL = env.str("UPSTOX_LOGIN_URL", default="")
 UPSTOX_API_KEY = env.str("UPSTOX_API_KEY", default="")
 UPSTOX_API_SECRET = env.str("UPSTOX_API_SECRET", default="")
-# As registered with the app at Upstox. Nothing has to answer there: the browser stops before it.
+# As registered with the app at Upstox. Nothing needs to answer there: the browser stops first.
 UPSTOX_REDIRECT_URI = env.str("UPSTOX_REDIRECT_URI", default="https://127.0.0.1/upstox")
 UPSTOX_MOBILE = env.str("UPSTOX_MOBILE", default="")
 UPSTOX_TOTP_SECRET = env.str("UPSTOX_TOTP_SECRET", default="")
 UPSTOX_PIN = env.str("UPSTOX_PIN", default="")
-# The browser of the log-in and its driver; found on PATH when unset, never downloaded.
+# Browser and driver for the login; found on PATH if unset, never downloaded.
 CHROMIUM_PATH = env.str("CHROMIUM_PATH", default="")
 CHROMEDRIVER_PATH = env.str("CHROMEDRIVER_PATH", default="")
 USER_AGENT = "greekdesk/0.1"
@@ -123,9 +122,9 @@ ALERT_SCHEMAS: list[str] = env.list(
     "ALERT_SCHEMAS",
     default=["tgram", "discord", "slack", "pover", "ntfys", "gotifys", "mailtos", "jsons"],
 )
-# true: messages may go to addresses inside this desk's own network, for a receiver of one's own.
+# true: alerts may go to addresses inside this desk's own network.
 ALERT_PRIVATE_ADDRESSES = env.bool("ALERT_PRIVATE_ADDRESSES", default=False)
-# Days after which what was raised is deleted from the users' lists.
+# Days until raised alerts are deleted from users' lists.
 KEEP_ALERTS_DAYS = env.int("KEEP_ALERTS_DAYS", default=90)
-# Log-ins of the last day are counted from these events, so that a day is the least.
+# Logins of the last day are counted from these events, so keep at least one day.
 KEEP_TOKEN_EVENTS_DAYS = env.int("KEEP_TOKEN_EVENTS_DAYS", default=400)

@@ -1,4 +1,4 @@
-"""The environment that the settings are read from, and the folders of the checkout."""
+"""The environment the settings are read from, and the checkout's folders."""
 
 from __future__ import annotations
 

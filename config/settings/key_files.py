@@ -1,4 +1,4 @@
-"""Keys that a desk without an environment of its own makes once, and keeps for its user alone."""
+"""Keys generated once for a desk without configured ones, readable only by its user."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 
 
 def kept_key(path: Path, make: Callable[[], str]) -> str:
-    """The key in the file, made on first use. Of processes that start together one makes it."""
+    """Return the key in the file, creating it on first use. Only one process creates it."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Readable by nobody else from its first moment, and complete from the moment it is there.
+        # Private from its creation, and complete once visible.
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         with os.fdopen(descriptor, "w") as file:
             file.write(make())

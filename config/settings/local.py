@@ -1,4 +1,4 @@
-"""A developer's machine and the demo: embedded database and Valkey, loopback only."""
+"""Developer machines and the demo: embedded database and Valkey, loopback only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from config.settings.environment import VAR_DIR
 from config.settings.key_files import kept_key
 
 if not SECRET_KEY:
-    # One key a checkout, so that sessions survive a restart.
+    # One key per checkout, so sessions survive a restart.
     SECRET_KEY = kept_key(VAR_DIR / "secret_key", lambda: secrets.token_urlsafe(48))
 if not TOKEN_ENCRYPTION_KEYS:
     _token_key = kept_key(VAR_DIR / "token_key", lambda: Fernet.generate_key().decode())

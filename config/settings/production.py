@@ -1,4 +1,4 @@
-"""Production: everything secret comes from the environment, and nothing starts on a default."""
+"""Production: secrets come from the environment, and defaults are refused."""
 
 from __future__ import annotations
 

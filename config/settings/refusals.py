@@ -1,4 +1,4 @@
-"""What production refuses to start on: one line that names the variable and what it must be."""
+"""What production refuses to start with: one line with the variable and what it must be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-# Words that stand in defaults and examples, and in nothing that was drawn at random.
+# Words found in defaults and examples, never in random secrets.
 WEAK = ("admin", "change", "default", "example", "insecure", "password", "postgres", "secret")
 SHORTEST_KEY = 50
 ENCRYPTION_KEY_BYTES = 32
@@ -17,14 +17,15 @@ SHORTEST_PASSWORD = 8
 
 
 def require(values: Mapping[str, object]) -> None:
-    """Every variable has a value. Raises ``ImproperlyConfigured``, as all of these do."""
+    """Require every variable to have a value. Raises ``ImproperlyConfigured``, as all of these
+    do."""
     for name, value in values.items():
         if not value:
             raise ImproperlyConfigured(f"{name} must be set in production (see .env.example).")
 
 
 def refuse_weak_key(key: str) -> None:
-    """``SECRET_KEY`` is long and random: whoever knows it can sign in as anybody."""
+    """Require a long, random ``SECRET_KEY``: whoever knows it can sign in as anyone."""
     if len(key) < SHORTEST_KEY or len(set(key)) < 10 or _is_weak(key):
         raise ImproperlyConfigured(
             f"SECRET_KEY is a default or too short: use at least {SHORTEST_KEY} random characters."
@@ -32,7 +33,7 @@ def refuse_weak_key(key: str) -> None:
 
 
 def refuse_bad_encryption_keys(keys: Sequence[str]) -> None:
-    """``TOKEN_ENCRYPTION_KEYS`` holds Fernet keys that were drawn at random."""
+    """Require ``TOKEN_ENCRYPTION_KEYS`` to be random Fernet keys."""
     for number, key in enumerate(keys, start=1):
         try:
             drawn = base64.urlsafe_b64decode(key)
@@ -46,7 +47,7 @@ def refuse_bad_encryption_keys(keys: Sequence[str]) -> None:
 
 
 def refuse_open_hosts(hosts: Sequence[str]) -> None:
-    """``ALLOWED_HOSTS`` names hosts: a star would believe every Host header."""
+    """Require ``ALLOWED_HOSTS`` to name hosts: a star would accept every Host header."""
     for host in hosts:
         if "*" in host or "/" in host or not host.strip(". "):
             raise ImproperlyConfigured(
@@ -55,7 +56,7 @@ def refuse_open_hosts(hosts: Sequence[str]) -> None:
 
 
 def refuse_plain_origins(name: str, origins: Sequence[str]) -> None:
-    """Trusted origins are addresses over TLS, scheme and host: anybody may write on plain HTTP."""
+    """Require trusted origins to be https with host only: plain HTTP can be forged."""
     for origin in origins:
         address = urlsplit(origin)
         host = address.netloc.removeprefix("*.")
@@ -67,7 +68,7 @@ def refuse_plain_origins(name: str, origins: Sequence[str]) -> None:
 
 
 def refuse_weak_database(database: Mapping[str, Any]) -> None:
-    """``DATABASE_URL`` names PostgreSQL, and a password that nobody guesses."""
+    """Require ``DATABASE_URL`` to be PostgreSQL with a strong password."""
     if not str(database.get("ENGINE", "")).endswith("postgresql"):
         raise ImproperlyConfigured(
             "DATABASE_URL must name PostgreSQL in production: "

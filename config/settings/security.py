@@ -1,4 +1,4 @@
-"""What browsers are told: cookies, headers, the content security policy."""
+"""Browser security: cookies, headers, content security policy."""
 
 from __future__ import annotations
 

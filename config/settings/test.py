@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def _remove(folder: str, owner: int) -> None:
-    # Forked children inherit this, and the folder is not theirs.
+    # Forked children inherit this handler, but the folder is not theirs.
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -44,13 +44,13 @@ STORAGES = STORAGES | {
 }
 WHITENOISE_AUTOREFRESH = True
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
-    # Threads of a test share its database; a pool would outlive it.
+    # A test's threads share its database; a pool would outlive it.
     DATABASES["default"]["OPTIONS"].pop("pool", None)
 else:
     DATABASES["default"]["OPTIONS"]["timeout"] = 20
-    # A file, as in the embedded default: threads and processes of a test meet in it.
+    # A file, as in the embedded default, shared by a test's threads and processes.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 CELERY_TASK_ALWAYS_EAGER = False
-# The sandbox of the tests enforces no limits; tests of the limits set their own.
+# The test sandbox enforces no limits; tests of the limits set their own.
 IBKR_PORTAL_CALLS_PER_SECOND = 0
 IBKR_PORTAL_ENDPOINT_SECONDS = 0.0

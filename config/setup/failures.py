@@ -1,4 +1,4 @@
-"""What went wrong while setting up, in one line that says what to do."""
+"""Turn set-up failures into one line that says what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NO_REGISTRY = re.compile(
     r"Could not find a version",
     re.IGNORECASE,
 )
-# In the words of npm, pip and uv. It comes before NO_REGISTRY: pip and uv say both.
+# Messages of npm, pip and uv. Checked before NO_REGISTRY: pip and uv print both.
 UNTRUSTED = re.compile(
     r"SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_[A-Z_]*(?:CERT|SIGNATURE)\w*|"
     r"ERR_TLS_\w+|ERR_SSL_\w+|CERT_[A-Z_]+|CERTIFICATE_VERIFY_FAILED|invalid peer certificate|"
@@ -20,16 +20,16 @@ UNTRUSTED = re.compile(
     re.IGNORECASE,
 )
 NPM_PREFIX = re.compile(r"^npm (?:error|ERR!)\s*")
-# npm says the cause first and closes with where its log is.
+# npm prints the cause first and ends with the path of its log.
 NPM_CLOSING = re.compile(r"^(?:A complete log of this run|For a full report see)|\.log$")
 
 
 class SetupError(Exception):
-    """Set-up cannot go on. The message is one line and says what to do."""
+    """Set-up cannot continue. The message is one line and says what to do."""
 
 
 def explain(what: str, output: str) -> str:
-    """One line for a failed command: the cause if it is a known one, else its own reason."""
+    """Describe a failed command in one line: a known cause, else its own message."""
     if "No space left on device" in output or "ENOSPC" in output:
         return f"{what}: the disk is full. Free some space and run the command again."
     if untrusted := UNTRUSTED.search(output):
@@ -49,7 +49,7 @@ def explain(what: str, output: str) -> str:
 
 
 def _reason(output: str) -> str:
-    """npm's code and first sentence, or the last line of any other program."""
+    """Return npm's code and first sentence, or another program's last line."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     said = [NPM_PREFIX.sub("", line) for line in lines if NPM_PREFIX.match(line)]
     said = [line for line in said if line and not NPM_CLOSING.search(line)]

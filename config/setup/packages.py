@@ -1,4 +1,4 @@
-"""uv, the Python packages, npm and the front-end files, each as its hashed lock says."""
+"""Install uv, Python packages, npm and front-end files exactly as locked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCKS = {"runtime": ROOT / "requirements.txt", "development": ROOT / "requiremen
 SETUP_LOCK = ROOT / "requirements-setup.txt"
 UV = STAMPS / "uv" / "bin" / "uv"
 NODE_HOME = STAMPS / "node"
-# npm's own patience is a minute and more for each file; a registry that is there answers sooner.
+# npm waits a minute or more per file by default; a reachable registry answers sooner.
 IMPATIENT = (
     "--fetch-retries=2",
     "--fetch-retry-mintimeout=500",
@@ -27,7 +27,7 @@ IMPATIENT = (
 
 
 def locked_requirement(package: str) -> Path:
-    """The lines of one package out of the set-up lock, as a requirements file of its own."""
+    """Extract one package from the set-up lock as its own requirements file."""
     found = re.search(rf"^{re.escape(package)}==(?:.*\\\n)+.*$", SETUP_LOCK.read_text(), re.M)
     if not found:
         raise SetupError(f"{SETUP_LOCK.name} does not name {package}; run `make lock`.")
@@ -38,7 +38,7 @@ def locked_requirement(package: str) -> Path:
 
 
 def install_uv() -> None:
-    """Fetch uv by whatever this Python has: its own pip, or the one that ``venv`` brings."""
+    """Install uv with this Python's pip, or the one ``venv`` brings."""
     if works(sys.executable, "-m", "pip", "--version"):
         pip = [sys.executable, "-m", "pip"]
     elif works(sys.executable, "-c", "import ensurepip, venv"):
@@ -61,7 +61,7 @@ def install_uv() -> None:
 
 
 def uv_environment() -> dict[str, str]:
-    """uv's settings: in this environment, linked from its cache, by the index that pip is told."""
+    """uv's settings: this environment, linked from its cache, with pip's configured index."""
     settings = {"VIRTUAL_ENV": str(VENV), "UV_LINK_MODE": "hardlink", "UV_NO_PROGRESS": "1"}
     pip = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
     index = os.environ.get("PIP_INDEX_URL", "")
@@ -77,7 +77,7 @@ def uv_environment() -> dict[str, str]:
 
 
 def install_packages(lock: Path) -> None:
-    """Make the environment exactly what the hashed lock says."""
+    """Make the environment exactly match the hashed lock."""
     environment = uv_environment()
     if not works(PYTHON, "-c", "pass"):
         command = (UV, "venv", "--allow-existing", "--python", sys.executable, VENV)
@@ -87,7 +87,7 @@ def install_packages(lock: Path) -> None:
 
 
 def npm_command() -> list[str]:
-    """The machine's npm, or the one in a wheel that brings Node.js along."""
+    """Return the machine's npm, or the one from a wheel that includes Node.js."""
     found = shutil.which("npm")
     if found and works("node", "--version"):
         return [found]
@@ -101,15 +101,15 @@ def npm_command() -> list[str]:
 
 
 def install_front_end() -> None:
-    """Fetch the front-end files that the lock names by hash."""
+    """Fetch the front-end files the lock names by hash."""
     quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-progress", "--loglevel=error")
     execute("Fetching the front-end files", *npm_command(), "ci", *quiet, *IMPATIENT)
 
 
 def set_up(kind: str) -> None:
-    """Bring tools, packages and front-end files to what the locks say; ``kind`` names the lock."""
+    """Bring tools, packages and front-end files in line with the locks; ``kind`` names the lock."""
     step("uv", digest(SETUP_LOCK), UV, install_uv)
-    # The development lock holds the runtime one: an environment made from it serves both.
+    # The development lock includes the runtime one, so its environment serves both.
     stamp = STAMPS / "python-packages.stamp"
     developed = digest(LOCKS["development"])
     if stamp.exists() and stamp.read_text() == developed:
@@ -121,7 +121,8 @@ def set_up(kind: str) -> None:
 
 
 def make_locks() -> None:
-    """Resolve the ``.in`` files anew into hashed locks for every platform, without addresses."""
+    """Resolve the ``.in`` files again into hashed locks for every platform, without registry
+    URLs."""
     step("uv", digest(SETUP_LOCK), UV, install_uv)
     for name in ("requirements-setup", "requirements", "requirements-dev"):
         options = ("--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade")

@@ -1,4 +1,4 @@
-"""One step of set-up: skipped while what it was made from stands, timed and explained if not."""
+"""One set-up step: skipped if up to date, timed, and explained on failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STAMPS = VENV / "var"
 
 
 def execute(what: str, *command: str | Path, **environment: str) -> str:
-    """Run a command quietly in the checkout. Raises ``SetupError`` with one line when it fails."""
+    """Run a command quietly in the checkout. Raises ``SetupError`` with one line on failure."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
@@ -38,7 +38,7 @@ def execute(what: str, *command: str | Path, **environment: str) -> str:
 
 
 def digest(*paths: Path) -> str:
-    """What the files hold and which Python reads them, as one short text."""
+    """Hash the files' contents and the Python version into one short text."""
     state = hashlib.sha256(f"{sys.implementation.cache_tag} {os.path.realpath(VENV)}".encode())
     for path in paths:
         state.update(path.read_bytes())
@@ -46,7 +46,7 @@ def digest(*paths: Path) -> str:
 
 
 def step(name: str, inputs: str, made: Path, work: Callable[[], None]) -> None:
-    """Do ``work`` unless its stamp says that it was done from the same inputs and still stands."""
+    """Do ``work`` unless its stamp shows the same inputs and ``made`` still exists."""
     stamp = STAMPS / f"{re.sub('[^a-z]+', '-', name.lower())}.stamp"
     sys.stdout.write(f"  {name:<28}")
     sys.stdout.flush()
@@ -66,7 +66,7 @@ def step(name: str, inputs: str, made: Path, work: Callable[[], None]) -> None:
 
 
 def works(*command: str | Path) -> bool:
-    """Whether a command exists and ends well."""
+    """Whether a command exists and exits successfully."""
     try:
         return not subprocess.run(
             [str(part) for part in command],
@@ -81,7 +81,7 @@ def works(*command: str | Path) -> bool:
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """One set-up of this checkout at a time: a second one waits for the first."""
+    """Lock set-up of this checkout; a second one waits."""
     STAMPS.mkdir(parents=True, exist_ok=True)
     with (STAMPS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

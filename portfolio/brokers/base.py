@@ -1,4 +1,4 @@
-"""What every broker adapter offers, and nothing more: reading. No adapter can trade."""
+"""The interface of every broker adapter: reading only. No adapter can trade."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class BrokerAdapter(Protocol):
 
     Every method may raise the errors of ``config.core.errors``: ``RetryableError``,
     ``RateLimitedError``, ``UnauthorisedError``, ``ForbiddenError``, ``PermanentError``,
-    ``MalformedResponse``. A single bad row never raises: it comes back in ``Fetched.rejected``.
-    A partial answer (a page missing) raises; it never comes back as a shorter book.
+    ``MalformedResponse``. A bad row never raises: it is returned in ``Fetched.rejected``. A partial
+    answer (a missing page) raises; it is never returned as a shorter book.
     """
 
     broker: Broker
@@ -44,9 +44,9 @@ class BrokerAdapter(Protocol):
     ) -> Fetched[BrokerExecution]: ...
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
-        """Quotes and Greeks of many contracts in as few calls as the vendor allows.
+        """Return quotes and Greeks of many contracts in as few calls as the vendor allows.
 
-        A contract the vendor knows nothing about is absent from the answer, not an error.
+        Contracts unknown to the vendor are absent, not an error.
         """
         ...
 
@@ -55,8 +55,8 @@ class BrokerAdapter(Protocol):
 
 @runtime_checkable
 class KeepsSession(Protocol):
-    """An adapter whose session ends when nobody calls: the streams process keeps it awake."""
+    """An adapter whose session ends when idle: the streams process keeps it alive."""
 
     def keep_session(self) -> None:
-        """Call the broker if that is due. Raises as the other methods do."""
+        """Call the broker if due. Raises as the other methods do."""
         ...

@@ -1,7 +1,7 @@
-"""Which adapters exist. A broker is added by one file and one line in ``BROKER_MODULES``.
+"""The available adapters. Add a broker with one file and one line in ``BROKER_MODULES``.
 
-A broker may be reached in more than one way: IBKR by its socket or by the Client Portal. Each way
-is a *connection* of its own file; ``BROKER_CONNECTIONS`` of the settings says which one is used.
+A broker may be reached in several ways: IBKR by socket or Client Portal. Each is a *connection* in
+its own file; ``BROKER_CONNECTIONS`` in the settings chooses one.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def registered_brokers() -> tuple[Broker, ...]:
 
 
 def open_adapter(broker: Broker | str) -> BrokerAdapter:
-    """A new adapter for the broker, configured from settings. The caller closes it."""
+    """Return a new adapter for the broker, configured from settings. The caller closes it."""
     _load_modules()
     broker = Broker(broker)
     connection = settings.BROKER_CONNECTIONS.get(broker.value, "")

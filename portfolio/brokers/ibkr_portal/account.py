@@ -1,4 +1,4 @@
-"""IBKR Client Portal's accounts, money and positions: its rows as our values, by pure functions."""
+"""Decode IBKR Client Portal accounts, money and positions: pure functions."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def decode_account(row: Row) -> BrokerAccount:
 
 
 def missing_money(summary: Mapping[str, Any]) -> bool:
-    """Whether ``/portfolio/{id}/summary`` leaves out a field that the second source holds."""
+    """Whether ``/portfolio/{id}/summary`` lacks a field the second source has."""
     try:
         return any(_amount(summary, key) is None for key, _ in MONEY_FIELDS.values())
     except BadRow:
-        # Impossible, not missing: decode_summary says what.
+        # Invalid, not missing: decode_summary reports it.
         return False
 
 
@@ -73,11 +73,10 @@ def decode_summary(
     brokerage: Mapping[str, Any],
     received_at: datetime,
 ) -> AccountSummary:
-    """The account's money from ``/portfolio/{id}/summary``; P&L and rates from its ledger.
+    """Return the account's money from ``/portfolio/{id}/summary``; P&L and rates from its ledger.
 
-    ``brokerage`` (``/iserver/account/{id}/summary``) fills what the first leaves out; pass ``{}``
-    where it was not needed. Raises MalformedResponse for impossible values and where no source
-    holds a net liquidation: an account without one would look empty.
+    ``brokerage`` (``/iserver/account/{id}/summary``) fills gaps; pass ``{}`` if not needed. Raises
+    MalformedResponse for invalid values or without a net liquidation: the account would look empty.
     """
     try:
         base = _ledger_row(ledger, BASE)
@@ -136,7 +135,7 @@ def _ledger_row(ledger: Mapping[str, Any], currency: str) -> Mapping[str, Any]:
 
 
 def _rates(summary: Mapping[str, Any], ledger: Mapping[str, Any]) -> tuple[str, dict[str, Decimal]]:
-    """The account's currency, and units of it for one unit of each currency in the ledger."""
+    """Return the account's currency, and units of it per unit of each ledger currency."""
     entry = summary.get("netliquidation")
     said = entry.get("currency") if isinstance(entry, Mapping) else None
     currency = parse_text(said, "currency", maximum=8)
@@ -157,7 +156,7 @@ def _rates(summary: Mapping[str, Any], ledger: Mapping[str, Any]) -> tuple[str, 
 
 
 def is_closed(row: object) -> bool:
-    """Whether the row is a holding that was closed today: the gateway shows it until midnight."""
+    """Whether the holding was closed today: the gateway lists it until midnight."""
     return isinstance(row, Mapping) and row.get("position") in (0, "0", "0.0")
 
 

@@ -1,9 +1,9 @@
 """IBKR over the Client Portal gateway's REST API. Reads only; nothing here can trade.
 
-The gateway (``IBKR_PORTAL_URL``) holds the log-in; this adapter keeps its session alive, makes the
-calls in the order it wants them and stays under its limits: ten requests a second in all and one in
-five seconds each for accounts, orders and trades, beyond which it refuses for a quarter
-of an hour. Source: IBKR's Client Portal API documentation, and recorded answers.
+The gateway (``IBKR_PORTAL_URL``) holds the login. This adapter keeps its session alive, makes the
+calls in the required order and stays under its limits: ten requests a second in total, and one per
+five seconds each for accounts, orders and trades; beyond that it refuses for 15 minutes. Source:
+IBKR's Client Portal API documentation, and recorded answers.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from portfolio.domain import (
 
 #: The most contracts one snapshot takes, and the market-data lines of an ordinary log-in.
 SNAPSHOTS_PER_CALL = 100
-#: No book has this many pages of a hundred positions.
+# No book has this many pages of a hundred positions.
 MOST_PAGES = 100
 TRADE_DAYS = 7
 _ORDERS_PATH = "/iserver/account/orders"
@@ -81,7 +81,7 @@ class PortalBridge:
         )
 
     def fetch_accounts(self) -> Fetched[BrokerAccount]:
-        """Every account of the log-in."""
+        """Return every account of the login."""
         rows = self._gateway.get("/portfolio/accounts")
         self._gateway.memory.note(PORTFOLIO)
         return decode_rows(rows, decode_account, kind="account", source=SOURCE, as_of=now())
@@ -103,9 +103,9 @@ class PortalBridge:
         )
 
     def fetch_positions(self, account_number: str) -> Fetched[BrokerPosition]:
-        """The whole book, without the day's closed holdings.
+        """Return the whole book, without holdings closed today.
 
-        The gateway's copy of it is thrown away first, then every page is read.
+        Discards the gateway's cached copy first, then reads every page.
         """
         account = quote(account_number, safe="")
         self._gateway.post(f"/portfolio/{account}/positions/invalidate", needs=(PORTFOLIO,))
@@ -127,7 +127,8 @@ class PortalBridge:
         return decode_rows(rows, decode, kind="position", source=SOURCE, as_of=now())
 
     def fetch_open_orders(self, account_number: str) -> Fetched[BrokerOrder]:
-        """The day's orders. The first call of a session is always empty: it is made to be so."""
+        """Return the day's orders. A session's first call is always empty, so make it
+        beforehand."""
         memory = self._gateway.memory
         self._gateway.prepare((BROKERAGE,))
         if not memory.knows(ORDERS):
@@ -151,7 +152,7 @@ class PortalBridge:
         )
 
     def fetch_executions(self, account_number: str, *, since: datetime) -> Fetched[BrokerExecution]:
-        """Fills since that moment, and perhaps some before it; the vendor keeps seven days."""
+        """Return fills since then, perhaps some earlier; the vendor keeps seven days."""
         days = math.ceil((now() - since) / timedelta(days=1))
         answer = self._gateway.get(
             "/iserver/account/trades",
@@ -172,13 +173,13 @@ class PortalBridge:
         )
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
-        """Quotes and Greeks; a contract that IBKR does not know, or has no data for, is absent."""
+        """Return quotes and Greeks; contracts IBKR does not know or has no data for are absent."""
         wanted = list(self._directory.conids(contracts).items())
         items: list[Snapshot] = []
         rejected: list[RejectedRow] = []
         for start in range(0, len(wanted), SNAPSHOTS_PER_CALL):
             if start:
-                # The lines of the last hundred are given back: a log-in has no more.
+                # Release the previous hundred lines: a login has no more.
                 self._gateway.get("/iserver/marketdata/unsubscribeall", needs=(BROKERAGE,))
             batch = dict(wanted[start : start + SNAPSHOTS_PER_CALL])
             rows = poll_snapshots(self._gateway, batch, seconds=self._snapshot_seconds)
@@ -197,7 +198,7 @@ class PortalBridge:
         )
 
     def keep_session(self) -> None:
-        """A tickle where none was made for fifty seconds (``KeepsSession``)."""
+        """Tickle if there was none for fifty seconds (``KeepsSession``)."""
         self._gateway.session.ensure()
 
     def close(self) -> None:
@@ -225,7 +226,7 @@ class PortalBridge:
         return replace(fetched, rejected=(*fetched.rejected, *rejected))
 
     def _position_rows(self, account: str) -> list[Any]:
-        """All pages until an empty one. A page that fails, or repeats another, fails the whole."""
+        """Read pages until an empty one. A failed or repeated page fails the whole read."""
         rows: list[Any] = []
         seen: set[str] = set()
         for page in range(MOST_PAGES):
@@ -242,7 +243,7 @@ class PortalBridge:
         raise MalformedResponse(f"positions: more than {MOST_PAGES} pages", provider=PROVIDER)
 
     def _position_definitions(self, rows: list[Any]) -> dict[str, Contract]:
-        """The definitions of the book's contracts; a book that needs none is read without them."""
+        """Return the definitions of the book's contracts; no call if none is needed."""
         own = [row for row in rows if isinstance(row, Mapping)]
         try:
             return self._directory.definitions(conids_of(own))

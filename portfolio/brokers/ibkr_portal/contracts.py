@@ -1,7 +1,7 @@
-"""IBKR Client Portal's contracts: from the rows that name them to our :class:`Contract`.
+"""Decode IBKR Client Portal contracts into our :class:`Contract`.
 
-A contract's terms come from the row itself (positions carry them) or from ``/trsrv/secdef``; the
-bracket in a description, ``[SPY   260117C00600000 100]``, is read only for what both leave out.
+Terms come from the row itself (positions have them) or from ``/trsrv/secdef``; the bracket in a
+description, ``[SPY   260117C00600000 100]``, is used only for what both lack.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from greeks.providers.decoding import (
 
 SOURCE = "ibkr"
 
-#: Sec types that the desk can value. Others are rejected by name, never guessed at.
+# Security types the desk can value. Others are rejected by name, never guessed.
 KINDS: Mapping[str, InstrumentKind] = {
     "STK": InstrumentKind.STOCK,
     "OPT": InstrumentKind.OPTION,
@@ -42,7 +42,7 @@ _BRACKET = re.compile(r"\[(?P<symbol>[^\[\]]{1,40}?)\s+(?P<multiplier>\d+(?:\.\d
 
 
 def first_of(row: Row, *names: str) -> Any:
-    """The first of the fields that is there and says something."""
+    """Return the first of the fields that is present and not empty."""
     for name in names:
         value = row.get(name)
         if value is not None and value != "":
@@ -59,7 +59,7 @@ def parse_conid(row: Row) -> str:
 
 
 def conids_of(rows: Iterable[Row]) -> list[str]:
-    """The ids that the rows name. One without is rejected later, when it is decoded."""
+    """Return the ids the rows name. A row without one is rejected later, when decoded."""
     conids = []
     for row in rows:
         try:
@@ -70,7 +70,7 @@ def conids_of(rows: Iterable[Row]) -> list[str]:
 
 
 class MissingTerm(BadRow):
-    """The row leaves out what the contract's definition may say."""
+    """The row lacks a term the contract's definition may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,11 @@ def parse_kind(row: Row) -> InstrumentKind:
 
 
 def decode_contract(row: Row) -> Contract:
-    """The contract a position or ``/trsrv/secdef`` row describes.
+    """Return the contract described by a position or ``/trsrv/secdef`` row.
 
-    Raises BadRow where a term that the valuation needs is missing or impossible: an option needs
-    expiry, strike, right and multiplier, a future expiry and multiplier. A stock's multiplier,
-    sent as 0.0 or null, is 1; its strike, sent as ``"0"``, is none.
+    Raises BadRow if a term needed for valuation is missing or invalid: an option needs expiry,
+    strike, right and multiplier, a future expiry and multiplier. A stock's multiplier, sent as 0.0
+    or null, is 1; its strike, sent as ``"0"``, is none.
     """
     conid = parse_conid(row)
     kind = parse_kind(row)
@@ -162,10 +162,10 @@ def decode_contract(row: Row) -> Contract:
 
 
 def needs_definition(row: Row) -> bool:
-    """Whether the row leaves out what makes a contract, so that its definition is needed.
+    """Whether the row lacks terms, so the contract's definition is needed.
 
-    True too for an option whose description lacks the bracket: its OCC root is only there. Not
-    for a row that holds something impossible: that one is rejected, not repaired.
+    Also true for an option whose description lacks the bracket: its OCC root is only there. False
+    for a row with an invalid value: it is rejected, not repaired.
     """
     try:
         contract = decode_contract(row)
@@ -185,7 +185,7 @@ def _underlying(row: Row) -> str:
         text = re.split(r"\s+[A-Z]{3}'?\d{2,4}\b", text, maxsplit=1)[0]
     if not text:
         raise MissingTerm("contractDesc: missing")
-    # IBKR writes share classes with a space; the desk and the exchanges' tapes with a slash.
+    # IBKR writes share classes with a space; the desk and the exchanges use a slash.
     text = text.replace(" ", "/")
     if len(text) > 32:
         raise BadRow(f"ticker: {len(text)} characters, at most 32 are possible")
@@ -204,7 +204,7 @@ def _class_of_future_option(row: Row) -> str:
 
 
 def _plain(number: Decimal | None) -> Decimal | None:
-    """100.0 → 100: the same term, whatever the vendor's number type."""
+    """100.0 → 100: the same term in any number format."""
     if number is None:
         return None
     whole = number.to_integral_value()

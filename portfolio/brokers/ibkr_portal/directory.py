@@ -1,4 +1,4 @@
-"""Contracts by conid and conids by contract, asked of the gateway once and remembered."""
+"""Contracts by conid and conids by contract, fetched once from the gateway and cached."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from portfolio.brokers.ibkr_portal.contracts import SOURCE, decode_contract, par
 
 #: ``/trsrv/secdef`` takes this many contract ids in one call.
 DEFINITIONS_PER_CALL = 200
-#: Finding another broker's contract costs a call or two, so that one request finds only so many;
-#: the next ones find the others.
+# Finding another broker's contract takes a call or two, so each request finds only this many; later
+# ones find the rest.
 SEARCHES_PER_REQUEST = 10
-#: A bound on what a process remembers; far above any book.
+# Bounds a process's cache; far above any book.
 LONGEST_MEMORY = 20_000
 
 Ask = Callable[[str, Mapping[str, Any]], Any]
 
 
 class ContractMemory:
-    """What never changes about a gateway's contracts, shared by the adapters of one process."""
+    """Facts about contracts that never change, shared by a process's adapters."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -61,7 +61,7 @@ class ContractDirectory:
         self._memory = memory
 
     def definitions(self, conids: Iterable[str]) -> dict[str, Contract]:
-        """The contracts of the ids. One that the gateway does not define, or badly, is absent."""
+        """Return the ids' contracts. Those the gateway defines badly or not at all are absent."""
         wanted = dict.fromkeys(conids)
         unknown = [conid for conid in wanted if conid not in self._memory.contracts]
         for start in range(0, len(unknown), DEFINITIONS_PER_CALL):
@@ -74,15 +74,15 @@ class ContractDirectory:
                 try:
                     self._memory.keep(decode_contract(row))
                 except BadRow:
-                    # Absent: the row that needed it is rejected with what it lacks.
+                    # Absent: the row needing it is rejected with what it lacks.
                     continue
         known = self._memory.contracts
         return {conid: known[conid] for conid in wanted if conid in known}
 
     def conids(self, contracts: Iterable[Contract]) -> dict[str, Contract]:
-        """The contracts by IBKR's id: their own alias, else found by symbol and terms.
+        """Return the contracts by IBKR id: their own alias, else found by symbol and terms.
 
-        What was found is an alias of the contract from then on, for the caller to remember.
+        A found id becomes an alias of the contract, for the caller to store.
         """
         found: dict[str, Contract] = {}
         underlyings: dict[str, str | None] = {}

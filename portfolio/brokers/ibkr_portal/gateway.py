@@ -1,4 +1,4 @@
-"""The HTTP side of the Client Portal gateway: its address, certificate, limits and calls."""
+"""HTTP access to the Client Portal gateway: address, certificate, limits and calls."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from portfolio.brokers.ibkr_portal.session import (
     PortalSession,
 )
 
-#: Endpoints that the vendor allows once in five seconds, each.
+# Endpoints the vendor allows one call per five seconds each.
 SLOW_ENDPOINTS = (
     "/portfolio/accounts",
     "/iserver/account/orders",
     "/iserver/account/trades",
 )
-#: What has to be called before the answers of each family mean anything.
+# Calls required before each family's answers are valid.
 PREPARING_CALLS: Mapping[str, str] = {
     PORTFOLIO: "/portfolio/accounts",
     BROKERAGE: "/iserver/accounts",
@@ -40,7 +40,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class PortalGateway:
-    """Asks the gateway: session first, then the calls an answer's family needs, then the answer.
+    """Opens the session, makes the calls a family requires, then asks.
 
     Thread-safe. ``caller`` renews through ``session.reopen``.
     """
@@ -54,7 +54,7 @@ class PortalGateway:
 
     @property
     def memory(self) -> GatewayMemory:
-        """What was done in the gateway's present session."""
+        """What was done in the gateway's current session."""
         return self.session.memory
 
     def get(
@@ -64,14 +64,14 @@ class PortalGateway:
         return self._request("GET", path, needs, {"params": params})
 
     def post(self, path: str, *, needs: tuple[str, ...] = ()) -> Any:
-        """The answer to a POST that may be repeated: none of ours changes anything."""
+        """POST a repeatable request: none of ours changes anything."""
         return self._request("POST", path, needs, {"json": {}, "retry": True})
 
     def prepare(self, families: tuple[str, ...], *, forgotten_since: float | None = None) -> None:
-        """Open the session and make the calls that the families of answers need first.
+        """Open the session and make the calls the families require.
 
-        ``forgotten_since`` (monotonic): the gateway says that it knows of none; what was prepared
-        after that moment, by another thread, still counts.
+        ``forgotten_since`` (monotonic): the gateway reports they are missing; preparation done
+        after that moment by another thread still counts.
         """
         self.session.ensure()
         for family in families:
@@ -88,7 +88,7 @@ class PortalGateway:
     def _request(
         self, method: str, path: str, needs: tuple[str, ...], arguments: Mapping[str, Any]
     ) -> Any:
-        """The answer. A gateway that forgot its preparing calls gets them once more."""
+        """Ask; if the gateway forgot its preparing calls, repeat them once."""
         self.prepare(needs)
         asked_at = time.monotonic()
         try:
@@ -118,10 +118,10 @@ def open_session(*, opening: Callable[[], object] | None = None) -> PortalSessio
 
 
 def reopen_for_all() -> None:
-    """Open the gateway's session once for all processes that find it lost now.
+    """Reopen the gateway's session once for all processes that find it lost.
 
-    What the token manager keeps is a mark of ours: which opening of the session is the present
-    one. Raises as ``PortalSession.open`` does.
+    The token manager only stores a mark of which opening is current. Raises as
+    ``PortalSession.open``.
     """
     renew_token(PROVIDER, refused=held_token(PROVIDER))
 
@@ -142,15 +142,15 @@ def _caller(base_url: str, *, renew: Callable[[], None] | None) -> HttpCaller:
 
 
 def call_budgets(*, calls_per_second: int, endpoint_seconds: float) -> dict[str, CallBudget]:
-    """The vendor's limits as budgets that all processes share; 0 leaves a limit out.
+    """Return the vendor's limits as budgets shared by all processes; 0 omits a limit.
 
-    The endpoints' budgets are asked last: a call leaves at once when its turn has come, so that
-    two of them are never closer than their turns.
+    Endpoint budgets come last: a call leaves as soon as its turn comes, so two calls are never
+    closer than their turns.
     """
     budgets: dict[str, CallBudget] = {}
     if calls_per_second > 0:
         budgets[""] = CallBudget(PROVIDER, limit=calls_per_second, seconds=1.0)
-        # One a second is allowed; the worker and the streams process may both find it due.
+        # One per second is allowed; worker and streams process may both find it due.
         budgets["/tickle"] = CallBudget(f"{PROVIDER}/tickle", limit=1, seconds=1.2)
     if endpoint_seconds > 0:
         for path in SLOW_ENDPOINTS:
@@ -159,10 +159,10 @@ def call_budgets(*, calls_per_second: int, endpoint_seconds: float) -> dict[str,
 
 
 def certificate_check(base_url: str, ca_file: str) -> bool | ssl.SSLContext:
-    """How the gateway's self-signed certificate is checked.
+    """Return how to check the gateway's self-signed certificate.
 
-    Against ``ca_file`` where one is named; unchecked on loopback only, where nobody stands
-    between; by the machine's own authorities anywhere else.
+    With ``ca_file`` if set; unchecked only on loopback, where nobody can intercept; otherwise by
+    the system's authorities.
     """
     on_loopback = urlsplit(base_url).hostname in _LOOPBACK
     if ca_file:
@@ -172,7 +172,7 @@ def certificate_check(base_url: str, ca_file: str) -> bool | ssl.SSLContext:
             context = ssl.create_default_context(cafile=ca_file)
         except ssl.SSLError as error:
             raise ImproperlyConfigured(f"IBKR_PORTAL_CA_FILE: {ca_file}: {error}") from None
-        # The gateway's certificate seldom names the address it is reached by on this machine.
+        # The certificate seldom names the local address used to reach it.
         context.check_hostname = not on_loopback
         return context
     if on_loopback:

@@ -67,9 +67,9 @@ _DASHED_TIME = re.compile(r"\d{8}-\d{2}:\d{2}:\d{2}")
 
 
 def belongs_to(row: Row, account_number: str) -> bool:
-    """Whether the row of orders or trades is the account's: these answers hold every account's.
+    """Whether an order or trade row belongs to the account: the answers hold all accounts.
 
-    Raises BadRow for a row that does not say whose it is.
+    Raises BadRow if the row does not name its account.
     """
     value = first_of(row, "account", "acct", "accountCode", "acctId", "order_clearing_account")
     if value is None:
@@ -83,7 +83,7 @@ def belongs_to(row: Row, account_number: str) -> bool:
 def split_by_account(
     rows: list[Any], account_number: str, *, kind: str
 ) -> tuple[list[Any], list[RejectedRow]]:
-    """The account's own rows, and those that do not say whose they are; others' are left out."""
+    """Return the account's own rows and those naming no account; others' are dropped."""
     own: list[Any] = []
     rejected: list[RejectedRow] = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Asking the gateway for snapshots until they are filled, and no longer than that may help."""
+"""Poll the gateway for snapshots until they are complete or waiting is pointless."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from portfolio.brokers.ibkr_portal.gateway import PortalGateway
 from portfolio.brokers.ibkr_portal.session import BROKERAGE
 from portfolio.brokers.ibkr_portal.snapshots import AWAITED, FIELDS, lacks
 
-#: For so long nobody waits again for what a contract did not get in the whole time of a poll: an
-#: option that IBKR has no Greeks for would cost every sync that time.
+# How long not to wait again for data a full poll did not bring: otherwise an option IBKR has no
+# Greeks for would delay every sync.
 IN_VAIN_SECONDS = 300
-# A first answer is a preflight: after it alone nothing was waited for.
+# The first answer is a preflight: after it alone, nothing was really waited for.
 _FEWEST_ANSWERS = 2
 
 

@@ -1,7 +1,7 @@
-"""The gateway's session: kept alive, reopened once when it was lost, and what was done in it.
+"""The gateway's session: kept alive, reopened once if lost, and what was done in it.
 
-The Client Portal gateway answers only after certain calls were made in its session. What has been
-called is remembered in Redis, so that all processes make each preparing call once a session.
+The Client Portal gateway answers only after certain calls in its session. Redis remembers them, so
+all processes together make each preparing call once per session.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _copies: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 
 
 class GatewayMemory:
-    """What was done in the gateway's present session, for a limited time, for all processes.
+    """What was done in the gateway's current session, for a limited time, for all processes.
 
-    Without Redis each process remembers for itself.
+    Without Redis each process remembers its own.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -78,7 +78,7 @@ class GatewayMemory:
             return
 
     def known(self, facts: Iterable[str]) -> set[str]:
-        """Those of the facts that are remembered, in one round trip."""
+        """Return the remembered facts, in one round trip."""
         wanted = tuple(facts)
         if not wanted:
             return set()
@@ -92,7 +92,7 @@ class GatewayMemory:
         return {fact for fact, value in zip(wanted, found, strict=True) if value is not None}
 
     def forget(self) -> None:
-        """What was done in the session. What the market data lacks has nothing to do with it."""
+        """Forget what was done in the session; missing market data is independent of it."""
         names = (_ALIVE, PORTFOLIO, BROKERAGE, ORDERS)
         with _copies.lock:
             for name in names:
@@ -109,9 +109,9 @@ class GatewayMemory:
 class PortalSession:
     """Opens and keeps the gateway's session. Thread-safe.
 
-    ``caller`` makes the session's own calls and must not renew by itself: the caller of all other
-    calls renews through :meth:`reopen`, and the two would wait for each other. ``opening`` opens
-    the session in the stead of :meth:`open`, where more than this process takes part.
+    ``caller`` makes the session's own calls and must not renew: the caller of other calls renews
+    through :meth:`reopen`, and the two would deadlock. ``opening`` replaces :meth:`open` where
+    other processes take part.
     """
 
     def __init__(
@@ -128,7 +128,8 @@ class PortalSession:
         self._opened_at = 0.0
 
     def ensure(self) -> None:
-        """A live session, checked once in fifty seconds by a tickle, which also keeps it alive."""
+        """Ensure a live session: at most every fifty seconds, a tickle checks it and keeps it
+        alive."""
         if self.memory.knows(_ALIVE):
             return
         with self._opening:
@@ -140,13 +141,13 @@ class PortalSession:
                 self._open()
 
     def is_alive(self) -> bool:
-        """Whether a tickle, which also keeps it alive, finds the session open."""
+        """Whether a tickle finds the session open; it also keeps it alive."""
         return self._is_open(self._tickled())
 
     def reopen(self) -> None:
-        """Open the brokerage session again, once for all threads that found it lost.
+        """Reopen the brokerage session once for all threads that found it lost.
 
-        Raises UnauthorisedError when nobody is logged in at the gateway.
+        Raises UnauthorisedError if nobody is logged in at the gateway.
         """
         lost_at = time.monotonic()
         with self._opening:
@@ -157,9 +158,9 @@ class PortalSession:
         self._caller.close()
 
     def open(self) -> None:
-        """Open the brokerage session, whatever it is now. Raises UnauthorisedError.
+        """Open the brokerage session, whatever its state. Raises UnauthorisedError.
 
-        ``compete`` stays false: a desk that only reads never throws the trader out of TWS.
+        ``compete`` stays false: a read-only desk must never log the trader out of TWS.
         """
         self.memory.forget()
         status: Mapping[str, Any] = self._post(
@@ -185,7 +186,7 @@ class PortalSession:
         self._opened_at = time.monotonic()
 
     def _tickled(self) -> Mapping[str, Any]:
-        """The status that a tickle tells; empty where the gateway refuses even that."""
+        """Return a tickle's status; empty if the gateway refuses even that."""
         try:
             brokerage = self._post("/tickle").get("iserver")
         except UnauthorisedError:

@@ -57,10 +57,10 @@ _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 
 def lacks(row: Row, contract: Contract) -> str | None:
-    """What of ``AWAITED`` the row still lacks: a price or, for an option, its Greeks.
+    """Return which of ``AWAITED`` the row lacks: a price or, for an option, its Greeks.
 
-    The first answer after a subscription is a preflight that holds little more than the conid. A
-    contract without a market-data permission (availability N) never gets more.
+    The first answer after subscribing is a preflight with little more than the conid. A contract
+    without market-data permission (availability N) never gets more.
     """
     availability = row.get(AVAILABILITY)
     if isinstance(availability, str) and availability.startswith("N"):
@@ -116,7 +116,7 @@ def _quote(row: Row, contract: Contract, as_of: datetime) -> Quote | None:
 
 
 def _previous_close(row: Row, *, last: Decimal | None, prefix: str) -> Decimal | None:
-    """The field itself, else what the last price and its change say."""
+    """Return the field itself, else the close implied by last price and change."""
     close = _price(row, PREVIOUS_CLOSE)
     if close is not None or last is None:
         return close

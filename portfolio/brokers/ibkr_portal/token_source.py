@@ -1,7 +1,7 @@
 """The Client Portal gateway's session in the token manager: opened once for all processes.
 
-The session has no token: a person logs in at the gateway, and whoever reaches the gateway may call
-it. What is kept is a mark of which opening is the present one.
+There is no token: a person logs in at the gateway, and anyone who reaches it may call it. We store
+only a mark of which opening is current.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ SESSION: Final = "session"
 class PortalTokenSource:
     """``TokenSource`` of the gateway. Tickles keep the session; this opens it again."""
 
-    # Opening uses no credentials: nothing can be locked.
+    # Opening uses no credentials, so nothing can be locked out.
     limits: tuple[TryLimit, ...] = ()
-    # A person may log in at any moment, and waits for the desk to notice.
+    # A person may log in at any moment and waits for the desk to notice.
     longest_pause = 15.0
     keeps_ready = False
 
