@@ -30,6 +30,7 @@ if GREEKS_REFRESH_SOURCE not in ("broker", "polygon"):
 # Memory per web process for prepared bodies, including all compressed forms.
 FRONT_DOOR_MEGABYTES = env.int("FRONT_DOOR_MEGABYTES", default=32)
 # Calls per caller (session, token, else address) and second at the front door; more get 429.
+# 0: no limit.
 FRONT_DOOR_CALLS_PER_SECOND = env.int("FRONT_DOOR_CALLS_PER_SECOND", default=50_000)
 # Who may read market data: everyone, or (false) only signed-in users and token holders.
 MARKET_DATA_PUBLIC = env.bool("MARKET_DATA_PUBLIC", default=True)
@@ -79,6 +80,7 @@ IBKR_PORTAL_URL = env.str("IBKR_PORTAL_URL", default="https://localhost:5000/v1/
 # The gateway's certificate is self-signed: name its file, or accept any on loopback.
 IBKR_PORTAL_CA_FILE = env.str("IBKR_PORTAL_CA_FILE", default="")
 # The vendor allows ten calls a second in total; we use two fewer because arrival jitters.
+# 0: no limit.
 IBKR_PORTAL_CALLS_PER_SECOND = env.int("IBKR_PORTAL_CALLS_PER_SECOND", default=8)
 # Accounts, orders and trades allow one call per five seconds each; add a margin. 0: no limit.
 IBKR_PORTAL_ENDPOINT_SECONDS = env.float("IBKR_PORTAL_ENDPOINT_SECONDS", default=6.0)
