@@ -197,7 +197,7 @@ def test_taken_port_is_said_in_one_line() -> None:
 
 @pytest.mark.parametrize("port", [0, -1, 65536])
 def test_impossible_port_is_refused(port: int) -> None:
-    with pytest.raises(SupervisionError, match=f"port {port} is none"):
+    with pytest.raises(SupervisionError, match=f"port {port} is invalid"):
         listen("127.0.0.1", port)
 
 
