@@ -10,8 +10,6 @@ from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -20,9 +18,13 @@ from auth_tokens.broker_tokens.sources import registered_token_providers
 from auth_tokens.tasks import ensure_token_task
 from config.core.background.task import enqueue
 from config.core.errors import NotFound
+from config.core.web.parts import answer_parts
 from config.system.page import SystemPage
 
-PARTS = ("processes", "tokens", "chains", "servers", "calendars", "checks")
+PARTS = {
+    name: (f"system/{name}.html",)
+    for name in ("processes", "tokens", "chains", "servers", "calendars", "checks")
+}
 
 
 def staff_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -44,14 +46,8 @@ def staff_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
 def system(request: HttpRequest) -> HttpResponse:
     """Processes, tokens, polled chains, providers, calendars, health checks."""
     context = {"page": SystemPage()}
-    asked = [name for name in request.headers.get("X-Parts", "").split(",") if name in PARTS]
-    if not asked:
-        return render(request, "system/page.html", context)
-    response = HttpResponse(
-        "".join(render_to_string(f"system/{part}.html", context, request) for part in asked)
-    )
-    patch_vary_headers(response, ("Cookie", "X-Parts"))
-    return response
+    parts = answer_parts(request, PARTS, context)
+    return parts or render(request, "system/page.html", context)
 
 
 @staff_only

@@ -11,13 +11,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_POST, require_safe
 
 from config.core.errors import ApplicationError, NotFound
+from config.core.web.parts import PARTS_HEADER, answer_parts
 from greeks.alerts.page import AlertsPage
 from greeks.alerts.reading import rule_for_user
 from greeks.alerts.rules import (
@@ -34,7 +33,7 @@ from greeks.alerts.sending.channels import (
 )
 from greeks.models import AlertRule
 
-PARTS = ("events", "rules", "channels")
+PARTS = {name: (f"alerts/{name}.html",) for name in ("events", "rules", "channels")}
 
 
 @cache_control(private=True, no_cache=True)
@@ -158,7 +157,7 @@ def _named(rule: AlertRule) -> str:
 
 def _back(request: HttpRequest, place: str) -> HttpResponse:
     """To the page that the form stood on, at its place."""
-    if "X-Parts" in request.headers:
+    if PARTS_HEADER in request.headers:
         query = "?panel=1" if "panel" in request.GET else ""
         return redirect(f"{reverse('market_alerts')}{query}")
     page = "market" if request.POST.get("page") == "market" else "market_alerts"
@@ -167,15 +166,8 @@ def _back(request: HttpRequest, place: str) -> HttpResponse:
 
 def _answer(request: HttpRequest, page: AlertsPage) -> HttpResponse:
     context = {"alerts": page}
-    asked = [name for name in request.headers.get("X-Parts", "").split(",") if name in PARTS]
-    if not asked:
-        wrong = bool(page.rule_problem or page.channel_problem)
-        return render(request, "alerts/page.html", context, status=400 if wrong else 200)
-    html = "".join(
-        render_to_string(f"alerts/{part}.html", context | {"is_part": True}, request)
-        for part in asked
-    )
-    response = HttpResponse(html)
-    response["Cache-Control"] = "private, no-cache"
-    patch_vary_headers(response, ("Cookie", "X-Parts"))
-    return response
+    parts = answer_parts(request, PARTS, context)
+    if parts is not None:
+        return parts
+    wrong = bool(page.rule_problem or page.channel_problem)
+    return render(request, "alerts/page.html", context, status=400 if wrong else 200)

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
-from django.utils.http import parse_etags
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_POST, require_safe
 
 from config.core.errors import Conflict, InvalidInput
+from config.core.web.parts import answer_parts
 from portfolio.book.reading import ENCODER
 from portfolio.risk.page import RiskPage
 from portfolio.risk.scenarios.saved_writing import (
@@ -32,22 +29,23 @@ from portfolio.risk.scenarios.saved_writing import (
     update_scenario,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Templates of a part, and which values of the page it shows."""
-
-    templates: Sequence[str]
-    shows: Sequence[str]
-
-
-PARTS: Mapping[str, Part] = {
-    "report": Part(("state", "strip", "breakdowns", "profile"), ("report",)),
-    "scenarios": Part(("scenarios",), ("grid", "day", "net_liquidation")),
-    "saved": Part(("saved",), ("saved", "ran", "edited")),
-    "ran": Part(("ran",), ("ran",)),
-    "what-if": Part(("what_if",), ()),
-    "what-if-answer": Part(("what_if_answer",), ()),
+#: The templates of each part.
+PARTS = {
+    "report": tuple(f"risk/{name}.html" for name in ("state", "strip", "breakdowns", "profile")),
+    "scenarios": ("risk/scenarios.html",),
+    "saved": ("risk/saved.html",),
+    "ran": ("risk/ran.html",),
+    "what-if": ("risk/what_if.html",),
+    "what-if-answer": ("risk/what_if_answer.html",),
+}
+#: The values of the page that decide what a part shows.
+FACTS: Mapping[str, Sequence[str]] = {
+    "report": ("report",),
+    "scenarios": ("grid", "day", "net_liquidation"),
+    "saved": ("saved", "ran", "edited"),
+    "ran": ("ran",),
+    "what-if": (),
+    "what-if-answer": (),
 }
 SHOWN = (
     "account_choices",
@@ -133,27 +131,8 @@ def _back(request: HttpRequest, **chosen: str) -> HttpResponse:
 def _answer(request: HttpRequest, page: RiskPage) -> HttpResponse:
     # Templates call what can be called: only what they show is read and computed.
     context: dict[str, Any] = {name: partial(getattr, page, name) for name in SHOWN}
-    asked = [name for name in request.headers.get("X-Parts", "").split(",") if name in PARTS]
-    if not asked:
-        return render(request, "risk/page.html", context)
-    context["is_part"] = True
-    etag = _etag(request, page, asked) if request.method == "GET" else None
-    response: HttpResponse
-    if etag and etag in parse_etags(request.headers.get("If-None-Match", "").replace("W/", "")):
-        response = HttpResponseNotModified()
-    else:
-        response = HttpResponse(
-            "".join(
-                render_to_string(f"risk/{name}.html", context, request)
-                for part in asked
-                for name in PARTS[part].templates
-            )
-        )
-    if etag:
-        response["ETag"] = etag
-    response["Cache-Control"] = "private, no-cache"
-    patch_vary_headers(response, ("Cookie", "X-Parts"))
-    return response
+    parts = answer_parts(request, PARTS, context, partial(_etag, request, page))
+    return parts or render(request, "risk/page.html", context)
 
 
 def _etag(request: HttpRequest, page: RiskPage, asked: Sequence[str]) -> str:
@@ -163,7 +142,7 @@ def _etag(request: HttpRequest, page: RiskPage, asked: Sequence[str]) -> str:
     times beside them, so those are hashed and not the computed numbers.
     """
     minute = page.clock["now"].replace(second=0, microsecond=0)
-    facts = [getattr(page, name) for part in asked for name in PARTS[part].shows]
+    facts = [getattr(page, name) for part in asked for name in FACTS[part]]
     told = ENCODER.encode([asked, request.GET.urlencode(), minute, _without_floats(facts)])
     return f'"{hashlib.blake2b(told, digest_size=12).hexdigest()}"'
 
