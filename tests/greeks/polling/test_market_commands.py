@@ -73,7 +73,7 @@ def test_failed_poll_says_why_and_fails(provider: ScriptedProvider) -> None:
     [
         (("nowhere",), "slug: .*Polled: nifty-50"),
         (("nifty-50", "--expiry", "tomorrow"), "--expiry: 'tomorrow' is no date"),
-        (("--expiry", "2026-12-01"), "--expiry: name the instrument"),
+        (("--expiry", "2026-12-01"), "--expiry: name its instrument too"),
     ],
 )
 def test_impossible_poll_is_refused_by_name(arguments: tuple[str, ...], named: str) -> None:
@@ -85,7 +85,7 @@ def test_nothing_to_poll_is_a_failure(provider: ScriptedProvider) -> None:
     provider.expiries = ()
     PolledInstrument.objects.update(listed_expiries=[], listed_as_of=AT)
 
-    with pytest.raises(CommandError, match="no expiry is listed"):
+    with pytest.raises(CommandError, match="no unexpired expiry is listed"):
         said("poll_chain", "nifty-50")
 
 

@@ -223,7 +223,7 @@ def test_each_window_is_kept_without_a_call(limit: int, seconds: float) -> None:
 def test_closed_vendor_says_until_when_and_is_not_asked_again(code: str, settings: Any) -> None:
     source = answering(failure(423, code), chain_body(strike()))
     for _ in range(2):
-        with pytest.raises(ProviderClosed, match="closed until 05:30 IST") as caught:
+        with pytest.raises(ProviderClosed, match="closed from midnight until 05:30 IST") as caught:
             source.fetch_chain(NIFTY, EXPIRY)
         assert 0 < (caught.value.retry_after or 0) <= 24 * 3600
     assert source.calls == 1
