@@ -20,10 +20,10 @@ from redis.exceptions import RedisError
 from config.core.clock import now
 from config.core.errors import LockHeld, ProviderError, RateLimitedError
 from config.core.http.budget import CallBudget
-from config.core.parallel import for_each
 from config.core.redis.client import key, redis_client
 from config.core.redis.locks import subject_lock
 from config.core.redis.process_copies import ProcessCopies
+from config.core.threads import for_each
 from greeks.models import Instrument
 from greeks.providers.base import SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider

@@ -8,23 +8,21 @@ Idle without Tastytrade's credentials.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 
-from config.core.clock import market_clock_is_frozen, market_now
-from config.core.errors import DatabaseUnavailable, InvalidInput
+from config.core.errors import DatabaseUnavailable
 from config.core.health import heartbeat
 from config.core.live.hub import Message, hub
 from config.core.redis.lease import run_as_owner
-from greeks.calendar.sessions import current_session
-from greeks.domain import Contract, InstrumentKind, Snapshot
-from greeks.instruments.identity import instrument_key
+from config.core.threads import with_connection
+from greeks.domain import Contract, InstrumentKind
 from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
 from greeks.providers.tastytrade_dxlink.client import DxLinkClient
@@ -35,11 +33,10 @@ from portfolio.brokers.tastytrade.contracts import SOURCE
 from portfolio.brokers.tastytrade.streaming import streamed_symbols
 from portfolio.market_data.sources import underlying_contracts
 from portfolio.models import Account
-from portfolio.refresh.streamed_values import request_streamed_refresh, store_streamed
+from portfolio.streams.publishing import market_is_open, publish
 from portfolio.sync.progress import account_group
 
 logger = structlog.get_logger(__name__)
-Result = TypeVar("Result")
 
 SUBJECT: Final = "stream.dxlink"
 HEARTBEAT: Final = "provider.tastytrade_dxlink"
@@ -116,7 +113,7 @@ class DxLinkStream:
         while True:
             self._book_changed.clear()
             try:
-                self._held = await _in_thread(held_contracts)
+                self._held = await asyncio.to_thread(with_connection, held_contracts)
             except (DatabaseError, DatabaseUnavailable) as error:
                 logger.warning("dxlink_book_unread", reason=type(error).__name__)
             self.client.follow(self._held.contracts)
@@ -141,21 +138,12 @@ class DxLinkStream:
         while True:
             await asyncio.sleep(WRITE_SECONDS)
             taken = self.client.take_changed()
-            if taken and not await _in_thread(lambda: _store(list(taken.values()))):  # noqa: B023
+            values = list(taken.values())
+            if taken and not await asyncio.to_thread(with_connection, publish, SOURCE, values):
                 self.client.give_back(taken)
             state = self.client.state
             if taken or (state.ready and not state.silent and not self._held.market_trades):
                 await asyncio.to_thread(heartbeat, HEARTBEAT)
-
-
-def _store(snapshots: list[Snapshot]) -> bool:
-    if not store_streamed(SOURCE, snapshots):
-        return False
-    try:
-        request_streamed_refresh({instrument_key(snapshot.contract) for snapshot in snapshots})
-    except (DatabaseError, DatabaseUnavailable) as error:
-        logger.warning("dxlink_refresh_not_asked", reason=type(error).__name__)
-    return True
 
 
 def held_contracts() -> HeldContracts:
@@ -170,18 +158,8 @@ def held_contracts() -> HeldContracts:
     return HeldContracts(
         contracts=dict(list(symbols.items())[:MOST_SYMBOLS]),
         account_ids=accounts,
-        market_trades=_market_trades(),
+        market_trades=market_is_open(),
     )
-
-
-def _market_trades() -> bool:
-    if market_clock_is_frozen():
-        return False
-    try:
-        return current_session("NYSE", market_now()) is not None
-    except InvalidInput:
-        # Without a calendar, silence proves nothing.
-        return False
 
 
 async def _fetch_token() -> StreamerToken:
@@ -194,14 +172,3 @@ def _token() -> StreamerToken:
         return adapter.fetch_streamer_token()
     finally:
         adapter.close()
-
-
-async def _in_thread(call: Callable[[], Result]) -> Result:
-    def run() -> Result:
-        close_old_connections()
-        try:
-            return call()
-        finally:
-            close_old_connections()
-
-    return await asyncio.to_thread(run)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 
 import structlog
-from django.db import close_old_connections
 
 from config.core.errors import ApplicationError, LockHeld
 from config.core.redis.locks import subject_lock
+from config.core.threads import with_connection
 from portfolio.brokers.base import KeepsSession
 from portfolio.brokers.registry import open_adapter
 from portfolio.models import Account
@@ -26,7 +26,7 @@ _CALL_SECONDS = 60.0
 async def keep_sessions() -> None:
     """Check every twenty seconds; an adapter calls its broker only when a tickle is due."""
     while True:
-        await asyncio.to_thread(keep_sessions_once)
+        await asyncio.to_thread(with_connection, keep_sessions_once)
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -35,22 +35,13 @@ def keep_sessions_once() -> dict[str, str]:
 
     Of several streams processes only one makes the call.
     """
-    close_old_connections()
-    try:
-        brokers = (
-            Account.objects.filter(enabled=True)
-            .order_by("broker")
-            .values_list("broker", flat=True)
-            .distinct()
-        )
-        outcomes = {}
-        for broker in brokers:
-            outcome = _keep(broker)
-            if outcome:
-                outcomes[broker] = outcome
-        return outcomes
-    finally:
-        close_old_connections()
+    brokers = (
+        Account.objects.filter(enabled=True)
+        .order_by("broker")
+        .values_list("broker", flat=True)
+        .distinct()
+    )
+    return {broker: outcome for broker in brokers if (outcome := _keep(broker))}
 
 
 def _keep(broker: str) -> str:

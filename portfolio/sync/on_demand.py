@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import structlog
 
 from config.core.errors import ApplicationError, LockHeld
-from config.core.parallel import for_each
 from config.core.redis.locks import subject_is_locked
+from config.core.threads import for_each
 from portfolio.models import SyncRun
 from portfolio.sync.run import sync_account, sync_subject
 

@@ -27,10 +27,10 @@ from config.core.front_door.refusals import refusal, unreadable_query
 from config.core.front_door.requests import Asked, Caller, read_request
 from config.core.front_door.resources import Resource
 from config.core.front_door.server import EXTENSION
-from config.core.front_door.threads import DoorThreads
 from config.core.front_door.throttle import Addresses
 from config.core.front_door.watches import LOOK_SECONDS, Watch, Watches
 from config.core.live.hub import hub
+from config.core.threads import ThreadPool
 
 logger = structlog.get_logger(__name__)
 
@@ -74,8 +74,8 @@ class FrontDoor:
         self.answers = AnswerCounter()
         self._authorise = authorise
         self._clock = clock
-        self._look_threads = DoorThreads("door-look", most=1)
-        self._threads = DoorThreads("door", most=2)
+        self._look_threads = ThreadPool("door-look", most=1)
+        self._threads = ThreadPool("door", most=2)
         self.watches = Watches(self._look_threads, clock=clock)
         self._addresses = Addresses()
         self._headers = HeaderMemory()

@@ -17,8 +17,8 @@ import structlog
 
 from config.core.front_door.bodies import Prepared
 from config.core.front_door.resources import Key, Resource
-from config.core.front_door.threads import InThread
 from config.core.live.hub import hub
+from config.core.threads import InThread
 
 logger = structlog.get_logger(__name__)
 

@@ -8,33 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-from django.db import close_old_connections
 
 from config.core.live.hub import Outbox
+from config.core.threads import ThreadPool
 
 SCHEMA = 1
-# Reads of all feeds and consumers of this process: bounded, and apart from the HTTP threads.
-_readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="live-read")
+# All reads of feeds and consumers in this process: bounded, and apart from the HTTP threads.
+read_in_thread = ThreadPool("live-read", most=2)
 _encoder = msgspec.json.Encoder(decimal_format="number")
-
-Result = TypeVar("Result")
-
-
-async def read_in_thread(call: Callable[[], Result]) -> Result:
-    """Run a database read off the event loop, in a small pool of its own."""
-
-    def run() -> Result:
-        close_old_connections()
-        try:
-            return call()
-        finally:
-            close_old_connections()
-
-    return await asyncio.get_running_loop().run_in_executor(_readers, run)
 
 
 def frame(

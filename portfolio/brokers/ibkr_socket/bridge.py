@@ -40,7 +40,7 @@ LEASE_SECONDS = 15.0
 PUBLISH_SECONDS = 1.0
 ANNOUNCE_SECONDS = 0.5
 
-Publish = Callable[[Sequence[Snapshot]], None]
+Publish = Callable[[Sequence[Snapshot]], object]
 
 
 class SocketBridge:

@@ -26,6 +26,7 @@ from portfolio.refresh.streamed import refresh_streamed
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
 from portfolio.signals import streamed_refresh_requested
 from portfolio.streams import dxlink as dxlink_stream
+from portfolio.streams import publishing
 from portfolio.streams.dxlink import DxLinkStream, held_contracts, stream_dxlink
 from portfolio.sync.progress import announce_change
 from portfolio.sync.run import sync_account
@@ -195,7 +196,7 @@ async def test_book_that_cannot_be_read_is_followed_as_it_was(
     async with running() as stream:
         await until(lambda: told_in_full(held))
         monkeypatch.setattr(dxlink_stream, "held_contracts", fail)
-        monkeypatch.setattr(dxlink_stream, "request_streamed_refresh", lambda _: fail())
+        monkeypatch.setattr(publishing, "request_streamed_refresh", lambda _: fail())
         await asyncio.sleep(0.6)
         await until(lambda: told_in_full(held, newest_seconds=0.5))
         assert stream.client.state.counts.connections == 1
@@ -269,7 +270,7 @@ def test_data_is_owed_while_the_exchange_is_known_to_trade(
             raise InvalidInput("no calendar")
         return object() if open_now else None
 
-    monkeypatch.setattr(dxlink_stream, "current_session", session)
+    monkeypatch.setattr(publishing, "current_session", session)
 
     assert held_contracts().market_trades is owed
 
@@ -277,7 +278,7 @@ def test_data_is_owed_while_the_exchange_is_known_to_trade(
 def test_frozen_market_owes_no_data(
     account: Account, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dxlink_stream, "current_session", lambda *_: object())
+    monkeypatch.setattr(publishing, "current_session", lambda *_: object())
     settings.MARKET_CLOCK = "2026-11-20T15:00:00+00:00"
 
     assert held_contracts().market_trades is False

@@ -24,12 +24,8 @@ from portfolio.domain import Broker
 from portfolio.models import SyncRun
 from portfolio.refresh.streamed_values import read_streamed
 from portfolio.signals import streamed_refresh_requested
-from portfolio.streams.ibkr_socket import (
-    market_is_open,
-    own_gateway,
-    publish,
-    sync_after_outage,
-)
+from portfolio.streams.ibkr_socket import own_gateway, sync_after_outage
+from portfolio.streams.publishing import market_is_open, publish
 from tests.factories import AccountFactory, PositionFactory
 
 AAPL = Contract(
@@ -83,7 +79,7 @@ def test_ticks_of_held_contracts_are_kept_and_revalue_their_account() -> None:
     try:
         at = market_now()
         quote = Quote(contract=AAPL, source="ibkr", as_of=at, last=Decimal("189.5"))
-        publish([Snapshot(contract=AAPL, quote=quote, greeks=None)])
+        publish("ibkr", [Snapshot(contract=AAPL, quote=quote, greeks=None)])
     finally:
         streamed_refresh_requested.disconnect(listen)
     assert asked == ["DU1"]

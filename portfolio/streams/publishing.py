@@ -1,0 +1,42 @@
+"""What both market data streams do with their values, and when silence is suspicious."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+from django.db import DatabaseError
+
+from config.core.clock import market_clock_is_frozen, market_now
+from config.core.errors import ApplicationError
+from greeks.calendar.sessions import current_session
+from greeks.domain import Snapshot
+from greeks.instruments.identity import instrument_key
+from portfolio.refresh.streamed_values import request_streamed_refresh, store_streamed
+
+logger = structlog.get_logger(__name__)
+
+#: The exchange whose sessions say when prices ought to move.
+_EXCHANGE = "NYSE"
+
+
+def market_is_open() -> bool:
+    """Whether prices ought to move now. ``False`` for a recorded market or without a calendar."""
+    if market_clock_is_frozen():
+        return False
+    try:
+        return current_session(_EXCHANGE, market_now()) is not None
+    except (ApplicationError, DatabaseError):
+        # Without a calendar, silence proves nothing.
+        return False
+
+
+def publish(source: str, snapshots: Sequence[Snapshot]) -> bool:
+    """Store the values and ask for a revaluation of their holders. ``False``: not stored."""
+    if not store_streamed(source, snapshots):
+        return False
+    try:
+        request_streamed_refresh({instrument_key(snapshot.contract) for snapshot in snapshots})
+    except (ApplicationError, DatabaseError) as error:
+        logger.warning("stream.refresh_not_requested", source=source, reason=type(error).__name__)
+    return True
