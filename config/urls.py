@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from config.core.api import openapi  # noqa: F401 - tells drf-spectacular of shapes
 from config.core.health import health_view
 from config.core.web.monitoring import metrics_view
 from config.core.web.styleguide import styleguide

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,8 +12,8 @@ from rest_framework.views import APIView
 
 from config.core.api.idempotency import idempotent
 from config.core.api.parameters import QueryParameters
-from config.core.errors import InvalidInput
-from greeks.alerts import serializers
+from config.core.api.shapes import Shape, read_shape
+from greeks.alerts import shapes
 from greeks.alerts.reading import (
     channel_body,
     channels_of,
@@ -52,22 +53,28 @@ class OwnView(APIView):
         return finished
 
 
+def _answer(body: Shape, **named: Any) -> Response:
+    return Response(msgspec.to_builtins(body), **named)
+
+
 class AlertRulesView(OwnView):
     """The caller's rules, and new ones."""
 
-    @extend_schema(operation_id="alert_rules", responses=serializers.AlertRulesSerializer)
+    @extend_schema(operation_id="alert_rules", responses=shapes.AlertRules)
     def get(self, request: Request) -> Response:
-        return Response({"rules": [rule_body(rule) for rule in rules_of(request.user)]})
+        return _answer(
+            shapes.AlertRules(rules=[rule_body(rule) for rule in rules_of(request.user)])
+        )
 
     @extend_schema(
         operation_id="alert_rule_create",
-        request=serializers.AlertRuleWriteSerializer,
-        responses={201: serializers.AlertRuleSerializer},
+        request=shapes.AlertRuleWrite,
+        responses={201: shapes.AlertRule},
     )
     @idempotent
     def post(self, request: Request) -> Response:
         rule = create_alert_rule(user=request.user, values=request.data)
-        return Response(
+        return _answer(
             rule_body(rule), status=201, headers={"Location": f"/api/market/alerts/{rule.pk}"}
         )
 
@@ -75,18 +82,18 @@ class AlertRulesView(OwnView):
 class AlertRuleView(OwnView):
     """One of the caller's rules."""
 
-    @extend_schema(operation_id="alert_rule", responses=serializers.AlertRuleSerializer)
+    @extend_schema(operation_id="alert_rule", responses=shapes.AlertRule)
     def get(self, request: Request, rule_id: int) -> Response:
-        return Response(rule_body(rule_for_user(request.user, rule_id)))
+        return _answer(rule_body(rule_for_user(request.user, rule_id)))
 
     @extend_schema(
         operation_id="alert_rule_update",
-        request=serializers.AlertRuleWriteSerializer,
-        responses=serializers.AlertRuleSerializer,
+        request=shapes.AlertRuleWrite,
+        responses=shapes.AlertRule,
     )
     def put(self, request: Request, rule_id: int) -> Response:
         rule = update_alert_rule(user=request.user, rule_id=rule_id, values=request.data)
-        return Response(rule_body(rule))
+        return _answer(rule_body(rule))
 
     @extend_schema(operation_id="alert_rule_delete", responses={204: _DELETED})
     def delete(self, request: Request, rule_id: int) -> Response:
@@ -97,15 +104,15 @@ class AlertRuleView(OwnView):
 class AlertMetricsView(OwnView):
     """What can be watched."""
 
-    @extend_schema(operation_id="alert_metrics", responses=serializers.AlertMetricsSerializer)
+    @extend_schema(operation_id="alert_metrics", responses=shapes.AlertMetrics)
     def get(self, request: Request) -> Response:
-        return Response({"metrics": metrics_body()})
+        return _answer(shapes.AlertMetrics(metrics=metrics_body()))
 
 
 class AlertEventsView(OwnView):
     """The newest of what the caller was told, and whether it was sent on."""
 
-    @extend_schema(operation_id="alert_events", responses=serializers.AlertEventsSerializer)
+    @extend_schema(operation_id="alert_events", responses=shapes.AlertEvents)
     def get(self, request: Request) -> Response:
         return Response(events_body(request.user))
 
@@ -116,7 +123,7 @@ class AlertEventsReadView(OwnView):
     @extend_schema(
         operation_id="alert_events_read",
         request=None,
-        responses=serializers.AlertsReadSerializer,
+        responses=shapes.AlertsRead,
     )
     @idempotent
     def post(self, request: Request) -> Response:
@@ -126,26 +133,24 @@ class AlertEventsReadView(OwnView):
 class AlertChannelsView(OwnView):
     """Where the caller's messages go, and new channels."""
 
-    @extend_schema(operation_id="alert_channels", responses=serializers.AlertChannelsSerializer)
+    @extend_schema(operation_id="alert_channels", responses=shapes.AlertChannels)
     def get(self, request: Request) -> Response:
-        return Response({"channels": [channel_body(each) for each in channels_of(request.user)]})
+        return _answer(
+            shapes.AlertChannels(
+                channels=[channel_body(each) for each in channels_of(request.user)]
+            )
+        )
 
     @extend_schema(
         operation_id="alert_channel_create",
-        request=serializers.AlertChannelWriteSerializer,
-        responses={201: serializers.AlertChannelSerializer},
+        request=shapes.AlertChannelWrite,
+        responses={201: shapes.AlertChannel},
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        if not isinstance(request.data, dict):
-            raise InvalidInput("Expected an object.", fields={"name": "Missing."})
-        QueryParameters(request.data, allowed={"name", "address"})
-        channel = create_alert_channel(
-            user=request.user,
-            name=request.data.get("name"),
-            address=request.data.get("address"),
-        )
-        return Response(channel_body(channel), status=201)
+        sent = read_shape(shapes.AlertChannelWrite, request.data)
+        channel = create_alert_channel(user=request.user, name=sent.name, address=sent.address)
+        return _answer(channel_body(channel), status=201)
 
 
 class AlertChannelView(OwnView):
@@ -163,9 +168,9 @@ class AlertChannelTestView(OwnView):
     @extend_schema(
         operation_id="alert_channel_test",
         request=None,
-        responses={202: serializers.AlertTestSerializer},
+        responses={202: shapes.AlertTest},
     )
     @idempotent
     def post(self, request: Request, channel_id: int) -> Response:
         event = send_test_alert(user=request.user, channel_id=channel_id)
-        return Response({"event": event.pk}, status=202)
+        return _answer(shapes.AlertTest(event=event.pk), status=202)

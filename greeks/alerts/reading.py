@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 
 from auth_tokens.models import User
 from config.core.errors import NotFound
-from greeks.alerts import wording
+from greeks.alerts import shapes, wording
 from greeks.alerts.metrics import registered_metrics
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule
 
@@ -76,39 +76,39 @@ def _own(rows: QuerySet[Row], user: AnyUser, row_id: int, problem: str) -> Row:
 
 
 # --- JSON for the API and websocket frames -------------------------------------------------------
-def rule_body(rule: AlertRule) -> dict[str, Any]:
-    return {
-        "id": rule.pk,
-        "slug": rule.instrument.slug,
-        "instrument": rule.instrument.name,
-        "expiry": rule.expiry.isoformat() if rule.expiry else "nearest",
-        "metric": rule.metric,
-        "side": rule.side,
-        "measure": rule.measure,
-        "delta_min": rule.delta_min,
-        "delta_max": rule.delta_max,
-        "comparison": rule.comparison,
-        "threshold": rule.threshold,
-        "band": rule.band,
-        "cooldown_minutes": rule.cooldown_minutes,
-        "channels": [channel.pk for channel in rule.channels.all()],
-        "enabled": rule.enabled,
-        "words": f"{wording.series_words(rule)} {wording.condition_words(rule)}",
-        "last_event_minute": rule.last_event_minute,
-    }
+def rule_body(rule: AlertRule) -> shapes.AlertRule:
+    return shapes.AlertRule(
+        id=rule.pk,
+        slug=rule.instrument.slug,
+        instrument=rule.instrument.name,
+        expiry=rule.expiry.isoformat() if rule.expiry else "nearest",
+        metric=rule.metric,
+        side=rule.side,
+        measure=rule.measure,
+        delta_min=rule.delta_min,
+        delta_max=rule.delta_max,
+        comparison=rule.comparison,
+        threshold=rule.threshold,
+        band=rule.band,
+        cooldown_minutes=rule.cooldown_minutes,
+        channels=[channel.pk for channel in rule.channels.all()],
+        enabled=rule.enabled,
+        words=f"{wording.series_words(rule)} {wording.condition_words(rule)}",
+        last_event_minute=rule.last_event_minute,
+    )
 
 
-def channel_body(channel: AlertChannel) -> dict[str, Any]:
+def channel_body(channel: AlertChannel) -> shapes.AlertChannel:
     """A channel without its address."""
-    return {
-        "id": channel.pk,
-        "name": channel.name,
-        "service": channel.service,
-        "host": channel.host,
-        "enabled": channel.enabled,
-        "last_sent_at": channel.last_sent_at,
-        "last_error": channel.last_error,
-    }
+    return shapes.AlertChannel(
+        id=channel.pk,
+        name=channel.name,
+        service=channel.service,
+        host=channel.host,
+        enabled=channel.enabled,
+        last_sent_at=channel.last_sent_at,
+        last_error=channel.last_error,
+    )
 
 
 def event_body(
@@ -147,14 +147,14 @@ def events_body(user: AnyUser) -> dict[str, Any]:
     }
 
 
-def metrics_body() -> list[dict[str, Any]]:
+def metrics_body() -> list[shapes.AlertMetric]:
     """The metrics that can be watched."""
     return [
-        {
-            "name": metric.name,
-            "label": metric.label,
-            "sides": list(metric.sides),
-            "takes_delta_range": metric.read_range is not None,
-        }
+        shapes.AlertMetric(
+            name=metric.name,
+            label=metric.label,
+            sides=list(metric.sides),
+            takes_delta_range=metric.read_range is not None,
+        )
         for metric in registered_metrics().values()
     ]

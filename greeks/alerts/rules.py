@@ -15,16 +15,14 @@ from config.core.errors import Conflict, Forbidden, InvalidInput
 from greeks.alerts.metrics import DELTA_STEP, registered_metrics
 from greeks.alerts.minutes import MINUTE
 from greeks.alerts.reading import AnyUser, rule_for_user
+from greeks.alerts.shapes import AlertRuleWrite
 from greeks.models import AlertChannel, AlertEvent, AlertRule, PolledInstrument
 
 MOST_RULES = 50
 LONGEST_COOLDOWN = 1440
 NEAREST = "nearest"
 _LARGEST = 1e15
-_FIELDS = {
-    "slug", "expiry", "metric", "side", "measure", "delta_min", "delta_max", "comparison",
-    "threshold", "band", "cooldown_minutes", "channels", "enabled",
-}  # fmt: skip
+_FIELDS = frozenset(AlertRuleWrite.__struct_fields__)
 
 
 def create_alert_rule(*, user: AnyUser, values: Any) -> AlertRule:

@@ -17,7 +17,7 @@ from rest_framework.views import APIView
 
 from config.core.api.parameters import QueryParameters
 from config.core.front_door.answers import private_answer, public_answer
-from greeks.market import serializers
+from greeks.market import shapes
 from greeks.market.bodies.cache import Served, serve_market_data
 from greeks.market.bodies.lists import serve_market_chain, serve_market_instruments
 from greeks.market.bodies.questions import RESOLUTIONS, question_of
@@ -70,7 +70,7 @@ class MarketDataView(MarketView):
             OpenApiParameter("delta_max", float, description="Largest |delta|, 0 to 1."),
             OpenApiParameter("resolution", str, enum=list(RESOLUTIONS)),
         ],
-        responses=serializers.MarketDataSerializer,
+        responses=shapes.MarketData,
     )
     def get(self, request: Request) -> HttpResponse:
         question = question_of(request.query_params)
@@ -83,7 +83,7 @@ class MarketChainView(MarketView):
     @extend_schema(
         operation_id="market_chain",
         parameters=[SLUG, INSTRUMENT_KEY, EXPIRY],
-        responses=serializers.MarketChainSerializer,
+        responses=shapes.MarketChain,
     )
     def get(self, request: Request) -> HttpResponse:
         # The same parameters with the same meaning, of which a chain takes three.
@@ -95,9 +95,7 @@ class MarketChainView(MarketView):
 class MarketInstrumentsView(MarketView):
     """What is polled, and which days and expiries are stored."""
 
-    @extend_schema(
-        operation_id="market_instruments", responses=serializers.MarketInstrumentsSerializer
-    )
+    @extend_schema(operation_id="market_instruments", responses=shapes.MarketInstruments)
     def get(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
         return self.answer(request, serve_market_instruments())

@@ -19,7 +19,7 @@ from config.core.clock import market_now
 from config.core.errors import InvalidInput
 from portfolio.accounts.answers import ACCOUNT_ID, private_json
 from portfolio.book.reading import ENCODER
-from portfolio.risk import serializers
+from portfolio.risk import shapes
 from portfolio.risk.report import risk_report
 from portfolio.risk.scenarios.axes import parse_axes, parse_cell
 from portfolio.risk.scenarios.grid import MOVES
@@ -31,7 +31,7 @@ from portfolio.risk.scenarios.saved_writing import (
     update_scenario,
 )
 from portfolio.risk.tables_csv import grid_csv, risk_legs_csv
-from portfolio.risk.what_if import serializers as what_if_serializers
+from portfolio.risk.what_if import shapes as what_if_shapes
 from portfolio.risk.what_if.run import what_if
 
 PORTFOLIO = OpenApiParameter("portfolio", int, description="One portfolio; not with account_id.")
@@ -79,7 +79,7 @@ class RiskView(_AnyFormat):
         operation_id="risk_report",
         parameters=[ACCOUNT_ID, PORTFOLIO, BENCHMARK, FORMAT],
         responses={
-            (200, "application/json"): serializers.RiskReportSerializer,
+            (200, "application/json"): shapes.RiskReport,
             (200, "text/csv"): OpenApiTypes.STR,
         },
     )
@@ -114,7 +114,7 @@ class ScenarioGridView(_AnyFormat):
             FORMAT,
         ],
         responses={
-            (200, "application/json"): serializers.ScenarioGridSerializer,
+            (200, "application/json"): shapes.ScenarioGrid,
             (200, "text/csv"): OpenApiTypes.STR,
         },
     )
@@ -145,15 +145,15 @@ class ScenarioGridView(_AnyFormat):
 class SavedScenariosView(APIView):
     """The caller's own scenarios, and new ones."""
 
-    @extend_schema(operation_id="saved_scenarios", responses=serializers.SavedScenariosSerializer)
+    @extend_schema(operation_id="saved_scenarios", responses=shapes.SavedScenarios)
     def get(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
         return private_json(request, ENCODER.encode({"scenarios": scenarios_of(request.user)}))
 
     @extend_schema(
         operation_id="saved_scenario_create",
-        request=serializers.ScenarioWriteSerializer,
-        responses={201: serializers.SavedScenarioSerializer},
+        request=shapes.ScenarioWrite,
+        responses={201: shapes.SavedScenario},
     )
     def post(self, request: Request) -> Response:
         QueryParameters(request.query_params, allowed=())
@@ -166,7 +166,7 @@ class SavedScenarioView(APIView):
     @extend_schema(
         operation_id="saved_scenario",
         parameters=[ACCOUNT_ID, PORTFOLIO],
-        responses=serializers.ScenarioWithResultSerializer,
+        responses=shapes.ScenarioWithResult,
     )
     def get(self, request: Request, scenario_id: int) -> HttpResponse:
         parameters = QueryParameters(request.query_params, allowed={"account_id", "portfolio"})
@@ -181,8 +181,8 @@ class SavedScenarioView(APIView):
 
     @extend_schema(
         operation_id="saved_scenario_update",
-        request=serializers.ScenarioWriteSerializer,
-        responses=serializers.SavedScenarioSerializer,
+        request=shapes.ScenarioWrite,
+        responses=shapes.SavedScenario,
     )
     def put(self, request: Request, scenario_id: int) -> Response:
         QueryParameters(request.query_params, allowed=())
@@ -208,8 +208,8 @@ class WhatIfView(APIView):
 
     @extend_schema(
         operation_id="what_if",
-        request=what_if_serializers.WhatIfRequestSerializer,
-        responses=what_if_serializers.WhatIfSerializer,
+        request=what_if_shapes.WhatIfRequest,
+        responses=what_if_shapes.WhatIf,
     )
     def post(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())

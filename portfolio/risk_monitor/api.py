@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from config.core.api.idempotency import idempotent
 from config.core.api.parameters import QueryParameters
+from config.core.api.shapes import read_shape
 from config.core.clock import market_now
 from config.core.front_door.answers import private_answer
 from config.core.front_door.bodies import Body
@@ -19,7 +20,7 @@ from portfolio.accounts.answers import ACCOUNT_ID, private_json
 from portfolio.book.orders import orders_visible_to
 from portfolio.book.reading import ENCODER
 from portfolio.history.reading import day_history, history_body, minute_history
-from portfolio.risk_monitor import serializers
+from portfolio.risk_monitor import shapes
 from portfolio.risk_monitor.body import accounts_for_risk, risk_monitor_for
 from portfolio.risk_monitor.prepared import prepared_risk_monitor
 from portfolio.risk_monitor.reading import read_risk_monitor
@@ -44,7 +45,7 @@ class RiskMonitorFastView(APIView):
                 "refresh_greeks_async", bool, description="false: no background refresh."
             ),
         ],
-        responses=serializers.RiskMonitorSerializer,
+        responses=shapes.RiskMonitor,
     )
     def get(self, request: Request) -> HttpResponse:
         parameters = QueryParameters(
@@ -63,7 +64,7 @@ class RiskMonitorFastView(APIView):
 class AccountsView(APIView):
     """The accounts the caller may see, with their money and state."""
 
-    @extend_schema(operation_id="accounts", responses=serializers.AccountsSerializer)
+    @extend_schema(operation_id="accounts", responses=shapes.Accounts)
     def get(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
         head = risk_monitor_for(user=request.user).head
@@ -77,7 +78,7 @@ class PositionsView(APIView):
     @extend_schema(
         operation_id="portfolio_positions",
         parameters=[ACCOUNT_ID],
-        responses=serializers.PositionsSerializer,
+        responses=shapes.Positions,
     )
     def get(self, request: Request) -> HttpResponse:
         parameters = QueryParameters(request.query_params, allowed={"account_id"})
@@ -91,9 +92,7 @@ class PositionsView(APIView):
 class OrdersView(APIView):
     """The day's orders as the brokers last reported them."""
 
-    @extend_schema(
-        operation_id="orders", parameters=[ACCOUNT_ID], responses=serializers.OrdersSerializer
-    )
+    @extend_schema(operation_id="orders", parameters=[ACCOUNT_ID], responses=shapes.Orders)
     def get(self, request: Request) -> HttpResponse:
         parameters = QueryParameters(request.query_params, allowed={"account_id"})
         orders = orders_visible_to(request.user, account_id=parameters.identifier("account_id"))
@@ -111,7 +110,7 @@ class HistoryView(APIView):
             OpenApiParameter("start", str, description="YYYY-MM-DD, inclusive."),
             OpenApiParameter("end", str, description="YYYY-MM-DD, inclusive."),
         ],
-        responses=serializers.HistorySerializer,
+        responses=shapes.History,
     )
     def get(self, request: Request) -> HttpResponse:
         parameters = QueryParameters(
@@ -134,20 +133,17 @@ class SyncView(APIView):
 
     @extend_schema(
         operation_id="sync_start",
-        request=serializers.SyncRequestSerializer,
-        responses={202: serializers.SyncQueuedSerializer},
+        request=shapes.SyncRequest,
+        responses={202: shapes.SyncQueued},
     )
     @idempotent
     def post(self, request: Request) -> Response:
         QueryParameters(request.query_params, allowed=())
-        if isinstance(request.data, dict):
-            # A misspelt account_id would sync every account.
-            QueryParameters(request.data, allowed={"account_id"})
-        asked = serializers.SyncRequestSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        runs = request_sync_for_user(
-            user=request.user, account_id=asked.validated_data.get("account_id")
-        )
+        # A misspelt account_id would sync every account: unknown fields are refused.
+        sent = read_shape(shapes.SyncRequest, request.data)
+        named = {} if sent.account_id is None else {"account_id": sent.account_id}
+        account_id = QueryParameters(named, allowed={"account_id"}).identifier("account_id")
+        runs = request_sync_for_user(user=request.user, account_id=account_id)
         return Response(
             {
                 "run_id": str(runs[0].id),
@@ -167,7 +163,7 @@ class SyncView(APIView):
 class SyncRunView(APIView):
     """Progress and outcome of one sync."""
 
-    @extend_schema(operation_id="sync_status", responses=serializers.SyncRunSerializer)
+    @extend_schema(operation_id="sync_status", responses=shapes.SyncRun)
     def get(self, request: Request, run_id: UUID) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
         run = run_for_user(request.user, run_id)

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 from django import template
 
 from config.core.web import formatting
-from portfolio.risk_monitor.serializers import AccountRowSerializer, PositionRowSerializer
+from portfolio.risk_monitor.shapes import AccountRow, PositionRow
 
 register = template.Library()
 
@@ -111,7 +111,7 @@ def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
 @register.simple_tag
 def blank_position() -> dict[str, Any]:
     """A row of missing values: the template for rows the script adds."""
-    row: dict[str, Any] = dict.fromkeys(PositionRowSerializer().fields)
+    row: dict[str, Any] = dict.fromkeys(PositionRow.__struct_fields__)
     return shown_position(row | {"id": "", "symbol": "", "account_id": "", "instrument_type": ""})
 
 
@@ -142,7 +142,7 @@ def greek_choices() -> Sequence[tuple[str, str]]:
 @register.simple_tag
 def blank_account() -> dict[str, Any]:
     """An account of missing values: the template for a new account's card."""
-    return dict.fromkeys(AccountRowSerializer().fields) | {
+    return dict.fromkeys(AccountRow.__struct_fields__) | {
         "account_id": "",
         "broker": "",
         "label": "",

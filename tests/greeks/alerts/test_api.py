@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
@@ -12,6 +13,7 @@ from auth_tokens.api_tokens.writing import create_api_token
 from auth_tokens.models import ApiToken, AuditEvent, User
 from greeks.alerts import rules as alert_rules
 from greeks.alerts.sending import channels as alert_channels
+from greeks.alerts.shapes import AlertEvents
 from greeks.models import AlertChannel, AlertEvent, AlertRule
 from tests.factories import UserFactory
 from tests.greeks.alerts.receiver import Receiver
@@ -199,6 +201,7 @@ def test_events_are_listed_newest_first_and_read_together(client: Client, trader
     for index in range(3):
         AlertEvent.objects.create(user=trader, minute=minute(index), title=f"{index}", text="")
     body = client.get(f"{RULES}/events").json()
+    msgspec.convert(body, AlertEvents)
     assert [event["title"] for event in body["events"]] == ["2", "1", "0"]
     assert (body["unread"], body["version"]) == (3, body["events"][0]["id"])
     assert post(client, f"{RULES}/events/read", None).json() == {"read": 3}

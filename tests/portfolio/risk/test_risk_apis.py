@@ -8,16 +8,18 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 import time_machine
 from django.test import Client
 
 from auth_tokens.api_tokens.writing import create_api_token
 from auth_tokens.models import User
+from config.core.api.shapes import Shape
 from config.core.web.csv_export import csv_lines
 from portfolio.models import Account, Beta, Portfolio, Position, Scenario
-from portfolio.risk import serializers as shapes
-from portfolio.risk.what_if import serializers as what_if_serializers
+from portfolio.risk import shapes
+from portfolio.risk.what_if import shapes as what_if_shapes
 from tests.factories import AS_OF, UserFactory
 from tests.portfolio.reading import read
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
@@ -45,8 +47,9 @@ def post(client: Client, url: str, body: Any, status: int = 200) -> dict[str, An
     return json.loads(response.content)
 
 
-def assert_shape(shown: dict[str, Any], serializer: Any) -> None:
-    assert set(shown) == set(serializer().fields), serializer.__name__
+def assert_shape(shown: dict[str, Any], shape: type[Shape]) -> None:
+    assert set(shown) == set(shape.__struct_encode_fields__), shape.__name__
+    msgspec.convert(shown, shape)
 
 
 def test_report_has_exactly_the_published_fields(
@@ -56,20 +59,20 @@ def test_report_has_exactly_the_published_fields(
     store_closes("SPY", [0.01, -0.01] * 50)
     body = read(signed_in, RISK)
     for shown, shape in (
-        (body, shapes.RiskReportSerializer),
-        (body["benchmark"], shapes.BenchmarkSerializer),
-        (body["totals"], shapes.MoneyRowSerializer),
-        (body["accounts"][0], shapes.AccountRiskSerializer),
-        (body["portfolios"][0], shapes.PortfolioRiskSerializer),
-        (body["underlyings"][0], shapes.UnderlyingRiskSerializer),
-        (body["expiries"][0], shapes.ExpiryRiskSerializer),
-        (body["legs"][0], shapes.LegRiskSerializer),
-        (body["vega_by_tenor"][0], shapes.TenorSerializer),
-        (body["concentration"][0], shapes.ConcentrationSerializer),
-        (body["gamma_near_expiry"], shapes.GammaNearExpirySerializer),
-        (body["expected_move"][0], shapes.ExpectedMoveSerializer),
-        (body["value_at_risk"], shapes.ValueAtRiskSerializer),
-        (body["value_at_risk"]["parametric"][0], shapes.QuantileSerializer),
+        (body, shapes.RiskReport),
+        (body["benchmark"], shapes.Benchmark),
+        (body["totals"], shapes.MoneyRow),
+        (body["accounts"][0], shapes.AccountRisk),
+        (body["portfolios"][0], shapes.PortfolioRisk),
+        (body["underlyings"][0], shapes.UnderlyingRisk),
+        (body["expiries"][0], shapes.ExpiryRisk),
+        (body["legs"][0], shapes.LegRisk),
+        (body["vega_by_tenor"][0], shapes.Tenor),
+        (body["concentration"][0], shapes.Concentration),
+        (body["gamma_near_expiry"], shapes.GammaNearExpiry),
+        (body["expected_move"][0], shapes.ExpectedMove),
+        (body["value_at_risk"], shapes.ValueAtRisk),
+        (body["value_at_risk"]["parametric"][0], shapes.Quantile),
     ):
         assert_shape(shown, shape)
     assert body["totals"]["net_liquidation"] == 100000
@@ -79,9 +82,9 @@ def test_grid_has_exactly_the_published_fields_and_its_cells_add_up(
     signed_in: Client, account: Account
 ) -> None:
     body = read(signed_in, f"{GRID}?spot=-20:20:10&vol=-10,0,10&days=0,30&cell=-20,0,30")
-    assert_shape(body, shapes.ScenarioGridSerializer)
-    assert_shape(body["worst"], shapes.CellSerializer)
-    assert_shape(body["worst"]["legs"][0], shapes.LegShareSerializer)
+    assert_shape(body, shapes.ScenarioGrid)
+    assert_shape(body["worst"], shapes.Cell)
+    assert_shape(body["worst"]["legs"][0], shapes.LegShare)
     assert body["axes"]["spot"] == [-20, -10, 0, 10, 20]
     assert body["pnl"][0][1][2] == 0
     flat = [cell for day in body["pnl"] for vol in day for cell in vol]
@@ -213,13 +216,13 @@ def test_scenario_is_kept_read_with_its_result_changed_and_deleted(
 ) -> None:
     stored_stock(account, symbol="AAPL", quantity=10, price=200)
     made = post(signed_in, SAVED, CRASH, 201)
-    assert_shape(made, shapes.SavedScenarioSerializer)
+    assert_shape(made, shapes.SavedScenario)
     assert made["shifts"][1] == {"underlying": "AAPL", "spot": 10.0, "vol": 0.0}
     assert read(signed_in, SAVED)["scenarios"] == [made]
     url = f"{SAVED}/{made['id']}"
     body = read(signed_in, url)
-    assert_shape(body, shapes.ScenarioWithResultSerializer)
-    assert_shape(body["result"], shapes.ScenarioResultSerializer)
+    assert_shape(body, shapes.ScenarioWithResult)
+    assert_shape(body["result"], shapes.ScenarioResult)
     by_leg = {leg["symbol"]: leg["pnl"] for leg in body["result"]["legs"]}
     assert by_leg["AAPL"] == pytest.approx(200.0)
     assert by_leg["SPY"] == pytest.approx(-0.2 * 44 * 600)
@@ -299,12 +302,12 @@ def test_what_if_has_exactly_the_published_fields_and_writes_nothing(
             {"action": "add", "underlying": "SPY", "instrument_type": "stock", "quantity": -10},
         ],
     })  # fmt: skip
-    assert_shape(body, what_if_serializers.WhatIfSerializer)
+    assert_shape(body, what_if_shapes.WhatIf)
     for numbers in (body["before"], body["after"], body["difference"]):
-        assert_shape(numbers, what_if_serializers.NumbersSerializer)
-        assert_shape(numbers["worst"], what_if_serializers.WorstSerializer)
-        assert_shape(numbers["value_at_risk"]["parametric"][0], shapes.QuantileSerializer)
-    assert_shape(body["legs"][0], what_if_serializers.WhatIfLegSerializer)
+        assert_shape(numbers, what_if_shapes.Numbers)
+        assert_shape(numbers["worst"], what_if_shapes.Worst)
+        assert_shape(numbers["value_at_risk"]["parametric"][0], shapes.Quantile)
+    assert_shape(body["legs"][0], what_if_shapes.WhatIfLeg)
     assert Position.objects.count() == 3
 
 

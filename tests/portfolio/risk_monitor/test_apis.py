@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 import time_machine
 from django.db.utils import OperationalError
@@ -15,7 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 from auth_tokens.models import User
 from config.core.clock import now
 from portfolio.models import Account, AccountAccess, FxRate, Position, Quote, SyncRun
-from portfolio.risk_monitor import serializers
+from portfolio.risk_monitor import shapes
 from tests.factories import PositionFactory, UserFactory
 from tests.portfolio.reading import FAST, read, synced_account
 
@@ -56,16 +57,17 @@ def test_bodies_have_exactly_the_fields_of_their_published_schema(
     synced_account(trader)
     body = read(signed_in, f"{FAST}?refresh_greeks_async=false")
     totals = body["totals"]
-    for shown, serializer in (
-        (body, serializers.RiskMonitorSerializer()),
-        (body["accounts"][0], serializers.AccountRowSerializer()),
-        (body["positions"][0], serializers.PositionRowSerializer()),
-        (totals, serializers.TotalsSerializer()),
-        (totals["by_underlying"][0], serializers.UnderlyingGroupSerializer()),
-        (totals["by_expiry"][0], serializers.ExpiryGroupSerializer()),
-        (read(signed_in, "/api/portfolio/history"), serializers.HistorySerializer()),
+    for shown, shape in (
+        (body, shapes.RiskMonitor),
+        (body["accounts"][0], shapes.AccountRow),
+        (body["positions"][0], shapes.PositionRow),
+        (totals, shapes.Totals),
+        (totals["by_underlying"][0], shapes.UnderlyingGroup),
+        (totals["by_expiry"][0], shapes.ExpiryGroup),
+        (read(signed_in, "/api/portfolio/history"), shapes.History),
     ):
-        assert set(shown) == set(serializer.fields), type(serializer).__name__
+        assert set(shown) == set(shape.__struct_encode_fields__), shape
+        msgspec.convert(shown, shape)
 
 
 def test_decimals_are_json_numbers_ids_strings_and_missing_is_null(

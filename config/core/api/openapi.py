@@ -1,0 +1,100 @@
+"""Describe a ``Shape`` in the OpenAPI 3.0 document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.plumbing import ResolvedComponent, build_choice_description_list
+from msgspec import inspect
+
+from config.core.api.shapes import Shape
+
+_COMPONENTS = "#/components/schemas/"
+_DROPPED = {
+    "title", "default", "pattern", "anyOf", "$ref", "description", "additionalProperties",
+}  # fmt: skip
+
+
+class ShapeExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    target_class = Shape
+    match_subclasses = True
+
+    def get_name(self, auto_schema: Any, direction: Any) -> str:
+        return str(self.target.__name__)
+
+    def get_identity(self, auto_schema: Any, direction: Any) -> Any:
+        return self.target
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        _, schemas = msgspec.json.schema_components(
+            [self.target], ref_template=_COMPONENTS + "{name}"
+        )
+        classes: dict[str, type] = {}
+        _collect(inspect.type_info(self.target), classes)
+        for name, cls in classes.items():
+            if cls is not self.target:
+                auto_schema.registry.register_on_missing(
+                    ResolvedComponent(
+                        name=name,
+                        type=ResolvedComponent.SCHEMA,
+                        object=cls,
+                        schema=_openapi(schemas[name]),
+                    )
+                )
+        found: dict[str, Any] = _openapi(schemas[self.target.__name__])
+        return found
+
+
+def _collect(info: Any, classes: dict[str, type]) -> None:
+    """Gather the shapes that a type is made of, by name."""
+    if isinstance(info, inspect.StructType):
+        classes[info.cls.__name__] = info.cls
+    below = [getattr(info, name, None) for name in ("type", "item_type", "value_type")]
+    below += [*getattr(info, "types", ()), *(each.type for each in getattr(info, "fields", ()))]
+    for each in below:
+        if isinstance(each, inspect.Type):
+            _collect(each, classes)
+
+
+def _enum(schema: dict[str, Any]) -> dict[str, Any]:
+    """Values with their labels, in the form from which drf-spectacular makes enum components."""
+    values = schema["enum"]
+    labels = [(value, value) for value in values if value is not None]
+    return {
+        "type": "string",
+        "enum": values,
+        "description": schema.get("description") or build_choice_description_list(labels),
+    }
+
+
+def _openapi(schema: dict[str, Any]) -> dict[str, Any]:
+    """Write JSON Schema as OpenAPI 3.0: null is a flag, and a ``$ref`` stands alone."""
+    found = {name: value for name, value in schema.items() if name not in _DROPPED}
+    about = {"description": schema["description"]} if "description" in schema else {}
+    if found.get("type") == "object" and "properties" in found:
+        # The class's docstring is for us; every field of a shape is listed.
+        found["properties"] = {name: _openapi(each) for name, each in found["properties"].items()}
+        found["required"] = sorted(found["required"])
+        if not found["required"]:
+            del found["required"]
+        return found
+    if found.get("type") == "object":
+        found["additionalProperties"] = _openapi(schema.get("additionalProperties") or {})
+    if "items" in found:
+        found["items"] = _openapi(found["items"])
+    if "enum" in schema:
+        return _enum(schema)
+    if "anyOf" in schema:
+        # A missing value is the only alternative that bodies have.
+        (inner,) = [each for each in schema["anyOf"] if each != {"type": "null"}]
+        found |= _openapi(inner)
+        found["nullable"] = True
+        if "enum" in found:
+            found["enum"] = [*found["enum"], None]
+        if "$ref" in found:
+            found["allOf"] = [{"$ref": found.pop("$ref")}]
+    if "$ref" in schema:
+        found |= {"allOf": [{"$ref": schema["$ref"]}]} if about else {"$ref": schema["$ref"]}
+    return found | about

@@ -1,0 +1,79 @@
+"""Shapes of JSON bodies: declared once, they check requests and make the OpenAPI document."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import msgspec
+from django.db.models import Choices
+from msgspec import Meta
+
+from config.core.errors import InvalidInput
+
+#: A JSON number, null where it is missing.
+Number = float | None
+#: One number a minute (or step), null in a gap.
+Column = list[Number]
+#: A day; its own name, so that a field may be called date.
+Day = date
+#: A time with its offset.
+Moment = Annotated[datetime, Meta(tz=True)]
+Double = Annotated[float, Meta(extra_json_schema={"format": "double"})]
+
+_PROBLEM = re.compile(r"(?P<problem>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
+_NAMED = re.compile(
+    r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`", re.S
+)
+
+
+class Shape(msgspec.Struct, forbid_unknown_fields=True):
+    """A JSON object. The class's name is its name in the OpenAPI document."""
+
+
+AnyShape = TypeVar("AnyShape", bound=Shape)
+
+
+def about(text: str) -> Meta:
+    """Describe a field in the OpenAPI document."""
+    return Meta(description=text)
+
+
+def one_of(choices: type[Choices]) -> Meta:
+    """Take a text only from a model's choices, and describe them in the OpenAPI document."""
+    return Meta(
+        pattern=f"^(?:{'|'.join(re.escape(value) for value in choices.values)})\\Z",
+        extra_json_schema={
+            "enum": list(choices.values),
+            "description": "\n".join(f"* `{value}` - {label}" for value, label in choices.choices),
+        },
+    )
+
+
+def read_shape(shape: type[AnyShape], values: Any) -> AnyShape:
+    """Check a parsed request body. Raises ``InvalidInput`` naming the field."""
+    try:
+        return msgspec.convert(values, shape, strict=True)
+    except msgspec.ValidationError as error:
+        _refuse(shape, str(error))
+
+
+def _refuse(shape: type[Shape], text: str) -> NoReturn:
+    """Turn ``Expected `str`, got `int` - at `$.legs[0].id``` into the field ``legs.0.id``."""
+    found = _PROBLEM.fullmatch(text)
+    problem, path = (found["problem"], found["path"] or "") if found else (text, "")
+    path = path.replace("[", ".").replace("]", "").lstrip(".")
+    if named := _NAMED.fullmatch(problem):
+        shown = re.sub(r"[^\w.-]", "?", named["name"], flags=re.ASCII)[:40] or "?"
+        path = f"{path}.{shown}" if path else shown
+        known = ", ".join(sorted(shape.__struct_encode_fields__))
+        problem = "Missing." if named["what"] == "missing required" else "Not a field here."
+        if problem != "Missing." and "." not in path:
+            problem += f" Known: {known}."
+    else:
+        problem = problem.replace("`", "") + "."
+    if not path:
+        fields = {shape.__struct_encode_fields__[0]: "Missing."}
+        raise InvalidInput("Expected an object.", fields=fields)
+    raise InvalidInput(f"{path}: {problem}", fields={path: problem})

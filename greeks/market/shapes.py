@@ -1,0 +1,189 @@
+"""Bodies of the market's API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, UnsetType
+
+from config.core.api.shapes import Column, Day, Moment, Number, Shape, about
+
+
+class Session(Shape):
+    exchange: str
+    zone: str
+    opens_at: Moment
+    closes_at: Moment
+    kind: str
+
+
+class BaseMinute(Shape):
+    minute: Moment
+    is_opening: Annotated[bool, about("false: the opening minute is missing, a later one serves.")]
+
+
+class Sum(Shape):
+    close: Column
+    change: Annotated[Column, about("Since the minute (or step) before; null after a gap.")]
+    from_open: Annotated[Column, about("Since the close of the base minute.")]
+
+
+class Candle(Sum):
+    open: Column | UnsetType = UNSET
+    high: Column | UnsetType = UNSET
+    low: Column | UnsetType = UNSET
+
+
+class MarketSides(Shape):
+    call: Sum
+    put: Sum
+    total: Annotated[Candle, about("open, high and low are absent with a delta filter.")]
+
+
+class MarketSeries(Shape):
+    delta: MarketSides
+    gamma: MarketSides
+    theta: MarketSides
+    vega: MarketSides
+
+
+class VendorSides(Shape):
+    call: Column
+    put: Column
+    total: Column
+
+
+class Vendor(Shape):
+    delta: VendorSides
+    gamma: VendorSides
+    theta: VendorSides
+    vega: VendorSides
+
+
+class Velocity(Shape):
+    change: Number
+    second_difference: Number
+    word: Literal["accelerating", "slowing", "turning", "steady"] | None
+
+
+class VelocitySides(Shape):
+    call: Velocity
+    put: Velocity
+    total: Velocity
+
+
+class Velocities(Shape):
+    delta: VelocitySides
+    gamma: VelocitySides
+    theta: VelocitySides
+    vega: VelocitySides
+
+
+class MarketData(Shape):
+    schema: int
+    stale: Annotated[bool, about("The database is lost: this is the last good body.")]
+    slug: str
+    name: str
+    instrument_key: str
+    expiry: Day
+    date: Day
+    resolution: str
+    delta_min: Annotated[Number, about("The range that was summed, in whole buckets of 0.05.")]
+    delta_max: Number
+    session: Session
+    calendar_known_until: Day | None
+    base: BaseMinute | None
+    as_of: Moment | None
+    source: str
+    simulated: bool
+    version: int
+    minutes: list[Moment]
+    gap: list[bool]
+    samples_seen: list[int]
+    samples_expected: list[int]
+    series: MarketSeries
+    vendor: Annotated[Vendor | None, about("null with a delta filter.")]
+    velocity: Velocities
+    spot: Column
+    call_open_interest: Column
+    put_open_interest: Column
+    pcr: Column
+    max_pain: Column
+    atm_implied_volatility: Column
+    contracts: Annotated[Column, about("Of the whole chain.")]
+    contracts_without_greeks: Column
+    contracts_filled: Column
+    contracts_in_range: Annotated[list[Number] | None, about("Null without a delta filter.")]
+    forming: Annotated[
+        dict[str, Any] | None, about("Null here: the websocket says how the minute forms.")
+    ]
+
+
+class Contract(Shape):
+    key: str
+    bid: Number
+    ask: Number
+    last: Number
+    iv: Number
+    delta: Number
+    gamma: Number
+    theta: Number
+    vega: Number
+    greeks_source: Annotated[
+        str | None, about("The vendor, model, or null where nobody computed them.")
+    ]
+    volume: Number
+    open_interest: Number
+    previous_open_interest: Number
+
+
+class Strike(Shape):
+    strike: Number
+    call: Contract | None
+    put: Contract | None
+
+
+class MarketChain(Shape):
+    schema: int
+    slug: str
+    instrument_key: str
+    expiry: Day
+    as_of: Moment
+    source: str
+    simulated: bool
+    spot: Number
+    lot_size: int | None
+    counts_contracts: bool
+    sums: dict[str, Any]
+    vendor: dict[str, Any]
+    strikes: list[Strike]
+
+
+class OfferedExpiry(Shape):
+    expiry: Day
+    polled: bool
+
+
+class ShownSession(Session):
+    date: Day
+    is_open: bool
+
+
+class MarketInstrument(Shape):
+    slug: str
+    name: str
+    instrument_key: str
+    provider: str
+    currency: str
+    simulated: bool
+    expiries: list[OfferedExpiry]
+    dates: list[Day]
+    poll_seconds: int
+    session: ShownSession | None
+    calendar_known_until: Day | None
+    as_of: Moment | None
+
+
+class MarketInstruments(Shape):
+    schema: int
+    instruments: list[MarketInstrument]

@@ -1,0 +1,251 @@
+"""Bodies of the portfolio's API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
+
+from config.core.api.shapes import Day, Moment, Number, Shape, about
+
+
+class Fault(Shape):
+    code: str
+    message: str
+
+
+class Clock(Shape):
+    now: Annotated[Moment | None, about("Where the market's clock stands; null while it runs.")]
+    frozen: bool
+
+
+class AccountRow(Shape):
+    account_id: str
+    broker: str
+    label: str
+    currency: str
+    net_liquidation: Number
+    buying_power: Number
+    excess_liquidity: Number
+    maint_margin: Number
+    unrealized_pnl: Number
+    unrealized_pnl_source: Annotated[
+        str | None, about("broker, or positions where the broker gives none.")
+    ]
+    realized_pnl: Number
+    cash: Number
+    last_synced: Moment | None
+    as_of: Moment | None
+    source: str | None
+    stale: bool
+    simulated: bool
+    unconfirmed_empty: bool
+    error: Fault | None
+
+
+class PositionRow(Shape):
+    id: str
+    account_id: str
+    symbol: str
+    instrument_type: str
+    underlying: str
+    expiry: Day | None
+    strike: Number
+    right: str | None
+    dte: int | None
+    quantity: float
+    multiplier: float
+    currency: str
+    avg_price: Number
+    price: Number
+    price_source: str | None
+    price_as_of: Moment | None
+    market_value: Number
+    unrealized_pnl: Number
+    opening_price: Number
+    previous_close: Number
+    daily_change: Number
+    daily_change_percent: Number
+    delta: Annotated[Number, about("Per contract, per 1 of the underlying.")]
+    gamma: Annotated[Number, about("Per contract, per 1 of the underlying.")]
+    theta: Annotated[Number, about("Per contract and calendar day.")]
+    vega: Annotated[Number, about("Per contract and volatility point.")]
+    iv: Annotated[Number, about("Implied volatility as a fraction: 0.25 is 25 %.")]
+    open_interest: Annotated[
+        int | None, about("Contracts, of all holders; null for what is no option.")
+    ]
+    greeks_source: str | None
+    greeks_as_of: Moment | None
+    greeks_last_known: bool
+    source: str
+    as_of: Moment
+
+
+class Group(Shape):
+    legs: int
+    legs_without_greeks: int
+    market_value: Number
+    daily_change: Number
+    dollar_delta: Number
+    delta: Number
+    gamma: Number
+    theta: Number
+    vega: Number
+
+
+class UnderlyingGroup(Group):
+    underlying: str
+
+
+class ExpiryGroup(Group):
+    expiry: Day
+    dte: int
+
+
+class CurrencyGroup(Shape):
+    currency: str
+    legs: int
+    market_value: Number
+    daily_change: Number
+    dollar_delta: Number
+    theta: Number
+    vega: Number
+
+
+class Totals(Shape):
+    currency: str
+    net_liquidation: Number
+    maint_margin: Number
+    market_value: Number
+    unrealized_pnl: Number
+    daily_change: Number
+    daily_change_percent: Number
+    delta: Number
+    dollar_delta: Number
+    beta_weighted_delta: Number
+    gamma: Number
+    theta: Number
+    vega: Number
+    theta_to_net_liq: Number
+    margin_use: Number
+    legs: int
+    legs_without_greeks: int
+    legs_without_daily_change: int
+    legs_without_dollar_delta: int
+    legs_without_beta: int
+    unconverted: list[str]
+    by_currency: list[CurrencyGroup]
+    by_underlying: list[UnderlyingGroup]
+    by_expiry: list[ExpiryGroup]
+
+
+class WorstCell(Shape):
+    spot: Annotated[float, about("Move of every spot in percent.")]
+    vol: Annotated[float, about("Change of volatility in points.")]
+    days: int
+    pnl: float
+    as_of: Moment
+    version: Annotated[int, about("Of the book that it was computed from.")]
+    left_out: Annotated[int, about("Legs that could not be valued.")]
+
+
+class Scenarios(Shape):
+    worst: WorstCell | None
+    grid_url: str
+
+
+class RiskMonitor(Shape):
+    schema: int
+    version: int
+    as_of: Moment | None
+    stale: bool
+    refreshing: Annotated[
+        bool, about("A refresh of Greeks was asked for, and has not been committed yet.")
+    ]
+    simulated: bool
+    clock: Clock
+    accounts: list[AccountRow]
+    positions: list[PositionRow]
+    totals: Totals
+    scenarios: Scenarios
+
+
+class OrderRow(Shape):
+    id: str
+    account_id: str
+    broker_order_id: str
+    symbol: str
+    description: str
+    status: str
+    order_type: str
+    time_in_force: str
+    quantity: Number
+    filled_quantity: Number
+    limit_price: Number
+    legs: list[dict[str, Any]]
+    placed_at: Moment | None
+    updated_at: Moment | None
+    source: str
+    as_of: Moment
+
+
+class Accounts(Shape):
+    as_of: Moment | None
+    accounts: list[AccountRow]
+
+
+class Positions(Shape):
+    as_of: Moment | None
+    positions: list[PositionRow]
+
+
+class Orders(Shape):
+    orders: list[OrderRow]
+
+
+class Series(Shape):
+    at: list[Moment]
+    net_liquidation: list[Number]
+    delta: list[Number]
+    dollar_delta: list[Number]
+    gamma: list[Number]
+    theta: list[Number]
+    vega: list[Number]
+
+
+class History(Shape):
+    schema: int
+    account_ids: list[str]
+    resolution: Literal["minute", "day"]
+    start: Day | None
+    end: Day | None
+    currency: str
+    series: Series
+
+
+class SyncRequest(Shape):
+    account_id: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class QueuedRun(Shape):
+    id: str
+    account_id: str
+    status_url: str
+
+
+class SyncQueued(Shape):
+    run_id: str
+    runs: list[QueuedRun]
+
+
+class SyncRun(Shape):
+    id: str
+    account_id: str
+    step: str
+    progress: int
+    outcome: str
+    error: Fault | None
+    requested_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    counts: dict[str, Any]
