@@ -36,3 +36,22 @@ def minute_text(row: Mapping[str, Any] | None) -> str:
         return f"{at} gap"
     seen, expected = row["samples_seen"], row["samples_expected"]
     return at if seen >= expected else f"{at} · {seen}/{expected}"
+
+
+GREEKS = (
+    ("vega", "Vega", "per vol point"),
+    ("delta", "Delta", "per 1"),
+    ("gamma", "Gamma", "per 1²"),
+    ("theta", "Theta", "per day"),
+)
+
+
+SIDE_LABELS = {"total": "Both", "call": "Calls", "put": "Puts"}
+
+
+#: What of the chain the charts draw; "split" draws calls beside puts.
+DRAWN_SIDES = (("total", "Both"), ("call", "Calls"), ("put", "Puts"), ("split", "Calls | puts"))
+
+
+#: Minutes of the day that the charts draw, up to the latest; "day" is all of it.
+SPANS = (("30", "30 min"), ("60", "1 h"), ("120", "2 h"), ("day", "Day"))

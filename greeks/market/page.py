@@ -25,48 +25,25 @@ from greeks.market.bodies.questions import (
 from greeks.market.bodies.series import series_for
 from greeks.market.chain import latest_chain
 from greeks.market.latest import last_minutes, last_row, latest_facts
-from greeks.market.measures import DIGITS, MEASURES, minute_text
+from greeks.market.measures import (
+    DIGITS,
+    DRAWN_SIDES,
+    GREEKS,
+    MEASURES,
+    SIDE_LABELS,
+    SPANS,
+    minute_text,
+)
 from greeks.market.pickers import instrument_choices
+from greeks.market.scripts import MODULES
 from greeks.models import PolledInstrument
 from greeks.polling.instruments import enabled_instruments
 from greeks.polling.sessions import session_for
 
-GREEKS = (
-    ("vega", "Vega", "per vol point"),
-    ("delta", "Delta", "per 1"),
-    ("gamma", "Gamma", "per 1²"),
-    ("theta", "Theta", "per day"),
-)
-SIDE_LABELS = {"total": "Both", "call": "Calls", "put": "Puts"}
-#: What of the chain the charts draw; "split" draws calls beside puts.
-DRAWN_SIDES = (("total", "Both"), ("call", "Calls"), ("put", "Puts"), ("split", "Calls | puts"))
-#: Minutes of the day that the charts draw, up to the latest; "day" is all of it.
-SPANS = (("30", "30 min"), ("60", "1 h"), ("120", "2 h"), ("day", "Day"))
 #: What chooses the chain; the rest of the address only says how it is drawn.
 CHOOSING = ("expiry", "date", "resolution", "delta_min", "delta_max")
 #: Minutes that a reader without script gets.
 MINUTES = 30
-MODULES = (
-    "js/market/address.js",
-    "js/market/brush.js",
-    "js/market/chain.js",
-    "js/market/charts.js",
-    "js/market/facts.js",
-    "js/market/pickers.js",
-    "js/market/series.js",
-    "js/charts/time_window.js",
-    "js/market/greek_chart.js",
-    "js/market/greek_plot.js",
-    "js/market/strike_chart.js",
-    "js/charts/range_pair.js",
-    "js/charts/touch_zoom.js",
-    "js/charts/walked_figure.js",
-    "js/charts/plotting.js",
-    "js/base/live.js",
-    "js/base/ages.js",
-    "js/base/cells.js",
-    "js/base/format.js",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,12 +7,10 @@ Derivatives*, chapters 15 and 21).
 
 In ``z = ln(s ÷ s₀)/v − drift·f``, with v = σ√T and f = t/T, the discounted value W of a contract
 follows ``W_f + ½ W_zz + tilt·W_z = 0``, and ``H = W·exp(tilt·z − ½ tilt²·f)`` the heat equation:
-one symmetric matrix for all. The tilt keeps the growth of H as small as possible and the payoff
-almost still. H is solved backwards by Crandall's scheme (fourth order in z, second in time),
-damped by half steps after each kink (Rannacher); early exercise by the operator splitting of
-Ikonen and Toivanen (2004). The tridiagonal systems of all contracts are one long system for
-LAPACK. The strike lies on a node, whose value carries the trapezoidal rule's correction for a
-kink.
+one symmetric matrix for all. The tilt keeps H small and the payoff almost still. H is solved
+backwards by Crandall's scheme (fourth order in z, second in time), damped by half steps after each
+kink (Rannacher); early exercise by operator splitting (Ikonen and Toivanen 2004). All tridiagonal
+systems are one for LAPACK. The strike's node carries the trapezoidal rule's kink correction.
 """
 
 from __future__ import annotations

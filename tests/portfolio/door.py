@@ -76,8 +76,7 @@ class Desk:
 
     async def settle(self) -> None:
         """Until the door has done what its last answers made it do."""
-        while self.door._tasks:
-            await asyncio.gather(*self.door._tasks, return_exceptions=True)
+        await self.door._work.finish()
 
     async def prepared(self, *headers: Header, path: str = FAST) -> Answer:
         """The first answer that the door gives by itself."""

@@ -36,7 +36,7 @@ class ShapeExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-cal
         for name, cls in classes.items():
             if cls is not self.target:
                 auto_schema.registry.register_on_missing(
-                    ResolvedComponent(
+                    ResolvedComponent(  # type: ignore[no-untyped-call]
                         name=name,
                         type=ResolvedComponent.SCHEMA,
                         object=cls,

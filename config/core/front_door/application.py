@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import structlog
 from django.conf import settings
 
+from config.core.front_door.asgi import Application, Message, Receive, Scope, Send
 from config.core.front_door.bodies import holds
 from config.core.front_door.grants import (
     ACCESS_GROUP,
@@ -26,6 +26,7 @@ from config.core.front_door.metrics import AnswerCounter
 from config.core.front_door.refusals import refusal, unreadable_query
 from config.core.front_door.requests import Asked, Caller, read_request
 from config.core.front_door.resources import Resource
+from config.core.front_door.running import RunningTasks
 from config.core.front_door.server import EXTENSION
 from config.core.front_door.throttle import Addresses
 from config.core.front_door.watches import LOOK_SECONDS, Watch, Watches
@@ -34,20 +35,13 @@ from config.core.threads import ThreadPool
 
 logger = structlog.get_logger(__name__)
 
-Scope = dict[str, Any]
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 # What protects a refusal as long as Django has not answered yet.
 _NO_SNIFFING = [(b"x-content-type-options", b"nosniff")]
 # A request for a body whose next version is just being built waits so long for it.
 _RENEWAL_SECONDS = 0.25
 _ASK_AGAIN_SECONDS = 1.0
 _MOST_CHECKS = 64
-# Grants that are checked again in a second: with more than five times as many callers it takes
-# longer than RECHECK_SECONDS, but never longer than a grant lives.
+# Grants checked again per second; a recheck may take long, but no longer than a grant lives.
 _MOST_CHECKS_AGAIN = 10
 
 
@@ -86,7 +80,7 @@ class FrontDoor:
         self._keeper: asyncio.Task[None] | None = None
         self._checking: set[tuple[str, Caller]] = set()
         self._checking_again: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Future[Any]] = set()
+        self._work = RunningTasks()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not scope["query_string"].isascii():
@@ -133,7 +127,7 @@ class FrontDoor:
         self.answers.count(resource.route, scope["method"], status, self._clock() - begun)
         if begun - watch.asked_at >= _ASK_AGAIN_SECONDS:
             watch.asked_at = begun
-            self._run(self._ask(watch))
+            self._work.run(self._ask(watch))
 
     def _is_throttled(
         self, resource: Resource, grant: Grant | None, scope: Scope, moment: float
@@ -196,7 +190,7 @@ class FrontDoor:
         if name in self._checking or len(self._checking) >= _MOST_CHECKS:
             return
         self._checking.add(name)
-        task = self._run(self._grant(resource, caller, common))
+        task = self._work.run(self._grant(resource, caller, common))
         task.add_done_callback(lambda _: self._checking.discard(name))
 
     async def _grant(self, resource: Resource, caller: Caller, common: CommonHeaders) -> None:
@@ -278,7 +272,7 @@ class FrontDoor:
                 self.grants.drop_expired()
                 self.public.drop_expired()
                 if self._checking_again is None or self._checking_again.done():
-                    self._checking_again = self._run(self._check_due())
+                    self._checking_again = self._work.run(self._check_due())
                 await self.watches.close_unused(self.grants.in_use() | self.public.in_use())
                 await self.watches.look_at_all()
                 self.answers.flush()
@@ -293,27 +287,12 @@ class FrontDoor:
             self.grants.listen(False)
             self.watches.forget_bodies()
 
-    def _run(self, work: Any) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-        return task
-
-    def _finished(self, task: asyncio.Future[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # Without a grant or a refresh the request was answered all the same.
-            logger.warning("front_door.work_failed", reason=type(error).__name__)
-
     async def close(self) -> None:
         """Forget everything; the process ends, or the loop does."""
         self.answers.flush()
         self.grants.listen(False)
         self.public.revoke_all()
-        tasks = [task for task in (self._keeper, *self._tasks) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._work.cancel(self._keeper)
         await hub().leave(ACCESS_GROUP, self._heard)
         await self.watches.close_unused(())
         self._threads.close()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -15,7 +13,6 @@ import stamina
 from django.conf import settings
 
 from config.core.errors import (
-    CircuitOpen,
     ForbiddenError,
     MalformedResponse,
     PermanentError,
@@ -27,6 +24,7 @@ from config.core.errors import (
 from config.core.health import heartbeat
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
+from config.core.http.call import Call, secret_values
 from config.core.http.certificates import certificates
 from config.core.http.pause import SharedPause
 from config.core.http.renewal import Renewal
@@ -37,7 +35,6 @@ from config.core.http.responses import (
     retry_after_seconds,
     vendor_message,
 )
-from config.core.redaction import is_secret_key
 from config.core.web.monitoring import PROVIDER_SECONDS
 
 Result = TypeVar("Result")
@@ -159,7 +156,7 @@ class HttpCaller:
 
         ``headers`` may hold a condition (``If-None-Match``): then 304 is an answer too.
         """
-        call = _Call(
+        call = Call(
             method=method.upper(),
             path=path,
             headers=dict(headers or {}),
@@ -184,7 +181,7 @@ class HttpCaller:
     def close(self) -> None:
         self._client.close()
 
-    def _try_with_renewal(self, call: _Call) -> Any:
+    def _try_with_renewal(self, call: Call) -> Any:
         started = time.monotonic()
         try:
             return self._try(call)
@@ -194,7 +191,7 @@ class HttpCaller:
         self._renewal.run_once(self._renew, after=started)
         return self._try(call)
 
-    def _try(self, call: _Call) -> Any:
+    def _try(self, call: Call) -> Any:
         if (pause := self._pause.remaining()) > 0:
             raise RateLimitedError(
                 f"{self.provider} asked for a pause.", provider=self.provider, retry_after=pause
@@ -225,7 +222,7 @@ class HttpCaller:
         finally:
             PROVIDER_SECONDS.labels(self.provider, outcome).observe(time.perf_counter() - started)
 
-    def _send(self, call: _Call, headers: dict[str, str]) -> Any:
+    def _send(self, call: Call, headers: dict[str, str]) -> Any:
         what = f"{self.provider} {call.method} {call.path.partition('?')[0]}"
         try:
             with self._client.stream(
@@ -252,7 +249,7 @@ class HttpCaller:
             return call.read(
                 Answer(self.provider, what, response.status_code, response.headers, body)
             )
-        secrets = (*_secret_values(headers), *_secret_values(call.arguments))
+        secrets = (*secret_values(headers), *secret_values(call.arguments))
         raise self._failure(what, response, body, vendor_message(body, secrets=secrets))
 
     def _failure(
@@ -272,46 +269,9 @@ class HttpCaller:
         return kinds.get(status, PermanentError)(message, provider=self.provider)
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One request of a caller, with the moment (monotonic) after which nothing more is tried."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    arguments: dict[str, Any]
-    read: Callable[[Answer], Any]
-    maximum_bytes: int
-    deadline: float
-
-    @property
-    def is_conditional(self) -> bool:
-        return "If-None-Match" in self.headers
-
-    def wait_before_retry(self, error: Exception) -> bool | float:
-        """stamina's question: whether to try again, or after how many seconds of our own."""
-        if isinstance(error, RateLimitedError):
-            wait = error.retry_after if error.retry_after is not None else 1.0
-            wait += random.uniform(0.0, 0.1)  # noqa: S311 - spreads callers, protects nothing
-            return wait if time.monotonic() + wait < self.deadline else False
-        if isinstance(error, CircuitOpen):
-            return False
-        return isinstance(error, RetryableError) and time.monotonic() < self.deadline
-
-
 def _longest_first(given: CallBudget | Iterable[CallBudget]) -> list[CallBudget]:
     budgets = [given] if isinstance(given, CallBudget) else list(given)
     return sorted(budgets, key=lambda budget: -budget.seconds)
-
-
-def _secret_values(arguments: Mapping[str, Any]) -> Iterator[str]:
-    """The values that were sent under secret names, so that an echo of them can be removed."""
-    for name, value in arguments.items():
-        if isinstance(value, Mapping):
-            yield from _secret_values(value)
-        elif isinstance(value, str) and is_secret_key(name):
-            yield value
-            yield value.rpartition(" ")[2]
 
 
 def _never(error: Exception) -> bool:
