@@ -1,4 +1,4 @@
-"""The market's API: parse, call one selector or service, answer. The same for everybody.
+"""The market's API: parse, call one function, answer. The same for everybody.
 
 Public unless ``MARKET_DATA_PUBLIC`` is false; then a session or a token is asked for.
 """

@@ -1,4 +1,4 @@
-"""The risk API: report, scenarios and what-if. Parse, authorise, call one selector or service."""
+"""The risk API: report, scenarios and what-if. Parse, authorise, call one function."""
 
 from __future__ import annotations
 

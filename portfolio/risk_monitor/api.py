@@ -1,4 +1,4 @@
-"""The portfolio API: parse, authorise, call one selector or service, answer."""
+"""The portfolio API: parse, authorise, call one function, answer."""
 
 from __future__ import annotations
 
