@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 
-from tests.architecture.source import ROOT, Import, module_paths
+from tests.architecture.source import ROOT, Import, module_paths, parsed
 
 #: Rooms that put an app together: they may import every room of it.
 COMPOSING = {"", "admin", "management", "tasks", "templatetags", "models", "migrations"}
@@ -57,7 +57,7 @@ def room_imports(imports: list[Import]) -> Mapping[tuple[str, str], set[str]]:
 
 def writes(source: str) -> bool:
     """Whether a module's own code changes rows: by the ORM, by ``upsert`` or by a statement."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if _STATEMENTS.match(node.value):
                 return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,21 @@ class Import:
         return f"{self.module}:{self.line} imports {self.target}"
 
 
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of a source, with the garbage collector held.
+
+    On Python 3.11 a collection that parses something itself breaks the parse it interrupts
+    ("AST constructor recursion depth mismatch", CPython issue 106905).
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def module_paths() -> Iterator[tuple[str, Path]]:
     """Every module of the product by its dotted name; migrations are generated."""
     for package in PACKAGES:
@@ -35,7 +51,7 @@ def module_paths() -> Iterator[tuple[str, Path]]:
 def imports_of(module: str, source: str, *, is_package: bool = False) -> Iterator[Import]:
     """All imports of a module's source, those inside functions and ``TYPE_CHECKING`` included."""
     parts = module.split(".")
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Import(module, node.lineno, alias.name)

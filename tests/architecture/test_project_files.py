@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 from django.core.management import call_command
 
-from tests.architecture.source import ROOT
+from tests.architecture.source import ROOT, parsed
 
 SOURCES = sorted(ROOT.glob("requirements*.in"))
 LOCKS = sorted(ROOT.glob("requirements*.txt"))
@@ -74,7 +74,7 @@ def _settings_read() -> set[str]:
     for path in (ROOT / "config" / "settings").glob("*.py"):
         if path.name == "test.py":
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path.read_text())):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             called, first = node.func, node.args[0]

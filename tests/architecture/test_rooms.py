@@ -20,7 +20,7 @@ from tests.architecture.rooms import (
     section,
     writes,
 )
-from tests.architecture.source import ROOT, all_imports, imports_of, module_paths
+from tests.architecture.source import ROOT, all_imports, imports_of, module_paths, parsed
 
 IMPORTS = all_imports()
 MODULES = dict(module_paths())
@@ -152,7 +152,7 @@ def test_every_place_that_the_document_names_is_there() -> None:
 def _names(file: Path) -> set[str]:
     return {
         node.name
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(parsed(file.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }
 
