@@ -10,7 +10,7 @@ from pathlib import Path
 
 from config.core.processes.environment import free_port, prepare_environment
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
 SANDBOX_PORT = "GREEKDESK_SANDBOX_PORT"
 GATEWAY_PORT = "IBKR_SOCKET_PORT"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+from django.conf import settings
 
 from auth_tokens.sandbox.upstox.access import ANALYTICS_TOKEN, API_KEY
 from auth_tokens.sandbox.upstox.person import MOBILE, PIN, TOTP_SECRET
@@ -24,6 +25,12 @@ def test_demo_goes_to_its_own_gateway_whatever_was_set(environment: dict[str, st
     prepare_demo_environment([])
     assert environment["IBKR_SOCKET_HOST"] == "127.0.0.1"
     assert environment[GATEWAY_PORT] not in ("4001", environment[SANDBOX_PORT])
+
+
+def test_demo_keeps_its_data_below_the_checkout(environment: dict[str, str]) -> None:
+    environment.pop("VAR_DIR", None)
+    prepare_demo_environment([])
+    assert environment["VAR_DIR"] == str(settings.BASE_DIR / "var" / "demo")
 
 
 @pytest.mark.parametrize("connection", ["socket", "portal"])
