@@ -27,6 +27,11 @@ _NAMED = re.compile(
     r"Object (?P<what>missing required|contains unknown) field `(?P<name>.*)`", re.S
 )
 
+#: JSON's types as people name them: the caller need not know Python.
+_WORDS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
+_WORDS |= {"array": "a list", "object": "an object", " | ": " or "}
+_TYPE = re.compile(r"\b(?:str|int|float|bool|array|object)\b| \| ")
+
 
 class Shape(msgspec.Struct, forbid_unknown_fields=True):
     """A JSON object. The class's name is its name in the OpenAPI document."""
@@ -72,8 +77,9 @@ def _refuse(shape: type[Shape], text: str) -> NoReturn:
         if problem != "Missing." and "." not in path:
             problem += f" Known: {known}."
     else:
-        problem = problem.replace("`", "") + "."
+        problem = _TYPE.sub(lambda type_: _WORDS[type_[0]], problem.replace("`", "")) + "."
     if not path:
-        fields = {shape.__struct_encode_fields__[0]: "Missing."}
-        raise InvalidInput("Expected an object.", fields=fields)
+        names, optional = shape.__struct_encode_fields__, len(shape.__struct_defaults__)
+        required = names[: len(names) - optional]
+        raise InvalidInput("Expected an object.", fields=dict.fromkeys(required[:1], "Missing."))
     raise InvalidInput(f"{path}: {problem}", fields={path: problem})
