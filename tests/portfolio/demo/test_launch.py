@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 
 import pytest
-from django.conf import settings
 
 from auth_tokens.sandbox.upstox.access import ANALYTICS_TOKEN, API_KEY
 from auth_tokens.sandbox.upstox.person import MOBILE, PIN, TOTP_SECRET
+from config.settings.environment import BASE_DIR
 from portfolio.demo.launch import GATEWAY_PORT, SANDBOX_PORT, prepare_demo_environment
 
 
@@ -30,7 +30,7 @@ def test_demo_goes_to_its_own_gateway_whatever_was_set(environment: dict[str, st
 def test_demo_keeps_its_data_below_the_checkout(environment: dict[str, str]) -> None:
     environment.pop("VAR_DIR", None)
     prepare_demo_environment([])
-    assert environment["VAR_DIR"] == str(settings.BASE_DIR / "var" / "demo")
+    assert environment["VAR_DIR"] == str(BASE_DIR / "var" / "demo")
 
 
 @pytest.mark.parametrize("connection", ["socket", "portal"])
