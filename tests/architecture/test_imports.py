@@ -8,6 +8,8 @@ from tests.architecture.source import PACKAGES, Import, all_imports, imports_of
 
 LAYERS = {"config.core": 0, "auth_tokens": 1, "greeks": 2, "portfolio": 3, "trades": 4}
 ROOT_LAYER = 5
+#: Frozen values that every room of an app may use.
+VALUES = ("greeks.domain.", "greeks.chains.", "portfolio.domain.")
 IMPORTS = all_imports()
 
 
@@ -42,12 +44,15 @@ def test_imports_go_down_only() -> None:
     assert [str(found) for found in IMPORTS if is_upward(found)] == []
 
 
-def test_services_and_selectors_and_models_import_no_tasks() -> None:
-    rooms = ("services", "selectors", "models", "brokers", "providers", "maths")
+def test_only_composition_imports_tasks() -> None:
     wrong = [
         str(found)
         for found in IMPORTS
-        if any(in_room(found.module, room) for room in rooms) and is_task(found.target)
+        if is_task(found.target)
+        and layer(found.target) is not None
+        and not is_task(found.module)
+        and layer(found.module) != ROOT_LAYER
+        and not found.module.endswith(".apps")
     ]
     assert wrong == []
 
@@ -69,35 +74,33 @@ def test_sandbox_is_imported_by_sandboxes_alone() -> None:
     assert wrong == []
 
 
-def test_models_call_no_provider_and_no_service() -> None:
+def test_models_import_models_and_values_alone() -> None:
     wrong = [
         str(found)
         for found in IMPORTS
         if in_room(found.module, "models")
-        and any(in_room(found.target, room) for room in ("services", "brokers", "providers"))
+        and layer(found.target) not in (None, LAYERS["config.core"])
+        and not in_room(found.target, "models")
+        and not found.target.startswith(VALUES)
     ]
     assert wrong == []
 
 
-def test_adapters_touch_no_model_and_no_service() -> None:
+def test_adapters_import_adapters_and_values_alone() -> None:
+    """Beside their vendor's protocol: identities of contracts, and tokens from the manager."""
+    allowed = (
+        *VALUES,
+        *("portfolio.brokers.", "greeks.providers.", "auth_tokens.broker_tokens."),
+        *("greeks.instruments.identity.", "greeks.instruments.occ.", "greeks.instruments.indices."),
+    )
     wrong = [
         str(found)
         for found in IMPORTS
-        if any(in_room(found.module, room) for room in ("brokers", "providers"))
-        and any(in_room(found.target, room) for room in ("models", "services", "selectors"))
+        if found.module.startswith(("portfolio.brokers.", "greeks.providers."))
+        and layer(found.target) not in (None, LAYERS["config.core"])
+        and not f"{found.target}.".startswith(allowed)
     ]
     assert wrong == []
-
-
-def test_selectors_write_nothing_through_services() -> None:
-    wrong = [
-        str(found)
-        for found in IMPORTS
-        if in_room(found.module, "selectors") and in_room(found.target, "services")
-    ]
-    # A pure calculation may live in a service module; what writes may not be imported.
-    writers = ("sync", "refresh", "demo", "quarantine", "history", "requests")
-    assert [line for line in wrong if any(word in line for word in writers)] == []
 
 
 @pytest.mark.parametrize(
