@@ -1,4 +1,4 @@
-"""The brokers' servers as ``/system`` shows them; their callers count by the same names."""
+"""The brokers' servers on ``/system``, under the names their callers count by."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def describe_ibkr_portal() -> ProviderServer | None:
         calls_per_second=settings.IBKR_PORTAL_CALLS_PER_SECOND,
         endpoint_seconds=settings.IBKR_PORTAL_ENDPOINT_SECONDS,
     )
-    # The one of all calls: the endpoints' own are of one call each.
+    # The budget for all calls; endpoint budgets cover one call each.
     return ProviderServer(
         url=settings.IBKR_PORTAL_URL, budgets=[budgets[""]] if "" in budgets else []
     )

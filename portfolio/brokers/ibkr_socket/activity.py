@@ -1,4 +1,4 @@
-"""Open orders and fills over the socket. Orders are listed, never sent."""
+"""Open orders and fills over the socket. Lists orders; never sends them."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from portfolio.domain import BrokerExecution, BrokerOrder
 
 logger = structlog.get_logger(__name__)
 
-#: Commissions that come right behind their fills are worth waiting for.
+#: Commissions that arrive right after their fills are worth waiting for.
 COMMISSION_SECONDS = 0.3
 
 
 class SocketActivity:
-    """``ready`` gives the connection that may be asked, or raises why there is none."""
+    """``ready`` returns the usable connection or raises with the reason there is none."""
 
     def __init__(
         self, ready: Callable[[], GatewayIB], directory: SocketDirectory, *, zone: tzinfo
@@ -44,7 +44,7 @@ class SocketActivity:
         self._ready = ready
         self._directory = directory
         self._zone = zone
-        # ib_async keeps one running request of each kind.
+        # ib_async supports one running request of each kind.
         self._asking_orders = asyncio.Lock()
         self._asking_fills = asyncio.Lock()
 
@@ -80,7 +80,7 @@ class SocketActivity:
             except RetryableError:
                 if not ib.isConnected():
                     raise
-                # Its end may never come; what came, counts.
+                # The end may never come; use what has arrived.
                 logger.info("ibkr_socket.executions_without_end")
             await self._await_commissions(ib)
         rows = {
@@ -115,7 +115,7 @@ class SocketActivity:
             await asyncio.sleep(0.02)
 
     async def _contracts_of(self, ib: GatewayIB, trades: Iterable[ib_async.Trade]) -> _Known:
-        """The contracts of the orders and of their legs, defined where they are incomplete."""
+        """Return the contracts of the orders and their legs, looking up incomplete ones."""
         known = _Known()
         for trade in trades:
             legs = trade.contract.comboLegs if trade.contract.secType == COMBINATION else []
@@ -134,7 +134,7 @@ class SocketActivity:
 
 
 class _Known:
-    """Contracts by IBKR's id; one that is not known makes its row a bad one."""
+    """Contracts by IBKR's id; an unknown one makes its row bad."""
 
     def __init__(self) -> None:
         self.found: dict[int, Contract] = {}

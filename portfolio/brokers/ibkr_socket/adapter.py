@@ -1,7 +1,7 @@
-"""IBKR over the socket of TWS or IB Gateway: the adapter that every process uses.
+"""IBKR over the socket of TWS or IB Gateway: the adapter every process uses.
 
-The socket itself has one owner, the streams process (``SocketBridge``); this asks it over Redis,
-each question with a deadline. Reads only; nothing here can trade.
+The streams process (``SocketBridge``) owns the socket; this adapter asks it over Redis, with a
+deadline for each question. Reads only; nothing here can trade.
 """
 
 from __future__ import annotations
@@ -32,17 +32,18 @@ from portfolio.domain import (
 
 Answer = TypeVar("Answer")
 
-#: Seconds for one question: the gateway's answer, its repetition after a reconnect is the caller's.
+#: Seconds for the gateway to answer one question; repeating it after a reconnect is up to the
+#: caller.
 DEADLINE_SECONDS = 15.0
-#: Lines that are new take a moment until their prices and Greeks have come.
+#: New lines need a moment until their prices and Greeks arrive.
 SNAPSHOT_SECONDS = 12.0
 HISTORY_SECONDS = 30.0
-#: A failure that comes so soon has cost nobody anything.
+#: A failure this quick has cost nobody anything.
 SOON_SECONDS = 1.0
 
 
 def gateway_breaker(service: str) -> CircuitBreaker:
-    """The breaker of the questions to a gateway. Its owner closes it when the gateway is back."""
+    """Return the breaker for a gateway's questions. The owner closes it after an outage."""
     return CircuitBreaker(service, probe_seconds=2 * DEADLINE_SECONDS)
 
 
@@ -88,7 +89,7 @@ class SocketAdapter:
         )
 
     def fetch_daily_closes(self, symbol: str, *, start: date, end: date) -> Fetched[DailyClose]:
-        """Closes of the symbol's sessions from ``start`` to ``end``, adjusted for splits."""
+        """Return closes of the symbol's sessions from ``start`` to ``end``, adjusted for splits."""
         contract = Contract(
             kind=InstrumentKind.STOCK,
             symbol=symbol,
@@ -106,7 +107,7 @@ class SocketAdapter:
         )
 
     def close(self) -> None:
-        """Nothing to close: the connection is the owner's."""
+        """Do nothing: the owner holds the connection."""
 
     def _ask(
         self,
@@ -116,9 +117,12 @@ class SocketAdapter:
         deadline: float = DEADLINE_SECONDS,
         **arguments: Any,
     ) -> Answer:
-        """The owner's answer. What waited in vain counts against the breaker, which spares others
-        the wait. What the gateway refuses (an unknown account, a wrong request) says nothing about
-        whether it works, and an owner that says at once why it cannot ask should be heard."""
+        """Return the owner's answer.
+
+        Only failures after a wait count against the breaker, to spare others that wait. A refusal
+        by the gateway (unknown account, bad request) does not mean it is down, and an owner that
+        says at once why it cannot ask should be heard.
+        """
         self._breaker.check()
         began = time.monotonic()
         try:
@@ -136,5 +140,5 @@ class SocketAdapter:
 
 @register_broker(Broker.IBKR, connection="socket")
 def open_socket() -> SocketAdapter:
-    """The adapter of the gateway that the settings name."""
+    """Open the adapter for the gateway in the settings."""
     return SocketAdapter(service_name())

@@ -1,4 +1,4 @@
-"""Asking the gateway: whole answers or none, within a time, with its errors as ours."""
+"""Ask the gateway: complete answers or none, within a time limit, with its errors as ours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from portfolio.brokers.ibkr_socket.state import PROVIDER
 
 Answer = TypeVar("Answer")
 
-#: Each answer's end is waited for this long.
+#: Seconds to wait for the end of each answer.
 ANSWER_SECONDS = 6.0
 _RATE_EXCEEDED = 100
 _NOT_CONNECTED = frozenset({502, 504, 1100, 2110})
@@ -27,7 +27,7 @@ _NOT_CONNECTED = frozenset({502, 504, 1100, 2110})
 async def whole_answer(
     awaited: Awaitable[Answer], what: str, *, seconds: float | None = None
 ) -> Answer:
-    """The whole answer. Raises RetryableError where it does not end or the socket breaks."""
+    """Return the complete answer. Raises RetryableError if it does not end or the socket breaks."""
     limit = ANSWER_SECONDS if seconds is None else seconds
     try:
         return await asyncio.wait_for(awaited, limit)
@@ -42,7 +42,7 @@ async def whole_answer(
 
 
 def refused(what: str, error: RequestError) -> RetryableError | PermanentError | RateLimitedError:
-    """The gateway's error as ours, by its code."""
+    """Convert the gateway's error to ours, by its code."""
     message = f"{what}: {error.code} {error.message[:160]}"
     if error.code == _RATE_EXCEEDED:
         return RateLimitedError(message, provider=PROVIDER, retry_after=1.0)
@@ -52,18 +52,19 @@ def refused(what: str, error: RequestError) -> RetryableError | PermanentError |
 
 
 def stop_waiting(ib: GatewayIB, name: object) -> None:
-    """Forget a request that ended without its end: the next must not meet its remains."""
+    """Forget a request that never ended, so that its late rows do not reach the next one."""
     ib.wrapper._futures.pop(name, None)
     ib.wrapper._results.pop(name, None)
 
 
 def is_of(row: Row, account_number: str) -> bool:
-    """A short row that does not say whose it is counts as everyone's: it is to be rejected."""
+    """Whether a row belongs to the account. A short row that names none counts as everyone's, to be
+    rejected."""
     return row.get("account", account_number) == account_number
 
 
 async def defined_row(directory: SocketDirectory, ib: GatewayIB, row: Row) -> Contract:
-    """The contract of a row that does not name it by id."""
+    """Return the contract of a row that does not name it by id."""
     wanted = ib_async.Contract(
         secType=row["secType"],
         symbol=row["symbol"],
@@ -88,7 +89,7 @@ async def defined_row(directory: SocketDirectory, ib: GatewayIB, row: Row) -> Co
 async def defined(
     directory: SocketDirectory, ib: GatewayIB, wanted: ib_async.Contract
 ) -> Contract | None:
-    """The gateway's definition of a contract; ``None`` where it has none, or does not say."""
+    """Return the gateway's definition of a contract; ``None`` if it has none or does not answer."""
     try:
         return await asyncio.wait_for(directory.define(ib, wanted), ANSWER_SECONDS)
     except (TimeoutError, ConnectionError, RetryableError):

@@ -1,6 +1,6 @@
-"""An account's book over the socket: its money and its positions, each asked in full.
+"""An account's money and positions over the socket, each fetched in full.
 
-An answer counts when its end has arrived: one that does not end is an error, and the last good
+An answer counts only once its end has arrived. One that does not end is an error, and the last good
 book stays.
 """
 
@@ -38,11 +38,11 @@ from portfolio.domain import (
 
 logger = structlog.get_logger(__name__)
 
-#: Prices of the account's portfolio are welcome, and not waited for as long.
+#: Prices from the account's portfolio are optional, so the wait is shorter.
 PORTFOLIO_SECONDS = 3.0
-#: One summary answer serves every account: their syncs come together.
+#: One summary answer serves all accounts, because they sync together.
 SUMMARY_FRESH_SECONDS = 1.0
-#: Account updates come every three minutes; older ones do not stand in for a summary.
+#: Account updates come every three minutes; older ones cannot replace a summary.
 UPDATES_FRESH_SECONDS = 400.0
 _TAGS = (
     "AccountType,NetLiquidation,TotalCashValue,SettledCash,AccruedCash,BuyingPower,"
@@ -55,7 +55,7 @@ _TAGS = (
 
 
 class SocketBook:
-    """``ready`` gives the connection that may be asked, or raises why there is none."""
+    """``ready`` returns the usable connection or raises with the reason there is none."""
 
     def __init__(self, ready: Callable[[], GatewayIB], directory: SocketDirectory) -> None:
         self._ready = ready
@@ -64,13 +64,13 @@ class SocketBook:
         self._summary: dict[tuple[str, str, str], str] = {}
         self._summary_of: tuple[GatewayIB | None, float] = (None, 0.0)
         self._downloaded: tuple[GatewayIB | None, str] = (None, "")
-        # ib_async keeps one running request of each kind.
+        # ib_async supports one running request of each kind.
         self._asking_summary = asyncio.Lock()
         self._asking_positions = asyncio.Lock()
         self._downloading = asyncio.Lock()
 
     def held(self) -> frozenset[str]:
-        """Contract ids in the books that were read so far."""
+        """Return the contract ids in the books read so far."""
         return frozenset().union(*self._held.values())
 
     # --- Money ------------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ class SocketBook:
         return decode_summary(account_number, values, updates, received_at=market_now())
 
     async def _summary_rows(self, ib: GatewayIB) -> Mapping[tuple[str, str, str], str]:
-        """(account, tag, currency) → value of every account; empty where updates must do."""
+        """Return (account, tag, currency) → value for all accounts; empty if updates must do."""
         async with self._asking_summary:
             connection, at = self._summary_of
             if connection is ib and time.monotonic() - at < SUMMARY_FRESH_SECONDS:
@@ -117,7 +117,7 @@ class SocketBook:
                 ib.wrapper.summary_rows.pop(request_id, None)
                 stop_waiting(ib, request_id)
                 if ib.client.isReady():
-                    # The gateway has two of these subscriptions and refuses the third.
+                    # The gateway allows two of these subscriptions and refuses the third.
                     ib.client.cancelAccountSummary(request_id)  # type: ignore[no-untyped-call]
             self._summary, self._summary_of = rows, (ib, time.monotonic())
             return rows
@@ -161,8 +161,11 @@ class SocketBook:
             return rows
 
     async def _download_portfolio(self, ib: GatewayIB, account_number: str) -> None:
-        """Prices and P&L of the account's positions. The gateway streams those of one account:
-        of several, each has its turn. Without them the book is still whole."""
+        """Fetch prices and P&L of the account's positions.
+
+        The gateway streams one account at a time, so several take turns. The book is complete
+        without them.
+        """
         if len(ib.wrapper.accounts) <= 1:
             return
         async with self._downloading:
@@ -185,7 +188,7 @@ class SocketBook:
 
 
 def _last_of_each(rows: Iterable[Row]) -> list[Row]:
-    """A position that changed while the answer came is in it twice: its last row counts."""
+    """Keep each position's last row: one that changed during the answer is in it twice."""
     last: dict[str, Row] = {}
     for number, row in enumerate(rows):
         last[row["conid"] if has_conid(row) and SHORT not in row else f"#{number}"] = row
@@ -201,7 +204,7 @@ def _values(rows: Mapping[tuple[str, str, str], str], account_number: str) -> Va
 
 
 def _updates(ib: GatewayIB, account_number: str) -> Values:
-    """What the account updates last said, unless that is long ago."""
+    """Return the latest account updates, unless they are too old."""
     at = ib.wrapper.account_times.get(account_number)
     if at is None or time.monotonic() - at > UPDATES_FRESH_SECONDS:
         return {}

@@ -1,7 +1,7 @@
 """IBKR over the socket of TWS or IB Gateway: the owner's side, in the streams process.
 
 One object owns a gateway's client id (guarded by a lease), keeps the connection and answers the
-questions of all other processes (``config.core.ask``). It reads; nothing here can trade.
+questions of all other processes (``config.core.ask``). Reads only; nothing here can trade.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ Publish = Callable[[Sequence[Snapshot]], object]
 class SocketBridge:
     """Connects, answers and publishes while ``run`` runs.
 
-    ``in_session`` says whether the market is open; ``publish`` gets what ticked, each
-    second; ``on_ready`` is told when the gateway can be asked (again): what was
-    asked before has failed. All are called in threads.
+    ``in_session`` says whether the market is open; ``publish`` receives each second's ticks;
+    ``on_ready`` is called when the gateway can be asked (again), after earlier questions failed.
+    All three are called in threads.
     """
 
     def __init__(
@@ -91,14 +91,14 @@ class SocketBridge:
 
     @property
     def state(self) -> GatewayState:
-        """How the connection does, as this process sees it."""
+        """Return the state of the connection as this process sees it."""
         return self._connection.state
 
     async def run(self) -> None:
         """Wait for the lease, then own the gateway until cancelled or the lease is lost."""
-        # The library's own messages name accounts, and every tick is one of them.
+        # ib_async's own messages name accounts and log every tick.
         logging.getLogger("ib_async").setLevel(logging.CRITICAL)
-        # Without Redis the client id may be another process's: wait until it can say.
+        # Without Redis another process may hold the client id: wait until Redis can tell.
         while not await run_as_owner(
             self._subject, self._own, seconds=self._lease_seconds, needs_redis=True
         ):
@@ -123,14 +123,14 @@ class SocketBridge:
 
     # --- Questions --------------------------------------------------------------------------------
     async def get_accounts(self) -> Fetched[BrokerAccount]:
-        """Every account that the gateway's log-in manages."""
+        """Return every account of the gateway's login."""
         return await self._book.accounts()
 
     async def get_account_summary(self, account_number: str) -> AccountSummary:
         return await self._book.summary(account_number)
 
     async def get_positions(self, account_number: str) -> Fetched[BrokerPosition]:
-        """The whole book; an answer that did not end is an error, never a shorter book."""
+        """Return the whole book; an answer that did not end is an error, never a shorter book."""
         fetched = await self._book.positions(account_number)
         self._lines.hold(self._book.held())
         return fetched
@@ -141,9 +141,9 @@ class SocketBridge:
     async def get_recent_executions(
         self, account_number: str, since: datetime | None = None
     ) -> Fetched[BrokerExecution]:
-        """Fills since that moment (default: a week ago), each in its last correction.
+        """Return fills since that moment (default: a week ago), each in its last correction.
 
-        The gateway tells those since midnight, and up to seven days where its trade log shows them.
+        The gateway reports fills since midnight, or up to seven days if its trade log shows them.
         """
         return await self._activity.executions(
             account_number, since=since or now() - timedelta(days=7)
@@ -152,14 +152,14 @@ class SocketBridge:
     async def get_snapshots(
         self, contracts: Sequence[Contract], seconds: float
     ) -> Fetched[Snapshot]:
-        """Quotes and the model's Greeks, waiting at most ``seconds`` for lines that are new."""
+        """Return quotes and the model's Greeks, waiting at most ``seconds`` for new lines."""
         ends = time.monotonic() + seconds
         ib = self._connection.ready()
         qualified = await self._directory.qualified(ib, contracts, seconds=seconds * 0.6)
         items, rejected = await self._lines.snapshots(
             qualified, seconds=max(ends - time.monotonic(), 0.0)
         )
-        # The connection may have ended meanwhile: what was read of it is still true.
+        # The connection may have ended meanwhile; what was read from it is still true.
         if not items and contracts:
             self._connection.ready()
         self._connection.state.lines = len(self._lines)
@@ -178,7 +178,7 @@ class SocketBridge:
         return await read_daily_closes(ib, ours, theirs, start=start, end=end)
 
     def _handlers(self) -> dict[str, Callable[..., Awaitable[Any]]]:
-        """The questions as they travel: their arguments are JSON."""
+        """Return the handlers of questions as they travel: with JSON arguments."""
 
         async def snapshots(contracts: list[Any], seconds: float) -> Fetched[Snapshot]:
             return await self.get_snapshots(msgspec.convert(contracts, list[Contract]), seconds)
@@ -210,7 +210,7 @@ class SocketBridge:
     async def _announce_for_ever(self) -> None:
         while True:
             await self._connected.wait()
-            # Askers find the owner a moment after it began to serve.
+            # Other processes find the owner only a moment after it starts serving.
             await asyncio.sleep(ANNOUNCE_SECONDS)
             self._connected.clear()
             await asyncio.to_thread(self._on_ready)

@@ -1,9 +1,9 @@
-"""ib_async as this desk uses it: it may only read, and it keeps the rows as the gateway sent them.
+"""ib_async restricted to reading, keeping rows as the gateway sent them.
 
-ib_async turns texts into floats, an empty quantity into 0, an unset profit into 0.0, drops a
-commission that comes before its fill and loses a row that it cannot decode. So the rows that money
-and holdings are made of are noted here before it decodes them, with their texts: a decoder of ours
-reads them later, and refuses by name what cannot be read.
+ib_async turns texts into floats, an empty quantity into 0 and an unset profit into 0.0, drops a
+commission that arrives before its fill and loses rows it cannot decode. So we note the rows that
+make up money and holdings, with their texts, before it decodes them. Our own decoder reads them
+later and rejects by name what it cannot read.
 
 Wire: 4-byte big-endian length, NUL-terminated fields (TWS API, server versions 157 to 178).
 """
@@ -28,17 +28,17 @@ from portfolio.brokers.ibkr_socket.state import PROVIDER
 
 logger = structlog.get_logger(__name__)
 
-#: A version that ib_async never offers, yet text frames: from 201 on the frames are protobuf.
+#: A version ib_async never offers, yet with text frames: from 201 on, frames are protobuf.
 OLDEST_VERSION, NEWEST_VERSION = 157, 200
-#: No frame of the protocol comes near this: a longer one means that no gateway is talking.
+#: No frame of the protocol comes near this size; a longer one means the peer is not a gateway.
 LONGEST_FRAME = 16 * 1024 * 1024
-#: "Error validating request", also for what the read-only API does not list.
+#: "Error validating request", also sent for what the read-only API does not list.
 REFUSED = 321
 #: Error frames gained the time in milliseconds and lost their version number.
 _ERRORS_WITH_TIME = 194
 
-#: Requests that read: market data, account updates, executions, contracts, all open orders, history
-#: and their cancelling; data type, positions, summaries, completed orders, the time, the start.
+#: Requests that only read: market data, account updates, executions, contracts, all open orders,
+#: history and their cancellation; data type, positions, summaries, completed orders, time, start.
 READING = frozenset({1, 2, 6, 7, 9, 16, 20, 25, 49, 59, 61, 62, 63, 64, 71, 76, 77, 99})
 
 _CONTRACT = ("conid", "symbol", "secType", "expiry", "strike", "right", "multiplier")
@@ -56,7 +56,7 @@ EXECUTION = (
 COMMISSION = ("execId", "commission", "currency", "realizedPNL", "yield", "yieldDate")
 SUMMARY = ("reqId", "account", "tag", "value", "currency")
 
-#: Where a row is shorter than the protocol says; its decoder refuses it.
+#: Marks a row shorter than the protocol says; its decoder rejects it.
 SHORT = "frame"
 _SENTINELS = ("-1", "-2", "-1", "-1", "-2", "-2", "-2", "-1")
 
@@ -65,7 +65,7 @@ Fields = list[str]
 
 
 def named(names: Sequence[str], values: Sequence[str]) -> Row:
-    """The values by name; a short frame says so under ``SHORT``. What is longer is ignored."""
+    """Return the values by name, with ``SHORT`` set for a short frame. Extra values are ignored."""
     row = dict(zip(names, values, strict=False))
     if len(values) < len(names):
         row[SHORT] = f"{len(values)} fields instead of {len(names)}"
@@ -73,13 +73,13 @@ def named(names: Sequence[str], values: Sequence[str]) -> Row:
 
 
 class GatewayWrapper(Wrapper):
-    """What arrived, as it was sent."""
+    """Keeps what arrived as it was sent."""
 
     ib: GatewayIB
 
     def reset(self) -> None:
         super().reset()  # type: ignore[no-untyped-call]
-        #: Rows of the position request that runs now; ``None`` between two.
+        #: Rows of the running position request; ``None`` between requests.
         self.position_rows: list[Row] | None = None
         #: (account, conid) → the newest portfolio row.
         self.portfolio_rows: dict[tuple[str, str], Row] = {}
@@ -91,12 +91,12 @@ class GatewayWrapper(Wrapper):
         self.execution_rows: dict[str, Row] = {}
         self.bad_executions: list[Row] = []
         self.commission_rows: dict[str, Row] = {}
-        #: Monotonic times: of the last whole message, and of the last tick.
+        #: Monotonic times of the last complete message and the last tick.
         self.last_message = time.monotonic()
         self.last_tick = time.monotonic()
         #: Account → monotonic time of its last account update.
         self.account_times: dict[str, float] = {}
-        #: Whether updates are being asked for; those that come unasked prove that accounts move.
+        #: Whether updates are being requested; only unrequested ones prove that accounts move.
         self.asking_updates = False
         self.last_update = time.monotonic()
 
@@ -120,8 +120,8 @@ class GatewayWrapper(Wrapper):
         advancedOrderRejectJson: str,  # noqa: N803
     ) -> None:
         super().error(reqId, errorCode, errorString, advancedOrderRejectJson)
-        # ib_async takes a refused request for a warning and waits on. A read-only gateway refuses
-        # the list of orders, a request that has no number.
+        # ib_async treats a refused request as a warning and keeps waiting. A read-only gateway
+        # refuses the order list, a request without a number.
         name: int | str = "openOrders" if reqId == -1 else reqId
         if errorCode == REFUSED and name in self._futures:
             problem = RequestError(reqId, errorCode, errorString)
@@ -172,7 +172,7 @@ class GatewayDecoder(Decoder):
         except Exception as error:  # noqa: BLE001
             if message == 5:
                 self.wrapper.bad_orders.append(list(fields))
-            # Its texts may name accounts: they stay out of the log.
+            # The exception text may name accounts: keep it out of the log.
             logger.warning(
                 "ibkr_socket.message_not_understood",
                 message=message,
@@ -224,25 +224,25 @@ class GatewayDecoder(Decoder):
 
 
 class ReadingClient(Client):
-    """The protocol's client, without a way to trade."""
+    """The protocol's client, unable to trade."""
 
     wrapper: GatewayWrapper
 
-    #: Forty messages a second, five at once; the vendor's limit is 50. The library's own pace is 45
-    #: at once, counted from when they were due: a process that is stopped in between and late sends
-    #: the rest of them together with the next 45.
+    #: Forty messages a second, five at once; IBKR's limit is 50. ib_async's own pace is 45 at once,
+    #: counted from when they were due: a process that was stopped and is late would send the rest
+    #: together with the next 45.
     MaxRequests = 5
     RequestsInterval = 0.125  # type: ignore[assignment]  # documented as a float
 
     def __init__(self, wrapper: GatewayWrapper) -> None:
         super().__init__(wrapper)  # type: ignore[no-untyped-call]
         self.decoder = GatewayDecoder(wrapper, 0)
-        #: The version that the gateway answered, also when it was refused.
+        #: The version the gateway answered, even if we refused it.
         self.answered_version = 0
         self.broken_off = ""
 
     def send(self, *fields: Any, makeEmpty: bool = True) -> None:  # noqa: N803
-        """Raises ForbiddenError for every request that does not read."""
+        """Raises ForbiddenError for any request that does not only read."""
         if fields[0] not in READING:
             raise ForbiddenError(
                 f"Message {fields[0]} is not one that reads; this desk sends no other.",
@@ -251,7 +251,7 @@ class ReadingClient(Client):
         super().send(*fields, makeEmpty=makeEmpty)  # type: ignore[no-untyped-call]
 
     def startApi(self) -> None:  # noqa: N802
-        """Called with the gateway's version known, before anything is asked."""
+        """Called when the gateway's version is known, before anything is asked."""
         self.answered_version = self.serverVersion()
         if self.answered_version > NEWEST_VERSION:
             self.break_off(f"it speaks version {self.answered_version}")
@@ -259,14 +259,14 @@ class ReadingClient(Client):
         super().startApi()  # type: ignore[no-untyped-call]
 
     def break_off(self, reason: str) -> None:
-        """Close the connection for a reason of ours; who waits for it learns the reason."""
+        """Close the connection; whoever waits for it gets the reason."""
         self.broken_off = reason
         self.apiError.emit(reason)
         self.conn.disconnect()  # type: ignore[no-untyped-call]
 
 
 class GatewayIB(IB):
-    """``ib_async.IB`` over the classes above. One object a connection: nothing stale survives."""
+    """``ib_async.IB`` over the classes above. One object per connection: nothing stale survives."""
 
     wrapper: GatewayWrapper
     client: ReadingClient
@@ -279,4 +279,5 @@ class GatewayIB(IB):
         self._logger = logging.getLogger("ib_async.ib")
 
     def reqAutoOpenOrders(self, autoBind: bool = True) -> None:  # noqa: N802, N803
-        """Client id 0 would take over the orders entered by hand. This desk only reads."""
+        """Do nothing: client id 0 would take over manually entered orders, and this desk only
+        reads."""

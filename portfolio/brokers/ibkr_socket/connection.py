@@ -1,8 +1,8 @@
-"""The one connection to a gateway: made, watched, and made again.
+"""The one connection to a gateway: open, watch and reopen it.
 
-Nothing here believes that a connection works because it is open. It is given up when the gateway
-is silent and answers no question, when it has been without IBKR's servers for long, and when the
-market is open and nothing moves.
+An open socket does not prove that a connection works. It is dropped when the gateway is silent and
+answers no question, when IBKR's servers have been unreachable for long, or when the market is open
+and nothing moves.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from portfolio.brokers.ibkr_socket.state import (
 
 logger = structlog.get_logger(__name__)
 
-#: Live data where the account has it, delayed where not, the last quotes after the close.
+#: Live data if the account has it, else delayed; the last quotes after the close.
 _MARKET_DATA_TYPE = 4
 LOST, RESTORED_WITHOUT_DATA, RESTORED = 1100, 1101, 1102
-#: Market data, history and definitions: broken; and working again, or asleep until needed.
+#: Market data, history and definitions: broken; then working again, or asleep until needed.
 _FARM_BROKEN = frozenset({2103, 2105, 2110, 2157})
 _FARM_WORKS = frozenset({2104, 2106, 2107, 2108, 2158})
 _MARKET_DATA_FARM_WORKS = 2104
@@ -42,9 +42,8 @@ _SERVERS = "IBKR's servers"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """Seconds. ``silence``: until a question is put to a gateway that says nothing; ``stale``:
-    until a market that is open and does not move is not believed; ``lost``: without IBKR's servers.
-    """
+    """Seconds. ``silence``: before a silent gateway is asked a question; ``stale``: before an open
+    market without movement is distrusted; ``lost``: without IBKR's servers."""
 
     connect: float = 5.0
     look: float = 1.0
@@ -60,7 +59,7 @@ class Patience:
 
 
 class GatewayConnection:
-    """``on_connected`` and ``on_data_lost`` get the connection that (again) delivers data."""
+    """``on_connected`` and ``on_data_lost`` receive the connection that delivers data (again)."""
 
     def __init__(
         self,
@@ -96,7 +95,7 @@ class GatewayConnection:
         return f"{self.host}:{self.port}"
 
     def ready(self) -> GatewayIB:
-        """The connection that may be asked now; raises why there is none."""
+        """Return the usable connection; raises with the reason if there is none."""
         if self._ib is None or not self._ib.isConnected():
             raise self._error
         if self._lost_since is not None:
@@ -106,7 +105,7 @@ class GatewayConnection:
         return self._ib
 
     async def run(self) -> None:
-        """Connect, watch and connect again, until cancelled."""
+        """Connect, watch and reconnect until cancelled."""
         failures = 0
         try:
             while True:
@@ -133,7 +132,7 @@ class GatewayConnection:
             self.close("the streams process stops")
 
     def close(self, reason: str) -> None:
-        """Hang up; who waits for an answer learns why, at once."""
+        """Hang up; whoever waits for an answer gets the reason at once."""
         ib, self._ib = self._ib, None
         self._lost_since = None
         self._error = RetryableError(
@@ -168,13 +167,13 @@ class GatewayConnection:
     async def _wait(self, failures: int, *, hopeless: bool = False) -> None:
         wait = min(self._patience.first_wait * 2 ** (failures - 1), self._patience.longest_wait)
         if hopeless or CLIENT_ID_IN_USE in self._codes:
-            # No fight: whoever has the client id keeps it.
+            # Do not fight: whoever has the client id keeps it.
             wait = max(wait, self._patience.hopeless_wait)
         await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311
 
     # --- Watching ---------------------------------------------------------------------------------
     async def _watch(self, ib: GatewayIB) -> str:
-        """Return why the connection is to be given up."""
+        """Return the reason to drop the connection."""
         ended = asyncio.Event()
         ib.disconnectedEvent += ended.set
         began = time.monotonic()
@@ -206,13 +205,13 @@ class GatewayConnection:
         elif moment - heard > allowed * self._stale_factor and await asyncio.to_thread(
             self._in_session
         ):
-            # A market that is really asleep is not asked ever again at the same pace.
+            # Reconnect ever more slowly if the market really is asleep.
             self.state.stale, self._stale_factor = True, min(self._stale_factor * 2, 16)
             return "nothing moved while the market is open"
         return ""
 
     async def _answers(self, ib: GatewayIB) -> bool:
-        """Whether anything at all comes back, whichever question it understands."""
+        """Whether the gateway answers any question at all."""
         before = ib.wrapper.last_message
         for ask in (ib.client.reqCurrentTime, ib.client.reqPositions):
             try:

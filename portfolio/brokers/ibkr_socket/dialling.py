@@ -1,4 +1,4 @@
-"""Opening and closing the socket to a gateway, and saying in words why it cannot be opened."""
+"""Open and close the socket to a gateway, and explain why it cannot be opened."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ OnError = Callable[[GatewayIB, int, int, str], None]
 async def dial(
     host: str, port: int, client_id: int, *, seconds: float, on_error: OnError
 ) -> GatewayIB:
-    """A connection that is ready, read-only, with positions, account updates and executions asked.
+    """Return a ready, read-only connection with positions, account updates and executions
+    requested.
 
-    ``seconds`` bounds each step: connecting, the greeting, the first answers, the executions. An
-    answer that does not come leaves the connection usable.
+    ``seconds`` bounds each step: connecting, the greeting, the first answers, the executions. A
+    missing answer leaves the connection usable.
 
-    Raises RetryableError, PermanentError for a version that this desk does not speak, and
-    MalformedResponse where something else than a gateway answers.
+    Raises RetryableError, PermanentError for an unsupported version, and MalformedResponse if the
+    peer is not a gateway.
     """
     ib = GatewayIB()
     codes: set[int] = set()
@@ -50,10 +51,10 @@ async def dial(
         ib.connectAsync(host, port, clientId=client_id, timeout=seconds, readonly=True)
     )
     try:
-        # ib_async goes on waiting for a gateway that has closed the connection already.
+        # ib_async keeps waiting for a gateway that has already closed the connection.
         await asyncio.wait({connecting, failed}, return_when=asyncio.FIRST_COMPLETED)
         if not connecting.done():
-            # Its own failure says so first, and raises a moment later.
+            # ib_async's own failure is more precise and is raised a moment later.
             await asyncio.wait({connecting}, timeout=0.1)
         problem = connecting.exception() if connecting.done() else None
         if connecting.done() and problem is None:

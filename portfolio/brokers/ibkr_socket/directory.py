@@ -1,8 +1,8 @@
-"""Qualified contracts: what the gateway wants before it sends market data.
+"""Qualified contracts, which the gateway needs before it sends market data.
 
-A position names its contract without an exchange, and ib_async refuses to ask for data of a
-contract that it does not know by id. So a contract is defined once (``reqContractDetails``) and
-remembered; one that fits several instruments is refused, never guessed at.
+A position names its contract without an exchange, and ib_async refuses to request data for a
+contract whose id it does not know. So each contract is defined once (``reqContractDetails``) and
+remembered; one that fits several instruments is refused, never guessed.
 """
 
 from __future__ import annotations
@@ -46,10 +46,11 @@ class SocketDirectory:
     async def qualified(
         self, ib: GatewayIB, contracts: Iterable[Contract], *, seconds: float
     ) -> dict[str, tuple[Contract, ib_async.Contract]]:
-        """By contract id: the contract with IBKR's id as an alias, and as the gateway wants it.
+        """Return by contract id: our contract with IBKR's id as an alias, and the gateway's form of
+        it.
 
-        A contract that the gateway does not know, that is ambiguous or was not answered in
-        ``seconds`` is absent.
+        Contracts that the gateway does not know, finds ambiguous or does not answer within
+        ``seconds`` are absent.
         """
         contracts = list(contracts)
         tasks = [asyncio.ensure_future(self._qualify(ib, contract)) for contract in contracts]
@@ -70,14 +71,14 @@ class SocketDirectory:
         return found
 
     async def define(self, ib: GatewayIB, wanted: ib_async.Contract) -> Contract | None:
-        """Our contract for one that the gateway named incompletely; ``None``: not known."""
+        """Return our contract for one the gateway named incompletely; ``None`` if unknown."""
         definition = await self._definition(ib, wanted)
         if definition is None:
             return None
         try:
             return contract_of_row(row_of_contract(definition))
         except BadRow:
-            # Whoever needs it is rejected with what it lacks.
+            # The row that needs it is rejected with what it lacks.
             return None
 
     async def _qualify(self, ib: GatewayIB, contract: Contract) -> ib_async.Contract | None:
@@ -110,7 +111,7 @@ class SocketDirectory:
             ) from None
         found = [row.contract for row in details if row.contract is not None]
         if wanted.secType:
-            # A request for futures options is answered with event contracts among them.
+            # Answers for futures options include event contracts.
             found = [contract for contract in found if contract.secType == wanted.secType]
         conids = {contract.conId for contract in found}
         if len(conids) > 1:
@@ -122,7 +123,7 @@ class SocketDirectory:
             )
         if len(conids) != 1:
             return None
-        # The same contract once an exchange: the smart one, else the first.
+        # The same contract comes once per exchange: take the smart one, else the first.
         chosen = next((c for c in found if c.exchange == _SMART), found[0])
         if not chosen.exchange:
             chosen.exchange = _SMART if chosen.secType in ("STK", "OPT") else chosen.primaryExchange
@@ -133,7 +134,7 @@ class SocketDirectory:
 
 
 def _terms(contract: Contract) -> ib_async.Contract | None:
-    """A contract of another broker, as IBKR is asked for it; ``None`` for kinds it is not for."""
+    """Return another broker's contract as a request to IBKR; ``None`` for unsupported kinds."""
     sec_type = _SEC_TYPES.get(contract.kind)
     if sec_type is None:
         return None

@@ -1,4 +1,4 @@
-"""Fills of the socket: late commissions, corrections, and times in several forms."""
+"""Fills of the socket: late commissions, corrections and several time formats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _REVISED = re.compile(r"(?P<prefix>.+)\.(?P<revision>\d{1,9})")
 _COMPACT = re.compile(
     r"(?P<day>\d{8})[ -]+(?P<time>\d{1,2}:\d{2}:\d{2})(?:\s+(?P<zone>[A-Za-z][\w/+ -]*))?"
 )
-#: The Java and Windows names of zones that are not in the IANA database.
+#: Java and Windows zone names that the IANA database lacks.
 _ZONES: Mapping[str, tzinfo] = {
     "EDT": timezone(timedelta(hours=-4)),
     "CDT": timezone(timedelta(hours=-5)),
@@ -46,7 +46,7 @@ _ZONES: Mapping[str, tzinfo] = {
 
 
 def zone_named(name: str) -> tzinfo | None:
-    """The zone that a gateway means by a name, or ``None``: a zone is never guessed."""
+    """Return the zone a gateway means by a name, or ``None``: never guess a zone."""
     known = _ZONES.get(name.upper())
     if known is not None:
         return known
@@ -57,10 +57,11 @@ def zone_named(name: str) -> tzinfo | None:
 
 
 def parse_gateway_time(text: str, default: tzinfo) -> datetime | None:
-    """``20230224  12:04:56`` in the default zone, ``20230224 12:04:56 US/Eastern`` in its own.
+    """Parse ``20230224  12:04:56`` in the default zone, ``20230224 12:04:56 US/Eastern`` in its
+    own.
 
-    UTC. ``20230224-12:04:56`` is UTC already, digits are seconds since 1970, ISO 8601 is read
-    too. ``None`` for a missing time, one in a zone that is not known, and one that is no time.
+    Returns UTC. ``20230224-12:04:56`` is UTC already, digits are seconds since 1970, ISO 8601 is
+    read too. ``None`` if missing, invalid or in an unknown zone.
     """
     text = text.strip()
     if not text:
@@ -87,10 +88,10 @@ def parse_gateway_time(text: str, default: tzinfo) -> datetime | None:
 
 
 def newest_revisions(exec_ids: Iterable[str]) -> list[str]:
-    """Of each execution only its last correction.
+    """Keep only the last correction of each execution.
 
-    A correction comes as another execution whose id ends in a higher number:
-    ``0000e0d5.69dd7411.01.01`` → ``….01.02``.
+    A correction is another execution whose id ends in a higher number: ``0000e0d5.69dd7411.01.01``
+    → ``….01.02``.
     """
     newest: dict[str, tuple[int, str]] = {}
     for exec_id in exec_ids:
@@ -106,7 +107,7 @@ def newest_revisions(exec_ids: Iterable[str]) -> list[str]:
 def decode_execution(
     row: Row, commission: Row | None, contract: Contract | None, *, zone: tzinfo
 ) -> BrokerExecution:
-    """An execution row with its commission, ``None`` until the gateway has reported one.
+    """Decode an execution row; its commission is ``None`` until the gateway reports one.
 
     A fill whose time cannot be read is kept with ``execution_time`` None: it is real.
     """
@@ -141,7 +142,7 @@ def decode_execution(
 
 
 def _order_id(row: Row) -> str:
-    """The permanent id, by which every client and the Client Portal know the order."""
+    """Return the permanent id, which every client and the Client Portal use for the order."""
     for name in ("permId", "orderId"):
         if row[name] not in ("", "0"):
             return parse_identifier(row[name], name)

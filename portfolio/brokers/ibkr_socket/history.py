@@ -24,7 +24,7 @@ _DAYS_A_YEAR = 365
 async def read_daily_closes(
     ib: GatewayIB, contract: Contract, qualified: ib_async.Contract, *, start: date, end: date
 ) -> Fetched[DailyClose]:
-    """Closes of the regular sessions from ``start`` to ``end``, adjusted for splits."""
+    """Return closes of the regular sessions from ``start`` to ``end``, adjusted for splits."""
     days = max((market_now().date() - start).days + 1, 1)
     duration = f"{days} D" if days <= _DAYS_A_YEAR else f"{-(-days // _DAYS_A_YEAR)} Y"
     try:

@@ -1,7 +1,7 @@
-"""Market-data lines: the gateway has a hundred, a book may have more contracts.
+"""Market-data lines: the gateway has a hundred, and a book may hold more contracts.
 
-Lines stay open while they are used, those of held contracts before others. Where more are wanted
-than there are, they are asked in turns: a line that has been read makes room for the next.
+Lines stay open while used; held contracts come first. If there are too few, contracts take turns: a
+line that has been read makes room for the next.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from portfolio.brokers.ibkr_socket.ticks import decode_ticker, has_greeks, has_p
 
 logger = structlog.get_logger(__name__)
 
-#: A line open for so long has said what it has to say.
+#: After this long an open line has delivered all it will.
 SETTLED_SECONDS = 4.0
-#: One turn of lines, when there are more contracts than lines.
+#: One turn of lines when there are more contracts than lines.
 TURN_SECONDS = 2.5
-#: What a line said counts for so long after it was given to another contract.
+#: How long a line's values count after the line went to another contract.
 KEPT_SECONDS = 600.0
-#: A contract without permission is not asked for again so soon.
+#: How long to wait before asking again for a contract without permission.
 REFUSED_SECONDS = 600.0
 TOO_MANY_LINES = 101
-#: Definition unknown, request invalid, not subscribed, no permission, another session has the data.
+#: Unknown definition, invalid request, not subscribed, no permission, data in another session.
 _REFUSALS = frozenset({200, 321, 354, 10089, 10168, 10186, 10197})
-#: Open interest of options comes only when it is asked for.
+#: Open interest of options comes only on request.
 _OPTION_TICKS = "101"
 
 
@@ -63,24 +63,24 @@ class MarketDataLines:
         self._ib: GatewayIB | None = None
         self._lines: dict[str, Line] = {}
         self._refused: dict[str, float] = {}
-        #: Contract id → when it last had its turn; when it last said something, and what.
+        #: Contract id → when it last had its turn; when it last delivered, and what.
         self._turns: dict[str, float] = {}
         self._said: dict[str, tuple[float, Snapshot]] = {}
         self._held: Collection[str] = frozenset()
         self._moved: set[str] = set()
         self._ticked = asyncio.Event()
-        # Two readers would take the lines from each other.
+        # Two readers would take lines from each other.
         self._turn = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._lines)
 
     def hold(self, conids: Collection[str]) -> None:
-        """These contracts are in the books: their lines are kept before others'."""
+        """Mark these contracts as held: their lines are kept before others'."""
         self._held = conids
 
     def attach(self, ib: GatewayIB) -> None:
-        """Open again, on this connection, what was open on the last."""
+        """Reopen on this connection the lines that were open on the last."""
         former = self._in_order_of_worth()
         self._ib, self._lines, self._limit = ib, {}, self._budget
         ib.pendingTickersEvent += self._on_tickers
@@ -88,7 +88,7 @@ class MarketDataLines:
             self._open(line.contract, line.qualified)
 
     def renew(self, ib: GatewayIB) -> None:
-        """The gateway has lost the streams: ask for each anew, on the same connection."""
+        """Request every stream again on the same connection, after the gateway lost them."""
         if ib is not self._ib:
             return
         former = self._in_order_of_worth()
@@ -103,7 +103,7 @@ class MarketDataLines:
         if found is None:
             return
         if code == TOO_MANY_LINES:
-            # Somebody else uses lines of this log-in too: live with what is left.
+            # Something else uses this login's lines too: make do with the rest.
             self._lines.pop(found)
             self._limit = max(1, len(self._lines))
             logger.warning("ibkr_socket.lines_exhausted", lines=self._limit)
@@ -119,8 +119,10 @@ class MarketDataLines:
     async def snapshots(
         self, qualified: Qualified, *, seconds: float
     ) -> tuple[list[Snapshot], list[RejectedRow]]:
-        """What the lines of these contracts say, waiting at most ``seconds`` for new ones. Of those
-        that had no turn, what they said last, as old as it is; they come first the next time."""
+        """Return these contracts' values, waiting at most ``seconds`` for new ones.
+
+        Contracts that got no turn return their last values, however old, and go first next time.
+        """
         ends = time.monotonic() + seconds
         items: dict[str, Snapshot] = {}
         rejected: dict[str, RejectedRow] = {}
@@ -131,12 +133,12 @@ class MarketDataLines:
                 key=lambda conid: (conid not in self._held, self._turns.get(conid, 0.0)),
             )
             wanted = set(pending)
-            # Who waited for its turn until its time was over asks for nothing any more.
+            # A caller whose time ran out while queueing no longer asks.
             while pending and self._ib is not None and time.monotonic() < ends:
                 known = set(self._lines)
                 turn = self._take_turn(pending, qualified)
                 pending = [conid for conid in pending if conid not in turn]
-                # Opening so many lines, and closing as many, takes a time of its own.
+                # Opening and closing this many lines takes extra time.
                 pace = ReadingClient.MaxRequests / ReadingClient.RequestsInterval
                 sent = 2 * len(set(turn) - known) / pace
                 until = min(ends, time.monotonic() + sent + TURN_SECONDS) if pending else ends
@@ -145,7 +147,7 @@ class MarketDataLines:
                     line = self._lines.get(conid)
                     if line is None:
                         if conid not in self._refused and time.monotonic() < ends:
-                            # Its line was one too many: it comes with a later turn.
+                            # One line too many: its contract gets a later turn.
                             pending.append(conid)
                         continue
                     _read(line, items, rejected)
@@ -169,7 +171,7 @@ class MarketDataLines:
                 items.setdefault(conid, self._said[conid][1])
 
     def moved(self) -> list[Snapshot]:
-        """What the lines say that ticked since this was last asked: of what is held and what it is
+        """Return values that ticked since the last call, for held contracts and what they are
         valued by."""
         moved, self._moved = self._moved, set()
         items: dict[str, Snapshot] = {}
@@ -180,7 +182,7 @@ class MarketDataLines:
         return list(items.values())
 
     def _take_turn(self, pending: list[str], qualified: Qualified) -> list[str]:
-        """As many of the contracts as there are lines for, their lines open."""
+        """Open lines for as many of the contracts as possible, and return those."""
         turn: list[str] = []
         for conid in pending:
             line = self._lines.get(conid)
@@ -198,8 +200,8 @@ class MarketDataLines:
         return turn or pending[:1]
 
     def _make_room(self, conid: str, turn: Collection[str]) -> bool:
-        """A line for the contract. Held contracts give theirs up only to each other, or where
-        there is no other line at all."""
+        """Free a line for the contract; ``False`` if none can be. Held contracts give theirs up
+        only to each other, or if there is no other line."""
         if len(self._lines) < self._limit:
             return True
         spare = [other for other in self._lines if other not in turn]
@@ -231,7 +233,7 @@ class MarketDataLines:
         self._forget_ticker(conid)
 
     def _forget_ticker(self, conid: str) -> None:
-        """A line that is opened again starts empty, not with its last life's values."""
+        """Clear the ticker, so that a reopened line does not start with old values."""
         if self._ib is not None:
             self._ib.wrapper.tickers.pop(int(conid), None)
 
@@ -248,7 +250,7 @@ class MarketDataLines:
                 return
             self._ticked.clear()
             try:
-                # Looked at twice a second besides: a line also becomes ready by its age.
+                # Also check twice a second: a line becomes ready by its age, too.
                 await asyncio.wait_for(self._ticked.wait(), min(remaining, 0.5))
             except TimeoutError:
                 continue

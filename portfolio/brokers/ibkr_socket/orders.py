@@ -1,4 +1,4 @@
-"""Open orders of the socket: ib_async's trades as our orders. They are read, never sent."""
+"""Open orders of the socket: ib_async's trades as our orders. Read, never sent."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from portfolio.brokers.ibkr_portal.orders import ORDER_TYPES, SIDES, STATUSES
 from portfolio.domain import BrokerOrder, OrderLeg, OrderStatus, Side
 
 COMBINATION = "BAG"
-#: The contract that an order or a leg of it names; raises BadRow where it is not known.
+#: Returns the contract of an order or leg; raises BadRow if unknown.
 Find = Callable[[ib_async.Contract], Contract]
 
 
 def decode_trade(trade: ib_async.Trade, find: Find, *, received_at: datetime) -> BrokerOrder:
-    """One order. Raises BadRow where something that the desk cannot do without is missing."""
+    """Decode one order. Raises BadRow if something the desk needs is missing."""
     order, status = trade.order, trade.orderStatus
     side = _side(order.action)
     quantity = parse_decimal(order.totalQuantity, "totalQuantity", required=True)
@@ -29,7 +29,7 @@ def decode_trade(trade: ib_async.Trade, find: Find, *, received_at: datetime) ->
     filled = parse_decimal(status.filled, "filled")
     remaining = parse_decimal(status.remaining, "remaining")
     if not filled and not remaining:
-        # No status has come yet: of an open order nothing is known to be filled.
+        # No status yet: how much of an open order is filled is unknown.
         filled, remaining = None, None
     legs = _legs(trade.contract, find, side=side, quantity=quantity, remaining=remaining)
     order_type = parse_text(order.orderType, "orderType", maximum=24).upper().replace(" ", "_")
@@ -49,7 +49,7 @@ def decode_trade(trade: ib_async.Trade, find: Find, *, received_at: datetime) ->
 
 
 def order_row(trade: ib_async.Trade) -> Row:
-    """What the gateway said of the order, for the record."""
+    """Return what the gateway said of the order, for the record."""
     order, status = trade.order, trade.orderStatus
     said: Mapping[str, object] = {
         "account": order.account,
@@ -87,7 +87,7 @@ def _status(text: str, filled: Decimal | None, remaining: Decimal | None) -> Ord
 
 
 def _limit(order: ib_async.Order, order_type: str, side: Side, *, combined: bool) -> Decimal | None:
-    """A combination that is sold for 2.10 is a credit: positive is a debit."""
+    """Return the limit price; a combination sold for 2.10 is a credit, and positive is a debit."""
     limit = parse_decimal(order.lmtPrice, "lmtPrice")
     if limit is None or order_type in ("MKT", "STP") or (limit == 0 and not combined):
         return None

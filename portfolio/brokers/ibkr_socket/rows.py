@@ -1,8 +1,8 @@
-"""Contracts, positions and account values of the socket: rows of texts as our values.
+"""Contracts, positions and account values of the socket: text rows as our values.
 
-The rows are those that ``ibkr_socket_client`` notes, with the gateway's own texts: an amount stays
-the decimal that was sent, and what is missing stays missing. A row's terms become a contract by the
-same rules as the Client Portal's, so that both ways to IBKR name one instrument alike.
+The rows are those ``ibkr_socket.client`` notes, with the gateway's own texts: an amount stays the
+decimal that was sent, and what is missing stays missing. Terms become a contract by the Client
+Portal's rules, so that both ways to IBKR name an instrument alike.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from portfolio.brokers.ibkr_socket.state import PROVIDER
 from portfolio.domain import AccountSummary, Broker, BrokerAccount, BrokerPosition
 
 BASE = "BASE"
-#: Our field → the tag of the account as a whole, and the ledger's, which has a row a currency.
+#: Our field → the tag for the whole account, and the ledger's tag, with a row per currency.
 MONEY_TAGS: Mapping[str, tuple[str, str]] = {
     "net_liquidation": ("NetLiquidation", "NetLiquidationByCurrency"),
     "buying_power": ("BuyingPower", ""),
@@ -38,14 +38,14 @@ _EXCHANGE_RATE = "ExchangeRate"
 _NO_RIGHT = frozenset({"", "0", "?"})
 _OPTIONS = frozenset({"OPT", "FOP"})
 
-#: (tag, currency) → value: what one account's summary or updates say.
+#: (tag, currency) → value, from one account's summary or updates.
 Values = Mapping[tuple[str, str], str]
 
 
 def contract_of_row(row: Row) -> Contract:
-    """The contract that a position, portfolio or execution row describes.
+    """Return the contract of a position, portfolio or execution row.
 
-    Raises BadRow for a short frame, and where a term that the valuation needs is missing.
+    Raises BadRow for a short frame or a missing term that valuation needs.
     """
     if SHORT in row:
         raise BadRow(f"{SHORT}: {row[SHORT]}")
@@ -53,7 +53,7 @@ def contract_of_row(row: Row) -> Contract:
 
 
 def row_of_contract(contract: ib_async.Contract) -> Row:
-    """A contract as ib_async decoded it, in the form of a row."""
+    """Return a contract decoded by ib_async in the form of a row."""
     return {
         "conid": str(contract.conId or ""),
         "symbol": contract.symbol,
@@ -90,7 +90,7 @@ def _portal_terms(row: Row) -> dict[str, Any]:
         "currency": row["currency"],
         "tradingClass": row["tradingClass"],
         "listingExchange": "" if exchange == "SMART" else exchange,
-        # An option's local symbol is its OCC symbol; the portal writes it into brackets.
+        # An option's local symbol is its OCC symbol; the portal puts it in brackets.
         "contractDesc": f"[{local} {row['multiplier']}]" if kind == "OPT" and local else None,
     }
 
@@ -98,7 +98,7 @@ def _portal_terms(row: Row) -> dict[str, Any]:
 def decode_position(
     row: Row, portfolio: Row | None, contract: Contract | None, *, received_at: datetime
 ) -> BrokerPosition:
-    """A position row, with the price and P&L of the account's portfolio row where there is one.
+    """Decode a position row, with price and P&L from the account's portfolio row if there is one.
 
     ``contract`` is what the directory found for a row without a contract id. The average cost
     includes the multiplier and is divided by it.
@@ -107,7 +107,7 @@ def decode_position(
     quantity = parse_decimal(row["position"], "position", required=True)
     cost = parse_decimal(row["avgCost"], "avgCost")
     if portfolio is not None and parse_decimal(portfolio["position"], "position") != quantity:
-        # The portfolio row is of before the last fill: its value is not this position's.
+        # The portfolio row predates the last fill: its value is not this position's.
         portfolio = None
     return BrokerPosition(
         contract=contract,
@@ -130,7 +130,7 @@ def _amount(row: Row | None, field: str) -> Decimal | None:
 
 
 def is_flat(row: Row) -> bool:
-    """A position that was closed: the gateway goes on sending it with quantity 0."""
+    """Whether the position was closed: the gateway keeps sending it with quantity 0."""
     try:
         return parse_decimal(row.get("position"), "position") == 0
     except BadRow:
@@ -140,14 +140,13 @@ def is_flat(row: Row) -> bool:
 def decode_summary(
     account_number: str, values: Values, others: Values, *, received_at: datetime
 ) -> AccountSummary:
-    """The account's money in its own currency, and units of it for one unit of each other.
+    """Return the account's money in its own currency, and units of it per unit of each other.
 
-    ``values`` are the rows of the account summary with its ledger, ``others`` those of the account
-    updates: what the first leaves out is taken from the second. P&L of all currencies together is
-    in the rows of currency BASE.
+    ``values`` are rows of the account summary with its ledger, ``others`` those of the account
+    updates, which fill gaps. P&L across currencies is in the rows of currency BASE.
 
-    Raises MalformedResponse for an impossible value, and where nobody says the net liquidation:
-    an account without one would look empty.
+    Raises MalformedResponse for an impossible value, or without a net liquidation: the account
+    would look empty.
     """
     try:
         currency = _base_currency(values) or _base_currency(others)
@@ -175,7 +174,7 @@ def decode_summary(
 
 
 def decode_account(account_number: str, values: Values, others: Values) -> BrokerAccount:
-    """An account that the gateway manages. Raises BadRow where nobody says its currency."""
+    """Return an account of the gateway. Raises BadRow if its currency is unknown."""
     currency = _base_currency(values) or _base_currency(others)
     if not currency:
         raise BadRow("currency: neither the account summary nor its updates say it")
@@ -188,7 +187,7 @@ def decode_account(account_number: str, values: Values, others: Values) -> Broke
 
 
 def _base_currency(values: Values) -> str:
-    """The currency of the net liquidation; of several, the one that the ledger holds at par."""
+    """Return the net liquidation's currency; of several, the one the ledger holds at par."""
     said = {
         parse_text(currency, "currency", maximum=8)
         for (tag, currency), value in values.items()
@@ -203,7 +202,7 @@ def _base_currency(values: Values) -> str:
 
 
 def _of_account(values: Values, tag: str, currency: str) -> Decimal | None:
-    """An amount of the account as a whole. Some gateways send it without naming the currency."""
+    """Return an amount for the whole account. Some gateways omit its currency."""
     for code in (currency, BASE, ""):
         text = values.get((tag, code))
         amount = None if text is None else parse_decimal(text, tag)
@@ -213,7 +212,7 @@ def _of_account(values: Values, tag: str, currency: str) -> Decimal | None:
 
 
 def _of_ledger(values: Values, tag: str, currency: str) -> Decimal | None:
-    """The ledger's BASE row; where it has none, its only row, if that is in the base currency."""
+    """Return the ledger's BASE row, else its only row if that is in the base currency."""
     rows = {code: value for (name, code), value in values.items() if name == tag}
     text = rows.get(BASE)
     if text is None and set(rows) <= {currency, ""}:

@@ -1,4 +1,4 @@
-"""How the gateway's connection does: written by its owner, read by the health check of anyone."""
+"""State of the gateway's connection: written by its owner, read by any process's health check."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from config.core.health import CheckResult
 from config.core.redis.client import key, redis_client
 
 PROVIDER = "ibkr_socket"
-#: A state older than this is nobody's: its owner is gone.
+#: A state older than this has lost its owner.
 KEPT_SECONDS = 60
 
 WAITING = "waiting"
@@ -23,24 +23,24 @@ REFUSED = "refused"
 
 
 class GatewayState(msgspec.Struct, kw_only=True):
-    """``reason`` says why it is not, or only half, connected; it names no account."""
+    """``reason`` says why it is not, or only partly, connected; it names no account."""
 
     status: str = WAITING
     reason: str = ""
-    #: Seconds since 1970; 0: none yet.
+    #: Seconds since 1970; 0 if none yet.
     last_message_at: float = 0.0
     server_version: int = 0
     lines: int = 0
-    #: Contact with IBKR's servers is lost, although the gateway answers.
+    #: IBKR's servers are unreachable although the gateway answers.
     servers_lost: bool = False
-    #: Data farms that the gateway reported as broken.
+    #: Data farms the gateway reported as broken.
     farms_down: list[str] = []
-    #: No tick or account update came for too long while the market was open.
+    #: No tick or account update for too long while the market was open.
     stale: bool = False
 
 
 def service_name() -> str:
-    """The service that owns the gateway of the settings: each gateway has its own."""
+    """Return the service that owns the gateway in the settings: each gateway has its own."""
     return f"{PROVIDER}@{settings.IBKR_SOCKET_HOST}:{settings.IBKR_SOCKET_PORT}"
 
 
@@ -51,7 +51,7 @@ def write_state(service: str, state: GatewayState) -> None:
 
 
 def read_state(service: str) -> GatewayState | None:
-    """``None``: nobody owns the gateway. Raises RedisError while Redis is away."""
+    """Return the state, ``None`` if nobody owns the gateway. Raises RedisError if Redis is down."""
     body = redis_client().get(key("gateway", service))
     if body is None:
         return None
@@ -63,7 +63,8 @@ def read_state(service: str) -> GatewayState | None:
 
 
 def check_gateway() -> CheckResult:
-    """Is the gateway connected, to IBKR too, and does it send? Its age is the last message's."""
+    """Check that the gateway and IBKR are connected and data arrives. Age: that of the last
+    message."""
     if settings.IBKR_CONNECTION != "socket":
         return CheckResult("ok", detail="Not used: IBKR is reached another way.")
     try:

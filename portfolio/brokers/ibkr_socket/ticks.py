@@ -1,7 +1,7 @@
 """Market data of the socket: ib_async's tickers as quotes and Greeks.
 
 Greeks are the model's (tick 13, delayed 83): delta and gamma per 1 of the underlying, theta per
-calendar day, vega per point of volatility, as the desk keeps them.
+calendar day, vega per point of volatility, as the desk stores them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from greeks.domain import Contract, Greeks, Quote, Right, Snapshot
 from greeks.providers.decoding import BadRow, parse_decimal, parse_float, parse_integer
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 
-#: Market data types 3 and 4 are a quarter of an hour behind; 2 and 4 are frozen.
+#: Market data types 3 and 4 are 15 minutes late; 2 and 4 are frozen.
 _DELAYED = frozenset({3, 4})
 DELAY = timedelta(minutes=15)
-#: "Not computed" of vega and theta. ib_async passes it on, where it makes None of the others'.
+#: "Not computed" for vega and theta. ib_async passes it on, but makes the others None.
 _NOT_COMPUTED = -2.0
 
 
@@ -35,7 +35,7 @@ def has_greeks(ticker: Ticker) -> bool:
 
 
 def decode_ticker(ticker: Ticker, contract: Contract) -> Snapshot | None:
-    """What the ticker knows, as of its last tick; ``None`` while it knows nothing.
+    """Return the ticker's values as of its last tick; ``None`` while it has none.
 
     Raises BadRow for an impossible value.
     """
@@ -48,7 +48,7 @@ def decode_ticker(ticker: Ticker, contract: Contract) -> Snapshot | None:
 
 
 def _moment(ticker: Ticker) -> datetime:
-    """When the market said it, on the market's clock, which may stand still in a recorded one."""
+    """Return the tick's time on the market's clock, which may stand still in a recorded market."""
     age = timedelta(0) if ticker.time is None else max(now() - ticker.time, timedelta(0))
     return market_now() - age - (DELAY if ticker.marketDataType in _DELAYED else timedelta(0))
 
@@ -76,7 +76,7 @@ def _quote(ticker: Ticker, contract: Contract, as_of: datetime) -> Quote | None:
 
 
 def decode_greeks(computed: OptionComputation | None, as_of: datetime) -> Greeks | None:
-    """The model's Greeks; sentinels, NaN and unset numbers are missing. Raises BadRow."""
+    """Return the model's Greeks; sentinels, NaN and unset numbers are missing. Raises BadRow."""
     if computed is None:
         return None
     delta = _greek(computed.delta, "delta")
@@ -90,7 +90,7 @@ def decode_greeks(computed: OptionComputation | None, as_of: datetime) -> Greeks
         if value is not None and value < 0:
             raise BadRow(f"{field}: {value:g} is negative")
     if volatility is not None and not 0 < volatility <= 100:
-        # Nought and −1 are "not computed".
+        # 0 and −1 mean "not computed".
         volatility = None
     spot = _greek(computed.undPrice, "undPrice")
     if (delta, gamma, theta, vega, volatility) == (None, None, None, None, None):
@@ -112,13 +112,13 @@ def _greek(value: float | None, field: str) -> float | None:
 
 
 def _price(value: float | None, field: str) -> Decimal | None:
-    """A price; −1 and NaN are the vendor's and the library's "none"."""
+    """Return a price; −1 (IBKR) and NaN (ib_async) mean none."""
     price = parse_decimal(value, field)
     return None if price is None or price < 0 else price
 
 
 def _traded(value: float | None, field: str) -> Decimal | None:
-    """A price of a trade. The gateway sends 0 for a contract that has not traded."""
+    """Return a trade price; the gateway sends 0 for a contract that has not traded."""
     return _price(value, field) or None
 
 

@@ -1,4 +1,4 @@
-"""Decoders of accounts, balances and positions. Amounts are signed by their ``-effect``."""
+"""Decode accounts, balances and positions. Amounts are signed by their ``-effect``."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from portfolio.brokers.tastytrade.contracts import (
 )
 from portfolio.domain import AccountSummary, Broker, BrokerAccount, BrokerPosition
 
-#: Quantity direction → sign. The quantity itself is never signed.
+#: Quantity direction → sign. The quantity itself is unsigned.
 DIRECTIONS = {"Long": 1, "Short": -1, "Zero": 0}
 
 
 def decode_account(row: Row) -> BrokerAccount:
-    """One row of /customers/me/accounts: the account inside its authority level."""
+    """Decode a row of /customers/me/accounts: the account inside its authority level."""
     account = row.get("account")
     if not isinstance(account, dict):
         raise BadRow("account: missing")
@@ -48,13 +48,13 @@ def decode_account(row: Row) -> BrokerAccount:
 
 
 def is_closed(row: object) -> bool:
-    """A closed account holds nothing to read; it stays in the list for ever."""
+    """Whether the account is closed: it holds nothing to read but stays in the list for ever."""
     account = row.get("account") if isinstance(row, dict) else None
     return isinstance(account, dict) and account.get("is-closed") is True
 
 
 def decode_balances(answer: object, *, account_number: str, fetched_at: datetime) -> AccountSummary:
-    """The balances of one account. Raises MalformedResponse: half a summary is none.
+    """Decode one account's balances. Raises MalformedResponse if incomplete.
 
     Buying power is that of derivatives, else of equities. Initial margin is the Regulation T
     requirement. Tastytrade's balances hold no profit and loss: it follows from the positions.
@@ -86,15 +86,15 @@ def decode_balances(answer: object, *, account_number: str, fetched_at: datetime
 
 
 def is_closed_position(row: object) -> bool:
-    """Positions closed today are listed with direction ``Zero``: history, not a holding."""
+    """Whether the position was closed today: listed with direction ``Zero``, but not held."""
     return isinstance(row, dict) and row.get("quantity-direction") == "Zero"
 
 
 def decode_position(row: Row, *, account_number: str, fetched_at: datetime) -> BrokerPosition:
-    """One holding. Its sign comes from ``quantity-direction``, its price from ``mark-price``.
+    """Decode one holding: sign from ``quantity-direction``, price from ``mark-price``.
 
-    ``close-price`` is the previous session's close. ``mark-price`` is only there when the request
-    asked for marks. ``realized-today`` counts on the day it names and is old news afterwards.
+    ``close-price`` is the previous session's close. ``mark-price`` is present only if the request
+    asked for marks. ``realized-today`` counts only on the day it names.
     """
     check_account(row, account_number)
     contract = decode_contract(row)

@@ -1,7 +1,7 @@
 """Tastytrade over REST: accounts, balances, positions, orders, transactions, quotes and Greeks.
 
-Answers come in a ``data`` envelope with kebab-case names. Sources of the protocol:
-developer.tastytrade.com and recorded answers. This adapter reads; it cannot place an order.
+Answers come in a ``data`` envelope with kebab-case names. Protocol sources:
+developer.tastytrade.com and recorded answers. Reads only; cannot place an order.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from portfolio.domain import (
 )
 
 TRANSACTIONS_PER_PAGE: Final = 500
-#: More pages than this are a provider that never ends, not a history.
+#: More pages than this mean a provider that never ends, not a history.
 MAXIMUM_PAGES: Final = 400
 
 
@@ -72,7 +72,7 @@ class TastytradeAdapter:
         self._caller = caller
 
     def fetch_accounts(self) -> Fetched[BrokerAccount]:
-        """Open accounts; closed ones stay in Tastytrade's list for ever and are left out."""
+        """Return open accounts; Tastytrade lists closed ones for ever."""
         rows = items_of(self._get("/customers/me/accounts"), "accounts")
         return decode_rows(
             [row for row in rows if not is_closed(row)],
@@ -87,7 +87,7 @@ class TastytradeAdapter:
         return decode_balances(answer, account_number=account_number, fetched_at=now())
 
     def fetch_positions(self, account_number: str) -> Fetched[BrokerPosition]:
-        """Holdings with their marks; positions closed today are history and left out."""
+        """Return holdings with their marks, without positions closed today."""
         answer = self._get(f"{_path(account_number)}/positions", {"include-marks": "true"})
         fetched_at = now()
         return decode_rows(
@@ -99,7 +99,7 @@ class TastytradeAdapter:
         )
 
     def fetch_open_orders(self, account_number: str) -> Fetched[BrokerOrder]:
-        """Orders of the day: those working and those that ended today."""
+        """Return the day's orders: working ones and those that ended today."""
         rows = items_of(self._get(f"{_path(account_number)}/orders/live"), "orders")
         fetched_at = now()
         decode = partial(
@@ -111,7 +111,8 @@ class TastytradeAdapter:
         return decode_rows(rows, decode, kind="order", source=SOURCE, as_of=fetched_at)
 
     def fetch_executions(self, account_number: str, *, since: datetime) -> Fetched[BrokerExecution]:
-        """Fills, assignments and exercises since an instant, oldest first, all pages or none."""
+        """Return fills, assignments and exercises since an instant, oldest first, all pages or
+        none."""
         rows = [row for row in self._transactions(account_number, since) if is_execution(row)]
         decode = partial(
             decode_execution, account_number=account_number, futures=self._future_terms(rows)
@@ -119,7 +120,7 @@ class TastytradeAdapter:
         return decode_rows(rows, decode, kind="execution", source=SOURCE, as_of=now())
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
-        """Quotes and Greeks: what the stream has just told, and calls of up to 100 for the rest.
+        """Return quotes and Greeks: fresh ones from the stream, the rest in calls of up to 100.
 
         Contracts Tastytrade does not trade (other currencies, other kinds) are absent.
         """
@@ -142,7 +143,7 @@ class TastytradeAdapter:
         return decode_rows(rows, decode, kind="snapshot", source=SOURCE, as_of=fetched_at)
 
     def fetch_streamer_token(self) -> StreamerToken:
-        """What opens the quote streamer for a day."""
+        """Return the token that opens the quote streamer for a day."""
         return decode_streamer_token(self._get("/api-quote-tokens"))
 
     def close(self) -> None:
@@ -152,7 +153,7 @@ class TastytradeAdapter:
         return self._caller.request_json("GET", path, params=parameters)
 
     def _transactions(self, account_number: str, since: datetime) -> list[object]:
-        """Every row of every page. Raises MalformedResponse where a page is short."""
+        """Return the rows of all pages. Raises MalformedResponse if a page is short."""
         rows: list[object] = []
         for page in range(MAXIMUM_PAGES):
             answer = self._get(
@@ -160,7 +161,7 @@ class TastytradeAdapter:
                 {
                     "start-at": since.astimezone(UTC).isoformat(),
                     "types[]": list(EXECUTION_TYPES),
-                    # Oldest first: what arrives meanwhile is appended and moves no page.
+                    # Oldest first: new rows are appended and move no page.
                     "sort": "Asc",
                     "per-page": TRANSACTIONS_PER_PAGE,
                     "page-offset": page,
@@ -177,14 +178,14 @@ class TastytradeAdapter:
         raise MalformedResponse(f"transactions: more than {MAXIMUM_PAGES} pages", provider=SOURCE)
 
     def _future_terms(self, rows: list[object]) -> Futures:
-        """Multiplier and expiry of the futures that the rows name: their symbols say neither."""
+        """Return multiplier and expiry of the futures the rows name: their symbols tell neither."""
         symbols = futures_of(rows)
         if not symbols:
             return {}
         answer = self._get("/instruments/futures", {"symbol[]": list(symbols)})
         terms: dict[str, FutureTerms] = {}
         for row in items_of(answer, "futures"):
-            # A future without usable terms is missed by the rows that name it, which say so.
+            # Rows that need a future without usable terms are rejected with that reason.
             if isinstance(row, dict) and (found := _terms(row)) is not None:
                 terms[found[0]] = found[1]
         return terms
@@ -195,7 +196,7 @@ def _path(account_number: str) -> str:
 
 
 def _batches(wanted: Mapping[str, Contract]) -> Iterator[dict[str, str]]:
-    """Parameters of each call: by kind, the symbols separated by commas."""
+    """Return the parameters of each call: symbols by kind, comma-separated."""
     symbols = list(wanted)
     for start in range(0, len(symbols), BATCH_SIZE):
         parameters: dict[str, list[str]] = {}
@@ -206,7 +207,7 @@ def _batches(wanted: Mapping[str, Contract]) -> Iterator[dict[str, str]]:
 
 
 def _pagination(answer: Mapping[str, Any]) -> tuple[int, int]:
-    """Total rows and total pages; an answer without pagination is its only page."""
+    """Return total rows and total pages; an answer without pagination is the only page."""
     pagination = answer.get("pagination")
     if pagination is None:
         return 0, 1

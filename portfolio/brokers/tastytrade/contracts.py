@@ -36,7 +36,7 @@ KINDS: Final[Mapping[str, InstrumentKind]] = {
     "Future Option": InstrumentKind.FUTURE_OPTION,
     "Cryptocurrency": InstrumentKind.CURRENCY,
 }
-#: The parameter of /market-data/by-type that asks for each kind.
+#: The parameter of /market-data/by-type for each kind.
 MARKET_DATA_PARAMETERS: Final[Mapping[InstrumentKind, str]] = {
     InstrumentKind.STOCK: "equity",
     InstrumentKind.INDEX: "index",
@@ -64,7 +64,7 @@ _FUTURE = re.compile(r"/(?P<root>[A-Z0-9]{1,6})[FGHJKMNQUVXZ]\d{1,2}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class FutureTerms:
-    """What /instruments/futures says of a future and its symbol does not."""
+    """What /instruments/futures tells of a future and its symbol does not."""
 
     multiplier: Decimal
     expiry: date | None = None
@@ -74,7 +74,8 @@ Futures = Mapping[str, FutureTerms]
 
 
 def parse_action(value: object) -> tuple[Side, str]:
-    """Side and position effect (``OPEN``, ``CLOSE`` or empty). Raises BadRow for another word."""
+    """Return side and position effect (``OPEN``, ``CLOSE`` or empty). Raises BadRow for another
+    word."""
     text = parse_text(value, "action", required=True)
     try:
         return ACTIONS[text]
@@ -83,9 +84,9 @@ def parse_action(value: object) -> tuple[Side, str]:
 
 
 def parse_signed(row: Row, field: str, *, required: bool = False) -> Decimal | None:
-    """An amount with the sign of its ``-effect``: Credit positive, Debit negative.
+    """Return an amount with the sign of its ``-effect``: Credit positive, Debit negative.
 
-    Without an effect (or with ``None``) the amount stands as it was sent.
+    Without an effect (or with ``None``) the amount keeps the sign it was sent with.
     """
     amount = parse_decimal(row.get(field), field, required=required)
     effect = parse_text(row.get(f"{field}-effect"), f"{field}-effect")
@@ -97,16 +98,16 @@ def parse_signed(row: Row, field: str, *, required: bool = False) -> Decimal | N
 
 
 def check_account(row: Row, account_number: str) -> None:
-    """Raise BadRow where the row belongs to another account than the one asked for."""
+    """Raise BadRow if the row belongs to another account than the one requested."""
     named = parse_text(row.get("account-number"), "account-number")
     if named and named != account_number:
         raise BadRow(f"account-number: {named[:24]!r} is not the account that was asked for")
 
 
 def items_of(answer: object, what: str) -> list[object]:
-    """The rows of an answer, inside the ``data`` envelope or bare.
+    """Return the rows of an answer, inside the ``data`` envelope or bare.
 
-    Raises MalformedResponse when there are none: an empty list is an answer, its absence is not.
+    Raises MalformedResponse if they are absent: an empty list is an answer, no list is not.
     """
     inner = answer.get("data", answer) if isinstance(answer, Mapping) else None
     items = inner.get("items") if isinstance(inner, Mapping) else None
@@ -116,10 +117,10 @@ def items_of(answer: object, what: str) -> list[object]:
 
 
 def decode_contract(row: Row, futures: Futures | None = None) -> Contract:
-    """The contract of a position, order leg or transaction.
+    """Decode the contract of a position, order leg or transaction.
 
-    ``futures`` are the terms of futures by symbol, needed where the row itself has no
-    ``multiplier`` (legs and transactions). Raises BadRow for what cannot be held or identified.
+    ``futures`` are terms of futures by symbol, needed if the row has no ``multiplier`` (legs and
+    transactions). Raises BadRow for what cannot be held or identified.
     """
     symbol = parse_text(row.get("symbol"), "symbol", required=True, maximum=64)
     type_name = parse_text(row.get("instrument-type"), "instrument-type", required=True)
@@ -223,7 +224,7 @@ def _future_option(symbol: str, multiplier: Decimal | None, futures: Futures) ->
 
 
 def futures_of(rows: list[object]) -> tuple[str, ...]:
-    """Symbols of the futures that the rows (or their legs) name, directly or under an option."""
+    """Return symbols of the futures the rows or their legs name, directly or under an option."""
     found: set[str] = set()
     for row in rows:
         if not isinstance(row, Mapping):
@@ -242,10 +243,10 @@ def futures_of(rows: list[object]) -> tuple[str, ...]:
 
 
 def tastytrade_symbol(contract: Contract) -> str | None:
-    """Tastytrade's symbol of a contract; ``None`` where it does not trade it.
+    """Return Tastytrade's symbol of a contract; ``None`` if it does not trade it.
 
-    The alias if there is one; otherwise options and equities are spelled out, so that contracts
-    that only another broker knows can be quoted here too.
+    Uses the alias if there is one, otherwise spells out options and equities, so that contracts
+    only another broker knows can be quoted here too.
     """
     known = contract.aliases.get(SOURCE)
     if known:
@@ -274,5 +275,5 @@ def _option_symbol(contract: Contract) -> str | None:
 
 
 def new_york_date(moment: datetime) -> date:
-    """The trading day of an instant: Tastytrade counts days in New York."""
+    """Return an instant's trading day: Tastytrade counts days in New York."""
     return moment.astimezone(NEW_YORK).date()

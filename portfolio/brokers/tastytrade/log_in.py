@@ -1,8 +1,8 @@
-"""Tastytrade's OAuth log-in: a refresh token for an access token.
+"""Tastytrade's OAuth login: exchange a refresh token for an access token.
 
-Tastytrade blocks an address for hours after repeated refused log-ins. So after three refused in a
-row no process tries again for a quarter of an hour. Keeping the token and making one log-in for
-all processes is up to the token manager.
+Tastytrade blocks an address for hours after repeated refused logins. So after three refusals in a
+row no process tries again for a quarter of an hour. The token manager stores the token and makes
+one login serve all processes.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from portfolio.brokers.tastytrade.contracts import SOURCE
 logger = structlog.get_logger(__name__)
 
 OAUTH: Final = "oauth"
-#: Lifetime of a token in seconds when the answer does not say.
+#: Lifetime of a token in seconds if the answer does not tell.
 TOKEN_LIFETIME: Final = 900.0
-#: A token is renewed this many seconds before it expires.
+#: Seconds before expiry at which a token is renewed.
 RENEWAL_MARGIN: Final = 60.0
 REFUSALS_BEFORE_PAUSE: Final = 3
 PAUSE_SECONDS: Final = 900.0
@@ -46,10 +46,10 @@ class TokenCaller(Protocol):
 
 
 def log_in(caller: TokenCaller, *, client_secret: str, refresh_token: str) -> ObtainedToken:
-    """Fetch an access token, to be used until a minute before it expires.
+    """Fetch an access token, usable until a minute before it expires.
 
-    Raise ``UnauthorisedError`` if the credentials are missing, are refused, or were refused so
-    often that no further try is made yet.
+    Raises ``UnauthorisedError`` if the credentials are missing or refused, or were refused too
+    often to try again yet.
     """
     if not (client_secret and refresh_token):
         raise UnauthorisedError(
@@ -57,7 +57,7 @@ def log_in(caller: TokenCaller, *, client_secret: str, refresh_token: str) -> Ob
             " TASTYTRADE_REFRESH_TOKEN.",
             provider=SOURCE,
         )
-    # Named by the credentials: new ones are tried at once, whatever became of the old ones.
+    # Keyed by the credentials: new ones are tried at once, whatever happened to the old.
     credentials = hashlib.sha256(f"{client_secret}\n{refresh_token}".encode()).hexdigest()
     breaker = CircuitBreaker(
         f"{SOURCE}.log_in.{credentials[:12]}",
@@ -88,7 +88,7 @@ def log_in(caller: TokenCaller, *, client_secret: str, refresh_token: str) -> Ob
     except MalformedResponse:
         raise
     except (UnauthorisedError, ForbiddenError, PermanentError) as error:
-        # OAuth answers 400 for a revoked grant, others 401 or 403: all are refusals.
+        # OAuth answers 400 for a revoked grant, other servers 401 or 403: all are refusals.
         breaker.record_failure()
         logger.warning("tastytrade.log_in_refused", reason=type(error).__name__)
         raise UnauthorisedError(

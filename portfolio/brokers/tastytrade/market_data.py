@@ -1,10 +1,9 @@
-"""Decoder of /market-data/by-type: quotes of every kind, Greeks of options.
+"""Decode /market-data/by-type: quotes of every kind, Greeks of options.
 
-Units as sent, and they are ours: volatility is a fraction, delta and gamma per 1 of the
-underlying, theta per calendar day, vega per 1 percentage point. Checked by repricing a recorded
-answer with our own Black-Scholes (a test does it): at one spot for all strikes, rate 0 and expiry
-at the end of trading (16:15 in New York for SPY), every Greek agrees to 0.01 %, theta but for the
-vendor's year of 365.25 days.
+Units are ours already: volatility is a fraction, delta and gamma per 1 of the underlying, theta per
+calendar day, vega per 1 percentage point. A test reprices a recorded answer with our own
+Black-Scholes: at one spot for all strikes, rate 0 and expiry at the end of trading (16:15 in New
+York for SPY), every Greek agrees to 0.01 %, theta except for the vendor's year of 365.25 days.
 """
 
 from __future__ import annotations
@@ -25,14 +24,14 @@ from greeks.providers.decoding import (
 )
 from portfolio.brokers.tastytrade.contracts import SOURCE
 
-#: Symbols that one request may name, over all kinds together.
+#: Most symbols in one request, over all kinds together.
 BATCH_SIZE = 100
 
 
 def decode_snapshot(
     row: Row, *, contracts: Mapping[str, Contract], fetched_at: datetime
 ) -> Snapshot:
-    """One instrument's market data. ``contracts`` are those asked for, by Tastytrade symbol."""
+    """Decode one instrument's market data. ``contracts``: those requested, by Tastytrade symbol."""
     symbol = parse_text(row.get("symbol"), "symbol", required=True, maximum=64)
     contract = contracts.get(symbol)
     if contract is None:
@@ -65,7 +64,7 @@ def _decode_greeks(row: Row, as_of: datetime) -> Greeks | None:
         gamma=parse_float(row.get("gamma"), "gamma"),
         theta=parse_float(row.get("theta"), "theta"),
         vega=parse_float(row.get("vega"), "vega"),
-        # A volatility of zero is the vendor's way to say it has none.
+        # The vendor sends a volatility of zero if it has none.
         implied_volatility=parse_float(row.get("volatility"), "volatility") or None,
     )
     known = (greeks.delta, greeks.gamma, greeks.theta, greeks.vega, greeks.implied_volatility)

@@ -1,14 +1,13 @@
-"""Decoders of orders and of transactions (fills, assignments, exercises, expirations).
+"""Decode orders and transactions (fills, assignments, exercises, expirations).
 
-Which transactions are executions: rows of type *Trade* and *Receive Deliver*. The latter are how
-Tastytrade books assignments, exercises and expirations: the option is removed in one row, the
-stock leg moves in another. Both change positions, so both come back. Money movements are no fills
-and are not asked for. The identity of an execution is the transaction's ``id``: it is on every
-row, while ``exec-id`` is missing on removals.
+Executions are rows of type *Trade* and *Receive Deliver*. Tastytrade books assignments, exercises
+and expirations as the latter: one row removes the option, another moves the stock. Both change
+positions, so both are returned. Money movements are no fills and not requested. An execution is
+identified by the transaction's ``id``: every row has it, while removals lack ``exec-id``.
 
-A removal names no action. An assignment takes away a short option (a buy that closes), an exercise
-a long one (a sell that closes). An expiration takes away either: without an action its side is
-unknown and the row is rejected with that reason, for the journal to settle from the open lots.
+A removal names no action. An assignment removes a short option (a buy that closes), an exercise a
+long one (a sell that closes). An expiration removes either: without an action its side is unknown
+and the row is rejected with that reason, for the journal to settle from the open lots.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ STATUSES: Final[Mapping[str, OrderStatus]] = {
     "Received": OrderStatus.PENDING,
     "Routed": OrderStatus.PENDING,
     "In Flight": OrderStatus.PENDING,
-    # Held by the broker until its condition is met: not yet at an exchange.
+    # The broker holds it until its condition is met: not at an exchange yet.
     "Contingent": OrderStatus.PENDING,
     "Live": OrderStatus.WORKING,
     # Still at the exchange until the request is confirmed.
@@ -65,7 +64,7 @@ REMOVALS: Final[Mapping[str, tuple[Side, str]]] = {
     "Exercise": (Side.SELL, "EXERCISE"),
     "Cash Settled Exercise": (Side.SELL, "EXERCISE"),
 }
-#: Codes that would be longer than their column.
+#: Codes too long for their column.
 LONG_CODES: Final[Mapping[str, str]] = {"GTC Ext Overnight": "GTC_OVERNIGHT"}
 FEES: Final = (
     "regulatory-fees",
@@ -79,10 +78,10 @@ LONGEST_DESCRIPTION: Final = 160
 def decode_order(
     row: Row, *, account_number: str, fetched_at: datetime, futures: Futures
 ) -> BrokerOrder:
-    """One order of the day, live or finished.
+    """Decode one order of the day, live or finished.
 
-    The limit price of a spread is signed by its effect, positive for a debit; that of a single
-    leg is the plain price. ``updated-at`` is in milliseconds, 0 where the order never changed.
+    A spread's limit price is signed by its effect, positive for a debit; a single leg's is
+    unsigned. ``updated-at`` is in milliseconds, 0 if the order never changed.
     """
     check_account(row, account_number)
     legs = tuple(_decode_leg(leg, futures) for leg in _legs(row))
@@ -113,7 +112,7 @@ def decode_order(
 
 
 def _code(row: Row, field: str, *, maximum: int) -> str:
-    """A vendor's words as a code: ``Stop Limit`` → ``STOP_LIMIT``."""
+    """Return a vendor's words as a code: ``Stop Limit`` → ``STOP_LIMIT``."""
     text = parse_text(row.get(field), field)
     return LONG_CODES.get(text, text.upper().replace(" ", "_"))[:maximum]
 
@@ -140,7 +139,7 @@ def _decode_leg(leg: Mapping[str, Any], futures: Futures) -> OrderLeg:
 
 
 def _filled(legs: tuple[OrderLeg, ...], size: Decimal | None) -> Decimal | None:
-    """Units of the order filled: those of its slowest leg. ``None`` where a leg does not say."""
+    """Return filled units of the order: its slowest leg's; ``None`` if a leg does not tell."""
     filled: list[Decimal] = []
     for leg in legs:
         if leg.remaining_quantity is None:
@@ -179,19 +178,18 @@ def _name(contract: Contract) -> str:
 
 
 def is_execution(row: object) -> bool:
-    """False for money movements and adjustments, which change no position."""
+    """Whether it changes a position: money movements and adjustments do not."""
     return not isinstance(row, dict) or row.get("transaction-type", "Trade") in EXECUTION_TYPES
 
 
 def decode_execution(row: Row, *, account_number: str, futures: Futures) -> BrokerExecution:
-    """One fill or removal. Commission and fees are costs: a debit is positive.
+    """Decode one fill or removal. Commission and fees are costs: a debit is positive.
 
-    A removal carries no price: its value per unit is what was paid for it (0 when physically
-    settled).
+    A removal has no price: its value per unit is what was paid for it (0 if physically settled).
     """
     check_account(row, account_number)
     contract = decode_contract(row, futures)
-    # Some rows state the quantity with a sign; the side says it already.
+    # Some rows sign the quantity; the side already tells it.
     quantity = abs(parse_decimal(row.get("quantity"), "quantity", required=True))
     if not quantity:
         raise BadRow("quantity: a fill of nothing")

@@ -1,4 +1,4 @@
-"""The streamer beside the REST API: its token, its symbols, and what it has already told."""
+"""The streamer beside the REST API: its token, its symbols and what it has already sent."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from greeks.providers.tastytrade_dxlink.symbols import streamer_symbol
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
 from portfolio.brokers.tastytrade.contracts import SOURCE, tastytrade_symbol
 
-#: Seconds that a token lives where the answer does not say.
+#: Token lifetime in seconds if the answer does not tell.
 TOKEN_LIFETIME: Final = 24 * 3600.0
 
 
 def decode_streamer_token(answer: object) -> StreamerToken:
-    """The token of /api-quote-tokens. Raises MalformedResponse where it cannot be used."""
+    """Decode the token of /api-quote-tokens. Raises MalformedResponse if unusable."""
     data = answer.get("data", answer) if isinstance(answer, Mapping) else None
     if not isinstance(data, Mapping):
         raise MalformedResponse("api-quote-tokens: the answer is no object", provider=SOURCE)
@@ -29,7 +29,7 @@ def decode_streamer_token(answer: object) -> StreamerToken:
         url = parse_text(data.get("dxlink-url"), "dxlink-url", required=True)
         return StreamerToken(token=token, url=url, lifetime=_lifetime(data))
     except BadRow as error:
-        # The reason may show the value of the field: of a token it must not.
+        # The exception may quote the field's value; a token must not leak.
         field = error.reason.partition(":")[0]
         raise MalformedResponse(f"api-quote-tokens: {field} is unusable", provider=SOURCE) from None
 
@@ -42,7 +42,7 @@ def _lifetime(data: Mapping[str, Any]) -> float:
 
 
 def streamed_symbols(contracts: Iterable[Contract]) -> dict[str, Contract]:
-    """Contracts by streamer symbol, without those that Tastytrade does not stream."""
+    """Return contracts by streamer symbol, without those Tastytrade does not stream."""
     found: dict[str, Contract] = {}
     for contract in contracts:
         symbol = tastytrade_symbol(contract)
@@ -53,9 +53,9 @@ def streamed_symbols(contracts: Iterable[Contract]) -> dict[str, Contract]:
 
 
 def fresh_streamed(contracts: Sequence[Contract]) -> list[Snapshot]:
-    """What the stream told of the contracts so recently, and so fully, that nobody need be asked.
+    """Return streamed values recent and complete enough that no call is needed.
 
-    That is a price, the last close, and of an option all Greeks.
+    Complete: a price, the last close and, for an option, all Greeks.
     """
     found = read_streamed(
         SOURCE, contracts, newest_seconds=float(settings.GREEKS_MINIMUM_AGE_SECONDS)

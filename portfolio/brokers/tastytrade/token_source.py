@@ -1,4 +1,4 @@
-"""Tastytrade's access token in the token manager: one OAuth log-in for all processes."""
+"""Tastytrade's access token in the token manager: one OAuth login for all processes."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from config.core.http.caller import HttpCaller
 from portfolio.brokers.tastytrade.contracts import SOURCE
 from portfolio.brokers.tastytrade.log_in import log_in
 
-#: The interval of the schedule plus half a minute for the queue.
+#: The schedule's interval plus half a minute for the queue.
 LOOKED_AT_EVERY: Final = timedelta(seconds=330)
 
 
 class TastytradeTokenSource:
     """``TokenSource`` of Tastytrade. A token counts as expired a minute early."""
 
-    # Normally one in a quarter of an hour; ``log_in`` pauses by itself after three refusals.
+    # Normally one login in a quarter of an hour; ``log_in`` pauses by itself after three refusals.
     limits = (TryLimit(6, 900.0),)
     longest_pause = 900.0
     keeps_ready = True
@@ -45,7 +45,7 @@ class TastytradeTokenSource:
         return None
 
     def is_due(self, held: HeldToken, at: datetime) -> bool:
-        """Whether it expires before the schedule looks again: then no call waits for a log-in."""
+        """Whether it expires before the schedule's next look, so that no call waits for a login."""
         return held.expires_at is not None and held.expires_at - at < LOOKED_AT_EVERY
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:
@@ -53,7 +53,7 @@ class TastytradeTokenSource:
             SOURCE,
             settings.TASTYTRADE_URL,
             timeout=settings.PROVIDER_TIMEOUT_SECONDS,
-            # Not the data calls' breaker: the call that probes it may need a log-in first.
+            # Not the data calls' breaker: the call that probes it may need a login first.
             breaker=CircuitBreaker(f"{SOURCE}.oauth"),
         )
         attempt.spend_try()
