@@ -30,10 +30,10 @@ EXPIRY = OpenApiParameter("expiry", str, description="YYYY-MM-DD; the nearest po
 
 
 class MarketView(APIView):
-    """What all of the market's addresses share: who may read them, and how they are answered."""
+    """What the market's endpoints share: permissions and response headers."""
 
     def get_authenticators(self) -> list[BaseAuthentication]:
-        # Of a public answer nobody is asked who they are: no cookie is read, no row either.
+        # Public answers need no identity: read no cookie and no row.
         return [] if settings.MARKET_DATA_PUBLIC else super().get_authenticators()
 
     def get_permissions(self) -> Sequence[Any]:
@@ -86,7 +86,7 @@ class MarketChainView(MarketView):
         responses=shapes.MarketChain,
     )
     def get(self, request: Request) -> HttpResponse:
-        # The same parameters with the same meaning, of which a chain takes three.
+        # The same parameters and meaning as ``/market/data``; a chain takes three of them.
         QueryParameters(request.query_params, allowed={"slug", "instrument_key", "expiry"})
         question = question_of(request.query_params)
         return self.answer(request, serve_market_chain(question=question))

@@ -1,4 +1,4 @@
-"""The latest chain of an expiry, as the poll left it in Redis: what `/api/market/chain` answers."""
+"""The latest chain of an expiry, as polled into Redis: the answer of `/api/market/chain`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = structlog.get_logger(__name__)
 
 
 def latest_chain_json(*, slug: str, expiry: date) -> str | None:
-    """The JSON text, ``None`` where nothing was polled. Raises ``Unavailable`` without Redis."""
+    """Return the JSON, ``None`` if nothing was polled. Raises ``Unavailable`` without Redis."""
     try:
         stored = redis_client().get(key("chain_latest", slug, expiry.isoformat()))
     except RedisError as error:
@@ -27,7 +27,7 @@ def latest_chain_json(*, slug: str, expiry: date) -> str | None:
 
 
 def latest_chain(*, slug: str, expiry: date) -> Mapping[str, Any] | None:
-    """The chain decoded, for a page; ``None`` where there is none, or Redis does not answer."""
+    """Return the decoded chain for a page; ``None`` if there is none or Redis is down."""
     try:
         text = latest_chain_json(slug=slug, expiry=expiry)
     except Unavailable:

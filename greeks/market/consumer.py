@@ -23,9 +23,8 @@ CLOSED_UNKNOWN = 4404
 class MarketConsumer(FeedConsumer):
     """``/ws/market/{slug}[?expiry=YYYY-MM-DD]``: one snapshot, then samples and closed minutes.
 
-    Public as the data are; where they are not, who has not signed in is refused before the
-    handshake (403). Close codes: 4401 the session ended, 4404 no such instrument or expiry, 4400 a
-    message that is not ours.
+    Public if the data are; otherwise anonymous clients are refused before the handshake (403).
+    Close codes: 4401 session ended, 4404 no such instrument or expiry, 4400 unknown message.
     """
 
     feed: MarketFeed | None = None
@@ -45,7 +44,7 @@ class MarketConsumer(FeedConsumer):
             await self.close(CLOSED_UNKNOWN)
             return
         if self.watch is not None and self.watch.is_over:
-            # The session ended while the feed was being opened.
+            # The session ended while the feed was opening.
             await self._leave()
         self.send_snapshot()
 
@@ -56,7 +55,7 @@ class MarketConsumer(FeedConsumer):
         await self.outbox.close()
 
     def _watched(self) -> Watched:
-        """Raises ``ValueError`` for an expiry that is no date."""
+        """Return the chain to watch. Raises ``ValueError`` if the expiry is not a date."""
         query = parse_qs(self.scope.get("query_string", b"").decode("ascii", "replace"))
         expiry = (query.get("expiry") or [None])[-1]
         return Watched(
@@ -72,7 +71,7 @@ class MarketConsumer(FeedConsumer):
     async def _session_ended(self) -> None:
         await self._leave()
         self.outbox.clear()
-        # The other side may have gone first: then there is nobody to tell.
+        # The client may have left first: then there is nobody to tell.
         with suppress(OSError, RuntimeError):
             await self.send_text(frame("session.ended", {"code": CLOSED_UNAUTHENTICATED}))
             await self.close(CLOSED_UNAUTHENTICATED)

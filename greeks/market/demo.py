@@ -1,8 +1,8 @@
-"""The demo's market: what it lists, and the minutes before the desk was started.
+"""The demo's market: its listing, and the minutes before the desk was started.
 
-The simulated market's prices are a function of time, so its past can be asked for: each minute of
-the session until now, and of the session before, is summed by the same code as a polled chain's,
-from one sample each, and is labelled as simulated. Minutes that the desk stored itself stay.
+The simulated market's prices are a function of time, so its past can be computed. Each minute of
+the current session so far, and of the session before, gets one sample, summed by the code that sums
+a polled chain, and is labelled simulated. Minutes the desk stored itself stay.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ SOURCE = "simulated"
 RECORDING_PROVIDER = "cboe"
 # A minute's last slot, which makes its close.
 _LAST_SLOT = timedelta(seconds=55)
-# As the simulated vendor: Greeks of four places, and none deep in the money.
+# Like the simulated vendor: Greeks with four places, and none deep in the money.
 _PLACES = 4
 _DEEP_DELTA = 0.998
-# Strikes around the spot whose volatility is needed: only that at the money is shown.
+# Strikes around the spot that need a volatility: only the one at the money is shown.
 _NEAR = 0.01
-# Minutes that are valued at once: some ten megabytes.
+# Minutes valued at once: some ten megabytes.
 _BATCH = 240
 
 
 class SimulatedMarket(Protocol):
-    """What the sandbox's market tells; it is named by a dotted path, never imported."""
+    """What the sandbox's market provides; named by a dotted path, never imported."""
 
     def underlyings(self) -> Sequence[str]: ...
 
@@ -68,7 +68,7 @@ class SimulatedMarket(Protocol):
 
 
 def prepare_market(*, seed: int, chain: str) -> None:
-    """Give what the demo polls its listing and its past. Raises ``Conflict`` outside the demo."""
+    """Give the demo's instruments their listing and past. Raises ``Conflict`` outside the demo."""
     if not settings.DEMO:
         raise Conflict("The demo's market is prepared in demo mode only.")
     market: SimulatedMarket = import_string("config.core.sandbox.server.open_market")(
@@ -79,7 +79,7 @@ def prepare_market(*, seed: int, chain: str) -> None:
         _poll_recording(market)
     for instrument in PolledInstrument.objects.filter(simulated=True):
         if is_another:
-            # The same minutes were others in another market.
+            # Another market had other prices in these minutes.
             GreekSnapshot.objects.filter(instrument_key=instrument.instrument_key).delete()
             instrument.enabled = instrument.underlying in market.underlyings() and (
                 (instrument.provider == RECORDING_PROVIDER) == bool(chain)
@@ -93,7 +93,7 @@ def prepare_market(*, seed: int, chain: str) -> None:
 
 
 def backfill(*, instrument: PolledInstrument, expiry: date, market: SimulatedMarket) -> int:
-    """Write the minutes of the session and of the one before that are missing; returns how many."""
+    """Write the missing minutes of this session and the one before; returns how many."""
     at = market_now()
     shown = session_for(instrument, at)
     if shown is None:
@@ -133,7 +133,7 @@ def backfill(*, instrument: PolledInstrument, expiry: date, market: SimulatedMar
 
 
 def _remember_source(*, seed: int, chain: str) -> bool:
-    """Whether the market is another than the one that the stored minutes are of."""
+    """Whether the market differs from the one the stored minutes came from."""
     source = (
         f"recorded chain {hashlib.sha256(Path(chain).read_bytes()).hexdigest()}"
         if chain
@@ -146,7 +146,7 @@ def _remember_source(*, seed: int, chain: str) -> bool:
 
 
 def _poll_recording(market: SimulatedMarket) -> None:
-    """A recorded chain is Cboe's: it is polled as such."""
+    """Poll a recorded chain as Cboe's, which it is."""
     for position, symbol in enumerate(market.underlyings()):
         underlying = market.underlying(symbol)
         PolledInstrument.objects.get_or_create(
@@ -165,7 +165,7 @@ def _poll_recording(market: SimulatedMarket) -> None:
 
 
 def _list_expiries(instrument: PolledInstrument, market: SimulatedMarket) -> None:
-    """So that the first slot after the start is polled; the provider's own listing comes later."""
+    """List expiries so that the first slot is polled; the provider's own listing comes later."""
     symbol = instrument.underlying
     expiries = market.expiries(symbol)
     lots = [int(each.multiplier) for each in market.chain(symbol, expiries[0])[:1]]
@@ -183,7 +183,7 @@ def _samples(
     session: Session,
     minutes: Sequence[datetime],
 ) -> Iterator[ChainSample]:
-    """One sample a minute, of its last slot. Volume is left out: it was not asked for."""
+    """Return one sample per minute, of its last slot. Volume is left out: it was not requested."""
     contracts = market.chain(instrument.underlying, expiry)
     if not contracts or not minutes:
         return
@@ -213,7 +213,7 @@ def _samples(
 
 
 class _Columns:
-    """What all chains of one expiry share, in the columns of an ``OptionChain``."""
+    """What all chains of one expiry share, as columns of an ``OptionChain``."""
 
     def __init__(
         self,
@@ -274,13 +274,13 @@ class _Columns:
         )
 
     def volatilities(self, slots: Sequence[datetime], spots: Floats, prices: Floats) -> Floats:
-        """Of all contracts at all slots, but near the money only: (contracts, slots).
+        """Return volatilities (contracts, slots) at all slots, but only near the money.
 
-        The forward is the one that parity gives of the strike next to the spot.
+        The forward comes from parity at the strike next to the spot.
         """
         years = np.array([years_to(self._expires_at, slot) for slot in slots])
         strike, moments = self._strike[:, None], np.arange(len(slots))
-        # The call stands before the put of its strike.
+        # Each strike's call precedes its put.
         call = np.argmin(np.abs(strike - spots), axis=0)
         parity = np.exp(self._rate * years) * (prices[call, moments] - prices[call + 1, moments])
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,7 +1,7 @@
-"""The live market: one feed for each chain that is watched in a process.
+"""The live market: one feed per watched chain in a process.
 
-Every poll's sample is forwarded as it was announced. A closed minute is read once, from the rows
-that the body of ``/market/data`` is made of, and leaves as one prepared text to every socket.
+Samples are forwarded as announced. A closed minute is read once, from the rows that make up the
+body of ``/market/data``, and goes to every socket as one prepared text.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from greeks.polling.samples import latest_sample
 
 logger = structlog.get_logger(__name__)
 
-# A burst of announcements (minutes that were caught up) becomes one read.
+# Turns a burst of announcements (minutes caught up after an outage) into one read.
 DEBOUNCE_SECONDS = 0.05
-# Besides announcements a feed looks by itself: a lost one costs seconds, a new expiry or day is
-# found, and a minute that never came becomes a gap on every page.
+# Besides hearing announcements a feed checks by itself: a lost one costs only seconds, a new expiry
+# or day is found, and a minute that never came becomes a gap on every page.
 LOOK_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """An instrument by its slug, and an expiry; ``None``: the one that is shown by default."""
+    """An instrument by slug, and an expiry; ``None``: the default one."""
 
     slug: str
     expiry: date | None
@@ -49,7 +49,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A committed state of the chain as frames need it.
+    """A committed state of the chain, as frames need it.
 
     ``samples`` counts those of all its minutes, ``samples_before`` those before the last one.
     """
@@ -68,21 +68,21 @@ class Reading:
         return version
 
     def follows(self, before: Reading) -> bool:
-        """Whether the last minute is all that is new."""
+        """Whether only the last minute is new."""
         return (
             self.choice.chain == before.choice.chain
             and self.last_minute is not None
             and before.last_minute is not None
             and self.last_minute - before.last_minute == 60
-            # A sample that came late has written a minute anew: never with fewer of them.
+            # A late sample may have rewritten a minute, but never with fewer samples.
             and self.samples_before == before.samples
         )
 
 
 def read_chain(watched: Watched, before: Reading | None = None) -> Reading:
-    """What is committed now, ``before`` if that still is.
+    """Return the committed state, or ``before`` if unchanged.
 
-    Raises ``NotFound`` for a chain that there is not.
+    Raises ``NotFound`` if the chain does not exist.
     """
     question = MarketQuestion(slug=watched.slug, expiry=watched.expiry)
     choice = choice_for(question, market_now())
@@ -102,7 +102,7 @@ def read_chain(watched: Watched, before: Reading | None = None) -> Reading:
 
 
 def read_forming(choice: MarketChoice) -> dict[str, Any] | None:
-    """The minute that is forming, by the latest sample of the session that is shown."""
+    """Return the forming minute from the latest sample of the session shown."""
     try:
         sample = latest_sample(choice.instrument.slug, choice.chain.expiry)
     except RedisError:
@@ -122,7 +122,7 @@ class MarketFeed:
         self._forming: dict[str, Any] | None = None
         # Encoded for the first socket that asks; a thousand that reconnect share it.
         self._snapshot: str | None = None
-        # Of the frames: each says which one it follows. No two feeds begin at the same.
+        # Frame versions: each frame names its predecessor. No two feeds start at the same one.
         self._frame_version = time.time_ns() // 1000
         self._group: str | None = None
         self._refreshing: asyncio.Task[None] | None = None
@@ -133,7 +133,7 @@ class MarketFeed:
         try:
             reading = await read_in_thread(lambda: read_chain(self.key))
             await self._follow(reading)
-            # First the subscription, then the look: what is committed in between is announced.
+            # Subscribe first, then read, so that nothing committed in between is missed.
             await self._read_first()
         except BaseException:
             await self.close()
@@ -164,7 +164,7 @@ class MarketFeed:
 
     # --- Following ---
     async def _follow(self, reading: Reading) -> None:
-        """Hear of the reading's chain, which another one takes the place of when it expires."""
+        """Subscribe to the reading's chain; another takes its place when it expires."""
         group = group_of(reading.choice.instrument.slug, reading.choice.chain.expiry)
         if group != self._group:
             await self._unfollow()
@@ -201,7 +201,7 @@ class MarketFeed:
         self._send("sampled", data, as_of=data.get("as_of"))
 
     def _send(self, name: str, data: dict[str, Any], *, as_of: Any) -> None:
-        """One text for all. A socket too slow for a frame sees a gap in the versions."""
+        """Send one text to all. A socket too slow for a frame sees a gap in the versions."""
         before = self._frame_version
         self._frame_version, self._snapshot = before + 1, None
         text = frame(
@@ -234,7 +234,7 @@ class MarketFeed:
                 after = await read_in_thread(partial(read_chain, self.key, before))
                 await self._follow(after)
             except ApplicationError as error:
-                # The page keeps its last values; the next look reads again.
+                # The page keeps its last values; the next check reads again.
                 logger.warning("live_market_read_failed", slug=self.key.slug, code=error.code)
                 return
             except Exception:
@@ -249,7 +249,7 @@ class MarketFeed:
 
     def _tell(self, before: Reading, after: Reading) -> None:
         if before.choice.chain != after.choice.chain:
-            # Another day, or another expiry by default: nothing of the old one goes on.
+            # Another day or another default expiry: nothing carries over.
             self._forming = None
             self._frame_version += 1
             broadcast(tuple(self.outboxes), self.snapshot(), name="snapshot")
@@ -263,7 +263,7 @@ class MarketFeed:
             "date": after.head["date"],
             "base": after.head["base"],
             "version": after.version,
-            # Something besides the last minute is new: the columns are to be read again.
+            # More than the last minute is new: the columns must be read again.
             "refetch": not after.follows(before),
         }
         self._send("minute_closed", data, as_of=after.head["as_of"])
@@ -275,5 +275,5 @@ _make: Callable[[Watched], MarketFeed] = MarketFeed
 
 
 def feeds() -> MarketFeeds:
-    """The feeds of the running event loop: one set a process, as a process runs one loop."""
+    """Return the feeds of the running event loop: one set per process, which runs one loop."""
     return _feeds.setdefault(asyncio.get_running_loop(), Feeds(_make))

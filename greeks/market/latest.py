@@ -1,4 +1,4 @@
-"""What the market's page says before its script runs: the last stored minutes, and what follows."""
+"""What the market page shows before its script runs: the last minutes and derived figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from greeks.minutes.stored import OTHERS
 
 
 def last_minutes(series: MarketSeries, count: int) -> dict[str, Any]:
-    """The head of ``/market/data`` and its last ``count`` rows, ``None`` where a number is missing.
+    """Return ``/market/data``'s head and last ``count`` rows, ``None`` for missing numbers.
 
     ``rows`` ascend and may be gaps; ``first_spot`` is the session's first.
     """
@@ -34,7 +34,7 @@ def last_minutes(series: MarketSeries, count: int) -> dict[str, Any]:
 
 
 def last_row(minutes: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The last minute that is no gap."""
+    """Return the last minute that is not a gap."""
     rows = minutes["rows"] if minutes else ()
     return next((row for row in reversed(rows) if not row["gap"]), None)
 
@@ -42,9 +42,9 @@ def last_row(minutes: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def latest_facts(
     minutes: Mapping[str, Any] | None, chain: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """The figures of the page's strip; ``None`` where nothing is known.
+    """Return the figures of the page's strip; ``None`` if unknown.
 
-    ``chain`` is a body of ``/api/market/chain``. Changes of the spot count from the session's first
+    ``chain`` is a body of ``/api/market/chain``. Spot changes count from the session's first
     minute; shares other than ``filled_share`` are percentages.
     """
     facts: dict[str, Any] = dict.fromkeys((*OTHERS, "as_of", "source"))
@@ -66,7 +66,7 @@ def latest_facts(
 
 
 def at_the_money(strikes: Sequence[Mapping[str, Any]], spot: float | None) -> float | None:
-    """The strike nearest to the spot, the lower of two."""
+    """Return the strike nearest to the spot, the lower of two."""
     if spot is None or not strikes:
         return None
     nearest = min(strikes, key=lambda row: (abs(row["strike"] - spot), row["strike"]))
@@ -75,5 +75,5 @@ def at_the_money(strikes: Sequence[Mapping[str, Any]], spot: float | None) -> fl
 
 
 def _points(value: float | None, base: float | None) -> float | None:
-    """How far ``value`` is from ``base``, in percent of it."""
+    """Return the distance of ``value`` from ``base``, in percent of ``base``."""
     return None if value is None or not base else (value / base - 1) * 100

@@ -1,21 +1,21 @@
-"""What the market page measures, and how it is named and rounded."""
+"""Names and rounding of what the market page measures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-#: What a step of each resolution is called.
+#: The name of a step of each resolution.
 STEPS = {
     "1m": "minute", "5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "hour",
 }  # fmt: skip
 
 
-#: Decimals of each Greek's sums and of a contract's.
+#: Decimals of each Greek: its sums, and a contract's.
 DIGITS = {"delta": 3, "gamma": 5, "theta": 2, "vega": 2}
 
 
-#: What the bars of the chain may show.
+#: What the chain's bars can show.
 MEASURES = (
     ("open_interest", "OI"),
     ("volume", "Vol"),
@@ -28,7 +28,7 @@ MEASURES = (
 
 
 def minute_text(row: Mapping[str, Any] | None) -> str:
-    """A minute in its exchange's time, with any remark: ``14:32 gap``."""
+    """Return a minute in its exchange's time, with any remark: ``14:32 gap``."""
     if row is None:
         return ""
     at: str = row["minute"][11:16]
@@ -49,9 +49,9 @@ GREEKS = (
 SIDE_LABELS = {"total": "Both", "call": "Calls", "put": "Puts"}
 
 
-#: What of the chain the charts draw; "split" draws calls beside puts.
+#: Sides of the chain the charts can draw; "split" draws calls beside puts.
 DRAWN_SIDES = (("total", "Both"), ("call", "Calls"), ("put", "Puts"), ("split", "Calls | puts"))
 
 
-#: Minutes of the day that the charts draw, up to the latest; "day" is all of it.
+#: Minutes of the day the charts draw, up to the latest; "day" is all of it.
 SPANS = (("30", "30 min"), ("60", "1 h"), ("120", "2 h"), ("day", "Day"))

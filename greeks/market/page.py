@@ -1,4 +1,4 @@
-"""What the market's page shows for one request: each value is read when something asks for it."""
+"""What the market page shows for one request; each value is read on first use."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ from greeks.models import PolledInstrument
 from greeks.polling.instruments import enabled_instruments
 from greeks.polling.sessions import session_for
 
-#: What chooses the chain; the rest of the address only says how it is drawn.
+#: Parameters that choose the chain; the others only say how to draw it.
 CHOOSING = ("expiry", "date", "resolution", "delta_min", "delta_max")
-#: Minutes that a reader without script gets.
+#: Minutes shown without JavaScript.
 MINUTES = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownGreek:
-    """One Greek as its chart's read-out and the sums' table have it."""
+    """One Greek as its chart's read-out and the table of sums show it."""
 
     name: str
     label: str
@@ -61,9 +61,9 @@ class ShownGreek:
 
 
 class MarketPage:
-    """The page of one address. What the address asks for in vain is said, and the default shown.
+    """The page of one address. Invalid parameters are reported, and the default is shown.
 
-    Raises (also on reading an attribute):
+    aises (also on reading an attribute):
         NotFound: nothing has been polled for the instrument yet.
     """
 
@@ -76,11 +76,11 @@ class MarketPage:
     def __init__(self, request: HttpRequest) -> None:
         self._query = request.GET
         self.problem = ""
-        #: Parameters that were asked for in vain: the page's script takes them from the address.
+        #: Rejected parameters: the page's script removes them from the address.
         self.dropped: list[str] = []
         self.now = market_now()
         self.clock = {"now": self.now, "frozen": market_clock_is_frozen()}
-        #: The chain asked for, or the default one; ``None`` before anything was polled.
+        #: The requested or default chain; ``None`` before anything was polled.
         self.choice = self._chosen()
 
     def _one_of(self, name: str, choices: Sequence[tuple[str, str]], default: str) -> str:
@@ -132,7 +132,7 @@ class MarketPage:
                 ]
                 if not wrong:
                     return None
-                # An instrument chosen beside another's expiry is no mistake worth a word.
+                # An instrument chosen beside another's expiry is no mistake worth a message.
                 if wrong != ["expiry"]:
                     self.problem = error.message
                 self.dropped += wrong
@@ -146,7 +146,7 @@ class MarketPage:
 
     @cached_property
     def listed(self) -> Mapping[str, Any]:
-        """Expiries and days of the instrument that there is something of."""
+        """Return the instrument's expiries and days that have data."""
         return instrument_choices(self.instrument, self.now)
 
     @property
@@ -167,7 +167,7 @@ class MarketPage:
 
     @cached_property
     def today(self) -> date:
-        """The session that is shown unless another is asked for."""
+        """Return the session shown unless another is requested."""
         session = session_for(self.instrument, self.now) if self.instrument else None
         return session.session_date if session else self.now.date()
 
@@ -190,12 +190,12 @@ class MarketPage:
     # --- What it says ---
     @cached_property
     def minutes(self) -> Mapping[str, Any] | None:
-        """The last stored minutes; the page's script asks for the others."""
+        """Return the last stored minutes; the page's script fetches the others."""
         return last_minutes(series_for(self.choice), MINUTES) if self.choice else None
 
     @cached_property
     def chain(self) -> Mapping[str, Any] | None:
-        """The latest chain of the expiry, of whatever day that is."""
+        """Return the expiry's latest chain, whatever its day."""
         if self.instrument is None or self.expiry is None:
             return None
         return latest_chain(slug=self.instrument.slug, expiry=self.expiry)
@@ -212,7 +212,7 @@ class MarketPage:
 
     @property
     def session_text(self) -> str:
-        """``09:15–15:30 IST``, with the kind of a session that is not a regular one."""
+        """Return ``09:15–15:30 IST``, with the session's kind unless regular."""
         session = self.choice.session if self.choice else None
         if session is None or self.instrument is None:
             return ""
@@ -227,7 +227,7 @@ class MarketPage:
 
     @property
     def calendar_note(self) -> str:
-        """What is to be known of the exchange's day today."""
+        """Return the note on the exchange's day today."""
         if self.instrument is None:
             return ""
         today = market_now().astimezone(exchange_named(self.instrument.exchange).zone).date()
@@ -253,13 +253,13 @@ class MarketPage:
 
     @property
     def closed_minute_text(self) -> str:
-        """The last minute that should be stored: the one that velocities are of."""
+        """Return the last minute due: the one velocities refer to."""
         rows = self.minutes["rows"] if self.minutes else ()
         return str(rows[-1]["minute"])[11:16] if rows else ""
 
     @property
     def data_url(self) -> str:
-        """The address of the same figures as JSON."""
+        """Return the address of the same figures as JSON."""
         values = QueryDict(mutable=True)
         if self.instrument and self.expiry:
             values["slug"], values["expiry"] = self.instrument.slug, self.expiry.isoformat()
@@ -294,5 +294,5 @@ class MarketPage:
 
 
 def _with(chosen: date | None, days: Sequence[date]) -> list[date]:
-    """The days, ascending, the chosen one among them."""
+    """Return the days, ascending, including the chosen one."""
     return sorted({*days, *([chosen] if chosen else [])})

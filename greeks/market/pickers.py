@@ -1,4 +1,4 @@
-"""What is polled, and of which days and expiries there is something: the market's pickers."""
+"""The market's pickers: what is polled, and which days and expiries have data."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from greeks.polling.instruments import (
 from greeks.polling.sessions import session_for
 
 SCHEMA = 1
-#: Days that are offered; older ones are there for who names them.
+#: Days offered; older ones must be named.
 OFFERED = timedelta(days=120)
 
 
 def instrument_choices(
     instrument: PolledInstrument | None, at: datetime
 ) -> Mapping[str, tuple[date, ...]]:
-    """``expiries`` (polled or stored) and ``dates`` (stored) of an instrument, both ascending."""
+    """Return ``expiries`` (polled or stored) and ``dates`` (stored) by instrument, ascending."""
     if instrument is None:
         return {"expiries": (), "dates": ()}
     stored = _stored([instrument], at)[instrument.instrument_key]
@@ -37,7 +37,7 @@ def instrument_choices(
 
 
 def instruments_body(at: datetime) -> dict[str, Any]:
-    """The body of ``/api/market/instruments``, in two queries."""
+    """Return the body of ``/api/market/instruments``, in two queries."""
     instruments = enabled_instruments()
     stored = _stored(instruments, at)
     seconds = poll_seconds_by_slug(instruments, at)
@@ -50,7 +50,7 @@ def instruments_body(at: datetime) -> dict[str, Any]:
 
 
 class _Stored:
-    """What is stored of one instrument."""
+    """What is stored for one instrument."""
 
     def __init__(self) -> None:
         self.expiries: set[date] = set()

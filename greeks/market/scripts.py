@@ -1,4 +1,4 @@
-"""The scripts that the market page loads ahead of time."""
+"""Scripts the market page preloads."""
 
 MODULES = (
     "js/market/address.js",

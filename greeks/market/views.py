@@ -18,14 +18,14 @@ from greeks.market.page import MarketPage
 @cache_control(private=True, no_cache=True)
 @require_safe
 def market(request: HttpRequest) -> HttpResponse:
-    """Vega Market Edge, whole without JavaScript; the page's script then keeps it live.
+    """Vega Market Edge: complete without JavaScript; the page's script then keeps it live.
 
-    Public unless ``MARKET_DATA_PUBLIC`` says otherwise, as the data behind it.
+    Public unless ``MARKET_DATA_PUBLIC`` says otherwise, like its data.
     """
     if not settings.MARKET_DATA_PUBLIC and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
     page = render(request, "market/page.html", {"page": MarketPage(request)})
-    # A stranger's page holds nothing secret that its compressed length could tell.
+    # A public page holds no secret that its compressed length could reveal.
     return page if request.user.is_authenticated else _compressed(request, page)
 
 

@@ -1,4 +1,4 @@
-"""Which minutes of a session there should be by now."""
+"""Which minutes of a session should exist by now."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from greeks.calendar.sessions import Session
 
 MINUTE = timedelta(minutes=1)
-#: So long after a minute's end its row may still be on its way; then it is a gap.
+#: How long after a minute's end its row may still arrive; then it is a gap.
 GRACE = timedelta(seconds=20)
-#: So long after the close a session's rows may still be built anew from the samples.
+#: How long after the close a session's rows may be rebuilt from the samples.
 REBUILDABLE = timedelta(hours=2)
 
 
@@ -18,8 +18,8 @@ def opening_minute(session: Session) -> datetime:
 
 
 def last_due_minute(session: Session, at: datetime) -> datetime | None:
-    """The last minute of the session that should be stored at ``at``; ``None`` before the first."""
-    # The minute in which the last trade may happen: a close at 15:30 ends 15:29.
+    """Return the last minute that should be stored at ``at``; ``None`` before the first."""
+    # The last minute with trading: a close at 15:30 ends 15:29.
     last = (session.closes_at - timedelta(microseconds=1)).replace(second=0, microsecond=0)
     due = (at - MINUTE - GRACE).replace(second=0, microsecond=0)
     if due < opening_minute(session):
@@ -28,7 +28,7 @@ def last_due_minute(session: Session, at: datetime) -> datetime | None:
 
 
 def seconds_to_next_due(session: Session, at: datetime) -> float | None:
-    """Until another minute should be stored; ``None`` when none will be."""
+    """Return seconds until the next minute should be stored; ``None`` if none will be."""
     due = last_due_minute(session, at)
     following = opening_minute(session) if due is None else due + MINUTE
     if following >= session.closes_at:
@@ -37,5 +37,5 @@ def seconds_to_next_due(session: Session, at: datetime) -> float | None:
 
 
 def is_settled(session: Session, at: datetime) -> bool:
-    """Whether nothing of the session will be written any more."""
+    """Whether the session will not be written any more."""
     return at >= session.closes_at + REBUILDABLE

@@ -1,4 +1,4 @@
-"""Rolling a range of minutes up again from the samples that are still held."""
+"""Roll a range of minutes up again from the samples still held."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from greeks.polling.instruments import expiry_schedule, instrument_by_slug
 from greeks.polling.samples import MINUTE
 from greeks.polling.sessions import session_for
 
-#: Holes of longer ago are none that anybody wants marked.
+#: Holes older than this need no gap.
 _LONGEST = timedelta(days=7)
-# No exchange opens twice within so little time.
+# No exchange opens twice within this time.
 _STEP = timedelta(hours=6)
 
 
@@ -34,11 +34,11 @@ def rebuild(
     expiries: Sequence[date] | None = None,
     at: datetime | None = None,
 ) -> list[RolledMinute]:
-    """Roll the minutes in [start, end) again from the samples still held.
+    """Roll up the minutes in [start, end) again from the samples still held.
 
-    A row made of more samples than are left stays as it is; a hole older than the samples stays a
-    gap. Raises ``InvalidInput`` naming the argument of an impossible range, and
-    ``redis.exceptions.RedisError`` while the samples cannot be read.
+    A row built from more samples than remain is kept; a hole older than the samples stays a gap.
+    Raises ``InvalidInput`` naming the invalid argument, and ``redis.exceptions.RedisError`` if the
+    samples cannot be read.
     """
     instrument = instrument_by_slug(slug)
     at = at or market_now()
@@ -60,7 +60,7 @@ def rebuild(
 def _sessions_between(
     instrument: PolledInstrument, start: datetime, end: datetime, at: datetime
 ) -> list[tuple[Session, list[datetime]]]:
-    """The sessions of a range with their minutes in it that are over, both ascending."""
+    """Return the sessions of a range with their finished minutes in it, both ascending."""
     if start.tzinfo is None or end.tzinfo is None:
         raise InvalidInput("A time without a zone is no moment.", fields={"from": "an aware time"})
     if start >= end:

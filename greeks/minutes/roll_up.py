@@ -1,9 +1,9 @@
-"""Rolling the samples of a minute up into its row, exactly one a minute of the session.
+"""Roll a minute's samples up into its row: exactly one per minute of the session.
 
-A minute is rolled up when it is over, and again when samples came after that. One without samples
-becomes a gap, a row that says so, but only where the stream could be read: while Redis is away
-nobody knows. The sweep finds what is behind, so that nothing depends on any one message: it may run
-twice, late, or after a worker died at any moment.
+A minute is rolled up when it ends, and again if samples arrive later. One without samples becomes a
+gap, a row that says so, but only if the stream could be read: with Redis down nobody knows. The
+sweep finds what is missing, so nothing depends on a single message: it may run twice, late, or
+after a worker died at any point.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from greeks.signals import minute_closed
 
 logger = structlog.get_logger(__name__)
 
-#: Samples of a minute may still arrive for so long after it was rolled up first.
+#: How long samples may still arrive after a minute's first roll-up.
 _LATE = timedelta(minutes=3)
 _MOST_TOLD = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolledMinute:
-    """What became of a minute: ``written``, or a row at least as good stood there already."""
+    """The result for a minute: ``written``, or a row at least as good was already there."""
 
     slug: str
     expiry: date
@@ -63,8 +63,8 @@ def roll_up(
 ) -> RolledMinute:
     """Write one minute's row from the samples held.
 
-    Raises ``Conflict`` for a minute that is not over, ``InvalidInput`` for one outside of a
-    session, and ``redis.exceptions.RedisError`` while the samples cannot be read.
+    Raises ``Conflict`` if the minute is not over, ``InvalidInput`` if it is outside a session, and
+    ``redis.exceptions.RedisError`` if the samples cannot be read.
     """
     instrument = instrument_by_slug(slug)
     at = at or market_now()
@@ -79,11 +79,11 @@ def roll_up(
 
 
 def roll_up_due(*, slug: str | None = None, at: datetime | None = None) -> list[RolledMinute]:
-    """Write what is behind: of one instrument, or of every enabled one.
+    """Write missing rows of one instrument, or of every enabled one.
 
-    Looks at the sessions of the last two hours from their opening on. Minutes whose samples are
-    gone become gaps; recent ones that are short of samples are rolled again. A chain whose samples
-    cannot be read is left to the next sweep.
+    Covers sessions of the last two hours from their opening. Minutes whose samples are gone become
+    gaps; recent ones short of samples are rolled up again. A chain whose samples cannot be read is
+    left to the next sweep.
     """
     at = at or market_now()
     enabled = enabled_instruments()
@@ -120,7 +120,7 @@ class PolledChain:
 
 
 def session_minutes(session: Session, until: datetime) -> Iterator[datetime]:
-    """The minutes of a session that are over at ``until``, ascending, by their starts."""
+    """Return the starts of a session's minutes that are over at ``until``, ascending."""
     minute = session.opens_at.replace(second=0, microsecond=0)
     while minute < session.closes_at and minute + MINUTE <= until:
         yield minute
@@ -128,7 +128,7 @@ def session_minutes(session: Session, until: datetime) -> Iterator[datetime]:
 
 
 def _sessions(instrument: PolledInstrument, at: datetime) -> list[Session]:
-    """Those that were open at some moment of the last two hours."""
+    """Return sessions open at some time in the last two hours."""
     found = (session_for(instrument, moment) for moment in (at - KEPT, at))
     by_opening = {
         session.opens_at: session
@@ -141,7 +141,8 @@ def _sessions(instrument: PolledInstrument, at: datetime) -> list[Session]:
 def _due(
     instrument: PolledInstrument, session: Session, at: datetime
 ) -> dict[date, list[datetime]]:
-    """By expiry the minutes to roll up: those without a row, and recent ones short of samples."""
+    """Return the minutes to roll up by expiry: those without a row, and recent ones short of
+    samples."""
     schedule = expiry_schedule(instrument)
     stored: dict[tuple[date, datetime], tuple[int, int]] = {
         (expiry, minute): (seen, expected)
@@ -173,10 +174,10 @@ def _roll_or_leave(
 def roll_minutes(
     chain: PolledChain, session: Session, minutes: Sequence[datetime], *, rewrite: bool = False
 ) -> list[RolledMinute]:
-    """Write the rows of ascending minutes of a session, in one transaction.
+    """Write the rows of a session's ascending minutes in one transaction.
 
-    ``rewrite`` also replaces a row that was made of as many samples. Raises
-    ``redis.exceptions.RedisError`` while the samples cannot be read.
+    ``rewrite`` also replaces rows built from equally many samples. Raises
+    ``redis.exceptions.RedisError`` if the samples cannot be read.
     """
     if not minutes:
         return []
@@ -208,10 +209,10 @@ def _of_session(samples: Iterable[ChainSample], session: Session) -> list[ChainS
 
 
 def _tell(chain: PolledChain, written: Sequence[RolledMinute]) -> None:
-    """After the commit: a signal for each minute, one announcement of the last.
+    """After the commit, send a signal for each minute and announce the last.
 
-    Who shows the chain reads it anew, with all that was written. Of many at once, after an outage,
-    only the last are told by themselves: nobody acts on old news.
+    Listeners read everything written when they reload the chain. After an outage only the last
+    minutes get their own signal: nobody acts on old news.
     """
     if not written:
         return
@@ -235,7 +236,7 @@ def _tell(chain: PolledChain, written: Sequence[RolledMinute]) -> None:
 
 
 def samples_expected(instrument: PolledInstrument, at: datetime) -> int:
-    """How many samples a minute of the instrument should have, as it is polled now."""
+    """Return how many samples a minute of the instrument should have at its current polling."""
     instruments = {each.slug: each for each in enabled_instruments()} | {
         instrument.slug: instrument
     }

@@ -1,7 +1,7 @@
-"""A minute's row: built from its samples, and written only if it improves on the stored one.
+"""A minute's row: built from its samples, written only if better than the stored one.
 
-The database settles every race. A row replaces the stored one only if it was made of more samples.
-So a writer that comes late, twice, or with the rest of a lost stream does no harm.
+The database settles every race. Only a row built from more samples replaces the stored one, so a
+writer that comes late, twice, or with the rest of a lost stream does no harm.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEY = ("instrument_key", "expiry", "minute")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MinuteOf:
-    """Which minute of which chain a row is of, and how many samples it should have."""
+    """A row's minute and chain, and how many samples it should have."""
 
     instrument_key: str
     expiry: date
@@ -45,10 +45,10 @@ class MinuteOf:
 
 
 def candle_row(of: MinuteOf, samples: Sequence[ChainSample]) -> dict[str, Any]:
-    """The columns of a minute. Without samples it is a gap: every number is ``None``.
+    """Return a minute's columns. Without samples it is a gap: every number is ``None``.
 
-    Each sum's open is its first known value, its close the last, high and low are among the known
-    ones. All else, buckets included, is the last sample's whose sums are known.
+    Each sum opens with its first known value and closes with its last; high and low are among the
+    known ones. All else, buckets included, comes from the last sample with known sums.
     """
     row: dict[str, Any] = {
         "instrument_key": of.instrument_key,
@@ -79,7 +79,8 @@ def candle_row(of: MinuteOf, samples: Sequence[ChainSample]) -> dict[str, Any]:
 
 
 def candle(values: Floats) -> Floats:
-    """Open, high, low, close of each column: (samples, columns) → (columns, 4). NaN: none known."""
+    """Return open, high, low, close per column: (samples, columns) → (columns, 4). NaN if none
+    known."""
     is_known: Flags = np.isfinite(values)
     columns = np.arange(values.shape[1])
     first = is_known.argmax(axis=0)
@@ -98,8 +99,8 @@ def candle(values: Floats) -> Floats:
 def write_rows(rows: Sequence[Mapping[str, Any]], *, rewrite: bool = False) -> list[bool]:
     """Upsert each row; return for each whether it was written.
 
-    A row is replaced only by one made of more samples, with ``rewrite`` also by one made of as
-    many, unless both are gaps. The caller opens the transaction.
+    Only a row with more samples replaces another; with ``rewrite`` also one with equally many,
+    unless both are gaps. The caller opens the transaction.
     """
     better = "{old}.samples_seen < {new}.samples_seen"
     if rewrite:

@@ -1,4 +1,4 @@
-"""The stored minutes of one chain in one session, as columns: one query, and kept for a version."""
+"""The stored minutes of one chain in one session, as columns: one query, cached per version."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from greeks.models import GreekSnapshot
 from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS
 
 PARTS = ("open", "high", "low", "close")
-#: What else a minute's close says, in the order of ``ChainRows.others``.
+#: Other values at a minute's close, in the order of ``ChainRows.others``.
 OTHERS = (
     "spot",
     "call_open_interest",
@@ -38,9 +38,9 @@ _HEAD = ("minute", "updated_at", "as_of", "source", "simulated", "samples_seen",
 _NUMBERS = (*CANDLE_FIELDS, *VENDOR_FIELDS, *OTHERS)
 _COLUMNS = (*_HEAD, "delta_buckets", *_NUMBERS)
 _BUCKETS_BYTES = 8 * int(np.prod(BUCKETS_SHAPE))
-#: No copy of rows is answered from for longer without asking the database again.
+#: Copies older than this are checked against the database again.
 KEPT_SECONDS = 120.0
-# Charts of today and of some days and expiries beside it; one takes about a megabyte.
+# Today's charts plus some days and expiries; one takes about a megabyte.
 _MOST_KEPT = 6
 
 Integers = NDArray[np.int64]
@@ -57,14 +57,14 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class RowsVersion:
-    """How many minutes are committed, and when the latest of them was written."""
+    """How many minutes are committed, and when the latest was written."""
 
     minutes: int
     updated_at: datetime | None
 
     @property
     def number(self) -> int:
-        """Microseconds of the epoch: grows with each commit, and fits a JavaScript number."""
+        """Return microseconds since the epoch: grows with each commit, fits a JavaScript number."""
         if self.updated_at is None:
             return 0
         since = self.updated_at - datetime(1970, 1, 1, tzinfo=UTC)
@@ -99,7 +99,7 @@ class ChainRows:
 
 
 def read_rows(chain: Chain) -> ChainRows:
-    """The committed rows, in one query."""
+    """Return the committed rows, in one query."""
     rows = list(
         GreekSnapshot.objects.filter(
             instrument_key=chain.instrument_key,
@@ -133,8 +133,10 @@ def read_rows(chain: Chain) -> ChainRows:
 
 
 def read_buckets(stored: Collection[Any]) -> Floats:
-    """The stored ``delta_buckets`` of rows, shape (rows, 2, 20, 5): by side, by |delta|, and in the
-    end delta, gamma, theta, vega and contracts. NaN where a row has none, or not of this shape.
+    """Return rows' stored ``delta_buckets``, shape (rows, 2, 20, 5).
+
+    Axes: side, |delta|, then delta, gamma, theta, vega and contracts. NaN if a row has none or one
+    of another shape.
     """
     missing = np.full(BUCKETS_SHAPE, np.nan).tobytes()
     parts = [
@@ -145,7 +147,7 @@ def read_buckets(stored: Collection[Any]) -> Floats:
 
 
 def versions_of(days: Collection[tuple[str, date]]) -> Mapping[Chain, RowsVersion]:
-    """The version of every chain that has rows on the days of instruments, in one query."""
+    """Return the version of every chain with rows on the instruments' days, in one query."""
     if not days:
         return {}
     wanted = reduce(or_, (Q(instrument_key=key, session_date=day) for key, day in set(days)))
@@ -164,7 +166,7 @@ def versions_of(days: Collection[tuple[str, date]]) -> Mapping[Chain, RowsVersio
 
 
 class KeptRows:
-    """The rows of the last few chains of this process: many charts are drawn from one reading."""
+    """Rows of the process's last few chains: many charts share one reading."""
 
     def __init__(self, *, most: int = _MOST_KEPT) -> None:
         self._most = most
@@ -172,7 +174,8 @@ class KeptRows:
         self._lock = threading.Lock()
 
     def get(self, chain: Chain, version: RowsVersion) -> ChainRows:
-        """The rows of this version, or newer ones: what is committed when they are read."""
+        """Return the rows of this version, or newer ones if more is committed by the time they are
+        read."""
         with self._lock:
             kept = self._kept.get(chain)
             if (

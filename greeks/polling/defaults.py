@@ -1,4 +1,4 @@
-"""What a new desk polls: written once, then the operators' rows are theirs."""
+"""What a new desk polls: written once; after that the rows belong to the operators."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from greeks.models import PolledInstrument
 from greeks.providers.chain_registry import configured_chain_providers
 
 PROVIDER = "upstox"
-#: Annual and continuous: about what Indian treasury bills of the options' terms yield.
+#: Annual and continuous: roughly the yield of Indian treasury bills of the options' terms.
 RUPEE_RATE = 0.065
 DEFAULTS = (
     {
@@ -28,10 +28,10 @@ DEFAULTS = (
 
 
 def seed_polled_instruments() -> int:
-    """Write the defaults where there is no row and Upstox is set up; returns how many.
+    """Write the defaults if there are no rows and Upstox is set up; returns how many.
 
-    A row that is left, disabled ones too, keeps all of them away: what operators deleted or
-    changed stays so.
+    A single remaining row, even a disabled one, prevents this: operators' deletions and changes
+    stay.
     """
     if PROVIDER not in configured_chain_providers() or PolledInstrument.objects.exists():
         return 0

@@ -33,15 +33,15 @@ from greeks.maths.valuation import Legs
 from greeks.pricing.model import years_to
 from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
 
-#: Annual implied volatilities (fractions) that a quote or a vendor may mean.
+#: Plausible annual implied volatilities (fractions), from a quote or a vendor.
 PLAUSIBLE = (0.005, 5.0)
-# More pairs than parity looks at change nothing: it takes the nearest to the money itself.
+# Parity uses only the pairs nearest the money, so more would change nothing.
 _PAIRS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainTerms:
-    """What a chain is priced with, beside its quotes.
+    """What pricing a chain needs besides its quotes.
 
     ``at`` is when the quotes were made, on the market's clock; ``rate`` is annual and continuous;
     ``dividends`` are (years until the ex-date, amount).
@@ -55,7 +55,7 @@ class ChainTerms:
 
 
 def fill_greeks(chain: OptionChain, terms: ChainTerms) -> FilledGreeks:
-    """Greeks of what the vendor left out, NaN in every other place."""
+    """Return Greeks for contracts the vendor left uncomputed, NaN everywhere else."""
     filled = FilledGreeks.none(len(chain))
     wanted = ~has_vendor_greeks(chain)
     years = years_to(terms.expires_at, terms.at)
@@ -97,9 +97,9 @@ def _plausible(volatility: Floats) -> Floats:
 
 
 def _of_other_side(chain: OptionChain, volatility: Floats) -> Floats:
-    """For each contract the volatility of its strike's other side, NaN where there is none.
+    """Return for each contract the volatility of its strike's other side, NaN if there is none.
 
-    Rows ascend by strike, the call before the put: partners are neighbours.
+    Rows ascend by strike, calls before puts, so partners are neighbours.
     """
     other = np.full(volatility.size, np.nan)
     pairs = np.flatnonzero(
@@ -110,7 +110,7 @@ def _of_other_side(chain: OptionChain, volatility: Floats) -> Floats:
 
 
 def _mids(chain: OptionChain) -> Floats:
-    """Of two-sided quotes whose sides are not crossed; NaN for all others."""
+    """Return mids of two-sided, uncrossed quotes; NaN for all others."""
     with np.errstate(invalid="ignore"):
         two_sided = (chain.bid > 0) & (chain.ask >= chain.bid)
     mids: Floats = np.where(two_sided, 0.5 * (chain.bid + chain.ask), np.nan)
@@ -130,7 +130,7 @@ def _forward(chain: OptionChain, mid: Floats, years: float, terms: ChainTerms) -
 
 
 def _pairs(strike: Floats, is_call: Flags, mid: Floats) -> tuple[Pair, ...]:
-    """The strikes whose call and put are closest in price: those at the money."""
+    """Return the strikes whose call and put are closest in price: those at the money."""
     quoted = np.isfinite(mid)
     calls, puts = quoted & is_call, quoted & ~is_call
     strikes, of_calls, of_puts = np.intersect1d(strike[calls], strike[puts], return_indices=True)

@@ -1,4 +1,4 @@
-"""A sample as JSON: the minute that is forming, as the page and its websocket show it."""
+"""A sample as JSON: the forming minute as the page and its websocket show it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from greeks.polling.samples import ChainSample
 
 
 def forming_minute(sample: ChainSample, *, zone: ZoneInfo) -> dict[str, Any]:
-    """What is missing is ``None``; times carry the offset of the exchange's zone."""
+    """Return the sample as JSON: missing values are ``None``, times have the exchange's offset."""
     sums = sample.sums
     return {
         "slot": sample.slot.astimezone(zone).isoformat(),
@@ -34,7 +34,7 @@ def forming_minute(sample: ChainSample, *, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def sums_by_greek(sums: Floats) -> dict[str, dict[str, float | None]]:
-    """``{"delta": {"call": …, "put": …, "total": …}, …}`` of an array (3 sides, 4 Greeks)."""
+    """Convert (3 sides, 4 Greeks) to ``{"delta": {"call": …, "put": …, "total": …}, …}``."""
     by_greek = sums.T.tolist()
     return {
         greek: {side: known(value) for side, value in zip(SIDES, values, strict=True)}
@@ -43,5 +43,5 @@ def sums_by_greek(sums: Floats) -> dict[str, dict[str, float | None]]:
 
 
 def known(value: float) -> float | None:
-    """A number, or ``None`` for NaN."""
+    """Return a number, or ``None`` for NaN."""
     return value if math.isfinite(value) else None

@@ -1,5 +1,4 @@
-"""Whether the market is polled and its minutes are stored while its exchange trades, and whether
-the calendar reaches far enough."""
+"""Health of the market: polls and stored minutes during trading, and the calendar's reach."""
 
 from __future__ import annotations
 
@@ -16,17 +15,17 @@ from greeks.polling.instruments import enabled_instruments
 from greeks.polling.sessions import open_session
 from greeks.polling.states import chain_states
 
-# A poll may fail now and then; three in a row of the slowest polled are no longer that.
+# A poll may fail now and then; three in a row of the slowest chain are a fault.
 _POLLS = 3
 _SHORTEST_WAIT = timedelta(seconds=30)
 _MINUTE = timedelta(minutes=1)
-# A minute is rolled up within seconds of its end, and again when samples came late.
+# A minute is rolled up seconds after its end, and again if samples arrive late.
 _MINUTES_LATE = timedelta(seconds=90)
 _MOST_NAMED = 3
 
 
 def _trading(for_at_least: timedelta) -> list[PolledInstrument]:
-    """The instruments whose session has been open for so long."""
+    """Return the instruments whose session has been open this long."""
     at = market_now()
     found = []
     for instrument in enabled_instruments():
@@ -38,7 +37,7 @@ def _trading(for_at_least: timedelta) -> list[PolledInstrument]:
 
 @register_check("market.polls")
 def check_polls() -> CheckResult:
-    """Degraded when a chain in session was not polled with success for three slots."""
+    """Degraded if a chain in session had no successful poll for three slots."""
     trading = _trading(_SHORTEST_WAIT)
     if not trading:
         return CheckResult("ok", detail="No market that is polled is open.")
@@ -64,7 +63,7 @@ def check_polls() -> CheckResult:
 
 @register_check("market.minutes")
 def check_minutes() -> CheckResult:
-    """Degraded when an instrument in session has no minute that ended in the last 90 seconds."""
+    """Degraded if an instrument in session has no minute that ended in the last 90 seconds."""
     trading = _trading(_MINUTE + _MINUTES_LATE)
     if not trading:
         return CheckResult("ok", detail="No market that is polled is open.")
@@ -91,7 +90,7 @@ def check_minutes() -> CheckResult:
 
 @register_check("calendar")
 def check_calendar() -> CheckResult:
-    """Degraded within two weeks of a calendar's end, of the exchanges that are used."""
+    """Degraded from two weeks before a calendar ends, for exchanges in use."""
     ending = [
         f"{state.exchange} is known until {state.known_until or 'no day'}"
         for state in ending_calendars(market_now())
@@ -100,7 +99,7 @@ def check_calendar() -> CheckResult:
 
 
 def _result(late: list[str], ages: list[float], problem: str) -> CheckResult:
-    """The oldest age, and by name what is late: the first few of them."""
+    """Return the oldest age and the names of the first few late ones."""
     age = round(max(ages), 1) if ages else None
     if not late:
         return CheckResult("ok", age)

@@ -1,4 +1,4 @@
-"""What is polled: instruments, their expiries, and how often. Public: the same for everyone."""
+"""What is polled: instruments, their expiries and how often. Public: the same for everyone."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from config.core.redis.process_copies import ProcessCopies
 from greeks.models import PolledInstrument
 from greeks.polling.terms import chains_expire_at
 
-#: Seconds between two polls that divide a minute, so that each minute has as many.
+#: Seconds between polls; each divides a minute, so that all minutes have equally many.
 POLL_STEPS = (5, 10, 15, 20, 30, 60)
 _HALF_HOUR = 1800
 _RECENT_SECONDS = 10.0
-# Upstox allows 2000 calls in half an hour: listings and repeated tries are to fit as well.
+# Upstox allows 2000 calls in half an hour, which must also cover listings and retries.
 _UPSTOX_CALLS = 1900
-# Cboe's files are fifteen minutes late and renewed about once a minute.
+# Cboe's files are fifteen minutes late and change about once a minute.
 _CBOE_CALLS = 60
-# Pages of a chain of 250 contracts each, at most, and the underlying beside them.
+# At most this many pages of 250 contracts per chain, plus the underlying.
 _POLYGON_CALLS_A_CHAIN = 4
 
 _recent: ProcessCopies[dict[str, tuple[PolledInstrument, float]]] = ProcessCopies(dict)
 
 
 def enabled_instruments() -> tuple[PolledInstrument, ...]:
-    """What is polled, in the order of the picker, in one query."""
+    """Return enabled instruments in the picker's order, in one query."""
     return tuple(PolledInstrument.objects.filter(enabled=True))
 
 
 def instrument_by_slug(slug: str) -> PolledInstrument:
-    """Raises ``NotFound``. Disabled ones are found as well: they have a past."""
+    """Return an instrument, even a disabled one: it has a past. Raises ``NotFound``."""
     return _one(slug=slug)
 
 
 def recent_instrument(slug: str) -> PolledInstrument:
-    """``instrument_by_slug`` as this process read it in the last ten seconds: for every poll."""
+    """Return ``instrument_by_slug``, cached for ten seconds: every poll calls this."""
     with _recent.lock:
         known = _recent.get("instruments").get(slug)
     if known is not None and time.monotonic() - known[1] < _RECENT_SECONDS:
@@ -51,27 +51,27 @@ def recent_instrument(slug: str) -> PolledInstrument:
 
 
 def instrument_by_key(instrument_key: str) -> PolledInstrument:
-    """By the provider's own key. Raises ``NotFound``."""
+    """Return an instrument by the provider's own key. Raises ``NotFound``."""
     return _one(instrument_key=instrument_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpirySchedule:
-    """The expiries of an instrument with the instants at which they end, soonest first."""
+    """An instrument's expiries with the instants they end at, soonest first."""
 
     listed: tuple[tuple[date, datetime], ...]
     extra: tuple[tuple[date, datetime], ...]
     nearest: int
 
     def polled_at(self, at: datetime | date) -> tuple[date, ...]:
-        """The expiries that are polled then. Of a plain date: as its day begins."""
+        """Return the expiries polled at that time; for a plain date, at the day's start."""
         alive = [expiry for expiry, ends_at in self.listed if _is_alive(expiry, ends_at, at)]
         extra = [expiry for expiry, ends_at in self.extra if _is_alive(expiry, ends_at, at)]
         return tuple(sorted({*alive[: self.nearest], *extra}))
 
 
 def expiry_schedule(instrument: PolledInstrument) -> ExpirySchedule:
-    """Of the provider's last good listing, and the extra expiries of the row."""
+    """Return expiries from the provider's last good listing plus the row's extra ones."""
     listed = {
         parsed
         for each in instrument.listed_expiries
@@ -87,16 +87,16 @@ def expiry_schedule(instrument: PolledInstrument) -> ExpirySchedule:
 
 
 def polled_expiries(instrument: PolledInstrument, at: datetime | date) -> tuple[date, ...]:
-    """The expiries that are polled at an instant, soonest first: pass ``market_now()``.
+    """Return the expiries polled at an instant, soonest first: pass ``market_now()``.
 
-    The nearest ones of the provider's last good listing, and the extra ones of the row, without
-    those whose last contract has expired by then.
+    These are the nearest of the provider's last good listing and the row's extra ones, unless their
+    last contract has expired by then.
     """
     return expiry_schedule(instrument).polled_at(at)
 
 
 def lot_size(instrument: PolledInstrument, expiry: date) -> int | None:
-    """Units of the underlying in one contract, as the provider listed it; ``None`` unknown."""
+    """Return the provider's listed units of the underlying per contract; ``None`` if unknown."""
     for each in instrument.listed_expiries:
         if isinstance(each, Mapping) and _date(each.get("expiry")) == expiry:
             size = each.get("lot_size")
@@ -107,11 +107,12 @@ def lot_size(instrument: PolledInstrument, expiry: date) -> int | None:
 def poll_seconds_by_slug(
     instruments: Iterable[PolledInstrument], at: datetime | date
 ) -> dict[str, int]:
-    """Seconds between two polls of each instrument, so that all its provider's chains fit.
+    """Return seconds between polls of each instrument, such that the provider's chains fit
+    together.
 
-    The calls that a provider allows are shared by all its chains: where they do not suffice, the
-    shortest intervals are stretched together, up to a minute. Beyond that the call budget refuses,
-    and what it refuses is a missing sample.
+    All chains of a provider share its call limit. If that is too low, the shortest intervals are
+    stretched together, up to a minute. Beyond that the call budget refuses, and each refused call
+    is a missing sample.
     """
     found: dict[str, int] = {}
     by_provider: dict[str, list[tuple[PolledInstrument, int]]] = {}
@@ -130,7 +131,7 @@ def poll_seconds_by_slug(
 
 
 def poll_seconds(instrument: PolledInstrument, at: datetime | date) -> int:
-    """``poll_seconds_by_slug`` of one instrument, among all that are enabled."""
+    """Return one instrument's ``poll_seconds_by_slug``, among all enabled ones."""
     others = [each for each in enabled_instruments() if each.pk != instrument.pk]
     return poll_seconds_by_slug([instrument, *others], at)[instrument.slug]
 
@@ -159,7 +160,7 @@ def _calls_in_half_an_hour(provider: str) -> float:
 
 
 def _date(text: object) -> date | None:
-    """A date of JSON; ``None`` for what is none: nothing is polled by it."""
+    """Parse a JSON date; ``None`` if invalid: such an expiry is not polled."""
     try:
         return date.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""The latest chain as the body of ``/api/market/chain``: made once a poll, served as it is."""
+"""The latest chain as the body of ``/api/market/chain``: built once per poll, served unchanged."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from greeks.polling.instruments import lot_size
 
 SCHEMA = 1
 MODEL = "model"
-#: Over a long weekend the last chain of the week is still there to look at.
+#: Keeps the week's last chain visible over a long weekend.
 KEPT_SECONDS = 4 * 86_400
 
 
 class _Contract(msgspec.Struct):
-    """One contract. NaN becomes null where msgspec writes JSON."""
+    """One contract. msgspec writes NaN as null."""
 
     key: str
     bid: float
@@ -43,7 +43,7 @@ class _Contract(msgspec.Struct):
 
 
 class _Strike(msgspec.Struct):
-    """Both sides of a strike; one is null where it is not listed."""
+    """Both sides of a strike; an unlisted side is null."""
 
     strike: float
     call: _Contract | None = None
@@ -57,7 +57,7 @@ def latest_chain_key(slug: str, expiry: date) -> str:
 def chain_body(
     instrument: PolledInstrument, chain: OptionChain, filled: FilledGreeks, sums: ChainSums
 ) -> bytes:
-    """The body. Greeks are the vendor's, or those that our model filled: each says whose."""
+    """Return the body. Greeks are the vendor's or filled by our model; each says which."""
     zone = exchange_named(instrument.exchange).zone
     return msgspec.json.encode(
         {
@@ -80,7 +80,7 @@ def chain_body(
 
 
 def latest_chain(slug: str, expiry: date) -> bytes | None:
-    """The body made last; ``None`` when none is kept, or Redis is away."""
+    """Return the latest body; ``None`` if none is kept or Redis is down."""
     try:
         body: Any = redis_client().get(latest_chain_key(slug, expiry))
     except RedisError:

@@ -1,4 +1,4 @@
-"""Which expiries a provider lists: read by the hour, and the last good listing is kept."""
+"""The expiries a provider lists: read hourly, keeping the last good listing."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from greeks.polling.sessions import open_session
 logger = structlog.get_logger(__name__)
 
 FRESH = timedelta(hours=1)
-#: A listing is ready when the market opens.
+#: A listing must be ready when the market opens.
 BEFORE_OPENING = timedelta(minutes=20)
-# A provider that could not say is not asked again at once.
+# Wait before asking a provider again that could not answer.
 _AGAIN_SECONDS = 60
 
 
 def listing_is_due(instrument: PolledInstrument, at: datetime) -> bool:
     """Whether to ask the provider for its expiries: in session and shortly before it.
 
-    An instrument that was never listed is asked for at any time: there is nothing to show before.
+    An instrument that was never listed is due at any time: until then there is nothing to show.
     """
     if instrument.listed_as_of is None:
         return True
@@ -41,7 +41,7 @@ def listing_is_due(instrument: PolledInstrument, at: datetime) -> bool:
 
 
 def claim_listing(slug: str) -> bool:
-    """Whether the caller is to ask now: once a minute, however many processes see it is due."""
+    """Whether the caller should ask now: once a minute, however many processes find it due."""
     try:
         claimed = redis_client().set(key("listing_asked", slug), 1, nx=True, ex=_AGAIN_SECONDS)
     except RedisError:
@@ -50,10 +50,10 @@ def claim_listing(slug: str) -> bool:
 
 
 def refresh_listing(*, slug: str) -> PolledInstrument:
-    """Ask the provider for the expiries of an instrument and store them.
+    """Fetch an instrument's expiries from the provider and store them.
 
-    An empty listing changes nothing. Raises the provider's errors, and then nothing is changed
-    either: what was listed last goes on being polled until it expires.
+    An empty listing changes nothing. Raises the provider's errors, also without changing anything:
+    the last listing is polled until it expires.
     """
     instrument = instrument_by_slug(slug)
     listing = chain_provider(instrument.provider).fetch_listing(instrument.instrument_key)
@@ -69,7 +69,7 @@ def refresh_listing(*, slug: str) -> PolledInstrument:
         for each in sorted(listing.expiries, key=lambda each: each.expiry)
     ]
     instrument.listed_as_of = market_now()
-    # Only its own columns: an operator may be editing the others.
+    # Only these columns: an operator may be editing the others.
     instrument.save(update_fields=["listed_expiries", "listed_as_of"])
     logger.info("expiries_listed", slug=slug, expiries=len(listing.expiries))
     return instrument

@@ -1,7 +1,7 @@
-"""One poll of one chain: fetch, fill, sum, keep the sample, show it.
+"""Poll one chain once: fetch, fill, sum, store the sample, show it.
 
-A failed poll is a missing sample and nothing else: the state of the chain says why, and the next
-slot polls again. What Redis could not take is lost in the same way: the minute has fewer samples.
+A failed poll only means a missing sample: the chain's state says why, and the next slot polls
+again. The same goes for what Redis could not store: the minute has fewer samples.
 """
 
 from __future__ import annotations
@@ -53,21 +53,21 @@ _stored_here: ProcessCopies[dict[tuple[str, date], LastSlot]] = ProcessCopies(di
 
 
 class Outcome(StrEnum):
-    """What became of a poll."""
+    """The result of a poll."""
 
     SAMPLED = "sampled"
-    #: The slot had a sample already: another worker was first.
+    #: The slot already had a sample: another worker was first.
     REPEATED = "repeated"
-    #: The exchange is closed: the chain is shown, and no sample is made of it.
+    #: The exchange is closed: the chain is shown but not sampled.
     CLOSED = "closed"
-    #: Redis did not take the sample.
+    #: Redis did not store the sample.
     UNSTORED = "unstored"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Poll:
-    """What a poll did. ``error`` and ``code`` are set where it failed."""
+    """What a poll did. ``error`` and ``code`` are set if it failed."""
 
     slug: str
     provider: str
@@ -81,7 +81,7 @@ class Poll:
 
 
 def group_of(slug: str, expiry: date) -> str:
-    """The announcements of one chain."""
+    """Return the hub group of one chain's announcements."""
     return f"market.{slug}.{expiry.isoformat()}"
 
 
@@ -90,7 +90,7 @@ def poll_chain(
 ) -> Poll:
     """Poll a chain for a slot (market time). ``every_seconds``: how often it is polled, if known.
 
-    Raises ``NotFound`` for an unknown slug. A provider's failure does not raise: it is the outcome.
+    Raises ``NotFound`` for an unknown slug. A provider's failure is an outcome, not an exception.
     """
     started = time.perf_counter()
     instrument = recent_instrument(slug)
@@ -129,7 +129,7 @@ def poll_chain(
 
 @dataclass(frozen=True, slots=True)
 class _Summed:
-    """A polled chain with its sums; ``started`` is what the performance counter was."""
+    """A polled chain with its sums; ``started`` is the performance counter's value at the start."""
 
     instrument: PolledInstrument
     chain: OptionChain
@@ -181,7 +181,7 @@ def _terms(instrument: PolledInstrument, chain: OptionChain, slot: datetime) -> 
 def _dividends(
     instrument: PolledInstrument, expiry: date, at: datetime
 ) -> tuple[tuple[float, float], ...]:
-    """Years until the opening of each ex-date, and amounts."""
+    """Return years until each ex-date's opening, and the amounts."""
     exchange = exchange_named(instrument.exchange)
     known = known_dividends([instrument.underlying], until=expiry).get(instrument.underlying, ())
     openings = [
@@ -194,7 +194,7 @@ def _dividends(
 def _keep(
     summed: _Summed, *, slot: datetime, every_seconds: int, again: bool = False
 ) -> tuple[Outcome, ChainSample | None]:
-    """Store sample, body and state in one go, then tell everybody: no frame runs ahead of them."""
+    """Store sample, body and state at once, then announce them: no frame precedes its data."""
     instrument, expiry = summed.instrument, summed.chain.expiry
     slug, in_session = instrument.slug, open_session(instrument, slot) is not None
     body = chain_body(instrument, summed.chain, summed.filled, summed.sums)
@@ -206,7 +206,7 @@ def _keep(
             add_sample(pipeline, slug, expiry, sample)
         record = msgspec.json.encode(summed.record(slot))
         pipeline.set(record_key(slug, expiry), record, ex=KEPT_SECONDS)
-        # The large one last: the others leave in one piece before it.
+        # The large one last: the others leave in one packet before it.
         pipeline.set(latest_chain_key(slug, expiry), body, ex=KEPT_SECONDS)
         first, *others = pipeline.execute(raise_on_error=False)
         added = was_added(first)
@@ -232,7 +232,7 @@ def _keep(
 
 
 def _newest_slot(slug: str, expiry: date, preceding: datetime) -> LastSlot | None:
-    """The newest sample's: this process knows it where it stored the slot before itself."""
+    """Return the newest sample's slot, from memory if this process stored the preceding slot."""
     with _stored_here.lock:
         known = _stored_here.get("slots").get((slug, expiry))
     return known if known is not None and known.slot == preceding else last_slot(slug, expiry)

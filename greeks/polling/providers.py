@@ -1,4 +1,4 @@
-"""The chain providers of this process, opened once: connections are kept from poll to poll."""
+"""The process's chain providers, opened once so that connections last from poll to poll."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _opened: ProcessCopies[dict[str, ChainProvider]] = ProcessCopies(dict)
 
 
 def chain_provider(name: str) -> ChainProvider:
-    """The process's provider of that name. Threads share it, and nobody closes it.
+    """Return the process's provider of that name. Threads share it; do not close it.
 
-    Raises ``InvalidInput`` for a name that does not exist or is not configured.
+    Raises ``InvalidInput`` if the name is unknown or not configured.
     """
     with _opened.lock:
         providers = _opened.get("chains")

@@ -35,12 +35,12 @@ from greeks.maths.aggregation import BUCKETS_SHAPE, ChainSums
 
 logger = structlog.get_logger(__name__)
 
-#: How long samples are kept: within it a minute can be rebuilt.
+#: How long samples are kept and a minute can be rebuilt.
 KEPT = timedelta(hours=2)
 MINUTE = timedelta(minutes=1)
-# A clock this far ahead of Redis's own was wrong, and one this near to it is not.
+# A clock this far ahead of Redis's is wrong, and one this close to it is right.
 _SKEW = timedelta(minutes=1)
-# A stream nobody writes to any more goes by itself.
+# A stream nobody writes to any more expires.
 _STREAM_SECONDS = 4 * 86_400
 _SUMS_SHAPE = (len(SIDES), len(SUMMED_GREEKS))
 _SUMS = len(SIDES) * len(SUMMED_GREEKS)
@@ -50,8 +50,8 @@ _OTHERS = (
 )  # fmt: skip
 _LENGTH = 2 * _SUMS + 1 + len(_OTHERS) + int(np.prod(BUCKETS_SHAPE))
 
-# A stream takes no entry before its newest, nor before any that was deleted from it: it is written
-# anew without those that are ahead of the time.
+# A stream accepts no entry older than its newest, even if that was deleted: so rewrite it without
+# the entries from the future.
 _FORGET_FUTURE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -68,7 +68,7 @@ return 1
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ChainSample:
-    """What one poll of a chain said. ``spot`` is NaN where the vendor gave none."""
+    """One poll of a chain. ``spot`` is NaN if the vendor gave none."""
 
     slot: datetime
     as_of: datetime
@@ -76,7 +76,7 @@ class ChainSample:
     simulated: bool
     spot: float
     sums: ChainSums
-    #: Which sample of its minute this is, and how many the minute should have.
+    #: The sample's number within its minute, and how many the minute should have.
     seen: int
     expected: int
 
@@ -87,7 +87,7 @@ class ChainSample:
 
 @dataclass(frozen=True, slots=True)
 class LastSlot:
-    """The newest sample's slot, and which of its minute it is."""
+    """The newest sample's slot and its number within its minute."""
 
     slot: datetime
     seen: int
@@ -111,9 +111,9 @@ def add_sample(pipeline: Pipeline, slug: str, expiry: date, sample: ChainSample)
 
 
 def was_added(answer: Any) -> bool:
-    """``False`` where the slot, or a later one, has a sample already.
+    """Return ``False`` if the slot or a later one already has a sample.
 
-    Raises what else Redis answered: a full memory, for instance.
+    Raises any other error Redis answered, such as full memory.
     """
     if isinstance(answer, ResponseError) and "equal or smaller" in str(answer):
         return False
@@ -123,18 +123,17 @@ def was_added(answer: Any) -> bool:
 
 
 def forget_future_samples(slug: str, expiry: date, slot: datetime) -> bool:
-    """Drop samples that a clock which was ahead left in the future: they would refuse all others
-    until that time has come. ``True`` where there were any.
+    """Drop future samples left by a clock that was ahead, which would block all others until then.
 
-    Redis's own time decides, and only for a ``slot`` that is about now by it.
-    Raises ``redis.exceptions.RedisError`` while Redis is away.
+    Returns ``True`` if there were any. Redis's own time decides, and only for a ``slot`` close to
+    it. Raises ``redis.exceptions.RedisError`` if Redis is down.
     """
     arguments = _milliseconds(slot), int(_SKEW.total_seconds() * 1000)
     return bool(redis_client().eval(_FORGET_FUTURE, 1, samples_key(slug, expiry), *arguments))
 
 
 def last_slot(slug: str, expiry: date) -> LastSlot | None:
-    """Raises ``redis.exceptions.RedisError`` while Redis is away."""
+    """Return the newest sample's slot. Raises ``redis.exceptions.RedisError`` if Redis is down."""
     reply = redis_client().xrevrange(samples_key(slug, expiry), count=1)
     for entry_id, fields in _entries(reply):
         return LastSlot(_slot(entry_id), int(fields.get("seen", 1)))
@@ -144,9 +143,9 @@ def last_slot(slug: str, expiry: date) -> LastSlot | None:
 def read_samples(
     slug: str, expiry: date, start: datetime, end: datetime
 ) -> dict[datetime, list[ChainSample]]:
-    """The samples whose slots lie in [start, end), ascending, by minute.
+    """Return samples with slots in [start, end), ascending, by minute.
 
-    Raises ``redis.exceptions.RedisError`` while Redis is away: nobody knows then what there is.
+    Raises ``redis.exceptions.RedisError`` if Redis is down: what exists is then unknown.
     """
     found: dict[datetime, list[ChainSample]] = {}
     reply = redis_client().xrange(
@@ -160,7 +159,7 @@ def read_samples(
 
 
 def latest_sample(slug: str, expiry: date) -> ChainSample | None:
-    """The newest sample held. Raises ``redis.exceptions.RedisError`` while Redis is away."""
+    """Return the newest sample. Raises ``redis.exceptions.RedisError`` if Redis is down."""
     reply = redis_client().xrevrange(samples_key(slug, expiry), count=1)
     for entry_id, fields in _entries(reply):
         return _readable(entry_id, fields)
@@ -188,7 +187,7 @@ def encode_sample(sample: ChainSample) -> dict[str, str]:
 
 
 def decode_sample(entry_id: str, fields: Mapping[str, str]) -> ChainSample:
-    """Raises ``ValueError`` or ``KeyError`` for an entry that is not one of ours."""
+    """Decode an entry. Raises ``ValueError`` or ``KeyError`` if it is not one of ours."""
     numbers = np.frombuffer(base64.b64decode(fields["numbers"], validate=True), dtype="<f8")
     if numbers.size != _LENGTH:
         raise ValueError(f"a sample has {_LENGTH} numbers, not {numbers.size}")
@@ -216,7 +215,7 @@ def decode_sample(entry_id: str, fields: Mapping[str, str]) -> ChainSample:
 
 
 def _entries(reply: Any) -> Iterable[tuple[str, Mapping[str, str]]]:
-    """Entries as they are with decoded answers; redis-py's type allows everything."""
+    """Narrow redis-py's type to what decoded answers really are."""
     return reply or ()
 
 
@@ -224,7 +223,7 @@ def _readable(entry_id: str, fields: Mapping[str, str]) -> ChainSample | None:
     try:
         return decode_sample(entry_id, fields)
     except (KeyError, ValueError, binascii.Error) as error:
-        # Written by another version of the desk: as good as not there.
+        # Another version of the desk wrote it: treat it as missing.
         logger.warning("chain_sample_unreadable", entry=entry_id, reason=str(error)[:200])
         return None
 

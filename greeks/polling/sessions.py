@@ -1,9 +1,9 @@
-"""Which session of a polled instrument is on: what is polled in it, and what the page shows.
+"""Which session of a polled instrument to poll and to show on the page.
 
-Sessions are those of the instrument's exchange, special ones included. The simulated market of the
-demo never closes (``MARKET_ALWAYS_OPEN``): an instrument that it feeds then has a *simulated*
-session every day, from one regular opening to the next, so that the demo moves at night and on a
-Saturday too. Its kind says so, and nothing else of the calendar changes: it is no row of it.
+Sessions are those of the instrument's exchange, special ones included. The demo's simulated market
+never closes (``MARKET_ALWAYS_OPEN``): its instruments have a *simulated* session every day, from
+one regular opening to the next, so that the demo also moves at night and on Saturdays. Such a
+session is marked by its kind and is no row of the calendar, which stays unchanged.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from greeks.calendar.sessions import (
 )
 from greeks.models import PolledInstrument
 
-#: The kind of a session that only the simulated market has.
+#: The kind of sessions that only the simulated market has.
 SIMULATED = "simulated"
 
 
 def session_for(instrument: PolledInstrument, at: datetime) -> Session | None:
-    """The session to show at an instant: the open one, else the last one that was.
+    """Return the session to show at an instant: the open one, else the last one.
 
-    ``None`` where the calendar knows none before it.
+    ``None`` if the calendar knows no earlier one.
     """
     if _is_always_open(instrument):
         return _simulated_session(instrument, _simulated_date(instrument, at))
@@ -37,14 +37,14 @@ def session_for(instrument: PolledInstrument, at: datetime) -> Session | None:
 
 
 def open_session(instrument: PolledInstrument, at: datetime) -> Session | None:
-    """The session in which the instrument is polled at an instant; ``None`` while it is closed."""
+    """Return the session the instrument is polled in at an instant; ``None`` while closed."""
     if _is_always_open(instrument):
         return session_for(instrument, at)
     return current_session(instrument.exchange, at)
 
 
 def upcoming_session(instrument: PolledInstrument, at: datetime) -> Session | None:
-    """The first session that opens after an instant; ``None`` where none is known."""
+    """Return the first session that opens after an instant; ``None`` if unknown."""
     if _is_always_open(instrument):
         following = _simulated_date(instrument, at) + timedelta(days=1)
         return _simulated_session(instrument, following)
@@ -52,7 +52,7 @@ def upcoming_session(instrument: PolledInstrument, at: datetime) -> Session | No
 
 
 def session_on_date(instrument: PolledInstrument, day: date) -> Session | None:
-    """The session of a day, the regular one if there are several; ``None`` if it has none."""
+    """Return a day's session, the regular one of several; ``None`` if it has none."""
     if _is_always_open(instrument):
         return _simulated_session(instrument, day)
     return session_on(instrument.exchange, day)

@@ -1,4 +1,4 @@
-"""Which polled instruments have stored nothing lately though their exchange trades."""
+"""Polled instruments that stored nothing lately although their exchange is open."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.polling.instruments import enabled_instruments, polled_expiries
 from greeks.polling.sessions import open_session
 
-#: Minutes without a sample after which a chain counts as silent; the first may come late.
+#: Minutes without a sample before a chain counts as silent; the first may come late.
 SILENT_AFTER = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SilentChains:
-    """An instrument with the chains that are silent; none where no expiry is known at all."""
+    """An instrument with its silent chains; none if it has no known expiry."""
 
     instrument: PolledInstrument
     expiries: tuple[date, ...]
 
 
 def silent_chains(at: datetime) -> list[SilentChains]:
-    """Two queries, whatever is polled. ``at`` is the market's time."""
+    """Return silent chains in two queries, however many are polled. ``at`` is market time."""
     trading = []
     for instrument in enabled_instruments():
         session = open_session(instrument, at)

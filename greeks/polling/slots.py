@@ -1,8 +1,8 @@
 """Which polls are due: each slot of each chain is handed out once, whoever asks and how often.
 
-Slots stand on the clock (:00, :05, …). The clock's own messages drift against it, so each look
-hands out what begins in the next seconds as well, and the poll then waits for its slot: a slot is
-missed neither because a look came late nor because two looks lay more than five seconds apart.
+Slots follow the clock (:00, :05, …). The schedule's messages drift against it, so each look also
+hands out slots that begin in the next seconds, and the poll waits for its slot. So no slot is
+missed if a look comes late or two looks are more than five seconds apart.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from greeks.polling.instruments import (
 )
 from greeks.polling.sessions import open_session
 
-#: A look is made every five seconds; some may be late.
+#: A look happens every five seconds; some may be late.
 AHEAD = timedelta(seconds=7)
-# Later than this into its slot a poll would be closer to the next one's time.
+# Later than this into its slot, a poll would be closer to the next one.
 _LATEST_SHARE = 0.5
-# Longer than looks of several machines lie apart. What a clock that is ahead has claimed is free
-# again when its time really comes; of a slot that is polled twice the stream keeps one sample.
+# Longer than looks of several machines lie apart. A slot claimed by a clock that is ahead is free
+# again when its time comes; of a slot polled twice the stream keeps one sample.
 _CLAIMED_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuePoll:
-    """A slot of a chain; ``wait`` seconds until it begins."""
+    """A slot of a chain; it begins in ``wait`` seconds."""
 
     slug: str
     expiry: date
@@ -44,10 +44,10 @@ class DuePoll:
 
 
 def claim_due_polls(at: datetime) -> list[DuePoll]:
-    """The polls of the slots that begin about now, in the sessions of their exchanges.
+    """Claim the polls of slots that begin about now, in their exchanges' sessions.
 
-    Nobody else is handed the same ones. Without Redis they are handed out to everyone who asks:
-    the stream settles it, or is away as well.
+    Nobody else gets the same ones. Without Redis everyone gets them: the stream keeps one sample,
+    or is down as well.
     """
     enabled = enabled_instruments()
     seconds = poll_seconds_by_slug(enabled, at)
@@ -60,7 +60,7 @@ def claim_due_polls(at: datetime) -> list[DuePoll]:
 
 
 def slot_of(at: datetime, every_seconds: int) -> datetime:
-    """The slot that an instant lies in."""
+    """Return the slot that contains an instant."""
     return datetime.fromtimestamp(at.timestamp() // every_seconds * every_seconds, UTC)
 
 
@@ -69,7 +69,7 @@ def _due(instrument: PolledInstrument, every_seconds: int, at: datetime) -> Iter
     slot = slot_of(at, every_seconds)
     if at - slot > every * _LATEST_SHARE and not frozen:
         slot += every
-    # A clock that stands still has no next slot.
+    # A stopped clock has no next slot.
     until = at if frozen else at + AHEAD
     while slot <= until:
         if open_session(instrument, slot) is not None:

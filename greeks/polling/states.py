@@ -1,4 +1,4 @@
-"""How the polls of each chain go: for ``/system`` and ``/health``. Public: no secret is in it."""
+"""State of each chain's polls, for ``/system`` and ``/health``. Public: contains no secret."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ logger = structlog.get_logger(__name__)
 
 
 class PollRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is remembered of the last polls of one chain.
+    """What is remembered of a chain's last polls.
 
-    ``polled_at`` and ``succeeded_at`` are wall times, ``slot`` the market time that was polled for.
-    ``outcome`` is ``sampled`` or the code of an error, whose message is ``error``.
+    ``polled_at`` and ``succeeded_at`` are wall times, ``slot`` the market time polled for.
+    ``outcome`` is ``sampled`` or an error's code, with its message in ``error``.
     """
 
     polled_at: datetime
@@ -38,7 +38,7 @@ class PollRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainState:
-    """A polled chain and its record; ``None`` where it was not polled in the last days."""
+    """A polled chain and its record; ``None`` if it was not polled in the last days."""
 
     slug: str
     name: str
@@ -56,9 +56,9 @@ def record_key(slug: str, expiry: date) -> str:
 
 
 def chain_states(instruments: Iterable[PolledInstrument] | None = None) -> tuple[ChainState, ...]:
-    """The state of every chain that is polled now, in the order of the picker.
+    """Return the state of every polled chain, in the picker's order.
 
-    Raises ``redis.exceptions.RedisError`` while Redis is away.
+    Raises ``redis.exceptions.RedisError`` if Redis is down.
     """
     at = market_now()
     chains = [
@@ -82,7 +82,7 @@ def chain_states(instruments: Iterable[PolledInstrument] | None = None) -> tuple
 
 
 def read_record(text: str | bytes | None) -> PollRecord | None:
-    """A stored record; ``None`` where there is none, or another version of the desk wrote it."""
+    """Return a stored record; ``None`` if missing or written by another version of the desk."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The terms that all contracts of a chain share: when it ends, and how it is exercised."""
+"""The terms all contracts of a chain share: expiry and exercise."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from greeks.domain import Contract, InstrumentKind
 from greeks.models import PolledInstrument
 from greeks.pricing.expiry import exercise_style, expiry_instant, known_closes
 
-# The weekly roots of an index settle at the close, its monthly ones in the morning: a chain that
-# mixes both ends with the later.
+# An index's weekly roots settle at the close, its monthly ones in the morning: a chain with both
+# ends with the later.
 _LAST_ROOT = {"SPX": "SPXW", "NDX": "NDXP", "RUT": "RUTW"}
 
 
 def chain_expires_at(instrument: PolledInstrument, expiry: date) -> datetime:
-    """The instant at which the last contract of the chain expires (UTC)."""
+    """Return the instant the chain's last contract expires (UTC)."""
     return chains_expire_at(instrument, [expiry])[expiry]
 
 
 def chains_expire_at(
     instrument: PolledInstrument, expiries: Iterable[date]
 ) -> dict[date, datetime]:
-    """``chain_expires_at`` of many expiries: the calendar is looked up once."""
+    """Return ``chain_expires_at`` of many expiries with one calendar lookup."""
     contracts = {expiry: _contract(instrument, expiry) for expiry in expiries}
     closes = known_closes(contracts.values())
     # A contract with an expiry date always has an instant.
@@ -35,12 +35,12 @@ def chains_expire_at(
 
 
 def chain_is_american(instrument: PolledInstrument, expiry: date) -> bool:
-    """Whether its contracts may be exercised early."""
+    """Whether its contracts can be exercised early."""
     return exercise_style(_contract(instrument, expiry)) == "american"
 
 
 def _contract(instrument: PolledInstrument, expiry: date) -> Contract:
-    """A contract that stands for the chain: what differs by strike plays no part."""
+    """Return a contract that stands for the chain; terms that differ by strike do not matter."""
     root = _LAST_ROOT.get(instrument.underlying, instrument.underlying)
     return Contract(
         kind=InstrumentKind.OPTION,

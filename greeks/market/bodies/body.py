@@ -1,7 +1,7 @@
-"""The body of ``/market/data`` and its last row as a frame's data: JSON by columns.
+"""The body of ``/market/data``, and its last row as a frame's data: JSON by columns.
 
-Numbers leave with all the digits of a float64; a missing one is null. Times are ISO 8601 with the
-exchange's offset.
+Numbers keep all digits of a float64; missing ones are null. Times are ISO 8601 with the exchange's
+offset.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _WHOLE = frozenset({"contracts", "contracts_without_greeks", "contracts_filled"}
 
 
 def encode(series: MarketSeries) -> bytes:
-    """NaN leaves as null: that is how the encoder writes what JSON has no number for."""
+    """Encode to JSON; the encoder writes NaN as null."""
     return _ENCODER.encode(body_of(series))
 
 
 def head_of(series: MarketSeries) -> dict[str, Any]:
-    """What the body says before its columns."""
+    """Return what the body says before its columns."""
     choice, rows = series.choice, series.rows
     instrument, session = choice.instrument, choice.session
     zone = exchange_named(session.exchange).zone
@@ -75,7 +75,7 @@ def head_of(series: MarketSeries) -> dict[str, Any]:
 
 
 def body_of(series: MarketSeries) -> dict[str, Any]:
-    """The whole body. ``forming`` is the websocket's to say: it would change every five seconds."""
+    """Return the whole body. The websocket sends ``forming``, which changes every five seconds."""
     zone = exchange_named(series.choice.session.exchange).zone
     return {
         **head_of(series),
@@ -103,7 +103,7 @@ def body_of(series: MarketSeries) -> dict[str, Any]:
 
 
 def row_of(series: MarketSeries, place: int) -> dict[str, Any]:
-    """One step's values in the shape of the body, each column by its value there."""
+    """Return one step's values in the body's shape, each column replaced by its value there."""
     zone = exchange_named(series.choice.session.exchange).zone
     minute = datetime.fromtimestamp(int(series.minutes[place]), tz=UTC)
     return {
@@ -134,7 +134,7 @@ def row_of(series: MarketSeries, place: int) -> dict[str, Any]:
 
 
 def velocities(series: MarketSeries) -> dict[str, Any]:
-    """How each sum moved in the last step."""
+    """Return how each sum moved in the last step."""
     return {
         greek: {side: velocity(series.close[s, g]) for s, side in enumerate(SIDES)}
         for g, greek in enumerate(SUMMED_GREEKS)
@@ -150,7 +150,7 @@ def _columns(
         "change": series.change[side, greek, span].tolist(),
         "from_open": series.from_open[side, greek, span].tolist(),
     }
-    # The candles of one side overlap on a chart: those of both together are what is drawn.
+    # A side's candles overlap on a chart, so the candles of both sides together are drawn.
     if series.candles is not None and SIDES[side] == "total":
         for part in ("open", "high", "low"):
             columns[part] = series.candles[side, greek, PARTS.index(part), span].tolist()
@@ -172,7 +172,7 @@ def _numbers(values: Floats, *, whole: bool = False) -> list[Any]:
 
 
 def _iso_minutes(series: MarketSeries, zone: ZoneInfo) -> list[str]:
-    """One offset serves a session unless the clocks change in it, which the ends would show."""
+    """One offset serves a session unless the clocks change during it, which its ends would show."""
     if not len(series):
         return []
     ends = [

@@ -41,29 +41,29 @@ from greeks.minutes.stored import KEPT_SECONDS, ChainRows, kept_rows, read_rows
 logger = structlog.get_logger(__name__)
 
 NAME = "market_data"
-#: Shared caches may answer for so long; on an error of ours for as long as a copy is good.
+#: How long shared caches may answer; on an error of ours, for as long as a copy is good.
 RUNNING = f"public, max-age=5, stale-if-error={KEPT_SECONDS:.0f}"
 SETTLED = "public, max-age=3600, immutable"
 STALE = "public, max-age=1"
 _FRESH_MARK, _STALE_MARK = b'"stale":false', b'"stale":true'
 _MOST_QUESTIONS = 1_000
-# A database that fails only after so long (a lock, a hanging disk) would keep every web thread
-# waiting: then one caller asks, a pause after the last, and the others get the last good body.
+# A database that fails slowly (a lock, a hanging disk) would keep every web thread waiting: then
+# one caller asks, a pause after the last, and the others get the last good body.
 _SLOW_SECONDS = 0.5
 _PAUSE_SECONDS = 1.0
 _LONGEST_QUESTION_SECONDS = 10.0
 
 #: All variants this process holds, bounded in bytes.
 market_bodies = PreparedBodies("MARKET_CACHE_MEGABYTES")
-# Also for what is not shared in Redis: strangers' ranges and days.
+# Also for what Redis does not share: ranges and days that strangers choose.
 _flights: SingleFlight[Prepared] = SingleFlight()
-# The body that last answered a question: served when the database cannot tell the current one.
+# The last body per question: served when the database cannot tell the current one.
 _last_variants: OrderedDict[MarketQuestion, Hashable] = OrderedDict()
 _last_lock = threading.Lock()
 
 
 class _Patience:
-    """Whether the database is to be asked now, after it failed slowly."""
+    """Whether to ask the database now, after it failed slowly."""
 
     def __init__(self) -> None:
         self._ask_at = 0.0
@@ -90,7 +90,7 @@ _patience = _Patience()
 
 
 class _Envelope(msgspec.Struct, array_like=True, frozen=True):
-    """A body as it lies in Redis. ``valid_until``: seconds of the epoch."""
+    """A body as stored in Redis. ``valid_until``: seconds since the epoch."""
 
     state: str
     valid_until: float
@@ -112,9 +112,9 @@ class Served:
 
 
 def serve_market_data(*, question: MarketQuestion) -> Served:
-    """The body that answers a question now.
+    """Return the body that answers a question now.
 
-    While the database does not answer, the last good one of this process, labelled as stale; then
+    If the database does not answer, returns this process's last good one, labelled stale, or raises
     ``DatabaseUnavailable`` if there is none. Raises ``NotFound`` and ``InvalidInput`` as well.
     """
     if not _patience.is_our_turn() and (last := _last_good(question)) is not None:
@@ -132,7 +132,7 @@ def serve_market_data(*, question: MarketQuestion) -> Served:
             raise
         return last
     except Exception:
-        # It answered, and there is nothing of what was asked for.
+        # The database answered: what was asked for does not exist.
         _patience.answered()
         raise
     is_settled = choice.is_settled and question.session_date is not None
@@ -141,7 +141,7 @@ def serve_market_data(*, question: MarketQuestion) -> Served:
 
 
 def prepared_market_body(*, choice: MarketChoice) -> Prepared:
-    """The body of a choice, made at most once for all who ask at once."""
+    """Return a choice's body, built at most once for all concurrent callers."""
     known = kept_market_body(choice=choice)
     if known is not None:
         return known
@@ -149,13 +149,13 @@ def prepared_market_body(*, choice: MarketChoice) -> Prepared:
 
 
 def kept_market_body(*, choice: MarketChoice) -> Prepared | None:
-    """The body of a choice if this process holds it and it is not too old."""
+    """Return a choice's body if this process holds a fresh enough one."""
     known = market_bodies.get(NAME, choice.variant, choice.state)
     return known if known is not None and time.time() < known.valid_until else None
 
 
 def forget_market_bodies() -> None:
-    """Drop what this process holds; Redis and the database are asked again."""
+    """Drop what this process holds, so that Redis and the database are asked again."""
     market_bodies.clear()
     kept_rows.clear()
     _stale_body.cache_clear()
@@ -180,14 +180,14 @@ def _read_through(choice: MarketChoice) -> Prepared:
 
 
 def _make(choice: MarketChoice) -> Prepared:
-    """Build it, and leave what everybody reads in Redis for the others, compressed."""
+    """Build the body and store shared ones in Redis, compressed, for other processes."""
     prepared = _built(choice, kept_rows.get(choice.chain, choice.version))
     _store(choice, prepared)
     return prepared
 
 
 def warm_market_body(*, choice: MarketChoice) -> None:
-    """Build the body in the process that wrote the rows, so that the others find it in Redis."""
+    """Build the body in the process that wrote the rows, so that others find it in Redis."""
     _store(choice, _built(choice, read_rows(choice.chain)))
 
 
@@ -201,7 +201,7 @@ def _built(choice: MarketChoice, rows: ChainRows) -> Prepared:
 
 
 def _valid_until(choice: MarketChoice) -> float:
-    """When time alone changes the body, or it has to be made anew all the same."""
+    """Return when time alone changes the body, or when it must be rebuilt anyway."""
     seconds = KEPT_SECONDS
     due = None
     if not market_clock_is_frozen():
@@ -213,9 +213,9 @@ def _valid_until(choice: MarketChoice) -> float:
 
 # --- Redis ------------------------------------------------------------------------------------
 def _is_shared(choice: MarketChoice) -> bool:
-    """Whether the body goes to Redis: what everybody reads of the session that is on.
+    """Whether the body goes to Redis: the current session as everybody reads it.
 
-    Strangers choose ranges and days; those stay in the memory of the process, which is bounded.
+    Ranges and days that strangers choose stay in the process's bounded memory.
     """
     return not (choice.is_filtered or choice.is_settled)
 
@@ -225,7 +225,7 @@ def _place(choice: MarketChoice) -> str:
 
 
 def _fetch(choice: MarketChoice) -> Prepared | None:
-    """The body that another process left, if it was made from the same state."""
+    """Return another process's body if it was built from the same state."""
     if not _is_shared(choice):
         return None
     try:
@@ -279,5 +279,5 @@ def _last_good(question: MarketQuestion) -> Served | None:
 
 @lru_cache(maxsize=4)
 def _stale_body(prepared: Prepared) -> Body:
-    """The same body, which says of itself that it is stale."""
+    """Return the same body, marked stale."""
     return Body(prepared.body.form(IDENTITY).replace(_FRESH_MARK, _STALE_MARK, 1))

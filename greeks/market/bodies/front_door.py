@@ -1,4 +1,4 @@
-"""The market at the front door: which prepared body a query string asks for."""
+"""The market at the front door: map a query string to its prepared body."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from greeks.market.bodies.questions import (
     question_of,
 )
 
-#: The hub's group in which every closed minute is told, after its body was prepared.
+#: The hub group that announces every closed minute once its body is prepared.
 MINUTES_GROUP = "market.minutes"
 
 
@@ -42,7 +42,7 @@ class MarketSource:
 
     def states_of(self, keys: Collection[Key]) -> Mapping[Key, Hashable]:
         if not settings.MARKET_DATA_PUBLIC:
-            # Who may have it is Django's to find out.
+            # Django decides who may have it.
             return {}
         questions = [cast("MarketQuestion", key) for key in keys]
         return {
@@ -62,4 +62,4 @@ class MarketSource:
         return prepared_market_body(choice=choice)
 
     def asked(self, key: Key) -> None:
-        """Nothing: the market is polled whether it is read or not."""
+        """Do nothing: the market is polled whether it is read or not."""

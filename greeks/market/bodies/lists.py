@@ -1,4 +1,4 @@
-"""The market's small bodies: the latest chain, and what is polled. Last good ones stay."""
+"""The market's small bodies: the latest chain, and what is polled. Keeps the last good ones."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from greeks.market.bodies.questions import MarketQuestion, choice_for
 from greeks.market.chain import latest_chain_json
 from greeks.market.pickers import instruments_body
 
-# The list is read by whoever opens the page; its dates and ages change by the minute.
+# Everyone who opens the page reads the list; its dates and ages change by the minute.
 _LIST_SECONDS = 5.0
 _MOST_CHAINS = 16
 
 
 @dataclass(slots=True)
 class _Known:
-    """A body with what it was made from, and when."""
+    """A body with what it was built from, and when."""
 
     text: bytes
     body: Body
@@ -38,9 +38,9 @@ _lock = threading.Lock()
 
 
 def serve_market_chain(*, question: MarketQuestion) -> Served:
-    """The latest chain of the expiry that is asked for, or of the nearest.
+    """Return the latest chain of the requested expiry, or of the nearest.
 
-    Raises ``NotFound`` where nothing was polled yet, and ``Unavailable`` without Redis or the
+    Raises ``NotFound`` if nothing was polled yet, and ``Unavailable`` without Redis or the
     database, unless this process has the last good one.
     """
     try:
@@ -59,7 +59,7 @@ def serve_market_chain(*, question: MarketQuestion) -> Served:
     with _lock:
         known = _chains.get(question)
         stored = text.encode()
-        # Unchanged text is the same body, with the forms in which it was asked for.
+        # Unchanged text keeps the same body with its compressed forms.
         if known is None or known.text != stored:
             known = _chains[question] = _Known(stored, Body(stored), time.monotonic())
         _chains.move_to_end(question)
@@ -69,7 +69,7 @@ def serve_market_chain(*, question: MarketQuestion) -> Served:
 
 
 def serve_market_instruments() -> Served:
-    """What is polled, read at most every five seconds."""
+    """Return what is polled, read at most every five seconds."""
     with _lock:
         known = _lists.get("instruments")
     if known is not None and time.monotonic() - known.read_at < _LIST_SECONDS:

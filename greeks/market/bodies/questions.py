@@ -1,4 +1,4 @@
-"""What ``/market/data`` is asked for, and which chain that is now."""
+"""Parse what ``/market/data`` is asked for, and find the chain it means now."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ BUCKETS = BUCKETS_SHAPE[1]
 PARAMETERS = frozenset(
     {"date", "instrument_key", "slug", "expiry", "delta_min", "delta_max", "resolution"}
 )
-# Far below a bucket's width, far above what a decimal fraction is off by in binary.
+# Far less than a bucket's width, far more than a decimal fraction's binary error.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketQuestion:
-    """What was asked; ``None`` stands for the default, which moves with the time.
+    """What was asked; ``None`` means the default, which changes with time.
 
-    The range of |delta| is of whole buckets: from ``first_bucket`` to just before ``end_bucket``.
+    The |delta| range is in whole buckets: from ``first_bucket`` up to but excluding ``end_bucket``.
     """
 
     slug: str | None = None
@@ -49,7 +49,7 @@ class MarketQuestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketChoice:
-    """The chain that answers a question at a moment, and all else that its body says.
+    """The chain that answers a question at a moment, with everything else its body says.
 
     ``due`` is the last minute that should be stored by then.
     """
@@ -71,12 +71,12 @@ class MarketChoice:
 
     @property
     def variant(self) -> tuple[Chain, int, int, str]:
-        """Which body it is, whatever its version."""
+        """Return what identifies the body, whatever its version."""
         return self.chain, self.first_bucket, self.end_bucket, self.resolution
 
     @property
     def state(self) -> str:
-        """Equal as long as the body would come out the same, in every process."""
+        """Return a value that is equal while the body would come out the same, in every process."""
         instrument = self.instrument
         facts = (
             self.variant,
@@ -91,7 +91,7 @@ class MarketChoice:
 
 
 def buckets_of(delta_min: float, delta_max: float) -> tuple[int, int]:
-    """The whole buckets that hold the range: first, and one after the last."""
+    """Return the whole buckets that hold the range: first, and one after the last."""
     if not 0.0 <= delta_min <= delta_max <= 1.0:
         raise InvalidInput(
             "delta_min: Expected 0 to delta_max, which is at most 1.",
@@ -102,7 +102,7 @@ def buckets_of(delta_min: float, delta_max: float) -> tuple[int, int]:
 
 
 def question_of(values: QueryDict) -> MarketQuestion:
-    """Read the parameters strictly. Raises ``InvalidInput`` naming the field."""
+    """Parse the parameters strictly. Raises ``InvalidInput`` naming the field."""
     parameters = QueryParameters(values, allowed=PARAMETERS)
     slug, key = parameters.identifier("slug"), parameters.identifier("instrument_key")
     if slug is not None and key is not None:
@@ -126,7 +126,7 @@ def question_of(values: QueryDict) -> MarketQuestion:
 
 
 def choice_for(question: MarketQuestion, at: datetime) -> MarketChoice:
-    """The chain that the question is about at ``at``, in two or three queries.
+    """Return the chain the question means at ``at``, in two or three queries.
 
     Raises ``NotFound`` and ``InvalidInput``, naming the parameter.
     """
@@ -139,7 +139,7 @@ def choice_for(question: MarketQuestion, at: datetime) -> MarketChoice:
 def choices_for(
     questions: Collection[MarketQuestion], at: datetime
 ) -> Mapping[MarketQuestion, MarketChoice | ApplicationError]:
-    """The chain of each question or why there is none, in as few queries as one question."""
+    """Return each question's chain or why there is none, in as few queries as for one question."""
     instruments = _instruments(questions)
     sessions: dict[MarketQuestion, tuple[PolledInstrument, Session]] = {}
     found: dict[MarketQuestion, MarketChoice | ApplicationError] = {}
@@ -161,7 +161,7 @@ def choices_for(
 
 
 def _instruments(questions: Iterable[MarketQuestion]) -> list[PolledInstrument]:
-    """The enabled ones, in their order, and those that are asked for although they are not."""
+    """Return enabled instruments in order, plus disabled ones that are asked for."""
     instruments = list(enabled_instruments())
     known = {i.slug for i in instruments} | {i.instrument_key for i in instruments}
     asked = {name for q in questions if (name := q.slug or q.instrument_key) is not None}
@@ -207,7 +207,7 @@ def _session(instrument: PolledInstrument, day: date | None, at: datetime) -> Se
 
 
 def _near(instrument: PolledInstrument, day: date, at: datetime) -> str:
-    """The session days around a closed one, as a sentence."""
+    """Name the session days around a closed one, as a sentence."""
     midnight = datetime.combine(day, time(), tzinfo=UTC)
     around = (
         latest_session(instrument.exchange, midnight),
@@ -252,7 +252,7 @@ def _choice(
 
 
 def _default_expiry(stored: Collection[date], polled: Collection[date], day: date) -> date | None:
-    """The nearest polled one; of a session that another was polled in, the nearest of those."""
+    """Return the nearest polled expiry; if the session polled others, the nearest of those."""
     nearest = min(polled, default=None)
     if nearest is not None and (not stored or nearest in stored):
         alive = [each for each in stored if each >= day]

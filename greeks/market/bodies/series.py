@@ -1,7 +1,7 @@
-"""The series of one session: sums, their changes, and what each minute's close said, as columns.
+"""The series of one session as columns: sums, their changes and the values at each minute's close.
 
-Everything follows from the stored rows. A minute without a value is null in every column, and no
-change is made over it.
+Everything follows from the stored rows. A minute without a value is null in every column, and
+changes do not span it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _CLOSE = PARTS.index("close")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MarketSeries:
-    """Columns of one length, one value a step of the resolution; missing numbers are NaN.
+    """Columns of equal length, one value per step of the resolution; missing numbers are NaN.
 
-    ``minutes`` are the steps' beginnings in seconds of the epoch. ``candles`` has the shape
-    (3 sides, 4 Greeks, 4 parts, steps); ``close``, ``change``, ``from_open`` and ``vendor``
-    (3, 4, steps); ``others`` (9, steps). With a delta filter there are no candles and no vendor's
-    sums, and ``contracts_in_range`` counts what was summed. ``base`` is the minute whose close
-    ``from_open`` counts from.
+    ``minutes`` are the steps' starts in seconds since the epoch. ``candles`` has the shape (3
+    sides, 4 Greeks, 4 parts, steps); ``close``, ``change``, ``from_open`` and ``vendor`` (3, 4,
+    steps); ``others`` (9, steps). With a delta filter there are no candles and no vendor sums, and
+    ``contracts_in_range`` counts what was summed. ``base`` is the minute whose close ``from_open``
+    counts from.
     """
 
     choice: MarketChoice
@@ -69,9 +69,9 @@ def market_series(
     delta_max: float = 1.0,
     resolution: str = "1m",
 ) -> MarketSeries:
-    """The series as they are committed now. Raises ``InvalidInput`` for a day without a session.
+    """Return the series as committed now. Raises ``InvalidInput`` for a day without a session.
 
-    The range of |delta| is widened to whole buckets of 0.05.
+    The |delta| range is widened to whole buckets of 0.05.
     """
     if resolution not in RESOLUTIONS:
         known = ", ".join(RESOLUTIONS)
@@ -90,12 +90,12 @@ def market_series(
 
 
 def series_for(choice: MarketChoice) -> MarketSeries:
-    """The series of a choice, from rows that are kept for all choices of the chain."""
+    """Return a choice's series, from rows cached for all choices of the chain."""
     return series_of(choice, kept_rows.get(choice.chain, choice.version))
 
 
 def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
-    """One pass over the rows: on the grid of the session's minutes, then by step, then changes."""
+    """Build the series in one pass: onto the session's minute grid, then by step, then changes."""
     minutes = _grid(choice, rows)
     places = (rows.minutes - (minutes[0] if len(minutes) else 0)) // _MINUTE_SECONDS
     count = len(minutes)
@@ -150,7 +150,7 @@ def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
 
 
 def _grid(choice: MarketChoice, rows: ChainRows) -> Integers:
-    """Every minute from the opening to the last that should be stored, or is."""
+    """Return every minute from the opening to the last one due or stored."""
     begin = int(opening_minute(choice.session).timestamp())
     ends = [] if choice.due is None else [int(choice.due.timestamp())]
     if len(rows):
@@ -162,7 +162,7 @@ def _grid(choice: MarketChoice, rows: ChainRows) -> Integers:
 
 
 def _closes_in_range(choice: MarketChoice, rows: ChainRows) -> tuple[Floats, Floats]:
-    """Closing sums (3, 4, rows) of the buckets of the range, and the contracts in them (rows)."""
+    """Return closing sums (3, 4, rows) of the range's buckets, and their contracts (rows)."""
     chosen = rows.buckets[:, :, choice.first_bucket : choice.end_bucket].sum(axis=2)
     sides = chosen[..., :4].transpose(1, 2, 0)
     sums = np.concatenate([sides, sides.sum(axis=0, keepdims=True)])
@@ -171,14 +171,14 @@ def _closes_in_range(choice: MarketChoice, rows: ChainRows) -> tuple[Floats, Flo
 
 # --- Coarser resolutions ------------------------------------------------------------------------
 def _by_step(values: Floats, steps: int) -> Floats:
-    """The last axis split into (steps of the resolution, minutes in it), filled up with NaN."""
+    """Split the last axis into (steps, minutes per step), padded with NaN."""
     missing = -values.shape[-1] % steps
     padding = [(0, 0)] * (values.ndim - 1) + [(0, missing)]
     return np.pad(values, padding, constant_values=np.nan).reshape(*values.shape[:-1], -1, steps)
 
 
 def _last(values: Floats, steps: int) -> Floats:
-    """Each step's last value that is there."""
+    """Return each step's last known value."""
     parted = _by_step(values, steps)
     place = steps - 1 - np.argmax(np.isfinite(parted[..., ::-1]), axis=-1)
     result: Floats = np.take_along_axis(parted, place[..., None], axis=-1)[..., 0]
@@ -197,7 +197,7 @@ def _candles(candles: Floats, steps: int) -> Floats:
     return np.stack(
         [
             _first(opening, steps),
-            # Of nothing but NaN these give NaN, as they should, without a warning.
+            # All-NaN steps give NaN, as they should; suppress the warning.
             np.fmax.reduce(_by_step(high, steps), axis=-1),
             np.fmin.reduce(_by_step(low, steps), axis=-1),
             _last(close, steps),

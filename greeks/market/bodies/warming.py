@@ -1,4 +1,4 @@
-"""After a minute was stored: its body is made by who stored it, then everybody is told."""
+"""After a minute is stored: build its body in the process that stored it, then announce it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from greeks.market.bodies.questions import MarketQuestion, choice_for
 
 logger = structlog.get_logger(__name__)
 
-# Older minutes are stored many at once, after an outage: web processes see them when they look.
+# After an outage many older minutes are stored at once; web processes find them when they look.
 _RECENT = timedelta(minutes=3)
 
 
 def warm_closed_minute(*, slug: str, expiry: date, minute: datetime) -> bool:
-    """Leave the chain's body in Redis and announce it; ``False`` for a minute long gone.
+    """Store the chain's body in Redis and announce it; ``False`` if the minute is too old.
 
-    Whatever fails here costs a web process one query: the minute is stored.
+    A failure here only costs a web process one query: the minute is stored.
     """
     if minute < market_now() - _RECENT:
         return False
