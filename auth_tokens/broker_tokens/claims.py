@@ -1,8 +1,7 @@
-"""A renewal as it is written down: one process at a time, tries counted, nothing left behind.
+"""Record a renewal: one process at a time, tries counted, nothing left behind.
 
-Every step is one short statement or transaction; none is held while a provider is called. The
-fence is in the database, not in Redis: two processes of which one does not see Redis still make
-one log-in.
+Each step is one short statement or transaction; none is open while a provider is called. The fence
+is in the database, not in Redis: two processes make one login even if one cannot see Redis.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ from config.core.redaction import redact_text
 Event = TokenEvent.Event
 logger = structlog.get_logger(__name__)
 
-#: A renewal that says nothing for so long is over: its process died, and another may begin.
+#: A renewal silent for this long is over: its process died, and another may begin.
 LEASE_SECONDS: Final = 45.0
 _LONGEST_MESSAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to renew: good until its lease runs out. ``credentials`` is their fingerprint."""
+    """The right to renew until its lease runs out. ``credentials`` is their fingerprint."""
 
     provider: str
     holder: str
@@ -45,15 +44,15 @@ class Claim:
 
 
 def broker_token_row(provider: str) -> BrokerToken:
-    """The provider's row, made on first use."""
+    """Return the provider's row, creating it on first use."""
     row = BrokerToken.objects.filter(provider=provider).first()
     return row or BrokerToken.objects.get_or_create(provider=provider)[0]
 
 
 def claim_renewal(*, row: BrokerToken, credentials: str) -> Claim | None:
-    """Become the one who renews; ``None`` while somebody else does, or has since ``row`` was read.
+    """Claim the renewal; ``None`` while somebody else renews, or has since ``row`` was read.
 
-    So nobody renews what has just been renewed.
+    So nobody renews what was just renewed.
     """
     at = now()
     holder = secrets.token_hex(16)
@@ -65,24 +64,24 @@ def claim_renewal(*, row: BrokerToken, credentials: str) -> Claim | None:
 
 
 def extend_renewal(*, claim: Claim) -> bool:
-    """Keep the lease. ``False``: it ran out and is another's."""
+    """Extend the lease. ``False``: it ran out and somebody else has it."""
     until = now() + timedelta(seconds=LEASE_SECONDS)
     return bool(_held(claim).update(renewing_until=until))
 
 
 def release_renewal(*, claim: Claim) -> None:
-    """Give the right back without a result: the process is being stopped."""
+    """Give up the claim without a result because the process is stopping."""
     _held(claim).update(renewing_by="", renewing_until=None)
 
 
 def try_spend(*, claim: Claim, limits: Iterable[TryLimit]) -> None:
-    """Count a log-in before it is made. Raises ``TriesUsedUp`` when no try is left."""
+    """Count a login before making it. Raises ``TriesUsedUp`` if no try is left."""
     check_tries(provider=claim.provider, credentials=claim.credentials, limits=limits)
     _record(Event.LOG_IN_STARTED, claim.provider, credentials=claim.credentials)
 
 
 def check_tries(*, provider: str, credentials: str, limits: Iterable[TryLimit]) -> None:
-    """Raises ``TriesUsedUp`` when a window of the limits has no try left for these credentials."""
+    """Raise ``TriesUsedUp`` if any limit has no try left for these credentials."""
     at = now()
     reset = TokenEvent.objects.filter(provider=provider, event=Event.TOKEN_RESET).first()
     for limit in limits:
@@ -103,7 +102,7 @@ def check_tries(*, provider: str, credentials: str, limits: Iterable[TryLimit]) 
 
 
 def complete_renewal(*, claim: Claim, obtained: ObtainedToken) -> int | None:
-    """Store the new token; its version, or ``None`` where the lease had become another's."""
+    """Store the new token; return its version, or ``None`` if the lease was lost."""
     with transaction.atomic():
         row = _held(claim).select_for_update().first()
         if row is None:
@@ -131,10 +130,10 @@ def fail_renewal(
     longest_pause: float,
     screenshot: str = "",
 ) -> None:
-    """Write down why it failed and when it is tried again, and tell whoever alerts.
+    """Record why it failed and when to try again, and alert.
 
-    ``is_refused``: the stored token is the one that the provider refused, so that it is dropped.
-    ``longest_pause``: seconds that the growing pauses do not exceed.
+    ``is_refused``: the provider refused the stored token, so drop it. ``longest_pause``: upper
+    limit in seconds of the growing pauses.
     """
     message = redact_text(error.message)[:_LONGEST_MESSAGE]
     with transaction.atomic():
@@ -158,7 +157,7 @@ def fail_renewal(
             screenshot=screenshot,
         )
     if isinstance(error, ProviderClosed):
-        # Nothing is wrong, and nobody has to be told.
+        # Nothing is wrong, and nobody needs an alert.
         return
     logger.error(
         "token.renewal_failed",
@@ -174,7 +173,7 @@ def fail_renewal(
 
 
 def reset_renewal(*, provider: str) -> None:
-    """An operator says that the cause is gone: forget failures, and count tries from here on."""
+    """Forget failures and restart the count of tries, because an operator fixed the cause."""
     row = broker_token_row(provider)
     with transaction.atomic():
         BrokerToken.objects.filter(pk=row.pk).update(
@@ -200,7 +199,7 @@ def _end(row: BrokerToken, *, next_try_at: datetime | None) -> None:
 
 
 def _stops(error: ProviderError, claim: Claim) -> bool:
-    """Whether this failure, after the same ones right before it, ends the tries."""
+    """Whether this failure ends the tries, after enough of the same in a row."""
     after = error.stops_after if isinstance(error, TokenError) else None
     if after is None:
         return False
@@ -214,7 +213,7 @@ def _stops(error: ProviderError, claim: Claim) -> bool:
 
 
 def _pause(error: ProviderError, failures: int, longest: float) -> timedelta:
-    """The time to the next try: what the provider asks for, else doubled with each failure."""
+    """Return the time to the next try: the provider's wait, else doubled with each failure."""
     if isinstance(error, RateLimitedError) and error.retry_after is not None:
         return timedelta(seconds=error.retry_after)
     first = error.pause_seconds if isinstance(error, TokenError) else PAUSE_SECONDS

@@ -1,8 +1,8 @@
-"""The process's own copies of the tokens, swapped when any process renews.
+"""The process's own copies of the tokens, replaced when any process renews.
 
-A copy is used while its version is the present one. The version stands in Redis; without Redis it
-is read from the database, at most once a second. A copy that is stale all the same (Redis forgot)
-is refused by the provider and found out then.
+A copy is used while its version is current. The version is in Redis; without Redis it is read from
+the database, at most once a second. If a copy is stale anyway (Redis forgot), the provider refuses
+it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LOOK_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class TokenCopy:
-    """A token as this process holds it, with what makes it the present one."""
+    """A token held by this process, with what tells whether it is current."""
 
     text: str
     version: int
@@ -35,7 +35,7 @@ class TokenCopy:
     expires_at: datetime | None
 
     def opens(self, credentials: str) -> bool:
-        """Whether it has not ended and was obtained with these credentials."""
+        """Whether it is unexpired and was obtained with these credentials."""
         ended = self.expires_at is not None and self.expires_at <= now()
         return self.credentials == credentials and not ended
 
@@ -53,7 +53,7 @@ _slots: ProcessCopies[_Slot] = ProcessCopies(_Slot)
 
 
 def present_copy(provider: str) -> TokenCopy | None:
-    """The copy, if its version is the present one."""
+    """Return the copy if its version is current."""
     with _slots.lock:
         slot = _slots.get(provider)
         copy, checked_at = slot.copy, slot.checked_at
@@ -66,7 +66,7 @@ def present_copy(provider: str) -> TokenCopy | None:
         try:
             version = _stored_version(provider)
         except DatabaseError:
-            # Nobody can say anything newer.
+            # Nobody knows of a newer one.
             return copy
         with _slots.lock:
             _slots.get(provider).checked_at = time.monotonic()
@@ -74,7 +74,7 @@ def present_copy(provider: str) -> TokenCopy | None:
 
 
 def keep_copy(provider: str, copy: TokenCopy) -> None:
-    """Hold this one from now on."""
+    """Hold this copy from now on."""
     with _slots.lock:
         _slots.get(provider).copy = copy
 
@@ -85,7 +85,7 @@ def drop_copy(provider: str) -> None:
 
 
 def announce_version(provider: str, version: int) -> None:
-    """Tell every process that this version is the present one."""
+    """Tell every process that this version is current."""
     try:
         redis_client().set(_key(provider), version, ex=_VERSION_SECONDS)
     except RedisError:
@@ -105,7 +105,7 @@ def _announced_version(provider: str) -> int | None:
     except DatabaseError:
         return None
     try:
-        # Never over what a renewal has announced meanwhile.
+        # Do not overwrite what a renewal announced meanwhile.
         redis_client().set(_key(provider), version, ex=_VERSION_SECONDS, nx=True)
     except RedisError:
         return version

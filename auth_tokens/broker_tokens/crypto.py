@@ -1,7 +1,7 @@
-"""How the brokers' tokens are kept: encrypted with keys from the environment.
+"""Encrypt brokers' tokens with keys from the environment.
 
 ``TOKEN_ENCRYPTION_KEYS`` holds Fernet keys (AES-128-CBC with HMAC-SHA256). The first encrypts, all
-decrypt; they have nothing to do with ``SECRET_KEY``, so that either can be changed alone.
+decrypt. They are independent of ``SECRET_KEY``, so that either can be changed alone.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 class Undecryptable(Exception):
-    """None of the keys opens this ciphertext: it counts as no token, and a new one is obtained."""
+    """No key decrypts this ciphertext: it counts as no token, and a new one is obtained."""
 
 
 def encrypt(text: str, *, provider: str) -> str:
-    """``text`` under the first key, bound to its provider."""
+    """Encrypt ``text`` with the first key, bound to its provider."""
     return MultiFernet(_keys()).encrypt(f"{provider}\n{text}".encode()).decode()
 
 
 def decrypt(ciphertext: str, *, provider: str) -> str:
-    """The text. Raises ``Undecryptable``, also for another provider's ciphertext."""
+    """Decrypt. Raises ``Undecryptable``, also for another provider's ciphertext."""
     try:
         owner, _, text = MultiFernet(_keys()).decrypt(ciphertext).decode().partition("\n")
     except InvalidToken:
@@ -32,7 +32,7 @@ def decrypt(ciphertext: str, *, provider: str) -> str:
 
 
 def rotated(ciphertext: str) -> str | None:
-    """The same text under the first key; ``None`` when it is so already. Raises Undecryptable."""
+    """Re-encrypt with the first key; ``None`` if it already is. Raises ``Undecryptable``."""
     keys = _keys()
     try:
         keys[0].decrypt(ciphertext)
@@ -50,7 +50,7 @@ def _keys() -> list[Fernet]:
     try:
         keys = [Fernet(key) for key in settings.TOKEN_ENCRYPTION_KEYS]
     except ValueError:
-        # Without the cause, which may hold the key.
+        # Drop the cause, which may hold the key.
         raise ImproperlyConfigured(
             "TOKEN_ENCRYPTION_KEYS holds something that is no Fernet key."
         ) from None

@@ -1,9 +1,9 @@
 """What can go wrong with a provider's token. Every class says what the system does next.
 
-Each is an ``UnauthorisedError``, so that adapters and services treat all of them as "no valid
-credentials": last good values stay, with their age. ``pause_seconds`` is the least wait before the
-next try, doubled with each failure in a row; ``stops_after`` such failures in a row nothing is
-tried until the credentials change or an operator runs ``refresh_token PROVIDER --reset``.
+Each is an ``UnauthorisedError``, so adapters treat all of them as "no valid credentials": last good
+values stay, with their age. ``pause_seconds`` is the shortest wait before the next try, doubled
+with each failure in a row. After ``stops_after`` such failures in a row nothing is tried until the
+credentials change or an operator runs ``refresh_token PROVIDER --reset``.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ PAUSE_SECONDS = 60.0
 
 
 class UnknownTokenProvider(ApplicationError):
-    """No provider of this name keeps a token. The caller has a wrong name; nothing is tried."""
+    """No provider of this name keeps a token. Nothing is tried: the caller's name is wrong."""
 
     code = "token_provider_unknown"
     status = 404
 
 
 class TokenError(UnauthorisedError):
-    """There is no valid token. The next try follows after a pause, by itself."""
+    """There is no valid token. Tried again after a pause."""
 
     code = "token_unavailable"
     pause_seconds: ClassVar[float] = PAUSE_SECONDS
@@ -31,21 +31,21 @@ class TokenError(UnauthorisedError):
 
 
 class NotConfigured(TokenError):
-    """The settings name no credentials. Nothing is tried until they do."""
+    """The settings hold no credentials. Nothing is tried until they do."""
 
     code = "token_not_configured"
 
 
 class TokenBeingRenewed(TokenError):
-    """Another process is renewing and did not end in time. The next call asks again."""
+    """Another process's renewal did not end in time. The next call asks again."""
 
     code = "token_being_renewed"
 
 
 class TriesUsedUp(TokenError):
-    """As many log-ins were made as a window allows. The next try follows when one is free again.
+    """A window's logins are used up; more would lock the account at the broker.
 
-    More would lock the account at the broker.
+    Tried again when one is free.
     """
 
     code = "token_tries_used_up"
@@ -59,7 +59,7 @@ class CredentialsRefused(TokenError):
 
 
 class PinRefused(CredentialsRefused):
-    """The PIN is wrong. Nothing is tried until an operator acts: the next tries would lock."""
+    """Wrong PIN. Nothing is tried until an operator acts: more tries would lock the account."""
 
     code = "token_pin_refused"
 
@@ -67,36 +67,36 @@ class PinRefused(CredentialsRefused):
 class OneTimeCodeRefused(CredentialsRefused):
     """Two one-time codes of different windows were refused: the TOTP secret is wrong.
 
-    Nothing is tried until an operator acts. A clock that is off is no reason: codes are made for
-    the time of the log-in site.
+    Nothing is tried until an operator acts. A wrong clock cannot be the cause: codes use the login
+    site's time.
     """
 
     code = "token_one_time_code_refused"
 
 
 class MobileRefused(CredentialsRefused):
-    """The log-in site does not know the mobile number. Nothing is tried until an operator acts."""
+    """The login site does not know the mobile number. Nothing is tried until an operator acts."""
 
     code = "token_mobile_refused"
 
 
 class AccountLocked(CredentialsRefused):
-    """The broker has locked the account. A person unlocks it there, then resets here."""
+    """The broker locked the account. A person must unlock it there, then reset here."""
 
     code = "token_account_locked"
 
 
 class StateMismatch(TokenError):
-    """The redirect carries another state than was sent: its code is not used. Tried again twice."""
+    """The redirect's state differs from the one sent: its code is not used. Tried again twice."""
 
     code = "token_state_mismatch"
     stops_after = 3
 
 
 class PageChanged(TokenError):
-    """The log-in page lacks an element that the flow needs. Tried three times, then it stops.
+    """The login page lacks an element the flow needs. Tried three times, then stopped.
 
-    A screenshot is kept; the flow has to be adapted, or an analytics token set.
+    A screenshot is kept; adapt the flow or set an analytics token.
     """
 
     code = "token_page_changed"
@@ -105,9 +105,9 @@ class PageChanged(TokenError):
 
 
 class LogInBlocked(TokenError):
-    """A block page (Cloudflare 1010, captcha) stood before the log-in. No credential was typed.
+    """A block page (Cloudflare 1010, captcha) preceded the login. No credential was typed.
 
-    The next try follows after half an hour; after three an operator has to look.
+    Tried again after half an hour; after three failures an operator must look.
     """
 
     code = "token_log_in_blocked"
@@ -116,13 +116,13 @@ class LogInBlocked(TokenError):
 
 
 class LogInTimedOut(TokenError):
-    """The log-in took too long or its site did not answer. Tried again after a pause."""
+    """The login took too long or its site did not answer. Tried again after a pause."""
 
     code = "token_log_in_timed_out"
 
 
 class BrowserMissing(TokenError):
-    """Chromium or its driver is not installed here. Looked for again every few minutes."""
+    """Chromium or its driver is not installed. Checked again every few minutes."""
 
     code = "token_browser_missing"
     pause_seconds = 300.0
@@ -135,7 +135,7 @@ class BrowserFailed(TokenError):
 
 
 def error_of(code: str, message: str, *, provider: str) -> ProviderError:
-    """The error that was written down with this code, for whoever shares another's try."""
+    """Return the stored error with this code, for callers that share another's try."""
     kinds = {kind.code: kind for kind in _kinds(ProviderError)}
     return kinds.get(code, TokenError)(message, provider=provider)
 

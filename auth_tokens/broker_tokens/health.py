@@ -1,4 +1,4 @@
-"""What ``/health`` says of the tokens: names and states, nothing else."""
+"""The tokens on ``/health``: names and states only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from config.core.health import CheckResult, register_check
 
 @register_check("tokens")
 def check_tokens() -> CheckResult:
-    """Degraded while a renewal fails or has stopped, or a token that was there has ended."""
+    """Degraded if a renewal fails or has stopped, or an existing token has expired."""
     wrong = [
         f"{state.provider}: {state.status}"
         for state in token_states()

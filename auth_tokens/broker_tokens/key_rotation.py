@@ -1,4 +1,4 @@
-"""Changing the keys of the brokers' tokens."""
+"""Rotate the keys of the brokers' tokens."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RotatedKeys:
-    """What a rotation did, by provider."""
+    """Result of a rotation, by provider."""
 
     rotated: tuple[str, ...]
     unchanged: tuple[str, ...]
@@ -24,9 +24,9 @@ class RotatedKeys:
 
 
 def rotate_token_keys() -> RotatedKeys:
-    """Encrypt every stored token with the first key. Done twice, it changes nothing.
+    """Encrypt every stored token with the first key. Running it twice changes nothing.
 
-    A token that is renewed meanwhile is left as it is: it is under the first key already.
+    A token renewed meanwhile is skipped: it uses the first key already.
     """
     keys_rotating.send(sender=None)
     found: dict[str, list[str]] = {"rotated": [], "unchanged": [], "undecryptable": []}

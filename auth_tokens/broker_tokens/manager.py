@@ -1,9 +1,9 @@
-"""The tokens of all providers: what every adapter asks for, renewed by itself.
+"""The tokens of all providers, for every adapter, renewed automatically.
 
-``get_token`` answers from the process's copy. ``renew_token`` makes one renewal for however many
-threads and processes ask: the first claims it in the database, the others wait and get what it
-stored, or share its failure. Failures are repeated after growing pauses and within limits that
-never lock an account (``auth_tokens.broker_tokens.errors`` says what follows each).
+``get_token`` answers from the process's copy. ``renew_token`` makes one renewal however many
+threads and processes ask: the first claims it in the database, the others wait and share its token
+or failure. Failures are retried after growing pauses, within limits that never lock an account
+(``auth_tokens.broker_tokens.errors`` says what follows each).
 """
 
 from __future__ import annotations
@@ -70,9 +70,9 @@ def held_token(provider: str) -> str:
 
 
 def ensure_valid(provider: str) -> bool:
-    """See to it that the token opens, and go on doing so: ``True`` where it was renewed.
+    """Renew the token if it is missing, expired or due; ``True`` if renewed.
 
-    Raises as ``get_token`` does, also when a token that still opens could not be replaced in time.
+    Raises as ``get_token`` does, also if a token that is still good could not be replaced in time.
     """
     source = token_source(provider)
     with _database_errors(provider):
@@ -92,9 +92,9 @@ def ensure_valid(provider: str) -> bool:
 
 
 def refresh_token(provider: str, *, reset: bool = False) -> None:
-    """A new token now, as an operator asks: pauses do not count, limits and stops do.
+    """Fetch a new token now for an operator, ignoring pauses but not limits and stops.
 
-    ``reset``: the operator has removed the cause, so that stops and used tries are forgotten.
+    ``reset``: the operator fixed the cause, so forget stops and used tries.
     """
     source = token_source(provider)
     with _database_errors(provider):
@@ -106,7 +106,7 @@ def refresh_token(provider: str, *, reset: bool = False) -> None:
 
 
 class ProviderToken:
-    """The two functions that ``HttpCaller`` wants: headers of each try, and what a 401 does."""
+    """Two callbacks for ``HttpCaller``: headers of each try, and the reaction to a 401."""
 
     def __init__(self, provider: str) -> None:
         self._provider = provider
@@ -126,19 +126,19 @@ class ProviderToken:
         """Replace the token this thread sent last, unless it has been replaced already."""
         error = getattr(self._sent, "error", None)
         if error is not None:
-            # No token was ever sent: the refusal was our own, and is not repeated.
+            # No token was sent: the refusal was our own and is not repeated.
             raise error
         renew_token(self._provider, refused=getattr(self._sent, "token", ""))
 
 
 @contextmanager
 def _database_errors(provider: str) -> Iterator[None]:
-    """A database that is away leaves no token, and says so as a provider's failure does."""
+    """Raise a ``TokenError`` if the database is down: there is no token then."""
     try:
         yield
     except DatabaseError as error:
         logger.warning("token.database_away", token_provider=provider, reason=type(error).__name__)
-        # A connection of a thread that lives long is not mended by anybody else.
+        # Nobody else repairs a long-lived thread's connection.
         connection.close_if_unusable_or_obsolete()
         raise TokenError(
             f"{provider}: the token cannot be read ({type(error).__name__}).", provider=provider

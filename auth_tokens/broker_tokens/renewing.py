@@ -1,4 +1,4 @@
-"""One renewal for all: threads wait for their process's one, processes for the database's one."""
+"""One renewal for all: a process's threads wait for one thread, processes for one process."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ from config.core.redis.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 
-#: How long a caller waits for another's renewal: a log-in by browser ends within a minute.
+#: How long to wait for another's renewal: a browser login ends within a minute.
 WAIT_SECONDS: Final = 75.0
 _LOOK_SECONDS: Final = 0.1
 
-# In front of the claim in the database, so that fifty refused threads do not all poll for it.
+# Guards the database claim, so that fifty refused threads do not all poll for it.
 _renewing: ProcessCopies[threading.Lock] = ProcessCopies(threading.Lock)
 
 
 def stored_copy(row: BrokerToken, source: TokenSource) -> TokenCopy | None:
-    """The stored token as this process's copy, if it opens."""
+    """Return the stored token as this process's copy if it is good."""
     if not row.ciphertext:
         return None
     try:
@@ -67,7 +67,7 @@ def renewed_copy(
     is_refused: bool = False,
     is_patient: bool = True,
 ) -> TokenCopy:
-    """Another token than ``held``. ``is_refused``: that one is worth nothing any more."""
+    """Return another token than ``held``. ``is_refused``: the provider refused that one."""
     ended_before = broker_token_row(provider).tries
     with _one_thread(provider):
         give_up_at = time.monotonic() + WAIT_SECONDS
@@ -77,7 +77,7 @@ def renewed_copy(
             if stored is not None and stored.text != held:
                 return stored
             if row.tries != ended_before and row.last_error_code:
-                # Somebody's try ended while this one waited: its answer is everybody's.
+                # Another caller's try ended while this one waited: share its error.
                 raise error_of(row.last_error_code, row.last_error, provider=provider)
             credentials = source.credentials()
             _check_allowed(row, source, credentials, is_patient=is_patient)
@@ -107,7 +107,7 @@ def _one_thread(provider: str) -> Iterator[None]:
 def _check_allowed(
     row: BrokerToken, source: TokenSource, credentials: str, *, is_patient: bool
 ) -> None:
-    """Raises what stands against a try now; other credentials than the last start afresh."""
+    """Raise whatever forbids a try now; changed credentials start afresh."""
     at = now()
     if not source.is_configured():
         raise NotConfigured(
@@ -130,7 +130,7 @@ def _check_allowed(
 def _obtained(
     claim: Claim, source: TokenSource, replaced: TokenCopy | None, *, is_refused: bool
 ) -> TokenCopy:
-    """Ask the source, and write down how it ended, whatever happens but the process's death."""
+    """Ask the source and record the outcome in every case but the process's death."""
     attempt = _Attempt(claim, source, refused=replaced.text if replaced and is_refused else "")
     error: ProviderError
     try:
@@ -167,12 +167,12 @@ def _obtained(
         longest_pause=source.longest_pause,
         screenshot=attempt.screenshot,
     )
-    # Without the cause: a frame of it may hold what was typed.
+    # Drop the cause: its frames may hold what was typed.
     raise error from None
 
 
 class _Attempt:
-    """One renewal, as its source sees it."""
+    """One renewal as its source sees it."""
 
     def __init__(self, claim: Claim, source: TokenSource, *, refused: str) -> None:
         self.refused = refused

@@ -1,4 +1,4 @@
-"""What the log-in page looked like when it failed, kept for the operator of this machine."""
+"""Pictures of failed login pages, kept for the operator of this machine."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ logger = structlog.get_logger(__name__)
 
 
 def save_screenshot(provider: str, picture: bytes) -> str:
-    """Write a picture that only this user may read; its file name, empty where that failed.
+    """Write a picture only this user can read; return its file name, empty on failure.
 
-    The newest twenty of a provider stay. Typed fields are blanked before it is taken.
+    Keeps a provider's newest twenty. Typed fields are blanked before it is taken.
     """
     folder = settings.VAR_DIR / "log_ins"
     name = f"{provider}-{now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}.png"

@@ -1,7 +1,7 @@
-"""How each provider's token is obtained: sources, registered by dotted path.
+"""Token sources, one per provider, registered by dotted path.
 
 Higher apps register theirs in ``AppConfig.ready()``; a source's module (a browser, an HTTP client)
-is loaded when its first token is needed.
+loads when its first token is needed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from auth_tokens.broker_tokens.errors import UnknownTokenProvider
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObtainedToken:
-    """A token as its provider gave it. ``expires_at`` is None for one without a known end.
+    """A token as its provider gave it. ``expires_at`` is None if it has no known end.
 
-    ``text`` may be a mark of our own where the provider's session has no token (a gateway's).
+    ``text`` may be our own mark if the provider's session has no token (a gateway's).
     """
 
     text: str
@@ -35,7 +35,7 @@ class ObtainedToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldToken:
-    """The present token as a source is asked about it."""
+    """The current token, passed to a source."""
 
     text: str
     source: str
@@ -48,28 +48,28 @@ class HeldToken:
 
 @dataclass(frozen=True, slots=True)
 class TryLimit:
-    """At most ``tries`` log-ins in ``seconds``, however they end."""
+    """At most ``tries`` logins in ``seconds``, whatever their outcome."""
 
     tries: int
     seconds: float
 
 
 class Attempt(Protocol):
-    """One renewal, as its source sees it."""
+    """One renewal as its source sees it."""
 
-    #: The text of the token that the provider refused; empty when none was.
+    #: The token the provider refused; empty if none.
     refused: str
 
     def going_on(self) -> None:
-        """Say that the work goes on: keeps the lease. Called at least every twenty seconds."""
+        """Report progress to keep the lease. Call at least every twenty seconds."""
         ...
 
     def spend_try(self) -> None:
-        """Count a try, before credentials are used. Raises ``TriesUsedUp`` when none is left."""
+        """Count a try before using credentials. Raises ``TriesUsedUp`` if none is left."""
         ...
 
     def keep_screenshot(self, picture: bytes) -> None:
-        """Keep a picture (PNG) that shows no secret, for the operator."""
+        """Keep a picture (PNG) without secrets for the operator."""
         ...
 
 
@@ -77,34 +77,34 @@ class TokenSource(Protocol):
     """Obtains one provider's token."""
 
     limits: tuple[TryLimit, ...]
-    #: Seconds that the growing pauses after failures do not exceed.
+    #: Upper limit in seconds of the growing pauses after failures.
     longest_pause: float
-    #: Whether a token is kept ready by the schedule, or obtained when a call needs one.
+    #: Whether the schedule keeps a token ready, or a call obtains it when needed.
     keeps_ready: bool
 
     def is_configured(self) -> bool:
-        """Whether the settings name credentials."""
+        """Whether the settings hold credentials."""
         ...
 
     def credentials(self) -> str:
-        """Fingerprint of the credentials in force, by ``fingerprint``."""
+        """Return the fingerprint of the current credentials, by ``fingerprint``."""
         ...
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:
-        """Fetch a new token. Raises ``ProviderError``, best one of ``broker_tokens.errors``."""
+        """Fetch a new token. Raises ``ProviderError``, ideally one of ``broker_tokens.errors``."""
         ...
 
     def closed_until(self, at: datetime) -> datetime | None:
-        """When the provider opens again, where it keeps hours and is closed."""
+        """Return when the provider reopens, if it keeps hours and is closed."""
         ...
 
     def is_due(self, held: HeldToken, at: datetime) -> bool:
-        """Whether a token that still opens should be replaced now. May ask the provider."""
+        """Whether to replace a token that is still good. May ask the provider."""
         ...
 
 
 def fingerprint(*credentials: str) -> str:
-    """Tells whether credentials changed. One-way: at least one of them must be a long secret."""
+    """Hash credentials to tell whether they changed. One-way: one of them must be a long secret."""
     return hashlib.sha256("\n".join(credentials).encode()).hexdigest()[:16]
 
 
@@ -112,7 +112,7 @@ _paths: dict[str, str] = {}
 
 
 def register_token_provider(name: str, path: str) -> None:
-    """Name the class (a ``TokenSource`` without arguments) that obtains the provider's token."""
+    """Register the class (a ``TokenSource`` without arguments) that obtains a provider's token."""
     if _paths.setdefault(name, path) != path:
         raise ValueError(f"token provider {name!r} is registered twice")
 
@@ -122,7 +122,7 @@ def registered_token_providers() -> tuple[str, ...]:
 
 
 def token_source(provider: str) -> TokenSource:
-    """The provider's source. Raises ``UnknownTokenProvider``."""
+    """Return the provider's source. Raises ``UnknownTokenProvider``."""
     path = _paths.get(provider)
     if path is None:
         known = ", ".join(registered_token_providers()) or "none"

@@ -1,4 +1,4 @@
-"""The state of the providers' tokens, for pages and scripts: never a value."""
+"""State of the providers' tokens for pages and scripts, never a token itself."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Status = Literal["not_configured", "missing", "valid", "expired", "failing", "st
 class TokenState:
     """What is known of one provider's token.
 
-    ``opens``: there is a token that has not ended. ``status`` is "failing" while renewals fail
-    and are tried again at ``next_try_at``, "stopped" when an operator has to act.
+    ``opens``: there is an unexpired token. ``status`` is "failing" while failed renewals are
+    retried at ``next_try_at``, "stopped" if an operator must act.
     """
 
     provider: str
@@ -36,7 +36,7 @@ class TokenState:
 
 
 def token_states() -> tuple[TokenState, ...]:
-    """All registered providers, by name. One query."""
+    """Return all registered providers by name, in one query."""
     stored = BrokerToken.objects.defer("ciphertext").annotate(has_token=~Q(ciphertext=""))
     rows = {row.provider: row for row in stored}
     return tuple(
@@ -52,7 +52,7 @@ def _has_token(row: BrokerToken | None) -> bool:
 def _state(row: BrokerToken, *, has_token: bool) -> TokenState:
     at = now()
     source = token_source(row.provider)
-    # What other credentials obtained, or failed to, says nothing about those of today.
+    # Results of other credentials say nothing about today's.
     applies = row.credentials == source.credentials()
     ended = row.expires_at is not None and row.expires_at <= at
     opens = has_token and applies and not ended

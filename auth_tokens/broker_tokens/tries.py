@@ -1,4 +1,4 @@
-"""How many log-ins are left before the desk stops by itself, so that no account is locked."""
+"""How many logins are left before the desk stops by itself, so that no account is locked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from config.core.clock import now
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriesLeft:
-    """Of ``tries`` log-ins that are made in ``seconds``, how many are left now."""
+    """Of ``tries`` logins in ``seconds``, how many are left now."""
 
     tries: int
     seconds: float
@@ -20,9 +20,9 @@ class TriesLeft:
 
 
 def tries_left(provider: str) -> tuple[TriesLeft, ...]:
-    """One for each limit of the provider; none where no log-in is needed.
+    """Return one per limit of the provider; none if no login is needed.
 
-    An operator's reset and other credentials begin the count anew.
+    An operator's reset or changed credentials restart the count.
     """
     source, at = token_source(provider), now()
     if not source.limits:

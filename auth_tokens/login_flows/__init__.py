@@ -1,1 +1,1 @@
-"""How a person would log in at a provider, done by the desk."""
+"""Log in at a provider the way a person would."""

@@ -1,4 +1,4 @@
-"""A headless Chromium for one log-in: found, never downloaded; gone with everything it stored."""
+"""A headless Chromium for one login: found, never downloaded; it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ logger = structlog.get_logger(__name__)
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DRIVER: Final = "chromedriver"
-#: Nothing that the log-in types or is given may stand here: command lines are public.
+#: Command lines are public: put nothing here that the login types or receives.
 FLAGS: Final = (
     "--headless=new",
-    # By a pipe: no port that others could connect to, and the browser ends with its driver.
+    # A pipe: no port for others to connect to, and the browser ends with its driver.
     "--remote-debugging-pipe",
     "--disable-gpu",
     "--disable-dev-shm-usage",
@@ -48,12 +48,12 @@ FLAGS: Final = (
     "--window-size=1000,800",
 )
 PAGE_SECONDS: Final = 15
-#: A browser that has not started, or is still open, by then hangs: it is killed, and whoever waits
-#: for it gets an error.
+#: A browser that has not started, or is still open, by then hangs: it is killed, and its waiters
+#: get an error.
 START_SECONDS: Final = 30.0
 OPEN_SECONDS: Final = 60.0
 
-# Before a picture is taken: nothing typed is in a field, and nothing secret in the text.
+# Runs before a picture: empties fields and removes secrets from the text.
 _BLANK: Final = """
   for (const field of document.querySelectorAll("input, textarea")) {
     field.value = ""; field.removeAttribute("value");
@@ -73,8 +73,8 @@ _SITE_DATE: Final = """
 class HeadlessBrowser:
     """A window that starts empty. Use it in a ``with`` block.
 
-    Raises ``BrowserMissing`` and ``BrowserFailed`` on entering; every method ``BrowserFailed``
-    when the browser has died and ``LogInTimedOut`` when a page does not come.
+    Raises ``BrowserMissing`` and ``BrowserFailed`` on entering; methods raise ``BrowserFailed`` if
+    the browser died and ``LogInTimedOut`` if a page does not load.
     """
 
     def __init__(self, *, provider: str) -> None:
@@ -86,7 +86,7 @@ class HeadlessBrowser:
 
     def __enter__(self) -> HeadlessBrowser:
         program, driver = self._program(), self._driver_program()
-        # At level DEBUG Selenium logs what is typed, letter by letter.
+        # At level DEBUG Selenium logs every typed letter.
         logging.getLogger("selenium").setLevel(logging.WARNING)
         self._profile = tempfile.mkdtemp(prefix="greekdesk-log-in-")
         options = webdriver.ChromeOptions()
@@ -95,7 +95,7 @@ class HeadlessBrowser:
         for flag in (*FLAGS, f"--user-data-dir={self._profile}"):
             options.add_argument(flag)
         if os.geteuid() == 0:
-            # Chromium refuses to run its own sandbox as root, as in most containers.
+            # Chromium refuses to sandbox itself as root, as in most containers.
             options.add_argument("--no-sandbox")
         parent = os.getpid()
         self._service = webdriver.ChromeService(
@@ -144,7 +144,7 @@ class HeadlessBrowser:
             raise self._died(error) from None
 
     def has(self, element_id: str) -> bool:
-        """Whether the page has the element, shown."""
+        """Whether the page shows the element."""
         try:
             return bool(self._chrome.find_element(By.ID, element_id).is_displayed())
         except (NoSuchElementException, StaleElementReferenceException):
@@ -173,11 +173,11 @@ class HeadlessBrowser:
             raise self._died(error) from None
 
     def text(self) -> str:
-        """The page's title and visible text; never what stands in its fields."""
+        """Return the page's title and visible text, never its fields' contents."""
         return str(self._script("return document.title + '\\n' + document.body?.innerText") or "")
 
     def site_date(self) -> str:
-        """The ``Date`` that the page's own server tells now; empty where it tells none."""
+        """Return the current ``Date`` of the page's own server; empty if it sends none."""
         try:
             return str(self._chrome.execute_async_script(_SITE_DATE) or "")
         except WebDriverException:
@@ -186,7 +186,7 @@ class HeadlessBrowser:
             raise self._died(error) from None
 
     def picture(self, *, without: tuple[str, ...]) -> bytes:
-        """The page as PNG, fields emptied and these texts removed; empty where there is none."""
+        """Return the page as PNG, fields emptied and these texts removed; empty if unavailable."""
         try:
             self._script(_BLANK, [text for text in without if text])
             return self._chrome.get_screenshot_as_png()
@@ -252,7 +252,7 @@ class HeadlessBrowser:
         self._watchdog.start()
 
     def _kill(self) -> None:
-        """End the driver, if it still runs; its browser ends with the pipe between them."""
+        """Kill the driver if it still runs; its browser ends with the pipe between them."""
         process = getattr(self._service, "process", None)
         if process is not None and process.poll() is None:
             process.kill()

@@ -1,4 +1,4 @@
-"""One-time codes (RFC 6238) for a log-in site whose clock is not ours."""
+"""One-time codes (RFC 6238) for a login site whose clock differs from ours."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pyotp
 from config.core.clock import now
 from config.core.redaction import remember_secret
 
-#: A code with fewer seconds to live than this is not typed: it could end on its way.
+#: A code with fewer seconds left is not typed: it could expire on its way.
 SHORTEST_LIFE: Final = 5.0
-#: A ``Date`` further off than this is no clock but a fault, and is not believed.
+#: A ``Date`` further off than this is a fault, not a clock, and is ignored.
 LARGEST_SKEW: Final = timedelta(hours=12)
 
 
 class OneTimeCodes:
-    """Makes the codes of one secret, each window's once. Raises ``ValueError`` on a bad secret.
+    """Makes codes of one secret, one per window. Raises ``ValueError`` on a bad secret.
 
-    ``pause`` waits for that many seconds: it is called in steps of a second at most.
+    ``pause`` waits for that many seconds; it is called in steps of at most a second.
     """
 
     def __init__(
@@ -41,19 +41,19 @@ class OneTimeCodes:
         self._last_window = -1
 
     def set_clock_by(self, date_header: str) -> None:
-        """Take the site's time from the ``Date`` of an answer that has just come."""
+        """Set the site's time from the ``Date`` of an answer that just arrived."""
         try:
             there = parsedate_to_datetime(date_header)
         except (TypeError, ValueError):
             return
         if there.tzinfo is None:
             there = there.replace(tzinfo=UTC)
-        # The header drops the fraction of the second.
+        # The header drops fractions of a second.
         ahead = there + timedelta(seconds=0.5) - self._clock()
         self._ahead = ahead if abs(ahead) <= LARGEST_SKEW else timedelta(0)
 
     def next_code(self) -> str:
-        """A code that lives long enough, of a window that was not used before. May wait for it."""
+        """Return a code with enough time left, from an unused window. May wait for it."""
         while True:
             moment = (self._clock() + self._ahead).timestamp()
             window, passed = divmod(moment, self._interval)

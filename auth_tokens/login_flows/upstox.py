@@ -1,7 +1,7 @@
-"""Upstox's log-in as a person does it: mobile number, one-time code, PIN; then the code of OAuth.
+"""Upstox's login as a person does it: mobile number, one-time code, PIN; then the OAuth code.
 
-The site is an application of one page: an element exists when its step has begun. What it says to
-a wrong entry is read as text that was not there before the button was pressed.
+The site is a single-page application: an element exists once its step has begun. An error message
+is text that was not there before the button was pressed.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from auth_tokens.login_flows.totp import OneTimeCodes
 from config.core.redaction import redact_text, remember_secret
 
 PROVIDER: Final = "upstox"
-#: An element of the next step appears within this many seconds.
+#: Seconds for an element of the next step to appear.
 STEP_SECONDS: Final = 12.0
-#: The whole log-in: a worker's message is given to another after a minute.
+#: Limit for the whole login: after a minute a worker's message goes to another.
 TOTAL_SECONDS: Final = 55.0
 CODES_TYPED_AT_MOST: Final = 2
 _LOOK_SECONDS: Final = 0.1
@@ -44,7 +44,7 @@ _BLOCKED: Final = re.compile(
     r"|verify you are human|unusual traffic",
     re.IGNORECASE,
 )
-#: The browser's own page about a site that it cannot show.
+#: The browser's own page for a site it cannot show.
 _NO_PAGE: Final = re.compile(r"\bERR_[A-Z_]+\b")
 _LOCKED: Final = re.compile(
     r"\blocked\b|too many|maximum (?:number of )?attempts|suspended|\bblocked\b", re.IGNORECASE
@@ -58,7 +58,7 @@ _DIALOG_REFUSED: Final = re.compile(r"UDAPI\d+|check your 'client_id'", re.IGNOR
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class UpstoxLogInDetails:
-    """What is typed, and the app at Upstox for which it is."""
+    """What is typed, and for which app at Upstox."""
 
     dialog_url: str
     api_key: str
@@ -69,7 +69,7 @@ class UpstoxLogInDetails:
 
 
 class UpstoxLogIn:
-    """One log-in. ``authorisation_code`` is to be called once."""
+    """One login. Call ``authorisation_code`` once."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class UpstoxLogIn:
             remember_secret(secret)
 
     def authorisation_code(self) -> str:
-        """The code that the token is bought with.
+        """Return the code that buys the token.
 
         Raises the errors of ``auth_tokens.broker_tokens.errors``, after saving a screenshot. Types
         at most one number, two codes and one PIN.
@@ -189,10 +189,10 @@ class UpstoxLogIn:
     def _submit(
         self, field: str, text: str, button: str, went_on: Callable[[], bool]
     ) -> str | None:
-        """Type and press: ``None`` when the site went on, else what it says against it.
+        """Type and submit: ``None`` if the site went on, else its error message.
 
-        A text that stood there before may be of the last try: it counts when nothing else has
-        come in half the time of a step.
+        A message that was there before may be from the last try: it counts if nothing else appears
+        within half a step's time.
         """
         for element in (field, button):
             if not self._browser.has(element):
@@ -229,7 +229,7 @@ class UpstoxLogIn:
         return said or None
 
     def _wait(self, condition: Callable[[], bool]) -> bool:
-        """Whether the condition came true in the time of a step. Keeps the lease meanwhile."""
+        """Whether the condition became true within a step's time. Keeps the lease meanwhile."""
         self._attempt.going_on()
         until = time.monotonic() + self._step_seconds
         while not condition():

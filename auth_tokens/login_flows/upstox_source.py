@@ -1,4 +1,4 @@
-"""Where Upstox's token comes from: the settings' analytics token, or the log-in by browser."""
+"""Upstox's token: the settings' analytics token, or a browser login."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from config.core.http.caller import HttpCaller
 ANALYTICS: Final = "analytics"
 BROWSER: Final = "browser"
 INDIA: Final = ZoneInfo("Asia/Kolkata")
-#: A token ends at the next 03:30 in India; from midnight to 05:30 the API is closed.
+#: A token expires at the next 03:30 in India; the API is closed from midnight to 05:30.
 ENDS_AT: Final = time(3, 30)
 OPENS_AT: Final = time(5, 30)
-#: Every day a token of this hour is wanted, for as long as the market it is for is open.
+#: A token from this hour or later is wanted every day, until its market closes.
 RENEWED_AT: Final = time(8, 55)
 RENEWED_UNTIL: Final = time(15, 30)
 _DIALOG_PATH: Final = "/v2/login/authorization/dialog"
@@ -49,10 +49,10 @@ _CLOSED_CODE: Final = "UDAPI100074"
 
 
 class UpstoxTokenSource:
-    """``TokenSource`` of Upstox. With an analytics token no browser is ever started."""
+    """``TokenSource`` of Upstox. With an analytics token no browser starts."""
 
-    # A handful of wrong entries locks the account: fewer log-ins than that in any short while,
-    # and a day's few more than its one renewal and a token that dies.
+    # A handful of wrong entries locks the account: allow fewer logins than that in any short while,
+    # and per day a few more than the one renewal and a token that dies.
     limits = (TryLimit(3, 900.0), TryLimit(8, 86_400.0))
     longest_pause = 1800.0
     keeps_ready = True
@@ -74,7 +74,7 @@ class UpstoxTokenSource:
     def is_due(self, held: HeldToken, at: datetime) -> bool:
         """Whether the morning's renewal is still to be made.
 
-        A renewal that was missed is made up until the session is over, and never before its hour.
+        A missed one is made up until the session ends, but never before its hour.
         """
         if held.source == ANALYTICS:
             return False
@@ -98,7 +98,7 @@ class UpstoxTokenSource:
         return ObtainedToken(text=token, expires_at=None, source=ANALYTICS)
 
     def _logged_in(self, attempt: Attempt) -> ObtainedToken:
-        # Loaded when it is needed: Selenium is several megabytes of a worker's memory.
+        # Imported when needed: Selenium takes several megabytes of a worker's memory.
         from auth_tokens.login_flows.browser import HeadlessBrowser
 
         details = UpstoxLogInDetails(
@@ -118,7 +118,7 @@ class UpstoxTokenSource:
 
 
 def next_end(at: datetime) -> datetime:
-    """When a token ends that is obtained now: the next 03:30 in India, whatever the hour."""
+    """Return when a token obtained now expires: the next 03:30 in India."""
     local = at.astimezone(INDIA)
     ends_at = datetime.combine(local.date(), ENDS_AT, INDIA)
     return ends_at if local < ends_at else ends_at + timedelta(days=1)
@@ -128,7 +128,7 @@ def _one_time_codes(secret: str, attempt: Attempt) -> OneTimeCodes:
     try:
         return OneTimeCodes(secret, pause=_pause_of(attempt))
     except ValueError:
-        # Without the cause, which quotes the secret.
+        # Drop the cause, which quotes the secret.
         raise CredentialsRefused(
             "UPSTOX_TOTP_SECRET is no base32 text: copy the text behind the QR code.",
             provider=PROVIDER,
@@ -144,7 +144,7 @@ def _pause_of(attempt: Attempt) -> Callable[[float], None]:
 
 
 def _token_for(code: str) -> str:
-    """Buy the token with the code, which works once: the call is never repeated."""
+    """Buy the token with the code, which works once: never repeat this call."""
     caller = HttpCaller(
         f"{PROVIDER}.log_in",
         settings.UPSTOX_URL,
@@ -174,7 +174,7 @@ def _token_for(code: str) -> str:
 
 
 def _explain(status: int, body: bytes, message: str) -> ProviderError | None:
-    """Upstox's own codes, where they say more than the status."""
+    """Map Upstox's own codes if they say more than the status."""
     code = _error_code(body)
     if code == _CLOSED_CODE:
         at = now()
