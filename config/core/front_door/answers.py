@@ -1,4 +1,4 @@
-"""The second door: Django's answer with a prepared body, in the form that the client takes."""
+"""The second door: Django's answer with a prepared body, in a form the client accepts."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from config.core.front_door.encodings import IDENTITY, chosen_form
 
 
 def private_answer(request: HttpRequest, body: Body) -> HttpResponse:
-    """The body for one user, or 304 where the client holds it: never kept by a shared cache.
+    """Return the body for one user, or 304 if the client has it. Shared caches must not keep it.
 
-    Compressed bodies hold nothing that the request could have put there, and no secret.
+    Compression is safe: the body holds no secret and nothing the request could have put there.
     """
     response = _answer(request, body)
     response["Cache-Control"] = "private, no-cache"
@@ -21,7 +21,7 @@ def private_answer(request: HttpRequest, body: Body) -> HttpResponse:
 
 
 def public_answer(request: HttpRequest, body: Body, *, cache_control: str) -> HttpResponse:
-    """The body for everybody, or 304 where the client holds it: shared caches may keep it."""
+    """Return the body for everybody, or 304 if the client has it. Shared caches may keep it."""
     response = _answer(request, body)
     response["Cache-Control"] = cache_control
     patch_vary_headers(response, ("Accept-Encoding",))

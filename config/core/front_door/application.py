@@ -48,7 +48,7 @@ _MOST_CHECKS_AGAIN = 10
 class FrontDoor:
     """Answers prepared resources from memory and gives every other request to ``django``.
 
-    It belongs to one event loop at a time, and starts with the first request for a resource.
+    It belongs to one event loop at a time and starts with the first request for a resource.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class FrontDoor:
         send: Send,
         begun: float,
     ) -> None:
-        """429, as the API's errors look."""
+        """Answer 429 in the shape of the API's errors."""
         request_id = self._ids.of(asked.request_id if asked is not None else b"")
         headers, body = refusal(request_id, self._protecting.get(resource.name, []))
         await send({"type": "http.response.start", "status": 429, "headers": headers})
@@ -155,7 +155,7 @@ class FrontDoor:
         self.answers.count(resource.route, method, 429, self._clock() - begun)
 
     async def _refuse_unreadable(self, scope: Scope, send: Send) -> None:
-        """400 at every address: what brings requests to Django would break on such a query."""
+        """Answer 400 at every address: what leads to Django would fail on such a query."""
         offered = dict(scope["headers"]).get(b"x-request-id", b"")
         known = next(iter(self._protecting.values()), _NO_SNIFFING)
         headers, body = unreadable_query(self._ids.of(offered), known)
@@ -165,7 +165,7 @@ class FrontDoor:
     async def _through(
         self, resource: Resource, asked: Asked | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Django's own answer; an ordinary one that succeeds is the reason to look for a grant."""
+        """Let Django answer; if an ordinary request succeeds, consider a grant."""
         started: Message = {}
 
         async def seen(message: Message) -> None:
@@ -185,7 +185,7 @@ class FrontDoor:
 
     # --- Grants ------------------------------------------------------------------------------
     def _consider(self, resource: Resource, caller: Caller, common: CommonHeaders) -> None:
-        """Check the caller off the loop, one check a caller at a time, and watch its body."""
+        """Check the caller off the loop, one check per caller at a time, and watch its body."""
         name = (resource.name, caller)
         if name in self._checking or len(self._checking) >= _MOST_CHECKS:
             return
@@ -199,7 +199,7 @@ class FrontDoor:
             await self.watches.open(resource, grant.key)
 
     def check(self, resource: Resource, caller: Caller, common: CommonHeaders) -> Grant | None:
-        """In a thread: a grant that the database allows now and nothing has revoked meanwhile."""
+        """In a thread: grant what the database allows now, unless revoked meanwhile."""
         grants = self.public if resource.is_public else self.grants
         epoch = grants.epoch()
         if epoch is None:
@@ -229,10 +229,10 @@ class FrontDoor:
         return grant if grants.store(grant, epoch=epoch) else None
 
     def check_again(self, grants: Sequence[Grant]) -> None:
-        """In a thread: end those that the database allows no longer. Makes none last longer.
+        """In a thread: end grants the database no longer allows. Extends none.
 
-        Revocations are heard at once; this is for what nobody tells, and for messages that are
-        lost. Raises what the database does: then nothing is known, and nothing ends.
+        Revocations are heard at once; this catches changes nobody announces and lost messages.
+        Raises the database's errors: then nothing is known, and nothing ends.
         """
         for grant in grants:
             begun = self._clock()
@@ -261,7 +261,7 @@ class FrontDoor:
         self._keeper = asyncio.create_task(self._keep(), name="front-door")
 
     async def _keep(self) -> None:
-        """Listen for revocations; look at the committed versions each second; tidy up."""
+        """Listen for revocations, look at the committed versions each second, and tidy up."""
         await hub().join(ACCESS_GROUP, self._heard)
         while True:
             # Only a confirmed subscription hears everything; losing it is told at once.
@@ -288,7 +288,7 @@ class FrontDoor:
             self.watches.forget_bodies()
 
     async def close(self) -> None:
-        """Forget everything; the process ends, or the loop does."""
+        """Forget everything, because the process or the loop ends."""
         self.answers.flush()
         self.grants.listen(False)
         self.public.revoke_all()

@@ -1,4 +1,4 @@
-"""The types of an ASGI application, as the front door uses them (ASGI specification, 3.0)."""
+"""Types of an ASGI application as the front door uses them (ASGI specification, 3.0)."""
 
 from __future__ import annotations
 

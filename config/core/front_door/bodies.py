@@ -18,10 +18,10 @@ from config.core.front_door.encodings import BROTLI, IDENTITY, compressed
 
 
 class Body:
-    """The bytes of one version, in the forms that were asked for so far. Thread-safe.
+    """The bytes of one version, in the forms requested so far. Thread-safe.
 
-    ``tag`` names the content: the same bytes have the same tag in every process. Each form has a
-    tag of its own, because a strong ETag names bytes as they are sent.
+    ``tag`` names the content: the same bytes have the same tag in every process. Each form has its
+    own tag, because a strong ETag names bytes as sent.
     """
 
     __slots__ = ("_forms", "_lock", "tag")
@@ -33,7 +33,7 @@ class Body:
 
     @classmethod
     def of_brotli(cls, tag: str, compressed_bytes: bytes) -> Self:
-        """A body that another process made: the plain form is unpacked when somebody takes it."""
+        """Wrap a body another process made; the plain form is unpacked on first use."""
         body = cls.__new__(cls)
         body.tag = tag
         body._forms = {BROTLI: compressed_bytes}
@@ -41,11 +41,11 @@ class Body:
         return body
 
     def ready(self, form: str) -> bytes | None:
-        """The form, if it was made already."""
+        """Return the form if it exists already."""
         return self._forms.get(form)
 
     def form(self, form: str) -> bytes:
-        """The form, made now if it was not."""
+        """Return the form, making it if needed."""
         made = self._forms.get(form)
         if made is None:
             with self._lock:
@@ -62,28 +62,28 @@ class Body:
 
     @property
     def forms(self) -> tuple[str, ...]:
-        """The forms that exist."""
+        """Return the forms that exist."""
         return tuple(self._forms)
 
     @property
     def size(self) -> int:
-        """Bytes of all forms together."""
+        """Return the bytes of all forms together."""
         return sum(map(len, tuple(self._forms.values())))
 
 
 def holds(if_none_match: str, etag: str) -> bool:
-    """Whether the client has these bytes. Proxies that compress weaken the tag on its way."""
+    """Whether the client has these bytes. Compressing proxies weaken the tag."""
     offered = parse_etags(if_none_match)
     return "*" in offered or etag in {one.removeprefix("W/") for one in offered}
 
 
 @dataclass(slots=True, eq=False)
 class Prepared:
-    """A body with what it was made from.
+    """A body with what it was built from.
 
-    ``state`` is equal as long as the body would come out the same; ``valid_until`` is when time
-    alone changes it, in seconds of the epoch. ``is_kept`` goes when a newer one takes its place or
-    memory is short. ``heads`` is the door's: headers by what they depend on.
+    ``state`` is equal while the body would come out the same; ``valid_until`` is when time alone
+    changes it, in seconds since the epoch. ``is_kept`` ends when a newer body replaces it or memory
+    runs short. ``heads`` is the door's: headers by what they depend on.
     """
 
     body: Body
@@ -94,10 +94,10 @@ class Prepared:
 
 
 class PreparedBodies:
-    """The latest prepared body by name and key, the least recently used dropped first.
+    """The latest prepared body by name and key; the least recently used is dropped first.
 
-    ``setting`` names the setting with the megabytes that all forms of all bodies may take. A form
-    that is made after its body was put counts from the body's next use on.
+    ``setting`` names the setting for the most megabytes of all forms of all bodies. A form made
+    after its body was stored counts from the body's next use.
     """
 
     def __init__(self, setting: str = "FRONT_DOOR_MEGABYTES") -> None:
@@ -108,7 +108,7 @@ class PreparedBodies:
         self._lock = threading.Lock()
 
     def get(self, name: str, key: Hashable, state: Hashable) -> Prepared | None:
-        """The body, if it was made from this state."""
+        """Return the body if it was built from this state."""
         with self._lock:
             found = self._kept.get((name, key))
             if found is None or found.state != state:
@@ -117,12 +117,12 @@ class PreparedBodies:
             return found
 
     def last(self, name: str, key: Hashable) -> Prepared | None:
-        """The latest body, whatever it was made from: for who cannot ask what is committed."""
+        """Return the latest body of any state, for callers that cannot ask what is committed."""
         with self._lock:
             return self._kept.get((name, key))
 
     def put(self, name: str, key: Hashable, prepared: Prepared) -> Prepared:
-        """Keep the body, in the forms in which its predecessor was asked for, and return it."""
+        """Store the body, in the forms requested of its predecessor, and return it."""
         with self._lock:
             before = self._kept.get((name, key))
         for form in before.body.forms if before is not None else ():
@@ -135,7 +135,7 @@ class PreparedBodies:
         return prepared
 
     def _used(self, place: tuple[str, Hashable], prepared: Prepared) -> None:
-        """Count it, put it last, and drop the first until all fit; the lock is held."""
+        """Count it, move it to the end, and drop the oldest until all fit. Hold the lock."""
         self._kept.move_to_end(place)
         size = prepared.body.size
         self._size += size - self._sizes.get(place, 0)
@@ -156,7 +156,7 @@ class PreparedBodies:
 
     @property
     def size(self) -> int:
-        """Bytes of all that is kept, counted anew."""
+        """Return the bytes of everything kept, counted anew."""
         with self._lock:
             return sum(kept.body.size for kept in self._kept.values())
 

@@ -1,4 +1,4 @@
-"""Which compressed form of a body a client takes, and how the forms are made."""
+"""Choose and make the compressed form of a body that a client accepts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WEIGHT = re.compile(r"q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 
 def compressed(body: bytes, form: str) -> bytes:
-    """The body in one of ``FORMS``. The same body gives the same bytes in every process."""
+    """Return the body in one of ``FORMS``. The same body gives the same bytes in every process."""
     is_large = len(body) >= _LARGE_BYTES
     if form == BROTLI:
         quality = _BROTLI_QUALITY_OF_LARGE if is_large else _BROTLI_QUALITY
@@ -40,9 +40,9 @@ USUAL_LENGTH = 200
 
 
 def chosen_form(accept_encoding: str) -> str:
-    """The form for an ``Accept-Encoding`` header (RFC 9110 §12.5.3); plain where none is named.
+    """Return the form for an ``Accept-Encoding`` header (RFC 9110 §12.5.3); plain if it names none.
 
-    A client that refuses every form gets the plain one, as it would from any server.
+    A client that refuses every form gets the plain one, as from any server.
     """
     if len(accept_encoding) > USUAL_LENGTH:
         return _choose(accept_encoding)

@@ -1,8 +1,8 @@
 """Who may have what for the next minute: grants in this process's memory, revoked by broadcast.
 
-A grant stands on a check of the database. A revocation that is committed after the check, and heard
-before the grant is stored, must win: so the epoch is read before the check, and a grant is stored
-only if no revocation was heard since.
+A grant rests on a check of the database. A revocation committed after the check and heard before
+the grant is stored must win, so the epoch is read before the check, and a grant is stored only if
+no revocation was heard since.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MOST_PUBLIC = 1_000
 
 
 class CommonHeaders:
-    """Headers that all answers to a caller share. Known by identity: it is asked each time."""
+    """Headers shared by all answers to a caller. Compared by identity: this is a hot path."""
 
     __slots__ = ("headers",)
 
@@ -47,7 +47,7 @@ class CommonHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Authorised:
-    """A credential that is good now: whose it is, and for how many seconds it still will be."""
+    """A credential that is good now: whose it is, and for how many more seconds."""
 
     user: Any
     seconds: float
@@ -91,9 +91,9 @@ class Grant:
 
 
 class Grants:
-    """The grants of one door. ``get`` is for the event loop; everything else may come from threads.
+    """The grants of one door. ``get`` is for the event loop; all else may be called from threads.
 
-    ``clock`` is monotonic seconds. ``are_public``: nobody's own, so that no person has too many.
+    ``clock`` is monotonic seconds. ``are_public``: grants belong to nobody, so no per-user limit.
     """
 
     def __init__(
@@ -112,18 +112,18 @@ class Grants:
         _live.add(self)
 
     def get(self, resource: Resource, caller: Caller, moment: float) -> Grant | None:
-        """The caller's grant, if it has one that holds at ``moment``."""
+        """Return the caller's grant if it is valid at ``moment``."""
         grant = self._grants.get((resource.name, caller))
         return grant if grant is not None and moment < grant.expires else None
 
     # --- Making ------------------------------------------------------------------------------
     def epoch(self) -> int | None:
-        """What to read before the check; ``None`` while revocations cannot be heard."""
+        """Return the epoch to read before the check; ``None`` while revocations cannot be heard."""
         with self._lock:
             return self._epoch if self._is_listening else None
 
     def store(self, grant: Grant, *, epoch: int) -> bool:
-        """Keep the grant unless anything was revoked since ``epoch``. Tells whether it did."""
+        """Store the grant and return ``True``, unless anything was revoked since ``epoch``."""
         name = (grant.resource.name, grant.caller)
         with self._lock:
             if not self._is_listening or epoch != self._epoch:
@@ -140,7 +140,7 @@ class Grants:
 
     # --- Ending ------------------------------------------------------------------------------
     def revoke_user(self, user_id: int) -> None:
-        """Drop the user's grants, and whatever is just being checked for anybody."""
+        """Drop the user's grants, and abort every check under way."""
         with self._lock:
             self._epoch += 1
             for name in tuple(self._of_user.get(user_id, ())):
@@ -160,7 +160,7 @@ class Grants:
             self._of_user.clear()
 
     def listen(self, is_listening: bool) -> None:
-        """Revocations are heard from now on, or are no longer: then nothing is granted."""
+        """Note whether revocations can be heard; if not, drop everything and grant nothing."""
         with self._lock:
             self._is_listening = is_listening
         if not is_listening:
@@ -174,7 +174,7 @@ class Grants:
                     self._forget(name)
 
     def due(self, *, most: int) -> list[Grant]:
-        """Private grants to be checked again, those whose last check is the longest ago first."""
+        """Return private grants due for another check, the longest unchecked first."""
         latest = self._clock() - RECHECK_SECONDS
         with self._lock:
             due = [
@@ -185,7 +185,7 @@ class Grants:
         return nsmallest(most, due, key=lambda grant: grant.checked)
 
     def _forget(self, name: tuple[str, Caller]) -> None:
-        """Remove one grant; the lock is held."""
+        """Remove one grant. Hold the lock."""
         grant = self._grants.pop(name, None)
         if grant is None:
             return
@@ -195,7 +195,7 @@ class Grants:
             del self._of_user[grant.user_id]
 
     def in_use(self) -> set[tuple[str, Key]]:
-        """Resource and key of every grant."""
+        """Return resource and key of every grant."""
         with self._lock:
             return {grant.name for grant in self._grants.values()}
 
@@ -217,13 +217,13 @@ _authorise_paths: list[str] = []
 
 
 def register_authoriser(path: str) -> None:
-    """Name the function ``(Caller) -> Authorised | None`` that asks the database."""
+    """Register the function ``(Caller) -> Authorised | None`` that asks the database."""
     if path not in _authorise_paths:
         _authorise_paths.append(path)
 
 
 def authorise(caller: Caller) -> Authorised | None:
-    """Whose credential it is, asked of the database; ``None`` for nobody's."""
+    """Ask the database whose credential it is; ``None`` if nobody's."""
     for path in _authorise_paths:
         found: Authorised | None = import_string(path)(caller)
         if found is not None:

@@ -1,4 +1,4 @@
-"""The headers of the door's answers: learned from Django's, so that both doors send the same."""
+"""Headers of the door's answers, learned from Django's so that both doors send the same."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ Wire = list[tuple[bytes, bytes]]
 
 
 class HeaderMemory:
-    """Equal sets of headers are one object, so that what is built from them is built once."""
+    """Makes equal sets of headers one object, so that whatever is built from them is built once."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[tuple[bytes, bytes], ...], CommonHeaders] = {}
 
     def learned(self, headers: Iterable[tuple[bytes, bytes]]) -> CommonHeaders | None:
-        """What every answer of the resource carries; ``None`` when this one is no example.
+        """Return the headers common to the resource's answers; ``None`` if this answer cannot tell.
 
-        It was for one person, or it says of itself that it is stale.
+        It was for one person, or is marked stale.
         """
         kept = tuple((name, value) for name, value in headers if name not in _OF_ONE_ANSWER)
         if any(name in _NO_EXAMPLE for name, _ in kept):
@@ -64,12 +64,12 @@ class HeaderMemory:
 
 
 def protecting(headers: Iterable[tuple[bytes, bytes]]) -> Wire:
-    """Those of the headers that protect any answer."""
+    """Return the headers that protect any answer."""
     return [(name, value) for name, value in headers if name in _PROTECTING]
 
 
 class Head:
-    """The headers of an answer but for the request's id: for a server's messages, and as text."""
+    """An answer's headers without the request's id, as ASGI messages and as text."""
 
     __slots__ = ("text", "wire")
 
@@ -80,7 +80,7 @@ class Head:
 
 
 def head_of(prepared: Prepared, form: str, common: CommonHeaders, status: int) -> Head:
-    """The head of an answer with the prepared body (200, or 304 without it). Kept with the body."""
+    """Return the head of an answer with the prepared body (200, or 304 without), cached with it."""
     name = (common, form, status)
     head = prepared.heads.get(name)
     if head is None:
@@ -97,14 +97,14 @@ def head_of(prepared: Prepared, form: str, common: CommonHeaders, status: int) -
 
 
 class RequestIds:
-    """Ids of requests that bring none: unique among all processes, made without a system call."""
+    """Ids for requests without one: unique across processes, made without a system call."""
 
     def __init__(self) -> None:
         self._process = os.urandom(8).hex().encode("ascii")
         self._numbers = count(int.from_bytes(os.urandom(4)))
 
     def of(self, offered: bytes) -> bytes:
-        """The id that a request brought, if Django would take it too; else a new one."""
+        """Return the request's own id if Django would accept it, else a new one."""
         if offered and _ACCEPTED_ID.fullmatch(offered):
             return offered
         return b"%b%016x" % (self._process, next(self._numbers))

@@ -1,6 +1,6 @@
-"""Counting the door's answers into the same histogram as Django's, a second's worth at a time.
+"""Count the door's answers into the same histogram as Django's, a second's worth at a time.
 
-One observation costs more than an answer of the door; a list of counters costs next to nothing.
+One observation costs more than an answer of the door; a list of counters costs almost nothing.
 """
 
 from __future__ import annotations

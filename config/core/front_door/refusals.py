@@ -1,4 +1,4 @@
-"""The answers that the door refuses with, as the API's errors look."""
+"""The door's refusals, in the shape of the API's errors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _UNREADABLE = "The query string holds bytes that are not ASCII: percent-encode t
 
 
 def refusal(request_id: bytes, protecting: Wire) -> tuple[Wire, bytes]:
-    """Headers and body of a 429."""
+    """Return headers and body of a 429."""
     return _refused("throttled", _THROTTLED, request_id, [(b"retry-after", b"1"), *protecting])
 
 
 def unreadable_query(request_id: bytes, protecting: Wire) -> tuple[Wire, bytes]:
-    """Headers and body of a 400 for a query string that is none (RFC 3986 §3.4)."""
+    """Return headers and body of a 400 for an invalid query string (RFC 3986 §3.4)."""
     return _refused("invalid_input", _UNREADABLE, request_id, protecting)
 
 

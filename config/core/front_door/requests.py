@@ -1,4 +1,4 @@
-"""What of a request the door reads, and what makes it unusual. Every request pays: kept lean."""
+"""Parse the headers the front door needs; hand anything unusual to Django. Hot path."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _json_is_accepted: dict[bytes, bool] = {b"*/*": True, b"application/json": True}
 
 
 class Caller(NamedTuple):
-    """Everything of a request that decides who asks and whether Django would answer.
+    """Everything in a request that decides who asks and whether Django would answer.
 
-    ``credential`` is the header as it came: a cookie, or a bearer token with ``is_token``. Of a
-    public resource, where nobody asks who it is, the query string as it came stands in its place.
+    ``credential`` is the raw header: a cookie, or with ``is_token`` a bearer token. For a public
+    resource, where identity does not matter, it is the raw query string.
     """
 
     is_token: bool
@@ -49,7 +49,7 @@ class Caller(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """An ordinary request: who asks, the form they take, what they hold, the id they brought."""
+    """An ordinary request: caller, accepted form, the client's ETags and request id."""
 
     caller: Caller
     form: str
@@ -58,7 +58,7 @@ class Asked(NamedTuple):
 
 
 def read_request(scope: dict[str, Any], *, is_public: bool = False) -> Asked | None:
-    """What is asked, or ``None`` for anything that the door leaves to Django."""
+    """Parse the request; ``None`` for anything the door leaves to Django."""
     query = scope["query_string"]
     if scope["method"] not in _METHODS or (
         query and (not is_public or len(query) > _LONGEST_QUERY)
@@ -116,7 +116,7 @@ def _form_for(accept_encoding: bytes) -> str:
 
 
 def _accepts_json(accept: bytes) -> bool:
-    """Whether Django's answer would be JSON: one plain mention of it. Whatever else waits."""
+    """Whether Django would answer JSON: one plain mention of it, whatever else is listed."""
     if len(accept) > USUAL_LENGTH:
         return False
     if len(_json_is_accepted) >= _MOST_REMEMBERED:

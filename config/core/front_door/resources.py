@@ -1,4 +1,4 @@
-"""What the door answers: resources that the apps register by dotted name."""
+"""The resources the door answers, registered by apps by dotted name."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Key = Hashable
 
 
 class Audience(StrEnum):
-    """Who may have a resource, and so what says which body it is.
+    """Who may have a resource, and so what selects its body.
 
-    Of a private one the caller does, and a parameter makes the request Django's. A public one is
-    the same for everybody: its query string alone says which.
+    For a private one the caller does, and any parameter hands the request to Django. A public one
+    is the same for everybody: only its query string selects.
     """
 
     PUBLIC = "public"
@@ -27,45 +27,46 @@ class Audience(StrEnum):
 
 
 class Source(Protocol):
-    """Where the bodies of a resource come from. Called in threads; may ask the database."""
+    """Builds a resource's bodies. Called in threads; may ask the database."""
 
     def groups_of(self, key: Key) -> Iterable[str]:
-        """The hub's groups in which a new version of the key's body is announced."""
+        """Return the hub groups that announce new versions of the key's body."""
 
     def heard(self, message: Mapping[str, Any]) -> bool:
-        """A message of one of the groups, on the event loop: note what it says, and no more.
+        """Note a group's message, on the event loop; do nothing else.
 
-        Whether a new version may stand behind it.
+        Returns whether there may be a new version.
         """
 
     def states_of(self, keys: Collection[Key]) -> Mapping[Key, Hashable]:
-        """The committed state of each key that can be prepared, in as few queries as one key."""
+        """Return the committed state of each key that can be prepared, in as few queries as for
+        one."""
 
     def kept(self, key: Key, state: Hashable) -> Prepared | None:
-        """The body of this state, if it is in memory."""
+        """Return the body of this state if it is in memory."""
 
     def prepare(self, key: Key) -> Prepared | None:
-        """Build the body and keep it in memory; ``None``: not now."""
+        """Build the body and keep it in memory; ``None`` if not possible now."""
 
     def asked(self, key: Key) -> None:
-        """The body is being read: ask for whatever it is behind with."""
+        """Note that the body is being read: request whatever updates it lacks."""
 
 
 class PrivateSource(Source, Protocol):
-    """The bodies of a private resource."""
+    """Builds the bodies of a private resource."""
 
     def key_of(self, user: Any) -> Key:
-        """What the user may see, as of now: whoever has the same key gets the same body."""
+        """Return what the user may see now: users with the same key get the same body."""
 
 
 class PublicSource(Source, Protocol):
-    """The bodies of a public resource, which takes parameters."""
+    """Builds the bodies of a public resource, which takes parameters."""
 
     def key_for(self, query: str) -> Key | None:
-        """What a raw query string asks for; ``None`` for one that Django would refuse.
+        """Return what a raw query string asks for; ``None`` for one Django would refuse.
 
-        Two that ask for the same have the same key. It says what was asked, not what that is now:
-        what a default stands for is looked up with each state.
+        Equivalent queries have the same key. It holds the question, not the answer: defaults are
+        resolved with each state.
         """
 
 
@@ -80,7 +81,7 @@ class Resource:
 
     @cached_property
     def route(self) -> str:
-        """Its pattern in the URLconf, which metrics are counted by."""
+        """Return its URLconf pattern, which labels metrics."""
         return self.path.removeprefix("/")
 
     @cached_property
@@ -92,11 +93,11 @@ class Resource:
         return cast("Source", import_string(self.source_path)())
 
     def key_of(self, user: Any) -> Key:
-        """Of a private resource: what the user may see."""
+        """Return what the user may see (private resource)."""
         return cast("PrivateSource", self.source).key_of(user)
 
     def key_for(self, query: str) -> Key | None:
-        """Of a public resource: what the query string asks for."""
+        """Return what the query string asks for (public resource)."""
         return cast("PublicSource", self.source).key_for(query)
 
 
@@ -112,5 +113,5 @@ def register_resource(name: str, *, path: str, audience: Audience, source: str) 
 
 
 def registered_resources() -> Mapping[bytes, Resource]:
-    """The resources by their path as it comes on the wire."""
+    """Return the resources by their raw path."""
     return _resources

@@ -1,4 +1,4 @@
-"""Work that the front door starts beside an answer."""
+"""Work the front door starts beside an answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ logger = structlog.get_logger(__name__)
 
 
 class RunningTasks:
-    """Tasks of one event loop: kept until they end, so that none is collected half-way."""
+    """Tasks of one event loop, referenced until they end so that none is garbage-collected."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -24,12 +24,12 @@ class RunningTasks:
         return task
 
     async def finish(self) -> None:
-        """Wait until nothing is left, what the work itself starts included."""
+        """Wait until nothing is left, including what the work itself starts."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def cancel(self, *others: asyncio.Future[None] | None) -> None:
-        """Cancel all of them, and ``others`` too; return when they have ended."""
+        """Cancel all of them and ``others``; return when they have ended."""
         tasks = [task for task in (*others, *self._tasks) if task is not None]
         for task in tasks:
             task.cancel()

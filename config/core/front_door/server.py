@@ -1,9 +1,9 @@
 """The web server's side of the door: a whole prepared answer in one write.
 
-An ASGI server looks at each header of each answer, which costs more than all that the door does.
-Ours offers an extension by which the door hands over a head that was put together once. Under any
-other server the door sends ordinary ASGI messages: the same bytes, a little slower. It builds on
-uvicorn's internals, so it is used with the releases alone that it was tested with (``targets``).
+An ASGI server inspects every header of every answer, which costs more than everything the door
+does. Ours has an extension that takes a head assembled once. Under any other server the door sends
+ordinary ASGI messages: the same bytes, a little slower. It uses uvicorn's internals, so it is only
+enabled for the releases it was tested with (``targets``).
 """
 
 from __future__ import annotations

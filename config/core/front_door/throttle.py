@@ -1,4 +1,4 @@
-"""How many calls a caller may make in a second. A fixed window: one comparison and one addition."""
+"""Limit a caller's calls per second. A fixed window: one comparison and one addition."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ MOST_ADDRESSES = 10_000
 
 
 class Allowance:
-    """The calls of one caller in the present second."""
+    """One caller's calls in the current second."""
 
     __slots__ = ("calls", "second")
 
@@ -16,7 +16,7 @@ class Allowance:
         self.calls = 0
 
     def is_used_up(self, moment: float, limit: int) -> bool:
-        """Count one call at ``moment``; whether it is one too many. ``limit`` 0: never."""
+        """Count one call at ``moment``; return whether it exceeds ``limit`` (0: no limit)."""
         second = int(moment)
         if second != self.second:
             self.second = second
@@ -26,14 +26,14 @@ class Allowance:
 
 
 class Addresses:
-    """The calls of each address in the present second, in bounded memory."""
+    """Each address's calls in the current second, in bounded memory."""
 
     def __init__(self) -> None:
         self._second = 0
         self._calls: dict[str, int] = {}
 
     def is_used_up(self, address: str, moment: float, limit: int) -> bool:
-        """Count one call from ``address``; whether it is one too many. ``limit`` 0: never."""
+        """Count one call from ``address``; return whether it exceeds ``limit`` (0: no limit)."""
         if not limit:
             return False
         second = int(moment)

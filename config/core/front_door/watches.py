@@ -1,8 +1,8 @@
 """Which bodies are being read here, and whether they are still the committed ones.
 
-A watch is opened by the first grant of its key. It hears of new versions over the hub and looks at
-the committed rows each second besides: one question for all watched keys of a resource. A body is
-answered only while a look no older than ``GOOD_SECONDS`` has confirmed it.
+The first grant of a key opens a watch. It hears of new versions over the hub and also checks the
+committed rows each second, with one query for all watched keys of a resource. A body is served only
+while confirmed by a check no older than ``GOOD_SECONDS``.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ class Watch:
         self.asked_at = float("-inf")
 
     def distrust(self) -> None:
-        """Something was announced: until the next look the body is not known to be current."""
+        """Mark the body as unconfirmed until the next check, because something was announced."""
         self.announced += 1
         self.is_current = False
 
 
 class Watches:
-    """The watches of one door; they belong to its event loop."""
+    """The watches of one door, on its event loop."""
 
     def __init__(self, in_thread: InThread, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._in_thread = in_thread
@@ -78,7 +78,8 @@ class Watches:
         return self._watches.get(name)
 
     def current(self, watch: Watch, moment: float) -> Prepared | None:
-        """The watch's body, if at ``moment`` it is the committed one as far as can be known."""
+        """Return the watch's body if, as far as can be known, it is the committed one at
+        ``moment``."""
         watch.read_at = moment
         prepared = watch.prepared
         if (
@@ -92,7 +93,7 @@ class Watches:
         return prepared
 
     async def open(self, resource: Resource, key: Key) -> Watch:
-        """Watch a key from now on; returns after its first look."""
+        """Watch a key from now on; return after the first check."""
         name = (resource.name, key)
         watch = self._watches.get(name)
         if watch is None:
@@ -114,7 +115,7 @@ class Watches:
         return watch
 
     async def renewed(self, watch: Watch, *, seconds: float) -> Prepared | None:
-        """The body after another look, if that takes no longer than ``seconds``."""
+        """Return the body after another check, if that takes at most ``seconds``."""
         if watch.prepared is None and watch.is_current:
             # A look has just found that there is nothing to prepare.
             return None
@@ -128,21 +129,21 @@ class Watches:
                 await hub().leave(group, listener)
 
     def forget_bodies(self) -> None:
-        """No prepared version is trusted until it was looked at again."""
+        """Trust no prepared version until it has been checked again."""
         for watch in self._watches.values():
             watch.distrust()
             watch.prepared = None
 
     # --- Looking -----------------------------------------------------------------------------
     def look_soon(self, watches: Iterable[Watch]) -> asyncio.Task[None]:
-        """Look at the committed state of these, together with whatever else is due."""
+        """Check the committed state of these, together with whatever else is due."""
         self._due.update((watch.resource.name, watch.key) for watch in watches)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.ensure_future(self._look_at_due())
         return self._looking
 
     def look_at_all(self) -> asyncio.Task[None]:
-        """Look at all that are being read."""
+        """Check everything that is being read."""
         return self.look_soon([watch for watch in self._watches.values() if self._is_read(watch)])
 
     def _is_read(self, watch: Watch) -> bool:
@@ -180,7 +181,7 @@ class Watches:
 def _bodies_of(
     resource: Resource, before: dict[Key, Prepared | None]
 ) -> dict[Key, Prepared | None]:
-    """In a thread: the committed body of each key, built where the known one is not it."""
+    """In a thread: return each key's committed body, building it if the known one is outdated."""
     source = resource.source
     states = source.states_of(tuple(before))
     latest = time.monotonic() + BUILD_SECONDS

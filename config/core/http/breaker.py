@@ -1,4 +1,4 @@
-"""A circuit breaker whose state all processes share in Redis."""
+"""A circuit breaker with state shared by all processes in Redis."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from config.core.redis.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 
-# All scripts speak milliseconds. A hash holds: failures, open_until, probe_until.
+# All scripts use milliseconds. A hash holds failures, open_until and probe_until.
 _CHECK = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -61,7 +61,7 @@ class BreakerState(StrEnum):
 @dataclass(slots=True)
 class _Copy:
     failures: int = 0
-    #: Redis did not take the last failure: it answers (full, read-only), but does not know.
+    #: Redis answers but did not store the last failure (full, read-only), so it lacks it.
     unshared: bool = False
     open_until: float = 0.0
     probe_until: float = 0.0
@@ -73,9 +73,9 @@ _copies: ProcessCopies[_Copy] = ProcessCopies(_Copy)
 class CircuitBreaker:
     """Opens after ``failures`` failures in a row; after ``cool_down`` seconds one call probes.
 
-    The probe's success closes it, its failure opens it again. A probe that reports neither
-    (its process died) gives way to another after ``probe_seconds``. Without Redis the state is
-    this process's own, going on from what it saw.
+    A successful probe closes it, a failed one reopens it. A probe that reports neither (its process
+    died) gives way to another after ``probe_seconds``. Without Redis each process goes on with its
+    own state, starting from what it saw.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class CircuitBreaker:
         self._key = key("breaker", name)
 
     def check(self) -> None:
-        """Raise ``CircuitOpen`` unless a call may be made now."""
+        """Raise ``CircuitOpen`` unless a call is allowed now."""
         wait = self._seconds_to_wait()
         if wait > 0:
             raise CircuitOpen(
@@ -118,7 +118,7 @@ class CircuitBreaker:
     def record_failure(self) -> None:
         opened = self._fail_copy()
         try:
-            # Failures in a row are forgotten when nobody has called for long.
+            # Forget failures in a row if nobody has called for long.
             kept = _ms(max(60.0, 10 * self.cool_down))
             answer = redis_client().eval(
                 _FAIL, 1, self._key, self.failures, _ms(self.cool_down), kept

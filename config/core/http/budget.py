@@ -1,4 +1,4 @@
-"""How many calls may be made in a sliding window, counted over all processes in Redis."""
+"""A limit on calls in a sliding window, counted across processes in Redis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from config.core.errors import RateLimitedError
 from config.core.redis.client import key, redis_client
 from config.core.redis.process_copies import ProcessCopies
 
-# Microseconds do not survive Lua's number-to-text conversion: they are formatted by hand.
+# Microseconds do not survive Lua's number-to-text conversion, so format them by hand.
 _ACQUIRE = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -38,10 +38,10 @@ _copies: ProcessCopies[deque[float]] = ProcessCopies(deque)
 
 
 class CallBudget:
-    """At most ``limit`` calls in any ``seconds``, together with every process that uses ``name``.
+    """At most ``limit`` calls in any ``seconds``, over all processes that use ``name``.
 
-    While Redis is away each process may use half of the limit (at least one call): there are
-    two kinds of process that call providers.
+    If Redis is down each process may use half the limit (at least one call): two kinds of process
+    call providers.
     """
 
     def __init__(self, name: str, *, limit: int, seconds: float) -> None:
@@ -52,7 +52,7 @@ class CallBudget:
         self.seconds = seconds
 
     def try_acquire(self) -> float:
-        """Take one call now: 0.0 when granted, else the seconds until the next is free."""
+        """Take one call now: 0.0 if granted, else seconds until the next is free."""
         window = int(self.seconds * 1_000_000)
         try:
             wait = redis_client().eval(
@@ -65,7 +65,7 @@ class CallBudget:
         return float(wait) / 1_000_000
 
     def acquire(self, *, wait_up_to: float) -> None:
-        """Take one call, waiting for a free slot; ``RateLimitedError`` when that is too long."""
+        """Take one call, waiting for a free slot; ``RateLimitedError`` if the wait is too long."""
         deadline = time.monotonic() + wait_up_to
         while wait := self.try_acquire():
             if time.monotonic() + wait > deadline:
@@ -74,11 +74,11 @@ class CallBudget:
                     provider=self.name,
                     retry_after=wait,
                 )
-            # Waiters of one slot do not wake in the same instant.
+            # Do not wake all waiters of a slot at the same instant.
             time.sleep(wait + random.uniform(0.0, min(0.01, wait)))  # noqa: S311
 
     def used(self) -> int | None:
-        """Calls of all processes in the present window; ``None`` while Redis is away."""
+        """Return all processes' calls in the current window; ``None`` if Redis is down."""
         window = int(self.seconds * 1_000_000)
         try:
             return int(redis_client().eval(_USED, 1, key("budget", self.name), window))
@@ -95,7 +95,7 @@ class CallBudget:
             return max(1e-6, calls[-limit] + self.seconds - now)
 
     def _note_here(self) -> None:
-        """A granted call counts in the process's copy too, should Redis vanish next."""
+        """Count a granted call in the process's copy too, in case Redis vanishes next."""
         now = time.monotonic()
         with _copies.lock:
             self._recent(now).append(now)

@@ -1,4 +1,4 @@
-"""One call of a provider, from its first try to its deadline."""
+"""One call to a provider, from its first try to its deadline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from config.core.redaction import is_secret_key
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of a caller, with the moment (monotonic) after which nothing more is tried."""
+    """One request, with the moment (monotonic) after which it is not tried again."""
 
     method: str
     path: str
@@ -30,7 +30,7 @@ class Call:
         return "If-None-Match" in self.headers
 
     def wait_before_retry(self, error: Exception) -> bool | float:
-        """stamina's question: whether to try again, or after how many seconds of our own."""
+        """Tell stamina whether to try again, or after how many seconds of our own."""
         if isinstance(error, RateLimitedError):
             wait = error.retry_after if error.retry_after is not None else 1.0
             wait += random.uniform(0.0, 0.1)  # noqa: S311 - spreads callers, protects nothing
@@ -41,7 +41,7 @@ class Call:
 
 
 def secret_values(arguments: Mapping[str, Any]) -> Iterator[str]:
-    """The values that were sent under secret names, so that an echo of them can be removed."""
+    """Return values sent under secret names, so that echoes of them can be removed."""
     for name, value in arguments.items():
         if isinstance(value, Mapping):
             yield from secret_values(value)

@@ -39,13 +39,13 @@ from config.core.web.monitoring import PROVIDER_SECONDS
 
 Result = TypeVar("Result")
 Authorise = Callable[[], Mapping[str, str]]
-#: What a refusal means by the vendor's own code, from its status, body and our message about it;
-#: ``None`` where the status says enough.
+#: Interprets a refusal by the vendor's own code, from its status, body and our message about it;
+#: ``None`` if the status says enough.
 Explain = Callable[[int, bytes, str], ProviderError | None]
 
 _LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=30.0)
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-#: Seconds of shared pause after a 429 that does not say how long.
+#: Seconds all processes pause after a 429 without a stated wait.
 _PAUSE_WITHOUT_RETRY_AFTER = 1.0
 
 
@@ -54,17 +54,16 @@ class HttpCaller:
 
     - no answer in time, dropped connection, 5xx → ``RetryableError`` after jittered retries, at
       most ``attempts`` tries within ``attempts × timeout`` seconds, budget waits included;
-    - 401 → ``renew`` once, however many threads got one, then the call again →
-      ``UnauthorisedError``;
-    - 403 → ``ForbiddenError``; 429 → ``RateLimitedError``, after waiting and repeating where the
-      wait fits; all processes pause with it (``penalty_seconds`` when the vendor names no wait);
+    - 401 → ``renew`` once, however many threads got one, then call again → ``UnauthorisedError``;
+    - 403 → ``ForbiddenError``; 429 → ``RateLimitedError``, after waiting and repeating if the wait
+      fits; all processes pause with it (``penalty_seconds`` if the vendor names no wait);
     - other 3xx and 4xx → ``PermanentError`` with the vendor's message;
-    - whatever ``explain`` says of a refusal comes before all of these;
+    - whatever ``explain`` says of a refusal takes precedence over all of these;
     - not JSON, cut, HTML, larger than allowed → ``MalformedResponse``;
     - breaker open → ``CircuitOpen`` without a call.
 
-    ``authorise`` gives the headers of each try; ``renew`` may call this caller itself. Of the
-    ``budgets`` of a path's prefix each is asked, the longest window first. Messages name provider,
+    ``authorise`` returns the headers of each try; ``renew`` may call this caller itself. Every one
+    of a matching prefix's ``budgets`` is asked, the longest window first. Messages name provider,
     method and path: never query, headers or body. Thread-safe.
     """
 
@@ -88,7 +87,7 @@ class HttpCaller:
         self.provider = provider
         self.timeout = timeout
         self.attempts = attempts
-        # What a server was seen to do holds for that server: a gateway that was moved, or a new
+        # What we learned about a server holds for that server only: a gateway that moved, or a new
         # sandbox, starts with a clean slate.
         server = f"{provider}@{urlsplit(base_url).netloc}"
         self.breaker = breaker or CircuitBreaker(server, probe_seconds=2 * timeout)
@@ -112,7 +111,7 @@ class HttpCaller:
             limits=_LIMITS,
             follow_redirects=False,
             transport=transport,
-            # A proxy of the environment is for the internet, never for a gateway on this machine.
+            # The environment's proxy is for the internet, never for a gateway on this machine.
             trust_env=urlsplit(base_url).hostname not in _LOOPBACK,
         )
 
@@ -127,7 +126,7 @@ class HttpCaller:
         retry: bool | None = None,
         maximum_bytes: int = 20_000_000,
     ) -> Any:
-        """The decoded JSON answer; ``None`` for 204. ``retry``: by default only GET is repeated."""
+        """Return the decoded JSON answer; ``None`` for 204. ``retry``: by default only for GET."""
         return self.request(
             method,
             path,
@@ -152,7 +151,7 @@ class HttpCaller:
         retry: bool | None = None,
         maximum_bytes: int = 20_000_000,
     ) -> Result:
-        """What ``read`` makes of the answer. It raises ``MalformedResponse`` for a useless one.
+        """Return what ``read`` makes of the answer; it raises ``MalformedResponse`` if useless.
 
         ``headers`` may hold a condition (``If-None-Match``): then 304 is an answer too.
         """
@@ -212,7 +211,7 @@ class HttpCaller:
         except ProviderError as error:
             outcome = error.code
             if not isinstance(error, MalformedResponse):
-                # It answers: refusing a call is not being down.
+                # It answered: refusing a call is not being down.
                 self.breaker.record_success()
             raise
         else:
@@ -240,7 +239,7 @@ class HttpCaller:
                 f"{what}: the answer's compression is broken.", provider=self.provider
             ) from None
         except httpx.TransportError as error:
-            # Without the cause: its request holds headers and the whole address.
+            # Drop the cause: its request holds headers and the whole address.
             raise RetryableError(
                 f"{what}: no answer ({type(error).__name__}).", provider=self.provider
             ) from None

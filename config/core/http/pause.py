@@ -1,4 +1,4 @@
-"""A pause that every process keeps after a provider said "too many requests"."""
+"""A pause kept by every process after a provider answered "too many requests"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 from config.core.redis.client import key, redis_client
 from config.core.redis.process_copies import ProcessCopies
 
-#: No vendor's Retry-After is believed beyond this many seconds.
+#: Longest Retry-After we honour, in seconds.
 LONGEST_PAUSE = 3600.0
 
 
@@ -23,14 +23,14 @@ _copies: ProcessCopies[_Until] = ProcessCopies(_Until)
 
 
 class SharedPause:
-    """No call to ``name`` is made while it lasts."""
+    """Prevents calls to ``name`` while it lasts."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._key = key("pause", name)
 
     def start(self, seconds: float) -> None:
-        """Pause for ``seconds`` from now, for all processes. A longer running pause stays."""
+        """Pause all processes for ``seconds`` from now. A longer running pause stays."""
         seconds = min(seconds, LONGEST_PAUSE)
         if seconds <= self.remaining():
             return
@@ -42,7 +42,7 @@ class SharedPause:
             return
 
     def remaining(self) -> float:
-        """Seconds left; 0.0 when calls may be made."""
+        """Return seconds left; 0.0 if calls are allowed."""
         with _copies.lock:
             here = max(0.0, _copies.get(self.name).moment - time.monotonic())
         try:

@@ -1,8 +1,8 @@
 """One renewal of credentials, however many calls were refused with the old ones.
 
 The token manager compares tokens to make one renewal for all processes. A session without a token
-(the Client Portal's) offers nothing to compare: here the moment a call began tells whether it was
-refused with the old one. Threads share a failure, too.
+(the Client Portal's) has nothing to compare: here the moment a call began tells whether it was
+refused with the old one. Threads also share a failure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from config.core.errors import ProviderError
 
 
 class Renewal:
-    """The renewals of one caller's credentials, each for all threads that need it."""
+    """The renewals of one caller's credentials, shared by all threads that need them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,7 +25,7 @@ class Renewal:
         self._thread: int | None = None
 
     def is_ours(self) -> bool:
-        """Return whether this thread is renewing: a refused call of a renewal starts no other."""
+        """Whether this thread is renewing: a refused call during a renewal starts no other."""
         return self._thread == threading.get_ident()
 
     def run_once(self, renew: Callable[[], None], *, after: float) -> None:

@@ -1,4 +1,4 @@
-"""Reading a provider's answer: bounded, strict about JSON, silent about secrets."""
+"""Read a provider's answer: bounded, strict about JSON, silent about secrets."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ NOT_MODIFIED = 304
 class Answer:
     """A complete answer without a failure. Header names are in lower case.
 
-    ``status`` is 304, and the body empty, where the call's condition says that what the caller
-    holds is still true. ``what`` names the call in errors.
+    ``status`` is 304, with an empty body, if the call's condition held and the caller's copy is
+    still current. ``what`` names the call in errors.
     """
 
     provider: str
@@ -37,7 +37,7 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The decoded body; ``None`` for 204. Raises ``MalformedResponse``."""
+        """Return the decoded body; ``None`` for 204. Raises ``MalformedResponse``."""
         if self.status == 204:
             return None
         return parse_json(
@@ -51,13 +51,14 @@ class Answer:
 def read_body(
     response: httpx.Response, *, provider: str, what: str, maximum_bytes: int, deadline: float
 ) -> bytes:
-    """The decompressed body, at most ``maximum_bytes``, complete before ``deadline`` (monotonic).
+    """Return the decompressed body, at most ``maximum_bytes``, read before ``deadline``
+    (monotonic).
 
-    Raises ``MalformedResponse`` when it is larger, ``RetryableError`` when it drips in too slowly.
+    Raises ``MalformedResponse`` if it is larger, ``RetryableError`` if it arrives too slowly.
     """
     chunks: list[bytes] = []
     size = 0
-    # Without a chunk size: with one, httpx would wait until a chunk is full.
+    # No chunk size: with one, httpx would wait until a chunk is full.
     for chunk in response.iter_bytes():
         size += len(chunk)
         if size > maximum_bytes:
@@ -71,9 +72,9 @@ def read_body(
 
 
 def parse_json(body: bytes, *, provider: str, what: str, content_type: str) -> Any:
-    """The decoded body. ``NaN`` and ``Infinity`` pass as floats: adapters turn them to ``None``.
+    """Decode JSON. ``NaN`` and ``Infinity`` become floats, which adapters turn into ``None``.
 
-    Raises ``MalformedResponse`` for everything that is not one complete JSON document in UTF-8.
+    Raises ``MalformedResponse`` for anything but one complete JSON document in UTF-8.
     """
     try:
         return msgspec.json.decode(body)
@@ -81,7 +82,7 @@ def parse_json(body: bytes, *, provider: str, what: str, content_type: str) -> A
         pass
     try:
         value = json.loads(body.decode("utf-8"))
-        # A lone surrogate would be refused by the database much later.
+        # The database would refuse a lone surrogate much later.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         kind = re.sub(r"[^\w/+.-]", "", content_type.split(";")[0])[:40] or "no content type"
@@ -92,7 +93,7 @@ def parse_json(body: bytes, *, provider: str, what: str, content_type: str) -> A
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
-    """``Retry-After`` in seconds from now, given as seconds or a date; ``None`` if unreadable."""
+    """Return ``Retry-After``, seconds or a date, in seconds from now; ``None`` if unreadable."""
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -108,7 +109,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
 
 
 def vendor_message(body: bytes, *, secrets: Iterable[str]) -> str:
-    """What the vendor says went wrong: one short line, redacted; empty when it says nothing."""
+    """Return the vendor's error message as one short redacted line; empty if there is none."""
     try:
         text = _find_message(msgspec.json.decode(body))
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -118,7 +119,7 @@ def vendor_message(body: bytes, *, secrets: Iterable[str]) -> str:
 
 
 def _find_message(value: Any) -> str:
-    """The message in the vendors' several shapes of an error body."""
+    """Find the message in any of the vendors' shapes of error bodies."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and value:

@@ -1,7 +1,7 @@
-"""The providers' servers as a page shows them: the breaker's state and what of the budgets is used.
+"""The providers' servers as a page shows them: breaker state and budget use.
 
-Apps register theirs in ``AppConfig.ready()`` by dotted path: a client's module is loaded when the
-page is shown.
+Apps register theirs in ``AppConfig.ready()`` by dotted path, so a client's module loads only when
+the page is shown.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from config.core.http.budget import CallBudget
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderServer:
-    """A server that the desk calls, as its ``HttpCaller`` counts it."""
+    """A server the desk calls, as its ``HttpCaller`` counts it."""
 
     url: str
     budgets: Sequence[CallBudget] = ()
 
 
-#: What a registered path leads to; it answers ``None`` where the provider is not set up.
+#: Type of the registered functions; ``None`` if the provider is not set up.
 Describe = Callable[[], ProviderServer | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetState:
-    """Calls of all processes in the present window; ``used`` is ``None`` while Redis is away."""
+    """All processes' calls in the current window; ``used`` is ``None`` if Redis is down."""
 
     limit: int
     seconds: float
@@ -40,18 +40,18 @@ class BudgetState:
 
     @property
     def low(self) -> float:
-        """Up to here there is plenty; the page's meter changes its colour."""
+        """Return the use up to which calls are plentiful; the page's meter then changes colour."""
         return 0.6 * self.limit
 
     @property
     def high(self) -> float:
-        """From here on calls will have to wait."""
+        """Return the use from which calls have to wait."""
         return 0.9 * self.limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerState:
-    """How calls to a provider go. ``answered_seconds_ago`` is ``None`` where nothing is known."""
+    """State of calls to a provider. ``answered_seconds_ago`` is ``None`` if unknown."""
 
     provider: str
     is_set_up: bool
@@ -64,13 +64,13 @@ _servers: dict[str, str] = {}
 
 
 def register_server(provider: str, path: str) -> None:
-    """Name the function that describes a provider's server by its dotted path."""
+    """Register the function that describes a provider's server, by dotted path."""
     if _servers.setdefault(provider, path) != path:
         raise ValueError(f"server of {provider} is registered twice")
 
 
 def server_states() -> tuple[ServerState, ...]:
-    """All registered providers, by name. It never raises: without Redis less is known."""
+    """Return all registered providers, by name. Never raises: without Redis less is known."""
     described: list[tuple[str, Describe]] = [
         (provider, import_string(path)) for provider, path in sorted(_servers.items())
     ]

@@ -1,7 +1,7 @@
-"""Redis, shared by every module: one pool a process, short time-outs, and a guard.
+"""Redis, shared by every module: one pool per process, short time-outs, and a guard.
 
-The guard makes a dead or hanging Redis cheap: after one failed command the process answers
-``ConnectionError`` at once for a second, instead of waiting for the time-out on every call.
+The guard makes a dead or hanging Redis cheap: after a failed command the process raises
+``ConnectionError`` at once for a second, instead of waiting for a time-out on every call.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _UNREACHABLE = (RedisConnectionError, RedisTimeoutError)
 
 
 def key(*parts: str) -> str:
-    """The name of a key of ours: ``key("a", "b")`` is ``greekdesk:a:b``."""
+    """Return the name of one of our keys: ``key("a", "b")`` is ``greekdesk:a:b``."""
     return ":".join((PREFIX, *parts))
 
 
@@ -35,11 +35,11 @@ _guards: WeakSet[RedisGuard] = WeakSet()
 
 
 class NotAskedYet(RedisConnectionError):
-    """The guard's own answer: Redis was not asked, so this says nothing new about it."""
+    """Raised by the guard without asking Redis, so it says nothing new about Redis."""
 
 
 class RedisGuard:
-    """Remembers, for one pool of one process, that Redis just failed to answer."""
+    """Remembers, per pool and process, that Redis just failed to answer."""
 
     def __init__(self) -> None:
         self._closed_until = 0.0
@@ -50,7 +50,7 @@ class RedisGuard:
             raise NotAskedYet("Redis did not answer a moment ago; not asked again yet.")
 
     def record(self, error: Exception) -> None:
-        # Callers who ask often must not make the pause last for ever.
+        # Frequent callers must not extend the pause for ever.
         if not isinstance(error, MaxConnectionsError | NotAskedYet):
             self._closed_until = time.monotonic() + PAUSE_AFTER_FAILURE
 
@@ -59,10 +59,10 @@ class RedisGuard:
 
 
 class GuardedPool(redis.ConnectionPool):
-    """A connection pool with the guard of its server."""
+    """A connection pool with its server's guard."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        # A connection that the server closed while idle is reopened once; a time-out is final.
+        # A connection the server closed while idle is reopened once; a time-out is final.
         kwargs.setdefault("retry", Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)))
         super().__init__(*args, **kwargs)
         self.guard = RedisGuard()
@@ -77,7 +77,7 @@ class GuardedPool(redis.ConnectionPool):
 
 
 class GuardedPipeline(redis.client.Pipeline):
-    """A pipeline that tells the guard when Redis does not answer."""
+    """A pipeline that tells the guard if Redis does not answer."""
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         try:
@@ -88,7 +88,7 @@ class GuardedPipeline(redis.client.Pipeline):
 
 
 class GuardedRedis(redis.Redis):
-    """The client of our own keys and of Django's cache (``REDIS_CLIENT_CLASS``)."""
+    """The client for our own keys and for Django's cache (``REDIS_CLIENT_CLASS``)."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         try:
@@ -113,9 +113,9 @@ _clients_lock = threading.Lock()
 
 
 def redis_client() -> redis.Redis:
-    """The process's client of ``REDIS_URL``; answers are ``str``. Thread-safe and fork-safe.
+    """Return the process's client of ``REDIS_URL``; answers are ``str``. Thread-safe and fork-safe.
 
-    Raises ``redis.exceptions.RedisError`` from any command while Redis is away.
+    Any command raises ``redis.exceptions.RedisError`` if Redis is down.
     """
     url = settings.REDIS_URL
     client = _clients.get(url)

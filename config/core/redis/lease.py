@@ -1,4 +1,4 @@
-"""Work that exactly one process does, for as long as that process lives."""
+"""Work done by exactly one process, for as long as it lives."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ async def run_as_owner(
 ) -> bool:
     """Run ``work`` while this process owns ``subject``; ``False`` at once if another owns it.
 
-    The lease is renewed three times in ``seconds``; when a process dies, another can take over
-    after that time. A process that could not renew in time (it was stopped, its machine slept)
-    ends the work if another has taken the lease. While Redis is away running work goes on; with
-    ``needs_redis`` none begins.
+    The lease is renewed three times in ``seconds``; if a process dies, another can take over after
+    that time. A process that could not renew in time (it was stopped, its machine slept) ends the
+    work if another has taken the lease. If Redis is down running work goes on; with ``needs_redis``
+    none begins.
     """
     lock = subject_lock(subject, seconds=seconds, needs_redis=needs_redis)
     try:

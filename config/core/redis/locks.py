@@ -1,7 +1,7 @@
 """Locks that let one worker at a time work on a subject.
 
-redis-py's ``Lock`` excludes other processes. A set of held subjects in front of it excludes the
-threads of this process, also while Redis is away. The lock saves work and is no fence: the database
+redis-py's ``Lock`` excludes other processes. A set of held subjects in front of it excludes this
+process's threads, even if Redis is down. The lock only saves work and is no fence: the database
 transaction settles what two workers write at the same time.
 """
 
@@ -24,16 +24,16 @@ _held_here: ProcessCopies[set[str]] = ProcessCopies(set)
 
 
 class HeldLock(Lock):
-    """A lock that is ours until it expires or the ``with`` block ends."""
+    """A lock we hold until it expires or the ``with`` block ends."""
 
     def __init__(self, subject: str, seconds: float) -> None:
-        # The lease enters and leaves in different threads.
+        # A lease is acquired and released in different threads.
         super().__init__(redis_client(), key("lock", subject), seconds, thread_local=False)
 
     def do_acquire(self, token: str | bytes) -> bool:
-        # Known before SET: a command that timed out may have run, and is released all the same.
+        # Set before SET: a command that timed out may have run, and must still be released.
         self.local.token = token
-        # GET recognises our own token when a dropped connection made redis-py send SET twice.
+        # GET recognises our own token if a dropped connection made redis-py send SET twice.
         holder = self.redis.set(
             self.name, token, nx=True, get=True, px=max(1, int((self.timeout or 0) * 1000))
         )
@@ -42,8 +42,8 @@ class HeldLock(Lock):
     def keep(self, seconds: float) -> bool:
         """Hold the lock for ``seconds`` from now. ``False``: somebody else has it.
 
-        A lock that expired or that a restarted Redis forgot is taken again. While Redis is away
-        the lock stays ours.
+        A lock that expired, or that a restarted Redis forgot, is taken again. If Redis is down the
+        lock stays ours.
         """
         self.timeout = seconds
         try:
@@ -62,9 +62,9 @@ class HeldLock(Lock):
 def subject_lock(subject: str, *, seconds: float, needs_redis: bool = False) -> Iterator[HeldLock]:
     """Hold ``subject`` for the block, at most ``seconds`` if the process dies in it.
 
-    Raise ``LockHeld`` at once if another thread or process holds it, and with ``needs_redis`` also
-    if Redis is away; otherwise only this process is locked then. Work that may take longer than
-    ``seconds`` calls ``keep`` between its steps.
+    Raises ``LockHeld`` at once if another thread or process holds it, and with ``needs_redis`` also
+    if Redis is down; otherwise only this process is locked then. Work that may exceed ``seconds``
+    calls ``keep`` between its steps.
     """
     with _held_here.lock:
         held = _held_here.get("subjects")
@@ -90,7 +90,7 @@ def subject_lock(subject: str, *, seconds: float, needs_redis: bool = False) -> 
 
 
 def subject_is_locked(subject: str) -> bool:
-    """Whether somebody works on ``subject`` now, as far as this process can see."""
+    """Whether somebody is working on ``subject`` now, as far as this process can see."""
     with _held_here.lock:
         if subject in _held_here.get("subjects"):
             return True
@@ -104,7 +104,7 @@ def _release(lock: HeldLock, subject: str) -> None:
     try:
         lock.release()
     except LockError:
-        # It expired, or Redis was away when it was taken: nothing of ours is left.
+        # It expired, or Redis was down when it was taken: nothing to release.
         pass
     except RedisError as error:
         logger.warning("lock.left_to_expire", subject=subject, reason=type(error).__name__)

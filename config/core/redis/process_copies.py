@@ -1,7 +1,7 @@
-"""What one process remembers by itself while Redis does not answer.
+"""What one process remembers while Redis is down.
 
-Locks, budgets, breakers and pauses live in Redis, where every process sees them. Each keeps a copy
-here as well, so that losing Redis makes them local instead of absent.
+Locks, budgets, breakers and pauses live in Redis, where every process sees them. Each also keeps a
+copy here, so that losing Redis makes them local instead of absent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _all_copies: WeakSet[ProcessCopies[object]] = WeakSet()
 
 
 class ProcessCopies(Generic[Copy]):
-    """One value a name, made on first use. ``lock`` guards the values too."""
+    """One value per name, created on first use. ``lock`` also guards the values."""
 
     def __init__(self, make: Callable[[], Copy]) -> None:
         self._make = make
@@ -27,7 +27,7 @@ class ProcessCopies(Generic[Copy]):
         _all_copies.add(self)  # type: ignore[arg-type]
 
     def get(self, name: str) -> Copy:
-        """The value of ``name``. Call it while holding ``lock``."""
+        """Return the value of ``name``. Hold ``lock`` while calling."""
         if name not in self._values:
             self._values[name] = self._make()
         return self._values[name]
@@ -36,13 +36,13 @@ class ProcessCopies(Generic[Copy]):
         self._values.clear()
 
     def renew_after_fork(self) -> None:
-        """A forked child starts empty, with a lock that no thread of the parent holds."""
+        """Start a forked child empty, with a lock that no thread of the parent holds."""
         self._values = {}
         self.lock = threading.Lock()
 
 
 def forget_process_copies() -> None:
-    """Drop every copy of this process: a test starts from nothing."""
+    """Drop all of this process's copies, so that a test starts from nothing."""
     for copies in _all_copies:
         with copies.lock:
             copies.forget()

@@ -1,6 +1,6 @@
-"""Do work once that is asked for many times at once: across threads, and across processes.
+"""Do work once that many ask for at the same time, across threads and processes.
 
-``SingleFlight`` makes threads wait for the result in memory, also where it never goes to Redis.
+With ``SingleFlight`` threads wait for a result in memory, even one that never goes to Redis.
 ``once_over_processes`` is for results that other processes find in Redis.
 """
 
@@ -16,7 +16,7 @@ from config.core.redis.locks import subject_lock
 
 Result = TypeVar("Result")
 
-# Another process is given so long to finish before the work is done here as well.
+# How long to wait for another process before doing the work here too.
 _WAIT_SECONDS = 1.0
 _LOOK_SECONDS = 0.02
 _LOCK_SECONDS = 5.0
@@ -32,7 +32,7 @@ class _Flight(Generic[Result]):
 
 
 class SingleFlight(Generic[Result]):
-    """Work by key: callers who ask while it is under way share its result or error."""
+    """Work by key: callers during the work share its result or error."""
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, _Flight[Result]] = {}
@@ -66,8 +66,8 @@ def once_over_processes(
 ) -> Result:
     """Return what ``find`` finds, else what ``make`` makes, in one process at a time.
 
-    ``make`` stores what ``find`` then finds. A process waits for another's result for a second,
-    then makes its own: the lock only saves work, and nobody waits for a dead process.
+    ``make`` stores what ``find`` then finds. A process waits a second for another's result, then
+    makes its own: the lock only saves work, and nobody waits for a dead process.
     """
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
@@ -76,7 +76,7 @@ def once_over_processes(
             return found
         try:
             with subject_lock(subject, seconds=_LOCK_SECONDS):
-                # It may have been stored between the look and the lock.
+                # It may have been stored between the first look and the lock.
                 found = find()
                 return found if found is not None else make()
         except LockHeld:
