@@ -43,7 +43,8 @@ MONEY_FIELDS: Mapping[str, tuple[str, str]] = {
 
 
 def decode_account(row: Row) -> BrokerAccount:
-    """A row of ``/portfolio/accounts``, ``/portfolio/subaccounts`` or ``/portfolio/{id}/meta``."""
+    """Decode a row of ``/portfolio/accounts``, ``/portfolio/subaccounts`` or
+    ``/portfolio/{id}/meta``."""
     number = parse_identifier(first_of(row, "accountId", "id"), "accountId", maximum=32)
     label = parse_text(
         first_of(row, "accountAlias", "displayName", "accountTitle", "desc"), "accountAlias"
@@ -163,10 +164,10 @@ def is_closed(row: object) -> bool:
 def decode_position(
     row: Row, definitions: Mapping[str, Contract], *, received_at: datetime
 ) -> BrokerPosition:
-    """A row of ``/portfolio/{id}/positions/{page}`` or of ``/portfolio2/{id}/positions``.
+    """Decode a row of ``/portfolio/{id}/positions/{page}`` or of ``/portfolio2/{id}/positions``.
 
-    ``avgCost`` includes the multiplier, ``avgPrice`` does not: the second is used, the first
-    divided where it is alone. ``definitions`` are the contracts of rows that lack their terms.
+    ``avgCost`` includes the multiplier, ``avgPrice`` does not: use the latter, else divide the
+    former. ``definitions`` are contracts of rows that lack their terms.
     """
     contract = contract_of(row, definitions)
     average = parse_decimal(row.get("avgPrice"), "avgPrice")

@@ -56,7 +56,7 @@ from portfolio.domain import (
     BrokerPosition,
 )
 
-#: The most contracts one snapshot takes, and the market-data lines of an ordinary log-in.
+#: The most contracts in one snapshot, and the market-data lines of an ordinary login.
 SNAPSHOTS_PER_CALL = 100
 # No book has this many pages of a hundred positions.
 MOST_PAGES = 100
@@ -87,7 +87,7 @@ class PortalBridge:
         return decode_rows(rows, decode_account, kind="account", source=SOURCE, as_of=now())
 
     def fetch_account_summary(self, account_number: str) -> AccountSummary:
-        """Money from ``/portfolio``, P&L and conversion rates from its ledger."""
+        """Return money from ``/portfolio``, P&L and conversion rates from its ledger."""
         account = quote(account_number, safe="")
         summary = self._object(f"/portfolio/{account}/summary", PORTFOLIO)
         ledger = self._object(f"/portfolio/{account}/ledger", PORTFOLIO)
@@ -255,5 +255,5 @@ class PortalBridge:
 
 @register_broker(Broker.IBKR, connection="portal")
 def open_portal() -> PortalBridge:
-    """The adapter for the gateway of the settings."""
+    """Open the adapter for the gateway in the settings."""
     return PortalBridge(open_gateway(), snapshot_seconds=settings.IBKR_PORTAL_SNAPSHOT_SECONDS)

@@ -51,7 +51,7 @@ def first_of(row: Row, *names: str) -> Any:
 
 
 def parse_conid(row: Row) -> str:
-    """The contract id: a number in most answers, digits as text in ``/portfolio2``."""
+    """Parse the contract id: a number in most answers, digits as text in ``/portfolio2``."""
     text = parse_identifier(first_of(row, "conid", "con_id"), "conid")
     if not (text.isascii() and text.isdigit() and text != "0"):
         raise BadRow(f"conid: {text!a} is not a contract id")

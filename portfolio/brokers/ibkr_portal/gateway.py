@@ -60,7 +60,7 @@ class PortalGateway:
     def get(
         self, path: str, *, needs: tuple[str, ...] = (), params: Mapping[str, Any] | None = None
     ) -> Any:
-        """The answer to a GET."""
+        """GET a path and return the answer."""
         return self._request("GET", path, needs, {"params": params})
 
     def post(self, path: str, *, needs: tuple[str, ...] = ()) -> Any:
@@ -105,14 +105,14 @@ class PortalGateway:
 
 
 def open_gateway() -> PortalGateway:
-    """The gateway of the settings: ``IBKR_PORTAL_URL`` and what goes with it."""
+    """Open the gateway in the settings: ``IBKR_PORTAL_URL`` and what goes with it."""
     base_url = settings.IBKR_PORTAL_URL.rstrip("/")
     session = open_session(opening=reopen_for_all)
     return PortalGateway(base_url, _caller(base_url, renew=session.reopen), session)
 
 
 def open_session(*, opening: Callable[[], object] | None = None) -> PortalSession:
-    """The session at the gateway of the settings; it opens itself unless told how."""
+    """Return the session at the gateway in the settings; it opens itself unless told how."""
     base_url = settings.IBKR_PORTAL_URL.rstrip("/")
     return PortalSession(GatewayMemory(base_url), _caller(base_url, renew=None), opening=opening)
 

@@ -109,7 +109,7 @@ def order_conids(row: Row) -> list[str]:
 def decode_order(
     row: Row, definitions: Mapping[str, Contract], *, received_at: datetime
 ) -> BrokerOrder:
-    """A row of ``/iserver/account/orders``, or the answer of ``…/order/status/{id}``."""
+    """Decode a row of ``/iserver/account/orders``, or the answer of ``…/order/status/{id}``."""
     side = _side(row)
     filled = parse_decimal(first_of(row, "filledQuantity", "filled_quantity"), "filledQuantity")
     left = parse_decimal(
@@ -154,10 +154,10 @@ def decode_order(
 def decode_execution(
     row: Row, definitions: Mapping[str, Contract], *, account_number: str
 ) -> BrokerExecution:
-    """A row of ``/iserver/account/trades``: the execution id is the one of the socket.
+    """Decode a row of ``/iserver/account/trades``: its execution id is the socket's.
 
-    A trade without its time is kept, with ``execution_time`` None: the fill is real. Its
-    commission is None until the vendor reports one.
+    A trade without a time is kept, with ``execution_time`` None: the fill is real. Its commission
+    is None until the vendor reports one.
     """
     quantity = parse_decimal(row.get("size"), "size", required=True)
     if quantity <= 0:
@@ -212,7 +212,7 @@ def _order_type(row: Row) -> str:
 
 
 def _combination(row: Row) -> list[tuple[str, int]]:
-    """The legs of a combination: ``28812380;;;11111/1,22222/-1`` in ``conidex``."""
+    """Parse the legs of a combination: ``28812380;;;11111/1,22222/-1`` in ``conidex``."""
     text = row.get("conidex")
     if not isinstance(text, str) or ";" not in text:
         return []
@@ -259,7 +259,7 @@ def _contract(row: Row, conid: str, definitions: Mapping[str, Contract]) -> Cont
 
 
 def _compact_time(value: object, field: str) -> datetime | None:
-    """``yymmddHHMMSS`` in UTC, as orders carry it."""
+    """Parse ``yymmddHHMMSS`` in UTC, the time of orders."""
     text = parse_text(value, field)
     if not text:
         return None
@@ -269,7 +269,7 @@ def _compact_time(value: object, field: str) -> datetime | None:
 
 
 def _trade_time(value: object) -> datetime | None:
-    """``YYYYMMDD-HH:MM:SS`` in UTC, as trades carry it."""
+    """Parse ``YYYYMMDD-HH:MM:SS`` in UTC, the time of trades."""
     text = parse_text(value, "trade_time")
     if not text:
         return None

@@ -24,10 +24,10 @@ _FEWEST_ANSWERS = 2
 def poll_snapshots(
     gateway: PortalGateway, contracts: Mapping[str, Contract], *, seconds: float
 ) -> list[Any]:
-    """Rows of the contracts by conid, asked for until each is complete or the time is up.
+    """Return the contracts' rows by conid, asking until each is complete or time is up.
 
-    Later answers fill earlier ones. What was waited for in vain is remembered for all processes
-    (``IN_VAIN_SECONDS``) and taken when it comes, but not waited for.
+    Later answers fill earlier ones. Data that never came is remembered for all processes
+    (``IN_VAIN_SECONDS``): used if it comes, but not waited for.
     """
     params = {"conids": ",".join(contracts), "fields": ",".join(FIELDS)}
     memory = gateway.memory

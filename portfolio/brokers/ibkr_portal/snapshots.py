@@ -27,7 +27,7 @@ CHANGE = "82"
 VOLUME = "87"
 AVAILABILITY = "6509"
 OPEN = "7295"
-#: Of the strike itself, in percent. Field 7283 is the underlying's volatility and not asked for.
+#: For the strike itself, in percent. Field 7283 is the underlying's volatility and not requested.
 IMPLIED_VOLATILITY = "7633"
 MARK = "7635"
 OPEN_INTEREST = "7638"
@@ -35,7 +35,7 @@ PREVIOUS_CLOSE = "7741"
 DELTA, GAMMA, THETA, VEGA = "7308", "7309", "7310", "7311"
 
 PRICES = (LAST, BID, ASK, MARK)
-#: What an answer is waited for, in the order in which it is missed.
+#: Fields worth waiting for, in the order they are reported missing.
 AWAITED = PRICE, GREEKS = "price", "greeks"
 FIELDS = (
     *PRICES,
@@ -75,10 +75,10 @@ def lacks(row: Row, contract: Contract) -> str | None:
 def decode_snapshot(
     row: Row, contracts: Mapping[str, Contract], *, received_at: datetime
 ) -> Snapshot | None:
-    """A row of ``/iserver/marketdata/snapshot``; None while it holds neither price nor Greeks.
+    """Decode a row of ``/iserver/marketdata/snapshot``; None without price or Greeks.
 
     Implied volatility is sent in percent and becomes a fraction; theta is per day and vega per
-    point, as the desk keeps them. A last price marked ``C`` is the previous day's close, one
+    point, as the desk stores them. A last price marked ``C`` is the previous day's close, one
     marked ``H`` the price at a halt.
     """
     contract = contracts.get(parse_conid(row))
@@ -151,7 +151,7 @@ def _greeks(row: Row, as_of: datetime) -> Greeks | None:
 
 
 def _prefixed(value: object, field: str) -> tuple[Decimal | None, str]:
-    """``C123.4`` → (123.4, "C")."""
+    """Split ``C123.4`` into (123.4, "C")."""
     prefix = ""
     if isinstance(value, str) and (matched := _PREFIXED.fullmatch(value.strip())):
         value, prefix = matched["number"], matched["prefix"] or ""
@@ -159,13 +159,13 @@ def _prefixed(value: object, field: str) -> tuple[Decimal | None, str]:
 
 
 def _price(row: Row, field: str) -> Decimal | None:
-    """A price; the vendor's −1 for "no bid" is none."""
+    """Return a price; the vendor's −1 for "no bid" means none."""
     price, _ = _prefixed(row.get(field), field)
     return None if price is None or price < 0 else price
 
 
 def _count(value: Any, field: str) -> int | None:
-    """A whole number, also as ``"1.2K"``, ``"3.4M"``."""
+    """Parse a whole number, also as ``"1.2K"``, ``"3.4M"``."""
     if isinstance(value, str) and (matched := _SCALED.fullmatch(value.strip())):
         number = parse_decimal(matched["number"], field)
         if number is None:
@@ -178,7 +178,7 @@ def _count(value: Any, field: str) -> int | None:
 
 
 def _percent(value: object) -> float | None:
-    """``"25.3%"`` or ``"25.3"`` → 0.253; zero is the vendor's "not computed"."""
+    """Parse ``"25.3%"`` or ``"25.3"`` as 0.253; zero is the vendor's "not computed"."""
     if isinstance(value, str):
         value = value.strip().removesuffix("%")
     number = parse_float(value, IMPLIED_VOLATILITY)
