@@ -94,19 +94,14 @@ def next_session(exchange: str, at: datetime) -> Session | None:
     return calendar.sessions[position] if position < len(calendar.sessions) else None
 
 
-def session_date_for(exchange: str, at: datetime) -> date:
-    """The session date of a fact at ``at``, inside a session or not.
+def session_dates(exchange: str) -> Callable[[datetime], date]:
+    """Return a function from an instant to its session date; the calendar is read once, now.
 
     A fact belongs to the last session day that had begun, by the exchange's own midnight: before
     the open and after the close count to that day's session, weekends and holidays to the session
     before. So dates never run backwards in time. Where the calendar is unknown, weekdays are
     session days.
     """
-    return session_dates(exchange)(at)
-
-
-def session_dates(exchange: str) -> Callable[[datetime], date]:
-    """``session_date_for`` for many facts: the calendar is looked up once, now."""
     zone = exchange_named(exchange).zone
     dates = _calendar(exchange).dates
 

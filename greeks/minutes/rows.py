@@ -16,13 +16,12 @@ import numpy as np
 
 from config.core.clock import now
 from config.core.upsert import upsert_each
-from greeks.chains import SIDES, SUMMED_GREEKS, Flags, Floats
+from greeks.chains import Flags, Floats
 from greeks.models import GreekSnapshot
 from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS
 from greeks.polling.forming_minute import known
 from greeks.polling.samples import ChainSample
 
-_SUMS = len(SIDES) * len(SUMMED_GREEKS)
 _NUMBERS = (
     "call_open_interest", "put_open_interest", "call_volume", "put_volume", "pcr", "max_pain",
     "atm_implied_volatility",

@@ -50,11 +50,6 @@ def recent_instrument(slug: str) -> PolledInstrument:
     return row
 
 
-def instrument_by_key(instrument_key: str) -> PolledInstrument:
-    """Return an instrument by the provider's own key. Raises ``NotFound``."""
-    return _one(instrument_key=instrument_key)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpirySchedule:
     """An instrument's expiries with the instants they end at, soonest first."""

@@ -17,7 +17,6 @@ from greeks.calendar.sessions import (
     Session,
     current_session,
     latest_session,
-    next_session,
     session_on,
 )
 from greeks.models import PolledInstrument
@@ -41,14 +40,6 @@ def open_session(instrument: PolledInstrument, at: datetime) -> Session | None:
     if _is_always_open(instrument):
         return session_for(instrument, at)
     return current_session(instrument.exchange, at)
-
-
-def upcoming_session(instrument: PolledInstrument, at: datetime) -> Session | None:
-    """Return the first session that opens after an instant; ``None`` if unknown."""
-    if _is_always_open(instrument):
-        following = _simulated_date(instrument, at) + timedelta(days=1)
-        return _simulated_session(instrument, following)
-    return next_session(instrument.exchange, at)
 
 
 def session_on_date(instrument: PolledInstrument, day: date) -> Session | None:

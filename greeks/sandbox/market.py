@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from greeks.domain import Contract
 from greeks.maths.black_scholes import GreekArrays
 from greeks.sandbox.chain_file import read_chain_file
-from greeks.sandbox.quotes import MinuteBar, SimulatedQuote
+from greeks.sandbox.quotes import SimulatedQuote
 from greeks.sandbox.recorded import RecordedEngine
 from greeks.sandbox.sessions import Session, utc
 from greeks.sandbox.simulated import SimulatedEngine
@@ -56,10 +56,6 @@ class Engine(Protocol):
     def is_open(self, exchange: str, seconds: float) -> bool: ...
 
     def last_traded(self, exchange: str, seconds: Floats) -> Floats: ...
-
-
-# Prices sampled inside a minute for its high and low.
-_LOOKS_A_MINUTE = 6
 
 
 class Market:
@@ -202,21 +198,3 @@ class Market:
     def spots(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
         """Prices of each contract's underlying, shape (contracts, moments)."""
         return self._engine.spots(contracts, seconds)
-
-    def minute_bars(self, contract: Contract, start: datetime, end: datetime) -> list[MinuteBar]:
-        """Bars of the traded minutes that begin in [start, end), up to now."""
-        first = np.ceil(start.astimezone(UTC).timestamp() / 60.0) * 60.0
-        last = min(end.astimezone(UTC).timestamp(), self.seconds())
-        minutes = np.arange(first, last, 60.0)
-        moments = minutes[:, None] + np.linspace(0.0, 59.9, _LOOKS_A_MINUTE)
-        traded = self._engine.last_traded(contract.exchange, moments.ravel())
-        kept = (traded.reshape(moments.shape) == moments).all(axis=1)
-        minutes, moments = minutes[kept], np.minimum(moments[kept], self.seconds())
-        if not minutes.size:
-            return []
-        values = self.values([contract], moments.ravel()).reshape(moments.shape)
-        values = np.round(values, 4)
-        return [
-            MinuteBar(utc(minute), prices[0], max(prices), min(prices), prices[-1], None)
-            for minute, prices in zip(minutes.tolist(), values.tolist(), strict=True)
-        ]

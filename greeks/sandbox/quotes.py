@@ -37,17 +37,6 @@ class SimulatedQuote(NamedTuple):
     underlying_price: float | None
 
 
-class MinuteBar(NamedTuple):
-    """Prices of one minute, labelled by its start."""
-
-    at: datetime
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: int | None
-
-
 def optional(values: Floats) -> list[float | None]:
     """Python floats with None for NaN."""
     if not np.isnan(values).any():

@@ -99,7 +99,7 @@ def share_account(
 
 
 def unshare_account(*, actor: User, account: Account, user: User) -> bool:
-    """Remove a user's access; return whether there was any. Raises as ``account_share``.
+    """Remove a user's access; return whether there was any. Raises as ``share_account``.
 
     Users may always give up their own access.
     """

@@ -26,7 +26,7 @@ def session_dates_of(account: Account) -> Callable[[datetime], date]:
     """Return a function giving the session date of any moment for the account.
 
     The exchange is the one in the account's time zone, so weekends and holidays count to the
-    session before (``session_date_for``). In other zones, and for simulated accounts (which trade
+    session before (``session_dates``). In other zones, and for simulated accounts (which trade
     at weekends), it is the account's calendar day.
     """
     exchange = None if account.simulated else exchange_in_zone(account.time_zone)

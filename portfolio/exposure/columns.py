@@ -36,7 +36,6 @@ MONEY_COLUMNS = (
     "market_value", "unrealized_pnl", "daily_change", "dollar_delta", "dollar_gamma", "theta",
     "vega",
 )  # fmt: skip
-UNIT_COLUMNS = ("delta", "gamma")
 #: What every row of the risk report sums.
 ROW_COLUMNS = (
     "market_value", "delta", "dollar_delta", "beta_weighted_delta", "gamma", "dollar_gamma",

@@ -18,7 +18,6 @@ KEPT_SECONDS = 24 * 3600
 # How long the first request may run before another with its key may try.
 _RUNNING_SECONDS = 60
 _RUNNING = "running"
-_KEPT_HEADERS = ("Content-Type", "Location")
 _ACCEPTED_KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])

@@ -1,4 +1,4 @@
-"""Streamer symbols: dxFeed's names for the instruments that Tastytrade trades, and back.
+"""Streamer symbols: dxFeed's names for the instruments that Tastytrade trades.
 
 Options are ``.SPY260117C600.5`` (``greeks.instruments.occ``); equities and indices keep their
 ticker, share classes with a slash (``BRK/B``, its options ``.BRK/B260117C480``). Futures and
@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from greeks.domain import InstrumentKind
-from greeks.instruments.occ import OptionSymbolError, parse_occ, parse_streamer
+from greeks.instruments.occ import OptionSymbolError, parse_occ
 
 _TICKER: Final = re.compile(r"[A-Z0-9][A-Z0-9./-]{0,15}", re.ASCII)
 _PLAIN_KINDS: Final = frozenset({InstrumentKind.STOCK, InstrumentKind.INDEX})
@@ -25,13 +25,3 @@ def streamer_symbol(kind: InstrumentKind, symbol: str) -> str | None:
         except OptionSymbolError:
             return None
     return symbol if kind in _PLAIN_KINDS and _TICKER.fullmatch(symbol) else None
-
-
-def tastytrade_symbol_of(streamer: str) -> str | None:
-    """The Tastytrade symbol (for options the OCC's) of a streamer symbol, or ``None``."""
-    if streamer.startswith("."):
-        try:
-            return parse_streamer(streamer).occ
-        except OptionSymbolError:
-            return None
-    return streamer if _TICKER.fullmatch(streamer) else None

@@ -176,14 +176,6 @@ def tick_size(request_id: int, tick: int, size: int) -> Fields:
     return (2, 6, request_id, tick, size)
 
 
-def tick_generic(request_id: int, tick: int, value: float) -> Fields:
-    return (45, 6, request_id, tick, value)
-
-
-def tick_string(request_id: int, tick: int, value: str) -> Fields:
-    return (46, 6, request_id, tick, value)
-
-
 def option_computation(request_id: int, tick: int, greek: Greek) -> Fields:
     """The third column says that the computation is based on prices, not on returns."""
     return (21, request_id, tick, 1, *greek)

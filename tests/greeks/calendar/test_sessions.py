@@ -19,7 +19,7 @@ from greeks.calendar.sessions import (
     calendar_known_until,
     current_session,
     forget_sessions,
-    session_date_for,
+    session_dates,
     session_on,
 )
 from greeks.models import ExchangeSession
@@ -217,7 +217,7 @@ def test_session_is_open_from_its_opening_until_just_before_its_close() -> None:
 def test_fact_belongs_to_the_last_session_day_that_has_begun(
     at: datetime, session_date: date
 ) -> None:
-    assert session_date_for("NYSE", at) == session_date
+    assert session_dates("NYSE")(at) == session_date
 
 
 @pytest.mark.parametrize(
@@ -230,19 +230,19 @@ def test_fact_belongs_to_the_last_session_day_that_has_begun(
     ],
 )
 def test_weekdays_count_where_the_calendar_is_unknown(at: datetime, session_date: date) -> None:
-    assert session_date_for("NYSE", at) == session_date
+    assert session_dates("NYSE")(at) == session_date
 
 
 def test_session_dates_never_run_backwards() -> None:
     start = utc(2026, 10, 1)
-    dates = [session_date_for("NSE", start + timedelta(hours=11 * n)) for n in range(60)]
+    dates = [session_dates("NSE")(start + timedelta(hours=11 * n)) for n in range(60)]
     assert dates == sorted(dates)
     assert len(set(dates)) == 18
 
 
 def test_time_without_a_zone_is_refused() -> None:
     with pytest.raises(InvalidInput) as raised:
-        session_date_for("NYSE", datetime(2026, 11, 20, 16))  # noqa: DTZ001
+        session_dates("NYSE")(datetime(2026, 11, 20, 16))  # noqa: DTZ001
     assert "at" in raised.value.fields
 
 
@@ -310,7 +310,7 @@ def test_day_closed_by_hand_stays_closed_after_seeding() -> None:
     seed_exchange_sessions(exchange="NYSE", from_year=2026, to_year=2026)
     assert session_on("NYSE", date(2026, 3, 10)) is None
     assert current_session("NYSE", utc(2026, 3, 10, 15)) is None
-    assert session_date_for("NYSE", utc(2026, 3, 10, 15)) == date(2026, 3, 9)
+    assert session_dates("NYSE")(utc(2026, 3, 10, 15)) == date(2026, 3, 9)
 
 
 @pytest.mark.parametrize(("from_year", "to_year"), [(1900, 2026), (2026, 2025), (2026, 9999)])
@@ -339,7 +339,7 @@ def test_calendar_is_read_once_and_again_after_an_edit(
     with django_assert_num_queries(1):
         session_on("NYSE", date(2026, 3, 10))
         current_session("NYSE", utc(2026, 3, 10, 15))
-        session_date_for("NYSE", utc(2026, 3, 10, 15))
+        session_dates("NYSE")(utc(2026, 3, 10, 15))
     ExchangeSession.objects.get(exchange="NYSE", session_date=date(2026, 3, 10)).delete()
     assert session_on("NYSE", date(2026, 3, 10)) is None
 

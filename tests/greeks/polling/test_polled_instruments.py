@@ -10,7 +10,6 @@ from greeks.models import PolledInstrument
 from greeks.polling.defaults import seed_polled_instruments
 from greeks.polling.instruments import (
     enabled_instruments,
-    instrument_by_key,
     instrument_by_slug,
     lot_size,
     poll_seconds,
@@ -22,7 +21,6 @@ from greeks.polling.sessions import (
     open_session,
     session_for,
     session_on_date,
-    upcoming_session,
 )
 from greeks.polling.terms import chain_expires_at, chain_is_american
 from tests.greeks.scripted import (
@@ -41,11 +39,10 @@ SECOND = timedelta(seconds=1)
 SATURDAY_NIGHT = datetime(2026, 11, 28, 18, 0, tzinfo=UTC)
 
 
-def test_instruments_are_found_by_slug_and_key(instrument: PolledInstrument) -> None:
+def test_instruments_are_found_by_slug(instrument: PolledInstrument) -> None:
     assert instrument_by_slug("nifty-50") == instrument
-    assert instrument_by_key(KEY) == instrument
     with pytest.raises(NotFound):
-        instrument_by_key("NSE_INDEX|Nothing")
+        instrument_by_slug("nothing")
 
 
 def test_disabled_instruments_are_found_and_not_polled(instrument: PolledInstrument) -> None:
@@ -162,9 +159,6 @@ def test_session_of_the_exchange_is_followed(instrument: PolledInstrument) -> No
     assert open_session(instrument, CLOSES) is None
     assert session_for(instrument, SATURDAY_NIGHT) == session
     assert session_on_date(instrument, date(2026, 11, 28)) is None
-    upcoming = upcoming_session(instrument, SATURDAY_NIGHT)
-    assert upcoming is not None
-    assert upcoming.session_date == date(2026, 11, 30)
 
 
 def test_simulated_market_has_a_session_every_hour_of_the_week(settings: Any) -> None:
@@ -179,7 +173,6 @@ def test_simulated_market_has_a_session_every_hour_of_the_week(settings: Any) ->
     assert session.closes_at == datetime(2026, 11, 29, 3, 45, tzinfo=UTC)
     # Sessions follow one another without a gap.
     following = session_for(instrument, session.closes_at)
-    assert following == upcoming_session(instrument, SATURDAY_NIGHT)
     assert following is not None
     assert following.opens_at == session.closes_at
     assert session_on_date(instrument, date(2026, 11, 28)) == session

@@ -26,7 +26,7 @@ from greeks.providers.tastytrade_dxlink.messages import (
     UnknownMessage,
     decode_message,
 )
-from greeks.providers.tastytrade_dxlink.symbols import streamer_symbol, tastytrade_symbol_of
+from greeks.providers.tastytrade_dxlink.symbols import streamer_symbol
 
 CALL = Contract(
     kind=InstrumentKind.OPTION, symbol="SPY   270115C00600500", underlying="SPY", root="SPY",
@@ -284,9 +284,8 @@ def test_unknown_message_and_unknown_fields_are_no_fault() -> None:
         ("F     260117C00000500", ".F260117C0.5"),
     ],
 )
-def test_option_symbols_go_both_ways(symbol: str, streamer: str) -> None:
+def test_option_symbols_become_streamer_symbols(symbol: str, streamer: str) -> None:
     assert streamer_symbol(InstrumentKind.OPTION, symbol) == streamer
-    assert tastytrade_symbol_of(streamer) == symbol
     assert parse_occ(symbol).streamer == streamer
 
 
@@ -305,8 +304,3 @@ def test_plain_symbols_stay_and_others_are_not_streamed(
     kind: InstrumentKind, symbol: str, streamer: str | None
 ) -> None:
     assert streamer_symbol(kind, symbol) == streamer
-
-
-@pytest.mark.parametrize("streamer", [".", ".SPY", "", "a b", ".SPY261332C5"])
-def test_text_that_is_no_streamer_symbol_has_no_other_form(streamer: str) -> None:
-    assert tastytrade_symbol_of(streamer) is None

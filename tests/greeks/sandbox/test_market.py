@@ -343,21 +343,3 @@ def test_index_has_no_market_of_its_own(market: Market) -> None:
     quote = market.quote(market.underlying("VIX"))
     assert quote.bid is quote.ask is quote.volume is quote.open_interest is quote.delta is None
     assert quote.mark == quote.last == quote.underlying_price
-
-
-def test_minute_bars_of_the_day_are_whole_and_contain_their_prices() -> None:
-    market = Market.simulated(seed=11, start=START, always_open=False)
-    spy = market.underlying("SPY")
-    bars = market.minute_bars(spy, OPENING - timedelta(hours=3), START + timedelta(hours=3))
-    assert [bar.at for bar in bars] == [OPENING + timedelta(minutes=m) for m in range(75)]
-    for bar in bars:
-        assert bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high
-    assert len({bar.close for bar in bars}) > 70
-    assert market.minute_bars(spy, START + timedelta(hours=1), START + timedelta(hours=2)) == []
-
-
-def test_minute_bars_of_an_option_follow_its_values(market: Market) -> None:
-    option = near_the_money(market, "SPY", days=20)[0]
-    bars = market.minute_bars(option, START - timedelta(minutes=5), START)
-    opens = market.values([option], np.array([bar.at.timestamp() for bar in bars]))[0]
-    assert [bar.open for bar in bars] == pytest.approx(opens.tolist(), abs=1e-4)

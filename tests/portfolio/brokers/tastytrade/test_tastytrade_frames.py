@@ -12,7 +12,7 @@ import pytest
 
 from greeks.domain import InstrumentKind
 from greeks.providers.tastytrade_dxlink.messages import BadFrame, UnknownMessage, decode_message
-from greeks.providers.tastytrade_dxlink.symbols import streamer_symbol, tastytrade_symbol_of
+from greeks.providers.tastytrade_dxlink.symbols import streamer_symbol
 from portfolio.brokers.tastytrade.account import decode_balances, decode_position
 from portfolio.brokers.tastytrade.contracts import KINDS
 from portfolio.brokers.tastytrade.orders import decode_order
@@ -103,7 +103,6 @@ def test_recorded_streamer_symbols_are_those_that_we_make(name: str) -> None:
     assert pairs
     for kind, symbol, streamer in pairs:
         assert streamer_symbol(KINDS[kind], symbol) == streamer
-        assert tastytrade_symbol_of(streamer) == symbol
 
 
 def test_recorded_futures_are_not_streamed() -> None:
