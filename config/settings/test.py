@@ -1,8 +1,8 @@
 """Tests: a fast password hasher, plain static files, and servers of the tests' own.
 
 The addresses are only names here: ``tests/conftest.py`` starts a Valkey behind them. Each parallel
-worker has its own, and never the one that ``REDIS_URL`` of the surrounding environment names:
-tests empty it.
+worker has its own Valkey and data folder. It is never the Valkey that ``REDIS_URL`` of the
+surrounding environment names: tests empty it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ def _remove(folder: str, owner: int) -> None:
 if "VAR_DIR" not in os.environ:
     os.environ["VAR_DIR"] = tempfile.mkdtemp(prefix="greekdesk-test-")
     atexit.register(_remove, os.environ["VAR_DIR"], os.getpid())
-_worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-_socket = Path(os.environ["VAR_DIR"]) / f"valkey-{_worker}.sock"
+_worker = os.environ.get("PYTEST_XDIST_WORKER")
+if _worker and Path(os.environ["VAR_DIR"]).name != _worker:
+    # A folder for each parallel worker. The worker's own children inherit it.
+    os.environ["VAR_DIR"] = str(Path(os.environ["VAR_DIR"], _worker))
+    Path(os.environ["VAR_DIR"]).mkdir(exist_ok=True)
+_socket = Path(os.environ["VAR_DIR"]) / "valkey.sock"
 os.environ["REDIS_URL"] = f"unix://{_socket}?db=0"
 os.environ["CACHE_URL"] = f"unix://{_socket}?db=1"
 
