@@ -146,6 +146,7 @@ class Strike(Shape):
 class MarketChain(Shape):
     schema: int
     slug: str
+    name: str
     instrument_key: str
     expiry: Day
     as_of: Moment

@@ -52,32 +52,6 @@ def assert_shape(shown: dict[str, Any], shape: type[Shape]) -> None:
     msgspec.convert(shown, shape)
 
 
-def test_report_has_exactly_the_published_fields(
-    trader: User, signed_in: Client, account: Account
-) -> None:
-    Portfolio.objects.create(name="One", owner=trader).accounts.add(account)
-    store_closes("SPY", [0.01, -0.01] * 50)
-    body = read(signed_in, RISK)
-    for shown, shape in (
-        (body, shapes.RiskReport),
-        (body["benchmark"], shapes.Benchmark),
-        (body["totals"], shapes.MoneyRow),
-        (body["accounts"][0], shapes.AccountRisk),
-        (body["portfolios"][0], shapes.PortfolioRisk),
-        (body["underlyings"][0], shapes.UnderlyingRisk),
-        (body["expiries"][0], shapes.ExpiryRisk),
-        (body["legs"][0], shapes.LegRisk),
-        (body["vega_by_tenor"][0], shapes.Tenor),
-        (body["concentration"][0], shapes.Concentration),
-        (body["gamma_near_expiry"], shapes.GammaNearExpiry),
-        (body["expected_move"][0], shapes.ExpectedMove),
-        (body["value_at_risk"], shapes.ValueAtRisk),
-        (body["value_at_risk"]["parametric"][0], shapes.Quantile),
-    ):
-        assert_shape(shown, shape)
-    assert body["totals"]["net_liquidation"] == 100000
-
-
 def test_grid_has_exactly_the_published_fields_and_its_cells_add_up(
     signed_in: Client, account: Account
 ) -> None:

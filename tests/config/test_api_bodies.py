@@ -1,0 +1,198 @@
+"""Every documented GET answers with its declared shape: no field missing, unknown or mistyped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+import time_machine
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from pytest_django.fixtures import Settings
+
+from auth_tokens.models import User
+from config.core.api.shapes import Shape
+from greeks.calendar.sessions import forget_sessions
+from greeks.domain import Right
+from greeks.market.bodies.cache import forget_market_bodies
+from greeks.market.bodies.lists import forget_market_lists
+from greeks.minutes.roll_up import roll_up_due
+from greeks.models import (
+    AlertChannel,
+    AlertDelivery,
+    AlertEvent,
+    AlertRule,
+    PolledInstrument,
+)
+from greeks.polling.poll import poll_chain
+from portfolio.book.reading import books
+from portfolio.models import Portfolio, Scenario, SyncRun
+from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
+from portfolio.risk_monitor.body import worst_cells
+from portfolio.sync import fetch, run
+from tests.factories import AccountFactory, UserFactory
+from tests.greeks.scripted import EXPIRY, OPENS, ScriptedProvider, polled_instrument
+from tests.portfolio.books import FakeAdapter, FakeBroker, option, order, position, stock
+from tests.portfolio.risk.test_risk_report import store_closes
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+AT = OPENS + timedelta(minutes=5, seconds=10)
+ALERTS, PORTFOLIO = "/api/market/alerts", "/api/portfolio"
+#: Addresses by operation. The first holds every shape that the operation declares.
+ADDRESSES: dict[str, tuple[str, ...]] = {
+    "account_history": (f"{PORTFOLIO}/history", f"{PORTFOLIO}/history?resolution=day"),
+    "accounts": (f"{PORTFOLIO}/accounts",),
+    "alert_channels": (f"{ALERTS}/channels",),
+    "alert_events": (f"{ALERTS}/events",),
+    "alert_metrics": (f"{ALERTS}/metrics",),
+    "alert_rule": (f"{ALERTS}/{{rule}}",),
+    "alert_rules": (ALERTS,),
+    "market_chain": ("/api/market/chain",),
+    "market_data": (
+        "/market/data",
+        "/market/data?resolution=5m",
+        "/market/data?delta_min=0.2&delta_max=0.5",
+        "/market/data?slug=empty",
+    ),
+    "market_instruments": ("/api/market/instruments",),
+    "orders": (f"{PORTFOLIO}/orders",),
+    "portfolio_positions": (f"{PORTFOLIO}/positions",),
+    "risk_monitor_fast": (
+        f"{PORTFOLIO}/risk-monitor/fast",
+        f"{PORTFOLIO}/risk-monitor/fast?account_id=NEW",
+    ),
+    "risk_report": (f"{PORTFOLIO}/risk", f"{PORTFOLIO}/risk?account_id=NEW"),
+    "saved_scenario": (f"{PORTFOLIO}/scenarios/saved/{{scenario}}",),
+    "saved_scenarios": (f"{PORTFOLIO}/scenarios/saved",),
+    "scenario_grid": (
+        f"{PORTFOLIO}/scenarios?cell=-20,10,5",
+        f"{PORTFOLIO}/scenarios?account_id=NEW",
+    ),
+    "sync_status": (f"{PORTFOLIO}/sync/{{failed}}", f"{PORTFOLIO}/sync/{{synced}}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A signed-in trader who has rows of every kind, and the ids that addresses name."""
+
+    client: Client
+    ids: dict[str, Any]
+
+
+@pytest.fixture
+def desk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    settings.MARKET_CLOCK = AT.isoformat()
+    with time_machine.travel(AT, tick=False):
+        trader = UserFactory.create()
+        client = Client()
+        client.force_login(trader)
+        instrument = polled_market(monkeypatch)
+        yield Desk(client, alerts(trader, instrument) | synced_book(trader, monkeypatch))
+    for forget in (books.clear, worst_cells.clear, forget_market_bodies, forget_market_lists,
+                   forget_sessions):  # fmt: skip
+        forget()
+
+
+def polled_market(monkeypatch: pytest.MonkeyPatch) -> PolledInstrument:
+    """Four minutes of a chain and a gap, and an instrument without any."""
+    slots = [OPENS + timedelta(minutes=minute, seconds=55) for minute in (0, 1, 3, 4)]
+    provider = ScriptedProvider(lambda: slots[0], options={"without_greeks": 3})
+    monkeypatch.setattr("greeks.polling.providers.open_chain_provider", lambda _: provider)
+    polled_instrument(slug="empty", instrument_key="NSE_INDEX|Empty", position=1)
+    instrument = polled_instrument()
+    while slots:
+        poll_chain(slug=instrument.slug, expiry=EXPIRY, slot=slots[0])
+        del slots[0]
+    roll_up_due(at=AT)
+    return instrument
+
+
+def alerts(trader: User, instrument: PolledInstrument) -> dict[str, Any]:
+    channel = AlertChannel.objects.create(user=trader, name="Hook", service="json", host="a.test")
+    rule = AlertRule.objects.create(
+        user=trader, instrument=instrument, metric="vega", comparison="above", threshold=1
+    )
+    rule.channels.add(channel)
+    event = AlertEvent.objects.create(user=trader, rule=rule, minute=OPENS, value=2, title="Vega")
+    AlertDelivery.objects.create(event=event, channel=channel, due_at=AT)
+    return {"rule": rule.pk}
+
+
+def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """An account as a broker's answers make it, and one that was never synced."""
+    put = option(600, Right.PUT, expiry=AT.date() + timedelta(days=45))
+    call = option(620, expiry=AT.date() + timedelta(days=3))
+    # A currency without a rate: its leg is in no scenario.
+    foreign = stock("SAP", currency="EUR")
+    broker = FakeBroker(
+        positions=[position(put, -2), position(call, 3), position(stock()), position(foreign)],
+        orders=[order(contract=put)],
+    )
+    for module in (fetch, run):
+        monkeypatch.setattr(module, "open_adapter", lambda _: FakeAdapter(broker))
+    account = AccountFactory.create(owner=trader)
+    AccountFactory.create(owner=trader, account_id="NEW", last_error_code="x", last_error="Lost.")
+    store_closes("SPY", [0.01, -0.01] * 50)
+    synced = run.sync_account(account_id=account.pk, trigger=SyncRun.Trigger.COMMAND)
+    assert synced.outcome == SyncRun.Outcome.SUCCEEDED
+    for account_id in (account.pk, "NEW"):
+        compute_scenario_grid(account_id=account_id)
+    Portfolio.objects.create(name="One", owner=trader).accounts.add(account)
+    shifts = [{"underlying": "*", "spot": -20.0, "vol": 15.0}]
+    return {
+        "synced": synced.pk,
+        "failed": SyncRun.objects.create(
+            account=account, requested_at=AT, error_code="x", error="Lost."
+        ).pk,
+        "scenario": Scenario.objects.create(owner=trader, name="Crash", shifts=shifts).pk,
+    }
+
+
+def documented() -> dict[str, str]:
+    """Return the shape's name by operation, as the OpenAPI document says."""
+    document = SchemaGenerator().get_schema(public=True)
+    gets = [each["get"] for each in document["paths"].values() if "get" in each]
+    answers = {each["operationId"]: each["responses"]["200"]["content"] for each in gets}
+    return {
+        operation: content["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        for operation, content in answers.items()
+    }
+
+
+def shapes_below(shape: type[Shape] = Shape) -> Iterator[type[Shape]]:
+    for each in shape.__subclasses__():
+        yield each
+        yield from shapes_below(each)
+
+
+def names_held(value: Any) -> set[str]:
+    """Return the names of all shapes that a read body is made of."""
+    if isinstance(value, Shape):
+        below = (names_held(getattr(value, name)) for name in value.__struct_fields__)
+        return {type(value).__name__}.union(*below)
+    if isinstance(value, list):
+        return set().union(*map(names_held, value))
+    return set()
+
+
+def test_every_documented_get_is_asked_here() -> None:
+    assert ADDRESSES.keys() == documented().keys()
+
+
+@pytest.mark.parametrize("operation", ADDRESSES)
+def test_body_has_exactly_the_declared_shape(operation: str, desk: Desk) -> None:
+    name = documented()[operation]
+    (shape,) = (each for each in shapes_below() if each.__name__ == name)
+    bodies = []
+    for address in ADDRESSES[operation]:
+        answer = desk.client.get(address.format(**desk.ids))
+        assert answer.status_code == 200, answer.content
+        bodies.append(msgspec.json.decode(answer.content, type=shape, strict=True))
+    _, declared = msgspec.json.schema_components([shape])
+    assert names_held(bodies[0]) == declared.keys()
