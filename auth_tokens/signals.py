@@ -1,12 +1,14 @@
-"""Token signals for higher apps (alerts, pages). Sent after commit; they hold no secret."""
+"""What this app tells the apps above it, which it cannot import. Signals hold no secret.
+
+Received at once, not by a task: staff learn of a failed token even while the queue is down, and
+no old key may be removed before everything is re-encrypted.
+"""
 
 from __future__ import annotations
 
 from django.dispatch import Signal
 
-#: ``provider``, ``code``, ``message``, ``stopped`` (whether an operator has to act).
+#: Sent after commit with ``provider``, ``code``, ``message``, ``stopped`` (an operator has to act).
 token_failed = Signal()
-#: ``provider``, ``expires_at``.
-token_renewed = Signal()
 #: Receivers that encrypt with ``broker_tokens.crypto`` must re-encrypt under the first key now.
 keys_rotating = Signal()

@@ -21,7 +21,7 @@ from auth_tokens.broker_tokens.crypto import encrypt
 from auth_tokens.broker_tokens.errors import PAUSE_SECONDS, TokenError, TriesUsedUp
 from auth_tokens.broker_tokens.sources import ObtainedToken, TryLimit
 from auth_tokens.models import BrokerToken, TokenEvent
-from auth_tokens.signals import token_failed, token_renewed
+from auth_tokens.signals import token_failed
 from config.core.clock import now
 from config.core.errors import ProviderClosed, ProviderError, RateLimitedError
 from config.core.redaction import redact_text
@@ -118,7 +118,6 @@ def complete_renewal(*, claim: Claim, obtained: ObtainedToken) -> int | None:
     logger.info(
         "token.renewed", token_provider=row.provider, source=row.source, expires_at=row.expires_at
     )
-    token_renewed.send_robust(BrokerToken, provider=row.provider, expires_at=row.expires_at)
     return row.version
 
 

@@ -8,14 +8,16 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 
 from auth_tokens.models import User
+from config.core.background.task import enqueue
 from config.core.clock import now
 from config.core.live.hub import announce
 from greeks.alerts.reading import event_body, user_group
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
-from greeks.signals import alert_messages_due
 
 #: The same trouble is reported again after this long, if it lasts.
 SYSTEM_QUIET = timedelta(hours=1)
+#: An older claim of a message belongs to a dead worker: an attempt takes 20 seconds at most.
+CLAIM_SECONDS = 120
 
 
 def raise_system_alert(*, subject: str, title: str, text: str) -> list[AlertEvent]:
@@ -69,8 +71,8 @@ def tell_of(events: Sequence[AlertEvent], deliveries: Sequence[AlertDelivery]) -
             announce(
                 user_group(event.user_id), {"type": "alert.raised", "event": event_body(event)}
             )
-        if deliveries:
-            ids = [delivery.pk for delivery in deliveries]
-            alert_messages_due.send(sender=None, delivery_ids=ids)
+        for delivery in deliveries:
+            # If the queue is down, the sweep queues it again.
+            enqueue("greeks.deliver_alert", {"delivery_id": delivery.pk}, expires=CLAIM_SECONDS)
 
     transaction.on_commit(tell)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -11,14 +10,14 @@ from django.dispatch import receiver
 from auth_tokens.signals import token_failed
 from config.core.background.task import desk_task, enqueue
 from greeks.alerts.evaluation import CATCH_UP, evaluate_alerts
+from greeks.alerts.events import CLAIM_SECONDS
 from greeks.alerts.sending.delivery import (
-    CLAIM_SECONDS,
     close_abandoned_deliveries,
     deliver_alert,
     due_deliveries,
 )
 from greeks.alerts.system_events import report_silent_chains, report_token_failures
-from greeks.signals import alert_messages_due, minute_closed
+from greeks.signals import minute_closed
 
 _EVALUATION_SECONDS = 30
 _HELD_AGAIN_SECONDS = 2
@@ -56,7 +55,8 @@ def deliver_alert_task(delivery_id: int) -> None:
 def sweep_alerts_task() -> None:
     """Send due messages, close the claims of dead workers, and look for silent chains."""
     close_abandoned_deliveries()
-    enqueue_deliveries(due_deliveries())
+    for delivery_id in due_deliveries():
+        enqueue(deliver_alert_task, {"delivery_id": delivery_id}, expires=CLAIM_SECONDS)
     report_silent_chains()
 
 
@@ -68,13 +68,6 @@ def enqueue_evaluation(slug: str, expiry: date, minute: datetime, **_: Any) -> N
         {"slug": slug, "expiry": expiry.isoformat(), "minute": minute.isoformat()},
         expires=CATCH_UP.total_seconds(),
     )
-
-
-@receiver(alert_messages_due)
-def enqueue_deliveries(delivery_ids: Sequence[int], **_: Any) -> None:
-    """Queue messages for sending. If that fails, the sweep queues them again."""
-    for delivery_id in delivery_ids:
-        enqueue(deliver_alert_task, {"delivery_id": delivery_id}, expires=CLAIM_SECONDS)
 
 
 @receiver(token_failed)

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from redis.exceptions import RedisError
 
+from config.core.background.task import enqueue
 from config.core.clock import now
 from config.core.errors import LockHeld, ProviderError, RateLimitedError
 from config.core.http.budget import CallBudget
@@ -37,7 +38,6 @@ from portfolio.market_data.sources import MarketData
 from portfolio.market_data.store import write_market_data
 from portfolio.models import Account
 from portfolio.refresh.asked import announce_refresh
-from portfolio.signals import greeks_refresh_requested
 from portfolio.sync.fetch import market_of, other_sources
 from portfolio.sync.progress import announce_change
 
@@ -76,7 +76,12 @@ def request_refresh(*, account_ids: Sequence[str]) -> bool:
     if not claimed:
         return False
     announce_refresh({account_id: old[account_id] for account_id in claimed})
-    greeks_refresh_requested.send(Account, account_ids=claimed)
+    for account_id in claimed:
+        enqueue(
+            "portfolio.refresh_greeks",
+            {"account_id": account_id},
+            expires=REFRESH_DEADLINE_SECONDS,
+        )
     return True
 
 

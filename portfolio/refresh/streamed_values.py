@@ -16,16 +16,18 @@ import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
+from config.core.background.task import enqueue
 from config.core.redis.client import key, redis_client
 from config.core.redis.process_copies import ProcessCopies
 from greeks.providers.streamed_values import read_streamed, store_streamed
-from portfolio.models import Account, Position
-from portfolio.signals import streamed_refresh_requested
+from portfolio.models import Position
 
 __all__ = ["read_streamed", "request_streamed_refresh", "store_streamed"]
 
 logger = structlog.get_logger(__name__)
 
+# A revaluation that waited this long is replaced by the next; none takes longer.
+REVALUATION_SECONDS = 10
 # A contract just bought is known here after this long; its sync valued it anyway.
 _BOOK_SECONDS = 5.0
 _KEPT_MILLISECONDS = 3_600_000
@@ -62,14 +64,18 @@ def request_streamed_refresh(instrument_keys: Collection[str]) -> int:
     """
     accounts = _holders()
     wanted = set(chain.from_iterable(accounts.get(name, ()) for name in instrument_keys))
-    waits: dict[float, list[str]] = {}
+    queued = 0
     for account_id in sorted(wanted):
         wait = _wait_for_slot(account_id)
         if wait is not None:
-            waits.setdefault(wait, []).append(account_id)
-    for wait, account_ids in waits.items():
-        streamed_refresh_requested.send(Account, account_ids=account_ids, countdown=wait)
-    return sum(map(len, waits.values()))
+            enqueue(
+                "portfolio.refresh_streamed",
+                {"account_id": account_id},
+                expires=wait + REVALUATION_SECONDS,
+                countdown=wait,
+            )
+            queued += 1
+    return queued
 
 
 def _wait_for_slot(account_id: str) -> float | None:

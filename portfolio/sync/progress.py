@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 from config.core.live.hub import announce
-from portfolio.models import Account, SyncRun
-from portfolio.signals import book_committed
+from portfolio.models import SyncRun
+from portfolio.sync.grid_requests import request_grid
 
 # Steps closer together than this are not written: nobody would see them.
 SECONDS_BETWEEN_WRITES = 0.2
@@ -64,8 +64,8 @@ def announce_progress(run: SyncRun) -> None:
 
 
 def announce_change(account_id: str, version: int) -> None:
-    """Signal a newly committed version, and tell open pages."""
-    book_committed.send(Account, account_id=account_id, version=version)
+    """Request a grid of a newly committed version, and tell open pages."""
+    request_grid(account_id)
     announce(
         account_group(account_id),
         {"type": "account.changed", "account_id": account_id, "version": version},

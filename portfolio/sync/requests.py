@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from config.core.background.task import enqueue
 from config.core.clock import now
 from config.core.errors import NotFound
 from portfolio.models import Account, SyncRun
-from portfolio.signals import sync_requested
 from portfolio.sync.progress import announce_progress
 
 logger = structlog.get_logger(__name__)
@@ -74,7 +74,11 @@ def _waiting_or_running(account_ids: list[str], at: datetime) -> Iterable[SyncRu
 
 def _ask_worker(run: SyncRun) -> None:
     announce_progress(run)
-    sync_requested.send(SyncRun, run_id=str(run.pk), account_id=run.account_id)
+    enqueue(
+        "portfolio.sync_account",
+        {"account_id": run.account_id, "run_id": str(run.pk)},
+        expires=QUEUE_DEADLINE_SECONDS,
+    )
 
 
 def claim_due_accounts() -> list[str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import structlog
-from django.dispatch import receiver
 
 from config.core.background.task import desk_task, enqueue
 from config.core.errors import NotFound, RateLimitedError
@@ -14,11 +12,7 @@ from portfolio.history.retention import SECONDS, delete_expired
 from portfolio.models import SyncRun
 from portfolio.refresh.run import REFRESH_DEADLINE_SECONDS, refresh_greeks
 from portfolio.refresh.streamed import refresh_streamed
-from portfolio.signals import (
-    greeks_refresh_requested,
-    streamed_refresh_requested,
-    sync_requested,
-)
+from portfolio.refresh.streamed_values import REVALUATION_SECONDS
 from portfolio.sync.requests import (
     LOCK_SECONDS,
     QUEUE_DEADLINE_SECONDS,
@@ -31,8 +25,6 @@ logger = structlog.get_logger(__name__)
 
 # A scheduled sync that waited this long is replaced by the next slot's.
 _SLOT_EXPIRES_SECONDS = 30
-# A streamed revaluation that waited this long is replaced by the next.
-_STREAMED_SECONDS = 10
 # Retry a queued run this soon while another sync holds the lock: someone is waiting.
 _HELD_AGAIN_SECONDS = 2
 
@@ -88,7 +80,9 @@ def refresh_greeks_task(account_id: str) -> None:
         logger.info("greeks_refresh_put_off", account_id=account_id, retry_after=error.retry_after)
 
 
-@desk_task("portfolio.refresh_streamed", subject="streamed.{account_id}", seconds=_STREAMED_SECONDS)
+@desk_task(
+    "portfolio.refresh_streamed", subject="streamed.{account_id}", seconds=REVALUATION_SECONDS
+)
 def refresh_streamed_task(account_id: str) -> None:
     """Revalue one account by streamed values."""
     refresh_streamed(account_id=account_id)
@@ -98,30 +92,3 @@ def refresh_streamed_task(account_id: str) -> None:
 def delete_expired_task() -> None:
     """Delete expired data."""
     delete_expired()
-
-
-@receiver(sync_requested)
-def enqueue_sync(run_id: str, account_id: str, **_: Any) -> None:
-    """Queue a run for a worker. If that fails, the schedule finds the account due."""
-    enqueue(
-        sync_account_task,
-        {"account_id": account_id, "run_id": run_id},
-        expires=QUEUE_DEADLINE_SECONDS,
-    )
-
-
-@receiver(greeks_refresh_requested)
-def enqueue_refresh(account_ids: list[str], **_: Any) -> None:
-    for account_id in account_ids:
-        enqueue(refresh_greeks_task, {"account_id": account_id}, expires=REFRESH_DEADLINE_SECONDS)
-
-
-@receiver(streamed_refresh_requested)
-def enqueue_streamed_refresh(account_ids: list[str], countdown: float, **_: Any) -> None:
-    for account_id in account_ids:
-        enqueue(
-            refresh_streamed_task,
-            {"account_id": account_id},
-            expires=countdown + _STREAMED_SECONDS,
-            countdown=countdown,
-        )

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.dispatch import receiver
-
 from config.core.background.task import desk_task, enqueue
 from portfolio.betas.writing import SECONDS, claim_missing_closes, update_betas
 from portfolio.models import Position
 from portfolio.risk.scenarios.kept_grids import (
-    SETTLE_SECONDS,
     accounts_behind,
-    claim_grid,
     compute_scenario_grid,
 )
-from portfolio.signals import book_committed
+from portfolio.sync.grid_requests import GRID_EXPIRES_SECONDS, request_grid
 
 _GRID_SECONDS = 60
-_GRID_EXPIRES_SECONDS = 30
 _HELD_AGAIN_SECONDS = 2
 _BETAS_EXPIRES_SECONDS = 600
 
@@ -28,7 +21,7 @@ def _grid_again(account_id: str) -> None:
     enqueue(
         compute_scenario_grid_task,
         {"account_id": account_id},
-        expires=_GRID_EXPIRES_SECONDS,
+        expires=GRID_EXPIRES_SECONDS,
         countdown=_HELD_AGAIN_SECONDS,
     )
 
@@ -51,26 +44,10 @@ def compute_scenario_grid_task(account_id: str) -> None:
 def sweep_scenario_grids_task() -> None:
     """Queue the grids that are behind their books."""
     for account_id in accounts_behind():
-        _ask_for_grid(account_id)
+        request_grid(account_id)
 
 
 @desk_task("portfolio.update_betas", subject="portfolio.betas", seconds=SECONDS * 2)
 def update_betas_task() -> None:
     """Fetch the closes that are behind, compute the betas."""
     update_betas()
-
-
-@receiver(book_committed)
-def ask_for_grid(account_id: str, **_: Any) -> None:
-    """Queue a new grid after a commit. Never waits, never raises."""
-    _ask_for_grid(account_id)
-
-
-def _ask_for_grid(account_id: str) -> None:
-    if claim_grid(account_id):
-        enqueue(
-            compute_scenario_grid_task,
-            {"account_id": account_id},
-            expires=_GRID_EXPIRES_SECONDS,
-            countdown=SETTLE_SECONDS,
-        )

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec
 
 import structlog
-from celery import Task, shared_task
+from celery import Task, current_app, shared_task
 from celery.signals import beat_embedded_init, beat_init, before_task_publish
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -64,7 +64,12 @@ def desk_task(
 def enqueue(
     task: Any, arguments: dict[str, Any], *, expires: float, countdown: float | None = None
 ) -> None:
-    """Queue a task. If the queue is down, log it: the next scheduled check asks again."""
+    """Queue a task. If the queue is down, log it: the next scheduled check asks again.
+
+    ``task`` is the task, or its registered name where the task must not be imported.
+    """
+    if isinstance(task, str):
+        task = current_app.tasks[task]
     try:
         task.apply_async(kwargs=arguments, expires=expires, countdown=countdown, retry=False)
     except (OperationalError, RedisError, OSError) as error:

@@ -17,6 +17,7 @@ from django.db.models import F
 
 from config.core.clock import now
 from config.core.live.hub import announce
+from greeks.alerts.events import CLAIM_SECONDS
 from greeks.alerts.reading import user_group
 from greeks.alerts.sending.channels import channel_address
 from greeks.alerts.sending.messengers import Outcome, Sent, send_message
@@ -26,8 +27,6 @@ logger = structlog.get_logger(__name__)
 
 State = AlertDelivery.State
 
-#: An older claim belongs to a dead worker: an attempt takes 20 seconds at most.
-CLAIM_SECONDS = 120
 MOST_ATTEMPTS = 3
 #: Wait after the first and the second failure.
 RETRY_SECONDS = (15, 60)

@@ -1,46 +1,25 @@
 """Each account's grid over the default axes, recomputed by a worker after each commit.
 
 Grids add up across accounts, so one grid per account serves every set of accounts a user may see
-(docs/decisions/0015). However many commits arrive while a request waits, it is queued once; a
-scheduled check finds what was missed.
+(docs/decisions/0015). ``portfolio.sync.grid_requests`` queues one after a commit; a scheduled check
+finds what was missed.
 """
 
 from __future__ import annotations
 
-import structlog
 from django.db.models import F, Q
-from redis.exceptions import RedisError
 
 from config.core.live.hub import announce
-from config.core.redis.client import key, redis_client
 from portfolio.models import Account, ScenarioGrid
 from portfolio.risk.book import read_risk_book
 from portfolio.risk.report import ready_book
 from portfolio.risk.scenarios.axes import DEFAULT_AXES
 from portfolio.risk.scenarios.grid import leg_pnl
+from portfolio.sync.grid_requests import forget_grid_request
 from portfolio.sync.progress import account_group
 
-logger = structlog.get_logger(__name__)
-
-# A burst of commits becomes one grid.
-SETTLE_SECONDS = 1.0
-# A request no worker took within this time is sent again.
-_ASKED_SECONDS = 30
 # Most grids one scheduled check asks for.
 MOST_BEHIND = 100
-
-
-def claim_grid(account_id: str) -> bool:
-    """Whether the caller should queue the account's grid: nobody else has.
-
-    Without Redis there is no queue either; the scheduled check asks once it is back.
-    """
-    try:
-        return bool(
-            redis_client().set(key("scenario_grid", account_id), "1", nx=True, ex=_ASKED_SECONDS)
-        )
-    except RedisError:
-        return False
 
 
 def accounts_behind() -> list[str]:
@@ -62,7 +41,7 @@ def compute_scenario_grid(*, account_id: str) -> bool:
     A newer version's grid is never overwritten by an older one's.
     """
     # From here on a commit queues another grid: this one may miss its book.
-    _forget_claim(account_id)
+    forget_grid_request(account_id)
     account = Account.objects.select_related("status").filter(pk=account_id, enabled=True).first()
     if account is None:
         return False
@@ -92,10 +71,3 @@ def compute_scenario_grid(*, account_id: str) -> bool:
         },
     )
     return True
-
-
-def _forget_claim(account_id: str) -> None:
-    try:
-        redis_client().delete(key("scenario_grid", account_id))
-    except RedisError as error:
-        logger.info("grid_claim_left_to_expire", reason=type(error).__name__)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,6 @@ from portfolio.brokers.base import BrokerAdapter
 from portfolio.models import Account, Position, Quote, SyncRun
 from portfolio.refresh import run as refresh
 from portfolio.refresh.run import refresh_greeks, request_refresh
-from portfolio.signals import greeks_refresh_requested
 from tests.factories import AccountFactory
 from tests.portfolio.books import (
     FakeAdapter,
@@ -51,19 +50,15 @@ def account(broker: FakeBroker, run_sync: RunSync, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.fixture
-def asked() -> Iterator[list[str]]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Accounts whose refresh a worker was asked for; nothing goes to a queue."""
     names: list[str] = []
 
-    def note(account_ids: list[str], **_: Any) -> None:
-        names.extend(account_ids)
+    def enqueue(_: str, arguments: dict[str, str], **__: Any) -> None:
+        names.append(arguments["account_id"])
 
-    receivers, greeks_refresh_requested.receivers = greeks_refresh_requested.receivers, []
-    greeks_refresh_requested.sender_receivers_cache.clear()
-    greeks_refresh_requested.connect(note, weak=False)
-    yield names
-    greeks_refresh_requested.receivers = receivers
-    greeks_refresh_requested.sender_receivers_cache.clear()
+    monkeypatch.setattr(refresh, "enqueue", enqueue)
+    return names
 
 
 def moved(contract: Contract) -> Snapshot:

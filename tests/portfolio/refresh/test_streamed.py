@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,28 +9,24 @@ from django.conf import LazySettings
 
 from config.core.redis.process_copies import forget_process_copies
 from portfolio.models import Account
+from portfolio.refresh import streamed_values
 from portfolio.refresh.streamed_values import request_streamed_refresh
-from portfolio.signals import streamed_refresh_requested
 from tests.factories import AccountFactory, OptionFactory, PositionFactory
 
 pytestmark = pytest.mark.django_db
-Asked = list[tuple[list[str], float]]
+Asked = list[tuple[str, float]]
 
 
 @pytest.fixture
-def asked() -> Iterator[Asked]:
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """What workers were asked for; nothing goes to a queue."""
     found: Asked = []
 
-    def note(account_ids: list[str], countdown: float, **_: Any) -> None:
-        found.append((account_ids, countdown))
+    def enqueue(_: str, arguments: dict[str, str], *, countdown: float, **__: Any) -> None:
+        found.append((arguments["account_id"], countdown))
 
-    receivers, streamed_refresh_requested.receivers = streamed_refresh_requested.receivers, []
-    streamed_refresh_requested.sender_receivers_cache.clear()
-    streamed_refresh_requested.connect(note, weak=False)
-    yield found
-    streamed_refresh_requested.receivers = receivers
-    streamed_refresh_requested.sender_receivers_cache.clear()
+    monkeypatch.setattr(streamed_values, "enqueue", enqueue)
+    return found
 
 
 @pytest.fixture
@@ -44,7 +39,7 @@ def account() -> Account:
 
 def test_first_move_is_asked_for_at_once(account: Account, asked: Asked) -> None:
     assert request_streamed_refresh(["option:held", "option:other"]) == 1
-    assert asked == [(["DU1"], 0.0)]
+    assert asked == [("DU1", 0.0)]
 
 
 def test_moves_of_the_next_seconds_become_one_more_refresh_when_it_is_time(
@@ -56,7 +51,7 @@ def test_moves_of_the_next_seconds_become_one_more_refresh_when_it_is_time(
         forget_process_copies()
         request_streamed_refresh(["option:held"])
 
-    assert [ids for ids, _ in asked] == [["DU1"], ["DU1"]]
+    assert [name for name, _ in asked] == ["DU1", "DU1"]
     assert asked[0][1] == 0.0
     assert 4.0 < asked[1][1] <= 5.0
 
@@ -93,7 +88,7 @@ def test_every_holder_is_asked_for(account: Account, asked: Asked) -> None:
     )
 
     assert request_streamed_refresh(["option:held"]) == 2
-    assert asked == [(["DU1", "DU2"], 0.0)]
+    assert asked == [("DU1", 0.0), ("DU2", 0.0)]
 
 
 def test_book_is_read_once_in_a_while(

@@ -22,9 +22,9 @@ from greeks.providers.streamed_values import read_streamed
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
 from portfolio.domain import Broker
 from portfolio.models import Account, Position, SyncRun
+from portfolio.refresh import streamed_values
 from portfolio.refresh.streamed import refresh_streamed
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
-from portfolio.signals import streamed_refresh_requested
 from portfolio.streams import dxlink as dxlink_stream
 from portfolio.streams import publishing
 from portfolio.streams.dxlink import DxLinkStream, held_contracts, stream_dxlink
@@ -45,10 +45,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Accounts that workers were asked to revalue; nothing goes to a queue."""
     found: list[str] = []
 
-    def send(sender: Any, account_ids: list[str], **_: Any) -> None:
-        found.extend(account_ids)
+    def enqueue(_: str, arguments: dict[str, str], **__: Any) -> None:
+        found.append(arguments["account_id"])
 
-    monkeypatch.setattr(streamed_refresh_requested, "send", send)
+    monkeypatch.setattr(streamed_values, "enqueue", enqueue)
     monkeypatch.setattr(dxlink_stream, "WRITE_SECONDS", 0.1)
     monkeypatch.setattr(dxlink_stream, "BETWEEN_LOOKS_SECONDS", 0.1)
     return found

@@ -22,8 +22,8 @@ from portfolio.brokers.ibkr_socket.adapter import SocketAdapter, gateway_breaker
 from portfolio.brokers.ibkr_socket.state import service_name
 from portfolio.domain import Broker
 from portfolio.models import SyncRun
+from portfolio.refresh import streamed_values
 from portfolio.refresh.streamed_values import read_streamed
-from portfolio.signals import streamed_refresh_requested
 from portfolio.streams.ibkr_socket import own_gateway, sync_after_outage
 from portfolio.streams.publishing import market_is_open, publish
 from tests.factories import AccountFactory, PositionFactory
@@ -66,22 +66,21 @@ def test_market_is_open_only_in_a_session_of_a_running_clock(settings: Settings)
 
 
 @pytest.mark.django_db
-def test_ticks_of_held_contracts_are_kept_and_revalue_their_account() -> None:
+def test_ticks_of_held_contracts_are_kept_and_revalue_their_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     account = AccountFactory.create(account_id="DU1", broker=Broker.IBKR.value)
     (instrument,) = resolve_instruments([AAPL]).values()
     PositionFactory.create(account=account, instrument=instrument)
     asked: list[str] = []
 
-    def listen(account_ids: list[str], **_: object) -> None:
-        asked.extend(account_ids)
+    def enqueue(_: str, arguments: dict[str, str], **__: object) -> None:
+        asked.append(arguments["account_id"])
 
-    streamed_refresh_requested.connect(listen)
-    try:
-        at = market_now()
-        quote = Quote(contract=AAPL, source="ibkr", as_of=at, last=Decimal("189.5"))
-        publish("ibkr", [Snapshot(contract=AAPL, quote=quote, greeks=None)])
-    finally:
-        streamed_refresh_requested.disconnect(listen)
+    monkeypatch.setattr(streamed_values, "enqueue", enqueue)
+    at = market_now()
+    quote = Quote(contract=AAPL, source="ibkr", as_of=at, last=Decimal("189.5"))
+    publish("ibkr", [Snapshot(contract=AAPL, quote=quote, greeks=None)])
     assert asked == ["DU1"]
     (kept,) = read_streamed("ibkr", [AAPL], newest_seconds=10)
     assert kept.quote is not None

@@ -11,7 +11,7 @@ from django.db import connections
 from config.core.clock import now
 from config.core.errors import NotFound
 from portfolio.models import Account, SyncRun
-from portfolio.signals import sync_requested
+from portfolio.sync import requests
 from portfolio.sync.requests import (
     claim_due_accounts,
     close_abandoned_runs,
@@ -28,19 +28,15 @@ def account() -> Account:
 
 
 @pytest.fixture
-def asked() -> Any:
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Accounts for which a worker was asked; nothing goes to a queue."""
     names: list[str] = []
 
-    def note(account_id: str, **_: Any) -> None:
-        names.append(account_id)
+    def enqueue(_: str, arguments: dict[str, str], **__: Any) -> None:
+        names.append(arguments["account_id"])
 
-    receivers, sync_requested.receivers = sync_requested.receivers, []
-    sync_requested.sender_receivers_cache.clear()
-    sync_requested.connect(note, weak=False)
-    yield names
-    sync_requested.receivers = receivers
-    sync_requested.sender_receivers_cache.clear()
+    monkeypatch.setattr(requests, "enqueue", enqueue)
+    return names
 
 
 @pytest.mark.django_db(transaction=True)

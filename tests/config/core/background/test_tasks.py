@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import structlog
+from celery import current_app
+from celery.exceptions import NotRegistered
 from celery.signals import beat_init, before_task_publish
 
-from config.core.background.task import desk_task
+from config.core.background.task import desk_task, enqueue
 from config.core.errors import LockHeld
 from config.core.health import heartbeat_age
 from config.core.redis.locks import subject_lock
+from tests.architecture.source import module_paths
 from tests.config.core.servers import OwnValkey
 
 ran: list[str] = []
@@ -48,6 +52,28 @@ def test_task_runs_with_its_arguments_and_binds_the_log() -> None:
 
 def test_task_is_registered_under_its_name() -> None:
     assert note_account.name == "tests.note_account"
+
+
+def test_every_task_enqueued_by_name_is_registered() -> None:
+    called = re.compile(r"\benqueue\(\s*f?[\"']([^\"']*)")
+    names = {name for _, path in module_paths() for name in called.findall(path.read_text())}
+    assert "portfolio.sync_account" in names
+    assert names - set(current_app.tasks) == set()
+
+
+def test_name_that_is_not_registered_is_an_error() -> None:
+    with pytest.raises(NotRegistered):
+        enqueue("tests.no_such_task", {}, expires=1)
+
+
+def test_task_is_enqueued_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[dict[str, object]] = []
+    monkeypatch.setattr(note_account, "apply_async", lambda **options: sent.append(options))
+    for task in (note_account, "tests.note_account"):
+        enqueue(task, {"account_id": "U1"}, expires=5, countdown=2)
+    assert (
+        sent == [{"kwargs": {"account_id": "U1"}, "expires": 5, "countdown": 2, "retry": False}] * 2
+    )
 
 
 def test_second_task_of_the_same_subject_is_skipped_quietly() -> None:

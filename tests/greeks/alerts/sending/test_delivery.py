@@ -19,6 +19,7 @@ from pytest_django.fixtures import Settings
 from auth_tokens.broker_tokens.key_rotation import rotate_token_keys
 from auth_tokens.models import User
 from config.core.clock import now
+from greeks.alerts import events
 from greeks.alerts.sending import delivery as alert_delivery
 from greeks.alerts.sending.channels import create_alert_channel, rotate_alert_channels
 from greeks.alerts.sending.delivery import (
@@ -28,7 +29,6 @@ from greeks.alerts.sending.delivery import (
 )
 from greeks.alerts.system_events import report_silent_chains, report_token_failures
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
-from greeks.signals import alert_messages_due
 from tests.factories import UserFactory
 from tests.greeks.alerts.receiver import Receiver
 
@@ -224,25 +224,27 @@ def test_message_whose_task_was_lost_is_found_by_the_sweep(
 def test_failed_token_is_told_to_staff_once_an_hour(
     receiver: Receiver,
     trader: User,
+    monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     with_channel, without = UserFactory.create(is_staff=True), UserFactory.create(is_staff=True)
     create_alert_channel(user=with_channel, name="hook", address=receiver.address)
     asked: list[int] = []
-    alert_messages_due.connect(note := lambda delivery_ids, **_: asked.extend(delivery_ids))
-    try:
-        with django_capture_on_commit_callbacks(execute=True):
-            for _ in range(3):
-                report_token_failures(
-                    provider="upstox", message="password=canary-4711 was refused", stopped=True
-                )
-    finally:
-        alert_messages_due.disconnect(note)
-    events = AlertEvent.objects.all()
-    assert {event.user for event in events} == {with_channel, without}
-    assert len(events) == 2
-    assert events[0].title == "The token of upstox could not be renewed"
-    assert "canary" not in events[0].text
+
+    def enqueue(_: str, arguments: dict[str, int], **__: object) -> None:
+        asked.append(arguments["delivery_id"])
+
+    monkeypatch.setattr(events, "enqueue", enqueue)
+    with django_capture_on_commit_callbacks(execute=True):
+        for _ in range(3):
+            report_token_failures(
+                provider="upstox", message="password=canary-4711 was refused", stopped=True
+            )
+    raised = AlertEvent.objects.all()
+    assert {event.user for event in raised} == {with_channel, without}
+    assert len(raised) == 2
+    assert raised[0].title == "The token of upstox could not be renewed"
+    assert "canary" not in raised[0].text
     assert [deliver_alert(delivery_id=each) for each in asked] == [State.SENT]
 
 

@@ -19,9 +19,10 @@ from portfolio.models import Account, DailyClose, FxRate, ScenarioGrid
 from portfolio.risk.scenarios.axes import DEFAULT_AXES
 from portfolio.risk.scenarios.grid import extreme_cell
 from portfolio.risk.scenarios.grid_reading import scenario_grid
-from portfolio.risk.scenarios.kept_grids import accounts_behind, claim_grid, compute_scenario_grid
+from portfolio.risk.scenarios.kept_grids import accounts_behind, compute_scenario_grid
 from portfolio.risk.scenarios.worst import worst_cell_of
 from portfolio.risk.what_if.run import what_if
+from portfolio.sync.grid_requests import request_grid
 from portfolio.sync.progress import announce_change
 from portfolio.tasks import risk as risk_tasks
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
@@ -226,5 +227,7 @@ def test_known_underlyings_ask_for_nothing(account: Account, sent: Sent) -> None
     assert sent == []
 
 
-def test_claim_is_given_once(account: Account) -> None:
-    assert [claim_grid(account.pk) for _ in range(3)] == [True, False, False]
+def test_grid_is_queued_once_however_often_it_is_requested(account: Account, sent: Sent) -> None:
+    for _ in range(3):
+        request_grid(account.pk)
+    assert sent == [("portfolio.compute_scenario_grid", {"account_id": account.pk})]

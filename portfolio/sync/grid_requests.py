@@ -1,0 +1,43 @@
+"""Ask a worker for an account's scenario grid: once, however many commits arrive meanwhile."""
+
+from __future__ import annotations
+
+import structlog
+from redis.exceptions import RedisError
+
+from config.core.background.task import enqueue
+from config.core.redis.client import key, redis_client
+
+logger = structlog.get_logger(__name__)
+
+# A burst of commits becomes one grid.
+_SETTLE_SECONDS = 1.0
+# A request no worker took within this time is sent again.
+GRID_EXPIRES_SECONDS = 30
+
+
+def request_grid(account_id: str) -> None:
+    """Queue the account's grid unless a request waits already. Never waits, never raises.
+
+    Without Redis there is no queue either; the scheduled check asks once it is back.
+    """
+    name = key("scenario_grid", account_id)
+    try:
+        is_first = redis_client().set(name, "1", nx=True, ex=GRID_EXPIRES_SECONDS)
+    except RedisError:
+        return
+    if is_first:
+        enqueue(
+            "portfolio.compute_scenario_grid",
+            {"account_id": account_id},
+            expires=GRID_EXPIRES_SECONDS,
+            countdown=_SETTLE_SECONDS,
+        )
+
+
+def forget_grid_request(account_id: str) -> None:
+    """Let the next commit queue another grid."""
+    try:
+        redis_client().delete(key("scenario_grid", account_id))
+    except RedisError as error:
+        logger.info("grid_claim_left_to_expire", reason=type(error).__name__)
