@@ -1,28 +1,41 @@
-"""What all websockets of the desk share: they forward a feed's frames and understand one word."""
+"""A websocket that forwards a feed's frames."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Hashable
+from typing import Any, ClassVar
+from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from config.core.live.feeds import Feed
+from config.core.live.feeds import Feed, Feeds
 from config.core.live.hub import Outbox
+from config.core.live.per_loop import PerLoop
 
 LONGEST_MESSAGE = 1024
 CLOSED_BAD_MESSAGE = 4400
 
 
 class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """A socket that watches ``feed`` through ``outbox``; who may watch what is the child's.
+    """A socket that watches one of ``feeds``; a subclass decides which.
 
     The client may send ``{"type": "resync"}`` and gets a new snapshot; anything else closes it
     with 4400.
     """
 
-    outbox: Outbox
-    feed: Feed | None = None
+    feeds: ClassVar[PerLoop[Feeds[Any, Any]]]
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.outbox = Outbox(self.send_text)
+        self.feed: Feed[Any, Any] | None = None
+
+    def parameter(self, name: str) -> str | None:
+        """Return a parameter of the address; the last one if repeated."""
+        query = parse_qs(self.scope.get("query_string", b"").decode("ascii", "replace"))
+        values: list[str] = query.get(name, [])
+        return values[-1] if values else None
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         message: Any = None
@@ -44,3 +57,18 @@ class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         # drops changes while it waits for a snapshot, would wait for ever.
         if self.feed is not None:
             self.outbox.put(self.feed.snapshot(), name="snapshot")
+
+    async def follow(self, key: Hashable) -> None:
+        """Watch ``key`` from now on, starting with a snapshot, if it is not watched already."""
+        if self.feed is not None and self.feed.key == key:
+            return
+        await self.unfollow()
+        self.feed = await self.feeds().join(key, self.outbox)
+        self.send_snapshot()
+
+    async def unfollow(self) -> None:
+        if self.feed is not None:
+            feed, self.feed = self.feed, None
+            # Drop what waits for a slow socket: the client may no longer be allowed to see it.
+            self.outbox.clear()
+            await self.feeds().leave(feed, self.outbox)

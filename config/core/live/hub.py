@@ -13,13 +13,13 @@ import json
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import redis.asyncio
 import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
 
+from config.core.live.per_loop import PerLoop
 from config.core.redis.client import key, redis_client
 
 logger = structlog.get_logger(__name__)
@@ -56,20 +56,24 @@ class Hub:
         self._tasks: set[asyncio.Future[None]] = set()
 
     async def join(self, group: str, listener: Listener) -> None:
-        """Deliver the group's messages to ``listener`` from now on.
+        """Deliver the group's messages to ``listener`` from now on; joining twice is joining once.
 
         Returns when Redis has confirmed the subscription, so that what is read afterwards misses
         nothing; while Redis is away it returns after a moment and the listener gets
         ``hub.reconnected`` later.
         """
-        self._listeners.setdefault(group, []).append(listener)
+        listeners = self._listeners.setdefault(group, [])
+        if listener not in listeners:
+            listeners.append(listener)
         confirmed = self._subscribed.setdefault(_channel(group), asyncio.Event())
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read_for_ever(), name="hub")
         elif not confirmed.is_set():
             await self._subscribe(_channel(group))
         try:
-            await asyncio.wait_for(confirmed.wait(), timeout=settings.REDIS_SOCKET_TIMEOUT)
+            # Unlike wait_for, never swallows a cancellation.
+            async with asyncio.timeout(settings.REDIS_SOCKET_TIMEOUT):
+                await confirmed.wait()
         except TimeoutError:
             # The reader subscribes when Redis is back, and says hub.reconnected then.
             logger.warning("hub.joined_without_redis", group=group)
@@ -195,16 +199,8 @@ class Hub:
             logger.error("hub.listener_failed", exc_info=error)
 
 
-_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
-
-
-def hub() -> Hub:
-    """The hub of the running event loop: one a process, as a process runs one loop."""
-    loop = asyncio.get_running_loop()
-    found = _hubs.get(loop)
-    if found is None:
-        found = _hubs[loop] = Hub()
-    return found
+#: One subscription a process.
+hub = PerLoop(Hub)
 
 
 def broadcast(outboxes: Iterable[Outbox], text: str, *, name: str = "") -> None:

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from config.core.live.hub import Outbox, announce, hub
 from greeks.market import feed as live
 from greeks.market.consumer import MarketConsumer
-from greeks.market.feed import Watched, feeds
+from greeks.market.feed import MarketFeed, Watched, feeds
 from greeks.models import GreekSnapshot, PolledInstrument
 from tests.factories import UserFactory
 from tests.greeks.market import stored
@@ -141,7 +141,7 @@ async def test_minute_written_anew_with_the_next_one_asks_pages_to_read_the_body
 async def test_minute_that_never_came_becomes_a_gap_on_the_page(
     market: list[GreekSnapshot], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(MarketFeed, "look_seconds", 0.05)
     async with socket(ORIGIN, path=ADDRESS) as (client_end, _):
         await client_end.frame()
         settings.MARKET_CLOCK = (stored.AT + timedelta(minutes=1)).isoformat()
@@ -164,7 +164,7 @@ async def test_announcement_that_changes_nothing_is_no_frame(market: list[GreekS
 async def test_new_session_sends_everybody_its_own_snapshot(
     market: list[GreekSnapshot], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(MarketFeed, "look_seconds", 0.05)
     later = stored.AT + timedelta(days=3)
     async with socket(ORIGIN, path=ADDRESS) as (client_end, _):
         first = await client_end.frame()
@@ -179,7 +179,7 @@ async def test_new_session_sends_everybody_its_own_snapshot(
 async def test_default_chain_that_expires_is_followed_by_the_next(
     market: list[GreekSnapshot], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(MarketFeed, "look_seconds", 0.05)
     async with socket(ORIGIN, path=ADDRESS) as (client_end, _):
         await client_end.frame()
         listed = [{"expiry": "2026-12-08"}]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.db.utils import OperationalError
 from django.test import Client
 
 from auth_tokens.models import User
+from auth_tokens.sign_in.session_owner import user_of_session
 from config.core.clock import now
 from config.core.live.hub import Outbox, announce, broadcast, hub
 from portfolio.models import Account, AccountAccess, Position
@@ -158,7 +159,7 @@ async def test_snapshot_asked_for_by_a_slow_socket_is_not_replaced_by_a_change(
 
     consumer = PortfolioConsumer()
     consumer.outbox = Outbox(send_slowly)
-    consumer.feed = await feeds().join([account.pk], consumer.outbox)
+    consumer.feed = await feeds().join((account.pk,), consumer.outbox)
     try:
         consumer.outbox.put('{"type": "in.flight"}', name="progress")
         await asyncio.sleep(0)
@@ -178,7 +179,7 @@ async def test_socket_is_rechecked_after_a_recheck_that_failed(
 ) -> None:
     await run(account_of, trader)
     cookie = await run(signed_in_cookie, trader)
-    monkeypatch.setattr("portfolio.risk_monitor.consumer.RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr("auth_tokens.sign_in.session_watch.RECHECK_SECONDS", 0.05)
     async with socket(cookie, ORIGIN) as (client_end, _):
         await client_end.frame()
         answers = iter([OperationalError("database is locked")])
@@ -188,7 +189,7 @@ async def test_socket_is_rechecked_after_a_recheck_that_failed(
                 raise error
             return None
 
-        monkeypatch.setattr("portfolio.risk_monitor.consumer.user_of_session", refuse_once)
+        monkeypatch.setattr("auth_tokens.sign_in.session_watch.user_of_session", refuse_once)
         assert (await client_end.frame())["type"] == "session.ended"
         assert await client_end.output() == {"type": "websocket.close", "code": 4401}
 
@@ -257,30 +258,30 @@ async def test_access_withdrawn_while_the_socket_opens_is_withdrawn_from_it(
     shared = await run(account_of, await run(UserFactory))
     access = await run(lambda: AccountAccess.objects.create(user=trader, account=shared))
     cookie = await run(signed_in_cookie, trader)
-    follow = PortfolioConsumer._follow
+    follow = PortfolioConsumer.follow
 
-    async def follow_late(self: PortfolioConsumer, account_ids: list[str]) -> None:
+    async def follow_late(self: PortfolioConsumer, key: Hashable) -> None:
         # What is allowed has been read; before it is followed, it ends.
-        monkeypatch.setattr(PortfolioConsumer, "_follow", follow)
+        monkeypatch.setattr(PortfolioConsumer, "follow", follow)
         await run(access.delete)
-        await follow(self, account_ids)
+        await follow(self, key)
 
-    monkeypatch.setattr(PortfolioConsumer, "_follow", follow_late)
-    authorise = PortfolioConsumer._authorise
-    joined: list[str] = []
+    monkeypatch.setattr(PortfolioConsumer, "follow", follow_late)
+    the_hub, heard = hub(), []
 
-    def authorise_and_see(self: PortfolioConsumer) -> Any:
-        joined.append(getattr(self, "user_group", ""))
-        return authorise(self)
+    def read_and_see(session_key: str | None) -> User | None:
+        heard.append(the_hub.hears(f"user.{trader.pk}"))
+        return user_of_session(session_key)
 
-    monkeypatch.setattr(PortfolioConsumer, "_authorise", authorise_and_see)
+    monkeypatch.setattr("auth_tokens.sign_in.session_watch.user_of_session", read_and_see)
     async with socket(cookie, ORIGIN) as (client_end, _):
         frames = [await client_end.frame()]
         while len(frames[-1]["data"]["accounts"]) > 1:
             frames.append(await client_end.frame())
     assert [row["account_id"] for row in frames[-1]["data"]["accounts"]] == [mine.pk]
     # Nothing is read before what ends it would be heard of.
-    assert joined[0] == f"user.{trader.pk}"
+    assert heard
+    assert all(heard)
 
 
 async def test_later_of_two_withdrawals_wins_while_the_first_is_being_followed(
@@ -296,16 +297,16 @@ async def test_later_of_two_withdrawals_wins_while_the_first_is_being_followed(
     cookie = await run(signed_in_cookie, trader)
     async with socket(cookie, ORIGIN) as (client_end, _):
         assert len((await client_end.frame())["data"]["accounts"]) == 3
-        follow = PortfolioConsumer._follow
+        follow = PortfolioConsumer.follow
 
-        async def follow_late(self: PortfolioConsumer, account_ids: list[str]) -> None:
-            monkeypatch.setattr(PortfolioConsumer, "_follow", follow)
+        async def follow_late(self: PortfolioConsumer, key: Hashable) -> None:
+            monkeypatch.setattr(PortfolioConsumer, "follow", follow)
             await run(rows[1].delete)
             # Long enough for the second announcement to be heard and looked into.
             await asyncio.sleep(0.3)
-            await follow(self, account_ids)
+            await follow(self, key)
 
-        monkeypatch.setattr(PortfolioConsumer, "_follow", follow_late)
+        monkeypatch.setattr(PortfolioConsumer, "follow", follow_late)
         await run(rows[0].delete)
         frame = await client_end.frame()
         while len(frame["data"]["accounts"]) > 1:
@@ -321,17 +322,17 @@ async def test_socket_that_closes_while_it_is_rechecked_leaves_nothing_behind(
     access = await run(lambda: AccountAccess.objects.create(user=trader, account=shared))
     cookie = await run(signed_in_cookie, trader)
     following, may_follow, followed = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    follow = PortfolioConsumer._follow
+    follow = PortfolioConsumer.follow
 
-    async def follow_late(self: PortfolioConsumer, account_ids: list[str]) -> None:
+    async def follow_late(self: PortfolioConsumer, key: Hashable) -> None:
         following.set()
         await may_follow.wait()
-        await follow(self, account_ids)
+        await follow(self, key)
         followed.set()
 
     async with socket(cookie, ORIGIN) as (client_end, _):
         await client_end.frame()
-        monkeypatch.setattr(PortfolioConsumer, "_follow", follow_late)
+        monkeypatch.setattr(PortfolioConsumer, "follow", follow_late)
         await run(access.delete)
         await following.wait()
         asyncio.get_running_loop().call_later(0.1, may_follow.set)

@@ -99,6 +99,19 @@ def test_many_listeners_share_one_subscription(own_valkey: OwnValkey) -> None:
     _run(story)
 
 
+def test_listener_that_joins_twice_is_told_once(own_valkey: OwnValkey) -> None:
+    async def story() -> None:
+        inbox = Inbox()
+        for _ in range(2):
+            await hub().join(GROUP, inbox)
+        for number in range(2):
+            await _announce(GROUP, {"n": number})
+        await inbox.until(lambda messages: messages[-1:] == [{"n": 1}])
+        assert inbox.messages == [{"n": 0}, {"n": 1}]
+
+    _run(story)
+
+
 def test_many_groups_joined_at_once_use_one_connection(own_valkey: OwnValkey) -> None:
     async def story() -> None:
         inboxes = {f"group.{number}": Inbox() for number in range(20)}
