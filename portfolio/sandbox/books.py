@@ -1,8 +1,9 @@
-"""The demo accounts: books that follow from the simulated market and the calendar alone.
+"""The demo accounts: books that depend only on the simulated market and the calendar.
 
-Positions are what the fills of :mod:`portfolio.sandbox.ledger` add up to; cash is the deposit
-plus their cash flows since the quarter began (trades still open then included, at the turn of a
-quarter older results are settled); net liquidation is cash plus market value at the mark.
+Positions are the sum of the fills of :mod:`portfolio.sandbox.ledger`. Cash is the deposit plus the
+fills' cash flows since the quarter began, including those of trades open at that time; older
+results are settled at the turn of the quarter. Net liquidation is cash plus market value at the
+mark.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _MINUTES_A_DAY = 390
 
 
 class SimulatedAccount:
-    """One demo account. Every method answers for the market's present moment."""
+    """One demo account. Every method answers as of the market's current time."""
 
     currency = "USD"
 
@@ -70,7 +71,7 @@ class SimulatedAccount:
         self.deposit = deposit
 
     def positions(self) -> list[SimulatedPosition]:
-        """Holdings by contract, marked now."""
+        """Return the holdings by contract, marked now."""
         lots: dict[str, list[tuple[int, float]]] = defaultdict(list)
         contracts: dict[str, Contract] = {}
         for contract, quantity, open_price in self._held():
@@ -105,7 +106,7 @@ class SimulatedAccount:
         return round(self.deposit + sum(fill.cash_flow for fill in self._fills()), 2)
 
     def summary(self) -> SimulatedSummary:
-        """The account's money, consistent with :meth:`positions` of the same moment."""
+        """Return the account's money, consistent with :meth:`positions` at the same time."""
         positions, cash = self.positions(), self.cash
         market_value = sum(position.market_value for position in positions)
         options = sum(p.market_value for p in positions if p.contract.is_option)
@@ -135,7 +136,7 @@ class SimulatedAccount:
         )
 
     def executions(self, since: datetime) -> list[SimulatedExecution]:
-        """Fills since a moment, oldest first."""
+        """Return the fills since a time, oldest first."""
         start, now = since.timestamp(), self._market.seconds()
         fills = [
             fill
@@ -146,7 +147,7 @@ class SimulatedAccount:
         return sorted(fills, key=lambda fill: (fill.executed_at, fill.execution_id))
 
     def orders(self) -> list[SimulatedOrder]:
-        """Working orders, then the orders that filled since the session opened."""
+        """Return working orders, then the orders filled since the session opened."""
         trades = self._open_trades()
         working = [profit_order(self._ledger, trade) for trade in trades if takes_profit(trade)]
         shares = next((trade for trade in trades if is_stock(trade)), None)
@@ -155,14 +156,14 @@ class SimulatedAccount:
         return working + self._filled_today()
 
     def backfill_minutes(self, minutes: int = _MINUTES_A_DAY) -> list[MinuteTotals]:
-        """Net liquidation and Greeks of the last traded minutes, oldest first, up to now."""
+        """Return net liquidation and Greeks of the last traded minutes up to now, oldest first."""
         last = math.floor(self._market.seconds() / 60.0) * 60.0
         candidates: Floats = last - 60.0 * np.arange(10 * 1440, -1, -1, dtype=np.float64)
         times: Floats = candidates[self._market.traded(EXCHANGE, candidates)][-minutes:]
         return self._totals(times) if times.size else []
 
     def _held(self) -> Iterator[tuple[Contract, int, float]]:
-        """Contract, signed quantity and opening price of what the fills so far leave open."""
+        """Yield contract, signed quantity and opening price of each open position."""
         now = self._market.seconds()
         for trade in self._ledger.trades(self.account_number, now - LAST_FILL_SECONDS, now):
             fills = list(self._ledger.executions(trade, now))
@@ -180,7 +181,7 @@ class SimulatedAccount:
         ]
 
     def _fills(self, back_to: float | None = None) -> list[SimulatedExecution]:
-        """All fills of trades that were open in the present quarter (or since ``back_to``)."""
+        """Return all fills of trades that were open this quarter (or since ``back_to``)."""
         now = self._market.seconds()
         today = datetime.fromtimestamp(now if back_to is None else back_to, UTC)
         quarter = datetime(today.year, (today.month - 1) // 3 * 3 + 1, 1, tzinfo=UTC)
@@ -241,7 +242,7 @@ class SimulatedAccount:
 
 
 class SimulatedBooks:
-    """The demo accounts of one market: one at each broker, holding some contracts in common."""
+    """The demo accounts of one market: one at each broker, with some contracts in both."""
 
     def __init__(self, market: Market) -> None:
         self.market = market
@@ -262,5 +263,5 @@ class SimulatedBooks:
         return self._accounts
 
     def account(self, number: str) -> SimulatedAccount | None:
-        """The account with this number, ``None`` where there is none."""
+        """Return the account with this number, or ``None``."""
         return next((a for a in self._accounts if a.account_number == number), None)

@@ -1,7 +1,7 @@
 """The demo accounts' trades: what was opened and closed when, at the market's own prices.
 
-Everything follows from the programs, the calendar and the market, so that every process and
-every restart finds the same fills under the same ids.
+The trades depend only on the programs, the calendar and the market, so every process and every
+restart finds the same fills under the same ids.
 """
 
 from __future__ import annotations
@@ -24,17 +24,20 @@ EXCHANGE = "NYSE"
 # A Monday from which cycles are counted.
 _FIRST_MONDAY = date(2018, 1, 1)
 _OPENING, _CLOSING = 0, 1
-# A position is closed this long before its successor is opened, and both within one minute: a chart
-# of minutes shows a roll as a step, not as a hole.
+# A position is closed this long before its successor is opened, both within one minute: a chart of
+# minutes then shows a roll as a step, not as a hole.
 _ROLL_SECONDS = 20.0
 _SECOND_OF_MINUTE = 30.0
-#: All fills of an opening or closing are in after this.
+#: After this, all fills of an opening or closing are in.
 LAST_FILL_SECONDS = 60.0
 
 
 class Trade(NamedTuple):
-    """One program's position from opening to closing. Times are Unix seconds, ``closed_at`` may
-    lie in the future or be infinite; quantities are signed."""
+    """One program's position from opening to closing.
+
+    Times are Unix seconds; ``closed_at`` may lie in the future or be infinite. Quantities are
+    signed.
+    """
 
     program: Program
     number: int
@@ -45,8 +48,10 @@ class Trade(NamedTuple):
 
 
 class SimulatedExecution(NamedTuple):
-    """A fill. ``quantity`` is unsigned, ``price`` per unit; commission, fees and what a closing
-    fill realised (after its own costs) in dollars."""
+    """A fill. ``quantity`` is unsigned, ``price`` per unit.
+
+    Commission, fees and a closing fill's realised P&L (after its own costs) are in dollars.
+    """
 
     execution_id: str
     order_id: int
@@ -66,7 +71,7 @@ class SimulatedExecution(NamedTuple):
 
     @property
     def cash_flow(self) -> float:
-        """What the fill does to cash, costs included."""
+        """Return the fill's effect on cash, including costs."""
         value = self.signed_quantity * self.price * float(self.contract.multiplier)
         return -value - self.commission - self.fees
 
@@ -78,13 +83,13 @@ class Ledger:
         self._market = market
         self._programs = programs
         self._rolling = rolling
-        # A recorded market's book is chosen at the file's moment, however far it was stepped since.
+        # A recorded market's book is chosen at the file's time, however far its clock was stepped.
         self._as_of = market.started_at if market.started_at is not None else market.seconds()
         self._trades: dict[tuple[int, int], Trade | None] = {}
         self._known_fills: dict[tuple[int, int], tuple[SimulatedExecution, ...]] = {}
 
     def trades(self, account: str, start: float, end: float) -> list[Trade]:
-        """Trades of the account that were open at some moment in [start, end]."""
+        """Return the account's trades that were open at any time in [start, end]."""
         found = []
         for index, program in enumerate(self._programs):
             if program.account != account:
@@ -98,7 +103,7 @@ class Ledger:
         return found
 
     def executions(self, trade: Trade, until: float) -> Iterator[SimulatedExecution]:
-        """Fills of a trade up to a moment, the opening ones first."""
+        """Yield a trade's fills up to ``until``, the opening ones first."""
         for event, at in ((_OPENING, trade.opened_at), (_CLOSING, trade.closed_at)):
             if at > until:
                 break
@@ -110,7 +115,7 @@ class Ledger:
                     yield fill
 
     def order_id(self, trade: Trade, event: int) -> int:
-        """Number of the order that opened (0), closed (1) or is working on (2) a trade."""
+        """Return the number of the order that opened (0), closed (1) or works on (2) a trade."""
         lowest, width = (
             (1_370_000_000, 90_000_000)
             if trade.program.account == IBKR
@@ -207,7 +212,7 @@ class Ledger:
                 )
 
     def _execution_id(self, trade: Trade, event: int, leg: int, part: int) -> str:
-        """IBKR's dotted hexadecimal form, or the number of a Tastytrade transaction."""
+        """Return an id in IBKR's dotted hexadecimal form, or a Tastytrade transaction number."""
         keys = (self._market.seed, trade.number, event)
         if trade.program.account == IBKR:
             head = int(uniform_hash(*keys, 8)[0] * 0x0001FFFF)
@@ -218,13 +223,13 @@ class Ledger:
 
 
 def _order_time(day: date, program: Program) -> float:
-    """When the program sends its opening order on a day, Unix seconds."""
+    """Return when the program sends its opening order on a day, in Unix seconds."""
     opens = instant(EXCHANGE, day, EXCHANGES[EXCHANGE].opens)
     return opens + 60.0 * program.minute + _SECOND_OF_MINUTE
 
 
 def _costs(account: str, option: bool, size: int, event: int) -> tuple[float, float]:
-    """Commission and exchange fees of a fill, in dollars."""
+    """Return a fill's commission and exchange fees, in dollars."""
     if account == IBKR:
         return (round(0.65 * size, 2), 0.0) if option else (round(max(1.0, 0.005 * size), 2), 0.0)
     commission = float(size) if option and event == _OPENING else 0.0

@@ -1,11 +1,11 @@
-"""Margin of a simulated book: a strategy-based rule in the manner of Regulation T, simplified.
+"""Margin of a simulated book: a simplified strategy-based rule like Regulation T.
 
-Stock: 50 % of its value initially, 25 % to maintain. Long options are paid in full and lend
-nothing. Short options, per underlying and right: calls covered by shares cost nothing; a short
-paired with a long of the same right that expires no sooner costs the spread's width where that is
-a loss; a naked short costs its value plus the greater of 20 % of the underlying less what it is
-out of the money and 10 % (of the underlying for calls, of the strike for puts). Of the calls' and
-the puts' side only the larger counts, because both cannot lose.
+Stock needs 50 % of its value initially and 25 % for maintenance. Long options are paid in full and
+lend nothing. For short options, per underlying and right: calls covered by shares cost nothing. A
+short paired with a long of the same right that expires no sooner costs the spread's width, if that
+is a loss. A naked short costs its value plus the greater of 20 % of the underlying less the amount
+out of the money, and 10 % of the underlying (calls) or of the strike (puts). Only the larger of the
+calls' and the puts' side counts, because both cannot lose.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAKED, _NAKED_LEAST = 0.20, 0.10
 
 
 class Holding(NamedTuple):
-    """A position as margin sees it: price and spot in dollars per unit."""
+    """A position for the margin rule; price and spot in dollars per unit."""
 
     contract: Contract
     quantity: int
@@ -37,7 +37,7 @@ class _Lot(NamedTuple):
 
 
 def margin_requirements(holdings: Sequence[Holding]) -> tuple[float, float]:
-    """Initial and maintenance requirement of the book, in dollars."""
+    """Return the book's initial and maintenance requirement, in dollars."""
     stock_value = 0.0
     shares: dict[str, int] = defaultdict(int)
     options: dict[str, dict[Right, list[Holding]]] = defaultdict(lambda: defaultdict(list))
@@ -59,7 +59,10 @@ def margin_requirements(holdings: Sequence[Holding]) -> tuple[float, float]:
 
 
 def _side_requirement(holdings: Sequence[Holding], *, covered: int) -> float:
-    """Requirement of one underlying's calls or puts. ``covered``: shares that cover shorts."""
+    """Return the requirement of one underlying's calls or puts.
+
+    ``covered``: shares that cover shorts.
+    """
     longs = _lots(holdings, 1)
     total = 0.0
     for short in _lots(holdings, -1):
@@ -79,7 +82,7 @@ def _side_requirement(holdings: Sequence[Holding], *, covered: int) -> float:
 
 
 def _lots(holdings: Sequence[Holding], sign: int) -> list[_Lot]:
-    """One entry a contract held on that side."""
+    """Return one entry per contract held on that side."""
     lots = []
     for holding in holdings:
         contract = holding.contract
@@ -90,7 +93,7 @@ def _lots(holdings: Sequence[Holding], sign: int) -> list[_Lot]:
 
 
 def _width(short: _Lot, long: _Lot) -> float:
-    """What the spread can lose per unit, premium aside."""
+    """Return what the spread can lose per unit, before premium."""
     is_call = short.holding.contract.right is Right.CALL
     return max((long.strike - short.strike) if is_call else (short.strike - long.strike), 0.0)
 

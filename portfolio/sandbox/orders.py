@@ -1,4 +1,4 @@
-"""The demo accounts' orders: standing ones, and those that filled."""
+"""The demo accounts' orders: working and filled ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _DIP = 0.97
 
 
 def _credit(trade: Trade) -> float:
-    """What one unit of the strategy brought in when it was opened, per unit of the underlying."""
+    """Return the opening credit of one strategy unit, per unit of the underlying."""
     return -sum(
         quantity / trade.program.size * price
         for (_, quantity), price in zip(trade.legs, trade.open_prices, strict=True)
@@ -26,7 +26,7 @@ def _credit(trade: Trade) -> float:
 
 
 def takes_profit(trade: Trade) -> bool:
-    """Whether the trade is a spread or strangle opened for a credit."""
+    """Return whether the trade is a spread or strangle opened for a credit."""
     return len(trade.legs) > 1 and _credit(trade) > 0.0
 
 
@@ -35,7 +35,7 @@ def is_stock(trade: Trade) -> bool:
 
 
 def profit_order(ledger: Ledger, trade: Trade) -> SimulatedOrder:
-    """A standing order to buy a short strategy back for half of its credit."""
+    """Return a working order to buy back a short strategy for half its credit."""
     placed_at = datetime.fromtimestamp(trade.opened_at + 95.0, UTC)
     return SimulatedOrder(
         order_id=ledger.order_id(trade, _WORKING),
@@ -53,7 +53,7 @@ def profit_order(ledger: Ledger, trade: Trade) -> SimulatedOrder:
 
 
 def dip_order(market: Market, ledger: Ledger, trade: Trade) -> SimulatedOrder:
-    """A day order to buy a tenth more of a stock 3 % below the session's opening."""
+    """Return a day order to buy a tenth more of a stock, 3 % below the session's opening."""
     contract = trade.legs[0][0]
     opened_at = min(market.session(EXCHANGE).opened_at + 600.0, market.seconds())
     price = float(market.values([contract], np.array([opened_at]))[0, 0])
@@ -74,7 +74,7 @@ def dip_order(market: Market, ledger: Ledger, trade: Trade) -> SimulatedOrder:
 
 
 def filled_order(order_id: int, fills: list[SimulatedExecution]) -> SimulatedOrder:
-    """The order whose fills these are."""
+    """Return the order that these fills belong to."""
     signed: dict[str, tuple[Contract, int, float]] = {}
     for fill in fills:
         _, before, _ = signed.get(fill.contract.symbol, (fill.contract, 0, 0.0))

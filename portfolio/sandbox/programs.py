@@ -1,4 +1,4 @@
-"""What the demo accounts trade: strategies that are opened, held and rolled by the calendar."""
+"""The demo accounts' strategies: opened, held and rolled by the calendar."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from greeks.sandbox.market import Market
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """``ratio`` is signed and times the program's size. An option's strike is ``deviations``
+    """One leg of a strategy.
+
+    ``ratio`` is signed and multiplies the program's size. An option's strike is ``deviations``
     standard deviations of the underlying away from spot; ``later_days`` moves its expiry out.
-    ``right`` None is the underlying itself."""
+    ``right`` None is the underlying itself.
+    """
 
     ratio: int
     right: Right | None = None
@@ -26,9 +29,9 @@ class Leg:
 class Program:
     """One strategy in one account.
 
-    Opened on ``weekday`` of every ``weeks``-th week, ``minute`` minutes after the exchange opens,
-    and held until the next opening; ``days`` is the least life its first expiry has left when
-    the position is closed. ``week`` shifts programs of the same length against each other.
+    It is opened on ``weekday`` of every ``weeks``-th week, ``minute`` minutes after the exchange
+    opens, and held until the next opening. ``days`` is the least life that its first expiry has
+    left when the position is closed. ``week`` offsets programs of the same length.
     """
 
     name: str
@@ -88,9 +91,9 @@ SIMULATED_PROGRAMS: tuple[Program, ...] = (
 
 
 def recorded_programs(symbol: str, *, has_shares: bool) -> tuple[Program, ...]:
-    """The same kinds of strategies on the one underlying of a chain file.
+    """Return the same kinds of strategies on the one underlying of a chain file.
 
-    ``weeks`` and ``weekday`` only say how long before the file's moment each was opened.
+    ``weeks`` and ``weekday`` only say how long before the file's time each was opened.
     """
     shares = (
         Program("stock", IBKR, symbol, 300, STOCK, week=4, weekday=2),
@@ -119,7 +122,7 @@ def recorded_programs(symbol: str, *, has_shares: bool) -> tuple[Program, ...]:
 def choose_contracts(
     market: Market, program: Program, *, opened_on: date, closed_on: date, spot: float
 ) -> tuple[tuple[Contract, int], ...]:
-    """The program's contracts with signed quantities; empty where the market lists none."""
+    """Return the program's contracts with signed quantities; empty if the market lists none."""
     chosen = []
     for leg in program.legs:
         if leg.right is None:
@@ -136,7 +139,7 @@ def choose_contracts(
 def _nearest(
     market: Market, symbol: str, leg: Leg, least: date, opened_on: date, spot: float
 ) -> Contract | None:
-    """The leg's option in the first expiry from ``least`` on, or in the last one there is."""
+    """Return the leg's option in the first expiry from ``least`` on, else in the last expiry."""
     listed = market.listed_expiries(symbol, opened_on)
     if not listed:
         return None

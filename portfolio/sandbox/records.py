@@ -1,4 +1,4 @@
-"""What a demo account answers: positions, money, orders, minutes. Money in dollars."""
+"""A demo account's positions, money, orders and minutes. Money is in dollars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portfolio.domain import OrderStatus
 
 
 class SimulatedPosition(NamedTuple):
-    """A holding. ``average_price`` per unit without commissions; money in dollars."""
+    """A holding. ``average_price`` is per unit without commissions, money in dollars."""
 
     contract: Contract
     quantity: int
@@ -39,8 +39,11 @@ class SimulatedSummary(NamedTuple):
 
 
 class SimulatedOrder(NamedTuple):
-    """An order of the day. ``legs`` have signed quantities; ``limit_price`` per unit of the
-    whole order, positive for a debit."""
+    """An order of the day.
+
+    ``legs`` have signed quantities; ``limit_price`` is per unit of the whole order, positive for a
+    debit.
+    """
 
     order_id: int
     status: OrderStatus

@@ -1,4 +1,4 @@
-"""One channel of a dxLink connection: its format, its subscriptions, and what it sent last."""
+"""One channel of a dxLink connection: its format, its subscriptions and its last events."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from portfolio.sandbox.dxlink.events import EVENT_FIELDS, NAN, Event, contract_o
 SHORTEST_PERIOD: Final = 0.1
 LONGEST_PERIOD: Final = 60.0
 EVENTS_A_FRAME: Final = 100
-# They change with every look at the clock; alone they make no new event.
+# They change with the clock alone, so they do not make a new event.
 _TIMES: Final = frozenset({"eventTime", "time", "bidTime", "askTime", "index"})
 
 Message = dict[str, Any]
 
 
 class Channel:
-    """A FEED channel. Events are conflated: each look sends the newest value of what changed."""
+    """A FEED channel. Events are conflated: each look sends the newest value of each change."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -30,7 +30,7 @@ class Channel:
         self._sent: dict[tuple[str, str], Mapping[str, Any]] = {}
 
     def configure(self, wanted: Mapping[str, Any]) -> Message:
-        """FEED_SETUP: what is accepted of it, answered as FEED_CONFIG."""
+        """Apply a FEED_SETUP and return the FEED_CONFIG with what was accepted."""
         period = wanted.get("acceptAggregationPeriod")
         if isinstance(period, int | float):
             self.period = min(max(float(period), SHORTEST_PERIOD), LONGEST_PERIOD)
@@ -39,7 +39,7 @@ class Channel:
         return self.configuration()
 
     def adopt(self, fields: object) -> None:
-        """Send these fields in this order from now on, as far as there are such."""
+        """Send these fields in this order from now on; unknown ones are ignored."""
         if not isinstance(fields, Mapping):
             return
         for kind, names in fields.items():
@@ -60,7 +60,7 @@ class Channel:
         return message
 
     def subscribe(self, message: Mapping[str, Any], market: Market) -> None:
-        """FEED_SUBSCRIPTION: ``reset``, then ``remove``, then ``add``."""
+        """Apply a FEED_SUBSCRIPTION: ``reset``, then ``remove``, then ``add``."""
         if message.get("reset"):
             self._subscribed.clear()
             self._sent.clear()
@@ -73,7 +73,7 @@ class Channel:
                 self._sent.pop(name, None)
 
     def changed(self, market: Market) -> list[Message]:
-        """FEED_DATA messages of what changed since the last look; called from a thread."""
+        """Return FEED_DATA messages with the changes since the last look. Called from a thread."""
         wanted = {name: contract for name, contract in tuple(self._subscribed.items()) if contract}
         contracts = list({contract.symbol: contract for contract in wanted.values()}.values())
         quotes = {quote.contract.symbol: quote for quote in market.quotes(contracts)}

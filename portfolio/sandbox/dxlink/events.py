@@ -1,7 +1,7 @@
-"""DxFeed events of the simulated market: their fields in the server's own order, and their values.
+"""DxFeed events of the simulated market: fields in the server's own order, and their values.
 
 Field names and types are dxFeed's (https://docs.dxfeed.com/dxfeed/api/, package ``event.market``
-and ``event.option``). Numbers that are not known are the text ``"NaN"``.
+and ``event.option``). Unknown numbers are the text ``"NaN"``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from portfolio.sandbox.tastytrade.instruments import is_traded
 
 NEW_YORK: Final = ZoneInfo("America/New_York")
 NAN: Final = "NaN"
-#: The server's own order of fields, which is not the one of any client.
+#: The server's own order of fields; no client uses it.
 EVENT_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "Quote": (
         "eventSymbol", "eventTime", "sequence", "timeNanoPart", "bidTime", "bidExchangeCode",
@@ -51,7 +51,7 @@ Event = dict[str, Any]
 
 
 def contract_of(market: Market, symbol: str) -> Contract | None:
-    """The contract of a streamer symbol; ``None`` where there is none: no event comes."""
+    """Return a streamer symbol's contract, or ``None``: then no event is sent."""
     if symbol.startswith("."):
         try:
             found = market.contract(parse_streamer(symbol).occ)
@@ -65,14 +65,14 @@ def contract_of(market: Market, symbol: str) -> Contract | None:
 
 
 def event_of(kind: str, symbol: str, quote: SimulatedQuote, market: Market) -> Event | None:
-    """The event of a quote as ``{field: value}``; ``None`` where the contract has none."""
+    """Return a quote's event as ``{field: value}``; ``None`` if the contract has none."""
     if kind == "Greeks" and not quote.contract.is_option:
         return None
     return {"eventSymbol": symbol, "eventTime": 0} | _BUILDERS[kind](quote, market)
 
 
 def _quote(quote: SimulatedQuote, market: Market) -> Event:
-    # To the second, as exchanges' quote times come.
+    # Whole seconds, as in exchanges' quote times.
     moment = _milliseconds(quote.as_of) // 1000 * 1000
     depth = (quote.open_interest or quote.volume or 0) % 90 + 1
     return {
@@ -136,7 +136,7 @@ def _summary(quote: SimulatedQuote, market: Market) -> Event:
         "prevDayClosePrice": _number(quote.previous_close),
         "prevDayClosePriceType": "FINAL",
         "prevDayVolume": NAN,
-        # Shares and indices have none; the vendor sends nought.
+        # Shares and indices have none; the vendor sends zero.
         "openInterest": quote.open_interest or 0,
     }
 

@@ -1,12 +1,12 @@
-"""The simulated dxLink: Tastytrade's quote streamer over the one market.
+"""The simulated dxLink: Tastytrade's quote streamer on the simulated market.
 
 Protocol 1.0 of dxLink (https://demo.dxfeed.com/dxlink-ws/debug/#/protocol): SETUP, AUTH, FEED
 channels with odd numbers, COMPACT data in the order that FEED_CONFIG states.
 
-Faults come from the sandbox's script like everybody's: every message sent is the request ``SEND
-/<TYPE>``, every one received ``RECEIVE /<TYPE>``. ``delay`` is silence, ``body`` is sent instead
-(a text as it is; a FEED_CONFIG is adopted, so that the order of fields changes), ``replace`` puts
-values at pointers, ``truncate`` cuts the frame, ``disconnect`` drops the connection.
+Faults are scripted as for every server: each message sent is the request ``SEND /<TYPE>``, each
+one received ``RECEIVE /<TYPE>``. ``delay`` is silence, ``body`` is sent instead (text unchanged; a
+FEED_CONFIG also takes effect, so the order of fields changes), ``replace`` puts values at pointers,
+``truncate`` cuts the frame, ``disconnect`` drops the connection.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from greeks.sandbox.market import Market
 from portfolio.sandbox.dxlink.channels import Channel, Message
 from portfolio.sandbox.dxlink.tokens import QuoteTokens, quote_tokens_of
 
-#: Below the address of the server: what ``/api-quote-tokens`` names.
+#: Path below the server's address, as ``/api-quote-tokens`` returns it.
 PATH: Final = "/realtime"
 SERVER: Final = "dxlink"
 VERSION: Final = "1.0-1.2.1-greekdesk"
 KEEPALIVE_SECONDS: Final = 30.0
 LONGEST_TIMEOUT: Final = 60.0
-#: A larger message ends the connection, as a whole chain in one subscription does.
+#: A larger message ends the connection; so would a whole chain in one subscription.
 LARGEST_MESSAGE: Final = 65_536
 TOO_LARGE: Final = 1009
 DROPPED: Final = 1012
 
 
 class ProtocolError(Exception):
-    """The client broke the protocol: answered with ERROR; ``fatal`` ends the connection."""
+    """The client broke the protocol. The answer is ERROR; ``fatal`` ends the connection."""
 
     def __init__(self, error: str, message: str, *, channel: int = 0, fatal: bool = True) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class ProtocolError(Exception):
 
 
 class Dropped(Exception):
-    """The connection ends without another word."""
+    """The connection ends without another message."""
 
     def __init__(self, code: int = DROPPED) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Dropped(Exception):
 
 
 class Connection:
-    """One client. The reader, the keep-alive and each channel's feed are tasks of their own."""
+    """One client. The reader, the keep-alive and each channel's feed are separate tasks."""
 
     def __init__(
         self, socket: WebSocket, *, market: Market, tokens: QuoteTokens, faults: FaultScript
@@ -248,7 +248,7 @@ def _decoded(text: str) -> Message:
 
 
 def build_server(context: SandboxContext) -> Starlette:
-    """The ASGI application; its state holds ``tokens`` for tests that take them back."""
+    """Return the ASGI application; its state holds ``tokens``, so tests can revoke them."""
     tokens = quote_tokens_of(context.market)
 
     async def serve(socket: WebSocket) -> None:

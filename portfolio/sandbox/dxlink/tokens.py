@@ -1,4 +1,4 @@
-"""Tokens of the simulated streamer: given out by the REST server, checked by the websocket."""
+"""Tokens of the simulated streamer: issued by the REST server, checked by the websocket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIFETIME_SECONDS = 24 * 3600.0
 
 
 class QuoteTokens:
-    """Tokens given out and when they run out. Safe to use from threads."""
+    """Issued tokens and when they expire. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,7 +32,7 @@ class QuoteTokens:
             return isinstance(token, str) and self._until.get(token, 0.0) > time.monotonic()
 
     def forget(self) -> None:
-        """Refuse every token given out so far."""
+        """Refuse every token issued so far."""
         with self._lock:
             self._until.clear()
 
@@ -42,6 +42,6 @@ _lock = threading.Lock()
 
 
 def quote_tokens_of(market: Market) -> QuoteTokens:
-    """The tokens of the sandbox that serves this market: its two servers share them."""
+    """Return the tokens of this market's sandbox; its two servers share them."""
     with _lock:
         return _of_markets.setdefault(market, QuoteTokens())

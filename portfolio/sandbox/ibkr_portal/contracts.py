@@ -1,4 +1,4 @@
-"""The simulated gateway's knowledge of contracts: definitions, searches, strikes."""
+"""The simulated gateway's contract lookups: definitions, searches, strikes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ContractDesk:
         self._searched: set[str] = set()
 
     def find(self, number: str) -> Contract | None:
-        """The contract with this contract id."""
+        """Return the contract with this contract id."""
         return self._market.contract(number) if number.isdecimal() else None
 
     def definitions(self, request: Request) -> Any:
@@ -55,7 +55,7 @@ class ContractDesk:
         ]
 
     def _options(self, request: Request) -> list[Contract]:
-        """The month's options of an underlying; none before it was searched for."""
+        """Return an underlying's options of the month; none before a search for it."""
         number = request.query_params.get("conid", "")
         underlying = self.find(number)
         if underlying is None or number not in self._searched:
@@ -70,7 +70,7 @@ class ContractDesk:
 
 
 def definition(contract: Contract, underlying: Contract) -> dict[str, Any]:
-    """A row of ``/trsrv/secdef``."""
+    """Return a row of ``/trsrv/secdef``."""
     expiry = f"{contract.expiry:%Y%m%d}" if contract.expiry else None
     return {
         "conid": conid(contract),
@@ -98,7 +98,7 @@ def definition(contract: Contract, underlying: Contract) -> dict[str, Any]:
 
 
 def search_row(contract: Contract, expiries: Sequence[date]) -> dict[str, Any]:
-    """A row of ``/iserver/secdef/search``: the underlying and the months of its options."""
+    """Return a row of ``/iserver/secdef/search``: an underlying and its option months."""
     months = dict.fromkeys(f"{expiry:%b%y}".upper() for expiry in expiries)
     return {
         "conid": str(conid(contract)),
@@ -115,7 +115,7 @@ def search_row(contract: Contract, expiries: Sequence[date]) -> dict[str, Any]:
 
 
 def info_row(option: Contract) -> dict[str, Any]:
-    """A row of ``/iserver/secdef/info``."""
+    """Return a row of ``/iserver/secdef/info``."""
     return {
         "conid": conid(option),
         "symbol": option.underlying,

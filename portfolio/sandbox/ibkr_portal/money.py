@@ -75,7 +75,7 @@ def brokerage_accounts(accounts: Sequence[SimulatedAccount]) -> dict[str, Any]:
 
 
 def portfolio_summary(account: SimulatedAccount, at: datetime) -> dict[str, Any]:
-    """``/portfolio/{id}/summary``: lower-case keys of one shape, and no P&L among them."""
+    """Return ``/portfolio/{id}/summary``: lower-case keys of one shape, without P&L."""
     money = account.summary()
     amounts: dict[str, tuple[float, str | None]] = {
         "netliquidation": (money.net_liquidation, money.currency),
@@ -113,7 +113,7 @@ def portfolio_summary(account: SimulatedAccount, at: datetime) -> dict[str, Any]
 
 
 def brokerage_summary(account: SimulatedAccount) -> dict[str, Any]:
-    """``/iserver/account/{id}/summary``: the same money under camelCase keys, whole units."""
+    """Return ``/iserver/account/{id}/summary``: the same money, camelCase keys, whole units."""
     money = account.summary()
     return {
         "accountType": "",
@@ -147,7 +147,7 @@ def _cushion(money: SimulatedSummary) -> float:
 
 
 def ledger(account: SimulatedAccount, at: datetime) -> dict[str, Any]:
-    """``/portfolio/{id}/ledger``: a row a currency, and BASE with the account's P&L."""
+    """Return ``/portfolio/{id}/ledger``: a row per currency, and BASE with the account's P&L."""
     money = account.summary()
 
     def row(currency: str) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def ledger(account: SimulatedAccount, at: datetime) -> dict[str, Any]:
 
 
 def partitioned_pnl(account: SimulatedAccount) -> dict[str, Any]:
-    """One entry of ``/iserver/account/pnl/partitioned``."""
+    """Return one entry of ``/iserver/account/pnl/partitioned``."""
     money = account.summary()
     return {
         "rowType": 1,

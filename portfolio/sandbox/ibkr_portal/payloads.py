@@ -1,4 +1,4 @@
-"""The Client Portal's rows of contracts, field by field as recorded from a real gateway."""
+"""The Client Portal's rows, field by field as recorded from a real gateway."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def sec_type(contract: Contract) -> str:
 
 
 def describe(contract: Contract) -> str:
-    """``SPY    JAN2026 600 C [SPY   260117C00600000 100]``, or the ticker."""
+    """Return ``SPY    JAN2026 600 C [SPY   260117C00600000 100]``, or the ticker."""
     if contract.expiry is None or contract.strike is None or contract.right is None:
         return contract.symbol
     return (
@@ -56,7 +56,7 @@ def describe(contract: Contract) -> str:
 
 
 def position_row(account: SimulatedAccount, position: SimulatedPosition) -> dict[str, Any]:
-    """A row of ``/portfolio/{id}/positions/{page}``. ``avgCost`` includes the multiplier."""
+    """Return a row of ``/portfolio/{id}/positions/{page}``; ``avgCost`` has the multiplier."""
     contract = position.contract
     is_option = contract.is_option
     return {
@@ -85,7 +85,7 @@ def position_row(account: SimulatedAccount, position: SimulatedPosition) -> dict
 
 
 def live_position_row(position: SimulatedPosition, at: datetime) -> dict[str, Any]:
-    """A row of ``/portfolio2/{id}/positions``."""
+    """Return a row of ``/portfolio2/{id}/positions``."""
     contract = position.contract
     return {
         "position": float(position.quantity),
@@ -109,7 +109,7 @@ def live_position_row(position: SimulatedPosition, at: datetime) -> dict[str, An
 
 
 def order_row(account: SimulatedAccount, order: SimulatedOrder) -> dict[str, Any]:
-    """A row of ``/iserver/account/orders``. A combination is a purchase of signed ratios."""
+    """Return a row of ``/iserver/account/orders``; a combination buys signed ratios."""
     single = len(order.legs) == 1
     contract, signed = order.legs[0]
     original, shown = _ORDER_TYPES.get(order.order_type, (order.order_type, order.order_type))
@@ -152,7 +152,7 @@ def order_row(account: SimulatedAccount, order: SimulatedOrder) -> dict[str, Any
 
 
 def trade_row(account: SimulatedAccount, fill: SimulatedExecution) -> dict[str, Any]:
-    """A row of ``/iserver/account/trades``: amounts are texts, the side one letter."""
+    """Return a row of ``/iserver/account/trades``: amounts as text, the side as one letter."""
     contract, number = fill.contract, account.account_number
     return {
         "execution_id": fill.execution_id,
@@ -186,7 +186,7 @@ def trade_row(account: SimulatedAccount, fill: SimulatedExecution) -> dict[str, 
 
 
 def snapshot_row(quote: SimulatedQuote, fields: set[str], *, is_open: bool) -> dict[str, Any]:
-    """A row of ``/iserver/marketdata/snapshot``: texts under the numbers that were asked for."""
+    """Return a row of ``/iserver/marketdata/snapshot``: text by requested field number."""
     number = conid(quote.contract)
     iv = quote.implied_volatility
     change = (
@@ -237,7 +237,7 @@ def _greek(value: float | None) -> str | None:
 
 
 def _short(volume: int | None) -> str | None:
-    """``1234`` → ``1.2K``."""
+    """Format 1234 as ``1.2K``."""
     if volume is None:
         return None
     for size, unit in ((1_000_000, "M"), (1_000, "K")):

@@ -1,4 +1,4 @@
-"""What the simulated Client Portal gateway insists on: its session and its rate limits."""
+"""The simulated Client Portal gateway's session and rate limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 Clock = Callable[[], float]
 
-#: Paths that are answered once in ``LimitRules.endpoint_seconds``, each.
+#: Paths that each answer once in ``LimitRules.endpoint_seconds``.
 SLOW_PATHS = (
     "/iserver/account/orders",
     "/iserver/account/trades",
@@ -20,9 +20,10 @@ SLOW_PATHS = (
 
 
 class LimitRules:
-    """Ten requests a second in all, one in five seconds for some, one tickle a second.
+    """Ten requests a second in total, one per five seconds for some, one tickle a second.
 
-    Beyond that everything is answered 429, without Retry-After, for ``penalty_seconds``.
+    A caller that exceeds them gets 429 for everything, without Retry-After, for
+    ``penalty_seconds``.
     """
 
     def __init__(self, *, enabled: bool, clock: Clock = time.monotonic) -> None:
@@ -57,7 +58,7 @@ class LimitRules:
         return True
 
     def forgive(self) -> None:
-        """End the penalty and forget what was asked."""
+        """End the penalty and forget past requests."""
         with self._lock:
             self._calls.clear()
             self._endpoint_calls.clear()
@@ -65,10 +66,10 @@ class LimitRules:
 
 
 class SessionRules:
-    """The brokerage session: who is logged in, and what was called in it.
+    """The brokerage session: whether it is open, and what was called in it.
 
-    ``logged_in`` is the gateway's own log-in, without which ``ssodh/init`` opens nothing;
-    ``competing`` says that another program took the session over. An idle session is lost after
+    ``logged_in`` is the gateway's own log-in; without it ``ssodh/init`` opens nothing.
+    ``competing`` means that another program took over the session. An idle session is lost after
     ``idle_seconds``.
     """
 
@@ -95,19 +96,19 @@ class SessionRules:
             self._market_data.clear()
 
     def log_out(self) -> None:
-        """Lose the gateway's log-in as well: only its owner, in a browser, brings it back."""
+        """Lose the gateway's log-in too: only its owner can restore it, in a browser."""
         self.logged_in = False
         self.expire()
 
     def reopen(self) -> None:
-        """What ``/iserver/auth/ssodh/init`` does."""
+        """Do what ``/iserver/auth/ssodh/init`` does."""
         with self._lock:
             if self.logged_in and not self.competing:
                 self._authenticated = True
                 self._last_call = self._clock()
 
     def touch(self) -> None:
-        """Note a call; one that comes after too long a silence finds the session gone."""
+        """Note a call; after too long a silence the session is gone."""
         now = self._clock()
         if now - self._last_call > self.idle_seconds:
             self.expire()
@@ -121,9 +122,9 @@ class SessionRules:
         return what in self._prepared
 
     def subscribe(self, conid: str, *, lines: int) -> bool:
-        """Whether the contract's data already streams; from the next request on it does.
+        """Return whether the contract's data already streams; it does from the next request on.
 
-        A log-in has only so many ``lines``: a contract beyond them never gets data.
+        A log-in has only ``lines`` streams: further contracts never get data.
         """
         with self._lock:
             if conid in self._market_data:
@@ -137,7 +138,7 @@ class SessionRules:
             self._market_data.clear()
 
     def status(self) -> dict[str, Any]:
-        """The body of ``/iserver/auth/status``."""
+        """Return the body of ``/iserver/auth/status``."""
         return {
             "authenticated": self.authenticated,
             "established": self.authenticated,

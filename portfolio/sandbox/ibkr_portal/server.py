@@ -1,8 +1,8 @@
-"""The simulated IBKR Client Portal gateway: its REST paths, its order of calls, its moods.
+"""The simulated IBKR Client Portal gateway: REST paths, order of calls, quirks.
 
-What the vendor insists on is insisted on here: a live session, ``/portfolio/accounts`` before
-``/portfolio/*``, ``/iserver/accounts`` before orders, trades and snapshots, a search before
-strikes, a first orders call that is empty, a first snapshot that holds only the conid.
+It enforces the vendor's rules: a live session, ``/portfolio/accounts`` before ``/portfolio/*``,
+``/iserver/accounts`` before orders, trades and snapshots, a search before strikes. The first orders
+call is empty, and the first snapshot has only the conid.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MARKET_DATA_LINES = 100
 LONGEST_TRADE_DAYS = 7
 #: Answered without a brokerage session.
 _OPEN_PATHS = ("/tickle", "/iserver/auth/")
-#: Path → what must have been called before, and the vendor's words when it was not.
+#: Path, the call that must come before it, and the vendor's message otherwise.
 _PREPARED = (
     ("/portfolio/accounts", "", ""),
     ("/portfolio/subaccounts", "", ""),
@@ -105,7 +105,7 @@ class PortalServer:
         ]
 
     def _guarded(self, answer: Callable[[Request], Any]) -> Endpoint:
-        """Limits, session and preparing calls, in the order the gateway looks at them."""
+        """Check limits, session and preparing calls, in the gateway's order."""
 
         async def endpoint(request: Request) -> Response:
             path = request.url.path.split(BASE_PATH, 1)[1]
@@ -190,7 +190,7 @@ class PortalServer:
         return {"message": "success"}
 
     def _position_page(self, request: Request) -> Any:
-        """A page of the gateway's copy of the book, which lasts until it is invalidated."""
+        """Return a page of the gateway's copy of the book, kept until it is invalidated."""
         page = request.path_params["page"]
         wanted = request.path_params["account"]
         if page and wanted not in self._positions:
@@ -211,7 +211,7 @@ class PortalServer:
 
     # --- Orders and trades --------------------------------------------------------------------
     def _orders(self, request: Request) -> Any:
-        """Empty on a session's first call, and on each call that clears the cache."""
+        """Return the orders; none on a session's first call and on calls that clear the cache."""
         forced = request.query_params.get("force") == "true"
         first = not self.session.is_prepared("orders")
         self.session.prepare("orders")
@@ -239,7 +239,7 @@ class PortalServer:
 
     # --- Market data --------------------------------------------------------------------------
     def _snapshot(self, request: Request) -> Any:
-        """Contracts that do not stream yet answer with their conid and begin to stream."""
+        """Return snapshot rows; a contract not yet streaming gets only its conid and starts."""
         wanted = [number for number in request.query_params.get("conids", "").split(",") if number]
         if not wanted:
             raise Refused(400, "Bad Request: conids is missing")
@@ -273,5 +273,5 @@ async def _refusal(request: Request, error: Exception) -> Response:
 
 
 def build_server(context: SandboxContext) -> PortalServer:
-    """The factory that the sandbox's registry names."""
+    """Return the application, for the sandbox's registry."""
     return PortalServer(context)

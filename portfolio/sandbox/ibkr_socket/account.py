@@ -1,4 +1,4 @@
-"""The gateway's answers about positions and money, and what it sends on when they change."""
+"""The gateway's answers about positions and money, and its messages when they change."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class AccountDesk:
         return messages.managed_accounts(list(self._accounts))
 
     def send_changes(self, session: Session) -> None:
-        """Positions that changed, and profit and loss, to a session that watches them."""
+        """Send changed positions and profit and loss to a session that watches them."""
         if session.shown_positions is not None:
             self._send_positions(session)
         for request_id in session.profit_and_loss:
             self._send_profit_and_loss(session, request_id)
 
     def send_periodic(self, session: Session) -> None:
-        """What a gateway repeats every few minutes."""
+        """Send what a gateway repeats every few minutes."""
         if session.account_updates is not None:
             self._send_account(session, session.account_updates)
         for request_id, tags in session.summaries.items():
@@ -76,7 +76,7 @@ class AccountDesk:
         session.shown_positions = None
 
     def _account_updates(self, session: Session, fields: list[str]) -> None:
-        """A second subscription replaces the first; an empty account is the only one there is."""
+        """A second subscription replaces the first; no account number means the only account."""
         if fields[2] == "0":
             session.account_updates = None
             return
@@ -118,7 +118,7 @@ class AccountDesk:
         session.send(*messages.end(72, request_id))
 
     def _updates_multi(self, session: Session, fields: list[str]) -> None:
-        """Only net liquidation and the ledger when the last field says so."""
+        """Send only net liquidation and the ledger if the last field asks for that."""
         request_id, model, ledger_only = int(fields[2]), fields[4], fields[5] == "1"
         account = self._find(session, request_id, fields[3])
         if account is None:
@@ -162,7 +162,7 @@ class AccountDesk:
         return [] if self._faults.state.empty_book else account.positions()
 
     def _send_positions(self, session: Session) -> None:
-        """What was not shown yet, or differently; a quantity of 0 for what is gone."""
+        """Send new and changed positions, and quantity 0 for those that are gone."""
         shown = session.shown_positions
         if shown is None:
             return
@@ -240,7 +240,7 @@ class AccountDesk:
 def _position_columns(
     held: SimulatedPosition, *, primary: bool = False
 ) -> tuple[Fields, int, float]:
-    """Contract, quantity and average cost, which includes the multiplier."""
+    """Return contract, quantity and average cost (multiplier included)."""
     contract = held.contract
     exchange = contract.exchange if primary else messages.listing_exchange(contract)
     cost = round(held.average_price * float(contract.multiplier), 8)
@@ -248,7 +248,7 @@ def _position_columns(
 
 
 def _since_yesterday(held: SimulatedPosition) -> Field:
-    """The day's change of what is held now; unset where there is no previous close."""
+    """Return the day's change of the current holding; unset without a previous close."""
     if held.quote.previous_close is None:
         return UNSET
     units = held.quantity * float(held.contract.multiplier)
@@ -258,7 +258,7 @@ def _since_yesterday(held: SimulatedPosition) -> Field:
 def _summary_values(
     account: SimulatedAccount, tags: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """``$LEDGER`` is the base currency's rows, ``$LEDGER:ALL`` those of every currency."""
+    """Yield the rows of the tags; ``$LEDGER`` has the base currency's, ``$LEDGER:ALL`` all."""
     wanted = {tag for tag in tags if not tag.startswith(LEDGER)}
     yield from (row for row in account_values(account) if row[0] in wanted and row[2] != "BASE")
     for tag in tags:
@@ -270,4 +270,4 @@ def _summary_values(
 
 
 def _ignore(session: Session, fields: list[str]) -> None:
-    """Cancels a subscription that sends nothing more anyway."""
+    """Ignore a cancellation: the subscription sends nothing more anyway."""

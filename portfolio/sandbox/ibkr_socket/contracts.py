@@ -1,4 +1,4 @@
-"""Contracts as a client names them: found by id or by description, and told in detail."""
+"""Contract lookups: by id or by description, with full details."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SYMBOLS_LISTED = 16
 
 @dataclass(frozen=True, slots=True)
 class WantedContract:
-    """The twelve fields by which a client names a contract; what is empty is not asked for."""
+    """The twelve fields by which a client names a contract; an empty field matches anything."""
 
     conid: int
     symbol: str
@@ -45,7 +45,7 @@ class WantedContract:
 
     @classmethod
     def read(cls, fields: list[str]) -> WantedContract:
-        """Raises ValueError for anything but twelve fields with numbers where numbers belong."""
+        """Parse the fields. Raises ValueError unless there are twelve, with valid numbers."""
         if len(fields) != 12:
             raise ValueError(f"a contract has 12 fields, not {len(fields)}")
         number, symbol, kind, expiry, strike, right, *rest = fields
@@ -66,7 +66,7 @@ class WantedContract:
         )
 
     def agrees(self, contract: Contract) -> bool:
-        """Whether the contract is one of those that are described."""
+        """Return whether the contract matches the description."""
         told = (
             (self.symbol, contract.underlying),
             (self.sec_type, sec_type(contract)),
@@ -87,7 +87,7 @@ class WantedContract:
 
 
 class ContractLookup:
-    """Searches of one market, and the requests that answer with contracts."""
+    """Searches of one market, and the requests answered with contracts."""
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -96,7 +96,7 @@ class ContractLookup:
         return {9: self._details, 78: self._option_parameters, 81: self._matching_symbols}
 
     def find(self, wanted: WantedContract) -> list[Contract]:
-        """The contracts that are meant: none, one, or several where little was said."""
+        """Return the matching contracts: several if the description is vague."""
         if wanted.conid:
             known = self._market.contract(wanted.conid)
             return [known] if known is not None and wanted.exchange in _exchanges(known) else []
@@ -131,7 +131,7 @@ class ContractLookup:
         session.send(*end(52, request_id))
 
     def _option_parameters(self, session: Session, fields: list[str]) -> None:
-        """Expiries and strikes of each trading class, and their end."""
+        """Send expiries and strikes of each trading class, then the end message."""
         request_id, symbol = int(fields[1]), fields[2]
         if symbol in self._market.underlyings():
             underlying = self._market.underlying(symbol)
@@ -148,7 +148,7 @@ class ContractLookup:
         session.send(76, request_id)
 
     def _matching_symbols(self, session: Session, fields: list[str]) -> None:
-        """Underlyings whose symbol or name begins with the pattern."""
+        """Send underlyings whose symbol or name begins with the pattern."""
         request_id, pattern = int(fields[1]), fields[2].upper()
         rows: list[Fields] = []
         for symbol in self._market.underlyings():
@@ -166,7 +166,7 @@ def _exchanges(contract: Contract) -> tuple[str, ...]:
 
 
 def details(request_id: int, contract: Contract, underlying: Contract, *, exchange: str) -> Fields:
-    """Contract details as servers from version 164 on tell them."""
+    """Return contract details as servers from version 164 on send them."""
     option = contract.is_option
     hours = _hours(contract)
     return (
@@ -214,7 +214,7 @@ def details(request_id: int, contract: Contract, underlying: Contract, *, exchan
 
 
 def _hours(contract: Contract) -> str:
-    """Regular hours of the contract's last day; empty for what does not expire."""
+    """Return the regular hours of the contract's last day; empty if it does not expire."""
     if contract.expiry is None:
         return ""
     opens, closes = ("0930", "1600") if contract.currency == "USD" else ("0915", "1530")

@@ -1,4 +1,4 @@
-"""The gateway's switchboard under ``/_control/ibkr_socket``: faults, state and events."""
+"""The gateway's control endpoints under ``/_control/ibkr_socket``: faults, state, events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portfolio.sandbox.ibkr_socket.faults import GatewayFaults
 
 
 class Gateway(Protocol):
-    """What can be done to a gateway."""
+    """The actions that tests can take on a gateway."""
 
     faults: GatewayFaults
 
@@ -39,9 +39,9 @@ class Gateway(Protocol):
 
 
 def control_routes(gateway: Gateway) -> list[Route]:
-    """``POST|DELETE /faults``, ``GET|POST /state``, ``GET /clients``, ``POST /events``.
+    """Return ``POST|DELETE /faults``, ``GET|POST /state``, ``GET /clients``, ``POST /events``.
 
-    An event is an object with ``event`` and what it needs: ``refuse``, ``accept``, ``disconnect``,
+    An event is an object with ``event`` and its arguments: ``refuse``, ``accept``, ``disconnect``,
     ``restart`` (seconds), ``notify`` (code, message), ``release``, ``correct`` (execution_id,
     price), ``pulse``.
     """
@@ -101,7 +101,7 @@ Endpoint = Callable[[Request], Awaitable[JSONResponse]]
 
 
 def _named(answer: Endpoint) -> Endpoint:
-    """What is wrong with a request, in the answer."""
+    """Answer an invalid request with the reason."""
 
     async def endpoint(request: Request) -> JSONResponse:
         try:

@@ -1,4 +1,4 @@
-"""A gateway's bad days, scripted: frames that are changed, kept back or cut, and its moods."""
+"""Scripted faults of the gateway: frames changed, held back or cut, and its overall state."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from portfolio.sandbox.ibkr_socket.frames import Fields, text
 
-#: ``message`` of the answer to the handshake, which has no number of its own.
+#: ``message`` of the handshake's answer, which has no number of its own.
 HANDSHAKE = 0
 
 
@@ -18,13 +18,13 @@ HANDSHAKE = 0
 class FrameFault:
     """One scripted fault of outgoing frames.
 
-    ``message`` is the number of the messages it acts on (None: all; 0: the handshake's answer),
-    ``match`` a regular expression searched in their fields joined by commas. It acts on those that
-    match, beginning with number ``after`` (0 = the first), ``times`` times (None: for ever). What
-    it does, in this order: wait ``delay`` seconds; keep the frame back (``drop``: for good,
-    ``hold``: until it is released); ``replace`` fields by their place; send ``half`` of the frame
-    and close; declare another ``length``; send ``garbage`` (hexadecimal) instead of the frame;
-    ``disconnect`` after it.
+    ``message`` is the message number it acts on (None: all; 0: the handshake's answer), ``match`` a
+    regular expression searched in the fields joined by commas. The fault acts on matching messages
+    from number ``after`` on (0 = the first), ``times`` times (None: for ever). In order, it waits
+    ``delay`` seconds; keeps the frame back (``drop``: for good, ``hold``: until released); sets
+    fields by position (``replace``); sends ``half`` of the frame and closes; declares another
+    ``length``; sends ``garbage`` (hexadecimal) instead of the frame; disconnects afterwards
+    (``disconnect``).
     """
 
     message: int | None = None
@@ -57,7 +57,7 @@ class FrameFault:
         return self.message in (None, message) and re.search(self.match, joined) is not None
 
     def changed(self, outgoing: Fields) -> Fields:
-        """The fields with the replacements. Raises ValueError where there is no such place."""
+        """Return the fields with the replacements. Raises ValueError for a missing position."""
         if not self.replace:
             return outgoing
         result = list(outgoing)
@@ -70,14 +70,14 @@ class FrameFault:
 
 @dataclass(slots=True, kw_only=True)
 class GatewayState:
-    """How the gateway is, until it is changed.
+    """The gateway's state, until it is changed.
 
-    ``server_version``: what the handshake says, whatever the client asked for. ``silent``: nothing
-    is sent any more, connections stay. ``empty_book``: no positions, orders and executions.
-    ``live_data``: real-time data is subscribed (else 354, or delayed data where asked for).
-    ``underlying_data``: without it a model computation holds sentinels only. ``naive_times``:
-    executions in the gateway's time zone without naming it. ``refuse_order_reads``: the read-only
-    API refuses to list orders too. ``execution_days``: how many days the trade log shows.
+    ``server_version``: the handshake's version, whatever the client asked for. ``silent``: nothing
+    more is sent, connections stay open. ``empty_book``: no positions, orders or executions.
+    ``live_data``: real-time data is subscribed (else error 354, or delayed data if requested).
+    ``underlying_data``: without it a model computation has only sentinels. ``naive_times``:
+    execution times are in the gateway's zone without naming it. ``refuse_order_reads``: the
+    read-only API also refuses to list orders. ``execution_days``: the days the trade log shows.
     """
 
     server_version: int | None = None
@@ -91,7 +91,7 @@ class GatewayState:
 
 
 class GatewayFaults:
-    """The faults in force. Safe to change from any thread while the gateway serves."""
+    """The active faults. Any thread may change them while the gateway serves."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -99,7 +99,7 @@ class GatewayFaults:
         self.state = GatewayState()
 
     def add(self, **wanted: Any) -> FrameFault:
-        """Script a fault of frames. The newest one acts first. Raises ValueError, TypeError."""
+        """Script a frame fault. The newest one acts first. Raises ValueError, TypeError."""
         unknown = set(wanted) - SCRIPTABLE
         if unknown:
             raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
@@ -111,7 +111,7 @@ class GatewayFaults:
     def change(self, **wanted: Any) -> GatewayState:
         """Change the gateway's state; the fields are those of :class:`GatewayState`.
 
-        Raises ValueError naming what is unknown or of another type.
+        Raises ValueError naming an unknown field or one of the wrong type.
         """
         known = {item.name: item for item in fields(GatewayState)}
         for name, value in wanted.items():
@@ -126,18 +126,18 @@ class GatewayFaults:
         return self.state
 
     def clear(self) -> None:
-        """A good day: no faults, and the gateway as it was started."""
+        """Remove all faults and restore the gateway's initial state."""
         with self._lock:
             self._frame_faults.clear()
             self.state = GatewayState()
 
     def stop_holding(self) -> None:
-        """Forget the faults that hold frames back."""
+        """Remove the faults that hold frames back."""
         with self._lock:
             self._frame_faults = [fault for fault in self._frame_faults if not fault.hold]
 
     def take(self, outgoing: Fields, *, message: int) -> FrameFault | None:
-        """The fault that acts on this frame, if any. Every matching fault counts the frame."""
+        """Return the fault that acts on this frame, if any. Every matching fault counts it."""
         chosen: FrameFault | None = None
         with self._lock:
             if not self._frame_faults:

@@ -1,7 +1,7 @@
 """Frames of the TWS API: a 4-byte big-endian length, then fields that each end in NUL.
 
-A client opens with ``API`` and NUL, and a frame that says which server versions it speaks
-(``v157..178``, options after a blank); everything after that is frames of fields.
+A client opens with ``API``, NUL and a frame that names the server versions it speaks
+(``v157..178``, options after a space); after that come frames of fields only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import struct
 from decimal import Decimal
 
-#: What an unset double looks like on the wire: Java's largest.
+#: An unset double on the wire: Java's largest.
 UNSET = "1.7976931348623157E308"
 LONGEST_FRAME = 0xFFFFFF
 _PREAMBLE = b"API\0"
@@ -23,11 +23,11 @@ Fields = tuple[Field, ...]
 
 
 class BrokenFrame(ValueError):
-    """What arrived is not the TWS API."""
+    """The data received is not the TWS API."""
 
 
 def text(value: Field) -> str:
-    """A field as a gateway writes it: booleans 1 and 0, doubles in Java's spelling."""
+    """Return a field as a gateway writes it: booleans 1 and 0, doubles in Java's notation."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -42,13 +42,13 @@ def text(value: Field) -> str:
 
 
 def encode(fields: Fields) -> bytes:
-    """The frame, length included."""
+    """Return the frame with its length."""
     body = b"".join(text(field).encode() + b"\0" for field in fields)
     return struct.pack(">I", len(body)) + body
 
 
 async def read_versions(reader: asyncio.StreamReader) -> tuple[int, int]:
-    """The lowest and highest server version the client speaks. Raises BrokenFrame."""
+    """Return the lowest and highest server version the client speaks. Raises BrokenFrame."""
     if await reader.readexactly(len(_PREAMBLE)) != _PREAMBLE:
         raise BrokenFrame("no API preamble")
     said = (await _read_body(reader)).decode(errors="replace")
@@ -60,7 +60,7 @@ async def read_versions(reader: asyncio.StreamReader) -> tuple[int, int]:
 
 
 async def read_fields(reader: asyncio.StreamReader) -> list[str]:
-    """The next message. Raises BrokenFrame, or IncompleteReadError at the end of the stream."""
+    """Return the next message. Raises BrokenFrame, or IncompleteReadError at the stream's end."""
     body = await _read_body(reader)
     if not body.endswith(b"\0"):
         raise BrokenFrame("a frame without a last NUL")

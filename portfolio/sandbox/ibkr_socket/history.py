@@ -1,4 +1,4 @@
-"""Daily bars of the past, as ``reqHistoricalData`` tells them."""
+"""Daily bars, as ``reqHistoricalData`` sends them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _SHOWN = ("TRADES", "MIDPOINT", "ADJUSTED_LAST", "BID", "ASK")
 _LONGEST_YEARS = 15
 #: Requests in ten minutes before a pacing violation.
 PACED_REQUESTS, PACED_SECONDS = 60, 600.0
-# Prices of a session from which its high and low are taken.
+# High and low are taken from this many prices of a session.
 _LOOKS_A_DAY = 14
 
 
 class HistoryDesk:
-    """Requests of bars. Only whole days are simulated, which is what betas are made of."""
+    """Bar requests. Only daily bars are simulated; betas need no others."""
 
     def __init__(self, market: Market, lookup: ContractLookup, *, limits: bool) -> None:
         self._market = market
@@ -88,7 +88,7 @@ class HistoryDesk:
         return self._limits and len(self._asked_at) > PACED_REQUESTS
 
     def _end(self, until: str) -> datetime:
-        """Empty is now. Raises ValueError for what is neither of the vendor's two forms."""
+        """Parse the end; empty is now. Raises ValueError unless in one of the vendor's forms."""
         if not until:
             return self._market.now()
         zone = EXCHANGES["NYSE"].zone
@@ -100,7 +100,7 @@ class HistoryDesk:
     def _bars(
         self, contract: Contract, end: datetime, *, sessions: int | None, days: float
     ) -> list[tuple[Field, ...]]:
-        """Date, open, high, low, close; without volume, average and count, which are not kept."""
+        """Return date, open, high, low, close; volume, average and count are not simulated."""
         exchange = EXCHANGES[contract.exchange]
         last = min(end.timestamp(), self._market.seconds())
         day = local_date(exchange.name, last)
@@ -145,4 +145,4 @@ def _refuse(session: Session, request_id: int, code: int, reason: str) -> None:
 
 
 def _cancel(session: Session, fields: list[str]) -> None:
-    """A request is answered at once: there is nothing left to cancel."""
+    """Ignore a cancellation: requests are answered at once."""

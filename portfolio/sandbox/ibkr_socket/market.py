@@ -1,4 +1,4 @@
-"""Market data by subscription: lines, snapshots, and the kinds of data an account may see."""
+"""Market-data subscriptions: lines, snapshots, and the data an account may see."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LIVE, DELAYED, DELAYED_FROZEN = 1, 3, 4
 
 
 class MarketDesk:
-    """Requests of market data, for every session of one gateway.
+    """Market-data requests, for every session of one gateway.
 
-    ``streams``: whether data flows from IBKR to the gateway now.
+    ``streams``: whether data currently flows from IBKR to the gateway.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class MarketDesk:
         return {1: self._request, 2: self._cancel, 59: self._choose_data_type}
 
     def send_changes(self, session: Session) -> None:
-        """The ticks of the session's lines that changed since they were sent."""
+        """Send the ticks of the session's lines that changed since the last look."""
         if session.lines and self._streams():
             quotes = self._market.quotes([line.contract for line in session.lines.values()])
             for (request_id, line), quote in zip(session.lines.items(), quotes, strict=True):
@@ -56,7 +56,7 @@ class MarketDesk:
             session.error(request_id, 300, f"Can't find EId with tickerId:{request_id}")
 
     def _request(self, session: Session, fields: list[str]) -> None:
-        """An unknown contract, no exchange, no subscription and no line left are refused."""
+        """Refuse an unknown contract, a missing exchange or subscription, or too many lines."""
         request_id, wanted = int(fields[2]), WantedContract.read(fields[3:15])
         if not wanted.exchange:
             session.error(

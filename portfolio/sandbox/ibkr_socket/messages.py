@@ -1,6 +1,6 @@
 """The gateway's messages about accounts, money, executions and ticks, at server version 178.
 
-Each function gives the fields of one message in the order of the wire; a client decodes by place.
+Each function returns one message's fields in wire order; clients decode by position.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SMART = "SMART"
 
 
 class Greek(NamedTuple):
-    """An option computation as the wire has it: −1 and −2 where something was not computed."""
+    """An option computation in wire order: −1 and −2 for values not computed."""
 
     implied_volatility: float = -1.0
     delta: float = -2.0
@@ -45,13 +45,16 @@ def trading_class(contract: Contract) -> str:
 
 
 def listing_exchange(contract: Contract) -> str:
-    """Positions name a share's exchange, an option's not."""
+    """Return the exchange in a position: a share's, empty for an option."""
     return "" if contract.is_option else contract.exchange
 
 
 def contract_columns(contract: Contract, exchange: str) -> Fields:
-    """conId, symbol, type, expiry, strike, right, multiplier, exchange, currency, local symbol
-    and trading class: how most messages name a contract."""
+    """Return the eleven fields by which most messages name a contract.
+
+    They are conId, symbol, type, expiry, strike, right, multiplier, exchange, currency, local
+    symbol and trading class.
+    """
     return (
         conid(contract),
         contract.underlying,
@@ -68,7 +71,7 @@ def contract_columns(contract: Contract, exchange: str) -> Fields:
 
 
 def error(request_id: int, code: int, message: str, *, rejection: str = "") -> Fields:
-    """``rejection`` is the advancedOrderRejectJson that version 166 added."""
+    """Return an error; ``rejection`` is the advancedOrderRejectJson added in version 166."""
     return (4, 2, request_id, code, message, rejection)
 
 
@@ -120,7 +123,7 @@ def portfolio_value(
 
 
 class Execution(NamedTuple):
-    """The columns of an execution after its contract, in the order of the wire."""
+    """The fields of an execution after its contract, in wire order."""
 
     execution_id: str
     time: str
@@ -151,12 +154,12 @@ def execution_details(
 def commission_report(
     execution_id: str, commission: float, currency: str, realized_pnl: Field
 ) -> Fields:
-    """Without yield and redemption date, which bonds have."""
+    """Return a commission report; only bonds have yield and redemption date."""
     return (59, 1, execution_id, commission, currency, realized_pnl, None, None)
 
 
 def end(message: int, *fields: Field) -> Fields:
-    """Ends of lists: number, version 1, then the account or request."""
+    """Return the end of a list: number, version 1, then the account or request."""
     return (message, 1, *fields)
 
 
@@ -177,7 +180,7 @@ def tick_size(request_id: int, tick: int, size: int) -> Fields:
 
 
 def option_computation(request_id: int, tick: int, greek: Greek) -> Fields:
-    """The third column says that the computation is based on prices, not on returns."""
+    """Return a computation; the third field says it is based on prices, not on returns."""
     return (21, request_id, tick, 1, *greek)
 
 

@@ -1,4 +1,4 @@
-"""An account's values as TWS names them: texts, one row a currency, BASE besides."""
+"""An account's values under TWS's names: text, one row per currency, plus BASE."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Row = tuple[str, str, str]
 
 
 def account_values(account: SimulatedAccount) -> list[Row]:
-    """Tag, value and currency of every value; of a securities account, ``-S`` rows besides."""
+    """Return tag, value and currency of every value, with ``-S`` rows for securities."""
     money = account.summary()
     available = money.net_liquidation - money.initial_margin
     in_currency = {
@@ -54,7 +54,7 @@ def account_values(account: SimulatedAccount) -> list[Row]:
 
 
 def ledger_values(account: SimulatedAccount) -> Iterator[Row]:
-    """The ledger, by currency and in the base currency."""
+    """Yield the ledger, by currency and in the base currency."""
     money = account.summary()
     ledger = {
         "CashBalance": money.cash,

@@ -1,6 +1,6 @@
-"""Orders on the wire: the longest messages there are, most of their fields empty here.
+"""Orders on the wire: the protocol's longest messages, here with mostly empty fields.
 
-The places are those of server version 178; a number in a comment says how many fields a run has.
+Field positions are those of server version 178; a number in a comment counts the fields of a run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def order_status(order: SimulatedOrder) -> Fields:
 
 
 def open_order(account: str, order: SimulatedOrder) -> Fields:
-    """A working order, placed by hand in TWS: it has no order id, only a permanent one."""
+    """Return a working order placed by hand in TWS: it has only a permanent id."""
     return (
         *(5, 0),
         *_contract(order),
@@ -78,7 +78,7 @@ def open_order(account: str, order: SimulatedOrder) -> Fields:
 
 
 def completed_order(account: str, order: SimulatedOrder, done_at: datetime) -> Fields:
-    """An order of the day that is done."""
+    """Return a completed order of the day."""
     return (
         101,
         *_contract(order),
@@ -109,7 +109,7 @@ def completed_order(account: str, order: SimulatedOrder, done_at: datetime) -> F
 
 
 def _contract(order: SimulatedOrder) -> Fields:
-    """The one contract of the order, or a combination."""
+    """Return the order's contract, or its combination."""
     contract = order.legs[0][0]
     if len(order.legs) == 1:
         return contract_columns(contract, SMART)
@@ -121,9 +121,9 @@ def _contract(order: SimulatedOrder) -> Fields:
 
 
 def _terms(order: SimulatedOrder) -> Fields:
-    """Action, quantity, type, limit, auxiliary price and time in force.
+    """Return action, quantity, type, limit, auxiliary price and time in force.
 
-    A combination is bought, with signed ratios and a limit that is negative for a credit.
+    A combination is bought, with signed ratios and a negative limit for a credit.
     """
     single = len(order.legs) == 1
     bought = not single or order.legs[0][1] > 0
@@ -133,7 +133,7 @@ def _terms(order: SimulatedOrder) -> Fields:
 
 
 def _legs(order: SimulatedOrder) -> Fields:
-    """How many legs, and eight fields of each."""
+    """Return the number of legs and eight fields of each."""
     if len(order.legs) == 1:
         return (0,)
     fields: list[str | int] = [len(order.legs)]

@@ -1,4 +1,4 @@
-"""The gateway's answers about orders and executions. It takes no orders: the API is read-only."""
+"""The gateway's answers about orders and executions. The API is read-only: it takes no orders."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MANUAL_CLIENT = 0
 
 
 class Correction(NamedTuple):
-    """What a busted price became: the same execution under the next revision."""
+    """A corrected price: the same execution under the next revision."""
 
     revision: int
     price: float
@@ -66,9 +66,9 @@ class OrderDesk:
         }
 
     def correct(self, execution_id: str, price: float) -> str:
-        """Correct an execution's price; its new id. Raises ValueError for an unknown one.
+        """Correct an execution's price and return its new id. Raises ValueError if unknown.
 
-        The corrected one is told in addition: the last part of its id is one higher.
+        The correction is an additional execution: the last part of its id is one higher.
         """
         stem = execution_id.rpartition(".")[0]
         for _, fill in self._fills(days=7):
@@ -79,7 +79,7 @@ class OrderDesk:
         raise ValueError(f"execution_id: no execution {execution_id!r} in seven days")
 
     def send_changes(self, sessions: Sequence[Session]) -> bool:
-        """Tell fills since the last look, and the commissions of those told before.
+        """Send fills since the last look, and the commissions of those sent before.
 
         Returns whether anything was filled.
         """
@@ -100,7 +100,7 @@ class OrderDesk:
     def announce(
         self, sessions: Sequence[Session], account: SimulatedAccount, fill: SimulatedExecution
     ) -> None:
-        """Tell an execution that nobody asked for; its commission follows later."""
+        """Send an execution unasked; its commission follows later."""
         if self._faults.state.empty_book:
             return
         *_, (execution_id, price) = self._revisions(fill)
@@ -123,7 +123,7 @@ class OrderDesk:
         session.send(*messages.next_valid_id(1))
 
     def _own_orders(self, session: Session, fields: list[str]) -> None:
-        """Orders of this client; manual ones are the client's with number 0."""
+        """Send this client's orders; manual ones belong to client 0."""
         self._send_orders(session, with_manual=session.client_id == MANUAL_CLIENT)
 
     def _all_orders(self, session: Session, fields: list[str]) -> None:
@@ -142,7 +142,7 @@ class OrderDesk:
         session.send(*messages.end(53))
 
     def _completed_orders(self, session: Session, fields: list[str]) -> None:
-        """With its one field set, only orders that were placed by the API: none."""
+        """Send completed orders. With the field set, only those placed by the API: none."""
         state = self._faults.state
         if state.refuse_order_reads:
             session.error(-1, 321, READ_ONLY)
@@ -155,7 +155,7 @@ class OrderDesk:
         session.send(102)
 
     def _executions(self, session: Session, fields: list[str]) -> None:
-        """Executions that pass the filter, each with its commission, then the end."""
+        """Send executions that pass the filter, each with its commission, then the end."""
         request_id, client, number, since, symbol, kind, exchange, side = fields[2:10]
         told: list[tuple[SimulatedExecution, str]] = []
         for account, fill in self._fills(days=self._faults.state.execution_days):
@@ -177,7 +177,7 @@ class OrderDesk:
 
     # --- Answers ------------------------------------------------------------------------------
     def _fills(self, *, days: int) -> Iterator[tuple[SimulatedAccount, SimulatedExecution]]:
-        """Executions since midnight of the gateway's time zone, ``days`` days of them."""
+        """Yield the last ``days`` days' executions, by midnight in the gateway's time zone."""
         if self._faults.state.empty_book:
             return
         midnight = self._local_time(self._market.now()).replace(
@@ -188,7 +188,7 @@ class OrderDesk:
                 yield account, fill
 
     def _revisions(self, fill: SimulatedExecution) -> list[tuple[str, float]]:
-        """Id and price of the execution as it was told, and of each of its corrections."""
+        """Return id and price of the original execution and of each correction."""
         stem = fill.execution_id.rpartition(".")[0]
         corrections = self._corrections.get(fill.execution_id, ())
         return [(fill.execution_id, fill.price)] + [
@@ -232,7 +232,7 @@ class OrderDesk:
     def _send_commission(
         self, session: Session, fill: SimulatedExecution, execution_id: str
     ) -> None:
-        """An opening execution realises nothing, which is told as an unset number."""
+        """Send the commission. An opening execution realises nothing: an unset number."""
         realized = UNSET if fill.realized_pnl is None else fill.realized_pnl
         currency = fill.contract.currency
         session.send(*messages.commission_report(execution_id, fill.commission, currency, realized))
@@ -244,7 +244,7 @@ class OrderDesk:
         return f"{local:%Y%m%d %H:%M:%S} US/Eastern"
 
     def _read_time(self, said: str) -> datetime:
-        """``yyyymmdd-hh:mm:ss`` in UTC, or with a blank in the gateway's time zone."""
+        """Parse ``yyyymmdd-hh:mm:ss`` in UTC, or with a space in the gateway's time zone."""
         if "-" in said:
             return datetime.strptime(said[:17], "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
         day, clock = said.split()[:2]
@@ -253,4 +253,4 @@ class OrderDesk:
 
 
 def _ignore(session: Session, fields: list[str]) -> None:
-    """The server's log level and the binding of manual orders change nothing that is read."""
+    """Ignore log level and order binding: neither changes any data."""

@@ -1,8 +1,8 @@
 """The simulated TWS or IB Gateway: the TWS API at server version 178 on a TCP port.
 
-It answers for the IBKR account of the sandbox's books, with the contract and execution ids that
-the simulated Client Portal shows, and is read-only: orders are refused. What an order of events on
-a bad day looks like is scripted in :mod:`portfolio.sandbox.ibkr_socket.faults` and acted here.
+It serves the IBKR account of the sandbox's books, with the same contract and execution ids as the
+simulated Client Portal. It is read-only: orders are refused. Faults are scripted in
+:mod:`portfolio.sandbox.ibkr_socket.faults` and carried out here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from portfolio.sandbox.ibkr_socket.session import Handler, Session
 
 logger = logging.getLogger(__name__)
 
-#: Ticks of what changed, and news of executions and positions, come this often.
+#: Changed ticks, new executions and positions are sent this often.
 PULSE_SECONDS = 1.0
 #: Account values and summaries are repeated this often.
 ACCOUNT_SECONDS = 180.0
@@ -48,7 +48,7 @@ FARMS_ARE_FINE = (
     (2106, "HMDS data farm connection is OK:ushmds"),
     (2158, "Sec-def data farm connection is OK:secdefnj"),
 )
-#: What a gateway says unasked, in the vendor's words.
+#: Notices a gateway sends unasked, in the vendor's words.
 NOTICES = dict(FARMS_ARE_FINE) | {
     504: "Not connected",
     1100: "Connectivity between IBKR and Trader Workstation has been lost.",
@@ -67,7 +67,7 @@ _DATA_LOST = 1101
 
 
 class GatewayServer:
-    """The listener. Its coroutines run on the sandbox's event loop, ``faults`` in any thread."""
+    """The listener. Coroutines run on the sandbox's event loop; ``faults`` work in any thread."""
 
     def __init__(self, context: SandboxContext, host: str, port: int) -> None:
         self.name = context.name
@@ -137,32 +137,32 @@ class GatewayServer:
         if self._serving:
             await asyncio.wait(self._serving, timeout=CLOSE_SECONDS)
 
-    # --- What happens to a gateway ------------------------------------------------------------
+    # --- Events -------------------------------------------------------------------------------
     def refuse(self) -> None:
-        """Refuse new connections, as a gateway that is not running."""
+        """Refuse new connections, like a gateway that is not running."""
         self._listener.refuse()
 
     async def accept(self) -> None:
         await self._listener.accept()
 
     def disconnect(self) -> None:
-        """Cut every connection, the ones that have not logged in included."""
+        """Cut every connection, including those not yet logged in."""
         self.sessions.clear()
         for session in list(self._connections):
             session.drop()
 
     async def restart(self, seconds: float) -> None:
-        """The nightly restart: connections are cut, new ones refused for some seconds."""
+        """Restart as at night: cut connections, refuse new ones for ``seconds``."""
         self.refuse()
         self.disconnect()
         self._streams = True
         self._start(self._accept_after(seconds))
 
     async def notify(self, code: int, message: str = "", *, request_id: int = -1) -> None:
-        """Send an error or notice to every client, and let it mean what it says.
+        """Send an error or notice to every client and act on it.
 
-        Market data stops with 1100, 2103, 2110 and 10197 and goes on with 1102 and 2104; with
-        1101 every market-data subscription is lost.
+        1100, 2103, 2110 and 10197 stop market data, 1102 and 2104 resume it; 1101 loses every
+        market-data subscription.
         """
         if code in _STREAMS_STOP:
             self._streams = False
@@ -174,14 +174,14 @@ class GatewayServer:
             session.error(request_id, code, message or NOTICES.get(code, f"Error {code}"))
 
     async def release(self) -> None:
-        """Send what was held back, and hold nothing back any more."""
+        """Send what was held back, and stop holding."""
         self.faults.stop_holding()
         held, self._held = self._held, []
         for session, fields in held:
             session.send(*fields)
 
     async def correct_execution(self, execution_id: str, price: float) -> str:
-        """Correct an execution's price and tell everyone. Returns the corrected one's id."""
+        """Correct an execution's price and tell every client. Returns the new id."""
         corrected = self._orders.correct(execution_id, price)
         self._orders.announce_correction(list(self.sessions.values()), corrected)
         return corrected
@@ -196,7 +196,7 @@ class GatewayServer:
             if filled:
                 self._account_desk.send_periodic(session)
 
-    # --- What a session needs -----------------------------------------------------------------
+    # --- For sessions -------------------------------------------------------------------------
     def local_time(self) -> datetime:
         now: datetime = self.market.now()
         return now.astimezone(TIME_ZONE)
@@ -205,7 +205,7 @@ class GatewayServer:
         self._held.append((session, fields))
 
     def log_in(self, session: Session, client_id: int) -> bool:
-        """Whether the client may go on; it is told why not."""
+        """Return whether the client may log in; if not, tell it why."""
         if client_id in self.sessions:
             session.error(
                 -1,
@@ -248,7 +248,7 @@ class GatewayServer:
             try:
                 await self.pulse()
             except Exception:
-                # The next one may succeed; silence would look like an outage nobody scripted.
+                # The next one may succeed; stopping would look like an outage nobody scripted.
                 logger.exception("pulse of the simulated gateway failed")
             if time.monotonic() - told_at >= ACCOUNT_SECONDS:
                 told_at = time.monotonic()
@@ -270,5 +270,5 @@ class GatewayServer:
 
 
 def build_listener(context: SandboxContext, host: str, port: int) -> GatewayServer:
-    """The factory that the sandbox's registry names."""
+    """Return the listener, for the sandbox's registry."""
     return GatewayServer(context, host, port)

@@ -25,17 +25,17 @@ from portfolio.sandbox.ibkr_socket.frames import (
 
 START_API = 71
 MESSAGES_A_SECOND = 50
-#: Two seconds' worth: what was sent in time may be read late, when this process was busy.
+#: Two seconds' worth: a busy process may read late what was sent in time.
 LARGEST_BURST = 2 * MESSAGES_A_SECOND
 VIOLATIONS_BEFORE_DISCONNECT = 3
 HANDSHAKE_SECONDS = 10.0
 LINGER_SECONDS = 2.0
-#: A client that reads this much too slowly is cut off, as by a full output buffer.
+#: A client that lags by this much is cut off, as if the output buffer were full.
 LONGEST_OUTBOX = 50_000
 
 
 class MarketLine:
-    """One market-data subscription, and what of it was sent last."""
+    """One market-data subscription, and the ticks last sent for it."""
 
     def __init__(self, contract: Contract, *, generic: frozenset[str], delayed: bool) -> None:
         self.contract = contract
@@ -45,7 +45,7 @@ class MarketLine:
 
 
 class Session:
-    """What one connection asked for. Everything runs on the sandbox's event loop."""
+    """One connection's subscriptions. Everything runs on the sandbox's event loop."""
 
     def __init__(
         self,
@@ -64,18 +64,18 @@ class Session:
         self._counted_at = time.monotonic()
         self._violations = 0
         self.client_id: int | None = None
-        #: Live (1), frozen (2), delayed (3) or delayed-frozen (4) data was asked for.
+        #: Requested data: live (1), frozen (2), delayed (3) or delayed-frozen (4).
         self.data_type = 1
         self.lines: dict[int, MarketLine] = {}
-        #: Quantity and average cost of each contract that was shown, while subscribed.
+        #: Quantity and average cost last sent for each contract, while subscribed.
         self.shown_positions: dict[tuple[str, int], tuple[int, float]] | None = None
         self.account_updates: str | None = None
         self.summaries: dict[int, tuple[str, ...]] = {}
-        #: Account, and contract where one position is watched.
+        #: Account, and contract if one position is watched.
         self.profit_and_loss: dict[int, tuple[str, int | None]] = {}
 
     async def run(self) -> None:
-        """Serve until either side closes. Never raises for what the client sent."""
+        """Serve until either side closes. Nothing the client sends makes it raise."""
         writing = asyncio.create_task(self._write_outbox())
         try:
             await self._shake_hands()
@@ -108,7 +108,7 @@ class Session:
         self.send(*messages.error(request_id, code, message))
 
     def close(self) -> None:
-        """Close once everything queued has been sent, and read."""
+        """Close once everything queued has been sent and read."""
         self._closing = self._lingers = True
         self._filled.set()
 
@@ -120,8 +120,10 @@ class Session:
         self._writer.transport.abort()
 
     async def _linger(self) -> None:
-        """Read on until the client has closed: what it still sends would cut it off from what it
-        was told last."""
+        """Read on until the client has closed.
+
+        Otherwise data it still sends would reset the connection and lose our last messages.
+        """
         with contextlib.suppress(OSError, TimeoutError):
             self._writer.write_eof()
             async with asyncio.timeout(LINGER_SECONDS):
@@ -143,7 +145,7 @@ class Session:
             self.close()
 
     def _admits(self) -> bool:
-        """Whether the message is within the limit; three times it is not end the connection."""
+        """Return whether the message is within the limit; three violations end the connection."""
         if not self._gateway.limits:
             return True
         now = time.monotonic()
@@ -211,7 +213,7 @@ class Session:
                 self._writer.close()
 
     async def _write(self, fields: Fields, message: int) -> bool:
-        """Send one message as the script has it; False when the connection is to be cut."""
+        """Send one message, with its fault if any; False if the connection must be cut."""
         faults = self._gateway.faults
         if faults.state.silent:
             return True
@@ -243,7 +245,7 @@ Handler = Callable[[Session, list[str]], None]
 
 
 class SessionOwner(Protocol):
-    """What a session needs of the gateway."""
+    """The part of the gateway that a session needs."""
 
     name: str
     limits: bool

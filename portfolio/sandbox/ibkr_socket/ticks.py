@@ -1,4 +1,4 @@
-"""A quote as ticks: the numbers under which prices, sizes and Greeks travel."""
+"""A quote as ticks: the tick numbers of prices, sizes and Greeks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DELAYED = {
 }
 OPTION_VOLUME, OPTION_OPEN_INTEREST, MARK_PRICE = "100", "101", "221"
 _ROUND_LOT = 10
-#: Decimals to which computations are told: finer changes are no news.
+#: Decimals of computations: finer changes are not sent.
 _GREEK_DECIMALS = 7
 
 
@@ -44,7 +44,7 @@ def ticks(
     delayed: bool,
     with_underlying: bool,
 ) -> Iterator[tuple[int, Fields]]:
-    """Tick number and message of everything that is known of the contract now."""
+    """Yield tick number and message of everything known about the contract now."""
 
     def number(tick: int) -> int:
         return DELAYED[tick] if delayed else tick
@@ -55,7 +55,7 @@ def ticks(
         (LAST, LAST_SIZE, quote.last),
     ):
         if price is not None:
-            # Size and price come together; a bid of nothing has no size and the price −1.
+            # Size and price come together; without a bid the size is missing and the price −1.
             size = _ROUND_LOT if price > 0.0 else 0
             told = price if price > 0.0 else -1.0
             attributes = 1 if tick != LAST else 0
@@ -91,11 +91,11 @@ def _generic_ticks(
 
 
 def computations(quote: SimulatedQuote, *, with_underlying: bool) -> Iterator[tuple[int, Greek]]:
-    """Greeks at bid, ask, last and by the model; sentinels where the price is missing.
+    """Yield Greeks at bid, ask, last and by the model; sentinels if the price is missing.
 
-    The volatility at a quoted price is the model's, moved by the price difference over vega (the
-    first step of Newton's method); the other Greeks are the model's. Without data of the
-    underlying nothing can be computed.
+    The volatility at a quoted price is the model's plus the price difference over vega (the first
+    step of Newton's method); the other Greeks are the model's. Without data of the underlying
+    nothing can be computed.
     """
     for tick, price in (
         (BID_GREEKS, quote.bid),
@@ -116,7 +116,7 @@ def computations(quote: SimulatedQuote, *, with_underlying: bool) -> Iterator[tu
 
 
 def _computed(quote: SimulatedQuote, price: float, volatility: float) -> Greek:
-    """Without the present value of dividends, which this market does not tell."""
+    """Return the Greeks without the present value of dividends, which this market lacks."""
     values = (quote.delta, quote.gamma, quote.vega, quote.theta)
     delta, gamma, vega, theta = (
         -2.0 if value is None else round(value, _GREEK_DECIMALS) for value in values

@@ -16,7 +16,7 @@ LARGEST_PAGE: Final = 2000
 
 
 class RefusedRequest(Exception):
-    """The request is answered with an error of the vendor's form."""
+    """Ends a request with an error in the vendor's form."""
 
     def __init__(self, status: int, code: str, message: str, **reasons: str) -> None:
         super().__init__(message)
@@ -83,7 +83,7 @@ def moment_parameter(request: Request, name: str, *, whole_day: bool = False) ->
 
 
 def listed_parameter(request: Request, name: str) -> list[str]:
-    """Symbols of a parameter: repeated, with ``[]``, or separated by commas."""
+    """Return a parameter's symbols: repeated, with ``[]``, or separated by commas."""
     query = request.query_params
     values = query.getlist(name) + query.getlist(f"{name}[]")
     return [symbol for value in values for symbol in value.split(",") if symbol.strip()]

@@ -32,7 +32,7 @@ STATUSES: Final = {
 }
 ORDER_TYPES: Final = {"LMT": "Limit", "MKT": "Market"}
 TIMES_IN_FORCE: Final = {"DAY": "Day", "GTC": "GTC"}
-#: Balances of things that the demo account never holds.
+#: Balances of assets the demo account never holds.
 ALWAYS_NOTHING: Final = (
     "long-futures-value",
     "short-futures-value",
@@ -60,7 +60,7 @@ ALWAYS_NOTHING: Final = (
 
 
 def account_item(account: SimulatedAccount) -> Payload:
-    """One row of /customers/me/accounts."""
+    """Return a row of /customers/me/accounts."""
     return {
         "account": {
             "account-number": account.account_number,
@@ -86,7 +86,7 @@ def account_item(account: SimulatedAccount) -> Payload:
 
 
 def balances(account: SimulatedAccount, now: datetime) -> Payload:
-    """The object of /accounts/{number}/balances."""
+    """Return the object of /accounts/{number}/balances."""
     summary = account.summary()
     values = {"long-equity": 0.0, "short-equity": 0.0, "long-derivative": 0.0}
     values["short-derivative"] = 0.0
@@ -128,10 +128,10 @@ def balances(account: SimulatedAccount, now: datetime) -> Payload:
 def position(
     account: SimulatedAccount, held: SimulatedPosition, now: datetime, *, with_mark: bool
 ) -> Payload:
-    """One row of /accounts/{number}/positions."""
+    """Return a row of /accounts/{number}/positions."""
     contract, long = held.contract, held.quantity > 0
     today = now.astimezone(NEW_YORK).date().isoformat()
-    # A recorded chain may not know yesterday's close: null then, never today's price instead.
+    # A recorded chain may lack yesterday's close: then null, never today's price.
     close = held.quote.previous_close
     row: Payload = {
         "account-number": account.account_number,
@@ -164,7 +164,7 @@ def position(
 
 
 def order(account: SimulatedAccount, placed: SimulatedOrder) -> Payload:
-    """One row of /accounts/{number}/orders. Prices are unsigned beside their effect."""
+    """Return a row of /accounts/{number}/orders. Prices are unsigned, with an effect."""
     done = placed.status is OrderStatus.FILLED
     working = placed.status in (OrderStatus.WORKING, OrderStatus.PENDING)
     closing = placed.description.startswith("Close")
@@ -226,7 +226,7 @@ def _leg(placed: SimulatedOrder, contract: Contract, quantity: int, *, closing: 
 
 
 def transaction(account: SimulatedAccount, fill: SimulatedExecution) -> Payload:
-    """One row of /accounts/{number}/transactions, of type Trade."""
+    """Return a row of /accounts/{number}/transactions, of type Trade."""
     contract = fill.contract
     action = _action(fill.side, closing=fill.position_effect == "CLOSE")
     value = -fill.signed_quantity * fill.price * float(contract.multiplier)

@@ -1,4 +1,4 @@
-"""Tastytrade's payloads of instruments, chains and market data, from the simulated market."""
+"""Tastytrade's instruments, chains and market data, from the simulated market."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ Payload = dict[str, Any]
 
 
 def is_traded(contract: Contract | None) -> bool:
-    """Whether Tastytrade offers the contract: it deals in US dollars only."""
+    """Return whether Tastytrade offers the contract: it trades in US dollars only."""
     return contract is not None and contract.currency == "USD" and contract.kind in INSTRUMENT_TYPES
 
 
 def amount(value: float | Decimal) -> str:
-    """A number as the vendor writes it: a text with at least one decimal and at most nine."""
+    """Format a number as the vendor does: text with one to nine decimals."""
     number = round(Decimal(str(value)), 9)
     text = f"{number.normalize():f}" if number else "0"
     return text if "." in text else f"{text}.0"
 
 
 def timestamp(moment: datetime) -> str:
-    """``2025-06-27T23:59:39.372+00:00``, as accounts, orders and transactions have it."""
+    """Format a time as ``2025-06-27T23:59:39.372+00:00``, for accounts, orders, transactions."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def market_data(market: Market, contracts: Sequence[Contract]) -> list[Payload]:
-    """Rows of /market-data/by-type, in the order of the contracts."""
+    """Return rows of /market-data/by-type, in the order of the contracts."""
     days = {
         "summary-date": _day(market.session_open()),
         "prev-close-date": _day(market.previous_close_at()),
@@ -93,7 +93,7 @@ def _market_data(quote: SimulatedQuote) -> Payload:
         "halt-end-time": -1,
         "tick-size": "0.01",
     }
-    # What is not known is left out, as the vendor does.
+    # Unknown values are left out, as the vendor does.
     row |= {name: amount(price) for name, price in prices.items() if price is not None}
     if quote.open_interest is not None:
         row["open-interest"] = quote.open_interest
@@ -101,7 +101,7 @@ def _market_data(quote: SimulatedQuote) -> Payload:
 
 
 def equity(market: Market, symbol: str) -> Payload:
-    """One row of /instruments/equities."""
+    """Return a row of /instruments/equities."""
     contract = market.underlying(symbol)
     index = contract.kind is InstrumentKind.INDEX
     return {
@@ -129,7 +129,7 @@ def equity(market: Market, symbol: str) -> Payload:
 
 
 def equity_option(market: Market, contract: Contract) -> Payload:
-    """One row of /instruments/equity-options."""
+    """Return a row of /instruments/equity-options."""
     symbol = parse_occ(contract.aliases["tastytrade"])
     expires_at = timestamp(expiry_instant(contract))
     morning = contract.underlying in SETTLED_IN_THE_MORNING
@@ -157,7 +157,7 @@ def equity_option(market: Market, contract: Contract) -> Payload:
 
 
 def nested_chain(market: Market, symbol: str) -> Payload:
-    """The one item of /option-chains/{symbol}/nested."""
+    """Return the only item of /option-chains/{symbol}/nested."""
     shares = 100
     expirations = [
         {
@@ -192,7 +192,7 @@ def nested_chain(market: Market, symbol: str) -> Payload:
 
 
 def expiry_instant(contract: Contract) -> datetime:
-    """The end of trading on the expiry day; the opening for morning-settled indices."""
+    """Return the end of trading on the expiry day; the opening for morning-settled indices."""
     if contract.expiry is None:
         raise ValueError(f"{contract.symbol} does not expire")
     hour, minute = (9, 30) if contract.underlying in SETTLED_IN_THE_MORNING else (16, 0)
@@ -201,7 +201,7 @@ def expiry_instant(contract: Contract) -> datetime:
 
 
 def _number(symbol: str) -> int:
-    """The vendor's number of an instrument: always the same for the same symbol."""
+    """Return the vendor's number of an instrument, fixed per symbol."""
     return zlib.crc32(symbol.encode())
 
 
@@ -220,7 +220,7 @@ def _option_ticks() -> list[Payload]:
 
 
 def _expiration_type(expiry: date) -> str:
-    """Regular expiries are those of the third Friday (or the day before it)."""
+    """Return ``Regular`` for the month's third Friday, else ``Weekly``."""
     return "Regular" if 15 <= expiry.day <= 21 and expiry.weekday() == 4 else "Weekly"
 
 

@@ -12,11 +12,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-#: What the demo and the tests log in with. They open nothing anywhere else.
+#: Credentials of the demo and the tests; they are valid nowhere else.
 CLIENT_SECRET = "simulated-client-secret"  # noqa: S105
 REFRESH_TOKEN = "simulated-refresh-token"  # noqa: S105
 TOKEN_SECONDS = 900
-#: Refused log-ins in a row after which the address is blocked, and for how long.
+#: This many refused log-ins in a row block the address, for this long.
 REFUSED_BEFORE_BLOCK = 5
 BLOCK_SECONDS = 8 * 3600.0
 
@@ -24,7 +24,7 @@ _USER_AGENT = re.compile(r"[^\s/]+/\S+")
 
 
 class LogIns:
-    """Access tokens handed out and refused log-ins counted. Safe to use from threads."""
+    """Issued access tokens and the count of refused log-ins. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,13 +33,13 @@ class LogIns:
         self._blocked_until = 0.0
 
     def forget(self) -> None:
-        """Refuse every token handed out so far; forget refused log-ins and lift the block."""
+        """Refuse every token issued so far; forget refused log-ins and lift the block."""
         with self._lock:
             self._tokens.clear()
             self._refused, self._blocked_until = 0, 0.0
 
     def refusal(self, request: Request, *, needs_token: bool = True) -> Response | None:
-        """The answer to a request that may not pass, or ``None``."""
+        """Return the refusal of a request, or ``None`` if it may pass."""
         with self._lock:
             if time.monotonic() < self._blocked_until:
                 return _page(403, "Forbidden")
@@ -73,7 +73,7 @@ class LogIns:
 
 
 def error_response(status: int, code: str, message: str, *errors: dict[str, str]) -> JSONResponse:
-    """Tastytrade's error envelope; ``errors`` name the parameters that were wrong."""
+    """Return Tastytrade's error envelope; ``errors`` name the invalid parameters."""
     error: dict[str, Any] = {"code": code, "message": message}
     if errors:
         error["errors"] = list(errors)
@@ -85,7 +85,7 @@ def _oauth_error(code: str, description: str) -> JSONResponse:
 
 
 def _page(status: int, words: str) -> HTMLResponse:
-    """What the vendor's web server answers before the API is reached."""
+    """Return the page with which the vendor's web server answers before the API."""
     title = f"{status} {words}"
     return HTMLResponse(
         f"<html>\n<head><title>{title}</title></head>\n<body>\n<center><h1>{title}</h1></center>\n"

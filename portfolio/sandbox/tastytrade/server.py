@@ -1,4 +1,4 @@
-"""The simulated Tastytrade: the vendor's REST protocol over the one market and its books."""
+"""The simulated Tastytrade: the vendor's REST protocol on the simulated market and books."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ MARKET_DATA_KINDS: Final = {
 SYMBOLS_A_REQUEST: Final = 100
 TRANSACTIONS_A_PAGE: Final = 250
 ORDERS_A_PAGE: Final = 10
-#: Without a start the vendor answers for this long back.
+#: Without a start date the vendor answers for this long back.
 HISTORY: Final = timedelta(days=90)
 
 # Starlette runs them in threads.
@@ -63,7 +63,7 @@ Handler = Callable[[Request], Response]
 
 
 class TastytradeServer:
-    """Handlers of one running server. The market and the books hold all state but the log-ins."""
+    """Handlers of one running server. Only the log-ins are its own state."""
 
     def __init__(self, market: Market, books: SimulatedBooks) -> None:
         self.market = market
@@ -193,7 +193,7 @@ class TastytradeServer:
         )
 
     def guarded(self, handler: Handler) -> Handler:
-        """The handler behind log-in and User-Agent, with its refusals in the vendor's form."""
+        """Wrap a handler with log-in and User-Agent checks and the vendor's error form."""
 
         def answer(request: Request) -> Response:
             if refusal := self.log_ins.refusal(request):
@@ -227,7 +227,7 @@ class TastytradeServer:
 
 
 def build_server(context: SandboxContext) -> Starlette:
-    """The ASGI application; its state holds ``log_ins`` for tests that expire tokens."""
+    """Return the ASGI application; its state holds ``log_ins``, so tests can expire tokens."""
     server = TastytradeServer(context.market, context.books)
     routes: dict[str, Handler] = {
         "/customers/me/accounts": server.accounts,
