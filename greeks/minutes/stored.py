@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -13,6 +11,7 @@ from operator import or_
 from typing import Any
 
 import numpy as np
+from cachetools import TTLCache
 from django.db.models import Count, Max, Q
 from numpy.typing import NDArray
 
@@ -165,38 +164,18 @@ def versions_of(days: Collection[tuple[str, date]]) -> Mapping[Chain, RowsVersio
     }
 
 
-class KeptRows:
-    """Rows of the process's last few chains: many charts share one reading."""
+#: Rows of this process's last few chains: many charts share one reading.
+kept_rows: TTLCache[Chain, ChainRows] = TTLCache(_MOST_KEPT, KEPT_SECONDS)
+_lock = threading.Lock()
 
-    def __init__(self, *, most: int = _MOST_KEPT) -> None:
-        self._most = most
-        self._kept: OrderedDict[Chain, tuple[ChainRows, float]] = OrderedDict()
-        self._lock = threading.Lock()
 
-    def get(self, chain: Chain, version: RowsVersion) -> ChainRows:
-        """Return the rows of this version, or newer ones if more is committed by the time they are
-        read."""
-        with self._lock:
-            kept = self._kept.get(chain)
-            if (
-                kept is not None
-                and kept[0].version == version
-                and time.monotonic() - kept[1] < KEPT_SECONDS
-            ):
-                self._kept.move_to_end(chain)
-                return kept[0]
-        read_at = time.monotonic()
+def rows_of(chain: Chain, version: RowsVersion) -> ChainRows:
+    """Return the rows of this version, or newer ones if more is committed by the time they are
+    read."""
+    with _lock:
+        rows = kept_rows.get(chain)
+    if rows is None or rows.version != version:
         rows = read_rows(chain)
-        with self._lock:
-            self._kept[chain] = (rows, read_at)
-            self._kept.move_to_end(chain)
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        return rows
-
-    def clear(self) -> None:
-        with self._lock:
-            self._kept.clear()
-
-
-kept_rows = KeptRows()
+        with _lock:
+            kept_rows[chain] = rows
+    return rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+from cachetools import LRUCache
 
 from config.core.clock import market_now
 from portfolio.accounts.days import local_date
@@ -71,38 +71,23 @@ class Book:
     totals_json: bytes
 
 
-class BookCache:
-    """This process's most recent books. Never stale: the key holds every account's version."""
+#: This process's most recent books. Never stale: the key holds every account's version.
+kept_books: LRUCache[Hashable, Book] = LRUCache(32)
+_lock = threading.Lock()
 
-    def __init__(self, *, most: int = 32) -> None:
-        self._most = most
-        self._books: OrderedDict[tuple[Any, ...], Book] = OrderedDict()
-        self._lock = threading.Lock()
 
-    def get(self, accounts: Sequence[Account]) -> Book:
-        key = book_key(accounts)
-        with self._lock:
-            book = self._books.get(key)
-            if book is not None:
-                self._books.move_to_end(key)
-                return book
+def book_of(accounts: Sequence[Account]) -> Book:
+    """Return the committed book of (already authorised) accounts, read once per version."""
+    key = book_key(accounts)
+    with _lock:
+        book = kept_books.get(key)
+    if book is None:
         book = read_book(accounts)
-        if _versions(accounts) != key[0]:
-            # A sync committed between the two reads: do not cache, the next reader gets its
-            # version.
-            return book
-        with self._lock:
-            self._books[key] = book
-            while len(self._books) > self._most:
-                self._books.popitem(last=False)
-        return book
-
-    def clear(self) -> None:
-        with self._lock:
-            self._books.clear()
-
-
-books = BookCache()
+        # If a sync committed between the two reads, the next reader gets its version.
+        if _versions(accounts) == key[0]:
+            with _lock:
+                kept_books[key] = book
+    return book
 
 
 def book_key(accounts: Sequence[Account]) -> tuple[Hashable, ...]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections import OrderedDict
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from threading import Lock
 from typing import Any
 
 import msgspec
+from cachetools import LRUCache, cached
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import F, Max, QuerySet, Subquery, Sum
@@ -21,7 +21,7 @@ from config.core.clock import market_clock_is_frozen, market_now, now
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.accounts.days import local_date
 from portfolio.accounts.freshness import is_stale
-from portfolio.book.reading import ENCODER, Book, book_key, books, plain
+from portfolio.book.reading import ENCODER, Book, book_key, book_of, plain
 from portfolio.exposure.currencies import totals_currency
 from portfolio.models import Account, Beta
 from portfolio.refresh.asked import refreshing_until
@@ -128,8 +128,8 @@ def risk_monitor_of(accounts: Sequence[Account]) -> RiskMonitor:
     head = _head(accounts)
     return RiskMonitor(
         accounts=tuple(accounts),
-        book=books.get(accounts),
-        head=head | {"scenarios": {"worst": worst_cells.get(accounts), "grid_url": GRID_URL}},
+        book=book_of(accounts),
+        head=head | {"scenarios": {"worst": worst_cell(accounts), "grid_url": GRID_URL}},
         state=_state(accounts, head),
         valid_until=_valid_until(accounts),
     )
@@ -156,34 +156,12 @@ def _grids(accounts: Sequence[Account]) -> tuple[Hashable, ...]:
     )
 
 
-class WorstCells:
-    """The worst cells of the last few sets of accounts, by the versions of their grids."""
-
-    def __init__(self, *, most: int = 64) -> None:
-        self._most = most
-        self._cells: OrderedDict[tuple[Hashable, ...], dict[str, Any] | None] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, accounts: Sequence[Account]) -> dict[str, Any] | None:
-        currency = totals_currency(accounts)
-        key = (currency, *_grids(accounts))
-        with self._lock:
-            if key in self._cells:
-                self._cells.move_to_end(key)
-                return self._cells[key]
-        cell = worst_cell_of(accounts, currency)
-        with self._lock:
-            self._cells[key] = cell
-            while len(self._cells) > self._most:
-                self._cells.popitem(last=False)
-        return cell
-
-    def clear(self) -> None:
-        with self._lock:
-            self._cells.clear()
-
-
-worst_cells = WorstCells()
+@cached(
+    LRUCache(64), key=lambda accounts: (totals_currency(accounts), *_grids(accounts)), lock=Lock()
+)
+def worst_cell(accounts: Sequence[Account]) -> dict[str, Any] | None:
+    """Return the worst cell of the accounts' grids, read once per version of the grids."""
+    return worst_cell_of(accounts, totals_currency(accounts))
 
 
 def _head(accounts: Sequence[Account]) -> dict[str, Any]:

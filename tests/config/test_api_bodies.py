@@ -18,8 +18,6 @@ from auth_tokens.models import User
 from config.core.api.shapes import Shape
 from greeks.calendar.sessions import forget_sessions
 from greeks.domain import Right
-from greeks.market.bodies.cache import forget_market_bodies
-from greeks.market.bodies.lists import forget_market_lists
 from greeks.minutes.roll_up import roll_up_due
 from greeks.models import (
     AlertChannel,
@@ -29,12 +27,13 @@ from greeks.models import (
     PolledInstrument,
 )
 from greeks.polling.poll import poll_chain
-from portfolio.book.reading import books
+from portfolio.book.reading import kept_books
 from portfolio.models import Portfolio, Scenario, SyncRun
 from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
-from portfolio.risk_monitor.body import worst_cells
+from portfolio.risk_monitor.body import worst_cell
 from portfolio.sync import fetch, run
 from tests.factories import AccountFactory, UserFactory
+from tests.greeks.market.memory import forget_market_bodies, forget_market_lists
 from tests.greeks.scripted import EXPIRY, OPENS, ScriptedProvider, polled_instrument
 from tests.portfolio.books import FakeAdapter, FakeBroker, option, order, position, stock
 from tests.portfolio.risk.test_risk_report import store_closes
@@ -94,9 +93,11 @@ def desk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         client.force_login(trader)
         instrument = polled_market(monkeypatch)
         yield Desk(client, alerts(trader, instrument) | synced_book(trader, monkeypatch))
-    for forget in (books.clear, worst_cells.clear, forget_market_bodies, forget_market_lists,
-                   forget_sessions):  # fmt: skip
-        forget()
+    kept_books.clear()
+    worst_cell.cache_clear()
+    forget_market_bodies()
+    forget_market_lists()
+    forget_sessions()
 
 
 def polled_market(monkeypatch: pytest.MonkeyPatch) -> PolledInstrument:

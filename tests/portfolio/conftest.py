@@ -12,11 +12,11 @@ from auth_tokens.models import User
 from config.core.errors import RetryableError
 from config.core.front_door.bodies import prepared_bodies
 from greeks.calendar import sessions
-from portfolio.book.reading import books
+from portfolio.book.reading import kept_books
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.domain import Broker
 from portfolio.models import SyncRun
-from portfolio.risk_monitor.body import worst_cells
+from portfolio.risk_monitor.body import worst_cell
 from portfolio.sync import fetch as sync_fetch
 from portfolio.sync import run as sync
 from tests.factories import UserFactory
@@ -33,8 +33,8 @@ def _no_books_of_other_tests() -> Iterator[None]:
 
 
 def _forget() -> None:
-    books.clear()
-    worst_cells.clear()
+    kept_books.clear()
+    worst_cell.cache_clear()
     prepared_bodies.clear()
 
 

@@ -21,7 +21,7 @@ from config.core.front_door.grants import (
     Grants,
     authorise,
 )
-from config.core.front_door.headers import HeaderMemory, RequestIds, Wire, head_of, protecting
+from config.core.front_door.headers import RequestIds, Wire, common_headers, head_of, protecting
 from config.core.front_door.metrics import AnswerCounter
 from config.core.front_door.refusals import refusal, unreadable_query
 from config.core.front_door.requests import Asked, Caller, read_request
@@ -72,7 +72,6 @@ class FrontDoor:
         self._threads = ThreadPool("door", most=2)
         self.watches = Watches(self._look_threads, clock=clock)
         self._addresses = Addresses()
-        self._headers = HeaderMemory()
         self._protecting: dict[str, Wire] = {}
         self._ids = RequestIds()
         self._calls_per_second = 0
@@ -179,7 +178,7 @@ class FrontDoor:
             self._protecting[resource.name] = protecting(headers)
         if asked is None or started.get("status") not in (200, 304):
             return
-        common = self._headers.learned(headers)
+        common = common_headers(headers)
         if common is not None:
             self._consider(resource, asked.caller, common)
 

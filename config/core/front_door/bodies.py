@@ -97,7 +97,7 @@ class PreparedBodies:
     """The latest prepared body by name and key; the least recently used is dropped first.
 
     ``setting`` names the setting for the most megabytes of all forms of all bodies. A form made
-    after its body was stored counts from the body's next use.
+    after its body was stored counts from the body's next use: ``cachetools`` measures only once.
     """
 
     def __init__(self, setting: str = "FRONT_DOOR_MEGABYTES") -> None:

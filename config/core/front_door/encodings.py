@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-from functools import lru_cache
 
 import brotli
 
@@ -35,21 +34,11 @@ def compressed(body: bytes, form: str) -> bytes:
     return body
 
 
-# A longer header is nobody's usual one, and is not remembered.
-USUAL_LENGTH = 200
-
-
 def chosen_form(accept_encoding: str) -> str:
     """Return the form for an ``Accept-Encoding`` header (RFC 9110 §12.5.3); plain if it names none.
 
     A client that refuses every form gets the plain one, as from any server.
     """
-    if len(accept_encoding) > USUAL_LENGTH:
-        return _choose(accept_encoding)
-    return _chosen(accept_encoding)
-
-
-def _choose(accept_encoding: str) -> str:
     weights: dict[str, float] = {}
     for offer in accept_encoding.split(","):
         name, _, parameters = offer.partition(";")
@@ -63,6 +52,3 @@ def _choose(accept_encoding: str) -> str:
     welcome[IDENTITY] = weights.get(IDENTITY, 0.0)
     best = max(FORMS, key=lambda form: welcome[form])
     return best if welcome[best] > 0 else IDENTITY
-
-
-_chosen = lru_cache(maxsize=256)(_choose)

@@ -104,6 +104,7 @@ class Grants:
     ) -> None:
         self._clock = clock
         self._are_public = are_public
+        # Hot path: ``get`` takes no lock and moves nothing, so the oldest grant is dropped first.
         self._grants: OrderedDict[tuple[str, Caller], Grant] = OrderedDict()
         self._of_user: dict[int, OrderedDict[tuple[str, Caller], None]] = {}
         self._lock = threading.Lock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import count
 
 from config.core.front_door.bodies import Prepared
@@ -39,28 +40,21 @@ _JSON = (b"content-type", b"application/json")
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 
 _STATUS_LINES = {200: b"HTTP/1.1 200 OK\r\n", 304: b"HTTP/1.1 304 Not Modified\r\n"}
-_MOST_KNOWN = 64
 
 Wire = list[tuple[bytes, bytes]]
 
 
-class HeaderMemory:
-    """Makes equal sets of headers one object, so that whatever is built from them is built once."""
+# Equal sets of headers are one object, so that whatever is built from them is built once.
+_one_of = lru_cache(64)(CommonHeaders)
 
-    def __init__(self) -> None:
-        self._known: dict[tuple[tuple[bytes, bytes], ...], CommonHeaders] = {}
 
-    def learned(self, headers: Iterable[tuple[bytes, bytes]]) -> CommonHeaders | None:
-        """Return the headers common to the resource's answers; ``None`` if this answer cannot tell.
+def common_headers(headers: Iterable[tuple[bytes, bytes]]) -> CommonHeaders | None:
+    """Return the headers common to a resource's answers; ``None`` if this answer cannot tell.
 
-        It was for one person, or is marked stale.
-        """
-        kept = tuple((name, value) for name, value in headers if name not in _OF_ONE_ANSWER)
-        if any(name in _NO_EXAMPLE for name, _ in kept):
-            return None
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        return self._known.setdefault(kept, CommonHeaders(kept))
+    It was for one person, or is marked stale.
+    """
+    kept = tuple((name, value) for name, value in headers if name not in _OF_ONE_ANSWER)
+    return None if any(name in _NO_EXAMPLE for name, _ in kept) else _one_of(kept)
 
 
 def protecting(headers: Iterable[tuple[bytes, bytes]]) -> Wire:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from config.core.front_door.encodings import USUAL_LENGTH, chosen_form
+from config.core.front_door.encodings import chosen_form
 
 _UNUSUAL = frozenset(
     {
@@ -28,10 +29,9 @@ _LONGEST_CREDENTIAL = 4096
 _LONGEST_CONDITION = 512
 _LONGEST_QUERY = 512
 _ANSWERED = frozenset({"*/*", "application/*", "application/json"})
-# What was understood of header values, by their bytes. Strangers choose these: few are kept.
+# A longer value is nobody's usual one. Strangers choose the values: few are remembered.
+_LONGEST_REMEMBERED = 200
 _MOST_REMEMBERED = 256
-_forms: dict[bytes, str] = {}
-_json_is_accepted: dict[bytes, bool] = {b"*/*": True, b"application/json": True}
 
 
 class Caller(NamedTuple):
@@ -88,12 +88,12 @@ def read_request(scope: dict[str, Any], *, is_public: bool = False) -> Asked | N
     if (
         not host
         or len(credential) > _LONGEST_CREDENTIAL
-        or len(accept_encoding) > USUAL_LENGTH
+        or len(accept) > _LONGEST_REMEMBERED
+        or len(accept_encoding) > _LONGEST_REMEMBERED
         or len(if_none_match) > _LONGEST_CONDITION
-        or not (_json_is_accepted.get(accept) or _accepts_json(accept))
+        or not _accepts_json(accept)
     ):
         return None
-    form = _forms.get(accept_encoding) or _form_for(accept_encoding)
     caller = (
         token is not None,
         credential,
@@ -104,26 +104,25 @@ def read_request(scope: dict[str, Any], *, is_public: bool = False) -> Asked | N
     # As the classes' own constructors do, without the call that costs more than the tuple.
     return tuple.__new__(
         Asked,
-        (tuple.__new__(Caller, caller), form, if_none_match, get(b"x-request-id", b"")),
+        (
+            tuple.__new__(Caller, caller),
+            _form_for(accept_encoding),
+            if_none_match,
+            get(b"x-request-id", b""),
+        ),
     )
 
 
+@lru_cache(_MOST_REMEMBERED)
 def _form_for(accept_encoding: bytes) -> str:
-    if len(_forms) >= _MOST_REMEMBERED:
-        _forms.clear()
-    form = _forms[accept_encoding] = chosen_form(accept_encoding.decode("latin-1"))
-    return form
+    return chosen_form(accept_encoding.decode("latin-1"))
 
 
+@lru_cache(_MOST_REMEMBERED)
 def _accepts_json(accept: bytes) -> bool:
     """Whether Django would answer JSON: one plain mention of it, whatever else is listed."""
-    if len(accept) > USUAL_LENGTH:
-        return False
-    if len(_json_is_accepted) >= _MOST_REMEMBERED:
-        _json_is_accepted.clear()
     offers = [offer.partition(";") for offer in accept.decode("latin-1").split(",")]
-    accepted = _json_is_accepted[accept] = any(
+    return any(
         kind.strip().lower() in _ANSWERED and not parameters.strip()
         for kind, _, parameters in offers
     )
-    return accepted

@@ -3,10 +3,13 @@
 A small query reads the committed state, and only a body made from that state is served. No copy is
 served for longer than two minutes without being rebuilt from the database.
 
-- ``market_bodies`` serves the same bytes to everyone.
+- ``market_bodies`` serves the same bytes to everyone. The front door points to its bodies.
+- ``_flights`` lets the threads that ask for a new body at once build it once.
 - Redis saves other processes the work of whoever stored the minute.
-- ``kept_rows`` builds the many variants of a chain (ranges, resolutions) from one reading.
-- ``_stale_body`` keeps the relabelled copy that is served, compressed, while the database is away.
+- ``rows_of`` lets the many variants of a chain (ranges, resolutions) share one reading.
+- ``_last_variants`` knows the last good body of a question while the database is away, and
+  ``_stale_body`` keeps its relabelled copy, compressed.
+- Browsers and shared caches answer a reload within five seconds (``RUNNING``).
 """
 
 from __future__ import annotations
@@ -15,13 +18,13 @@ import hashlib
 import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import msgspec
 import structlog
+from cachetools import LRUCache
 from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
@@ -31,12 +34,12 @@ from config.core.errors import DatabaseUnavailable
 from config.core.front_door.bodies import Body, Prepared, PreparedBodies
 from config.core.front_door.encodings import BROTLI, IDENTITY
 from config.core.redis.client import key
-from config.core.redis.single_flight import SingleFlight, once_over_processes
+from config.core.single_flight import SingleFlight
 from greeks.market.bodies.body import encode
 from greeks.market.bodies.questions import MarketChoice, MarketQuestion, choice_for
 from greeks.market.bodies.series import series_of
 from greeks.minutes.clock import seconds_to_next_due
-from greeks.minutes.stored import KEPT_SECONDS, ChainRows, kept_rows, read_rows
+from greeks.minutes.stored import KEPT_SECONDS, ChainRows, read_rows, rows_of
 
 logger = structlog.get_logger(__name__)
 
@@ -46,7 +49,6 @@ RUNNING = f"public, max-age=5, stale-if-error={KEPT_SECONDS:.0f}"
 SETTLED = "public, max-age=3600, immutable"
 STALE = "public, max-age=1"
 _FRESH_MARK, _STALE_MARK = b'"stale":false', b'"stale":true'
-_MOST_QUESTIONS = 1_000
 # A database that fails slowly (a lock, a hanging disk) would keep every web thread waiting: then
 # one caller asks, a pause after the last, and the others get the last good body.
 _SLOW_SECONDS = 0.5
@@ -55,10 +57,8 @@ _LONGEST_QUESTION_SECONDS = 10.0
 
 #: All variants this process holds, bounded in bytes.
 market_bodies = PreparedBodies("MARKET_CACHE_MEGABYTES")
-# Also for what Redis does not share: ranges and days that strangers choose.
 _flights: SingleFlight[Prepared] = SingleFlight()
-# The last body per question: served when the database cannot tell the current one.
-_last_variants: OrderedDict[MarketQuestion, Hashable] = OrderedDict()
+_last_variants: LRUCache[MarketQuestion, Hashable] = LRUCache(1_000)
 _last_lock = threading.Lock()
 
 
@@ -136,7 +136,8 @@ def serve_market_data(*, question: MarketQuestion) -> Served:
         _patience.answered()
         raise
     is_settled = choice.is_settled and question.session_date is not None
-    _remember(question, choice)
+    with _last_lock:
+        _last_variants[question] = choice.variant
     return Served(prepared.body, SETTLED if is_settled else RUNNING)
 
 
@@ -154,34 +155,17 @@ def kept_market_body(*, choice: MarketChoice) -> Prepared | None:
     return known if known is not None and time.time() < known.valid_until else None
 
 
-def forget_market_bodies() -> None:
-    """Drop what this process holds, so that Redis and the database are asked again."""
-    market_bodies.clear()
-    kept_rows.clear()
-    _stale_body.cache_clear()
-    _patience.answered()
-    with _last_lock:
-        _last_variants.clear()
-
-
 def _read_through(choice: MarketChoice) -> Prepared:
     known = kept_market_body(choice=choice)
     if known is not None:
         return known
-    if _is_shared(choice):
-        prepared = once_over_processes(
-            f"market_body.{_place(choice)}",
-            find=lambda: _fetch(choice),
-            make=lambda: _make(choice),
-        )
-    else:
-        prepared = _make(choice)
+    prepared = _fetch(choice) or _make(choice)
     return market_bodies.put(NAME, choice.variant, prepared)
 
 
 def _make(choice: MarketChoice) -> Prepared:
     """Build the body and store shared ones in Redis, compressed, for other processes."""
-    prepared = _built(choice, kept_rows.get(choice.chain, choice.version))
+    prepared = _built(choice, rows_of(choice.chain, choice.version))
     _store(choice, prepared)
     return prepared
 
@@ -260,14 +244,6 @@ def _store(choice: MarketChoice, prepared: Prepared) -> None:
 
 
 # --- The last good one --------------------------------------------------------------------------
-def _remember(question: MarketQuestion, choice: MarketChoice) -> None:
-    with _last_lock:
-        _last_variants[question] = choice.variant
-        _last_variants.move_to_end(question)
-        while len(_last_variants) > _MOST_QUESTIONS:
-            _last_variants.popitem(last=False)
-
-
 def _last_good(question: MarketQuestion) -> Served | None:
     with _last_lock:
         variant = _last_variants.get(question)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import msgspec
+from cachetools import LRUCache
 
 from config.core.clock import market_now
 from config.core.database import database_guard
@@ -20,7 +20,6 @@ from greeks.market.pickers import instruments_body
 
 # Everyone who opens the page reads the list; its dates and ages change by the minute.
 _LIST_SECONDS = 5.0
-_MOST_CHAINS = 16
 
 
 @dataclass(slots=True)
@@ -32,7 +31,7 @@ class _Known:
     read_at: float
 
 
-_chains: OrderedDict[MarketQuestion, _Known] = OrderedDict()
+_chains: LRUCache[MarketQuestion, _Known] = LRUCache(16)
 _lists: dict[str, _Known] = {}
 _lock = threading.Lock()
 
@@ -62,9 +61,6 @@ def serve_market_chain(*, question: MarketQuestion) -> Served:
         # Unchanged text keeps the same body with its compressed forms.
         if known is None or known.text != stored:
             known = _chains[question] = _Known(stored, Body(stored), time.monotonic())
-        _chains.move_to_end(question)
-        while len(_chains) > _MOST_CHAINS:
-            _chains.popitem(last=False)
     return Served(known.body, RUNNING)
 
 
@@ -85,10 +81,3 @@ def serve_market_instruments() -> Served:
     with _lock:
         _lists["instruments"] = _Known(text, body, time.monotonic())
     return Served(body, RUNNING)
-
-
-def forget_market_lists() -> None:
-    """Drop what this process holds."""
-    with _lock:
-        _chains.clear()
-        _lists.clear()

@@ -23,7 +23,7 @@ from greeks.market.bodies.questions import (
 )
 from greeks.maths.changes import change_from_base, minute_change
 from greeks.minutes.clock import opening_minute
-from greeks.minutes.stored import PARTS, ChainRows, Integers, kept_rows, read_rows
+from greeks.minutes.stored import PARTS, ChainRows, Integers, read_rows, rows_of
 from greeks.models import PolledInstrument
 
 _MINUTE_SECONDS = 60
@@ -91,7 +91,7 @@ def market_series(
 
 def series_for(choice: MarketChoice) -> MarketSeries:
     """Return a choice's series, from rows cached for all choices of the chain."""
-    return series_of(choice, kept_rows.get(choice.chain, choice.version))
+    return series_of(choice, rows_of(choice.chain, choice.version))
 
 
 def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:

@@ -8,10 +8,9 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from greeks.calendar.sessions import forget_sessions
-from greeks.market.bodies.cache import forget_market_bodies
-from greeks.market.bodies.lists import forget_market_lists
 from greeks.models import PolledInstrument
 from tests.greeks.market import stored
+from tests.greeks.market.memory import forget_market_bodies, forget_market_lists
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,6 @@ from config.core.redis.process_copies import forget_process_copies
 from greeks.market.bodies import cache as module
 from greeks.market.bodies import series as market_series
 from greeks.market.bodies.cache import (
-    forget_market_bodies,
     market_bodies,
     prepared_market_body,
     serve_market_data,
@@ -37,6 +36,7 @@ from greeks.minutes.stored import kept_rows
 from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.signals import minute_closed
 from tests.greeks.market import stored
+from tests.greeks.market.memory import forget_market_bodies
 
 pytestmark = pytest.mark.django_db
 

@@ -20,11 +20,12 @@ from config.core.front_door import grants as grants_module
 from config.core.front_door.resources import registered_resources
 from config.core.front_door.watches import READ_SECONDS
 from greeks.apps import GreeksConfig
-from greeks.market.bodies.cache import forget_market_bodies, market_bodies
+from greeks.market.bodies.cache import market_bodies
 from greeks.models import GreekSnapshot
 from greeks.signals import minute_closed
 from tests.factories import UserFactory
 from tests.greeks.market import stored
+from tests.greeks.market.memory import forget_market_bodies
 from tests.portfolio.door import Answer, desk, run, session_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]

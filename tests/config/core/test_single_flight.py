@@ -8,8 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from config.core.redis.locks import subject_lock
-from config.core.redis.single_flight import SingleFlight, once_over_processes
+from config.core.single_flight import SingleFlight
 
 
 class Waited(threading.Event):
@@ -75,28 +74,3 @@ def test_all_who_ask_at_once_share_one_failure_and_the_next_starts_anew() -> Non
 def test_other_keys_do_not_wait() -> None:
     flights: SingleFlight[str] = SingleFlight()
     assert flights("a", lambda: flights("b", lambda: "inner")) == "inner"
-
-
-def test_what_is_found_is_not_made() -> None:
-    assert once_over_processes("subject", find=lambda: "found", make=lambda: "made") == "found"
-
-
-def test_what_was_stored_before_the_lock_was_had_is_not_made_again() -> None:
-    looks = iter([None, "theirs"])
-    found = once_over_processes("subject", find=lambda: next(looks), make=lambda: "ours")
-    assert found == "theirs"
-
-
-def test_who_waits_for_another_process_takes_what_that_one_stored() -> None:
-    looks = iter([None, None, "theirs"])
-    with subject_lock("subject", seconds=30):
-        found = once_over_processes("subject", find=lambda: next(looks), make=lambda: "ours")
-    assert found == "theirs"
-
-
-def test_process_that_died_with_the_lock_is_waited_for_a_moment_only(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("config.core.redis.single_flight._WAIT_SECONDS", 0.05)
-    with subject_lock("subject", seconds=30):
-        assert once_over_processes("subject", find=lambda: None, make=lambda: "ours") == "ours"
