@@ -62,7 +62,7 @@ class OptionChain:
         return len(self.keys)
 
     def greeks(self) -> Floats:
-        """The summed Greeks, shape (4, contracts), in the order of ``SUMMED_GREEKS``."""
+        """Return the summed Greeks, shape (4, contracts), in the order of ``SUMMED_GREEKS``."""
         return np.stack([self.delta, self.gamma, self.theta, self.vega])
 
 

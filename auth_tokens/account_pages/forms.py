@@ -23,7 +23,7 @@ class ApiTokenForm(forms.Form):
     )
 
     def expires_at(self) -> datetime | None:
-        """When the chosen lifetime ends; ``None`` for no end."""
+        """Return when the chosen lifetime ends; ``None`` for no end."""
         days = self.cleaned_data["lifetime"]
         return now() + timedelta(days=int(days)) if days else None
 

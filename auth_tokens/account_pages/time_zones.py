@@ -10,7 +10,7 @@ from config.core.errors import InvalidInput
 
 @lru_cache(maxsize=1)
 def time_zone_names() -> tuple[str, ...]:
-    """All IANA names by region and city (and ``UTC``), sorted: no abbreviations, no old aliases."""
+    """Return the IANA names by region and city, and ``UTC``, sorted, without old aliases."""
     regions = (
         "Africa/",
         "America/",
@@ -36,7 +36,7 @@ def check_time_zone(name: str) -> str:
 
 
 def time_zone_of(name: str) -> ZoneInfo:
-    """The zone with a stored name; UTC if empty or unknown to this machine."""
+    """Return the zone with a stored name; UTC if empty or unknown to this machine."""
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -12,17 +12,17 @@ from config.core.clock import now
 
 
 def api_tokens_of(user: User) -> QuerySet[ApiToken]:
-    """All tokens of the user, newest first, revoked and expired ones included."""
+    """Return all tokens of the user, newest first, revoked and expired ones included."""
     return ApiToken.objects.filter(user=user)
 
 
 def active_api_tokens(user: User) -> QuerySet[ApiToken]:
-    """The user's tokens that are valid now."""
+    """Return the user's tokens that are valid now."""
     return api_tokens_of(user).filter(_usable())
 
 
 def api_token_by_text(text: str) -> ApiToken | None:
-    """The valid token with this text and its user, or ``None``. One query.
+    """Return the valid token with this text and its user, or ``None``. One query.
 
     The look-up goes by digest, so its time says nothing about the text; the comparison is
     constant-time as well. Revoked and expired tokens and those of inactive users are not found.

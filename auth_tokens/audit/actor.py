@@ -12,7 +12,7 @@ _actor: ContextVar[Callable[[], User | None] | None] = ContextVar("actor", defau
 
 
 def current_actor() -> User | None:
-    """The person acting, or ``None`` for the system itself (a task, a command)."""
+    """Return the person acting, or ``None`` for the system itself (a task, a command)."""
     find = _actor.get()
     return find() if find is not None else None
 

@@ -198,7 +198,7 @@ def _end(row: BrokerToken, *, next_try_at: datetime | None) -> None:
 
 
 def _stops(error: ProviderError, claim: Claim) -> bool:
-    """Whether this failure ends the tries, after enough of the same in a row."""
+    """Return whether this failure ends the tries, after enough of the same in a row."""
     after = error.stops_after if isinstance(error, TokenError) else None
     if after is None:
         return False

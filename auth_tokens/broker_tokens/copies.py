@@ -35,7 +35,7 @@ class TokenCopy:
     expires_at: datetime | None
 
     def opens(self, credentials: str) -> bool:
-        """Whether it is unexpired and was obtained with these credentials."""
+        """Return whether it is unexpired and was obtained with these credentials."""
         ended = self.expires_at is not None and self.expires_at <= now()
         return self.credentials == credentials and not ended
 

@@ -144,7 +144,7 @@ class HeadlessBrowser:
             raise self._died(error) from None
 
     def has(self, element_id: str) -> bool:
-        """Whether the page shows the element."""
+        """Return whether the page shows the element."""
         try:
             return bool(self._chrome.find_element(By.ID, element_id).is_displayed())
         except (NoSuchElementException, StaleElementReferenceException):

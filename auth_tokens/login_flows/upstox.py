@@ -229,7 +229,10 @@ class UpstoxLogIn:
         return said or None
 
     def _wait(self, condition: Callable[[], bool]) -> bool:
-        """Whether the condition became true within a step's time. Keeps the lease meanwhile."""
+        """Return whether the condition became true within a step's time.
+
+        It keeps the lease meanwhile.
+        """
         self._attempt.going_on()
         until = time.monotonic() + self._step_seconds
         while not condition():

@@ -72,7 +72,7 @@ class UpstoxTokenSource:
         return datetime.combine(local.date(), OPENS_AT, INDIA)
 
     def is_due(self, held: HeldToken, at: datetime) -> bool:
-        """Whether the morning's renewal is still to be made.
+        """Return whether the morning's renewal is still to be made.
 
         A missed one is made up until the session ends, but never before its hour.
         """

@@ -17,7 +17,10 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def signed_in_user(request: HttpRequest) -> User | None:
-    """The session's user. Asks neither session nor database where there is no session cookie."""
+    """Return the session's user.
+
+    Without a session cookie it reads neither session nor database.
+    """
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return None
     return request.user if isinstance(request.user, User) else None

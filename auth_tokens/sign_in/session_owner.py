@@ -21,7 +21,10 @@ def user_id_claimed_by(session_key: str | None) -> str | None:
 
 
 def user_of_session(session_key: str | None) -> User | None:
-    """The active user of a stored session; ``None`` after log-out, expiry or a changed password."""
+    """Return the active user of a stored session.
+
+    ``None`` after log-out, expiry or a changed password.
+    """
     if not session_key:
         return None
     request = HttpRequest()

@@ -34,7 +34,7 @@ def now() -> datetime:
 
 
 def market_now() -> datetime:
-    """Market time: wall time, unless the sandbox serves a recorded chain with a frozen clock.
+    """Return market time: wall time, or the frozen clock of a recorded chain in the sandbox.
 
     Time to expiry, days to expiry and quote age use this clock. A frozen one stands at
     ``MARKET_CLOCK``, or where the sandbox's control stepped it.

@@ -61,7 +61,7 @@ def remember_secret(secret: str) -> None:
 
 
 def is_secret_key(name: str) -> bool:
-    """Whether a value with this name is secret."""
+    """Return whether a value with this name is secret."""
     return bool(_SECRET_KEY.search(name)) and not _HARMLESS_KEY.search(name)
 
 

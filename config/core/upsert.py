@@ -125,7 +125,7 @@ def _statement(
 
 
 def _document_source(model: type[models.Model], columns: Sequence[str]) -> str:
-    """SQL that reads rows from a JSON document, each value with its column's type.
+    """Return SQL that reads rows from a JSON document, each value with its column's type.
 
     Lengths and scales are left to the column, so a text too long is an error, never cut.
     """

@@ -66,7 +66,7 @@ def step(name: str, inputs: str, made: Path, work: Callable[[], None]) -> None:
 
 
 def works(*command: str | Path) -> bool:
-    """Whether a command exists and exits successfully."""
+    """Return whether a command exists and exits successfully."""
     try:
         return not subprocess.run(
             [str(part) for part in command],

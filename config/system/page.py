@@ -135,7 +135,7 @@ class SystemPage:
         )
 
     def _seen(self, state: ChainState) -> int | None:
-        """Samples of the minute that forms. Raises ``RedisError``."""
+        """Return samples of the minute that forms. Raises ``RedisError``."""
         last = last_slot(state.slug, state.expiry)
         minute = self.at.replace(second=0, microsecond=0)
         return last.seen if last is not None and last.slot >= minute else None

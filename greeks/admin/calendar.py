@@ -176,7 +176,7 @@ class ExchangeSessionAdmin(AnyModelAdmin):
 
 
 def _shortcuts(state: CalendarState) -> list[tuple[str, str]]:
-    """Links to the entry form, prefilled with what is known."""
+    """Return links to the entry form, prefilled with what is known."""
     special = {"exchange": state.exchange, "kind": Kind.SPECIAL.value}
     links = [
         (f"Close a day of {state.exchange}", {"exchange": state.exchange, "kind": "closed"}),

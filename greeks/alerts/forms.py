@@ -21,7 +21,7 @@ _FORM_FIELDS = {"metric": "series", "side": "series"}
 
 
 def series_choices() -> list[tuple[str, list[tuple[str, str]] | str]]:
-    """Every metric with each of its sides, as one list of choices."""
+    """Return every metric with each of its sides, as one list of choices."""
     choices: list[tuple[str, list[tuple[str, str]] | str]] = []
     for metric in registered_metrics().values():
         if metric.sides:
@@ -112,7 +112,7 @@ class AlertRuleForm(forms.Form):
         )
 
     def values(self, *, enabled: bool = True) -> dict[str, Any]:
-        """The rule in the form ``greeks.alerts.rules`` takes."""
+        """Return the rule in the form ``greeks.alerts.rules`` takes."""
         given = self.cleaned_data
         metric, _, side = given["series"].partition(".")
         low, high = float(given["delta_min"]), float(given["delta_max"])
@@ -141,7 +141,7 @@ class AlertRuleForm(forms.Form):
 
 
 def rule_initial(rule: AlertRule) -> dict[str, Any]:
-    """Initial form values for an existing rule."""
+    """Return initial form values for an existing rule."""
     return {
         "slug": rule.instrument.slug,
         "expiry": rule.expiry,

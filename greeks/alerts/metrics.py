@@ -61,7 +61,7 @@ class Metric:
         return tuple(side for side in self.columns if side)
 
     def values(self, minutes: ChainMinutes, side: str, delta_range: DeltaRange) -> Floats:
-        """One number per row of ``minutes``; NaN if a field is missing."""
+        """Return one number per row of ``minutes``; NaN if a field is missing."""
         if delta_range is not None and self.read_range is not None:
             return self.read_range(minutes, side, delta_range)
         total: Floats = np.sum([minutes.columns[name] for name in self.columns[side]], axis=0)
@@ -77,14 +77,14 @@ def register_metric(metric: Metric) -> None:
 
 
 def registered_metrics() -> Mapping[str, Metric]:
-    """Every metric, in order of registration."""
+    """Return every metric, in order of registration."""
     return dict(_metrics)
 
 
 def measured(
     metric: Metric, measure: str, minutes: ChainMinutes, *, side: str, delta_range: DeltaRange
 ) -> Floats:
-    """The watched number at each of ``minutes``; NaN if missing.
+    """Return the watched number at each of ``minutes``; NaN if missing.
 
     A change needs the minute before, a second difference the two before; across a gap both are
     missing.

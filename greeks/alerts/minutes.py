@@ -20,7 +20,7 @@ MINUTE = timedelta(minutes=1)
 def chain_minutes(
     snapshot: GreekSnapshot, *, count: int, columns: Collection[str], with_buckets: bool
 ) -> ChainMinutes:
-    """The last ``count`` minutes of a snapshot's session up to its own, in two queries.
+    """Return the last ``count`` minutes of a snapshot's session up to its own, in two queries.
 
     Missed minutes, and those before the session's first stored one, are NaN.
     """
@@ -50,7 +50,7 @@ def chain_minutes(
 
 
 def snapshot_of(instrument_key: str, expiry: date, minute: datetime) -> GreekSnapshot | None:
-    """The stored minute, with only its identifying fields; ``None`` if there is none."""
+    """Return the stored minute, with only its identifying fields; ``None`` if there is none."""
     return (
         GreekSnapshot.objects.filter(instrument_key=instrument_key, expiry=expiry, minute=minute)
         .only("instrument_key", "expiry", "minute", "session_date")

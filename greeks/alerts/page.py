@@ -116,7 +116,7 @@ class AlertsPage:
         )
 
     def type_rule(self, typed: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The rule typed; ``None`` where it is impossible, which is then marked."""
+        """Return the rule typed; ``None`` where it is impossible, which is then marked."""
         self.form = self._rule_form(typed)
         if not self.form.is_valid():
             self.rule_problem = "Something typed is not possible: it is marked below."

@@ -26,12 +26,12 @@ Row = TypeVar("Row", bound=Model)
 
 
 def user_group(user_id: int) -> str:
-    """The hub group that announces a user's alerts."""
+    """Return the hub group that announces a user's alerts."""
     return f"alerts.user.{user_id}"
 
 
 def rules_of(user: AnyUser) -> list[AlertRule]:
-    """The user's rules with instruments and channels, in two queries."""
+    """Return the user's rules with instruments and channels, in two queries."""
     if not isinstance(user, User):
         return []
     rules = AlertRule.objects.filter(user=user).select_related("instrument")
@@ -43,7 +43,7 @@ def channels_of(user: AnyUser) -> list[AlertChannel]:
 
 
 def events_of(user: AnyUser, *, count: int = SHOWN_EVENTS) -> list[AlertEvent]:
-    """The newest events with their messages, in two queries."""
+    """Return the newest events with their messages, in two queries."""
     if not isinstance(user, User):
         return []
     events = AlertEvent.objects.filter(user=user).prefetch_related("deliveries__channel")
@@ -99,7 +99,7 @@ def rule_body(rule: AlertRule) -> shapes.AlertRule:
 
 
 def channel_body(channel: AlertChannel) -> shapes.AlertChannel:
-    """A channel without its address."""
+    """Return a channel without its address."""
     return shapes.AlertChannel(
         id=channel.pk,
         name=channel.name,
@@ -135,7 +135,7 @@ def event_body(
 
 
 def events_body(user: AnyUser) -> dict[str, Any]:
-    """The newest events and the number unread, for the socket and the API.
+    """Return the newest events and the number unread, for the socket and the API.
 
     ``version`` grows with the events, so a page that polls can tell what is new.
     """
@@ -148,7 +148,7 @@ def events_body(user: AnyUser) -> dict[str, Any]:
 
 
 def metrics_body() -> list[shapes.AlertMetric]:
-    """The metrics that can be watched."""
+    """Return the metrics that can be watched."""
     return [
         shapes.AlertMetric(
             name=metric.name,

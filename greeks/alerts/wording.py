@@ -36,7 +36,7 @@ def figure(rule: AlertRule, value: float | None) -> str:
 
 
 def condition_words(rule: AlertRule) -> str:
-    """The rule's condition: ``above 12.00``."""
+    """Return the rule's condition: ``above 12.00``."""
     return f"{_COMPARISONS[rule.comparison]} {figure(rule, rule.threshold)}"
 
 

@@ -32,7 +32,7 @@ class CalendarState:
 
 
 def calendar_states(at: datetime) -> tuple[CalendarState, ...]:
-    """Every exchange's calendar. ``at`` is market time."""
+    """Return every exchange's calendar. ``at`` is market time."""
     return tuple(_state(name, at) for name in EXCHANGES)
 
 
@@ -52,7 +52,7 @@ def ending_calendars(at: datetime) -> tuple[CalendarState, ...]:
 
 
 def calendar_note(exchange: str, day: date) -> str:
-    """The warning for a day whose session was announced without hours.
+    """Return the warning for a day whose session was announced without hours.
 
     Empty on other days, and once somebody has entered the session.
     """

@@ -112,10 +112,10 @@ def exchange_named(name: str) -> Exchange:
 
 
 def exchange_in_zone(zone: str) -> Exchange | None:
-    """The exchange in this IANA time zone, or ``None``."""
+    """Return the exchange in this IANA time zone, or ``None``."""
     return next((each for each in EXCHANGES.values() if each.zone.key == zone), None)
 
 
 def exchange_of_currency(currency: str) -> Exchange | None:
-    """The exchange where contracts in this currency trade, or ``None``."""
+    """Return the exchange where contracts in this currency trade, or ``None``."""
     return next((each for each in EXCHANGES.values() if each.currency == currency.upper()), None)

@@ -118,7 +118,7 @@ def seed_default_sessions() -> list[SeedResult]:
 
 
 def _planned(exchange: Exchange, from_year: int, to_year: int) -> Iterator[ExchangeSession]:
-    """The sessions of whole years, at most one a day."""
+    """Yield the sessions of whole years, at most one a day."""
     holidays, early_closes = _holiday_tables(exchange, from_year, to_year)
     day, last = date(from_year, 1, 1), date(to_year, 12, 31)
     while day <= last:
@@ -143,7 +143,7 @@ def _planned(exchange: Exchange, from_year: int, to_year: int) -> Iterator[Excha
 def _holiday_tables(
     exchange: Exchange, from_year: int, to_year: int
 ) -> tuple[frozenset[date], dict[date, tuple[time, str]]]:
-    """Full holidays, and early closes with local time and name."""
+    """Return full holidays, and early closes with local time and name."""
     # Imported here: the package is large and only seeding needs it.
     import holidays
 

@@ -57,7 +57,7 @@ _copies: dict[str, _Calendar] = {}
 
 
 def session_on(exchange: str, day: date) -> Session | None:
-    """The session of a day, the regular one if there are several; ``None`` if closed.
+    """Return the session of a day, the regular one if there are several; ``None`` if closed.
 
     Like all functions here, raises ``InvalidInput`` for an exchange without a calendar.
     """
@@ -71,7 +71,7 @@ def session_on(exchange: str, day: date) -> Session | None:
 
 
 def current_session(exchange: str, at: datetime) -> Session | None:
-    """The session open at an instant, or ``None``."""
+    """Return the session open at an instant, or ``None``."""
     calendar = _calendar(exchange)
     position = bisect_right(calendar.openings, _aware(at))
     if position == 0:
@@ -81,14 +81,14 @@ def current_session(exchange: str, at: datetime) -> Session | None:
 
 
 def latest_session(exchange: str, at: datetime) -> Session | None:
-    """The session open at an instant, else the last one before; ``None`` if there is none."""
+    """Return the session open at an instant, else the last one before, else ``None``."""
     calendar = _calendar(exchange)
     position = bisect_right(calendar.openings, _aware(at))
     return calendar.sessions[position - 1] if position else None
 
 
 def next_session(exchange: str, at: datetime) -> Session | None:
-    """The first session that opens after an instant; ``None`` if none is known."""
+    """Return the first session that opens after an instant; ``None`` if none is known."""
     calendar = _calendar(exchange)
     position = bisect_right(calendar.openings, _aware(at))
     return calendar.sessions[position] if position < len(calendar.sessions) else None
@@ -118,7 +118,7 @@ def session_dates(exchange: str) -> Callable[[datetime], date]:
 
 
 def traded_until(exchange: str, at: datetime) -> datetime:
-    """When the exchange last traded as of ``at``: ``at`` itself during a session.
+    """Return when the exchange last traded as of ``at``: ``at`` itself during a session.
 
     Also ``at`` where the calendar is unknown.
     """
@@ -131,12 +131,12 @@ def traded_until(exchange: str, at: datetime) -> datetime:
 
 
 def session_closes(exchange: str) -> Mapping[date, datetime]:
-    """When each known session day ends, half days included, special sessions excluded."""
+    """Return when each known session day ends, half days included, special sessions excluded."""
     return _calendar(exchange).closes
 
 
 def calendar_known_until(exchange: str) -> date | None:
-    """The last day of the last year whose calendar the exchange has announced.
+    """Return the last day of the last year whose calendar the exchange has announced.
 
     ``None`` if nothing is seeded. Later sessions are provisional or missing; one session entered by
     hand does not make its year known.

@@ -46,7 +46,7 @@ class ResolvedInstruments(dict[str, Instrument]):
 
 
 def contract_error(contract: Contract) -> str | None:
-    """Why the contract cannot be stored, naming the field; ``None`` if it can."""
+    """Return why the contract cannot be stored, naming the field; ``None`` if it can."""
     for name, longest in _LONGEST.items():
         text = getattr(contract, name)
         if not text and name in ("symbol", "underlying", "currency"):
@@ -113,7 +113,7 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
 
 
 def contracts_of(instruments: Iterable[Instrument]) -> dict[int, Contract]:
-    """Contracts by instrument id with every known alias, ready to ask any provider. One query."""
+    """Return contracts by instrument id with every known alias, for any provider, in one query."""
     rows = list(instruments)
     aliases: dict[int, dict[str, str]] = {}
     stored = InstrumentAlias.objects.filter(instrument__in=[row.pk for row in rows])

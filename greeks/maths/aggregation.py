@@ -114,7 +114,7 @@ def put_call_ratio(call_open_interest: float, put_open_interest: float) -> float
 
 
 def max_pain(strike: Floats, is_call: Flags, open_interest: Floats) -> float:
-    """The strike at which all open contracts together would pay least if they expired there.
+    """Return the strike at which all open contracts together would pay least if they expired there.
 
     For every strike K of the chain: Σ OI·max(K − strike, 0) over calls + Σ OI·max(strike − K, 0)
     over puts; the smallest wins, the lowest strike on a tie. Contracts without open interest data
@@ -139,7 +139,7 @@ def max_pain(strike: Floats, is_call: Flags, open_interest: Floats) -> float:
 
 
 def atm_implied_volatility(strike: Floats, volatility: Floats, spot: float | None) -> float:
-    """Implied volatility at the money: a fraction, interpolated at the spot.
+    """Return the implied volatility at the money: a fraction, interpolated at the spot.
 
     A strike's volatility is the mean of its call's and put's (or the one that is known). The value
     is linear in the strike between the nearest strikes with a volatility, one at or below the spot
@@ -180,7 +180,7 @@ def _sums(greeks: Floats, known: Flags, is_call: Flags) -> Floats:
 
 
 def _side_totals(values: Floats, is_call: Flags) -> tuple[float, float]:
-    """Sums of calls and of puts over known values; NaN if there are none."""
+    """Return sums of calls and of puts over known values; NaN if there are none."""
     known = np.isfinite(values)
     calls, puts = values[known & is_call].tolist(), values[known & ~is_call].tolist()
     return (
@@ -190,7 +190,7 @@ def _side_totals(values: Floats, is_call: Flags) -> tuple[float, float]:
 
 
 def _buckets(greeks: Floats, known: Flags, is_call: Flags) -> Floats:
-    """Sums by side and |delta|. An empty bucket is a known zero."""
+    """Return sums by side and |delta|. An empty bucket is a known zero."""
     buckets = np.zeros((2 * BUCKETS, len(BUCKET_VALUES)))
     rows = np.flatnonzero(known)
     if rows.size:

@@ -74,7 +74,7 @@ def implied_volatility(
     dividend_yield: ArrayLike,
     is_call: ArrayLike,
 ) -> Floats:
-    """Annual volatility at which :func:`price` gives ``price``.
+    """Return the annual volatility at which :func:`price` gives ``price``.
 
     NaN if the price determines none: at or below the intrinsic value or the value at zero
     volatility, at or above the upper bound, at expiry, for impossible input, and where rounding of
@@ -171,7 +171,7 @@ def _fill_early(
 
 
 def _from_boundary(contracts: Contracts) -> tuple[Floats, Floats, Floats]:
-    """Price, delta and gamma."""
+    """Return the price, delta and gamma."""
     ratio, unit, terms = contracts.put_spot, contracts.put_strike, contracts.put_terms
     put = put_values(ratio, terms, exercise_boundary(terms), derivatives=True)
     # A call is S·p(K/S), a put K·p(S/K).

@@ -66,7 +66,7 @@ class Groups(NamedTuple):
 
 
 def contracts_of(*arguments: ArrayLike) -> tuple[Contracts, tuple[int, ...]]:
-    """The seven arguments of a price as flat arrays, and their broadcast shape."""
+    """Return the seven arguments of a price as flat arrays, and their broadcast shape."""
     arrays = np.broadcast_arrays(
         *(np.asarray(value, dtype=np.float64) for value in arguments[:6]),
         np.asarray(arguments[6], dtype=bool),
@@ -77,7 +77,7 @@ def contracts_of(*arguments: ArrayLike) -> tuple[Contracts, tuple[int, ...]]:
 
 
 def priced_by_boundary(contracts: Contracts) -> NDArray[np.intp]:
-    """Rows that may be worth exercising early, with a single boundary the method can find."""
+    """Return rows that may be worth exercising early and have one boundary the method can find."""
     with np.errstate(all="ignore"):
         return groups_of(contracts).by_boundary
 
@@ -113,7 +113,7 @@ def groups_of(contracts: Contracts) -> Groups:
 
 
 def known_path(contracts: Contracts) -> GreekArrays:
-    """Values at zero volatility: the best time to exercise is known today."""
+    """Return values at zero volatility: the best time to exercise is known today."""
     spot, strike, years, rate, dividend_yield, _, is_call = contracts
     sign = np.where(is_call, 1.0, -1.0)
 

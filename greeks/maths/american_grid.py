@@ -36,7 +36,7 @@ class Axes(NamedTuple):
 
 
 def american_grid(contracts: american_contracts.Contracts, axes: Axes) -> Floats:
-    """Values (days, volatilities, spots, legs) of legs without cash dividends."""
+    """Return values (days, volatilities, spots, legs) of legs without cash dividends."""
     days, volatilities, spots = axes.forward.size, len(axes.volatilities), len(axes.spots)
     result = np.empty((days, volatilities, spots, contracts.spot.size))
     cells = np.indices((volatilities, contracts.spot.size)).reshape(2, -1)
@@ -87,7 +87,7 @@ def _by_boundary(contracts: american_contracts.Contracts, spots: Floats, forward
 
 
 def lattice_grid(contracts: Contracts, axes: Axes) -> Floats:
-    """Values (days, volatilities, spots, legs) of legs with cash dividends.
+    """Return values (days, volatilities, spots, legs) of legs with cash dividends.
 
     Dividends that have gone ex by a later day no longer count: its spots exclude them.
     """

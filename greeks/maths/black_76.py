@@ -54,5 +54,8 @@ def implied_volatility(
     rate: ArrayLike,
     is_call: ArrayLike,
 ) -> Floats:
-    """Volatility at which :func:`price` gives ``price``; NaN if the price determines none."""
+    """Return the volatility at which :func:`price` gives ``price``.
+
+    NaN if the price determines none.
+    """
     return inversion.implied_volatility(price, future, strike, years, rate, rate, is_call)

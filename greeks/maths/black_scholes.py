@@ -177,7 +177,7 @@ def _careful_greeks(
 
 
 def _usual_greeks(*arguments: ArrayLike) -> GreekArrays | None:
-    """The fast path for rows and single numbers without special cases, else ``None``.
+    """Return the fast path for rows and single numbers without special cases, else ``None``.
 
     Chains and books hardly ever have one. Working in place, in blocks that fit the processor's
     cache, takes a third of the time.

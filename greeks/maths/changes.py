@@ -35,7 +35,7 @@ class Velocity:
 
 
 def minute_change(close: ArrayLike) -> Floats:
-    """Each close minus that of the minute before; NaN at the start and after a gap."""
+    """Return each close minus that of the minute before; NaN at the start and after a gap."""
     closes = np.asarray(close, dtype=np.float64)
     changes = np.full(closes.shape, np.nan)
     changes[..., 1:] = closes[..., 1:] - closes[..., :-1]
@@ -43,8 +43,7 @@ def minute_change(close: ArrayLike) -> Floats:
 
 
 def change_from_base(close: ArrayLike, base: ArrayLike) -> Floats:
-    """Each close minus ``base``, the close of the session's first minute; NaN if either is
-    missing.
+    """Return each close minus ``base``, the session's first close; NaN if either is missing.
 
     ``base`` is a number, or an array of the shape of ``close`` without its last axis.
     """
@@ -54,7 +53,7 @@ def change_from_base(close: ArrayLike, base: ArrayLike) -> Floats:
 
 
 def velocity(close: ArrayLike) -> Velocity:
-    """The last change of a series and whether it grows. ``close`` has one axis.
+    """Return the last change of a series and whether it grows. ``close`` has one axis.
 
     With d₁ the last minute's change and d₂ = d₁ − d₀ the second difference:
 

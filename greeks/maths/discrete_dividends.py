@@ -106,7 +106,7 @@ def implied_volatility(
     dividend_times: ArrayLike,
     dividend_amounts: ArrayLike,
 ) -> Floats:
-    """Volatility at which :func:`price` gives ``price``; NaN if the price determines none.
+    """Return the volatility at which :func:`price` gives ``price``; NaN if none is determined.
 
     For American options with dividends, a price within ``PRICE_ERROR`` of the value at zero
     volatility determines none.
@@ -185,7 +185,7 @@ def _pays(contracts: Contracts) -> NDArray[np.bool_]:
 
 
 def _european(contracts: Contracts) -> Contracts:
-    """The same contracts on the spot without its dividends."""
+    """Return the same contracts on the spot without its dividends."""
     escrow = present_value(
         contracts.rate, contracts.dividend_yield, contracts.years,
         contracts.dividend_times, contracts.dividend_amounts,
@@ -226,7 +226,7 @@ def _greeks(book: _Book) -> GreekArrays:
 
 
 def _waiting(contracts: Contracts) -> Floats:
-    """How much the dividends' present value falls per 1 of the rate."""
+    """Return how much the dividends' present value falls per 1 of the rate."""
     return present_value(
         contracts.rate, contracts.dividend_yield, contracts.years,
         contracts.dividend_times, contracts.dividend_amounts * contracts.dividend_times,

@@ -77,7 +77,7 @@ class PutValues(NamedTuple):
 
 
 def exercise_boundary(terms: PutTerms) -> Boundary:
-    """Boundaries of puts with ``rate_time`` > 0, or = 0 with a negative ``yield_time``."""
+    """Return boundaries of puts with ``rate_time`` > 0, or = 0 with a negative ``yield_time``."""
     rate_time, yield_time, deviation = terms
     count = rate_time.size
     log_top = np.zeros(count)

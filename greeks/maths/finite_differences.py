@@ -100,7 +100,7 @@ def slices(contracts: Contracts, at: Floats) -> Iterator[tuple[Rows, list[Slice]
 
 
 def _events(contracts: Contracts, at: Floats) -> Floats:
-    """Event times before expiry, including now, ascending: (contracts, events)."""
+    """Return event times before expiry, including now, ascending: (contracts, events)."""
     years = contracts.years[:, None]
     times = contracts.dividend_times
     counted = (times > 0.0) & (times <= years) & (contracts.dividend_amounts > 0.0)

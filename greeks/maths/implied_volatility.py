@@ -35,7 +35,7 @@ def implied_volatility(
     dividend_yield: ArrayLike,
     is_call: ArrayLike,
 ) -> Floats:
-    """Annual volatility (fraction) at which Black-Scholes-Merton gives ``price``.
+    """Return the annual volatility (fraction) at which Black-Scholes-Merton gives ``price``.
 
     Arguments as in :mod:`greeks.maths.black_scholes`; they broadcast. NaN if the price does not
     determine a volatility: at or below the discounted intrinsic value, at or above the upper
@@ -84,7 +84,7 @@ def implied_volatility(
 
 
 def _solve(distance: Floats, target: Floats) -> tuple[Floats, Floats]:
-    """Total deviation σ√T that solves b(deviation) = target, and the slope b' there."""
+    """Return the total deviation σ√T that solves b(deviation) = target, and the slope b' there."""
     deviation = np.empty_like(target)
     inflection = np.sqrt(-2.0 * distance)
     at_inflection = _price(distance, inflection)
@@ -107,7 +107,7 @@ def _slope(distance: Floats, deviation: Floats) -> Floats:
 
 
 def _price(distance: Floats, deviation: Floats) -> Floats:
-    """Normalised price b of the out-of-the-money call, ``distance`` = ln(forward/strike) ≤ 0."""
+    """Return the normalised price b of an out-of-the-money call; ``distance`` is ln(F/K) ≤ 0."""
     ratio = np.where(deviation > 0.0, distance / deviation, 0.0)
     half = 0.5 * deviation
     stock_leg: Floats = np.exp(0.5 * distance) * ndtr(ratio + half)

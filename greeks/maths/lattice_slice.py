@@ -46,7 +46,7 @@ class Slice(NamedTuple):
     linear: Floats
 
     def at(self, spot: Floats) -> Floats:
-        """Prices at ``spot`` (…, contracts), by the six nodes around it."""
+        """Return prices at ``spot`` (…, contracts), by the six nodes around it."""
         rest = np.maximum(spot - self.escrow, SMALLEST_REST * np.abs(spot))
         node = np.log(rest / self.scale) / self.deviation
         position = (node - self.first_node) / self.spacing

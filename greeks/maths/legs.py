@@ -94,7 +94,7 @@ class Legs:
         )  # fmt: skip
 
     def with_volatility(self, volatility: Floats) -> Legs:
-        """The same legs at other volatilities (legs,)."""
+        """Return the same legs at other volatilities (legs,)."""
         return replace(self, volatility=volatility)
 
     def __len__(self) -> int:

@@ -56,7 +56,7 @@ def greeks(legs: Legs) -> GreekArrays:
 
 
 def implied_volatilities(prices: ArrayLike, legs: Legs) -> Floats:
-    """Volatility at which each leg is worth its price; NaN if the price determines none.
+    """Return the volatility at which each leg is worth its price; NaN if the price determines none.
 
     ``legs.volatility`` is not read.
     """

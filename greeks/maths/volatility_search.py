@@ -28,7 +28,7 @@ def search_volatility(
     slope: Floats,
     unit: Floats,
 ) -> Floats:
-    """Volatility at which ``value(rows, volatility)``, increasing in it, equals ``price``.
+    """Return the volatility at which the increasing ``value(rows, volatility)`` is ``price``.
 
     Only ``rows`` are searched; other rows are NaN, as are those without a volatility or with a
     price too coarse to resolve 1e-8 of it. ``start`` (NaN if unknown) and ``slope`` are first

@@ -37,5 +37,5 @@ def seconds_to_next_due(session: Session, at: datetime) -> float | None:
 
 
 def is_settled(session: Session, at: datetime) -> bool:
-    """Whether the session will not be written any more."""
+    """Return whether the session will not be written any more."""
     return at >= session.closes_at + REBUILDABLE

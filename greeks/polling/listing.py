@@ -24,7 +24,7 @@ _AGAIN_SECONDS = 60
 
 
 def listing_is_due(instrument: PolledInstrument, at: datetime) -> bool:
-    """Whether to ask the provider for its expiries: in session and shortly before it.
+    """Return whether to ask the provider for its expiries: in session and shortly before it.
 
     An instrument that was never listed is due at any time: until then there is nothing to show.
     """
@@ -41,7 +41,10 @@ def listing_is_due(instrument: PolledInstrument, at: datetime) -> bool:
 
 
 def claim_listing(slug: str) -> bool:
-    """Whether the caller should ask now: once a minute, however many processes find it due."""
+    """Return whether the caller should ask now.
+
+    That is once a minute, however many processes find it due.
+    """
     try:
         claimed = redis_client().set(key("listing_asked", slug), 1, nx=True, ex=_AGAIN_SECONDS)
     except RedisError:

@@ -35,7 +35,7 @@ def chains_expire_at(
 
 
 def chain_is_american(instrument: PolledInstrument, expiry: date) -> bool:
-    """Whether its contracts can be exercised early."""
+    """Return whether its contracts can be exercised early."""
     return exercise_style(_contract(instrument, expiry)) == "american"
 
 

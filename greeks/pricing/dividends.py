@@ -17,7 +17,7 @@ _ZONES = timedelta(days=1)
 
 
 def known_dividends(underlyings: Iterable[str], *, until: date) -> KnownDividends:
-    """Dividends going ex from about now up to ``until`` (included), by underlying, in one query.
+    """Return dividends going ex from about now until ``until``, by underlying, in one query.
 
     Underlyings without any are absent. The first may have gone ex a few hours ago: pricing
     compares instants.

@@ -52,7 +52,7 @@ _OPENING = time(9, 30)
 
 
 def known_closes(contracts: Iterable[Contract]) -> SessionCloses:
-    """Session closes of the exchanges on which these contracts expire.
+    """Return session closes of the exchanges on which these contracts expire.
 
     One look-up for many contracts, from the process's copy: a query a minute.
     """
@@ -65,7 +65,7 @@ def known_closes(contracts: Iterable[Contract]) -> SessionCloses:
 
 
 def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> datetime | None:
-    """The instant of expiry, aware, UTC; ``None`` for a contract without an expiry date.
+    """Return the instant of expiry, aware, UTC; ``None`` for a contract without an expiry date.
 
     ``closes`` are the session ends the calendar knows (``known_closes``); regular hours apply to
     other days.

@@ -87,7 +87,7 @@ class _Leg:
 
 
 def years_to(expires_at: datetime, at: datetime) -> float:
-    """ACT/365, never below 0."""
+    """Return ACT/365, never below 0."""
     return max(0.0, (expires_at - at).total_seconds() / SECONDS_A_YEAR)
 
 
@@ -100,7 +100,7 @@ def model_greeks(
     closes: SessionCloses = NO_CLOSES,
     dividends: KnownDividends = NO_DIVIDENDS,
 ) -> dict[str, ModelGreeks]:
-    """Greeks of the ``wanted`` options by key, from ``quotes`` by key.
+    """Return Greeks of the ``wanted`` options by key, from ``quotes`` by key.
 
     ``quotes`` may hold more contracts than wanted: parity uses them. ``spots`` are prices by
     underlying (of futures for their options), ``closes`` session ends (``known_closes``),
@@ -160,7 +160,7 @@ def _leg(
 def _dividends(
     contract: Contract, at: datetime, expires_at: datetime, dividends: KnownDividends
 ) -> tuple[tuple[float, float], ...]:
-    """Years until the opening of each ex-date before expiry, and amounts."""
+    """Return years until the opening of each ex-date before expiry, and amounts."""
     known = dividends.get(contract.underlying, ())
     exchange = exchange_of_currency(contract.currency)
     if not known or exchange is None:

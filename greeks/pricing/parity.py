@@ -82,7 +82,7 @@ def forwards(expiries: Mapping[object, Expiry]) -> dict[object, Forward | None]:
 
 
 def cash_dividends(rows: Sequence[tuple[tuple[float, float], ...]]) -> CashDividends | None:
-    """Dividends of each leg as arrays, padded with zeros; ``None`` if there are none."""
+    """Return dividends of each leg as arrays, padded with zeros; ``None`` if there are none."""
     widest = max((len(row) for row in rows), default=0)
     if not widest:
         return None
@@ -165,7 +165,7 @@ def _worth(expiry: Expiry, carry: float) -> float:
 def _without_early_exercise(
     expiries: Sequence[tuple[Expiry, Forward | None]],
 ) -> list[tuple[Pair, ...]]:
-    """Each expiry's pairs as if their options were European."""
+    """Return each expiry's pairs as if their options were European."""
     rows = [
         (expiry, forward, pair, is_call)
         for expiry, forward in expiries

@@ -87,7 +87,7 @@ class ChainRows:
         spot: float | None,
         counts_contracts: bool = False,
     ) -> OptionChain:
-        """The chain, sorted, without impossible rows and duplicates.
+        """Return the chain, sorted, without impossible rows and duplicates.
 
         Raises ``MalformedResponse`` if nothing usable is left.
         """
@@ -111,7 +111,10 @@ class ChainRows:
         )
 
     def _usable(self) -> NDArray[np.int64]:
-        """Indices of the good rows by strike, the call before the put; bad rows are rejected."""
+        """Return indices of the good rows by strike, the call before the put.
+
+        Bad rows are rejected.
+        """
         numbers = self.numbers
         numbers[~(np.abs(numbers) < UNSET_FROM)] = np.nan
         large = np.abs(numbers) >= _TOO_LARGE

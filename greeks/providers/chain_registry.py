@@ -38,12 +38,12 @@ def register_chain_provider(
 
 
 def configured_chain_providers() -> tuple[str, ...]:
-    """The chain providers whose settings are complete."""
+    """Return the chain providers whose settings are complete."""
     return _providers.configured()
 
 
 def open_chain_provider(name: str) -> ChainProvider:
-    """A new chain provider, configured from settings. The caller closes it.
+    """Return a new chain provider, configured from settings. The caller closes it.
 
     Raises ``InvalidInput`` for a name that does not exist or is not configured.
     """

@@ -46,13 +46,13 @@ class BadRow(ValueError):
 
 
 def _shown(value: object) -> str:
-    """The value as shown in a reason: short and printable."""
+    """Return the value as shown in a reason: short and printable."""
     text = ascii(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _number(value: object, field: str) -> Decimal | None:
-    """A finite number, or ``None`` for missing. Raises BadRow for anything else."""
+    """Return a finite number, or ``None`` for missing. Raises BadRow for anything else."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
@@ -79,7 +79,10 @@ def parse_decimal(value: object, field: str, *, required: Literal[True]) -> Deci
 @overload
 def parse_decimal(value: object, field: str, *, required: bool = ...) -> Decimal | None: ...
 def parse_decimal(value: object, field: str, *, required: bool = False) -> Decimal | None:
-    """Money, a price or a quantity, at most eight places. Accepts numbers and ``"1,234.50"``."""
+    """Return money, a price or a quantity, at most eight places.
+
+    Accepts numbers and ``"1,234.50"``.
+    """
     number = _number(value, field)
     if number is None:
         if required:
@@ -94,7 +97,7 @@ def parse_decimal(value: object, field: str, *, required: bool = False) -> Decim
 
 
 def parse_float(value: object, field: str, *, limit: float = 1e12) -> float | None:
-    """A Greek or a volatility as float64; ``None`` where the vendor has none."""
+    """Return a Greek or a volatility as float64; ``None`` where the vendor has none."""
     number = _number(value, field)
     if number is None:
         return None
@@ -105,7 +108,7 @@ def parse_float(value: object, field: str, *, limit: float = 1e12) -> float | No
 
 
 def parse_integer(value: object, field: str) -> int | None:
-    """A whole count such as open interest; ``"1,200"`` and ``1200.0`` are accepted."""
+    """Return a whole count such as open interest; ``"1,200"`` and ``1200.0`` are accepted."""
     number = _number(value, field)
     if number is None:
         return None
@@ -117,7 +120,7 @@ def parse_integer(value: object, field: str) -> int | None:
 def parse_text(
     value: object, field: str, *, required: bool = False, maximum: int = LONGEST_TEXT
 ) -> str:
-    """A text without control characters; missing is the empty text."""
+    """Return a text without control characters; missing is the empty text."""
     if value is None:
         value = ""
     if not isinstance(value, str):
@@ -193,7 +196,7 @@ def parse_date(value: object, field: str) -> date | None:
 
 
 def storable(value: Any, *, depth: int = 6) -> Any:
-    """The vendor's value as JSON that every database can store.
+    """Return the vendor's value as JSON that every database can store.
 
     PostgreSQL's jsonb holds neither NaN, infinity, NUL nor a lone surrogate; each becomes readable
     text.
@@ -216,13 +219,13 @@ def storable(value: Any, *, depth: int = 6) -> Any:
 
 
 def rejected_row(kind: str, reason: str, row: object) -> RejectedRow:
-    """A row for the quarantine: its kind, the reason, and what was sent."""
+    """Return a row for the quarantine: its kind, the reason, and what was sent."""
     payload = storable(row) if isinstance(row, Mapping) else {"row": storable(row)}
     return RejectedRow(kind=kind, reason=reason, payload=payload)
 
 
 def rows_of(answer: object, *, provider: str, what: str) -> list[Any]:
-    """The answer as a list of rows. Raises MalformedResponse if it is anything else."""
+    """Return the answer as a list of rows. Raises MalformedResponse if it is anything else."""
     if not isinstance(answer, list):
         raise MalformedResponse(
             f"{what}: expected a list, got {type(answer).__name__}", provider=provider

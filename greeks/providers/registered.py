@@ -44,12 +44,12 @@ class RegisteredProviders(Generic[Provider]):
         return tuple(self._providers)
 
     def configured(self) -> tuple[str, ...]:
-        """The providers whose settings are complete, best first."""
+        """Return the providers whose settings are complete, best first."""
         self._load()
         return tuple(name for name, each in self._providers.items() if each.is_configured())
 
     def open(self, name: str) -> Provider:
-        """A new provider, configured from settings. The caller closes it.
+        """Return a new provider, configured from settings. The caller closes it.
 
         Raises ``InvalidInput`` for a name that does not exist or is not configured.
         """

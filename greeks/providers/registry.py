@@ -41,12 +41,12 @@ def registered_providers() -> tuple[str, ...]:
 
 
 def configured_providers() -> tuple[str, ...]:
-    """The providers whose settings are complete, best first."""
+    """Return the providers whose settings are complete, best first."""
     return _providers.configured()
 
 
 def open_provider(name: str) -> SnapshotProvider:
-    """A new provider, configured from settings. The caller closes it.
+    """Return a new provider, configured from settings. The caller closes it.
 
     Raises ``InvalidInput`` for a name that does not exist or is not configured.
     """
@@ -54,7 +54,7 @@ def open_provider(name: str) -> SnapshotProvider:
 
 
 def open_daily_closes_provider() -> DailyClosesProvider | None:
-    """The first configured provider with daily closes; ``None`` if there is none."""
+    """Return the first configured provider with daily closes; ``None`` if there is none."""
     for name in configured_providers():
         provider = open_provider(name)
         if isinstance(provider, DailyClosesProvider):

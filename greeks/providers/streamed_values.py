@@ -93,7 +93,7 @@ def store_streamed(source: str, snapshots: Iterable[Snapshot]) -> int:
 def read_streamed(
     source: str, contracts: Sequence[Contract], *, newest_seconds: float
 ) -> list[Snapshot]:
-    """Snapshots of the contracts whose values were stored within the last ``newest_seconds``.
+    """Return snapshots of the contracts whose values were stored in the last ``newest_seconds``.
 
     Age counts from when the stream received the value, on the wall clock; ``as_of`` stays what the
     provider said. An older quote or older Greeks are ``None``; a contract with neither is absent,

@@ -64,7 +64,7 @@ class Columns(NamedTuple):
 
 
 def option_symbol(root: str, expiry: date, right: Right, strike: Decimal | float) -> str:
-    """The OCC symbol: root padded to six, date, right, strike in thousandths."""
+    """Return the OCC symbol: root padded to six, date, right, strike in thousandths."""
     return f"{root:<6}{expiry:%y%m%d}{right.value}{round(Decimal(str(strike)) * 1000):08d}"
 
 
@@ -85,7 +85,7 @@ class ConidCode:
         return (number * self._factor + self._offset) % (1 << _CONID_BITS)
 
     def decode(self, conid: int) -> tuple[Underlying, date] | None:
-        """The underlying and expiry the conid would belong to, if they can exist."""
+        """Return the underlying and expiry the conid would belong to, if they can exist."""
         if not 0 <= conid < 1 << _CONID_BITS:
             return None
         number = (conid - self._offset) * self._inverse % (1 << _CONID_BITS)
@@ -109,7 +109,7 @@ class ContractTable:
         self._register(0, tuple(_spot_contract(underlying) for underlying in UNDERLYINGS))
 
     def contract(self, key: str) -> Contract | None:
-        """The listed contract with this symbol or conid."""
+        """Return the listed contract with this symbol or conid."""
         found = self._contracts.get(key)
         if found is not None:
             return found
@@ -120,7 +120,7 @@ class ContractTable:
         return self._contracts.get(key)
 
     def chain(self, underlying: Underlying, expiry: date) -> tuple[Contract, ...]:
-        """All options of an expiry, ascending by strike, the call before the put."""
+        """Return all options of an expiry, ascending by strike, the call before the put."""
         found = self._chains.get((underlying.symbol, expiry))
         if found is not None:
             return found
@@ -133,7 +133,7 @@ class ContractTable:
         return found
 
     def columns(self, contracts: Sequence[Contract]) -> Columns:
-        """Pricing columns of the contracts, in their order.
+        """Return pricing columns of the contracts, in their order.
 
         Raises ``KeyError`` with the symbol of a contract this market does not list.
         """

@@ -30,14 +30,14 @@ def _last_tuesday(month: date) -> date:
 
 
 def _trading_day(exchange: str, day: date) -> date:
-    """The day, or the trading day before it."""
+    """Return the day, or the trading day before it."""
     while not is_trading_day(exchange, day):
         day -= timedelta(days=1)
     return day
 
 
 def monthly_expiry(underlying: Underlying, month: date) -> date:
-    """The standard expiry of a month by the underlying's rule."""
+    """Return the standard expiry of a month by the underlying's rule."""
     if underlying.expiry_rule == "volatility_index":
         # Thirty days before the third Friday of the month after.
         return _trading_day(
@@ -53,7 +53,7 @@ def is_monthly(underlying: Underlying, expiry: date) -> bool:
 
 
 def listed_expiries(underlying: Underlying, day: date) -> tuple[date, ...]:
-    """Expiries listed on a day, soonest first, the day's own included."""
+    """Return expiries listed on a day, soonest first, the day's own included."""
     return _listed_expiries(underlying.symbol, day)
 
 
@@ -89,8 +89,9 @@ def _listed_expiries(symbol: str, day: date) -> tuple[date, ...]:
 
 
 def expiry_instant(underlying: Underlying, expiry: date) -> float:
-    """Unix seconds at which the options stop trading: the close, or for the VIX the opening
-    auction.
+    """Return when the options stop trading, in Unix seconds.
+
+    That is the close, or for the VIX the opening auction.
     """
     hours = EXCHANGES[underlying.exchange]
     at = hours.closes
@@ -103,7 +104,7 @@ def expiry_instant(underlying: Underlying, expiry: date) -> float:
 
 @lru_cache(maxsize=64)
 def strikes(underlying_symbol: str, monthly: bool) -> NDArray[np.float64]:
-    """Strikes of an expiry, ascending: dense near the underlying's level, wider outside."""
+    """Return strikes of an expiry, ascending: dense near the underlying's level, wider outside."""
     underlying = UNDERLYINGS[INDEX_BY_SYMBOL[underlying_symbol]]
     bands = underlying.monthly_strikes
     if not monthly and underlying.weekly_strikes:

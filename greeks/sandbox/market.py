@@ -79,14 +79,17 @@ class Market:
     def simulated(
         cls, *, seed: int = 7, start: datetime | None = None, always_open: bool = True
     ) -> Market:
-        """The simulated market. ``start`` must be aware; ``always_open`` ignores exchange hours."""
+        """Return the simulated market.
+
+        ``start`` must be aware; ``always_open`` ignores exchange hours.
+        """
         if start is not None and start.tzinfo is None:
             raise ValueError("start must have a time zone")
         return cls(SimulatedEngine(seed, always_open=always_open), start=start, seed=seed)
 
     @classmethod
     def from_chain_file(cls, path: str | Path, *, seed: int = 7) -> Market:
-        """The market of a recorded chain, its clock frozen at the file's moment.
+        """Return the market of a recorded chain, its clock frozen at the file's moment.
 
         Raises ``ChainFileError`` naming the file and the fault.
         """
@@ -105,12 +108,12 @@ class Market:
         return self._start
 
     def seconds(self) -> float:
-        """Market time in Unix seconds."""
+        """Return the market time in Unix seconds."""
         base = time.time() if self._start is None else self._start
         return base + self._stepped
 
     def now(self) -> datetime:
-        """Market time, aware, UTC."""
+        """Return the market time, aware, UTC."""
         return utc(self.seconds())
 
     def step(self, seconds: float) -> None:
@@ -121,7 +124,7 @@ class Market:
         return self._engine.is_open(exchange, self.seconds())
 
     def session(self, exchange: str = "NYSE") -> Session:
-        """The exchange's open or latest session, in Unix seconds."""
+        """Return the exchange's open or latest session, in Unix seconds."""
         return self._engine.session(exchange, self.seconds())
 
     def session_open(self, exchange: str = "NYSE") -> datetime:
@@ -135,28 +138,28 @@ class Market:
         return self._engine.symbols()
 
     def underlying(self, symbol: str) -> Contract:
-        """The stock or index itself. Raises ``KeyError`` for a symbol not traded here."""
+        """Return the stock or index itself. Raises ``KeyError`` for a symbol not traded here."""
         found = self._engine.contract(symbol) if symbol in self._engine.symbols() else None
         if found is None:
             raise KeyError(symbol)
         return found
 
     def expiries(self, symbol: str) -> tuple[date, ...]:
-        """Expiries that can be traded now, soonest first."""
+        """Return expiries that can be traded now, soonest first."""
         self.underlying(symbol)
         return self._engine.expiries(symbol, self.seconds())
 
     def chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
-        """Options of one expiry by strike, empty if none is listed."""
+        """Return options of one expiry by strike, empty if none is listed."""
         self.underlying(symbol)
         return self._engine.chain(symbol, expiry)
 
     def listed_expiries(self, symbol: str, day: date) -> tuple[date, ...]:
-        """Expiries that were listed on a day, soonest first."""
+        """Return expiries that were listed on a day, soonest first."""
         return self._engine.listed_expiries(symbol, day)
 
     def tradable_chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
-        """The chain without contracts nobody quotes."""
+        """Return the chain without contracts nobody quotes."""
         return self._engine.tradable_chain(symbol, expiry)
 
     def typical_volatility(self, symbol: str) -> float:
@@ -164,18 +167,18 @@ class Market:
         return self._engine.typical_volatility(symbol)
 
     def traded(self, exchange: str, seconds: Floats) -> NDArray[np.bool_]:
-        """Which of the moments (Unix seconds) lie in a session."""
+        """Return which of the moments (Unix seconds) lie in a session."""
         traded: NDArray[np.bool_] = self._engine.last_traded(exchange, seconds) == seconds
         return traded
 
     def contract(self, symbol_or_conid: str | int) -> Contract | None:
-        """A contract by display symbol, OCC symbol or conid; ``None`` if there is none."""
+        """Return a contract by display symbol, OCC symbol or conid; ``None`` if there is none."""
         return self._engine.contract(str(symbol_or_conid))
 
     def quotes(
         self, contracts: Sequence[Contract], seconds: float | None = None
     ) -> list[SimulatedQuote]:
-        """Quotes now, or at another moment (Unix seconds), in the order of the contracts."""
+        """Return quotes now, or at another moment (Unix seconds), in the order of the contracts."""
         moment = self.seconds() if seconds is None else seconds
         return self._engine.quotes(contracts, moment) if contracts else []
 
@@ -183,18 +186,18 @@ class Market:
         return self.quotes([contract])[0]
 
     def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
-        """Unrounded values at any moments (Unix seconds), shape (contracts, moments)."""
+        """Return unrounded values at any moments (Unix seconds), shape (contracts, moments)."""
         if not contracts:
             return np.empty((0, np.atleast_1d(seconds).size))
         return self._engine.values(contracts, seconds)
 
     def greeks(self, contracts: Sequence[Contract], seconds: Floats) -> GreekArrays:
-        """Values and Greeks at any moments, shape (contracts, moments).
+        """Return values and Greeks at any moments, shape (contracts, moments).
 
         An underlying has delta 1 and zero for the rest. ``contracts`` must not be empty.
         """
         return self._engine.greeks(contracts, seconds)
 
     def spots(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
-        """Prices of each contract's underlying, shape (contracts, moments)."""
+        """Return prices of each contract's underlying, shape (contracts, moments)."""
         return self._engine.spots(contracts, seconds)

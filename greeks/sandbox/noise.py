@@ -25,7 +25,7 @@ _CHUNK = 4096
 
 
 def uniform_hash(*keys: ArrayLike) -> Floats:
-    """Numbers in (0, 1), evenly spread, from integer keys that broadcast (splitmix64)."""
+    """Return numbers in (0, 1), evenly spread, from integer keys that broadcast (splitmix64)."""
     state = np.zeros(1, dtype=np.uint64)
     with np.errstate(over="ignore"):
         for key in keys:
@@ -39,13 +39,16 @@ def uniform_hash(*keys: ArrayLike) -> Floats:
 
 
 def normal_hash(*keys: ArrayLike) -> Floats:
-    """Standard normal numbers from integer keys that broadcast."""
+    """Return standard normal numbers from integer keys that broadcast."""
     normal: Floats = ndtri(uniform_hash(*keys))
     return normal
 
 
 def factor_paths(seed: int, factors: ArrayLike, seconds: ArrayLike) -> Floats:
-    """Paths of unit annual volatility, shape (factors, seconds); ``seconds`` is Unix time."""
+    """Return paths of unit annual volatility, shape (factors, seconds).
+
+    ``seconds`` is Unix time.
+    """
     factors_ = np.atleast_1d(np.asarray(factors, dtype=np.int64))
     times = np.atleast_1d(np.asarray(seconds, dtype=np.float64))
     paths = np.empty((factors_.size, times.size))

@@ -38,14 +38,14 @@ class SimulatedQuote(NamedTuple):
 
 
 def optional(values: Floats) -> list[float | None]:
-    """Python floats with None for NaN."""
+    """Return Python floats with None for NaN."""
     if not np.isnan(values).any():
         return list(values.tolist())
     return [None if value != value else value for value in values.tolist()]
 
 
 def optional_counts(values: Floats) -> list[int | None]:
-    """Python integers with None for NaN."""
+    """Return Python integers with None for NaN."""
     return [None if value is None else int(value) for value in optional(values)]
 
 

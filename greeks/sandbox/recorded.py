@@ -69,7 +69,7 @@ class RecordedEngine:
         return self._by_key.get(key)
 
     def expiries(self, symbol: str, seconds: float) -> tuple[date, ...]:
-        """All expiries in the file, including those that expired on its own day."""
+        """Return all expiries in the file, including those that expired on its own day."""
         return tuple(sorted(self._chains))
 
     def listed_expiries(self, symbol: str, day: date) -> tuple[date, ...]:
@@ -79,7 +79,7 @@ class RecordedEngine:
         return tuple(self._chains.get(expiry, ()))
 
     def tradable_chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
-        """Contracts with a bid, open interest and a model volatility."""
+        """Return contracts with a bid, open interest and a model volatility."""
         return tuple(
             contract
             for contract in self._chains.get(expiry, ())
@@ -94,7 +94,7 @@ class RecordedEngine:
         return self._moved(rows, times, black_scholes.price(*self._inputs(rows, times)))
 
     def greeks(self, contracts: Sequence[Contract], seconds: Floats) -> GreekArrays:
-        """Model values and Greeks, shape (contracts, times); an underlying has delta 1."""
+        """Return model values and Greeks, shape (contracts, times); an underlying has delta 1."""
         rows, times = self._select(contracts), np.atleast_1d(seconds)
         model = black_scholes.all_greeks(*self._inputs(rows, times))
         spot = (rows == 0)[:, None]
@@ -127,7 +127,10 @@ class RecordedEngine:
         return self._sessions.last_traded(seconds)
 
     def _select(self, contracts: Sequence[Contract]) -> NDArray[np.int64]:
-        """Rows of the contracts. Raises ``KeyError`` with a symbol that is not in the file."""
+        """Return rows of the contracts.
+
+        Raises ``KeyError`` with a symbol that is not in the file.
+        """
         symbols = [contract.symbol for contract in contracts]
         return np.fromiter(map(self._rows.__getitem__, symbols), np.int64, len(symbols))
 
@@ -151,7 +154,7 @@ class RecordedEngine:
         )
 
     def _moved(self, rows: NDArray[np.int64], times: Floats, model: Floats) -> Floats:
-        """Recorded value plus the model's change; the path itself for the underlying."""
+        """Return the recorded value plus the model's change; the path itself for the underlying."""
         change = model - self._model_value[rows][:, None]
         option = np.maximum(self._value[rows][:, None] + change, 0.0)
         return np.where((rows == 0)[:, None], self._spot_path(times), option)
@@ -206,7 +209,7 @@ class RecordedEngine:
         self._typical_volatility = float(np.median(usable)) if usable.size else 0.25
 
     def _out_of_the_money(self, implied: Floats, forward: Floats) -> Floats:
-        """Volatilities in which an in-the-money option takes its out-of-the-money partner's.
+        """Return volatilities in which an in-the-money option takes its out-of-the-money partner's.
 
         In the money, quotes are wide and include early exercise; both sides share one volatility.
         """
@@ -225,7 +228,7 @@ class RecordedEngine:
         return result
 
     def _parity_yields(self) -> Floats:
-        """Dividend yield per row such that spot grows to its expiry's parity forward.
+        """Return the dividend yield per row such that spot grows to its expiry's parity forward.
 
         The forward is the median of strike + e^{rT}(call − put) over the pairs within 5 % of the
         spot; without such a pair the yield is 0.

@@ -20,7 +20,10 @@ _MORNING_SETTLED = frozenset({"SPX", "RUT", "NDX", "DJX", "VIX"})
 
 
 def expiry_instant(contract: Contract) -> float:
-    """Unix seconds at which the option stops: the close, or the opening for morning settlement."""
+    """Return when the option stops trading, in Unix seconds.
+
+    That is the close, or the opening for morning settlement.
+    """
     hours, expiry = EXCHANGES[EXCHANGE], contract.expiry or date.min
     morning = contract.root in _MORNING_SETTLED and (
         contract.root == "VIX" or abs((expiry - third_friday(expiry)).days) <= 1
@@ -46,7 +49,7 @@ def underlying_contract(chain: RecordedChain, seed: int) -> Contract:
 
 
 def option_contracts(chain: RecordedChain, seed: int) -> list[Contract]:
-    """One contract per row, in the file's order, each with its own conid."""
+    """Return one contract per row, in the file's order, each with its own conid."""
     taken: set[int] = set()
     contracts = []
     for option in chain.options:

@@ -62,7 +62,7 @@ class Sessions(Protocol):
 
 @lru_cache(maxsize=4)
 def closed_days(exchange: str) -> frozenset[date]:
-    """Holidays of the exchange (weekends not included)."""
+    """Return holidays of the exchange (weekends not included)."""
     years = range(FIRST_YEAR, LAST_YEAR + 1)
     return frozenset(holidays.financial_holidays(EXCHANGES[exchange].calendar, years=years))
 
@@ -81,7 +81,7 @@ def half_days(exchange: str) -> frozenset[date]:
 
 
 def instant(exchange: str, day: date, at: time) -> float:
-    """Unix seconds of a local time of day at the exchange."""
+    """Return Unix seconds of a local time of day at the exchange."""
     return datetime.combine(day, at, tzinfo=EXCHANGES[exchange].zone).timestamp()
 
 
@@ -119,7 +119,7 @@ class TradingHours:
         return bool(self._opens[index] <= seconds < self._closes[index])
 
     def last_traded(self, seconds: ArrayLike) -> Floats:
-        """The given times, moved back to the last close if the exchange is closed."""
+        """Return the given times, moved back to the last close if the exchange is closed."""
         last: Floats = np.minimum(seconds, self._closes[self._index(seconds)])
         return last
 

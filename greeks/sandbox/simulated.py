@@ -84,19 +84,22 @@ class SimulatedEngine:
         return self._table.chain(underlying, expiry)
 
     def values(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
-        """Theoretical values, shape (contracts, times): the middle of the quotes."""
+        """Return theoretical values, shape (contracts, times): the middle of the quotes."""
         columns = self._table.columns(contracts)
         inputs = self._inputs(columns, np.atleast_1d(seconds))
         return self._with_floor(columns, inputs, black_scholes.price(*inputs))
 
     def greeks(self, contracts: Sequence[Contract], seconds: Floats) -> GreekArrays:
-        """Values and Greeks, shape (contracts, times); an underlying has delta 1 and no others."""
+        """Return values and Greeks, shape (contracts, times).
+
+        An underlying has delta 1 and no others.
+        """
         columns = self._table.columns(contracts)
         inputs = self._inputs(columns, np.atleast_1d(seconds))
         return self._exercised(columns, inputs, black_scholes.all_greeks(*inputs))
 
     def spots(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
-        """Prices of each contract's underlying, shape (contracts, times)."""
+        """Return prices of each contract's underlying, shape (contracts, times)."""
         columns = self._table.columns(contracts)
         return self._state(columns, np.atleast_1d(seconds))[0].spot
 
@@ -144,7 +147,7 @@ class SimulatedEngine:
         return self._sessions[exchange].last_traded(seconds)
 
     def _state(self, columns: Columns, seconds: Floats) -> tuple[State, Floats]:
-        """State per contract and the trading time it holds at, shape (contracts, times)."""
+        """Return state and trading time per contract, shape (contracts, times)."""
         exchanges = _EXCHANGE_OF[columns.underlying]
         shape = (columns.strike.size, seconds.size)
         parts = [np.empty(shape) for _ in range(4)]
@@ -181,7 +184,7 @@ class SimulatedEngine:
         )
 
     def _with_floor(self, columns: Columns, inputs: _Inputs, price: Floats) -> Floats:
-        """Option values, American ones not below intrinsic; spots for the rest."""
+        """Return option values, American ones not below intrinsic; spots for the rest."""
         sign = np.where(columns.is_call, 1.0, -1.0)[:, None]
         intrinsic = np.maximum(sign * (inputs.spot - inputs.strike), 0.0)
         american = _AMERICAN[columns.underlying][:, None]
@@ -190,7 +193,7 @@ class SimulatedEngine:
         return result
 
     def _exercised(self, columns: Columns, inputs: _Inputs, greeks: GreekArrays) -> GreekArrays:
-        """Greeks with the floor applied: an option at its intrinsic value moves like it."""
+        """Return Greeks with the floor applied: an option at its intrinsic value moves like it."""
         value = self._with_floor(columns, inputs, greeks.price)
         is_option = columns.is_option[:, None]
         at_intrinsic = ~is_option | (value > greeks.price)
@@ -204,7 +207,7 @@ class SimulatedEngine:
     def _of_session(
         self, columns: Columns, seconds: float
     ) -> tuple[Floats, Floats, tuple[Floats, Floats]]:
-        """Opening price, previous close, and (open interest, volume) of each contract."""
+        """Return each contract's opening price, previous close, and (open interest, volume)."""
         size = columns.strike.size
         opening, previous, interest, traded = (np.full(size, np.nan) for _ in range(4))
         exchanges = _EXCHANGE_OF[columns.underlying]

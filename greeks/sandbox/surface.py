@@ -76,7 +76,7 @@ _FACTORS, _LOADINGS = _loadings()
 
 
 def smile(moneyness: Floats, skew: Floats, convexity: Floats) -> Floats:
-    """Implied volatility over at-the-money, for moneyness in standard deviations."""
+    """Return the implied volatility over at-the-money, for moneyness in standard deviations."""
     bent = _SMILE_WIDTH * np.tanh(moneyness / _SMILE_WIDTH)
     ratio = 1.0 + skew * bent + convexity * (np.sqrt(1.0 + bent * bent) - 1.0)
     result: Floats = np.maximum(ratio, _LOWEST_SMILE)
@@ -84,7 +84,7 @@ def smile(moneyness: Floats, skew: Floats, convexity: Floats) -> Floats:
 
 
 def at_the_money(short: Floats, long: Floats, years: Floats) -> Floats:
-    """Volatility of the term to expiry when variance reverts from short to long."""
+    """Return the volatility of the term to expiry when variance reverts from short to long."""
     term = np.maximum(REVERSION * years, _SMALLEST_YEARS)
     share = -np.expm1(-term) / term
     result: Floats = np.sqrt(long * long + (short * short - long * long) * share)
@@ -92,7 +92,7 @@ def at_the_money(short: Floats, long: Floats, years: Floats) -> Floats:
 
 
 def forward_yield(index: Indices, spot: Floats, years: Floats) -> Floats:
-    """The yield that turns spot into the forward: the VIX's forwards revert to its mean."""
+    """Return the yield that turns spot into the forward: the VIX's forwards revert to its mean."""
     is_vix = index == _VIX
     if not is_vix.any():
         return np.broadcast_to(DIVIDEND_YIELD[index], np.broadcast_shapes(index.shape, spot.shape))
@@ -112,7 +112,7 @@ def implied_volatilities(
     years: Floats,
     dividend_yield: Floats,
 ) -> Floats:
-    """Implied volatility of each contract; all arguments broadcast."""
+    """Return the implied volatility of each contract; all arguments broadcast."""
     level = at_the_money(short, long, years)
     deviation = level * np.sqrt(np.maximum(years, _SMALLEST_YEARS))
     forward = spot * np.exp((RATE[index] - dividend_yield) * years)
@@ -132,7 +132,7 @@ class Surface:
         return result
 
     def state(self, seconds: Floats) -> State:
-        """State of every underlying at the times (the same times for all)."""
+        """Return the state of every underlying at the times (the same times for all)."""
         count = len(UNDERLYINGS)
         volatility_factors = VOLATILITY_FACTOR + np.arange(count)
         paths = factor_paths(
@@ -153,7 +153,7 @@ class Surface:
 
 
 def variance_swap_volatility(short: Floats, long: Floats) -> Floats:
-    """Fair volatility of 30 days of SPY: ∫ σ²(d2) φ(d2) dd2 over its smile.
+    """Return the fair volatility of 30 days of SPY: ∫ σ²(d2) φ(d2) dd2 over its smile.
 
     Source: Gatheral, *The Volatility Surface*, chapter 11 (Chriss and Morokoff's formula).
     """
@@ -170,6 +170,6 @@ def variance_swap_volatility(short: Floats, long: Floats) -> Floats:
 
 
 def years_between(seconds: Floats, expiry_seconds: Floats) -> Floats:
-    """ACT/365 years, never negative."""
+    """Return ACT/365 years, never negative."""
     result: Floats = np.maximum(expiry_seconds - seconds, 0.0) / SECONDS_A_YEAR
     return result

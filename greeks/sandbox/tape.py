@@ -40,14 +40,14 @@ def tick_sizes(columns: Columns, value: Floats) -> Floats:
 
 
 def to_tick(columns: Columns, value: Floats) -> Floats:
-    """The nearest tick, but never a price of zero for something of value."""
+    """Return the nearest tick, but never a price of zero for something of value."""
     tick = tick_sizes(columns, value)
     result: Floats = np.round(np.maximum(np.round(value / tick), value > 0.0) * tick, 4)
     return result
 
 
 def make_market(columns: Columns, value: Floats, years: Floats, seconds: Floats) -> TwoSided:
-    """Quotes around the theoretical value; wider for thin and far contracts."""
+    """Return quotes around the theoretical value; wider for thin and far contracts."""
     tick = tick_sizes(columns, value)
     thinness = np.where(columns.is_option, 0.6 + 3.0 * np.minimum(years, 2.0), 0.02)
     half = np.maximum(0.5 * tick, value * _SPREAD_SHARE[columns.underlying] * thinness)
@@ -67,7 +67,7 @@ def make_market(columns: Columns, value: Floats, years: Floats, seconds: Floats)
 
 
 def _roundness(columns: Columns) -> Floats:
-    """How much traders like a strike: multiples of 5, 10, 20 and 50 units stand out."""
+    """Return how much traders like a strike: multiples of 5, 10, 20 and 50 units stand out."""
     units = np.where(columns.is_option, columns.strike, 0.0) / _STRIKE_UNIT[columns.underlying]
     weight = np.ones(units.size)
     for multiple, factor in ((5.0, 2.2), (10.0, 1.6), (20.0, 1.3), (50.0, 1.8)):
@@ -76,7 +76,7 @@ def _roundness(columns: Columns) -> Floats:
 
 
 def _distance(columns: Columns, spot: Floats, years: Floats, least_years: float) -> Floats:
-    """Standard deviations out of the money, negative in the money."""
+    """Return standard deviations out of the money, negative in the money."""
     deviation = _VOLATILITY[columns.underlying] * np.sqrt(np.maximum(years, least_years))
     strike = np.where(columns.is_option, columns.strike, spot)
     moneyness: Floats = np.log(strike / spot) / deviation
@@ -99,8 +99,9 @@ def open_interest(columns: Columns, spot: Floats, years: Floats, day: Floats) ->
 
 
 def volume(columns: Columns, spot: Floats, years: Floats, day: Floats, elapsed: Floats) -> Floats:
-    """Contracts or shares traded since the opening; ``elapsed`` is the elapsed share of the
-    session.
+    """Return contracts or shares traded since the opening.
+
+    ``elapsed`` is the elapsed share of the session.
     """
     busy = np.clip(elapsed, 0.0, 1.0)
     # Busier near the opening and the close than at noon.

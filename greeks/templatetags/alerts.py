@@ -13,7 +13,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def alerts_panel(context: dict[str, Any]) -> AlertsPage | None:
-    """The page's own alerts if its view made them, else those of the request's user.
+    """Return the page's own alerts if its view made them, else those of the request's user.
 
     ``None`` if nobody is signed in: alerts are personal.
     """

@@ -46,7 +46,7 @@ def step_name(resolution: str) -> str:
 
 @register.simple_tag
 def chain_head() -> SafeString:
-    """The headings: calls, strike, puts, and the columns below them."""
+    """Return the headings: calls, strike, puts, and the columns below them."""
     headings = [
         f'<th scope="col" class="c-{name} {side}-side">{label}'
         f"{f' <span class=unit>{unit}</span>' if unit else ''}</th>"
@@ -64,7 +64,7 @@ def chain_head() -> SafeString:
 
 @register.simple_tag
 def chain_rows(chain: Mapping[str, Any] | None, measure: str) -> SafeString:
-    """Every strike; the bars show ``measure``. Empty if no chain is known."""
+    """Return every strike; the bars show ``measure``. Empty if no chain is known."""
     if chain is None:
         return SafeString("")
     strikes = chain["strikes"]
@@ -83,7 +83,7 @@ def chain_rows(chain: Mapping[str, Any] | None, measure: str) -> SafeString:
 
 @register.simple_tag
 def chain_mould() -> SafeString:
-    """A row of missing values, which the page's script copies."""
+    """Return a row of missing values, which the page's script copies."""
     return SafeString(
         _row({"strike": None, "call": None, "put": None}, spot=None, measure="", most=0.0)
     )
@@ -155,7 +155,7 @@ def _level(value: float | None, most: float) -> int:
 
 @register.simple_tag
 def minute_rows(minutes: Mapping[str, Any] | None, greeks: Iterable[Any]) -> SafeString:
-    """The last minutes, newest first: change in the minute and since the open, both sides."""
+    """Return the last minutes, newest first: both sides' change in the minute and from the open."""
     shown_greeks = [(greek.name, greek.digits) for greek in greeks]
     lines = []
     for row in reversed(minutes["rows"] if minutes else ()):
@@ -173,5 +173,5 @@ def minute_rows(minutes: Mapping[str, Any] | None, greeks: Iterable[Any]) -> Saf
 
 @register.filter
 def unlocalized(value: float) -> SafeString:
-    """A number as an HTML attribute needs it."""
+    """Return a number as an HTML attribute needs it."""
     return SafeString(f"{value:g}")

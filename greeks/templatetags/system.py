@@ -12,13 +12,13 @@ _UNITS = ((3600, "h"), (60, "min"))
 
 @register.filter
 def ago(seconds: float | None) -> str:
-    """An age: ``12s``, ``4m``."""
+    """Return an age: ``12s``, ``4m``."""
     return age(seconds) or "–"
 
 
 @register.filter
 def span(seconds: float) -> str:
-    """A window: ``1 s``, ``30 min``, ``24 h``."""
+    """Return a window: ``1 s``, ``30 min``, ``24 h``."""
     for size, unit in _UNITS:
         if seconds >= size and seconds % size == 0:
             return f"{seconds / size:g} {unit}"

@@ -50,7 +50,7 @@ def account_for_user(user: User | AnonymousUser, account_id: str) -> Account:
 
 
 def can_sync(user: User | AnonymousUser, account: Account) -> bool:
-    """Whether the user may request a sync: owners and managers may, viewers may not."""
+    """Return whether the user may request a sync: owners and managers may, viewers may not."""
     return accounts_syncable_by(user).filter(pk=account.pk).exists()
 
 

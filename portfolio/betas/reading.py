@@ -107,7 +107,7 @@ def close_as_price(close: float, day: date) -> KnownPrice:
 
 
 def end_of(day: date) -> datetime:
-    """When the day's session has surely closed: New York time, in winter."""
+    """Return when the day's session has surely closed: New York time, in winter."""
     return datetime.combine(day, time(21), tzinfo=UTC)
 
 

@@ -60,7 +60,10 @@ def symbols_in_use() -> list[str]:
 
 
 def claim_missing_closes(underlyings: Iterable[str]) -> bool:
-    """Whether to queue a fetch of closes: some symbols have none, and nobody asked recently."""
+    """Return whether to queue a fetch of closes.
+
+    Some symbols have none, and nobody asked recently.
+    """
     wanted = {product_symbol(name) for name in underlyings}
     if not wanted:
         return False

@@ -156,7 +156,10 @@ def plain(value: Decimal | None) -> Decimal | None:
 
 
 def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
-    """One position as the API and the page show it. Greeks are per unit of the underlying."""
+    """Return one position as the API and the page show it.
+
+    Greeks are per unit of the underlying.
+    """
     linear = values["instrument_type"] not in OPTION_KINDS
     market_value, daily_change = plain(values["market_value"]), plain(values["daily_change"])
     expiry = values["expiry"]

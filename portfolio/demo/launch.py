@@ -51,7 +51,7 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
 
 
 def _upstox_credentials() -> dict[str, str]:
-    """A token the sandbox always accepts; with UPSTOX_LOGIN=browser, its simulated log-in."""
+    """Return a token the sandbox always accepts; with UPSTOX_LOGIN=browser, log-in credentials."""
     by_browser = os.environ.get("UPSTOX_LOGIN", "") == "browser"
     return {
         "UPSTOX_ANALYTICS_TOKEN": "" if by_browser else "simulated-analytics-token",

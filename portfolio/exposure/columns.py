@@ -161,7 +161,7 @@ def convert(
     rates: Mapping[str, float],
     weights: BetaWeights = NO_WEIGHTS,
 ) -> dict[str, FloatArray]:
-    """The columns in ``currency`` (NaN without a rate), with betas and beta-weighted deltas."""
+    """Return the columns in ``currency`` (NaN without a rate), with betas, weighted deltas."""
     known = {currency: 1.0} | dict(rates)
     scale = column(known.get(leg.currency) for leg in legs)
     betas = {name: weights.beta(name) for name in {leg.underlying for leg in legs}}

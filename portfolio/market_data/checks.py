@@ -68,7 +68,7 @@ def greeks_error(contract: Contract, greeks: Greeks) -> str | None:
 
 
 def not_computed(greeks: Greeks) -> bool:
-    """Whether the vendor did not compute these Greeks: vendors send zeros then."""
+    """Return whether the vendor did not compute these Greeks: vendors send zeros then."""
     return not greeks.implied_volatility and all(
         not value for value in (greeks.gamma, greeks.theta, greeks.vega)
     )

@@ -79,7 +79,7 @@ def request_streamed_refresh(instrument_keys: Collection[str]) -> int:
 
 
 def _wait_for_slot(account_id: str) -> float | None:
-    """Seconds until the account may be refreshed; ``None`` if that slot is taken."""
+    """Return seconds until the account may be refreshed; ``None`` if that slot is taken."""
     period = max(1, int(settings.STREAM_REFRESH_SECONDS * 1000))
     name = key("streamed_refresh", account_id)
     try:

@@ -139,7 +139,7 @@ def _take_none_at_intrinsic(
 
 
 def _noise(marks: FloatArray) -> FloatArray:
-    """How far off a mark may be: one cent plus 1 %."""
+    """Return how far off a mark may be: one cent plus 1 %."""
     return 0.01 + 0.01 * np.abs(marks)
 
 

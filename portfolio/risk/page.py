@@ -185,7 +185,7 @@ class RiskPage:
         return Shifts(initial=self.edited["shifts"] if self.edited else first, prefix="shift")
 
     def type_scenario(self, typed: QueryDict) -> dict[str, Any] | None:
-        """The scenario typed; ``None`` where it is impossible, which is then marked."""
+        """Return the scenario typed; ``None`` where it is impossible, which is then marked."""
         self.scenario_form = ScenarioForm(typed)
         # A row that was emptied is none, also one that was there before.
         rows = typed.copy()

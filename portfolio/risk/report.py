@@ -60,7 +60,7 @@ def risk_report(
 
 
 def benchmark_choices(book: RiskBook) -> list[str]:
-    """The configured benchmark, the common ones, and the reader's own holdings, never others'."""
+    """Return the configured benchmark, the common ones, and the reader's own holdings."""
     held = sorted({product_symbol(leg.leg.underlying) for leg in book.legs})
     return list(dict.fromkeys((*benchmarks_in_use(), *held)))
 
@@ -146,7 +146,7 @@ def ready_book(book: RiskBook, *, move: str = "uniform") -> ScenarioBook:
 
 
 def leg_body(leg: RiskLeg) -> dict[str, Any]:
-    """The fields that identify a leg in the API."""
+    """Return the fields that identify a leg in the API."""
     return {
         "id": leg.id,
         "symbol": leg.symbol,

@@ -15,14 +15,14 @@ _LEG_COLUMNS = (
 
 
 def risk_legs_csv(report: Mapping[str, Any]) -> Iterator[str]:
-    """One line per leg; money in the report's currency, which each line names."""
+    """Return one line per leg; money in the report's currency, which each line names."""
     columns = (*_LEG_COLUMNS, *ROW_COLUMNS)
     rows = ([*(leg[name] for name in columns), report["currency"]] for leg in report["legs"])
     return csv_lines((*columns, "currency"), rows)
 
 
 def grid_csv(grid: Mapping[str, Any]) -> Iterator[str]:
-    """One line per cell: days, volatility points, spot percent, P&L and its currency."""
+    """Return one line per cell: days, volatility points, spot percent, P&L and its currency."""
     axes = grid["axes"]
     rows = (
         (day, vol, spot, grid["pnl"][d][v][s], grid["currency"])

@@ -80,7 +80,7 @@ def value_at_risk(
 def parametric(
     legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray], joint: JointReturns
 ) -> list[dict[str, float]] | None:
-    """VaR and ES by confidence from dollar deltas and gammas."""
+    """Return VaR and ES by confidence from dollar deltas and gammas."""
     place = {name: index for index, name in enumerate(joint.symbols)}
     where = np.array([place.get(product_symbol(leg.leg.underlying), -1) for leg in legs])
     usable = (where >= 0) & ~np.isnan(columns["dollar_delta"])
@@ -100,7 +100,7 @@ def parametric(
 def quadratic_quantiles(
     delta: FloatArray, quadratic: FloatArray, covariance: FloatArray
 ) -> list[dict[str, float]]:
-    """VaR and ES of ΔP = δᵀx + Σ bᵢxᵢ² for normal x with this covariance."""
+    """Return VaR and ES of ΔP = δᵀx + Σ bᵢxᵢ² for normal x with this covariance."""
     product = quadratic[:, None] * covariance
     mean = float(np.trace(product))
     squared = product @ product
@@ -131,7 +131,7 @@ def quadratic_quantiles(
 
 
 def scenario(ready: ScenarioBook, joint: JointReturns) -> list[dict[str, float]] | None:
-    """VaR and ES by confidence from the book's P&L on each past day."""
+    """Return VaR and ES by confidence from the book's P&L on each past day."""
     pnl = past_days_pnl(ready, joint)
     if pnl is None:
         return None
@@ -150,7 +150,7 @@ def scenario(ready: ScenarioBook, joint: JointReturns) -> list[dict[str, float]]
 
 
 def past_days_pnl(ready: ScenarioBook, joint: JointReturns) -> FloatArray | None:
-    """P&L of the book for the joint returns of each day: (days,)."""
+    """Return P&L of the book for the joint returns of each day: (days,)."""
     place = {name: index for index, name in enumerate(joint.symbols)}
     where = np.array([place.get(product_symbol(leg.leg.underlying), -1) for leg in ready.legs])
     if not (where >= 0).any():

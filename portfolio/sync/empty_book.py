@@ -67,7 +67,7 @@ def judge_empty_book(
 
 
 def supports_empty_book(summary: AccountSummary, known: KnownBook) -> bool:
-    """Whether the summary fits an account without positions."""
+    """Return whether the summary fits an account without positions."""
     by_cash = _cash_is_everything(summary)
     by_margin = None if summary.maintenance_margin is None else summary.maintenance_margin == 0
     value = known.market_value

@@ -90,7 +90,7 @@ def _protected(
 
 
 def _is_trusted(row: RejectedRow) -> bool:
-    """Whether the row names its subject and was not rejected for that name."""
+    """Return whether the row names its subject and was not rejected for that name."""
     field = row.reason.split(":", 1)[0]
     return field not in IDENTITY_FIELDS and bool(identities_named(row.payload))
 

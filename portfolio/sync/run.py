@@ -155,7 +155,7 @@ def _write(account_id: str, run: SyncRun, book: FetchedBook, *, seen: datetime |
 
 
 def _is_superseded(account: Account, book: FetchedBook, seen: datetime | None) -> bool:
-    """Whether another sync committed meanwhile and started fetching no earlier than ours.
+    """Return whether another sync committed meanwhile and started fetching no earlier than ours.
 
     Only a change since we began counts: a clock set back must not stop all syncs.
     """

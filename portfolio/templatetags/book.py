@@ -88,7 +88,7 @@ def sort_key(row: Mapping[str, Any]) -> str:
 
 @register.simple_tag
 def position_groups(body: Mapping[str, Any]) -> list[PositionGroup]:
-    """The body's positions by underlying, in the body's order, each with its subtotals."""
+    """Return the body's positions by underlying, in the body's order, each with its subtotals."""
     subtotals = {row["underlying"]: row for row in body["totals"]["by_underlying"]}
     groups: dict[str, PositionGroup] = {}
     for row in sorted(body["positions"], key=_order):
@@ -110,20 +110,20 @@ def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 @register.simple_tag
 def blank_position() -> dict[str, Any]:
-    """A row of missing values: the template for rows the script adds."""
+    """Return a row of missing values: the template for rows the script adds."""
     row: dict[str, Any] = dict.fromkeys(PositionRow.__struct_fields__)
     return shown_position(row | {"id": "", "symbol": "", "account_id": "", "instrument_type": ""})
 
 
 @register.simple_tag
 def blank_group() -> PositionGroup:
-    """An empty group, for an underlying that appears while the page is open."""
+    """Return an empty group, for an underlying that appears while the page is open."""
     return PositionGroup(underlying="", subtotals=NO_SUBTOTALS, rows=[])
 
 
 @register.simple_tag
 def worst_scenario(body: Mapping[str, Any]) -> dict[str, Any]:
-    """The worst cell of the scenarios; missing values until one is computed."""
+    """Return the worst cell of the scenarios; missing values until one is computed."""
     blank = dict.fromkeys(("spot", "vol", "days", "pnl", "as_of"))
     return blank | (body["scenarios"]["worst"] or {})
 
@@ -135,13 +135,13 @@ def position_columns() -> Sequence[tuple[str, str, str]]:
 
 @register.simple_tag
 def greek_choices() -> Sequence[tuple[str, str]]:
-    """The series that the chart of the day's Greeks can show."""
+    """Return the series that the chart of the day's Greeks can show."""
     return GREEK_CHOICES
 
 
 @register.simple_tag
 def blank_account() -> dict[str, Any]:
-    """An account of missing values: the template for a new account's card."""
+    """Return an account of missing values: the template for a new account's card."""
     return dict.fromkeys(AccountRow.__struct_fields__) | {
         "account_id": "",
         "broker": "",

@@ -36,7 +36,7 @@ _NO_SOURCE = (
 
 @register.simple_tag
 def position_row(row: Mapping[str, Any]) -> SafeString:
-    """The ``<tr>`` of ``portfolio.templatetags.book.shown_position``."""
+    """Return the ``<tr>`` of ``portfolio.templatetags.book.shown_position``."""
     is_option = bool(row["right"])
     if row["expiry"]:
         detail = f"{formatting.day(row['expiry'])} · {row['dte']}d"

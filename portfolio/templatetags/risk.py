@@ -75,7 +75,7 @@ def heat_map(
     day: Number,
     net_liquidation: Number | None,
 ) -> Sequence[Row]:
-    """The rows of one day, highest spot first. All days share one colour scale."""
+    """Return the rows of one day, highest spot first. All days share one colour scale."""
     axes = grid["axes"]
     plane = grid["pnl"][list(axes["days"]).index(day)]
     pnls = [pnl for row in _flat(grid["pnl"]) for pnl in row if pnl is not None]
@@ -107,7 +107,7 @@ def heat_map(
 
 @register.simple_tag
 def heat_cell(cell: Cell) -> SafeString:
-    """A heat-map cell: a link that selects it, with P&L and share of net liq."""
+    """Return a heat-map cell: a link that selects it, with P&L and share of net liq."""
     mark = f' data-mark="{cell.mark}"' if cell.mark else ""
     word = f'<b class="mark">{cell.mark}</b>' if cell.mark else ""
     chosen = (" data-chosen", ' aria-current="true"') if cell.chosen else ("", "")
@@ -138,13 +138,13 @@ def scenario_reference(cell: Mapping[str, Any]) -> str:
 
 @register.filter
 def axis(value: Number | None) -> SafeString:
-    """A step of an axis: signed, with no more decimals than it has."""
+    """Return a step of an axis: signed, with no more decimals than it has."""
     return shown(formatting.quantity(value))
 
 
 @register.filter
 def axis_text(values: Iterable[Number] | None) -> str:
-    """An axis as its field is typed: ``-10, 0, 10``."""
+    """Return an axis as its field is typed: ``-10, 0, 10``."""
     return ", ".join(f"{value:g}" for value in values or ())
 
 
@@ -159,13 +159,13 @@ def signed_compact(value: Number | None) -> SafeString:
 
 @register.filter
 def largest(rows: Iterable[Mapping[str, Any]], name: str) -> float:
-    """The largest absolute value of a column, for bars on one scale; 0 if nothing is known."""
+    """Return a column's largest absolute value, for bars on one scale; 0 if none is known."""
     return max((abs(float(row[name])) for row in rows if row[name] is not None), default=0.0)
 
 
 @register.simple_tag
 def bar(value: Number | None, most: Number) -> SafeString:
-    """A bar from the middle: right for gains, left for losses."""
+    """Return a bar from the middle: right for gains, left for losses."""
     size = 0.0 if value is None or not most else min(1.0, abs(float(value)) / float(most)) * 50
     start = 50 - size if value is not None and value < 0 else 50
     return SafeString(
@@ -182,7 +182,7 @@ def risk_columns() -> Sequence[tuple[str, str, str]]:
 
 @register.simple_tag
 def figures(row: Mapping[str, Any]) -> SafeString:
-    """The cells that every breakdown shares: value, deltas, gammas, theta, vega of one row."""
+    """Return a row's cells in every breakdown: value, deltas, gammas, theta, vega."""
     return SafeString(
         "".join(f'<td class="end">{shown(formatting.compact(row[name]))}</td>' for name in _FIGURES)
     )

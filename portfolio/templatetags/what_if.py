@@ -55,7 +55,7 @@ class Comparison:
 def compared_numbers(
     result: Mapping[str, Any], benchmark: str
 ) -> Sequence[tuple[str, Sequence[Comparison]]]:
-    """A what-if's numbers in named groups: the book, vega by tenor, possible losses."""
+    """Return a what-if's numbers in named groups: the book, vega by tenor, possible losses."""
     sides = [result[side] for side in ("before", "after", "difference")]
     units = {"currency": result["currency"], "benchmark": benchmark}
     book = [

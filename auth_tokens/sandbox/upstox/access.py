@@ -82,7 +82,7 @@ class UpstoxAccess:
         return ends_at is not None and self.clock() < ends_at
 
     def refusal(self, request: Request) -> Response | None:
-        """The vendor's refusal of a request, or ``None`` if it may pass."""
+        """Return the vendor's refusal of a request, or ``None`` if it may pass."""
         if self.is_closed():
             return closed_answer()
         if self.accepts(request.headers.get("authorization", "")):
@@ -215,14 +215,14 @@ def closed_answer() -> JSONResponse:
 
 
 def _next_end(at: datetime) -> datetime:
-    """The next 03:30 in India after an instant."""
+    """Return the next 03:30 in India after an instant."""
     local = at.astimezone(INDIA)
     ends_at = datetime.combine(local.date(), ENDS_AT, INDIA)
     return ends_at if local < ends_at else ends_at + timedelta(days=1)
 
 
 def _token_text(at: datetime, ends_at: datetime) -> str:
-    """Text shaped like a JSON Web Token, as the vendor's are."""
+    """Return text shaped like a JSON Web Token, as the vendor's are."""
     claims = {
         "sub": "SIM001",
         "jti": secrets.token_hex(12),

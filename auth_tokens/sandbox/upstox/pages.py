@@ -49,7 +49,7 @@ _SCRIPT: Final = """
 
 
 def log_in_page(base: str) -> str:
-    """The log-in site; ``base`` is the URL its steps are sent to."""
+    """Return the log-in site; ``base`` is the URL its steps are sent to."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>Log in (simulated Upstox)</title><style>{_STYLE}</style></head><body>"

@@ -118,7 +118,7 @@ def _flatten(detail: Any, prefix: str = "") -> dict[str, str]:
 
 # --- What config.urls names for Django ---------------------------------------------------------
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A malformed request."""
+    """Answer a malformed request."""
     if is_for_a_machine(request):
         if isinstance(exception, RequestDataTooBig):
             return _json(request, 413, "body_too_large", "The body is larger than is read here.")
@@ -134,7 +134,7 @@ def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """A path that does not exist or belongs to someone else."""
+    """Answer a path that does not exist or belongs to someone else."""
     if is_for_a_machine(request):
         return _json(request, 404, "not_found", _NOT_FOUND)
     return defaults.page_not_found(request, exception)

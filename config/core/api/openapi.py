@@ -59,7 +59,7 @@ def _collect(info: Any, classes: dict[str, type]) -> None:
 
 
 def _enum(schema: dict[str, Any]) -> dict[str, Any]:
-    """Values with their labels, in the form from which drf-spectacular makes enum components."""
+    """Return values with labels, in the form from which drf-spectacular makes enum components."""
     values = schema["enum"]
     labels = [(value, value) for value in values if value is not None]
     return {

@@ -66,7 +66,7 @@ def ask(
     deadline: float,
     answer_type: Any = Any,
 ) -> Any:
-    """The owner's answer to ``question``, within ``deadline`` seconds from now.
+    """Return the owner's answer to ``question``, within ``deadline`` seconds from now.
 
     ``arguments`` are anything msgspec writes as JSON; the answer is decoded as ``answer_type``.
     What the owner raised from ``config.core.errors`` is raised here as the same class.
@@ -112,7 +112,10 @@ def ask(
 
 
 def _wait(service: str, request_id: str, owner: str, ends: float) -> bytes | None:
-    """The reply, or ``None`` at the deadline. A connection of its own: it blocks for long."""
+    """Return the reply, or ``None`` at the deadline.
+
+    It uses its own connection, because it blocks for long.
+    """
     remaining = ends - time.monotonic()
     client = redis.Redis.from_url(
         settings.REDIS_URL,

@@ -86,8 +86,10 @@ def _owners_client() -> redis.asyncio.Redis:
 
 
 def _cancelled() -> bool:
-    """Whether this task was told to end: redis-py swallows a cancellation that meets it while it
-    opens a connection, so each round asks."""
+    """Return whether this task was cancelled.
+
+    Each round asks, because redis-py swallows a cancellation while it opens a connection.
+    """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -100,7 +102,7 @@ async def _keep_presence(client: redis.asyncio.Redis, service: str, token: str) 
 
 
 async def _next_request(client: redis.asyncio.Redis, service: str) -> tuple[Request, float] | None:
-    """The next request that is still wanted, and the seconds that it is; ``None``: look again."""
+    """Return the next request still wanted, and for how many seconds; ``None``: look again."""
     try:
         popped = await client.blpop([requests_key(service)], _LOOK_SECONDS)
         if not popped:

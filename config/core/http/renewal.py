@@ -25,7 +25,10 @@ class Renewal:
         self._thread: int | None = None
 
     def is_ours(self) -> bool:
-        """Whether this thread is renewing: a refused call during a renewal starts no other."""
+        """Return whether this thread is renewing.
+
+        A refused call during a renewal starts no other.
+        """
         return self._thread == threading.get_ident()
 
     def run_once(self, renew: Callable[[], None], *, after: float) -> None:

@@ -26,7 +26,7 @@ ONE_THREAD = tuple(f"{library}_NUM_THREADS" for library in ("OMP", "OPENBLAS", "
 
 
 def is_prepared() -> bool:
-    """Whether ``manage.py`` started this process with everything prepared."""
+    """Return whether ``manage.py`` started this process with everything prepared."""
     return bool(os.environ.get(PREPARED))
 
 

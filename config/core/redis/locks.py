@@ -90,7 +90,7 @@ def subject_lock(subject: str, *, seconds: float, needs_redis: bool = False) -> 
 
 
 def subject_is_locked(subject: str) -> bool:
-    """Whether somebody is working on ``subject`` now, as far as this process can see."""
+    """Return whether somebody is working on ``subject`` now, as far as this process can see."""
     with _held_here.lock:
         if subject in _held_here.get("subjects"):
             return True

@@ -108,7 +108,7 @@ def registered_servers() -> tuple[RegisteredServer, ...]:
 
 
 def registered_listeners() -> dict[str, str]:
-    """Factory paths by name."""
+    """Return factory paths by name."""
     return dict(_listeners)
 
 

@@ -54,7 +54,7 @@ def shown(text: str | None) -> SafeString:
 
 
 def _field(name: str) -> str:
-    """The attribute by which the page's script finds a live value."""
+    """Return the attribute by which the page's script finds a live value."""
     return f' data-field="{name}"' if name else ""
 
 
@@ -110,7 +110,7 @@ def instrument_type_name(value: str) -> str:
 
 @register.simple_tag
 def age(value: datetime | None, clock: str = "wall", field: str = "") -> SafeString:
-    """The age of something as ``<time>``; the page's script counts it on.
+    """Return the age of something as ``<time>``; the page's script counts it on.
 
     ``clock`` is ``wall`` for what the desk did and ``market`` for what the market said: on a
     frozen market clock the latter stands still.

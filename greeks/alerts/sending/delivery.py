@@ -58,7 +58,7 @@ def deliver_alert(*, delivery_id: int) -> State | None:
 
 
 def due_deliveries() -> list[int]:
-    """Messages due to be sent: retries, and those whose task was lost."""
+    """Return messages due to be sent: retries, and those whose task was lost."""
     due = AlertDelivery.objects.filter(state=State.WAITING, due_at__lte=now())
     return list(due.order_by("due_at").values_list("pk", flat=True)[:_MOST_AT_ONCE])
 
@@ -77,7 +77,7 @@ def close_abandoned_deliveries() -> int:
 
 
 def _hindrance(delivery: AlertDelivery) -> str:
-    """Why the message must not be tried; empty if it may."""
+    """Return why the message must not be tried; empty if it may."""
     if now() - delivery.event.created_at > LATEST:
         return "Too late to be of use."
     return "" if delivery.channel.enabled else "The channel is switched off."

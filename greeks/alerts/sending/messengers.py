@@ -102,7 +102,7 @@ class Destination:
 
 
 def accepted_schemas() -> tuple[str, ...]:
-    """The services that the settings allow."""
+    """Return the services that the settings allow."""
     return tuple(name for name in MESSENGERS if name in settings.ALERT_SCHEMAS)
 
 
@@ -137,7 +137,7 @@ _PRIVATE = "The address leads into this desk's own network, which is not allowed
 
 
 def _service(address: str) -> tuple[Messenger, Any]:
-    """The address's service, ready to send, with our time-outs whatever the address says."""
+    """Return the address's service, ready to send, with our time-outs whatever the address says."""
     if len(address) > LONGEST_ADDRESS or not address.isprintable() or " " in address:
         raise _invalid(f"Expected at most {LONGEST_ADDRESS} characters without blanks.")
     schema, separator, _ = address.partition("://")
@@ -231,7 +231,7 @@ def _try_within(seconds: float, call: Callable[[], Sent]) -> Sent:
 
 
 def _host_of(messenger: Messenger, service: Any) -> str:
-    """The server the user named; empty if the service has its own."""
+    """Return the server the user named; empty if the service has its own."""
     if not messenger.own_host or getattr(service, "mode", "") == "cloud":
         return ""
     return str(getattr(service, "smtp_host", "") or service.host or "").strip("[]")

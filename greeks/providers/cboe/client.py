@@ -63,8 +63,9 @@ class CboeClient:
         )
 
     def quotes(self, instrument_key: str) -> QuoteFile:
-        """Quotes of all options of an underlying (``SPX``, ``AAPL``), at most ``refresh_seconds``
-        old.
+        """Return quotes of all options of an underlying (``SPX``, ``AAPL``).
+
+        They are at most ``refresh_seconds`` old.
 
         Raises ``InvalidInput`` for text that is no symbol, ``PermanentError`` for one without
         options.

@@ -41,7 +41,10 @@ class CboeProvider:
         return self._client.calls
 
     def fetch_listing(self, instrument_key: str) -> Listing:
-        """Expiries in the file from its own day on. ``rejected``: rows that name no option."""
+        """Return expiries in the file from its own day on.
+
+        ``rejected`` has the rows that name no option.
+        """
         file = self._client.quotes(instrument_key)
         as_of = file.as_of or market_now()
         today = as_of.astimezone(_NEW_YORK).date()
@@ -65,7 +68,7 @@ class CboeProvider:
         )
 
     def fetch_chain(self, instrument_key: str, expiry: date) -> OptionChain:
-        """Options of one expiry, of all roots (SPX and SPXW), from the symbol's one file."""
+        """Return options of one expiry, of all roots (SPX and SPXW), from the symbol's one file."""
         file = self._client.quotes(instrument_key)
         return file.chain(instrument_key, expiry, as_of=market_now())
 

@@ -83,7 +83,7 @@ class QuoteFile:
         return tuple(map(date.fromordinal, np.unique(self.expiry).tolist()))
 
     def chain(self, instrument_key: str, expiry: date, *, as_of: datetime) -> OptionChain:
-        """The options of one expiry, of all roots.
+        """Return the options of one expiry, of all roots.
 
         ``as_of``: used if the file gives no time. Raises ``MalformedResponse`` if none is usable.
         """
@@ -168,7 +168,7 @@ def _readable(answer: Answer, rejected: list[RejectedRow]) -> _File:
 def _named(
     options: Iterable[Option], rejected: list[RejectedRow]
 ) -> Iterator[tuple[Option, str, int, bool, float]]:
-    """Each option with its root, its expiry's ordinal, whether it is a call, and its strike."""
+    """Yield each option with root, expiry's ordinal, whether it is a call, and strike."""
     days: dict[str, tuple[str, int, bool]] = {}
     for option in options:
         symbol = option.option

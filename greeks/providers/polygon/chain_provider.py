@@ -65,7 +65,10 @@ class PolygonChains:
         return self._client.calls
 
     def fetch_listing(self, instrument_key: str) -> Listing:
-        """The nearest expiries: at least three, or all if an underlying has few contracts."""
+        """Return the nearest expiries.
+
+        There are at least three, or all if an underlying has few contracts.
+        """
         lots: dict[date, int | None] = {}
         rejected: list[RejectedRow] = []
         for _ in range(_LISTING_PAGES):
@@ -97,7 +100,7 @@ class PolygonChains:
         )
 
     def fetch_chain(self, instrument_key: str, expiry: date) -> OptionChain:
-        """Every page of the expiry, or an error. Open interest is the previous day's."""
+        """Return every page of the expiry, or an error. Open interest is the previous day's."""
         parameters = {"expiration_date": expiry.isoformat(), "sort": "strike_price"}
         rows = [row for page, _ in self._pages(instrument_key, parameters) for row in page]
         snapshots: list[Snapshot] = []
@@ -173,7 +176,7 @@ def _numbers(snapshot: Snapshot) -> tuple[float, ...]:
 
 
 def _as_of(snapshots: Sequence[Snapshot]) -> datetime:
-    """Time of the newest snapshot."""
+    """Return the time of the newest snapshot."""
     moments = [part.as_of for each in snapshots for part in (each.quote, each.greeks) if part]
     return max(moments, default=market_now())
 
@@ -184,7 +187,7 @@ def _spot(snapshots: Sequence[Snapshot]) -> float | None:
 
 
 def _listed(row: Any) -> tuple[date, int | None]:
-    """Expiry and lot size in a row of a chain."""
+    """Return the expiry and lot size in a row of a chain."""
     details = row.get("details") if isinstance(row, Mapping) else None
     if not isinstance(details, Mapping):
         raise BadRow("details: missing")

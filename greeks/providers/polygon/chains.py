@@ -80,7 +80,7 @@ class Box:
 
 
 def chains_of(contracts: Iterable[Contract]) -> list[Chain]:
-    """The options the vendor covers, by underlying, in order of first appearance."""
+    """Return the options the vendor covers, by underlying, in order of first appearance."""
     found: dict[str, dict[str, Contract]] = {}
     for contract in contracts:
         ticker = option_ticker(contract)
@@ -90,7 +90,7 @@ def chains_of(contracts: Iterable[Contract]) -> list[Chain]:
 
 
 def ticker_of(row: object) -> str | None:
-    """The option's ticker in a row, under the OCC's root; ``None`` if unreadable."""
+    """Return the option's ticker in a row, under the OCC's root; ``None`` if unreadable."""
     details = row.get("details") if isinstance(row, Mapping) else None
     ticker = details.get("ticker") if isinstance(details, Mapping) else None
     try:
@@ -119,7 +119,7 @@ def _details(row: Mapping[str, Any]) -> Any:
 
 
 def results_of(answer: object, *, what: str) -> list[Any]:
-    """The rows of an answer. Raises MalformedResponse if it is not the vendor's format."""
+    """Return the rows of an answer. Raises MalformedResponse if it is not the vendor's format."""
     if isinstance(answer, Mapping):
         rows = answer.get("results")
         if isinstance(rows, list):

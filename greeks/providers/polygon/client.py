@@ -25,7 +25,7 @@ _KEY_REFUSED_SECONDS: Final = 300.0
 
 
 def server_name(base_url: str) -> str:
-    """The name for calls, budget and breaker: a sandbox starts with a clean slate."""
+    """Return the name for calls, budget and breaker: a sandbox starts with a clean slate."""
     return f"{SOURCE}@{urlsplit(base_url).netloc}"
 
 
@@ -67,7 +67,7 @@ class PolygonClient:
     def pages(
         self, path: str, parameters: Mapping[str, Any], *, within: str, what: str
     ) -> Iterator[tuple[list[Any], bool]]:
-        """The rows of each page, and whether another follows.
+        """Yield the rows of each page, and whether another follows.
 
         The next page's path must begin with ``within``; ``what`` names the answer in errors.
         """

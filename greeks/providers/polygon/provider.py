@@ -107,7 +107,7 @@ class PolygonProvider:
         return self._client.calls
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
-        """Quotes and Greeks of the US options among the contracts.
+        """Return quotes and Greeks of the US options among the contracts.
 
         ``left_out`` has, by underlying, what the call budget or a failure left out; nothing at all
         raises.
@@ -149,7 +149,7 @@ class PolygonProvider:
         )
 
     def fetch_daily_closes(self, symbol: str, *, start: date, end: date) -> Fetched[DailyClose]:
-        """Closes adjusted for splits, oldest first, all pages or none.
+        """Return closes adjusted for splits, oldest first, all pages or none.
 
         The bar of an open session ends with the current price.
         """
@@ -233,11 +233,11 @@ class PolygonProvider:
         return []
 
     def _flag(self, what: str, name: str) -> SharedPause:
-        """A flag about this server that all processes see for a while."""
+        """Return a flag about this server that all processes see for a while."""
         return SharedPause(f"{self.server}.{what}.{name}")
 
     def _longest_unasked_first(self, names: Iterable[str]) -> list[str]:
-        """The order given if Redis does not know."""
+        """Return the names, longest unasked first; in the given order without Redis."""
         try:
             rows: Any = redis_client().zrange(self._asked_key, 0, -1, withscores=True)
         except RedisError:

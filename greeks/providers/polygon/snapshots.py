@@ -30,7 +30,7 @@ _NEW_YORK = ZoneInfo("America/New_York")
 
 
 def decode_snapshot(row: Row, *, contracts: Mapping[str, Contract]) -> Snapshot:
-    """One option of a chain. ``contracts`` are those asked for, by the vendor's ticker."""
+    """Return one option of a chain. ``contracts`` are those asked for, by the vendor's ticker."""
     ticker = ticker_of(row)
     contract = contracts.get(ticker or "")
     if contract is None:
@@ -68,7 +68,7 @@ def _quote(row: Row, contract: Contract) -> Quote | None:
 
 
 def _greeks(row: Row) -> Greeks | None:
-    """The row's Greeks, as old as the underlying price they were computed from.
+    """Return the row's Greeks, as old as the underlying price they were computed from.
 
     ``None`` if the vendor has none (deep in the money), or gives no age.
     """
@@ -103,7 +103,7 @@ def _greeks(row: Row) -> Greeks | None:
 
 
 def decode_daily_close(row: Row, *, symbol: str) -> DailyClose:
-    """One bar of ``/v2/aggs``: its close, and the New York day at whose midnight it begins."""
+    """Return a bar's close, from ``/v2/aggs``, and the New York day at whose midnight it begins."""
     close = parse_decimal(row.get("c"), "c", required=True)
     begins = parse_milliseconds(row.get("t"), "t")
     if begins is None:
@@ -120,7 +120,7 @@ def _trade(row: Row) -> Mapping[str, Any]:
 
 
 def _section(row: Row, name: str) -> Mapping[str, Any]:
-    """A part of the row; empty if missing."""
+    """Return a part of the row; empty if missing."""
     section = row.get(name)
     if section is None:
         return {}

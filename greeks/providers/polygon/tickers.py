@@ -22,7 +22,7 @@ _CLASS_SEPARATOR = re.compile(r"[ /-]")
 
 
 def option_ticker(contract: Contract) -> str | None:
-    """The vendor's name of an option; ``None`` if not covered."""
+    """Return the vendor's name of an option; ``None`` if not covered."""
     if contract.kind is not InstrumentKind.OPTION or contract.currency != CURRENCY:
         return None
     if contract.expiry is None or contract.strike is None or contract.right is None:

@@ -63,7 +63,7 @@ class DxLinkClient:
         self.state.changed.set()
 
     def take_changed(self) -> dict[str, Snapshot]:
-        """Snapshots changed since the last call, by streamer symbol."""
+        """Return snapshots changed since the last call, by streamer symbol."""
         return self.state.market.take_changed()
 
     def give_back(self, taken: Mapping[str, Snapshot]) -> None:

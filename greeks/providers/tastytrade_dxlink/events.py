@@ -45,7 +45,7 @@ _REMOVE_EVENT: Final = 0x2
 
 
 def kinds_of(contract: Contract) -> tuple[str, ...]:
-    """The event types of a contract."""
+    """Return the event types of a contract."""
     return tuple(kind for kind in WANTED_FIELDS if contract.is_option or kind != "Greeks")
 
 
@@ -115,7 +115,7 @@ class LatestMarket:
                 self.values[symbol] = LatestValues(contract)
 
     def take_changed(self) -> dict[str, Snapshot]:
-        """Snapshots of the contracts whose values changed since the last call."""
+        """Return snapshots of the contracts whose values changed since the last call."""
         taken, self.changed = self.changed, set()
         return {symbol: self.values[symbol].snapshot() for symbol in taken & self.values.keys()}
 

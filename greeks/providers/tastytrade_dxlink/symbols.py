@@ -18,7 +18,7 @@ _PLAIN_KINDS: Final = frozenset({InstrumentKind.STOCK, InstrumentKind.INDEX})
 
 
 def streamer_symbol(kind: InstrumentKind, symbol: str) -> str | None:
-    """The streamer symbol of a Tastytrade symbol; ``None`` if it cannot be streamed."""
+    """Return the streamer symbol of a Tastytrade symbol; ``None`` if it cannot be streamed."""
     if kind is InstrumentKind.OPTION:
         try:
             return parse_occ(symbol).streamer

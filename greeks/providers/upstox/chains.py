@@ -101,7 +101,10 @@ _NO_MARKET, _NO_GREEKS = MarketData(), OptionGreeks()
 def decode_chain(
     answer: Answer, *, instrument_key: str, expiry: date, as_of: datetime
 ) -> OptionChain:
-    """The chain in an answer. Raises ``MalformedResponse`` if it holds no usable contract."""
+    """Return the chain in an answer.
+
+    Raises ``MalformedResponse`` if it holds no usable contract.
+    """
     rejected: list[RejectedRow] = []
     try:
         read = _contracts(_decoder.decode(answer.body).data)
@@ -136,7 +139,7 @@ def decode_chain(
 
 
 def rows_of_answer(answer: Answer) -> list[Any]:
-    """The rows under ``data``. Raises ``MalformedResponse`` if there is no such list."""
+    """Return the rows under ``data``. Raises ``MalformedResponse`` if there is no such list."""
     body = answer.json()
     rows = body.get("data") if isinstance(body, Mapping) else None
     if isinstance(rows, list):
@@ -154,7 +157,10 @@ def _contracts(strikes: Iterable[Strike]) -> list[_Contract]:
 
 
 def _readable(rows: Iterable[Any], rejected: list[RejectedRow]) -> Iterator[_Contract]:
-    """The readable contracts among partly malformed rows; the others are rejected with a reason."""
+    """Yield the readable contracts among partly malformed rows.
+
+    The others are rejected with a reason.
+    """
     for row in rows:
         try:
             strike = msgspec.convert(row, _StrikeWithAnySides)
@@ -175,7 +181,7 @@ def _readable(rows: Iterable[Any], rejected: list[RejectedRow]) -> Iterator[_Con
 
 
 def _parts(row: Any) -> list[Any]:
-    """A row once for each contract in it; whole if there is none."""
+    """Return a row once for each contract in it; whole if there is none."""
     if not isinstance(row, Mapping):
         return [row]
     return [_only(row, name) for name in _SIDES if row.get(name) is not None] or [row]
@@ -202,7 +208,7 @@ def _asked_for(
 
 
 def _spot(read: Iterable[_Contract]) -> float | None:
-    """The underlying's level: every row repeats it."""
+    """Return the underlying's level: every row repeats it."""
     return next(
         (spot for strike, _, _ in read if (spot := strike.underlying_spot_price or 0.0) > 0.0), None
     )

@@ -32,7 +32,7 @@ _FORBIDDEN_SECONDS: Final = 300.0
 
 
 def server_name(base_url: str) -> str:
-    """The name for calls, budgets and breaker: a sandbox starts with a clean slate."""
+    """Return the name for calls, budgets and breaker: a sandbox starts with a clean slate."""
     return f"{SOURCE}@{urlsplit(base_url).netloc}"
 
 

@@ -13,7 +13,7 @@ from greeks.providers.upstox.names import CURRENCY, INDEX_KEYS, SOURCE
 
 
 def chains_of(contracts: Iterable[Contract]) -> dict[tuple[str, date], list[Contract]]:
-    """The options Upstox has, by the vendor's key of their underlying and expiry."""
+    """Return the options Upstox has, by the vendor's key of their underlying and expiry."""
     found: dict[tuple[str, date], list[Contract]] = {}
     for contract in contracts:
         key = INDEX_KEYS.get(contract.underlying)
@@ -24,7 +24,7 @@ def chains_of(contracts: Iterable[Contract]) -> dict[tuple[str, date], list[Cont
 
 
 def snapshots_of(chain: OptionChain, contracts: Sequence[Contract]) -> Iterator[Snapshot]:
-    """A snapshot of each contract the chain has."""
+    """Yield a snapshot of each contract the chain has."""
     rows = {
         (strike, is_call): row
         for row, (strike, is_call) in enumerate(

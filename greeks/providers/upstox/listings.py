@@ -34,7 +34,7 @@ _decoder = msgspec.json.Decoder(_ListingAnswer)
 
 
 def decode_listing(answer: Answer, *, instrument_key: str, as_of: datetime) -> Listing:
-    """The expiries of all listed contracts, soonest first; empty if there are none.
+    """Return the expiries of all listed contracts, soonest first; empty if there are none.
 
     Raises ``MalformedResponse`` if the answer is not a listing.
     """

@@ -79,7 +79,7 @@ def closed(seconds: float) -> ProviderClosed:
 
 
 def seconds_until_open(at: datetime) -> float:
-    """Seconds until the next 05:30 in India; at most a day."""
+    """Return seconds until the next 05:30 in India; at most a day."""
     local = at.astimezone(_INDIA)
     opens_at = datetime.combine(local.date(), OPENS_AT, _INDIA)
     if opens_at <= local:

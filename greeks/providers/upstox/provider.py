@@ -52,7 +52,7 @@ class UpstoxProvider:
         return self._client.calls
 
     def fetch_listing(self, instrument_key: str) -> Listing:
-        """Expiries and lot sizes of all listed contracts, in one call.
+        """Return expiries and lot sizes of all listed contracts, in one call.
 
         Raises ``PermanentError`` if there are none.
         """
@@ -70,7 +70,10 @@ class UpstoxProvider:
         return listing
 
     def fetch_chain(self, instrument_key: str, expiry: date) -> OptionChain:
-        """The chain of one expiry, in one call. As old as its answer: the vendor gives no time."""
+        """Return the chain of one expiry, in one call.
+
+        It is as old as its answer, because the vendor gives no time.
+        """
 
         def read(answer: Answer) -> OptionChain:
             return decode_chain(
@@ -81,7 +84,7 @@ class UpstoxProvider:
         return self._client.get(CHAIN_PATH, parameters, read=read)
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
-        """Quotes and Greeks of the options on Indian indices among the contracts.
+        """Return quotes and Greeks of the options on Indian indices among the contracts.
 
         ``left_out`` has, by underlying, what could not be asked for; nothing at all raises.
         """

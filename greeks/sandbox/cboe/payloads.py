@@ -24,7 +24,7 @@ Payload = dict[str, Any]
 
 
 def quote_file(market: Market, symbol: str, *, seconds: float, stamped: float) -> Payload:
-    """Quotes as of ``seconds``, in a file made at ``stamped`` (Unix seconds)."""
+    """Return quotes as of ``seconds``, in a file made at ``stamped`` (Unix seconds)."""
     underlying = market.underlying(symbol)
     today = local_date(_EXCHANGE, seconds)
     contracts: list[Contract] = [

@@ -71,6 +71,6 @@ class CboeServer:
 
 
 def build_server(context: SandboxContext) -> Starlette:
-    """The ASGI application."""
+    """Return the ASGI application."""
     server = CboeServer(context.market)
     return Starlette(routes=[Route("/delayed_quotes/options/{name}.json", server.quotes)])

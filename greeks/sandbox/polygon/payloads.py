@@ -117,7 +117,7 @@ def _greeks(quote: SimulatedQuote) -> Payload:
 
 
 def _day(quote: SimulatedQuote, session_day: date) -> Payload:
-    """The day's bar; almost empty without a trade, like the vendor's."""
+    """Return the day's bar; almost empty without a trade, like the vendor's."""
     begins = datetime.combine(session_day, time(), tzinfo=NEW_YORK)
     bar: Payload = {"last_updated": nanoseconds(begins)}
     if quote.previous_close is not None:
@@ -158,7 +158,7 @@ def _difference(left: float | None, right: float | None) -> float | None:
 
 
 def universal_snapshots(market: Market, contracts: Sequence[Contract]) -> list[Payload]:
-    """Rows of /v3/snapshot: options on any underlyings, in the order of the contracts."""
+    """Return rows of /v3/snapshot: options on any underlyings, in the order of the contracts."""
     by_underlying: dict[str, list[Contract]] = {}
     for contract in contracts:
         by_underlying.setdefault(contract.underlying, []).append(contract)
@@ -170,7 +170,7 @@ def universal_snapshots(market: Market, contracts: Sequence[Contract]) -> list[P
 
 
 def _universal(market: Market, contract: Contract, row: Payload) -> Payload:
-    """The chain's row under the universal snapshot's names."""
+    """Return the chain's row under the universal snapshot's names."""
     day = {name: value for name, value in row["day"].items() if name not in _ONLY_IN_CHAINS}
     outside = dict.fromkeys(
         (
@@ -194,7 +194,7 @@ def _universal(market: Market, contract: Contract, row: Payload) -> Payload:
 
 
 def listed_contract(contract: Contract) -> Payload:
-    """One row of /v3/reference/options/contracts."""
+    """Return one row of /v3/reference/options/contracts."""
     return _details(contract) | {
         "cfi": "OC" if contract.right is Right.CALL else "OP" + "ASPS",
         "primary_exchange": "BATO",
@@ -204,7 +204,7 @@ def listed_contract(contract: Contract) -> Payload:
 
 
 def index_snapshot(market: Market, contract: Contract) -> Payload:
-    """One row of /v3/snapshot/indices."""
+    """Return one row of /v3/snapshot/indices."""
     quote = market.quote(contract)
     value = quote.mark if quote.mark is not None else quote.last
     change = _difference(value, quote.previous_close)
@@ -232,7 +232,7 @@ def index_snapshot(market: Market, contract: Contract) -> Payload:
 
 
 def daily_bars(market: Market, contract: Contract, start: date, end: date) -> list[Payload]:
-    """The bars of the sessions that begin in [start, end], oldest first, up to now.
+    """Return the bars of the sessions that begin in [start, end], oldest first, up to now.
 
     Prices are the market's own at each session's bells: underlyings move together as they do
     during the day, and the last close before today is the market's previous close.

@@ -81,7 +81,7 @@ class CallLimit:
 
 
 def parameters_of(request: Request) -> dict[str, str]:
-    """The request's parameters, or those stored in its cursor."""
+    """Return the request's parameters, or those stored in its cursor."""
     cursor = request.query_params.get("cursor")
     if cursor is None:
         return dict(request.query_params)
@@ -107,7 +107,7 @@ def limit_of(parameters: Mapping[str, str], *, default: int, maximum: int) -> in
 
 
 def in_range(parameters: Mapping[str, str], name: str) -> Callable[[Any], bool]:
-    """A test for values that pass the request's filters ``name``, ``name.gte``, …."""
+    """Return a test for values that pass the request's filters ``name``, ``name.gte``, …."""
     read = date.fromisoformat if name == "expiration_date" else float
     bounds: dict[str, Any] = {}
     for comparison in ("", *_COMPARISONS):

@@ -196,7 +196,7 @@ def _not_found(name: str) -> Payload:
 def _page(
     rows: list[Any], parameters: dict[str, str], *, default: int, maximum: int
 ) -> tuple[list[Any], str | None]:
-    """The requested page, and the cursor of the next one."""
+    """Return the requested page, and the cursor of the next one."""
     limit = limit_of(parameters, default=default, maximum=maximum)
     start = int(parameters.get("offset", 0))
     page = rows[start : start + limit]
@@ -221,7 +221,7 @@ def _answer(
 
 
 def _day_of(text: str) -> date:
-    """A day as ``YYYY-MM-DD`` or milliseconds."""
+    """Return a day as ``YYYY-MM-DD`` or milliseconds."""
     try:
         if text.isdecimal():
             return datetime.fromtimestamp(int(text) / 1000, UTC).astimezone(NEW_YORK).date()
@@ -231,7 +231,7 @@ def _day_of(text: str) -> date:
 
 
 def build_server(context: SandboxContext) -> Starlette:
-    """The ASGI application; its state holds ``limit`` for tests."""
+    """Return the ASGI application; its state holds ``limit`` for tests."""
     server = PolygonServer(context.market, limits=context.limits)
     routes: dict[str, Handler] = {
         "/v3/snapshot/options/{underlying}": server.chain,

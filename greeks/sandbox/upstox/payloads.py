@@ -45,7 +45,7 @@ def chain_rows(
     previous_interest: Sequence[int | None],
     seconds: float,
 ) -> list[Payload]:
-    """One row per strike. ``contracts`` ascend by strike, the call before the put."""
+    """Return one row per strike. ``contracts`` ascend by strike, the call before the put."""
     if not contracts:
         return []
     underlying = market.underlying(contracts[0].underlying)
@@ -135,7 +135,7 @@ def _units(contracts: int | None, contract: Contract) -> int:
 
 
 def listed_contract(contract: Contract) -> Payload:
-    """One row of /v2/option/contract."""
+    """Return one row of /v2/option/contract."""
     underlying = UNDERLYINGS[INDEX_BY_SYMBOL[contract.underlying]]
     lot = int(contract.multiplier)
     kind = "CE" if contract.right is Right.CALL else "PE"
@@ -164,7 +164,7 @@ def listed_contract(contract: Contract) -> Payload:
 
 
 def option_greeks(market: Market, contracts: Sequence[Contract], seconds: float) -> Payload:
-    """The data of /v3/market-quote/option-greek, by the contract's exchange symbol.
+    """Return the data of /v3/market-quote/option-greek, by the contract's exchange symbol.
 
     Unlike in a chain, the implied volatility is an unrounded fraction.
     """

@@ -47,7 +47,7 @@ class UpstoxMarket:
         self._kept: dict[tuple[str, str], tuple[float, Any]] = {}
 
     def chain(self, symbol: str, expiry: date) -> bytes:
-        """The chain of this second; no rows if the expiry is not listed."""
+        """Return the chain of this second; no rows if the expiry is not listed."""
         second = float(int(self.market.seconds()))
         contracts = self.market.chain(symbol, expiry)
         if expiry not in self.market.expiries(symbol):
@@ -64,7 +64,7 @@ class UpstoxMarket:
         return body
 
     def contracts(self, symbol: str, expiry: date | None) -> bytes:
-        """Every listed contract, of one expiry or of all."""
+        """Return every listed contract, of one expiry or of all."""
         listed = self.market.expiries(symbol)
         chosen = listed if expiry is None else [each for each in listed if each == expiry]
         rows = [
@@ -80,7 +80,10 @@ class UpstoxMarket:
     def _kept_or(
         self, what: str, symbol: str, expiry: date, moment: float, make: Callable[[], Any]
     ) -> Any:
-        """The body cached for this moment, else a new one; only the last of each chain is kept."""
+        """Return the body cached for this moment, else a new one.
+
+        Only the last of each chain is kept.
+        """
         name = (what, f"{symbol} {expiry}")
         made_for, made = self._kept.get(name, (None, None))
         if made_for != moment:
@@ -175,7 +178,7 @@ def _json(body: bytes) -> Response:
 
 
 def build_server(context: SandboxContext) -> Starlette:
-    """The ASGI application; its state holds ``access`` and ``limits`` for tests.
+    """Return the ASGI application; its state holds ``access`` and ``limits`` for tests.
 
     A demo's sandbox is open at night; one that enforces limits also keeps the vendor's hours.
     """

@@ -58,7 +58,7 @@ def decode_account(row: Row) -> BrokerAccount:
 
 
 def missing_money(summary: Mapping[str, Any]) -> bool:
-    """Whether ``/portfolio/{id}/summary`` lacks a field the second source has."""
+    """Return whether ``/portfolio/{id}/summary`` lacks a field the second source has."""
     try:
         return any(_amount(summary, key) is None for key, _ in MONEY_FIELDS.values())
     except BadRow:
@@ -157,7 +157,7 @@ def _rates(summary: Mapping[str, Any], ledger: Mapping[str, Any]) -> tuple[str, 
 
 
 def is_closed(row: object) -> bool:
-    """Whether the holding was closed today: the gateway lists it until midnight."""
+    """Return whether the holding was closed today: the gateway lists it until midnight."""
     return isinstance(row, Mapping) and row.get("position") in (0, "0", "0.0")
 
 
@@ -190,7 +190,7 @@ def decode_position(
 
 
 def contract_of(row: Row, definitions: Mapping[str, Contract]) -> Contract:
-    """The row's contract: what the row says, filled from the contract's definition."""
+    """Return the row's contract: what the row says, filled from the contract's definition."""
     known = definitions.get(parse_conid(row))
     if known is None:
         return decode_contract(row)

@@ -162,7 +162,7 @@ def decode_contract(row: Row) -> Contract:
 
 
 def needs_definition(row: Row) -> bool:
-    """Whether the row lacks terms, so the contract's definition is needed.
+    """Return whether the row lacks terms, so the contract's definition is needed.
 
     Also true for an option whose description lacks the bracket: its OCC root is only there. False
     for a row with an invalid value: it is rejected, not repaired.
@@ -193,8 +193,11 @@ def _underlying(row: Row) -> str:
 
 
 def _class_of_future_option(row: Row) -> str:
-    """The trading class, which weekly and quarterly options of one expiry differ by: from the row,
-    or from the local symbol in a description's bracket, ``[EW3Z6 P5500 50]``."""
+    """Return the trading class, by which weekly and quarterly options of one expiry differ.
+
+    It comes from the row, or from the local symbol in a description's bracket,
+    ``[EW3Z6 P5500 50]``.
+    """
     text = parse_text(row.get("tradingClass"), "tradingClass", maximum=32)
     if not text:
         described = first_of(row, "contractDesc", "fullName", "description")

@@ -99,7 +99,10 @@ class ContractDirectory:
         return found
 
     def _search(self, contract: Contract, underlyings: dict[str, str | None]) -> str | None:
-        """The contract's id; ``underlyings`` keeps what this request has searched for already."""
+        """Return the contract's id.
+
+        ``underlyings`` keeps what this request has searched for already.
+        """
         if contract.kind not in (
             InstrumentKind.STOCK,
             InstrumentKind.INDEX,

@@ -67,7 +67,7 @@ _DASHED_TIME = re.compile(r"\d{8}-\d{2}:\d{2}:\d{2}")
 
 
 def belongs_to(row: Row, account_number: str) -> bool:
-    """Whether an order or trade row belongs to the account: the answers hold all accounts.
+    """Return whether an order or trade row belongs to the account: the answers hold all accounts.
 
     Raises BadRow if the row does not name its account.
     """
@@ -96,7 +96,7 @@ def split_by_account(
 
 
 def order_conids(row: Row) -> list[str]:
-    """Every contract id the order names: its own, or those of a combination's legs."""
+    """Return every contract id the order names: its own, or those of a combination's legs."""
     legs = _combination(row)
     if legs:
         return [conid for conid, _ in legs]

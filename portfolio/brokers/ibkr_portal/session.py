@@ -141,7 +141,7 @@ class PortalSession:
                 self._open()
 
     def is_alive(self) -> bool:
-        """Whether a tickle finds the session open; it also keeps it alive."""
+        """Return whether a tickle finds the session open; it also keeps it alive."""
         return self._is_open(self._tickled())
 
     def reopen(self) -> None:

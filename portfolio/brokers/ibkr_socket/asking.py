@@ -58,8 +58,10 @@ def stop_waiting(ib: GatewayIB, name: object) -> None:
 
 
 def is_of(row: Row, account_number: str) -> bool:
-    """Whether a row belongs to the account. A short row that names none counts as everyone's, to be
-    rejected."""
+    """Return whether a row belongs to the account.
+
+    A short row that names no account belongs to every account, and is then rejected.
+    """
     return row.get("account", account_number) == account_number
 
 

@@ -211,7 +211,7 @@ class GatewayConnection:
         return ""
 
     async def _answers(self, ib: GatewayIB) -> bool:
-        """Whether the gateway answers any question at all."""
+        """Return whether the gateway answers any question at all."""
         before = ib.wrapper.last_message
         for ask in (ib.client.reqCurrentTime, ib.client.reqPositions):
             try:

@@ -130,7 +130,7 @@ def _amount(row: Row | None, field: str) -> Decimal | None:
 
 
 def is_flat(row: Row) -> bool:
-    """Whether the position was closed: the gateway keeps sending it with quantity 0."""
+    """Return whether the position was closed: the gateway keeps sending it with quantity 0."""
     try:
         return parse_decimal(row.get("position"), "position") == 0
     except BadRow:

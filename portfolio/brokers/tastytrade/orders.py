@@ -178,7 +178,7 @@ def _name(contract: Contract) -> str:
 
 
 def is_execution(row: object) -> bool:
-    """Whether it changes a position: money movements and adjustments do not."""
+    """Return whether it changes a position: money movements and adjustments do not."""
     return not isinstance(row, dict) or row.get("transaction-type", "Trade") in EXECUTION_TYPES
 
 

@@ -45,7 +45,7 @@ class TastytradeTokenSource:
         return None
 
     def is_due(self, held: HeldToken, at: datetime) -> bool:
-        """Whether it expires before the schedule's next look, so that no call waits for a login."""
+        """Return whether it expires before the schedule's next look, so no call waits for one."""
         return held.expires_at is not None and held.expires_at - at < LOOKED_AT_EVERY
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:

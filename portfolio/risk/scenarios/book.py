@@ -58,14 +58,14 @@ class ScenarioBook:
         return bool(self.left_out) and not self.legs
 
     def models(self) -> dict[str, int]:
-        """How many legs each model revalues."""
+        """Return how many legs each model revalues."""
         counts = {"european": 0, "american": 0, "linear": 0}
         for leg in self.legs:
             counts[leg.model] += 1
         return counts
 
     def pnl(self, factors: ArrayLike, shifts: ArrayLike, days: ArrayLike) -> FloatArray:
-        """P&L of every leg in every scenario: (days, volatilities, spots, legs).
+        """Return P&L of every leg in every scenario: (days, volatilities, spots, legs).
 
         ``factors`` multiply the spots: (S,) or (S, legs). ``shifts`` are fractions added to the
         volatilities: (V,) or (V, legs). ``days`` are calendar days from now: (D,).

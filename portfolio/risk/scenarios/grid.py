@@ -55,7 +55,7 @@ def without_beta(legs: Sequence[RiskLeg], weights: BetaWeights) -> list[LeftOut]
 def leg_pnl(
     book: ScenarioBook, axes: Axes, *, move: str = "uniform", weights: BetaWeights
 ) -> FloatArray:
-    """P&L of every leg over the axes: (days, volatilities, spots, legs)."""
+    """Return P&L of every leg over the axes: (days, volatilities, spots, legs)."""
     check_size(axes, len(book.legs))
     factors = spot_factors(book, axes.spot, move=move, weights=weights)
     return book.pnl(factors, np.asarray(axes.vol) / 100.0, axes.days)

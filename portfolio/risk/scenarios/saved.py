@@ -82,7 +82,7 @@ def scenario_result(
 def shifted_pnl(
     ready: ScenarioBook, shifts: list[Mapping[str, Any]], *, days: int
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """P&L by leg. A futures month without a shift of its own uses its product's."""
+    """Return P&L by leg. A futures month without a shift of its own uses its product's."""
     named = {shift["underlying"]: shift for shift in shifts}
     every = named.get("*", _NO_SHIFT)
 
