@@ -161,7 +161,7 @@ def convert(
     rates: Mapping[str, float],
     weights: BetaWeights = NO_WEIGHTS,
 ) -> dict[str, FloatArray]:
-    """Return the columns in ``currency`` (NaN without a rate), with betas, weighted deltas."""
+    """Return the columns in ``currency``, with betas and weighted deltas; NaN without a rate."""
     known = {currency: 1.0} | dict(rates)
     scale = column(known.get(leg.currency) for leg in legs)
     betas = {name: weights.beta(name) for name in {leg.underlying for leg in legs}}

@@ -190,7 +190,7 @@ def decode_position(
 
 
 def contract_of(row: Row, definitions: Mapping[str, Contract]) -> Contract:
-    """Return the row's contract: what the row says, filled from the contract's definition."""
+    """Return the row's contract, completed from the contract's definition."""
     known = definitions.get(parse_conid(row))
     if known is None:
         return decode_contract(row)
