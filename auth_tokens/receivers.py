@@ -47,7 +47,7 @@ def record_log_out(request: HttpRequest | None, user: User | None, **_: Any) -> 
 def record_refused_log_in(
     credentials: Mapping[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
-    """Record a refused log-in, unless a lock-out stands for it.
+    """Record a refused log-in, unless a lock-out covers it.
 
     Axes counts first: the attempt that locks out, and those during the lock-out, are not recorded
     one by one, or anybody could flood the trail.

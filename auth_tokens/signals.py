@@ -1,7 +1,7 @@
-"""What this app tells the apps above it, which it cannot import. Signals hold no secret.
+"""Signals to the apps above, which this app cannot import. They hold no secret.
 
-Received at once, not by a task: staff learn of a failed token even while the queue is down, and
-no old key may be removed before everything is re-encrypted.
+They are received at once, not by a task: staff learn of a failed token even while the queue is
+down, and no old key may be removed before everything is re-encrypted.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[Scheduled
             expires_seconds=50,
             on_the_minute=True,
         ),
-        # Grids follow their books by themselves; this catches lost messages.
+        # A new book queues its own grid; this catches lost messages.
         ScheduledJob(
             name="Compute scenario grids that are behind",
             task="portfolio.sweep_scenario_grids",

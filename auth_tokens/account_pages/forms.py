@@ -1,4 +1,4 @@
-"""Forms of the account pages. They word errors for people; values are checked again on writing."""
+"""Forms of the account pages, with readable errors; values are checked again on writing."""
 
 from __future__ import annotations
 

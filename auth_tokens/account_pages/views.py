@@ -27,9 +27,9 @@ from config.core.errors import ApplicationError, NotFound
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def api_tokens(request: HttpRequest) -> HttpResponse:
-    """List the user's tokens; POST makes one and shows its text, this once.
+    """List the user's tokens; POST makes one and shows its text once.
 
-    The POST answers with the page itself: a redirect would mean storing the text somewhere.
+    POST answers with the page itself: a redirect would mean storing the text somewhere.
     """
     user = cast("User", request.user)
     form = ApiTokenForm(request.POST if request.method == "POST" else None)

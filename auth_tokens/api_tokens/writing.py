@@ -22,7 +22,7 @@ _SHOWN_CHARACTERS = len(TOKEN_PREFIX) + 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuedToken:
-    """A new token and its text, which exists on our side only now."""
+    """A new token and its text, which is never stored."""
 
     token: ApiToken
     text: str = field(repr=False)

@@ -136,7 +136,7 @@ class UpstoxLogIn:
             return
         if self._is_blocked():
             raise LogInBlocked(
-                "Upstox: a block page stands before the log-in (see the screenshot).",
+                "Upstox: a block page appeared before the log-in (see the screenshot).",
                 provider=PROVIDER,
             )
         if no_page := _NO_PAGE.search(self._browser.text()):
@@ -178,7 +178,7 @@ class UpstoxLogIn:
         remember_secret(given.get("code", ""))
         if not secrets.compare_digest(given.get("state", "").encode(), state.encode()):
             raise StateMismatch(
-                "Upstox: the redirect carries another state than was sent.", provider=PROVIDER
+                "Upstox: the redirect has a different state than we sent.", provider=PROVIDER
             )
         if not given.get("code"):
             raise CredentialsRefused(
@@ -219,7 +219,7 @@ class UpstoxLogIn:
         if not self._wait(answered):
             if self._is_blocked():
                 raise LogInBlocked(
-                    "Upstox: a block page came in the midst of the log-in (see the screenshot).",
+                    "Upstox: a block page appeared during the log-in (see the screenshot).",
                     provider=PROVIDER,
                 )
             raise LogInTimedOut(

@@ -130,7 +130,7 @@ def _one_time_codes(secret: str, attempt: Attempt) -> OneTimeCodes:
     except ValueError:
         # Drop the cause, which quotes the secret.
         raise CredentialsRefused(
-            "UPSTOX_TOTP_SECRET is no base32 text: copy the text behind the QR code.",
+            "UPSTOX_TOTP_SECRET is not base32 text: copy the text behind the QR code.",
             provider=PROVIDER,
         ) from None
 

@@ -1,4 +1,4 @@
-"""What a request knows about the person behind it, for the code below the views."""
+"""Who is behind a request, and their time zone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def signed_in_user(request: HttpRequest) -> User | None:
 
 
 class ActorMiddleware:
-    """Name the signed-in person as the actor of whatever the request changes (audit trail)."""
+    """Make the signed-in user the actor of the request's changes in the audit trail."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -40,8 +40,7 @@ class ActorMiddleware:
 class TimeZoneMiddleware:
     """Show times on pages in the zone the person chose.
 
-    API views are left in UTC: their bodies are the same for everyone who may read them, and
-    clients convert.
+    API views stay in UTC: their bodies are the same for every reader, and clients convert.
     """
 
     def __init__(self, get_response: GetResponse) -> None:

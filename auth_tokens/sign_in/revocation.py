@@ -1,4 +1,4 @@
-"""Telling every process that what a person may do has changed."""
+"""Tell every process that a user's access has changed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from config.core.live.hub import announce
 
 
 def revoke_sessions(*, user_ids: Iterable[int]) -> None:
-    """After commit, have each person's open websockets closed and cached grants dropped.
+    """After commit, close each user's open websockets and drop their cached grants.
 
-    Clients whose session is still good connect again with what they may see now. The announcement
-    is lost if Redis is down: sockets check their session each minute besides, and grants end then.
+    Clients whose session is still valid reconnect with their new access. If Redis is down the
+    announcement is lost: sockets also check their session each minute, and grants expire by then.
     """
     for user_id in sorted(set(user_ids)):
         transaction.on_commit(lambda user_id=user_id: _announce(user_id))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Who a session belongs to, asked anew: for sockets that outlive the request that opened them."""
+"""Look up a session's user again, for sockets that outlive the request that opened them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from auth_tokens.models import User
 
 
 def user_id_claimed_by(session_key: str | None) -> str | None:
-    """Whose a stored session says it is, which is not yet to say that it is good."""
+    """Return the user id in a stored session, whether or not the session is still valid."""
     if not session_key:
         return None
     claimed: str | None = _store(session_key).get(auth.SESSION_KEY)

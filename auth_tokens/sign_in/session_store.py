@@ -1,11 +1,11 @@
 """Sessions in the database, with a brief copy in the cache.
 
-Django keeps the cached copy as long as the session lives. A log-out while the cache is away cannot
-delete it, and the ended session would be good again for days once the cache is back. Here a copy
-lives for a minute, so that an ended session is ended everywhere within that time.
+Django caches the copy for as long as the session lives. A log-out while the cache is away cannot
+delete it, so the ended session would be valid again for days once the cache is back. Here a copy
+lives for a minute, so an ended session is over everywhere within that time.
 
-A session also ends without a log-out, when somebody logs in as another person over it. However it
-ends, what was opened with it is told once it is gone.
+A session also ends without a log-out, when somebody logs in as another user over it. However it
+ends, everything opened with it is told.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ``/system`` shows: each part is read when something asks for it. No part holds a secret."""
+"""The data of ``/system``. Each part is read only when used; none holds a secret."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ TOKEN_BADGES = {
     "not_configured": ("", "Not set up"),
 }
 CHECK_BADGES = {"ok": "ok", "degraded": "warn", "down": "error"}
-#: The checks that are of processes and what they stand on; the others are shown below them.
+#: Checks of the processes and of the services they need; the others are listed below them.
 _PROCESSES = ("database", "redis", "web", "worker", "beat", "streams")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRow:
-    """A token's state. ``can_reset``: an operator may say that the cause of failures is gone."""
+    """A token's state. ``can_reset``: an operator may clear its failures."""
 
     state: TokenState
     kind: str
@@ -53,7 +53,7 @@ class TokenRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainRow:
-    """A chain's polls. ``samples_seen`` is of the minute that forms; ``None`` outside of it."""
+    """A chain's polls. ``samples_seen``: in the forming minute; ``None`` out of session."""
 
     state: ChainState
     is_open: bool
@@ -74,7 +74,7 @@ class ChainRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
-    """A health check and how it is shown."""
+    """A health check and the badge it gets."""
 
     name: str
     result: CheckResult
@@ -109,7 +109,7 @@ class SystemPage:
             states = chain_states(instruments)
             seen = {(each.slug, each.expiry): self._seen(each) for each in states}
         except RedisError:
-            self.chains_problem = "Redis does not answer: how the polls go is not known."
+            self.chains_problem = "Redis does not answer, so the state of the polls is unknown."
             return []
         by_slug = {each.slug: each for each in instruments}
         seconds = poll_seconds_by_slug(instruments, self.at)
@@ -135,7 +135,7 @@ class SystemPage:
         )
 
     def _seen(self, state: ChainState) -> int | None:
-        """Return samples of the minute that forms. Raises ``RedisError``."""
+        """Return the forming minute's samples. Raises ``RedisError``."""
         last = last_slot(state.slug, state.expiry)
         minute = self.at.replace(second=0, microsecond=0)
         return last.seen if last is not None and last.slot >= minute else None

@@ -1,4 +1,4 @@
-"""The state of the desk, for staff: whole without JavaScript, its parts anew for the script."""
+"""The state of the desk, for staff: works without JavaScript; script refreshes its parts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PARTS = {
 
 
 def staff_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Strangers are sent to the log-in; who is not staff is refused (403)."""
+    """Send visitors to the log-in and refuse users who are not staff (403)."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *arguments: object, **named: object) -> HttpResponse:
@@ -44,7 +44,7 @@ def staff_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
 @staff_only
 @require_safe
 def system(request: HttpRequest) -> HttpResponse:
-    """Processes, tokens, polled chains, providers, calendars, health checks."""
+    """Show processes, tokens, polled chains, providers, calendars and health checks."""
     context = {"page": SystemPage()}
     parts = answer_parts(request, PARTS, context)
     return parts or render(request, "system/page.html", context)
@@ -53,9 +53,9 @@ def system(request: HttpRequest) -> HttpResponse:
 @staff_only
 @require_POST
 def reset_token(request: HttpRequest, provider: str) -> HttpResponse:
-    """An operator has removed the cause of a token's failures: it is tried again at once.
+    """Clear a token's failures and try it again at once, after an operator fixed the cause.
 
-    Who did it is written down with the reset.
+    The reset is recorded with the operator's name.
     """
     if provider not in registered_token_providers():
         raise NotFound("No such token.")

@@ -1,15 +1,15 @@
-"""One process asks another over Redis, and waits no longer than its deadline.
+"""Ask another process over Redis, with a deadline.
 
-Something that only one process may hold (a broker's socket with its client id) is owned by one; it
-``serve``s, everybody else ``ask``s. Names, all under one service:
+Only one process may hold some things (a broker's socket with its client id). That owner ``serve``s
+and every other process ``ask``s. The keys of a service:
 
-* presence: the owner's token, renewed each second and expiring after a few, so that an asker
-  fails at once where nobody owns the service;
-* requests: a list with an expiry; each request carries when it stops to be wanted, on Redis's own
-  clock, so that machines need not agree on the time. One that is late is never executed;
-* reply: a list of one request, with an expiry. An answer that comes too late goes to nobody.
+* presence: the owner's token, renewed each second and expiring after a few, so an asker fails at
+  once if nobody owns the service;
+* requests: a list with an expiry. Each request carries its own expiry on Redis's clock, so machines
+  need not agree on the time. A late request is never executed;
+* reply: one list per request, with an expiry. A late answer is dropped.
 
-A request may be executed twice (a connection that broke while it was sent): questions only read.
+A request may be executed twice (if the connection breaks while it is sent), so questions only read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The side that asks: synchronous, bounded by its deadline."""
+"""Ask a service's owner: synchronous, bounded by a deadline."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from config.core.redis.client import redis_client
 
 Answer = TypeVar("Answer")
 
-#: No question may wait longer.
+#: The longest deadline a question may have.
 LONGEST_DEADLINE = 120.0
-#: Requests that may wait for one owner; more means that it does not keep up.
+#: Requests that may wait for one owner; more mean that it does not keep up.
 MOST_WAITING = 1000
 _LOOK_SECONDS = 1.0
 _REQUESTS_KEPT_SECONDS = 180
@@ -66,10 +66,10 @@ def ask(
     deadline: float,
     answer_type: Any = Any,
 ) -> Any:
-    """Return the owner's answer to ``question``, within ``deadline`` seconds from now.
+    """Return the owner's answer to ``question`` within ``deadline`` seconds.
 
-    ``arguments`` are anything msgspec writes as JSON; the answer is decoded as ``answer_type``.
-    What the owner raised from ``config.core.errors`` is raised here as the same class.
+    ``arguments`` may be anything msgspec writes as JSON; the answer is decoded as ``answer_type``.
+    Errors of ``config.core.errors`` that the owner raised are raised here as the same class.
 
     Raises:
         RetryableError: nobody owns the service, its owner went away, no answer came in time, or
@@ -119,7 +119,7 @@ def _wait(service: str, request_id: str, owner: str, ends: float) -> bytes | Non
     remaining = ends - time.monotonic()
     client = redis.Redis.from_url(
         settings.REDIS_URL,
-        # A moment more than it blocks: silence is Redis hanging only when its own answer is late.
+        # Slightly longer than the block: only then does silence mean that Redis hangs.
         socket_timeout=max(remaining, 0.05) + 0.2,
         socket_connect_timeout=settings.REDIS_SOCKET_TIMEOUT,
         retry=Retry(NoBackoff(), 0),
@@ -127,7 +127,7 @@ def _wait(service: str, request_id: str, owner: str, ends: float) -> bytes | Non
     )
     try:
         while (remaining := ends - time.monotonic()) > 0:
-            # Never 0, which would mean for ever.
+            # Never 0, which means no limit.
             popped = client.blpop([reply_key(request_id)], max(min(remaining, _LOOK_SECONDS), 0.01))
             if popped:
                 return as_bytes(popped[1])

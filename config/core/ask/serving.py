@@ -1,4 +1,4 @@
-"""The side that owns the service: asynchronous, until cancelled."""
+"""Serve a service's questions: asynchronous, until cancelled."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from config.core.errors import ApplicationError, PermanentError, RetryableError
 
 logger = structlog.get_logger(__name__)
 
-#: Called with the question's arguments by name; its answer is anything msgspec writes as JSON.
+#: Called with the question's arguments by name; may return anything msgspec writes as JSON.
 Handler = Callable[..., Awaitable[Any]]
 
 PRESENCE_SECONDS = 5.0
@@ -46,8 +46,8 @@ return 0
 async def serve(service: str, handlers: Mapping[str, Handler], *, concurrency: int = 8) -> None:
     """Answer the service's questions until cancelled, at most ``concurrency`` at a time.
 
-    A question past its deadline is dropped, a running one is cancelled at its deadline. Redis may
-    go away and come back. Cancelled, it leaves: askers learn at once that nobody answers.
+    A question past its deadline is dropped; a running one is cancelled at its deadline. Redis may
+    go away and come back. When cancelled, it gives up its presence, so askers fail at once.
     """
     token = secrets.token_hex(8)
     free = asyncio.Semaphore(concurrency)
@@ -158,7 +158,7 @@ async def _reply_to(service: str, handlers: Mapping[str, Handler], request: Requ
     except ApplicationError as error:
         return msgspec.json.encode(Reply(error=portable(error)))
     except (TimeoutError, OSError) as error:
-        # Not the deadline, which cancels: something that the handler waited for.
+        # Not our deadline, which cancels: something the handler waited for timed out.
         fault: ApplicationError = RetryableError(
             f"{service}: {request.question} failed ({type(error).__name__}).", provider=service
         )

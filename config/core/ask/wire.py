@@ -1,4 +1,4 @@
-"""What an asker and an owner agree on: the keys, the messages, how errors travel."""
+"""The keys, messages and error format that asker and owner share."""
 
 from __future__ import annotations
 

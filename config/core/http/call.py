@@ -15,7 +15,7 @@ from config.core.redaction import is_secret_key
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, with the moment (monotonic) after which it is not tried again."""
+    """One request, with the time (monotonic) after which it is not tried again."""
 
     method: str
     path: str

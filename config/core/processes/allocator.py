@@ -16,7 +16,7 @@ def return_what_is_freed() -> None:
 
     By default, after the first large block glibc serves such blocks from per-thread heaps, which
     only shrink from the end: building a megabyte body now and then would cost a process twenty
-    forever.
+    megabytes for good.
     """
     if not sys.platform.startswith("linux"):
         return
