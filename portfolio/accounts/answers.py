@@ -1,4 +1,4 @@
-"""What the answers of the portfolio API share."""
+"""Helpers for answers of the portfolio API."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ACCOUNT_ID = OpenApiParameter("account_id", str, description="One account; all b
 
 
 def private_json(request: HttpRequest, content: bytes, *, etag: str | None = None) -> HttpResponse:
-    """JSON for one user, made for this request: never kept by a shared cache."""
+    """JSON for one user and this request: no shared cache may keep it."""
     response: HttpResponse
     if etag is not None and holds(request.headers.get("If-None-Match", ""), etag):
         response = HttpResponseNotModified()

@@ -62,7 +62,7 @@ def symbols_in_use() -> list[str]:
 def claim_missing_closes(underlyings: Iterable[str]) -> bool:
     """Return whether to queue a fetch of closes.
 
-    Some symbols have none, and nobody asked recently.
+    True if some symbols lack closes and nobody asked recently.
     """
     wanted = {product_symbol(name) for name in underlyings}
     if not wanted:

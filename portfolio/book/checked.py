@@ -1,4 +1,4 @@
-"""What a check of a broker's rows leaves: those to keep, those refused, and notes."""
+"""The result of checking a broker's rows: kept rows, refused rows, and notes."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""Deleting what has been kept for long enough, in small bites, so that no sync waits for it.
+"""Delete expired rows in small batches, so that no sync waits for it.
 
 ====================  ==============================  ======================================
-what                  goes after                      always stays
+rows                  kept for                        never deleted
 ====================  ==============================  ======================================
 sync runs             ``KEEP_SYNC_RUNS_DAYS``         each account's last, and its last good
-quarantined rows      ``KEEP_QUARANTINE_DAYS``        what was sent again within that time
+quarantined rows      ``KEEP_QUARANTINE_DAYS``        rows sent again within that time
 minutes of contracts  ``KEEP_CONTRACT_MINUTES_DAYS``  the latest Greeks and quotes
 minutes of accounts   ``KEEP_ACCOUNT_MINUTES_DAYS``   the days' closing rows
 alerts                ``KEEP_ALERTS_DAYS``
 minutes of chains     ``KEEP_GREEK_SNAPSHOTS_DAYS``
 tokens' audit trail   ``KEEP_TOKEN_EVENTS_DAYS``
-daily closes, betas   ``KEEP_DAILY_CLOSES_DAYS``      betas that were set by hand
+daily closes, betas   ``KEEP_DAILY_CLOSES_DAYS``      betas set by hand
 ====================  ==============================  ======================================
 
-Minutes of contracts are their Greeks and their price bars.
+Minutes of contracts are Greeks and price bars.
 """
 
 from __future__ import annotations

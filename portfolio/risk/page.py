@@ -1,4 +1,4 @@
-"""What the risk page shows for one request: each value is read when something asks for it."""
+"""The risk page's data for one request. Each value is read only when used."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RiskPage:
 
     Raises (also on reading an attribute):
         NotFound: the account, portfolio or scenario is not the user's, or does not exist.
-        InvalidInput: the benchmark is none of those offered.
+        InvalidInput: the benchmark is not an available choice.
     """
 
     def __init__(self, request: HttpRequest) -> None:
@@ -69,7 +69,7 @@ class RiskPage:
 
     @cached_property
     def _read(self) -> tuple[Selection, RiskBook]:
-        """The book, read once for everything that the page computes of it."""
+        """The book, read once for the whole page."""
         selection = select_accounts(
             user=self.user, account_id=self.account_id, portfolio_id=self.portfolio_id
         )
@@ -92,7 +92,7 @@ class RiskPage:
 
     @cached_property
     def grid(self) -> dict[str, Any] | None:
-        """The scenarios over the axes asked for; ``None`` where those are impossible."""
+        """The scenarios over the requested axes; ``None`` if the axes are invalid."""
         asked = {name: self._asked(name) for name in AXES}
         cell = self._asked("cell")
         selection, book = self._read
@@ -110,7 +110,7 @@ class RiskPage:
 
     @property
     def day(self) -> int | None:
-        """The day whose plane is shown: the one asked for, else the first."""
+        """The day shown: the requested one, else the first."""
         days = self.grid["axes"]["days"] if self.grid else []
         asked = self._asked("day")
         return next((day for day in days if asked == f"{day:g}"), days[0] if days else None)
@@ -133,7 +133,7 @@ class RiskPage:
         return [leg_body(leg) for leg in self._read[1].legs]
 
     def ask_what_if(self, typed: QueryDict) -> None:
-        """Read the form and compute its answer; what is wrong is marked in the form."""
+        """Read the form and compute its answer; errors are marked in the form."""
         self.what_if = WhatIfForm(typed, self._legs)
         changes = self.what_if.changes()
         if changes is None:
@@ -156,7 +156,7 @@ class RiskPage:
 
     @cached_property
     def ran(self) -> dict[str, Any] | None:
-        """The scenario that the address runs, with its result."""
+        """The scenario the address runs, with its result."""
         scenario_id = self._number("scenario")
         if scenario_id is None:
             return None
@@ -169,7 +169,7 @@ class RiskPage:
 
     @cached_property
     def edited(self) -> dict[str, Any] | None:
-        """The scenario that the address asks to change."""
+        """The scenario the address opens for editing."""
         scenario_id = self._number("edit")
         if scenario_id is None:
             return None
@@ -185,13 +185,13 @@ class RiskPage:
         return Shifts(initial=self.edited["shifts"] if self.edited else first, prefix="shift")
 
     def type_scenario(self, typed: QueryDict) -> dict[str, Any] | None:
-        """Return the scenario typed; ``None`` where it is impossible, which is then marked."""
+        """Return the typed scenario; ``None`` after marking its errors."""
         self.scenario_form = ScenarioForm(typed)
-        # A row that was emptied is none, also one that was there before.
+        # An emptied row is removed, even if it existed before.
         rows = typed.copy()
         rows["shift-INITIAL_FORMS"] = "0"
         self.shifts = Shifts(rows, prefix="shift")
-        # Both are asked, so that everything wrong is marked at once.
+        # Validate both, so that all errors are marked at once.
         if not all([self.scenario_form.is_valid(), self.shifts.is_valid()]):
             self.scenario_problem = "Something typed is not possible: it is marked below."
             return None

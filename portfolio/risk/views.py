@@ -1,7 +1,7 @@
-"""The risk page: whole without JavaScript, and its parts for the script that takes it over.
+"""The risk page: it works without JavaScript, and script fetches its parts.
 
-Every address answers the whole page. A request that names parts in ``X-Parts`` gets those alone,
-rendered by the same templates: the script puts each in the place of the one with its id.
+Every address answers the whole page. A request that names parts in ``X-Parts`` gets only those,
+rendered by the same templates; the script replaces the elements with the same ids.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PARTS = {
     "what-if": ("risk/what_if.html",),
     "what-if-answer": ("risk/what_if_answer.html",),
 }
-#: The values of the page that decide what a part shows.
+#: The page's values that decide what a part shows.
 FACTS: Mapping[str, Sequence[str]] = {
     "report": ("report",),
     "scenarios": ("grid", "day", "net_liquidation"),
@@ -75,13 +75,13 @@ SHOWN = (
 @login_required
 @require_safe
 def risk(request: HttpRequest) -> HttpResponse:
-    """Totals, breakdowns, scenarios, value at risk; what the address asks for chosen."""
+    """Show totals, breakdowns, scenarios and value at risk, as the address selects."""
     return _answer(request, RiskPage(request))
 
 
 @login_required
 def what_if(request: HttpRequest) -> HttpResponse:
-    """The same page with the book as it would be after the changes typed. Stores nothing."""
+    """Show the page with the book as it would be after the typed changes. Stores nothing."""
     if request.method != "POST":
         return redirect(f"{reverse('risk')}?{request.GET.urlencode()}")
     page = RiskPage(request)
@@ -92,7 +92,7 @@ def what_if(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def save_scenario(request: HttpRequest, scenario_id: int | None = None) -> HttpResponse:
-    """Keep a scenario, or change one of the reader's own."""
+    """Save a scenario, or change one of the user's own."""
     page = RiskPage(request)
     typed = page.type_scenario(request.POST)
     if typed is not None:
@@ -112,14 +112,14 @@ def save_scenario(request: HttpRequest, scenario_id: int | None = None) -> HttpR
 @login_required
 @require_POST
 def remove_scenario(request: HttpRequest, scenario_id: int) -> HttpResponse:
-    """Delete one of the reader's own scenarios."""
+    """Delete one of the user's own scenarios."""
     delete_scenario(user=request.user, scenario_id=scenario_id)
     messages.success(request, "The scenario is deleted.")
     return _back(request)
 
 
 def _back(request: HttpRequest, **chosen: str) -> HttpResponse:
-    """To the page as it was, without what was being changed, at the saved scenarios."""
+    """Redirect to the page, at the saved scenarios, with no scenario open for editing."""
     query = request.GET.copy()
     for name in ("edit", "scenario"):
         query.pop(name, None)
@@ -129,17 +129,17 @@ def _back(request: HttpRequest, **chosen: str) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, page: RiskPage) -> HttpResponse:
-    # Templates call what can be called: only what they show is read and computed.
+    # Templates call callables, so only what they show is read and computed.
     context: dict[str, Any] = {name: partial(getattr, page, name) for name in SHOWN}
     parts = answer_parts(request, PARTS, context, partial(_etag, request, page))
     return parts or render(request, "risk/page.html", context)
 
 
 def _etag(request: HttpRequest, page: RiskPage, asked: Sequence[str]) -> str:
-    """Changes with the book and whatever else is shown, and once a minute of the market's time.
+    """Return a tag that changes with the book, the other values shown, and each market minute.
 
-    Values of scenarios move with every second that passes. They follow from the versions and
-    times beside them, so those are hashed and not the computed numbers.
+    Scenario values change every second. They follow from the versions and times beside them, so
+    the tag hashes those instead of the computed numbers.
     """
     minute = page.clock["now"].replace(second=0, microsecond=0)
     facts = [getattr(page, name) for part in asked for name in FACTS[part]]

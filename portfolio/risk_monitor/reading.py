@@ -1,4 +1,4 @@
-"""Reading the risk monitor: from the database at once, with what is behind refreshed meanwhile."""
+"""Read the risk monitor from the database, and refresh old values in the background."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from portfolio.sync.requests import request_sync
 
 logger = structlog.get_logger(__name__)
 
-# At most one thread of a web process waits for a provider; the others answer what they have.
+# At most one thread of a web process waits for a provider; the others answer from the database.
 _waiting_for_provider = threading.BoundedSemaphore(1)
 
 
@@ -41,10 +41,10 @@ def read_risk_monitor(
 ) -> RiskMonitor:
     """Return the risk monitor of a user.
 
-    Cached Greeks are answered at once and refreshed in the background. A book whose options have
-    no Greeks yet, or ``use_cached_greeks=False``, fetches before it answers. A stale or empty
-    cache asks for a sync. A provider that is down, or a database too busy to write, changes
-    nothing: last values, with their age.
+    Cached Greeks are returned at once and refreshed in the background. If no option has Greeks yet,
+    or with ``use_cached_greeks=False``, fetch before answering. A stale or empty book requests a
+    sync. If a provider is down, or the database too busy to write, the last values stay with their
+    age.
 
     Raises:
         NotFound: ``account_id`` does not exist or is not the user's.
@@ -63,13 +63,13 @@ def read_risk_monitor(
             return risk_monitor_of(accounts_for_risk(user=user, account_id=account_id))
         return monitor
     if refresh_greeks_async and monitor.book.positions and request_refresh(account_ids=ids):
-        # It shows that it is being refreshed, to this reader as to all others.
+        # The body then says so to this reader and all others.
         return risk_monitor_of(accounts)
     return monitor
 
 
 def request_what_is_behind(*, account_ids: Sequence[str]) -> None:
-    """What a read asks for, without the read: prepared bodies are answered past this service."""
+    """Request what a read would, without reading: the front door's bodies bypass this function."""
     accounts = list(accounts_shown(account_ids))
     monitor = risk_monitor_of(accounts)
     _request_sync_of_stale(monitor)
@@ -78,10 +78,10 @@ def request_what_is_behind(*, account_ids: Sequence[str]) -> None:
 
 
 def _request_sync_of_stale(monitor: RiskMonitor) -> None:
-    """Ask for a sync of what is stale, unless it was tried a moment ago.
+    """Request a sync of stale accounts, unless one was tried a moment ago.
 
-    The broker of an account that stays stale refuses or fails: readers never make its calls more
-    frequent than the clock does.
+    If an account stays stale, its broker refuses or fails: readers must not make its calls more
+    frequent than the schedule does.
     """
     at = now()
     stale = set(monitor.stale_account_ids)
@@ -96,17 +96,17 @@ def _request_sync_of_stale(monitor: RiskMonitor) -> None:
     try:
         request_sync(account_ids=due, trigger=SyncRun.Trigger.STALE)
     except OperationalError as error:
-        # The book was read and is labelled stale; the next read, or the clock, asks again.
+        # The book is labelled stale; the next read, or the schedule, asks again.
         logger.warning("sync_not_requested", accounts=due, reason=type(error).__name__)
 
 
 def _first_load_failed(account_ids: list[str]) -> SharedPause:
-    """Runs while a first load has just failed: readers in that time get the book without Greeks."""
+    """Return the pause after a failed first load; meanwhile readers get the book without Greeks."""
     return SharedPause("first_load:" + ",".join(account_ids))
 
 
 def _refresh_at_once(account_ids: list[str]) -> bool:
-    """Fetch Greeks before answering; ``False`` when another request already waits or it failed."""
+    """Fetch Greeks before answering; ``False`` if it failed or another request already waits."""
     if not _waiting_for_provider.acquire(blocking=False):
         return False
     try:

@@ -23,7 +23,7 @@ from portfolio.sync.runs import running_runs
 @login_required
 @require_safe
 def risk_monitor(request: HttpRequest) -> HttpResponse:
-    """The risk monitor, whole without JavaScript; the page's script then keeps it live."""
+    """Show the risk monitor, complete without JavaScript; script keeps it live."""
     account_id = request.GET.get("account_id") or None
     monitor = read_risk_monitor(user=request.user, account_id=account_id)
     query = f"?account_id={account_id}" if account_id else ""
@@ -46,7 +46,7 @@ def risk_monitor(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def sync_now(request: HttpRequest) -> HttpResponse:
-    """The page's button without JavaScript: ask for a sync and go back."""
+    """Request a sync and go back: the page's button without JavaScript."""
     try:
         request_sync_for_user(user=request.user, account_id=request.POST.get("account_id") or None)
     except ApplicationError as error:
