@@ -29,7 +29,7 @@ class Announcements:
         self._pubsub.get_message(timeout=2)
 
     def received(self) -> list[Heard]:
-        """Group and message of each announcement since the last call, in order."""
+        """Return group and message of each announcement since the last call, in order."""
         heard = []
         while (message := self._pubsub.get_message(timeout=0.02)) is not None:
             group = str(message["channel"]).removeprefix(self._prefix)

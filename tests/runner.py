@@ -180,7 +180,7 @@ def _scan(files: Sequence[str], *options: str) -> int:
 
 
 def audit(_arguments: Sequence[str]) -> int:
-    """Known vulnerabilities of what is locked. An audit that looked at nothing has failed."""
+    """Check the locked packages for known vulnerabilities. An audit of nothing fails."""
     options = ["--disable-pip", "--require-hashes", "--format", "json", "--progress-spinner", "off"]
     locks = [
         part for name in ("requirements", "requirements-dev") for part in ("-r", f"{name}.txt")
@@ -214,7 +214,7 @@ def audit(_arguments: Sequence[str]) -> int:
 
 
 def bench(arguments: Sequence[str]) -> int:
-    """The benchmarks, one after the other, nothing beside them."""
+    """Run the benchmarks one after the other, with nothing else running."""
     return run("tests.benchmarks", *arguments)
 
 

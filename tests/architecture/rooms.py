@@ -35,7 +35,7 @@ def app_and_room(module: str) -> tuple[str, str]:
 
 
 def module_of(target: str, known: set[str]) -> str | None:
-    """The module that an import's target is or lies in; None for what is not ours."""
+    """Return the module of an import's target; None if it is not ours."""
     while target and target not in known:
         target = target.rpartition(".")[0]
     return target or None

@@ -14,7 +14,7 @@ PACKAGES = ("config", "auth_tokens", "greeks", "portfolio", "trades")
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import, wherever it stands in the module. ``target`` may be a module or a name in one."""
+    """One import, anywhere in the module. ``target`` may be a module or a name in one."""
 
     module: str
     line: int

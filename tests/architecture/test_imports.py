@@ -14,7 +14,7 @@ IMPORTS = all_imports()
 
 
 def layer(name: str) -> int | None:
-    """How high a module of ours lies; None for what is not ours."""
+    """Return the level of one of our modules; None if it is not ours."""
     package = name.split(".")[0]
     if package not in PACKAGES:
         return None

@@ -22,7 +22,7 @@ UNLIMITED = (TryLimit(10_000, 60.0),)
 
 
 class ScriptedSource:
-    """Counts what it is asked for. ``error`` is raised, ``meanwhile`` is called, in each try."""
+    """Counts requests. Each try raises ``error`` and calls ``meanwhile``."""
 
     longest_pause = 1800.0
     keeps_ready = True

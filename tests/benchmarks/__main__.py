@@ -85,7 +85,7 @@ def _machine() -> str:
 
 
 def _load() -> str:
-    """How busy the machine is: bars in ms mean little beside other work."""
+    """Say how busy the machine is: bars in ms mean little on a busy one."""
     load = os.getloadavg()[0]
     busy = " BUSY: figures that are not ratios of one round are too high." if load > 1.5 else ""
     return f"Load average of the last minute: {load:.1f}.{busy}"

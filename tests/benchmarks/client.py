@@ -1,4 +1,4 @@
-"""One keep-alive HTTP/1.1 connection that tells when the first byte came. Standard library only.
+"""One keep-alive HTTP/1.1 connection that times the first byte. Standard library only.
 
 An HTTP library's own work would be measured along: this one sends prepared bytes.
 """

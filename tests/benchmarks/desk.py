@@ -64,7 +64,7 @@ def _answers(port: int) -> bool:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ctrl-C, as a terminal sends it to the whole group; then whatever it takes."""
+    """Send Ctrl-C to the whole group, as a terminal does; kill it if that is not enough."""
     for number, seconds in ((signal.SIGINT, 15.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
         if process.poll() is not None:
             return

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """``connections`` kept ones, each asking again as soon as it is answered, for ``seconds``."""
+    """Keep ``connections`` open for ``seconds``, each sending again once it is answered."""
 
     port: int
     path: str
@@ -41,7 +41,7 @@ class Loaded:
 
 
 def run_load(load: Load) -> Loaded:
-    """Run the load in a process of its own."""
+    """Run the load in a separate process."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.http_load", json.dumps(asdict(load))],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""*implied vols*: of 10,000 prices, beside vollib and QuantLib."""
+"""*implied vols*: of 10,000 prices, compared with vollib and QuantLib."""
 
 from __future__ import annotations
 

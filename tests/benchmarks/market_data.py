@@ -55,7 +55,7 @@ def _row(
     words: str,
     options: Options,
 ) -> Row:
-    """Processor time of an answer at the door beside a bare application's with the same bytes."""
+    """Compare the door's processor time per answer with a bare application's, same bytes."""
 
     def load(process: WebProcess, asked: str, seconds: float = SECONDS) -> Loaded:
         return run_load(

@@ -57,7 +57,7 @@ def running_demo(data: str | None = None) -> Iterator[tuple[int, int]]:
 
 
 def weigh(pid: int) -> dict[str, float]:
-    """Megabytes of each process of the demo, by name. Raises ``NotMeasured`` if one is missing."""
+    """Return each demo process's megabytes, by name. Raises ``NotMeasured`` if one is missing."""
     weights = {"supervisor": proportional_megabytes(pid)}
     for child in children(pid):
         weights[name_of(child).removeprefix("desk-")] = proportional_megabytes(child)

@@ -1,4 +1,4 @@
-"""What a run of the benchmarks is told."""
+"""Options of a benchmark run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interleaved rounds and their medians: what drifts on a shared machine hits every side alike."""
+"""Interleaved rounds and their medians: drift on a shared machine hits every side equally."""
 
 from __future__ import annotations
 

@@ -78,6 +78,6 @@ def _clone(target: Path) -> None:
 
 
 def _steps(log: Path) -> str:
-    """The steps that the start itself tells, with their seconds."""
+    """Return the steps that the start prints, with their seconds."""
     timed = [line.split() for line in log.read_text().splitlines() if line.endswith(" s")]
     return ", ".join(f"{' '.join(words[:-2])} {words[-2]} s" for words in timed)

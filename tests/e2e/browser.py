@@ -172,7 +172,7 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        """The text as it stands in the page, shown or not."""
+        """Return the text in the page, shown or not."""
         return str(self.script("return document.querySelector(arguments[0]).textContent", selector))
 
     def texts(self, selector: str) -> list[str]:
@@ -208,7 +208,7 @@ class Browser:
         )
 
     def violations(self) -> list[str]:
-        """What axe finds wrong with the page as it is, by WCAG 2.2 AA and best practice."""
+        """Return axe's findings on the current page, by WCAG 2.2 AA and best practice."""
         self.script(AXE.read_text(encoding="utf-8"))
         found = self.driver.execute_async_script(
             """

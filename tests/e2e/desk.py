@@ -99,12 +99,12 @@ class Desk:
                     client.delete(name)
 
     def forget_the_book(self) -> None:
-        """Begin anew with accounts that were never synced; people and log-ins stay."""
+        """Start over with accounts that were never synced; users and log-ins stay."""
         (self.folder / "demo_source").unlink()
         self._run(list(self.steps))
 
     def manage(self, *arguments: str) -> None:
-        """A management command in a process of its own. Raises with its words when it fails."""
+        """Run a management command in a separate process; raise with its output if it fails."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,

@@ -56,7 +56,7 @@ class MarketDesk(Desk):
         return data
 
     def close_minute(self) -> datetime:
-        """Roll the present minute up from what was said in it; the next one begins."""
+        """Roll up the current minute from its samples; the next one begins."""
         minute = self.slot.replace(second=0)
         self._run([["tests.e2e.market_rows.close_minute", {"minute": minute.isoformat()}]])
         self.slot = minute + timedelta(minutes=1)

@@ -41,7 +41,7 @@ def choose(browser: Browser, name: str, value: str) -> None:
 
 
 def show(browser: Browser, selector: str) -> None:
-    """Scroll to what is drawn when it is looked at."""
+    """Scroll to the parts that are drawn only when visible."""
     browser.script("document.querySelector(arguments[0]).scrollIntoView()", selector)
     browser.wait_for("[data-strikes=smile] canvas")
     browser.wait_for("[data-strikes=open_interest] [role=slider]")

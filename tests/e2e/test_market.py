@@ -1,4 +1,4 @@
-"""The market's page in a real browser: live figures, what is chosen, phones, no script."""
+"""The market page in a real browser: live figures, choices, phones, no script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway's bad days: the desk says what is wrong, keeps calm, and recovers by itself."""
+"""Gateway failures: the desk reports them, does not overreact, and recovers by itself."""
 
 from __future__ import annotations
 

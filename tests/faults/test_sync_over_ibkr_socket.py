@@ -1,4 +1,4 @@
-"""A whole sync through the socket stores the book that the Client Portal tells."""
+"""A full sync over the socket stores the same book as the Client Portal."""
 
 from __future__ import annotations
 

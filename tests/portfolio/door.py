@@ -40,7 +40,7 @@ class Answer:
 
     @property
     def lasting(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Status, sorted headers and body, without what is of this one answer."""
+        """Return status, sorted headers and body, without headers unique to this answer."""
         kept = sorted(header for header in self.headers if header[0] not in OF_ONE_ANSWER)
         return self.status, kept, self.body
 

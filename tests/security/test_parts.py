@@ -1,4 +1,4 @@
-"""A header that names parts again and again costs no more than naming each once."""
+"""A header that repeats parts costs no more than naming each once."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from config.core.processes.valkey import EmbeddedValkey
 
 
 class RunningValkey:
-    """A server that ends with the test process, whatever ends that."""
+    """A server that ends with the test process, however that ends."""
 
     def __init__(self, socket_path: Path) -> None:
         self._data = Path(tempfile.mkdtemp(prefix="gd-valkey-"))

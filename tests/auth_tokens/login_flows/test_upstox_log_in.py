@@ -47,7 +47,7 @@ def pictures() -> list[Path]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps that fail are given up sooner than a real site would need."""
+    """Let failing steps time out sooner than a real site needs."""
     monkeypatch.setattr(upstox_source, "UpstoxLogIn", partial(flow.UpstoxLogIn, step_seconds=4.0))
     for picture in pictures():
         picture.unlink()

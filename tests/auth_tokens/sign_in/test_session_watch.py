@@ -25,7 +25,7 @@ READ = "auth_tokens.sign_in.session_watch.user_of_session"
 
 
 class Watcher:
-    """A socket that notes what it is told."""
+    """A socket that records its messages."""
 
     def __init__(self) -> None:
         self.told: list[tuple[User | None, Any]] = []

@@ -1,4 +1,4 @@
-"""Work that is asked for many times at once: done once, shared, and never waited for in vain."""
+"""Work requested many times at once is done once and shared, and nobody waits for ever."""
 
 from __future__ import annotations
 

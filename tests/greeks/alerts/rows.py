@@ -58,7 +58,7 @@ def store_minute(index: int, value: float | None, *, expiry: date = EXPIRY, **fi
 
 
 def buckets(call_vega: Sequence[float], put_vega: Sequence[float]) -> bytes:
-    """Buckets with these vegas of the lowest deltas, one contract each."""
+    """Return buckets with these vegas at the lowest deltas, one contract each."""
     array = np.zeros((2, 20, 5))
     for side, values in enumerate((call_vega, put_vega)):
         for index, value in enumerate(values):

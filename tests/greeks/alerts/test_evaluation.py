@@ -214,7 +214,7 @@ def test_rule_that_learns_nothing_costs_no_write(trader: User) -> None:
 def test_walk_with_gaps_repeats_and_lost_evaluations_raises_each_crossing_once(
     trader: User, comparison: str, seed: int
 ) -> None:
-    """Against the pure logic over the same minutes, whatever is evaluated twice or not at all."""
+    """Matches the pure logic over the same minutes, even if some run twice or not at all."""
     chance = random.Random(seed)
     rule = make_rule(trader, comparison=comparison, cooldown_minutes=3, band=1.0)
     values = [None if chance.random() < 0.15 else 100.0 + chance.randint(-3, 3) for _ in range(25)]

@@ -1,4 +1,4 @@
-"""What the staff is told by the desk itself, and the tasks that bring alerts about."""
+"""Alerts to staff about the desk itself, and the tasks that raise them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exchange calendar: real holidays, half days, daylight saving, and what is edited by hand."""
+"""The exchange calendar: real holidays, half days, daylight saving, manual edits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Option symbols round-trip in each form and refuse what is none."""
+"""Option symbols round-trip in each form; other text is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A market whose clock stands at 10:30 of a Friday in Mumbai."""
+"""A market with its clock frozen at 10:30 on a Friday in Mumbai."""
 
 from __future__ import annotations
 

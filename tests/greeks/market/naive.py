@@ -17,7 +17,7 @@ Number = float | None
 def closes(
     rows: Sequence[GreekSnapshot], minutes: int, side: str, greek: str, buckets: range | None
 ) -> list[Number]:
-    """A sum's close of each minute, ``None`` in a gap."""
+    """Return a sum's close per minute, ``None`` in a gap."""
     by_minute = {row.minute: row for row in rows}
     found: list[Number] = []
     for number in range(minutes):

@@ -39,7 +39,7 @@ def polled_instrument(**fields: Any) -> PolledInstrument:
 
 
 def session(day: date = DAY, **fields: Any) -> None:
-    """Make sure of the day's session, whatever the calendar was seeded with."""
+    """Ensure the day's session exists, however the calendar was seeded."""
     opens = datetime(day.year, day.month, day.day, 3, 45, tzinfo=UTC)
     ExchangeSession.objects.update_or_create(
         exchange="NSE",

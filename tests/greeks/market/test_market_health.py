@@ -1,4 +1,4 @@
-"""``/health`` of the market: what is late while the exchange trades, and nothing besides."""
+"""``/health`` of the market: only lateness while the exchange trades counts."""
 
 from __future__ import annotations
 

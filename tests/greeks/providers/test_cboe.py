@@ -1,4 +1,4 @@
-"""Cboe's delayed quotes in our columns, and one download for whoever asks."""
+"""Cboe's delayed quotes in our columns, and one download for all callers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def provider(handler: Callable[[httpx.Request], httpx.Response], **options: Any)
 
 
 class Store:
-    """Serves one body (or what is made of a request), and remembers what was asked."""
+    """Serves one body (or a function of the request), and records the requests."""
 
     def __init__(self, body: Any, *, etag: str = "") -> None:
         self.body, self.etag = body, etag

@@ -1,4 +1,4 @@
-"""Which calls read what is held: one for each underlying, and pages as they are needed."""
+"""The calls that read the holdings: one per underlying, and further pages as needed."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_provider_that_never_ends_is_stopped() -> None:
 
 
 def wide_legs(sandbox: Sandbox, *symbols: str) -> list[Contract]:
-    """The first and the last expiry of each: what lies between is many pages."""
+    """Hold the first and the last expiry of each: many pages lie between them."""
     market = sandbox.market
     legs = []
     for symbol in symbols:

@@ -1,4 +1,4 @@
-"""What Upstox is asked, and what the desk does when it refuses, is closed or fails."""
+"""Calls to Upstox, and how the desk reacts when it refuses, is closed or fails."""
 
 from __future__ import annotations
 

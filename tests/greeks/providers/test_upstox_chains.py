@@ -1,4 +1,4 @@
-"""Upstox's chains in our columns: units, what is missing, and rows that are not what they say."""
+"""Upstox's chains in our columns: units, missing values, inconsistent rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chain files: what is missing stays missing, and what is wrong is named."""
+"""Chain files: missing values stay missing, and errors are named."""
 
 from __future__ import annotations
 

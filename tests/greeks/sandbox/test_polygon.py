@@ -1,4 +1,4 @@
-"""What the simulated Polygon.io sends and refuses, beside what the vendor sends."""
+"""The simulated Polygon.io answers and refuses as the vendor does."""
 
 from __future__ import annotations
 

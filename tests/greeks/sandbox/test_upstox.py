@@ -1,4 +1,4 @@
-"""The simulated Upstox: its fields beside the vendor's samples, its refusals, limits and hours."""
+"""The simulated Upstox: fields as in the vendor's samples, refusals, limits and hours."""
 
 from __future__ import annotations
 

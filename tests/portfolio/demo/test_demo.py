@@ -1,4 +1,4 @@
-"""The demo's data: simulated accounts only, kept while the market is the same, else made anew."""
+"""The demo's data: simulated accounts only, kept while the market is the same, else replaced."""
 
 from __future__ import annotations
 

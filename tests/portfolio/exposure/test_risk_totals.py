@@ -1,4 +1,4 @@
-"""Totals equal the sum of signed leg Greeks × quantity × multiplier, and say what is missing."""
+"""Totals equal the sum of signed leg Greeks × quantity × multiplier and name missing numbers."""
 
 from __future__ import annotations
 

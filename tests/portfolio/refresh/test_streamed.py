@@ -19,7 +19,7 @@ Asked = list[tuple[str, float]]
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
-    """What workers were asked for; nothing goes to a queue."""
+    """Collect the tasks requested; nothing goes to a queue."""
     found: Asked = []
 
     def enqueue(_: str, arguments: dict[str, str], *, countdown: float, **__: Any) -> None:

@@ -1,4 +1,4 @@
-"""The risk report: sums of signed legs, portfolios within reach, betas, what is missing."""
+"""The risk report: sums of signed legs, visible portfolios, betas, missing numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stream keeps what is held live in Redis, follows the book, and is owned by one process."""
+"""The stream keeps holdings live in Redis, follows the book, and has one owner."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Accounts that workers were asked to revalue; nothing goes to a queue."""
+    """Collect the accounts to revalue; nothing goes to a queue."""
     found: list[str] = []
 
     def enqueue(_: str, arguments: dict[str, str], **__: Any) -> None:

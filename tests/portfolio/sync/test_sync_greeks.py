@@ -1,4 +1,4 @@
-"""Whose Greeks: the own broker's, another's, our model's, the last known; never nought."""
+"""Whose Greeks: the own broker's, another's, our model's, the last known; never zero."""
 
 from __future__ import annotations
 

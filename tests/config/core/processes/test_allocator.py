@@ -1,4 +1,4 @@
-"""Memory that is freed is given back. In a process of its own: it cannot be undone."""
+"""Freed memory is returned. Tested in a separate process, because it cannot be undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The supervisor with real processes: what it starts, how it dies, and what is left afterwards."""
+"""The supervisor with real processes: what it starts, how it dies, what it leaves behind."""
 
 from __future__ import annotations
 

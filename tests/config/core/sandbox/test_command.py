@@ -1,4 +1,4 @@
-"""``manage.py sandbox`` as a process of its own."""
+"""``manage.py sandbox`` as a separate process."""
 
 from __future__ import annotations
 

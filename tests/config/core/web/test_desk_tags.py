@@ -14,7 +14,7 @@ NOW = datetime(2025, 11, 20, 15, 0, 0, tzinfo=UTC)
 
 
 class _Reader(HTMLParser):
-    """The text a screen reader speaks: what is hidden from it is left out."""
+    """Return the text a screen reader speaks, without parts hidden from it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Python and JavaScript write every number, date and age alike: one table, two sides."""
+"""Python and JavaScript format numbers, dates and ages the same: one table tests both."""
 
 from __future__ import annotations
 

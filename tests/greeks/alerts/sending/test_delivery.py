@@ -1,4 +1,4 @@
-"""Messages: claimed, sent once to a real receiver, tried again, given up; workers that die."""
+"""Messages: claimed, sent once to a real receiver, retried, dropped; workers that die."""
 
 from __future__ import annotations
 

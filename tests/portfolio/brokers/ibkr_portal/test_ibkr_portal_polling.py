@@ -1,4 +1,4 @@
-"""How long snapshots are waited for, and what is not waited for twice."""
+"""How long to wait for snapshots, and which data not to wait for twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPTIONS = {"1": option(600), "2": option(610)}
 
 
 class Gateway:
-    """A gateway whose rows a test changes; counts the snapshots that were asked for."""
+    """A gateway whose rows a test changes; counts the requested snapshots."""
 
     def __init__(self, name: str) -> None:
         self.rows: dict[str, Mapping[str, str]] = {}

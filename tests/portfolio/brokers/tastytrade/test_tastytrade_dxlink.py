@@ -86,7 +86,7 @@ class Feed:
                 self.told |= self.client.take_changed()
 
     async def until_all(self, contracts: dict[str, Contract]) -> None:
-        """Until each contract has been told in full, anew."""
+        """Wait until every contract has arrived in full again."""
         self.told.clear()
 
         def full() -> bool:

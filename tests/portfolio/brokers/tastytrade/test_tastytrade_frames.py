@@ -72,7 +72,7 @@ def test_answer_of_the_account_streamer_is_no_message_of_the_quote_streamer(name
 
 
 def pairs_of(answer: Any) -> Iterator[tuple[str, str, str]]:
-    """Instrument type, symbol and streamer symbol of each instrument in an answer."""
+    """Return type, symbol and streamer symbol of each instrument in an answer."""
     if isinstance(answer, list):
         for row in answer:
             yield from pairs_of(row)

@@ -1,4 +1,4 @@
-"""Revaluation of a book: what it must equal, what QuantLib says, what is left out and why."""
+"""Revaluation of a book: identities, QuantLib's values, and what is left out and why."""
 
 from __future__ import annotations
 

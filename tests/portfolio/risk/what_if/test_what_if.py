@@ -1,4 +1,4 @@
-"""What-if: the same numbers before and after, priced from what is known, nothing written."""
+"""What-if: the numbers before and after, priced from known data, with nothing written."""
 
 from __future__ import annotations
 

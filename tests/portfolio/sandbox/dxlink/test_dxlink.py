@@ -19,7 +19,7 @@ from portfolio.sandbox.dxlink.events import EVENT_FIELDS
 
 
 class Wire:
-    """A client that writes what it is told and reads message by message."""
+    """A client that writes given frames and reads message by message."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket

@@ -1,4 +1,4 @@
-"""What unmodified ib_async reads from the simulated gateway, beside the books it is fed from."""
+"""Unmodified ib_async reads from the simulated gateway what its books hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated gateway is no witness of its own: its messages beside a real gateway's.
+"""The simulated gateway's messages compared with a real gateway's.
 
 The transcripts are decoded, and of server version 200. Where a message has the same fields there,
 the recorded values must leave our encoder in the recorded order.

@@ -1,4 +1,4 @@
-"""Market data of the simulated gateway: what streams, what is refused, what is not a number."""
+"""Market data of the simulated gateway: streams, refusals, missing numbers."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def shape(value: Any) -> Any:
 
 
 def compare(ours: Any, theirs: Any, *, where: str = "") -> Iterator[str]:
-    """What the recorded payload has and ours has not, or has of another type."""
+    """Return fields of the recorded payload that ours lacks or has with another type."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for name, inner in theirs.items():
             if name not in ours:
