@@ -38,7 +38,7 @@ logger = structlog.get_logger(__name__)
 WAIT_SECONDS: Final = 75.0
 _LOOK_SECONDS: Final = 0.1
 
-# Guards the database claim, so that fifty refused threads do not all poll for it.
+# Refused threads of any number of callers wait here for one, which alone polls the database.
 _renewing: ProcessCopies[threading.Lock] = ProcessCopies(threading.Lock)
 
 

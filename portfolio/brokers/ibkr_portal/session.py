@@ -124,6 +124,7 @@ class PortalSession:
         self.memory = memory
         self._caller = caller
         self._opening_elsewhere = opening
+        # ``ensure`` may be opening the session while a call finds it lost.
         self._opening = threading.Lock()
         self._opened_at = 0.0
 
