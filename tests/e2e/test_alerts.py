@@ -15,7 +15,7 @@ from tests.e2e.test_pages import DESK, PHONE, REFUSALS, SIZES
 # The first test of a process also starts the desk.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
-LIVE = '[data-part="alerts-connection"][data-state="live"]'
+LIVE = '[data-part="connection"][data-state="live"]'
 PAGES = ("/market/alerts", "/system")
 
 
@@ -117,7 +117,7 @@ def test_what_is_raised_appears_by_itself_and_is_read_out(
         lambda: browser.texts(".alert-event strong")[:1] == ["NIFTY 50: Spot above 26,300.00"],
         "the alert did not appear",
     )
-    assert "Spot above 26,300.00" in browser.text('[data-part="alerts-status"]')
+    assert "Spot above 26,300.00" in browser.text('[data-alerts] [data-part="status"]')
     browser.find("#alerts-events .panel-head button").click()
     browser.wait(lambda: not browser.find_all(".alert-event[data-new]"), "still new")
 

@@ -11,6 +11,11 @@ export class Clock {
   #offset = 0;
   #frozenAt = null;
 
+  /** `root` says where the market's clock stands, or what time it is. */
+  constructor(root) {
+    if (root) this.set({ now: root.dataset.clockNow, frozen: "clockFrozen" in root.dataset });
+  }
+
   set({ now, frozen }) {
     // A clock that runs is told by the page alone: what is prepared would be late.
     if (now === null) {

@@ -85,6 +85,13 @@ export function setHidden(element, hidden) {
   if (element && element.hidden !== hidden) element.hidden = hidden;
 }
 
+/** Show a problem in the page's notice; none hides it. */
+export function tell(root, problem) {
+  const notice = root.querySelector('[data-part="problem"]');
+  notice.firstElementChild.textContent = problem;
+  setHidden(notice, !problem);
+}
+
 /** Every element with data-field below root, by its field. */
 export function fieldsOf(root) {
   const fields = new Map();

@@ -10,6 +10,22 @@ const POLL_AFTER_FAILURES = 2;
 // An open socket that says nothing for so long is asked for a snapshot, then given up.
 const QUIET_AFTER = 60_000;
 const ANSWER_WITHIN = 10_000;
+const STATES = {
+  connecting: "Connecting",
+  live: "Live",
+  polling: "Polling",
+  offline: "Offline",
+  ended: "Logged out",
+  replay: "Replay",
+};
+
+/** Show a state in the page's header. False if it is shown already, or nothing there shows it. */
+export function showState(element, state) {
+  if (!element || element.dataset.state === state) return false;
+  element.dataset.state = state;
+  element.textContent = STATES[state];
+  return true;
+}
 
 export class LiveFeed {
   #socket = null;
@@ -27,15 +43,17 @@ export class LiveFeed {
 
   /**
    * `name` is what the frames of the body are named by: portfolio.snapshot and its changes.
+   * `connection` shows the state; onState is called when it shows another.
    *
    * @param {{socketPath: string, bodyPath: string, version: string|null, name?: string,
    *   changes?: string[], onSnapshot: (body: object, frame?: object) => void,
    *   onChange: (data: object, frame: object) => void,
-   *   onFrame?: (frame: object) => void, onState: (state: string) => void}} options
+   *   onFrame?: (frame: object) => void, connection: Element|null,
+   *   onState?: (state: string) => void}} options
    */
   constructor(options) {
     const { name = "portfolio" } = options;
-    this.options = { changes: [`${name}.changed`], onFrame: () => {}, ...options };
+    this.options = { changes: [`${name}.changed`], onFrame() {}, onState() {}, ...options };
     this.#snapshotType = `${name}.snapshot`;
     this.#version = options.version;
   }
@@ -72,7 +90,7 @@ export class LiveFeed {
   }
 
   #state(state) {
-    this.options.onState(state);
+    if (showState(this.options.connection, state)) this.options.onState(state);
   }
 
   #connect() {

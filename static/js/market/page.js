@@ -1,9 +1,9 @@
 // The market page's script: takes over the rendered page, keeps it live, and answers what is chosen.
 
 import { Clock, keepAges, writeAges } from "../base/ages.js";
-import { setHidden, setText } from "../base/cells.js";
+import { setHidden, setText, tell } from "../base/cells.js";
 import { number } from "../base/format.js";
-import { LiveFeed } from "../base/live.js";
+import { LiveFeed, showState } from "../base/live.js";
 import { MarketAddress } from "./address.js";
 import { MarketChain } from "./chain.js";
 import { MarketCharts } from "./charts.js";
@@ -14,14 +14,6 @@ import { Times } from "../charts/plotting.js";
 import { RangePair } from "../charts/range_pair.js";
 import { StrikeChart } from "./strike_chart.js";
 
-const CONNECTION = {
-  connecting: "Connecting",
-  live: "Live",
-  polling: "Polling",
-  offline: "Offline",
-  ended: "Logged out",
-  replay: "Replay",
-};
 const ANSWER_WITHIN = 15_000;
 // A thousand pages do not ask in one instant for what a minute has changed.
 const SPREAD = 1500;
@@ -32,8 +24,7 @@ if (page) start();
 
 function start() {
   const part = (name, root = page) => root.querySelector(`[data-part="${name}"]`);
-  const clock = new Clock();
-  clock.set({ now: page.dataset.clockNow, frozen: "clockFrozen" in page.dataset });
+  const clock = new Clock(page);
   keepAges(clock);
 
   const address = new MarketAddress(() => returned());
@@ -102,10 +93,10 @@ function start() {
       pickers.show(body).then(() => named());
       // The first one is rendered already: it is read when somebody looks at it.
       if (isOther && !isFirst) await loadChain(signal);
-      tell("");
+      told("");
     } catch (error) {
       if (signal.aborted) return;
-      tell(error.name === "TimeoutError" ? "The desk did not answer. What is shown is the last that came." : error.message);
+      told(error.name === "TimeoutError" ? "The desk did not answer. What is shown is the last that came." : error.message);
       charts.fail("The minutes could not be loaded");
     } finally {
       if (asking.signal === signal) page.removeAttribute("aria-busy");
@@ -136,6 +127,7 @@ function start() {
   const isSame = (body) => ["slug", "expiry", "date"].every((name) => series.body[name] === body[name]);
 
   // --- Live ---------------------------------------------------------------------------------------
+  const connection = part("connection", document);
   let followed = "";
   let refreshing = 0;
 
@@ -148,7 +140,7 @@ function start() {
     feed?.stop();
     feed = null;
     if (!isLive) {
-      connected("replay");
+      showState(connection, "replay");
       return;
     }
     feed = new LiveFeed({
@@ -160,7 +152,7 @@ function start() {
       onSnapshot: snapshot,
       onChange: closed,
       onFrame: sampled,
-      onState: connected,
+      connection,
     });
     feed.start();
   }
@@ -199,13 +191,6 @@ function start() {
   function refresh() {
     clearTimeout(refreshing);
     refreshing = setTimeout(load, Math.random() * SPREAD);
-  }
-
-  function connected(state) {
-    const connection = part("connection", document);
-    if (connection.dataset.state === state) return;
-    connection.dataset.state = state;
-    connection.textContent = CONNECTION[state];
   }
 
   // The chain is read with each sample, but only while it is looked at.
@@ -348,9 +333,8 @@ function start() {
     load();
   }
 
-  function tell(problem) {
-    part("problem-text").textContent = problem;
-    setHidden(part("problem"), !problem);
+  function told(problem) {
+    tell(page, problem);
     part("status").textContent = "";
   }
 

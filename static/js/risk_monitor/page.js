@@ -1,27 +1,18 @@
 // The risk monitor's script: takes over the rendered page and keeps it live.
 
 import { Clock, keepAges, writeAges } from "../base/ages.js";
-import { setAge, setHidden } from "../base/cells.js";
+import { setAge, setHidden, tell } from "../base/cells.js";
 import { DayChart, DaySeries } from "../charts/day_chart.js";
 import { LiveFeed } from "../base/live.js";
 import { PositionsTable } from "./positions.js";
 import { Accounts, Strip, Sums, Worst } from "./summary.js";
 import { SyncButton } from "./sync.js";
 
-const CONNECTION = {
-  connecting: "Connecting",
-  live: "Live",
-  polling: "Polling",
-  offline: "Offline",
-  ended: "Logged out",
-};
-
 const page = document.querySelector("[data-risk-monitor]");
 const part = (name, root = page) => root.querySelector(`[data-part="${name}"]`);
 const mould = (name) => document.getElementById(`${name}-mould`);
 
-const clock = new Clock();
-clock.set({ now: page.dataset.clockNow, frozen: "clockFrozen" in page.dataset });
+const clock = new Clock(page);
 keepAges(clock);
 
 const strip = new Strip(page);
@@ -123,14 +114,9 @@ function render() {
 }
 
 // --- Problems, sync, connection -------------------------------------------------------------------
-function tell(problem) {
-  part("problem-text").textContent = problem;
-  setHidden(part("problem"), !problem);
-}
-
 const sync = new SyncButton(part("sync"), {
   status: part("sync-status"),
-  onProblem: tell,
+  onProblem: (problem) => tell(page, problem),
   onProgress: (progress) => accounts.progress(progress),
   onFinished: () => {
     if (!feed.isOpen) feed.refresh();
@@ -139,7 +125,6 @@ const sync = new SyncButton(part("sync"), {
 
 const { accountId } = page.dataset;
 const query = accountId ? `?account_id=${encodeURIComponent(accountId)}` : "";
-const connection = part("connection", document);
 let wasLive = false;
 
 const feed = new LiveFeed({
@@ -155,11 +140,9 @@ const feed = new LiveFeed({
     const waiting = part("empty").querySelector("progress");
     if (waiting) waiting.value = frame.data.progress;
   },
+  connection: part("connection", document),
   onState: (state) => {
-    if (connection.dataset.state === state) return;
-    connection.dataset.state = state;
-    connection.textContent = CONNECTION[state];
-    if (state === "ended") tell("You are logged out. Log in again to see the live book.");
+    if (state === "ended") tell(page, "You are logged out. Log in again to see the live book.");
     if (state !== "live") return;
     // Minutes that passed while the line was down are in the history.
     if (wasLive) loadHistory();
