@@ -21,6 +21,7 @@ from greeks.market import shapes
 from greeks.market.bodies.cache import Served, serve_market_data
 from greeks.market.bodies.lists import serve_market_chain, serve_market_instruments
 from greeks.market.bodies.questions import RESOLUTIONS, question_of
+from greeks.polling.shapes import MarketChain
 
 SLUG = OpenApiParameter("slug", str, description="The instrument; the first one by default.")
 INSTRUMENT_KEY = OpenApiParameter(
@@ -83,7 +84,7 @@ class MarketChainView(MarketView):
     @extend_schema(
         operation_id="market_chain",
         parameters=[SLUG, INSTRUMENT_KEY, EXPIRY],
-        responses=shapes.MarketChain,
+        responses=MarketChain,
     )
     def get(self, request: Request) -> HttpResponse:
         # The same parameters and meaning as ``/market/data``; a chain takes three of them.

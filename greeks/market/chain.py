@@ -11,7 +11,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.core.errors import Unavailable
-from config.core.redis.client import key, redis_client
+from config.core.redis.client import redis_client
+from greeks.polling.latest_chain import latest_chain_key
 
 logger = structlog.get_logger(__name__)
 
@@ -19,7 +20,7 @@ logger = structlog.get_logger(__name__)
 def latest_chain_json(*, slug: str, expiry: date) -> str | None:
     """Return the JSON, ``None`` if nothing was polled. Raises ``Unavailable`` without Redis."""
     try:
-        stored = redis_client().get(key("chain_latest", slug, expiry.isoformat()))
+        stored = redis_client().get(latest_chain_key(slug, expiry))
     except RedisError as error:
         logger.warning("market_chain.not_read", reason=type(error).__name__)
         raise Unavailable("The latest chain cannot be read now.") from error

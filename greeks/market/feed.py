@@ -11,6 +11,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+from msgspec.structs import asdict
 from redis.exceptions import RedisError
 
 from config.core.clock import market_now
@@ -21,6 +22,7 @@ from greeks.calendar.exchanges import exchange_named
 from greeks.market.bodies.body import head_of, row_of, velocities
 from greeks.market.bodies.questions import MarketChoice, MarketQuestion, choice_for
 from greeks.market.bodies.series import MarketSeries, series_for
+from greeks.market.shapes import MarketHead
 from greeks.polling.forming_minute import forming_minute
 from greeks.polling.poll import group_of
 from greeks.polling.samples import latest_sample
@@ -42,7 +44,7 @@ class Reading:
     """
 
     choice: MarketChoice
-    head: dict[str, Any]
+    head: MarketHead
     last_minute: int | None
     samples: int
     samples_before: int
@@ -51,8 +53,7 @@ class Reading:
 
     @property
     def version(self) -> int:
-        version: int = self.head["version"]
-        return version
+        return self.head.version
 
     def follows(self, before: Reading) -> bool:
         """Whether only the last minute is new."""
@@ -123,7 +124,8 @@ class MarketFeed(Feed[Watched, Reading]):
         return read_chain(self.key, before)
 
     def snapshot_frame(self) -> str:
-        head = {name: value for name, value in self.state.head.items() if name != "schema"}
+        head = asdict(self.state.head)
+        del head["schema"]
         data = head | {
             "row": self.state.row,
             "velocity": self.state.velocity,
@@ -154,13 +156,13 @@ class MarketFeed(Feed[Watched, Reading]):
             return
         data = after.row | {
             "velocity": after.velocity,
-            "date": after.head["date"],
-            "base": after.head["base"],
+            "date": after.head.date,
+            "base": after.head.base,
             "version": after.version,
             # More than the last minute is new: the columns must be read again.
             "refetch": not after.follows(before),
         }
-        self.send_numbered("market.minute_closed", data, as_of=after.head["as_of"])
+        self.send_numbered("market.minute_closed", data, as_of=after.head.as_of)
 
 
 feeds = PerLoop(lambda: Feeds(MarketFeed))

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import asdict
 
 from greeks.market.bodies.body import head_of, row_of, velocities
 from greeks.market.bodies.series import MarketSeries
@@ -23,7 +24,7 @@ def last_minutes(series: MarketSeries, count: int) -> dict[str, Any]:
     spots = series.others[OTHERS.index("spot")]
     known = spots[np.isfinite(spots)]
     told = {
-        **head_of(series),
+        **asdict(head_of(series)),
         "rows": [row_of(series, place) for place in places],
         "velocity": velocities(series),
         "first_spot": known[0].item() if len(known) else None,

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from django.db.models import Max
 
 from greeks.calendar.exchanges import exchange_named
 from greeks.calendar.sessions import calendar_known_until
+from greeks.market.shapes import (
+    MarketInstrument,
+    MarketInstruments,
+    OfferedExpiry,
+    ShownSession,
+)
 from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.polling.instruments import (
     enabled_instruments,
@@ -36,17 +41,17 @@ def instrument_choices(
     }
 
 
-def instruments_body(at: datetime) -> dict[str, Any]:
+def instruments_body(at: datetime) -> MarketInstruments:
     """Return the body of ``/api/market/instruments``, in two queries."""
     instruments = enabled_instruments()
     stored = _stored(instruments, at)
     seconds = poll_seconds_by_slug(instruments, at)
-    return {
-        "schema": SCHEMA,
-        "instruments": [
+    return MarketInstruments(
+        schema=SCHEMA,
+        instruments=[
             _row(each, stored[each.instrument_key], seconds[each.slug], at) for each in instruments
         ],
-    }
+    )
 
 
 class _Stored:
@@ -79,37 +84,36 @@ def _stored(instruments: Iterable[PolledInstrument], at: datetime) -> dict[str, 
 
 def _row(
     instrument: PolledInstrument, stored: _Stored, seconds: int, at: datetime
-) -> dict[str, Any]:
+) -> MarketInstrument:
     zone = exchange_named(instrument.exchange).zone
     session = session_for(instrument, at)
-    known_until = calendar_known_until(instrument.exchange)
     polled = polled_expiries(instrument, at)
-    return {
-        "slug": instrument.slug,
-        "name": instrument.name,
-        "instrument_key": instrument.instrument_key,
-        "provider": instrument.provider,
-        "currency": instrument.currency,
-        "simulated": instrument.simulated,
-        "expiries": [
-            {"expiry": expiry.isoformat(), "polled": expiry in polled}
+    return MarketInstrument(
+        slug=instrument.slug,
+        name=instrument.name,
+        instrument_key=instrument.instrument_key,
+        provider=instrument.provider,
+        currency=instrument.currency,
+        simulated=instrument.simulated,
+        expiries=[
+            OfferedExpiry(expiry, expiry in polled)
             for expiry in sorted({*polled, *stored.expiries})
         ],
-        "dates": [day.isoformat() for day in sorted(stored.dates)],
-        "poll_seconds": seconds,
-        "session": (
-            {
-                "exchange": session.exchange,
-                "zone": zone.key,
-                "date": session.session_date.isoformat(),
-                "opens_at": session.opens_at.astimezone(zone).isoformat(),
-                "closes_at": session.closes_at.astimezone(zone).isoformat(),
-                "kind": session.kind,
-                "is_open": session.opens_at <= at < session.closes_at,
-            }
+        dates=sorted(stored.dates),
+        poll_seconds=seconds,
+        session=(
+            ShownSession(
+                exchange=session.exchange,
+                zone=zone.key,
+                date=session.session_date,
+                opens_at=session.opens_at.astimezone(zone),
+                closes_at=session.closes_at.astimezone(zone),
+                kind=session.kind,
+                is_open=session.opens_at <= at < session.closes_at,
+            )
             if session is not None
             else None
         ),
-        "calendar_known_until": known_until.isoformat() if known_until is not None else None,
-        "as_of": stored.as_of.astimezone(zone).isoformat() if stored.as_of is not None else None,
-    }
+        calendar_known_until=calendar_known_until(instrument.exchange),
+        as_of=stored.as_of.astimezone(zone) if stored.as_of is not None else None,
+    )

@@ -79,7 +79,9 @@ class Velocities(Shape):
     vega: VelocitySides
 
 
-class MarketData(Shape):
+class MarketHead(Shape):
+    """What the body says before its columns."""
+
     schema: int
     stale: Annotated[bool, about("The database is lost: this is the last good body.")]
     slug: str
@@ -97,6 +99,9 @@ class MarketData(Shape):
     source: str
     simulated: bool
     version: int
+
+
+class MarketData(MarketHead):
     minutes: list[Moment]
     gap: list[bool]
     samples_seen: list[int]
@@ -117,47 +122,6 @@ class MarketData(Shape):
     forming: Annotated[
         dict[str, Any] | None, about("Null here: the websocket says how the minute forms.")
     ]
-
-
-class Contract(Shape):
-    key: str
-    bid: Number
-    ask: Number
-    last: Number
-    iv: Number
-    delta: Number
-    gamma: Number
-    theta: Number
-    vega: Number
-    greeks_source: Annotated[
-        str | None, about("The vendor, model, or null where nobody computed them.")
-    ]
-    volume: Number
-    open_interest: Number
-    previous_open_interest: Number
-
-
-class Strike(Shape):
-    strike: Number
-    call: Contract | None
-    put: Contract | None
-
-
-class MarketChain(Shape):
-    schema: int
-    slug: str
-    name: str
-    instrument_key: str
-    expiry: Day
-    as_of: Moment
-    source: str
-    simulated: bool
-    spot: Number
-    lot_size: int | None
-    counts_contracts: bool
-    sums: dict[str, Any]
-    vendor: dict[str, Any]
-    strikes: list[Strike]
 
 
 class OfferedExpiry(Shape):

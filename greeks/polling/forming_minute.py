@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from greeks.chains import SIDES, SUMMED_GREEKS, Floats
 from greeks.polling.samples import ChainSample
+from greeks.polling.shapes import SumsByGreek
 
 
 def forming_minute(sample: ChainSample, *, zone: ZoneInfo) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def forming_minute(sample: ChainSample, *, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def sums_by_greek(sums: Floats) -> dict[str, dict[str, float | None]]:
+def sums_by_greek(sums: Floats) -> SumsByGreek:
     """Convert (3 sides, 4 Greeks) to ``{"delta": {"call": …, "put": …, "total": …}, …}``."""
     by_greek = sums.T.tolist()
     return {

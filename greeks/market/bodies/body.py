@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
+from msgspec.structs import asdict
 
 from greeks.calendar.exchanges import exchange_named
 from greeks.chains import SIDES, SUMMED_GREEKS, Floats
 from greeks.market.bodies.series import MarketSeries
+from greeks.market.shapes import BaseMinute, MarketHead, Session
 from greeks.maths.aggregation import BUCKETS_SHAPE
 from greeks.maths.changes import velocity
 from greeks.minutes.clock import opening_minute
@@ -32,53 +34,48 @@ def encode(series: MarketSeries) -> bytes:
     return _ENCODER.encode(body_of(series))
 
 
-def head_of(series: MarketSeries) -> dict[str, Any]:
+def head_of(series: MarketSeries) -> MarketHead:
     """Return what the body says before its columns."""
     choice, rows = series.choice, series.rows
     instrument, session = choice.instrument, choice.session
     zone = exchange_named(session.exchange).zone
     base = series.base
-    return {
-        "schema": SCHEMA,
-        "stale": False,
-        "slug": instrument.slug,
-        "name": instrument.name,
-        "instrument_key": choice.chain.instrument_key,
-        "expiry": choice.chain.expiry.isoformat(),
-        "date": choice.chain.session_date.isoformat(),
-        "resolution": choice.resolution,
-        "delta_min": choice.first_bucket / _BUCKETS,
-        "delta_max": choice.end_bucket / _BUCKETS,
-        "session": {
-            "exchange": session.exchange,
-            "zone": zone.key,
-            "opens_at": session.opens_at.astimezone(zone).isoformat(),
-            "closes_at": session.closes_at.astimezone(zone).isoformat(),
-            "kind": session.kind,
-        },
-        "calendar_known_until": (
-            choice.calendar_known_until.isoformat() if choice.calendar_known_until else None
+    return MarketHead(
+        schema=SCHEMA,
+        stale=False,
+        slug=instrument.slug,
+        name=instrument.name,
+        instrument_key=choice.chain.instrument_key,
+        expiry=choice.chain.expiry,
+        date=choice.chain.session_date,
+        resolution=choice.resolution,
+        delta_min=choice.first_bucket / _BUCKETS,
+        delta_max=choice.end_bucket / _BUCKETS,
+        session=Session(
+            exchange=session.exchange,
+            zone=zone.key,
+            opens_at=session.opens_at.astimezone(zone),
+            closes_at=session.closes_at.astimezone(zone),
+            kind=session.kind,
         ),
-        "base": (
-            {
-                "minute": base.astimezone(zone).isoformat(),
-                "is_opening": base == opening_minute(session),
-            }
+        calendar_known_until=choice.calendar_known_until,
+        base=(
+            BaseMinute(minute=base.astimezone(zone), is_opening=base == opening_minute(session))
             if base is not None
             else None
         ),
-        "as_of": rows.as_of.astimezone(zone).isoformat() if rows.as_of is not None else None,
-        "source": rows.source or instrument.provider,
-        "simulated": rows.is_simulated or instrument.simulated,
-        "version": rows.version.number,
-    }
+        as_of=rows.as_of.astimezone(zone) if rows.as_of is not None else None,
+        source=rows.source or instrument.provider,
+        simulated=rows.is_simulated or instrument.simulated,
+        version=rows.version.number,
+    )
 
 
 def body_of(series: MarketSeries) -> dict[str, Any]:
     """Return the whole body. The websocket sends ``forming``, which changes every five seconds."""
     zone = exchange_named(series.choice.session.exchange).zone
     return {
-        **head_of(series),
+        **asdict(head_of(series)),
         "minutes": _iso_minutes(series, zone),
         "gap": series.gap.tolist(),
         "samples_seen": series.samples_seen.tolist(),

@@ -12,8 +12,8 @@ import pytest
 from config.core.errors import CircuitOpen, ForbiddenError, NotFound, UnauthorisedError
 from config.core.redis.client import redis_client, reset_guards
 from greeks.calendar.sessions import forget_sessions
+from greeks.market.chain import latest_chain_json
 from greeks.models import ExchangeSession, PolledInstrument
-from greeks.polling.latest_chain import latest_chain
 from greeks.polling.poll import Outcome, poll_chain
 from greeks.polling.samples import (
     latest_sample,
@@ -156,7 +156,7 @@ def test_latest_chain_is_made_once_and_served_as_it_is(desk: Desk) -> None:
     desk.provider.options = {"strikes": 16, "without_greeks": 4}
     desk.poll(SLOT)
 
-    body = json.loads(latest_chain("nifty-50", EXPIRY) or b"null")
+    body = json.loads(latest_chain_json(slug="nifty-50", expiry=EXPIRY) or "null")
 
     chain = chain_at(SLOT, strikes=16, without_greeks=4)
     assert body["schema"] == 1
@@ -179,7 +179,7 @@ def test_unknown_numbers_leave_as_null(desk: Desk) -> None:
     desk.provider.options = {"without_greeks": 80, "bid": nothing, "ask": nothing}
     desk.poll(SLOT)
 
-    body = json.loads(latest_chain("nifty-50", EXPIRY) or b"null")
+    body = json.loads(latest_chain_json(slug="nifty-50", expiry=EXPIRY) or "null")
 
     call = body["strikes"][0]["call"]
     assert (call["bid"], call["delta"], call["iv"], call["greeks_source"]) == (None,) * 4
@@ -261,7 +261,7 @@ def test_closed_exchange_shows_the_chain_and_makes_no_sample(desk: Desk) -> None
 
     assert poll.outcome is Outcome.CLOSED
     assert samples() == []
-    assert latest_chain("nifty-50", EXPIRY) is not None
+    assert latest_chain_json(slug="nifty-50", expiry=EXPIRY) is not None
 
 
 def test_poll_goes_on_while_redis_is_away(
