@@ -19,6 +19,8 @@ from django.test import TransactionTestCase
 
 from config.core.redis.client import reset_guards
 from config.core.redis.process_copies import forget_process_copies
+from greeks.polling.instruments import recent_instrument
+from portfolio.refresh.streamed_values import holders
 from tests.servers.chromium import has_browser
 from tests.servers.valkey import RunningValkey
 
@@ -72,6 +74,8 @@ def _nothing_remembered(_valkey_of_the_process: RunningValkey) -> None:
     """Each test starts with an empty Valkey and without what the process remembers of it."""
     _valkey_of_the_process.empty()
     forget_process_copies()
+    recent_instrument.cache_clear()
+    holders.cache_clear()
     reset_guards()
 
 

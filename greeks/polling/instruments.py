@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from threading import Lock
 
+from cachetools import TTLCache, cached
 from django.conf import settings
 
 from config.core.errors import NotFound
-from config.core.redis.process_copies import ProcessCopies
 from greeks.models import PolledInstrument
 from greeks.polling.terms import chains_expire_at
 
 #: Seconds between polls; each divides a minute, so that all minutes have equally many.
 POLL_STEPS = (5, 10, 15, 20, 30, 60)
 _HALF_HOUR = 1800
-_RECENT_SECONDS = 10.0
 # Upstox allows 2000 calls in half an hour, which must also cover listings and retries.
 _UPSTOX_CALLS = 1900
 # Cboe's files are fifteen minutes late and change about once a minute.
 _CBOE_CALLS = 60
 # At most this many pages of 250 contracts per chain, plus the underlying.
 _POLYGON_CALLS_A_CHAIN = 4
-
-_recent: ProcessCopies[dict[str, tuple[PolledInstrument, float]]] = ProcessCopies(dict)
 
 
 def enabled_instruments() -> tuple[PolledInstrument, ...]:
@@ -38,16 +35,10 @@ def instrument_by_slug(slug: str) -> PolledInstrument:
     return _one(slug=slug)
 
 
+@cached(TTLCache(64, 10.0), lock=Lock())
 def recent_instrument(slug: str) -> PolledInstrument:
     """Return ``instrument_by_slug``, cached for ten seconds: every poll calls this."""
-    with _recent.lock:
-        known = _recent.get("instruments").get(slug)
-    if known is not None and time.monotonic() - known[1] < _RECENT_SECONDS:
-        return known[0]
-    row = instrument_by_slug(slug)
-    with _recent.lock:
-        _recent.get("instruments")[slug] = row, time.monotonic()
-    return row
+    return instrument_by_slug(slug)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

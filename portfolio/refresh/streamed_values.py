@@ -7,18 +7,17 @@ contracts that moved. A worker then revalues the accounts holding them from the 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from itertools import chain
+from threading import Lock
 
 import structlog
+from cachetools import TTLCache, cached
 from django.conf import settings
 from redis.exceptions import RedisError
 
 from config.core.background.task import enqueue
 from config.core.redis.client import key, redis_client
-from config.core.redis.process_copies import ProcessCopies
 from greeks.providers.streamed_values import read_streamed, store_streamed
 from portfolio.models import Position
 
@@ -28,8 +27,6 @@ logger = structlog.get_logger(__name__)
 
 # A revaluation that waited this long is replaced by the next; none takes longer.
 REVALUATION_SECONDS = 10
-# A contract just bought is known here after this long; its sync valued it anyway.
-_BOOK_SECONDS = 5.0
 _KEPT_MILLISECONDS = 3_600_000
 
 # An account's slots are one period apart. KEYS[1] holds the last slot given, in milliseconds.
@@ -45,24 +42,13 @@ return following - now
 """
 
 
-@dataclass(slots=True)
-class _Book:
-    """Which accounts hold which instrument, as last read by this process."""
-
-    accounts: Mapping[str, Collection[str]] = field(default_factory=dict)
-    read_at: float = float("-inf")
-
-
-_books: ProcessCopies[_Book] = ProcessCopies(_Book)
-
-
 def request_streamed_refresh(instrument_keys: Collection[str]) -> int:
     """Queue revaluation of the accounts holding any of the instruments; return how many.
 
     Across all processes and streams, an account gets one refresh per ``STREAM_REFRESH_SECONDS``: at
     once if the last is older, else when the period ends, so the last move is never missed.
     """
-    accounts = _holders()
+    accounts = holders()
     wanted = set(chain.from_iterable(accounts.get(name, ()) for name in instrument_keys))
     queued = 0
     for account_id in sorted(wanted):
@@ -90,19 +76,16 @@ def _wait_for_slot(account_id: str) -> float | None:
     return None if wait < 0 else wait / 1000
 
 
-def _holders() -> Mapping[str, Collection[str]]:
-    """Return the enabled accounts that hold an instrument, by its key."""
-    with _books.lock:
-        book = _books.get("book")
-        if time.monotonic() - book.read_at < _BOOK_SECONDS:
-            return book.accounts
+@cached(TTLCache(1, 5.0), lock=Lock())
+def holders() -> Mapping[str, Collection[str]]:
+    """Return the enabled accounts that hold an instrument, by its key.
+
+    Cached for five seconds: the sync of a contract just bought valued it anyway.
+    """
     held: dict[str, set[str]] = {}
     rows = Position.objects.filter(account__enabled=True).values_list(
         "account_id", "instrument__key"
     )
     for account_id, name in rows.order_by().distinct():
         held.setdefault(name, set()).add(account_id)
-    with _books.lock:
-        book = _books.get("book")
-        book.accounts, book.read_at = held, time.monotonic()
-        return book.accounts
+    return held

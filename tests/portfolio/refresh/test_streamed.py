@@ -49,6 +49,7 @@ def test_moves_of_the_next_seconds_become_one_more_refresh_when_it_is_time(
     for _ in range(6):
         # As if each stream ran in a process of its own.
         forget_process_copies()
+        streamed_values.holders.cache_clear()
         request_streamed_refresh(["option:held"])
 
     assert [name for name, _ in asked] == ["DU1", "DU1"]
