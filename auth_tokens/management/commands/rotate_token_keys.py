@@ -29,6 +29,6 @@ class Command(BaseCommand):
                 self.stdout.write(f"{name}: {', '.join(providers) or 'none'}")
         if done.undecryptable:
             raise CommandError(
-                "No key opens the token of: " + ", ".join(done.undecryptable) + ". Add the key"
-                " that it was encrypted with; without it a new token is obtained."
+                "No key decrypts the token of: " + ", ".join(done.undecryptable) + ". Add the key"
+                " it was encrypted with; without it the desk obtains a new token."
             )

@@ -115,7 +115,7 @@ def _expiry(text: str | None, slug: str | None) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise CommandError(f"--expiry: {text[:32]!r} is no date: write YYYY-MM-DD.") from None
+        raise CommandError(f"--expiry: {text[:32]!r} is not a date: write YYYY-MM-DD.") from None
 
 
 def _line(poll: Poll) -> str:

@@ -22,7 +22,7 @@ from greeks.polling.sessions import session_for
 class Command(BaseCommand):
     help = (
         "Roll up a range of minutes again. Samples are held for two hours: an older hole "
-        "stays a marked gap, and a row made of more samples than are left stays as it is."
+        "stays a marked gap, and a row with more samples than are left stays unchanged."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             "--to", dest="end", metavar="TIME", help="end of the range, exclusive; default now"
         )
         parser.add_argument("--expiry", metavar="DATE", help="only this expiry, YYYY-MM-DD")
-        parser.add_argument("--json", action="store_true", help="one JSON line a minute")
+        parser.add_argument("--json", action="store_true", help="one JSON line per minute")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -63,7 +63,7 @@ class Command(BaseCommand):
                 self.stdout.write(
                     f"{each.minute.astimezone(zone):%Y-%m-%d %H:%M} {each.expiry}: "
                     f"{each.samples_seen} of {each.samples_expected} samples held"
-                    f"{'' if each.written else ', left as it is'}"
+                    f"{'' if each.written else ', unchanged'}"
                 )
         if not options["json"]:
             self.stdout.write(_summary(rolled))
@@ -84,7 +84,7 @@ def _time_of_session(instrument: PolledInstrument, text: str, argument: str) -> 
         of_day = time.fromisoformat(text)
     except ValueError:
         raise CommandError(
-            f"{argument}: {text[:32]!r} is no time: write 09:15 or 2026-12-01T09:15."
+            f"{argument}: {text[:32]!r} is not a time: write 09:15 or 2026-12-01T09:15."
         ) from None
     session = session_for(instrument, market_now())
     if session is None:
@@ -96,7 +96,7 @@ def _expiries(text: str | None) -> list[date] | None:
     try:
         return [date.fromisoformat(text)] if text else None
     except ValueError:
-        raise CommandError(f"--expiry: {text!r:.34} is no date: write YYYY-MM-DD.") from None
+        raise CommandError(f"--expiry: {text!r:.34} is not a date: write YYYY-MM-DD.") from None
 
 
 def _named(error: ApplicationError) -> str:

@@ -27,7 +27,7 @@ class Command(BaseCommand):
             "--seed", type=int, default=1, help="the same seed gives the same market"
         )
         parser.add_argument(
-            "--chain", type=Path, metavar="FILE", help="a recorded chain; its clock stands still"
+            "--chain", type=Path, metavar="FILE", help="a recorded chain, with a frozen clock"
         )
         hours = parser.add_mutually_exclusive_group()
         hours.add_argument(
@@ -105,7 +105,7 @@ class Command(BaseCommand):
             for listener in sandbox.listeners.values():
                 self.stdout.write(f"  desk settings: {listener.usage}")
             if clock:
-                self.stdout.write(f"  the market's clock stands at {clock}")
+                self.stdout.write(f"  the market's clock is frozen at {clock}")
         self.stdout.flush()
 
 

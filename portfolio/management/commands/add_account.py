@@ -16,8 +16,8 @@ from portfolio.models import Account
 
 class Command(BaseCommand):
     help = (
-        "Connect an account, after the broker's settings are in the environment: --list shows what "
-        "the credentials can read, --number and --owner add one of these."
+        "Connect an account, once the broker's settings are in the environment. --list shows the "
+        "accounts the credentials can read; --number and --owner add one of them."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--list", action="store_true", help="ask the broker for its accounts")
         parser.add_argument("--number", help="the broker's account number")
         parser.add_argument("--owner", help="user name of the person whose account it is")
-        parser.add_argument("--label", default="", help="how the desk shows it")
+        parser.add_argument("--label", default="", help="the name shown on the desk")
         parser.add_argument("--currency", help="base currency; the broker's answer by default")
         parser.add_argument(
             "--unchecked",
@@ -107,6 +107,6 @@ class Command(BaseCommand):
         except ProviderError as error:
             said = error.message if error.message.endswith((".", "?")) else f"{error.message}."
             raise CommandError(
-                f"{broker} did not answer as it should: {said} "
+                f"{broker} gave an unexpected answer: {said} "
                 "Check its settings, or add the account with --unchecked."
             ) from error

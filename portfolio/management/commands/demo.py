@@ -26,14 +26,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--seed", type=int, default=1, help="the same seed, the same market")
         parser.add_argument(
-            "--chain", type=Path, metavar="FILE", help="a recorded chain; its clock stands still"
+            "--seed", type=int, default=1, help="the same seed gives the same market"
+        )
+        parser.add_argument(
+            "--chain", type=Path, metavar="FILE", help="a recorded chain, with a frozen clock"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not is_prepared():
-            raise CommandError("start it as `manage.py demo`: it decides before Django loads.")
+            raise CommandError(
+                "start it as `manage.py demo`: it prepares the environment before Django loads."
+            )
         chain = options["chain"].expanduser().resolve() if options["chain"] else None
         if chain:
             self._stop_the_clock(chain)

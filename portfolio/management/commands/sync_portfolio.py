@@ -19,7 +19,7 @@ _BAR_WIDTH = 24
 
 
 class Command(BaseCommand):
-    help = "Sync all enabled accounts, or those named, and say how each went."
+    help = "Sync all enabled accounts, or those named, and print each result."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -32,9 +32,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--watch",
             action="store_true",
-            help="go on until Ctrl-C, at each account's own interval",
+            help="repeat at each account's own interval until Ctrl-C",
         )
-        parser.add_argument("--json", action="store_true", help="one JSON line a run, for scripts")
+        parser.add_argument(
+            "--json", action="store_true", help="one JSON line per run, for scripts"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         wanted = list(dict.fromkeys(options["account"]))

@@ -16,8 +16,8 @@ from config.core.processes.role import WEB
 
 class Command(BaseCommand):
     help = (
-        "Serve the desk: web, worker and beat; DATABASE_URL, REDIS_URL and CACHE_URL where they "
-        "are set, the embedded SQLite and Valkey where not. Ctrl-C or TERM stops everything."
+        "Serve the desk: web, worker, beat and streams. Uses DATABASE_URL, REDIS_URL and CACHE_URL "
+        "if set, else the embedded SQLite and Valkey. Ctrl-C or TERM stops everything."
     )
     requires_system_checks: list[str] = []
 
@@ -29,20 +29,22 @@ class Command(BaseCommand):
             "--only",
             choices=ROLES,
             action="append",
-            help="run this process and leave the others, and the migrations, to other machines; "
+            help="run only this process, without migrations: other machines run the rest; "
             "repeatable",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not is_prepared():
-            raise CommandError("start it as `manage.py up`: it decides before Django loads.")
+            raise CommandError(
+                "start it as `manage.py up`: it prepares the environment before Django loads."
+            )
         if settings.DEMO:
             raise CommandError("DEMO has a known log-in: use `manage.py demo`, on loopback.")
         if options["web_processes"] < 1:
             raise CommandError("--web-processes: at least 1.")
         roles = tuple(options["only"] or ROLES)
         if options["only"] and (os.environ.get(VALKEY_SOCKET) or not settings.DATABASE_URL):
-            raise CommandError("--only: processes apart need a DATABASE_URL and a REDIS_URL.")
+            raise CommandError("--only: separate processes need a DATABASE_URL and a REDIS_URL.")
         host, port = options["host"], options["port"]
         names = [name for name in settings.ALLOWED_HOSTS if not name.startswith((".", "*"))]
         code = serve(

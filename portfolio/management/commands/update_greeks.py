@@ -19,7 +19,7 @@ from portfolio.refresh.forced import (
 
 
 class Command(BaseCommand):
-    help = "Fetch the Greeks of the held options now, and say for each underlying what was updated."
+    help = "Fetch the Greeks of held options now, and print what was updated for each underlying."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -27,20 +27,20 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="ID",
-            help="only what this account holds; may be given several times",
+            help="only this account's holdings; may be given several times",
         )
         parser.add_argument(
             "--underlying",
             action="append",
             default=[],
             metavar="SYMBOL",
-            help="only options on it; may be given several times",
+            help="only options on this underlying; may be given several times",
         )
         parser.add_argument(
             "--source",
             choices=(BROKER, *registered_providers()),
             default=BROKER,
-            help="whom to ask; broker: each account's own, then the others (default)",
+            help="the source to ask; broker: each account's own, then the others (default)",
         )
         parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
 

@@ -97,7 +97,7 @@ export class GreekChart extends WalkedFigure {
       return place;
     });
     this.plot.replaceChildren(...places);
-    this.adopt(`${this.name}: change since the open, and change step by step`);
+    this.adopt(`${this.name}: change since the open, and change per step`);
     return places.map((place, index) => new GreekPlot(place, { isBars: index === 1, shared: this.#shared }));
   }
 

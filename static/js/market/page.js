@@ -96,7 +96,7 @@ function start() {
       told("");
     } catch (error) {
       if (signal.aborted) return;
-      told(error.name === "TimeoutError" ? "The desk did not answer. What is shown is the last that came." : error.message);
+      told(error.name === "TimeoutError" ? "The desk did not answer. These are the last figures received." : error.message);
       charts.fail("The minutes could not be loaded");
     } finally {
       if (asking.signal === signal) page.removeAttribute("aria-busy");
@@ -109,7 +109,7 @@ function start() {
       chain = await ask(`/api/market/chain?${new URLSearchParams({ slug, expiry })}`, signal);
       schedule();
     } catch {
-      if (!signal.aborted) for (const chart of strikeCharts) chart.fail("No chain is known");
+      if (!signal.aborted) for (const chart of strikeCharts) chart.fail("No chain known");
     }
   }
 

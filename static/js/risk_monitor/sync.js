@@ -81,7 +81,7 @@ export class SyncButton {
       if (Date.now() - this.#startedAt > GIVE_UP_AFTER) {
         this.#runs.clear();
         this.#busy(false);
-        this.#onProblem("The sync takes unusually long. It goes on in the background.");
+        this.#onProblem("The sync is taking unusually long. It continues in the background.");
         return;
       }
       if (Date.now() - this.#heardAt >= SILENT_AFTER) await this.#ask();

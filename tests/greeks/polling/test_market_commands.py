@@ -72,7 +72,7 @@ def test_failed_poll_says_why_and_fails(provider: ScriptedProvider) -> None:
     ("arguments", "named"),
     [
         (("nowhere",), "slug: .*Polled: nifty-50"),
-        (("nifty-50", "--expiry", "tomorrow"), "--expiry: 'tomorrow' is no date"),
+        (("nifty-50", "--expiry", "tomorrow"), "--expiry: 'tomorrow' is not a date"),
         (("--expiry", "2026-12-01"), "--expiry: name its instrument too"),
     ],
 )
@@ -122,13 +122,13 @@ def test_rebuild_by_json_ends_now_where_no_end_is_named(desk: Desk) -> None:
     ("arguments", "named"),
     [
         (("nowhere", "--from", "09:15"), "nowhere"),
-        (("nifty-50", "--from", "breakfast"), "--from: 'breakfast' is no time"),
-        (("nifty-50", "--from", "09:15", "--to", "lunch"), "--to: 'lunch' is no time"),
+        (("nifty-50", "--from", "breakfast"), "--from: 'breakfast' is not a time"),
+        (("nifty-50", "--from", "09:15", "--to", "lunch"), "--to: 'lunch' is not a time"),
         (("nifty-50", "--from", "09:18", "--to", "09:16"), "--to: a time after"),
         (("nifty-50", "--from", "12:00"), "--to: a time after"),
         (("nifty-50", "--from", "12:00", "--to", "12:30"), "--from: a minute that is over"),
         (("nifty-50", "--from", "2026-11-27T02:00", "--to", "2026-11-27T03:00"), "--from: a time"),
-        (("nifty-50", "--from", "09:15", "--expiry", "soon"), "--expiry: 'soon' is no date"),
+        (("nifty-50", "--from", "09:15", "--expiry", "soon"), "--expiry: 'soon' is not a date"),
     ],
 )
 def test_impossible_range_is_refused_by_name(arguments: tuple[str, ...], named: str) -> None:
