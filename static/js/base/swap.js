@@ -44,8 +44,8 @@ export class Swaps {
     } catch (error) {
       this.tell(
         error instanceof LoggedOut
-          ? "You are logged out. Log in again to go on; what is typed here stays."
-          : "The desk did not answer. What is shown is the last that was known.",
+          ? "You are logged out. Log in again to continue; what you typed stays."
+          : "The desk did not answer. The page shows the last known state.",
       );
       return null;
     } finally {
