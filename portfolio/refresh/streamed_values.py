@@ -1,8 +1,7 @@
-"""Store streamed values and queue revaluation of the accounts they affect.
+"""Queue revaluation of the accounts that hold what a stream says has moved.
 
-A stream calls :func:`store_streamed` with its values and :func:`request_streamed_refresh` with the
-contracts that moved. A worker then revalues the accounts holding them from the store alone
-(``portfolio.refresh.streamed``): no provider call, no budget.
+A worker revalues them from the stored values alone (``portfolio.refresh.streamed``): no provider
+call, no budget.
 """
 
 from __future__ import annotations
@@ -11,19 +10,13 @@ from collections.abc import Collection, Mapping
 from itertools import chain
 from threading import Lock
 
-import structlog
 from cachetools import TTLCache, cached
 from django.conf import settings
 from redis.exceptions import RedisError
 
 from config.core.background.task import enqueue
 from config.core.redis.client import key, redis_client
-from greeks.providers.streamed_values import read_streamed, store_streamed
 from portfolio.models import Position
-
-__all__ = ["read_streamed", "request_streamed_refresh", "store_streamed"]
-
-logger = structlog.get_logger(__name__)
 
 # A revaluation that waited this long is replaced by the next; none takes longer.
 REVALUATION_SECONDS = 10

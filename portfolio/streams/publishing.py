@@ -12,7 +12,8 @@ from config.core.errors import ApplicationError
 from greeks.calendar.sessions import current_session
 from greeks.domain import Snapshot
 from greeks.instruments.identity import instrument_key
-from portfolio.refresh.streamed_values import request_streamed_refresh, store_streamed
+from greeks.providers.streamed_values import store_streamed
+from portfolio.refresh.streamed_values import request_streamed_refresh
 
 logger = structlog.get_logger(__name__)
 

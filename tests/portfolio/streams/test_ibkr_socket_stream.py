@@ -18,12 +18,12 @@ from greeks.calendar.sessions import forget_sessions
 from greeks.domain import Contract, InstrumentKind, Quote, Snapshot
 from greeks.instruments.store import resolve_instruments
 from greeks.models import ExchangeSession
+from greeks.providers.streamed_values import read_streamed
 from portfolio.brokers.ibkr_socket.adapter import SocketAdapter, gateway_breaker
 from portfolio.brokers.ibkr_socket.state import service_name
 from portfolio.domain import Broker
 from portfolio.models import SyncRun
 from portfolio.refresh import streamed_values
-from portfolio.refresh.streamed_values import read_streamed
 from portfolio.streams.ibkr_socket import own_gateway, sync_after_outage
 from portfolio.streams.publishing import market_is_open, publish
 from tests.factories import AccountFactory, PositionFactory
