@@ -6,6 +6,7 @@ are read before any fixture. Each parallel worker is a process with a Valkey of 
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import unittest
@@ -16,11 +17,13 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
 
 from config.core.redis.client import reset_guards
 from config.core.redis.process_copies import forget_process_copies
 from greeks.polling.instruments import recent_instrument
 from portfolio.refresh.streamed_values import holders
+from tests.migrated_tables import MigratedTables
 from tests.servers.chromium import has_browser
 from tests.servers.valkey import RunningValkey
 
@@ -53,12 +56,28 @@ def _uses_database(case: type[unittest.TestCase]) -> bool:
     return issubclass(case, TransactionTestCase)
 
 
+def pytest_collection_finish() -> None:
+    """Take what was imported and collected out of the garbage collector's sight: it stays."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the data folder that the settings made; workers share it with the first process."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         folder = Path(os.environ.get("VAR_DIR", ""))
         if folder.name.startswith("greekdesk-test-"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """The migrated database, to which a test that commits returns when it ends."""
+    with django_db_blocker.unblock():
+        tables = MigratedTables()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: tables.restore())
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
