@@ -63,7 +63,7 @@ class ShownGreek:
 class MarketPage:
     """The page of one address. Invalid parameters are reported, and the default is shown.
 
-    aises (also on reading an attribute):
+    Raises (also on reading an attribute):
         NotFound: nothing has been polled for the instrument yet.
     """
 

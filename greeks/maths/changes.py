@@ -57,11 +57,13 @@ def velocity(close: ArrayLike) -> Velocity:
 
     With d₁ the last minute's change and d₂ = d₁ − d₀ the second difference:
 
-    ============  ===================================================================== word
-    when ============  ===================================================================== steady
-    d₂ is zero (or below a billionth of the larger change) turning       d₀ and d₁ have opposite
-    signs: the sum changed direction accelerating  |d₁| > |d₀|: it moves faster in the same
-    direction slowing       |d₁| < |d₀|: it moves more slowly in that direction, or stands still
+    ============  =====================================================================
+    word          when
+    ============  =====================================================================
+    steady        d₂ is zero (or below a billionth of the larger change)
+    turning       d₀ and d₁ have opposite signs: the sum changed direction
+    accelerating  |d₁| > |d₀|: it moves faster in the same direction
+    slowing       |d₁| < |d₀|: it moves more slowly in that direction, or stands still
     ============  =====================================================================
     """
     closes = np.asarray(close, dtype=np.float64)

@@ -1,13 +1,14 @@
 """When an option expires, to the minute: the end point of time to expiry.
 
 ========================  =====================  ===============================================
-contract                  instant                source ========================
-=====================  =============================================== US equity and ETF option
-16:00 New York         OCC: trading ends at the close SPXW, XSP, RUTW, …        16:00 New York
-Cboe, PM-settled index options SPX, NDX, RUT, VIX, …     09:30 New York         Cboe, settled from
-the opening prices of the day NSE option                15:30 Asia/Kolkata     NSE, close of the
-cash market others                    the currency's market  table below ========================
-=====================  ===============================================
+contract                  instant                source
+========================  =====================  ===============================================
+US equity and ETF option  16:00 New York         OCC: trading ends at the close
+SPXW, XSP, RUTW, …        16:00 New York         Cboe, PM-settled index options
+SPX, NDX, RUT, VIX, …     09:30 New York         Cboe, settled from the opening prices of the day
+NSE option                15:30 Asia/Kolkata     NSE, close of the cash market
+others                    the currency's market  table below
+========================  =====================  ===============================================
 
 If the exchange calendar knows the day's session, its close counts: 13:00 in New York on a half
 day, or an earlier one entered by hand. Settlement from opening prices stays at 09:30.

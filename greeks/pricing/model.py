@@ -4,12 +4,13 @@ Each contract is priced by the model of its kind, at the implied volatility of i
 of a two-sided quote, else the mark):
 
 ===========================  ======================================================================
-contract                     model ===========================
-====================================================================== European (index roots, NSE)
-``black_scholes_merton`` American (US shares, ETFs)   ``american``: Andersen-Lake-Offengenden
-option on a future           ``black_76``, on the futures price with known cash dividends    the
-same, ``…_cash_dividends``: the escrowed model ===========================
-======================================================================
+contract                     model
+===========================  ======================================================================
+European (index roots, NSE)  ``black_scholes_merton``
+American (US shares, ETFs)   ``american``: Andersen-Lake-Offengenden
+option on a future           ``black_76``, on the futures price
+with known cash dividends    the same, ``…_cash_dividends``: the escrowed model
+===========================  ======================================================================
 
 Time to expiry is ACT/365 to the instant of expiry, on the market clock; the forward of an expiry
 comes from :mod:`greeks.pricing.parity`. The inputs are recorded with each result.
