@@ -1,4 +1,4 @@
-"""What the greeks app tells several listeners."""
+"""Signals of the greeks app, each with several listeners."""
 
 from django.dispatch import Signal
 

@@ -1,4 +1,4 @@
-"""Forms of the alerts page. They word errors for people; the rules are checked again on writing."""
+"""Forms of the alerts page, with readable errors; rules are checked again on writing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def series_choices() -> list[tuple[str, list[tuple[str, str]] | str]]:
 
 
 class AlertRuleForm(forms.Form):
-    """What a rule watches and what it does."""
+    """A rule: what it watches, and where it sends messages."""
 
     slug = forms.ChoiceField(label="Instrument")
     expiry = forms.DateField(

@@ -1,4 +1,4 @@
-"""What the alerts' page and its panel show for one request: read when something asks for it."""
+"""Data of the alerts page and its panel, for one request. Each value is read only when used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from greeks.alerts.reading import (
 from greeks.models import AlertChannel, AlertEvent, AlertRule, PolledInstrument
 from greeks.polling.instruments import enabled_instruments
 
-#: As many events as the panel of another page shows.
+#: Events shown in the panel of another page.
 PANEL_EVENTS = 8
 
 
@@ -50,7 +50,7 @@ class AlertsPage:
     def __init__(self, request: HttpRequest) -> None:
         self.user = request.user
         self._query = request.GET
-        # As a panel of the market's page it is shorter, and its forms lead back there.
+        # The panel on the market page is shorter, and its forms lead back there.
         self.is_page = request.path.startswith("/market/alerts") and "panel" not in self._query
         self.clock = {"now": market_now(), "frozen": market_clock_is_frozen()}
         self.rule_problem = ""
@@ -88,12 +88,12 @@ class AlertsPage:
 
     @property
     def version(self) -> int:
-        """The newest event, by which a page that asks sees what is new."""
+        """The newest event's id: a page that polls tells by it what is new."""
         return self.events[0].pk if self.events else 0
 
     @cached_property
     def edited(self) -> AlertRule | None:
-        """The rule that the address asks to change."""
+        """The rule the address opens for editing."""
         asked = self._query.get("edit", "")
         if not (asked.isascii() and asked.isdigit()):
             return None
@@ -105,7 +105,7 @@ class AlertsPage:
         return self._rule_form(initial=initial)
 
     def _first(self) -> dict[str, Any]:
-        """A new rule begins with the chain that the page shows."""
+        """Return a new rule's initial values: the chain that the page shows."""
         asked = self._query.get("instrument", "")
         first = {"series": "vega.total", "measure": "change"}
         return first | {"slug": asked} if asked else first
@@ -116,7 +116,7 @@ class AlertsPage:
         )
 
     def type_rule(self, typed: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the rule typed; ``None`` where it is impossible, which is then marked."""
+        """Return the typed rule; ``None`` after marking its errors."""
         self.form = self._rule_form(typed)
         if not self.form.is_valid():
             self.rule_problem = "Something typed is not possible: it is marked below."
@@ -128,7 +128,7 @@ class AlertsPage:
         return AlertChannelForm()
 
     def type_channel(self, typed: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Name and address typed; ``None`` where one is missing, which is then marked."""
+        """Return the typed name and address; ``None`` after marking what is missing."""
         self.channel_form = AlertChannelForm(typed)
         if not self.channel_form.is_valid():
             self.channel_problem = "It is marked below."

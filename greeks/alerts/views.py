@@ -1,6 +1,6 @@
-"""The alerts' page: whole without JavaScript, and its parts for the script that takes it over.
+"""The alerts page: it works without JavaScript, and script fetches its parts.
 
-A request that names parts in ``X-Parts`` gets those alone, rendered by the same templates.
+A request that names parts in ``X-Parts`` gets only those, rendered by the same templates.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ PARTS = {name: (f"alerts/{name}.html",) for name in ("events", "rules", "channel
 @login_required
 @require_safe
 def alerts(request: HttpRequest) -> HttpResponse:
-    """What was raised, what is watched, where messages go."""
+    """Show events, rules and channels."""
     return _answer(request, AlertsPage(request))
 
 
 @login_required
 @require_POST
 def save_rule(request: HttpRequest, rule_id: int | None = None) -> HttpResponse:
-    """Keep a rule, or change one of the reader's own."""
+    """Save a rule, or change one of the user's own."""
     page = AlertsPage(request)
     if rule_id is not None:
         page.edited = rule_for_user(request.user, rule_id)
@@ -73,7 +73,7 @@ def save_rule(request: HttpRequest, rule_id: int | None = None) -> HttpResponse:
 @login_required
 @require_POST
 def switch_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
-    """Pause one of the reader's rules, or let it go on."""
+    """Pause or resume one of the user's rules."""
     enabled = request.POST.get("enabled") == "true"
     rule = switch_alert_rule(user=request.user, rule_id=rule_id, enabled=enabled)
     messages.success(request, f"{_named(rule)} is {'watched again' if enabled else 'paused'}.")
@@ -83,7 +83,7 @@ def switch_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def remove_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
-    """Delete one of the reader's rules."""
+    """Delete one of the user's rules."""
     delete_alert_rule(user=request.user, rule_id=rule_id)
     messages.success(request, "The alert is deleted.")
     return _back(request, "alerts-rules")
@@ -92,7 +92,7 @@ def remove_rule(request: HttpRequest, rule_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def mark_events_read(request: HttpRequest) -> HttpResponse:
-    """Everything up to now is read."""
+    """Mark everything up to now as read."""
     mark_alert_events_read(user=request.user)
     return _back(request, "alerts-events")
 
@@ -100,7 +100,7 @@ def mark_events_read(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def save_channel(request: HttpRequest) -> HttpResponse:
-    """Keep a channel of the reader's own."""
+    """Save a channel of the user's own."""
     page = AlertsPage(request)
     typed = page.type_channel(request.POST)
     if typed is None:
@@ -120,7 +120,7 @@ def save_channel(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def remove_channel(request: HttpRequest, channel_id: int) -> HttpResponse:
-    """Delete one of the reader's channels."""
+    """Delete one of the user's channels."""
     return _do(
         request,
         lambda: delete_alert_channel(user=request.user, channel_id=channel_id),
@@ -131,11 +131,11 @@ def remove_channel(request: HttpRequest, channel_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def send_test_message(request: HttpRequest, channel_id: int) -> HttpResponse:
-    """Send a test message to one of the reader's channels."""
+    """Send a test message to one of the user's channels."""
     return _do(
         request,
         lambda: send_test_alert(user=request.user, channel_id=channel_id),
-        "A test message is on its way: what became of it is said in the list above.",
+        "A test message is on its way; the list above will show whether it was sent.",
     )
 
 
@@ -156,7 +156,7 @@ def _named(rule: AlertRule) -> str:
 
 
 def _back(request: HttpRequest, place: str) -> HttpResponse:
-    """To the page that the form stood on, at its place."""
+    """Redirect to the form's page, at its place."""
     if PARTS_HEADER in request.headers:
         query = "?panel=1" if "panel" in request.GET else ""
         return redirect(f"{reverse('market_alerts')}{query}")

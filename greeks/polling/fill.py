@@ -1,20 +1,19 @@
-"""Our own Greeks for the contracts of a chain that its vendor left uncomputed, in one pass.
+"""Compute Greeks for the contracts that the vendor left uncomputed, for a chain in one pass.
 
 =========================  ====================================================================
-volatility                 the vendor's own of that contract; else, of European ones, the
-                           vendor's of the other side of the strike, which parity makes the same
-                           (deep in the money a price says nothing, its partner's does); else that
-                           which the mid of a two-sided quote implies
-forward                    put-call parity at the strikes nearest to the money that are quoted on
-                           both sides, else spot and rate (:mod:`greeks.pricing.parity`)
-time                       ACT/365 from when the quotes were made to the instant of expiry
-model                      Black-Scholes-Merton; American ones by their exercise boundary, cash
-                           dividends by the escrowed model (:mod:`greeks.maths.valuation`)
+volatility                 the vendor's for the contract; else, for European options, the
+                           vendor's for the other side of the strike, equal by parity (deep in
+                           the money a price says nothing, but its partner's does); else the one
+                           that the mid of a two-sided quote implies
+forward                    put-call parity at the strikes nearest the money with two-sided
+                           quotes, else spot and rate (:mod:`greeks.pricing.parity`)
+time                       ACT/365 from the time of the quotes to the instant of expiry
+model                      Black-Scholes-Merton; American options by their exercise boundary,
+                           cash dividends by the escrowed model (:mod:`greeks.maths.valuation`)
 =========================  ====================================================================
 
-A volatility outside of ``PLAUSIBLE`` is believed of nobody: that contract stays without Greeks and
-is counted as such. So does one of which nobody gives a volatility and that is quoted on one side
-only, or not at all.
+A volatility outside ``PLAUSIBLE`` is never used. A contract left without one, because nobody gives
+it and the quote is not two-sided, stays without Greeks and is counted.
 """
 
 from __future__ import annotations

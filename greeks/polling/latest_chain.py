@@ -20,7 +20,7 @@ from greeks.polling.shapes import Contract, MarketChain, Strike
 
 SCHEMA = 1
 MODEL = "model"
-#: Keeps the week's last chain visible over a long weekend.
+#: Long enough to show the week's last chain over a long weekend.
 KEPT_SECONDS = 4 * 86_400
 
 

@@ -1,17 +1,17 @@
-"""The samples of a chain in a Redis stream: one a slot, kept for two hours, never in the database.
+"""A chain's samples in a Redis stream: one per slot, kept for two hours, never in the database.
 
-The entry's id is the slot's time in milliseconds, which Redis refuses a second time: whoever polls
-a slot twice, one sample is kept. Slots are on the market's clock.
+The entry's id is the slot's time in milliseconds, and Redis refuses the same id twice: if a slot is
+polled twice, one sample is kept. Slots are on the market's clock.
 
 ========  ==========================================================================================
 field     holds
 ========  ==========================================================================================
-numbers   little-endian float64, base64: 12 sums and 12 of the vendor's alone (side by Greek), the
-          eleven of ``_OTHERS``, 200 of the |delta| buckets; NaN is missing
-seen      which sample of its minute this is, from 1
-expected  how many its minute should have, as polled then
+numbers   little-endian float64, base64: 12 sums, 12 of the vendor's own (side by Greek), the
+          eleven of ``_OTHERS``, 200 for the |delta| buckets; NaN is missing
+seen      the sample's number within its minute, from 1
+expected  how many samples the minute should have at that interval
 as_of     the chain's own time, ISO 8601
-source    the provider; ``simulated`` is 1 where the sandbox is
+source    the provider; ``simulated`` is 1 if it is the sandbox
 ========  ==========================================================================================
 """
 
