@@ -119,7 +119,7 @@ class AlertsPage:
         """Return the typed rule; ``None`` after marking its errors."""
         self.form = self._rule_form(typed)
         if not self.form.is_valid():
-            self.rule_problem = "Something typed is not possible: it is marked below."
+            self.rule_problem = "Some values are not valid: they are marked below."
             return None
         return self.form.values(enabled=self.edited.enabled if self.edited else True)
 
@@ -131,6 +131,6 @@ class AlertsPage:
         """Return the typed name and address; ``None`` after marking what is missing."""
         self.channel_form = AlertChannelForm(typed)
         if not self.channel_form.is_valid():
-            self.channel_problem = "It is marked below."
+            self.channel_problem = "See the field marked below."
             return None
         return {name: self.channel_form.cleaned_data[name] for name in ("name", "address")}

@@ -63,7 +63,7 @@ def save_rule(request: HttpRequest, rule_id: int | None = None) -> HttpResponse:
     except NotFound:
         raise
     except ApplicationError as error:
-        page.rule_problem = "It is marked below." if error.fields else error.message
+        page.rule_problem = "See the field marked below." if error.fields else error.message
         page.form.refuse(error.message, error.fields)
         return _answer(request, page)
     messages.success(request, f"{_named(rule)} is watched from the next minute on.")
@@ -108,7 +108,7 @@ def save_channel(request: HttpRequest) -> HttpResponse:
     try:
         channel = create_alert_channel(user=request.user, **typed)
     except ApplicationError as error:
-        page.channel_problem = "It is marked below." if error.fields else error.message
+        page.channel_problem = "See the field marked below." if error.fields else error.message
         page.channel_form.refuse(error.message, error.fields)
         return _answer(request, page)
     messages.success(

@@ -193,7 +193,7 @@ class RiskPage:
         self.shifts = Shifts(rows, prefix="shift")
         # Validate both, so that all errors are marked at once.
         if not all([self.scenario_form.is_valid(), self.shifts.is_valid()]):
-            self.scenario_problem = "Something typed is not possible: it is marked below."
+            self.scenario_problem = "Some values are not valid: they are marked below."
             return None
         shifts = [form.shift() for form in self.shifts.forms if form.has_changed()]
         return self.scenario_form.cleaned_data | {"shifts": shifts}

@@ -135,7 +135,7 @@ class WhatIfForm:
                 changes.append(change)
                 self._asked.append(held)
         if not added_are_valid or any(held.error for held in self.held):
-            self.problem = "Something typed is not possible: it is marked below."
+            self.problem = "Some values are not valid: they are marked below."
             return None
         added = [form for form in self.added.forms if form.has_changed()]
         self._asked += added
@@ -147,7 +147,7 @@ class WhatIfForm:
 
     def refuse(self, message: str, fields: Mapping[str, str]) -> None:
         """Mark what ``what_if`` refused; its fields are named like ``changes.0.strike``."""
-        self.problem = "Something typed is not possible: it is marked below."
+        self.problem = "Some values are not valid: they are marked below."
         for field, problem in fields.items():
             _, _, place = field.partition("changes.")
             index, _, name = place.partition(".")
