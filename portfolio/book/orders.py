@@ -10,26 +10,8 @@ from django.contrib.auth.models import AnonymousUser
 from auth_tokens.models import User
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.book.reading import plain
+from portfolio.book.shapes import OrderRow
 from portfolio.models import Order
-
-_COLUMNS = (
-    "id",
-    "account_id",
-    "broker_order_id",
-    "symbol",
-    "description",
-    "status",
-    "order_type",
-    "time_in_force",
-    "quantity",
-    "filled_quantity",
-    "limit_price",
-    "legs",
-    "placed_at",
-    "updated_at",
-    "source",
-    "as_of",
-)
 
 
 def orders_visible_to(
@@ -48,7 +30,7 @@ def orders_visible_to(
         | {"id": str(row["id"])}
         | {name: plain(row[name]) for name in ("quantity", "filled_quantity", "limit_price")}
         | {"legs": [_leg(leg) for leg in row["legs"]]}
-        for row in orders.values(*_COLUMNS)
+        for row in orders.values(*OrderRow.__struct_fields__)
     ]
 
 

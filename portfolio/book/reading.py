@@ -15,6 +15,7 @@ from cachetools import LRUCache
 from config.core.clock import market_now
 from portfolio.accounts.days import local_date
 from portfolio.betas.reading import stored_weights
+from portfolio.book.shapes import PositionRow
 from portfolio.exposure.columns import OPTION_KINDS, Leg, Money
 from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
 from portfolio.exposure.totals import book_totals
@@ -22,40 +23,15 @@ from portfolio.models import Account, Position
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")
 
-_COLUMNS = (
-    "id",
-    "account_id",
-    "symbol",
-    "instrument_type",
-    "underlying",
-    "expiry",
-    "strike",
-    "right",
-    "quantity",
-    "multiplier",
-    "currency",
-    "avg_price",
-    "price",
-    "price_source",
-    "price_as_of",
-    "market_value",
-    "unrealized_pnl",
-    "opening_price",
-    "previous_close",
-    "daily_change",
-    "delta_raw",
-    "gamma_raw",
-    "theta_raw",
-    "vega_raw",
-    "iv_raw",
-    "underlying_price",
-    "instrument__quote__open_interest",
-    "greeks_source",
-    "greeks_as_of",
-    "greeks_last_known",
-    "source",
-    "as_of",
+# Fields of a row that are computed; the others are columns of the same name.
+_COMPUTED = frozenset(
+    {"dte", "daily_change_percent", "delta", "gamma", "theta", "vega", "iv", "open_interest"}
 )
+_STORED = tuple(name for name in PositionRow.__struct_fields__ if name not in _COMPUTED)
+_AMOUNTS = ("strike", "quantity", "multiplier", "avg_price", "price", "market_value",
+            "unrealized_pnl", "opening_price", "previous_close", "daily_change")  # fmt: skip
+_COLUMNS = (*_STORED, "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
+            "underlying_price", "instrument__quote__open_interest")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,36 +132,21 @@ def plain(value: Decimal | None) -> Decimal | None:
 
 
 def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
-    """Return one position as the API and the page show it.
+    """Return one position as the API and the page show it: the fields of ``PositionRow``.
 
-    Greeks are per unit of the underlying.
+    Amounts stay Decimal: the encoder writes their digits. Greeks are per unit of the underlying.
     """
     linear = values["instrument_type"] not in OPTION_KINDS
-    market_value, daily_change = plain(values["market_value"]), plain(values["daily_change"])
     expiry = values["expiry"]
+    amounts = {name: plain(values[name]) for name in _AMOUNTS}
     return {
+        **{name: values[name] for name in _STORED},
+        **amounts,
         "id": str(values["id"]),
-        "account_id": values["account_id"],
-        "symbol": values["symbol"],
-        "instrument_type": values["instrument_type"],
-        "underlying": values["underlying"],
-        "expiry": expiry,
-        "strike": plain(values["strike"]),
         "right": values["right"] or None,
         "dte": (expiry - today).days if expiry is not None else None,
-        "quantity": plain(values["quantity"]),
-        "multiplier": plain(values["multiplier"]),
-        "currency": values["currency"],
-        "avg_price": plain(values["avg_price"]),
-        "price": plain(values["price"]),
         "price_source": values["price_source"] or None,
-        "price_as_of": values["price_as_of"],
-        "market_value": market_value,
-        "unrealized_pnl": plain(values["unrealized_pnl"]),
-        "opening_price": plain(values["opening_price"]),
-        "previous_close": plain(values["previous_close"]),
-        "daily_change": daily_change,
-        "daily_change_percent": _change_percent(market_value, daily_change),
+        "daily_change_percent": _change_percent(amounts["market_value"], amounts["daily_change"]),
         "delta": 1.0 if linear else values["delta_raw"],
         "gamma": 0.0 if linear else values["gamma_raw"],
         "theta": 0.0 if linear else values["theta_raw"],
@@ -194,9 +155,6 @@ def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
         "open_interest": None if linear else values["instrument__quote__open_interest"],
         "greeks_source": None if linear else values["greeks_source"] or None,
         "greeks_as_of": None if linear else values["greeks_as_of"],
-        "greeks_last_known": values["greeks_last_known"],
-        "source": values["source"],
-        "as_of": values["as_of"],
     }
 
 

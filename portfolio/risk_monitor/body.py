@@ -29,6 +29,8 @@ from portfolio.risk.scenarios.worst import worst_cell_of
 
 SCHEMA = 1
 GRID_URL = "/api/portfolio/scenarios"
+_MONEY = ("net_liquidation", "buying_power", "excess_liquidity", "maint_margin", "unrealized_pnl",
+          "realized_pnl", "cash")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,23 +205,13 @@ def _next_midnight(account: Account, at: datetime) -> float:
 
 def _account_row(account: Account, *, at: datetime) -> dict[str, Any]:
     status = getattr(account, "status", None)
-
-    def money(name: str) -> Any:
-        return plain(getattr(status, name)) if status else None
-
     return {
         "account_id": account.account_id,
         "broker": account.broker,
         "label": account.label or account.account_id,
         "currency": status.currency if status else account.base_currency,
-        "net_liquidation": money("net_liquidation"),
-        "buying_power": money("buying_power"),
-        "excess_liquidity": money("excess_liquidity"),
-        "maint_margin": money("maint_margin"),
-        "unrealized_pnl": money("unrealized_pnl"),
+        **{name: plain(getattr(status, name, None)) for name in _MONEY},
         "unrealized_pnl_source": (status.unrealized_pnl_source or None) if status else None,
-        "realized_pnl": money("realized_pnl"),
-        "cash": money("cash"),
         "last_synced": account.last_synced_at,
         "as_of": status.as_of if status else None,
         "source": status.source if status else None,

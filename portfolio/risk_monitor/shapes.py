@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from config.core.api.shapes import Day, Moment, Number, Shape, about
+from portfolio.book.shapes import OrderRow, PositionRow
 
 
 class Fault(Shape):
@@ -41,44 +42,6 @@ class AccountRow(Shape):
     simulated: bool
     unconfirmed_empty: bool
     error: Fault | None
-
-
-class PositionRow(Shape):
-    id: str
-    account_id: str
-    symbol: str
-    instrument_type: str
-    underlying: str
-    expiry: Day | None
-    strike: Number
-    right: str | None
-    dte: int | None
-    quantity: float
-    multiplier: float
-    currency: str
-    avg_price: Number
-    price: Number
-    price_source: str | None
-    price_as_of: Moment | None
-    market_value: Number
-    unrealized_pnl: Number
-    opening_price: Number
-    previous_close: Number
-    daily_change: Number
-    daily_change_percent: Number
-    delta: Annotated[Number, about("Per contract, per 1 of the underlying.")]
-    gamma: Annotated[Number, about("Per contract, per 1 of the underlying.")]
-    theta: Annotated[Number, about("Per contract and calendar day.")]
-    vega: Annotated[Number, about("Per contract and volatility point.")]
-    iv: Annotated[Number, about("Implied volatility as a fraction: 0.25 is 25 %.")]
-    open_interest: Annotated[
-        int | None, about("Contracts, of all holders; null for what is no option.")
-    ]
-    greeks_source: str | None
-    greeks_as_of: Moment | None
-    greeks_last_known: bool
-    source: str
-    as_of: Moment
 
 
 class Group(Shape):
@@ -168,25 +131,6 @@ class RiskMonitor(Shape):
     positions: list[PositionRow]
     totals: Totals
     scenarios: Scenarios
-
-
-class OrderRow(Shape):
-    id: str
-    account_id: str
-    broker_order_id: str
-    symbol: str
-    description: str
-    status: str
-    order_type: str
-    time_in_force: str
-    quantity: Number
-    filled_quantity: Number
-    limit_price: Number
-    legs: list[dict[str, Any]]
-    placed_at: Moment | None
-    updated_at: Moment | None
-    source: str
-    as_of: Moment
 
 
 class Accounts(Shape):

@@ -8,7 +8,8 @@ from typing import Any, TypedDict
 from django import template
 
 from config.core.web import formatting
-from portfolio.risk_monitor.shapes import AccountRow, PositionRow
+from portfolio.book.shapes import PositionRow
+from portfolio.risk_monitor.shapes import AccountRow, ExpiryGroup, UnderlyingGroup
 
 register = template.Library()
 
@@ -31,19 +32,7 @@ COLUMNS = (
     ("source", "Source", "age"),
 )
 NO_SUBTOTALS: Mapping[str, Any] = dict.fromkeys(
-    [
-        "underlying",
-        "expiry",
-        "dte",
-        "legs",
-        "market_value",
-        "daily_change",
-        "delta",
-        "dollar_delta",
-        "gamma",
-        "theta",
-        "vega",
-    ]
+    (*UnderlyingGroup.__struct_fields__, *ExpiryGroup.__struct_fields__)
 )
 GREEK_CHOICES = tuple((name, name.capitalize()) for name in GREEKS)
 
