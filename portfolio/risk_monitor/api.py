@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -24,6 +25,7 @@ from portfolio.risk_monitor import shapes
 from portfolio.risk_monitor.body import accounts_for_risk, risk_monitor_for
 from portfolio.risk_monitor.prepared import prepared_risk_monitor
 from portfolio.risk_monitor.reading import read_risk_monitor
+from portfolio.sync import shapes as sync_shapes
 from portfolio.sync.by_user import request_sync_for_user
 from portfolio.sync.runs import run_body, run_for_user
 
@@ -133,37 +135,31 @@ class SyncView(APIView):
 
     @extend_schema(
         operation_id="sync_start",
-        request=shapes.SyncRequest,
-        responses={202: shapes.SyncQueued},
+        request=sync_shapes.SyncRequest,
+        responses={202: sync_shapes.SyncQueued},
     )
     @idempotent
     def post(self, request: Request) -> Response:
         QueryParameters(request.query_params, allowed=())
         # A misspelt account_id would sync every account: unknown fields are refused.
-        sent = read_shape(shapes.SyncRequest, request.data)
+        sent = read_shape(sync_shapes.SyncRequest, request.data)
         named = {} if sent.account_id is None else {"account_id": sent.account_id}
         account_id = QueryParameters(named, allowed={"account_id"}).identifier("account_id")
         runs = request_sync_for_user(user=request.user, account_id=account_id)
-        return Response(
-            {
-                "run_id": str(runs[0].id),
-                "runs": [
-                    {
-                        "id": str(run.id),
-                        "account_id": run.account_id,
-                        "status_url": f"/api/portfolio/sync/{run.id}",
-                    }
-                    for run in runs
-                ],
-            },
-            status=202,
+        queued = sync_shapes.SyncQueued(
+            run_id=str(runs[0].id),
+            runs=[
+                sync_shapes.QueuedRun(str(run.id), run.account_id, f"/api/portfolio/sync/{run.id}")
+                for run in runs
+            ],
         )
+        return Response(msgspec.to_builtins(queued), status=202)
 
 
 class SyncRunView(APIView):
     """Progress and outcome of one sync."""
 
-    @extend_schema(operation_id="sync_status", responses=shapes.SyncRun)
+    @extend_schema(operation_id="sync_status", responses=sync_shapes.SyncRun)
     def get(self, request: Request, run_id: UUID) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
         run = run_for_user(request.user, run_id)

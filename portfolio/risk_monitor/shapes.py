@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
-from msgspec import Meta
+from typing import Annotated, Literal
 
 from config.core.api.shapes import Day, Moment, Number, Shape, about
 from portfolio.book.shapes import OrderRow, PositionRow
-
-
-class Fault(Shape):
-    code: str
-    message: str
+from portfolio.sync.shapes import Fault
 
 
 class Clock(Shape):
@@ -165,31 +159,3 @@ class History(Shape):
     end: Day | None
     currency: str
     series: Series
-
-
-class SyncRequest(Shape):
-    account_id: Annotated[str, Meta(max_length=64)] | None = None
-
-
-class QueuedRun(Shape):
-    id: str
-    account_id: str
-    status_url: str
-
-
-class SyncQueued(Shape):
-    run_id: str
-    runs: list[QueuedRun]
-
-
-class SyncRun(Shape):
-    id: str
-    account_id: str
-    step: str
-    progress: int
-    outcome: str
-    error: Fault | None
-    requested_at: Moment
-    started_at: Moment | None
-    finished_at: Moment | None
-    counts: dict[str, Any]

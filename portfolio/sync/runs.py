@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
@@ -12,6 +11,7 @@ from auth_tokens.models import User
 from config.core.errors import NotFound
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.models import SyncRun
+from portfolio.sync import shapes
 
 
 def runs_visible_to(user: User | AnonymousUser) -> QuerySet[SyncRun]:
@@ -39,17 +39,17 @@ def running_runs(user: User | AnonymousUser, *, account_id: str | None = None) -
     return list(runs.order_by("requested_at"))
 
 
-def run_body(run: SyncRun) -> dict[str, Any]:
+def run_body(run: SyncRun) -> shapes.SyncRun:
     """Return a run as the API shows it."""
-    return {
-        "id": str(run.pk),
-        "account_id": run.account_id,
-        "step": run.step,
-        "progress": run.progress,
-        "outcome": run.outcome,
-        "error": {"code": run.error_code, "message": run.error} if run.error_code else None,
-        "requested_at": run.requested_at,
-        "started_at": run.started_at,
-        "finished_at": run.finished_at,
-        "counts": run.counts,
-    }
+    return shapes.SyncRun(
+        id=str(run.pk),
+        account_id=run.account_id,
+        step=run.step,
+        progress=run.progress,
+        outcome=run.outcome,
+        error=shapes.Fault(run.error_code, run.error) if run.error_code else None,
+        requested_at=run.requested_at,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        counts=run.counts,
+    )

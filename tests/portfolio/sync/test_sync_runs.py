@@ -12,6 +12,7 @@ from config.core.clock import now
 from config.core.errors import NotFound
 from portfolio.models import Account, AccountAccess, SyncRun
 from portfolio.sync.runs import run_body, run_for_user, running_runs, runs_visible_to
+from portfolio.sync.shapes import Fault
 from tests.factories import AccountFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -66,8 +67,8 @@ def test_running_runs_are_those_that_wait_or_are_under_way_oldest_first(
 
 
 def test_body_of_a_run_tells_its_error_only_when_there_is_one(account: Account) -> None:
-    assert run_body(run_of(account))["error"] is None
+    assert run_body(run_of(account)).error is None
     failed = run_of(account, outcome="failed", error_code="worker_lost", error="It died.")
     body = run_body(failed)
-    assert body["error"] == {"code": "worker_lost", "message": "It died."}
-    assert body["id"] == str(failed.pk)
+    assert body.error == Fault(code="worker_lost", message="It died.")
+    assert body.id == str(failed.pk)
