@@ -1,8 +1,8 @@
-// Writing values into elements exactly as the templates do (config/core/templatetags/desk.py).
+// Write values into elements exactly as the templates do (config/core/templatetags/desk.py).
 
 import * as format from "./format.js";
 
-// How a provider is written, as SOURCES in config/core/templatetags/desk.py.
+// Names of providers, as SOURCES in config/core/templatetags/desk.py.
 const SOURCES = {
   ibkr: "IBKR",
   IBKR: "IBKR",
@@ -28,14 +28,14 @@ const missing = document.createElement("template");
 missing.innerHTML =
   '<span class="missing" aria-hidden="true">–</span><span class="visually-hidden">no value</span>';
 
-// The last number written into an element, so that a change knows its direction.
+// The last number written into each element: gives a change its direction.
 const written = new WeakMap();
 
 export const sourceName = (source) => SOURCES[source] ?? source ?? "";
 
 export const instrumentTypeName = (type) => INSTRUMENT_TYPES[type] ?? type;
 
-/** Write text; null is the dash that is read out as "no value". True when it changed. */
+/** Write text; null becomes a dash, read out as "no value". True if it changed. */
 export function setText(element, text) {
   if (text === null || text === undefined) {
     if (element.querySelector(":scope > .missing")) return false;
@@ -47,21 +47,21 @@ export function setText(element, text) {
   return true;
 }
 
-/** Write a number's text and let its cell glow for a moment where the text changed. */
+/** Write a number's text; if it changed, its cell glows for a moment. */
 export function setNumber(element, value, text) {
   const before = written.get(element);
   written.set(element, value);
   if (setText(element, text) && before !== undefined) flash(element, before, value);
 }
 
-/** Write a change: its sign shows as arrow and colour besides the text. */
+/** Write a change: an arrow and a colour repeat its sign. */
 export function setChange(element, value, digits = 2) {
   const sign = format.sign(value, digits);
   if (element.dataset.sign !== sign) element.dataset.sign = sign;
   setNumber(element, value, format.signed(value, digits));
 }
 
-/** Point a <time> at another instant; the ticking of ages writes its text. */
+/** Set a <time>'s instant; the ages' ticking writes its text. */
 export function setAge(element, at) {
   if (!at) {
     element.removeAttribute("datetime");
@@ -85,7 +85,7 @@ export function setHidden(element, hidden) {
   if (element && element.hidden !== hidden) element.hidden = hidden;
 }
 
-/** Show a problem in the page's notice; none hides it. */
+/** Show a problem in the page's notice; without one, hide it. */
 export function tell(root, problem) {
   const notice = root.querySelector('[data-part="problem"]');
   notice.firstElementChild.textContent = problem;
@@ -106,22 +106,22 @@ export function writeFields(fields, row, writers) {
   for (const [name, element] of fields) writers[name]?.(element, row[name], row);
 }
 
-/** A writer for a number that is written by `rule`. */
+/** Return a writer for numbers formatted by `rule`. */
 export const numberBy =
   (rule, ...digits) =>
   (element, value) =>
     setNumber(element, value, rule(value, ...digits));
 
-/** 7 legs, 1 leg; nothing where there is no count. */
+/** 7 legs, 1 leg; empty without a count. */
 export const legsWriter = (element, value) =>
   setText(element, typeof value === "number" ? `${value} leg${value === 1 ? "" : "s"}` : "");
 
 export const textWriter = (element, value) => setText(element, value ?? "");
 
-// What is to glow once everything is written, with the colour of its direction.
+// Elements that glow once everything is written, with their colours.
 const glowing = new Map();
 
-/** Let an element glow: in the colour of its direction where both numbers are known. */
+/** Let an element glow, in the colour of its direction if both numbers are known. */
 export function flash(element, before, after) {
   if (calm.matches || document.hidden) return;
   const compared = typeof before === "number" && typeof after === "number" && before !== after;

@@ -1,4 +1,4 @@
-// What every page needs: the theme switch, and menus that close as menus do.
+// For every page: the theme switch, and menus that close as expected.
 
 const YEAR = 365 * 24 * 3600;
 

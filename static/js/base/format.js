@@ -1,4 +1,4 @@
-// How numbers, dates and ages are written. config/core/web/formatting.py holds the same rules; both
+// Format numbers, dates and ages. config/core/web/formatting.py holds the same rules; both
 // are tested against tests/config/core/web/format_cases.json. Missing is null and stays null.
 
 export const MINUS = "\u2212";

@@ -1,4 +1,4 @@
-// A chart of one series over the day: drawn by uPlot, walked by keyboard, told as a table.
+// A chart of one series over the day: drawn by uPlot, with keyboard control and a table.
 
 import { number } from "../base/format.js";
 import { inkOf, plainAxis, spread, timeAxis, Times, uPlot, valueAxis } from "./plotting.js";
@@ -19,7 +19,7 @@ const COLOURS = {
   nothing: "rgb(from var(--accent) r g b / 0)",
 };
 
-/** Minute points of several series, with a null where minutes are missing. */
+/** Minute points of several series; missing minutes are null. */
 export class DaySeries {
   at = [];
   columns = {};
@@ -34,7 +34,7 @@ export class DaySeries {
     });
   }
 
-  /** A live reading: replaces the present minute's point, or opens the next minute. */
+  /** Add a live reading: replace the current minute's point, or begin the next minute. */
   append(at, values) {
     const instant = Date.parse(at) / 1000;
     if (Number.isNaN(instant)) return;
@@ -68,7 +68,7 @@ export class DaySeries {
   }
 }
 
-/** Times are in the reader's chosen zone: that of every other time on the page. */
+/** Times are in the reader's chosen zone, like every other time on the page. */
 export class DayChart extends WalkedFigure {
   #chart = null;
   #series;

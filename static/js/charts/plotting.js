@@ -1,4 +1,4 @@
-// What every chart is drawn with: times of a zone, the tokens as a canvas knows them, axes.
+// Shared by all charts: times in a zone, design tokens for a canvas, axes.
 
 import { day, number } from "../base/format.js";
 
@@ -15,7 +15,7 @@ export class Times {
     const texts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone };
     this.clock = new Intl.DateTimeFormat("en-GB", texts);
     this.date = new Intl.DateTimeFormat("sv-SE", { timeZone: zone });
-    // India's zone has its short name in its own English alone.
+    // Only Indian English has a short name for India's zone.
     const language = zone === "Asia/Kolkata" ? "en-IN" : "en-US";
     this.short = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: "short" });
   }
@@ -38,13 +38,13 @@ export class Times {
   }
 }
 
-// Resolved once a theme: each look at a computed style is a look at the whole page's styles.
+// Resolved once per theme: reading a computed style costs a pass over the page's styles.
 let inks = new WeakMap();
 document.addEventListener("theme.changed", () => {
   inks = new WeakMap();
 });
 
-/** Colours of the style sheet, by name, as a canvas understands them. */
+/** The style sheet's colours by name, in a form a canvas understands. */
 export function inkOf(element, colours) {
   if (!inks.has(colours)) inks.set(colours, resolved(element, colours));
   return inks.get(colours);
@@ -63,7 +63,7 @@ function resolved(element, colours) {
   return ink;
 }
 
-/** What all axes have in common. */
+/** Options shared by all axes. */
 export function plainAxis(element, ink) {
   return {
     stroke: ink.faint,
@@ -100,14 +100,14 @@ export function valueAxis(axis, width = null) {
   };
 }
 
-/** A range with air around it; a flat line gets a range of its own size. */
+/** A range with padding; a flat line gets a range as large as its value. */
 export function spread(low, high) {
   if (low === null || high === null) return [0, 1];
   const air = (high - low) * 0.12 || Math.abs(high) * 0.001 || 1;
   return [low - air, high + air];
 }
 
-/** Axis texts short enough for a narrow card, with as many decimals as the steps need. */
+/** Axis labels short enough for a narrow card, with the decimals the steps need. */
 export function axisTexts(splits) {
   const step = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 1;
   const most = Math.max(...splits.map(Math.abs));

@@ -1,4 +1,4 @@
-// Two thumbs on one line: native range inputs, so that keyboard and screen readers know them.
+// A slider with two thumbs: native range inputs, so keyboard and screen readers work.
 
 export class RangePair {
   #element;
@@ -10,7 +10,7 @@ export class RangePair {
   /**
    * @param {HTMLElement} element holds two range inputs, the lower first
    * @param {{gap: number, text: (value: number) => string, onInput?: (low: number, high: number) => void,
-   *   onChange?: (low: number, high: number) => void}} options `gap`: the thumbs stay so far apart
+   *   onChange?: (low: number, high: number) => void}} options `gap`: least distance of the thumbs
    */
   constructor(element, { gap, text, onInput, onChange }) {
     this.#element = element;
@@ -38,7 +38,7 @@ export class RangePair {
     this.#show();
   }
 
-  /** The ends of the line, the length of a step and how far apart the thumbs stay. */
+  /** Set the ends, the step and the least distance of the thumbs. */
   bound(least, most, step, gap = this.#gap) {
     this.#gap = gap;
     for (const input of [this.#low, this.#high]) {

@@ -1,7 +1,7 @@
-// The part of a day that is drawn: all of it, or some minutes up to the latest or to a moment.
+// The visible part of a day: all of it, or some minutes up to the latest or to a given time.
 
 const MINUTE = 60;
-// What is drawn at least: fewer points are no chart.
+// The least number of points drawn.
 const LEAST_POINTS = 5;
 const LEAST_WHOLE = 30 * MINUTE;
 
@@ -31,20 +31,20 @@ export class TimeWindow {
     return this.span === null;
   }
 
-  /** From and to, in seconds, of the points that are drawn. */
+  /** From and to, in seconds, of the visible points. */
   get points() {
     if (this.isWhole) return this.bounds;
     const to = Math.min(this.end ?? this.#last, this.bounds[1]);
     return [Math.max(this.#first, to - this.span * MINUTE), to];
   }
 
-  /** The same with room for the bars of the first and the last point. */
+  /** The same, with room for the bars of the first and the last point. */
   get range() {
     const [from, to] = this.points;
     return [from - this.#step * 0.75, to + this.#step * 0.75];
   }
 
-  /** Draw from `from` to `to`. What ends with the latest goes on with it. */
+  /** Draw from `from` to `to`. A window that ends at the latest point follows it. */
   show(from, to) {
     const [first, last] = this.bounds;
     const least = LEAST_POINTS * this.#step;
@@ -59,7 +59,7 @@ export class TimeWindow {
     this.end = end >= this.#last - this.#step / 2 ? null : this.#round(end);
   }
 
-  /** The last `minutes`; null: all. */
+  /** Show the last `minutes`; null: all. */
   last(minutes) {
     this.span = minutes;
     this.end = null;

@@ -1,4 +1,4 @@
-// Fingers on a chart: two zoom and move it, one moves what is zoomed or reads along, two taps show all.
+// Touch on a chart: two fingers zoom and pan, one pans a zoomed chart or reads values, two taps show all.
 
 const MOVED = 8;
 const DOUBLE_TAP = 350;
@@ -35,7 +35,7 @@ export class TouchZoom {
     this.#begin();
   }
 
-  /** What was under the fingers when their number changed stays under them. */
+  /** The points under the fingers when their number changed stay under them. */
   #begin() {
     const [from, to] = this.#actions.range();
     const width = this.#element.clientWidth || 1;

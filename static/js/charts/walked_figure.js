@@ -1,5 +1,5 @@
-// A figure with a drawing whose points are walked by keyboard and told as a table. What is drawn,
-// read out and told is the business of the classes that extend it.
+// A figure whose points can be stepped through by keyboard and read as a table. Classes that
+// extend it define the drawing, the read-out and the table.
 
 const PAGE = 15;
 const SLIDER = ["role", "tabindex", "aria-valuemin", "aria-valuemax", "aria-valuenow", "aria-valuetext"];
@@ -19,13 +19,13 @@ export class WalkedFigure {
     new ResizeObserver(() => this.fit()).observe(this.plot);
   }
 
-  // --- What a chart says of itself ---
+  // --- For subclasses to define ---
   /** Number of points. */
   get count() {
     return 0;
   }
 
-  /** The point that is read out without a cursor; negative: none. */
+  /** The point read out without a cursor; negative: none. */
   get latest() {
     return this.count - 1;
   }
@@ -35,7 +35,7 @@ export class WalkedFigure {
     return false;
   }
 
-  /** What is said of a point. */
+  /** The spoken text of a point. */
   spoken(_index) {
     return "";
   }
@@ -55,12 +55,12 @@ export class WalkedFigure {
     return { caption: "", headings: [], rows: [] };
   }
 
-  // --- What all have in common ---
+  // --- Shared ---
   part(name) {
     return this.figure.querySelector(`[data-part="${name}"]`);
   }
 
-  /** Make the plot the one stop of the tab key that is walked by arrows. */
+  /** Make the plot one tab stop, with arrow keys to step through it. */
   adopt(label) {
     this.plot.setAttribute("role", "slider");
     this.plot.setAttribute("aria-valuemin", "0");
@@ -113,7 +113,7 @@ export class WalkedFigure {
     this.read();
   }
 
-  /** The table of the same figures; written only while it is open. */
+  /** Write the table of the same figures, only while it is open. */
   tell() {
     if (!this.details.open) return;
     const { caption, headings, rows } = this.table();

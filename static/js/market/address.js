@@ -1,6 +1,6 @@
-// The page's address: everything that is chosen stands in it, so that it can be sent and gone back to.
+// The page's address holds every choice, so it can be shared and revisited.
 
-// What chooses the figures. Another of these is another place in the history; how they are drawn is not.
+// Choices of data: changing one adds a history entry; changing how it is drawn does not.
 const CHOOSING = ["instrument", "expiry", "date", "resolution", "delta_min", "delta_max"];
 const DEFAULTS = {
   resolution: "1m",
@@ -31,12 +31,12 @@ export class MarketAddress {
     return (isKnown ? value : null) ?? DEFAULTS[name] ?? null;
   }
 
-  /** Take names from the address that mean nothing here. */
+  /** Remove names from the address that mean nothing here. */
   drop(names) {
     this.set(Object.fromEntries(names.map((name) => [name, null])), { isChoice: false });
   }
 
-  /** Write what is chosen; null or a default leaves the address. */
+  /** Write the choices; null or a default removes the name. */
   set(values, { isChoice = CHOOSING.some((name) => name in values) } = {}) {
     const query = new URLSearchParams(location.search);
     for (const [name, value] of Object.entries(values)) {

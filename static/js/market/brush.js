@@ -1,4 +1,4 @@
-// The overview of the day: the spot, and over it the part that the charts draw.
+// The overview of the day: the spot, and over it the part shown in the charts.
 
 import { inkOf, uPlot } from "../charts/plotting.js";
 import { RangePair } from "../charts/range_pair.js";
@@ -47,7 +47,7 @@ export class MarketBrush {
     this.show();
   }
 
-  /** Put the window where it is now. */
+  /** Move the window to its current place. */
   show() {
     if (!this.#series) return;
     const [first, last] = this.#shared.window().bounds;
@@ -89,7 +89,7 @@ export class MarketBrush {
     if (this.#chart && width > 0) this.#chart.setSize({ width, height });
   }
 
-  // --- A drag on the window moves it, a drag beside it draws another ---
+  // --- Dragging the window moves it; dragging beside it draws a new one ---
   #at(event) {
     const { left, width } = this.#plot.getBoundingClientRect();
     const [first, last] = this.#shared.window().bounds;

@@ -1,4 +1,4 @@
-// The chain's table: every strike, written live exactly as greeks/templatetags/market.py writes it.
+// The chain's table: every strike, written exactly as greeks/templatetags/market.py writes it.
 
 import { setText } from "../base/cells.js";
 import { compact, number, percent, price, sign, strike as strikeText } from "../base/format.js";
@@ -56,7 +56,7 @@ export class MarketChain {
     this.#measure = measure;
   }
 
-  /** What the bars show. */
+  /** Choose the measure of the bars. */
   set measure(name) {
     this.#measure = name;
     this.#table.dataset.measure = name;
@@ -66,7 +66,7 @@ export class MarketChain {
 
   draw(chain) {
     this.#chain = chain;
-    // Two thousand cells are looked up when somebody looks at them, not while the page begins.
+    // Two thousand cells are looked up when first visible, not while the page loads.
     this.#rows ??= new Map([...this.#body.rows].map((row) => [row.dataset.strike, cellsOf(row)]));
     const measure = this.#measure;
     let most = 0;
@@ -121,7 +121,7 @@ export class MarketChain {
     }
   }
 
-  /** Once a chain: the strike at the money stands in the middle. */
+  /** Once per chain: scroll the at-the-money strike to the middle. */
   #centre(name) {
     const row = this.#body.querySelector("[data-atm]");
     if (this.#centred === name || !row) return;

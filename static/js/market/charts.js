@@ -4,10 +4,10 @@ import { GreekChart } from "./greek_chart.js";
 import { MarketBrush } from "./brush.js";
 import { TimeWindow } from "../charts/time_window.js";
 
-// How far below the window a chart is drawn already.
+// Charts are drawn this far below the viewport.
 const NEAR = "300px 0px";
 
-// Tasks that wait for one another, with room for what the reader does between two.
+// Tasks run one after another, with room for the reader's input in between.
 const waiting = [];
 
 function inTurn(task) {
@@ -34,7 +34,7 @@ export class MarketCharts {
   /**
    * @param {HTMLElement} page
    * @param {{times: object, side: string, onWindow: (window: TimeWindow) => void}} options
-   *   `onWindow` is called when the reader has chosen another part of the day
+   *   `onWindow` is called when the reader chose another part of the day
    */
   constructor(page, { times, side, onWindow }) {
     this.#side = side;
@@ -95,7 +95,7 @@ export class MarketCharts {
     for (const chart of this.#charts) chart.fail(message);
   }
 
-  /** Draw the window anew: once a frame, however fast fingers move. */
+  /** Redraw the window: once a frame, however fast fingers move. */
   #zoom() {
     if (this.#zooming) return;
     this.#zooming = true;
@@ -110,7 +110,7 @@ export class MarketCharts {
     this.#zoom();
   }
 
-  /** The cross-hair of one chart is that of all. */
+  /** Move the cross-hair of all charts. */
   #point(index) {
     if (this.#at === index) return;
     this.#at = index;
@@ -120,7 +120,7 @@ export class MarketCharts {
     }
   }
 
-  /** A finger reads along: `share` of the width of the plot. */
+  /** A finger reads values at `share` of the plot's width. */
   #readAt(share) {
     const [from, to] = this.#window.range;
     const at = from + share * (to - from);

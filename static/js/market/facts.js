@@ -1,4 +1,4 @@
-// What the page says of the whole chain: the strip, the sums, the state in its head.
+// Facts about the whole chain: the strip, the sums, the state in the page's head.
 
 import { numberBy, setAge, setChange, setSource, setText } from "../base/cells.js";
 import { compact, number, percent, points, strike as strikeText } from "../base/format.js";
@@ -43,7 +43,7 @@ export class MarketFacts {
     this.#sums = [...page.querySelectorAll('[data-part="sums"] tr[data-of]')];
   }
 
-  /** Write what is given; fields that are not named stay. */
+  /** Write the given fields; others stay. */
   write(values) {
     for (const element of this.#fields) {
       const name = element.dataset.field;

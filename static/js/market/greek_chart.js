@@ -19,7 +19,7 @@ export class GreekChart extends WalkedFigure {
   #isNear = false;
   #cells = new Map();
 
-  /** `shared`: times, window, and what pointer and fingers do, for all charts of the page. */
+  /** `shared`: times, window and input handlers of all charts of the page. */
   constructor(figure, shared) {
     super(figure);
     this.#greek = figure.dataset.greek;
@@ -50,7 +50,7 @@ export class GreekChart extends WalkedFigure {
     this.tell();
   }
 
-  /** Whether it is in sight, or nearly: only then it is drawn; its read-out is always written. */
+  /** Whether it is visible, or nearly: only then it is drawn; its read-out is always written. */
   set isNear(isNear) {
     this.#isNear = isNear;
     if (isNear && this.latest >= 0) this.#drawPlots();
@@ -63,7 +63,7 @@ export class GreekChart extends WalkedFigure {
       return;
     }
     this.#plots = this.#begin();
-    // A drawing a task: a phone that draws eight at once answers nobody meanwhile.
+    // One drawing per task: a phone that draws eight at once does not respond meanwhile.
     for (const plot of this.#plots) {
       this.#shared.inTurn(() => {
         if (this.#plots?.includes(plot)) this.#drawPlot(plot);
@@ -151,7 +151,7 @@ export class GreekChart extends WalkedFigure {
     setText(this.part("velocity-at"), this.#closedAt);
   }
 
-  /** The minute that the velocity is of: the last that is stored. */
+  /** The velocity's minute: the last one stored. */
   get #closedAt() {
     const last = this.#series.stored - 1;
     return last < 0 ? "" : this.#shared.times.minute(this.#series.times[last]);
@@ -172,7 +172,7 @@ export class GreekChart extends WalkedFigure {
     }
   }
 
-  /** 14:32, and what is to be known of that minute. */
+  /** 14:32, with notes on that minute. */
   #when(index) {
     if (index < 0) return null;
     const at = this.#shared.times.minute(this.#series.times[index]);

@@ -2,7 +2,7 @@
 
 import { inkOf, plainAxis, timeAxis, uPlot, valueAxis } from "../charts/plotting.js";
 
-// Both drawings of a Greek have their points above each other: their axes are equally wide.
+// Both drawings of a Greek align: their axes are equally wide.
 const VALUE_AXIS = { gamma: 66, delta: 46, theta: 46, vega: 46 };
 const CLICKED = 6;
 const SYNC = "market";
@@ -35,8 +35,8 @@ export class GreekPlot {
 
   /**
    * @param {HTMLElement} place
-   * @param {{isBars: boolean, shared: object}} options `shared`: times, window, and what the pointer
-   *   does: onShow, onReset, onPoint
+   * @param {{isBars: boolean, shared: object}} options `shared`: times, window, and the pointer's
+   *   handlers: onShow, onReset, onPoint
    */
   constructor(place, { isBars, shared }) {
     this.#place = place;
@@ -79,21 +79,21 @@ export class GreekPlot {
     this.#chart?.setScale("x", { min, max });
   }
 
-  /** Put the cross-hair on a point, here and in all charts; null takes it away. */
+  /** Put the cross-hair on a point, here and in all charts; null removes it. */
   point(index) {
     if (!this.#chart) return;
     const left = index === null ? -10 : this.#chart.valToPos(this.#series.times[index], "x");
     this.#chart.setCursor({ left, top: index === null ? -10 : 0 }, true, true);
   }
 
-  // --- Columns: stored points, then forming ones, each with a style of its own ---
+  // --- Columns: stored points, then forming ones, each with its own style ---
   #data(series, greek, side) {
     const measure = this.#isBars ? "change" : "from_open";
     const columns = [series.times];
     for (const one of side === "split" ? ["call", "put"] : [side]) {
       const values = series.column(greek, one, measure);
       const stored = values.map((value, index) => (series.isForming(index) ? null : value));
-      // The line goes on from the last stored point to where it is going.
+      // The forming line starts at the last stored point.
       const from = this.#isBars ? series.stored : series.stored - 1;
       const forming = values.map((value, index) => (index >= from ? value : null));
       if (this.#isBars && side !== "split") columns.push(stored.map(positive), stored.map(negative));
@@ -201,7 +201,7 @@ export class GreekPlot {
     return [bar(up), bar(down), forming(bySign(up, down))];
   }
 
-  /** A vertical gradient that changes its colour at nought. */
+  /** A vertical gradient that changes its colour at zero. */
   #byZero(chart, above, below) {
     const { top, height } = chart.bbox;
     const gradient = chart.ctx.createLinearGradient(0, top, 0, top + height);
@@ -214,7 +214,7 @@ export class GreekPlot {
     return gradient;
   }
 
-  /** Neon: the line once more, wide and faint. */
+  /** Neon: draw the line again, wide and faint. */
   #glow(chart, index) {
     const { stroke: path, clip: gaps } = chart.series[index]._paths ?? {};
     if (!path || chart.series[index].dash) return;
@@ -246,7 +246,7 @@ export class GreekPlot {
     ctx.restore();
   }
 
-  /** Minutes without a sample are hatched from edge to edge: nobody knows what was there. */
+  /** Hatch minutes without a sample from edge to edge: their values are unknown. */
   #hatchGaps(chart) {
     const { ctx, bbox } = chart;
     const half = this.#series.step / 2;
@@ -282,7 +282,7 @@ export class GreekPlot {
   }
 }
 
-/** A range with nought in it and air above and below what is drawn. */
+/** A range that includes zero, with padding above and below. */
 function aroundZero(low, high) {
   if (low === null || high === null) return [-1, 1];
   const [least, most] = [Math.min(0, low), Math.max(0, high)];

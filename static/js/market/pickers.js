@@ -6,7 +6,7 @@ export class MarketPickers {
   #form;
   #listed = null;
 
-  /** `onChoose` is called with what was chosen, by name. */
+  /** `onChoose` is called with the choices by name. */
   constructor(form, onChoose) {
     this.#form = form;
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -18,12 +18,12 @@ export class MarketPickers {
     });
   }
 
-  /** The instrument that is shown where the address names none. */
+  /** The instrument shown if the address names none. */
   get first() {
     return this.#form.elements.instrument.options[0].value;
   }
 
-  /** Show what a body of /market/data is about. */
+  /** Show the choices that a body of /market/data belongs to. */
   async show(body) {
     const { instrument, resolution } = this.#form.elements;
     const isAnother = instrument.value !== body.slug || this.#listed?.slug !== body.slug;
@@ -39,7 +39,7 @@ export class MarketPickers {
     this.#fill("date", listed.dates.toReversed(), body.date);
   }
 
-  /** What is known of the instrument that is shown; null: not yet. */
+  /** The shown instrument's data; null: not loaded yet. */
   get instrument() {
     return this.#listed;
   }
@@ -51,7 +51,7 @@ export class MarketPickers {
       const { instruments } = await answer.json();
       return instruments.find((each) => each.slug === slug) ?? null;
     } catch {
-      // The choices of before stay; the address still names any other.
+      // The earlier choices stay; the address can still name any other.
       return null;
     }
   }

@@ -1,5 +1,5 @@
-// The minutes of one chain as the charts draw them: those that are stored, and after them what is
-// forming. Nothing is filled in: a gap is null, and a change over a gap is null as well.
+// The minutes of one chain as the charts draw them: the stored ones, then those
+// forming. Nothing is filled in: a gap is null, and so is a change over a gap.
 
 export const GREEKS = ["vega", "delta", "gamma", "theta"];
 export const SIDES = ["total", "call", "put"];
@@ -18,7 +18,7 @@ export const FACTS = [
 ];
 const MEASURES = ["close", "change", "from_open"];
 const MINUTES = { "1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60 };
-// What a step of each resolution is called, as STEPS in greeks/templatetags/market.py.
+// The name of a step of each resolution, as STEPS in greeks/templatetags/market.py.
 const STEPS = { "1m": "minute", "5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "hour" };
 
 const seconds = (iso) => Date.parse(iso) / 1000;
@@ -27,7 +27,7 @@ const difference = (one, other) => (one === null || other === null ? null : one 
 export class MarketSeries {
   #stored = 0;
   #forming = [];
-  // Of what is stored and forming now; null once either has changed.
+  // Cached for the current stored and forming minutes; null once either changes.
   #times = null;
 
   constructor(body) {
@@ -39,7 +39,7 @@ export class MarketSeries {
     if (body.forming) this.sampled(body.forming);
   }
 
-  /** What a change is made over: "minute", "5 minutes". */
+  /** The span of a change: "minute", "5 minutes". */
   get stepName() {
     return STEPS[this.body.resolution];
   }
@@ -53,7 +53,7 @@ export class MarketSeries {
     return this.#stored;
   }
 
-  /** Every minute's instant, in seconds. */
+  /** Every minute's time, in seconds. */
   get times() {
     this.#times ??= [...this.at.slice(0, this.#stored), ...this.#forming.map(({ at }) => at)];
     return this.#times;
@@ -63,7 +63,7 @@ export class MarketSeries {
     return this.body.session ? seconds(this.body.session.opens_at) : (this.at[0] ?? 0);
   }
 
-  /** Runs of gaps, each as the instants of its first and last minute. */
+  /** Runs of gaps, each as the times of its first and last minute. */
   get gaps() {
     const runs = [];
     for (let index = 0; index < this.#stored; index += 1) {
@@ -74,7 +74,7 @@ export class MarketSeries {
     return runs;
   }
 
-  /** A sample of the forming minute. False: it belongs to a minute that is stored already. */
+  /** Add a sample of the forming minute. False: its minute is stored already. */
   sampled(sample) {
     if (this.isFiltered) return false;
     const minute = seconds(sample.minute);
@@ -91,7 +91,7 @@ export class MarketSeries {
     return true;
   }
 
-  /** A minute that was stored. False: it does not follow, and the whole body must be asked for. */
+  /** Add a stored minute. False: it does not follow, so the whole body must be read. */
   closed({ row, velocity, base }) {
     if (this.isFiltered || this.step !== 60) return false;
     const at = seconds(row.minute);
@@ -116,7 +116,7 @@ export class MarketSeries {
     return true;
   }
 
-  /** The newest sample; null: everything is stored. */
+  /** The newest sample; null if everything is stored. */
   get forming() {
     return this.#forming.at(-1)?.sample ?? null;
   }
@@ -148,14 +148,14 @@ export class MarketSeries {
     return stored;
   }
 
-  /** The close of the point right before; over a hole in time there is none. */
+  /** The close of the point right before; none across a gap in time. */
   #before(greek, side, index) {
     const times = this.times;
     if (index === 0 || times[index] - times[index - 1] !== this.step) return null;
     return this.value(greek, side, "close", index - 1);
   }
 
-  /** The close that changes since the open count from. */
+  /** The close from which changes since the open count. */
   #base(greek, side) {
     const { close, from_open: fromOpen } = this.body.series[greek][side];
     const index = fromOpen.findLastIndex((value) => value !== null);
@@ -177,13 +177,13 @@ export class MarketSeries {
     return this.body.velocity[greek][side];
   }
 
-  /** The last point that is no gap; -1: none. */
+  /** The last point that is not a gap; -1: none. */
   get latest() {
     for (let index = this.length - 1; index >= 0; index -= 1) if (!this.isGap(index)) return index;
     return -1;
   }
 
-  /** What is known of the whole chain: from the newest sample, or from the last stored minute. */
+  /** Facts about the whole chain, from the newest sample or the last stored minute. */
   get facts() {
     const sample = this.forming;
     const { latest } = this;

@@ -5,7 +5,7 @@ import { axisTexts, inkOf, plainAxis, spread, uPlot, valueAxis } from "../charts
 import { WalkedFigure } from "../charts/walked_figure.js";
 
 const SIDES = ["call", "put"];
-// Strikes at either end that hold less than this share of the open interest are left out.
+// Strikes at either end with less than this share of the open interest are left out.
 const TAIL = 0.01;
 const COLOURS = {
   faint: "var(--text-faint)",
@@ -61,7 +61,7 @@ export class StrikeChart extends WalkedFigure {
     return this.#strikes.length;
   }
 
-  /** Without a cursor the strike at the money is read out. */
+  /** Without a cursor the at-the-money strike is read out. */
   get latest() {
     const { spot } = this.#marks;
     if (spot === null || spot === undefined) return this.count - 1;
@@ -185,7 +185,7 @@ export class StrikeChart extends WalkedFigure {
     return [bar(this.#ink.call, -1), bar(this.#ink.put, 1)];
   }
 
-  /** Where the spot stands and where the most options would end worthless. */
+  /** Mark the spot, and the strike at which most options would end worthless. */
   #drawMarks(chart) {
     const { spot, maxPain } = this.#marks;
     this.#mark(chart, spot, "spot", this.#ink.spot, []);
@@ -208,7 +208,7 @@ export class StrikeChart extends WalkedFigure {
     ctx.stroke();
     ctx.fillStyle = colour;
     ctx.font = `${11 * ratio}px ${getComputedStyle(this.plot).fontFamily}`;
-    // Beside each other where both are at one place.
+    // Side by side if both are at one place.
     const { spot, maxPain } = this.#marks;
     const isLeft = side < 0 ? maxPain <= spot : this.#isBars && maxPain > spot;
     ctx.textAlign = isLeft ? "right" : "left";
@@ -217,7 +217,7 @@ export class StrikeChart extends WalkedFigure {
   }
 }
 
-/** The strikes that hold nearly all of the open interest: far ones would squeeze the others. */
+/** The strikes with nearly all of the open interest: far ones would squeeze the others. */
 function traded(strikes) {
   const sizes = strikes.map((row) => SIDES.reduce((sum, side) => sum + (row[side]?.open_interest ?? 0), 0));
   const total = sizes.reduce((sum, size) => sum + size, 0);

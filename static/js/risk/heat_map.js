@@ -1,4 +1,4 @@
-// The heat map as a grid: one stop of the tab key, arrows from cell to cell, Enter chooses.
+// The heat map as a grid: one tab stop, arrow keys move between cells, Enter selects.
 
 const MOVES = {
   ArrowUp: [-1, 0],
@@ -11,7 +11,7 @@ export class HeatMap {
   #root;
   #current = null;
 
-  /** `root` is what stays when the table in it is rendered anew. */
+  /** `root` stays when the table in it is replaced. */
   constructor(root) {
     this.#root = root;
     root.addEventListener("keydown", (event) => this.#key(event));
@@ -22,7 +22,7 @@ export class HeatMap {
     this.adopt();
   }
 
-  /** Take over the table as it is now. */
+  /** Take over the current table. */
   adopt() {
     const table = this.#root.querySelector("[data-heat-map]");
     if (!table) return;
@@ -61,7 +61,7 @@ export class HeatMap {
     target?.focus();
   }
 
-  /** The link a key leads to: undefined for keys that are none of ours. */
+  /** The link a key leads to; undefined for other keys. */
   #target(link, { key, ctrlKey }) {
     const rows = [...this.#root.querySelectorAll("[data-heat-map] tbody tr")].map((row) => [
       ...row.querySelectorAll("[data-cell]"),

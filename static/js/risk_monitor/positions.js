@@ -153,7 +153,7 @@ export class PositionsTable {
     observer.observe(this.#table);
   }
 
-  /** Write rows; `whole` says that rows not among them are gone. */
+  /** Write rows; with `whole`, remove rows not among them. */
   update(positions, { removed = [], whole = false, byUnderlying = null } = {}) {
     let moved = false;
     const gone = new Set(removed);

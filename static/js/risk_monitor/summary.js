@@ -198,7 +198,7 @@ const SUMS = {
   vega: compact,
 };
 
-/** A table of sums, one row a key, in the order the server gives. */
+/** Write a table of sums, one row per key, in the server's order. */
 export class Sums {
   #body;
   #mould;

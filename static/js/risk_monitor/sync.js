@@ -1,7 +1,7 @@
-// "Sync now": asks for a sync of every account and follows its runs to the end.
+// "Sync now": requests a sync of every account and follows its runs to the end.
 
 const POLL_EVERY = 1500;
-// Frames usually tell the progress; a run that no frame has told of for so long is asked for.
+// Frames usually report progress; a run without a frame for this long is polled.
 const SILENT_AFTER = 2500;
 const GIVE_UP_AFTER = 120_000;
 
@@ -33,7 +33,7 @@ export class SyncButton {
     });
   }
 
-  /** A sync.progressed frame, or the same facts asked for. */
+  /** Take a sync.progressed frame, or the same facts from a poll. */
   progressed(progress) {
     const run = this.#runs.get(progress.run_id);
     if (!run) return;
