@@ -198,7 +198,7 @@ const SUMS = {
   vega: compact,
 };
 
-/** Write a table of sums, one row per key, in the server's order. */
+/** A table of sums: one row per key, in the server's order. */
 export class Sums {
   #body;
   #mould;
