@@ -37,8 +37,8 @@ _MONEY = ("net_liquidation", "buying_power", "excess_liquidity", "maint_margin",
 class RiskMonitor:
     """One reading of the risk monitor: Python values for the page, JSON bytes for the wire.
 
-    Nothing in it changes by the passing of time alone before ``valid_until`` (seconds of the
-    epoch): ages are for the client to count. ``state`` is equal for readings that show the same.
+    Until ``valid_until`` (seconds of the epoch) time alone changes nothing in it; the client counts
+    ages. ``state`` is equal for readings that show the same.
     """
 
     accounts: tuple[Account, ...]
@@ -57,7 +57,7 @@ class RiskMonitor:
         return int(self.head["version"])
 
     def to_json(self) -> bytes:
-        """The body as JSON. Positions and totals are copied from the version's prepared bytes."""
+        """Return the body as JSON, with the version's encoded positions and totals."""
         return ENCODER.encode(
             self.head
             | {
@@ -72,7 +72,7 @@ class RiskMonitor:
 
     @property
     def lacks_all_greeks(self) -> bool:
-        """Options are held and none has Greeks: the first load, which fetches at once."""
+        """Whether options are held and none has Greeks: a first load, which fetches at once."""
         options = [row for row in self.book.positions if row["right"]]
         return bool(options) and all(row["delta"] is None for row in options)
 
@@ -82,7 +82,7 @@ class RiskMonitor:
 
 
 def accounts_for_risk(*, user: User | AnonymousUser, account_id: str | None) -> list[Account]:
-    """The accounts the user may see, or the one asked for, with all that ``risk_monitor_of`` reads.
+    """Return the user's visible accounts, or the one named, with all ``risk_monitor_of`` needs.
 
     Raises:
         NotFound: ``account_id`` does not exist or is not the user's.
@@ -96,18 +96,18 @@ def accounts_for_risk(*, user: User | AnonymousUser, account_id: str | None) -> 
 
 
 def accounts_shown(account_ids: Collection[str]) -> list[Account]:
-    """Accounts that the caller has authorised, with all that ``risk_monitor_of`` reads."""
+    """Return (already authorised) accounts with all ``risk_monitor_of`` needs."""
     return list(_with_what_is_shown(Account.objects.filter(account_id__in=account_ids)))
 
 
 def _with_what_is_shown(accounts: QuerySet[Account]) -> QuerySet[Account]:
-    """One query for the head of the body and the versions of everything below it."""
+    """Add the body's head and the versions of everything else, in one query."""
     betas = Beta.objects.filter(benchmark=settings.RISK_BENCHMARK).order_by().values("benchmark")
     return (
         accounts.select_related("status")
         .annotate(
             betas_as_of=Subquery(betas.annotate(latest=Max("as_of")).values("latest")),
-            # A beta that is taken away, or set anew in the same instant, changes the sum.
+            # The sum also changes if a beta is removed, or set again in the same instant.
             betas_sum=Subquery(betas.annotate(sum=Sum("value")).values("sum")),
             grid_version=F("scenario_grid__book_version"),
             grid_as_of=F("scenario_grid__as_of"),
@@ -117,7 +117,7 @@ def _with_what_is_shown(accounts: QuerySet[Account]) -> QuerySet[Account]:
 
 
 def risk_monitor_for(*, user: User | AnonymousUser, account_id: str | None = None) -> RiskMonitor:
-    """The risk monitor of everything the user may see, or of one account, from the database.
+    """Return the risk monitor of all the user may see, or of one account, from the database.
 
     Raises:
         NotFound: ``account_id`` does not exist or is not the user's.
@@ -126,7 +126,7 @@ def risk_monitor_for(*, user: User | AnonymousUser, account_id: str | None = Non
 
 
 def risk_monitor_of(accounts: Sequence[Account]) -> RiskMonitor:
-    """The risk monitor of accounts that the caller has authorised."""
+    """Return the risk monitor of (already authorised) accounts."""
     head = _head(accounts)
     return RiskMonitor(
         accounts=tuple(accounts),
@@ -138,7 +138,7 @@ def risk_monitor_of(accounts: Sequence[Account]) -> RiskMonitor:
 
 
 def state_of(accounts: Sequence[Account]) -> Hashable:
-    """``RiskMonitor.state`` of these accounts, without reading their book."""
+    """Return the accounts' ``RiskMonitor.state`` without reading their book."""
     return _state(accounts, _head(accounts))
 
 
@@ -147,7 +147,7 @@ def _state(accounts: Sequence[Account], head: dict[str, Any]) -> Hashable:
 
 
 def _grids(accounts: Sequence[Account]) -> tuple[Hashable, ...]:
-    """Which grid of each account there is."""
+    """Return the version of each account's grid."""
     return tuple(
         (
             account.account_id,
@@ -167,7 +167,7 @@ def worst_cell(accounts: Sequence[Account]) -> dict[str, Any] | None:
 
 
 def _head(accounts: Sequence[Account]) -> dict[str, Any]:
-    """The body but for the book: what the accounts' rows and the refreshes under way say."""
+    """Return the body without the book: the accounts' rows and the refreshes in progress."""
     at = now()
     rows = [_account_row(account, at=at) for account in accounts]
     is_frozen = market_clock_is_frozen()
@@ -178,14 +178,14 @@ def _head(accounts: Sequence[Account]) -> dict[str, Any]:
         "stale": any(row["stale"] for row in rows),
         "refreshing": any(refreshing_until(account) is not None for account in accounts),
         "simulated": any(account.simulated for account in accounts),
-        # A clock that runs would be wrong a moment later: only one that stands still is told.
+        # A running clock's time would be wrong a moment later, so only a frozen one is given.
         "clock": {"now": market_now() if is_frozen else None, "frozen": is_frozen},
         "accounts": rows,
     }
 
 
 def _valid_until(accounts: Sequence[Account]) -> float:
-    """When time alone changes the body: a book becomes stale, a day begins, a refresh is over."""
+    """Return when time alone changes the body: a book gets stale, a day begins, a refresh ends."""
     at = now()
     ends = [end for account in accounts if (end := refreshing_until(account)) is not None]
     for account in accounts:
@@ -197,7 +197,7 @@ def _valid_until(accounts: Sequence[Account]) -> float:
 
 
 def _next_midnight(account: Account, at: datetime) -> float:
-    """When the next day begins where the account is: days to expiry are counted from there."""
+    """Return when the next day begins in the account's zone; days to expiry count from it."""
     zone = time_zone_of(account.time_zone)
     tomorrow = local_date(account, at) + timedelta(days=1)
     return datetime.combine(tomorrow, time.min, tzinfo=zone).timestamp()

@@ -1,4 +1,4 @@
-"""The risk monitor's bodies, built once a version for Django's view and for the front door."""
+"""The risk monitor's bodies, built once per version for Django's view and the front door."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAME = "risk_monitor"
 
 
 def prepared_risk_monitor(monitor: RiskMonitor) -> Prepared:
-    """The body of a reading, and the same object for every reading that shows the same."""
+    """Return a reading's body; readings that show the same share one object."""
     key = tuple(account.account_id for account in monitor.accounts)
     known = prepared_bodies.get(NAME, key, monitor.state)
     if known is not None:
@@ -35,7 +35,7 @@ def prepared_risk_monitor(monitor: RiskMonitor) -> Prepared:
 
 
 class RiskMonitorSource:
-    """A ``front_door.resources.PrivateSource``: a key is the ids of all accounts of a person."""
+    """A ``front_door.resources.PrivateSource``; a key is the ids of all the user's accounts."""
 
     def key_of(self, user: User) -> Key:
         visible = accounts_visible_to(user).order_by("account_id")
@@ -50,7 +50,7 @@ class RiskMonitorSource:
 
     def states_of(self, keys: Collection[Key]) -> Mapping[Key, Hashable]:
         if not settings.USE_PERSISTENT_CACHE:
-            # Every read asks the brokers first: nothing may be answered from memory.
+            # Every read asks the brokers first, so nothing may be answered from memory.
             return {}
         wanted = {account_id for key in keys for account_id in _ids(key)}
         known = {account.account_id: account for account in accounts_shown(wanted)}
@@ -66,7 +66,7 @@ class RiskMonitorSource:
     def prepare(self, key: Key) -> Prepared | None:
         monitor = risk_monitor_of(accounts_shown(_ids(key)))
         if monitor.lacks_all_greeks:
-            # The first load fetches before it answers, which is Django's view's to do.
+            # A first load fetches before it answers: leave that to Django's view.
             return None
         return prepared_risk_monitor(monitor)
 
