@@ -26,7 +26,7 @@ class InstrumentAdmin(AnyModelAdmin):
     inlines = (InstrumentAliasInline,)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Contracts come from providers, whose key makes the identity."""
+        """Refuse: contracts come from providers, whose key makes the identity."""
         return False
 
 

@@ -17,7 +17,7 @@ _NO_DEVIATION = 1e-300
 def european_grid(
     legs: Legs, spots: Floats, volatilities: Floats, forward: Floats, result: Floats
 ) -> Floats:
-    """Values (days, volatilities, spots, legs) into ``result``; spots and volatilities by leg.
+    """Write values (days, volatilities, spots, legs) to ``result``; spots and vols are by leg.
 
     Logarithms, roots and exponentials are taken once per axis; each cell costs two normals and
     their products. The axes carry the sign of calls and puts, so the cells need none.

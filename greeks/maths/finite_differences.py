@@ -261,7 +261,7 @@ class _Solution:
         return _Factors(weight, across[:, 0], lower, upper)
 
     def _step(self, at: Floats, factors: _Factors, gain: Floats) -> None:
-        """One Crank-Nicolson step; ``gain`` carries forward what exercise earned in it."""
+        """Take one Crank-Nicolson step; ``gain`` carries forward what exercise earned in it."""
         values = self.values
         right = (10.0 / 12.0 - 2.0 * factors.weight) * values[:, 1:-1]
         right += (1.0 / 12.0 + factors.weight) * (values[:, :-2] + values[:, 2:])

@@ -178,5 +178,5 @@ def _slope_at(inflection: Floats, distance: Floats) -> Floats:
 
 
 def _settled(before: Floats, after: Floats) -> bool:
-    """A third-order iteration's next step would be the cube of this one: rounding."""
+    """Return whether the next step, the cube of this one at third order, would be rounding."""
     return bool(np.all(np.abs(after - before) <= _SETTLED * after))

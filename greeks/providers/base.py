@@ -23,7 +23,7 @@ class SnapshotProvider(Protocol):
     source: str
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
-        """Quotes and Greeks of many contracts in as few calls as the vendor allows.
+        """Return quotes and Greeks of many contracts in as few calls as the vendor allows.
 
         A contract unknown to the vendor is absent from the answer, not an error.
         ``Fetched.left_out`` names what could not be asked for; an answer with nothing at all
@@ -41,7 +41,7 @@ class DailyClosesProvider(Protocol):
     source: str
 
     def fetch_daily_closes(self, symbol: str, *, start: date, end: date) -> Fetched[DailyClose]:
-        """Closes of a stock or index from ``start`` to ``end``, both included, oldest first.
+        """Return closes of a stock or index from ``start`` to ``end`` inclusive, oldest first.
 
         Adjusted for splits. Days without trading are absent; a symbol unknown to the vendor has
         none. Complete, or an error is raised.

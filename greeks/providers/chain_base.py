@@ -20,14 +20,14 @@ class ChainProvider(Protocol):
     source: str
 
     def fetch_listing(self, instrument_key: str) -> Listing:
-        """The expiries that can be fetched, soonest first.
+        """Return the expiries that can be fetched, soonest first.
 
         Raises ``PermanentError`` for a key unknown to the vendor.
         """
         ...
 
     def fetch_chain(self, instrument_key: str, expiry: date) -> OptionChain:
-        """Every strike of one expiry, complete, with at least one contract.
+        """Return every strike of one expiry, complete, with at least one contract.
 
         Raises ``MalformedResponse`` if the vendor sends no usable contract at all: an empty chain
         must not look like one whose sums are zero.

@@ -24,7 +24,7 @@ _HELD_AGAIN_SECONDS = 2
 
 
 def _evaluate_again(slug: str, expiry: str, minute: str) -> None:
-    """Another worker is still at the minute before; run after it."""
+    """Run later: another worker is still evaluating the minute before."""
     enqueue(
         evaluate_alerts_task,
         {"slug": slug, "expiry": expiry, "minute": minute},

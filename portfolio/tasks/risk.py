@@ -17,7 +17,7 @@ _BETAS_EXPIRES_SECONDS = 600
 
 
 def _grid_again(account_id: str) -> None:
-    """Another worker may be using an older book: run once more afterwards."""
+    """Run again later: another worker may be using an older book."""
     enqueue(
         compute_scenario_grid_task,
         {"account_id": account_id},

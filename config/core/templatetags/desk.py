@@ -128,7 +128,7 @@ def age(value: datetime | None, clock: str = "wall", field: str = "") -> SafeStr
 
 @register.simple_tag
 def change(value: Number | None, digits: int = 2, field: str = "") -> SafeString:
-    """A signed change: the arrow, the sign and the colour say the same."""
+    """Return a signed change: arrow, sign and colour say the same."""
     sign = formatting.sign(value, digits)
     text = shown(formatting.signed(value, digits))
     return SafeString(
@@ -138,7 +138,7 @@ def change(value: Number | None, digits: int = 2, field: str = "") -> SafeString
 
 @register.simple_tag
 def source_badge(source: str | None, last_known: bool = False, field: str = "") -> SafeString:
-    """Where a number came from. ``model``: computed here. ``last_known``: no source answered."""
+    """Return a source's badge. ``model``: computed here. ``last_known``: no source answered."""
     start = f'<span class="source"{_field(field)} data-source="'
     if not source:
         return SafeString(f'{start}">{MISSING}</span>')

@@ -113,7 +113,7 @@ def _file_name(instrument_key: str) -> str:
 
 
 def _explain(status: int, body: bytes, message: str) -> ProviderError | None:
-    """A symbol without options has no file in the store: 403 with XML, or 404."""
+    """Explain 403 with XML, or 404: the store has no file for a symbol without options."""
     if status in (403, 404):
         return PermanentError(f"{message}: there is no such file of options.", provider=SOURCE)
     return None

@@ -146,7 +146,7 @@ class PolygonServer:
         return answer
 
     def _underlying(self, name: str) -> Contract | None:
-        """Indices are named with ``I:``, stocks without; the vendor covers dollars only."""
+        """Return the named index (``I:``) or stock; the vendor covers dollars only."""
         symbol = name.removeprefix("I:")
         if symbol not in self.market.underlyings():
             return None
