@@ -33,7 +33,7 @@ os.environ["REDIS_URL"] = f"unix://{_socket}?db=0"
 os.environ["CACHE_URL"] = f"unix://{_socket}?db=1"
 
 from config.settings.base import *  # noqa: E402, F403
-from config.settings.base import DATABASES, STORAGES  # noqa: E402
+from config.settings.base import CACHES, DATABASES, STORAGES  # noqa: E402
 from config.settings.environment import VAR_DIR  # noqa: E402
 
 SECRET_KEY = "tests-only-key-that-opens-nothing-anywhere-0123456789"  # noqa: S105
@@ -55,6 +55,9 @@ else:
     # A file, as in the embedded default, shared by a test's threads and processes.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 CELERY_TASK_ALWAYS_EAGER = False
+# A busy machine is no dead Redis. Tests of a hanging one set the shipped value.
+REDIS_SOCKET_TIMEOUT = 5.0
+CACHES["default"]["OPTIONS"] |= {"SOCKET_TIMEOUT": 5.0, "SOCKET_CONNECT_TIMEOUT": 5.0}
 # The test sandbox enforces no limits; tests of the limits set their own.
 IBKR_PORTAL_CALLS_PER_SECOND = 0
 IBKR_PORTAL_ENDPOINT_SECONDS = 0.0

@@ -7,6 +7,7 @@ from pytest_django.fixtures import Settings
 
 from config.core.redis.client import reset_guards
 from config.core.redis.process_copies import forget_process_copies
+from config.settings import data
 from tests.config.core.servers import OwnValkey, ScriptedProvider
 
 
@@ -27,6 +28,7 @@ def _start_over() -> None:
 def own_valkey(_running_valkey: OwnValkey, settings: Settings) -> Iterator[OwnValkey]:
     """An empty Valkey that the test may pause; ``REDIS_URL`` points at it."""
     settings.REDIS_URL = _running_valkey.url
+    settings.REDIS_SOCKET_TIMEOUT = data.REDIS_SOCKET_TIMEOUT
     _start_over()
     _running_valkey.client().flushall()
     yield _running_valkey
@@ -40,6 +42,7 @@ def mortal_valkey(settings: Settings) -> Iterator[OwnValkey]:
     server = OwnValkey()
     server.start()
     settings.REDIS_URL = server.url
+    settings.REDIS_SOCKET_TIMEOUT = data.REDIS_SOCKET_TIMEOUT
     _start_over()
     yield server
     server.remove()
