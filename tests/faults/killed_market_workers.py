@@ -1,8 +1,8 @@
-"""Polls a whole session with two workers, one of which is killed again and again: run by a test.
+"""Polls a session with two workers, one of which is killed again and again: run by a test.
 
-Arguments: database name, kills. The market's time is kept in Valkey and advanced slot by slot as
-soon as the slot has its sample, or after a moment when its worker died. Both workers race for every
-slot and every minute, without locks. Prints what it did as JSON.
+Arguments: database name, minutes, kills. The market's time is kept in Valkey and advanced slot by
+slot as soon as the slot has its sample, or after a moment when its worker died. Both workers race
+for every slot and every minute, without locks. Prints what it did as JSON.
 """
 
 from __future__ import annotations
@@ -25,14 +25,15 @@ MINUTE = timedelta(minutes=1)
 PATIENCE = 0.1
 
 
-def main(database: str, kills: int) -> None:
+def main(database: str, minutes: int, kills: int) -> None:
     settings.DATABASES["default"]["NAME"] = database
     django.setup()
     from config.core.redis.client import redis_client
     from greeks.polling.samples import last_slot
-    from tests.greeks.scripted import CLOSES, EXPIRY, OPENS
+    from tests.greeks.scripted import EXPIRY, OPENS
 
-    slots = [OPENS + number * FIVE_SECONDS for number in range((CLOSES - OPENS) // FIVE_SECONDS)]
+    ends = OPENS + minutes * MINUTE
+    slots = [OPENS + number * FIVE_SECONDS for number in range((ends - OPENS) // FIVE_SECONDS)]
     kill_at = set(random.sample(range(len(slots)), kills))
     workers = [start_worker(), start_worker()]
     for number, slot in enumerate(slots):
@@ -49,7 +50,7 @@ def main(database: str, kills: int) -> None:
                 break
             time.sleep(0.0005)
     # The clock's next messages: somebody rolls the last minute up.
-    for later in (CLOSES, CLOSES + MINUTE):
+    for later in (ends, ends + MINUTE):
         redis_client().set(CLOCK, later.isoformat())
         time.sleep(1.0)
     for worker in workers:
@@ -110,4 +111,4 @@ def work() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
