@@ -1,7 +1,7 @@
 """Record a renewal: one process at a time, tries counted, nothing left behind.
 
 Each step is one short statement or transaction; none is open while a provider is called. The fence
-is in the database, not in Redis: two processes make one login even if one cannot see Redis.
+is in the database, not in Redis: two processes make one log-in even if one cannot see Redis.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def release_renewal(*, claim: Claim) -> None:
 
 
 def try_spend(*, claim: Claim, limits: Iterable[TryLimit]) -> None:
-    """Count a login before making it. Raises ``TriesUsedUp`` if no try is left."""
+    """Count a log-in before making it. Raises ``TriesUsedUp`` if no try is left."""
     check_tries(provider=claim.provider, credentials=claim.credentials, limits=limits)
     _record(Event.LOG_IN_STARTED, claim.provider, credentials=claim.credentials)
 

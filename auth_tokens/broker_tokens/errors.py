@@ -43,7 +43,7 @@ class TokenBeingRenewed(TokenError):
 
 
 class TriesUsedUp(TokenError):
-    """A window's logins are used up; more would lock the account at the broker.
+    """A window's log-ins are used up; more would lock the account at the broker.
 
     Tried again when one is free.
     """
@@ -67,7 +67,7 @@ class PinRefused(CredentialsRefused):
 class OneTimeCodeRefused(CredentialsRefused):
     """Two one-time codes of different windows were refused: the TOTP secret is wrong.
 
-    Nothing is tried until an operator acts. A wrong clock cannot be the cause: codes use the login
+    Nothing is tried until an operator acts. A wrong clock cannot be the cause: codes use the log-in
     site's time.
     """
 
@@ -75,7 +75,7 @@ class OneTimeCodeRefused(CredentialsRefused):
 
 
 class MobileRefused(CredentialsRefused):
-    """The login site does not know the mobile number. Nothing is tried until an operator acts."""
+    """The log-in site does not know the mobile number. Nothing is tried until an operator acts."""
 
     code = "token_mobile_refused"
 
@@ -94,7 +94,7 @@ class StateMismatch(TokenError):
 
 
 class PageChanged(TokenError):
-    """The login page lacks an element the flow needs. Tried three times, then stopped.
+    """The log-in page lacks an element the flow needs. Tried three times, then stopped.
 
     A screenshot is kept; adapt the flow or set an analytics token.
     """
@@ -105,7 +105,7 @@ class PageChanged(TokenError):
 
 
 class LogInBlocked(TokenError):
-    """A block page (Cloudflare 1010, captcha) preceded the login. No credential was typed.
+    """A block page (Cloudflare 1010, captcha) preceded the log-in. No credential was typed.
 
     Tried again after half an hour; after three failures an operator must look.
     """
@@ -116,7 +116,7 @@ class LogInBlocked(TokenError):
 
 
 class LogInTimedOut(TokenError):
-    """The login took too long or its site did not answer. Tried again after a pause."""
+    """The log-in took too long or its site did not answer. Tried again after a pause."""
 
     code = "token_log_in_timed_out"
 

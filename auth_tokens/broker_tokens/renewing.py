@@ -34,7 +34,7 @@ from config.core.redis.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 
-#: How long to wait for another's renewal: a browser login ends within a minute.
+#: How long to wait for another's renewal: a browser log-in ends within a minute.
 WAIT_SECONDS: Final = 75.0
 _LOOK_SECONDS: Final = 0.1
 

@@ -1,4 +1,4 @@
-"""Pictures of failed login pages, kept for the operator of this machine."""
+"""Pictures of failed log-in pages, kept for the operator of this machine."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class HeldToken:
 
 @dataclass(frozen=True, slots=True)
 class TryLimit:
-    """At most ``tries`` logins in ``seconds``, whatever their outcome."""
+    """At most ``tries`` log-ins in ``seconds``, whatever their outcome."""
 
     tries: int
     seconds: float

@@ -1,4 +1,4 @@
-"""How many logins are left before the desk stops by itself, so that no account is locked."""
+"""How many log-ins are left before the desk stops by itself, so that no account is locked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from config.core.clock import now
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriesLeft:
-    """Of ``tries`` logins in ``seconds``, how many are left now."""
+    """Of ``tries`` log-ins in ``seconds``, how many are left now."""
 
     tries: int
     seconds: float
@@ -20,7 +20,7 @@ class TriesLeft:
 
 
 def tries_left(provider: str) -> tuple[TriesLeft, ...]:
-    """Return one per limit of the provider; none if no login is needed.
+    """Return one per limit of the provider; none if no log-in is needed.
 
     An operator's reset or changed credentials restart the count.
     """

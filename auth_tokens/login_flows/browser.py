@@ -1,4 +1,4 @@
-"""A headless Chromium for one login: found, never downloaded; it leaves nothing behind."""
+"""A headless Chromium for one log-in: found, never downloaded; it leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ logger = structlog.get_logger(__name__)
 
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DRIVER: Final = "chromedriver"
-#: Command lines are public: put nothing here that the login types or receives.
+#: Command lines are public: put nothing here that the log-in types or receives.
 FLAGS: Final = (
     "--headless=new",
     # A pipe: no port for others to connect to, and the browser ends with its driver.

@@ -1,4 +1,4 @@
-"""Upstox's login as a person does it: mobile number, one-time code, PIN; then the OAuth code.
+"""Upstox's log-in as a person does it: mobile number, one-time code, PIN; then the OAuth code.
 
 The site is a single-page application: an element exists once its step has begun. An error message
 is text that was not there before the button was pressed.
@@ -34,7 +34,7 @@ from config.core.redaction import redact_text, remember_secret
 PROVIDER: Final = "upstox"
 #: Seconds for an element of the next step to appear.
 STEP_SECONDS: Final = 12.0
-#: Limit for the whole login: after a minute a worker's message goes to another.
+#: Limit for the whole log-in: after a minute a worker's message goes to another.
 TOTAL_SECONDS: Final = 55.0
 CODES_TYPED_AT_MOST: Final = 2
 _LOOK_SECONDS: Final = 0.1
@@ -69,7 +69,7 @@ class UpstoxLogInDetails:
 
 
 class UpstoxLogIn:
-    """One login. Call ``authorisation_code`` once."""
+    """One log-in. Call ``authorisation_code`` once."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Upstox's token: the settings' analytics token, or a browser login."""
+"""Upstox's token: the settings' analytics token, or a browser log-in."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _CLOSED_CODE: Final = "UDAPI100074"
 class UpstoxTokenSource:
     """``TokenSource`` of Upstox. With an analytics token no browser starts."""
 
-    # A handful of wrong entries locks the account: allow fewer logins than that in any short while,
+    # A handful of wrong entries locks the account: allow fewer log-ins than that in a short time,
     # and per day a few more than the one renewal and a token that dies.
     limits = (TryLimit(3, 900.0), TryLimit(8, 86_400.0))
     longest_pause = 1800.0

@@ -157,6 +157,6 @@ heartbeat_check("beat", 60.0)
 @never_cache
 @require_safe
 def health_view(request: HttpRequest) -> JsonResponse:
-    """``GET /health``, for load balancers and people: no login, nothing private."""
+    """``GET /health``, for load balancers and people: no log-in, nothing private."""
     health = run_checks()
     return JsonResponse(health.as_json(), status=503 if health.status == "down" else 200)

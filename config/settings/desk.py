@@ -104,7 +104,7 @@ CBOE_REFRESH_SECONDS = env.float("CBOE_REFRESH_SECONDS", default=15.0)
 # desk logs in daily with mobile number, TOTP and PIN in a headless browser.
 UPSTOX_URL = env.str("UPSTOX_URL", default="https://api.upstox.com")
 UPSTOX_ANALYTICS_TOKEN = env.str("UPSTOX_ANALYTICS_TOKEN", default="")
-# Login page; the API's own dialog if unset.
+# Log-in page; the API's own dialog if unset.
 UPSTOX_LOGIN_URL = env.str("UPSTOX_LOGIN_URL", default="")
 UPSTOX_API_KEY = env.str("UPSTOX_API_KEY", default="")
 UPSTOX_API_SECRET = env.str("UPSTOX_API_SECRET", default="")
@@ -113,7 +113,7 @@ UPSTOX_REDIRECT_URI = env.str("UPSTOX_REDIRECT_URI", default="https://127.0.0.1/
 UPSTOX_MOBILE = env.str("UPSTOX_MOBILE", default="")
 UPSTOX_TOTP_SECRET = env.str("UPSTOX_TOTP_SECRET", default="")
 UPSTOX_PIN = env.str("UPSTOX_PIN", default="")
-# Browser and driver for the login; found on PATH if unset, never downloaded.
+# Browser and driver for the log-in; found on PATH if unset, never downloaded.
 CHROMIUM_PATH = env.str("CHROMIUM_PATH", default="")
 CHROMEDRIVER_PATH = env.str("CHROMEDRIVER_PATH", default="")
 USER_AGENT = "greekdesk/0.1"
@@ -128,5 +128,5 @@ ALERT_SCHEMAS: list[str] = env.list(
 ALERT_PRIVATE_ADDRESSES = env.bool("ALERT_PRIVATE_ADDRESSES", default=False)
 # Days until raised alerts are deleted from users' lists.
 KEEP_ALERTS_DAYS = env.int("KEEP_ALERTS_DAYS", default=90)
-# Logins of the last day are counted from these events, so keep at least one day.
+# Log-ins of the last day are counted from these events, so keep at least one day.
 KEEP_TOKEN_EVENTS_DAYS = env.int("KEEP_TOKEN_EVENTS_DAYS", default=400)

@@ -114,7 +114,7 @@ def _forget() -> int:
 
 
 def _demo_user() -> User:
-    """Return the demo's well-known login; staff, so every page can be seen."""
+    """Return the demo's well-known log-in; staff, so every page can be seen."""
     user, _ = User.objects.get_or_create(username=DEMO_NAME, defaults={"time_zone": TIME_ZONE})
     user.is_active = user.is_staff = user.is_superuser = True
     if not user.check_password(DEMO_PASSWORD):

@@ -1,6 +1,6 @@
 """IBKR over the Client Portal gateway's REST API. Reads only; nothing here can trade.
 
-The gateway (``IBKR_PORTAL_URL``) holds the login. This adapter keeps its session alive, makes the
+The gateway (``IBKR_PORTAL_URL``) holds the log-in. This adapter keeps its session alive, makes the
 calls in the required order and stays under its limits: ten requests a second in total, and one per
 five seconds each for accounts, orders and trades; beyond that it refuses for 15 minutes. Source:
 IBKR's Client Portal API documentation, and recorded answers.
@@ -56,7 +56,7 @@ from portfolio.domain import (
     BrokerPosition,
 )
 
-#: The most contracts in one snapshot, and the market-data lines of an ordinary login.
+#: The most contracts in one snapshot, and the market-data lines of an ordinary log-in.
 SNAPSHOTS_PER_CALL = 100
 # No book has this many pages of a hundred positions.
 MOST_PAGES = 100
@@ -81,7 +81,7 @@ class PortalBridge:
         )
 
     def fetch_accounts(self) -> Fetched[BrokerAccount]:
-        """Return every account of the login."""
+        """Return every account of the log-in."""
         rows = self._gateway.get("/portfolio/accounts")
         self._gateway.memory.note(PORTFOLIO)
         return decode_rows(rows, decode_account, kind="account", source=SOURCE, as_of=now())
@@ -179,7 +179,7 @@ class PortalBridge:
         rejected: list[RejectedRow] = []
         for start in range(0, len(wanted), SNAPSHOTS_PER_CALL):
             if start:
-                # Release the previous hundred lines: a login has no more.
+                # Release the previous hundred lines: a log-in has no more.
                 self._gateway.get("/iserver/marketdata/unsubscribeall", needs=(BROKERAGE,))
             batch = dict(wanted[start : start + SNAPSHOTS_PER_CALL])
             rows = poll_snapshots(self._gateway, batch, seconds=self._snapshot_seconds)

@@ -123,7 +123,7 @@ class SocketBridge:
 
     # --- Questions --------------------------------------------------------------------------------
     async def get_accounts(self) -> Fetched[BrokerAccount]:
-        """Return every account of the gateway's login."""
+        """Return every account of the gateway's log-in."""
         return await self._book.accounts()
 
     async def get_account_summary(self, account_number: str) -> AccountSummary:

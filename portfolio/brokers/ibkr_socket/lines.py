@@ -103,7 +103,7 @@ class MarketDataLines:
         if found is None:
             return
         if code == TOO_MANY_LINES:
-            # Something else uses this login's lines too: make do with the rest.
+            # Something else uses this log-in's lines too: make do with the rest.
             self._lines.pop(found)
             self._limit = max(1, len(self._lines))
             logger.warning("ibkr_socket.lines_exhausted", lines=self._limit)

@@ -1,8 +1,8 @@
-"""Tastytrade's OAuth login: exchange a refresh token for an access token.
+"""Tastytrade's OAuth log-in: exchange a refresh token for an access token.
 
-Tastytrade blocks an address for hours after repeated refused logins. So after three refusals in a
+Tastytrade blocks an address for hours after repeated refused log-ins. So after three refusals in a
 row no process tries again for a quarter of an hour. The token manager stores the token and makes
-one login serve all processes.
+one log-in serve all processes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tastytrade's access token in the token manager: one OAuth login for all processes."""
+"""Tastytrade's access token in the token manager: one OAuth log-in for all processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOKED_AT_EVERY: Final = timedelta(seconds=330)
 class TastytradeTokenSource:
     """``TokenSource`` of Tastytrade. A token counts as expired a minute early."""
 
-    # Normally one login in a quarter of an hour; ``log_in`` pauses by itself after three refusals.
+    # Normally one log-in in a quarter of an hour; ``log_in`` pauses by itself after three refusals.
     limits = (TryLimit(6, 900.0),)
     longest_pause = 900.0
     keeps_ready = True
@@ -53,7 +53,7 @@ class TastytradeTokenSource:
             SOURCE,
             settings.TASTYTRADE_URL,
             timeout=settings.PROVIDER_TIMEOUT_SECONDS,
-            # Not the data calls' breaker: the call that probes it may need a login first.
+            # Not the data calls' breaker: the call that probes it may need a log-in first.
             breaker=CircuitBreaker(f"{SOURCE}.oauth"),
         )
         attempt.spend_try()
