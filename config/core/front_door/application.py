@@ -35,9 +35,9 @@ from config.core.threads import ThreadPool
 
 logger = structlog.get_logger(__name__)
 
-# What protects a refusal as long as Django has not answered yet.
+# Protective headers of a refusal until Django has answered once.
 _NO_SNIFFING = [(b"x-content-type-options", b"nosniff")]
-# A request for a body whose next version is just being built waits so long for it.
+# A request waits this long for a body whose next version is being built.
 _RENEWAL_SECONDS = 0.25
 _ASK_AGAIN_SECONDS = 1.0
 _MOST_CHECKS = 64
@@ -62,7 +62,7 @@ class FrontDoor:
         self.django = django
         self.resources = resources
         self.grants = Grants(clock=clock)
-        # Nothing of them is anybody's: they end by themselves alone.
+        # They belong to nobody, so they only expire.
         self.public = Grants(clock=clock, are_public=True)
         self.public.listen(True)
         self.answers = AnswerCounter()
@@ -105,7 +105,7 @@ class FrontDoor:
         prepared = self.watches.current(watch, begun)
         if prepared is None:
             prepared = await self.watches.renewed(watch, seconds=_RENEWAL_SECONDS)
-            # Access may have been withdrawn while it waited.
+            # Access may have been revoked while it waited.
             if grants.get(resource, asked.caller, self._clock()) is not grant:
                 prepared = None
         if prepared is None or (body := prepared.body.ready(asked.form)) is None:
@@ -154,7 +154,7 @@ class FrontDoor:
         self.answers.count(resource.route, method, 429, self._clock() - begun)
 
     async def _refuse_unreadable(self, scope: Scope, send: Send) -> None:
-        """Answer 400 at every address: what leads to Django would fail on such a query."""
+        """Answer 400 at every address: handing such a query to Django would fail."""
         offered = dict(scope["headers"]).get(b"x-request-id", b"")
         known = next(iter(self._protecting.values()), _NO_SNIFFING)
         headers, body = unreadable_query(self._ids.of(offered), known)
@@ -263,7 +263,7 @@ class FrontDoor:
         """Listen for revocations, look at the committed versions each second, and tidy up."""
         await hub().join(ACCESS_GROUP, self._heard)
         while True:
-            # Only a confirmed subscription hears everything; losing it is told at once.
+            # Only a confirmed subscription hears everything; its loss is reported at once.
             if hub().hears(ACCESS_GROUP) and self.grants.epoch() is None:
                 self.grants.listen(True)
             await asyncio.sleep(LOOK_SECONDS)

@@ -13,8 +13,8 @@ FORMS = (BROTLI, GZIP, IDENTITY)
 # A body changes every few seconds: more effort would cost more than it saves.
 _BROTLI_QUALITY = 5
 _GZIP_LEVEL = 6
-# What is so large is columns of numbers, whose digits no effort makes smaller: five times the time
-# would save one percent.
+# Bodies this large are columns of numbers, whose digits compress no better with more effort: five
+# times the time would save one percent.
 _LARGE_BYTES = 200_000
 _BROTLI_QUALITY_OF_LARGE = 1
 _GZIP_LEVEL_OF_LARGE = 4

@@ -22,17 +22,17 @@ from config.core.front_door.requests import Caller
 from config.core.front_door.resources import Key, Resource
 from config.core.front_door.throttle import Allowance
 
-#: The hub's group in which it is told whose access changed.
+#: The hub's group that announces whose access changed.
 ACCESS_GROUP = "access"
 #: No grant outlives its check by more than this.
 LONGEST_SECONDS = 60.0
-#: So long after a check the grant is checked again, whether anything was heard or not.
+#: A grant is checked again this long after its last check, whatever was announced.
 RECHECK_SECONDS = 5.0
 MOST_GRANTS = 10_000
 # One person's tabs, devices and scripts; more than that push each other out.
 MOST_OF_ONE_USER = 32
-#: What of public resources can be asked for in so many ways is answered at the door. Strangers
-#: choose them: kept apart, so that they push out nobody's own.
+#: The number of public query strings that the door answers. Strangers choose them, so they are kept
+#: apart and cannot push out users' grants.
 MOST_PUBLIC = 1_000
 
 

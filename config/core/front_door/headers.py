@@ -23,7 +23,7 @@ _OF_ONE_ANSWER = frozenset(
         b"x-request-id",
     }
 )
-#: What protects any answer, whatever it says.
+#: Headers that protect any answer.
 _PROTECTING = frozenset(
     {
         b"content-security-policy",

@@ -24,12 +24,12 @@ _UNUSUAL = frozenset(
     }
 )
 _METHODS = frozenset({"GET", "HEAD"})
-# Browsers keep a site's cookies below this; more is nobody's session.
+# Browsers keep a site's cookies below this size; a longer one is no session.
 _LONGEST_CREDENTIAL = 4096
 _LONGEST_CONDITION = 512
 _LONGEST_QUERY = 512
 _ANSWERED = frozenset({"*/*", "application/*", "application/json"})
-# A longer value is nobody's usual one. Strangers choose the values: few are remembered.
+# No usual value is longer. Strangers choose the values, so only a few are remembered.
 _LONGEST_REMEMBERED = 200
 _MOST_REMEMBERED = 256
 
@@ -67,10 +67,10 @@ def read_request(scope: dict[str, Any], *, is_public: bool = False) -> Asked | N
     headers = scope["headers"]
     read: dict[bytes, bytes] = dict(headers)
     if (
-        # A header that came twice: who reads which one is nothing to guess.
+        # A repeated header: which one counts cannot be guessed.
         len(read) != len(headers)
         or not _UNUSUAL.isdisjoint(read)
-        # To Django an underscore is a dash: the door would read another header than it does.
+        # Django reads an underscore as a dash, so the door would read a different header.
         or b"_" in b"".join(read)
     ):
         return None
@@ -83,7 +83,7 @@ def read_request(scope: dict[str, Any], *, is_public: bool = False) -> Asked | N
     else:
         token = get(b"authorization")
         credential = get(b"cookie", b"") if token is None else token
-    # None and an empty one are not the same to Django: it answers for itself, or refuses.
+    # Django treats a missing and an empty one differently: it answers or refuses itself.
     host = get(b"host")
     if (
         not host

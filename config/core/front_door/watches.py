@@ -24,9 +24,9 @@ logger = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 1.0
 GOOD_SECONDS = 3.0
-#: A body that was not asked for so long is not looked at: whoever comes back waits for one look.
+#: A body not requested for this long is no longer checked: the next reader waits for one look.
 READ_SECONDS = 5.0
-#: One look builds bodies for so long; what it does not come to is Django's to answer meanwhile.
+#: One look builds bodies for this long; Django answers for the rest meanwhile.
 BUILD_SECONDS = 0.5
 
 Name = tuple[str, Key]

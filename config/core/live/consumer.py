@@ -53,7 +53,7 @@ class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.send(text_data=text)
 
     def send_snapshot(self) -> None:
-        # Under a name of its own: on a slow socket a change would replace it, and the page, which
+        # It needs its own name: on a slow socket a change would replace it, and the page, which
         # drops changes while it waits for a snapshot, would wait for ever.
         if self.feed is not None:
             self.outbox.put(self.feed.snapshot(), name="snapshot")

@@ -1,9 +1,9 @@
-"""Announcements between processes: one Redis subscription a process, one frame to many sockets.
+"""Announcements between processes: one Redis subscription per process, one frame to many sockets.
 
-A writer in any process calls ``announce``. In each web process the hub reads them once and hands
-them to the local listeners. Nothing is stored: a listener that missed something (Redis was away)
-gets ``{"type": "hub.reconnected"}`` and reads the present state anew. The moment it is lost every
-listener gets ``{"type": "hub.lost"}``: who must not trust what it cannot hear of drops it then.
+A writer in any process calls ``announce``. In each web process the hub reads announcements once and
+hands them to the local listeners. Nothing is stored. When the connection is lost, every listener
+gets ``{"type": "hub.lost"}`` and drops whatever it may not trust without announcements. When it is
+back, they get ``{"type": "hub.reconnected"}`` and read the current state again.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from config.core.redis.client import key, redis_client
 logger = structlog.get_logger(__name__)
 
 Message = dict[str, Any]
-#: Called on the event loop for each message. A plain function keeps the order of messages; what
-#: an awaitable returns runs as a task of its own.
+#: Called on the event loop for each message. A plain function keeps the order of messages; an
+#: awaitable runs as a separate task.
 Listener = Callable[[Message], Awaitable[None] | None]
 
 RECONNECTED: Mapping[str, str] = {"type": "hub.reconnected"}
@@ -36,7 +36,7 @@ _LONGEST_BACKOFF = 2.0
 
 
 def announce(group: str, message: Mapping[str, Any]) -> None:
-    """Tell every process that listens to ``group``. Without Redis it is lost; the work is not."""
+    """Tell every process that listens to ``group``. Without Redis the message is lost."""
     try:
         redis_client().publish(_channel(group), json.dumps(message, default=str))
     except RedisError as error:
@@ -50,7 +50,7 @@ class Hub:
         self._listeners: dict[str, list[Listener]] = {}
         self._subscribed: dict[str, asyncio.Event] = {}
         self._pubsub: redis.asyncio.client.PubSub | None = None
-        # One command at a time: two would each open a connection of their own.
+        # One command at a time: two would each open a connection.
         self._commands = asyncio.Lock()
         self._reader: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Future[None]] = set()
@@ -114,7 +114,7 @@ class Hub:
             try:
                 await self._pubsub.subscribe(channel)
             except (RedisError, OSError):
-                # The reader sees the same loss and subscribes to every group anew.
+                # The reader sees the same loss and subscribes to every group again.
                 logger.info("hub.subscribe_failed", channel=channel)
 
     async def _read_for_ever(self) -> None:
@@ -131,7 +131,7 @@ class Hub:
                     self._deliver_to_all(dict(RECONNECTED))
                 backoff = 0.1
                 await self._read(pubsub)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it subscribes anew
+            except Exception as error:  # noqa: BLE001 - on any error, subscribe again
                 logger.warning("hub.connection_lost", reason=type(error).__name__)
                 lost_before = True
             finally:
