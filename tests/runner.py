@@ -59,7 +59,7 @@ def say(text: str) -> None:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """The whole suite on SQLite with coverage, then what touches the database on PostgreSQL."""
+    """Run the whole suite on SQLite with coverage, then the database tests on PostgreSQL."""
     loud = browser_ready()
     chosen = ["pytest", "-n", WORKERS, *arguments]
     say("\nOn SQLite:")

@@ -19,7 +19,7 @@ _STATEMENTS = re.compile(r"\s*(INSERT INTO|UPDATE \S+ SET|DELETE FROM)\b")
 
 
 def section(heading: str) -> list[list[str]]:
-    """The cells of the table below a heading of the architecture document."""
+    """Return the cells of the table below a heading of the architecture document."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     body = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
     rows = [line for line in body.splitlines() if line.startswith("|")]
@@ -56,7 +56,10 @@ def room_imports(imports: list[Import]) -> Mapping[tuple[str, str], set[str]]:
 
 
 def writes(source: str) -> bool:
-    """Whether a module's own code changes rows: by the ORM, by ``upsert`` or by a statement."""
+    """Return whether a module's own code changes rows.
+
+    By the ORM, by ``upsert`` or by a statement.
+    """
     for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if _STATEMENTS.match(node.value):

@@ -25,7 +25,7 @@ class Import:
 
 
 def parsed(source: str) -> ast.Module:
-    """The syntax tree of a source, with the garbage collector held.
+    """Return the syntax tree of a source, with the garbage collector held.
 
     On Python 3.11 a collection that parses something itself breaks the parse it interrupts
     ("AST constructor recursion depth mismatch", CPython issue 106905).
@@ -40,7 +40,7 @@ def parsed(source: str) -> ast.Module:
 
 
 def module_paths() -> Iterator[tuple[str, Path]]:
-    """Every module of the product by its dotted name; migrations are generated."""
+    """Yield every module of the product by its dotted name; migrations are generated."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
@@ -49,7 +49,7 @@ def module_paths() -> Iterator[tuple[str, Path]]:
 
 
 def imports_of(module: str, source: str, *, is_package: bool = False) -> Iterator[Import]:
-    """All imports of a module's source, those inside functions and ``TYPE_CHECKING`` included."""
+    """Yield all imports of a module, including those in functions and under ``TYPE_CHECKING``."""
     parts = module.split(".")
     for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):

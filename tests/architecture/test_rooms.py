@@ -54,7 +54,7 @@ def writing_modules() -> set[str]:
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Every path that comes back to where it began, once for each node it is found from."""
+    """Return every path that comes back to where it began, once for each node it is found from."""
     found: list[list[str]] = []
     done: set[str] = set()
 

@@ -25,7 +25,7 @@ UNDERLYINGS = ("SPY", "QQQ", "IWM", "AAPL", "NVDA", "MSFT", "AMZN", "META", "TSL
 
 
 def make_book(owner: User, *, positions: int = POSITIONS) -> Account:
-    """An account of options with prices and Greeks, synced just now."""
+    """Return an account of options with prices and Greeks, synced just now."""
     at = now()
     account: Account = AccountFactory(owner=owner, last_synced_at=at, book_version=1)
     AccountStatusFactory(account=account, as_of=at, timestamp=at)
@@ -68,7 +68,7 @@ def _option(number: int) -> Instrument:
 
 
 def signed_in(user: User | None = None) -> tuple[User, str]:
-    """A user and the ``Cookie`` header of a session of theirs."""
+    """Return a user and the ``Cookie`` header of a session of theirs."""
     trader = user or UserFactory()
     client = Client()
     client.force_login(trader)

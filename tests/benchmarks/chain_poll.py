@@ -100,7 +100,7 @@ class _Recorded:
 
 
 def _answer() -> bytes:
-    """The body of ``/v2/option/chain`` for the 200 contracts around the money."""
+    """Return the body of ``/v2/option/chain`` for the 200 contracts around the money."""
     import msgspec
 
     from greeks.sandbox.market import Market

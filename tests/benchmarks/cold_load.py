@@ -88,7 +88,7 @@ def _row(name: str, loads: list[Load]) -> Row:
 
 
 def _load(sandbox: Sandbox, web: WebProcess, cookie: str) -> Load:
-    """One read while nobody knows any Greeks and the gateway streams nothing."""
+    """Time one read while no Greeks are known and the gateway streams nothing."""
     from django.db.models import F
 
     from config.core.clock import now

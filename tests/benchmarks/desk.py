@@ -54,7 +54,7 @@ def running_desk(
 
 
 def _answers(port: int) -> bool:
-    """Whether a page comes: the log-in's, to which a stranger is sent."""
+    """Return whether a page comes: the log-in page, to which visitors are sent."""
     try:
         with Connection(port) as connection:
             answer = connection.get("/")

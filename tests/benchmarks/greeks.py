@@ -69,7 +69,7 @@ def plain_numpy(
     volatility: Floats,
     is_call: Any,
 ) -> tuple[Floats, ...]:
-    """The textbook formulas as one would write them down."""
+    """Compute the textbook formulas, written in the obvious way."""
     sign = np.where(is_call, 1.0, -1.0)
     root = np.sqrt(years)
     d1 = np.log(spot / strike) + (rate - dividend_yield + 0.5 * volatility**2) * years

@@ -35,7 +35,7 @@ _LONGEST_SECONDS = 900
 
 
 def ordinary_environment() -> dict[str, str]:
-    """The environment of somebody who has configured nothing."""
+    """Return the environment of somebody who has configured nothing."""
     return {name: value for name, value in os.environ.items() if name not in _OTHERS}
 
 

@@ -114,14 +114,14 @@ def _rows(
 
 
 def _part(values: list[float], share: float) -> float:
-    """A quantile of sorted values."""
+    """Return a quantile of sorted values."""
     if not values:
         raise NotMeasured("no timed frame arrived")
     return values[int((len(values) - 1) * share)]
 
 
 def _market(port: int) -> dict[str, Any]:
-    """The body of the demo's market, when it has one."""
+    """Return the body of the demo's market, when it has one."""
     deadline = time.monotonic() + _LONGEST_START
     while time.monotonic() < deadline:
         with Connection(port) as connection:

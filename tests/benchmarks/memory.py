@@ -76,5 +76,5 @@ def parts(weights: Mapping[str, float]) -> str:
 
 
 def _counted(name: str) -> str:
-    """Which of the counted processes has this name; the Valkey shows its program's."""
+    """Return which of the counted processes has this name; the Valkey shows its program's."""
     return next((one for one in COUNTED if name.startswith(one)), "")

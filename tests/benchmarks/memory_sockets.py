@@ -50,7 +50,7 @@ def measure(options: Options) -> list[Row]:
 
 
 def _log_in(port: int) -> str:
-    """The ``Cookie`` header of the demo's session."""
+    """Return the ``Cookie`` header of the demo's session."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request("GET", "/accounts/login")

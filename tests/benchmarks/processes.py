@@ -21,7 +21,7 @@ def proportional_megabytes(pid: int) -> float:
 
 
 def processor_seconds(pid: int) -> float:
-    """Time that all threads of the process have run, to the nanosecond."""
+    """Return time that all threads of the process have run, to the nanosecond."""
     try:
         tasks = list((PROC / str(pid) / "task").iterdir())
         return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
@@ -30,7 +30,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def children(pid: int) -> Iterator[int]:
-    """The process's children, in the order in which they were started."""
+    """Yield the process's children, in the order in which they were started."""
     listed = PROC / str(pid) / "task" / str(pid) / "children"
     try:
         yield from sorted(int(child) for child in listed.read_text().split())
@@ -39,7 +39,7 @@ def children(pid: int) -> Iterator[int]:
 
 
 def name_of(pid: int) -> str:
-    """The name under which the process shows in ``ps``."""
+    """Return the name under which the process shows in ``ps``."""
     try:
         return (PROC / str(pid) / "comm").read_text().strip()
     except OSError as error:

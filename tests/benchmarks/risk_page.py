@@ -84,7 +84,7 @@ def measure_here(options: Options) -> list[Row]:
 
 
 def _checked(desk: Connection, path: str, *, at_least: int) -> bytes:
-    """The decoded body, once it is known to be the whole one. Raises ``NotMeasured``."""
+    """Return the decoded body, once it is known to be the whole one. Raises ``NotMeasured``."""
     answer = desk.get(path)
     body = gzip.decompress(answer.body) if answer.body[:2] == b"\x1f\x8b" else answer.body
     if answer.status != 200 or len(body) < at_least:

@@ -123,7 +123,7 @@ class _Socket(asyncio.Protocol):
                 _Socket.frame_bytes = len(frame)
 
     def _frame(self) -> bytes | None:
-        """The next whole frame's payload (a server does not mask). A ping is answered."""
+        """Return the next whole frame's payload (a server does not mask). A ping is answered."""
         held = self._received
         if len(held) < 2:
             return None
@@ -144,7 +144,7 @@ class _Socket(asyncio.Protocol):
 
 
 def arrivals() -> list[float]:
-    """Seconds that each timed frame took, to whichever socket of this process it came."""
+    """Return seconds that each timed frame took, to whichever socket of this process it came."""
     return _Socket.arrivals
 
 

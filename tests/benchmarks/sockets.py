@@ -44,7 +44,7 @@ def measure_here(options: Options) -> list[Row]:
 async def _rounds(
     address: str, origin: str, cookie: str, account_id: str, rounds: int
 ) -> list[list[float]]:
-    """Seconds from the commit to each socket's frame, sorted, round by round."""
+    """Return seconds from the commit to each socket's frame, sorted, round by round."""
     from websockets.asyncio.client import ClientConnection, connect
 
     async def open_one() -> ClientConnection:

@@ -126,7 +126,7 @@ def alerts(trader: User, instrument: PolledInstrument) -> dict[str, Any]:
 
 
 def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """An account as a broker's answers make it, and one that was never synced."""
+    """Return an account as a broker's answers make it, and one that was never synced."""
     put = option(600, Right.PUT, expiry=AT.date() + timedelta(days=45))
     call = option(620, expiry=AT.date() + timedelta(days=3))
     # A currency without a rate: its leg is in no scenario.

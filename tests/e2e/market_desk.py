@@ -42,7 +42,7 @@ class MarketDesk(Desk):
         shutil.rmtree(self._sockets, ignore_errors=True)
 
     def say_sample(self, *, spot: float = 26_200.0, volatility: float = 0.13) -> dict[str, Any]:
-        """A poll of Nifty's first chain, a second after the one before; what its frame says."""
+        """Poll Nifty's first chain, a second after the last poll; return the frame's data."""
         self.slot += timedelta(seconds=1)
         seen = self.slot.second // 5
         said = sample(NIFTY, self.slot, spot=spot, volatility=volatility, seen=seen)

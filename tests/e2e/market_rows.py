@@ -53,7 +53,7 @@ class SeededChain:
     lot_size: int
 
     def chain(self, minute: datetime, expiry: date, spot: float, volatility: float) -> OptionChain:
-        """The chain at a moment; every ninth contract is without the vendor's Greeks."""
+        """Return the chain at a moment; every ninth contract is without the vendor's Greeks."""
         middle = round(self.level / self.step) * self.step
         strikes = middle + self.step * np.arange(-self.reach, self.reach + 1)
         strike = np.repeat(strikes, 2)

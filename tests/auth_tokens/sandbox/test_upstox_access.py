@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("valkey")
 
 
 def log_in(site: UpstoxSite, *, pin: str = PIN) -> str:
-    """The code of OAuth, as a browser would come by it."""
+    """Return the code of OAuth, as a browser would come by it."""
     with httpx.Client(base_url=site.url) as client:
         asked = {"response_type": "code", "client_id": API_KEY, "redirect_uri": REDIRECT_URI}
         dialog = client.get("/v2/login/authorization/dialog", params=asked | {"state": "s"})

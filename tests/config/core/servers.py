@@ -41,7 +41,7 @@ class OwnValkey:
         self._server = RunningValkey(self._socket)
 
     def client(self) -> redis.Redis:
-        """A plain client of the test itself: it looks without guard or pool."""
+        """Return a plain client of the test itself: it looks without guard or pool."""
         return redis.Redis.from_url(self.url, decode_responses=True, single_connection_client=True)
 
     def pause(self) -> None:

@@ -26,7 +26,7 @@ class Waited(threading.Event):
 def ask_at_once(
     flights: SingleFlight[str], work: Callable[[], str], *, others: int
 ) -> list[Future[str]]:
-    """One that works, and others that ask while it does: it ends when all of them wait."""
+    """Run one worker, and callers that arrive meanwhile; it ends once all of them wait."""
     entered, may_end = threading.Event(), threading.Event()
     landed = Waited()
 

@@ -13,7 +13,7 @@ from tests.architecture.source import ROOT
 
 
 def address(log_in: str, *, scheme: str = "postgresql") -> str:
-    """A database's address with a made-up user and password."""
+    """Return a database's address with a made-up user and password."""
     return f"{scheme}://{log_in}@127.0.0.1/greekdesk"
 
 

@@ -19,7 +19,7 @@ GAP = float("nan")
 
 
 def fired_at(threshold: Threshold, values: Sequence[float]) -> list[int]:
-    """The indices of the minutes in which the threshold fires."""
+    """Return the indices of the minutes in which the threshold fires."""
     series = [(START + index * MINUTE, value) for index, value in enumerate(values)]
     steps = firings(threshold, Watch(), series)
     return [index for index, step in enumerate(steps) if isinstance(step, Firing)]

@@ -39,7 +39,7 @@ def close(index: int, value: float | None, *, expiry: date = EXPIRY, **fields: A
 
 
 def fired(rule: AlertRule) -> list[int]:
-    """The minutes of the rule's events, counted from the opening."""
+    """Return the minutes of the rule's events, counted from the opening."""
     minutes = AlertEvent.objects.filter(rule=rule).values_list("minute", flat=True)
     return sorted((at - minute(0)) // MINUTE for at in minutes)
 

@@ -42,7 +42,7 @@ def _in_range(stored: bytes, side: str, greek: str, buckets: range) -> float:
 
 
 def steps_of(values: Sequence[Number], length: int) -> list[Number]:
-    """The last value in each step."""
+    """Return the last value in each step."""
     found: list[Number] = []
     for start in range(0, len(values), length):
         there = [value for value in values[start : start + length] if value is not None]

@@ -55,7 +55,7 @@ def session(day: date = DAY, **fields: Any) -> None:
 
 
 def snapshot(minute: datetime, *, seed: int, **fields: Any) -> GreekSnapshot:
-    """One minute with random numbers; the same seed gives the same."""
+    """Return one minute with random numbers; the same seed gives the same."""
     numbers = random.Random(seed)
     values: dict[str, Any] = {
         name: numbers.uniform(-500.0, 500.0) for name in (*CANDLE_FIELDS, *VENDOR_FIELDS, *OTHERS)
@@ -85,7 +85,7 @@ def snapshot(minute: datetime, *, seed: int, **fields: Any) -> GreekSnapshot:
 
 
 def gap(minute: datetime) -> GreekSnapshot:
-    """A minute of which nothing was sampled."""
+    """Return a minute of which nothing was sampled."""
     return GreekSnapshot(
         instrument_key="NSE_INDEX|Nifty 50",
         expiry=EXPIRY,
@@ -106,7 +106,10 @@ def store(
     seed: int = 1,
     **fields: Any,
 ) -> list[GreekSnapshot]:
-    """The first minutes of the session; ``missing`` have no row, ``empty`` a row of a gap."""
+    """Return the first minutes of the session.
+
+    ``missing`` have no row, ``empty`` a row of a gap.
+    """
     rows = []
     for number in range(minutes):
         at = OPENING + timedelta(minutes=number)

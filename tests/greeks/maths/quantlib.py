@@ -64,7 +64,7 @@ def with_dividends(
     *,
     steps: int = 600,
 ) -> tuple[float, float, float]:
-    """Price, delta and gamma by finite differences of the escrowed model."""
+    """Return the price, delta and gamma by finite differences of the escrowed model."""
     expiry = TODAY + days
     exercise: Any = (
         QuantLib.AmericanExercise(TODAY, expiry)

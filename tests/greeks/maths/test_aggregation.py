@@ -48,7 +48,7 @@ def chains(draw: Any) -> OptionChain:
 
 
 def nearest_float(values: list[float]) -> float:
-    """The float64 nearest to the exact sum, by whole-number arithmetic."""
+    """Return the float64 nearest to the exact sum, by whole-number arithmetic."""
     return float(sum(map(Fraction, values), Fraction(0)))
 
 

@@ -50,7 +50,7 @@ def minutes(**by: Any) -> list[GreekSnapshot]:
 
 
 def closing(row: GreekSnapshot, column: str) -> float:
-    """One of the sixty columns, which are named by rule."""
+    """Return one of the sixty columns, which are named by rule."""
     return float(getattr(row, column))
 
 

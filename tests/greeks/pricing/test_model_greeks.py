@@ -46,7 +46,7 @@ def contract(strike: float, right: Right, expiry: date = EXPIRY) -> Contract:
 
 
 def quote(strike: float, right: Right, **changes: Any) -> Quote:
-    """A two-sided quote around the theoretical price."""
+    """Return a two-sided quote around the theoretical price."""
     described = contract(strike, right, changes.pop("expiry", EXPIRY))
     expires_at = expiry_instant(described)
     assert expires_at is not None

@@ -29,7 +29,7 @@ UPDATED = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)
 
 
 def recorded(name: str) -> Any:
-    """The recorded answer of that name (or pattern); skips the test where there is none."""
+    """Return the recorded answer of that name (or pattern); skips the test where there is none."""
     root = Path(__file__).resolve().parents[3]
     folder = Path(os.environ.get("GREEKDESK_FIXTURES", root.parent / "shared" / "fixtures"))
     files = list((folder / "massive").glob(f"{name}.json"))
@@ -48,7 +48,7 @@ def provider(handler: Handler, **options: Any) -> PolygonProvider:
 
 
 def answering(*bodies: Any, **options: Any) -> PolygonProvider:
-    """A provider that gets one body after the other; the last one repeats."""
+    """Return a provider that gets one body after the other; the last one repeats."""
     waiting = list(bodies)
 
     def handler(_: httpx.Request) -> httpx.Response:
@@ -87,7 +87,7 @@ def nanoseconds(moment: datetime) -> int:
 
 
 def row(contract: Contract, **changes: Any) -> dict[str, Any]:
-    """A row of a chain as the vendor sends it."""
+    """Return a row of a chain as the vendor sends it."""
     ticker = f"O:{contract.symbol.replace(' ', '')}"
     values: dict[str, Any] = {
         "break_even_price": 162.0,
@@ -154,7 +154,7 @@ def of_sandbox(sandbox: Sandbox, **options: Any) -> PolygonProvider:
 
 
 def decoded(sent: dict[str, Any], contract: Contract) -> Snapshot:
-    """The snapshot of a chain's one row."""
+    """Return the snapshot of a chain's one row."""
     answer = answering(page(sent)).fetch_snapshots([contract])
     assert answer.rejected == ()
     [snapshot] = answer.items

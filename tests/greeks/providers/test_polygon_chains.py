@@ -36,7 +36,7 @@ def chains(handler: Callable[[httpx.Request], httpx.Response], **options: Any) -
 
 
 def answering(*bodies: Any) -> tuple[PolygonChains, list[httpx.Request]]:
-    """A provider that gets one body after the other, and what it asked."""
+    """Return a provider that gets one body after the other, and what it asked."""
     waiting, asked = list(bodies), []
 
     def handler(request: httpx.Request) -> httpx.Response:

@@ -31,7 +31,7 @@ AS_OF = datetime(2026, 11, 27, 5, 0, tzinfo=UTC)
 
 
 def recorded(name: str) -> Any:
-    """A sample of the vendor's documentation; skips the test where there is none."""
+    """Return a sample of the vendor's documentation; skips the test where there is none."""
     root = Path(__file__).resolve().parents[3]
     folder = Path(os.environ.get("GREEKDESK_FIXTURES", root.parent / "shared" / "fixtures"))
     path = folder / "upstox" / f"{name}.json"
@@ -64,7 +64,7 @@ def provider(handler: Handler, **options: Any) -> UpstoxProvider:
 
 
 def answering(*bodies: Any, **options: Any) -> UpstoxProvider:
-    """A provider that gets one body after the other; the last one repeats."""
+    """Return a provider that gets one body after the other; the last one repeats."""
     waiting = list(bodies)
 
     def handler(_: httpx.Request) -> httpx.Response:
@@ -75,7 +75,10 @@ def answering(*bodies: Any, **options: Any) -> UpstoxProvider:
 
 
 def of_market(market: Market, **options: Any) -> UpstoxProvider:
-    """A provider on the sandbox's own bodies, without a server in between: a session in seconds."""
+    """Return a provider on the sandbox's own bodies, without a server in between.
+
+    A session in seconds.
+    """
     bodies = UpstoxMarket(market)
 
     def handler(request: httpx.Request) -> httpx.Response:
@@ -89,7 +92,7 @@ def of_market(market: Market, **options: Any) -> UpstoxProvider:
 
 
 def side(key: str = "NSE_FO|1", **changes: Any) -> dict[str, Any]:
-    """A call or a put as the vendor sends it; changes go to wherever the field is."""
+    """Return a call or a put as the vendor sends it; changes go to wherever the field is."""
     market = {
         "ltp": 120.5,
         "volume": 150_000,
@@ -125,13 +128,13 @@ def chain_body(*rows: Any) -> dict[str, Any]:
 
 
 def decoded(body: Any, *, instrument_key: str = NIFTY, expiry: date = EXPIRY) -> OptionChain:
-    """The chain in a body (an object, or text as it came)."""
+    """Return the chain in a body (an object, or text as it came)."""
     content = body if isinstance(body, str) else json.dumps(body)
     answer = Answer("upstox", "upstox GET /v2/option/chain", 200, {}, content.encode())
     return decode_chain(answer, instrument_key=instrument_key, expiry=expiry, as_of=AS_OF)
 
 
 def failure(status: int, code: str, message: str = "No.") -> httpx.Response:
-    """The vendor's envelope of errors."""
+    """Return the vendor's envelope of errors."""
     error = {"errorCode": code, "message": message, "propertyPath": None, "invalidValue": None}
     return httpx.Response(status, json={"status": "error", "errors": [error]})

@@ -62,7 +62,7 @@ def cboe(**changes: Any) -> dict[str, Any]:
 
 
 def normalised(**changes: Any) -> dict[str, Any]:
-    """The other tool's form: one call and one put, some values missing."""
+    """Return the other tool's form: one call and one put, some values missing."""
     row = {
         "symbol": "XYZ260918C00100000",
         "expiration": "2026-09-18",

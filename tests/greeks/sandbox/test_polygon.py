@@ -31,7 +31,7 @@ def get(sandbox: Sandbox) -> Any:
 
 
 def names(value: Any, prefix: str = "") -> set[str]:
-    """The paths of all fields of a row."""
+    """Return the paths of all fields of a row."""
     if not isinstance(value, dict):
         return {prefix}
     return {found for key, inner in value.items() for found in names(inner, f"{prefix}/{key}")}

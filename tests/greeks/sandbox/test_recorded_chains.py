@@ -15,7 +15,7 @@ from tests.greeks.sandbox.fixtures import recorded_chain
 
 
 def all_quotes(market: Market) -> dict[str, SimulatedQuote]:
-    """Quotes by the symbol without padding."""
+    """Return quotes by the symbol without padding."""
     (symbol,) = market.underlyings()
     contracts = [c for expiry in market.expiries(symbol) for c in market.chain(symbol, expiry)]
     return {q.contract.symbol.replace(" ", ""): q for q in market.quotes(contracts)}

@@ -43,7 +43,7 @@ def ask(sandbox: Sandbox) -> Any:
 
 
 def fields(value: Any, prefix: str = "") -> dict[str, type]:
-    """The paths of all fields, with their types; a whole number and a fraction are one."""
+    """Return the paths of all fields, with their types; a whole number and a fraction are one."""
     if isinstance(value, dict):
         return {
             path: kind

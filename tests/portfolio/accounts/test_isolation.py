@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 def private_routes() -> list[str]:
-    """Every address below /api and the pages that take no argument, from the URLconf itself."""
+    """Return every path below /api and the pages without arguments, from the URLconf."""
     found: list[str] = []
 
     def walk(patterns: Any, prefix: str) -> None:

@@ -22,7 +22,10 @@ pytestmark = pytest.mark.django_db
 
 
 def utc(day: int, hour: int, minute: int = 0) -> datetime:
-    """A moment of November 2026: the 20th is a Friday, New York trades from 14:30 to 21:00."""
+    """Return a moment of November 2026.
+
+    The 20th is a Friday, New York trades from 14:30 to 21:00.
+    """
     return datetime(2026, 11, day, hour, minute, tzinfo=UTC)
 
 

@@ -72,7 +72,7 @@ class Cells(HTMLParser):
 
 
 def book(owner: User, **values: Any) -> Account:
-    """An account with one short put and the shares below it."""
+    """Return an account with one short put and the shares below it."""
     account: Account = AccountFactory.create(owner=owner, last_synced_at=now(), **values)
     AccountStatusFactory.create(account=account)
     expires = now() + timedelta(days=60)

@@ -42,7 +42,7 @@ def tastytrade(brokers: dict[Broker, FakeBroker]) -> FakeBroker:
 
 
 def answering(**changes: Any) -> Callable[[Contract], Snapshot | None]:
-    """Snapshots with quotes; Greeks of options with ``changes``, or none for ``None``."""
+    """Return snapshots with quotes; Greeks of options with ``changes``, or none for ``None``."""
     none = changes.pop("none", False)
 
     def answer(contract: Contract) -> Snapshot:

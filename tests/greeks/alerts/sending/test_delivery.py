@@ -40,7 +40,7 @@ NEW_KEY = "dGVzdHMtb25seS1rZXktdGhhdC1vcGVucy1ub3RoaW4="  # pragma: allowlist se
 
 
 def message(user: User, receiver: Receiver, **fields: Any) -> AlertDelivery:
-    """A message that waits to be sent to the receiver."""
+    """Return a message that waits to be sent to the receiver."""
     channel = AlertChannel.objects.filter(user=user).first() or create_alert_channel(
         user=user, name="hook", address=receiver.address
     )

@@ -27,7 +27,7 @@ Answers = Mapping[str, Any]
 
 
 def recordings() -> Path:
-    """The folder of recorded answers; skips the test where it is absent."""
+    """Return the folder of recorded answers; skips the test where it is absent."""
     root = Path(__file__).resolve().parents[4]
     folder = Path(os.environ.get("GREEKDESK_FIXTURES", root.parent / "shared" / "fixtures"))
     folder /= "ibkr_portal"
@@ -37,14 +37,14 @@ def recordings() -> Path:
 
 
 def recorded_body(name: str) -> Any:
-    """The body of the recording ``Portfolio/GET-portfolio-ledger``."""
+    """Return the body of the recording ``Portfolio/GET-portfolio-ledger``."""
     return json.loads((recordings() / f"{name}.json").read_text())["Response"]["Body"]
 
 
 def bridge_on(
     handler: Callable[[httpx.Request], httpx.Response], *, snapshot_seconds: float = 0.0
 ) -> PortalBridge:
-    """A bridge whose requests ``handler`` answers; paths begin after the base."""
+    """Return a bridge whose requests ``handler`` answers; paths begin after the base."""
     base_url = next(_addresses)
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -63,7 +63,10 @@ def bridge_on(
 
 
 def answering(answers: Answers, **options: Any) -> PortalBridge:
-    """A bridge with an open session; ``answers`` by path, also as functions of the request."""
+    """Return a bridge with an open session.
+
+    ``answers`` by path, also as functions of the request.
+    """
     usual: dict[str, Any] = {
         "/tickle": {"iserver": {"authStatus": OPEN_SESSION}},
         "/portfolio/accounts": [],

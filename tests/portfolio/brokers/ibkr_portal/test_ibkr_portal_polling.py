@@ -54,7 +54,7 @@ class Gateway:
         return httpx.Response(200, text=json.dumps(body))
 
     def poll(self, contracts: Mapping[str, Contract] = OPTIONS, seconds: float = 0.35) -> int:
-        """How often the gateway was asked by one poll."""
+        """Return the number of requests one poll makes."""
         before = self.asked
         rows = poll_snapshots(self.connected(), contracts, seconds=seconds)
         assert {str(row["conid"]) for row in rows} == self.rows.keys()

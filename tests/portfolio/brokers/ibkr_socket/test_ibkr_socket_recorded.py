@@ -70,7 +70,10 @@ def _contract(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _encode(message: str, said: dict[str, Any], request: object) -> Frame | None:
-    """A line of the gateway as the frame that version 178 would be sent; None: not needed."""
+    """Return a line of the gateway as the frame that version 178 would be sent.
+
+    None: not needed.
+    """
     account = said.get("account", "")
     if message == "account_summary":
         return (63, 1, request, account, said["tag"], said["value"], said["currency"])

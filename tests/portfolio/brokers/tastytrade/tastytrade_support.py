@@ -22,7 +22,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 
 def recorded(name: str) -> Any:
-    """The recorded answer of that name; skips the test where the recordings are absent."""
+    """Return the recorded answer of that name; skips the test where the recordings are absent."""
     root = Path(__file__).resolve().parents[4]
     folder = Path(os.environ.get("GREEKDESK_FIXTURES", root.parent / "shared" / "fixtures"))
     file = folder / "tastytrade" / f"{name}.json"
@@ -32,7 +32,7 @@ def recorded(name: str) -> Any:
 
 
 def scripted_adapter(handler: Handler) -> TastytradeAdapter:
-    """An adapter that is logged in and whose requests ``handler`` answers."""
+    """Return an adapter that is logged in and whose requests ``handler`` answers."""
     return TastytradeAdapter(
         caller=HttpCaller(
             next(_names),
@@ -44,7 +44,7 @@ def scripted_adapter(handler: Handler) -> TastytradeAdapter:
 
 
 def answering(body: Any, **others: Any) -> TastytradeAdapter:
-    """An adapter that gets ``body`` for every path but those named in ``others`` (by last part)."""
+    """Return an adapter that gets ``body`` for every path except ``others`` (by last part)."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=others.get(request.url.path.rsplit("/", 1)[-1], body))
@@ -53,7 +53,7 @@ def answering(body: Any, **others: Any) -> TastytradeAdapter:
 
 
 def answering_text(text: str) -> TastytradeAdapter:
-    """An adapter that gets ``text``, said to be JSON, for every path."""
+    """Return an adapter that gets ``text``, said to be JSON, for every path."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, text=text, headers={"content-type": "application/json"})

@@ -91,7 +91,7 @@ def test_small_moves_are_what_the_greeks_say() -> None:
 
 
 def _quantlib(leg: RiskLeg, *, spot: float, vol: float, days: int) -> float:
-    """The leg's price on a day that is ``days`` later."""
+    """Return the leg's price on a day that is ``days`` later."""
     today = QuantLib.Date(AT.day, AT.month, AT.year) + days
     QuantLib.Settings.instance().evaluationDate = today
     count = QuantLib.Actual365Fixed()

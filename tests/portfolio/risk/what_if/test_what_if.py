@@ -43,7 +43,7 @@ def put(account: Account) -> Position:
 
 
 def known(position: Position, **values: Any) -> Instrument:
-    """The position's contract in the shared cache."""
+    """Return the position's contract in the shared cache."""
     ContractGreeks.objects.create(
         instrument=position.instrument, source="ibkr", as_of=AS_OF, updated_at=AS_OF,
         **({"implied_volatility_raw": 0.25} | values),

@@ -40,14 +40,14 @@ class Client(IB):
                 self._moved.clear()
 
     async def option(self) -> Contract:
-        """A qualified option of the account's own."""
+        """Return a qualified option of the account's own."""
         held = next(p.contract for p in self.positions() if p.contract.secType == "OPT")
         (qualified,) = await self.qualifyContractsAsync(Contract(conId=held.conId))
         assert isinstance(qualified, Contract)
         return qualified
 
     async def greeks_of(self, contract: Contract) -> Ticker:
-        """A subscription whose model computation has arrived."""
+        """Return a subscription whose model computation has arrived."""
         ticker = self.reqMktData(contract)
         await self.until(lambda: ticker.modelGreeks is not None)
         return ticker

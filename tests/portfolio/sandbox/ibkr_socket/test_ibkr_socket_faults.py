@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def refused(gateway: GatewayHandle, *, timeout: float = 1.0) -> Client:
-    """A client whose attempt to connect fails, as it must."""
+    """Return a client whose attempt to connect fails, as it must."""
     client = Client()
     with pytest.raises((ConnectionError, TimeoutError)):
         await client.connectAsync(
