@@ -83,7 +83,7 @@ def test(arguments: Sequence[str]) -> int:
 
 
 def check(_arguments: Sequence[str]) -> int:
-    """Everything that can be said about the code without running the desk."""
+    """Run every check that does not need a running desk."""
     steps: Mapping[str, Callable[[], int]] = {
         "types": lambda: run("mypy", *TYPED, quiet=True),
         "lint": lambda: run("ruff", "check", ".", quiet=True),
@@ -140,7 +140,7 @@ def _deployment() -> int:
 
 
 def _secrets() -> int:
-    """Fail on anything in the tracked files that looks like a secret and is not said to be none."""
+    """Fail on anything in tracked files that looks like a secret and is not marked as harmless."""
     listed = subprocess.run(
         [shutil.which("git") or "git", "ls-files", "-z"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Where a row runs: a data folder and a Valkey of its own, and processes that see only these."""
+"""A row's home: its own data folder and Valkey, and processes that see only these."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _LONGEST_SECONDS = 900
 
 
 def ordinary_environment() -> dict[str, str]:
-    """Return the environment of somebody who has configured nothing."""
+    """Return the environment without any configuration."""
     return {name: value for name, value in os.environ.items() if name not in _OTHERS}
 
 
 @contextmanager
 def home(**settings: str) -> Iterator[dict[str, str]]:
-    """The environment of a desk that is empty and serves nobody else."""
+    """The environment of an empty desk, used by nothing else."""
     with tempfile.TemporaryDirectory(prefix="gd-bench-") as folder:
         valkey = RunningValkey(Path(folder) / "valkey.sock")
         try:

@@ -125,7 +125,7 @@ def _row(
 
 
 def _django(web: WebProcess, options: Options) -> Row:
-    """What a question costs that nobody asked before: its body is made from rows in memory."""
+    """Measure the cost of a new question: its body is made from rows in memory."""
     questions = iter(range(10_000))
 
     def unknown() -> float:

@@ -45,7 +45,7 @@ def measure(options: Options) -> list[Row]:
 
 @contextmanager
 def running_demo(data: str | None = None) -> Iterator[tuple[int, int]]:
-    """A demo of its own; yields the supervisor's process and the port. ``data``: its folder."""
+    """Run a separate demo; yield the supervisor's process and the port. ``data``: its folder."""
     port = free_port()
     with nullcontext(data) if data else tempfile.TemporaryDirectory(prefix="gd-bench-") as data:
         command = [sys.executable, str(ROOT / "manage.py"), "demo", "--port", str(port)]

@@ -32,7 +32,7 @@ def contracts(count: int) -> tuple[Any, ...]:
 def quantlib_calls(
     columns: Sequence[Any], ask: Callable[[Any], object], *, american: bool
 ) -> Callable[[], None]:
-    """Price each contract by an option of its own, built before: what remains is the pricing."""
+    """Price each contract with its own prebuilt option, so that only pricing is timed."""
     options = []
     QuantLib.Settings.instance().evaluationDate = TODAY
     day_count, calendar = QuantLib.Actual365Fixed(), QuantLib.NullCalendar()

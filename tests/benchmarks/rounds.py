@@ -56,7 +56,7 @@ def median(values: Sequence[float]) -> float:
 
 
 def report(rows: Sequence[Row]) -> str:
-    """Return the rows as a table: measured, bar and their ratio; each note on a line of its own."""
+    """Return the rows as a table: measured, bar and their ratio; each note on its own line."""
     width = max(len(row.name) for row in rows)
     lines = [f"{'row':<{width}}  {'measured':>14}  {'bar':>14}  {'ratio':>6}  holds"]
     for row in rows:

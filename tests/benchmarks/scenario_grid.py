@@ -39,7 +39,7 @@ def measure(options: Options) -> list[Row]:
     european, american = legs(american=False), legs(american=True)
 
     def plain() -> None:
-        """The formula on broadcast axes, which share what NumPy shares by itself."""
+        """Compute the formula on broadcast axes, sharing only what NumPy shares."""
         black_scholes.price(
             spot * SPOTS[:, None],
             strike,

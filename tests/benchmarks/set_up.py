@@ -62,7 +62,7 @@ def measure(options: Options) -> list[Row]:
 
 
 def _clone(target: Path) -> None:
-    """The last commit as a stranger gets it. Raises ``NotMeasured`` outside a git checkout."""
+    """Clone the last commit afresh. Raises ``NotMeasured`` outside a git checkout."""
     git = shutil.which("git")
     if git is None:
         raise NotMeasured("git is not installed")

@@ -39,7 +39,7 @@ def desk(_desk: Desk) -> Iterator[Desk]:
 
 @pytest.fixture
 def browser(_browser: Browser, desk: Desk) -> Browser:
-    """A clean window, nobody logged in."""
+    """A clean window without a log-in."""
     _browser.begin()
     return _browser
 
@@ -78,7 +78,7 @@ def market_desk(_market_desk: MarketDesk) -> MarketDesk:
 
 @pytest.fixture
 def market(_market_browser: Browser, market_desk: MarketDesk) -> Iterator[Browser]:
-    """The open page of a stranger, live; afterwards nothing was complained of."""
+    """A visitor's live page; afterwards the console must be free of complaints."""
     browser = _market_browser
     browser.begin()
     browser.on_each_page(WITNESS)

@@ -86,7 +86,7 @@ class Desk:
         self._stop("web")
 
     def check(self) -> None:
-        """Raise with the last words of a process that has ended by itself."""
+        """Raise with the last output of a process that ended by itself."""
         for role, process in self._processes.items():
             if process.poll() is not None:
                 raise RuntimeError(f"{role} ended: {self._last_words(role)}")
@@ -221,7 +221,7 @@ AnyDesk = TypeVar("AnyDesk", bound=Desk)
 
 @contextmanager
 def running(kind: type[AnyDesk], folders: pytest.TempPathFactory) -> Iterator[AnyDesk]:
-    """A desk of its own folder; the static files are collected once for the whole run."""
+    """A desk in its own folder; static files are collected once for the whole run."""
     shared = folders.getbasetemp()
     if shared.name.startswith("popen-"):  # a parallel worker: one level up is the whole run's
         shared = shared.parent

@@ -23,7 +23,7 @@ QUICK_TIMERS = """
 
 
 def sync_now(browser: Browser) -> str:
-    """Press the button and wait for the end: what a screen reader was told of it."""
+    """Press the button, wait for the end, and return the screen reader's text."""
     browser.find('[data-part="sync"] button').click()
     said = '[data-part="sync-status"]'
     browser.wait(lambda: re.search("finished|failed", browser.text(said)), "the sync never ended")

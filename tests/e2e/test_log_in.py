@@ -1,4 +1,4 @@
-"""Logging in and out, as a person does it."""
+"""Logging in and out, as a user does."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_session_has_every_minute_once_though_its_workers_are_killed() -> None:
 
 
 def assert_is_made_of_its_samples(row: GreekSnapshot) -> None:
-    """Its numbers are exact sums of chains of its own minute; all of them where none is missing."""
+    """Check that a row's numbers are exact sums of its minute's chains, all if none is missing."""
     slots = [row.minute + timedelta(seconds=5 * number) for number in range(SLOTS_A_MINUTE)]
     chains = [chain_at(slot, strikes=8) for slot in slots]
     for greek in SUMMED_GREEKS:

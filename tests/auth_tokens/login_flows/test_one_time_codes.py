@@ -13,7 +13,7 @@ START = datetime(2026, 11, 27, 3, 25, tzinfo=UTC)
 
 
 class Clock:
-    """Time that passes only while somebody waits."""
+    """A clock that moves only during waits."""
 
     def __init__(self) -> None:
         self.at = START

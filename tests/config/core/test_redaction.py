@@ -138,7 +138,7 @@ def test_long_text_is_redacted_in_time() -> None:
 # --- The logs ---------------------------------------------------------------------------------
 @pytest.fixture(params=[True, False], ids=["json", "console"])
 def logged(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
-    """What the configured handler writes, for a logger of its own so that pytest's stay."""
+    """Return what the configured handler writes, with a separate logger to leave pytest's alone."""
     stream = io.StringIO()
     formatter = logging_config(json=request.param, level="DEBUG")["formatters"]["desk"]
     handler = logging.StreamHandler(stream)

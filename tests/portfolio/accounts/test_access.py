@@ -1,4 +1,4 @@
-"""Who sees which account: owners, those it is shared with, and nobody else."""
+"""Who sees which account: owners, users it is shared with, and nobody else."""
 
 from __future__ import annotations
 

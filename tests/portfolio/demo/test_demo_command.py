@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(240)]
 
 
 class RunningDesk:
-    """``manage.py demo`` on a free port, its data in a folder of its own."""
+    """``manage.py demo`` on a free port, with its own data folder."""
 
     def __init__(self, folder: Path, *, port: int) -> None:
         self.folder = folder

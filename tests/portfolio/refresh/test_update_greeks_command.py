@@ -39,7 +39,7 @@ def desk(sandbox: Sandbox, settings: Any) -> Sandbox:
 
 @pytest.fixture
 def account(desk: Sandbox) -> Account:
-    """A synced account of IBKR, with Greeks of its own broker."""
+    """A synced IBKR account, with its own broker's Greeks."""
     account: Account = AccountFactory.create(account_id="DU1000001", broker=Broker.IBKR.value)
     run = sync_account(account_id=account.pk, trigger=SyncRun.Trigger.COMMAND)
     assert run.outcome == SyncRun.Outcome.SUCCEEDED

@@ -1,4 +1,4 @@
-"""A supervisor in a process of its own, and what it supervises in the tests.
+"""A supervisor in a separate process, and the processes it supervises in tests.
 
 ``python -m tests.config.core.processes.supervised SCENARIO FOLDER`` runs one; every process writes
 ``name pid`` into ``FOLDER/pids``, so that a test can see whether it is still there.
@@ -28,7 +28,7 @@ def note(folder: str, name: str, pid: int | None = None) -> None:
 
 
 def stay(*, folder: str) -> None:
-    """A process of ours with a child of its own; both stay until they are ended."""
+    """One of our processes with a child; both stay until ended."""
     grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     note(folder, "grandchild", grandchild.pid)
     note(folder, "child")

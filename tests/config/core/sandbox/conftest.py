@@ -1,4 +1,4 @@
-"""A sandbox with one small server of its own, so that these tests need no provider."""
+"""A sandbox with one small test server, so these tests need no provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a gateway and a book that nobody here made have shown."""
+"""Findings from a gateway and a book we did not make."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _encode(message: str, said: dict[str, Any], request: object) -> Frame | None
 
 
 def _replies(lines: Sequence[tuple[str, str, dict[str, Any]]]) -> dict[int, list[Any]]:
-    """Request number → what the gateway said to its first such request, and whether it hung up."""
+    """Return, by request number, the gateway's answer to the first one and whether it hung up."""
     replies: dict[int, list[Any]] = {}
     current: list[Any] = []
     for side, message, said in lines:

@@ -53,7 +53,7 @@ def answering(body: Any, **others: Any) -> TastytradeAdapter:
 
 
 def answering_text(text: str) -> TastytradeAdapter:
-    """Return an adapter that gets ``text``, said to be JSON, for every path."""
+    """Return an adapter that gets ``text``, labelled as JSON, for every path."""
 
     def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, text=text, headers={"content-type": "application/json"})

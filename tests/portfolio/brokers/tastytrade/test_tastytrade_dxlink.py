@@ -45,7 +45,7 @@ def contracts(sandbox: Sandbox) -> dict[str, Contract]:
 
 
 class Feed:
-    """A running client, its tokens, and what it has told so far."""
+    """A running client, its tokens, and the values it has delivered so far."""
 
     def __init__(
         self,

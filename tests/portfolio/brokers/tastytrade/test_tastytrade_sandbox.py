@@ -48,7 +48,7 @@ def log_in_to(sandbox: Sandbox, *, secret: str = CLIENT_SECRET) -> str:
 
 
 def connect(sandbox: Sandbox, *, timeout: float = 5.0) -> TastytradeAdapter:
-    """Return a new adapter with a log-in of its own, and two quick attempts for each call."""
+    """Return a new adapter with its own log-in and two quick attempts for each call."""
     token = log_in_to(sandbox)
     return TastytradeAdapter(
         caller=HttpCaller(

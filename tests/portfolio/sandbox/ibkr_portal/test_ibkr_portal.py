@@ -1,4 +1,4 @@
-"""The simulated gateway is no witness of its own: its fields are those of recorded answers."""
+"""The simulated gateway's fields are those of recorded answers."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ SPY = 756733
 
 
 class Client(IB):
-    """An IB that remembers the errors it was told: (request id, code, message)."""
+    """An IB that records the errors it receives: (request id, code, message)."""
 
     def __init__(self) -> None:
         super().__init__()

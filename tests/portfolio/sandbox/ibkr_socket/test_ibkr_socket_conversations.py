@@ -50,7 +50,7 @@ class Wire:
 
 @asynccontextmanager
 async def wire(gateway: GatewayHandle) -> AsyncIterator[tuple[Wire, list[list[str]]]]:
-    """A started session and what it was told on the way."""
+    """A started session and the messages it received."""
     reader, writer = await asyncio.open_connection(gateway.host, gateway.port)
     opened = Wire(reader, writer)
     writer.write(b"API\0" + struct.pack(">I", 9) + b"v157..178")

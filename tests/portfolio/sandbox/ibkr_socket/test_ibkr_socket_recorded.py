@@ -106,7 +106,7 @@ def contract_of(row: Row) -> Contract:
 
 
 def decoded(fields: Fields, method: str) -> tuple[Any, ...]:
-    """What unmodified ib_async makes of the message at version 178."""
+    """Decode the message at version 178 with unmodified ib_async."""
     seen: list[tuple[Any, ...]] = []
     ib = IB()
     setattr(ib.wrapper, method, lambda *arguments: seen.append(arguments))

@@ -48,7 +48,7 @@ def account(sandbox: Sandbox) -> SimulatedAccount:
 
 @pytest.fixture
 def stranger(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    """A client that has not logged in, at a server that remembers nobody."""
+    """A client that is not logged in, at a server without sessions."""
     sandbox.applications["tastytrade"].state.log_ins.forget()
     with httpx.Client(
         base_url=sandbox.url("tastytrade"),
