@@ -2,8 +2,8 @@
 
 An ASGI server inspects every header of every answer, which costs more than everything the door
 does. Ours has an extension that takes a head assembled once. Under any other server the door sends
-ordinary ASGI messages: the same bytes, a little slower. It uses uvicorn's internals, so it is only
-enabled for the releases it was tested with (``targets``).
+ordinary ASGI messages: the same bytes, a third slower (docs/decisions/0023). It uses uvicorn's
+internals, so it is only enabled for the releases it was tested with (``targets``).
 """
 
 from __future__ import annotations
