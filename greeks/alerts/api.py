@@ -114,7 +114,7 @@ class AlertEventsView(OwnView):
 
     @extend_schema(operation_id="alert_events", responses=shapes.AlertEvents)
     def get(self, request: Request) -> Response:
-        return Response(events_body(request.user))
+        return _answer(events_body(request.user))
 
 
 class AlertEventsReadView(OwnView):
@@ -127,7 +127,7 @@ class AlertEventsReadView(OwnView):
     )
     @idempotent
     def post(self, request: Request) -> Response:
-        return Response({"read": mark_alert_events_read(user=request.user)})
+        return _answer(shapes.AlertsRead(mark_alert_events_read(user=request.user)))
 
 
 class AlertChannelsView(OwnView):

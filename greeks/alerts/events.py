@@ -11,7 +11,7 @@ from auth_tokens.models import User
 from config.core.background.task import enqueue
 from config.core.clock import now
 from config.core.live.hub import announce
-from greeks.alerts.reading import event_body, user_group
+from greeks.alerts.reading import user_group
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent
 
 #: The same trouble is reported again after this long, if it lasts.
@@ -68,9 +68,7 @@ def tell_of(events: Sequence[AlertEvent], deliveries: Sequence[AlertDelivery]) -
 
     def tell() -> None:
         for event in events:
-            announce(
-                user_group(event.user_id), {"type": "alert.raised", "event": event_body(event)}
-            )
+            announce(user_group(event.user_id), {"type": "alert.raised"})
         for delivery in deliveries:
             # If the queue is down, the sweep queues it again.
             enqueue("greeks.deliver_alert", {"delivery_id": delivery.pk}, expires=CLAIM_SECONDS)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
@@ -11,24 +9,25 @@ from auth_tokens.sign_in.consumer import SessionConsumer
 from config.core.live.feeds import Feed, Feeds, frame
 from config.core.live.per_loop import PerLoop
 from greeks.alerts.reading import events_body, user_group
+from greeks.alerts.shapes import AlertEvents
 
 
-class AlertFeed(Feed[int, dict[str, Any]]):
+class AlertFeed(Feed[int, AlertEvents]):
     """Watches one user's alerts. Every frame holds the whole list, which is short."""
 
     look_seconds = None
 
-    def groups(self, state: dict[str, Any] | None) -> list[str]:
+    def groups(self, state: AlertEvents | None) -> list[str]:
         return [user_group(self.key)]
 
-    def read(self, before: dict[str, Any] | None) -> dict[str, Any]:
+    def read(self, before: AlertEvents | None) -> AlertEvents:
         after = events_body(User(pk=self.key))
         return after if before is None or after != before else before
 
     def snapshot_frame(self) -> str:
         return frame("alerts.snapshot", self.state, version=self.number)
 
-    def tell(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+    def tell(self, before: AlertEvents, after: AlertEvents) -> None:
         self.send_numbered("alerts.changed", after)
 
 

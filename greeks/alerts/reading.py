@@ -5,8 +5,7 @@ Functions that take an id raise ``NotFound`` both for a missing row and for anot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Model, QuerySet
@@ -15,7 +14,7 @@ from auth_tokens.models import User
 from config.core.errors import NotFound
 from greeks.alerts import shapes, wording
 from greeks.alerts.metrics import registered_metrics
-from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule
+from greeks.models import AlertChannel, AlertEvent, AlertRule
 
 #: How many events a list shows.
 SHOWN_EVENTS = 50
@@ -111,40 +110,36 @@ def channel_body(channel: AlertChannel) -> shapes.AlertChannel:
     )
 
 
-def event_body(
-    event: AlertEvent, deliveries: Sequence[AlertDelivery] | None = None
-) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "id": event.pk,
-        "rule": event.rule_id,
-        "kind": event.kind,
-        "minute": event.minute.isoformat(),
-        "value": event.value,
-        "threshold": event.threshold,
-        "title": event.title,
-        "text": event.text,
-        "created_at": event.created_at.isoformat(),
-        "is_read": event.read_at is not None,
-    }
-    if deliveries is not None:
-        body["messages"] = [
-            {"channel": each.channel.name, "state": each.state, "error": each.error}
-            for each in deliveries
-        ]
-    return body
+def _event_body(event: AlertEvent) -> shapes.AlertEvent:
+    return shapes.AlertEvent(
+        id=event.pk,
+        rule=event.rule_id,
+        kind=event.kind,
+        minute=event.minute,
+        value=event.value,
+        threshold=event.threshold,
+        title=event.title,
+        text=event.text,
+        created_at=event.created_at,
+        is_read=event.read_at is not None,
+        messages=[
+            shapes.AlertMessage(each.channel.name, each.state, each.error)
+            for each in event.deliveries.all()
+        ],
+    )
 
 
-def events_body(user: AnyUser) -> dict[str, Any]:
+def events_body(user: AnyUser) -> shapes.AlertEvents:
     """Return the newest events and the number unread, for the socket and the API.
 
     ``version`` grows with the events, so a page that polls can tell what is new.
     """
     events = events_of(user)
-    return {
-        "version": events[0].pk if events else 0,
-        "unread": unread_count(user),
-        "events": [event_body(event, list(event.deliveries.all())) for event in events],
-    }
+    return shapes.AlertEvents(
+        version=events[0].pk if events else 0,
+        unread=unread_count(user),
+        events=[_event_body(event) for event in events],
+    )
 
 
 def metrics_body() -> list[shapes.AlertMetric]:
