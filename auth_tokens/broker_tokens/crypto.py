@@ -52,7 +52,7 @@ def _keys() -> list[Fernet]:
     except ValueError:
         # Drop the cause, which may hold the key.
         raise ImproperlyConfigured(
-            "TOKEN_ENCRYPTION_KEYS holds something that is no Fernet key."
+            "TOKEN_ENCRYPTION_KEYS holds a value that is not a Fernet key."
         ) from None
     if not keys:
         raise ImproperlyConfigured("TOKEN_ENCRYPTION_KEYS is empty: see docs/tokens.md.")

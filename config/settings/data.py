@@ -15,7 +15,7 @@ PROCESS_ROLE = env.str("PROCESS_ROLE", default="job")
 if DATABASE_URL:
     if urlsplit(DATABASE_URL).scheme not in env.DB_SCHEMES:
         raise ImproperlyConfigured(
-            "DATABASE_URL is no database's address, like "
+            "DATABASE_URL is not a database address like "
             "postgresql://USER:PASSWORD@HOST/NAME."  # pragma: allowlist secret
         )
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}

@@ -41,7 +41,7 @@ def refuse_bad_encryption_keys(keys: Sequence[str]) -> None:
             drawn = b""
         if len(drawn) != ENCRYPTION_KEY_BYTES or len(set(drawn)) < 10:
             raise ImproperlyConfigured(
-                f"TOKEN_ENCRYPTION_KEYS: key {number} is no Fernet key: use 32 random bytes in"
+                f"TOKEN_ENCRYPTION_KEYS: key {number} is not a Fernet key: use 32 random bytes in"
                 " URL-safe base64 (see .env.example)."
             )
 

@@ -90,7 +90,7 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
         if known is None:
             error = contract_error(contract)
             if error is not None:
-                raise ValueError(f"{contract.symbol[:64]!r} is no instrument: {error}")
+                raise ValueError(f"{contract.symbol[:64]!r} is not an instrument: {error}")
             wanted[key] = contract
         else:
             wanted[key] = replace(known, aliases={**contract.aliases, **known.aliases})

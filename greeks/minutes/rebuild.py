@@ -62,11 +62,13 @@ def _sessions_between(
 ) -> list[tuple[Session, list[datetime]]]:
     """Return the sessions of a range with their finished minutes in it, both ascending."""
     if start.tzinfo is None or end.tzinfo is None:
-        raise InvalidInput("A time without a zone is no moment.", fields={"from": "an aware time"})
+        raise InvalidInput("The time needs a zone.", fields={"from": "an aware time"})
     if start >= end:
         raise InvalidInput("The range is empty.", fields={"to": "a time after the first"})
     if start + MINUTE > at:
-        raise InvalidInput("Nothing of it is over yet.", fields={"from": "a minute that is over"})
+        raise InvalidInput(
+            "None of these minutes is over yet.", fields={"from": "a minute that is over"}
+        )
     if at - start > _LONGEST:
         raise InvalidInput("Too long ago.", fields={"from": f"in the last {_LONGEST.days} days"})
     end = min(end, at)

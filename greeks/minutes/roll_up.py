@@ -72,7 +72,9 @@ def roll_up(
         raise Conflict("The minute is not over yet.")
     session = open_session(instrument, minute)
     if session is None:
-        raise InvalidInput("There is no session then.", fields={"minute": "a minute in session"})
+        raise InvalidInput(
+            "No session is open at that time.", fields={"minute": "a minute in session"}
+        )
     chain = PolledChain(instrument, expiry, samples_expected(instrument, at))
     (rolled,) = roll_minutes(chain, session, [minute])
     return rolled

@@ -100,7 +100,7 @@ def ask(
         body = _wait(service, request.id, str(owner), ends)
     except RedisError as error:
         raise RetryableError(
-            f"{service}: Redis was lost while {question} was asked ({type(error).__name__}); is it "
+            f"{service}: Redis was lost while asking {question} ({type(error).__name__}); is it "
             "running? `manage.py up` starts it where REDIS_URL names none.",
             provider=service,
         ) from None

@@ -52,7 +52,7 @@ class Fault:
         try:
             re.compile(self.path)
         except re.error as error:
-            raise ValueError(f"path: {self.path!r} is no regular expression: {error}") from None
+            raise ValueError(f"path: {self.path!r} is not a regular expression: {error}") from None
 
     def matches(self, server: str, method: str, path: str) -> bool:
         return (

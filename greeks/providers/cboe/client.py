@@ -115,5 +115,5 @@ def _file_name(instrument_key: str) -> str:
 def _explain(status: int, body: bytes, message: str) -> ProviderError | None:
     """Explain 403 with XML, or 404: the store has no file for a symbol without options."""
     if status in (403, 404):
-        return PermanentError(f"{message}: there is no such file of options.", provider=SOURCE)
+        return PermanentError(f"{message}: Cboe has no options file for it.", provider=SOURCE)
     return None

@@ -34,7 +34,7 @@ def decode_snapshot(row: Row, *, contracts: Mapping[str, Contract]) -> Snapshot:
     ticker = ticker_of(row)
     contract = contracts.get(ticker or "")
     if contract is None:
-        raise BadRow("details.ticker: not an option's ticker that was asked for")
+        raise BadRow("details.ticker: not a requested option's ticker")
     return Snapshot(contract=contract, quote=_quote(row, contract), greeks=_greeks(row))
 
 

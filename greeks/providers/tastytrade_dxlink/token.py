@@ -27,7 +27,7 @@ class StreamerToken:
         parts = urlsplit(self.url)
         if parts.scheme != "wss" and not (parts.scheme == "ws" and self.is_local):
             raise MalformedResponse(
-                "dxlink-url is no secure websocket address", provider=GreeksSource.TASTYTRADE
+                "dxlink-url is not a secure websocket address", provider=GreeksSource.TASTYTRADE
             )
 
     @property

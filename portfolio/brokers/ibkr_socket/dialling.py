@@ -91,7 +91,7 @@ def _refusal(
     if CLIENT_ID_IN_USE in codes:
         return RetryableError(
             f"{at} has client id {client_id} connected already: another desk or tool uses it. "
-            "Give this one an id of its own (IBKR_SOCKET_CLIENT_ID).",
+            "Give this one its own id (IBKR_SOCKET_CLIENT_ID).",
             provider=PROVIDER,
         )
     version = ib.client.answered_version

@@ -112,7 +112,7 @@ def decode_position(row: Row, *, account_number: str, fetched_at: datetime) -> B
         raise BadRow(f"quantity: {size} is negative beside direction {direction}")
     quantity = size * DIRECTIONS[direction]
     if not quantity:
-        raise BadRow(f"quantity: {size} with direction {direction} is no holding")
+        raise BadRow(f"quantity: {size} with direction {direction} is not a holding")
     average = parse_decimal(row.get("average-open-price"), "average-open-price")
     price = parse_decimal(row.get("mark-price"), "mark-price")
     market_value = None if price is None else price * quantity * contract.multiplier

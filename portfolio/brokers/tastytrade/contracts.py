@@ -101,7 +101,7 @@ def check_account(row: Row, account_number: str) -> None:
     """Raise BadRow if the row belongs to another account than the one requested."""
     named = parse_text(row.get("account-number"), "account-number")
     if named and named != account_number:
-        raise BadRow(f"account-number: {named[:24]!r} is not the account that was asked for")
+        raise BadRow(f"account-number: {named[:24]!r} is not the requested account")
 
 
 def items_of(answer: object, what: str) -> list[object]:
@@ -112,7 +112,7 @@ def items_of(answer: object, what: str) -> list[object]:
     inner = answer.get("data", answer) if isinstance(answer, Mapping) else None
     items = inner.get("items") if isinstance(inner, Mapping) else None
     if not isinstance(items, list):
-        raise MalformedResponse(f"{what}: the answer holds no list of items", provider=SOURCE)
+        raise MalformedResponse(f"{what}: the answer has no list of items", provider=SOURCE)
     return items
 
 

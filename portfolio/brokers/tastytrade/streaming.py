@@ -23,7 +23,7 @@ def decode_streamer_token(answer: object) -> StreamerToken:
     """Decode the token of /api-quote-tokens. Raises MalformedResponse if unusable."""
     data = answer.get("data", answer) if isinstance(answer, Mapping) else None
     if not isinstance(data, Mapping):
-        raise MalformedResponse("api-quote-tokens: the answer is no object", provider=SOURCE)
+        raise MalformedResponse("api-quote-tokens: the answer is not an object", provider=SOURCE)
     try:
         token = parse_text(data.get("token"), "token", required=True, maximum=4096)
         url = parse_text(data.get("dxlink-url"), "dxlink-url", required=True)

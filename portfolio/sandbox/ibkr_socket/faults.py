@@ -46,7 +46,9 @@ class FrameFault:
         try:
             re.compile(self.match)
         except re.error as error:
-            raise ValueError(f"match: {self.match!r} is no regular expression: {error}") from None
+            raise ValueError(
+                f"match: {self.match!r} is not a regular expression: {error}"
+            ) from None
         try:
             self.replace = {int(place): str(value) for place, value in self.replace.items()}
             bytes.fromhex(self.garbage)
@@ -120,7 +122,7 @@ class GatewayFaults:
             expected = bool if isinstance(known[name].default, bool) else int
             optional = value is None and known[name].default is None
             if not optional and type(value) is not expected:
-                raise ValueError(f"{name}: {value!r} is no {expected.__name__}")
+                raise ValueError(f"{name}: {value!r} is not {expected.__name__}")
         with self._lock:
             self.state = GatewayState(**(asdict(self.state) | wanted))
         return self.state
