@@ -268,7 +268,7 @@ def test_index_has_a_name_of_its_own() -> None:
 
 @pytest.mark.parametrize("status", [403, 404])
 def test_symbol_without_options_is_refused_for_good(status: int) -> None:
-    with pytest.raises(PermanentError, match="no such file") as caught:
+    with pytest.raises(PermanentError, match="Cboe has no options file") as caught:
         provider(Store(httpx.Response(status, text="<Error/>"))).fetch_listing("NONE")
     assert type(caught.value) is PermanentError
 
