@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -67,7 +68,7 @@ REDIS_URL = env.str("REDIS_URL", default="") or embedded_redis_url() or "redis:/
 CACHE_URL = env.str("CACHE_URL", default="") or REDIS_URL
 REDIS_SOCKET_TIMEOUT = 0.3
 REDIS_MAX_CONNECTIONS = 200
-CACHES = {
+CACHES: dict[str, Any] = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": CACHE_URL,
