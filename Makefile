@@ -9,7 +9,7 @@ SETUP := $(PYTHON) config/bootstrap.py
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench audit lock setup clean
 
-help: ## Say what there is
+help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Serve the live demo desk on 127.0.0.1 (PORT=8000 CHAIN=recorded.json SEED=7)
@@ -21,13 +21,13 @@ test: ## Run all tests: on SQLite with coverage, then those of the database on P
 check: ## Lint, format, types, templates, migrations, deployment, import direction, secrets
 	@$(SETUP) check $(ARGS)
 
-bench: ## Measure what the design sets bars for
+bench: ## Run the benchmarks and compare them with their bars
 	@$(SETUP) bench $(ARGS)
 
-audit: ## Look the locked packages up among known vulnerabilities (needs a network)
+audit: ## Check the locked packages for known vulnerabilities (needs a network)
 	@$(SETUP) audit $(ARGS)
 
-lock: ## Resolve the dependencies anew into the hashed locks
+lock: ## Resolve the dependencies again into hashed locks
 	@$(SETUP) lock
 
 setup: ## Install everything for development and stop

@@ -1,4 +1,4 @@
-"""``make bench``: measure what the design sets bars for. See docs/benchmarks.md.
+"""``make bench``: run the benchmarks and compare them with their bars. See docs/benchmarks.md.
 
 Ends with code 0 when every row was measured, whether it holds its bar or not.
 """
