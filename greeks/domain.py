@@ -55,7 +55,8 @@ class Contract:
 
     ``symbol`` is for display: the ticker, or for options the OCC symbol (21 characters, root
     padded to six). ``aliases`` maps a provider name to that provider's own key (IBKR conid,
-    Tastytrade symbol, …), by which the contract is found again.
+    Tastytrade symbol, …), by which the contract is found again. ``expires_at`` is the provider's
+    own instant of expiry; ``None`` if it tells only a day.
     """
 
     kind: InstrumentKind
@@ -65,6 +66,7 @@ class Contract:
     currency: str
     root: str = ""
     expiry: date | None = None
+    expires_at: datetime | None = None
     strike: Decimal | None = None
     right: Right | None = None
     exchange: str = ""

@@ -93,7 +93,11 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
                 raise ValueError(f"{contract.symbol[:64]!r} is not an instrument: {error}")
             wanted[key] = contract
         else:
-            wanted[key] = replace(known, aliases={**contract.aliases, **known.aliases})
+            wanted[key] = replace(
+                known,
+                aliases={**contract.aliases, **known.aliases},
+                expires_at=known.expires_at or contract.expires_at,
+            )
     if not wanted:
         return ResolvedInstruments({})
     closes = known_closes(wanted.values())
@@ -133,6 +137,7 @@ def _contract(row: Instrument, aliases: Mapping[str, str]) -> Contract:
         multiplier=row.multiplier,
         currency=row.currency,
         expiry=row.expiry,
+        expires_at=row.expires_at if row.expires_at_is_vendors else None,
         strike=row.strike,
         right=Right(row.right) if row.right else None,
         exchange=row.exchange,
@@ -150,6 +155,7 @@ def _new_instrument(key: str, contract: Contract, closes: SessionCloses) -> Inst
         root=contract.root,
         expiry=contract.expiry,
         expires_at=expiry_instant(contract, closes),
+        expires_at_is_vendors=contract.expires_at is not None,
         strike=contract.strike,
         right=contract.right.value if contract.right else "",
         multiplier=contract.multiplier,
@@ -165,12 +171,16 @@ def _correct_expiries(
 ) -> None:
     changed = []
     for key, contract in wanted.items():
+        row, is_vendors = found[key], contract.expires_at is not None
+        if row.expires_at_is_vendors and not is_vendors:
+            continue
         expires_at = expiry_instant(contract, closes)
-        if found[key].expires_at != expires_at:
-            found[key].expires_at = expires_at
-            changed.append(found[key])
+        if (row.expires_at, row.expires_at_is_vendors) != (expires_at, is_vendors):
+            row.expires_at, row.expires_at_is_vendors = expires_at, is_vendors
+            changed.append(row)
     if changed:
-        Instrument.objects.bulk_update(changed, ["expires_at"], batch_size=500)
+        columns = ["expires_at", "expires_at_is_vendors"]
+        Instrument.objects.bulk_update(changed, columns, batch_size=500)
 
 
 def _by_key(keys: Iterable[str]) -> dict[str, Instrument]:

@@ -22,6 +22,9 @@ class Instrument(models.Model):
     expires_at = models.DateTimeField(
         null=True, blank=True, help_text="The instant of expiry (AM/PM settlement, UTC)."
     )
+    expires_at_is_vendors = models.BooleanField(
+        default=False, help_text="The instant is a provider's own, not computed from the day."
+    )
     strike = AmountField(null=True, blank=True)
     right = models.CharField(
         max_length=1, blank=True, choices=[(r.value, r.name.title()) for r in Right]

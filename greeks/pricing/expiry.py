@@ -68,9 +68,12 @@ def known_closes(contracts: Iterable[Contract]) -> SessionCloses:
 def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> datetime | None:
     """Return the instant of expiry, aware, UTC; ``None`` for a contract without an expiry date.
 
+    A provider's own instant comes first.
     ``closes`` are the session ends the calendar knows (``known_closes``); regular hours apply to
     other days.
     """
+    if contract.expires_at is not None:
+        return contract.expires_at
     if contract.expiry is None:
         return None
     zone, closing = _CLOSES.get(contract.currency.upper(), _CLOSES["USD"])

@@ -31,6 +31,7 @@ from portfolio.sync.empty_answers import EMPTY_ANSWER, EmptyAnswer, judge_empty_
 from portfolio.sync.empty_book import EmptyBook
 from portfolio.sync.fetch import FetchedBook
 from portfolio.sync.gone import delete_gone_orders, delete_gone_positions
+from portfolio.sync.missing_kinds import KIND_NOT_STORED, kinds_not_stored
 from portfolio.sync.quarantine import quarantine_rows
 
 _STATUS_COLUMNS = (
@@ -123,19 +124,19 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
     counts["daily_change_since_close"] = sum(
         row.daily_change is not None and row.opening_price is None for row in rows
     )
-    return _finished(book, counts)
+    return _finished(book, counts, kinds_not_stored(positions, book.orders))
 
 
-def _finished(book: FetchedBook, counts: dict[str, Any]) -> Stored:
-    if not book.failed:
+def _finished(book: FetchedBook, counts: dict[str, Any], not_stored: Sequence[str]) -> Stored:
+    if not book.failed and not not_stored:
         return Stored(outcome=SyncRun.Outcome.SUCCEEDED, changed=True, counts=counts)
-    first = book.failed[0]
+    failures = [f"{failed.step.label}: {failed.message}" for failed in book.failed]
     return Stored(
         outcome=SyncRun.Outcome.PARTIAL,
         changed=True,
         counts=counts | {"failed_steps": [failed.step.value for failed in book.failed]},
-        error_code=first.code,
-        error="; ".join(f"{failed.step.label}: {failed.message}" for failed in book.failed),
+        error_code=book.failed[0].code if book.failed else KIND_NOT_STORED,
+        error="; ".join([*failures, *not_stored]),
     )
 
 
@@ -162,10 +163,8 @@ def _counts(book: FetchedBook, positions: CheckedPositions) -> dict[str, Any]:
 
 
 def _all_rejected(book: FetchedBook) -> Iterable[RejectedRow]:
-    if book.positions is not None:
-        yield from book.positions.rejected
-    if book.orders is not None:
-        yield from book.orders.rejected
+    for answer in (book.positions, book.orders):
+        yield from answer.rejected if answer is not None else ()
     yield from book.market.rejected
     yield from book.notes
 

@@ -20,6 +20,7 @@ from greeks.providers.decoding import (
 from portfolio.brokers.tastytrade.contracts import (
     CURRENCY,
     SOURCE,
+    Futures,
     check_account,
     decode_contract,
     new_york_date,
@@ -96,14 +97,25 @@ def is_closed_position(row: object) -> bool:
     return isinstance(row, dict) and row.get("quantity-direction") == "Zero"
 
 
-def decode_position(row: Row, *, account_number: str, fetched_at: datetime) -> BrokerPosition:
+def lacks_expiry(row: object) -> bool:
+    """Return whether the position is a future whose row does not say when it expires."""
+    return (
+        isinstance(row, dict)
+        and row.get("instrument-type") == "Future"
+        and not row.get("expires-at")
+    )
+
+
+def decode_position(
+    row: Row, *, account_number: str, fetched_at: datetime, futures: Futures
+) -> BrokerPosition:
     """Decode one holding: sign from ``quantity-direction``, price from ``mark-price``.
 
     ``close-price`` is the previous session's close. ``mark-price`` is present only if the request
     asked for marks. ``realized-today`` counts only on the day it names.
     """
     check_account(row, account_number)
-    contract = decode_contract(row)
+    contract = decode_contract(row, futures)
     size = parse_decimal(row.get("quantity"), "quantity", required=True)
     direction = parse_text(row.get("quantity-direction"), "quantity-direction", required=True)
     if direction not in DIRECTIONS:

@@ -20,7 +20,14 @@ from config.core.clock import market_now, now
 from config.core.errors import MalformedResponse
 from config.core.http.caller import HttpCaller
 from greeks.domain import Contract, Fetched, Snapshot
-from greeks.providers.decoding import BadRow, decode_rows, parse_date, parse_decimal, parse_text
+from greeks.providers.decoding import (
+    BadRow,
+    decode_rows,
+    parse_date,
+    parse_decimal,
+    parse_text,
+    parse_time,
+)
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
 from portfolio.brokers.registry import register_broker
 from portfolio.brokers.tastytrade.account import (
@@ -29,6 +36,7 @@ from portfolio.brokers.tastytrade.account import (
     decode_position,
     is_closed,
     is_closed_position,
+    lacks_expiry,
 )
 from portfolio.brokers.tastytrade.contracts import (
     CURRENCY,
@@ -90,9 +98,16 @@ class TastytradeAdapter:
         """Return holdings with their marks, without positions closed today."""
         answer = self._get(f"{_path(account_number)}/positions", {"include-marks": "true"})
         fetched_at = now()
+        rows = [row for row in items_of(answer, "positions") if not is_closed_position(row)]
+        decode = partial(
+            decode_position,
+            account_number=account_number,
+            fetched_at=fetched_at,
+            futures=self._future_terms([row for row in rows if lacks_expiry(row)]),
+        )
         return decode_rows(
-            [row for row in items_of(answer, "positions") if not is_closed_position(row)],
-            partial(decode_position, account_number=account_number, fetched_at=fetched_at),
+            rows,
+            decode,
             kind="position",
             source=SOURCE,
             as_of=fetched_at,
@@ -222,12 +237,13 @@ def _terms(row: Mapping[str, Any]) -> tuple[str, FutureTerms] | None:
     try:
         multiplier = parse_decimal(row.get("notional-multiplier"), "notional-multiplier")
         expiry = parse_date(row.get("expiration-date"), "expiration-date")
+        expires_at = parse_time(row.get("expires-at"), "expires-at")
         symbol = parse_text(row.get("symbol"), "symbol")
     except BadRow:
         return None
     if multiplier is None or multiplier <= 0:
         return None
-    return symbol, FutureTerms(multiplier=multiplier, expiry=expiry)
+    return symbol, FutureTerms(multiplier, expiry, expires_at)
 
 
 def open_tastytrade() -> TastytradeAdapter:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ
-from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text
+from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text, parse_time
 from portfolio.domain import Side
 
 #: The key of Tastytrade's own symbol in ``Contract.aliases``, and the source of its numbers.
@@ -68,6 +68,7 @@ class FutureTerms:
 
     multiplier: Decimal
     expiry: date | None = None
+    expires_at: datetime | None = None
 
 
 Futures = Mapping[str, FutureTerms]
@@ -135,9 +136,9 @@ def decode_contract(row: Row, futures: Futures | None = None) -> Contract:
         case InstrumentKind.OPTION:
             return _option(symbol, named, multiplier)
         case InstrumentKind.FUTURE:
-            return _future(symbol, multiplier, futures or {})
+            return _future(symbol, multiplier, _expires_at(row), futures or {})
         case InstrumentKind.FUTURE_OPTION:
-            return _future_option(symbol, multiplier, futures or {})
+            return _future_option(symbol, multiplier, _expires_at(row), futures or {})
     return Contract(
         kind=kind,
         symbol=_checked_length(symbol),
@@ -146,6 +147,10 @@ def decode_contract(row: Row, futures: Futures | None = None) -> Contract:
         currency=CURRENCY,
         aliases={SOURCE: symbol},
     )
+
+
+def _expires_at(row: Row) -> datetime | None:
+    return parse_time(row.get("expires-at"), "expires-at")
 
 
 def _checked_length(symbol: str) -> str:
@@ -174,7 +179,9 @@ def _option(symbol: str, underlying: str, multiplier: Decimal | None) -> Contrac
     )
 
 
-def _future(symbol: str, multiplier: Decimal | None, futures: Futures) -> Contract:
+def _future(
+    symbol: str, multiplier: Decimal | None, expires_at: datetime | None, futures: Futures
+) -> Contract:
     matched = _FUTURE.fullmatch(symbol)
     if matched is None:
         raise BadRow(f"symbol: {symbol[:32]!r} is not a future's")
@@ -183,19 +190,26 @@ def _future(symbol: str, multiplier: Decimal | None, futures: Futures) -> Contra
     if size is None:
         raise BadRow(f"multiplier: unknown for {symbol}")
     root = f"/{matched['root']}"
+    expires_at = expires_at or (terms.expires_at if terms else None)
+    expiry = terms.expiry if terms else None
+    if expiry is None and expires_at is not None:
+        expiry = new_york_date(expires_at)
     return Contract(
         kind=InstrumentKind.FUTURE,
         symbol=symbol,
         underlying=root,
         root=root,
-        expiry=terms.expiry if terms else None,
+        expiry=expiry,
+        expires_at=expires_at,
         multiplier=size,
         currency=CURRENCY,
         aliases={SOURCE: symbol},
     )
 
 
-def _future_option(symbol: str, multiplier: Decimal | None, futures: Futures) -> Contract:
+def _future_option(
+    symbol: str, multiplier: Decimal | None, expires_at: datetime | None, futures: Futures
+) -> Contract:
     matched = _FUTURE_OPTION.fullmatch(symbol)
     if matched is None:
         raise BadRow(f"symbol: {symbol[:40]!r} is not a future option's")
@@ -215,6 +229,7 @@ def _future_option(symbol: str, multiplier: Decimal | None, futures: Futures) ->
         underlying=underlying,
         root=matched["root"],
         expiry=expiry,
+        expires_at=expires_at,
         strike=strike,
         right=Right(matched["right"]),
         multiplier=size,

@@ -238,3 +238,34 @@ def test_order_that_fits_no_column_is_quarantined(
     assert run.counts["orders_received"] == 3
     assert run.counts["orders_quarantined"] == 2
     assert set(QuarantinedRow.objects.values_list("kind", flat=True)) == {"order"}
+
+
+def test_kind_of_which_nothing_was_stored_makes_the_run_partial(
+    account: Account, broker: FakeBroker, run_sync: RunSync
+) -> None:
+    broker.positions = [position(stock(), raw={"instrument-type": "Equity"})]
+    broker.bad_positions = [
+        rejected(reason="expiry: missing", **{"instrument-type": "Future", "symbol": name})
+        for name in ("/ESZ6", "/NQZ6")
+    ] + [rejected(reason="quantity: NaN", **{"instrument-type": "Equity", "symbol": "QQQ"})]
+
+    run = run_sync(account.pk)
+
+    assert run.outcome == SyncRun.Outcome.PARTIAL
+    assert run.error_code == "kind_not_stored"
+    assert run.error == "Future: none of 2 stored (expiry: missing)"
+    account.refresh_from_db()
+    assert account.last_error == run.error
+    assert set(quantities()) == {"SPY"}
+
+
+def test_orders_of_which_none_was_stored_make_the_run_partial(
+    account: Account, broker: FakeBroker, run_sync: RunSync
+) -> None:
+    broker.positions = [position(stock())]
+    broker.bad_orders = [rejected(kind="order", reason="status: odd", orderId=2)]
+
+    run = run_sync(account.pk)
+
+    assert run.outcome == SyncRun.Outcome.PARTIAL
+    assert run.error == "Orders: none of 1 stored (status: odd)"

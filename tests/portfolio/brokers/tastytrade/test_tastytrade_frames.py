@@ -25,7 +25,7 @@ AT = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 
 def test_position_frame_is_the_row_of_the_rest_answer() -> None:
     frame = recorded("frame_current-position.derived")
-    found = decode_position(frame["data"], account_number=ACCOUNT, fetched_at=AT)
+    found = decode_position(frame["data"], account_number=ACCOUNT, fetched_at=AT, futures={})
 
     assert (found.contract.symbol, found.quantity) == ("AAPL", Decimal(100))
     assert found.average_price == Decimal("99.5")

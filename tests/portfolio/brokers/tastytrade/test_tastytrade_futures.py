@@ -1,0 +1,90 @@
+"""Futures and options on futures held at Tastytrade: identity, size and instant of expiry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from greeks.domain import InstrumentKind
+from greeks.instruments.store import contracts_of, resolve_instruments
+from greeks.models import Instrument
+from portfolio.domain import BrokerPosition
+from tests.portfolio.brokers.tastytrade.tastytrade_support import answering
+from tests.portfolio.identity_cases import identity_cases
+
+ACCOUNT = "5WT00000"
+FUTURE = {
+    "account-number": ACCOUNT,
+    "instrument-type": "Future",
+    "symbol": "/NQZ6",
+    "underlying-symbol": "/NQ",
+    "multiplier": 20,
+    "quantity": 2,
+    "quantity-direction": "Short",
+    "average-open-price": "21000.0",
+    "mark-price": "21010.25",
+    "expires-at": "2026-12-18T14:30:00.000+00:00",
+}
+TERMS = {
+    "symbol": "/NQZ6",
+    "notional-multiplier": "20.0",
+    "expiration-date": "2026-12-18",
+    "expires-at": "2026-12-18T14:30:00.000+00:00",
+}
+
+
+def items(*rows: Any) -> Any:
+    return {"data": {"items": list(rows)}}
+
+
+def held(row: Any, **others: Any) -> BrokerPosition:
+    fetched = answering(items(row), **others).fetch_positions(ACCOUNT)
+    assert not fetched.rejected
+    [position] = fetched.items
+    return position
+
+
+def test_future_and_it_is_held_with_month_and_multiplier() -> None:
+    position = held(FUTURE)
+    contract = position.contract
+    assert (contract.kind, contract.multiplier) == (InstrumentKind.FUTURE, Decimal(20))
+    assert contract.expiry == date(2026, 12, 18)
+    assert contract.expires_at == datetime(2026, 12, 18, 14, 30, tzinfo=UTC)
+    assert position.quantity == -2
+    assert position.unrealized_pnl == Decimal("-410")
+
+
+def test_future_without_its_expiry_and_the_instrument_tells_it() -> None:
+    row = {name: value for name, value in FUTURE.items() if name != "expires-at"}
+    contract = held(row, futures=items(TERMS)).contract
+    assert contract.expiry == date(2026, 12, 18)
+    assert contract.expires_at == datetime(2026, 12, 18, 14, 30, tzinfo=UTC)
+
+
+@pytest.mark.django_db
+def test_vendor_instant_of_expiry_and_another_broker_does_not_move_it() -> None:
+    told = held(FUTURE).contract
+    untold = replace(told, expires_at=None, aliases={"ibkr": "1"})
+    instant = datetime(2026, 12, 18, 14, 30, tzinfo=UTC)
+    for contract in (untold, told, untold):
+        resolve_instruments([contract])
+    row = Instrument.objects.get()
+    assert (row.expires_at, row.expires_at_is_vendors) == (instant, True)
+    assert contracts_of([row])[row.pk].expires_at == instant
+
+
+@pytest.mark.parametrize("index", [2, 3])
+def test_recorded_future_and_it_is_stored(index: int) -> None:
+    case = identity_cases("tastytrade_positions")[index]
+    row, expected = case["row"], case["expect"]
+    position = held(row)
+    contract = position.contract
+    assert contract.multiplier == Decimal(expected["multiplier"])
+    moment = datetime.fromisoformat(expected.get("expires_at", row["expires-at"]))
+    assert contract.expires_at == moment
+    if "quantity" in expected:
+        assert position.quantity == Decimal(expected["quantity"])
