@@ -20,12 +20,12 @@ from greeks.providers.decoding import (
 from portfolio.brokers.tastytrade.contracts import (
     CURRENCY,
     SOURCE,
-    Futures,
     check_account,
     decode_contract,
     new_york_date,
     parse_signed,
 )
+from portfolio.brokers.tastytrade.future_symbols import Futures
 from portfolio.domain import AccountSummary, Broker, BrokerAccount, BrokerPosition
 
 #: Quantity direction → sign. The quantity itself is unsigned.

@@ -42,12 +42,10 @@ from portfolio.brokers.tastytrade.contracts import (
     CURRENCY,
     MARKET_DATA_PARAMETERS,
     SOURCE,
-    Futures,
-    FutureTerms,
-    futures_of,
     items_of,
     tastytrade_symbol,
 )
+from portfolio.brokers.tastytrade.future_symbols import Futures, FutureTerms, futures_of
 from portfolio.brokers.tastytrade.market_data import BATCH_SIZE, decode_snapshot
 from portfolio.brokers.tastytrade.orders import (
     EXECUTION_TYPES,

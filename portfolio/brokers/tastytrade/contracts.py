@@ -1,7 +1,8 @@
 """Tastytrade's instruments as our contracts, and our contracts as Tastytrade's symbols.
 
 Symbols: equities by ticker (``BRK/B``), equity options by OCC symbol (``BRK/B 260117C00600000``),
-futures ``/ESZ5``, future options ``./ESZ5 EW4U5 250927P5975``, cryptocurrencies ``BTC/USD``.
+futures ``/ESZ5``, future options ``./ESZ5 EW4U5 250927P5975`` (``./MNQZ5D4AU5 250922C24575`` where
+the future's code fills the width), cryptocurrencies ``BTC/USD``.
 Everything Tastytrade trades is in US dollars.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
@@ -19,6 +19,12 @@ from config.core.errors import MalformedResponse
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ
 from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text, parse_time
+from portfolio.brokers.tastytrade.future_symbols import (
+    FUTURE,
+    FUTURE_OPTION,
+    Futures,
+    future_and_root,
+)
 from portfolio.domain import Side
 
 #: The key of Tastytrade's own symbol in ``Contract.aliases``, and the source of its numbers.
@@ -54,24 +60,6 @@ ACTIONS: Final[Mapping[str, tuple[Side, str]]] = {
     "Buy": (Side.BUY, ""),
     "Sell": (Side.SELL, ""),
 }
-_FUTURE_OPTION = re.compile(
-    r"\./(?P<future>[A-Z0-9]{2,8}) +(?P<root>[A-Z0-9]{1,8}) +"
-    r"(?P<year>\d{2})(?P<month>\d{2})(?P<day>\d{2})(?P<right>[CP])(?P<strike>\d{1,8}(?:\.\d{1,8})?)",
-    re.ASCII,
-)
-_FUTURE = re.compile(r"/(?P<root>[A-Z0-9]{1,6})[FGHJKMNQUVXZ]\d{1,2}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class FutureTerms:
-    """What /instruments/futures tells of a future and its symbol does not."""
-
-    multiplier: Decimal
-    expiry: date | None = None
-    expires_at: datetime | None = None
-
-
-Futures = Mapping[str, FutureTerms]
 
 
 def parse_action(value: object) -> tuple[Side, str]:
@@ -138,7 +126,7 @@ def decode_contract(row: Row, futures: Futures | None = None) -> Contract:
         case InstrumentKind.FUTURE:
             return _future(symbol, multiplier, _expires_at(row), futures or {})
         case InstrumentKind.FUTURE_OPTION:
-            return _future_option(symbol, multiplier, _expires_at(row), futures or {})
+            return _future_option(symbol, named, multiplier, _expires_at(row), futures or {})
     return Contract(
         kind=kind,
         symbol=_checked_length(symbol),
@@ -182,7 +170,7 @@ def _option(symbol: str, underlying: str, multiplier: Decimal | None) -> Contrac
 def _future(
     symbol: str, multiplier: Decimal | None, expires_at: datetime | None, futures: Futures
 ) -> Contract:
-    matched = _FUTURE.fullmatch(symbol)
+    matched = FUTURE.fullmatch(symbol)
     if matched is None:
         raise BadRow(f"symbol: {symbol[:32]!r} is not a future's")
     terms = futures.get(symbol)
@@ -208,12 +196,17 @@ def _future(
 
 
 def _future_option(
-    symbol: str, multiplier: Decimal | None, expires_at: datetime | None, futures: Futures
+    symbol: str,
+    named: str,
+    multiplier: Decimal | None,
+    expires_at: datetime | None,
+    futures: Futures,
 ) -> Contract:
-    matched = _FUTURE_OPTION.fullmatch(symbol)
-    if matched is None:
+    matched = FUTURE_OPTION.fullmatch(symbol)
+    names = future_and_root(matched["names"], named) if matched is not None else None
+    if matched is None or names is None:
         raise BadRow(f"symbol: {symbol[:40]!r} is not a future option's")
-    underlying = f"/{matched['future']}"
+    underlying, root = names
     terms = futures.get(underlying)
     size = multiplier or (terms.multiplier if terms else None)
     if size is None:
@@ -227,7 +220,7 @@ def _future_option(
         kind=InstrumentKind.FUTURE_OPTION,
         symbol=symbol,
         underlying=underlying,
-        root=matched["root"],
+        root=root,
         expiry=expiry,
         expires_at=expires_at,
         strike=strike,
@@ -236,25 +229,6 @@ def _future_option(
         currency=CURRENCY,
         aliases={SOURCE: symbol},
     )
-
-
-def futures_of(rows: list[object]) -> tuple[str, ...]:
-    """Return symbols of the futures the rows or their legs name, directly or under an option."""
-    found: set[str] = set()
-    for row in rows:
-        if not isinstance(row, Mapping):
-            continue
-        legs = row.get("legs")
-        for leg in legs if isinstance(legs, list) else [row]:
-            symbol = leg.get("symbol") if isinstance(leg, Mapping) else None
-            if not isinstance(symbol, str):
-                continue
-            option = _FUTURE_OPTION.fullmatch(symbol)
-            if option is not None:
-                found.add(f"/{option['future']}")
-            elif _FUTURE.fullmatch(symbol):
-                found.add(symbol)
-    return tuple(sorted(found))
 
 
 def tastytrade_symbol(contract: Contract) -> str | None:

@@ -31,12 +31,12 @@ from greeks.providers.decoding import (
 )
 from portfolio.brokers.tastytrade.contracts import (
     SOURCE,
-    Futures,
     check_account,
     decode_contract,
     parse_action,
     parse_signed,
 )
+from portfolio.brokers.tastytrade.future_symbols import Futures
 from portfolio.domain import Broker, BrokerExecution, BrokerOrder, OrderLeg, OrderStatus, Side
 
 STATUSES: Final[Mapping[str, OrderStatus]] = {

@@ -12,6 +12,7 @@ import pytest
 from greeks.domain import InstrumentKind
 from greeks.instruments.store import contracts_of, resolve_instruments
 from greeks.models import Instrument
+from portfolio.brokers.tastytrade.future_symbols import futures_of
 from portfolio.domain import BrokerPosition
 from tests.portfolio.brokers.tastytrade.tastytrade_support import answering
 from tests.portfolio.identity_cases import identity_cases
@@ -86,5 +87,52 @@ def test_recorded_future_and_it_is_stored(index: int) -> None:
     assert contract.multiplier == Decimal(expected["multiplier"])
     moment = datetime.fromisoformat(expected.get("expires_at", row["expires-at"]))
     assert contract.expires_at == moment
+    if "quantity" in expected:
+        assert position.quantity == Decimal(expected["quantity"])
+
+
+@pytest.mark.parametrize(
+    ("symbol", "named", "underlying", "root"),
+    [
+        ("./ESZ6 EW4X6 261127P6000.5", "", "/ESZ6", "EW4X6"),
+        ("./M2KH7RM1H7 270305P2100", "", "/M2KH7", "RM1H7"),
+        ("./M2KH7RM1H7 270305P2100", "/M2KH7", "/M2KH7", "RM1H7"),
+        ("./M2KH27RM1H7 270305P2100", "/M2KH27", "/M2KH27", "RM1H7"),
+        ("./ABCDH7XH7  270305P2100", "/ABCDH7", "/ABCDH7", "XH7"),
+        # A row whose underlying is the product, not the month.
+        ("./MBTH7B1AH7 270305P60000", "/MBT", "/MBTH7", "B1AH7"),
+    ],
+)
+def test_code_that_fills_the_width_and_the_option_is_held(
+    symbol: str, named: str, underlying: str, root: str
+) -> None:
+    row = {
+        "instrument-type": "Future Option",
+        "symbol": symbol,
+        "underlying-symbol": named,
+        "multiplier": 5,
+        "quantity": 3,
+        "quantity-direction": "Short",
+        "expires-at": "2027-03-05T21:00:00.000+00:00",
+    }
+    position = held(row)
+    contract = position.contract
+    assert (contract.underlying, contract.root) == (underlying, root)
+    assert contract.aliases == {"tastytrade": symbol}
+    assert contract.multiplier == 5
+    assert position.quantity == -3
+    assert futures_of([{"legs": [row]}]) == (underlying,)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_recorded_option_on_a_future_and_it_is_held(index: int) -> None:
+    case = identity_cases("tastytrade_positions")[index]
+    expected = case["expect"]
+    position = held(case["row"])
+    contract = position.contract
+    assert contract.kind is InstrumentKind.FUTURE_OPTION
+    assert (contract.underlying, contract.root) == (expected["underlying"], expected["root"])
+    assert contract.expiry == date.fromisoformat(expected["expiry"])
+    assert contract.strike == Decimal(expected["strike"])
     if "quantity" in expected:
         assert position.quantity == Decimal(expected["quantity"])
