@@ -67,7 +67,7 @@ def quantlib_calls(
 
     def run() -> None:
         for quote, option in options:
-            # The same value is a change to no observer: away and back makes it compute anew.
+            # Setting the same value notifies no observer; changing it and back forces a new computation.
             value = quote.value()
             quote.setValue(value + 1.0)
             quote.setValue(value)

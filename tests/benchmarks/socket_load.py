@@ -136,7 +136,7 @@ class _Socket(asyncio.Protocol):
             return None
         payload = bytes(held[start : start + length])
         if held[0] == _PING:
-            # A client's frames are masked; nought is a mask too.
+            # A client's frames are masked; zero is a valid mask.
             pong = bytes((_PONG, 0x80 | length)) + bytes(4) + payload
             self.transport.write(pong)  # type: ignore[attr-defined]
         del held[: start + length]

@@ -1,6 +1,6 @@
 """Two simulated chains with a history, as polls and roll-ups leave them: rows, samples, bodies.
 
-Every minute's sums are of a chain that is priced anew at that minute's spot and volatility, so the
+Every minute's sums are of a chain priced again at that minute's spot and volatility, so the
 page shows what real rows would. A few minutes are gaps, one is short of samples, and some contracts
 come without the vendor's Greeks.
 """

@@ -201,7 +201,7 @@ def test_lasting_loss_of_the_servers_reconnects() -> None:
             await until(lambda: gateway.connections == 2)
             await own.connected()
             assert not own.bridge.state.servers_lost
-            # Who was told "lost" asks again, because it is told that the gateway is back.
+            # A caller that got "lost" asks again once it hears that the gateway is back.
             await until(lambda: own.announced == 2)
 
     told(story)

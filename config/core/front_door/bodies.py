@@ -156,7 +156,7 @@ class PreparedBodies:
 
     @property
     def size(self) -> int:
-        """Return the bytes of everything kept, counted anew."""
+        """Count the bytes of everything kept again, and return them."""
         with self._lock:
             return sum(kept.body.size for kept in self._kept.values())
 

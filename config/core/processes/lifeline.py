@@ -2,7 +2,7 @@
 
 On Linux the kernel kills each child when its parent dies. In addition, a guardian in its own
 session waits on a pipe only the supervisor holds open; when the supervisor is gone it ends every
-process group it was told of, grandchildren included.
+process group it knows of, grandchildren included.
 """
 
 from __future__ import annotations

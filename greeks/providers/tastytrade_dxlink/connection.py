@@ -63,7 +63,7 @@ class Timing:
 
 
 class ConnectionEnded(Exception):
-    """Why this connection is given up. The next one follows."""
+    """Why this connection ended. The next one follows."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -49,7 +49,7 @@ def decode_trade(trade: ib_async.Trade, find: Find, *, received_at: datetime) ->
 
 
 def order_row(trade: ib_async.Trade) -> Row:
-    """Return what the gateway said of the order, for the record."""
+    """Return the gateway's data on the order, for the record."""
     order, status = trade.order, trade.orderStatus
     said: Mapping[str, object] = {
         "account": order.account,

@@ -17,7 +17,7 @@ export class Clock {
   }
 
   set({ now, frozen }) {
-    // A clock that runs is told by the page alone: what is prepared would be late.
+    // Only the page gives a running clock's time: in a prepared body it would be late.
     if (now === null) {
       this.#frozenAt = null;
       return;

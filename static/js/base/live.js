@@ -7,7 +7,7 @@ const RETRY_FIRST = 1000;
 const RETRY_MOST = 30_000;
 const POLL_EVERY = 10_000;
 const POLL_AFTER_FAILURES = 2;
-// An open socket that says nothing for so long is asked for a snapshot, then given up.
+// A socket silent for this long is asked for a snapshot, then closed.
 const QUIET_AFTER = 60_000;
 const ANSWER_WITHIN = 10_000;
 const STATES = {

@@ -19,7 +19,7 @@ export class Parts {
    * @param {string} url
    * @param {string[]} names
    * @param {{body?: FormData, fresh?: boolean}} options `body` makes it a POST; `fresh` begins the
-   *   forms of the parts anew.
+   *   forms of the parts from scratch.
    * @returns {Promise<Element[]|null>} the elements put in place; null when nothing had changed or
    *   a later question took over.
    */

@@ -187,7 +187,7 @@ function start() {
     schedule();
   }
 
-  /** Read the body anew, some time soon: it cannot be made of what came. */
+  /** Read the body again soon: the frames received are not enough to build it. */
   function refresh() {
     clearTimeout(refreshing);
     refreshing = setTimeout(load, Math.random() * SPREAD);

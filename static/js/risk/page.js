@@ -1,5 +1,5 @@
 // The risk page's script: its forms and links fetch parts instead of pages, and a changed book
-// brings the report, the scenarios and what was run anew.
+// refreshes the report, the scenarios, and the last scenario and what-if.
 
 import { Clock, keepAges } from "../base/ages.js";
 import { HeatMap } from "./heat_map.js";

@@ -1,4 +1,4 @@
-// The state of the desk: its parts are fetched anew every few seconds, while somebody looks.
+// The state of the desk: its parts are refreshed every few seconds while the page is visible.
 
 import { Clock, keepAges, writeAges } from "../base/ages.js";
 import { showState } from "../base/live.js";

@@ -175,7 +175,7 @@ def test_impossible_option_is_rejected_with_its_chain(change: dict[str, Any], re
     chain = decoded(with_options(CBOE_ROW, CBOE_ROW | change)).chain("XYZ", SEPTEMBER, as_of=AS_OF)
     assert len(chain) == 1
     [rejected] = chain.rejected
-    # A strike of nought is refused by its symbol already.
+    # The symbol parser already refuses a strike of zero.
     assert rejected.reason.startswith(reason)
     assert rejected.payload["option"].startswith("XYZ260918C")
 

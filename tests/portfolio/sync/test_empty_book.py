@@ -44,7 +44,7 @@ def known(value: str | None, margin: str | None) -> KnownBook:
         # a spread worth nothing: cash cannot tell, margin can
         (summary("100000", "100000", "5000"), known("10", "5000"), False),
         (summary("100000", "100000", "0"), known("10", "5000"), True),
-        # long options only: margin was nought before, so it cannot tell
+        # long options only: margin was zero before, so it proves nothing
         (summary("100000", "95000", "0"), known("5000", "0"), False),
         # interest in the net liquidation, but the margin is gone
         (summary("100000", "99000", "0"), known("60000", "20000"), True),

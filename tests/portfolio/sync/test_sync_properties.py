@@ -147,7 +147,7 @@ def test_any_sequence_of_answers_keeps_the_invariants(
         assert len(after) == counts["positions_stored"] + counts["kept_back"]
         # A position keeps its id for as long as it is held.
         assert all(after[key][0] == before[key][0] for key in after.keys() & before.keys())
-        # What the broker said of a whole row is what is stored.
+        # A complete row is stored as the broker sent it.
         said = {
             row.contract.symbol: row.quantity
             for row in answer.positions

@@ -130,7 +130,7 @@ def test_no_interleaving_of_checks_and_revocations_leaves_a_revoked_grant() -> N
         thread = threading.Thread(target=check)
         thread.start()
         start.wait(5)
-        # The database first, then everybody is told: the order in which access ends.
+        # Database first, announcement second: the order in which access ends.
         database.clear()
         grants.revoke_user(1)
         thread.join(5)
