@@ -67,7 +67,7 @@ def quantlib_calls(
 
     def run() -> None:
         for quote, option in options:
-            # Setting the same value notifies no observer; changing it and back forces a new computation.
+            # An equal value notifies no observer; changing it and back forces a computation.
             value = quote.value()
             quote.setValue(value + 1.0)
             quote.setValue(value)
