@@ -1,9 +1,8 @@
 """Value at risk and expected shortfall of a book over one trading day, by two methods.
 
-Parametric: delta-gamma with the Cornish-Fisher expansion to the third moment (Hull, *Options,
-Futures, and Other Derivatives*, ch. 22 "Quadratic model", and its technical note 10). Returns x are
-normal with zero mean and the covariance Σ of the daily log returns; ΔP = δᵀx + xᵀBx with dollar
-deltas δ and B = ½·diag(Γ·S²).
+Parametric: the exact distribution of delta-gamma (Hull, *Options, Futures, and Other Derivatives*,
+ch. 22 "Quadratic model"). Returns x are normal with zero mean and the covariance Σ of the daily log
+returns; ΔP = δᵀx + xᵀBx with dollar deltas δ and B = ½·diag(Γ·S²).
 
 Scenario: the book is fully revalued for each past day, each underlying moved by its own return that
 day, volatilities and time unchanged.
@@ -17,18 +16,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
 from portfolio.betas.returns import LEAST_OBSERVATIONS, Closes, JointReturns, joint_returns
 from portfolio.exposure.columns import FloatArray, product_symbol
+from portfolio.risk.delta_gamma import CONFIDENCES, quadratic_quantiles
 from portfolio.risk.legs import RiskLeg
 from portfolio.risk.scenarios.book import ScenarioBook
 
 HORIZON_DAYS = 1
-CONFIDENCES = (0.95, 0.99)
 _PARAMETRIC = (
-    "Delta-gamma with the Cornish-Fisher expansion (Hull, ch. 22) on the covariance of daily log "
-    "returns; zero mean; Greeks as reported; time and volatility unmoved."
+    "Delta-gamma (Hull, ch. 22), its exact distribution for normal returns with the covariance of "
+    "the daily log returns; zero mean; Greeks as reported; time and volatility unmoved."
 )
 _SCENARIO = (
     "Full revaluation for the returns of each past day, all underlyings together; time and "
@@ -95,39 +93,6 @@ def parametric(
     quadratic = 50.0 * np.bincount(where[usable], bends, minlength=size).astype(np.float64)
     covariance = np.atleast_2d(np.cov(joint.values, rowvar=False))
     return quadratic_quantiles(delta, quadratic, covariance)
-
-
-def quadratic_quantiles(
-    delta: FloatArray, quadratic: FloatArray, covariance: FloatArray
-) -> list[dict[str, float]]:
-    """Return VaR and ES of ΔP = δᵀx + Σ bᵢxᵢ² for normal x with this covariance."""
-    product = quadratic[:, None] * covariance
-    mean = float(np.trace(product))
-    squared = product @ product
-    variance = float(delta @ covariance @ delta) + 2.0 * float(np.trace(squared))
-    third = 6.0 * float(delta @ covariance @ product @ delta) + 8.0 * float(
-        np.trace(squared @ product)
-    )
-    deviation = float(np.sqrt(max(variance, 0.0)))
-    skewness = third / deviation**3 if deviation > 0 else 0.0
-    rows = []
-    for confidence in CONFIDENCES:
-        tail = 1.0 - confidence
-        z = float(ndtri(tail))
-        density = float(np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi))
-        expanded = z + (z * z - 1.0) * skewness / 6.0
-        # Mean of the expansion over the tail, in closed form.
-        average = -density / tail * (1.0 + z * skewness / 6.0)
-        loss = max(0.0, -(mean + deviation * expanded))
-        rows.append(
-            {
-                "confidence": confidence,
-                "var": loss,
-                # With strongly positive skewness the expansion bends back in the far tail.
-                "expected_shortfall": max(loss, -(mean + deviation * average)),
-            }
-        )
-    return rows
 
 
 def scenario(ready: ScenarioBook, joint: JointReturns) -> list[dict[str, float]] | None:

@@ -1,4 +1,4 @@
-"""Value at risk against hand-made numbers, simulation and direct revaluation."""
+"""Value at risk against hand-made numbers and direct revaluation."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from portfolio.betas.returns import joint_returns, regressed_beta
 from portfolio.exposure.columns import BetaWeights, FloatArray, convert, leg_columns
 from portfolio.risk.legs import RiskLeg
-from portfolio.risk.value_at_risk import (
-    past_days_pnl,
-    quadratic_quantiles,
-    value_at_risk,
-)
+from portfolio.risk.value_at_risk import past_days_pnl, value_at_risk
 from tests.portfolio.risk.legs import option_leg, ready, stock_leg
 
 START = date(2026, 1, 1)
@@ -40,38 +35,6 @@ def columns_of(*legs: RiskLeg) -> dict[str, FloatArray]:
     return convert(
         leg_columns(plain), plain, currency="USD", rates={}, weights=BetaWeights("", None, {})
     )
-
-
-def test_linear_book_is_the_normal_quantile_of_its_dollar_delta() -> None:
-    rows = quadratic_quantiles(np.array([1e6]), np.array([0.0]), np.array([[0.01**2]]))
-    assert [row["confidence"] for row in rows] == [0.95, 0.99]
-    assert rows[1]["var"] == pytest.approx(1e6 * 0.01 * 2.3263479, rel=1e-6)
-    assert rows[1]["expected_shortfall"] == pytest.approx(
-        1e6 * 0.01 * norm.pdf(2.3263479) / 0.01, rel=1e-6
-    )
-
-
-def test_two_positions_of_hulls_example() -> None:
-    """Hull, ch. 22.3: $10m of Microsoft (2 % a day), $5m of AT&T (1 %), correlation 0.3."""
-    covariance = np.array([[0.02**2, 0.3 * 0.02 * 0.01], [0.3 * 0.02 * 0.01, 0.01**2]])
-    rows = quadratic_quantiles(np.array([10e6, 5e6]), np.zeros(2), covariance)
-    assert rows[1]["var"] == pytest.approx(2.33 * 220_227, rel=2e-3)
-
-
-def test_delta_gamma_agrees_with_a_simulation() -> None:
-    covariance = np.array([[0.02**2, 0.5 * 0.02 * 0.03], [0.5 * 0.02 * 0.03, 0.03**2]])
-    delta, quadratic = np.array([2e5, -1e5]), np.array([-1.5e6, 4e5])
-    draws = np.random.default_rng(1).multivariate_normal(np.zeros(2), covariance, 400_000)
-    losses = np.sort(-(draws @ delta + (draws**2) @ quadratic))[::-1]
-    for row in quadratic_quantiles(delta, quadratic, covariance):
-        count = int(len(losses) * (1 - row["confidence"]))
-        assert row["var"] == pytest.approx(losses[count], rel=0.05)
-        assert row["expected_shortfall"] == pytest.approx(losses[:count].mean(), rel=0.07)
-
-
-def test_book_that_can_only_win_has_no_value_at_risk() -> None:
-    rows = quadratic_quantiles(np.array([0.0]), np.array([1e7]), np.array([[1e-4]]))
-    assert all(0.0 <= row["var"] <= row["expected_shortfall"] for row in rows)
 
 
 def test_stock_loses_on_past_days_what_the_past_lost() -> None:
