@@ -5,7 +5,7 @@ from __future__ import annotations
 INDEX_SYMBOLS = frozenset(
     {
         "SPX", "XSP", "NDX", "XND", "RUT", "MRUT", "VIX", "DJX", "OEX", "XEO", "MXEA", "MXEF",
-        "NIFTY", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX", "BANKEX",
+        "NIFTY", "NIFTY50", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX", "BANKEX",
     }
 )  # fmt: skip
 

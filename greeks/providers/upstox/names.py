@@ -25,9 +25,10 @@ from greeks.domain import GreeksSource
 
 SOURCE: Final = GreeksSource.UPSTOX.value
 CURRENCY: Final = "INR"
-#: Upstox keys of the indices whose options the desk names by symbol.
+#: Upstox keys of the indices whose options the desk names by symbol; ``NIFTY50`` is IBKR's.
 INDEX_KEYS: Final[Mapping[str, str]] = {
     "NIFTY": "NSE_INDEX|Nifty 50",
+    "NIFTY50": "NSE_INDEX|Nifty 50",
     "BANKNIFTY": "NSE_INDEX|Nifty Bank",
     "FINNIFTY": "NSE_INDEX|Nifty Fin Service",
     "MIDCPNIFTY": "NSE_INDEX|NIFTY MID SELECT",

@@ -14,7 +14,13 @@ from decimal import Decimal
 from typing import Any
 
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ
+from greeks.instruments.occ import (
+    MAXIMUM_STRIKE,
+    ROOT_WIDTH,
+    OptionSymbol,
+    OptionSymbolError,
+    parse_occ,
+)
 from greeks.providers.decoding import (
     BadRow,
     Row,
@@ -233,11 +239,14 @@ def _symbol(
     right: Right | None,
 ) -> str:
     if kind is InstrumentKind.OPTION and expiry and strike and right:
-        try:
-            return OptionSymbol(root.replace("/", ""), expiry, right, strike).occ
-        except OptionSymbolError as error:
-            raise BadRow(f"option symbol: {error}") from None
-    if kind is InstrumentKind.FUTURE_OPTION and expiry and strike and right:
+        plain = root.replace("/", "")
+        # Indian roots and strikes may not fit the OCC's form and are spelled out.
+        if len(plain) <= ROOT_WIDTH and strike <= MAXIMUM_STRIKE:
+            try:
+                return OptionSymbol(plain, expiry, right, strike).occ
+            except OptionSymbolError as error:
+                raise BadRow(f"option symbol: {error}") from None
+    if expiry and strike and right:
         return f"{root} {expiry:%Y%m%d} {right.value} {strike.normalize():f}"
     if kind is InstrumentKind.FUTURE and expiry:
         return f"{root} {expiry:%Y%m%d}"

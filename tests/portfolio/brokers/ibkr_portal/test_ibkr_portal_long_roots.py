@@ -1,0 +1,55 @@
+"""Options whose root or strike does not fit an OCC symbol: held, and matched to Upstox's chain."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from greeks.instruments.identity import instrument_key
+from greeks.instruments.store import contract_error
+from greeks.providers.upstox.held import chains_of
+from portfolio.brokers.ibkr_portal.contracts import decode_contract
+from tests.portfolio.identity_cases import identity_cases
+
+EXPIRY = date(2026, 12, 31)
+
+
+def row(ticker: str, strike: str) -> dict[str, Any]:
+    return {
+        "conid": 77, "contractDesc": ticker, "ticker": ticker, "assetClass": "OPT",
+        "currency": "INR", "expiry": "20261231", "putOrCall": "P", "strike": strike,
+        "multiplier": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ticker", "strike", "symbol", "chain"),
+    [
+        ("BANKNIFTY", "54000", "BANKNIFTY 20261231 P 54000", "NSE_INDEX|Nifty Bank"),
+        ("FINNIFTY", "26050", "FINNIFTY 20261231 P 26050", "NSE_INDEX|Nifty Fin Service"),
+        ("NIFTY50", "26000", "NIFTY50 20261231 P 26000", "NSE_INDEX|Nifty 50"),
+        ("SENSEX", "100000", "SENSEX 20261231 P 100000", "BSE_INDEX|SENSEX"),
+        ("HDFCBANK", "1002.5", "HDFCBANK 20261231 P 1002.5", None),
+    ],
+)
+def test_long_root_or_strike_and_the_option_is_held(
+    ticker: str, strike: str, symbol: str, chain: str | None
+) -> None:
+    contract = decode_contract(row(ticker, strike))
+    assert contract_error(contract) is None
+    assert contract.symbol == symbol
+    assert (contract.root, contract.strike) == (ticker, Decimal(strike))
+    assert instrument_key(contract) == f"option:{ticker}:20261231:{strike}:P:1:INR"
+    assert list(chains_of([contract])) == ([(chain, EXPIRY)] if chain else [])
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_recorded_indian_option_and_it_is_held(index: int) -> None:
+    case = identity_cases("ibkr_portal_contracts")[index]
+    contract = decode_contract(case["row"])
+    assert contract_error(contract) is None
+    chain = case["expect"].get("greeks_from_chain")
+    assert [key for key, _ in chains_of([contract])] == ([chain] if chain else [])
