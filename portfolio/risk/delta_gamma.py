@@ -72,7 +72,8 @@ def _largest_losses(slopes: FloatArray, bends: FloatArray) -> FloatArray:
     at = np.full(len(slopes), _LARGEST_MOVE)
     np.divide(steepness, -2.0 * bends, out=at, where=bends < 0.0)
     at = np.minimum(at, _LARGEST_MOVE)
-    return np.asarray((steepness + bends * at) * at)
+    largest: FloatArray = (steepness + bends * at) * at
+    return largest
 
 
 def _largest_loss(slopes: FloatArray, bends: FloatArray) -> float:
@@ -93,7 +94,7 @@ def _largest_loss(slopes: FloatArray, bends: FloatArray) -> float:
 
 def _edges(top: int, step: float) -> FloatArray:
     """Return the edges of the lattice's cells; the highest is that above ``top − 1`` steps."""
-    return (np.arange(top - _CELLS, top + 1) - 0.5) * step
+    return (np.arange(top - _CELLS, top + 1, dtype=np.float64) - 0.5) * step
 
 
 def _exceeding(slopes: FloatArray, bends: FloatArray, step: float) -> FloatArray:

@@ -34,6 +34,8 @@ _UNCARRIED, _UNCARRIED_SPREAD = "VIX", 1.0
 _MOST_CARRY = 0.5
 _YIELD_STEP = 1e-4
 _YIELD_ROUNDS = 2
+# A yield far from zero needs the slope taken anew each time.
+_FAR_ROUNDS = 6
 
 
 def option_terms(
@@ -154,21 +156,30 @@ def _fitted_yields(
     """
     yields = arrays.dividend_yield.copy()
     usable = (marks > 0) & ~np.isnan(arrays.volatility) & (arrays.years > 0) & ~fixed
-    rows = np.flatnonzero(usable)
-    if not rows.size:
-        return yields
-    fitted, wanted = arrays.take(rows), marks[rows]
-    weight, pull = _noise(wanted) ** -2.0, spread[rows] ** -2.0
-    found = yields[rows]
-    model = valuation.value(fitted)
-    nudged = valuation.value(replace(fitted, dividend_yield=found + _YIELD_STEP))
-    slope = (nudged - model) / _YIELD_STEP
-    for left in reversed(range(_YIELD_ROUNDS)):
-        # The current yield pulls back to zero like one more observation.
-        push = weight * slope * (wanted - model) - found * pull
-        found = found + push / (weight * slope * slope + pull)
-        found = np.clip(found, -_MOST_CARRY / fitted.years, _MOST_CARRY / fitted.years)
-        if left:
-            model = valuation.value(replace(fitted, dividend_yield=found))
-    yields[rows] = found
+    far = spread > _YIELD_SPREAD
+    for chosen, slopes, steps in (
+        (usable & ~far, 1, _YIELD_ROUNDS),
+        (usable & far, _FAR_ROUNDS, 1),
+    ):
+        rows = np.flatnonzero(chosen)
+        for _ in range(slopes if rows.size else 0):
+            here = replace(arrays.take(rows), dividend_yield=yields[rows])
+            yields[rows] = _nearer_yields(here, marks[rows], spread[rows], steps)
     return yields
+
+
+def _nearer_yields(arrays: Legs, marks: FloatArray, spread: FloatArray, steps: int) -> FloatArray:
+    """Take this many Gauss-Newton steps with the slope at the current yields."""
+    weight, pull = _noise(marks) ** -2.0, spread**-2.0
+    found = arrays.dividend_yield
+    model = valuation.value(arrays)
+    nudged = valuation.value(replace(arrays, dividend_yield=found + _YIELD_STEP))
+    slope = (nudged - model) / _YIELD_STEP
+    for left in reversed(range(steps)):
+        # The current yield pulls back to zero like one more observation.
+        push = weight * slope * (marks - model) - found * pull
+        found = found + push / (weight * slope * slope + pull)
+        found = np.clip(found, -_MOST_CARRY / arrays.years, _MOST_CARRY / arrays.years)
+        if left:
+            model = valuation.value(replace(arrays, dividend_yield=found))
+    return found

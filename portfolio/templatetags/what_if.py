@@ -68,12 +68,13 @@ def compared_numbers(
         _compared("Worst scenario", units["currency"], [_worst(side) for side in sides], 0),
         *(
             _compared(
-                f"VaR {formatting.percent(confidence, 0)}",
+                f"{title} VaR {formatting.percent(confidence, 0)}",
                 units["currency"],
-                [_value_at_risk(side, confidence) for side in sides],
+                [_value_at_risk(side, method, confidence) for side in sides],
                 0,
             )
-            for confidence in _confidences(sides)
+            for method, title in (("parametric", "Parametric"), ("scenario", "Scenario"))
+            for confidence in _confidences(sides, method)
         ),
     ]
     tenors = list(dict.fromkeys(row["tenor"] for side in sides for row in side["vega_by_tenor"]))
@@ -111,17 +112,16 @@ def _tenor(side: Mapping[str, Any], tenor: str) -> Number | None:
     return next((row["vega"] for row in side["vega_by_tenor"] if row["tenor"] == tenor), None)
 
 
-def _parametric(side: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    at_risk = side.get("value_at_risk") or {}
-    return at_risk.get("parametric") or ()
+def _quantiles(side: Mapping[str, Any], method: str) -> Sequence[Mapping[str, Any]]:
+    return side["value_at_risk"][method] or ()
 
 
-def _confidences(sides: Sequence[Mapping[str, Any]]) -> Sequence[float]:
-    return sorted({row["confidence"] for side in sides for row in _parametric(side)})
+def _confidences(sides: Sequence[Mapping[str, Any]], method: str) -> Sequence[float]:
+    return sorted({row["confidence"] for side in sides for row in _quantiles(side, method)})
 
 
-def _value_at_risk(side: Mapping[str, Any], confidence: float) -> Number | None:
-    rows = _parametric(side)
+def _value_at_risk(side: Mapping[str, Any], method: str, confidence: float) -> Number | None:
+    rows = _quantiles(side, method)
     return next((row["var"] for row in rows if row["confidence"] == confidence), None)
 
 

@@ -1,31 +1,37 @@
 """Legs added by a what-if: their terms, volatility, price and Greeks.
 
-A held contract is used as held, so the opposite leg closes it. For others, the volatility is the
-given one, else the contract's last known, else that of the nearest strike of the same expiry, else
-the one a given price implies. The price is the given one, else the contract's quote, else the
-model's. The Greeks are the model's.
+A held contract is used as held, so the opposite leg closes it. For others, or with a price or
+volatility given, the volatility is the given one, else the held leg's, else the contract's last
+known, else that of the nearest strike of the same expiry, else the one a given price implies. The
+price is the given one, else the contract's quote, else the model's. The Greeks are the model's,
+with spot, dividend yield and dividends of the held leg, or of the expiry's nearest held strike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
 import numpy as np
-from django.conf import settings
 
 from config.core.errors import InvalidInput
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError
 from greeks.maths import valuation
-from greeks.maths.valuation import Legs
 from greeks.pricing.expiry import exercise_style, expiry_instant, known_closes
 from greeks.pricing.model import years_to
-from portfolio.exposure.columns import Leg
+from portfolio.exposure.columns import Leg, underlying_prices
+from portfolio.risk.book import RiskBook
 from portfolio.risk.legs import RiskLeg
 from portfolio.risk.what_if.changes import Added
+from portfolio.risk.what_if.inputs import (
+    held_terms,
+    known_volatility,
+    nearest_held,
+    unheld_terms,
+)
 from portfolio.risk.what_if.known_contracts import KnownContract
 
 SHARES_PER_CONTRACT = 100.0
@@ -33,11 +39,15 @@ SHARES_PER_CONTRACT = 100.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedLeg:
-    """A made-up leg, with the sources of its price and volatility."""
+    """A made-up leg, with the sources of its price and volatility.
+
+    ``fitted`` is whether yield and dividends are a held leg's.
+    """
 
     leg: RiskLeg
     price_source: str
     iv_source: str | None
+    fitted: bool = True
 
 
 def price_added(
@@ -46,21 +56,19 @@ def price_added(
     path: str,
     account_id: str,
     contracts: Sequence[KnownContract],
-    spots: Mapping[str, float],
-    currencies: Mapping[str, str],
-    at: datetime,
+    book: RiskBook,
     today: date,
 ) -> PricedLeg:
     """Build a leg from what is requested and what is known.
 
-    ``path`` names the change in errors and in the leg's id. ``currencies`` are those of known
-    underlyings (USD if unknown). ``today`` is the account's.
+    ``path`` names the change in errors and in the leg's id. The currency of an unknown underlying
+    is USD. ``today`` is the account's.
 
     Raises:
         InvalidInput: names the field that must be given because nothing is known.
     """
-    spot = spots.get(added.underlying)
-    currency = currencies.get(added.underlying, "USD")
+    spot = (underlying_prices(book.plain) | dict(book.spots)).get(added.underlying)
+    currency = book.currencies.get(added.underlying, "USD")
     if added.instrument_type == InstrumentKind.STOCK.value:
         return _stock(added, path=path, account_id=account_id, spot=spot, currency=currency)
     if spot is None:
@@ -78,20 +86,18 @@ def price_added(
     expires_at = (sibling.expires_at if sibling else None) or expiry_instant(
         contract, known_closes([contract])
     )
-    if expires_at is None or expires_at <= at:
+    if expires_at is None or expires_at <= book.at:
         raise _unknown(f"{path}.expiry", "Is past.")
     style = (sibling.exercise_style if sibling else "") or exercise_style(contract)
-    volatility, iv_source = _volatility(added, same, chain)
-    legs = Legs.of(
-        spot=spot,
-        strike=strike,
-        years=years_to(expires_at, at),
-        rate=settings.RISK_FREE_RATE,
-        # A future costs nothing to hold: the yield equals the rate, as in Black-76.
-        dividend_yield=settings.RISK_FREE_RATE if kind == InstrumentKind.FUTURE_OPTION else 0.0,
-        volatility=np.nan if volatility is None else volatility,
-        is_call=added.right == "C",
-        is_american=style != "european",
+    near = nearest_held(added, kind, book)
+    volatility, iv_source = known_volatility(added, near, same, chain)
+    legs = replace(
+        held_terms(near, book) if near else unheld_terms(spot, kind),
+        strike=np.array([strike]),
+        years=np.array([years_to(expires_at, book.at)]),
+        volatility=np.array([np.nan if volatility is None else volatility]),
+        is_call=np.array([added.right == "C"]),
+        is_american=np.array([style != "european"]),
     )
     if volatility is None and added.price is not None:
         implied = float(valuation.implied_volatilities([added.price], legs)[0])
@@ -130,11 +136,12 @@ def price_added(
                 gamma=float(greeks.gamma[0]),
                 theta=float(greeks.theta[0]),
                 vega=float(greeks.vega[0]),
-                underlying_price=spot,
+                underlying_price=float(legs.spot[0]),
             ),
         ),
         price_source=price_source,
         iv_source=iv_source,
+        fitted=near is not None,
     )
 
 
@@ -232,21 +239,6 @@ def _contract(added: Added, *, currency: str) -> Contract:
         strike=strike,
         right=right,
     )
-
-
-def _volatility(
-    added: Added, same: KnownContract | None, chain: Sequence[KnownContract]
-) -> tuple[float | None, str | None]:
-    if added.implied_volatility is not None:
-        return added.implied_volatility, "given"
-    if same is not None and same.implied_volatility is not None:
-        return same.implied_volatility, "contract"
-    strike = added.strike or 0.0
-    known = [c for c in chain if c.implied_volatility is not None]
-    if known and added.price is None:
-        nearest = min(known, key=lambda c: (abs(c.strike - strike), c.right != added.right))
-        return nearest.implied_volatility, "nearest_strike"
-    return None, None
 
 
 def _price(added: Added, same: KnownContract | None, *, model: float) -> tuple[float, str]:

@@ -12,7 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from auth_tokens.models import User
 from config.core.clock import market_now
 from portfolio.accounts.days import local_date
-from portfolio.exposure.columns import ratio, underlying_prices
+from portfolio.exposure.columns import ratio
 from portfolio.risk.book import (
     RiskBook,
     coming_dividends,
@@ -28,6 +28,7 @@ from portfolio.risk.report import (
     risk_columns,
 )
 from portfolio.risk.scenarios.axes import DEFAULT_AXES
+from portfolio.risk.scenarios.book import ScenarioBook
 from portfolio.risk.scenarios.grid import extreme_cell, leg_pnl
 from portfolio.risk.tables import vega_by_tenor
 from portfolio.risk.value_at_risk import value_at_risk
@@ -71,7 +72,6 @@ def what_if(
         for one in parsed
         if isinstance(one, Added) and one.expiry is not None
     )
-    spots = underlying_prices(book.plain) | dict(book.spots)
     account = selection.accounts[0] if selection.accounts else None
     today = local_date(account, book.at) if account else book.at.date()
     added: list[PricedLeg] = []
@@ -83,18 +83,10 @@ def what_if(
             where: dict[str, Any] = {
                 "path": f"changes.{index}",
                 "account_id": account.account_id if account else "",
-                "at": book.at,
             }
             added.append(
-                more_of_held(one, book.legs, **where)
-                or price_added(
-                    one,
-                    contracts=contracts,
-                    spots=spots,
-                    currencies=book.currencies,
-                    today=today,
-                    **where,
-                )
+                more_of_held(one, book.legs, at=book.at, **where)
+                or price_added(one, contracts=contracts, book=book, today=today, **where)
             )
     changed = [resized(held[name], quantity) for name, quantity in quantities.items()]
     kept = [leg for leg in book.legs if leg.id not in quantities]
@@ -119,22 +111,20 @@ def numbers_of(book: RiskBook) -> dict[str, Any]:
     columns, lacking = risk_columns(book)
     row = row_of(columns, lacking)
     net_liquidation = book.money("net_liquidation")
+    ready = ready_book(book)
+    at_risk = value_at_risk(legs=book.legs, columns=columns, ready=ready, closes=book.closes)
     return row | {
         "net_liquidation": net_liquidation,
         "theta_to_net_liq": ratio(row["theta"], net_liquidation),
         "vega_by_tenor": vega_by_tenor(book.legs, columns),
-        "worst": _worst(book),
-        "value_at_risk": {
-            "parametric": value_at_risk(
-                legs=book.legs, columns=columns, ready=None, closes=book.closes
-            )["parametric"]
-        },
+        "worst": _worst(book, ready),
+        "value_at_risk": {"parametric": at_risk["parametric"], "scenario": at_risk["scenario"]},
     }
 
 
-def _worst(book: RiskBook) -> dict[str, Any] | None:
+def _worst(book: RiskBook, ready: ScenarioBook) -> dict[str, Any] | None:
     """Return the default grid's worst cell without its legs; ``None`` if no leg has a value."""
-    axes, ready = DEFAULT_AXES, ready_book(book)
+    axes = DEFAULT_AXES
     if ready.is_blank:
         return None
     totals = leg_pnl(ready, axes, weights=book.weights).sum(axis=-1)
@@ -193,7 +183,7 @@ def _notes(after: RiskBook, changed: Sequence[RiskLeg], added: Sequence[PricedLe
     ]
     if any(one.iv_source == "nearest_strike" for one in added):
         notes.append("Where no volatility of a contract is known, the nearest strike's is taken.")
-    if any(one.leg.model == "american" and one.leg.greeks_source == "model" for one in added):
+    if any(one.leg.model == "american" and not one.fitted for one in added):
         notes.append("Greeks of added legs are the model's, without the dividends of their expiry.")
     unpriced = [leg.symbol for leg in changed if leg.leg.price is None]
     if unpriced:

@@ -38,8 +38,9 @@ class Worst(Shape):
     pnl_percent_of_net_liq: Number
 
 
-class Parametric(Shape):
+class ValueAtRisk(Shape):
     parametric: list[Quantile] | None
+    scenario: list[Quantile] | None
 
 
 class Numbers(Row):
@@ -47,7 +48,7 @@ class Numbers(Row):
     theta_to_net_liq: Number
     vega_by_tenor: list[Tenor]
     worst: Worst | None
-    value_at_risk: Parametric
+    value_at_risk: ValueAtRisk
 
 
 class WhatIfLeg(LegRisk):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,13 +12,14 @@ import time_machine
 
 from auth_tokens.models import User
 from config.core.errors import InvalidInput, NotFound
-from greeks.maths import black_76
+from greeks.maths import black_76, black_scholes
 from greeks.models import ContractGreeks, Dividend, Instrument
 from portfolio.models import Account, FxRate, Position, Quote
 from portfolio.risk.report import risk_report
 from portfolio.risk.what_if.run import what_if
 from tests.factories import AS_OF, UserFactory
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
+from tests.portfolio.risk.test_risk_report import store_closes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_stopped_clock")]
 
@@ -142,6 +144,76 @@ def test_given_price_alone_implies_its_volatility(trader: User, put: Position) -
     priced = asked(trader, add(strike=590, implied_volatility=0.3))["legs"][0]["price"]
     (leg,) = asked(trader, add(strike=590, price=priced))["legs"]
     assert (leg["iv"], leg["iv_source"]) == (pytest.approx(0.3, abs=1e-7), "price")
+
+
+VIX_SPOT, VIX_FUTURE, VIX_VOLATILITY = 16.0, 19.5, 0.9
+
+
+@pytest.fixture
+def vix_call(account: Account) -> Position:
+    """A VIX call marked at its future, far above the index; delta is per 1 of the index."""
+    years = 45 / 365 + 5 / 24 / 365
+    dividend_yield = 0.04 - math.log(VIX_FUTURE / VIX_SPOT) / years
+    greeks = black_scholes.all_greeks(
+        VIX_SPOT, 20.0, years, 0.04, dividend_yield, VIX_VOLATILITY, is_call=True
+    )
+    return stored_option(
+        account, underlying="VIX", strike=20, right="C", quantity=20,
+        underlying_price=Decimal(str(VIX_SPOT)), iv_raw=VIX_VOLATILITY,
+        price=f"{float(greeks.price):.4f}", delta_raw=float(greeks.delta),
+        gamma_raw=float(greeks.gamma), theta_raw=float(greeks.theta), vega_raw=float(greeks.vega),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "given", [{"implied_volatility": VIX_VOLATILITY}, {"price": 3.0}, {"price": 2.0}]
+)
+def test_held_leg_keeps_its_yield_and_volatility_when_another_is_given(
+    trader: User, vix_call: Position, given: dict[str, float]
+) -> None:
+    added = add(underlying="VIX", strike=20, right="C", quantity=20, **given)
+    (leg,) = asked(trader, added)["legs"]
+    assert vix_call.delta_raw is not None
+    assert leg["delta"] == pytest.approx(20 * 100 * vix_call.delta_raw, rel=5e-3)
+    assert leg["iv"] == VIX_VOLATILITY
+    assert leg["price"] == given.get("price", pytest.approx(float(vix_call.price or 0), abs=0.02))
+    assert leg["iv_source"] == ("given" if "implied_volatility" in given else "position")
+
+
+def test_unheld_strike_has_the_yield_of_the_nearest_held_one(
+    trader: User, vix_call: Position
+) -> None:
+    added = add(underlying="VIX", strike=22, right="C", implied_volatility=0.95)
+    (leg,) = asked(trader, added)["legs"]
+    years = 45 / 365 + 5 / 24 / 365
+    right = black_76.price(VIX_FUTURE, 22.0, years, 0.04, 0.95, is_call=True)
+    assert leg["price"] == pytest.approx(float(right), abs=0.03)
+
+
+def test_dividends_of_a_held_leg_are_in_the_greeks_of_the_added_one(
+    trader: User, account: Account
+) -> None:
+    stored_option(account, strike=600, right="C", price="20", quantity=1)
+    leg = add(strike=600, right="C", implied_volatility=0.2)
+    before = asked(trader, leg)["legs"][0]["price"]
+    Dividend.objects.create(
+        underlying="SPY", ex_date=date(2026, 12, 18), amount=Decimal(30), source="set", as_of=AS_OF
+    )
+    assert asked(trader, leg)["legs"][0]["price"] < before - 5.0
+
+
+def test_past_days_are_replayed_before_and_after(trader: User, put: Position) -> None:
+    store_closes("SPY", [0.01, -0.02] * 50)
+    known(put)
+    body = asked(trader, {"action": "change", "position_id": str(put.pk), "quantity": -4})
+    report = risk_report(user=trader)["value_at_risk"]
+    for method in ("parametric", "scenario"):
+        before, after = (body[side]["value_at_risk"][method] for side in ("before", "after"))
+        assert before == report[method]
+        assert after[1]["var"] == pytest.approx(2 * before[1]["var"], rel=1e-3)
+        change = body["difference"]["value_at_risk"][method]
+        assert change[1]["confidence"] == 0.99
+        assert change[1]["var"] == pytest.approx(after[1]["var"] - before[1]["var"])
 
 
 def test_option_on_a_future_has_its_contracts_multiplier(trader: User, account: Account) -> None:
