@@ -77,6 +77,11 @@ class Contract:
     def is_option(self) -> bool:
         return self.kind in (InstrumentKind.OPTION, InstrumentKind.FUTURE_OPTION)
 
+    @property
+    def may_be_negative(self) -> bool:
+        """Return whether a price below zero is possible: futures on energy have traded there."""
+        return self.kind is InstrumentKind.FUTURE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
@@ -101,9 +106,18 @@ class Quote:
         return (self.bid + self.ask) / 2
 
     @property
+    def is_mark_outside(self) -> bool:
+        """Return whether the mark lies outside bid and ask; the mid then values the position."""
+        if self.mark is None or self.bid is None or self.ask is None or self.mid is None:
+            return False
+        return not self.bid <= self.mark <= self.ask
+
+    @property
     def price(self) -> Decimal | None:
-        """Mark, else mid, else last: the price that values a position."""
-        for candidate in (self.mark, self.mid, self.last):
+        """Mark (unless outside bid and ask), else mid, else last: the price that values a
+        position."""
+        mark = None if self.is_mark_outside else self.mark
+        for candidate in (mark, self.mid, self.last):
             if candidate is not None:
                 return candidate
         return None

@@ -146,7 +146,7 @@ def _value(
 
 def _apply_quote(row: PositionRow, quote: Quote, *, opening: Decimal | None) -> None:
     row.price = fitting_amount(quote.price)
-    row.price_source = quote.source[:24]
+    row.price_source = f"{quote.source[:20]} mid" if quote.is_mark_outside else quote.source[:24]
     row.price_as_of = quote.as_of
     row.opening_price = quote.opening_price if quote.opening_price is not None else opening
     if quote.previous_close is not None:

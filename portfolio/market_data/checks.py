@@ -30,7 +30,7 @@ def checked_quote(quote: Quote) -> tuple[Quote, list[RejectedRow]]:
             continue
         try:
             amount = checked_amount(value, name)
-            if amount is not None and amount < 0:
+            if amount is not None and amount < 0 and not quote.contract.may_be_negative:
                 raise BadRow(f"{name}: {amount} is negative")
         except BadRow as error:
             amount = None

@@ -51,7 +51,8 @@ def position_row(row: Mapping[str, Any]) -> SafeString:
         f'<td class="c-quantity">{_big("quantity", shown(formatting.quantity(row["quantity"])))}'
         f"<small>@ {_big('avg_price', shown(formatting.price(row['avg_price'])))}</small></td>"
         f'<td class="c-price">{_big("price", shown(formatting.price(row["price"])))}'
-        f"<small>{age(row['price_as_of'], 'market', 'price_as_of')}</small></td>"
+        f"<small>{age(row['price_as_of'], 'market', 'price_as_of')}</small>"
+        f"{_small('price_source', _mid_mark(row['price_source']))}</td>"
         f'<td class="c-value">'
         f"{_big('market_value', shown(formatting.number(row['market_value'], 0)))}"
         f"{_small('currency', escape(row['currency'] or ''))}</td>"
@@ -85,6 +86,11 @@ def _greek_cell(name: str, row: Mapping[str, Any]) -> str:
 
 def _open_interest(row: Mapping[str, Any]) -> str:
     return shown(formatting.number(row["open_interest"], 0))
+
+
+def _mid_mark(price_source: str | None) -> str:
+    """``mid`` if the broker's mark lay outside bid and ask and the mid replaced it."""
+    return "mid" if (price_source or "").endswith(" mid") else ""
 
 
 def _source(row: Mapping[str, Any]) -> str:

@@ -109,12 +109,14 @@ def greeks(contract: Contract, *, source: str = "ibkr", **changes: Any) -> Greek
 
 def quote(contract: Contract, *, source: str = "ibkr", **changes: Any) -> Quote:
     price = SPOT if not contract.is_option else Decimal("12")
+    # Bid and ask lie around a possible mark.
+    around = mark if 0 < (mark := changes.get("mark") or price) < 10**9 else price
     values: dict[str, Any] = {
         "contract": contract,
         "source": source,
         "as_of": market_now(),
-        "bid": price - Decimal("0.1"),
-        "ask": price + Decimal("0.1"),
+        "bid": around - Decimal("0.1"),
+        "ask": around + Decimal("0.1"),
         "mark": price,
         "opening_price": price - 1,
         "previous_close": price - 2,

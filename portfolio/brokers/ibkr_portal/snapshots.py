@@ -95,19 +95,19 @@ def decode_snapshot(
 def _quote(row: Row, contract: Contract, as_of: datetime) -> Quote | None:
     last, prefix = _prefixed(row.get(LAST), LAST)
     prices = {
-        "bid": _price(row, BID),
-        "ask": _price(row, ASK),
-        "last": last if last is None or last >= 0 else None,
-        "mark": _price(row, MARK),
+        "bid": _price(row, BID, contract),
+        "ask": _price(row, ASK, contract),
+        "last": _possible(last, contract),
+        "mark": _price(row, MARK, contract),
     }
-    previous_close = _previous_close(row, last=prices["last"], prefix=prefix)
+    previous_close = _previous_close(row, contract, last=prices["last"], prefix=prefix)
     if all(price is None for price in prices.values()) and previous_close is None:
         return None
     return Quote(
         contract=contract,
         source=SOURCE,
         as_of=as_of,
-        opening_price=_price(row, OPEN),
+        opening_price=_price(row, OPEN, contract),
         previous_close=previous_close,
         volume=_count(row.get(VOLUME), VOLUME),
         open_interest=_count(row.get(OPEN_INTEREST), OPEN_INTEREST),
@@ -115,15 +115,17 @@ def _quote(row: Row, contract: Contract, as_of: datetime) -> Quote | None:
     )
 
 
-def _previous_close(row: Row, *, last: Decimal | None, prefix: str) -> Decimal | None:
+def _previous_close(
+    row: Row, contract: Contract, *, last: Decimal | None, prefix: str
+) -> Decimal | None:
     """Return the field itself, else the close implied by last price and change."""
-    close = _price(row, PREVIOUS_CLOSE)
+    close = _price(row, PREVIOUS_CLOSE, contract)
     if close is not None or last is None:
         return close
     if prefix == "C":
         return last
     change = parse_decimal(row.get(CHANGE), CHANGE)
-    return None if change is None or change > last else last - change
+    return None if change is None else _possible(last - change, contract)
 
 
 def _greeks(row: Row, as_of: datetime) -> Greeks | None:
@@ -158,10 +160,16 @@ def _prefixed(value: object, field: str) -> tuple[Decimal | None, str]:
     return parse_decimal(value, field), prefix
 
 
-def _price(row: Row, field: str) -> Decimal | None:
-    """Return a price; the vendor's −1 for "no bid" means none."""
+def _price(row: Row, field: str, contract: Contract) -> Decimal | None:
     price, _ = _prefixed(row.get(field), field)
-    return None if price is None or price < 0 else price
+    return _possible(price, contract)
+
+
+def _possible(price: Decimal | None, contract: Contract) -> Decimal | None:
+    """Return a price the contract can have; the vendor's −1 for "no bid" means none."""
+    if price is None or price >= 0:
+        return price
+    return price if contract.may_be_negative and price != -1 else None
 
 
 def _count(value: Any, field: str) -> int | None:

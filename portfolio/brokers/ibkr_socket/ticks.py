@@ -25,7 +25,7 @@ _NOT_COMPUTED = -2.0
 
 def has_price(ticker: Ticker) -> bool:
     return any(
-        value is not None and value == value and value > 0
+        value is not None and value == value and (value > 0 or value < -1)
         for value in (ticker.bid, ticker.ask, ticker.last)
     )
 
@@ -55,19 +55,19 @@ def _moment(ticker: Ticker) -> datetime:
 
 def _quote(ticker: Ticker, contract: Contract, as_of: datetime) -> Quote | None:
     prices = {
-        "bid": _price(ticker.bid, "bid"),
-        "ask": _price(ticker.ask, "ask"),
-        "last": _traded(ticker.last, "last"),
-        "mark": _price(ticker.markPrice, "markPrice"),
+        "bid": _price(ticker.bid, "bid", contract, size=ticker.bidSize),
+        "ask": _price(ticker.ask, "ask", contract, size=ticker.askSize),
+        "last": _price(ticker.last, "last", contract) or None,
+        "mark": _price(ticker.markPrice, "markPrice", contract),
     }
-    previous_close = _traded(ticker.close, "close")
+    previous_close = _price(ticker.close, "close", contract) or None
     if all(price is None for price in prices.values()) and previous_close is None:
         return None
     return Quote(
         contract=contract,
         source=SOURCE,
         as_of=as_of,
-        opening_price=_traded(ticker.open, "open"),
+        opening_price=_price(ticker.open, "open", contract) or None,
         previous_close=previous_close,
         volume=_count(ticker.volume, "volume"),
         open_interest=_open_interest(ticker, contract),
@@ -111,15 +111,18 @@ def _greek(value: float | None, field: str) -> float | None:
     return None if value is None or value == _NOT_COMPUTED else parse_float(value, field)
 
 
-def _price(value: float | None, field: str) -> Decimal | None:
-    """Return a price; −1 (IBKR) and NaN (ib_async) mean none."""
+def _price(
+    value: float | None, field: str, contract: Contract, *, size: float | None = None
+) -> Decimal | None:
+    """Return a price; −1 (IBKR) and NaN (ib_async) mean none.
+
+    A future's price may be below zero, and −1 beside a size is one. For trades the caller drops 0,
+    which the gateway sends for a contract that has not traded.
+    """
     price = parse_decimal(value, field)
-    return None if price is None or price < 0 else price
-
-
-def _traded(value: float | None, field: str) -> Decimal | None:
-    """Return a trade price; the gateway sends 0 for a contract that has not traded."""
-    return _price(value, field) or None
+    if price is None or price >= 0:
+        return price
+    return price if contract.may_be_negative and (price != -1 or (size or 0) > 0) else None
 
 
 def _count(value: float | None, field: str) -> int | None:

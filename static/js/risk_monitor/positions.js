@@ -48,6 +48,7 @@ const POSITION = {
   avg_price: numberBy(format.price),
   price: numberBy(format.price),
   price_as_of: setAge,
+  price_source: (element, value) => setText(element, value?.endsWith(" mid") ? "mid" : ""),
   market_value: numberBy(format.number, 0),
   unrealized_pnl: (element, value) => setChange(element, value, 0),
   daily_change: (element, value) => setChange(element, value, 0),

@@ -345,3 +345,34 @@ def test_impossible_value_of_a_quote_becomes_missing_and_is_noted(
     assert stored.price == Decimal(12)
     if name in ("bid", "volume", "open_interest"):
         assert getattr(stored, name) is None
+
+
+@pytest.mark.parametrize(
+    ("mark", "price", "source"),
+    [
+        ("1.2", "1.2", "ibkr"),
+        ("1", "1", "ibkr"),
+        ("0.4", "1.2", "ibkr mid"),
+        ("9", "1.2", "ibkr mid"),
+    ],
+)
+def test_mark_outside_bid_and_ask_and_the_mid_values_the_position(
+    account: Account,
+    broker: FakeBroker,
+    run_sync: RunSync,
+    mark: str,
+    price: str,
+    source: str,
+) -> None:
+    contract = option()
+    sides = {"bid": Decimal(1), "ask": Decimal("1.4"), "mark": Decimal(mark)}
+    broker.positions = [position(contract, 2)]
+    broker.snapshot = lambda asked: (
+        Snapshot(contract=asked, quote=quote(asked, **sides), greeks=None)
+        if asked.is_option
+        else None
+    )
+    run_sync(account.pk)
+    row = Position.objects.get()
+    assert (row.price, row.price_source) == (Decimal(price), source)
+    assert row.market_value == Decimal(price) * 200
