@@ -26,6 +26,8 @@ BUCKETS_SHAPE = (2, BUCKETS, len(BUCKET_VALUES))
 _EDGES = np.arange(1, BUCKETS) / BUCKETS
 #: Strikes farther from the spot than this share do not count as at the money.
 _NEAR_THE_MONEY = 0.05
+# Sums over a chain are exact to this part of their largest term.
+_ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -117,8 +119,8 @@ def max_pain(strike: Floats, is_call: Flags, open_interest: Floats) -> float:
     """Return the strike at which all open contracts together would pay least if they expired there.
 
     For every strike K of the chain: Σ OI·max(K − strike, 0) over calls + Σ OI·max(strike − K, 0)
-    over puts; the smallest wins, the lowest strike on a tie. Contracts without open interest data
-    are left out; NaN if none is open.
+    over puts; the smallest wins, the lowest strike on a tie (a difference of rounding is one).
+    Contracts without open interest data are left out; NaN if none is open.
     """
     open_ = np.isfinite(open_interest) & (open_interest > 0)
     if not open_.any():
@@ -135,7 +137,8 @@ def max_pain(strike: Floats, is_call: Flags, open_interest: Floats) -> float:
     below_worth, above_worth = np.cumsum(calls * candidates), np.cumsum(puts * candidates)
     pays = candidates * below - below_worth
     pays += (above_worth[-1] - above_worth) - candidates * above
-    return float(candidates[np.argmin(pays)])
+    rounding = _ROUNDING * (candidates[-1] * (below[-1] + puts.sum()))
+    return float(candidates[np.argmax(pays <= pays.min() + rounding)])
 
 
 def atm_implied_volatility(strike: Floats, volatility: Floats, spot: float | None) -> float:

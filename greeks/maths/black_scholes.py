@@ -190,7 +190,8 @@ def _usual_greeks(*arguments: ArrayLike) -> GreekArrays | None:
         return None
     columns = [np.asarray(array, dtype=np.float64) for array in arrays[:6]]
     is_call = np.asarray(arrays[6], dtype=bool)
-    if not columns[5].min() > 0.0 or not columns[2].min() > 0.0:
+    # The quotient of a negative spot and a negative strike would look possible.
+    if not (columns[5].min() > 0.0 and columns[2].min() > 0.0 and columns[1].min() >= 0.0):
         return None
     result = np.empty((6, count))
     working = np.empty((5, min(count, _BLOCK)))

@@ -91,7 +91,9 @@ def value_grid(
     ``volatility_shifts`` are added to the volatility as fractions, floored at 0: (V,) or (V,
     legs). ``years_forward`` (D,) shorten the time to expiry, floored at 0.
     """
-    spots = legs.spot * _by_leg(spot_factors)
+    # Lognormal prices are never negative. The log of two negative ones' quotient would hide it.
+    possible = np.where((legs.spot >= 0.0) & (legs.strike >= 0.0), legs.spot, np.nan)
+    spots = possible * _by_leg(spot_factors)
     volatilities = np.maximum(legs.volatility + _by_leg(volatility_shifts), 0.0)
     forward = np.atleast_1d(np.asarray(years_forward, dtype=np.float64))
     result = np.empty((forward.size, len(volatilities), len(spots), len(legs)))

@@ -31,6 +31,7 @@ from greeks.maths.aggregation import FilledGreeks, has_vendor_greeks
 from greeks.maths.valuation import Legs
 from greeks.pricing.model import years_to
 from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
+from greeks.pricing.quotes import is_two_sided
 
 #: Plausible annual implied volatilities (fractions), from a quote or a vendor.
 PLAUSIBLE = (0.005, 5.0)
@@ -109,11 +110,8 @@ def _of_other_side(chain: OptionChain, volatility: Floats) -> Floats:
 
 
 def _mids(chain: OptionChain) -> Floats:
-    """Return mids of two-sided, uncrossed quotes; NaN for all others."""
-    with np.errstate(invalid="ignore"):
-        two_sided = (chain.bid > 0) & (chain.ask >= chain.bid)
-    mids: Floats = np.where(two_sided, 0.5 * (chain.bid + chain.ask), np.nan)
-    return mids
+    """Return mids of two-sided quotes; NaN for all others."""
+    return np.where(is_two_sided(chain.bid, chain.ask), 0.5 * (chain.bid + chain.ask), np.nan)
 
 
 def _forward(chain: OptionChain, mid: Floats, years: float, terms: ChainTerms) -> Forward | None:

@@ -41,6 +41,7 @@ from greeks.maths.valuation import Legs
 from greeks.pricing.dividends import KnownDividends
 from greeks.pricing.expiry import NO_CLOSES, SessionCloses, exercise_style, expiry_instant
 from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
+from greeks.pricing.quotes import is_two_sided
 
 SECONDS_A_YEAR = 365 * 86_400
 NO_DIVIDENDS: KnownDividends = {}
@@ -142,7 +143,7 @@ def _leg(
     if not contract.is_option or contract.strike is None or contract.strike <= 0:
         return None
     expires_at = expiry_instant(contract, closes)
-    price, kind = (quote.mid, "mid") if quote.mid is not None else (quote.mark, "mark")
+    price, kind = (quote.mid, "mid") if _is_two_sided(quote) else (quote.mark, "mark")
     if expires_at is None or expires_at <= at or price is None or price <= 0:
         return None
     future = contract.kind is InstrumentKind.FUTURE_OPTION
@@ -156,6 +157,12 @@ def _leg(
         style=ExerciseStyle.EUROPEAN if future else ExerciseStyle(exercise_style(contract)),
         dividends=() if future else _dividends(contract, at, expires_at, dividends),
     )
+
+
+def _is_two_sided(quote: Quote) -> bool:
+    if quote.bid is None or quote.ask is None:
+        return False
+    return bool(is_two_sided(float(quote.bid), float(quote.ask)))
 
 
 def _dividends(
@@ -180,7 +187,7 @@ def _parity_pairs(
     mids: dict[tuple[str, datetime, ExerciseStyle, bool], dict[float, dict[Right, float]]] = {}
     for leg in legs:
         contract = leg.contract
-        if leg.price_kind == "mid" and leg.quote.bid and contract.right and contract.strike:
+        if leg.price_kind == "mid" and contract.right and contract.strike:
             strikes = mids.setdefault(leg.expiry, {})
             strikes.setdefault(float(contract.strike), {})[contract.right] = leg.price
     return {

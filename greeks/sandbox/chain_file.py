@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greeks.domain import InstrumentKind, Right
+from greeks.pricing.quotes import is_two_sided
 
 Floats = NDArray[np.float64]
 
@@ -234,8 +235,9 @@ def _columns(
 def _with_marks(numbers: dict[str, Floats]) -> dict[str, Floats]:
     """Cboe's file has no mark: use the middle of a two-sided market."""
     bid, ask = numbers["bid"], numbers["ask"]
-    two_sided = (ask > 0.0) & (bid <= ask)
-    return numbers | {"mark": np.where(two_sided, np.round(0.5 * (bid + ask), 6), np.nan)}
+    return numbers | {
+        "mark": np.where(is_two_sided(bid, ask), np.round(0.5 * (bid + ask), 6), np.nan)
+    }
 
 
 def _read_symbol(value: Any, where: str) -> RecordedOption:

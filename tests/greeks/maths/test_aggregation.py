@@ -200,6 +200,23 @@ def test_max_pain_is_the_strike_that_pays_least(strikes: list[int], data: Any) -
         assert found == min(sorted(set(strike.tolist())), key=pays)
 
 
+def test_exact_tie_of_max_pain_goes_to_the_lower_strike() -> None:
+    """Strikes in dimes are no binary fractions: the sums of a tie differ by rounding."""
+    random = np.random.default_rng(0)
+    ties = 0
+    for _ in range(300):
+        dimes = np.arange(random.integers(5, 40), random.integers(41, 60))
+        strike, is_call = np.repeat(dimes / 10.0, 2), np.arange(2 * dimes.size) % 2 == 0
+        interest = random.integers(0, 4, strike.size)
+        distance = dimes[:, None] - np.repeat(dimes, 2)
+        owed = np.where(is_call, np.maximum(distance, 0), np.maximum(-distance, 0))
+        pays = owed @ interest
+        ties += int(np.sum(pays == pays.min()) > 1)
+        right = dimes[np.argmin(pays)] / 10.0
+        assert max_pain(strike, is_call, interest.astype(np.float64)) == right
+    assert ties > 50
+
+
 def test_open_interest_that_is_missing_is_left_out() -> None:
     interest = np.full(8, np.nan)
     unknown = sum_chain(chain_at(AT, strikes=4, open_interest=interest))

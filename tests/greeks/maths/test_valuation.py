@@ -144,3 +144,21 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
             dividends=CashDividends(np.zeros((3, 1)), np.zeros((3, 1))),
             **arguments,
         )
+
+
+@pytest.mark.parametrize("is_american", [True, False])
+@pytest.mark.parametrize("paying", [True, False])
+@pytest.mark.parametrize(("spot", "strike"), [(-100.0, -90.0), (-100.0, 90.0), (100.0, -90.0)])
+def test_negative_spot_or_strike_has_no_lognormal_value(
+    spot: float, strike: float, paying: bool, is_american: bool
+) -> None:
+    legs = Legs.of(
+        spot=[spot] * 3, strike=strike, years=1.0, rate=0.05, dividend_yield=0.02, volatility=0.3,
+        is_call=[True, False, True], is_american=is_american,
+        dividends=CashDividends(np.full((3, 1), 0.5), np.full((3, 1), 1.0)) if paying else None,
+    )  # fmt: skip
+    assert np.isnan(valuation.value(legs)).all()
+    assert np.isnan(valuation.value_grid(legs, SPOTS, SHIFTS, FORWARD)).all()
+    assert np.isnan(valuation.implied_volatilities([12.0] * 3, legs)).all()
+    for greek in valuation.greeks(legs):
+        assert np.isnan(greek).all()

@@ -17,6 +17,7 @@ from greeks.instruments.occ import parse_occ
 from greeks.maths import american, black_76, black_scholes, discrete_dividends
 from greeks.pricing.expiry import expiry_instant
 from greeks.pricing.model import model_greeks, years_to
+from greeks.pricing.quotes import is_two_sided
 
 AT = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 EXPIRY = date(2027, 1, 15)
@@ -172,6 +173,28 @@ def test_known_dividends_are_priced_as_cash_and_recorded() -> None:
     assert found.greeks.implied_volatility == pytest.approx(VOLATILITY, abs=1e-7)
     expected = discrete_dividends.all_greeks(*arguments, *paid)
     assert found.greeks.delta == pytest.approx(float(expected.delta[0]), abs=1e-6)
+
+
+def test_bid_of_zero_implies_neither_a_volatility_nor_a_forward() -> None:
+    bidless = {
+        "C": quote(600.0, Right.CALL, bid=Decimal(0)),
+        "P": quote(600.0, Right.PUT, bid=Decimal(0), mark=Decimal(12)),
+    }
+    found = model_greeks(wanted=["C", "P"], quotes=bidless, spots={"SPY": SPOT}, at=AT)
+    assert list(found) == ["P"]
+    assert (found["P"].inputs["price"], found["P"].inputs["price_kind"]) == (12.0, "mark")
+    assert found["P"].inputs["forward_source"] != "parity"
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "right"),
+    [
+        (0.05, 0.1, True), (0.1, 0.1, True), (0.0, 0.1, False), (0.2, 0.1, False),
+        (0.0, 0.0, False), (math.nan, 0.1, False), (0.1, math.nan, False), (-0.1, 0.1, False),
+    ],
+)  # fmt: skip
+def test_quote_is_two_sided_with_a_buyer_and_a_seller(bid: float, ask: float, right: bool) -> None:
+    assert is_two_sided(bid, ask) == right
 
 
 def test_one_side_alone_is_priced_from_the_spot_and_the_rate() -> None:
