@@ -1,9 +1,9 @@
 """From a vendor's rows to the columns of a chain: shared by every chain decoder.
 
-Single numbers follow the rules of ``greeks.providers.decoding``, applied to whole columns: NaN,
-infinity and the vendors' "unset" number are missing (NaN); a number too large to be true, or
-impossible for its field, makes the row bad. A bad row is rejected with its reason and payload, so
-rows sent always equal rows kept plus rows rejected.
+Applied to whole columns: NaN, infinity, the vendors' "unset" number, and a number too large to be
+true or impossible for its field (a sentinel such as a delta of −999) are missing (NaN); the row's
+other numbers stay. Without a possible strike or key the row is bad and rejected with its reason and
+payload, so rows sent always equal rows kept plus rows rejected.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from config.core.errors import MalformedResponse
 from greeks.chains import Flags, Floats, OptionChain
 from greeks.domain import RejectedRow
-from greeks.providers.decoding import LONGEST_IDENTIFIER, UNSET_FROM, rejected_row
+from greeks.providers.decoding import LONGEST_IDENTIFIER, rejected_row
 
 logger = structlog.get_logger(__name__)
 
@@ -113,18 +113,14 @@ class ChainRows:
     def _usable(self) -> NDArray[np.int64]:
         """Return indices of the good rows by strike, the call before the put.
 
-        Bad rows are rejected.
+        Impossible numbers become missing; bad rows are rejected.
         """
         numbers = self.numbers
-        numbers[~(np.abs(numbers) < UNSET_FROM)] = np.nan
-        large = np.abs(numbers) >= _TOO_LARGE
-        negative = (numbers < 0.0) & ~_SIGNED
-        wild = np.abs(numbers[_DELTA]) > _LARGEST_DELTA
-        bad_strike = ~((self.strike > 0.0) & (self.strike < _TOO_LARGE))
-        bad = large.any(axis=0) | negative.any(axis=0) | wild | bad_strike
-        if bad.any():
-            for index in np.flatnonzero(bad).tolist():
-                self._reject(index, self._reason(index))
+        numbers[~(np.abs(numbers) < _TOO_LARGE) | ((numbers < 0.0) & ~_SIGNED)] = np.nan
+        numbers[_DELTA, np.abs(numbers[_DELTA]) > _LARGEST_DELTA] = np.nan
+        bad = ~((self.strike > 0.0) & (self.strike < _TOO_LARGE))
+        for index in np.flatnonzero(bad).tolist():
+            self._reject(index, f"strike: {self.strike[index]:g} is not a strike")
         kept = np.flatnonzero(~bad)
         if not _are_distinct_keys(self.keys):
             first: dict[str, int] = {}
@@ -145,18 +141,6 @@ class ChainRows:
 
     def _reject(self, index: int, reason: str) -> None:
         self.rejected.append(rejected_row(KIND, reason, self._payload(index)))
-
-    def _reason(self, index: int) -> str:
-        strike = float(self.strike[index])
-        if not 0.0 < strike < _TOO_LARGE:
-            return f"strike: {strike:g} is not a strike"
-        for place, name in enumerate(NUMBERS):
-            value = float(self.numbers[place, index])
-            if abs(value) >= _TOO_LARGE:
-                return f"{name}: {value:g} is too large to be true"
-            if value < 0.0 and not _SIGNED[place, 0]:
-                return f"{name}: {value:g} is impossible"
-        return f"delta: {self.numbers[_DELTA, index]:g} is impossible"
 
 
 def _is_key(name: str) -> bool:

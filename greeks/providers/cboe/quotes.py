@@ -160,9 +160,13 @@ def _readable(answer: Answer, rejected: list[RejectedRow]) -> _File:
             rejected.append(rejected_row(KIND, str(error), row))
     price, stamp = data.get("current_price"), body.get("timestamp")
     return _File(
-        data=_Data(options=options, current_price=price if isinstance(price, float) else None),
+        data=_Data(options=options, current_price=price if _is_number(price) else None),
         timestamp=stamp if stamp is None else str(stamp),
     )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _named(

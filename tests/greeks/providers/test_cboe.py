@@ -32,6 +32,7 @@ from greeks.sandbox.cboe.server import CboeServer
 from greeks.sandbox.market import Market
 from tests.greeks.sandbox.chains import CBOE_ROW, cboe
 from tests.greeks.sandbox.fixtures import recorded_chain
+from tests.identity_cases import identity_cases
 
 SEPTEMBER, EXPIRED = date(2026, 9, 18), date(2026, 8, 14)
 AS_OF = datetime(2026, 8, 15, 1, 0, tzinfo=UTC)
@@ -164,9 +165,6 @@ def test_row_that_names_no_option_is_rejected_with_the_listing(row: Any) -> None
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"delta": -1.5}, "delta: -1.5 is impossible"),
-        ({"open_interest": -1.0}, "open_interest: -1 is impossible"),
-        ({"vega": 1e13}, "vega: 1e+13 is too large"),
         ({"option": "XYZ260918C00000000"}, "strike: 0 is not a strike"),
         ({}, "key: 'XYZ260918C00100000' was sent twice"),
     ],
@@ -178,6 +176,38 @@ def test_impossible_option_is_rejected_with_its_chain(change: dict[str, Any], re
     # The symbol parser already refuses a strike of zero.
     assert rejected.reason.startswith(reason)
     assert rejected.payload["option"].startswith("XYZ260918C")
+
+
+@pytest.mark.parametrize("change", [{"delta": -999.0}, {"delta": -1.5}, {"vega": 1e13}])
+def test_sentinel_among_the_greeks_costs_the_greeks_and_not_the_row(change: dict[str, Any]) -> None:
+    put = CBOE_ROW | {"option": "XYZ260918P00100000", "iv": 0.0, "open_interest": 700.0} | change
+    chain = decoded(with_options(CBOE_ROW, put)).chain("XYZ", SEPTEMBER, as_of=AS_OF)
+    assert (len(chain), chain.rejected) == (2, ())
+    assert np.isnan(chain.greeks()[:, 1]).all()
+    assert not np.isnan(chain.greeks()[:, 0]).any()
+    assert chain.open_interest[1] == 700.0
+
+
+def test_count_below_zero_is_missing() -> None:
+    chain = decoded(with_options(CBOE_ROW | {"open_interest": -1.0}))
+    assert np.isnan(chain.chain("XYZ", SEPTEMBER, as_of=AS_OF).open_interest[0])
+
+
+def test_whole_level_beside_an_unreadable_row_is_read() -> None:
+    body = with_options(CBOE_ROW, CBOE_ROW | {"bid": "odd"})
+    body["data"]["current_price"] = 7500
+    file = decoded(body)
+    assert (file.spot, len(file.rejected)) == (7500, 1)
+
+
+def test_recorded_sentinels_and_both_rows_stay() -> None:
+    case = identity_cases("cboe_sentinels")
+    body = {"data": {"current_price": 7500, "options": [*case["options"], {"option": 5}]}}
+    file = decoded(body)
+    chain = file.chain("SPX", date(2026, 7, 24), as_of=AS_OF)
+    assert (file.spot, len(chain)) == (7500, case["expect"]["rows"])
+    assert np.isnan(chain.greeks()[:, 1]).all()
+    assert chain.open_interest[1] == case["expect"]["put"]["open_interest"]
 
 
 @pytest.mark.parametrize(

@@ -78,8 +78,6 @@ def test_contract_without_greeks_is_missing_them() -> None:
         None,
         {"details": {"ticker": "O:WRONG"}},
         row(option(150, expiry=date(2027, 2, 19))),
-        row(option(160), open_interest=-5),
-        row(option(160), greeks={"delta": 7}),
         row(option(160), greeks=[]),
         row(CALL),
     ],
@@ -88,6 +86,15 @@ def test_row_that_is_none_or_of_another_chain_is_rejected(bad: Any) -> None:
     source, _ = answering(page(row(CALL), row(PUT), bad))
     chain = source.fetch_chain("AAPL", EXPIRY)
     assert (len(chain), len(chain.rejected)) == (2, 1)
+
+
+@pytest.mark.parametrize("change", [{"open_interest": -5}, {"greeks": {"delta": 7}}])
+def test_impossible_number_is_missing_and_its_contract_stays(change: dict[str, Any]) -> None:
+    source, _ = answering(page(row(CALL), row(PUT), row(option(160), **change)))
+    chain = source.fetch_chain("AAPL", EXPIRY)
+    assert (len(chain), chain.rejected) == (3, ())
+    last = chain.open_interest[2] if "open_interest" in change else chain.delta[2]
+    assert np.isnan(last)
 
 
 def test_chain_of_nothing_raises() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import date
 from typing import Any
 
@@ -129,16 +130,11 @@ def test_missing_spot_is_none() -> None:
         ),
         ("ltp", True, "call_options: Expected `float | null`, got `bool`"),
         ("ltp", [1], "call_options: Expected `float | null`, got `array`"),
-        ("ltp", -1.5, "last: -1.5 is impossible"),
-        ("oi", -75, "open_interest: -75 is impossible"),
-        ("volume", 10**14, "volume: 1e+14 is too large to be true"),
-        ("delta", 1.2, "delta: 1.2 is impossible"),
-        ("gamma", -0.1, "gamma: -0.1 is impossible"),
-        ("iv", -5, "implied_volatility: -0.05 is impossible"),
-        ("vega", 10**200, "vega: 1e+200 is too large to be true"),
     ],
 )
-def test_impossible_value_rejects_its_contract_alone(field: str, value: Any, reason: str) -> None:
+def test_value_that_is_no_number_rejects_its_contract_alone(
+    field: str, value: Any, reason: str
+) -> None:
     bad = side("NSE_FO|1", **{field: value})
     chain = decoded(chain_body(strike(call_options=bad), strike(26100)))
     assert len(chain) == 3
@@ -146,6 +142,29 @@ def test_impossible_value_rejects_its_contract_alone(field: str, value: Any, rea
     assert rejected.reason.startswith(reason)
     assert rejected.payload["strike_price"] == 26000.0
     assert "put_options" not in rejected.payload
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("ltp", -1.5, "last"),
+        ("oi", -75, "open_interest"),
+        ("volume", 10**14, "volume"),
+        ("delta", 1.2, "delta"),
+        ("delta", -999, "delta"),
+        ("gamma", -0.1, "gamma"),
+        ("iv", -5, "implied_volatility"),
+        ("vega", 10**200, "vega"),
+    ],
+)
+def test_impossible_number_is_missing_and_its_contract_stays(
+    field: str, value: Any, name: str
+) -> None:
+    bad = side("NSE_FO|1", **{field: value})
+    chain = decoded(chain_body(strike(call_options=bad), strike(26100)))
+    assert (len(chain), chain.rejected) == (4, ())
+    assert math.isnan(getattr(chain, name)[0])
+    assert not math.isnan(chain.bid[0])
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from portfolio.brokers.ibkr_portal.contracts import decode_contract
 from portfolio.brokers.ibkr_portal.snapshots import decode_snapshot
 from portfolio.brokers.ibkr_socket.ticks import decode_ticker, has_price
 from portfolio.market_data.checks import checked_quote
+from tests.identity_cases import identity_cases
 from tests.portfolio.books import option
-from tests.portfolio.identity_cases import identity_cases
 
 AT = datetime(2026, 4, 2, 22, 40, tzinfo=UTC)
 FUTURE = Contract(

@@ -365,7 +365,7 @@ def test_mark_outside_bid_and_ask_and_the_mid_values_the_position(
     source: str,
 ) -> None:
     contract = option()
-    sides = {"bid": Decimal(1), "ask": Decimal("1.4"), "mark": Decimal(mark)}
+    sides: dict[str, Any] = {"bid": Decimal(1), "ask": Decimal("1.4"), "mark": Decimal(mark)}
     broker.positions = [position(contract, 2)]
     broker.snapshot = lambda asked: (
         Snapshot(contract=asked, quote=quote(asked, **sides), greeks=None)

@@ -12,7 +12,7 @@ from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error
 from greeks.providers.upstox.held import chains_of
 from portfolio.brokers.ibkr_portal.contracts import decode_contract
-from tests.portfolio.identity_cases import identity_cases
+from tests.identity_cases import identity_cases
 
 EXPIRY = date(2026, 12, 31)
 

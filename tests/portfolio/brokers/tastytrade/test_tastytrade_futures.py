@@ -14,8 +14,8 @@ from greeks.instruments.store import contracts_of, resolve_instruments
 from greeks.models import Instrument
 from portfolio.brokers.tastytrade.future_symbols import futures_of
 from portfolio.domain import BrokerPosition
+from tests.identity_cases import identity_cases
 from tests.portfolio.brokers.tastytrade.tastytrade_support import answering
-from tests.portfolio.identity_cases import identity_cases
 
 ACCOUNT = "5WT00000"
 FUTURE = {

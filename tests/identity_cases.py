@@ -12,7 +12,7 @@ import pytest
 
 def identity_cases(name: str) -> Any:
     """Return the cases of that name; skips the test where the recordings are absent."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[1]
     folder = Path(os.environ.get("GREEKDESK_FIXTURES", root.parent / "shared" / "fixtures"))
     file = folder / "identity" / "cases.json"
     if not file.is_file():
