@@ -16,7 +16,8 @@ import structlog
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.identity import instrument_key
 from greeks.models import Instrument, InstrumentAlias
-from greeks.pricing.expiry import SessionCloses, exercise_style, expiry_instant, known_closes
+from greeks.pricing.expiry import SessionCloses, expiry_instant, known_closes
+from greeks.pricing.products import exercise_style
 
 logger = structlog.get_logger(__name__)
 
@@ -78,7 +79,8 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
     Two queries when all are known; new ones are inserted in the largest batches the database
     takes, and read back. Safe to run in several processes at once. New aliases are added; one that
     already names another instrument is left alone and reported. Instants of expiry follow the
-    exchange calendar, which may have learned of a half day since.
+    exchange calendar, which may have learned of a half day since; exercise styles
+    follow the product.
 
     Raises:
         ValueError: a contract is impossible (check with ``contract_error`` first).
@@ -112,7 +114,7 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
     lost = wanted.keys() - found.keys()
     if lost:
         raise RuntimeError(f"instruments were not stored: {sorted(lost)[:3]}")
-    _correct_expiries(wanted, found, closes)
+    _correct_terms(wanted, found, closes)
     return ResolvedInstruments(found, _store_aliases(wanted, found))
 
 
@@ -166,7 +168,7 @@ def _new_instrument(key: str, contract: Contract, closes: SessionCloses) -> Inst
     )
 
 
-def _correct_expiries(
+def _correct_terms(
     wanted: Mapping[str, Contract], found: Mapping[str, Instrument], closes: SessionCloses
 ) -> None:
     changed = []
@@ -174,12 +176,12 @@ def _correct_expiries(
         row, is_vendors = found[key], contract.expires_at is not None
         if row.expires_at_is_vendors and not is_vendors:
             continue
-        expires_at = expiry_instant(contract, closes)
-        if (row.expires_at, row.expires_at_is_vendors) != (expires_at, is_vendors):
-            row.expires_at, row.expires_at_is_vendors = expires_at, is_vendors
+        terms = (expiry_instant(contract, closes), is_vendors, exercise_style(contract))
+        if (row.expires_at, row.expires_at_is_vendors, row.exercise_style) != terms:
+            row.expires_at, row.expires_at_is_vendors, row.exercise_style = terms
             changed.append(row)
     if changed:
-        columns = ["expires_at", "expires_at_is_vendors"]
+        columns = ["expires_at", "expires_at_is_vendors", "exercise_style"]
         Instrument.objects.bulk_update(changed, columns, batch_size=500)
 
 

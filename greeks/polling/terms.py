@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from greeks.domain import Contract, InstrumentKind
 from greeks.models import PolledInstrument
-from greeks.pricing.expiry import exercise_style, expiry_instant, known_closes
+from greeks.pricing.expiry import expiry_instant, known_closes
+from greeks.pricing.products import exercise_style
 
 # An index's weekly roots settle at the close, its monthly ones in the morning: a chain with both
 # ends with the later.
@@ -36,7 +37,7 @@ def chains_expire_at(
 
 def chain_is_american(instrument: PolledInstrument, expiry: date) -> bool:
     """Return whether its contracts can be exercised early."""
-    return exercise_style(_contract(instrument, expiry)) == "american"
+    return exercise_style(_contract(instrument, expiry)) != "european"
 
 
 def _contract(instrument: PolledInstrument, expiry: date) -> Contract:

@@ -7,6 +7,7 @@ US equity and ETF option  16:00 New York         OCC: trading ends at the close
 SPXW, XSP, RUTW, …        16:00 New York         Cboe, PM-settled index options
 SPX, NDX, RUT, VIX, …     09:30 New York         Cboe, settled from the opening prices of the day
 NSE option                15:30 Asia/Kolkata     NSE, close of the cash market
+option on a future        the product's hour     ``greeks.pricing.products``
 others                    the currency's market  table below
 ========================  =====================  ===============================================
 
@@ -23,6 +24,7 @@ from zoneinfo import ZoneInfo
 from greeks.calendar.exchanges import exchange_of_currency
 from greeks.calendar.sessions import session_closes
 from greeks.domain import Contract, InstrumentKind
+from greeks.pricing.products import AM_SETTLED_ROOTS, future_option_hour
 
 #: By currency: when its exchange's sessions end, by day.
 SessionCloses = Mapping[str, Mapping[date, datetime]]
@@ -31,13 +33,6 @@ NO_CLOSES: SessionCloses = {}
 _NEW_YORK = ZoneInfo("America/New_York")
 _KOLKATA = ZoneInfo("Asia/Kolkata")
 
-# Monthly roots settled from opening prices; their weekly roots (SPXW, RUTW, NDXP) settle at the
-# close. All VIX series settle in the morning.
-AM_SETTLED_ROOTS = frozenset({"SPX", "NDX", "RUT", "DJX", "MXEA", "MXEF", "VIX", "VIXW"})
-# Cash-settled index options, exercised only at expiry.
-EUROPEAN_ROOTS = AM_SETTLED_ROOTS | frozenset(
-    {"SPXW", "XSP", "XSPW", "NDXP", "XND", "RUTW", "MRUT", "XEO"}
-)
 _CLOSES = {
     "USD": (_NEW_YORK, time(16, 0)),
     "CAD": (_NEW_YORK, time(16, 0)),
@@ -76,6 +71,10 @@ def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> dat
         return contract.expires_at
     if contract.expiry is None:
         return None
+    if contract.kind is InstrumentKind.FUTURE_OPTION:
+        hour = future_option_hour(contract)
+        if hour is not None:
+            return datetime.combine(contract.expiry, hour[1], tzinfo=hour[0]).astimezone(UTC)
     zone, closing = _CLOSES.get(contract.currency.upper(), _CLOSES["USD"])
     morning = (
         contract.kind is InstrumentKind.OPTION
@@ -88,14 +87,3 @@ def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> dat
             return known
     at = _OPENING if morning else closing
     return datetime.combine(contract.expiry, at, tzinfo=zone).astimezone(UTC)
-
-
-def exercise_style(contract: Contract) -> str:
-    """``european``, ``american``, or empty if the contract does not say."""
-    if contract.kind is not InstrumentKind.OPTION:
-        return ""
-    if contract.currency.upper() in ("INR", "EUR") or (
-        (contract.root or contract.underlying).upper() in EUROPEAN_ROOTS
-    ):
-        return "european"
-    return "american"

@@ -39,8 +39,9 @@ from greeks.domain import (
 from greeks.maths import valuation
 from greeks.maths.valuation import Legs
 from greeks.pricing.dividends import KnownDividends
-from greeks.pricing.expiry import NO_CLOSES, SessionCloses, exercise_style, expiry_instant
+from greeks.pricing.expiry import NO_CLOSES, SessionCloses, expiry_instant
 from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
+from greeks.pricing.products import exercise_style
 from greeks.pricing.quotes import is_two_sided
 
 SECONDS_A_YEAR = 365 * 86_400
@@ -154,7 +155,9 @@ def _leg(
         price_kind=kind,
         years=years_to(expires_at, at),
         expires_at=expires_at,
-        style=ExerciseStyle.EUROPEAN if future else ExerciseStyle(exercise_style(contract)),
+        style=ExerciseStyle.EUROPEAN
+        if future
+        else ExerciseStyle(exercise_style(contract) or ExerciseStyle.AMERICAN),
         dividends=() if future else _dividends(contract, at, expires_at, dividends),
     )
 

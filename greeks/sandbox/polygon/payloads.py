@@ -11,7 +11,7 @@ import numpy as np
 
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import parse_occ
-from greeks.pricing.expiry import EUROPEAN_ROOTS
+from greeks.pricing.products import EUROPEAN_ROOTS
 from greeks.sandbox.market import Market
 from greeks.sandbox.noise import uniform_hash
 from greeks.sandbox.quotes import SimulatedQuote

@@ -20,8 +20,9 @@ from config.core.errors import InvalidInput
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError
 from greeks.maths import valuation
-from greeks.pricing.expiry import exercise_style, expiry_instant, known_closes
+from greeks.pricing.expiry import expiry_instant, known_closes
 from greeks.pricing.model import years_to
+from greeks.pricing.products import exercise_style
 from portfolio.exposure.columns import Leg, underlying_prices
 from portfolio.risk.book import RiskBook
 from portfolio.risk.legs import RiskLeg

@@ -9,7 +9,8 @@ from pytest_django import DjangoAssertNumQueries
 from greeks.calendar.seeding import seed_exchange_sessions
 from greeks.calendar.sessions import forget_sessions
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.pricing.expiry import exercise_style, expiry_instant, known_closes
+from greeks.pricing.expiry import expiry_instant, known_closes
+from greeks.pricing.products import exercise_style
 
 
 def option(underlying: str, root: str, expiry: date, currency: str = "USD") -> Contract:

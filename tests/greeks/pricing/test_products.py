@@ -1,0 +1,103 @@
+"""Exercise style and hour of expiry by product."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+
+import pytest
+
+from greeks.domain import Contract, InstrumentKind, Right
+from greeks.instruments.store import resolve_instruments
+from greeks.models import Instrument
+from greeks.pricing.expiry import expiry_instant
+from greeks.pricing.products import exercise_style
+from tests.identity_cases import identity_cases
+
+
+def option(
+    underlying: str,
+    currency: str = "USD",
+    *,
+    root: str = "",
+    day: date = date(2027, 3, 19),
+    kind: InstrumentKind = InstrumentKind.OPTION,
+) -> Contract:
+    return Contract(
+        kind=kind,
+        symbol=root or underlying,
+        underlying=underlying,
+        root=root or underlying,
+        multiplier=Decimal(10),
+        currency=currency,
+        expiry=day,
+        strike=Decimal(100),
+        right=Right.PUT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("underlying", "currency", "style"),
+    [
+        ("Z", "GBP", "european"),
+        ("Z", "USD", "american"),
+        ("DAX", "EUR", "european"),
+        ("BMW", "EUR", "american"),
+        ("SMI", "CHF", "european"),
+        ("NESN", "CHF", "american"),
+        ("HSI", "HKD", "european"),
+        ("N225", "JPY", "european"),
+        ("BANKNIFTY", "INR", "european"),
+        ("SOX", "USD", "european"),
+        ("AAPL", "USD", "american"),
+        ("K200", "KRW", ""),
+    ],
+)
+def test_exercise_style_follows_the_product(underlying: str, currency: str, style: str) -> None:
+    assert exercise_style(option(underlying, currency)) == style
+
+
+def test_recorded_products_and_their_exercise_styles() -> None:
+    for name, symbol, currency, style in identity_cases("exercise_styles"):
+        assert exercise_style(option(symbol, currency)) == style, name
+
+
+@pytest.mark.django_db
+def test_stored_style_by_currency_is_corrected() -> None:
+    contract = option("BMW", "EUR")
+    resolve_instruments([contract])
+    Instrument.objects.update(exercise_style="european")
+    resolve_instruments([contract])
+    assert Instrument.objects.get().exercise_style == "american"
+
+
+@pytest.mark.parametrize(
+    ("underlying", "root", "day", "hour", "minute"),
+    [
+        ("/CLK7", "LOK7", date(2027, 4, 15), 18, 30),
+        ("CL", "LO", date(2027, 1, 14), 19, 30),
+        ("/GCM7", "OGK7", date(2027, 4, 27), 17, 30),
+        ("/6EM7", "EUUK7", date(2027, 5, 7), 14, 0),
+        ("/ZCN7", "OZCM7", date(2027, 6, 25), 18, 20),
+        # Quarterly options settle from the opening, end-of-month ones at the close.
+        ("/ESM7", "ESM7", date(2027, 6, 18), 13, 30),
+        ("ES", "ES", date(2026, 12, 18), 14, 30),
+        ("/ESM7", "EWM7", date(2027, 6, 30), 20, 0),
+    ],
+)
+def test_option_on_a_future_expires_at_the_hour_of_its_product(
+    underlying: str, root: str, day: date, hour: int, minute: int
+) -> None:
+    contract = option(underlying, root=root, day=day, kind=InstrumentKind.FUTURE_OPTION)
+    assert expiry_instant(contract) == datetime.combine(day, time(hour, minute), tzinfo=UTC)
+
+
+def test_recorded_options_on_futures_and_their_instants() -> None:
+    for case in identity_cases("future_option_expiry_instants"):
+        day = date.fromisoformat(case["date"])
+        said = case.get("vendor_says") or case["quarterly_am_settled"]
+        contract = option(
+            case["underlying"], root=case["root"], day=day, kind=InstrumentKind.FUTURE_OPTION
+        )
+        expected = datetime.combine(day, time.fromisoformat(said.removesuffix("Z")), tzinfo=UTC)
+        assert expiry_instant(contract) == expected, case
