@@ -6,6 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.schedule import beat_schedule
 from config.settings.environment import env
+from config.settings.rates import rates_by_currency
 
 # False: every read fetches from the brokers first and background sync is off.
 USE_PERSISTENT_CACHE = env.bool("USE_PERSISTENT_CACHE", default=True)
@@ -36,7 +37,9 @@ FRONT_DOOR_CALLS_PER_SECOND = env.int("FRONT_DOOR_CALLS_PER_SECOND", default=50_
 MARKET_DATA_PUBLIC = env.bool("MARKET_DATA_PUBLIC", default=True)
 # Memory per web process for market bodies, all days, ranges and resolutions together.
 MARKET_CACHE_MEGABYTES = env.int("MARKET_CACHE_MEGABYTES", default=16)
-# Annual, continuously compounded: the model's discount rate where nothing better is known.
+# Annual, continuously compounded: the model's discount rates by currency ("EUR=0.02,INR=0.065"),
+# and that of all other currencies.
+RISK_FREE_RATES = rates_by_currency(env.list("RISK_FREE_RATES", default=[]))
 RISK_FREE_RATE = env.float("RISK_FREE_RATE", default=0.04)
 # Do not compute with an underlying's stored price older than this, in session. Delayed quotes are
 # 15 minutes old.

@@ -33,7 +33,7 @@ from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.polling.instruments import polled_expiries
 from greeks.polling.samples import MINUTE, ChainSample
 from greeks.polling.sessions import session_for, session_on_date
-from greeks.polling.terms import chain_expires_at
+from greeks.polling.terms import chain_expires_at, chain_rate
 from greeks.pricing.model import years_to
 
 SOURCE = "simulated"
@@ -225,7 +225,7 @@ class _Columns:
         self._instrument = instrument
         self._expiry = expiry
         self._expires_at = chain_expires_at(instrument, expiry)
-        self._rate = settings.RISK_FREE_RATE if instrument.rate is None else instrument.rate
+        self._rate = chain_rate(instrument)
         self._keys = tuple(contract.symbol for contract in contracts)
         self._strike = np.array([float(contract.strike or 0) for contract in contracts])
         self._is_call = np.array([contract.right == "C" for contract in contracts])

@@ -14,7 +14,6 @@ from enum import StrEnum
 
 import msgspec
 import structlog
-from django.conf import settings
 from redis.exceptions import RedisError
 
 from config.core.clock import market_clock_is_frozen, now
@@ -41,7 +40,7 @@ from greeks.polling.samples import (
 )
 from greeks.polling.sessions import open_session
 from greeks.polling.states import PollRecord, read_record, record_key
-from greeks.polling.terms import chain_expires_at, chain_is_american
+from greeks.polling.terms import chain_expires_at, chain_is_american, chain_rate
 from greeks.pricing.dividends import known_dividends
 from greeks.pricing.model import years_to
 
@@ -172,7 +171,7 @@ def _terms(instrument: PolledInstrument, chain: OptionChain, slot: datetime) -> 
     return ChainTerms(
         at=at,
         expires_at=chain_expires_at(instrument, chain.expiry),
-        rate=settings.RISK_FREE_RATE if instrument.rate is None else instrument.rate,
+        rate=chain_rate(instrument),
         is_american=is_american,
         dividends=_dividends(instrument, chain.expiry, at) if is_american else (),
     )

@@ -10,6 +10,7 @@ from greeks.domain import Contract, InstrumentKind
 from greeks.models import PolledInstrument
 from greeks.pricing.expiry import expiry_instant, known_closes
 from greeks.pricing.products import exercise_style
+from greeks.pricing.rates import risk_free_rate
 
 # An index's weekly roots settle at the close, its monthly ones in the morning: a chain with both
 # ends with the later.
@@ -38,6 +39,12 @@ def chains_expire_at(
 def chain_is_american(instrument: PolledInstrument, expiry: date) -> bool:
     """Return whether its contracts can be exercised early."""
     return exercise_style(_contract(instrument, expiry)) != "european"
+
+
+def chain_rate(instrument: PolledInstrument) -> float:
+    """Return the discount rate: the instrument's own, else its currency's."""
+    own = instrument.rate
+    return risk_free_rate(instrument.currency).value if own is None else own
 
 
 def _contract(instrument: PolledInstrument, expiry: date) -> Contract:

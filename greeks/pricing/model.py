@@ -24,8 +24,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from greeks.calendar.exchanges import exchange_of_currency
 from greeks.domain import (
     Contract,
@@ -43,6 +41,7 @@ from greeks.pricing.expiry import NO_CLOSES, SessionCloses, expiry_instant
 from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
 from greeks.pricing.products import exercise_style
 from greeks.pricing.quotes import is_two_sided
+from greeks.pricing.rates import risk_free_rate
 
 SECONDS_A_YEAR = 365 * 86_400
 NO_DIVIDENDS: KnownDividends = {}
@@ -123,7 +122,7 @@ def model_greeks(
         {
             leg.expiry: Expiry(
                 years=leg.years,
-                rate=settings.RISK_FREE_RATE,
+                rate=risk_free_rate(leg.contract.currency).value,
                 spot=spots.get(leg.contract.underlying),
                 is_american=leg.style is ExerciseStyle.AMERICAN,
                 is_future=leg.is_future,
@@ -134,7 +133,7 @@ def model_greeks(
         }
     )
     priced = [(leg, forward) for leg in chosen if (forward := found[leg.expiry]) is not None]
-    return _solve(priced, settings.RISK_FREE_RATE) if priced else {}
+    return _solve(priced) if priced else {}
 
 
 def _leg(
@@ -203,13 +202,14 @@ def _parity_pairs(
     }
 
 
-def _solve(priced: list[tuple[_Leg, Forward]], rate: float) -> dict[str, ModelGreeks]:
+def _solve(priced: list[tuple[_Leg, Forward]]) -> dict[str, ModelGreeks]:
     price = [leg.price for leg, _ in priced]
+    rates = [risk_free_rate(leg.contract.currency) for leg, _ in priced]
     legs = Legs.of(
         spot=[forward.spot for _, forward in priced],
         strike=[float(leg.contract.strike or 0) for leg, _ in priced],
         years=[leg.years for leg, _ in priced],
-        rate=rate,
+        rate=[rate.value for rate in rates],
         dividend_yield=[forward.dividend_yield for _, forward in priced],
         volatility=0.0,
         is_call=[leg.contract.right is Right.CALL for leg, _ in priced],
@@ -245,7 +245,8 @@ def _solve(priced: list[tuple[_Leg, Forward]], rate: float) -> dict[str, ModelGr
                 "spot": forward.spot,
                 "forward": forward.forward,
                 "forward_source": forward.source,
-                "rate": rate,
+                "rate": rates[index].value,
+                "rate_source": rates[index].source,
                 "dividend_yield": forward.dividend_yield,
                 "dividends": [list(each) for each in forward.dividends],
             },

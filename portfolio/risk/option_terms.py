@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 
 from greeks.calendar.exchanges import exchange_of_currency
 from greeks.domain import InstrumentKind
@@ -23,6 +22,7 @@ from greeks.maths.valuation import Legs
 from greeks.pricing.dividends import KnownDividends
 from greeks.pricing.model import years_to
 from greeks.pricing.parity import cash_dividends
+from greeks.pricing.rates import risk_free_rate
 from portfolio.exposure.columns import FloatArray, column
 from portfolio.risk.legs import RiskLeg
 
@@ -46,7 +46,7 @@ def option_terms(
     The source is ``own``, ``price``, ``neighbour``, ``intrinsic`` or ``expired``. An undetermined
     volatility is NaN.
     """
-    rate = settings.RISK_FREE_RATE
+    rate = column(risk_free_rate(leg.leg.currency).value for leg in legs)
     futures = np.array(
         [leg.leg.instrument_type == InstrumentKind.FUTURE_OPTION.value for leg in legs], dtype=bool
     )

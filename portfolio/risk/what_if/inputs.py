@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from django.conf import settings
 
 from greeks.domain import InstrumentKind
 from greeks.maths.valuation import Legs
+from greeks.pricing.rates import risk_free_rate
 from portfolio.exposure.columns import leg_spots, underlying_prices
 from portfolio.risk.book import RiskBook
 from portfolio.risk.legs import RiskLeg
@@ -44,9 +44,9 @@ def held_terms(leg: RiskLeg, book: RiskBook) -> Legs:
     return option_terms([leg], spots, dividends=book.dividends, at=book.at)[0]
 
 
-def unheld_terms(spot: float, kind: str) -> Legs:
+def unheld_terms(spot: float, kind: str, currency: str) -> Legs:
     """Return the inputs of an expiry of which nothing is held."""
-    rate = settings.RISK_FREE_RATE
+    rate = risk_free_rate(currency).value
     return Legs.of(
         spot=spot,
         strike=np.nan,

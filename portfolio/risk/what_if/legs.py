@@ -93,7 +93,7 @@ def price_added(
     near = nearest_held(added, kind, book)
     volatility, iv_source = known_volatility(added, near, same, chain)
     legs = replace(
-        held_terms(near, book) if near else unheld_terms(spot, kind),
+        held_terms(near, book) if near else unheld_terms(spot, kind, contract.currency),
         strike=np.array([strike]),
         years=np.array([years_to(expires_at, book.at)]),
         volatility=np.array([np.nan if volatility is None else volatility]),
