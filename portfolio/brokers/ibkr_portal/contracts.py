@@ -127,7 +127,9 @@ def decode_contract(row: Row) -> Contract:
     multiplier = _plain(parse_decimal(row.get("multiplier"), "multiplier"))
     if kind in _DATED:
         multiplier = multiplier or described.multiplier
-        expiry = expiry or (terms.expiry if terms else None)
+        # IBKR tells the last trading day, for AM settlement the day before expiry: the OCC symbol's
+        # day counts, as at other brokers.
+        expiry = terms.expiry if terms and kind is InstrumentKind.OPTION else expiry
     else:
         expiry, right, strike, multiplier = None, None, None, multiplier or Decimal(1)
     if kind in (InstrumentKind.OPTION, InstrumentKind.FUTURE_OPTION):

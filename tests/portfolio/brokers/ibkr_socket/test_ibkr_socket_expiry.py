@@ -1,0 +1,65 @@
+"""The last trading day is not the expiry: AM-settled options over IBKR."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from greeks.instruments.identity import instrument_key
+from greeks.pricing.expiry import expiry_instant
+from portfolio.brokers.ibkr_portal.contracts import decode_contract as decode_portal
+from portfolio.brokers.ibkr_socket.rows import contract_of_row
+from portfolio.brokers.tastytrade.contracts import decode_contract as decode_tastytrade
+from tests.identity_cases import identity_cases
+
+
+def socket_row(**terms: str) -> dict[str, str]:
+    return {
+        "conid": "8", "symbol": "RUT", "secType": "OPT", "expiry": "20270318", "strike": "2100",
+        "right": "C", "multiplier": "100", "exchange": "", "currency": "USD",
+        "localSymbol": "RUT   270319C02100000", "tradingClass": "RUT", **terms,
+    }  # fmt: skip
+
+
+def test_am_settled_option_expires_on_the_day_of_its_occ_symbol() -> None:
+    row = socket_row()
+    portal = {
+        "conid": 8, "assetClass": "OPT", "ticker": "RUT", "expiry": "20270318", "strike": "2100",
+        "putOrCall": "C", "multiplier": 100, "currency": "USD",
+        "contractDesc": "RUT MAR2027 2100 C [RUT   270319C02100000 100]",
+    }  # fmt: skip
+    tastytrade = {"instrument-type": "Equity Option", "symbol": "RUT   270319C02100000"}
+    contracts = [contract_of_row(row), decode_portal(portal), decode_tastytrade(tastytrade)]
+    assert {contract.expiry for contract in contracts} == {date(2027, 3, 19)}
+    assert len({instrument_key(contract) for contract in contracts}) == 1
+    assert expiry_instant(contracts[0]) == datetime(2027, 3, 19, 13, 30, tzinfo=UTC)
+
+
+def test_option_without_an_occ_symbol_keeps_the_day_that_was_sent() -> None:
+    contract = contract_of_row(socket_row(localSymbol=""))
+    assert contract.expiry == date(2027, 3, 18)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_recorded_contract_and_its_expiry(index: int) -> None:
+    case = identity_cases("ibkr_socket_contracts")[index]
+    sent, expected = case["contract"], case["expect"]
+    row = socket_row(
+        symbol=sent["symbol"],
+        expiry=sent["lastTradeDateOrContractMonth"],
+        strike=str(sent["strike"]),
+        right=sent["right"],
+        localSymbol=sent["localSymbol"],
+        tradingClass=sent["tradingClass"],
+    )
+    contract = contract_of_row(row)
+    assert contract.expiry == date.fromisoformat(expected["expiry"])
+    instant = expiry_instant(contract)
+    assert instant is not None
+    # 09:30 or 16:00 New York, in winter and in summer.
+    assert instant.hour in ((13, 14) if expected["settlement"] == "AM" else (20, 21))
+    same = expected.get("same_instrument_as_tastytrade_symbol")
+    if same:
+        theirs = decode_tastytrade({"instrument-type": "Equity Option", "symbol": same})
+        assert instrument_key(theirs) == instrument_key(contract)
