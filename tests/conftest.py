@@ -18,6 +18,8 @@ import pytest
 from django.conf import settings
 from django.test import TransactionTestCase
 from pytest_django import DjangoDbBlocker
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from config.core.redis.client import reset_guards
 from config.core.redis.process_copies import forget_process_copies
@@ -36,9 +38,33 @@ pytest_plugins = ["tests.sandbox_server"]
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what touches the database, before ``-m database`` chooses."""
+# The tests of such a folder run one after the other in one worker, and first: each worker that had
+# some would start desks and a browser of its own, and the longest must not begin last.
+IN_ONE_WORKER = ("tests/e2e/", "tests/faults/")
+
+
+def _unit(nodeid: str) -> str:
+    """Return the folder that a test shares a worker with, or the test itself."""
+    return next((folder for folder in IN_ONE_WORKER if nodeid.startswith(folder)), nodeid)
+
+
+class Scheduling(LoadScopeScheduling):
+    """Hand out tests one by one in random order, except for folders that stay together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _unit(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Mark what touches the database, before ``-m database`` chooses; then keep folders together.
+
+    Packages that start desks end them with their last test.
+    """
     for item in items:
         needed = set(getattr(item, "fixturenames", ()))
         case = getattr(item, "cls", None)
@@ -50,6 +76,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.database)
         if item.get_closest_marker("browser") and not has_browser():
             item.add_marker(pytest.mark.skip(reason="no Chromium with chromedriver here"))
+    yield
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    """Return where a test stands: folders that stay together first, the rest as it was shuffled."""
+    unit = _unit(item.nodeid)
+    return IN_ONE_WORKER.index(unit) if unit in IN_ONE_WORKER else len(IN_ONE_WORKER)
 
 
 def _uses_database(case: type[unittest.TestCase]) -> bool:

@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one desk and one browser for all tests of a process."""
+"""Fixtures of the browser tests: one desk and one browser of each kind for all of them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.e2e.market_page import open_market
 from tests.e2e.test_pages import REFUSALS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with running(Desk, tmp_path_factory) as desk:
         yield desk
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _browser(_desk: Desk) -> Iterator[Browser]:
     browser = Browser(_desk.url)
     yield browser
@@ -57,13 +57,13 @@ def monitor(browser: Browser) -> Browser:
     return browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _market_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketDesk]:
     with running(MarketDesk, tmp_path_factory) as desk:
         yield desk
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _market_browser(_market_desk: MarketDesk) -> Iterator[Browser]:
     browser = Browser(_market_desk.url)
     yield browser
