@@ -45,5 +45,5 @@ def upstox(_running_site: UpstoxSite, settings: Any) -> UpstoxSite:
     for name, value in CREDENTIALS.items():
         setattr(settings, name, value)
     settings.UPSTOX_URL = _running_site.url
-    settings.PROVIDER_TIMEOUT_SECONDS = 5.0
+    settings.PROVIDER_TIMEOUT_SECONDS = 20.0
     return _running_site

@@ -32,7 +32,7 @@ def desk(sandbox: Sandbox, settings: Any) -> Sandbox:
     settings.POLYGON_URL = sandbox.url("polygon")
     settings.POLYGON_API_KEY = API_KEY
     settings.POLYGON_CALLS_PER_MINUTE = 0
-    settings.PROVIDER_TIMEOUT_SECONDS = 3.0
+    settings.PROVIDER_TIMEOUT_SECONDS = 20.0
     settings.IBKR_PORTAL_SNAPSHOT_SECONDS = 1.0
     return sandbox
 

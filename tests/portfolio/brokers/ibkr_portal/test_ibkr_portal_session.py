@@ -38,7 +38,7 @@ BASE = "/v1/api"
 @pytest.fixture
 def bridge(sandbox: Sandbox, settings: Any) -> Iterator[BrokerAdapter]:
     settings.IBKR_PORTAL_URL = sandbox.url("ibkr_portal")
-    settings.PROVIDER_TIMEOUT_SECONDS = 5.0
+    settings.PROVIDER_TIMEOUT_SECONDS = 20.0
     opened = open_portal()
     yield opened
     opened.close()

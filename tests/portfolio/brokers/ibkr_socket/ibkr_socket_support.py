@@ -17,7 +17,7 @@ from portfolio.brokers.ibkr_socket.connection import Patience
 
 ACCOUNT = "DU1000001"
 QUICK = Patience(
-    connect=1.0, look=0.05, silence=60.0, probe=0.3, first_wait=0.05, longest_wait=0.2,
+    connect=3.0, look=0.05, silence=60.0, probe=1.5, first_wait=0.05, longest_wait=0.2,
     hopeless_wait=0.2, lost=60.0, stale=60.0, stale_without_lines=60.0,
 )  # fmt: skip
 Answer = TypeVar("Answer")
