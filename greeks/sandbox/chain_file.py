@@ -14,18 +14,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from greeks.domain import InstrumentKind, Right
 from greeks.pricing.quotes import is_two_sided
 
+logger = structlog.get_logger(__name__)
 Floats = NDArray[np.float64]
 
 #: Numbers of a row, in the order of ``RecordedChain.numbers``; NaN where missing.
@@ -56,6 +58,8 @@ _NORMALISED_NAMES = {
     "open_interest": "openInterest",
     "implied_volatility": "iv",
 }
+#: A delta beyond it is a sentinel (−999): the row then has no Greeks.
+LARGEST_DELTA = 1.001
 _ZERO_IS_MISSING = frozenset({"last", "opening_price", "previous_close", "implied_volatility"})
 
 
@@ -120,7 +124,12 @@ def read_chain_file(path: str | Path) -> RecordedChain:
 
 def _read_cboe(content: Mapping[str, Any]) -> RecordedChain:
     data = content["data"]
-    rows = _rows(data.get("options"), "data.options")
+    rows, options = _usable(
+        data.get("options"),
+        "data.options",
+        _CBOE_NAMES,
+        lambda row, where: _read_symbol(row.get("option"), f"{where}.option"),
+    )
     symbol = str(data.get("symbol") or content.get("symbol") or "").lstrip("^_")
     spot_numbers = {
         name: _number(data.get(key), f"data.{key}", zero_is_missing=True)
@@ -138,48 +147,69 @@ def _read_cboe(content: Mapping[str, Any]) -> RecordedChain:
         kind=InstrumentKind.INDEX if index else InstrumentKind.STOCK,
         as_of=_instant(content.get("timestamp"), "timestamp"),
         spot=_spot(data.get("current_price"), "data.current_price"),
-        options=_unique(
-            [
-                _read_symbol(row.get("option"), f"data.options[{number}].option")
-                for number, row in enumerate(rows)
-            ]
-        ),
-        numbers=_with_marks(_columns(rows, _CBOE_NAMES, "data.options")),
+        options=options,
+        numbers=_with_marks(_columns(rows, _CBOE_NAMES)),
         spot_numbers=spot_numbers,
     )
 
 
 def _read_normalised(content: Mapping[str, Any]) -> RecordedChain:
-    rows = _rows(content["quotes"], "quotes")
-    numbers = _columns(rows, _NORMALISED_NAMES, "quotes")
-    options = []
-    for number, row in enumerate(rows):
-        where = f"quotes[{number}]"
-        option = _read_symbol(row.get("symbol"), f"{where}.symbol")
-        if row.get("expiration") != option.expiry.isoformat() or row.get("strike") != option.strike:
-            raise ChainFileError(
-                f"{where}: expiration {row.get('expiration')!r} and strike {row.get('strike')!r} "
-                f"are not those of its symbol {row.get('symbol')!r}"
-            )
-        options.append(option)
+    rows, options = _usable(content["quotes"], "quotes", _NORMALISED_NAMES, _read_normalised_option)
     return RecordedChain(
         symbol=_required(str(content.get("symbol") or ""), "symbol"),
         kind=InstrumentKind.STOCK,
         as_of=_instant(content.get("updated"), "updated"),
         spot=_spot(content.get("underlyingPrice"), "underlyingPrice"),
-        options=_unique(options),
-        numbers=numbers,
+        options=options,
+        numbers=_columns(rows, _NORMALISED_NAMES),
         spot_numbers={},
     )
 
 
-def _rows(value: Any, where: str) -> Sequence[Mapping[str, Any]]:
+def _read_normalised_option(row: Mapping[str, Any], where: str) -> RecordedOption:
+    option = _read_symbol(row.get("symbol"), f"{where}.symbol")
+    if row.get("expiration") != option.expiry.isoformat() or row.get("strike") != option.strike:
+        raise ChainFileError(
+            f"{where}: expiration {row.get('expiration')!r} and strike {row.get('strike')!r} "
+            f"are not those of its symbol {row.get('symbol')!r}"
+        )
+    return option
+
+
+def _usable(
+    value: Any,
+    where: str,
+    names: Mapping[str, str],
+    read: Callable[[Mapping[str, Any], str], RecordedOption],
+) -> tuple[list[Mapping[str, Any]], tuple[RecordedOption, ...]]:
+    """Return the readable rows and their options, each option once.
+
+    Bad rows are left out and counted in the log. Raises the first one's fault if none is left.
+    """
     if not isinstance(value, list) or not value:
         raise ChainFileError(f"{where} holds no options")
+    found: dict[RecordedOption, Mapping[str, Any]] = {}
+    faults: list[ChainFileError] = []
     for number, row in enumerate(value):
-        if not isinstance(row, dict):
-            raise ChainFileError(f"{where}[{number}] is not an object: {str(row)[:40]!r}")
-    return value
+        place = f"{where}[{number}]"
+        try:
+            if not isinstance(row, dict):
+                raise ChainFileError(f"{place} is not an object: {str(row)[:40]!r}")
+            option = read(row, place)
+            for name in NUMBERS:
+                key = names.get(name, name)
+                _number(row.get(key), f"{place}.{key}", zero_is_missing=False)
+            if option in found:
+                raise ChainFileError(f"the option {option} is there twice")
+        except ChainFileError as fault:
+            faults.append(fault)
+            continue
+        found[option] = row
+    if not found:
+        raise faults[0]
+    if faults:
+        logger.warning("chain_file_rows_left_out", count=len(faults), first=str(faults[0]))
+    return list(found.values()), tuple(found)
 
 
 def _required(text: str, where: str) -> str:
@@ -216,19 +246,17 @@ def _number(value: Any, where: str, *, zero_is_missing: bool) -> float:
     return math.nan if zero_is_missing and number == 0.0 else number
 
 
-def _columns(
-    rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], where: str
-) -> dict[str, Floats]:
+def _columns(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dict[str, Floats]:
     columns = {}
     for name in NUMBERS:
         key = names.get(name, name)
         missing = name in _ZERO_IS_MISSING
         columns[name] = np.array(
-            [
-                _number(row.get(key), f"{where}[{number}].{key}", zero_is_missing=missing)
-                for number, row in enumerate(rows)
-            ]
+            [_number(row.get(key), key, zero_is_missing=missing) for row in rows]
         )
+    wild = np.abs(columns["delta"]) > LARGEST_DELTA
+    for name in ("delta", "gamma", "theta", "vega", "rho"):
+        columns[name][wild] = np.nan
     return columns
 
 
@@ -253,12 +281,3 @@ def _read_symbol(value: Any, where: str) -> RecordedOption:
     if not root or strike <= 0.0:
         raise ChainFileError(f"{where} is not an OCC option symbol: {str(value)[:40]!r}")
     return RecordedOption(root, expiry, right, strike)
-
-
-def _unique(options: Sequence[RecordedOption]) -> tuple[RecordedOption, ...]:
-    seen: set[RecordedOption] = set()
-    for option in options:
-        if option in seen:
-            raise ChainFileError(f"the option {option} is there twice")
-        seen.add(option)
-    return tuple(options)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from greeks.sandbox.chain_file import ChainFileError
+from greeks.sandbox.chain_file import ChainFileError, read_chain_file
 from greeks.sandbox.market import Market
 from tests.greeks.sandbox.chains import CBOE_ROW, cboe, normalised, write
 
@@ -124,7 +125,6 @@ def _row(**changes: Any) -> dict[str, Any]:
         (_row(bid="4.9"), r"data.options\[0\].bid is not a number: '4.9'"),
         (_row(gamma=True), r"data.options\[0\].gamma is not a number"),
         (json.dumps(_row(ask=1.0)).replace('"ask": 1.0', '"ask": 1e999'), "not a finite number"),
-        (cboe(data={"options": [CBOE_ROW, CBOE_ROW]}), "is there twice"),
         (normalised(quotes=[]), "quotes holds no options"),
         (normalised(updated=5), "updated, the time of the quotes, is missing"),
         (normalised(underlyingPrice=-3), "underlyingPrice, the underlying's price"),
@@ -141,6 +141,28 @@ def test_unusable_file_is_refused_saying_what_is_wrong(
     with pytest.raises(ChainFileError, match=message) as caught:
         Market.from_chain_file(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "C100",
+        {"option": None},
+        CBOE_ROW,
+        CBOE_ROW | {"option": "XYZ260918P00100000", "bid": "x"},
+    ],
+)
+def test_bad_row_is_left_out_and_the_file_is_used(tmp_path: Path, bad: Any) -> None:
+    chain = read_chain_file(write(tmp_path, cboe(data={"options": [CBOE_ROW, bad]})))
+    assert len(chain.options) == len(chain.numbers["bid"]) == 1
+    assert chain.numbers["bid"][0] == CBOE_ROW["bid"]
+
+
+def test_sentinel_delta_in_a_file_costs_the_greeks_and_not_the_row(tmp_path: Path) -> None:
+    chain = read_chain_file(write(tmp_path, _row(delta=-999.0)))
+    assert math.isnan(chain.numbers["delta"][0])
+    assert math.isnan(chain.numbers["gamma"][0])
+    assert chain.numbers["open_interest"][0] == CBOE_ROW["open_interest"]
 
 
 def test_missing_file_and_folder_are_refused_by_name(tmp_path: Path) -> None:
