@@ -27,6 +27,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Pages that were left would stay alive beside the one under test.
+    "--disable-features=BackForwardCache",
     "--hide-scrollbars",
 )
 PHONE_BELOW = 600

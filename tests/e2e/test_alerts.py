@@ -28,13 +28,13 @@ class AlertDesk(MarketDesk):
         self._run([["tests.e2e.alert_rows.raise_event", {"title": title}]])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _alert_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertDesk]:
     with running(AlertDesk, tmp_path_factory) as desk:
         yield desk
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _alert_browser(_alert_desk: AlertDesk) -> Iterator[Browser]:
     browser = Browser(_alert_desk.url)
     yield browser
