@@ -15,7 +15,7 @@ help: ## List the commands
 run: ## Serve the live demo desk on 127.0.0.1 (PORT=8000 CHAIN=recorded.json SEED=7)
 	@$(SETUP) run --port "$(PORT)" --chain "$(CHAIN)" --seed "$(SEED)"
 
-test: ## Run all tests: on SQLite with coverage, those of the database on PostgreSQL too
+test: ## Run all tests: on SQLite with coverage, then those of the database on PostgreSQL
 	@$(SETUP) test $(ARGS)
 
 check: ## Lint, format, types, templates, migrations, deployment, import direction, secrets

@@ -12,18 +12,17 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
 
 from tests.servers.chromium import browser_ready
 from tests.servers.postgres import NoPostgres, running_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-WORKERS = "2"
+# One more than a small machine has cores: tests that wait would leave a quarter of them idle.
+WORKERS = "3"
 WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
 RAN_NOTHING = 5
 TYPED = ("config", "portfolio", "greeks", "auth_tokens", "tests")
@@ -35,7 +34,6 @@ def run(
     *command: str,
     quiet: bool = False,
     environment: Mapping[str, str] | None = None,
-    output: IO[str] | None = None,
 ) -> int:
     """Run a command of the environment in the checkout. ``quiet``: shown only when it fails."""
     done = subprocess.run(
@@ -45,8 +43,8 @@ def run(
         | {"DJANGO_SETTINGS_MODULE": "config.settings.test"}
         | dict(environment or {}),
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if quiet else output,
-        stderr=subprocess.STDOUT if quiet or output else None,
+        stdout=subprocess.PIPE if quiet else None,
+        stderr=subprocess.STDOUT if quiet else None,
         text=True,
         errors="replace",
         check=False,
@@ -62,22 +60,24 @@ def say(text: str) -> None:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run the suite on SQLite with coverage; beside it, on PostgreSQL, what uses the database.
+    """Run the suite on SQLite with coverage, then on PostgreSQL what uses the database.
 
-    What PostgreSQL's run printed comes last. `make check` runs the tests of the architecture.
+    `make check` runs the tests of the architecture. Chromium sees no database.
     """
     loud = browser_ready()
     chosen = ["pytest", "-n", WORKERS, *(arguments or WITHOUT_ARCHITECTURE)]
+    say("\nOn SQLite:")
     # A part of the suite covers a part of the code: the bar is for the whole.
     coverage = () if arguments else ("--cov", "--cov-report=term")
-    with ThreadPoolExecutor(1) as pool, tempfile.TemporaryFile("w+", errors="replace") as printed:
-        beside = pool.submit(_test_on_postgres, chosen, printed)
-        say("\nOn SQLite:")
-        sqlite = run(*chosen, *coverage, environment={"DATABASE_URL": ""})
-        postgres = beside.result()
-        say("\nOn PostgreSQL:")
-        printed.seek(0)
-        shutil.copyfileobj(printed, sys.stdout)
+    sqlite = run(*chosen, *coverage, environment={"DATABASE_URL": ""})
+    say("\nOn PostgreSQL:")
+    try:
+        with running_postgres() as url:
+            which = ("-m", "database and not browser")
+            postgres = run(*chosen, *which, environment={"DATABASE_URL": url})
+    except NoPostgres as reason:
+        say(f"PostgreSQL did not start: {reason}")
+        postgres = 1
     if loud:
         sys.stderr.write(f"\n{loud}\n")
     for name, code in (("SQLite", sqlite), ("PostgreSQL", postgres)):
@@ -85,17 +85,6 @@ def test(arguments: Sequence[str]) -> int:
             ended = "ran no test" if code == RAN_NOTHING else f"ended with code {code}"
             sys.stderr.write(f"make test: the run on {name} {ended}.\n")
     return int(bool(sqlite or postgres))
-
-
-def _test_on_postgres(chosen: Sequence[str], printed: IO[str]) -> int:
-    try:
-        with running_postgres() as url:
-            # Chromium sees no database.
-            which = ("-m", "database and not browser")
-            return run(*chosen, *which, environment={"DATABASE_URL": url}, output=printed)
-    except NoPostgres as reason:
-        printed.write(f"PostgreSQL did not start: {reason}\n")
-        return 1
 
 
 def check(_arguments: Sequence[str]) -> int:

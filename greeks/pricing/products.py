@@ -1,7 +1,7 @@
 """What differs by product: exercise style of options, and hours of expiry of options on futures.
 
-Sources: contract specifications of the listing exchanges (Cboe, Nasdaq PHLX, Eurex, ICE, Euronext,
-HKEX, JPX, NSE, ASX, Montréal; CME Group for options on futures).
+Source: knowledge of the exchanges' contract specifications (Cboe, Nasdaq PHLX, Eurex, ICE, Euronext,
+HKEX, JPX, NSE, ASX, Montréal; CME Group), no copy of them. A vendor's own instant comes first.
 """
 
 from __future__ import annotations
