@@ -1,6 +1,6 @@
 """What differs by product: exercise style of options, and hours of expiry of options on futures.
 
-Source: knowledge of the exchanges' contract specifications (Cboe, Nasdaq PHLX, Eurex, ICE, Euronext,
+Source: knowledge of the exchanges' contract specifications (Cboe, PHLX, Eurex, ICE, Euronext,
 HKEX, JPX, NSE, ASX, Montréal; CME Group), no copy of them. A vendor's own instant comes first.
 """
 
