@@ -38,7 +38,7 @@ class Worst(Shape):
     pnl_percent_of_net_liq: Number
 
 
-class ValueAtRisk(Shape):
+class WhatIfValueAtRisk(Shape):
     parametric: list[Quantile] | None
     scenario: list[Quantile] | None
 
@@ -48,7 +48,7 @@ class Numbers(Row):
     theta_to_net_liq: Number
     vega_by_tenor: list[Tenor]
     worst: Worst | None
-    value_at_risk: ValueAtRisk
+    value_at_risk: WhatIfValueAtRisk
 
 
 class WhatIfLeg(LegRisk):
