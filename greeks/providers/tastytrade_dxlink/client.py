@@ -114,7 +114,8 @@ class DxLinkClient:
         except ProviderError as error:
             return error.code
         except (WebSocketException, OSError, TimeoutError) as error:
-            return type(error).__name__
+            # A closed connection says by whom, with which code and why.
+            return f"{type(error).__name__}: {error}"[:160]
         return "closed"
 
     async def _valid_token(self) -> StreamerToken:

@@ -16,7 +16,7 @@ from greeks.domain import Contract, Snapshot
 from greeks.providers.tastytrade_dxlink import client as tastytrade_dxlink
 from greeks.providers.tastytrade_dxlink import connection as tastytrade_dxlink_connection
 from greeks.providers.tastytrade_dxlink.client import DxLinkClient
-from greeks.providers.tastytrade_dxlink.connection import Timing
+from greeks.providers.tastytrade_dxlink.connection import ENTRIES_A_MESSAGE, Timing
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
 from portfolio.brokers.tastytrade.streaming import decode_streamer_token, streamed_symbols
 
@@ -160,9 +160,13 @@ async def test_chain_that_would_drop_the_connection_is_followed(
     chain = [c for expiry in market.expiries("SPY")[:6] for c in market.chain("SPY", expiry)]
     contracts = streamed_symbols(chain)
     assert len(contracts) > 600
+    sandbox.faults.forget_requests()
     async with start(contracts) as feed:
         await feed.until_all(contracts)
-        assert feed.state.counts.connections == 1
+    sent = sandbox.faults.requests(server="dxlink", path="/FEED_SUBSCRIPTION")
+    added = [int(request.query.partition("&")[0].removeprefix("add=")) for request in sent]
+    assert sum(added) >= 2 * len(contracts)
+    assert max(added) <= ENTRIES_A_MESSAGE
 
 
 async def test_book_that_changes_is_followed(
