@@ -24,7 +24,7 @@ from config.core.processes.lifeline import die_with_parent
 # Speed over safety: the data is thrown away. The timeouts and isolation stay as in production.
 SETTINGS = (
     *("-c", "listen_addresses=", "-c", "fsync=off", "-c", "synchronous_commit=off"),
-    *("-c", "full_page_writes=off", "-c", "max_connections=100", "-c", "timezone=UTC"),
+    *("-c", "full_page_writes=off", "-c", "max_connections=300", "-c", "timezone=UTC"),
 )
 
 
