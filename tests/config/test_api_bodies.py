@@ -87,12 +87,18 @@ class Desk:
 @pytest.fixture
 def desk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     settings.MARKET_CLOCK = AT.isoformat()
+    _forget()
     with time_machine.travel(AT, tick=False):
         trader = UserFactory.create()
         client = Client()
         client.force_login(trader)
         instrument = polled_market(monkeypatch)
         yield Desk(client, alerts(trader, instrument) | synced_book(trader, monkeypatch))
+    _forget()
+
+
+def _forget() -> None:
+    """Drop what this process keeps of other tests' desks, and of this one."""
     kept_books.clear()
     worst_cell.cache_clear()
     forget_market_bodies()
