@@ -215,14 +215,13 @@ class WhatIfView(APIView):
         QueryParameters(request.query_params, allowed=())
         if not isinstance(request.data, dict):
             raise InvalidInput("Expected an object.", fields={"changes": "Missing."})
-        named = {name: value for name, value in request.data.items() if name != "changes"}
-        for name, value in named.items():
-            if value is not None and not isinstance(value, str | int):
-                raise InvalidInput(f"{name}: Expected a text.", fields={name: "Expected a text."})
+        given = {name: value for name, value in request.data.items() if value is not None}
         parameters = QueryParameters(
-            {name: value for name, value in named.items() if value is not None},
-            allowed={"account_id", "portfolio", "benchmark"},
+            given, allowed=what_if_shapes.WhatIfRequest.__struct_encode_fields__
         )
+        for name, value in given.items():
+            if name != "changes" and not isinstance(value, str | int):
+                raise InvalidInput(f"{name}: Expected a text.", fields={name: "Expected a text."})
         body = what_if(
             user=request.user, changes=request.data.get("changes"), **_selection(parameters)
         )

@@ -263,6 +263,21 @@ def test_shapeless_body_is_400(signed_in: Client) -> None:
 
 
 # --- What-if ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("body", "field", "problem"),
+    [
+        ({"add": [{}], "changes": []}, "add", "account_id, benchmark, changes, portfolio"),
+        ({"benchmark": ["SPY"], "changes": []}, "benchmark", "Expected a text."),
+    ],
+)
+def test_what_if_names_the_field_it_does_not_know_or_cannot_read(
+    signed_in: Client, body: dict[str, Any], field: str, problem: str
+) -> None:
+    answer = post(signed_in, WHAT_IF, body, 400)
+
+    assert problem in answer["error"]["fields"][field]
+
+
 def test_what_if_has_exactly_the_published_fields_and_writes_nothing(
     signed_in: Client, account: Account
 ) -> None:
