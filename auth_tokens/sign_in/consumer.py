@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from contextlib import suppress
 from typing import Any
@@ -21,7 +22,7 @@ CLOSED_UNAUTHENTICATED = 4401
 CLOSED_UNKNOWN = 4404
 
 
-class SessionConsumer(FeedConsumer):
+class SessionConsumer(FeedConsumer, ABC):
     """A socket that watches what ``key_for`` says the session's user may watch.
 
     Anonymous clients are refused before the handshake (403). Close codes: 4401 session ended,
@@ -39,9 +40,9 @@ class SessionConsumer(FeedConsumer):
         """Whether it needs no session."""
         return False
 
+    @abstractmethod
     def key_for(self, user: User | AnonymousUser) -> Hashable | None:
         """Return the feed to watch; ``None`` if there is nothing. Runs in a thread."""
-        raise NotImplementedError
 
     async def connect(self) -> None:
         async with self._changing:
