@@ -174,8 +174,9 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def text(self, selector: str) -> str:
-        """Return the text in the page, shown or not."""
-        return str(self.script("return document.querySelector(arguments[0]).textContent", selector))
+        """Return the text in the page, shown or not, without the template's line breaks."""
+        text = self.script("return document.querySelector(arguments[0]).textContent", selector)
+        return " ".join(str(text).split())
 
     def texts(self, selector: str) -> list[str]:
         found = self.script(
