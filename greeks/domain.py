@@ -101,7 +101,10 @@ class Quote:
 
     @property
     def mid(self) -> Decimal | None:
+        """Return the middle of bid and ask; ``None`` if crossed, or both 0 (an empty book)."""
         if self.bid is None or self.ask is None or self.bid > self.ask:
+            return None
+        if self.bid == self.ask == 0:
             return None
         return (self.bid + self.ask) / 2
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+import pytest
 from ib_async import Ticker
 
 from greeks.domain import Contract, InstrumentKind, Quote
@@ -13,7 +15,7 @@ from portfolio.brokers.ibkr_portal.snapshots import decode_snapshot
 from portfolio.brokers.ibkr_socket.ticks import decode_ticker, has_price
 from portfolio.market_data.checks import checked_quote
 from tests.identity_cases import identity_cases
-from tests.portfolio.books import option
+from tests.portfolio.books import option, stock
 
 AT = datetime(2026, 4, 2, 22, 40, tzinfo=UTC)
 FUTURE = Contract(
@@ -89,3 +91,13 @@ def test_recorded_future_below_zero_over_both_ways_to_ibkr() -> None:
         assert found is not None
         assert found.last == Decimal(case["expect"]["last"])
         assert found.mid == Decimal(case["expect"]["mid"])
+
+
+@pytest.mark.parametrize("contract", [option(600), stock(), FUTURE])
+def test_empty_book_values_nothing_and_the_mark_counts(contract: Contract) -> None:
+    quote = Quote(contract=contract, source="ibkr", as_of=AT, last=Decimal("1.4"))
+    empty = replace(quote, bid=Decimal(0), ask=Decimal(0))
+    marked = replace(empty, mark=Decimal("1.5"))
+    assert (marked.price, marked.is_mark_outside) == (Decimal("1.5"), False)
+    assert empty.price == Decimal("1.4")
+    assert replace(empty, bid=Decimal(-1), ask=Decimal(1)).price == 0
