@@ -143,7 +143,8 @@ def _leg(
     if not contract.is_option or contract.strike is None or contract.strike <= 0:
         return None
     expires_at = expiry_instant(contract, closes)
-    price, kind = (quote.mid, "mid") if _is_two_sided(quote) else (quote.mark, "mark")
+    mark = None if quote.is_mark_outside else quote.mark
+    price, kind = (quote.mid, "mid") if _is_two_sided(quote) else (mark, "mark")
     if expires_at is None or expires_at <= at or price is None or price <= 0:
         return None
     future = contract.kind is InstrumentKind.FUTURE_OPTION

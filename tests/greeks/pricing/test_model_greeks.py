@@ -186,6 +186,12 @@ def test_bid_of_zero_implies_neither_a_volatility_nor_a_forward() -> None:
     assert found["P"].inputs["forward_source"] != "parity"
 
 
+def test_mark_outside_bid_and_ask_implies_no_volatility() -> None:
+    wild = quote(600.0, Right.CALL, bid=Decimal(0), ask=Decimal("0.05"), mark=Decimal(5))
+    assert wild.is_mark_outside
+    assert model_greeks(wanted=["C"], quotes={"C": wild}, spots={"SPY": SPOT}, at=AT) == {}
+
+
 @pytest.mark.parametrize(
     ("bid", "ask", "right"),
     [
