@@ -22,6 +22,11 @@ SUMMED_GREEKS = ("delta", "gamma", "theta", "vega")
 #: The sides of a chain, in the order of every array axis that has them. "total" is both.
 SIDES = ("call", "put", "total")
 
+_TOO_LARGE = 1e12
+# Vendors round: a delta of 1.00004 is one.
+_LARGEST_DELTA = 1.001
+_SIGNED = frozenset({"delta", "theta", "rho"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class OptionChain:
@@ -84,3 +89,16 @@ class Listing:
     expiries: tuple[ListedExpiry, ...]
     as_of: datetime
     rejected: tuple[RejectedRow, ...] = field(default=())
+
+
+def is_impossible(name: str, column: Floats) -> Flags:
+    """Return where a chain's column holds no possible number: NaN, infinite, from 1e12 on, negative
+    where nothing can be, a delta beyond one (vendors' sentinels, such as −999)."""
+    with np.errstate(invalid="ignore"):
+        size = np.abs(column)
+        impossible: Flags = ~(size < _TOO_LARGE)
+        if name not in _SIGNED:
+            impossible |= column < 0.0
+        if name == "delta":
+            impossible |= size > _LARGEST_DELTA
+    return impossible

@@ -17,7 +17,7 @@ import structlog
 from numpy.typing import NDArray
 
 from config.core.errors import MalformedResponse
-from greeks.chains import Flags, Floats, OptionChain
+from greeks.chains import Flags, Floats, OptionChain, is_impossible
 from greeks.domain import RejectedRow
 from greeks.providers.decoding import LONGEST_IDENTIFIER, rejected_row
 
@@ -40,10 +40,7 @@ NUMBERS: Final = (
 )
 KIND: Final = "chain"
 _TOO_LARGE: Final = 1e12
-#: Vendors round: a delta of 1.00004 is one.
-_LARGEST_DELTA: Final = 1.001
 _DELTA, _THETA = NUMBERS.index("delta"), NUMBERS.index("theta")
-_SIGNED = np.isin(np.arange(len(NUMBERS)), (_DELTA, _THETA))[:, None]
 _GREEKS = slice(_DELTA, _DELTA + 4)
 _VOLATILITY = NUMBERS.index("implied_volatility")
 _BID, _ASK, _LAST, _CLOSE = range(4)
@@ -115,9 +112,8 @@ class ChainRows:
 
         Impossible numbers become missing; bad rows are rejected.
         """
-        numbers = self.numbers
-        numbers[~(np.abs(numbers) < _TOO_LARGE) | ((numbers < 0.0) & ~_SIGNED)] = np.nan
-        numbers[_DELTA, np.abs(numbers[_DELTA]) > _LARGEST_DELTA] = np.nan
+        for name, column in zip(NUMBERS, self.numbers, strict=True):
+            column[is_impossible(name, column)] = np.nan
         bad = ~((self.strike > 0.0) & (self.strike < _TOO_LARGE))
         for index in np.flatnonzero(bad).tolist():
             self._reject(index, f"strike: {self.strike[index]:g} is not a strike")

@@ -3,7 +3,8 @@
 Values are taken as they stand; missing is NaN here and ``None`` in quotes. Missing are: null and
 NaN, an iv of 0, a last price, opening price or previous close of 0. A bid of 0 and a volume of 0
 are values: nobody bids, nothing traded. Rows that expired on the file's day are kept, and roots
-(RUT and RUTW) stay apart.
+(RUT and RUTW) stay apart. An impossible number is missing; an impossible Greek costs the row's
+Greeks.
 
 Cboe's ``timestamp`` names no zone. It is read as UTC: the same file gives ``last_trade_time`` in
 New York time, its latest trades are at the session's close, and only in UTC does the stamp fall in
@@ -24,6 +25,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
+from greeks.chains import is_impossible
 from greeks.domain import InstrumentKind, Right
 from greeks.pricing.quotes import is_two_sided
 
@@ -58,8 +60,7 @@ _NORMALISED_NAMES = {
     "open_interest": "openInterest",
     "implied_volatility": "iv",
 }
-#: A delta beyond it is a sentinel (−999): the row then has no Greeks.
-LARGEST_DELTA = 1.001
+_GREEKS = ("delta", "gamma", "theta", "vega", "rho")
 _ZERO_IS_MISSING = frozenset({"last", "opening_price", "previous_close", "implied_volatility"})
 
 
@@ -240,7 +241,10 @@ def _number(value: Any, where: str, *, zero_is_missing: bool) -> float:
         return math.nan
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ChainFileError(f"{where} is not a number: {str(value)[:40]!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if math.isinf(number):
         raise ChainFileError(f"{where} is not a finite number")
     return math.nan if zero_is_missing and number == 0.0 else number
@@ -254,8 +258,13 @@ def _columns(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> dic
         columns[name] = np.array(
             [_number(row.get(key), key, zero_is_missing=missing) for row in rows]
         )
-    wild = np.abs(columns["delta"]) > LARGEST_DELTA
-    for name in ("delta", "gamma", "theta", "vega", "rho"):
+    wild = np.zeros(len(rows), dtype=np.bool_)
+    for name, column in columns.items():
+        impossible = is_impossible(name, column) & ~np.isnan(column)
+        column[impossible] = np.nan
+        if name in _GREEKS:
+            wild |= impossible
+    for name in _GREEKS:
         columns[name][wild] = np.nan
     return columns
 

@@ -165,6 +165,33 @@ def test_sentinel_delta_in_a_file_costs_the_greeks_and_not_the_row(tmp_path: Pat
     assert chain.numbers["open_interest"][0] == CBOE_ROW["open_interest"]
 
 
+@pytest.mark.parametrize(
+    ("name", "sent", "key"),
+    [
+        ("bid", -1.0, "bid"),
+        ("ask", 1e13, "ask"),
+        ("open_interest", -5, "open_interest"),
+        ("implied_volatility", -999.0, "iv"),
+        ("gamma", -999.0, "gamma"),
+    ],
+)
+def test_impossible_number_in_a_file_is_missing_and_its_row_stays(
+    tmp_path: Path, name: str, sent: float, key: str
+) -> None:
+    chain = read_chain_file(write(tmp_path, _row(**{key: sent})))
+    assert math.isnan(chain.numbers[name][0])
+    assert math.isnan(chain.numbers["delta"][0]) is (name == "gamma")
+    assert chain.numbers["volume"][0] == CBOE_ROW["volume"]
+
+
+def test_number_too_large_for_a_float_costs_its_row_or_the_file_by_name(tmp_path: Path) -> None:
+    huge = CBOE_ROW | {"option": "XYZ260918P00100000", "bid": 10**400}
+    chain = read_chain_file(write(tmp_path, cboe(data={"options": [CBOE_ROW, huge]})))
+    assert len(chain.options) == 1
+    with pytest.raises(ChainFileError, match=r"data\.current_price is not a finite number"):
+        read_chain_file(write(tmp_path, cboe(data={"current_price": 10**400})))
+
+
 def test_missing_file_and_folder_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ChainFileError, match=r"nowhere\.json: there is no such file"):
         Market.from_chain_file(tmp_path / "nowhere.json")
