@@ -74,7 +74,9 @@ class Channel:
 
     def changed(self, market: Market) -> list[Message]:
         """Return FEED_DATA messages with the changes since the last look. Called from a thread."""
-        wanted = {name: contract for name, contract in tuple(self._subscribed.items()) if contract}
+        # The connection's loop subscribes meanwhile: a copy is one step, a walk over items is not.
+        subscribed = self._subscribed.copy()
+        wanted = {name: contract for name, contract in subscribed.items() if contract}
         contracts = list({contract.symbol: contract for contract in wanted.values()}.values())
         quotes = {quote.contract.symbol: quote for quote in market.quotes(contracts)}
         events: dict[str, list[Event]] = {}
