@@ -15,8 +15,6 @@ from greeks.alerts.shapes import AlertEvents
 class AlertFeed(Feed[int, AlertEvents]):
     """Watches one user's alerts. Every frame holds the whole list, which is short."""
 
-    look_seconds = None
-
     def groups(self, state: AlertEvents | None) -> list[str]:
         return [user_group(self.key)]
 

@@ -59,7 +59,7 @@ class Feed(ABC, Generic[Key, State]):
     """
 
     #: Read at least this often, so that a lost announcement costs only seconds.
-    look_seconds: float | None = 15.0
+    look_seconds = 15.0
     #: As of the last read.
     state: State
 

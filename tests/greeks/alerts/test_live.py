@@ -8,6 +8,7 @@ import time_machine
 from auth_tokens.models import User
 from auth_tokens.sign_in.revocation import revoke_sessions
 from greeks.alerts.evaluation import evaluate_alerts
+from greeks.alerts.feed import AlertFeed
 from greeks.models import AlertEvent
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import EXPIRY, make_rule, minute, store_minute
@@ -51,6 +52,19 @@ async def test_snapshot_comes_first_and_then_what_is_raised(trader: User) -> Non
     assert [event["title"] for event in changed["data"]["events"]] == [
         "NIFTY 50: Spot above 100.00"
     ]
+
+
+async def test_alert_whose_announcement_was_lost_is_shown_at_the_next_look(
+    trader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AlertFeed, "look_seconds", 0.05)
+    monkeypatch.setattr(AlertFeed, "heard", lambda _feed, _message: False)
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN, path=PATH) as (client_end, _):
+        await client_end.frame()
+        await run(fire, trader)
+        changed = await client_end.frame()
+    assert (changed["type"], changed["data"]["unread"]) == ("alerts.changed", 1)
 
 
 async def test_others_alerts_are_not_heard(trader: User) -> None:
