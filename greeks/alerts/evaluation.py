@@ -22,11 +22,14 @@ from greeks.alerts.events import tell_of
 from greeks.alerts.metrics import ChainMinutes, DeltaRange, Metric, measured, registered_metrics
 from greeks.alerts.minutes import MINUTE, chain_minutes, snapshot_of
 from greeks.chains import Floats
+from greeks.minutes.clock import opening_minute
 from greeks.models import AlertDelivery, AlertEvent, AlertRule, PolledInstrument
 from greeks.polling.instruments import polled_expiries
+from greeks.polling.sessions import session_on_date
 
 #: Minutes that closed longer ago raise no alerts.
 CATCH_UP = timedelta(minutes=15)
+_A_DAY = timedelta(days=1)
 # The first minute's second difference needs two minutes before it; a crossing needs a third.
 _MINUTES_READ = CATCH_UP // MINUTE + 3
 
@@ -77,10 +80,13 @@ def _evaluate(
     snapshot = snapshot_of(instrument.instrument_key, expiry, minute)
     if snapshot is None:
         return []
+    session = session_on_date(instrument, snapshot.session_date)
     metrics = registered_metrics()
     known = [(rule, metrics[rule.metric]) for rule in rules if rule.metric in metrics]
     minutes = chain_minutes(
         snapshot,
+        # On a day that has left the calendar, any stored minute may be the opening.
+        opening=snapshot.minute - _A_DAY if session is None else opening_minute(session),
         count=_MINUTES_READ,
         columns={name for rule, metric in known for name in metric.columns[rule.side]},
         with_buckets=any(rule.delta_min is not None for rule in rules),

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import numpy as np
 from django.db.models import Min, Q
 
 from greeks.alerts.metrics import ChainMinutes
-from greeks.chains import Floats
+from greeks.chains import SUMMED_GREEKS, Floats
 from greeks.minutes.stored import read_buckets
 from greeks.models import GreekSnapshot
 
 MINUTE = timedelta(minutes=1)
+_HAS_SUMS = reduce(or_, (Q(**{f"total_{greek}_close__isnull": False}) for greek in SUMMED_GREEKS))
 
 
 def chain_minutes(
-    snapshot: GreekSnapshot, *, count: int, columns: Collection[str], with_buckets: bool
+    snapshot: GreekSnapshot,
+    *,
+    opening: datetime,
+    count: int,
+    columns: Collection[str],
+    with_buckets: bool,
 ) -> ChainMinutes:
     """Return the last ``count`` minutes of a snapshot's session up to its own, in two queries.
 
-    Missed minutes, and those before the session's first stored one, are NaN.
+    Changes since the open count from the ``opening`` minute, or from the first after it that has
+    sums, as in the body of ``/market/data``. Missed minutes are NaN.
     """
     of_session = GreekSnapshot.objects.filter(
         instrument_key=snapshot.instrument_key,
@@ -30,7 +39,8 @@ def chain_minutes(
         session_date=snapshot.session_date,
         samples_seen__gt=0,
     )
-    base = of_session.aggregate(first=Min("minute"))["first"]
+    with_sums = of_session.filter(_HAS_SUMS, minute__gte=opening)
+    base = with_sums.aggregate(first=Min("minute"))["first"]
     minutes = tuple(snapshot.minute - MINUTE * back for back in reversed(range(count)))
     wanted = sorted(columns)
     fields = ("minute", *(("delta_buckets",) if with_buckets else ()), *wanted)

@@ -96,7 +96,8 @@ def series_for(choice: MarketChoice) -> MarketSeries:
 
 def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
     """Build the series in one pass: onto the session's minute grid, then by step, then changes."""
-    minutes = _grid(choice, rows)
+    steps = RESOLUTIONS[choice.resolution]
+    minutes = _grid(choice, rows, steps)
     places = (rows.minutes - (minutes[0] if len(minutes) else 0)) // _MINUTE_SECONDS
     count = len(minutes)
     expected = int(rows.samples_expected.max(initial=60 // choice.instrument.poll_seconds))
@@ -117,10 +118,10 @@ def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
     else:
         candles, vendor = on_grid(rows.candles), on_grid(rows.vendor)
         close = candles[:, :, _CLOSE]
-    has_value = np.isfinite(close).any(axis=(0, 1)) & (counts[0] > 0)
+    opening = int(opening_minute(choice.session).timestamp())
+    has_value = np.isfinite(close).any(axis=(0, 1)) & (counts[0] > 0) & (minutes >= opening)
     base_place = int(np.argmax(has_value)) if has_value.any() else None
     base = np.full(close.shape[:2], np.nan) if base_place is None else close[..., base_place]
-    steps = RESOLUTIONS[choice.resolution]
     if steps > 1:
         starts = minutes[::steps]
         close, others = _last(close, steps), _last(others, steps)
@@ -149,12 +150,16 @@ def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
     )
 
 
-def _grid(choice: MarketChoice, rows: ChainRows) -> Integers:
-    """Return every minute from the opening to the last one due or stored."""
+def _grid(choice: MarketChoice, rows: ChainRows, steps: int) -> Integers:
+    """Return every minute from the opening to the last one due or stored.
+
+    Minutes stored from before the opening add whole steps, so that a step begins at the opening.
+    """
     begin = int(opening_minute(choice.session).timestamp())
     ends = [] if choice.due is None else [int(choice.due.timestamp())]
     if len(rows):
-        begin = min(begin, int(rows.minutes[0]))
+        length = steps * _MINUTE_SECONDS
+        begin -= max(0, -((int(rows.minutes[0]) - begin) // length)) * length
         ends.append(int(rows.minutes[-1]))
     if not ends:
         return np.empty(0, dtype=np.int64)
