@@ -24,6 +24,7 @@ logger = structlog.get_logger(__name__)
 _LONGEST = {"symbol": 64, "underlying": 32, "root": 32, "exchange": 32, "currency": 8}
 _LARGEST = Decimal(10) ** 12
 _LONGEST_KEY = 96
+_POSSIBLE_YEARS = range(2000, 2100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,8 @@ def contract_error(contract: Contract) -> str | None:
             return f"{name}: {number} is not a possible number"
     if contract.multiplier <= 0:
         return f"multiplier: {contract.multiplier} is not positive"
+    if contract.expiry is not None and contract.expiry.year not in _POSSIBLE_YEARS:
+        return f"expiry: {contract.expiry} is not when a contract expires"
     if contract.is_option and None in (contract.expiry, contract.strike, contract.right):
         return "an option needs expiry, strike and right"
     if contract.kind is InstrumentKind.FUTURE and contract.expiry is None:

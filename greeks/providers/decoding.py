@@ -6,10 +6,11 @@ rows sent always equal items plus rejected rows.
 
 The rules for one value, the same for every broker:
 
-* ``None``, an empty text, NaN, infinity and the vendors' "unset" number (1.797e308) mean missing.
-  Missing becomes ``None``; if the value is ``required`` the row is bad.
-* A value of the wrong type, text that is no number, a number too large to store, a text with a NUL
-  or too long: the row is bad. We never guess.
+* ``None``, an empty text, NaN, infinity, the vendors' "unset" number (1.797e308) and their "unset"
+  years (1 and 9999) mean missing. Missing becomes ``None``; if the value is ``required`` the row is
+  bad.
+* A value of the wrong type, text that is no number, a number too large to store, a day outside
+  1990–2199, a text with a NUL or too long: the row is bad. We never guess.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ UNSET_FROM = 1e300
 LONGEST_IDENTIFIER = 64
 LONGEST_TEXT = 255
 _MISSING_WORDS = frozenset({"", "nan", "n/a", "null", "none", "-", "--"})
+_UNSET_YEARS = frozenset({date.min.year, date.max.year})
+_POSSIBLE_YEARS = range(1990, 2200)
 
 
 class BadRow(ValueError):
@@ -165,7 +168,7 @@ def parse_nanoseconds(value: object, field: str) -> datetime | None:
 
 
 def _from_seconds(seconds: float, value: object, field: str) -> datetime:
-    # 1990 … 2200: outside it the unit is wrong or the value damaged.
+    # The possible years, in seconds: outside them the unit is wrong or the value damaged.
     if not 631_152_000 <= seconds < 7_258_118_400:
         raise BadRow(f"{field}: {_shown(value)} is not a time")
     return datetime.fromtimestamp(seconds, UTC)
@@ -178,10 +181,13 @@ def parse_time(value: object, field: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise BadRow(f"{field}: {_shown(value)} is not a time") from None
-    return moment
+    if moment.year in _UNSET_YEARS:
+        return None
+    if moment.year not in _POSSIBLE_YEARS:
+        raise BadRow(f"{field}: {_shown(value)} is not a time")
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def parse_date(value: object, field: str) -> date | None:
@@ -190,9 +196,14 @@ def parse_date(value: object, field: str) -> date | None:
     if not text or text == "0":
         return None
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise BadRow(f"{field}: {_shown(value)} is not a date") from None
+    if day.year in _UNSET_YEARS:
+        return None
+    if day.year not in _POSSIBLE_YEARS:
+        raise BadRow(f"{field}: {_shown(value)} is not a date")
+    return day
 
 
 def storable(value: Any, *, depth: int = 6) -> Any:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from operator import attrgetter
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from greeks.chains import Flags, Floats, OptionChain
 from greeks.domain import GreeksSource, RejectedRow
 from greeks.instruments.occ import OptionSymbolError, parse_occ
 from greeks.providers.chain_columns import KIND, NUMBERS, ChainRows, forget_uncomputed
-from greeks.providers.decoding import rejected_row
+from greeks.providers.decoding import BadRow, parse_time, rejected_row
 
 SOURCE: Final = GreeksSource.CBOE.value
 
@@ -188,12 +188,7 @@ def _named(
 
 
 def _instant(stamp: str | None, answer: Answer) -> datetime | None:
-    if stamp is None:
-        return None
     try:
-        moment = datetime.fromisoformat(stamp)
-    except ValueError:
-        raise MalformedResponse(
-            f"{answer.what}: timestamp: {stamp!a:.40} is not a time.", provider=SOURCE
-        ) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return parse_time(stamp, "timestamp")
+    except BadRow as error:
+        raise MalformedResponse(f"{answer.what}: {error.reason}.", provider=SOURCE) from None

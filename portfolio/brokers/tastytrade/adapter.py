@@ -235,6 +235,7 @@ def _terms(row: Mapping[str, Any]) -> tuple[str, FutureTerms] | None:
     try:
         multiplier = parse_decimal(row.get("notional-multiplier"), "notional-multiplier")
         expiry = parse_date(row.get("expiration-date"), "expiration-date")
+        # The day above tells enough: a sentinel is missing here.
         expires_at = parse_time(row.get("expires-at"), "expires-at")
         symbol = parse_text(row.get("symbol"), "symbol")
     except BadRow:

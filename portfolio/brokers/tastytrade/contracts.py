@@ -24,6 +24,7 @@ from portfolio.brokers.tastytrade.future_symbols import (
     FUTURE_OPTION,
     Futures,
     future_and_root,
+    parse_expires_at,
 )
 from portfolio.domain import Side
 
@@ -42,6 +43,8 @@ KINDS: Final[Mapping[str, InstrumentKind]] = {
     "Future Option": InstrumentKind.FUTURE_OPTION,
     "Cryptocurrency": InstrumentKind.CURRENCY,
 }
+#: Expiry may be at night, or settle a day later; a longer distance is a mistake.
+MOST_DAYS_APART: Final = 2
 #: The parameter of /market-data/by-type for each kind.
 MARKET_DATA_PARAMETERS: Final[Mapping[InstrumentKind, str]] = {
     InstrumentKind.STOCK: "equity",
@@ -124,9 +127,9 @@ def decode_contract(row: Row, futures: Futures | None = None) -> Contract:
         case InstrumentKind.OPTION:
             return _option(symbol, named, multiplier)
         case InstrumentKind.FUTURE:
-            return _future(symbol, multiplier, _expires_at(row), futures or {})
+            return _future(symbol, multiplier, parse_expires_at(row), futures or {})
         case InstrumentKind.FUTURE_OPTION:
-            return _future_option(symbol, named, multiplier, _expires_at(row), futures or {})
+            return _future_option(symbol, named, multiplier, row, futures or {})
     return Contract(
         kind=kind,
         symbol=_checked_length(symbol),
@@ -135,10 +138,6 @@ def decode_contract(row: Row, futures: Futures | None = None) -> Contract:
         currency=CURRENCY,
         aliases={SOURCE: symbol},
     )
-
-
-def _expires_at(row: Row) -> datetime | None:
-    return parse_time(row.get("expires-at"), "expires-at")
 
 
 def _checked_length(symbol: str) -> str:
@@ -180,7 +179,9 @@ def _future(
     root = f"/{matched['root']}"
     expires_at = expires_at or (terms.expires_at if terms else None)
     expiry = terms.expiry if terms else None
-    if expiry is None and expires_at is not None:
+    if expiry is not None:
+        expires_at = _near(expires_at, expiry)
+    elif expires_at is not None:
         expiry = new_york_date(expires_at)
     return Contract(
         kind=InstrumentKind.FUTURE,
@@ -199,7 +200,7 @@ def _future_option(
     symbol: str,
     named: str,
     multiplier: Decimal | None,
-    expires_at: datetime | None,
+    row: Row,
     futures: Futures,
 ) -> Contract:
     matched = FUTURE_OPTION.fullmatch(symbol)
@@ -222,13 +223,20 @@ def _future_option(
         underlying=underlying,
         root=root,
         expiry=expiry,
-        expires_at=expires_at,
+        expires_at=_near(parse_time(row.get("expires-at"), "expires-at"), expiry),
         strike=strike,
         right=Right(matched["right"]),
         multiplier=size,
         currency=CURRENCY,
         aliases={SOURCE: symbol},
     )
+
+
+def _near(moment: datetime | None, day: date) -> datetime | None:
+    """Return the instant of expiry unless it is days away from the contract's known day."""
+    if moment is None or abs((new_york_date(moment) - day).days) > MOST_DAYS_APART:
+        return None
+    return moment
 
 
 def tastytrade_symbol(contract: Contract) -> str | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from greeks.providers.decoding import BadRow, Row, parse_time
+
 FUTURE_OPTION = re.compile(
     r"\./(?P<names>[A-Z0-9]{2,8} +[A-Z0-9]{1,8}|[A-Z0-9]{6,16}) +"
     r"(?P<year>\d{2})(?P<month>\d{2})(?P<day>\d{2})(?P<right>[CP])(?P<strike>\d{1,8}(?:\.\d{1,8})?)",
@@ -43,6 +45,18 @@ def future_and_root(names: str, named: str = "") -> tuple[str, str] | None:
         return named, names[len(named) - 1 :]
     matched = _JOINED_NAMES.fullmatch(names)
     return (f"/{matched[1]}", matched[2]) if matched else None
+
+
+def parse_expires_at(row: Row) -> datetime | None:
+    """Parse a future's ``expires-at``; ``None`` if the row has none.
+
+    Raises BadRow for a sentinel and for a year outside 2000–2099.
+    """
+    value = row.get("expires-at")
+    moment = parse_time(value, "expires-at")
+    if value and (moment is None or not 2000 <= moment.year <= 2099):
+        raise BadRow(f"expires-at: {str(value)[:40]!a} is not when a contract expires")
+    return moment
 
 
 def futures_of(rows: list[object]) -> tuple[str, ...]:

@@ -106,6 +106,8 @@ def test_option_without_root_is_known_by_its_underlying() -> None:
         ({"strike": Decimal("1e13")}, "strike"),
         ({"strike": None}, "an option needs"),
         ({"right": None}, "an option needs"),
+        ({"expiry": date(1, 1, 1)}, "expiry"),
+        ({"expiry": date(2100, 1, 1)}, "expiry"),
     ],
 )
 def test_impossible_contract_says_which_field(change: dict[str, Any], field: str) -> None:

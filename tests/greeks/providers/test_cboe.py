@@ -137,8 +137,9 @@ def test_file_without_a_time_is_as_old_as_its_answer() -> None:
     body = cboe()
     del body["timestamp"]
     assert decoded(body).chain("XYZ", SEPTEMBER, as_of=AS_OF).as_of == AS_OF
-    with pytest.raises(MalformedResponse, match="timestamp"):
-        decoded(cboe(timestamp="yesterday"))
+    for stamp in ("yesterday", "0002-01-01T00:00:00"):
+        with pytest.raises(MalformedResponse, match="timestamp"):
+            decoded(cboe(timestamp=stamp))
 
 
 # --- What is rejected -------------------------------------------------------------------------

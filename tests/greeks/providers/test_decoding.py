@@ -124,6 +124,21 @@ def test_text_that_is_no_time_is_a_bad_row(value: Any) -> None:
         parse_time(value, "when")
 
 
+@pytest.mark.parametrize("year", ["0001-01-01", "9999-12-31"])
+def test_zero_or_largest_time_is_missing(year: str) -> None:
+    for text in ("", "T00:00:00Z", "T23:59:59+14:00", "T00:00:00-12:00"):
+        assert parse_time(f"{year}{text}", "t") is None
+    assert parse_date(year, "expiry") is None
+
+
+@pytest.mark.parametrize("year", ["0002-01-01", "1889-12-31", "2200-01-01", "9998-01-01"])
+def test_impossible_year_is_a_bad_row(year: str) -> None:
+    with pytest.raises(BadRow, match="not a time"):
+        parse_time(f"{year}T00:00:00Z", "t")
+    with pytest.raises(BadRow, match="not a date"):
+        parse_date(year, "expiry")
+
+
 def test_dates_are_read_in_both_forms() -> None:
     assert parse_date("20260117", "expiry") == parse_date(20260117, "expiry") == date(2026, 1, 17)
     assert parse_date("2026-01-17", "expiry") == date(2026, 1, 17)

@@ -66,6 +66,44 @@ def test_future_without_its_expiry_and_the_instrument_tells_it() -> None:
     assert contract.expires_at == datetime(2026, 12, 18, 14, 30, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    "instant",
+    [
+        "0001-01-01T00:00:00.000+00:00",
+        "9999-12-31T23:59:59.000+00:00",
+        "1999-12-17T14:30:00.000+00:00",
+        "2150-12-18T14:30:00.000+00:00",
+    ],
+)
+def test_sentinel_instant_costs_only_its_own_row(instant: str) -> None:
+    rows = items({**FUTURE, "expires-at": instant}, FUTURE)
+    fetched = answering(rows).fetch_positions(ACCOUNT)
+    assert [position.contract.expiry for position in fetched.items] == [date(2026, 12, 18)]
+    assert [row.reason.split(":")[0] for row in fetched.rejected] == ["expires-at"]
+
+
+def test_instrument_with_a_sentinel_and_its_day_counts() -> None:
+    row = {name: value for name, value in FUTURE.items() if name != "expires-at"}
+    terms = {**TERMS, "expires-at": "0001-01-01T00:00:00.000+00:00"}
+    contract = held(row, futures=items(terms)).contract
+    assert (contract.expiry, contract.expires_at) == (date(2026, 12, 18), None)
+
+
+@pytest.mark.parametrize("instant", ["0001-01-01T00:00:00Z", "2026-11-20T21:00:00Z"])
+def test_instant_days_away_from_the_day_in_the_symbol_is_ignored(instant: str) -> None:
+    row = {
+        "instrument-type": "Future Option",
+        "symbol": "./ESZ6 EW4X6 261127P6000",
+        "multiplier": 50,
+        "quantity": 1,
+        "quantity-direction": "Long",
+    }
+    assert held({**row, "expires-at": instant}).contract.expires_at is None
+    near = held({**row, "expires-at": "2026-11-27T18:00:00Z"}).contract
+    assert near.expires_at == datetime(2026, 11, 27, 18, tzinfo=UTC)
+    assert near.expiry == date(2026, 11, 27)
+
+
 @pytest.mark.django_db
 def test_vendor_instant_of_expiry_and_another_broker_does_not_move_it() -> None:
     told = held(FUTURE).contract
