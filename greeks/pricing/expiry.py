@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 from greeks.calendar.exchanges import exchange_of_currency
 from greeks.calendar.sessions import session_closes
 from greeks.domain import Contract, InstrumentKind
-from greeks.pricing.products import AM_SETTLED_ROOTS, future_option_hour
+from greeks.pricing.products import future_option_hour, is_settled_from_opening
 
 #: By currency: when its exchange's sessions end, by day.
 SessionCloses = Mapping[str, Mapping[date, datetime]]
@@ -76,11 +76,7 @@ def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> dat
         if hour is not None:
             return datetime.combine(contract.expiry, hour[1], tzinfo=hour[0]).astimezone(UTC)
     zone, closing = _CLOSES.get(contract.currency.upper(), _CLOSES["USD"])
-    morning = (
-        contract.kind is InstrumentKind.OPTION
-        and contract.currency.upper() == "USD"
-        and (contract.root or contract.underlying).upper() in AM_SETTLED_ROOTS
-    )
+    morning = is_settled_from_opening(contract)
     if not morning:
         known = closes.get(contract.currency.upper(), {}).get(contract.expiry)
         if known is not None:

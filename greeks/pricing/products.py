@@ -7,7 +7,7 @@ HKEX, JPX, NSE, ASX, Montréal; CME Group), no copy of them. A vendor's own inst
 from __future__ import annotations
 
 import re
-from datetime import time
+from datetime import date, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,8 @@ AM_SETTLED_ROOTS: Final = frozenset({"SPX", "NDX", "RUT", "DJX", "MXEA", "MXEF",
 EUROPEAN_ROOTS: Final = AM_SETTLED_ROOTS | frozenset(
     {"SPXW", "XSP", "XSPW", "NDXP", "XND", "RUTW", "MRUT", "XEO", "SOX"}
 )
+#: FLEX roots are a digit and the listed root: ``4SPXW``.
+_FLEX: Final = re.compile(r"^\d(?=[A-Z])")
 #: Index options exercised only at expiry, by currency: ``Z`` is the FTSE 100 in London and a share
 #: in New York.
 _EUROPEAN: Final = {
@@ -49,7 +51,8 @@ _FUTURE_OPTION_HOURS: Final = {
     ),
     **dict.fromkeys(("ZC", "ZS", "ZW", "ZL", "ZM", "KE"), (_CHICAGO, time(13, 20))),
 }
-#: Equity indices: the quarterly option, of the future's own root, settles from the opening.
+#: Equity indices: the quarterly option, of the future's own root and on the third Friday of March,
+#: June, September and December, settles from the opening.
 _EQUITY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM", "EMD"})
 _OPENING: Final = (_NEW_YORK, time(9, 30))
 _MONTH: Final = re.compile(r"(?<=.)[FGHJKMNQUVXZ]\d{1,2}$")
@@ -64,19 +67,42 @@ def exercise_style(contract: Contract) -> str:
         return ExerciseStyle.EUROPEAN.value
     if currency not in _EUROPEAN:
         return ""
-    names = {contract.root.upper() or contract.underlying.upper()}
-    if currency != "USD":
-        names.add(contract.underlying.upper())
+    names = {listed_root(contract), contract.underlying.upper()}
     european = not names.isdisjoint(_EUROPEAN[currency])
     return (ExerciseStyle.EUROPEAN if european else ExerciseStyle.AMERICAN).value
+
+
+def is_settled_from_opening(contract: Contract) -> bool:
+    """Return whether it is an index option that settles from the opening prices of its day."""
+    return (
+        contract.kind is InstrumentKind.OPTION
+        and contract.currency.upper() == "USD"
+        and listed_root(contract) in AM_SETTLED_ROOTS
+    )
+
+
+def listed_root(contract: Contract) -> str:
+    """Return the root without the digit of a FLEX option."""
+    return _FLEX.sub("", (contract.root or contract.underlying).upper())
 
 
 def future_option_hour(contract: Contract) -> tuple[ZoneInfo, time] | None:
     """Return zone and hour at which an option on a future expires; ``None`` if not in the table."""
     product = _product(contract.underlying)
     if product in _EQUITY_INDICES:
-        return _OPENING if _product(contract.root) == product else None
+        own_root = _product(contract.root) == product
+        return _OPENING if own_root and _is_quarterly(contract.expiry) else None
     return _FUTURE_OPTION_HOURS.get(product)
+
+
+def _is_quarterly(day: date | None) -> bool:
+    """Return whether it is the third Friday of a quarter, or the day before Juneteenth on one."""
+    if day is None or day.month % 3:
+        return False
+    first = day.replace(day=1)
+    third_friday = first + timedelta(days=(4 - first.weekday()) % 7 + 14)
+    is_holiday = (third_friday.month, third_friday.day) == (6, 19)
+    return day == third_friday - timedelta(days=is_holiday)
 
 
 def _product(name: str) -> str:

@@ -172,8 +172,9 @@ def decode_contract(row: Row) -> Contract:
 def needs_definition(row: Row) -> bool:
     """Return whether the row lacks terms, so the contract's definition is needed.
 
-    Also true for an option whose description lacks the bracket: its OCC root is only there. False
-    for a row with an invalid value: it is rejected, not repaired.
+    Also true for an option whose description lacks the bracket: its OCC root is only there; and for
+    an option on a future without its trading class. False for a row with an invalid value: it is
+    rejected, not repaired.
     """
     try:
         contract = decode_contract(row)
@@ -181,6 +182,8 @@ def needs_definition(row: Row) -> bool:
         return True
     except BadRow:
         return False
+    if contract.kind is InstrumentKind.FUTURE_OPTION:
+        return not _class_of_future_option(row)
     return contract.kind is InstrumentKind.OPTION and _described(row).symbol is None
 
 

@@ -51,10 +51,37 @@ def option(
         ("SOX", "USD", "european"),
         ("AAPL", "USD", "american"),
         ("K200", "KRW", ""),
+        ("OEX", "USD", "american"),
+        ("VIXY", "USD", "american"),
     ],
 )
 def test_exercise_style_follows_the_product(underlying: str, currency: str, style: str) -> None:
     assert exercise_style(option(underlying, currency)) == style
+
+
+@pytest.mark.parametrize(
+    ("underlying", "root", "style"),
+    [
+        ("SPX", "2SPX", "european"),
+        ("SPX", "4SPXW", "european"),
+        ("SPX", "SPXQ", "european"),
+        ("NDX", "NDXFL", "european"),
+        ("2RUT", "2RUT", "european"),
+        ("OEX", "XEO", "european"),
+        ("OEX", "OEX", "american"),
+        ("OEX", "1OEX", "american"),
+        ("SDS", "SDS1", "american"),
+        ("AAPL", "2AAPL", "american"),
+    ],
+)
+def test_root_with_a_digit_and_the_index_decides(underlying: str, root: str, style: str) -> None:
+    assert exercise_style(option(underlying, root=root)) == style
+
+
+@pytest.mark.parametrize(("root", "hour"), [("2SPX", 13), ("SPX", 13), ("4SPXW", 20)])
+def test_flex_root_and_it_settles_like_the_listed_one(root: str, hour: int) -> None:
+    at = expiry_instant(option("SPX", root=root))
+    assert at == datetime(2027, 3, 19, hour, 30 if hour == 13 else 0, tzinfo=UTC)
 
 
 def test_recorded_products_and_their_exercise_styles() -> None:
@@ -82,6 +109,11 @@ def test_stored_style_by_currency_is_corrected() -> None:
         # Quarterly options settle from the opening, end-of-month ones at the close.
         ("/ESM7", "ESM7", date(2027, 6, 18), 13, 30),
         ("ES", "ES", date(2026, 12, 18), 14, 30),
+        ("ES", "ES", date(2026, 12, 4), 21, 0),
+        ("ES", "ES", date(2026, 10, 16), 20, 0),
+        ("/ESZ6", "ESZ6", date(2026, 12, 11), 21, 0),
+        # The third Friday of June 2026 is a holiday.
+        ("ES", "ES", date(2026, 6, 18), 13, 30),
         ("/ESM7", "EWM7", date(2027, 6, 30), 20, 0),
     ],
 )

@@ -1,4 +1,4 @@
-"""Options whose root or strike does not fit an OCC symbol: held, and matched to Upstox's chain."""
+"""Roots over IBKR: too long for an OCC symbol, or told only by the contract's definition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error
 from greeks.providers.upstox.held import chains_of
-from portfolio.brokers.ibkr_portal.contracts import decode_contract
+from portfolio.brokers.ibkr_portal.contracts import decode_contract, needs_definition
 from tests.identity_cases import identity_cases
 
 EXPIRY = date(2026, 12, 31)
@@ -53,3 +53,13 @@ def test_recorded_indian_option_and_it_is_held(index: int) -> None:
     assert contract_error(contract) is None
     chain = case["expect"].get("greeks_from_chain")
     assert [key for key, _ in chains_of([contract])] == ([chain] if chain else [])
+
+
+def test_option_on_a_future_without_trading_class_and_its_definition_is_asked_for() -> None:
+    untold = {
+        "conid": 1050, "assetClass": "FOP", "ticker": "ES", "expiry": "20261204", "strike": "5500",
+        "putOrCall": "P", "multiplier": 50.0, "currency": "USD",
+    }  # fmt: skip
+    assert needs_definition(untold)
+    assert not needs_definition({**untold, "tradingClass": "E1A"})
+    assert not needs_definition({**untold, "contractDesc": "ES DEC2026 5500 P [E1AZ6 P5500 50]"})
