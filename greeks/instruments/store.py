@@ -15,6 +15,7 @@ import structlog
 
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.identity import instrument_key
+from greeks.instruments.misdated import move_misdated
 from greeks.models import Instrument, InstrumentAlias
 from greeks.pricing.expiry import SessionCloses, expiry_instant, known_closes
 from greeks.pricing.products import exercise_style
@@ -81,7 +82,8 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
 
     Two queries when all are known; new ones are inserted in the largest batches the database
     takes, and read back. Safe to run in several processes at once. New aliases are added; one that
-    already names another instrument is left alone and reported. Instants of expiry follow the
+    already names another instrument is left alone and reported, unless only the day of expiry was
+    wrong: then it moves (``move_misdated``). Instants of expiry follow the
     exchange calendar, which may have learned of a half day since; exercise styles
     follow the product.
 
@@ -214,9 +216,14 @@ def _store_aliases(
         InstrumentAlias.objects.bulk_create(new, ignore_conflicts=True)
         # Another process may have inserted one of them first.
         stored |= _stored_aliases([(alias.provider, alias.key) for alias in new])
-    for claim, key in claims.items():
-        if claim in stored and stored[claim] != found[key].pk:
-            conflicts.append(_conflict(*claim, stored=f"instrument {stored[claim]}", claimed=key))
+    contradicted = {
+        claim: (stored[claim], found[key])
+        for claim, key in claims.items()
+        if claim in stored and stored[claim] != found[key].pk
+    }
+    for claim in contradicted.keys() - move_misdated(contradicted):
+        pk, claimant = contradicted[claim]
+        conflicts.append(_conflict(*claim, stored=f"instrument {pk}", claimed=claimant.key))
     return conflicts
 
 
