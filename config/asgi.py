@@ -24,6 +24,8 @@ from django.conf import settings  # noqa: E402
 
 from config.core.front_door.application import FrontDoor  # noqa: E402
 from config.core.front_door.resources import registered_resources  # noqa: E402
+from config.core.serving.health import HealthDoor  # noqa: E402
+from config.core.serving.request_bodies import BodiesFirst  # noqa: E402
 from config.routing import websocket_urlpatterns  # noqa: E402
 from config.wsgi import application as wsgi_application  # noqa: E402
 
@@ -33,9 +35,14 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 WEB_THREADS = settings.WEB_THREADS
 
-# The library types every ASGI message; ours are the server's plain dictionaries.
-django_application: Any = WSGIMiddleware(cast(Any, wsgi_application), workers=WEB_THREADS)
-http_application = FrontDoor(django_application, registered_resources())
+# The library types every ASGI message; ours are the server's plain dictionaries. Without a limit
+# of the queue a thread never waits for a client that is slow to read.
+django_threads: Any = WSGIMiddleware(
+    cast(Any, wsgi_application), workers=WEB_THREADS, send_queue_size=0
+)
+django_application = BodiesFirst(django_threads)
+health_application = HealthDoor(django_application)
+http_application = FrontDoor(health_application, registered_resources())
 websocket_application = OriginValidator(
     CookieMiddleware(URLRouter(websocket_urlpatterns)), settings.WEBSOCKET_ORIGINS
 )
@@ -47,6 +54,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.shutdown":
             await http_application.close()
+            health_application.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

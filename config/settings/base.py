@@ -94,6 +94,8 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Bytes of a request's body; more get 413.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 # Threads that run pages and API in one web process.
 WEB_THREADS = env.int("WEB_THREADS", default=4)
 

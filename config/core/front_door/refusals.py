@@ -13,15 +13,16 @@ _UNREADABLE = "The query string holds bytes that are not ASCII: percent-encode t
 
 def refusal(request_id: bytes, protecting: Wire) -> tuple[Wire, bytes]:
     """Return headers and body of a 429."""
-    return _refused("throttled", _THROTTLED, request_id, [(b"retry-after", b"1"), *protecting])
+    return refused("throttled", _THROTTLED, request_id, [(b"retry-after", b"1"), *protecting])
 
 
 def unreadable_query(request_id: bytes, protecting: Wire) -> tuple[Wire, bytes]:
     """Return headers and body of a 400 for an invalid query string (RFC 3986 §3.4)."""
-    return _refused("invalid_input", _UNREADABLE, request_id, protecting)
+    return refused("invalid_input", _UNREADABLE, request_id, protecting)
 
 
-def _refused(code: str, message: str, request_id: bytes, more: Wire) -> tuple[Wire, bytes]:
+def refused(code: str, message: str, request_id: bytes, more: Wire) -> tuple[Wire, bytes]:
+    """Return headers and body of a refusal in the shape of the API's errors."""
     error = error_body(code, message, request=None)
     error["error"]["request_id"] = request_id.decode("ascii")
     body = json.dumps(error).encode()

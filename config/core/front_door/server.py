@@ -1,17 +1,26 @@
-"""The web server's side of the door: a whole prepared answer in one write.
+"""The web server's side of the door: deadlines, a limit for heads, whole answers in one write.
 
 An ASGI server inspects every header of every answer, which costs more than everything the door
 does. Ours has an extension that takes a head assembled once. Under any other server the door sends
 ordinary ASGI messages: the same bytes, a third slower (docs/decisions/0023). It uses uvicorn's
 internals, so it is only enabled for the releases it was tested with (``targets``).
+
+A client that is slow to send a request or to take an answer is cut off; what a slow body may cost
+is bounded in ``config.core.serving``.
 """
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,12 +28,111 @@ if TYPE_CHECKING:
 #: In ``scope["extensions"]``: ``write(head, last_line, body) -> bool``. ``head`` is the status line
 #: and header lines, each ended; ``False``: nothing was written, send messages instead.
 EXTENSION = "greekdesk.prepared"
+#: Bytes of a request's head: address and headers. More get 431 (RFC 6585).
+HEAD_BYTES = 65_536
+#: Seconds until a new connection has sent a whole head, and one that was answered its next one.
+FIRST_HEAD_SECONDS = 10.0
+NEXT_HEAD_SECONDS = 15.0
+#: Seconds a client may leave written bytes untaken.
+UNREAD_SECONDS = 60.0
+_LOOK_SECONDS = 5.0
 # Up to here one write with a copy is cheaper than two without.
 _COPIED_BYTES = 32_768
 
 
+class HeadTooLarge(Exception):
+    """The head is refused with 431; the connection ends."""
+
+
 class DeskHttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with the extension."""
+    """uvicorn's HTTP protocol with the extension, deadlines and a limit for heads.
+
+    Deadlines are looked at every few seconds by one timer a connection: a timer a request, as
+    uvicorn's keep-alive has it, costs more than the rest of what is here.
+    """
+
+    _due = inf
+    _paused_at = inf
+    _head_bytes = 0
+    _is_in_head = False
+    _is_too_large = False
+    _looking: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._due = self.loop.time() + FIRST_HEAD_SECONDS
+        self._look_later()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_looking()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_looking()
+        super().handle_websocket_upgrade()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._is_in_head and self._head_bytes > HEAD_BYTES and not self._is_too_large:
+            self._is_too_large = True
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        self._is_in_head = True
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        # Four bytes a header are its colon, blank and line end.
+        size = len(self.url) + 4 * len(self.headers)
+        for name, value in self.headers:
+            size += len(name) + len(value)
+        if size > HEAD_BYTES:
+            self._is_too_large = True
+            # The parser reports it as its own error, which ends in ``send_400_response``.
+            raise HeadTooLarge
+        self._due = inf
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        if not self._is_too_large:
+            super().send_400_response(msg)
+            return
+        text = b"The head of the request is larger than is read here."
+        length = str(len(text)).encode("ascii")
+        self.transport.write(
+            b"".join(
+                (
+                    STATUS_LINE[431],
+                    b"content-type: text/plain; charset=utf-8\r\n",
+                    b"content-length: " + length + b"\r\nconnection: close\r\n\r\n",
+                    text,
+                )
+            )
+        )
+        self.transport.close()
+
+    def on_response_complete(self) -> None:
+        """As uvicorn's, with a deadline in place of its timer."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._due = self.loop.time() + NEXT_HEAD_SECONDS
+
+    def pause_writing(self) -> None:
+        self._paused_at = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._paused_at = inf
+        super().resume_writing()
 
     def _start_asgi_task(
         self, cycle: RequestResponseCycle, app: Callable[..., Awaitable[None]]
@@ -32,6 +140,23 @@ class DeskHttpProtocol(HttpToolsProtocol):
         scope: dict[str, Any] = cycle.scope  # type: ignore[assignment]
         scope["extensions"] = {EXTENSION: partial(write_prepared, cycle)}
         super()._start_asgi_task(cycle, app)
+
+    def _look_later(self) -> None:
+        self._looking = self.loop.call_later(_LOOK_SECONDS, self._look)
+
+    def _stop_looking(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+    def _look(self) -> None:
+        """End a connection that is past a deadline."""
+        moment = self.loop.time()
+        if moment >= self._due or moment - self._paused_at >= UNREAD_SECONDS:
+            # ``close`` would wait until the client takes what was written.
+            self.transport.abort()
+        else:
+            self._look_later()
 
 
 def write_prepared(cycle: RequestResponseCycle, head: bytes, last_line: bytes, body: bytes) -> bool:

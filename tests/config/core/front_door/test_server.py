@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +12,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from config.core.front_door.server import EXTENSION, DeskHttpProtocol
 from config.core.processes.targets import http_protocol
+from tests.served import served
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
 BODIES = {"/small": b"s" * 1000, "/large": b"l" * 2_000_000}
@@ -40,35 +39,6 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": body})
 
 
-@asynccontextmanager
-async def served() -> AsyncIterator[int]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
-        application, http=DeskHttpProtocol, lifespan="off", server_header=False, log_config=None,
-        timeout_graceful_shutdown=1,
-    )  # fmt: skip
-    server = uvicorn.Server(config)
-    server.capture_signals = _no_signals  # type: ignore[method-assign,assignment]
-    running = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
-        while not server.started:
-            await asyncio.sleep(0.01)
-        yield listener.getsockname()[1]
-    finally:
-        server.should_exit = True
-        await running
-
-
-class _no_signals:  # noqa: N801 - stands in for a method
-    """A test's server leaves the process's signals alone."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-
 def request(path: str, *, method: str = "GET", more: str = "") -> bytes:
     return f"{method} {path} HTTP/1.1\r\nHost: here\r\n{more}\r\n".encode()
 
@@ -90,7 +60,7 @@ def test_protocol_is_used_with_the_installed_uvicorn_and_with_no_untested_one() 
 
 
 async def test_answer_is_whole_and_the_connection_stays() -> None:
-    async with served() as port:
+    async with served(application) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for path in ("/small", "/large", "/small"):
             writer.write(request(path))
@@ -109,7 +79,7 @@ async def test_answer_is_whole_and_the_connection_stays() -> None:
 
 
 async def test_client_that_wants_the_connection_closed_gets_it_closed() -> None:
-    async with served() as port:
+    async with served(application) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/small", more="Connection: close\r\n"))
         head, body = await answer(reader)
@@ -120,7 +90,7 @@ async def test_client_that_wants_the_connection_closed_gets_it_closed() -> None:
 
 
 async def test_pipelined_requests_are_answered_in_order() -> None:
-    async with served() as port:
+    async with served(application) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/small") + request("/large") + request("/small"))
         for path in ("/small", "/large", "/small"):
@@ -129,7 +99,7 @@ async def test_pipelined_requests_are_answered_in_order() -> None:
 
 
 async def test_client_that_does_not_read_delays_nobody_else() -> None:
-    async with served() as port:
+    async with served(application) as port:
         stuck = socket.create_connection(("127.0.0.1", port))
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         stuck.sendall(request("/large") * 20)
@@ -150,7 +120,7 @@ async def test_client_that_does_not_read_delays_nobody_else() -> None:
 
 
 async def test_client_that_goes_away_in_the_middle_harms_nobody() -> None:
-    async with served() as port:
+    async with served(application) as port:
         for _ in range(20):
             gone = socket.create_connection(("127.0.0.1", port))
             gone.sendall(request("/large"))
