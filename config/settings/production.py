@@ -40,7 +40,8 @@ _refusals.refuse_weak_database(DATABASES["default"])
 if DEMO:
     raise ImproperlyConfigured("DEMO mode has a known log-in and never runs in production.")
 
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Whether a request came over TLS: the server believes X-Forwarded-Proto of TRUSTED_PROXIES only.
+SECURE_PROXY_SSL_HEADER = None
 SECURE_SSL_REDIRECT = True
 SECURE_REDIRECT_EXEMPT = [r"^health$"]
 SECURE_HSTS_SECONDS = 31536000
