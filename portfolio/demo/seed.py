@@ -39,9 +39,8 @@ class Minute(Protocol):
     at: datetime
     net_liquidation: float
     unrealized_pnl: float
-    delta: float
     dollar_delta: float
-    gamma: float
+    dollar_gamma: float
     theta: float
     vega: float
 
@@ -186,9 +185,8 @@ def _totals(minute: Minute, legs: int) -> dict[str, Any]:
     return {
         "net_liquidation": _money(minute),
         "unrealized_pnl": Decimal(f"{minute.unrealized_pnl:.2f}"),
-        "delta": minute.delta,
         "dollar_delta": minute.dollar_delta,
-        "gamma": minute.gamma,
+        "dollar_gamma": minute.dollar_gamma,
         "theta": minute.theta,
         "vega": minute.vega,
         "positions": legs,

@@ -2,8 +2,9 @@
 
 Units: delta and gamma in units of the underlying (shares); market value, dollar delta, dollar gamma
 (change of dollar delta for a 1 % move of the underlying), theta (per calendar day) and vega (per
-volatility point) in money; beta-weighted delta in shares of the benchmark. Missing is NaN here and
-``None`` in a total: counted and left out, never taken as zero.
+volatility point) in money; beta-weighted delta in shares of the benchmark, beta-weighted gamma in
+shares per 1 of the benchmark. Missing is NaN here and ``None`` in a total: counted and left out,
+never taken as zero.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +40,10 @@ MONEY_COLUMNS = (
 #: What every row of the risk report sums.
 ROW_COLUMNS = (
     "market_value", "delta", "dollar_delta", "beta_weighted_delta", "gamma", "dollar_gamma",
-    "theta", "vega",
+    "beta_weighted_gamma", "theta", "vega",
 )  # fmt: skip
+#: In units of the underlying: of several underlyings they are not added.
+UNIT_COLUMNS = frozenset({"delta", "gamma"})
 _GREEKS = ("delta", "gamma", "theta", "vega")
 _FUTURES_MONTH = re.compile(r"(/[A-Z0-9]+?)[FGHJKMNQUVXZ]\d{1,2}")
 
@@ -161,10 +164,14 @@ def convert(
     rates: Mapping[str, float],
     weights: BetaWeights = NO_WEIGHTS,
 ) -> dict[str, FloatArray]:
-    """Return the columns in ``currency``, with betas and weighted deltas; NaN without a rate."""
+    """Return the columns in ``currency``, weighted by beta as well; NaN without a rate.
+
+    ``underlying`` is a number for each underlying.
+    """
     known = {currency: 1.0} | dict(rates)
     scale = column(known.get(leg.currency) for leg in legs)
-    betas = {name: weights.beta(name) for name in {leg.underlying for leg in legs}}
+    names = {leg.underlying: number for number, leg in enumerate(legs)}
+    betas = {name: weights.beta(name) for name in names}
     beta = column(betas[leg.underlying] for leg in legs)
     price = weights.price if weights.price else np.nan
     converted = {name: columns[name] * scale for name in MONEY_COLUMNS}
@@ -173,6 +180,9 @@ def convert(
         "gamma": columns["gamma"],
         "beta": beta,
         "beta_weighted_delta": converted["dollar_delta"] * beta / price,
+        # A spot moves by its beta for each percent of the benchmark, so gamma by its square.
+        "beta_weighted_gamma": converted["dollar_gamma"] * 100.0 * (beta / price) ** 2,
+        "underlying": column(names[leg.underlying] for leg in legs),
     }
 
 
@@ -189,6 +199,20 @@ def total(values: FloatArray) -> float | None:
     if known.size == 0:
         return 0.0 if values.size == 0 else None
     return float(known.sum())
+
+
+def sums(
+    columns: Mapping[str, FloatArray], names: Iterable[str], chosen: Any = slice(None)
+) -> dict[str, float | None]:
+    """Return totals of the legs at ``chosen`` (a NumPy index).
+
+    Delta and gamma count units of the underlying: ``None`` over several underlyings.
+    """
+    is_mixed = np.unique(columns["underlying"][chosen]).size > 1
+    return {
+        name: None if is_mixed and name in UNIT_COLUMNS else total(columns[name][chosen])
+        for name in names
+    }
 
 
 def ratio(part: float | Decimal | None, whole: float | Decimal | None) -> float | None:

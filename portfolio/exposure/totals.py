@@ -22,12 +22,16 @@ from portfolio.exposure.columns import (
     leg_columns,
     ratio,
     sum_accounts,
+    sums,
     total,
     without_greeks,
 )
 
 _APART = ("market_value", "daily_change", "dollar_delta", "theta", "vega")
-_GROUPED = ("market_value", "daily_change", "dollar_delta", "delta", "gamma", "theta", "vega")
+_GROUPED = (
+    "market_value", "daily_change", "delta", "dollar_delta", "beta_weighted_delta", "gamma",
+    "dollar_gamma", "beta_weighted_gamma", "theta", "vega",
+)  # fmt: skip
 
 
 def book_totals(
@@ -41,7 +45,8 @@ def book_totals(
     """Total a book in ``currency``: all of it, by underlying and by expiry.
 
     ``rates`` gives units of ``currency`` per unit of another. Legs in a currency without a rate
-    count in delta and gamma, but their money is shown apart under ``by_currency``.
+    count in an underlying's delta and gamma, but their money is shown apart under ``by_currency``.
+    The change of the day is in percent of net liquidation.
     """
     columns = leg_columns(legs)
     named = {leg.currency for leg in legs} | {account.currency for account in accounts}
@@ -52,22 +57,15 @@ def book_totals(
 
     net_liquidation = sum_accounts(accounts, "net_liquidation", currency=currency, rates=rates)
     maint_margin = sum_accounts(accounts, "maint_margin", currency=currency, rates=rates)
-    theta = total(values["theta"])
+    totals = sums(values, ("unrealized_pnl", *_GROUPED))
+    change = ratio(totals["daily_change"], net_liquidation)
     return {
         "currency": currency,
         "net_liquidation": net_liquidation,
         "maint_margin": maint_margin,
-        "market_value": total(values["market_value"]),
-        "unrealized_pnl": total(values["unrealized_pnl"]),
-        "daily_change": total(values["daily_change"]),
-        "daily_change_percent": _percent_of_opening(values["market_value"], values["daily_change"]),
-        "delta": total(values["delta"]),
-        "dollar_delta": total(values["dollar_delta"]),
-        "beta_weighted_delta": total(values["beta_weighted_delta"]),
-        "gamma": total(values["gamma"]),
-        "theta": theta,
-        "vega": total(values["vega"]),
-        "theta_to_net_liq": ratio(theta, net_liquidation),
+        **totals,
+        "daily_change_percent": None if change is None else change * 100,
+        "theta_to_net_liq": ratio(totals["theta"], net_liquidation),
         "margin_use": ratio(maint_margin, net_liquidation),
         "legs": len(legs),
         "legs_without_greeks": int(lacking.sum()),
@@ -85,20 +83,12 @@ def book_totals(
         ),
         "by_expiry": _grouped(
             [leg for leg in legs if leg.expiry is not None],
-            {name: values[name][dated] for name in _GROUPED},
+            {name: each[dated] for name, each in values.items()},
             key=lambda leg: leg.expiry,
             describe=lambda leg: {"expiry": leg.expiry, "dte": leg.dte},
             lacking=lacking[dated],
         ),
     }
-
-
-def _percent_of_opening(market_value: FloatArray, daily_change: FloatArray) -> float | None:
-    both = ~np.isnan(market_value) & ~np.isnan(daily_change)
-    opening = float(np.abs(market_value[both] - daily_change[both]).sum())
-    if not opening:
-        return None
-    return float(daily_change[both].sum()) / opening * 100
 
 
 def _apart(
@@ -131,6 +121,6 @@ def _grouped(
         rows.append(
             describe(legs[members[name][0]])
             | {"legs": len(chosen), "legs_without_greeks": int(lacking[chosen].sum())}
-            | {column: total(values[column][chosen]) for column in _GROUPED}
+            | sums(values, _GROUPED, chosen)
         )
     return rows

@@ -13,8 +13,7 @@ from portfolio.accounts.days import local_date
 from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
 from portfolio.models import Account, AccountDay, AccountHistory
 
-COLUMNS = ("net_liquidation", "delta", "dollar_delta", "gamma", "theta", "vega")
-MONEY_COLUMNS = frozenset({"net_liquidation", "dollar_delta", "theta", "vega"})
+COLUMNS = ("net_liquidation", "dollar_delta", "dollar_gamma", "theta", "vega")
 DAYS_BY_DEFAULT = 30
 
 
@@ -107,10 +106,7 @@ def _summed(
         found = [(scales[a.account_id], values_at(a, at)) for a in accounts]
         for index, name in enumerate(COLUMNS):
             numbers = [
-                None
-                if values is None
-                else _scaled(values[index], scale if name in MONEY_COLUMNS else 1.0)
-                for scale, values in found
+                None if values is None else _scaled(values[index], scale) for scale, values in found
             ]
             known = [number for number in numbers if number is not None]
             series[name].append(sum(known) if len(known) == len(accounts) else None)

@@ -18,7 +18,7 @@ from portfolio.exposure.columns import Leg, Money
 from portfolio.exposure.totals import book_totals
 from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus
 
-_TOTALS = ("delta", "dollar_delta", "gamma", "theta", "vega")
+_TOTALS = ("dollar_delta", "dollar_gamma", "theta", "vega")
 _MONEY = (
     "net_liquidation",
     "buying_power",

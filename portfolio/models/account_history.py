@@ -12,9 +12,8 @@ class BookTotals(StatusColumns):
     ``positions_without_greeks`` counts legs whose Greeks were missing and are not in the totals.
     """
 
-    delta = models.FloatField(null=True, blank=True)
     dollar_delta = models.FloatField(null=True, blank=True)
-    gamma = models.FloatField(null=True, blank=True)
+    dollar_gamma = models.FloatField(null=True, blank=True)
     theta = models.FloatField(null=True, blank=True)
     vega = models.FloatField(null=True, blank=True)
     positions = models.PositiveIntegerField(default=0)

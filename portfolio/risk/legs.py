@@ -13,7 +13,7 @@ from portfolio.exposure.columns import (
     FloatArray,
     Leg,
     Mask,
-    total,
+    sums,
 )
 
 
@@ -53,7 +53,7 @@ def row_of(
     columns: dict[str, FloatArray], lacking: Mask, chosen: Any = slice(None)
 ) -> dict[str, Any]:
     """Return the ``Row`` of the selected legs (a NumPy index): totals and what they lack."""
-    return {name: total(columns[name][chosen]) for name in ROW_COLUMNS} | {
+    return sums(columns, ROW_COLUMNS, chosen) | {
         "legs": int(lacking[chosen].size),
         "legs_without_greeks": int(lacking[chosen].sum()),
         "legs_without_beta": int(np.isnan(columns["beta"][chosen]).sum()),

@@ -8,14 +8,21 @@ from msgspec import UNSET, Meta, UnsetType
 
 from config.core.api.shapes import Day, Double, Moment, Number, Shape, about
 
+Delta = Annotated[Number, about("Shares; null over several underlyings.")]
+Gamma = Annotated[Number, about("Shares per 1 of the underlying; null over several underlyings.")]
+DollarGamma = Annotated[Number, about("Change of the dollar delta per 1 % of the underlying.")]
+BetaWeightedDelta = Annotated[Number, about("Shares of the benchmark.")]
+BetaWeightedGamma = Annotated[Number, about("Shares of the benchmark per 1 of the benchmark.")]
+
 
 class Row(Shape):
     market_value: Number
-    delta: Annotated[Number, about("Shares.")]
+    delta: Delta
     dollar_delta: Number
-    beta_weighted_delta: Annotated[Number, about("Shares of the benchmark.")]
-    gamma: Annotated[Number, about("Shares per 1 of the underlying.")]
-    dollar_gamma: Annotated[Number, about("Change of the dollar delta per 1 % of the underlying.")]
+    beta_weighted_delta: BetaWeightedDelta
+    gamma: Gamma
+    dollar_gamma: DollarGamma
+    beta_weighted_gamma: BetaWeightedGamma
     theta: Annotated[Number, about("Per calendar day.")]
     vega: Annotated[Number, about("Per volatility point.")]
     legs: int

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from greeks.pricing.model import years_to
-from portfolio.exposure.columns import FloatArray, Mask, total
+from portfolio.exposure.columns import FloatArray, Mask, sums, total
 from portfolio.risk.legs import RiskLeg, row_of
 
 # Calendar days to expiry, both ends included.
@@ -107,15 +107,15 @@ def gamma_near_expiry(legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray]
     for index in near:
         members.setdefault(legs[index].leg.underlying, []).append(index)
 
-    def sums(chosen: list[int]) -> dict[str, Any]:
-        return {name: total(columns[name][chosen]) for name in ("gamma", "dollar_gamma")}
+    def gammas(chosen: list[int]) -> dict[str, Any]:
+        return sums(columns, ("gamma", "dollar_gamma"), chosen)
 
     return (
         {"days": NEAR_EXPIRY_DAYS}
-        | sums(near)
+        | gammas(near)
         | {
             "by_underlying": [
-                {"underlying": name} | sums(members[name]) | {"legs": len(members[name])}
+                {"underlying": name} | gammas(members[name]) | {"legs": len(members[name])}
                 for name in sorted(members)
             ]
         }

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from config.core.api.shapes import Day, Moment, Number, Shape, about
 from portfolio.book.shapes import OrderRow, PositionRow
+from portfolio.risk.shapes import BetaWeightedDelta, BetaWeightedGamma, Delta, DollarGamma, Gamma
 from portfolio.sync.shapes import Fault
 
 
@@ -43,9 +44,12 @@ class Group(Shape):
     legs_without_greeks: int
     market_value: Number
     daily_change: Number
+    delta: Delta
     dollar_delta: Number
-    delta: Number
-    gamma: Number
+    beta_weighted_delta: BetaWeightedDelta
+    gamma: Gamma
+    dollar_gamma: DollarGamma
+    beta_weighted_gamma: BetaWeightedGamma
     theta: Number
     vega: Number
 
@@ -76,11 +80,13 @@ class Totals(Shape):
     market_value: Number
     unrealized_pnl: Number
     daily_change: Number
-    daily_change_percent: Number
-    delta: Number
+    daily_change_percent: Annotated[Number, about("Of net liquidation.")]
+    delta: Delta
     dollar_delta: Number
-    beta_weighted_delta: Number
-    gamma: Number
+    beta_weighted_delta: BetaWeightedDelta
+    gamma: Gamma
+    dollar_gamma: DollarGamma
+    beta_weighted_gamma: BetaWeightedGamma
     theta: Number
     vega: Number
     theta_to_net_liq: Number
@@ -144,9 +150,8 @@ class Orders(Shape):
 class Series(Shape):
     at: list[Moment]
     net_liquidation: list[Number]
-    delta: list[Number]
     dollar_delta: list[Number]
-    gamma: list[Number]
+    dollar_gamma: list[Number]
     theta: list[Number]
     vega: list[Number]
 

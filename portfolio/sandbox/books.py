@@ -228,9 +228,9 @@ class SimulatedAccount:
         columns = [
             cash + (units * greeks.price).sum(axis=0),
             np.where(units != 0.0, units * greeks.price - cost[held] * multiplier[:, None], 0.0),
-            (units * greeks.delta).sum(axis=0),
             (units * greeks.delta * spots).sum(axis=0),
-            *((units * values).sum(axis=0) for values in (greeks.gamma, greeks.theta, greeks.vega)),
+            (units * greeks.gamma * spots * spots / 100.0).sum(axis=0),
+            *((units * values).sum(axis=0) for values in (greeks.theta, greeks.vega)),
         ]
         columns[1] = columns[1].sum(axis=0)
         return [

@@ -64,8 +64,7 @@ class MinuteTotals(NamedTuple):
     at: datetime
     net_liquidation: float
     unrealized_pnl: float
-    delta: float
     dollar_delta: float
-    gamma: float
+    dollar_gamma: float
     theta: float
     vega: float

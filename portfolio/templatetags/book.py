@@ -34,7 +34,12 @@ COLUMNS = (
 NO_SUBTOTALS: Mapping[str, Any] = dict.fromkeys(
     (*UnderlyingGroup.__struct_fields__, *ExpiryGroup.__struct_fields__)
 )
-GREEK_CHOICES = tuple((name, name.capitalize()) for name in GREEKS)
+GREEK_CHOICES = (
+    ("dollar_delta", "Dollar delta"),
+    ("dollar_gamma", "Dollar gamma"),
+    ("theta", "Theta"),
+    ("vega", "Vega"),
+)
 
 
 class PositionGroup(TypedDict):

@@ -16,36 +16,26 @@ from config.core.templatetags.desk import shown
 from config.core.web import formatting
 from config.core.web.formatting import Number
 from greeks.instruments.occ import OptionSymbolError, parse_occ
-from portfolio.exposure.columns import ratio
+from portfolio.exposure.columns import UNIT_COLUMNS, ratio
 from portfolio.templatetags.book import contract_label
 
 register = template.Library()
 
 # Shades of the heat map on either side of zero.
 LEVELS = 6
-# Heading, unit and what the heading abbreviates, of the columns that all breakdowns share.
+# Name, heading, unit and what the heading abbreviates, of the columns that all breakdowns share.
 COLUMNS = (
-    ("Value", "", ""),
-    ("Delta", "units", ""),
-    ("Dollar delta", "", ""),
-    ("β delta", "shares", "Beta-weighted delta"),
-    ("Gamma", "delta per 1", ""),
-    ("Dollar gamma", "per 1%", ""),
-    ("Theta", "per day", ""),
-    ("Vega", "per point", ""),
+    ("market_value", "Value", "", ""),
+    ("delta", "Delta", "units", ""),
+    ("dollar_delta", "Dollar delta", "", ""),
+    ("beta_weighted_delta", "β delta", "shares", "Beta-weighted delta"),
+    ("gamma", "Gamma", "delta per 1", ""),
+    ("dollar_gamma", "Dollar gamma", "per 1%", ""),
+    ("beta_weighted_gamma", "β gamma", "shares per 1", "Beta-weighted gamma"),
+    ("theta", "Theta", "per day", ""),
+    ("vega", "Vega", "per point", ""),
 )
 BETA_SOURCES = {"set": "set", "history": "history", "self": "itself"}
-# The columns of figures, as ``COLUMNS`` heads them.
-_FIGURES = (
-    "market_value",
-    "delta",
-    "dollar_delta",
-    "beta_weighted_delta",
-    "gamma",
-    "dollar_gamma",
-    "theta",
-    "vega",
-)
 MODELS = {"european": "European", "american": "American", "linear": "linear"}
 
 
@@ -176,15 +166,20 @@ def bar(value: Number | None, most: Number) -> SafeString:
 
 
 @register.simple_tag
-def risk_columns() -> Sequence[tuple[str, str, str]]:
-    return COLUMNS
+def risk_columns(mixed: bool = False) -> Sequence[tuple[str, str, str, str]]:
+    """Return the columns of a breakdown. ``mixed`` rows sum several underlyings, so not their
+    units."""
+    return [each for each in COLUMNS if not (mixed and each[0] in UNIT_COLUMNS)]
 
 
 @register.simple_tag
-def figures(row: Mapping[str, Any]) -> SafeString:
-    """Return a row's cells in every breakdown: value, deltas, gammas, theta, vega."""
+def figures(row: Mapping[str, Any], mixed: bool = False) -> SafeString:
+    """Return a row's cells under ``risk_columns``."""
     return SafeString(
-        "".join(f'<td class="end">{shown(formatting.compact(row[name]))}</td>' for name in _FIGURES)
+        "".join(
+            f'<td class="end">{shown(formatting.compact(row[name]))}</td>'
+            for name, *_ in risk_columns(mixed)
+        )
     )
 
 

@@ -182,7 +182,7 @@ def test_what_if_compares_at_once_and_keeps_what_is_typed(risk: Browser) -> None
     risk.find("#what-if-form [type=submit]").click()
     risk.wait_for("#what-if-answer .compare-table")
 
-    before, after, difference = compared(risk, "Delta")
+    before, after, difference = compared(risk, "Beta-weighted delta")
     assert difference == pytest.approx(100, abs=0.2)
     assert after - before == pytest.approx(100, abs=0.2)
     assert compared(risk, "Vega")[2] == 0

@@ -29,8 +29,8 @@ const charts = [
     net_liquidation: 2,
   }),
   new DayChart(page.querySelector('[data-chart="greeks"]'), series, {
-    delta: 1,
-    gamma: 2,
+    dollar_delta: 0,
+    dollar_gamma: 0,
     theta: 2,
     vega: 2,
   }),

@@ -22,10 +22,10 @@ const TOTALS = {
   net_liquidation: numberBy(format.number),
   daily_change: (element, value) => setChange(element, value),
   daily_change_percent: (element, value) => setText(element, format.points(value)),
-  delta: numberBy(format.number, 1),
-  dollar_delta: numberBy(format.compact),
   beta_weighted_delta: numberBy(format.number, 1),
-  gamma: numberBy(format.number, 2),
+  beta_weighted_gamma: numberBy(format.compact),
+  dollar_delta: numberBy(format.compact),
+  dollar_gamma: numberBy(format.compact),
   theta: numberBy(format.number, 2),
   vega: numberBy(format.number, 2),
   theta_to_net_liq: numberBy(format.percent, 3),
@@ -33,17 +33,20 @@ const TOTALS = {
   legs: count,
   legs_without_greeks: count,
   legs_without_daily_change: count,
+  legs_without_beta: count,
   unconverted: (element, value) => setText(element, value.join(", ")),
 };
 
 export class Strip {
   #fields;
   #meter;
+  #unweighted;
   #unconverted;
 
   constructor(root) {
     this.#fields = [...root.querySelectorAll("[data-total]")];
     this.#meter = root.querySelector('[data-meter="margin_use"]');
+    this.#unweighted = root.querySelector('[data-part="unweighted"]');
     this.#unconverted = root.querySelector('[data-part="unconverted"]');
   }
 
@@ -53,6 +56,7 @@ export class Strip {
       TOTALS[name]?.(element, totals[name]);
     }
     this.#meter.value = totals.margin_use ?? 0;
+    setHidden(this.#unweighted, totals.legs_without_beta === 0);
     setHidden(this.#unconverted, totals.unconverted.length === 0);
   }
 }
@@ -193,7 +197,10 @@ const SUMS = {
   },
   delta: compact,
   dollar_delta: compact,
+  beta_weighted_delta: compact,
   gamma: compact,
+  dollar_gamma: compact,
+  beta_weighted_gamma: compact,
   theta: compact,
   vega: compact,
 };

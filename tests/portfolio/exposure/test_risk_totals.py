@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portfolio.exposure.columns import Leg, Money
+from portfolio.exposure.columns import UNIT_COLUMNS, BetaWeights, Leg, Money
 from portfolio.exposure.totals import book_totals
 
 
@@ -85,7 +85,7 @@ def test_empty_book_is_zero_not_missing() -> None:
     totals = book_totals(legs=[], accounts=[USD], currency="USD", rates={})
     assert totals["delta"] == 0.0
     assert totals["legs"] == 0
-    assert totals["daily_change_percent"] is None
+    assert totals["daily_change_percent"] == 0.0
 
 
 def test_other_currency_is_converted_with_its_rate() -> None:
@@ -102,7 +102,28 @@ def test_other_currency_without_a_rate_stays_apart() -> None:
     assert totals["unconverted"] == ["INR"]
     assert totals["by_currency"][0]["currency"] == "INR"
     assert totals["by_currency"][0]["theta"] == pytest.approx(20.0)
-    assert totals["delta"] == pytest.approx(120.0)
+    assert [row["delta"] for row in totals["by_underlying"]] == pytest.approx([60.0, 60.0])
+
+
+def test_units_of_several_underlyings_are_not_added_but_weighted_by_beta() -> None:
+    """Γ of AAPL moves the book's delta in shares of SPY by β²·S²/B² for each 1 of SPY."""
+    legs = [leg(), leg(underlying="AAPL", underlying_price=240.0), leg(underlying="VIX")]
+    weights = BetaWeights("SPY", 600.0, {"AAPL": 1.5})
+    totals = book_totals(legs=legs, accounts=[USD], currency="USD", rates={}, weights=weights)
+    assert (totals["delta"], totals["gamma"]) == (None, None)
+    assert [row["delta"] for row in totals["by_underlying"]] == pytest.approx([60.0] * 3)
+    assert totals["by_expiry"][0]["gamma"] is None
+    spy, aapl = -2.0, -2.0 * (1.5 * 240 / 600) ** 2
+    assert totals["beta_weighted_gamma"] == pytest.approx(spy + aapl)
+    assert totals["by_expiry"][0]["beta_weighted_gamma"] == pytest.approx(spy + aapl)
+    assert totals["beta_weighted_delta"] == pytest.approx(60.0 + 60.0 * 1.5 * 240 / 600)
+    assert totals["dollar_gamma"] == pytest.approx(-2.0 * (600**2 + 240**2 + 600**2) / 100)
+    assert totals["legs_without_beta"] == 1
+
+
+def test_change_of_the_day_is_in_percent_of_net_liquidation() -> None:
+    totals = book_totals(legs=[leg(), leg()], accounts=[USD], currency="USD", rates={})
+    assert totals["daily_change_percent"] == pytest.approx(100.0 / 100_000 * 100)
 
 
 def test_net_liquidation_is_missing_when_one_account_lacks_it() -> None:
@@ -145,14 +166,14 @@ def test_totals_are_the_sum_of_signed_legs_whole_and_by_group(legs: list[Leg]) -
             for x in legs
             if getattr(x, name) is not None
         ]
-        if legs and not known:
-            assert totals[name] is None
-            continue
+        is_mixed = name in UNIT_COLUMNS and len({x.underlying for x in legs}) > 1
+        assert (totals[name] is None) == (is_mixed or bool(legs and not known))
         scale = sum(abs(value) for value in known) + 1e-9
-        assert math.isclose(totals[name], sum(known), rel_tol=1e-9, abs_tol=1e-9 * scale)
-        for groups in ("by_underlying", "by_expiry"):
+        if totals[name] is not None:
+            assert math.isclose(totals[name], sum(known), rel_tol=1e-9, abs_tol=1e-9 * scale)
+        for groups in ("by_underlying",) if is_mixed else ("by_underlying", "by_expiry"):
             parts = sum(row[name] or 0.0 for row in totals[groups])
-            assert math.isclose(parts, totals[name], rel_tol=1e-9, abs_tol=1e-9 * scale)
+            assert math.isclose(parts, sum(known), rel_tol=1e-9, abs_tol=1e-9 * scale)
     assert sum(row["legs"] for row in totals["by_underlying"]) == len(legs)
 
 

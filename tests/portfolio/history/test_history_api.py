@@ -41,13 +41,13 @@ def test_history_sums_accounts_and_shows_gaps(trader: User, signed_in: Client) -
                 minute=minute + timedelta(minutes=step),
                 session_date=minute.date(),
                 net_liquidation=value,
-                delta=1.5,
+                dollar_gamma=1.5,
                 source="ibkr",
                 as_of=minute,
             )
     series = read(signed_in, "/api/portfolio/history")["series"]
     assert series["net_liquidation"] == [150, None]
-    assert series["delta"] == [3.0, 3.0]
+    assert series["dollar_gamma"] == [3.0, 3.0]
     assert len(series["at"]) == 2
 
 
@@ -59,7 +59,7 @@ def test_history_of_two_currencies_is_converted_or_missing_never_added_raw(
     for currency, value in (("USD", 1000), ("EUR", 100)):
         account: Account = AccountFactory(owner=trader, base_currency=currency)
         AccountStatusFactory(account=account, currency=currency)
-        facts: dict[str, Any] = {"net_liquidation": value, "delta": 2.0, "source": "ibkr"}
+        facts: dict[str, Any] = {"net_liquidation": value, "source": "ibkr"}
         AccountHistory.objects.create(
             account=account, minute=minute, session_date=minute.date(), as_of=minute, **facts
         )
@@ -68,7 +68,6 @@ def test_history_of_two_currencies_is_converted_or_missing_never_added_raw(
     history = read(signed_in, "/api/portfolio/history")
     assert history["currency"] == "USD"
     assert history["series"]["net_liquidation"] == [sum_of_both]
-    assert history["series"]["delta"] == [4.0]
 
 
 def test_history_of_accounts_on_two_exchanges_is_whole(trader: User, signed_in: Client) -> None:

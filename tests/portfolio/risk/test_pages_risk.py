@@ -303,7 +303,7 @@ def test_what_if_shows_before_after_and_difference(trader: User, signed_in: Clie
     put = account.positions.get(right="P")
     page = signed_in.post("/risk/what-if", {f"quantity-{put.pk}": "-4"}).content.decode()
     # The shares' 100 and minus two puts of delta −0.3; then four of them.
-    assert compared(page, "Delta") == ["160.0", "220.0", "+60.0"]
+    assert compared(page, "Dollar delta") == ["96,000", "132,000", "+36,000"]
     assert put.__class__.objects.get(pk=put.pk).quantity == -2
 
 
@@ -311,9 +311,9 @@ def test_closing_a_leg_and_adding_one_are_one_answer(trader: User, signed_in: Cl
     account = book(trader)
     stock = account.positions.get(right="")
     page = signed_in.post("/risk/what-if", ADDED | {"close": str(stock.pk)}).content.decode()
-    before, after, _ = compared(page, "Delta")
-    assert before == "160.0"
-    assert float(after.replace("\u2212", "-")) < 60.0
+    before, after, _ = compared(page, "Dollar delta")
+    assert before == "96,000"
+    assert float(after.replace("\u2212", "-").replace(",", "")) < 36_000
     assert "SPY 510 P" in page
     assert 'value="510"' in page
 

@@ -199,13 +199,15 @@ def test_day_is_backfilled_and_ends_where_the_account_is(books: SimulatedBooks) 
         summary, last = account.summary(), minutes[-1]
         # The mark is the middle of the quote, the minutes are the model's.
         assert last.net_liquidation == pytest.approx(summary.net_liquidation, rel=5e-4)
-        delta = sum(
+        gamma = sum(
             p.quantity
             * float(p.contract.multiplier)
-            * (1.0 if p.quote.delta is None else p.quote.delta)
+            * (p.quote.gamma or 0.0)
+            * (p.quote.underlying_price or 0.0) ** 2
+            / 100.0
             for p in account.positions()
         )
-        assert last.delta == pytest.approx(delta, rel=1e-6)
+        assert last.dollar_gamma == pytest.approx(gamma, rel=1e-6)
         assert len({minute.net_liquidation for minute in minutes}) > 350
 
 
