@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.http.cookie import parse_cookie
@@ -12,6 +11,7 @@ from django.http.cookie import parse_cookie
 from auth_tokens.api_tokens.permissions import scope_grants
 from auth_tokens.api_tokens.reading import api_token_by_text
 from auth_tokens.models import ApiToken, User
+from auth_tokens.sign_in.session_store import UncachedSessionStore, stored_key
 from config.core.clock import now
 from config.core.front_door.grants import LONGEST_SECONDS, Authorised
 from config.core.front_door.requests import Caller
@@ -49,11 +49,13 @@ def _by_session(header: bytes) -> Authorised | None:
         # Of two sessions only Django says which one counts, and what blanks there are beside ASCII.
         return None
     key = parse_cookie(text).get(name)
-    row = Session.objects.filter(session_key=key, expire_date__gt=now()).first()
+    if not key:
+        return None
+    row = Session.objects.filter(session_key=stored_key(key), expire_date__gt=now()).first()
     if row is None:
         return None
     request = HttpRequest()
-    request.session = SessionStore(key)
+    request.session = UncachedSessionStore(key)
     user = get_user(request)
     if not (isinstance(user, User) and user.is_active):
         return None

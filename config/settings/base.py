@@ -177,5 +177,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "config.core.web.staticfiles.DeskStaticFilesStorage"},
 }
+# Collected files lie in the data folder, which is this user's alone.
+FILE_UPLOAD_PERMISSIONS = 0o600
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700
 # Hashed names never change and are cached forever; plain names are revalidated after a minute.
 WHITENOISE_MAX_AGE = 60

@@ -28,6 +28,7 @@ from config.core.processes.environment import (
     private_paths,
     publish_address,
 )
+from config.core.processes.privacy import make_private
 from config.core.processes.process import FORKS, ProcessSpec
 from config.core.processes.role import WEB
 from config.core.processes.supervisor import StopRequested, SupervisionError, Supervisor, say
@@ -81,6 +82,11 @@ class Desk:
 def serve(desk: Desk) -> int:
     """Start everything, print the address, and watch until stopped. Returns the exit code."""
     started = time.monotonic()
+    if opened := make_private(desk.data):
+        say(
+            f"  {opened} files and folders under {desk.data} were open to other users of this "
+            "machine. They are private now: change what they may have read."
+        )
     try:
         with (
             embedded_valkey(desk.data) as valkey,
