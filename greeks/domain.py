@@ -56,7 +56,8 @@ class Contract:
     ``symbol`` is for display: the ticker, or for options the OCC symbol (21 characters, root
     padded to six). ``aliases`` maps a provider name to that provider's own key (IBKR conid,
     Tastytrade symbol, …), by which the contract is found again. ``expires_at`` is the provider's
-    own instant of expiry; ``None`` if it tells only a day.
+    own instant of expiry; ``None`` if it tells only a day. ``underlying_key`` is the identity of
+    the future an option delivers, where the provider names it.
     """
 
     kind: InstrumentKind
@@ -71,6 +72,7 @@ class Contract:
     right: Right | None = None
     exchange: str = ""
     description: str = ""
+    underlying_key: str = ""
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -104,6 +104,7 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
                 known,
                 aliases={**contract.aliases, **known.aliases},
                 expires_at=known.expires_at or contract.expires_at,
+                underlying_key=known.underlying_key or contract.underlying_key,
             )
     if not wanted:
         return ResolvedInstruments({})
@@ -140,6 +141,7 @@ def _contract(row: Instrument, aliases: Mapping[str, str]) -> Contract:
         kind=InstrumentKind(row.kind),
         symbol=row.symbol,
         underlying=row.underlying,
+        underlying_key=row.underlying_key,
         root=row.root,
         multiplier=row.multiplier,
         currency=row.currency,
@@ -159,6 +161,7 @@ def _new_instrument(key: str, contract: Contract, closes: SessionCloses) -> Inst
         kind=contract.kind.value,
         symbol=contract.symbol,
         underlying=contract.underlying,
+        underlying_key=contract.underlying_key,
         root=contract.root,
         expiry=contract.expiry,
         expires_at=expiry_instant(contract, closes),
@@ -177,16 +180,20 @@ def _correct_terms(
     wanted: Mapping[str, Contract], found: Mapping[str, Instrument], closes: SessionCloses
 ) -> None:
     changed = []
+    columns = ("expires_at", "expires_at_is_vendors", "exercise_style", "underlying_key")
     for key, contract in wanted.items():
         row, is_vendors = found[key], contract.expires_at is not None
+        terms = (
+            *(expiry_instant(contract, closes), is_vendors, exercise_style(contract)),
+            contract.underlying_key or row.underlying_key,
+        )
         if row.expires_at_is_vendors and not is_vendors:
-            continue
-        terms = (expiry_instant(contract, closes), is_vendors, exercise_style(contract))
-        if (row.expires_at, row.expires_at_is_vendors, row.exercise_style) != terms:
-            row.expires_at, row.expires_at_is_vendors, row.exercise_style = terms
+            terms = (row.expires_at, True, row.exercise_style, terms[-1])
+        if tuple(getattr(row, name) for name in columns) != terms:
+            for name, value in zip(columns, terms, strict=True):
+                setattr(row, name, value)
             changed.append(row)
     if changed:
-        columns = ["expires_at", "expires_at_is_vendors", "exercise_style"]
         Instrument.objects.bulk_update(changed, columns, batch_size=500)
 
 

@@ -22,7 +22,7 @@ class Dividend(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["underlying", "ex_date"], name="dividend_unique_by_ex_date"
+                fields=["underlying", "currency", "ex_date"], name="dividend_unique_by_ex_date"
             ),
             models.CheckConstraint(
                 name="dividend_amount_positive", condition=models.Q(amount__gt=0)

@@ -17,6 +17,11 @@ class Instrument(models.Model):
     kind = models.CharField(max_length=16, choices=[(k.value, k.value) for k in InstrumentKind])
     symbol = models.CharField(max_length=64, help_text="For display: ticker, or OCC symbol.")
     underlying = models.CharField(max_length=32, db_index=True)
+    underlying_key = models.CharField(
+        max_length=96,
+        blank=True,
+        help_text="Identity of the future an option delivers, where a provider names it.",
+    )
     root = models.CharField(max_length=32, blank=True)
     expiry = models.DateField(null=True, blank=True)
     expires_at = models.DateTimeField(

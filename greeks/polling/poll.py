@@ -43,6 +43,7 @@ from greeks.polling.states import PollRecord, read_record, record_key
 from greeks.polling.terms import chain_expires_at, chain_is_american, chain_rate
 from greeks.pricing.dividends import known_dividends
 from greeks.pricing.model import years_to
+from greeks.underlyings import share_key
 
 logger = structlog.get_logger(__name__)
 
@@ -182,10 +183,10 @@ def _dividends(
 ) -> tuple[tuple[float, float], ...]:
     """Return years until each ex-date's opening, and the amounts."""
     exchange = exchange_named(instrument.exchange)
-    known = known_dividends([instrument.underlying], until=expiry).get(instrument.underlying, ())
+    known = known_dividends([(instrument.underlying, instrument.currency)], until=expiry)
     openings = [
         (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
-        for day, amount in known
+        for day, amount in known.get(share_key(instrument.underlying, instrument.currency), ())
     ]
     return tuple((years_to(opens, at), amount) for opens, amount in openings if opens > at)
 

@@ -6,35 +6,47 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
 from config.core.clock import market_now
-from greeks.domain import Contract
+from greeks.domain import Contract, InstrumentKind
 from greeks.models import Dividend
+from greeks.underlyings import share_key
 
-#: An underlying's dividends as (ex-date, amount per share), earliest first.
+#: Dividends by ``underlying_key`` as (ex-date, amount per share), earliest first.
 KnownDividends = Mapping[str, tuple[tuple[date, float], ...]]
 
 # Ex-dates are days in the exchange's zone; none is further from UTC than this.
 _ZONES = timedelta(days=1)
 
 
-def known_dividends(underlyings: Iterable[str], *, until: date) -> KnownDividends:
-    """Return dividends going ex from about now until ``until``, by underlying, in one query.
+def known_dividends(underlyings: Iterable[tuple[str, str]], *, until: date) -> KnownDividends:
+    """Return dividends going ex from about now until ``until``, in one query.
 
-    Underlyings without any are absent. The first may have gone ex a few hours ago: pricing
+    ``underlyings`` are symbols with their currencies: ``Z`` in pounds pays nothing that ``Z`` in
+    dollars pays. Those without any are absent. The first may have gone ex a few hours ago: pricing
     compares instants.
     """
     since = market_now().date() - _ZONES
+    wanted = {(symbol, currency.upper()) for symbol, currency in underlyings}
     found: dict[str, tuple[tuple[date, float], ...]] = {}
     rows = Dividend.objects.filter(
-        underlying__in=sorted(set(underlyings)), ex_date__gte=since, ex_date__lte=until
+        underlying__in=sorted({symbol for symbol, _ in wanted}),
+        ex_date__gte=since,
+        ex_date__lte=until,
     ).order_by("underlying", "ex_date")
-    for underlying, ex_date, amount in rows.values_list("underlying", "ex_date", "amount"):
-        found[underlying] = (*found.get(underlying, ()), (ex_date, float(amount)))
+    for symbol, currency, ex_date, amount in rows.values_list(
+        "underlying", "currency", "ex_date", "amount"
+    ):
+        if (symbol, currency.upper()) in wanted:
+            key = share_key(symbol, currency)
+            found[key] = (*found.get(key, ()), (ex_date, float(amount)))
     return found
 
 
 def dividends_of(contracts: Iterable[Contract]) -> KnownDividends:
-    """``known_dividends`` for the underlyings of the options among ``contracts``."""
-    options = [(c.underlying, c.expiry) for c in contracts if c.is_option and c.expiry is not None]
+    """``known_dividends`` for the underlyings of the options on shares among ``contracts``."""
+    options = [c for c in contracts if c.kind is InstrumentKind.OPTION and c.expiry is not None]
     if not options:
         return {}
-    return known_dividends({name for name, _ in options}, until=max(day for _, day in options))
+    return known_dividends(
+        {(c.underlying, c.currency) for c in options},
+        until=max(c.expiry for c in options if c.expiry is not None),
+    )

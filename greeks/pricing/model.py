@@ -42,9 +42,12 @@ from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forward
 from greeks.pricing.products import exercise_style
 from greeks.pricing.quotes import is_two_sided
 from greeks.pricing.rates import risk_free_rate
+from greeks.underlyings import underlying_key
 
 SECONDS_A_YEAR = 365 * 86_400
 NO_DIVIDENDS: KnownDividends = {}
+#: The contracts that share a forward: same underlying, instant, style and kind.
+_Expiry = tuple[str, datetime, ExerciseStyle, bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +78,9 @@ class _Leg:
         return self.contract.kind is InstrumentKind.FUTURE_OPTION
 
     @property
-    def expiry(self) -> tuple[str, datetime, ExerciseStyle, bool]:
+    def expiry(self) -> _Expiry:
         """Key of the contracts that share a forward."""
-        return self.contract.underlying, self.expires_at, self.style, self.is_future
+        return underlying_key(self.contract), self.expires_at, self.style, self.is_future
 
     @property
     def model(self) -> str:
@@ -105,7 +108,7 @@ def model_greeks(
     """Return Greeks of the ``wanted`` options by key, from ``quotes`` by key.
 
     ``quotes`` may hold more contracts than wanted: parity uses them. ``spots`` are prices by
-    underlying (of futures for their options), ``closes`` session ends (``known_closes``),
+    ``underlying_key`` (of futures for their options), ``closes`` session ends (``known_closes``),
     ``dividends`` the coming ones (``known_dividends``). A contract is absent from the result if it
     has expired, has no usable price, or its price does not determine a volatility.
     """
@@ -123,7 +126,7 @@ def model_greeks(
             leg.expiry: Expiry(
                 years=leg.years,
                 rate=risk_free_rate(leg.contract.currency).value,
-                spot=spots.get(leg.contract.underlying),
+                spot=spots.get(underlying_key(leg.contract)),
                 is_american=leg.style is ExerciseStyle.AMERICAN,
                 is_future=leg.is_future,
                 dividends=leg.dividends,
@@ -172,7 +175,7 @@ def _dividends(
     contract: Contract, at: datetime, expires_at: datetime, dividends: KnownDividends
 ) -> tuple[tuple[float, float], ...]:
     """Return years until the opening of each ex-date before expiry, and amounts."""
-    known = dividends.get(contract.underlying, ())
+    known = dividends.get(underlying_key(contract), ())
     exchange = exchange_of_currency(contract.currency)
     if not known or exchange is None:
         return ()
@@ -185,9 +188,9 @@ def _dividends(
 
 def _parity_pairs(
     legs: Iterable[_Leg],
-) -> dict[tuple[str, datetime, ExerciseStyle, bool], tuple[Pair, ...]]:
+) -> dict[_Expiry, tuple[Pair, ...]]:
     """By expiry: strikes with a two-sided quote for both call and put."""
-    mids: dict[tuple[str, datetime, ExerciseStyle, bool], dict[float, dict[Right, float]]] = {}
+    mids: dict[_Expiry, dict[float, dict[Right, float]]] = {}
     for leg in legs:
         contract = leg.contract
         if leg.price_kind == "mid" and contract.right and contract.strike:

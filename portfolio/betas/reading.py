@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 
 from greeks.domain import InstrumentKind
-from portfolio.exposure.columns import BetaWeights, Leg, product_symbol, underlying_prices
+from greeks.underlyings import key_of_terms, share_key
+from portfolio.exposure.columns import BetaWeights, Leg, book_spots
 from portfolio.models import Beta, DailyClose, Quote
 
 # Common benchmarks; their closes are always kept.
@@ -43,9 +45,9 @@ def benchmarks_in_use() -> tuple[str, ...]:
     return tuple(dict.fromkeys((settings.RISK_BENCHMARK, *COMMON_BENCHMARKS)))
 
 
-def known_betas(underlyings: Iterable[str], *, benchmark: str) -> dict[str, KnownBeta]:
-    """Return betas by history symbol; a manual one overrides history's. One query."""
-    names = {product_symbol(name) for name in underlyings}
+def known_betas(history_names: Iterable[str], *, benchmark: str) -> dict[str, KnownBeta]:
+    """Return betas by ``history_name``; a manual one overrides history's. One query."""
+    names = set(history_names)
     found: dict[str, KnownBeta] = {}
     rows = Beta.objects.filter(symbol__in=names, benchmark=benchmark).order_by("source")
     # "history" sorts before "set", so the manual value overwrites it.
@@ -60,13 +62,17 @@ def known_betas(underlyings: Iterable[str], *, benchmark: str) -> dict[str, Know
     return found
 
 
-def known_prices(symbols: Iterable[str]) -> dict[str, KnownPrice]:
-    """Last quotes of stocks, indices and futures by symbol. One query."""
-    wanted = set(symbols)
-    if not wanted:
+def known_prices(symbols: Iterable[str], keys: Iterable[str] = ()) -> dict[str, KnownPrice]:
+    """Return last quotes of stocks, indices and futures by ``underlying_key``. One query.
+
+    ``symbols`` names shares and indices in any currency, ``keys`` any instrument.
+    """
+    named = {symbol.partition(":")[0] for symbol in symbols}
+    wanted = set(keys)
+    if not named and not wanted:
         return {}
     rows = Quote.objects.filter(
-        symbol__in=wanted,
+        Q(symbol__in=named) | Q(instrument__key__in=wanted),
         price__gt=0,
         instrument__kind__in=(
             InstrumentKind.STOCK.value,
@@ -75,12 +81,27 @@ def known_prices(symbols: Iterable[str]) -> dict[str, KnownPrice]:
         ),
     ).order_by("as_of")
     found = {}
-    for symbol, price, currency, as_of in rows.values_list(
-        "symbol", "price", "instrument__currency", "as_of"
-    ):
-        if price is not None:
-            found[symbol] = KnownPrice(price=float(price), currency=currency, as_of=as_of)
+    for symbol, price, as_of, kind, currency, underlying, expiry, multiplier in rows.values_list(
+        "symbol", "price", "as_of", "instrument__kind", "instrument__currency",
+        "instrument__underlying", "instrument__expiry", "instrument__multiplier",
+    ):  # fmt: skip
+        if price is None:
+            continue
+        key = key_of_terms(
+            kind=kind,
+            underlying=underlying if expiry else symbol,
+            currency=currency,
+            expiry=expiry,
+            multiplier=float(multiplier),
+        )
+        found[key] = KnownPrice(price=float(price), currency=currency, as_of=as_of)
     return found
+
+
+def price_of_benchmark(prices: Mapping[str, KnownPrice], benchmark: str) -> KnownPrice | None:
+    """Return the price of a benchmark named by its ``history_name``."""
+    symbol, _, currency = benchmark.partition(":")
+    return prices.get(share_key(symbol, currency or "USD"))
 
 
 def last_close(symbol: str) -> KnownPrice | None:
@@ -94,11 +115,14 @@ def last_close(symbol: str) -> KnownPrice | None:
     return None if row is None else close_as_price(float(row[0]), row[1])
 
 
-def price_in_book(legs: Iterable[Leg], symbol: str) -> KnownPrice | None:
-    """Return the price of an underlying from a leg on it. No query."""
-    mine = [leg for leg in legs if leg.underlying == symbol]
-    price = underlying_prices(mine).get(symbol)
-    return KnownPrice(price=price, currency=mine[0].currency, as_of=None) if price else None
+def price_in_book(legs: Iterable[Leg], benchmark: str) -> KnownPrice | None:
+    """Return the price of an underlying from a leg on it, the nearest month's of a future."""
+    mine = [leg for leg in legs if leg.history_name == benchmark]
+    prices = book_spots(mine, {})
+    for leg in sorted(mine, key=lambda leg: leg.expiry or date.min):
+        if price := prices.get(leg.underlying_key):
+            return KnownPrice(price=price, currency=leg.currency, as_of=None)
+    return None
 
 
 def close_as_price(close: float, day: date) -> KnownPrice:
@@ -138,9 +162,9 @@ def stored_weights(
     benchmark = settings.RISK_BENCHMARK
     if not legs:
         return BetaWeights(benchmark, None, {})
-    betas = known_betas({leg.underlying for leg in legs}, benchmark=benchmark)
+    betas = known_betas({leg.history_name for leg in legs}, benchmark=benchmark)
     price = (
-        known_prices([benchmark]).get(benchmark)
+        price_of_benchmark(known_prices([benchmark]), benchmark)
         or price_in_book(legs, benchmark)
         or last_close(benchmark)
     )

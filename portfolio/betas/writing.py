@@ -7,7 +7,7 @@ differ, the past was adjusted and all of it is fetched again.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from decimal import Decimal
 import structlog
 from django.core.cache import cache
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from redis.exceptions import RedisError
 
 from config.core.clock import market_now, now
@@ -25,9 +25,9 @@ from config.core.upsert import upsert
 from greeks.domain import DailyClose as FetchedClose
 from greeks.providers.base import DailyClosesProvider
 from greeks.providers.registry import open_daily_closes_provider
+from greeks.underlyings import history_name
 from portfolio.betas.reading import CLOSES_KEPT, benchmarks_in_use, daily_closes, end_of
 from portfolio.betas.returns import regressed_beta
-from portfolio.exposure.columns import product_symbol
 from portfolio.models import Beta, DailyClose, Position
 
 logger = structlog.get_logger(__name__)
@@ -55,20 +55,27 @@ class BetasUpdated:
 
 def symbols_in_use() -> list[str]:
     """Return the benchmarks and every held underlying, by the name of its closes. One query."""
-    held = Position.objects.order_by().values_list("underlying", flat=True).distinct()
-    return list(dict.fromkeys((*benchmarks_in_use(), *sorted({product_symbol(n) for n in held}))))
+    return list(dict.fromkeys((*benchmarks_in_use(), *sorted(held_names(Position.objects.all())))))
 
 
-def claim_missing_closes(underlyings: Iterable[str]) -> bool:
+def held_names(positions: QuerySet[Position]) -> set[str]:
+    """Return the names of the closes of the positions' underlyings. One query."""
+    rows = positions.order_by().values_list("instrument_type", "underlying", "currency")
+    return {
+        history_name(kind=kind, underlying=underlying, currency=currency)
+        for kind, underlying, currency in rows.distinct()
+    }
+
+
+def claim_missing_closes(wanted: Collection[str]) -> bool:
     """Return whether to queue a fetch of closes.
 
-    True if some symbols lack closes and nobody asked recently.
+    True if some of the names (``held_names``) lack closes and nobody asked recently.
     """
-    wanted = {product_symbol(name) for name in underlyings}
     if not wanted:
         return False
     known = DailyClose.objects.filter(symbol__in=wanted).order_by().values_list("symbol", flat=True)
-    missing = wanted - set(known.distinct())
+    missing = set(wanted) - set(known.distinct())
     if not missing:
         return False
     try:

@@ -31,7 +31,8 @@ _STORED = tuple(name for name in PositionRow.__struct_fields__ if name not in _C
 _AMOUNTS = ("strike", "quantity", "multiplier", "avg_price", "price", "market_value",
             "unrealized_pnl", "opening_price", "previous_close", "daily_change")  # fmt: skip
 _COLUMNS = (*_STORED, "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
-            "underlying_price", "instrument__quote__open_interest")  # fmt: skip
+            "underlying_price", "instrument__underlying_key",
+            "instrument__quote__open_interest")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,7 @@ def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
         theta=values["theta_raw"],
         vega=values["vega_raw"],
         underlying_price=_float(values["underlying_price"]),
+        stored_key=values["instrument__underlying_key"],
     )
 
 

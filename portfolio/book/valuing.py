@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from greeks.domain import Greeks, InstrumentKind, Quote
 from greeks.models import ContractGreeks, Instrument
+from greeks.underlyings import key_of_row
 from portfolio.amounts import fitting_amount, greek_number, spot_number, volatility_number
 from portfolio.book.checked import CheckedPositions
 from portfolio.book.position_row import (
@@ -46,7 +47,7 @@ def build_positions(
         earlier = known.get((instrument.pk, position.sub_key))
         row = _identity_row(position, instrument, earlier, context)
         _value(row, context.market.quotes.get(key), position, earlier, context)
-        _fill_greeks(row, key, context)
+        _fill_greeks(row, instrument, context)
         rows.append(row)
     _keep_last_known(rows, instruments, known, context)
     return rows
@@ -72,7 +73,7 @@ def revalue_positions(
             _revalue(row)
         fresh = key in context.market.greeks
         if fresh or row.delta_raw is None:
-            _fill_greeks(row, key, context)
+            _fill_greeks(row, instruments[key], context)
         row.dte = _dte(row.expiry, context)
         rows.append(row)
     _keep_last_known(rows, instruments, {}, context)
@@ -169,7 +170,7 @@ def _revalue(row: PositionRow) -> None:
     )
 
 
-def _fill_greeks(row: PositionRow, key: str, context: WritingContext) -> None:
+def _fill_greeks(row: PositionRow, instrument: Instrument, context: WritingContext) -> None:
     if not row.right:
         # The underlying has delta 1 by definition and no other Greeks.
         row.delta, row.delta_raw = Decimal(1), 1.0
@@ -178,12 +179,19 @@ def _fill_greeks(row: PositionRow, key: str, context: WritingContext) -> None:
             setattr(row, f"{name}_raw", 0.0)
         row.underlying_price = row.price
         return
-    greeks = context.market.greeks.get(key)
+    greeks = context.market.greeks.get(instrument.key)
     if greeks is not None:
         set_greeks(row, greeks)
-    spot = context.market.spots.get(row.underlying)
+    if greeks is not None and greeks.underlying_price and _is_on_future(row):
+        # Its own month, which is not always known by its identity.
+        return
+    spot = context.market.spots.get(key_of_row(instrument))
     if spot is not None:
         row.underlying_price = spot_number(spot)
+
+
+def _is_on_future(row: PositionRow) -> bool:
+    return row.instrument_type == InstrumentKind.FUTURE_OPTION.value
 
 
 def set_greeks(row: PositionRow, greeks: Greeks) -> None:

@@ -9,7 +9,6 @@ never taken as zero.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greeks.domain import InstrumentKind
+from greeks.underlyings import history_name, key_of_terms
 
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -45,11 +45,13 @@ ROW_COLUMNS = (
 #: In units of the underlying: of several underlyings they are not added.
 UNIT_COLUMNS = frozenset({"delta", "gamma"})
 _GREEKS = ("delta", "gamma", "theta", "vega")
-_FUTURES_MONTH = re.compile(r"(/[A-Z0-9]+?)[FGHJKMNQUVXZ]\d{1,2}")
 
 
 class Leg(NamedTuple):
-    """A position's fields for the totals. Greeks are per unit of the underlying, float64."""
+    """A position's fields for the totals. Greeks are per unit of the underlying, float64.
+
+    ``stored_key`` is the identity of the future an option delivers, where a provider names it.
+    """
 
     underlying: str
     instrument_type: str
@@ -67,6 +69,25 @@ class Leg(NamedTuple):
     theta: float | None
     vega: float | None
     underlying_price: float | None
+    stored_key: str = ""
+
+    @property
+    def underlying_key(self) -> str:
+        """The instrument that price and Greeks refer to (``greeks.underlyings``)."""
+        return self.stored_key or key_of_terms(
+            kind=self.instrument_type,
+            underlying=self.underlying,
+            currency=self.currency,
+            expiry=self.expiry,
+            multiplier=self.multiplier,
+        )
+
+    @property
+    def history_name(self) -> str:
+        """The name of the underlying's closes and beta."""
+        return history_name(
+            kind=self.instrument_type, underlying=self.underlying, currency=self.currency
+        )
 
 
 class Money(NamedTuple):
@@ -78,27 +99,21 @@ class Money(NamedTuple):
 
 
 class BetaWeights(NamedTuple):
-    """A benchmark, its price in the totals' currency, and betas to it by underlying."""
+    """A benchmark, its price in the totals' currency, and betas to it by ``history_name``."""
 
     benchmark: str
     price: float | None
     betas: Mapping[str, float]
 
-    def beta(self, underlying: str) -> float | None:
-        """Return the underlying's beta; a futures month has its product's, the benchmark has 1."""
-        name = product_symbol(underlying)
+    def beta(self, leg: Leg) -> float | None:
+        """Return the beta of the leg's underlying; the benchmark has 1."""
+        name = leg.history_name
         if name == self.benchmark:
             return 1.0
         return self.betas.get(name)
 
 
 NO_WEIGHTS = BetaWeights("", None, {})
-
-
-def product_symbol(underlying: str) -> str:
-    """Return the name of an underlying's closes and beta: ``/ESZ6`` is ``/ES``."""
-    month = _FUTURES_MONTH.fullmatch(underlying)
-    return month[1] if month else underlying
 
 
 def column(values: Iterable[float | None]) -> FloatArray:
@@ -134,26 +149,33 @@ def leg_columns(
 
 
 def leg_spots(legs: Sequence[Leg], *, spots: Mapping[str, float] | None = None) -> FloatArray:
-    """Return the price each leg's Greeks refer to: its own, that of its Greeks, or a sibling's."""
-    known = dict(spots or {}) | underlying_prices(legs)
+    """Return the price each leg's Greeks refer to: its own, that of its Greeks, or a sibling's.
+
+    ``spots`` are by ``underlying_key``, here and below.
+    """
+    known = book_spots(legs, spots or {})
     return column(
         leg.price
         if leg.instrument_type in LINEAR_KINDS
         # Treat a zero spot as missing.
-        else leg.underlying_price or known.get(leg.underlying)
+        else leg.underlying_price or known.get(leg.underlying_key)
         for leg in legs
     )
 
 
-def underlying_prices(legs: Sequence[Leg]) -> dict[str, float]:
-    """Return underlying prices known from any leg; the underlying itself takes precedence."""
-    known = {leg.underlying: leg.underlying_price for leg in legs if leg.underlying_price}
-    known |= {
-        leg.underlying: leg.price
-        for leg in legs
-        if leg.instrument_type == InstrumentKind.STOCK.value and leg.price
-    }
-    return {name: price for name, price in known.items() if price is not None}
+def book_spots(legs: Sequence[Leg], spots: Mapping[str, float]) -> dict[str, float]:
+    """Return prices of underlyings: the held one's, else that of an option on it, else ``spots``.
+
+    The same for scenarios, reports and what-ifs.
+    """
+    found = dict(spots)
+    for leg in legs:
+        if leg.instrument_type in OPTION_KINDS and leg.underlying_price:
+            found[leg.underlying_key] = leg.underlying_price
+    for leg in legs:
+        if leg.instrument_type in LINEAR_KINDS and leg.price:
+            found[leg.underlying_key] = leg.price
+    return found
 
 
 def convert(
@@ -166,13 +188,12 @@ def convert(
 ) -> dict[str, FloatArray]:
     """Return the columns in ``currency``, weighted by beta as well; NaN without a rate.
 
-    ``underlying`` is a number for each underlying.
+    ``underlying`` is a number for each underlying, the months of a future together.
     """
     known = {currency: 1.0} | dict(rates)
     scale = column(known.get(leg.currency) for leg in legs)
-    names = {leg.underlying: number for number, leg in enumerate(legs)}
-    betas = {name: weights.beta(name) for name in names}
-    beta = column(betas[leg.underlying] for leg in legs)
+    names = {leg.history_name: number for number, leg in enumerate(legs)}
+    beta = column(weights.beta(leg) for leg in legs)
     price = weights.price if weights.price else np.nan
     converted = {name: columns[name] * scale for name in MONEY_COLUMNS}
     return converted | {
@@ -182,7 +203,7 @@ def convert(
         "beta_weighted_delta": converted["dollar_delta"] * beta / price,
         # A spot moves by its beta for each percent of the benchmark, so gamma by its square.
         "beta_weighted_gamma": converted["dollar_gamma"] * 100.0 * (beta / price) ** 2,
-        "underlying": column(names[leg.underlying] for leg in legs),
+        "underlying": column(names[leg.history_name] for leg in legs),
     }
 
 

@@ -12,19 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import structlog
 
 from config.core.errors import ProviderError
-from greeks.domain import Contract, Greeks, InstrumentKind, Quote, RejectedRow, Snapshot
+from greeks.domain import Contract, Greeks, Quote, RejectedRow, Snapshot
 from greeks.instruments.identity import instrument_key
-from greeks.instruments.indices import is_index
 from greeks.pricing.dividends import KnownDividends
 from greeks.pricing.expiry import SessionCloses
 from greeks.pricing.model import NO_DIVIDENDS, model_greeks
 from greeks.providers.base import SnapshotProvider
+from greeks.underlyings import spot_contract, underlying_key
 from portfolio.amounts import checked_time
 from portfolio.market_data.checks import (
     GREEK_NAMES,
@@ -69,6 +68,7 @@ class MarketData:
     greeks: dict[str, Greeks] = field(default_factory=dict)
     partial: dict[str, Greeks] = field(default_factory=dict)
     inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    # Prices by ``underlying_key``.
     spots: dict[str, float] = field(default_factory=dict)
     rejected: list[RejectedRow] = field(default_factory=list)
     received: int = 0
@@ -86,15 +86,9 @@ def underlying_contracts(contracts: Iterable[Contract]) -> list[Contract]:
     """Return the underlyings of the options as contracts, one each."""
     found: dict[str, Contract] = {}
     for contract in contracts:
-        if contract.kind is not InstrumentKind.OPTION or contract.underlying in found:
-            continue
-        found[contract.underlying] = Contract(
-            kind=InstrumentKind.INDEX if is_index(contract.underlying) else InstrumentKind.STOCK,
-            symbol=contract.underlying,
-            underlying=contract.underlying,
-            multiplier=Decimal(1),
-            currency=contract.currency,
-        )
+        spot = spot_contract(contract)
+        if spot is not None:
+            found.setdefault(instrument_key(spot), spot)
     return list(found.values())
 
 
@@ -252,9 +246,8 @@ def _find_spots(data: MarketData, known_spots: Mapping[str, float]) -> None:
         for key, greeks in greeks_by_key.items():
             quote = data.quotes.get(key)
             if greeks.underlying_price is not None and quote is not None:
-                data.spots[quote.contract.underlying] = greeks.underlying_price
+                data.spots[underlying_key(quote.contract)] = greeks.underlying_price
     for quote in data.quotes.values():
         contract = quote.contract
-        linear = contract.kind in (InstrumentKind.STOCK, InstrumentKind.INDEX)
-        if linear and quote.price is not None and quote.price > 0:
-            data.spots[contract.symbol] = float(quote.price)
+        if not contract.is_option and quote.price is not None and quote.price > 0:
+            data.spots[underlying_key(contract)] = float(quote.price)

@@ -10,11 +10,14 @@ from django.conf import settings
 from greeks.calendar.exchanges import exchange_of_currency
 from greeks.calendar.sessions import traded_until
 from greeks.models import Instrument
+from greeks.underlyings import key_of_row
 from portfolio.models import Quote
 
 
 def known_spots(underlyings: Iterable[Instrument], *, at: datetime) -> dict[str, float]:
-    """Return last prices by symbol, no older than ``SPOT_MAXIMUM_AGE_SECONDS``. One query.
+    """Return last prices by ``underlying_key``, no older than ``SPOT_MAXIMUM_AGE_SECONDS``.
+
+    One query.
 
     Age counts only while the exchange trades: the last price stays good after the close and over
     weekends, and is old at the next open. Without a spot the model computes nothing, and the last
@@ -24,14 +27,13 @@ def known_spots(underlyings: Iterable[Instrument], *, at: datetime) -> dict[str,
     oldest_by_currency: dict[str, datetime] = {}
     found = {}
     stored = Quote.objects.filter(instrument__in=by_id, price__isnull=False)
-    for instrument_id, symbol, price, as_of in stored.values_list(
-        "instrument_id", "symbol", "price", "as_of"
-    ):
-        currency = by_id[instrument_id].currency
+    for instrument_id, price, as_of in stored.values_list("instrument_id", "price", "as_of"):
+        row = by_id[instrument_id]
+        currency = row.currency
         if currency not in oldest_by_currency:
             oldest_by_currency[currency] = oldest_usable(currency, at)
         if price is not None and as_of >= oldest_by_currency[currency]:
-            found[symbol] = float(price)
+            found[key_of_row(row)] = float(price)
     return found
 
 

@@ -31,11 +31,12 @@ from portfolio.betas.reading import (
     known_betas,
     known_prices,
     price_in_book,
+    price_of_benchmark,
     weights_of,
 )
 from portfolio.betas.returns import regressed_beta
 from portfolio.book.reading import leg_of, money_of
-from portfolio.exposure.columns import BetaWeights, Leg, Money, product_symbol, sum_accounts
+from portfolio.exposure.columns import BetaWeights, Leg, Money, sum_accounts
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
 from portfolio.risk.legs import RiskLeg
@@ -45,6 +46,7 @@ _COLUMNS = (
     "quantity", "multiplier", "currency", "price", "market_value", "unrealized_pnl",
     "daily_change", "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
     "underlying_price", "greeks_source", "instrument__expires_at", "instrument__exercise_style",
+    "instrument__underlying_key", "instrument__root", "instrument__deliverable",
 )  # fmt: skip
 
 
@@ -69,8 +71,8 @@ class Selection:
 class RiskBook:
     """A selection's legs and everything needed to total and revalue them, in one currency.
 
-    ``spots`` and ``currencies`` are by underlying: its last price, and the currency it is priced
-    in.
+    ``spots`` are last prices by ``underlying_key``. ``currencies`` has the currency of each price
+    there and of each leg's underlying.
     """
 
     legs: tuple[RiskLeg, ...]
@@ -165,27 +167,27 @@ def read_risk_book(
         legs.append(risk_leg(values, today=days[values["account_id"]]))
     currency = totals_currency(accounts)
     money = {account.account_id: money_of(account) for account in accounts}
-    underlyings = {leg.leg.underlying for leg in legs} | set(also)
-    names = {product_symbol(name) for name in underlyings} | {benchmark}
+    also = set(also)
+    underlyings = {leg.leg.history_name for leg in legs}
+    names = underlyings | also | {benchmark}
     closes = daily_closes(names, until=at.date()) if with_closes else {}
-    prices = known_prices(underlyings | {benchmark})
+    prices = known_prices(names, {leg.leg.underlying_key for leg in legs})
     price = (
-        prices.get(benchmark)
+        price_of_benchmark(prices, benchmark)
         or price_in_book((leg.leg for leg in legs), benchmark)
         or _last_close(closes.get(benchmark))
     )
     currencies = {name: known.currency for name, known in prices.items()}
-    currencies |= {leg.leg.underlying: leg.leg.currency for leg in legs}
+    currencies |= {leg.leg.underlying_key: leg.leg.currency for leg in legs}
     named = {*currencies.values(), *(each.currency for each in money.values())}
     rates = rates_into(currency, named | ({price.currency} if price else set()))
-    betas = known_betas(underlyings, benchmark=benchmark)
+    betas = known_betas(underlyings | also, benchmark=benchmark)
     betas |= _regressed(closes, benchmark, names - set(betas))
     return RiskBook(
         legs=tuple(legs),
         currency=currency,
         rates=rates,
-        # The same symbol in another currency is another instrument.
-        spots={n: known.price for n, known in prices.items() if known.currency == currencies[n]},
+        spots={key: known.price for key, known in prices.items()},
         currencies=currencies,
         weights=weights_of(betas, benchmark=benchmark, price=price, currency=currency, rates=rates),
         betas=betas,
@@ -203,8 +205,8 @@ def coming_dividends(legs: Sequence[RiskLeg]) -> KnownDividends:
     expiries = [leg.leg.expiry for leg in legs if leg.is_option and leg.leg.expiry is not None]
     if not expiries:
         return {}
-    underlyings = {leg.leg.underlying for leg in legs if leg.is_option}
-    return known_dividends(underlyings, until=max(expiries))
+    shares = [leg.leg for leg in legs if leg.leg.instrument_type == InstrumentKind.OPTION.value]
+    return known_dividends({(leg.underlying, leg.currency) for leg in shares}, until=max(expiries))
 
 
 def _last_close(closes: Mapping[date, float] | None) -> KnownPrice | None:
@@ -247,6 +249,8 @@ def risk_leg(values: Mapping[str, Any], *, today: date) -> RiskLeg:
         greeks_source=values["greeks_source"] or None,
         exercise_style=values["instrument__exercise_style"],
         expires_at=values["instrument__expires_at"] or _regular_expiry(values),
+        root=values["instrument__root"],
+        deliverable=values["instrument__deliverable"],
         leg=leg_of(values, today=today),
     )
 

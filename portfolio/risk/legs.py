@@ -33,6 +33,8 @@ class RiskLeg(NamedTuple):
     exercise_style: str
     expires_at: datetime | None
     leg: Leg
+    root: str = ""
+    deliverable: str = ""
 
     @property
     def is_option(self) -> bool:

@@ -91,7 +91,7 @@ def _going_ex(
     leg: RiskLeg, dividends: KnownDividends, *, at: datetime
 ) -> tuple[tuple[float, float], ...]:
     """Return years to the open of each ex-date before the leg expires, and the amounts."""
-    known = dividends.get(leg.leg.underlying, ())
+    known = dividends.get(leg.leg.underlying_key, ())
     exchange = exchange_of_currency(leg.leg.currency) if known else None
     if exchange is None:
         return ()
@@ -118,7 +118,7 @@ def _take_from_neighbours(
             if sources[position] in ("own", "price")
             and not np.isnan(volatility[position])
             and other.account_id == mine.account_id
-            and other.leg.underlying == mine.leg.underlying
+            and other.leg.underlying_key == mine.leg.underlying_key
             and other.expires_at == mine.expires_at
         ]
         if near:

@@ -17,10 +17,10 @@ from portfolio.exposure.columns import (
     ROW_COLUMNS,
     FloatArray,
     Mask,
+    book_spots,
     convert,
     leg_columns,
     leg_spots,
-    product_symbol,
     ratio,
     without_greeks,
 )
@@ -61,7 +61,7 @@ def risk_report(
 
 def benchmark_choices(book: RiskBook) -> list[str]:
     """Return the configured benchmark, the common ones, and the reader's own holdings."""
-    held = sorted({product_symbol(leg.leg.underlying) for leg in book.legs})
+    held = sorted({leg.leg.history_name for leg in book.legs})
     return list(dict.fromkeys((*benchmarks_in_use(), *held)))
 
 
@@ -226,15 +226,23 @@ def _underlyings(
     book: RiskBook, columns: dict[str, FloatArray], lacking: Mask, spots: FloatArray
 ) -> list[dict[str, Any]]:
     rows = []
+    known = book_spots(book.plain, book.spots)
     for underlying, row, chosen in groups(
         book.legs, columns, lacking, key=lambda leg: leg.leg.underlying
     ):
-        known = spots[chosen][~np.isnan(spots[chosen])]
-        beta = book.betas.get(product_symbol(underlying))
+        mine = [book.legs[index].leg for index in chosen]
+        prices = {
+            leg.underlying_key: float(spot)
+            for leg, spot in zip(mine, spots[chosen], strict=True)
+            if not np.isnan(spot)
+        } | {key: known[key] for leg in mine if (key := leg.underlying_key) in known}
+        names = {leg.history_name for leg in mine}
+        beta = book.betas.get(names.pop()) if len(names) == 1 else None
         rows.append(
             {
                 "underlying": underlying,
-                "spot": book.spots.get(underlying, float(known[0]) if known.size else None),
+                # One name may stand for two instruments: then there is no one price.
+                "spot": next(iter(prices.values())) if len(prices) == 1 else None,
                 "beta": beta.value if beta else None,
                 "beta_source": beta.source if beta else None,
                 "beta_as_of": beta.as_of if beta else None,

@@ -130,13 +130,14 @@ def expected_moves(
     The volatility is the mean over held options at the strike nearest the spot; ``None``, with the
     reason as source, if that strike is over 10 % away. Expired series have no move.
     """
-    members: dict[tuple[str, Any], list[int]] = {}
+    members: dict[tuple[str, Any, str], list[int]] = {}
     for index, leg in enumerate(legs):
         if leg.is_option and leg.expires_at is not None and leg.expires_at > at:
-            members.setdefault((leg.leg.underlying, leg.leg.expiry), []).append(index)
+            series = (leg.leg.underlying, leg.leg.expiry, leg.leg.underlying_key)
+            members.setdefault(series, []).append(index)
     rows = []
-    for underlying, expiry in sorted(members):
-        chosen = members[underlying, expiry]
+    for underlying, expiry, refers_to in sorted(members):
+        chosen = members[underlying, expiry, refers_to]
         volatility, nearest, source = _at_the_money(legs, spots, chosen)
         # One date may have a morning-settled series and one that settles at the close.
         expires_at, spot = legs[nearest].expires_at, float(spots[nearest])

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from portfolio.betas.returns import LEAST_OBSERVATIONS, Closes, JointReturns, joint_returns
-from portfolio.exposure.columns import FloatArray, product_symbol
+from portfolio.exposure.columns import FloatArray
 from portfolio.risk.delta_gamma import CONFIDENCES, quadratic_quantiles
 from portfolio.risk.legs import RiskLeg
 from portfolio.risk.scenarios.book import ScenarioBook
@@ -45,7 +45,7 @@ def value_at_risk(
 
     ``columns`` belong to ``legs``, in one currency. Without ``ready`` no scenarios are run.
     """
-    wanted = {product_symbol(leg.leg.underlying) for leg in legs}
+    wanted = {leg.leg.history_name for leg in legs}
     joint = joint_returns(closes, wanted)
     body: dict[str, Any] = {
         "horizon_days": HORIZON_DAYS,
@@ -80,7 +80,7 @@ def parametric(
 ) -> list[dict[str, float]] | None:
     """Return VaR and ES by confidence from dollar deltas and gammas."""
     place = {name: index for index, name in enumerate(joint.symbols)}
-    where = np.array([place.get(product_symbol(leg.leg.underlying), -1) for leg in legs])
+    where = np.array([place.get(leg.leg.history_name, -1) for leg in legs])
     usable = (where >= 0) & ~np.isnan(columns["dollar_delta"])
     if not usable.any():
         return None
@@ -117,7 +117,7 @@ def scenario(ready: ScenarioBook, joint: JointReturns) -> list[dict[str, float]]
 def past_days_pnl(ready: ScenarioBook, joint: JointReturns) -> FloatArray | None:
     """Return P&L of the book for the joint returns of each day: (days,)."""
     place = {name: index for index, name in enumerate(joint.symbols)}
-    where = np.array([place.get(product_symbol(leg.leg.underlying), -1) for leg in ready.legs])
+    where = np.array([place.get(leg.leg.history_name, -1) for leg in ready.legs])
     if not (where >= 0).any():
         return None
     # Underlyings without a history come last and do not move.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from config.core.background.task import desk_task, enqueue
-from portfolio.betas.writing import SECONDS, claim_missing_closes, update_betas
+from portfolio.betas.writing import SECONDS, claim_missing_closes, held_names, update_betas
 from portfolio.models import Position
 from portfolio.risk.scenarios.kept_grids import (
     accounts_behind,
@@ -35,8 +35,7 @@ def _grid_again(account_id: str) -> None:
 def compute_scenario_grid_task(account_id: str) -> None:
     """Recompute one account's grid; request closes for underlyings without a beta."""
     compute_scenario_grid(account_id=account_id)
-    held = Position.objects.filter(account=account_id).order_by()
-    if claim_missing_closes(held.values_list("underlying", flat=True).distinct()):
+    if claim_missing_closes(held_names(Position.objects.filter(account=account_id))):
         enqueue(update_betas_task, {}, expires=_BETAS_EXPIRES_SECONDS)
 
 

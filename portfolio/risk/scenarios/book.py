@@ -110,7 +110,7 @@ def scenario_book(
     dividends: KnownDividends,
     at: datetime,
 ) -> ScenarioBook:
-    """Prepare a book. ``spots`` are known prices by underlying; ``at`` is market time."""
+    """Prepare a book. ``spots`` are known prices by ``underlying_key``; ``at`` is market time."""
     known = {currency: 1.0} | dict(rates)
     prices = leg_spots([leg.leg for leg in legs], spots=spots)
     options: list[int] = []

@@ -39,7 +39,7 @@ def spot_factors(
     moves = np.asarray(percent, dtype=np.float64) / 100.0
     if move == "uniform":
         return 1.0 + moves
-    betas = column(weights.beta(leg.leg.underlying) for leg in book.legs)
+    betas = column(weights.beta(leg.leg) for leg in book.legs)
     return np.maximum(1.0 + np.outer(moves, betas), 0.0)
 
 
@@ -48,7 +48,7 @@ def without_beta(legs: Sequence[RiskLeg], weights: BetaWeights) -> list[LeftOut]
     return [
         LeftOut(leg, f"no beta to {weights.benchmark}")
         for leg in legs
-        if weights.beta(leg.leg.underlying) is None
+        if weights.beta(leg.leg) is None
     ]
 
 

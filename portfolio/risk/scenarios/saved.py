@@ -10,7 +10,6 @@ from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
 from config.core.errors import NotFound
-from portfolio.exposure.columns import product_symbol
 from portfolio.models import Scenario
 from portfolio.risk.book import read_risk_book, select_accounts
 from portfolio.risk.report import ready_book
@@ -86,11 +85,11 @@ def shifted_pnl(
     named = {shift["underlying"]: shift for shift in shifts}
     every = named.get("*", _NO_SHIFT)
 
-    def shift_of(underlying: str, axis: str) -> float:
-        own = named.get(underlying) or named.get(product_symbol(underlying)) or every
+    def shift_of(name: tuple[str, str], axis: str) -> float:
+        own = named.get(name[0]) or named.get(name[1]) or every
         return float(own.get(axis, 0.0))
 
-    names = [leg.leg.underlying for leg in ready.legs]
+    names = [(leg.leg.underlying, leg.leg.history_name) for leg in ready.legs]
     factors = 1.0 + np.array([[shift_of(name, "spot") for name in names]]) / 100.0
     vols = np.array([[shift_of(name, "vol") for name in names]]) / 100.0
     return np.asarray(ready.pnl(factors, vols, [days])[0, 0, 0])

@@ -16,11 +16,12 @@ _LARGEST_QUANTITY = 1e9
 _LARGEST_PRICE = 1e9
 _LARGEST_VOLATILITY = 10.0
 _SYMBOL = re.compile(r"[A-Z0-9/][A-Z0-9./_-]{0,31}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _FIELDS = {
     "add": {
         "action", "underlying", "instrument_type", "expiry", "strike", "right", "quantity",
-        "price", "implied_volatility",
+        "price", "implied_volatility", "currency",
     },
     "change": {"action", "position_id", "quantity"},
     "close": {"action", "position_id"},
@@ -31,7 +32,8 @@ _FIELDS = {
 class Added:
     """A leg that is not held. Options need expiry, strike and right; stock has none of them.
 
-    ``quantity`` is signed, ``price`` per unit of the underlying, ``implied_volatility`` a fraction.
+    ``quantity`` is signed, ``price`` per unit of the underlying, ``implied_volatility`` a fraction;
+    ``currency`` is empty if not given.
     """
 
     underlying: str
@@ -42,6 +44,7 @@ class Added:
     right: str = ""
     price: float | None = None
     implied_volatility: float | None = None
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,13 +99,24 @@ def _added(row: _Row, *, today: date) -> Added:
     if quantity == 0:
         row.refuse("quantity", "Must not be zero.")
     price = row.optional_number("price", lowest=0.0, highest=_LARGEST_PRICE)
+    currency = ""
+    if row.values.get("currency") not in (None, ""):
+        currency = str(row.given("currency")).strip().upper()
+        if not _CURRENCY.fullmatch(currency):
+            row.refuse("currency", "Not a currency's three letters.")
     if kind == "stock":
         if underlying.startswith("/"):
             row.refuse("underlying", "A future is not a stock.")
         for name in ("expiry", "strike", "right", "implied_volatility"):
             if row.values.get(name) is not None:
                 row.refuse(name, "Not allowed for stock.")
-        return Added(underlying=underlying, instrument_type=kind, quantity=quantity, price=price)
+        return Added(
+            underlying=underlying,
+            instrument_type=kind,
+            quantity=quantity,
+            price=price,
+            currency=currency,
+        )
     expiry = row.day("expiry")
     if expiry < today:
         row.refuse("expiry", "Is past.")
@@ -121,6 +135,7 @@ def _added(row: _Row, *, today: date) -> Added:
         right=row.choice("right", ("C", "P")),
         price=price,
         implied_volatility=volatility,
+        currency=currency,
     )
 
 

@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import numpy as np
 
 from greeks.domain import InstrumentKind
 from greeks.maths.valuation import Legs
 from greeks.pricing.rates import risk_free_rate
-from portfolio.exposure.columns import leg_spots, underlying_prices
+from greeks.underlyings import share_key
+from portfolio.exposure.columns import book_spots, leg_spots
 from portfolio.risk.book import RiskBook
 from portfolio.risk.legs import RiskLeg
 from portfolio.risk.option_terms import option_terms
 from portfolio.risk.what_if.changes import Added
-from portfolio.risk.what_if.known_contracts import KnownContract
+from portfolio.risk.what_if.known_contracts import KnownContract, is_volatility
+from portfolio.risk.what_if.products import Product, product_of_leg
 
 
-def nearest_held(added: Added, kind: str, book: RiskBook) -> RiskLeg | None:
-    """Return the held leg itself, else the nearest strike held of the same expiry."""
-    held = [
+def currencies_of(added: Added, book: RiskBook) -> set[str]:
+    """Return the currencies in which the underlying is held or its price known."""
+    held = {leg.leg.currency for leg in book.legs if leg.leg.underlying == added.underlying}
+    return held | {
+        currency
+        for key, currency in book.currencies.items()
+        if key == share_key(added.underlying, currency)
+    }
+
+
+def currency_of(added: Added, book: RiskBook) -> str:
+    """Return the given currency, else the only known one, else dollars."""
+    known = currencies_of(added, book)
+    return added.currency or (known.pop() if len(known) == 1 else "USD")
+
+
+def usable_legs(product: Product, expiry: date | None, book: RiskBook) -> list[RiskLeg]:
+    """Return the unexpired held legs of this product and expiry that have price and volatility."""
+    return [
         leg
         for leg in book.legs
-        if leg.leg.instrument_type == kind
-        and (leg.leg.underlying, leg.leg.expiry) == (added.underlying, added.expiry)
+        if leg.leg.expiry == expiry
         and leg.expires_at is not None
         and leg.expires_at > book.at
-        and None not in (leg.strike, leg.leg.price, leg.implied_volatility)
+        and None not in (leg.strike, leg.leg.price)
+        and is_volatility(leg.implied_volatility)
+        and product_of_leg(leg) == product
     ]
+
+
+def nearest_held(added: Added, product: Product, book: RiskBook) -> RiskLeg | None:
+    """Return the held leg itself, else the nearest strike held of the same product and expiry."""
     return min(
-        held,
+        usable_legs(product, added.expiry, book),
         key=lambda leg: (
             abs((leg.strike or 0.0) - (added.strike or 0.0)),
             leg.right != added.right,
@@ -40,7 +64,7 @@ def nearest_held(added: Added, kind: str, book: RiskBook) -> RiskLeg | None:
 
 def held_terms(leg: RiskLeg, book: RiskBook) -> Legs:
     """Return the model inputs of a held leg, the same as in its scenarios."""
-    spots = leg_spots([leg.leg], spots=dict(underlying_prices(book.plain)) | dict(book.spots))
+    spots = leg_spots([leg.leg], spots=book_spots(book.plain, book.spots))
     return option_terms([leg], spots, dividends=book.dividends, at=book.at)[0]
 
 

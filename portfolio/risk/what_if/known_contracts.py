@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import NamedTuple
 
+from django.db.models import F
+
 from greeks.domain import InstrumentKind
 from greeks.models import Instrument
+from greeks.underlyings import key_of_row
 
 
 class KnownContract(NamedTuple):
@@ -19,7 +23,10 @@ class KnownContract(NamedTuple):
     expiry: date
     strike: float
     right: str
+    underlying_key: str
+    root: str
     multiplier: float
+    deliverable: str
     currency: str
     exercise_style: str
     expires_at: datetime | None
@@ -38,28 +45,31 @@ def known_contracts(expiries: Iterable[tuple[str, date]]) -> list[KnownContract]
         expiry__in={expiry for _, expiry in wanted},
     ).order_by("strike", "right", "pk")
     found = []
-    for row in rows.values_list(
-        "kind", "symbol", "underlying", "expiry", "strike", "right", "multiplier", "currency",
-        "exercise_style", "expires_at", "greeks__implied_volatility_raw", "quote__price",
-    ):  # fmt: skip
-        kind, symbol, underlying, expiry, strike, right, multiplier, currency = row[:8]
-        style, at, iv, price = row[8:]
-        if expiry is None or strike is None or (underlying, expiry) not in wanted:
+    for row in rows.annotate(implied=F("greeks__implied_volatility_raw"), price=F("quote__price")):
+        if row.expiry is None or row.strike is None or (row.underlying, row.expiry) not in wanted:
             continue
         found.append(
             KnownContract(
-                kind=kind,
-                symbol=symbol,
-                underlying=underlying,
-                expiry=expiry,
-                strike=float(strike),
-                right=right,
-                multiplier=float(multiplier),
-                currency=currency,
-                exercise_style=style,
-                expires_at=at,
-                implied_volatility=iv if iv and iv > 0 else None,
-                price=None if price is None else float(price),
+                kind=row.kind,
+                symbol=row.symbol,
+                underlying=row.underlying,
+                expiry=row.expiry,
+                strike=float(row.strike),
+                right=row.right,
+                underlying_key=key_of_row(row),
+                root=row.root,
+                multiplier=float(row.multiplier),
+                deliverable=row.deliverable,
+                currency=row.currency,
+                exercise_style=row.exercise_style,
+                expires_at=row.expires_at,
+                implied_volatility=row.implied if is_volatility(row.implied) else None,
+                price=None if row.price is None else float(row.price),
             )
         )
     return found
+
+
+def is_volatility(value: float | None) -> bool:
+    """Whether a volatility can be used: a number above zero."""
+    return value is not None and math.isfinite(value) and value > 0.0

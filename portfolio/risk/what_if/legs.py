@@ -9,9 +9,9 @@ with spot, dividend yield and dividends of the held leg, or of the expiry's near
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 
 import numpy as np
@@ -23,17 +23,21 @@ from greeks.maths import valuation
 from greeks.pricing.expiry import expiry_instant, known_closes
 from greeks.pricing.model import years_to
 from greeks.pricing.products import exercise_style
-from portfolio.exposure.columns import Leg, underlying_prices
+from greeks.underlyings import share_key
+from portfolio.exposure.columns import Leg, book_spots
 from portfolio.risk.book import RiskBook
 from portfolio.risk.legs import RiskLeg
 from portfolio.risk.what_if.changes import Added
 from portfolio.risk.what_if.inputs import (
+    currency_of,
     held_terms,
     known_volatility,
     nearest_held,
     unheld_terms,
+    usable_legs,
 )
 from portfolio.risk.what_if.known_contracts import KnownContract
+from portfolio.risk.what_if.products import Product, product_of_contract, usual_product
 
 SHARES_PER_CONTRACT = 100.0
 
@@ -62,35 +66,37 @@ def price_added(
 ) -> PricedLeg:
     """Build a leg from what is requested and what is known.
 
-    ``path`` names the change in errors and in the leg's id. The currency of an unknown underlying
-    is USD. ``today`` is the account's.
+    ``path`` names the change in errors and in the leg's id. ``today`` is the account's.
 
     Raises:
         InvalidInput: names the field that must be given because nothing is known.
     """
-    spot = (underlying_prices(book.plain) | dict(book.spots)).get(added.underlying)
-    currency = book.currencies.get(added.underlying, "USD")
+    currency = currency_of(added, book)
+    spots = book_spots(book.plain, book.spots)
     if added.instrument_type == InstrumentKind.STOCK.value:
+        spot = spots.get(share_key(added.underlying, currency))
         return _stock(added, path=path, account_id=account_id, spot=spot, currency=currency)
-    if spot is None:
-        raise _unknown(f"{path}.underlying", "No price is known.")
     expiry, strike = added.expiry, added.strike
     if expiry is None or strike is None:
         raise ValueError("an option is parsed with its expiry and strike")
-    chain = [c for c in contracts if (c.underlying, c.expiry) == (added.underlying, expiry)]
+    product, chain = product_added(added, contracts, currency=currency)
     same = next((c for c in chain if (c.strike, c.right) == (strike, added.right)), None)
     sibling = same or (chain[0] if chain else None)
+    key = sibling.underlying_key if sibling else share_key(added.underlying, currency)
+    spot = spots.get(key)
+    if spot is None:
+        raise _unknown(f"{path}.underlying", "No price is known.")
     if sibling is None and (currency != "USD" or added.underlying.startswith("/")):
         raise _unknown(f"{path}.expiry", "No contract is known, so no multiplier.")
-    contract = _contract(added, currency=sibling.currency if sibling else currency)
-    kind = sibling.kind if sibling else InstrumentKind.OPTION.value
+    contract = _contract(added, currency=currency)
+    kind = product.kind
     expires_at = (sibling.expires_at if sibling else None) or expiry_instant(
         contract, known_closes([contract])
     )
     if expires_at is None or expires_at <= book.at:
         raise _unknown(f"{path}.expiry", "Is past.")
     style = (sibling.exercise_style if sibling else "") or exercise_style(contract)
-    near = nearest_held(added, kind, book)
+    near = nearest_held(added, product, book)
     volatility, iv_source = known_volatility(added, near, same, chain)
     legs = replace(
         held_terms(near, book) if near else unheld_terms(spot, kind, contract.currency),
@@ -109,7 +115,6 @@ def price_added(
         raise _unknown(f"{path}.implied_volatility", "None is known for this expiry: enter one.")
     greeks = valuation.greeks(legs.with_volatility(np.array([volatility])))
     price, price_source = _price(added, same, model=float(greeks.price[0]))
-    multiplier = sibling.multiplier if sibling else SHARES_PER_CONTRACT
     return PricedLeg(
         leg=RiskLeg(
             id=path,
@@ -121,6 +126,7 @@ def price_added(
             greeks_source="model",
             exercise_style=style,
             expires_at=expires_at,
+            root=sibling.root if sibling else contract.root,
             leg=Leg(
                 underlying=added.underlying,
                 instrument_type=kind,
@@ -128,9 +134,9 @@ def price_added(
                 dte=(expiry - today).days,
                 currency=contract.currency,
                 quantity=added.quantity,
-                multiplier=multiplier,
+                multiplier=product.multiplier,
                 price=price,
-                market_value=price * added.quantity * multiplier,
+                market_value=price * added.quantity * product.multiplier,
                 unrealized_pnl=None,
                 daily_change=None,
                 delta=float(greeks.delta[0]),
@@ -138,6 +144,7 @@ def price_added(
                 theta=float(greeks.theta[0]),
                 vega=float(greeks.vega[0]),
                 underlying_price=float(legs.spot[0]),
+                stored_key=key,
             ),
         ),
         price_source=price_source,
@@ -146,21 +153,43 @@ def price_added(
     )
 
 
+def product_added(
+    added: Added, contracts: Sequence[KnownContract], *, currency: str
+) -> tuple[Product, list[KnownContract]]:
+    """Return the product that the added option is one of, and its known contracts of that expiry.
+
+    A bare name means the usual contract: adjusted ones, other currencies and other sizes are other
+    products. Without a known contract it is an option on 100 shares.
+    """
+    usual = usual_product(
+        InstrumentKind.OPTION.value, added.underlying, currency, SHARES_PER_CONTRACT
+    )
+    named = [
+        (product, contract)
+        for contract in contracts
+        if (contract.underlying, contract.expiry) == (added.underlying, added.expiry)
+        and (product := product_of_contract(contract)).is_usual
+        and product.currency == currency
+    ]
+    found = {product for product, _ in named}
+    product = usual if usual in found or not found else named[0][0]
+    return product, [contract for each, contract in named if each == product]
+
+
 def more_of_held(
-    added: Added, held: Iterable[RiskLeg], *, path: str, account_id: str, at: datetime
+    added: Added,
+    contracts: Sequence[KnownContract],
+    *,
+    path: str,
+    account_id: str,
+    book: RiskBook,
 ) -> PricedLeg | None:
     """Return the leg as held in the book, if neither price nor volatility is given."""
     if added.price is not None or added.implied_volatility is not None:
         return None
-    wanted = (added.underlying, added.expiry, added.strike, added.right)
-    for leg in held:
-        if (
-            leg.is_option
-            and (leg.leg.underlying, leg.leg.expiry, leg.strike, leg.right) == wanted
-            and leg.expires_at is not None
-            and leg.expires_at > at
-            and None not in (leg.leg.price, leg.implied_volatility, leg.leg.delta)
-        ):
+    product, _ = product_added(added, contracts, currency=currency_of(added, book))
+    for leg in usable_legs(product, added.expiry, book):
+        if (leg.strike, leg.right) == (added.strike, added.right) and leg.leg.delta is not None:
             more = resized(leg, added.quantity)._replace(id=path, account_id=account_id)
             return PricedLeg(leg=more, price_source="position", iv_source="position")
     return None

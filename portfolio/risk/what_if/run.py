@@ -33,6 +33,7 @@ from portfolio.risk.scenarios.grid import extreme_cell, leg_pnl
 from portfolio.risk.tables import vega_by_tenor
 from portfolio.risk.value_at_risk import value_at_risk
 from portfolio.risk.what_if.changes import Added, Changed, parse_changes
+from portfolio.risk.what_if.inputs import currencies_of, currency_of
 from portfolio.risk.what_if.known_contracts import known_contracts
 from portfolio.risk.what_if.legs import PricedLeg, more_of_held, price_added, resized
 
@@ -53,9 +54,9 @@ def what_if(
     ``changes``.
 
     ``changes`` is a list of ``{"action": "add", "underlying", "instrument_type": "option"|"stock",
-    "expiry"?, "strike"?, "right"?, "quantity", "price"?, "implied_volatility"?}``, ``{"action":
-    "change", "position_id", "quantity"}`` or ``{"action": "close", "position_id"}``. Trades count
-    as done at the marks, so net liquidation stays.
+    "expiry"?, "strike"?, "right"?, "currency"?, "quantity", "price"?, "implied_volatility"?}``,
+    ``{"action": "change", "position_id", "quantity"}`` or ``{"action": "close", "position_id"}``.
+    Trades count as done at the marks, so net liquidation stays.
 
     Raises:
         InvalidInput: a change is invalid or cannot be priced from what is known; the field is named
@@ -85,7 +86,7 @@ def what_if(
                 "account_id": account.account_id if account else "",
             }
             added.append(
-                more_of_held(one, book.legs, at=book.at, **where)
+                more_of_held(one, contracts, book=book, **where)
                 or price_added(one, contracts=contracts, book=book, today=today, **where)
             )
     changed = [resized(held[name], quantity) for name, quantity in quantities.items()]
@@ -102,7 +103,7 @@ def what_if(
         "after": after_numbers,
         "difference": difference(before_numbers, after_numbers),
         "legs": _changed_legs(book, changed, added),
-        "notes": _notes(after, changed, added),
+        "notes": [*_notes(after, changed, added), *_currency_notes(parsed, book)],
     }
 
 
@@ -191,6 +192,19 @@ def _notes(after: RiskBook, changed: Sequence[RiskLeg], added: Sequence[PricedLe
     if after.unconverted:
         notes.append("Not converted: " + ", ".join(after.unconverted) + ".")
     return notes
+
+
+def _currency_notes(parsed: Sequence[Added | Changed], book: RiskBook) -> list[str]:
+    notes = []
+    for one in parsed:
+        if isinstance(one, Added) and not one.currency:
+            known = sorted(currencies_of(one, book))
+            if len(known) > 1:
+                notes.append(
+                    f"{one.underlying} is known in {' and '.join(known)}: "
+                    f"{currency_of(one, book)} is meant unless a currency is named."
+                )
+    return list(dict.fromkeys(notes))
 
 
 def _named_underlyings(changes: Any) -> set[str]:

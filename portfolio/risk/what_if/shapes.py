@@ -20,6 +20,9 @@ class Change(Shape):
     right: Literal["C", "P"] | UnsetType = UNSET
     quantity: Annotated[Double | UnsetType, about("Signed; of a change, the new one.")] = UNSET
     price: Double | UnsetType = UNSET
+    currency: Annotated[
+        str | UnsetType, about("Of three letters; needed where a name is known in several.")
+    ] = UNSET
     implied_volatility: Annotated[Double | UnsetType, about("As a fraction.")] = UNSET
 
 

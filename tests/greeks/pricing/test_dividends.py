@@ -46,8 +46,8 @@ def test_dividends_to_come_are_given_by_underlying_in_order() -> None:
     add("AAPL", 400)
     add("MSFT", 20)
     until = market_now().date() + timedelta(days=200)
-    assert known_dividends(["AAPL", "SPY"], until=until) == {
-        "AAPL": ((sooner, 0.25), (later, 0.26))
+    assert known_dividends([("AAPL", "USD"), ("SPY", "USD")], until=until) == {
+        "stock:AAPL:USD": ((sooner, 0.25), (later, 0.26))
     }
 
 
@@ -57,7 +57,7 @@ def test_dividends_of_options_reach_to_the_last_expiry_in_one_query(
     ex_date = add("AAPL", 50)
     with django_assert_num_queries(1):  # type: ignore[operator]
         assert dividends_of([option("AAPL", 20), option("AAPL", 60)]) == {
-            "AAPL": ((ex_date, 0.26),)
+            "stock:AAPL:USD": ((ex_date, 0.26),)
         }
     with django_assert_num_queries(0):  # type: ignore[operator]
         assert dividends_of([]) == {}

@@ -71,7 +71,9 @@ def test_half_day_shortens_the_time_to_expiry() -> None:
     early = datetime(2027, 1, 15, 18, 0, tzinfo=UTC)
 
     def inputs(**options: Any) -> Any:
-        found = model_greeks(wanted=["C"], quotes=quotes, spots={"SPY": SPOT}, at=AT, **options)
+        found = model_greeks(
+            wanted=["C"], quotes=quotes, spots={"stock:SPY:USD": SPOT}, at=AT, **options
+        )
         return found["C"].inputs
 
     regular, half_day = inputs(), inputs(closes={"USD": {EXPIRY: early}})
@@ -86,7 +88,7 @@ def test_both_sides_of_a_strike_give_the_forward_and_the_volatility() -> None:
         for right in Right
     }
 
-    found = model_greeks(wanted=quotes, quotes=quotes, spots={"SPY": SPOT}, at=AT)
+    found = model_greeks(wanted=quotes, quotes=quotes, spots={"stock:SPY:USD": SPOT}, at=AT)
 
     assert found.keys() == quotes.keys()
     for key, result in found.items():
@@ -117,7 +119,7 @@ def test_index_options_are_european_and_parity_gives_their_yield_exactly() -> No
         bid, ask = Decimal(repr(value - 0.1)), Decimal(repr(value + 0.1))
         quotes[right.value] = quote(600.0, right, contract=described, bid=bid, ask=ask)
 
-    found = model_greeks(wanted=quotes, quotes=quotes, spots={"SPX": 6010.0}, at=AT)
+    found = model_greeks(wanted=quotes, quotes=quotes, spots={"index:SPX:USD": 6010.0}, at=AT)
 
     call, put = found["C"], found["P"]
     assert call.inputs["model"] == put.inputs["model"] == "black_scholes_merton"
@@ -131,7 +133,10 @@ def test_index_options_are_european_and_parity_gives_their_yield_exactly() -> No
 
 def test_options_on_futures_are_priced_on_the_futures_price_without_carry() -> None:
     described = replace(
-        contract(6000.0, Right.PUT), kind=InstrumentKind.FUTURE_OPTION, underlying="ESH7", root="ES"
+        contract(6000.0, Right.PUT),
+        kind=InstrumentKind.FUTURE_OPTION,
+        underlying="/ESH7",
+        root="ES",
     )
     expires_at = expiry_instant(described)
     assert expires_at is not None
@@ -139,7 +144,7 @@ def test_options_on_futures_are_priced_on_the_futures_price_without_carry() -> N
     value = Decimal(repr(float(black_76.price(6100.0, 6000.0, years, RATE, 0.18, False))))
     quotes = {"P": quote(600.0, Right.PUT, contract=described, bid=value, ask=value)}
 
-    found = model_greeks(wanted=["P"], quotes=quotes, spots={"ESH7": 6100.0}, at=AT)["P"]
+    found = model_greeks(wanted=["P"], quotes=quotes, spots={"future:ESH7:USD": 6100.0}, at=AT)["P"]
 
     assert found.inputs["model"] == "black_76"
     assert found.inputs["forward"] == found.inputs["spot"] == 6100.0
@@ -163,9 +168,9 @@ def test_known_dividends_are_priced_as_cash_and_recorded() -> None:
     found = model_greeks(
         wanted=["C"],
         quotes=quotes,
-        spots={"SPY": SPOT},
+        spots={"stock:SPY:USD": SPOT},
         at=AT,
-        dividends={"SPY": ((ex_date, 8.0), (date(2027, 3, 19), 8.0))},
+        dividends={"stock:SPY:USD": ((ex_date, 8.0), (date(2027, 3, 19), 8.0))},
     )["C"]
 
     assert found.inputs["model"] == "american_cash_dividends"
@@ -180,7 +185,7 @@ def test_bid_of_zero_implies_neither_a_volatility_nor_a_forward() -> None:
         "C": quote(600.0, Right.CALL, bid=Decimal(0)),
         "P": quote(600.0, Right.PUT, bid=Decimal(0), mark=Decimal(12)),
     }
-    found = model_greeks(wanted=["C", "P"], quotes=bidless, spots={"SPY": SPOT}, at=AT)
+    found = model_greeks(wanted=["C", "P"], quotes=bidless, spots={"stock:SPY:USD": SPOT}, at=AT)
     assert list(found) == ["P"]
     assert (found["P"].inputs["price"], found["P"].inputs["price_kind"]) == (12.0, "mark")
     assert found["P"].inputs["forward_source"] != "parity"
@@ -189,7 +194,9 @@ def test_bid_of_zero_implies_neither_a_volatility_nor_a_forward() -> None:
 def test_mark_outside_bid_and_ask_implies_no_volatility() -> None:
     wild = quote(600.0, Right.CALL, bid=Decimal(0), ask=Decimal("0.05"), mark=Decimal(5))
     assert wild.is_mark_outside
-    assert model_greeks(wanted=["C"], quotes={"C": wild}, spots={"SPY": SPOT}, at=AT) == {}
+    assert (
+        model_greeks(wanted=["C"], quotes={"C": wild}, spots={"stock:SPY:USD": SPOT}, at=AT) == {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -206,7 +213,9 @@ def test_quote_is_two_sided_with_a_buyer_and_a_seller(bid: float, ask: float, ri
 def test_one_side_alone_is_priced_from_the_spot_and_the_rate() -> None:
     quotes = {"call": quote(600.0, Right.CALL)}
 
-    found = model_greeks(wanted=["call"], quotes=quotes, spots={"SPY": SPOT}, at=AT)["call"]
+    found = model_greeks(wanted=["call"], quotes=quotes, spots={"stock:SPY:USD": SPOT}, at=AT)[
+        "call"
+    ]
 
     assert found.inputs["forward_source"] == "rate"
     assert found.inputs["spot"] == SPOT
@@ -224,7 +233,7 @@ def test_parity_without_a_spot_is_enough() -> None:
 def test_parity_far_from_the_spot_is_not_believed() -> None:
     quotes = {right.value: quote(600.0, right) for right in Right}
 
-    found = model_greeks(wanted=["C"], quotes=quotes, spots={"SPY": 400.0}, at=AT)
+    found = model_greeks(wanted=["C"], quotes=quotes, spots={"stock:SPY:USD": 400.0}, at=AT)
 
     assert all(result.inputs["forward_source"] == "rate" for result in found.values())
 
@@ -236,7 +245,7 @@ def test_mark_serves_where_the_quote_has_one_side_only_and_the_last_trade_never(
     found = model_greeks(
         wanted=["marked", "traded"],
         quotes={"marked": marked, "traded": traded},
-        spots={"SPY": SPOT},
+        spots={"stock:SPY:USD": SPOT},
         at=AT,
     )
 
@@ -254,14 +263,19 @@ def test_mark_serves_where_the_quote_has_one_side_only_and_the_last_trade_never(
     ],
 )
 def test_price_that_determines_no_volatility_gives_no_greeks(impossible: Quote) -> None:
-    assert model_greeks(wanted=["a"], quotes={"a": impossible}, spots={"SPY": SPOT}, at=AT) == {}
+    assert (
+        model_greeks(wanted=["a"], quotes={"a": impossible}, spots={"stock:SPY:USD": SPOT}, at=AT)
+        == {}
+    )
 
 
 def test_nothing_known_of_the_underlying_gives_no_greeks() -> None:
     quotes = {"call": quote(600.0, Right.CALL)}
 
     assert model_greeks(wanted=["call"], quotes=quotes, spots={}, at=AT) == {}
-    assert model_greeks(wanted=["call"], quotes=quotes, spots={"SPY": math.nan}, at=AT) == {}
+    assert (
+        model_greeks(wanted=["call"], quotes=quotes, spots={"stock:SPY:USD": math.nan}, at=AT) == {}
+    )
 
 
 def test_last_hour_before_expiry_is_finite() -> None:
@@ -272,7 +286,10 @@ def test_last_hour_before_expiry_is_finite() -> None:
     }
 
     found = model_greeks(
-        wanted=quotes, quotes=quotes, spots={"SPY": SPOT}, at=expires_at - timedelta(minutes=30)
+        wanted=quotes,
+        quotes=quotes,
+        spots={"stock:SPY:USD": SPOT},
+        at=expires_at - timedelta(minutes=30),
     )
 
     assert found.keys() == quotes.keys()
@@ -297,7 +314,7 @@ def test_recorded_chain_agrees_with_its_vendor() -> None:
         if outside and bid > 0 and ask > bid and 0.05 <= abs(delta) <= 0.95:
             vendor[described.symbol] = delta
 
-    found = model_greeks(wanted=vendor, quotes=quotes, spots={"AAPL": spot}, at=at)
+    found = model_greeks(wanted=vendor, quotes=quotes, spots={"stock:AAPL:USD": spot}, at=at)
 
     errors = [abs(found[key].greeks.delta - delta) for key, delta in vendor.items() if key in found]  # type: ignore[operator]
     assert len(errors) > 200
@@ -328,7 +345,7 @@ def test_recorded_index_chain_agrees_with_its_vendor() -> None:
         if outside and bid > 0 and ask > bid and 0.05 <= abs(delta) <= 0.95:
             vendor[row["option"]] = delta
 
-    found = model_greeks(wanted=vendor, quotes=quotes, spots={"RUT": spot}, at=at)
+    found = model_greeks(wanted=vendor, quotes=quotes, spots={"index:RUT:USD": spot}, at=at)
 
     errors = [abs(found[key].greeks.delta - delta) for key, delta in vendor.items() if key in found]  # type: ignore[operator]
     assert len(errors) > 1000

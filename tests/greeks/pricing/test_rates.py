@@ -37,7 +37,12 @@ def test_our_greeks_use_and_record_the_rate_of_the_currency() -> None:
         (dollars, 0.04, "RISK_FREE_RATE"),
         (euros, 0.02, "RISK_FREE_RATES"),
     ):
-        found = model_greeks(wanted=["C"], quotes={"C": each}, spots={"SPY": SPOT}, at=AT)["C"]
+        found = model_greeks(
+            wanted=["C"],
+            quotes={"C": each},
+            spots={"stock:SPY:USD": SPOT, "stock:SPY:EUR": SPOT},
+            at=AT,
+        )["C"]
         assert (found.inputs["rate"], found.inputs["rate_source"]) == (rate, source)
         growth = np.exp(rate * found.inputs["years"])
         assert found.inputs["forward"] == pytest.approx(SPOT * growth, rel=1e-9)

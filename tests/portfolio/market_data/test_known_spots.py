@@ -60,7 +60,7 @@ def spots(currency: str, as_of: datetime, at: datetime) -> dict[str, float]:
     ],
 )
 def test_spot_ages_while_its_exchange_trades(as_of: datetime, at: datetime, is_good: bool) -> None:
-    assert spots("USD", as_of, at) == ({"SPY": 600.0} if is_good else {})
+    assert spots("USD", as_of, at) == ({"stock:SPY:USD": 600.0} if is_good else {})
 
 
 @pytest.mark.parametrize("is_good", [True, False])
@@ -72,7 +72,7 @@ def test_spot_ages_always_where_no_calendar_is_known(is_good: bool) -> None:
 
 def test_exchange_of_the_currency_counts() -> None:
     # Mumbai closed at 10:00 UTC, while New York trades.
-    assert spots("INR", utc(20, 9, 55), utc(20, 17)) == {"SPY": 600.0}
+    assert spots("INR", utc(20, 9, 55), utc(20, 17)) == {"stock:SPY:INR": 600.0}
 
 
 def test_spots_of_many_underlyings_are_one_query_and_the_calendars(

@@ -47,6 +47,7 @@ def option_leg(
         "theta": -0.1,
         "vega": 0.8,
         "underlying_price": SPOT,
+        "stored_key": "",
     }
     values |= {name: changes.pop(name) for name in list(changes) if name in values}
     return RiskLeg(
@@ -89,7 +90,7 @@ def ready(*legs: RiskLeg, **changes: Any) -> ScenarioBook:
     values: dict[str, Any] = {
         "currency": "USD",
         "rates": {},
-        "spots": {"SPY": SPOT},
+        "spots": {"stock:SPY:USD": SPOT},
         "dividends": {},
         "at": AT,
     }

@@ -16,7 +16,7 @@ from auth_tokens.models import User
 from config.core.clock import market_now, now
 from config.core.errors import InvalidInput, NotFound
 from greeks.models import Instrument
-from portfolio.exposure.columns import UNIT_COLUMNS, product_symbol
+from portfolio.exposure.columns import UNIT_COLUMNS
 from portfolio.models import Account, AccountAccess, Beta, DailyClose, FxRate, Portfolio, Quote
 from portfolio.risk.report import risk_report
 from tests.factories import AS_OF, UserFactory
@@ -259,13 +259,6 @@ def test_empty_desk_has_an_empty_report(trader: User) -> None:
     report = risk_report(user=trader)
     assert (report["totals"]["legs"], report["legs"], report["accounts"]) == (0, [], [])
     assert report["value_at_risk"]["parametric"] is None
-
-
-def test_futures_month_has_its_products_name() -> None:
-    assert product_symbol("/ESZ6") == "/ES"
-    assert product_symbol("/ES") == "/ES"
-    assert product_symbol("/MNQH26") == "/MNQ"
-    assert product_symbol("AAPL") == "AAPL"
 
 
 @pytest.mark.parametrize("size", [2, 40])

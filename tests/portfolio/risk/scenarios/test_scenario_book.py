@@ -245,7 +245,10 @@ def test_futures_options_carry_the_rate() -> None:
 
 def test_dividends_that_are_known_leave_no_yield() -> None:
     leg = option_leg(right="P", style="european", price=20.0)
-    plain, paying = ready(leg), ready(leg, dividends={"SPY": ((date(2026, 12, 18), 5.0),)})
+    plain, paying = (
+        ready(leg),
+        ready(leg, dividends={"stock:SPY:USD": ((date(2026, 12, 18), 5.0),)}),
+    )
     assert paying.options.dividends is not None
     assert paying.options.dividend_yield[0] == 0.0
     assert plain.options.dividend_yield[0] != 0.0
@@ -255,13 +258,13 @@ def test_dividends_that_are_known_leave_no_yield() -> None:
 
 def test_dividend_after_a_legs_expiry_changes_nothing_of_it() -> None:
     leg = option_leg(right="P", style="american", price=20.0)
-    later = ready(leg, dividends={"SPY": ((date(2027, 2, 1), 5.0),)})
+    later = ready(leg, dividends={"stock:SPY:USD": ((date(2027, 2, 1), 5.0),)})
     assert np.array_equal(later.pnl(SPOTS, VOLS, DAYS), ready(leg).pnl(SPOTS, VOLS, DAYS))
 
 
 def test_stated_error_is_that_of_the_model_with_dividends() -> None:
     leg = option_leg(style="american", quantity=-2.0)
-    dividends = {"SPY": ((date(2026, 12, 18), 5.0),)}
+    dividends = {"stock:SPY:USD": ((date(2026, 12, 18), 5.0),)}
     assert american_error(ready(leg)) == pytest.approx(2 * 200 * 600 * american.PRICE_ERROR)
     assert american_error(ready(leg, dividends=dividends)) == pytest.approx(
         2 * 200 * 600 * discrete_dividends.PRICE_ERROR
@@ -269,7 +272,7 @@ def test_stated_error_is_that_of_the_model_with_dividends() -> None:
 
 
 def test_dividend_goes_ex_when_its_own_exchange_opens() -> None:
-    paying = {"SPY": ((date(2026, 11, 20), 2.0), (date(2026, 12, 18), 5.0))}
+    paying = {"stock:SPY:INR": ((date(2026, 11, 20), 2.0), (date(2026, 12, 18), 5.0))}
     book = ready(option_leg(currency="INR"), rates={"INR": 0.012}, dividends=paying)
     assert book.options.dividends is not None
     # 09:15 in Kolkata is 03:45 UTC; today's has gone ex.

@@ -197,7 +197,12 @@ def test_dividends_of_a_held_leg_are_in_the_greeks_of_the_added_one(
     leg = add(strike=600, right="C", implied_volatility=0.2)
     before = asked(trader, leg)["legs"][0]["price"]
     Dividend.objects.create(
-        underlying="SPY", ex_date=date(2026, 12, 18), amount=Decimal(30), source="set", as_of=AS_OF
+        underlying="SPY",
+        ex_date=date(2026, 12, 18),
+        amount=Decimal(30),
+        currency="USD",
+        source="set",
+        as_of=AS_OF,
     )
     assert asked(trader, leg)["legs"][0]["price"] < before - 5.0
 
@@ -217,7 +222,10 @@ def test_past_days_are_replayed_before_and_after(trader: User, put: Position) ->
 
 
 def test_option_on_a_future_has_its_contracts_multiplier(trader: User, account: Account) -> None:
-    held = stored_option(account, underlying="/ESZ6", strike=6700, underlying_price=Decimal(6810))
+    held = stored_option(
+        account, underlying="/ESZ6", strike=6700, underlying_price=Decimal(6810),
+        instrument_type="future_option", multiplier=50,
+    )  # fmt: skip
     known(held)
     Instrument.objects.filter(pk=held.instrument_id).update(kind="future_option", multiplier=50)
     (leg,) = asked(trader, add(underlying="/ESZ6", strike=6650))["legs"]
@@ -257,7 +265,12 @@ def test_dividends_of_an_added_leg_are_in_its_scenarios(trader: User, account: A
     leg = add(strike=700, quantity=-5, implied_volatility=0.2)
     before = asked(trader, leg)["after"]["worst"]["pnl"]
     Dividend.objects.create(
-        underlying="SPY", ex_date=date(2026, 12, 18), amount=Decimal(30), source="set", as_of=AS_OF
+        underlying="SPY",
+        ex_date=date(2026, 12, 18),
+        amount=Decimal(30),
+        currency="USD",
+        source="set",
+        as_of=AS_OF,
     )
     assert abs(asked(trader, leg)["after"]["worst"]["pnl"] - before) > 100.0
 
