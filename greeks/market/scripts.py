@@ -18,6 +18,7 @@ MODULES = (
     "js/charts/plotting.js",
     "js/base/live.js",
     "js/base/ages.js",
+    "js/base/asking.js",
     "js/base/cells.js",
     "js/base/format.js",
 )

@@ -86,6 +86,7 @@ class Browser:
         self._scripts = []
         self.command("Network.enable")
         self.command("Network.setBlockedURLs", urls=[])
+        self.unplug(unplugged=False)
         self.command("Emulation.setScriptExecutionDisabled", value=False)
         self.driver.get("about:blank")
         self.driver.delete_all_cookies()
@@ -101,6 +102,29 @@ class Browser:
         """Run a script on every page before the page's own."""
         done = self.command("Page.addScriptToEvaluateOnNewDocument", source=script)
         self._scripts.append(done["identifier"])
+
+    def unplug(self, *, unplugged: bool = True) -> None:
+        """Cut the page off from the network, or let it back on."""
+        self.command(
+            "Network.emulateNetworkConditions",
+            offline=unplugged,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
+    def problem(self) -> str:
+        """Wait for the page's notice of a problem; its text."""
+        notice = '[data-part="problem"]'
+        self.wait(lambda: self.find(notice).is_displayed(), "no problem told")
+        return self.find(notice).text
+
+    def try_again(self) -> None:
+        """Press what the notice of a problem offers, and wait until the notice is gone."""
+        self.find('[data-part="retry"]').click()
+        self.wait(
+            lambda: not self.find_all('[data-part="problem"]:not([hidden])'), "the problem stays"
+        )
 
     def prefer(self, *, scheme: str, motion: str = "no-preference") -> None:
         features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": motion}

@@ -78,6 +78,27 @@ def test_open_menu_satisfies_axe_and_closes_with_escape(browser: Browser) -> Non
     browser.wait_until_gone("details.menu[open]")
 
 
+@pytest.mark.parametrize(
+    ("path", "leaving"),
+    [("/", ".choices a:nth-child(2)"), ("/accounts/time-zone", "main form [type=submit]")],
+)
+def test_page_stays_while_the_next_one_cannot_come(
+    browser: Browser, path: str, leaving: str
+) -> None:
+    open_page(browser, path)
+    address = browser.driver.current_url
+    browser.unplug()
+    browser.find(leaving).click()
+    assert "You are offline. This page stays as it is." in browser.problem()
+    assert browser.driver.current_url == address
+    assert browser.text("h1") in ("Risk monitor", "Time zone")
+
+    browser.unplug(unplugged=False)
+    browser.press('[data-part="retry"]')
+    browser.wait_for("main h1")
+    assert ("account_id=" in browser.driver.current_url) == (path == "/")
+
+
 def test_files_with_hashed_names_are_kept_for_ever(browser: Browser) -> None:
     open_page(browser, "/")
     kept = browser.driver.execute_async_script(

@@ -85,11 +85,29 @@ export function setHidden(element, hidden) {
   if (element && element.hidden !== hidden) element.hidden = hidden;
 }
 
-/** Show a problem in the page's notice; without one, hide it. */
-export function tell(root, problem) {
-  const notice = root.querySelector('[data-part="problem"]');
+// Who has a problem in the page's notice, and where the reader was when it came.
+let teller = null;
+let reader = null;
+
+/**
+ * Show a problem in the page's notice; without one, hide what the same `owner` has told.
+ *
+ * @param {object} owner
+ * @param {string} problem
+ * @param {() => void} [retry] does again what failed: the notice offers it.
+ */
+export function tell(owner, problem, retry) {
+  if (!problem && teller !== owner) return;
+  const notice = document.querySelector('[data-part="problem"]');
+  const again = notice.querySelector('[data-part="retry"]');
+  const isHere = notice.contains(document.activeElement);
+  if (!isHere) reader = document.activeElement;
+  teller = problem ? owner : null;
   notice.firstElementChild.textContent = problem;
+  setHidden(again, !retry);
+  again.onclick = retry ?? null;
   setHidden(notice, !problem);
+  if (!problem && isHere) reader?.focus();
 }
 
 /** Every element with data-field below root, by its field. */

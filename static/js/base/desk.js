@@ -1,4 +1,6 @@
-// For every page: the theme switch, and menus that close as expected.
+// For every page: the theme switch, menus that close as expected, and no leaving to nowhere.
+
+import { keepPageUnlessDeskAnswers } from "./leaving.js";
 
 const YEAR = 365 * 24 * 3600;
 
@@ -24,6 +26,8 @@ for (const button of document.querySelectorAll("[data-theme-toggle]")) {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   document.dispatchEvent(new CustomEvent("theme.changed", { detail: presentTheme() }));
 });
+
+keepPageUnlessDeskAnswers();
 
 for (const menu of document.querySelectorAll("details.menu")) {
   menu.addEventListener("keydown", (event) => {

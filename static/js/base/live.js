@@ -61,7 +61,9 @@ export class LiveFeed {
   start() {
     this.#connect();
     const { signal } = this.#listening;
-    addEventListener("online", () => this.#reconnectNow(), { signal });
+    // A socket outlives a short cut of the network.
+    addEventListener("offline", () => this.#state("offline"), { signal });
+    addEventListener("online", () => (this.isOpen ? this.#state("live") : this.#reconnectNow()), { signal });
     addEventListener("pagehide", () => this.#drop(), { signal });
     const shown = (event) => {
       if (event.persisted) this.#reconnectNow();

@@ -2,12 +2,11 @@
 // of the elements with their ids. What stays the same is left alone, so that nothing moves, no
 // focus is lost and no typing is overwritten.
 
+import { LoggedOut, Refused } from "./asking.js";
 import { flash } from "./cells.js";
 
 const ANSWER_WITHIN = 20_000;
 const LOG_IN = "/accounts/login";
-
-export class LoggedOut extends Error {}
 
 export class Parts {
   #etags = new Map();
@@ -20,8 +19,8 @@ export class Parts {
    * @param {string[]} names
    * @param {{body?: FormData, fresh?: boolean}} options `body` makes it a POST; `fresh` begins the
    *   forms of the parts from scratch.
-   * @returns {Promise<Element[]|null>} the elements put in place; null when nothing had changed or
-   *   a later question took over.
+   * @returns {Promise<Element[]|null>} the elements put in place, none when nothing had changed;
+   *   null when a later question took over.
    */
   async put(url, names, { body, fresh = false } = {}) {
     const key = names.join();
@@ -42,8 +41,8 @@ export class Parts {
         signal: AbortSignal.any([asking.signal, AbortSignal.timeout(ANSWER_WITHIN)]),
       });
       if (new URL(answer.url).pathname === LOG_IN) throw new LoggedOut();
-      if (answer.status === 304) return null;
-      if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+      if (answer.status === 304) return [];
+      if (!answer.ok) throw await Refused.by(answer);
       const text = await answer.text();
       if (this.#asking.get(key) !== asking) return null;
       const etag = answer.headers.get("ETag");

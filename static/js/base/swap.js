@@ -1,23 +1,26 @@
 // Links and forms marked data-swap fetch the part of the page that they name, instead of a page.
 
 import { writeAges } from "./ages.js";
+import { LoggedOut, reasonOf } from "./asking.js";
 import { tell } from "./cells.js";
-import { LoggedOut, Parts } from "./parts.js";
+import { Parts } from "./parts.js";
 
 export class Swaps {
   #parts = new Parts();
   #root;
   #options;
+  // The address of what the page shows: a choice that fails goes back to it.
+  #shown = location.pathname + location.search;
 
   /**
-   * `root` has the notice for problems and the status line; the ids of the parts begin with its
-   * data-parts.
+   * `root` has the status line; the ids of the parts begin with its data-parts.
    *
    * @param {HTMLElement} root
    * @param {object} options
    * @param {Clock} options.clock for the ages in new parts.
    * @param {(url: URL) => string} [options.address] where to fetch what a link or form names.
-   * @param {(url: string) => void} [options.chosen] takes the address of a link or a GET form.
+   * @param {(url: string) => void} [options.chosen] takes the address of a link or a GET form,
+   *   and that of before if nothing came.
    * @param {() => void} [options.placed] runs after parts were put in place.
    * @param {(form: HTMLFormElement, body: FormData) => void} [options.sent] runs after a POST.
    */
@@ -29,41 +32,68 @@ export class Swaps {
     document.addEventListener("submit", (event) => this.#submit(event));
   }
 
-  /** Fetch parts by name and put them in place. Returns them; null if nothing changed or it failed. */
-  async put(address, names, options = {}) {
+  /**
+   * Fetch parts by name and put them in place. Returns them, none if nothing changed; null if it
+   * failed or a later question took over. `retry` is offered and `failed` called where it failed.
+   */
+  async put(address, names, { failed, retry, ...options } = {}) {
     const busy = names.map((name) => this.#part(name)).filter(Boolean);
     for (const element of busy) element.setAttribute("aria-busy", "true");
     try {
       const url = this.#options.address(new URL(address, location.href));
       const placed = await this.#parts.put(url, names, options);
       this.tell("");
-      if (placed === null) return null;
+      if (!placed?.length) return placed;
       writeAges(this.#options.clock);
       this.#options.placed();
       return placed;
     } catch (error) {
-      this.tell(
-        error instanceof LoggedOut
-          ? "You are logged out. Log in again to continue; what you typed stays."
-          : "The desk did not answer. The page shows the last known state.",
-      );
+      if (error instanceof LoggedOut) this.tell(reasonOf(error));
+      else {
+        const again = retry ?? (() => this.put(address, names, options));
+        this.tell(`${reasonOf(error)} The page shows the last known state.`, again);
+      }
+      failed?.();
       return null;
     } finally {
       for (const element of busy) element.removeAttribute("aria-busy");
     }
   }
 
-  /** Go to the address of a GET form's filled fields. */
+  /** Go to the address of a GET form's filled fields. If nothing comes, its selects go back. */
   choose(form, names = [form.dataset.swap]) {
     const query = new URLSearchParams();
     for (const [name, value] of new FormData(form)) if (value.trim()) query.set(name, value.trim());
     const url = `${new URL(form.action).pathname}?${query}`;
-    this.#options.chosen(url);
-    return this.put(url, names);
+    const selects = [...form.elements].filter((element) => element instanceof HTMLSelectElement);
+    const values = selects.map((select) => select.value);
+    return this.#go(url, names, {
+      placed: () => selects.forEach((select, index) => showChoice(select, values[index])),
+      failed: () => selects.forEach((select) => showChoice(select)),
+    });
   }
 
-  tell(problem) {
-    tell(this.#root, problem);
+  async #go(url, names, { placed, failed, ...options } = {}) {
+    this.#options.chosen(url);
+    const found = await this.put(url, names, {
+      ...options,
+      retry: () => this.#go(url, names, { placed, failed, ...options }),
+      failed: () => {
+        this.#options.chosen(this.#shown);
+        failed?.();
+      },
+    });
+    if (found) {
+      this.#shown = url;
+      this.#options.chosen(url);
+      placed?.();
+    }
+    return found;
+  }
+
+  /** Show a problem, with a way to try again; none hides it. */
+  tell(problem, retry) {
+    tell(this.#root, problem, retry);
   }
 
   /** Say what was done to those who do not see it. */
@@ -81,9 +111,8 @@ export class Swaps {
     if (!link || !plain) return;
     event.preventDefault();
     const url = new URL(link.href);
-    this.#options.chosen(url.pathname + url.search);
     const { swap, focus } = link.dataset;
-    const placed = await this.put(url, [swap], { fresh: true });
+    const placed = await this.#go(url.pathname + url.search, [swap], { fresh: true });
     if (placed && focus) document.getElementById(focus).focus();
   }
 
@@ -97,10 +126,17 @@ export class Swaps {
 
   async #send(form) {
     const body = new FormData(form);
-    if (!(await this.put(form.action, [form.dataset.swap], { body }))) return;
+    const retry = () => this.#send(form);
+    if (!(await this.put(form.action, [form.dataset.swap], { body, retry }))) return;
     const part = this.#part(form.dataset.swap);
     part.querySelector("[aria-invalid]")?.focus();
     this.say(part.querySelector(".notice p")?.textContent ?? "");
     this.#options.sent(form, body);
   }
+}
+
+/** Show a choice as the one the page belongs to; without a value, go back to that one. */
+function showChoice(select, value = select.querySelector("option[selected]")?.value) {
+  for (const option of select.options) option.defaultSelected = option.value === value;
+  select.value = value;
 }

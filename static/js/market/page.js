@@ -1,6 +1,7 @@
 // The market page's script: takes over the rendered page, keeps it live, and answers what is chosen.
 
 import { Clock, keepAges, writeAges } from "../base/ages.js";
+import { Refused, reasonOf } from "../base/asking.js";
 import { setHidden, setText, tell } from "../base/cells.js";
 import { number } from "../base/format.js";
 import { LiveFeed, showState } from "../base/live.js";
@@ -46,17 +47,21 @@ function start() {
   let times = new Times("UTC");
   let feed = null;
   let asking = new AbortController();
+  // What was chosen and has not come yet; the address says what is shown.
+  let wanted = {};
 
   address.drop(page.dataset.dropped.split(" ").filter(Boolean));
 
   // --- Asking -------------------------------------------------------------------------------------
+  const chosen = (name) => (name in wanted ? wanted[name] : address.get(name));
+
   const isChosen = () => ({
-    slug: address.get("instrument") ?? (address.get("instrument_key") ? page.dataset.slug : pickers.first),
-    expiry: address.get("expiry"),
-    date: address.get("date"),
-    resolution: address.get("resolution"),
-    delta_min: address.get("delta_min"),
-    delta_max: address.get("delta_max"),
+    slug: chosen("instrument") ?? (chosen("instrument_key") ? page.dataset.slug : pickers.first),
+    expiry: chosen("expiry"),
+    date: chosen("date"),
+    resolution: chosen("resolution"),
+    delta_min: chosen("delta_min"),
+    delta_max: chosen("delta_max"),
   });
 
   /** The address of the figures; what is a default is not named, so that few bodies serve many. */
@@ -71,10 +76,7 @@ function start() {
 
   async function ask(path, signal) {
     const answer = await fetch(path, { signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_WITHIN)]) });
-    if (!answer.ok) {
-      const told = await answer.json().catch(() => null);
-      throw new Error(told?.error?.message ?? "The desk did not answer.");
-    }
+    if (!answer.ok) throw await Refused.by(answer);
     return answer.json();
   }
 
@@ -86,6 +88,8 @@ function start() {
     page.setAttribute("aria-busy", "true");
     try {
       const body = await ask(dataPath(isChosen()), signal);
+      address.set(wanted);
+      wanted = {};
       const isFirst = !series;
       const isOther = isFirst || series.body.slug !== body.slug || series.body.expiry !== body.expiry;
       take(body);
@@ -96,11 +100,20 @@ function start() {
       told("");
     } catch (error) {
       if (signal.aborted) return;
-      told(error.name === "TimeoutError" ? "The desk did not answer. These are the last figures received." : error.message);
+      const again = wanted;
+      wanted = {};
+      told(`${reasonOf(error)} The page shows the last known figures.`, () => choose(again));
+      if (series) showShown();
       charts.fail("The minutes could not be loaded");
     } finally {
       if (asking.signal === signal) page.removeAttribute("aria-busy");
     }
+  }
+
+  /** After a choice that did not come, the pickers say again what the page shows. */
+  function showShown() {
+    pickers.show(series.body);
+    showDelta();
   }
 
   async function loadChain(signal = asking.signal) {
@@ -271,7 +284,7 @@ function start() {
 
   // --- What the reader chooses -----------------------------------------------------------------------
   function choose(values) {
-    address.set(values);
+    Object.assign(wanted, values);
     load();
     part("status").textContent = "Loading";
   }
@@ -317,6 +330,10 @@ function start() {
     charts.window.end = end && span ? (series.times.find((at) => times.minute(at) === end) ?? null) : null;
     const shown = charts.window.end === null && (span === null ? "day" : String(span));
     for (const radio of radios("span")) radio.checked = radio.value === shown;
+    showDelta();
+  }
+
+  function showDelta() {
     const { delta_min: low, delta_max: high } = series.body;
     delta.set(low, high);
     setText(part("delta-text"), deltaText(low, high));
@@ -330,11 +347,12 @@ function start() {
     for (const radio of radios("measure")) radio.checked = radio.value === measure;
     charts.side = side;
     chainTable.measure = measure;
+    wanted = {};
     load();
   }
 
-  function told(problem) {
-    tell(page, problem);
+  function told(problem, retry) {
+    tell(page, problem, retry);
     part("status").textContent = "";
   }
 

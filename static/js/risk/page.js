@@ -38,8 +38,10 @@ document.addEventListener("change", (event) => {
   const { target } = event;
   if (target.form?.id !== "risk-form") return;
   const all = target.id === "benchmark";
-  swaps.choose(target.form, all ? ["report", "scenarios"] : ["scenarios"]).then(() => {
-    if (all) swaps.say(`Weighted by beta to ${target.value}`);
+  const { value } = target;
+  swaps.choose(target.form, all ? ["report", "scenarios"] : ["scenarios"]).then((placed) => {
+    if (!placed) return;
+    if (all) swaps.say(`Weighted by beta to ${value}`);
     if (all && whatIf) againWhatIf();
   });
 });

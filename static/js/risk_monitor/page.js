@@ -116,7 +116,7 @@ function render() {
 // --- Problems, sync, connection -------------------------------------------------------------------
 const sync = new SyncButton(part("sync"), {
   status: part("sync-status"),
-  onProblem: (problem) => tell(page, problem),
+  onProblem: (...told) => tell(page, ...told),
   onProgress: (progress) => accounts.progress(progress),
   onFinished: () => {
     if (!feed.isOpen) feed.refresh();

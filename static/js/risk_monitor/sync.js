@@ -1,5 +1,7 @@
 // "Sync now": requests a sync of every account and follows its runs to the end.
 
+import { Refused, reasonOf } from "../base/asking.js";
+
 const POLL_EVERY = 1500;
 // Frames usually report progress; a run without a frame for this long is polled.
 const SILENT_AFTER = 2500;
@@ -59,17 +61,17 @@ export class SyncButton {
         body: JSON.stringify(account ? { account_id: account } : {}),
         signal: AbortSignal.timeout(15_000),
       });
+      if (!answer.ok) throw await Refused.by(answer);
       const body = await answer.json();
-      if (!answer.ok) throw new Error(body.error?.message ?? `HTTP ${answer.status}`);
       for (const run of body.runs) {
         this.#runs.set(run.id, { ...run, step: "queued", progress: 0, outcome: "running" });
       }
-      if (this.#runs.size === 0) throw new Error("There is no account to sync.");
+      if (this.#runs.size === 0) throw new Refused("There is no account to sync.");
       this.#startedAt = this.#heardAt = Date.now();
       this.#status.textContent = "Sync started";
       this.#follow();
     } catch (error) {
-      this.#onProblem(`The sync could not be started. ${error.message}`);
+      this.#onProblem(`The sync could not be started. ${reasonOf(error)}`, () => this.#start());
       this.#busy(false);
     }
   }

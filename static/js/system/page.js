@@ -1,8 +1,9 @@
 // The state of the desk: its parts are refreshed every few seconds while the page is visible.
 
 import { Clock, keepAges, writeAges } from "../base/ages.js";
+import { LoggedOut } from "../base/asking.js";
 import { showState } from "../base/live.js";
-import { LoggedOut, Parts } from "../base/parts.js";
+import { Parts } from "../base/parts.js";
 
 const EVERY = 5000;
 const PARTS = ["processes", "tokens", "chains", "servers", "calendars", "checks"];
