@@ -2,9 +2,10 @@
 
 from django.contrib import admin
 from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
 
 from config.core.api import openapi  # noqa: F401 - tells drf-spectacular of shapes
+from config.core.api.document import api_docs
 from config.core.health import health_view
 from config.core.web.monitoring import metrics_view
 from config.core.web.styleguide import styleguide
@@ -24,7 +25,7 @@ urlpatterns = [
     path("health", health_view, name="health"),
     path("metrics", metrics_view, name="metrics"),
     path("api/schema", SpectacularAPIView.as_view(), name="api_schema"),
-    path("api/docs", SpectacularSwaggerSplitView.as_view(url_name="api_schema"), name="api_docs"),
+    path("api/docs", api_docs, name="api_docs"),
     path("admin/", admin.site.urls),
 ]
 

@@ -117,6 +117,8 @@ def test_failed_sync_says_so_and_keeps_the_last_good_book(monitor: Browser, desk
 
 
 def test_change_that_does_not_follow_asks_for_a_snapshot(monitor: Browser) -> None:
+    snapshot = "return seen.frames.some((f) => f.type === 'portfolio.snapshot')"
+    monitor.wait(lambda: monitor.script(snapshot), "no first snapshot")
     shown = monitor.text(NET_LIQUIDATION)
     monitor.script(
         """
@@ -127,10 +129,7 @@ def test_change_that_does_not_follow_asks_for_a_snapshot(monitor: Browser) -> No
         """
     )
 
-    monitor.wait(
-        lambda: monitor.script("return seen.frames.some((f) => f.type === 'portfolio.snapshot')"),
-        "no snapshot came",
-    )
+    monitor.wait(lambda: monitor.script(snapshot), "no snapshot came")
     assert monitor.script("return seen.sent") == ['{"type":"resync"}']
     assert monitor.text(NET_LIQUIDATION) == shown
 

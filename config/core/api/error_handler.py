@@ -8,11 +8,16 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db.utils import InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    JsonResponse,
+)
 from django.shortcuts import render
-from django.template import TemplateDoesNotExist
-from django.views import defaults
-from django.views.csrf import csrf_failure as csrf_failure_page
+from django.template.loader import render_to_string
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -28,6 +33,9 @@ WITHOUT_DATABASE = frozenset(
     {"/health", "/metrics", "/market/data", "/api/market/chain", "/api/market/instruments"}
 )
 
+#: Statuses with a page of their own; any other is shown by ``error.html``.
+_PAGES = frozenset({400, 403, 404, 429, 500})
+_SIGN_IN = "Log in, or send a personal token from /accounts/tokens: Authorization: Bearer gd_…"
 _NOT_FOUND = "There is nothing here, or it is not yours."
 _UNEXPECTED = "Something went wrong here. It is logged under the request id."
 
@@ -71,6 +79,8 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
         return None
     set_rollback()
     code, message, fields = _describe(error)
+    if isinstance(error, exceptions.NotAuthenticated):
+        message = _SIGN_IN
     status, headers = error.status_code, {}
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         # Session authentication comes first in the list and has no challenge to send.
@@ -123,36 +133,35 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
         if isinstance(exception, RequestDataTooBig):
             return _json(request, 413, "body_too_large", "The body is larger than is read here.")
         return _json(request, 400, "bad_request", "The request is not well formed.")
-    return defaults.bad_request(request, exception)
+    return _page(request, 400)
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Something this user may not do."""
     if is_for_a_machine(request):
         return _json(request, 403, "permission_denied", "You may not do this.")
-    return defaults.permission_denied(request, exception)
+    return _page(request, 403)
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a path that does not exist or belongs to someone else."""
     if is_for_a_machine(request):
         return _json(request, 404, "not_found", _NOT_FOUND)
-    return defaults.page_not_found(request, exception)
+    return _page(request, 404)
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
     """Our own failure. The traceback is in the log under the request id."""
     if is_for_a_machine(request):
         return _json(request, 500, "internal_error", _UNEXPECTED)
-    return defaults.server_error(request)
+    return _page(request, 500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """``CSRF_FAILURE_VIEW``."""
     if is_for_a_machine(request):
         return _json(request, 403, "csrf_failed", "The CSRF token is missing or wrong.")
-    response: HttpResponse = csrf_failure_page(request, reason)
-    return response
+    return _page(request, 403, name="403_csrf.html")
 
 
 class ApplicationErrorMiddleware:
@@ -170,7 +179,12 @@ class ApplicationErrorMiddleware:
                 ensure_database()
             except DatabaseUnavailable as error:
                 return _answer(request, error)
-        return self.get_response(request)
+        response = self.get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not is_for_a_machine(request):
+            page = _page(request, 405, message="This address takes a form, not a visit.")
+            page["Allow"] = response["Allow"]
+            return page
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, OperationalError | InterfaceError):
@@ -183,24 +197,26 @@ def _answer(request: HttpRequest, error: ApplicationError) -> HttpResponse:
         response: HttpResponse = _json(
             request, error.status, error.code, error.message, fields=error.fields
         )
-    elif error.status == 404:
-        response = defaults.page_not_found(request, error)
-    elif error.status == 403:
-        response = defaults.permission_denied(request, error)
     else:
-        response = _page(request, error)
+        response = _page(request, error.status, message=error.message)
     for name, value in _headers_of(error).items():
         response[name] = value
     return response
 
 
-def _page(request: HttpRequest, error: ApplicationError) -> HttpResponse:
-    names = [f"{error.status}.html", "error.html"]
+def _page(
+    request: HttpRequest, status: int, *, message: str = "", name: str | None = None
+) -> HttpResponse:
+    """Return the desk's page of an error, by the template of its name or status."""
+    template = name or (f"{status}.html" if status in _PAGES else "error.html")
+    shown = {"error": {"status": status, "message": message}}
     try:
-        return render(request, names, {"error": error}, status=error.status)
-    except (TemplateDoesNotExist, OperationalError, InterfaceError):
-        # The page frame shows the user's name, which needs the database.
-        return HttpResponse(error.message, status=error.status, content_type="text/plain")
+        return render(request, template, shown, status=status)
+    except Exception:  # noqa: BLE001 - there is always a page
+        # The frame shows who is logged in, and needs the database for it. Without the request's
+        # context it shows nobody. Whatever broke is in the log already.
+        page = render_to_string(template, {**shown, "request": request})
+        return HttpResponse(page, status=status)
 
 
 def _json(

@@ -1,7 +1,8 @@
-"""Describe a ``Shape`` in the OpenAPI 3.0 document."""
+"""Describe a ``Shape``, and the failures of each operation, in the OpenAPI 3.0 document."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -98,3 +99,62 @@ def _openapi(schema: dict[str, Any]) -> dict[str, Any]:
     if "$ref" in schema:
         found |= {"allOf": [{"$ref": schema["$ref"]}]} if about else {"$ref": schema["$ref"]}
     return found | about
+
+
+# --- Failures ------------------------------------------------------------------------------------
+#: Query parameters that name something stored.
+_NAMING = frozenset({"account_id", "portfolio", "slug", "instrument_key", "expiry", "date"})
+_REASONS = {
+    "400": "A parameter, header or field is missing, unknown or invalid; the body names it.",
+    "401": "No log-in and no token, or one that is not valid.",
+    "403": "The token's scope does not allow this, or a session's CSRF token is missing.",
+    "404": "What is named does not exist, or is not yours.",
+    "409": "It contradicts what is stored, or the Idempotency-Key belongs to another request.",
+    "413": "The body is larger than is read here.",
+    "415": "The body is not application/json.",
+    "429": "Too many requests: Retry-After says how long to wait.",
+    "503": "The database or the data is not there now.",
+}
+
+
+class Failure(Shape):
+    """What went wrong."""
+
+    code: str
+    message: str
+    request_id: str
+    fields: dict[str, str] | None = None
+
+
+class Problem(Shape):
+    """The body of every failure."""
+
+    error: Failure
+
+
+def describe_failures(result: dict[str, Any], generator: Any, **named: Any) -> dict[str, Any]:
+    """Give each operation its group and its failures; drf-spectacular's hook."""
+    _, schemas = msgspec.json.schema_components([Problem], ref_template=_COMPONENTS + "{name}")
+    components = result["components"]["schemas"]
+    components |= {name: _openapi(schema) for name, schema in schemas.items()}
+    content = {"application/json": {"schema": {"$ref": _COMPONENTS + "Problem"}}}
+    for path, methods in result["paths"].items():
+        rooms = [part for part in path.split("/") if part not in ("", "api")]
+        for method, operation in methods.items():
+            operation["tags"] = ["alerts" if "alerts" in rooms else rooms[0]]
+            for status in _failures(method, operation):
+                failure = {"description": _REASONS[status], "content": content}
+                operation["responses"].setdefault(status, failure)
+    return result
+
+
+def _failures(method: str, operation: Mapping[str, Any]) -> set[str]:
+    found = {"400", "429", "503"}
+    if operation.get("security"):
+        found |= {"401", "403"}
+    parameters = operation.get("parameters", ())
+    if any(each["in"] == "path" or each["name"] in _NAMING for each in parameters):
+        found.add("404")
+    if method in ("post", "put"):
+        found |= {"404", "409", "413", "415"}
+    return found

@@ -4,7 +4,9 @@ import logging
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db.utils import OperationalError
+from django.http import Http404
 from django.test import Client
 from rest_framework import exceptions
 
@@ -133,7 +135,7 @@ def test_errors_of_a_list_are_numbered() -> None:
     assert response.data["error"]["fields"] == {"1.strike": "Not a number."}
 
 
-def test_page_whose_frame_needs_the_lost_database_is_plain_text(
+def test_page_whose_frame_needs_the_lost_database_shows_nobody(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def render(*arguments: Any, **named: Any) -> None:
@@ -141,8 +143,46 @@ def test_page_whose_frame_needs_the_lost_database_is_plain_text(
 
     monkeypatch.setattr(error_handler, "render", render)
     response = client.get("/pages/database")
-    assert (response.status_code, response["Content-Type"]) == (503, "text/plain")
-    assert response.content == b"The database is not reachable."
+    assert response.status_code == 503
+    page = response.content.decode()
+    assert "The database is not reachable." in page
+    assert "site-header" in page
+    assert "hunter2" not in page
+
+
+@pytest.mark.parametrize(
+    ("handler", "status"),
+    [
+        (lambda request: error_handler.handler400(request, SuspiciousOperation()), 400),
+        (lambda request: error_handler.handler403(request, PermissionDenied()), 403),
+        (lambda request: error_handler.handler404(request, Http404()), 404),
+        (error_handler.handler500, 500),
+        (csrf_failure, 403),
+    ],
+)
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_every_error_is_a_page_of_the_desk_with_the_request_id(
+    rf: Any, handler: Any, status: int, theme: str
+) -> None:
+    request = rf.post("/somewhere")
+    request.COOKIES["greekdesk_theme"] = theme
+    request.request_id = "0123456789abcdef"
+    response = handler(request)
+    page = response.content.decode()
+    assert response.status_code == status
+    assert f"Error {status}" in page
+    for shown in (f'lang="en" data-theme="{theme}"', "site-header", "0123456789abcdef", "<h1>"):
+        assert shown in page
+    assert request.META["CSRF_COOKIE"] if "csrfmiddlewaretoken" in page else True
+
+
+def test_address_that_only_takes_forms_says_so_on_a_page(
+    client: Client, admin_client: Client
+) -> None:
+    response = admin_client.get("/sync")
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+    assert "This address takes a form, not a visit." in response.content.decode()
+    assert "site-header" in response.content.decode()
 
 
 def test_csrf_failure_is_json_for_programs_and_a_page_for_people(rf: Any) -> None:
