@@ -21,11 +21,8 @@ from pytest_django import DjangoDbBlocker
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-from config.core.redis.client import reset_guards
-from config.core.redis.process_copies import forget_process_copies
-from greeks.polling.instruments import recent_instrument
-from portfolio.refresh.streamed_values import holders
 from tests.migrated_tables import MigratedTables
+from tests.own_memory import forget_own_memory
 from tests.servers.chromium import has_browser
 from tests.servers.valkey import RunningValkey
 
@@ -124,12 +121,9 @@ def _valkey_of_the_process() -> Iterator[RunningValkey]:
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered(_valkey_of_the_process: RunningValkey) -> None:
-    """Each test starts with an empty Valkey and without what the process remembers of it."""
+    """Each test starts with an empty Valkey and empty caches, as a new process would."""
     _valkey_of_the_process.empty()
-    forget_process_copies()
-    recent_instrument.cache_clear()
-    holders.cache_clear()
-    reset_guards()
+    forget_own_memory()
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from pytest_django.fixtures import Settings
 
 from auth_tokens.models import User
 from config.core.api.shapes import Shape
-from greeks.calendar.sessions import forget_sessions
 from greeks.domain import Right
 from greeks.minutes.roll_up import roll_up_due
 from greeks.models import (
@@ -27,13 +26,10 @@ from greeks.models import (
     PolledInstrument,
 )
 from greeks.polling.poll import poll_chain
-from portfolio.book.reading import kept_books
 from portfolio.models import Portfolio, Scenario, SyncRun
 from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
-from portfolio.risk_monitor.body import worst_cell
 from portfolio.sync import fetch, run
 from tests.factories import AccountFactory, UserFactory
-from tests.greeks.market.memory import forget_market_bodies, forget_market_lists
 from tests.greeks.scripted import EXPIRY, OPENS, ScriptedProvider, polled_instrument
 from tests.portfolio.books import FakeAdapter, FakeBroker, option, order, position, stock
 from tests.portfolio.risk.test_risk_report import store_closes
@@ -87,23 +83,12 @@ class Desk:
 @pytest.fixture
 def desk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     settings.MARKET_CLOCK = AT.isoformat()
-    _forget()
     with time_machine.travel(AT, tick=False):
         trader = UserFactory.create()
         client = Client()
         client.force_login(trader)
         instrument = polled_market(monkeypatch)
         yield Desk(client, alerts(trader, instrument) | synced_book(trader, monkeypatch))
-    _forget()
-
-
-def _forget() -> None:
-    """Drop what this process keeps of other tests' desks, and of this one."""
-    kept_books.clear()
-    worst_cell.cache_clear()
-    forget_market_bodies()
-    forget_market_lists()
-    forget_sessions()
 
 
 def polled_market(monkeypatch: pytest.MonkeyPatch) -> PolledInstrument:

@@ -17,7 +17,6 @@ from pytest_django.fixtures import Settings
 
 from config.core.errors import MalformedResponse, PermanentError, RetryableError
 from config.core.redis.client import reset_guards
-from config.core.redis.process_copies import forget_process_copies
 from portfolio.brokers.ibkr_socket.state import check_gateway, service_name
 from tests.config.core.servers import OwnValkey
 from tests.portfolio.brokers.ibkr_socket.ibkr_socket_support import (
@@ -41,12 +40,8 @@ def own_valkey(settings: Settings) -> Any:
     server = OwnValkey()
     server.start()
     settings.REDIS_URL = server.url
-    forget_process_copies()
-    reset_guards()
     yield server
     server.remove()
-    forget_process_copies()
-    reset_guards()
 
 
 def test_refused_gateway_is_said_and_found_when_it_listens_again(gateway: GatewayHandle) -> None:

@@ -1,8 +1,8 @@
-"""A trader, signed in; scripts for both brokers; no prepared book of another test."""
+"""A trader, signed in, and scripts for both brokers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -10,32 +10,16 @@ from django.test import Client
 
 from auth_tokens.models import User
 from config.core.errors import RetryableError
-from config.core.front_door.bodies import prepared_bodies
 from greeks.calendar import sessions
-from portfolio.book.reading import kept_books
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.domain import Broker
 from portfolio.models import SyncRun
-from portfolio.risk_monitor.body import worst_cell
 from portfolio.sync import fetch as sync_fetch
 from portfolio.sync import run as sync
 from tests.factories import UserFactory
 from tests.portfolio.books import FakeAdapter, FakeBroker
 
 Brokers = dict[Broker, FakeBroker]
-
-
-@pytest.fixture(autouse=True)
-def _no_books_of_other_tests() -> Iterator[None]:
-    _forget()
-    yield
-    _forget()
-
-
-def _forget() -> None:
-    kept_books.clear()
-    worst_cell.cache_clear()
-    prepared_bodies.clear()
 
 
 @pytest.fixture
@@ -51,12 +35,9 @@ def signed_in(trader: User) -> Client:
 
 
 @pytest.fixture(autouse=True)
-def _calendar_is_kept(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _calendar_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Syncs read the calendar outside transactions, where its copy is kept; a test is in one."""
     monkeypatch.setattr(sessions, "connection", SimpleNamespace(in_atomic_block=False))
-    sessions.forget_sessions()
-    yield
-    sessions.forget_sessions()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -16,7 +15,7 @@ from django.urls import reverse
 from auth_tokens.api_tokens.reading import api_token_by_text
 from auth_tokens.api_tokens.writing import create_api_token
 from auth_tokens.models import ApiToken, AuditEvent, BrokerToken, TokenEvent, User
-from greeks.calendar.sessions import forget_sessions, session_on
+from greeks.calendar.sessions import session_on
 from greeks.models import (
     AlertChannel,
     AlertEvent,
@@ -77,12 +76,6 @@ def ann() -> User:
     ours = ("auth_tokens", "greeks", "portfolio")
     ann.user_permissions.set(Permission.objects.filter(content_type__app_label__in=ours))
     return ann
-
-
-@pytest.fixture(autouse=True)
-def _forget_sessions() -> Iterator[None]:
-    yield
-    forget_sessions()
 
 
 def signed_in(user: User) -> Client:

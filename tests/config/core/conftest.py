@@ -5,8 +5,6 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.fixtures import Settings
 
-from config.core.redis.client import reset_guards
-from config.core.redis.process_copies import forget_process_copies
 from config.settings import data
 from tests.config.core.servers import OwnValkey, ScriptedProvider
 
@@ -19,21 +17,14 @@ def _running_valkey() -> Iterator[OwnValkey]:
     server.remove()
 
 
-def _start_over() -> None:
-    forget_process_copies()
-    reset_guards()
-
-
 @pytest.fixture
 def own_valkey(_running_valkey: OwnValkey, settings: Settings) -> Iterator[OwnValkey]:
     """An empty Valkey that the test may pause; ``REDIS_URL`` points at it."""
     settings.REDIS_URL = _running_valkey.url
     settings.REDIS_SOCKET_TIMEOUT = data.REDIS_SOCKET_TIMEOUT
-    _start_over()
     _running_valkey.client().flushall()
     yield _running_valkey
     _running_valkey.resume()
-    _start_over()
 
 
 @pytest.fixture
@@ -43,19 +34,14 @@ def mortal_valkey(settings: Settings) -> Iterator[OwnValkey]:
     server.start()
     settings.REDIS_URL = server.url
     settings.REDIS_SOCKET_TIMEOUT = data.REDIS_SOCKET_TIMEOUT
-    _start_over()
     yield server
     server.remove()
-    _start_over()
 
 
 @pytest.fixture
-def no_redis(settings: Settings) -> Iterator[None]:
+def no_redis(settings: Settings) -> None:
     """Nothing listens at ``REDIS_URL``."""
     settings.REDIS_URL = "unix:///nonexistent/greekdesk.sock?db=0"
-    _start_over()
-    yield
-    _start_over()
 
 
 @pytest.fixture

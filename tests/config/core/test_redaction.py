@@ -122,10 +122,7 @@ def test_configured_secrets_are_replaced_wherever_they_stand(
 ) -> None:
     settings.TASTYTRADE_REFRESH_TOKEN = "plain-words-without-a-name"
     redaction.read_secrets.cache_clear()
-    try:
-        assert redact_text("vendor said plain-words-without-a-name!") == "vendor said [redacted]!"
-    finally:
-        redaction.read_secrets.cache_clear()
+    assert redact_text("vendor said plain-words-without-a-name!") == "vendor said [redacted]!"
 
 
 def test_long_text_is_redacted_in_time() -> None:

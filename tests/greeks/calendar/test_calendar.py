@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pytest
@@ -31,13 +30,10 @@ Kind = ExchangeSession.Kind
 
 
 @pytest.fixture(autouse=True)
-def _calendar() -> Iterator[None]:
+def _calendar() -> None:
     ExchangeSession.objects.all().delete()
     seed_exchange_sessions(exchange="NYSE", from_year=2026, to_year=2027)
     seed_exchange_sessions(exchange="NSE", from_year=2026, to_year=2027)
-    forget_sessions()
-    yield
-    forget_sessions()
 
 
 @pytest.fixture

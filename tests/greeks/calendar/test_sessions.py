@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 
@@ -30,13 +29,10 @@ Kind = ExchangeSession.Kind
 
 
 @pytest.fixture(autouse=True)
-def _calendar() -> Iterator[None]:
+def _calendar() -> None:
     ExchangeSession.objects.all().delete()
     seed_exchange_sessions(exchange="NYSE", from_year=2024, to_year=2027)
     seed_exchange_sessions(exchange="NSE", from_year=2023, to_year=2027)
-    forget_sessions()
-    yield
-    forget_sessions()
 
 
 def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> datetime:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from pytest_django.fixtures import Settings
 
-from greeks.calendar.sessions import forget_sessions
 from greeks.models import PolledInstrument
 from tests.greeks.market import stored
-from tests.greeks.market.memory import forget_market_bodies, forget_market_lists
 
 
 @pytest.fixture(autouse=True)
 def _standing_clock(settings: Settings) -> None:
     settings.MARKET_CLOCK = stored.AT.isoformat()
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept() -> Iterator[None]:
-    yield
-    forget_market_bodies()
-    forget_market_lists()
-    forget_sessions()
 
 
 @pytest.fixture

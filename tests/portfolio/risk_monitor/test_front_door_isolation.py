@@ -28,7 +28,6 @@ from config.core.front_door.requests import Caller
 from config.core.front_door.resources import registered_resources
 from config.core.live.hub import announce
 from config.core.redis.client import reset_guards
-from config.core.redis.process_copies import forget_process_copies
 from portfolio.models import Account, AccountAccess
 from tests.config.core.servers import OwnValkey
 from tests.factories import PASSWORD, UserFactory
@@ -64,12 +63,8 @@ def mortal_valkey(settings: Settings) -> Iterator[OwnValkey]:
     server = OwnValkey()
     server.start()
     settings.REDIS_URL = server.url
-    forget_process_copies()
-    reset_guards()
     yield server
     server.remove()
-    forget_process_copies()
-    reset_guards()
 
 
 def accounts_in(answer: Answer) -> set[str]:

@@ -36,7 +36,7 @@ from greeks.minutes.stored import kept_rows
 from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.signals import minute_closed
 from tests.greeks.market import stored
-from tests.greeks.market.memory import forget_market_bodies
+from tests.own_memory import forget_own_memory
 
 pytestmark = pytest.mark.django_db
 
@@ -102,7 +102,7 @@ def test_other_process_takes_the_body_from_redis(
     stored.store(minutes=3)
     first = prepared_market_body(choice=choice())
     chosen = choice()
-    forget_market_bodies()
+    forget_own_memory()
     with django_assert_num_queries(0):
         second = prepared_market_body(choice=chosen)
     assert second is not first
@@ -119,7 +119,7 @@ def test_body_in_redis_of_older_rows_is_not_taken(
 ) -> None:
     stored.store(minutes=3)
     prepared_market_body(choice=choice())
-    forget_market_bodies()
+    forget_own_memory()
     stored.store(minutes=4, missing={0, 1, 2})
     assert body_of(prepared_market_body(choice=choice()))["gap"][:5] == [False] * 4 + [True]
     assert len(built) == 2
@@ -131,7 +131,7 @@ def test_damaged_body_in_redis_is_made_anew(nifty: PolledInstrument, damage: byt
     prepared_market_body(choice=choice())
     (name,) = get_redis_connection("default").keys("*market_body:*")
     get_redis_connection("default").set(name, damage)
-    forget_market_bodies()
+    forget_own_memory()
     assert body_of(prepared_market_body(choice=choice()))["gap"][0] is False
 
 

@@ -25,7 +25,7 @@ from greeks.models import GreekSnapshot
 from greeks.signals import minute_closed
 from tests.factories import UserFactory
 from tests.greeks.market import stored
-from tests.greeks.market.memory import forget_market_bodies
+from tests.own_memory import forget_own_memory
 from tests.portfolio.door import Answer, desk, run, session_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
@@ -372,7 +372,7 @@ async def test_calls_of_one_address_are_limited(market: None, settings: Settings
 async def test_door_of_one_process_is_right_without_what_another_kept(market: None) -> None:
     async with desk() as opened:
         first = await opened.prepared(path=DATA)
-        await run(forget_market_bodies)
+        await run(forget_own_memory)
         await opened.door.watches.look_at_all()
         again = await opened.get(path=DATA)
         assert again.lasting == first.lasting
