@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -35,6 +36,9 @@ LONGEST_TIMEOUT: Final = 60.0
 LARGEST_MESSAGE: Final = 65_536
 TOO_LARGE: Final = 1009
 DROPPED: Final = 1012
+FAILED: Final = 1011
+
+logger = logging.getLogger(__name__)
 
 
 class ProtocolError(Exception):
@@ -82,6 +86,9 @@ class Connection:
             await self._socket.close(dropped.code)
         except ProtocolError:
             await self._socket.close(1000)
+        except Exception:
+            logger.exception("A task of a dxLink connection failed")
+            await self._socket.close(FAILED)
         finally:
             for task in (*tasks, *self._feeds.values()):
                 task.cancel()

@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract
 from greeks.instruments.occ import parse_occ
+from portfolio.sandbox.dxlink.channels import Channel
 from portfolio.sandbox.dxlink.events import EVENT_FIELDS
 
 
@@ -213,6 +214,25 @@ def test_unsubscribed_contract_is_silent(wire: Wire, token: str, held: Contract)
     while wire.read_until("FEED_DATA")["data"][0] == "Greeks":
         pass
     assert {wire.read_until("FEED_DATA")["data"][0] for _ in range(3)} == {"Trade"}
+
+
+def test_task_that_fails_ends_the_connection_and_is_logged(
+    wire: Wire,
+    token: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("the market is upside down")
+
+    monkeypatch.setattr(Channel, "changed", broken)
+    wire.authorise(token)
+    wire.send("CHANNEL_REQUEST", 3, service="FEED")
+
+    ended = wire.ended()
+    assert ended.rcvd is not None
+    assert ended.rcvd.code == 1011
+    assert "the market is upside down" in caplog.text
 
 
 def test_reset_forgets_what_was_subscribed(wire: Wire, token: str, held: Contract) -> None:
