@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "auth_tokens",
     "greeks",
     "portfolio",
+    "trades",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

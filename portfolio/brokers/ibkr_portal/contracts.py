@@ -109,14 +109,16 @@ def parse_kind(row: Row) -> InstrumentKind:
         raise BadRow(f"assetClass: {text[:24]!a} is not supported") from None
 
 
-def decode_contract(row: Row) -> Contract:
+def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
     """Return the contract described by a position or ``/trsrv/secdef`` row.
+
+    Statements may leave out the contract id: pass ``needs_conid=False`` for their rows.
 
     Raises BadRow if a term needed for valuation is missing or invalid: an option needs expiry,
     strike, right and multiplier, a future expiry and multiplier. A stock's multiplier, sent as 0.0
     or null, is 1; its strike, sent as ``"0"``, is none.
     """
-    conid = parse_conid(row)
+    conid = parse_conid(row) if needs_conid or first_of(row, "conid", "con_id") else ""
     kind = parse_kind(row)
     described = _described(row)
     terms = described.symbol
@@ -165,7 +167,7 @@ def decode_contract(row: Row) -> Contract:
         right=right,
         exchange=parse_text(row.get("listingExchange"), "listingExchange", maximum=32),
         description=parse_text(first_of(row, "name", "companyName", "company_name"), "name"),
-        aliases={SOURCE: conid},
+        aliases={SOURCE: conid} if conid else {},
     )
 
 

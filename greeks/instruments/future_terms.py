@@ -1,0 +1,139 @@
+"""Multiplier and last trading day of common futures, for records that tell neither.
+
+An export of transactions names ``/CLJ4`` and no more. A broker's own terms come first; those of a
+product that is not in the table are not guessed. Source: knowledge of the contract specifications
+of CME Group and Cboe, no copy of them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Final
+
+import numpy as np
+
+#: Dollars for one point of the quoted price.
+MULTIPLIERS: Final = {
+    **dict.fromkeys(("ES", "RTY"), Decimal(50)),
+    **dict.fromkeys(("MES", "YM", "BTC"), Decimal(5)),
+    **dict.fromkeys(("NQ",), Decimal(20)),
+    **dict.fromkeys(("MNQ",), Decimal(2)),
+    **dict.fromkeys(("M2K",), Decimal(5)),
+    **dict.fromkeys(("MYM",), Decimal("0.5")),
+    **dict.fromkeys(("MBT", "MET"), Decimal("0.1")),
+    **dict.fromkeys(("ETH",), Decimal(50)),
+    **dict.fromkeys(("CL", "ZB", "ZN", "ZF", "UB", "TN", "VX"), Decimal(1000)),
+    **dict.fromkeys(("MCL", "GC", "VXM"), Decimal(100)),
+    **dict.fromkeys(("QM",), Decimal(500)),
+    **dict.fromkeys(("NG",), Decimal(10_000)),
+    **dict.fromkeys(("MGC",), Decimal(10)),
+    **dict.fromkeys(("SI",), Decimal(5000)),
+    **dict.fromkeys(("SIL",), Decimal(1000)),
+    **dict.fromkeys(("HG",), Decimal(25_000)),
+    **dict.fromkeys(("ZT",), Decimal(2000)),
+    **dict.fromkeys(("6E", "6S"), Decimal(125_000)),
+    **dict.fromkeys(("6A", "6C"), Decimal(100_000)),
+    **dict.fromkeys(("6B",), Decimal(62_500)),
+    **dict.fromkeys(("6J",), Decimal(12_500_000)),
+    **dict.fromkeys(("M6E",), Decimal(12_500)),
+    # Quoted in cents a bushel, 5,000 bushels.
+    **dict.fromkeys(("ZC", "ZS", "ZW", "KE"), Decimal(50)),
+}
+_QUARTERLY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM"})
+_CRUDE: Final = frozenset({"CL", "MCL", "QM"})
+_METALS: Final = frozenset({"GC", "MGC", "SI", "SIL", "HG"})
+_CURRENCIES: Final = frozenset({"6E", "6S", "6A", "6B", "6C", "6J", "M6E"})
+_LONG_BONDS: Final = frozenset({"ZB", "ZN", "UB", "TN"})
+_SHORT_NOTES: Final = frozenset({"ZF", "ZT"})
+_GRAINS: Final = frozenset({"ZC", "ZS", "ZW", "KE"})
+_CRYPTO: Final = frozenset({"BTC", "MBT", "ETH", "MET"})
+_VOLATILITY: Final = frozenset({"VX", "VXM"})
+_MONTHS: Final = "FGHJKMNQUVXZ"
+_CODE: Final = re.compile(
+    r"/?(?P<product>[A-Z0-9]{1,4}?)(?P<month>[FGHJKMNQUVXZ])(?P<year>\d{1,2})", re.ASCII
+)
+_FRIDAY, _WEDNESDAY = 4, 2
+
+
+def product_of(code: str) -> str:
+    """Return the product of a future's code: ``/MESU4`` → ``MES``. Empty if it is no code."""
+    matched = _CODE.fullmatch(code)
+    return matched["product"] if matched else ""
+
+
+def last_trading_day(code: str, *, near: date) -> date | None:
+    """Return the last trading day of a future's code, ``None`` if the product is not known.
+
+    A code of one digit repeats each ten years: the first that had not expired at ``near``, a day
+    on which the contract traded, is meant.
+    """
+    matched = _CODE.fullmatch(code)
+    if matched is None:
+        return None
+    month = _MONTHS.index(matched["month"]) + 1
+    digits = matched["year"]
+    years = [2000 + int(digits)] if len(digits) == 2 else [
+        year for year in range(near.year, near.year + 11) if year % 10 == int(digits)
+    ]  # fmt: skip
+    for year in years:
+        day = _last_day(matched["product"], year, month)
+        if day is None or day >= near or len(digits) == 2:
+            return day
+    return None
+
+
+def _last_day(product: str, year: int, month: int) -> date | None:
+    if product in _QUARTERLY_INDICES:
+        return _nth_weekday(year, month, _FRIDAY, 3)
+    if product in _CRUDE:
+        before = date(year - (month == 1), (month - 2) % 12 + 1, 25)
+        return _business_day(before, -3 if product == "CL" else -4)
+    if product == "NG":
+        return _business_day(date(year, month, 1), -3)
+    if product in _METALS:
+        return _business_day(_next_month(year, month), -3)
+    if product in _CURRENCIES:
+        return _business_day(_nth_weekday(year, month, _WEDNESDAY, 3), -2)
+    if product in _LONG_BONDS:
+        return _business_day(_next_month(year, month), -8)
+    if product in _SHORT_NOTES:
+        return _business_day(_next_month(year, month), -1)
+    if product in _GRAINS:
+        return _business_day(date(year, month, 15), -1)
+    if product in _CRYPTO:
+        last = _next_month(year, month) - timedelta(days=1)
+        return last - timedelta(days=(last.weekday() - _FRIDAY) % 7)
+    if product in _VOLATILITY:
+        after = _next_month(year, month)
+        return _nth_weekday(after.year, after.month, _FRIDAY, 3) - timedelta(days=30)
+    return None
+
+
+def _next_month(year: int, month: int) -> date:
+    return date(year + month // 12, month % 12 + 1, 1)
+
+
+def _nth_weekday(year: int, month: int, weekday: int, number: int) -> date:
+    first = date(year, month, 1)
+    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (number - 1))
+
+
+def _business_day(day: date, offset: int) -> date:
+    """Return the business day ``offset`` days before a day; from a weekend, before the weekend."""
+    closed = [*_holidays(day.year - 1), *_holidays(day.year)]
+    moved = np.busday_offset(
+        day, offset, roll="forward", holidays=np.array(closed, dtype="datetime64[D]")
+    )
+    found: date = moved.astype(object)
+    return found
+
+
+@cache
+def _holidays(year: int) -> tuple[date, ...]:
+    # Imported here: the package is large and only exports without terms need it.
+    import holidays
+
+    return tuple(sorted(holidays.financial_holidays("NYSE", years=year)))

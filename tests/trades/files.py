@@ -1,0 +1,72 @@
+"""Recorded exports and statements, and the journal that they give."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portfolio.models import Account
+from tests.factories import AccountFactory
+from trades.importing.run import Imported, import_file
+from trades.lots.lot import ClosedLot
+from trades.lots.reading import lots_of_account
+from trades.models import TradeExecution
+
+ZERO = Decimal(0)
+
+
+def recorded(name: str) -> bytes:
+    """Return a recorded file; the test is skipped where the folder is not there."""
+    root = Path(__file__).parents[2]
+    folder = Path(os.environ.get("GREEKDESK_FIXTURES", root.parent / "shared" / "fixtures"))
+    path = folder / name
+    if not path.is_file():
+        pytest.skip("the recorded payloads are not here")
+    return path.read_bytes()
+
+
+def expected(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(recorded(name))
+    return found
+
+
+def account_at(broker: str, number: str) -> Account:
+    return AccountFactory.create(broker=broker, account_number=number, account_id=number)
+
+
+def take(content: bytes, account: Account | None = None) -> Imported:
+    return import_file(content, file_name="file", account=account)
+
+
+def realized(account: Account) -> dict[str, list[ClosedLot]]:
+    """Return closed lots by the symbol of their contract."""
+    symbols = dict(TradeExecution.objects.values_list("instrument_id", "instrument__symbol"))
+    found: dict[str, list[ClosedLot]] = defaultdict(list)
+    for closed in lots_of_account(account.pk).closed:
+        found[symbols[closed.instrument]].append(closed)
+    return found
+
+
+def gross(lots: list[ClosedLot]) -> Decimal | None:
+    parts = [lot.gross for lot in lots]
+    return None if None in parts else sum((part or ZERO for part in parts), ZERO)
+
+
+def costs(lots: list[ClosedLot]) -> Decimal:
+    return sum((lot.costs for lot in lots), ZERO)
+
+
+def open_quantity(account: Account, symbol: str) -> Decimal:
+    lots = lots_of_account(account.pk)
+    ids = set(
+        TradeExecution.objects.filter(instrument__symbol=symbol).values_list(
+            "instrument_id", flat=True
+        )
+    )
+    return sum((lot.quantity for lot in lots.open if lot.instrument in ids), ZERO)

@@ -1,0 +1,106 @@
+"""Corrections and cancels: which of a fill's rows counts.
+
+A correction replaces the fill of the same root and lower revision. A cancel names its row by
+transaction, else by trade; what it cancels may be booked again under the next revision. Where it is
+not, the fill is dead. A cancel that comes before its row waits in quarantine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Q
+
+from portfolio.domain import Broker
+from trades.domain import ExecutionCancel
+from trades.models import QuarantinedExecution, TradeExecution
+
+_BATCH = 500
+
+
+@dataclass(slots=True)
+class Cancelled:
+    """What became of a batch of cancels."""
+
+    cancelled: int = 0
+    existing: int = 0
+    waiting: list[ExecutionCancel] = field(default_factory=list)
+
+
+def mark_superseded(broker: Broker, roots: Iterable[str]) -> None:
+    """Mark all but the highest revision of each root as replaced."""
+    wanted = sorted(roots)
+    changed = []
+    for start in range(0, len(wanted), _BATCH):
+        rows = TradeExecution.objects.filter(
+            broker=broker.value, exec_root__in=wanted[start : start + _BATCH]
+        )
+        by_root: dict[str, list[TradeExecution]] = {}
+        for row in rows.only("exec_root", "revision", "superseded"):
+            by_root.setdefault(row.exec_root, []).append(row)
+        for group in by_root.values():
+            highest = max(row.revision for row in group)
+            for row in group:
+                if row.superseded != (row.revision < highest):
+                    row.superseded = row.revision < highest
+                    changed.append(row)
+    if changed:
+        TradeExecution.objects.bulk_update(changed, ["superseded"], batch_size=_BATCH)
+
+
+def apply_cancels(
+    rows: Sequence[ExecutionCancel], accounts: dict[str, str], *, broker: Broker, at: datetime
+) -> Cancelled:
+    """Cancel the rows that are stored; return the cancels that wait for theirs.
+
+    Cancels of these accounts that waited in quarantine are tried again.
+    """
+    outcome = Cancelled()
+    for row in rows:
+        account_id = accounts[row.account_number]
+        done = TradeExecution.objects.filter(account_id=account_id, cancelled_by=row.cancel_id)
+        if done.exists():
+            outcome.existing += 1
+        elif _cancel(row.cancel_id, row.transaction_id, row.trade_id, account_id, at):
+            outcome.cancelled += 1
+        else:
+            outcome.waiting.append(row)
+    waiting = QuarantinedExecution.objects.filter(
+        broker=broker.value, account_id__in=accounts.values(), kind="cancel", resolved_at=None
+    )
+    for kept in waiting:
+        names = cancel_names(kept.payload)
+        if kept.account_id and names and _cancel(*names, kept.account_id, at):
+            kept.resolved_at = at
+            kept.save(update_fields=["resolved_at"])
+    return outcome
+
+
+def cancel_names(payload: dict[str, str]) -> tuple[str, str, str] | None:
+    """Return the cancel's own id, and the transaction and trade it cancels, of a Flex row."""
+    own = str(payload.get("transactionID") or "")
+    transaction, trade = (
+        "" if value in ("", "0", "-") else str(value)
+        for value in (payload.get("origTransactionID", ""), payload.get("origTradeID", ""))
+    )
+    return (own, transaction, trade) if own and (transaction or trade) else None
+
+
+def _cancel(
+    cancel_id: str, transaction_id: str, trade_id: str, account_id: str, at: datetime
+) -> bool:
+    found = TradeExecution.objects.filter(account_id=account_id, cancelled_by="")
+    row = None
+    if transaction_id:
+        # Tastytrade's transaction is the execution's own id.
+        named = Q(transaction_id=transaction_id) | Q(broker_execution_id=transaction_id)
+        row = found.filter(named).order_by("revision").first()
+    if row is None and trade_id:
+        row = found.filter(trade_id=trade_id).order_by("revision").first()
+    if row is None:
+        return False
+    row.cancelled_by, row.updated_at = cancel_id, at
+    row.save(update_fields=["cancelled_by", "updated_at"])
+    return True

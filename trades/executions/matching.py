@@ -1,0 +1,181 @@
+"""Find the stored row that an incoming row tells of again."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+
+from trades.domain import JournalExecution
+from trades.executions.identity import CLOCK_STEP, fingerprint, own_id, same_price
+from trades.models import TradeExecution
+
+_BATCH = 400
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A valid row, its account and instrument, and how it will be stored."""
+
+    row: JournalExecution
+    account_id: str
+    instrument_id: int
+    instrument_key: str
+    stored_id: str = ""
+    mark: str = ""
+
+    def __post_init__(self) -> None:
+        self.stored_id = own_id(self.row)
+        self.mark = fingerprint(self.row, self.account_id, self.instrument_key)
+
+
+@dataclass(slots=True)
+class Stored:
+    """Stored rows, and those of this batch, by each of their names."""
+
+    by_id: dict[str, TradeExecution] = field(default_factory=dict)
+    by_transaction: dict[tuple[str, str], TradeExecution] = field(default_factory=dict)
+    by_trade: dict[tuple[str, str], list[TradeExecution]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    by_mark: dict[str, list[TradeExecution]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, row: TradeExecution) -> None:
+        """Note a row under all its names."""
+        if row.broker_execution_id in self.by_id:
+            return
+        self.by_id[row.broker_execution_id] = row
+        if row.transaction_id:
+            self.by_transaction[row.account_id, row.transaction_id] = row
+        if row.trade_id:
+            self.by_trade[row.account_id, row.trade_id].append(row)
+        self.by_mark[row.fingerprint].append(row)
+
+    def rename(self, row: TradeExecution) -> None:
+        """Note the id that a known row has taken."""
+        self.by_id[row.broker_execution_id] = row
+
+
+def load_stored(broker: str, incoming: Sequence[Incoming]) -> Stored:
+    """Load every stored row that one of these may tell of. A few queries for each 400 rows."""
+    stored = Stored()
+    for batch in _batches(incoming):
+        transactions = [item.row.transaction_id for item in batch if item.row.transaction_id]
+        trades = [item.row.trade_id for item in batch if item.row.trade_id]
+        for condition in (
+            Q(broker_execution_id__in=[item.stored_id for item in batch if item.stored_id]),
+            Q(transaction_id__in=transactions),
+            Q(trade_id__in=trades),
+            Q(fingerprint__in={item.mark for item in batch}),
+        ):
+            for row in TradeExecution.objects.filter(condition, broker=broker).order_by("id"):
+                stored.add(row)
+    return stored
+
+
+def find_stored(item: Incoming, stored: Stored, taken: dict[str, int]) -> TradeExecution | None:
+    """Return the stored row this one repeats, ``None`` if it is new.
+
+    ``taken`` counts, by fingerprint, the rows without ids that this file has matched so far: equal
+    rows match equal rows one by one.
+    """
+    row = item.row
+    if item.stored_id:
+        known = stored.by_id.get(item.stored_id)
+        if known is None and row.transaction_id:
+            known = stored.by_transaction.get((item.account_id, row.transaction_id))
+        if known is None and row.trade_id:
+            known = _by_trade(item, stored)
+        if known is None:
+            # An export without ids told of it first: the row takes the broker's id.
+            known = next(
+                (
+                    other
+                    for other in stored.by_mark.get(item.mark, ())
+                    if other.broker_execution_id.startswith("F:")
+                ),
+                None,
+            )
+        return known
+    equal = stored.by_mark.get(item.mark, [])
+    number = taken.get(item.mark, 0)
+    taken[item.mark] = number + 1
+    if number < len(equal):
+        return equal[number]
+    item.stored_id = f"F:{item.mark[:48]}:{number + 1}"
+    return None
+
+
+def _by_trade(item: Incoming, stored: Stored) -> TradeExecution | None:
+    """A trade id names a fill only where one of the two has nothing better.
+
+    A trade that was booked again keeps its trade id under a new execution id.
+    """
+    candidates = [
+        other
+        for other in stored.by_trade.get((item.account_id, item.row.trade_id), ())
+        if not (item.row.execution_id and _has_execution_id(other))
+        and other.instrument_id == item.instrument_id
+        and other.quantity == item.row.quantity
+    ]
+    return candidates[-1] if candidates else None
+
+
+def _has_execution_id(row: TradeExecution) -> bool:
+    return row.broker_execution_id[:2] not in ("T:", "D:", "F:")
+
+
+def conflict(item: Incoming, known: TradeExecution) -> str:
+    """Return which economic field contradicts the stored row; empty if none does."""
+    row = item.row
+    if known.account_id != item.account_id:
+        return f"account: stored under {known.account_id}"
+    if known.instrument_id != item.instrument_id:
+        return f"contract: stored as {known.symbol}"
+    if row.side is not None and known.side and row.side.value != known.side:
+        return f"side: stored as {known.side}"
+    if row.quantity != known.quantity:
+        return f"quantity: {row.quantity.normalize():f}, stored as {known.quantity.normalize():f}"
+    if not same_price(row.price, known.price):
+        return f"price: {row.price}, stored as {known.price}"
+    if abs(row.execution_time - known.execution_time) > CLOCK_STEP:
+        return f"time: {row.execution_time:%Y-%m-%d %H:%M:%S}, stored as another one"
+    return ""
+
+
+def complete(item: Incoming, known: TradeExecution) -> bool:
+    """Fill in what the stored row lacks, and costs that the broker has corrected since.
+
+    Returns whether anything changed. A statement's costs are final: nothing but a statement
+    changes them.
+    """
+    row = item.row
+    changes: dict[str, object] = {}
+    if row.execution_id and not _has_execution_id(known):
+        changes["broker_execution_id"] = item.stored_id
+    if not known.side and row.side is not None:
+        changes["side"] = row.side.value
+    for name in ("transaction_id", "trade_id", "order_id", "position_effect"):
+        if getattr(row, name) and not getattr(known, name):
+            changes[name] = getattr(row, name)
+    final = known.source in STATEMENTS and row.source not in STATEMENTS
+    for name in ("commission", "fees", "value", "net_value", "broker_realized_pnl", "price"):
+        new, old = getattr(row, name), getattr(known, name)
+        if new is not None and (old is None or (new != old and name != "price" and not final)):
+            changes[name] = new
+    if changes and row.source in STATEMENTS and not final:
+        changes["source"] = row.source
+    for name, value in changes.items():
+        setattr(known, name, value)
+    return bool(changes)
+
+
+#: Sources whose costs are final.
+STATEMENTS = frozenset({"flex", "tastytrade_csv", "ibkr_csv"})
+
+
+def _batches(incoming: Sequence[Incoming]) -> Iterable[Sequence[Incoming]]:
+    for start in range(0, len(incoming), _BATCH):
+        yield incoming[start : start + _BATCH]

@@ -1,0 +1,53 @@
+"""What one source told, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from greeks.domain import RejectedRow
+from trades.domain import CashMovement, ExecutionCancel, JournalExecution
+
+
+@dataclass(slots=True, kw_only=True)
+class JournalRows:
+    """The rows of one answer or file, decoded."""
+
+    executions: list[JournalExecution] = field(default_factory=list)
+    cancels: list[ExecutionCancel] = field(default_factory=list)
+    movements: list[CashMovement] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    #: Rows that are no events of the journal, by reason (orders, summaries, lots).
+    ignored: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def received(self) -> int:
+        """Rows that were sent, ignored ones not counted."""
+        kinds = (self.executions, self.cancels, self.movements, self.rejected)
+        return sum(len(rows) for rows in kinds)
+
+    def ignore(self, reason: str) -> None:
+        self.ignored[reason] = self.ignored.get(reason, 0) + 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Recorded:
+    """``received == inserted + existing + cancelled + quarantined``, cash included."""
+
+    received: int = 0
+    inserted: int = 0
+    existing: int = 0
+    completed: int = 0
+    cancelled: int = 0
+    quarantined: int = 0
+    by_kind: dict[str, int] = field(default_factory=dict)
+    ignored: dict[str, int] = field(default_factory=dict)
+    reasons: dict[str, int] = field(default_factory=dict)
+
+    def count(self, kind: str) -> None:
+        self.inserted += 1
+        self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
+
+    def counts(self) -> dict[str, Any]:
+        """Return the counts as stored with a run and shown."""
+        return {name: getattr(self, name) for name in Recorded.__slots__}

@@ -1,0 +1,331 @@
+"""Record executions, cancels and cash: idempotent, in any order, from any source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from django.db import transaction
+
+from config.core.clock import now
+from greeks.domain import Contract
+from greeks.instruments.identity import instrument_key
+from greeks.instruments.store import contract_error, contracts_of, resolve_instruments
+from greeks.models import Instrument, InstrumentAlias
+from greeks.providers.decoding import storable
+from portfolio.domain import Broker
+from portfolio.models import Account
+from trades.domain import CashMovement, JournalExecution
+from trades.executions.cancels import apply_cancels, mark_superseded
+from trades.executions.identity import movement_fingerprint, root_and_revision
+from trades.executions.matching import (
+    Incoming,
+    Stored,
+    complete,
+    conflict,
+    find_stored,
+    load_stored,
+)
+from trades.executions.quarantine import Refused, keep_refused
+from trades.executions.rows import JournalRows, Recorded
+from trades.models import CashMovementRow, TradeExecution
+
+_BATCH = 500
+_COMPLETED = [
+    "broker_execution_id", "exec_root", "revision", "side", "transaction_id", "trade_id",
+    "order_id", "position_effect", "commission", "fees", "value", "net_value",
+    "broker_realized_pnl", "price", "source", "superseded", "cancelled_by", "updated_at",
+]  # fmt: skip
+
+
+def record_rows(rows: JournalRows, *, broker: Broker, source: str) -> Recorded:
+    """Record what one broker told, in one transaction. Rows of several accounts may be mixed.
+
+    A row already stored is completed, never doubled. A row that contradicts the stored one, names
+    an unknown account or an impossible contract goes to quarantine with the reason.
+    """
+    with transaction.atomic():
+        return _Recording(broker, source).record(rows)
+
+
+class _Recording:
+    """One call of ``record_rows``."""
+
+    def __init__(self, broker: Broker, source: str) -> None:
+        self.broker = broker
+        self.source = source
+        self.at: datetime = now()
+        self.result = Recorded()
+        self.refused: list[Refused] = []
+
+    def record(self, rows: JournalRows) -> Recorded:
+        result = self.result
+        result.received, result.ignored = rows.received, dict(rows.ignored)
+        accounts = self._lock_accounts(rows)
+        for rejected in rows.rejected:
+            number = str(rejected.payload.get("accountId") or "")
+            if len(accounts) == 1 and not number:
+                number = next(iter(accounts))
+            self._refuse(rejected.kind, rejected.reason, rejected.payload, number, accounts)
+        incoming = self._valid(rows.executions, accounts)
+        stored = load_stored(self.broker.value, incoming)
+        roots = self._write(incoming, stored)
+        mark_superseded(self.broker, roots)
+        self._cancel(rows, accounts)
+        self._write_movements(rows.movements, accounts)
+        result.quarantined = keep_refused(self.refused, at=self.at)
+        for refused in self.refused:
+            result.reasons[refused.reason] = result.reasons.get(refused.reason, 0) + 1
+        return result
+
+    # --- Accounts and contracts ---
+    def _lock_accounts(self, rows: JournalRows) -> dict[str, str]:
+        """Return account ids by number, locked: recordings of one account follow each other."""
+        numbers = {
+            row.account_number
+            for kind in (rows.executions, rows.cancels, rows.movements)
+            for row in kind
+        }
+        numbers |= {str(row.payload.get("accountId") or "") for row in rows.rejected}
+        found = (
+            Account.objects.select_for_update()
+            .filter(broker=self.broker.value, account_number__in=numbers)
+            .order_by("pk")
+            .values_list("account_number", "pk")
+        )
+        return dict(found)
+
+    def _valid(self, rows: Sequence[JournalExecution], accounts: dict[str, str]) -> list[Incoming]:
+        named = [row for row in rows if self._is_possible(row, accounts)]
+        named = self._with_known_contracts(named)
+        instruments = resolve_instruments(row.contract for row in named)
+        incoming = []
+        for row in named:
+            key = instrument_key(row.contract)
+            incoming.append(Incoming(row, accounts[row.account_number], instruments[key].pk, key))
+        return incoming
+
+    def _is_possible(self, row: JournalExecution, accounts: dict[str, str]) -> bool:
+        reason = contract_error(row.contract)
+        if row.account_number not in accounts:
+            reason = f"account: {row.account_number[:32]!r} is not an account of this desk"
+        elif row.quantity <= 0:
+            reason = f"quantity: {row.quantity} is not above zero"
+        if reason is None:
+            return True
+        self._refuse(row.kind.value, reason, row.raw, row.account_number, accounts)
+        return False
+
+    def _with_known_contracts(self, rows: list[JournalExecution]) -> list[JournalExecution]:
+        """Give rows the contract that the broker's own key names, whatever it is called by now.
+
+        A reverse split renames an option at IBKR (LCID → LCID1) and keeps its conid: the fills
+        before and after are of one contract.
+        """
+        provider = "ibkr" if self.broker is Broker.IBKR else "tastytrade"
+        keys = {row.contract.aliases.get(provider, "") for row in rows} - {""}
+        known: dict[str, Contract] = {}
+        for row in sorted(rows, key=lambda row: row.execution_time):
+            alias = row.contract.aliases.get(provider)
+            if alias:
+                known.setdefault(alias, row.contract)
+        from_store = _stored_contracts(provider, keys)
+        if self.broker is not Broker.IBKR:
+            known = {}
+        known |= from_store
+        return [
+            row
+            if (contract := known.get(row.contract.aliases.get(provider, ""))) is None
+            else replace(row, contract=contract)
+            for row in rows
+        ]
+
+    # --- Writing ---
+    def _write(self, incoming: list[Incoming], stored: Stored) -> set[str]:
+        new: list[TradeExecution] = []
+        changed: dict[str, TradeExecution] = {}
+        taken: dict[str, int] = {}
+        roots: set[str] = set()
+        for item in incoming:
+            known = find_stored(item, stored, taken)
+            if known is None:
+                row = self._new(item)
+                new.append(row)
+                stored.add(row)
+                roots.add(row.exec_root)
+                self.result.count(row.kind)
+                continue
+            reason = conflict(item, known)
+            if reason:
+                self.refused.append(self._conflict(item, known, reason))
+                continue
+            self.result.existing += 1
+            if complete(item, known):
+                root, revision = root_and_revision(self.broker, known.broker_execution_id)
+                known.exec_root, known.revision, known.updated_at = root, revision, self.at
+                roots.add(root)
+                stored.rename(known)
+                self.result.completed += 1
+                if known.pk is not None:
+                    changed[known.pk] = known
+        TradeExecution.objects.bulk_create(new, batch_size=_BATCH)
+        if changed:
+            TradeExecution.objects.bulk_update(changed.values(), _COMPLETED, batch_size=_BATCH)
+        return roots
+
+    def _new(self, item: Incoming) -> TradeExecution:
+        row = item.row
+        root, revision = root_and_revision(self.broker, item.stored_id)
+        return TradeExecution(
+            account_id=item.account_id,
+            broker=self.broker.value,
+            broker_execution_id=item.stored_id,
+            instrument_id=item.instrument_id,
+            symbol=row.contract.symbol,
+            kind=row.kind.value,
+            side=row.side.value if row.side else "",
+            quantity=row.quantity,
+            price=row.price,
+            execution_time=row.execution_time,
+            position_effect=row.position_effect,
+            order_id=row.order_id,
+            currency=row.contract.currency,
+            commission=row.commission,
+            fees=row.fees,
+            value=row.value,
+            net_value=row.net_value,
+            broker_realized_pnl=row.broker_realized_pnl,
+            transaction_id=row.transaction_id,
+            trade_id=row.trade_id,
+            exec_root=root,
+            revision=revision,
+            fingerprint=item.mark,
+            source=row.source,
+            raw_payload=storable(row.raw or {}),
+            recorded_at=self.at,
+            updated_at=self.at,
+        )
+
+    def _cancel(self, rows: JournalRows, accounts: dict[str, str]) -> None:
+        known = [row for row in rows.cancels if row.account_number in accounts]
+        for row in rows.cancels:
+            if row.account_number not in accounts:
+                reason = f"account: {row.account_number[:32]!r} is not an account of this desk"
+                self._refuse("cancel", reason, row.raw, row.account_number, accounts)
+        outcome = apply_cancels(known, accounts, broker=self.broker, at=self.at)
+        self.result.cancelled += outcome.cancelled
+        self.result.existing += outcome.existing
+        for row in outcome.waiting:
+            reason = "cancel: the row that it cancels has not come yet"
+            self._refuse("cancel", reason, row.raw, row.account_number, accounts)
+
+    def _write_movements(self, rows: Sequence[CashMovement], accounts: dict[str, str]) -> None:
+        named = []
+        for row in rows:
+            if row.account_number in accounts:
+                named.append((row, movement_fingerprint(row, accounts[row.account_number])))
+            else:
+                reason = f"account: {row.account_number[:32]!r} is not an account of this desk"
+                self._refuse("cash", reason, row.raw, row.account_number, accounts)
+        known_ids, known_marks = _stored_movements(self.broker, named)
+        taken: dict[str, int] = {}
+        new = []
+        for row, mark in named:
+            identifier = row.movement_id
+            if not identifier:
+                number = taken.get(mark, 0)
+                taken[mark] = number + 1
+                if number < known_marks.get(mark, 0):
+                    self.result.existing += 1
+                    continue
+                identifier = f"F:{mark[:48]}:{number + 1}"
+            if identifier in known_ids:
+                self.result.existing += 1
+                continue
+            known_ids.add(identifier)
+            self.result.count(row.kind.value)
+            new.append(self._movement(row, accounts[row.account_number], identifier, mark))
+        CashMovementRow.objects.bulk_create(new, batch_size=_BATCH)
+
+    def _movement(
+        self, row: CashMovement, account_id: str, identifier: str, mark: str
+    ) -> CashMovementRow:
+        return CashMovementRow(
+            account_id=account_id,
+            broker=self.broker.value,
+            broker_movement_id=identifier,
+            kind=row.kind.value,
+            amount=row.amount,
+            currency=row.currency,
+            moved_at=row.moved_at,
+            symbol=row.symbol[:64],
+            description=row.description[:255],
+            fingerprint=mark,
+            source=row.source,
+            raw_payload=storable(row.raw or {}),
+            recorded_at=self.at,
+        )
+
+    # --- Refusing ---
+    def _conflict(self, item: Incoming, known: TradeExecution, reason: str) -> Refused:
+        return Refused(
+            broker=self.broker,
+            account_id=item.account_id,
+            account_number=item.row.account_number,
+            kind="conflict",
+            reason=f"{reason} ({known.broker_execution_id})",
+            payload=item.row.raw or {"id": item.stored_id},
+            source=self.source,
+        )
+
+    def _refuse(
+        self, kind: str, reason: str, payload: object, number: str, accounts: dict[str, str]
+    ) -> None:
+        self.refused.append(
+            Refused(
+                broker=self.broker,
+                account_id=accounts.get(number),
+                account_number=number,
+                kind=kind,
+                reason=reason,
+                payload=payload or {},
+                source=self.source,
+            )
+        )
+
+
+def _stored_contracts(provider: str, keys: Iterable[str]) -> dict[str, Contract]:
+    wanted = sorted(keys)
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), _BATCH):
+        aliases = InstrumentAlias.objects.filter(
+            provider=provider, key__in=wanted[start : start + _BATCH]
+        )
+        found |= dict(aliases.values_list("key", "instrument_id"))
+    contracts: dict[int, Contract] = {}
+    ids = sorted(set(found.values()))
+    for start in range(0, len(ids), _BATCH):
+        contracts |= contracts_of(Instrument.objects.filter(pk__in=ids[start : start + _BATCH]))
+    return {key: contracts[pk] for key, pk in found.items()}
+
+
+def _stored_movements(
+    broker: Broker, named: list[tuple[CashMovement, str]]
+) -> tuple[set[str], dict[str, int]]:
+    """Return stored ids among these, and how many rows each fingerprint has."""
+    ids: set[str] = set()
+    marks: dict[str, int] = {}
+    for start in range(0, len(named), _BATCH):
+        part = named[start : start + _BATCH]
+        own = CashMovementRow.objects.filter(broker=broker.value)
+        wanted = [row.movement_id for row, _ in part if row.movement_id]
+        ids |= set(
+            own.filter(broker_movement_id__in=wanted).values_list("broker_movement_id", flat=True)
+        )
+        equal = own.filter(fingerprint__in={mark for _, mark in part})
+        found: dict[str, int] = {}
+        for mark in equal.values_list("fingerprint", flat=True):
+            found[mark] = found.get(mark, 0) + 1
+        marks |= found
+    return ids, marks

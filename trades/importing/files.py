@@ -1,0 +1,61 @@
+"""Which kind of file an upload is, read into journal rows."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Final
+
+from config.core.errors import InvalidInput
+from portfolio.domain import Broker
+from portfolio.models import Account
+from trades.executions.rows import JournalRows
+from trades.importing.flex_xml import SOURCE as FLEX
+from trades.importing.flex_xml import read_flex
+from trades.importing.tastytrade_csv import SOURCE as TASTYTRADE_CSV
+from trades.importing.tastytrade_csv import is_tastytrade, read_tastytrade_csv
+
+#: Ten years of a busy account are far below it.
+LARGEST_FILE: Final = 200 * 1024 * 1024
+_HEAD: Final = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFile:
+    """The rows of a file, whose broker and format it told."""
+
+    broker: Broker
+    source: str
+    rows: JournalRows
+
+
+def read_file(content: bytes, *, account: Account | None = None) -> ReadFile:
+    """Read a Flex statement or an export of Tastytrade.
+
+    Exports of Tastytrade name no account: one must be given.
+
+    Raises:
+        InvalidInput: another kind of file, or one that cannot be used; the message says why.
+    """
+    if len(content) > LARGEST_FILE:
+        raise InvalidInput(f"The file has {len(content):,} bytes, at most {LARGEST_FILE:,} go.")
+    head = content[:_HEAD].lstrip(b"\xef\xbb\xbf \r\n\t")
+    if head.startswith(b"<"):
+        return ReadFile(broker=Broker.IBKR, source=FLEX, rows=read_flex(io.BytesIO(content)))
+    first_line = head.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
+    if not is_tastytrade(first_line):
+        raise InvalidInput(
+            "This is neither a Flex statement (XML) of IBKR nor an export of transactions (CSV) of "
+            f"Tastytrade. It begins with {first_line[:60]!r}."
+        )
+    if account is None:
+        raise InvalidInput(
+            "An export of Tastytrade names no account: say which one.",
+            fields={"account": "required"},
+        )
+    if account.broker != Broker.TASTY.value:
+        raise InvalidInput(
+            f"Account {account.account_id} is not at Tastytrade.", fields={"account": "wrong"}
+        )
+    rows = read_tastytrade_csv(io.BytesIO(content), account_number=account.account_number)
+    return ReadFile(broker=Broker.TASTY, source=TASTYTRADE_CSV, rows=rows)

@@ -1,0 +1,72 @@
+"""Import a file: all of it or nothing, and again without adding anything."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from auth_tokens.models import User
+from config.core.clock import now
+from portfolio.models import Account
+from trades.executions.rows import Recorded
+from trades.executions.store import record_rows
+from trades.importing.files import read_file
+from trades.models import JournalRun
+
+
+class _DryRun(Exception):
+    """Ends the transaction of a dry run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What a file held and what became of its rows. ``run_id`` is ``None`` for a dry run."""
+
+    source: str
+    recorded: Recorded
+    run_id: str | None
+
+    def as_document(self) -> dict[str, Any]:
+        return {"run_id": self.run_id, "source": self.source, **self.recorded.counts()}
+
+
+def import_file(
+    content: bytes,
+    *,
+    file_name: str,
+    account: Account | None = None,
+    user: User | None = None,
+    dry_run: bool = False,
+) -> Imported:
+    """Record a file's rows in one transaction. A dry run writes nothing and tells the same counts.
+
+    Raises:
+        InvalidInput: the file cannot be read; nothing is written.
+    """
+    started_at = now()
+    found = read_file(content, account=account)
+    recorded = Recorded()
+    try:
+        with transaction.atomic():
+            recorded = record_rows(found.rows, broker=found.broker, source=found.source)
+            if dry_run:
+                raise _DryRun
+            run = JournalRun.objects.create(
+                account=account,
+                requested_by=user,
+                source=found.source,
+                file_name="".join(c for c in file_name if c.isprintable())[-255:],
+                file_digest=hashlib.sha256(content).hexdigest(),
+                started_at=started_at,
+                finished_at=now(),
+                outcome=JournalRun.Outcome.PARTIAL
+                if recorded.quarantined
+                else JournalRun.Outcome.SUCCEEDED,
+                counts=recorded.counts(),
+            )
+    except _DryRun:
+        return Imported(source=found.source, recorded=recorded, run_id=None)
+    return Imported(source=found.source, recorded=recorded, run_id=str(run.pk))

@@ -1,0 +1,214 @@
+"""Read Tastytrade's exports of transactions: 20 columns, 21 (with Total), and 15 of before 2021.
+
+Exports name no account and no ids: equal rows are a multiset. Facts of real files: "Expiration
+Date" is shifted by the exporter's browser, so the expiry is the symbol's; "Multiplier" of an option
+on a future is 1, so the value over quantity and price counts; exports before 2021 write costs
+without a sign.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import IO, Final
+from zoneinfo import ZoneInfo
+
+from config.core.errors import InvalidInput
+from greeks.instruments.future_terms import MULTIPLIERS, last_trading_day, product_of
+from greeks.providers.decoding import BadRow, parse_decimal, rejected_row
+from portfolio.brokers.tastytrade.future_symbols import FutureTerms, futures_of
+from trades.domain import CashMovement, ExecutionCancel
+from trades.executions.rows import JournalRows
+from trades.importing.tastytrade_rows import decode_transaction
+
+SOURCE: Final = "tastytrade_csv"
+COLUMNS: Final = (
+    "Date", "Type", "Sub Type", "Action", "Symbol", "Instrument Type", "Description", "Value",
+    "Quantity", "Average Price", "Commissions", "Fees", "Multiplier", "Root Symbol",
+    "Underlying Symbol", "Expiration Date", "Strike Price", "Call or Put", "Order #", "Currency",
+)  # fmt: skip
+_OLD_COLUMNS: Final = (
+    "Date/Time", "Transaction Code", "Transaction Subcode", "Symbol", "Buy/Sell", "Open/Close",
+    "Quantity", "Expiration Date", "Strike", "Call/Put", "Price", "Fees", "Amount", "Description",
+    "Account Reference",
+)  # fmt: skip
+#: The old layout's times carry no zone: the exporter's, by default New York.
+_OLD_ZONE: Final = ZoneInfo("America/New_York")
+_RIGHTS: Final = {"C": "C", "CALL": "C", "P": "P", "PUT": "P"}
+
+
+class TastytradeFileError(InvalidInput):
+    """The file is no export of Tastytrade that the journal can read."""
+
+
+def is_tastytrade(head: str) -> bool:
+    """Return whether the first line is that of one of the layouts."""
+    names = set(next(csv.reader([head]), []))
+    return names >= set(COLUMNS) or names >= set(_OLD_COLUMNS)
+
+
+def read_tastytrade_csv(file: IO[bytes], *, account_number: str) -> JournalRows:
+    """Read an export of one account. Raises TastytradeFileError for another kind of file."""
+    rows = JournalRows()
+    try:
+        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+        reader = csv.DictReader(text)
+        names = set(reader.fieldnames or ())
+        if names >= set(COLUMNS):
+            sent = list(_checked(reader))
+            decoded: list[Mapping[str, str]] = [_transaction(row) for row in sent]
+        elif names >= set(_OLD_COLUMNS):
+            sent = list(_checked(reader))
+            decoded = [_old_transaction(row) for row in sent]
+        else:
+            lacking = ", ".join(name for name in COLUMNS if name not in names)
+            raise TastytradeFileError(f"This is not an export of Tastytrade: it lacks {lacking}.")
+    except (UnicodeDecodeError, csv.Error):
+        raise TastytradeFileError("This is not an export of Tastytrade: it is not text.") from None
+    futures = _future_terms(decoded)
+    for original, row in zip(sent, decoded, strict=True):
+        try:
+            found = decode_transaction(
+                row, account_number=account_number, source=SOURCE, futures=futures
+            )
+        except BadRow as error:
+            rows.rejected.append(rejected_row("execution", error.reason, original))
+            continue
+        if isinstance(found, CashMovement):
+            rows.movements.append(found)
+        elif isinstance(found, ExecutionCancel):
+            rows.cancels.append(found)
+        else:
+            rows.executions.append(found)
+    return rows
+
+
+def _checked(reader: csv.DictReader[str]) -> Iterator[dict[str, str]]:
+    for row in reader:
+        yield {name: (row[name] or "").strip("\r\n") for name in row if name is not None}
+
+
+def _transaction(row: Mapping[str, str]) -> dict[str, str]:
+    """Return a row of the export with the field names of the REST history."""
+    future = row["Instrument Type"].startswith("Future")
+    symbol = row["Symbol"] if future else row["Symbol"].strip()
+    found = {
+        "transaction-type": row["Type"].strip(),
+        "transaction-sub-type": row["Sub Type"].strip(),
+        "executed-at": row["Date"].strip(),
+        "action": _action(row["Action"]),
+        "symbol": symbol.strip(),
+        "instrument-type": row["Instrument Type"].strip(),
+        "underlying-symbol": row["Underlying Symbol"].strip(),
+        "description": row["Description"].strip(),
+        "value": row["Value"],
+        "net-value": row.get("Total", ""),
+        "quantity": row["Quantity"],
+        "commission": _as_cost(row["Commissions"]),
+        "fees": _as_cost(row["Fees"]),
+        # Of options on futures it is 1 whatever the contract holds.
+        "multiplier": "" if future else row["Multiplier"],
+        "order-id": row["Order #"].strip(),
+        "currency": row["Currency"].strip(),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _old_transaction(row: Mapping[str, str]) -> dict[str, str]:
+    kind = row["Transaction Code"].strip()
+    option = row["Call/Put"].strip().upper()
+    found = {
+        "transaction-type": kind,
+        "transaction-sub-type": row["Transaction Subcode"].strip(),
+        "executed-at": _old_time(row["Date/Time"]),
+        "action": _old_action(row),
+        "symbol": row["Symbol"].strip(),
+        "instrument-type": "Equity Option" if option else "Equity",
+        "underlying-symbol": row["Symbol"].strip(),
+        "description": row["Description"].strip(),
+        "value": row["Amount"],
+        "quantity": row["Quantity"],
+        "fees": _as_cost(row["Fees"]),
+        "price": row["Price"],
+    }
+    if option in _RIGHTS:
+        found["symbol"] = _old_option(row, _RIGHTS[option])
+    return {name: value for name, value in found.items() if value}
+
+
+def _old_option(row: Mapping[str, str], right: str) -> str:
+    try:
+        expiry = datetime.strptime(row["Expiration Date"].strip(), "%m/%d/%Y")  # noqa: DTZ007
+        strike = int(Decimal(row["Strike"].strip()) * 1000)
+    except (ValueError, ArithmeticError):
+        return row["Symbol"].strip()
+    return f"{row['Symbol'].strip():<6}{expiry:%y%m%d}{right}{strike:08d}"
+
+
+def _old_action(row: Mapping[str, str]) -> str:
+    side, effect = row["Buy/Sell"].strip().title(), row["Open/Close"].strip().title()
+    return f"{side} to {effect}" if side and effect else side
+
+
+def _old_time(text: str) -> str:
+    try:
+        local = datetime.strptime(text.strip(), "%m/%d/%Y %I:%M %p")  # noqa: DTZ007
+    except ValueError:
+        return text
+    return local.replace(tzinfo=_OLD_ZONE).astimezone(UTC).isoformat()
+
+
+def _action(text: str) -> str:
+    """``SELL_TO_OPEN`` → ``Sell to Open``."""
+    words = text.strip().replace("_", " ").title()
+    return words.replace(" To ", " to ")
+
+
+def _as_cost(text: str) -> str:
+    """Return a cost as the debit it is, whether the export signs it or not."""
+    plain = text.strip()
+    return f"-{plain}" if plain and plain[0].isdigit() else plain
+
+
+def _future_terms(rows: list[Mapping[str, str]]) -> dict[str, FutureTerms]:
+    """Return multiplier and last trading day of the futures the rows name.
+
+    The value over quantity and price tells an option's multiplier; else the product's table does.
+    """
+    learned: dict[str, Decimal] = {}
+    first_seen: dict[str, str] = {}
+    for row in sorted(rows, key=lambda row: row.get("executed-at", "")):
+        for code in futures_of([row]):
+            first_seen.setdefault(code, row.get("executed-at", ""))
+            multiplier = _learned_multiplier(row)
+            if multiplier is not None:
+                learned.setdefault(product_of(code), multiplier)
+    terms = {}
+    for code, seen in first_seen.items():
+        product = product_of(code)
+        multiplier = learned.get(product) or MULTIPLIERS.get(product)
+        try:
+            day = last_trading_day(code, near=datetime.fromisoformat(seen).date())
+        except ValueError:
+            day = None
+        if multiplier is not None:
+            terms[code] = FutureTerms(multiplier=multiplier, expiry=day)
+    return terms
+
+
+def _learned_multiplier(row: Mapping[str, str]) -> Decimal | None:
+    if row.get("instrument-type") != "Future Option":
+        return None
+    _, found, text = row.get("description", "").rpartition("@ ")
+    try:
+        price = parse_decimal(text, "description") if found else None
+        value = parse_decimal(row.get("value"), "value")
+        quantity = parse_decimal(row.get("quantity"), "quantity")
+    except BadRow:
+        return None
+    if not price or not value or not quantity:
+        return None
+    return (abs(value) / (abs(price) * abs(quantity))).quantize(Decimal("0.0001")).normalize()

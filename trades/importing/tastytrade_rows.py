@@ -1,0 +1,168 @@
+"""Decode transactions of Tastytrade, of the REST history and of its exports alike.
+
+A row has the fields of ``GET /accounts/{number}/transactions``. Amounts carry their sign or an
+``-effect`` (Credit, Debit).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from greeks.domain import InstrumentKind
+from greeks.providers.decoding import (
+    SMALLEST_STEP,
+    BadRow,
+    Row,
+    parse_decimal,
+    parse_identifier,
+    parse_text,
+    parse_time,
+)
+from portfolio.brokers.tastytrade.contracts import (
+    CURRENCY,
+    decode_contract,
+    parse_action,
+    parse_signed,
+)
+from portfolio.brokers.tastytrade.future_symbols import Futures
+from portfolio.brokers.tastytrade.orders import FEES, REMOVALS
+from portfolio.domain import Broker, Side
+from trades.domain import (
+    CARRIES_LOTS,
+    CashMovement,
+    ExecutionCancel,
+    ExecutionKind,
+    JournalExecution,
+)
+from trades.importing.tastytrade_kinds import cash_kind, execution_kind
+
+_ALL_FEES: Final = (*FEES, "currency-conversion-fees", "fees")
+_PRICE: Final = re.compile(r"@ \$?(-?[\d,]*\.?\d+)\s*$", re.ASCII)
+#: Without an effect a removal closes what is open; its side stands in no field.
+_NO_SIDE: Final = frozenset({ExecutionKind.EXPIRATION, ExecutionKind.CASH_SETTLEMENT})
+
+JournalRow = JournalExecution | CashMovement | ExecutionCancel
+
+
+def decode_transaction(
+    row: Row, *, account_number: str, source: str, futures: Futures
+) -> JournalRow:
+    """Decode one transaction. Raises BadRow for what no rule takes, naming the field."""
+    type_name = parse_text(row.get("transaction-type"), "transaction-type", required=True)
+    sub_type = parse_text(row.get("transaction-sub-type"), "transaction-sub-type")
+    identifier = parse_identifier(row.get("id"), "id", required=False)
+    reversed_id = parse_identifier(row.get("reverses-id"), "reverses-id", required=False)
+    at = parse_time(row.get("executed-at"), "executed-at")
+    if at is None:
+        raise BadRow("executed-at: missing")
+    if reversed_id:
+        return ExecutionCancel(
+            broker=Broker.TASTY,
+            account_number=account_number,
+            cancel_id=identifier,
+            cancelled_at=at,
+            source=source,
+            transaction_id=reversed_id,
+            raw=row,
+        )
+    kind = execution_kind(type_name, sub_type)
+    description = parse_text(row.get("description"), "description")
+    if kind is None or not parse_text(row.get("symbol"), "symbol"):
+        return CashMovement(
+            broker=Broker.TASTY,
+            account_number=account_number,
+            kind=cash_kind(sub_type, description),
+            amount=_net(row),
+            currency=parse_text(row.get("currency"), "currency", maximum=8) or CURRENCY,
+            moved_at=at,
+            source=source,
+            movement_id=identifier,
+            symbol=parse_text(row.get("symbol"), "symbol", maximum=64),
+            description=description,
+            raw=row,
+        )
+    contract = decode_contract(row, futures)
+    # Some rows sign the quantity; the side already tells it.
+    quantity = abs(parse_decimal(row.get("quantity"), "quantity", required=True))
+    if not quantity:
+        raise BadRow("quantity: a row of nothing")
+    side, effect = _side(row, sub_type, kind)
+    value = parse_signed(row, "value")
+    return JournalExecution(
+        broker=Broker.TASTY,
+        account_number=account_number,
+        kind=kind,
+        contract=contract,
+        side=side,
+        quantity=quantity,
+        price=_price(row, kind, value, quantity * contract.multiplier, contract.kind, description),
+        execution_time=at,
+        source=source,
+        execution_id=identifier,
+        order_id=parse_identifier(row.get("order-id"), "order-id", required=False),
+        position_effect=effect,
+        commission=_cost(row, "commission"),
+        fees=_fees(row),
+        value=value,
+        net_value=parse_signed(row, "net-value"),
+        raw=row,
+    )
+
+
+def _side(row: Row, sub_type: str, kind: ExecutionKind) -> tuple[Side | None, str]:
+    for name in (row.get("action"), sub_type):
+        if isinstance(name, str) and name.startswith(("Buy", "Sell")):
+            return parse_action(name)
+    if sub_type in REMOVALS:
+        return REMOVALS[sub_type][0], "CLOSE"
+    if kind in _NO_SIDE:
+        return None, "CLOSE"
+    raise BadRow(f"action: missing, and {sub_type[:40]!r} does not say which side was moved")
+
+
+def _price(
+    row: Row,
+    kind: ExecutionKind,
+    value: Decimal | None,
+    units: Decimal,
+    instrument: InstrumentKind,
+    description: str,
+) -> Decimal | None:
+    """Return the price per unit of the underlying; ``None`` for lots that only move.
+
+    A cash settlement's price field holds the strike: what counts is the cash. The value of a
+    future is its settlement, not its price.
+    """
+    if kind in CARRIES_LOTS:
+        return None
+    sent = parse_decimal(row.get("price"), "price")
+    if kind is not ExecutionKind.CASH_SETTLEMENT:
+        if sent is not None:
+            return sent
+        told = _PRICE.search(description)
+        if told is not None and (instrument is InstrumentKind.FUTURE or not value):
+            return parse_decimal(told[1], "description")
+    if value is None:
+        raise BadRow("value: missing")
+    return (abs(value) / units).quantize(SMALLEST_STEP)
+
+
+def _net(row: Row) -> Decimal:
+    net = parse_signed(row, "net-value")
+    amount = net if net is not None else parse_signed(row, "value")
+    if amount is None:
+        raise BadRow("value: missing")
+    return amount
+
+
+def _cost(row: Row, field: str) -> Decimal | None:
+    signed = parse_signed(row, field)
+    return None if signed is None else -signed + 0
+
+
+def _fees(row: Mapping[str, Any]) -> Decimal | None:
+    costs = [cost for field in _ALL_FEES if (cost := _cost(row, field)) is not None]
+    return sum(costs, Decimal(0)) if costs else None

@@ -1,0 +1,87 @@
+"""What the lot engine reads: the live executions of one account, in any order of arrival."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from trades.domain import CARRIES_LOTS, MOVES_NO_POSITION, ExecutionKind
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionEvent:
+    """One execution as the engine sees it.
+
+    ``quantity`` is signed: bought is positive. If ``is_side_known`` is false it is positive and
+    closes whatever is open. ``costs`` are commission and fees. ``basis`` is the broker's own value
+    of carried lots, where it tells one.
+    """
+
+    id: int
+    instrument: int
+    multiplier: Decimal
+    kind: ExecutionKind
+    quantity: Decimal
+    at: datetime
+    price: Decimal | None = None
+    costs: Decimal = Decimal(0)
+    position_effect: str = ""
+    is_side_known: bool = True
+    currency: str = "USD"
+    #: Orders events of one instant that have the same effect: ids of the broker or of the file.
+    sequence: tuple[int | str, ...] = field(default=())
+
+    @property
+    def carries_lots(self) -> bool:
+        return self.kind in CARRIES_LOTS
+
+    @property
+    def moves_position(self) -> bool:
+        return self.kind not in MOVES_NO_POSITION
+
+
+def in_order(events: list[PositionEvent]) -> list[PositionEvent]:
+    """Sort by instant; within one, what opens comes before what closes, then by id.
+
+    Brokers write the settlement of a spread, and many fills of one order, with one time.
+    """
+    return sorted(events, key=lambda event: (event.at, _rank(event), event.sequence, event.id))
+
+
+def _rank(event: PositionEvent) -> int:
+    if event.position_effect == "OPEN":
+        return 0
+    return 1 if event.position_effect == "CLOSE" or not event.is_side_known else 0
+
+
+def without_settled_twins(events: list[PositionEvent]) -> list[PositionEvent]:
+    """Leave out removals that only repeat a cash settlement.
+
+    Tastytrade books a cash settlement as two rows: one with the cash, one plain assignment or
+    exercise of value 0. Both may come in either order, on other pages and in other syncs. Equal
+    counts of one contract, day and quantity are twins; a removal beyond them is real.
+    """
+    settled: dict[tuple[int, object, Decimal], int] = {}
+    for event in events:
+        if event.kind is ExecutionKind.CASH_SETTLEMENT:
+            key = _settlement(event)
+            settled[key] = settled.get(key, 0) + 1
+    if not settled:
+        return events
+    kept = []
+    for event in events:
+        if event.kind in (ExecutionKind.ASSIGNMENT, ExecutionKind.EXERCISE):
+            key = _settlement(event)
+            if settled.get(key, 0):
+                settled[key] -= 1
+                continue
+        kept.append(event)
+    return kept
+
+
+def _settlement(event: PositionEvent) -> tuple[int, object, Decimal]:
+    return event.instrument, event.at.date(), abs(event.quantity)

@@ -1,0 +1,68 @@
+"""``manage.py import_executions FILE``: record a broker's statement or export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config.core.errors import InvalidInput
+from portfolio.models import Account
+from trades.importing.run import Imported, import_file
+
+
+class Command(BaseCommand):
+    help = (
+        "Import a Flex statement (XML) of IBKR or an export of transactions (CSV) of Tastytrade. "
+        "Rows already known add nothing."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument(
+            "--account", metavar="ID", help="the account of an export that names none"
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="say what would be recorded and write nothing"
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        path: Path = options["file"]
+        account = None
+        if options["account"]:
+            account = Account.objects.filter(pk=options["account"]).first()
+            if account is None:
+                raise CommandError(f"No account is named {options['account']}.")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise CommandError(f"{path}: {error.strerror or error}") from None
+        try:
+            imported = import_file(
+                content, file_name=path.name, account=account, dry_run=options["dry_run"]
+            )
+        except InvalidInput as error:
+            raise CommandError(f"{path.name}: {error.message}") from None
+        if options["json"]:
+            self.stdout.write(json.dumps(imported.as_document()))
+            return
+        for line in _lines(path.name, imported):
+            self.stdout.write(line)
+
+
+def _lines(name: str, imported: Imported) -> list[str]:
+    found = imported.recorded
+    lines = [
+        f"{name}: {found.received} rows, {found.inserted} new, {found.existing} known, "
+        f"{found.cancelled} cancels, {found.quarantined} in quarantine"
+        + (" (dry run: nothing was written)" if imported.run_id is None else "")
+    ]
+    if found.by_kind:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(found.by_kind.items()))
+        lines.append(f"  new: {kinds}")
+    lines += [f"  ignored: {number} × {reason}" for reason, number in found.ignored.items()]
+    lines += [f"  quarantine: {number} × {reason}" for reason, number in found.reasons.items()]
+    return lines
