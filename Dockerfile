@@ -37,6 +37,7 @@ COPY config ./config
 COPY auth_tokens ./auth_tokens
 COPY greeks ./greeks
 COPY portfolio ./portfolio
+COPY trades ./trades
 COPY templates ./templates
 COPY static ./static
 USER greekdesk

@@ -29,7 +29,9 @@ class ScheduledJob:
     enabled: bool = True
 
 
-def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[ScheduledJob, ...]:
+def beat_schedule(
+    *, sync_seconds: int, reconcile_seconds: int = 30, enabled: bool = True
+) -> tuple[ScheduledJob, ...]:
     """Return all periodic jobs. Accounts are checked often and synced when due."""
     look = max(1, min(5, sync_seconds // 2))
     return (
@@ -39,6 +41,12 @@ def beat_schedule(*, sync_seconds: int, enabled: bool = True) -> tuple[Scheduled
             every_seconds=look,
             expires_seconds=look,
             enabled=enabled,
+        ),
+        ScheduledJob(
+            name="Record executions",
+            task="trades.reconcile_accounts",
+            every_seconds=reconcile_seconds,
+            expires_seconds=max(1, reconcile_seconds - 5),
         ),
         # Each run hands out the slots of the next seconds: docs/market.md.
         ScheduledJob(

@@ -16,7 +16,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", covariant=True)
 
 
 class InstrumentKind(StrEnum):

@@ -7,3 +7,6 @@ class TradesConfig(AppConfig):
     name = "trades"
     verbose_name = "Journal"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from trades import tasks  # noqa: F401

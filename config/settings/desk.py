@@ -58,7 +58,13 @@ MARKET_CLOCK = env.str("MARKET_CLOCK", default="")
 # The simulated market never closes: its instruments have 24-hour sessions.
 MARKET_ALWAYS_OPEN = env.bool("MARKET_ALWAYS_OPEN", default=False)
 DEMO = env.bool("DEMO", default=False)
-BEAT_SCHEDULE = beat_schedule(sync_seconds=BRIDGE_POLL_INTERVAL, enabled=USE_PERSISTENT_CACHE)
+# How often the brokers are asked for new fills, whether or not the book is synced.
+EXECUTION_RECONCILE_SECONDS = env.int("EXECUTION_RECONCILE_SECONDS", default=30)
+BEAT_SCHEDULE = beat_schedule(
+    sync_seconds=BRIDGE_POLL_INTERVAL,
+    reconcile_seconds=EXECUTION_RECONCILE_SECONDS,
+    enabled=USE_PERSISTENT_CACHE,
+)
 
 # Default benchmark for betas and beta-weighted delta.
 RISK_BENCHMARK = env.str("RISK_BENCHMARK", default="SPY")

@@ -8,10 +8,10 @@ from typing import Protocol, runtime_checkable
 
 from greeks.domain import Contract, Fetched, Snapshot
 from portfolio.domain import (
+    AccountEvent,
     AccountSummary,
     Broker,
     BrokerAccount,
-    BrokerExecution,
     BrokerOrder,
     BrokerPosition,
 )
@@ -39,9 +39,10 @@ class BrokerAdapter(Protocol):
 
     def fetch_open_orders(self, account_number: str) -> Fetched[BrokerOrder]: ...
 
-    def fetch_executions(
-        self, account_number: str, *, since: datetime
-    ) -> Fetched[BrokerExecution]: ...
+    def fetch_executions(self, account_number: str, *, since: datetime) -> Fetched[AccountEvent]:
+        """Return what the broker still tells of an account since an instant: fills, and from some
+        brokers the other rows of its history. The same rows may come again and again."""
+        ...
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
         """Return quotes and Greeks of many contracts in as few calls as the vendor allows.

@@ -20,10 +20,10 @@ from greeks.domain import (
     Snapshot,
 )
 from portfolio.domain import (
+    AccountEvent,
     AccountSummary,
     Broker,
     BrokerAccount,
-    BrokerExecution,
     BrokerOrder,
     BrokerPosition,
     OrderLeg,
@@ -196,7 +196,7 @@ class FakeAdapter:
         items = self._answer("orders", self._script.orders)
         return self._fetched(items, self._script.bad_orders)
 
-    def fetch_executions(self, account_number: str, *, since: datetime) -> Fetched[BrokerExecution]:
+    def fetch_executions(self, account_number: str, *, since: datetime) -> Fetched[AccountEvent]:
         return self._fetched((), ())
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:

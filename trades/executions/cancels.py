@@ -13,8 +13,7 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from portfolio.domain import Broker
-from trades.domain import ExecutionCancel
+from portfolio.domain import Broker, ExecutionCancel
 from trades.models import QuarantinedExecution, TradeExecution
 
 _BATCH = 500

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from greeks.instruments.identity import instrument_key
-from portfolio.domain import Broker
-from trades.domain import CashMovement, JournalExecution
+from portfolio.domain import Broker, BrokerExecution, CashMovement
 
 #: IBKR's corrections: ``0000e0d5.69dd7411.01.01`` → ``….01.02``.
 _REVISED = re.compile(r"(?P<root>.+)\.(?P<revision>\d{1,4})")
@@ -18,10 +16,10 @@ CLOCK_STEP = timedelta(seconds=1)
 _PRICE_TOLERANCE = Decimal("1e-6")
 
 
-def own_id(row: JournalExecution) -> str:
+def own_id(row: BrokerExecution) -> str:
     """Return the id under which the row is stored; empty if the broker gave none."""
-    if row.execution_id:
-        return row.execution_id
+    if row.broker_execution_id:
+        return row.broker_execution_id
     if row.transaction_id:
         return f"T:{row.account_number}:{row.transaction_id}"
     if row.trade_id:
@@ -37,7 +35,7 @@ def root_and_revision(broker: Broker, execution_id: str) -> tuple[str, int]:
     return matched["root"], int(matched["revision"])
 
 
-def fingerprint(row: JournalExecution, account_id: str, key: str | None = None) -> str:
+def fingerprint(row: BrokerExecution, account_id: str, key: str, at: datetime) -> str:
     """Return a digest of what the row says economically, to the second.
 
     Rows without ids match by it as a multiset: a file contributes as many equal rows as it holds
@@ -45,12 +43,12 @@ def fingerprint(row: JournalExecution, account_id: str, key: str | None = None) 
     """
     facts = (
         account_id,
-        key or instrument_key(row.contract),
+        key,
         row.kind.value,
         row.side.value if row.side else "",
         _plain(row.quantity),
         _plain(row.price),
-        row.execution_time.replace(microsecond=0).isoformat(),
+        at.replace(microsecond=0).isoformat(),
         row.order_id,
     )
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db.models import Q
 
-from trades.domain import JournalExecution
+from portfolio.domain import BrokerExecution
 from trades.executions.identity import CLOCK_STEP, fingerprint, own_id, same_price
 from trades.models import TradeExecution
 
@@ -19,16 +20,17 @@ _BATCH = 400
 class Incoming:
     """A valid row, its account and instrument, and how it will be stored."""
 
-    row: JournalExecution
+    row: BrokerExecution
     account_id: str
     instrument_id: int
     instrument_key: str
+    at: datetime
     stored_id: str = ""
     mark: str = ""
 
     def __post_init__(self) -> None:
         self.stored_id = own_id(self.row)
-        self.mark = fingerprint(self.row, self.account_id, self.instrument_key)
+        self.mark = fingerprint(self.row, self.account_id, self.instrument_key, self.at)
 
 
 @dataclass(slots=True)
@@ -116,7 +118,7 @@ def _by_trade(item: Incoming, stored: Stored) -> TradeExecution | None:
     candidates = [
         other
         for other in stored.by_trade.get((item.account_id, item.row.trade_id), ())
-        if not (item.row.execution_id and _has_execution_id(other))
+        if not (item.row.broker_execution_id and _has_execution_id(other))
         and other.instrument_id == item.instrument_id
         and other.quantity == item.row.quantity
     ]
@@ -140,8 +142,9 @@ def conflict(item: Incoming, known: TradeExecution) -> str:
         return f"quantity: {row.quantity.normalize():f}, stored as {known.quantity.normalize():f}"
     if not same_price(row.price, known.price):
         return f"price: {row.price}, stored as {known.price}"
-    if abs(row.execution_time - known.execution_time) > CLOCK_STEP:
-        return f"time: {row.execution_time:%Y-%m-%d %H:%M:%S}, stored as another one"
+    if abs(item.at - known.execution_time) > CLOCK_STEP:
+        stored = f"{known.execution_time:%Y-%m-%d %H:%M:%S}"
+        return f"time: {item.at:%Y-%m-%d %H:%M:%S}, stored as {stored}"
     return ""
 
 
@@ -153,7 +156,7 @@ def complete(item: Incoming, known: TradeExecution) -> bool:
     """
     row = item.row
     changes: dict[str, object] = {}
-    if row.execution_id and not _has_execution_id(known):
+    if row.broker_execution_id and not _has_execution_id(known):
         changes["broker_execution_id"] = item.stored_id
     if not known.side and row.side is not None:
         changes["side"] = row.side.value

@@ -36,7 +36,8 @@ def keep_refused(rows: Iterable[Refused], *, at: datetime) -> int:
     for row in given:
         payload = storable(row.payload or {})
         text = json.dumps(payload, sort_keys=True)
-        mark = hashlib.sha256(f"{row.account_number}\n{row.kind}\n{text}".encode()).hexdigest()
+        named = f"{row.account_number}\n{row.kind}\n{row.reason.split(':', 1)[0]}\n{text}"
+        mark = hashlib.sha256(named.encode()).hexdigest()
         key = (row.broker.value, mark)
         if key in found:
             found[key].times_seen += 1
@@ -57,9 +58,9 @@ def keep_refused(rows: Iterable[Refused], *, at: datetime) -> int:
         return 0
     marks = [mark for _, mark in found]
     for known in QuarantinedExecution.objects.filter(fingerprint__in=marks):
-        row = found.get((known.broker, known.fingerprint))
-        if row is not None:
-            row.times_seen += known.times_seen
+        again = found.get((known.broker, known.fingerprint))
+        if again is not None:
+            again.times_seen += known.times_seen
     QuarantinedExecution.objects.bulk_create(
         found.values(),
         update_conflicts=True,

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from greeks.domain import RejectedRow
-from trades.domain import CashMovement, ExecutionCancel, JournalExecution
+from portfolio.domain import BrokerExecution, CashMovement, ExecutionCancel
 
 
 @dataclass(slots=True, kw_only=True)
 class JournalRows:
     """The rows of one answer or file, decoded."""
 
-    executions: list[JournalExecution] = field(default_factory=list)
+    executions: list[BrokerExecution] = field(default_factory=list)
     cancels: list[ExecutionCancel] = field(default_factory=list)
     movements: list[CashMovement] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -14,11 +14,11 @@ from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error, contracts_of, resolve_instruments
 from greeks.models import Instrument, InstrumentAlias
 from greeks.providers.decoding import storable
-from portfolio.domain import Broker
+from portfolio.domain import Broker, BrokerExecution, CashMovement
 from portfolio.models import Account
-from trades.domain import CashMovement, JournalExecution
 from trades.executions.cancels import apply_cancels, mark_superseded
-from trades.executions.identity import movement_fingerprint, root_and_revision
+from trades.executions.cash import store_movements
+from trades.executions.identity import own_id, root_and_revision
 from trades.executions.matching import (
     Incoming,
     Stored,
@@ -29,7 +29,7 @@ from trades.executions.matching import (
 )
 from trades.executions.quarantine import Refused, keep_refused
 from trades.executions.rows import JournalRows, Recorded
-from trades.models import CashMovementRow, TradeExecution
+from trades.models import TradeExecution
 
 _BATCH = 500
 _COMPLETED = [
@@ -96,17 +96,31 @@ class _Recording:
         )
         return dict(found)
 
-    def _valid(self, rows: Sequence[JournalExecution], accounts: dict[str, str]) -> list[Incoming]:
+    def _valid(self, rows: Sequence[BrokerExecution], accounts: dict[str, str]) -> list[Incoming]:
         named = [row for row in rows if self._is_possible(row, accounts)]
         named = self._with_known_contracts(named)
         instruments = resolve_instruments(row.contract for row in named)
         incoming = []
+        times = self._known_times(named)
         for row in named:
-            key = instrument_key(row.contract)
-            incoming.append(Incoming(row, accounts[row.account_number], instruments[key].pk, key))
+            key, account_id = instrument_key(row.contract), accounts[row.account_number]
+            at = row.execution_time or times.get(row.broker_execution_id)
+            if at is None:
+                reason = "time: the broker has not told it yet"
+                self._refuse(row.kind.value, reason, _payload(row), row.account_number, accounts)
+                continue
+            incoming.append(Incoming(row, account_id, instruments[key].pk, key, at))
         return incoming
 
-    def _is_possible(self, row: JournalExecution, accounts: dict[str, str]) -> bool:
+    def _known_times(self, rows: Sequence[BrokerExecution]) -> dict[str, datetime]:
+        """Return stored times of fills that came without one: some sources leave it out."""
+        ids = [row.broker_execution_id for row in rows if row.execution_time is None]
+        known = TradeExecution.objects.filter(
+            broker=self.broker.value, broker_execution_id__in=ids
+        ).values_list("broker_execution_id", "execution_time")
+        return dict(known) if ids else {}
+
+    def _is_possible(self, row: BrokerExecution, accounts: dict[str, str]) -> bool:
         reason = contract_error(row.contract)
         if row.account_number not in accounts:
             reason = f"account: {row.account_number[:32]!r} is not an account of this desk"
@@ -114,10 +128,10 @@ class _Recording:
             reason = f"quantity: {row.quantity} is not above zero"
         if reason is None:
             return True
-        self._refuse(row.kind.value, reason, row.raw, row.account_number, accounts)
+        self._refuse(row.kind.value, reason, _payload(row), row.account_number, accounts)
         return False
 
-    def _with_known_contracts(self, rows: list[JournalExecution]) -> list[JournalExecution]:
+    def _with_known_contracts(self, rows: list[BrokerExecution]) -> list[BrokerExecution]:
         """Give rows the contract that the broker's own key names, whatever it is called by now.
 
         A reverse split renames an option at IBKR (LCID → LCID1) and keeps its conid: the fills
@@ -126,7 +140,7 @@ class _Recording:
         provider = "ibkr" if self.broker is Broker.IBKR else "tastytrade"
         keys = {row.contract.aliases.get(provider, "") for row in rows} - {""}
         known: dict[str, Contract] = {}
-        for row in sorted(rows, key=lambda row: row.execution_time):
+        for row in sorted(rows, key=lambda row: row.execution_time or self.at):
             alias = row.contract.aliases.get(provider)
             if alias:
                 known.setdefault(alias, row.contract)
@@ -144,7 +158,7 @@ class _Recording:
     # --- Writing ---
     def _write(self, incoming: list[Incoming], stored: Stored) -> set[str]:
         new: list[TradeExecution] = []
-        changed: dict[str, TradeExecution] = {}
+        changed: dict[int, TradeExecution] = {}
         taken: dict[str, int] = {}
         roots: set[str] = set()
         for item in incoming:
@@ -187,7 +201,7 @@ class _Recording:
             side=row.side.value if row.side else "",
             quantity=row.quantity,
             price=row.price,
-            execution_time=row.execution_time,
+            execution_time=item.at,
             position_effect=row.position_effect,
             order_id=row.order_id,
             currency=row.contract.currency,
@@ -221,51 +235,15 @@ class _Recording:
             self._refuse("cancel", reason, row.raw, row.account_number, accounts)
 
     def _write_movements(self, rows: Sequence[CashMovement], accounts: dict[str, str]) -> None:
-        named = []
+        named = [row for row in rows if row.account_number in accounts]
         for row in rows:
-            if row.account_number in accounts:
-                named.append((row, movement_fingerprint(row, accounts[row.account_number])))
-            else:
+            if row.account_number not in accounts:
                 reason = f"account: {row.account_number[:32]!r} is not an account of this desk"
                 self._refuse("cash", reason, row.raw, row.account_number, accounts)
-        known_ids, known_marks = _stored_movements(self.broker, named)
-        taken: dict[str, int] = {}
-        new = []
-        for row, mark in named:
-            identifier = row.movement_id
-            if not identifier:
-                number = taken.get(mark, 0)
-                taken[mark] = number + 1
-                if number < known_marks.get(mark, 0):
-                    self.result.existing += 1
-                    continue
-                identifier = f"F:{mark[:48]}:{number + 1}"
-            if identifier in known_ids:
-                self.result.existing += 1
-                continue
-            known_ids.add(identifier)
-            self.result.count(row.kind.value)
-            new.append(self._movement(row, accounts[row.account_number], identifier, mark))
-        CashMovementRow.objects.bulk_create(new, batch_size=_BATCH)
-
-    def _movement(
-        self, row: CashMovement, account_id: str, identifier: str, mark: str
-    ) -> CashMovementRow:
-        return CashMovementRow(
-            account_id=account_id,
-            broker=self.broker.value,
-            broker_movement_id=identifier,
-            kind=row.kind.value,
-            amount=row.amount,
-            currency=row.currency,
-            moved_at=row.moved_at,
-            symbol=row.symbol[:64],
-            description=row.description[:255],
-            fingerprint=mark,
-            source=row.source,
-            raw_payload=storable(row.raw or {}),
-            recorded_at=self.at,
-        )
+        new = store_movements(named, accounts, broker=self.broker, at=self.at)
+        for stored in new:
+            self.result.count(stored.kind)
+        self.result.existing += len(named) - len(new)
 
     # --- Refusing ---
     def _conflict(self, item: Incoming, known: TradeExecution, reason: str) -> Refused:
@@ -275,7 +253,7 @@ class _Recording:
             account_number=item.row.account_number,
             kind="conflict",
             reason=f"{reason} ({known.broker_execution_id})",
-            payload=item.row.raw or {"id": item.stored_id},
+            payload=_payload(item.row),
             source=self.source,
         )
 
@@ -295,6 +273,11 @@ class _Recording:
         )
 
 
+def _payload(row: BrokerExecution) -> Mapping[str, object]:
+    """Return what was sent, or else what names the row."""
+    return row.raw or {"id": own_id(row), "symbol": row.contract.symbol, "kind": row.kind.value}
+
+
 def _stored_contracts(provider: str, keys: Iterable[str]) -> dict[str, Contract]:
     wanted = sorted(keys)
     found: dict[str, int] = {}
@@ -308,24 +291,3 @@ def _stored_contracts(provider: str, keys: Iterable[str]) -> dict[str, Contract]
     for start in range(0, len(ids), _BATCH):
         contracts |= contracts_of(Instrument.objects.filter(pk__in=ids[start : start + _BATCH]))
     return {key: contracts[pk] for key, pk in found.items()}
-
-
-def _stored_movements(
-    broker: Broker, named: list[tuple[CashMovement, str]]
-) -> tuple[set[str], dict[str, int]]:
-    """Return stored ids among these, and how many rows each fingerprint has."""
-    ids: set[str] = set()
-    marks: dict[str, int] = {}
-    for start in range(0, len(named), _BATCH):
-        part = named[start : start + _BATCH]
-        own = CashMovementRow.objects.filter(broker=broker.value)
-        wanted = [row.movement_id for row, _ in part if row.movement_id]
-        ids |= set(
-            own.filter(broker_movement_id__in=wanted).values_list("broker_movement_id", flat=True)
-        )
-        equal = own.filter(fingerprint__in={mark for _, mark in part})
-        found: dict[str, int] = {}
-        for mark in equal.values_list("fingerprint", flat=True):
-            found[mark] = found.get(mark, 0) + 1
-        marks |= found
-    return ids, marks

@@ -10,7 +10,7 @@ from config.core.errors import InvalidInput
 from portfolio.domain import Broker
 from portfolio.models import Account
 from trades.executions.rows import JournalRows
-from trades.importing.flex_xml import SOURCE as FLEX
+from trades.importing.flex_values import SOURCE as FLEX
 from trades.importing.flex_xml import read_flex
 from trades.importing.tastytrade_csv import SOURCE as TASTYTRADE_CSV
 from trades.importing.tastytrade_csv import is_tastytrade, read_tastytrade_csv

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import IO, Any, Final
+from typing import IO, Final
 from xml.etree.ElementTree import ParseError
-from zoneinfo import ZoneInfo
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
@@ -25,57 +23,27 @@ from greeks.providers.decoding import (
     BadRow,
     parse_decimal,
     parse_identifier,
-    parse_text,
     rejected_row,
 )
-from portfolio.brokers.ibkr_portal.contracts import decode_contract
-from portfolio.domain import Broker, Side
-from trades.domain import CashKind, CashMovement, ExecutionCancel, ExecutionKind, JournalExecution
+from portfolio.domain import (
+    Broker,
+    BrokerExecution,
+    ExecutionCancel,
+    ExecutionKind,
+    Side,
+)
 from trades.executions.rows import JournalRows
+from trades.importing.flex_movements import (
+    read_cash_transaction,
+    read_corporate_action,
+    read_transfer,
+)
+from trades.importing.flex_values import SOURCE, Attributes, flex_contract, flex_id, flex_moment
 
-SOURCE: Final = "flex"
-EASTERN: Final = ZoneInfo("America/New_York")
-#: A day and a time in the forms a Flex query offers, with the separators it offers.
-_MOMENT: Final = re.compile(r"(?P<day>[^;,T ]+)[;,T ]+(?P<time>\d{1,2}:?\d{2}:?\d{2})", re.ASCII)
-_COMPACT_DAY: Final = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
-_OTHER_DAYS: Final = ("%d-%b-%y", "%m/%d/%Y", "%m/%d/%y")
 _STATEMENT_ROWS: Final = frozenset(
     {"Trade", "Order", "SymbolSummary", "AssetSummary", "Lot", "CorporateAction", "Transfer",
      "CashTransaction", "OptionEAE"}
 )  # fmt: skip
-#: Corporate actions by type. Source: IBKR, Flex Queries, "Corporate Actions".
-_ACTIONS: Final[Mapping[str, ExecutionKind]] = {
-    "FS": ExecutionKind.SPLIT,
-    "RS": ExecutionKind.SPLIT,
-    "SD": ExecutionKind.SPLIT,
-    "IC": ExecutionKind.SYMBOL_CHANGE,
-    "NC": ExecutionKind.SYMBOL_CHANGE,
-    "TC": ExecutionKind.MERGER,
-    "TO": ExecutionKind.MERGER,
-    "CA": ExecutionKind.MERGER,
-    "SO": ExecutionKind.MERGER,
-    "DI": ExecutionKind.DIVIDEND_REINVESTMENT,
-}
-_CASH: Final[Mapping[str, CashKind]] = {
-    "Deposits/Withdrawals": CashKind.EXTERNAL_FLOW,
-    "Deposits & Withdrawals": CashKind.EXTERNAL_FLOW,
-    "Dividends": CashKind.DIVIDEND,
-    "Payment In Lieu Of Dividends": CashKind.DIVIDEND,
-    "Withholding Tax": CashKind.TAX,
-    "871(m) Withholding": CashKind.TAX,
-    "Broker Interest Received": CashKind.INTEREST,
-    "Broker Interest Paid": CashKind.INTEREST,
-    "Bond Interest Received": CashKind.INTEREST,
-    "Bond Interest Paid": CashKind.INTEREST,
-    "Other Fees": CashKind.FEE,
-    "Advisor Fees": CashKind.FEE,
-    "Broker Fees": CashKind.FEE,
-    "Commission Adjustments": CashKind.ADJUSTMENT,
-    "Price Adjustments": CashKind.ADJUSTMENT,
-    "Other Income": CashKind.ADJUSTMENT,
-}
-
-Attributes = Mapping[str, str]
 
 
 class FlexFileError(InvalidInput):
@@ -88,11 +56,11 @@ def read_flex(file: IO[bytes]) -> JournalRows:
     trades: list[Attributes] = []
     statements = orders = 0
     try:
-        for name, attributes in _elements(file):
+        for name, element in _elements(file):
             if name == "FlexStatement":
                 statements += 1
-            elif name == "Trade" and _is_execution(attributes):
-                trades.append(attributes)
+            elif name == "Trade" and _is_execution(element):
+                trades.append(element)
             elif name in ("Trade", "Order"):
                 orders += 1
                 rows.ignore("a summary of executions by order")
@@ -101,7 +69,7 @@ def read_flex(file: IO[bytes]) -> JournalRows:
             elif name == "OptionEAE":
                 rows.ignore("confirms an assignment, exercise or expiration")
             else:
-                _take(name, attributes, rows)
+                _take(name, element, rows)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise FlexFileError(f"This is not a Flex statement: {str(error)[:120]}") from None
     if not statements:
@@ -112,11 +80,11 @@ def read_flex(file: IO[bytes]) -> JournalRows:
             "Trades and choose “Execution” instead of “Order”."
         )
     delivered = {(row.get("accountId", ""), row["dateTime"]) for row in trades if _delivers(row)}
-    for attributes in trades:
+    for row in trades:
         try:
-            event = _event(attributes, delivered)
+            event = _event(row, delivered)
         except BadRow as error:
-            rows.rejected.append(rejected_row("execution", error.reason, dict(attributes)))
+            rows.rejected.append(rejected_row("execution", error.reason, row))
             continue
         if isinstance(event, ExecutionCancel):
             rows.cancels.append(event)
@@ -154,25 +122,24 @@ def _is_execution(row: Attributes) -> bool:
 
 
 def _take(name: str, attributes: Attributes, rows: JournalRows) -> None:
-    decode = {
-        "CorporateAction": (_corporate_action, rows.executions),
-        "Transfer": (_transfer, rows.executions),
-        "CashTransaction": (_cash_transaction, rows.movements),
-    }[name]
-    decoder, target = decode
     if attributes.get("levelOfDetail", "DETAIL").upper() == "SUMMARY":
         rows.ignore("a summary of cash transactions")
         return
     try:
-        target.append(decoder(attributes))  # type: ignore[arg-type]
+        if name == "CashTransaction":
+            rows.movements.append(read_cash_transaction(attributes))
+        elif name == "Transfer":
+            rows.executions.append(read_transfer(attributes))
+        else:
+            rows.executions.append(read_corporate_action(attributes))
     except BadRow as error:
-        rows.rejected.append(rejected_row(name, error.reason, dict(attributes)))
+        rows.rejected.append(rejected_row(name, error.reason, attributes))
 
 
 # --- Trades ---
-def _event(row: Attributes, delivered: set[tuple[str, str]]) -> JournalExecution | ExecutionCancel:
+def _event(row: Attributes, delivered: set[tuple[str, str]]) -> BrokerExecution | ExecutionCancel:
     account = parse_identifier(row.get("accountId"), "accountId", maximum=48)
-    at = _moment(row, "dateTime", "tradeDate")
+    at = flex_moment(row, "dateTime", "tradeDate")
     if row.get("transactionType") == "TradeCancel" or "(Ca.)" in row.get("buySell", ""):
         return ExecutionCancel(
             broker=Broker.IBKR,
@@ -180,19 +147,19 @@ def _event(row: Attributes, delivered: set[tuple[str, str]]) -> JournalExecution
             cancel_id=parse_identifier(row.get("transactionID"), "transactionID"),
             cancelled_at=at,
             source=SOURCE,
-            transaction_id=_id(row, "origTransactionID"),
-            trade_id=_id(row, "origTradeID"),
+            transaction_id=flex_id(row, "origTransactionID"),
+            trade_id=flex_id(row, "origTradeID"),
             raw=row,
         )
-    contract = _contract(row)
+    contract = flex_contract(row)
     signed = parse_decimal(row.get("quantity"), "quantity", required=True)
     if not signed:
         raise BadRow("quantity: a fill of nothing")
     commission = parse_decimal(row.get("ibCommission"), "ibCommission")
     taxes = parse_decimal(row.get("taxes"), "taxes")
-    transaction_id = _id(row, "transactionID")
-    order_id = _id(row, "ibOrderID")
-    return JournalExecution(
+    transaction_id = flex_id(row, "transactionID")
+    order_id = flex_id(row, "ibOrderID")
+    return BrokerExecution(
         broker=Broker.IBKR,
         account_number=account,
         kind=_kind(row, contract, delivered),
@@ -202,9 +169,9 @@ def _event(row: Attributes, delivered: set[tuple[str, str]]) -> JournalExecution
         price=_price(row, contract, signed),
         execution_time=at,
         source=SOURCE,
-        execution_id=_id(row, "ibExecID"),
+        broker_execution_id=flex_id(row, "ibExecID"),
         transaction_id=transaction_id,
-        trade_id=_id(row, "tradeID"),
+        trade_id=flex_id(row, "tradeID"),
         # A booking is no order: its order id is its transaction.
         order_id="" if order_id == transaction_id else order_id,
         position_effect=_effect(row),
@@ -274,162 +241,3 @@ def _price(row: Attributes, contract: Contract, signed: Decimal) -> Decimal:
         raise BadRow("tradePrice: missing")
     paid = cost - profit if signed > 0 else profit - cost
     return (paid / units).quantize(SMALLEST_STEP)
-
-
-# --- Corporate actions, transfers, cash ---
-def _corporate_action(row: Attributes) -> JournalExecution:
-    code = row.get("type", "")
-    kind = _ACTIONS.get(code)
-    if kind is None:
-        raise BadRow(f"type: corporate action {code[:16]!r} is not one that is known")
-    return _carried(row, kind, at=_moment(row, "dateTime", "reportDate"))
-
-
-def _transfer(row: Attributes) -> JournalExecution:
-    row = dict(row)
-    if row.get("direction", "").upper() == "OUT":
-        row["quantity"] = f"-{row.get('quantity', '').lstrip('-')}"
-    return _carried(row, ExecutionKind.TRANSFER, at=_moment(row, "dateTime", "date"))
-
-
-def _carried(row: Attributes, kind: ExecutionKind, *, at: datetime) -> JournalExecution:
-    signed = parse_decimal(row.get("quantity"), "quantity", required=True)
-    if not signed:
-        raise BadRow("quantity: nothing moves")
-    return JournalExecution(
-        broker=Broker.IBKR,
-        account_number=parse_identifier(row.get("accountId"), "accountId", maximum=48),
-        kind=kind,
-        contract=_contract(row),
-        side=Side.BUY if signed > 0 else Side.SELL,
-        quantity=abs(signed),
-        price=parse_decimal(row.get("transferPrice"), "transferPrice") or None,
-        execution_time=at,
-        source=SOURCE,
-        transaction_id=_id(row, "transactionID"),
-        value=parse_decimal(row.get("proceeds"), "proceeds"),
-        raw=row,
-    )
-
-
-def _cash_transaction(row: Attributes) -> CashMovement:
-    name = parse_text(row.get("type"), "type", required=True)
-    kind = _CASH.get(name)
-    if kind is None:
-        raise BadRow(f"type: cash transaction {name[:40]!r} is not one that is known")
-    identifier = _id(row, "transactionID")
-    return CashMovement(
-        broker=Broker.IBKR,
-        account_number=parse_identifier(row.get("accountId"), "accountId", maximum=48),
-        kind=kind,
-        amount=parse_decimal(row.get("amount"), "amount", required=True),
-        currency=parse_text(row.get("currency"), "currency", required=True, maximum=8),
-        moved_at=_moment(row, "dateTime", "settleDate", "reportDate"),
-        source=SOURCE,
-        movement_id=f"T:{row.get('accountId', '')}:{identifier}" if identifier else "",
-        symbol=parse_text(row.get("symbol"), "symbol", maximum=64),
-        description=parse_text(row.get("description"), "description"),
-        raw=row,
-    )
-
-
-# --- Values ---
-def _contract(row: Attributes) -> Contract:
-    category = row.get("assetCategory") or ("OPT" if row.get("putCall") else "STK")
-    symbol = row.get("symbol") or row.get("isin") or ""
-    underlying = row.get("underlyingSymbol") or ""
-    multiplier = row.get("multiplier")
-    if category == "STK":
-        underlying = symbol
-    elif category == "CASH":
-        return _currency_pair(row, symbol)
-    elif not underlying and category == "OPT":
-        # The root of the OCC symbol; without a symbol nothing says what it is an option on.
-        underlying = symbol[:6].strip()
-    terms: dict[str, Any] = {
-        "conid": row.get("conid"),
-        "assetClass": category,
-        "ticker": underlying,
-        "expiry": _compact_day(row.get("expiry")),
-        "strike": row.get("strike"),
-        "putOrCall": row.get("putCall"),
-        "multiplier": multiplier,
-        "currency": row.get("currency"),
-        "listingExchange": row.get("listingExchange"),
-        "contractDesc": f"[{symbol} {multiplier}]" if multiplier and symbol else None,
-    }
-    if not underlying:
-        raise BadRow("symbol: missing, and nothing else names the contract")
-    return decode_contract(terms, needs_conid=False)
-
-
-def _currency_pair(row: Attributes, symbol: str) -> Contract:
-    base, _, quoted = symbol.partition(".")
-    if not quoted:
-        raise BadRow(f"symbol: {symbol[:16]!r} is not a currency pair")
-    return Contract(
-        kind=InstrumentKind.CURRENCY,
-        symbol=symbol,
-        underlying=base,
-        multiplier=Decimal(1),
-        currency=quoted,
-        aliases={"ibkr": row["conid"]} if row.get("conid") else {},
-    )
-
-
-def _compact_day(text: str | None) -> str | None:
-    if not text:
-        return None
-    day = _day(text)
-    if day is None:
-        raise BadRow(f"expiry: {text[:24]!a} is not a date")
-    return f"{day:%Y%m%d}"
-
-
-def _id(row: Attributes, name: str) -> str:
-    text = parse_identifier(row.get(name), name, required=False)
-    return "" if text in ("0", "-") else text
-
-
-def _moment(row: Attributes, *names: str) -> datetime:
-    """Return the first time given, read as US Eastern; a day alone is its midnight there."""
-    for name in names:
-        text = row.get(name, "").strip()
-        if not text:
-            continue
-        matched = _MOMENT.fullmatch(text)
-        day = _day(matched["day"] if matched else text)
-        clock = _clock(matched["time"]) if matched else time()
-        if day is None or clock is None:
-            raise BadRow(f"{name}: {text[:32]!a} is not a time")
-        return _checked(datetime.combine(day, clock, tzinfo=EASTERN), name)
-    raise BadRow(f"{names[0]}: missing")
-
-
-def _checked(moment: datetime, name: str) -> datetime:
-    if not 1990 <= moment.year < 2200:
-        raise BadRow(f"{name}: {moment:%Y-%m-%d} is not a possible day")
-    return moment.astimezone(UTC)
-
-
-def _clock(text: str) -> time | None:
-    digits = text.replace(":", "").zfill(6)
-    try:
-        return time(int(digits[:2]), int(digits[2:4]), int(digits[4:]))
-    except ValueError:
-        return None
-
-
-def _day(text: str) -> date | None:
-    matched = _COMPACT_DAY.fullmatch(text)
-    try:
-        if matched is not None:
-            return date(int(matched[1]), int(matched[2]), int(matched[3]))
-    except ValueError:
-        return None
-    for form in _OTHER_DAYS:
-        try:
-            return datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone
-        except ValueError:
-            continue
-    return None

@@ -20,9 +20,9 @@ from config.core.errors import InvalidInput
 from greeks.instruments.future_terms import MULTIPLIERS, last_trading_day, product_of
 from greeks.providers.decoding import BadRow, parse_decimal, rejected_row
 from portfolio.brokers.tastytrade.future_symbols import FutureTerms, futures_of
-from trades.domain import CashMovement, ExecutionCancel
+from portfolio.brokers.tastytrade.transactions import decode_transaction
+from portfolio.domain import CashMovement, ExecutionCancel
 from trades.executions.rows import JournalRows
-from trades.importing.tastytrade_rows import decode_transaction
 
 SOURCE: Final = "tastytrade_csv"
 COLUMNS: Final = (

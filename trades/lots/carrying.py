@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from trades.domain import ExecutionKind
+from portfolio.domain import ExecutionKind
 from trades.lots.events import PositionEvent
 from trades.lots.lot import Lot
 

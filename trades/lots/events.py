@@ -7,7 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from trades.domain import CARRIES_LOTS, MOVES_NO_POSITION, ExecutionKind
+from portfolio.domain import ExecutionKind
+from trades.domain import CARRIES_LOTS, MOVES_NO_POSITION
 
 Key = TypeVar("Key")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from trades.domain import ExecutionKind
+from portfolio.domain import ExecutionKind
 
 
 @dataclass(slots=True, kw_only=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import QuerySet
 
-from portfolio.domain import Side
-from trades.domain import ExecutionKind
+from portfolio.domain import ExecutionKind, Side
 from trades.lots.events import PositionEvent
 from trades.lots.matching import LotMethod, Lots, match_lots
 from trades.models import TradeExecution
@@ -31,37 +31,33 @@ def position_events(executions: QuerySet[TradeExecution]) -> list[PositionEvent]
 
     A rebooked trade has no commission of its own: its first row keeps it.
     """
-    rows = list(executions.order_by("execution_time", "id").values_list(*_COLUMNS))
+    rows = list(executions.order_by("execution_time", "id").values_list(*_COLUMNS, named=True))
     costs = _costs_by_root(rows)
-    return [_event(row, costs) for row in rows if not row[14] and not row[15]]
+    return [_event(row, costs) for row in rows if not row.superseded and not row.cancelled_by]
 
 
-def _costs_by_root(rows: Iterable[tuple[object, ...]]) -> dict[str, Decimal]:
+def _costs_by_root(rows: Iterable[Any]) -> dict[str, Decimal]:
     costs: dict[str, Decimal] = {}
     for row in rows:
-        commission, fees, root = row[10] or ZERO, row[11] or ZERO, str(row[12])
-        costs[root] = costs.get(root, ZERO) + commission + fees  # type: ignore[operator]
+        paid = (row.commission or ZERO) + (row.fees or ZERO)
+        costs[row.exec_root] = costs.get(row.exec_root, ZERO) + paid
     return costs
 
 
-def _event(row: tuple[object, ...], costs: dict[str, Decimal]) -> PositionEvent:
-    (
-        pk, instrument, multiplier, kind, side, quantity, price, at, effect, currency,
-        _, _, root, identifier, _, _,
-    ) = row  # type: ignore[misc]  # fmt: skip
+def _event(row: Any, costs: dict[str, Decimal]) -> PositionEvent:
     return PositionEvent(
-        id=pk,
-        instrument=instrument,
-        multiplier=multiplier,
-        kind=ExecutionKind(kind),
-        quantity=-quantity if side == Side.SELL.value else quantity,
-        at=at,
-        price=price,
-        costs=costs[root],
-        position_effect=effect,
-        is_side_known=bool(side),
-        currency=currency,
-        sequence=(_number(identifier), identifier),
+        id=row.id,
+        instrument=row.instrument_id,
+        multiplier=row.instrument__multiplier,
+        kind=ExecutionKind(row.kind),
+        quantity=-row.quantity if row.side == Side.SELL.value else row.quantity,
+        at=row.execution_time,
+        price=row.price,
+        costs=costs[row.exec_root],
+        position_effect=row.position_effect,
+        is_side_known=bool(row.side),
+        currency=row.currency,
+        sequence=(_number(row.broker_execution_id), row.broker_execution_id),
     )
 
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from django.db import models
 
 from config.core.fields import AmountField
+from portfolio.domain import CashKind
 from portfolio.models import Account
 from portfolio.models.account import BROKER_CHOICES
-from trades.domain import CashKind
 
 
 class CashMovementRow(models.Model):

@@ -4,10 +4,9 @@ from django.db import models
 
 from config.core.fields import AmountField
 from greeks.models import Instrument
-from portfolio.domain import Side
+from portfolio.domain import ExecutionKind, Side
 from portfolio.models import Account
 from portfolio.models.account import BROKER_CHOICES
-from trades.domain import ExecutionKind
 
 
 class TradeExecution(models.Model):

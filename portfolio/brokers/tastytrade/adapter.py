@@ -47,18 +47,14 @@ from portfolio.brokers.tastytrade.contracts import (
 )
 from portfolio.brokers.tastytrade.future_symbols import Futures, FutureTerms, futures_of
 from portfolio.brokers.tastytrade.market_data import BATCH_SIZE, decode_snapshot
-from portfolio.brokers.tastytrade.orders import (
-    EXECUTION_TYPES,
-    decode_execution,
-    decode_order,
-    is_execution,
-)
+from portfolio.brokers.tastytrade.orders import decode_order
 from portfolio.brokers.tastytrade.streaming import decode_streamer_token, fresh_streamed
+from portfolio.brokers.tastytrade.transactions import decode_transaction
 from portfolio.domain import (
+    AccountEvent,
     AccountSummary,
     Broker,
     BrokerAccount,
-    BrokerExecution,
     BrokerOrder,
     BrokerPosition,
 )
@@ -123,12 +119,15 @@ class TastytradeAdapter:
         )
         return decode_rows(rows, decode, kind="order", source=SOURCE, as_of=fetched_at)
 
-    def fetch_executions(self, account_number: str, *, since: datetime) -> Fetched[BrokerExecution]:
-        """Return fills, assignments and exercises since an instant, oldest first, all pages or
-        none."""
-        rows = [row for row in self._transactions(account_number, since) if is_execution(row)]
+    def fetch_executions(self, account_number: str, *, since: datetime) -> Fetched[AccountEvent]:
+        """Return fills, removals, deliveries, corporate actions and cash since an instant, oldest
+        first, all pages or none."""
+        rows = self._transactions(account_number, since)
         decode = partial(
-            decode_execution, account_number=account_number, futures=self._future_terms(rows)
+            decode_transaction,
+            account_number=account_number,
+            source=SOURCE,
+            futures=self._future_terms(rows),
         )
         return decode_rows(rows, decode, kind="execution", source=SOURCE, as_of=now())
 
@@ -173,7 +172,6 @@ class TastytradeAdapter:
                 f"{_path(account_number)}/transactions",
                 {
                     "start-at": since.astimezone(UTC).isoformat(),
-                    "types[]": list(EXECUTION_TYPES),
                     # Oldest first: new rows are appended and move no page.
                     "sort": "Asc",
                     "per-page": TRANSACTIONS_PER_PAGE,

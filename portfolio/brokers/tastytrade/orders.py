@@ -1,14 +1,4 @@
-"""Decode orders and transactions (fills, assignments, exercises, expirations).
-
-Executions are rows of type *Trade* and *Receive Deliver*. Tastytrade books assignments, exercises
-and expirations as the latter: one row removes the option, another moves the stock. Both change
-positions, so both are returned. Money movements are no fills and not requested. An execution is
-identified by the transaction's ``id``: every row has it, while removals lack ``exec-id``.
-
-A removal names no action. An assignment removes a short option (a buy that closes), an exercise a
-long one (a sell that closes). An expiration removes either: without an action its side is unknown
-and the row is rejected with that reason, for the journal to settle from the open lots.
-"""
+"""Decode the orders of the day."""
 
 from __future__ import annotations
 
@@ -37,7 +27,7 @@ from portfolio.brokers.tastytrade.contracts import (
     parse_signed,
 )
 from portfolio.brokers.tastytrade.future_symbols import Futures
-from portfolio.domain import Broker, BrokerExecution, BrokerOrder, OrderLeg, OrderStatus, Side
+from portfolio.domain import BrokerOrder, OrderLeg, OrderStatus
 
 STATUSES: Final[Mapping[str, OrderStatus]] = {
     "Received": OrderStatus.PENDING,
@@ -56,22 +46,8 @@ STATUSES: Final[Mapping[str, OrderStatus]] = {
     "Partially Removed": OrderStatus.CANCELLED,
     "Rejected": OrderStatus.REJECTED,
 }
-EXECUTION_TYPES: Final = ("Trade", "Receive Deliver")
-#: Sub-type of a removal without action → side of the closing fill and what happened.
-REMOVALS: Final[Mapping[str, tuple[Side, str]]] = {
-    "Assignment": (Side.BUY, "ASSIGNMENT"),
-    "Cash Settled Assignment": (Side.BUY, "ASSIGNMENT"),
-    "Exercise": (Side.SELL, "EXERCISE"),
-    "Cash Settled Exercise": (Side.SELL, "EXERCISE"),
-}
 #: Codes too long for their column.
 LONG_CODES: Final[Mapping[str, str]] = {"GTC Ext Overnight": "GTC_OVERNIGHT"}
-FEES: Final = (
-    "regulatory-fees",
-    "clearing-fees",
-    "proprietary-index-option-fees",
-    "other-charge",
-)
 LONGEST_DESCRIPTION: Final = 160
 
 
@@ -175,61 +151,3 @@ def _name(contract: Contract) -> str:
         return contract.symbol
     strike = f"{contract.strike.normalize():f}"
     return f"{contract.root} {contract.expiry:%Y-%m-%d} {strike}{contract.right.value}"
-
-
-def is_execution(row: object) -> bool:
-    """Return whether it changes a position: money movements and adjustments do not."""
-    return not isinstance(row, dict) or row.get("transaction-type", "Trade") in EXECUTION_TYPES
-
-
-def decode_execution(row: Row, *, account_number: str, futures: Futures) -> BrokerExecution:
-    """Decode one fill or removal. Commission and fees are costs: a debit is positive.
-
-    A removal has no price: its value per unit is what was paid for it (0 if physically settled).
-    """
-    check_account(row, account_number)
-    contract = decode_contract(row, futures)
-    # Some rows sign the quantity; the side already tells it.
-    quantity = abs(parse_decimal(row.get("quantity"), "quantity", required=True))
-    if not quantity:
-        raise BadRow("quantity: a fill of nothing")
-    side, effect = _side(row)
-    price = parse_decimal(row.get("price"), "price")
-    if price is None:
-        value = parse_decimal(row.get("value"), "value", required=True)
-        price = (abs(value) / (quantity * contract.multiplier)).quantize(SMALLEST_STEP)
-    return BrokerExecution(
-        broker=Broker.TASTY,
-        account_number=account_number,
-        broker_execution_id=parse_identifier(row.get("id"), "id"),
-        contract=contract,
-        side=side,
-        quantity=quantity,
-        price=price,
-        execution_time=parse_time(row.get("executed-at"), "executed-at"),
-        source=SOURCE,
-        commission=_cost(row, "commission"),
-        fees=_fees(row),
-        order_id=parse_identifier(row.get("order-id"), "order-id", required=False),
-        position_effect=effect,
-        raw=storable(row),
-    )
-
-
-def _side(row: Row) -> tuple[Side, str]:
-    if row.get("action") is not None:
-        return parse_action(row.get("action"))
-    sub_type = parse_text(row.get("transaction-sub-type"), "transaction-sub-type", required=True)
-    if sub_type in REMOVALS:
-        return REMOVALS[sub_type]
-    raise BadRow(f"action: missing, and {sub_type[:40]!r} does not say which side was removed")
-
-
-def _cost(row: Row, field: str) -> Decimal | None:
-    signed = parse_signed(row, field)
-    return None if signed is None else -signed + 0
-
-
-def _fees(row: Row) -> Decimal | None:
-    costs = [cost for field in FEES if (cost := _cost(row, field)) is not None]
-    return sum(costs, Decimal(0)) if costs else None

@@ -194,7 +194,7 @@ def test_outright_future_profits_by_price_and_not_by_value() -> None:
     found = take(recorded("tastytrade_csv/cl_future_2023.csv"), account).recorded
     assert (found.inserted, found.quarantined) == (2, 0)
     (closed,) = realized(account)["/CLJ4"]
-    assert (closed.gross, closed.costs) == (-160, Decimal("6.14"))
+    assert [closed.gross, closed.costs] == [-160, Decimal("6.14")]
 
 
 def test_reverse_split_of_options_realises_nothing() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trades.domain import ExecutionKind
+from portfolio.domain import ExecutionKind
 from trades.lots.events import PositionEvent
 from trades.lots.matching import LotMethod, Lots, match_lots
 
@@ -19,21 +19,23 @@ AT = datetime(2026, 1, 5, 15, 0, tzinfo=UTC)
 STOCK, CALL, ADJUSTED = 1, 2, 3
 
 
-def event(id: int, quantity: Any, price: Any = None, **changes: Any) -> PositionEvent:
+def event(number: int, quantity: Any, price: Any = None, **changes: Any) -> PositionEvent:
     values: dict[str, Any] = {
-        "id": id,
+        "id": number,
         "instrument": STOCK,
         "multiplier": Decimal(1),
         "kind": ExecutionKind.TRADE,
         "quantity": Decimal(str(quantity)),
         "price": None if price is None else Decimal(str(price)),
-        "at": AT + timedelta(minutes=id),
+        "at": AT + timedelta(minutes=number),
     }
     return PositionEvent(**(values | changes))
 
 
-def option(id: int, quantity: Any, price: Any = None, **changes: Any) -> PositionEvent:
-    return event(id, quantity, price, **{"instrument": CALL, "multiplier": Decimal(100)} | changes)
+def option(number: int, quantity: Any, price: Any = None, **changes: Any) -> PositionEvent:
+    return event(
+        number, quantity, price, **{"instrument": CALL, "multiplier": Decimal(100)} | changes
+    )
 
 
 def gross(lots: Lots) -> list[Decimal | None]:
@@ -53,7 +55,7 @@ def test_methods_take_their_lot(method: LotMethod, profits: list[str], price: st
     """10 at 10 and 10 at 15; 15 are sold at 12."""
     lots = match_lots([event(1, 10, 10), event(2, 10, 15), event(3, -15, 12)], method)
     assert gross(lots) == [Decimal(profit) for profit in profits]
-    assert [(lot.quantity, lot.price) for lot in lots.open] == [(5, Decimal(price))]
+    assert [(lot.quantity, lot.price) for lot in lots.open] == [(Decimal(5), Decimal(price))]
 
 
 def test_highest_price_first_of_a_short_position_is_the_lowest_sale() -> None:
@@ -65,7 +67,8 @@ def test_highest_price_first_of_a_short_position_is_the_lowest_sale() -> None:
 def test_fill_through_zero_closes_and_opens() -> None:
     lots = match_lots([event(1, 10, 10), event(2, -15, 12, costs=Decimal("1.50"))])
     assert gross(lots) == [20]
-    assert [(lot.quantity, lot.price, lot.costs) for lot in lots.open] == [(-5, 12, Decimal("0.5"))]
+    (lot,) = lots.open
+    assert [lot.quantity, lot.price, lot.costs] == [-5, 12, Decimal("0.5")]
     assert lots.closed[0].net == 19
 
 
@@ -141,7 +144,7 @@ def test_reverse_split_keeps_basis_dates_and_costs() -> None:
         ]
     )
     (closed,) = lots.closed
-    assert (closed.gross, closed.net) == (20, 19)
+    assert [closed.gross, closed.net] == [20, 19]
     assert closed.opened_at == AT + timedelta(minutes=1)
     assert lots.not_carried == []
 

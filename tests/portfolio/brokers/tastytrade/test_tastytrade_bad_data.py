@@ -17,12 +17,20 @@ from config.core.errors import MalformedResponse
 from greeks.domain import Contract, Fetched, InstrumentKind
 from portfolio.brokers.tastytrade.adapter import TastytradeAdapter
 from portfolio.brokers.tastytrade.contracts import tastytrade_symbol
-from portfolio.domain import OrderStatus, Side
+from portfolio.domain import (
+    CashKind,
+    CashMovement,
+    ExecutionCancel,
+    ExecutionKind,
+    OrderStatus,
+    Side,
+)
 from tests.portfolio.brokers.tastytrade.tastytrade_support import (
     answering,
     answering_text,
     scripted_adapter,
 )
+from tests.portfolio.fills import fills
 
 ACCOUNT = "5WX00001"
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
@@ -212,9 +220,7 @@ def test_any_value_in_any_field_and_every_row_is_accounted_for(
     body = json.dumps(items(*sent))
     adapter = answering_text(body)
     fetched = fetch(adapter)
-    left_out = changed.get("quantity-direction") == "Zero" or (
-        kind == "execution" and changed["transaction-type"] not in ("Trade", "Receive Deliver")
-    )
+    left_out = changed.get("quantity-direction") == "Zero"
     assert len(fetched.items) + len(fetched.rejected) == len(sent) - left_out
     for rejected in fetched.rejected:
         json.dumps(rejected.payload, allow_nan=False)
@@ -347,13 +353,14 @@ def test_future_that_nobody_describes_and_the_row_is_rejected() -> None:
 @pytest.mark.parametrize(
     ("sub_type", "expected"),
     [
-        ("Assignment", (Side.BUY, "ASSIGNMENT")),
-        ("Exercise", (Side.SELL, "EXERCISE")),
-        ("Cash Settled Assignment", (Side.BUY, "ASSIGNMENT")),
+        ("Assignment", (Side.BUY, ExecutionKind.ASSIGNMENT)),
+        ("Exercise", (Side.SELL, ExecutionKind.EXERCISE)),
+        ("Cash Settled Assignment", (Side.BUY, ExecutionKind.CASH_SETTLEMENT)),
+        ("Cash Settled Exercise", (Side.SELL, ExecutionKind.CASH_SETTLEMENT)),
     ],
 )
 def test_removal_without_action_and_side_follows_from_what_happened(
-    sub_type: str, expected: tuple[Side, str]
+    sub_type: str, expected: tuple[Side, ExecutionKind]
 ) -> None:
     row = FILL | {
         "symbol": "SPX   270115P06000000",
@@ -366,20 +373,35 @@ def test_removal_without_action_and_side_follows_from_what_happened(
         "value": "2500.0",
         "value-effect": "Debit",
     }
-    [fill] = answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items
-    assert (fill.side, fill.position_effect) == expected
-    assert fill.price == Decimal("12.5")
+    [fill] = fills(answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items)
+    assert (fill.side, fill.kind) == expected
+    assert (fill.price, fill.position_effect) == (Decimal("12.5"), "CLOSE")
 
 
-def test_expiration_and_it_is_rejected_because_its_side_is_unknown() -> None:
+def test_strike_of_a_cash_settlement_is_no_price() -> None:
+    row = FILL | {
+        "symbol": "XSP   260730P00744000",
+        "instrument-type": "Equity Option",
+        "transaction-type": "Receive Deliver",
+        "transaction-sub-type": "Cash Settled Assignment",
+        "action": None,
+        "price": "744.0",
+        "quantity": "2.0",
+        "value": "48.0",
+        "value-effect": "Debit",
+    }
+    [fill] = fills(answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items)
+    assert (fill.price, fill.value) == (Decimal("0.24"), Decimal(-48))
+
+
+def test_side_of_an_expiration_is_not_known() -> None:
     row = {key: value for key, value in FILL.items() if key not in ("action", "price")} | {
         "transaction-type": "Receive Deliver",
         "transaction-sub-type": "Expiration",
         "value": "0.0",
     }
-    [rejected] = answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).rejected
-    assert rejected.reason.startswith("action: missing, and 'Expiration'")
-    assert rejected.payload["id"] == 9
+    [fill] = fills(answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items)
+    assert (fill.side, fill.kind) == (None, ExecutionKind.EXPIRATION)
 
 
 def test_rebate_and_cost_is_negative() -> None:
@@ -391,14 +413,52 @@ def test_rebate_and_cost_is_negative() -> None:
         "clearing-fees": "0.1",
         "clearing-fees-effect": "Credit",
     }
-    [fill] = answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items
+    [fill] = fills(answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items)
     assert (fill.commission, fill.fees) == (Decimal(0), Decimal("0.2"))
 
 
-def test_money_movement_and_it_is_no_execution() -> None:
-    dividend = FILL | {"transaction-type": "Money Movement", "transaction-sub-type": "Dividend"}
-    fetched = answering(items(dividend, FILL)).fetch_executions(ACCOUNT, since=SINCE)
-    assert (len(fetched.items), fetched.rejected) == (1, ())
+@pytest.mark.parametrize(
+    ("sub_type", "description", "kind"),
+    [
+        ("Dividend", "INVESCO EXCHANGE TRADED FD TR", CashKind.DIVIDEND),
+        ("Deposit", "ACH DEPOSIT", CashKind.EXTERNAL_FLOW),
+        ("Deposit", "INTEREST ON CREDIT BALANCE", CashKind.INTEREST),
+        ("Withdrawal", "FROM 12/16 THRU 01/15 @ 8    %", CashKind.INTEREST),
+        ("Balance Adjustment", "Regulatory fee adjustment", CashKind.FEE),
+        ("Fully Paid Stock Lending Income", "", CashKind.LENDING),
+        ("Mark to Market", "/ESZ6 mark to market", CashKind.FUTURES_SETTLEMENT),
+    ],
+)
+def test_money_movement_is_cash_of_its_kind(
+    sub_type: str, description: str, kind: CashKind
+) -> None:
+    row = {
+        "id": 10,
+        "transaction-type": "Money Movement",
+        "transaction-sub-type": sub_type,
+        "description": description,
+        "executed-at": FILL["executed-at"],
+        "value": "27.74",
+        "value-effect": "Debit",
+    }
+    [moved] = answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items
+    assert isinstance(moved, CashMovement)
+    assert (moved.kind, moved.amount, moved.movement_id) == (kind, Decimal("-27.74"), "10")
+
+
+def test_row_that_undoes_another_is_its_cancel() -> None:
+    row = FILL | {"id": 11, "reverses-id": 9}
+    [cancel] = answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items
+    assert isinstance(cancel, ExecutionCancel)
+    assert (cancel.cancel_id, cancel.transaction_id) == ("11", "9")
+
+
+@pytest.mark.parametrize("type_name", ["Trade Bust", "Receive Deliver", "Money Movement"])
+def test_sub_type_that_no_rule_takes_is_refused_by_name(type_name: str) -> None:
+    row = FILL | {"transaction-type": type_name, "transaction-sub-type": "Moon Landing"}
+    [rejected] = answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).rejected
+    assert ("Moon Landing" in rejected.reason) is (type_name != "Trade Bust")
+    assert rejected.reason.startswith(("sub-type", "type"))
 
 
 @pytest.mark.parametrize(

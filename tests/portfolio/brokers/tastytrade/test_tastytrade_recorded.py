@@ -15,8 +15,9 @@ from scipy.optimize import brentq
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import parse_occ
 from greeks.maths.black_scholes import all_greeks, price
-from portfolio.domain import BrokerPosition, OrderStatus, Side
+from portfolio.domain import BrokerPosition, ExecutionKind, OrderStatus, Side
 from tests.portfolio.brokers.tastytrade.tastytrade_support import answering, recorded
+from tests.portfolio.fills import fills
 
 SINCE = datetime(2023, 6, 1, tzinfo=UTC)
 
@@ -184,23 +185,24 @@ def test_recorded_transactions_and_fill_assignment_and_stock_leg_come_back() -> 
     answer["pagination"] |= {"total-items": 3, "total-pages": 1}
     fetched = answering(answer).fetch_executions("5YZ55555", since=SINCE)
     assert not fetched.rejected
-    fill, removal, stock = fetched.items
+    fill, removal, stock = fills(fetched.items)
 
-    assert not unfilled(fill)
+    assert not unfilled(fill, but=("transaction_id", "trade_id", "broker_realized_pnl"))
     assert fill.broker_execution_id == "2455333333"
     assert (fill.side, fill.quantity, fill.price) == (Side.SELL, Decimal(40), Decimal("0.47"))
     assert (fill.commission, fill.fees) == (Decimal(40), Decimal("0.442"))
     assert (fill.order_id, fill.position_effect) == ("272610989", "OPEN")
     assert fill.execution_time == datetime(2023, 6, 12, 13, 53, 8, 199000, UTC)
 
-    assert (removal.side, removal.price, removal.position_effect) == (
+    assert (removal.side, removal.price, removal.kind) == (
         Side.BUY,
         Decimal(0),
-        "ASSIGNMENT",
+        ExecutionKind.ASSIGNMENT,
     )
     assert removal.contract.right is Right.PUT
     assert removal.commission is None
 
+    assert stock.kind is ExecutionKind.DELIVERY
     assert (stock.side, stock.quantity, stock.price) == (Side.BUY, Decimal(4000), Decimal(14))
     assert (stock.fees, stock.contract.kind) == (Decimal(200), InstrumentKind.STOCK)
 
@@ -208,7 +210,7 @@ def test_recorded_transactions_and_fill_assignment_and_stock_leg_come_back() -> 
 def test_recorded_single_transaction_and_it_is_read() -> None:
     row = recorded("transactionResp")["data"]
     fetched = answering({"data": {"items": [row]}}).fetch_executions("5YZ55555", since=SINCE)
-    assert [item.broker_execution_id for item in fetched.items] == ["2455333333"]
+    assert [item.broker_execution_id for item in fills(fetched.items)] == ["2455333333"]
 
 
 def test_recorded_quotes_without_envelope_and_every_field_is_filled() -> None:

@@ -30,6 +30,7 @@ from portfolio.brokers.tastytrade.adapter import TastytradeAdapter
 from portfolio.brokers.tastytrade.log_in import log_in
 from portfolio.domain import Broker, BrokerExecution, Side
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
+from tests.portfolio.fills import fills
 
 ACCOUNT = "5WX00001"
 # Breakers and pauses go by name: no test inherits another's.
@@ -85,6 +86,7 @@ def adapter(sandbox: Sandbox) -> Iterator[TastytradeAdapter]:
 
 
 def cash_flow(fill: BrokerExecution) -> Decimal:
+    assert fill.price is not None
     value = fill.quantity * fill.price * fill.contract.multiplier
     paid = value if fill.side is Side.BUY else -value
     return -paid - (fill.commission or 0) - (fill.fees or 0)
@@ -190,10 +192,10 @@ def test_fills_over_several_pages_and_none_is_lost_or_doubled(
     assert len(simulated) > 40
     fetched = adapter.fetch_executions(ACCOUNT, since=since)
     assert not fetched.rejected
-    assert [fill.broker_execution_id for fill in fetched.items] == [
+    assert [fill.broker_execution_id for fill in fills(fetched.items)] == [
         fill.execution_id for fill in simulated
     ]
-    cash = sum((cash_flow(fill) for fill in fetched.items), Decimal(0))
+    cash = sum((cash_flow(fill) for fill in fills(fetched.items)), Decimal(0))
     assert float(cash) == pytest.approx(sum(fill.cash_flow for fill in simulated), abs=0.05)
 
 

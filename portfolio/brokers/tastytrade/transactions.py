@@ -1,7 +1,10 @@
 """Decode transactions of Tastytrade, of the REST history and of its exports alike.
 
 A row has the fields of ``GET /accounts/{number}/transactions``. Amounts carry their sign or an
-``-effect`` (Credit, Debit).
+``-effect`` (Credit, Debit). A row is identified by its ``id``: removals lack ``exec-id``, exports
+lack both. Assignments, exercises and expirations are of type *Receive Deliver*: one row removes the
+option, another moves the stock. A removal names no action: an assignment removes a short option, an
+exercise a long one, an expiration either, which the open lots tell.
 """
 
 from __future__ import annotations
@@ -23,37 +26,64 @@ from greeks.providers.decoding import (
 )
 from portfolio.brokers.tastytrade.contracts import (
     CURRENCY,
+    SOURCE,
+    check_account,
     decode_contract,
     parse_action,
     parse_signed,
 )
 from portfolio.brokers.tastytrade.future_symbols import Futures
-from portfolio.brokers.tastytrade.orders import FEES, REMOVALS
-from portfolio.domain import Broker, Side
-from trades.domain import (
-    CARRIES_LOTS,
+from portfolio.brokers.tastytrade.transaction_kinds import cash_kind, execution_kind
+from portfolio.domain import (
+    AccountEvent,
+    Broker,
+    BrokerExecution,
     CashMovement,
     ExecutionCancel,
     ExecutionKind,
-    JournalExecution,
+    Side,
 )
-from trades.importing.tastytrade_kinds import cash_kind, execution_kind
 
-_ALL_FEES: Final = (*FEES, "currency-conversion-fees", "fees")
+_FEES: Final = (
+    "regulatory-fees",
+    "clearing-fees",
+    "proprietary-index-option-fees",
+    "currency-conversion-fees",
+    "other-charge",
+    # The one column of an export.
+    "fees",
+)
+#: Sub-type of a removal without action → side of the closing fill.
+_REMOVALS: Final[Mapping[str, Side]] = {
+    "Assignment": Side.BUY,
+    "Cash Settled Assignment": Side.BUY,
+    "Exercise": Side.SELL,
+    "Cash Settled Exercise": Side.SELL,
+}
+_ONLY_MOVES: Final = frozenset(
+    {
+        ExecutionKind.SPLIT,
+        ExecutionKind.SYMBOL_CHANGE,
+        ExecutionKind.MERGER,
+        ExecutionKind.TRANSFER,
+    }
+)
 _PRICE: Final = re.compile(r"@ \$?(-?[\d,]*\.?\d+)\s*$", re.ASCII)
 #: Without an effect a removal closes what is open; its side stands in no field.
 _NO_SIDE: Final = frozenset({ExecutionKind.EXPIRATION, ExecutionKind.CASH_SETTLEMENT})
 
-JournalRow = JournalExecution | CashMovement | ExecutionCancel
-
 
 def decode_transaction(
     row: Row, *, account_number: str, source: str, futures: Futures
-) -> JournalRow:
-    """Decode one transaction. Raises BadRow for what no rule takes, naming the field."""
+) -> AccountEvent:
+    """Decode one transaction. Raises BadRow for what no rule takes, naming the field.
+
+    Only rows of exports may lack an id.
+    """
+    check_account(row, account_number)
     type_name = parse_text(row.get("transaction-type"), "transaction-type", required=True)
     sub_type = parse_text(row.get("transaction-sub-type"), "transaction-sub-type")
-    identifier = parse_identifier(row.get("id"), "id", required=False)
+    identifier = parse_identifier(row.get("id"), "id", required=source == SOURCE)
     reversed_id = parse_identifier(row.get("reverses-id"), "reverses-id", required=False)
     at = parse_time(row.get("executed-at"), "executed-at")
     if at is None:
@@ -91,7 +121,7 @@ def decode_transaction(
         raise BadRow("quantity: a row of nothing")
     side, effect = _side(row, sub_type, kind)
     value = parse_signed(row, "value")
-    return JournalExecution(
+    return BrokerExecution(
         broker=Broker.TASTY,
         account_number=account_number,
         kind=kind,
@@ -101,7 +131,7 @@ def decode_transaction(
         price=_price(row, kind, value, quantity * contract.multiplier, contract.kind, description),
         execution_time=at,
         source=source,
-        execution_id=identifier,
+        broker_execution_id=identifier,
         order_id=parse_identifier(row.get("order-id"), "order-id", required=False),
         position_effect=effect,
         commission=_cost(row, "commission"),
@@ -113,11 +143,11 @@ def decode_transaction(
 
 
 def _side(row: Row, sub_type: str, kind: ExecutionKind) -> tuple[Side | None, str]:
-    for name in (row.get("action"), sub_type):
-        if isinstance(name, str) and name.startswith(("Buy", "Sell")):
-            return parse_action(name)
-    if sub_type in REMOVALS:
-        return REMOVALS[sub_type][0], "CLOSE"
+    action = row.get("action")
+    if action is not None or sub_type.startswith(("Buy", "Sell")):
+        return parse_action(sub_type if action is None else action)
+    if sub_type in _REMOVALS:
+        return _REMOVALS[sub_type], "CLOSE"
     if kind in _NO_SIDE:
         return None, "CLOSE"
     raise BadRow(f"action: missing, and {sub_type[:40]!r} does not say which side was moved")
@@ -136,7 +166,7 @@ def _price(
     A cash settlement's price field holds the strike: what counts is the cash. The value of a
     future is its settlement, not its price.
     """
-    if kind in CARRIES_LOTS:
+    if kind in _ONLY_MOVES:
         return None
     sent = parse_decimal(row.get("price"), "price")
     if kind is not ExecutionKind.CASH_SETTLEMENT:
@@ -164,5 +194,5 @@ def _cost(row: Row, field: str) -> Decimal | None:
 
 
 def _fees(row: Mapping[str, Any]) -> Decimal | None:
-    costs = [cost for field in _ALL_FEES if (cost := _cost(row, field)) is not None]
+    costs = [cost for field in _FEES if (cost := _cost(row, field)) is not None]
     return sum(costs, Decimal(0)) if costs else None

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from greeks.providers.decoding import BadRow
-from trades.domain import CashKind, ExecutionKind
+from portfolio.domain import CashKind, ExecutionKind
 
 #: Type "Receive Deliver" by sub-type.
 _RECEIVED: Final[Mapping[str, ExecutionKind]] = {
@@ -70,7 +70,7 @@ def execution_kind(type_name: str, sub_type: str) -> ExecutionKind | None:
     """
     if type_name == "Trade":
         return ExecutionKind.TRADE
-    if type_name == "Receive Deliver" or (type_name == "Administrative Transfer"):
+    if type_name in ("Receive Deliver", "Administrative Transfer"):
         kind = _RECEIVED.get(sub_type)
         if kind is None:
             raise BadRow(f"sub-type: {sub_type[:40]!r} of {type_name} is not one that is known")

@@ -1,0 +1,34 @@
+"""Background tasks of the journal: each holds its subject's lock and calls one function."""
+
+from __future__ import annotations
+
+import structlog
+from django.conf import settings
+
+from config.core.background.task import desk_task, enqueue
+from config.core.errors import NotFound
+from portfolio.models import Account
+from trades.executions.reconcile import LOCK_SECONDS, reconcile_account
+
+logger = structlog.get_logger(__name__)
+
+
+@desk_task("trades.reconcile_accounts", subject="trades.accounts", seconds=20)
+def reconcile_accounts_task() -> None:
+    """Queue a look at the executions of every enabled account."""
+    accounts = Account.objects.filter(enabled=True).order_by("pk")
+    for account_id in accounts.values_list("pk", flat=True):
+        enqueue(
+            reconcile_account_task,
+            {"account_id": account_id},
+            expires=settings.EXECUTION_RECONCILE_SECONDS,
+        )
+
+
+@desk_task("trades.reconcile_account", subject="executions.{account_id}", seconds=LOCK_SECONDS)
+def reconcile_account_task(account_id: str) -> None:
+    """Record what one account's broker tells."""
+    try:
+        reconcile_account(account_id=account_id)
+    except NotFound as error:
+        logger.info("reconcile_of_removed_account", account_id=account_id, reason=error.message)
