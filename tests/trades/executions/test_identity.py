@@ -94,7 +94,7 @@ def record(*rows: Any, broker: Broker = Broker.IBKR, source: str = "ibkr") -> Re
     return found
 
 
-@pytest.mark.parametrize("order", permutations((SOCKET, PORTAL, STATEMENT)))
+@pytest.mark.parametrize("order", list(permutations((SOCKET, PORTAL, STATEMENT))))
 def test_rule_1_fill_by_socket_portal_and_statement_is_one_row(
     account: Account, order: tuple[BrokerExecution, ...]
 ) -> None:
