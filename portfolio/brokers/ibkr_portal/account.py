@@ -26,6 +26,7 @@ from portfolio.brokers.ibkr_portal.contracts import (
     needs_definition,
     parse_conid,
 )
+from portfolio.brokers.ibkr_portal.units import magnifier_of, price_of_value
 from portfolio.domain import AccountSummary, Broker, BrokerAccount, BrokerPosition
 
 PROVIDER = "ibkr_portal"
@@ -170,19 +171,23 @@ def decode_position(
     former. ``definitions`` are contracts of rows that lack their terms.
     """
     contract = contract_of(row, definitions)
+    magnifier = magnifier_of(row)
+    quantity = parse_decimal(row.get("position"), "position", required=True)
+    value = parse_decimal(first_of(row, "mktValue", "marketValue"), "mktValue")
+    price = parse_decimal(first_of(row, "mktPrice", "marketPrice"), "mktPrice")
     average = parse_decimal(row.get("avgPrice"), "avgPrice")
+    cost = parse_decimal(row.get("avgCost"), "avgCost")
     if average is None:
-        cost = parse_decimal(row.get("avgCost"), "avgCost")
         average = None if cost is None else parse_decimal(cost / contract.multiplier, "avgCost")
     return BrokerPosition(
         contract=contract,
-        quantity=parse_decimal(row.get("position"), "position", required=True),
+        quantity=quantity,
         source=SOURCE,
         as_of=parse_epoch(row.get("timestamp"), "timestamp") or received_at,
         sub_key=parse_text(row.get("model"), "model", maximum=64),
-        average_price=average,
-        price=parse_decimal(first_of(row, "mktPrice", "marketPrice"), "mktPrice"),
-        market_value=parse_decimal(first_of(row, "mktValue", "marketValue"), "mktValue"),
+        average_price=price_of_value(average, magnifier, value=cost, size=contract.multiplier),
+        price=price_of_value(price, magnifier, value=value, size=quantity * contract.multiplier),
+        market_value=value,
         unrealized_pnl=parse_decimal(row.get("unrealizedPnl"), "unrealizedPnl"),
         realized_pnl=parse_decimal(row.get("realizedPnl"), "realizedPnl"),
         raw=storable(row),

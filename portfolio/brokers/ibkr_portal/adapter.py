@@ -46,6 +46,7 @@ from portfolio.brokers.ibkr_portal.orders import (
 from portfolio.brokers.ibkr_portal.polling import poll_snapshots
 from portfolio.brokers.ibkr_portal.session import BROKERAGE, ORDERS, PORTFOLIO
 from portfolio.brokers.ibkr_portal.snapshots import decode_snapshot
+from portfolio.brokers.ibkr_portal.units import may_be_magnified
 from portfolio.brokers.registry import register_broker
 from portfolio.domain import (
     AccountSummary,
@@ -117,6 +118,7 @@ class PortalBridge:
         def decode(row: Row) -> BrokerPosition:
             if row.get("acctId") not in (None, account_number):
                 raise BadRow("acctId: the row belongs to another account")
+            row = self._directory.completed(row)
             position = decode_position(row, definitions, received_at=received_at)
             identity = (position.contract.aliases[SOURCE], position.sub_key)
             if identity in seen:
@@ -146,7 +148,9 @@ class PortalBridge:
         received_at = market_now()
         return self._decoded(
             rows,
-            lambda row: decode_order(row, definitions, received_at=received_at),
+            lambda row: decode_order(
+                self._directory.completed(row), definitions, received_at=received_at
+            ),
             kind="order",
             rejected=strangers,
         )
@@ -167,7 +171,9 @@ class PortalBridge:
         )
         return self._decoded(
             rows,
-            lambda row: decode_execution(row, definitions, account_number=account_number),
+            lambda row: decode_execution(
+                self._directory.completed(row), definitions, account_number=account_number
+            ),
             kind="execution",
             rejected=strangers,
         )
@@ -175,6 +181,9 @@ class PortalBridge:
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
         """Return quotes and Greeks; contracts IBKR does not know or has no data for are absent."""
         wanted = list(self._directory.conids(contracts).items())
+        self._directory.definitions(
+            conid for conid, contract in wanted if may_be_magnified(contract)
+        )
         items: list[Snapshot] = []
         rejected: list[RejectedRow] = []
         for start in range(0, len(wanted), SNAPSHOTS_PER_CALL):
@@ -191,7 +200,9 @@ class PortalBridge:
                 source=SOURCE,
                 as_of=received_at,
             )
-            items += [item for item in fetched.items if item is not None]
+            items += [
+                self._directory.in_currency(item) for item in fetched.items if item is not None
+            ]
             rejected += fetched.rejected
         return Fetched(
             items=tuple(items), rejected=tuple(rejected), source=SOURCE, as_of=market_now()

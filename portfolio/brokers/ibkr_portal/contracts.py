@@ -29,6 +29,7 @@ from greeks.providers.decoding import (
     parse_identifier,
     parse_text,
 )
+from portfolio.brokers.ibkr_portal.units import in_currency, magnifier_of
 
 SOURCE = "ibkr"
 
@@ -45,6 +46,10 @@ _DATED = frozenset({InstrumentKind.OPTION, InstrumentKind.FUTURE, InstrumentKind
 _RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
 _FUTURE_OPTION = re.compile(r"\[(?P<root>[A-Z0-9]{1,5}?)[FGHJKMNQUVXZ]\d{1,2} [CP]\d")
 _BRACKET = re.compile(r"\[(?P<symbol>[^\[\]]{1,40}?)\s+(?P<multiplier>\d+(?:\.\d+)?)\s*\]")
+
+
+#: What the directory adds to a row: the identity of the future that an option delivers.
+UNDERLYING_KEY = "underlyingKey"
 
 
 def first_of(row: Row, *names: str) -> Any:
@@ -115,7 +120,9 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
     Statements may leave out the contract id: pass ``needs_conid=False`` for their rows.
 
     Raises BadRow if a term needed for valuation is missing or invalid: an option needs expiry,
-    strike, right and multiplier, a future expiry and multiplier. A stock's multiplier, sent as 0.0
+    strike, right and multiplier, a future expiry and multiplier. Futures are named with a slash
+    (``/ES``), as no share is. A strike is in the unit of the quotes (``priceMagnifier``). A stock's
+    multiplier, sent as 0.0
     or null, is 1; its strike, sent as ``"0"``, is none.
     """
     conid = parse_conid(row) if needs_conid or first_of(row, "conid", "con_id") else ""
@@ -125,7 +132,7 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
     underlying = _underlying(row)
     expiry = parse_date(first_of(row, "expiry", "lastTradingDay"), "expiry")
     right = _right(row)
-    strike = _plain(parse_decimal(row.get("strike"), "strike"))
+    strike = _plain(in_currency(parse_decimal(row.get("strike"), "strike"), magnifier_of(row)))
     multiplier = _plain(parse_decimal(row.get("multiplier"), "multiplier"))
     if kind in _DATED:
         multiplier = multiplier or described.multiplier
@@ -153,8 +160,10 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
     if not currency:
         raise MissingTerm("currency: missing")
     root = terms.root if terms else underlying
+    if kind in (InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION):
+        underlying = f"/{underlying.removeprefix('/')}"
     if kind is InstrumentKind.FUTURE_OPTION:
-        root = _class_of_future_option(row) or underlying
+        root = _class_of_future_option(row) or root
     return Contract(
         kind=kind,
         symbol=_symbol(kind, underlying, root, expiry, strike, right),
@@ -165,6 +174,7 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
         expiry=expiry,
         strike=strike,
         right=right,
+        underlying_key=str(row.get(UNDERLYING_KEY) or ""),
         exchange=parse_text(row.get("listingExchange"), "listingExchange", maximum=32),
         description=parse_text(first_of(row, "name", "companyName", "company_name"), "name"),
         aliases={SOURCE: conid} if conid else {},

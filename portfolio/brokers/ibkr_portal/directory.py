@@ -8,9 +8,18 @@ from dataclasses import replace
 from typing import Any
 
 from config.core.errors import PermanentError
-from greeks.domain import Contract, InstrumentKind
-from greeks.providers.decoding import BadRow, parse_date, parse_decimal, parse_text, rows_of
-from portfolio.brokers.ibkr_portal.contracts import SOURCE, decode_contract, parse_conid
+from greeks.domain import Contract, InstrumentKind, Snapshot
+from greeks.instruments.identity import instrument_key
+from greeks.instruments.indices import is_index
+from greeks.providers.decoding import BadRow, Row, parse_date, parse_decimal, parse_text, rows_of
+from portfolio.brokers.ibkr_portal.contracts import (
+    SOURCE,
+    UNDERLYING_KEY,
+    decode_contract,
+    parse_conid,
+)
+from portfolio.brokers.ibkr_portal.orders import order_conids
+from portfolio.brokers.ibkr_portal.units import MAGNIFIER, magnifier_of, snapshot_in_currency
 
 #: ``/trsrv/secdef`` takes this many contract ids in one call.
 DEFINITIONS_PER_CALL = 200
@@ -29,19 +38,24 @@ class ContractMemory:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.contracts: dict[str, Contract] = {}
+        #: By id, what only the definition tells: the unit of price, the future of an option.
+        self.facts: dict[str, dict[str, Any]] = {}
+        #: By the identity of the contract.
         self.conids: dict[str, str] = {}
 
-    def keep(self, contract: Contract) -> None:
+    def keep(self, contract: Contract, facts: dict[str, Any]) -> None:
         with self.lock:
             if len(self.contracts) >= LONGEST_MEMORY:
                 self.contracts.clear()
+                self.facts.clear()
             self.contracts[contract.aliases[SOURCE]] = contract
+            self.facts[contract.aliases[SOURCE]] = facts
 
-    def keep_conid(self, symbol: str, conid: str) -> None:
+    def keep_conid(self, key: str, conid: str) -> None:
         with self.lock:
             if len(self.conids) >= LONGEST_MEMORY:
                 self.conids.clear()
-            self.conids[symbol] = conid
+            self.conids[key] = conid
 
 
 _memories: dict[str, ContractMemory] = {}
@@ -63,21 +77,44 @@ class ContractDirectory:
     def definitions(self, conids: Iterable[str]) -> dict[str, Contract]:
         """Return the ids' contracts. Those the gateway defines badly or not at all are absent."""
         wanted = dict.fromkeys(conids)
-        unknown = [conid for conid in wanted if conid not in self._memory.contracts]
+        self._learn(wanted)
+        known = self._memory.contracts
+        return {conid: known[conid] for conid in wanted if conid in known}
+
+    def completed(self, row: Row) -> Row:
+        """Return the row with what only the contract's definition tells (unit, future)."""
+        for conid in order_conids(row):
+            return {**self._memory.facts.get(conid, {}), **row}
+        return row
+
+    def in_currency(self, snapshot: Snapshot) -> Snapshot:
+        """Convert a snapshot from the contract's unit of price, if its definition was read."""
+        facts = self._memory.facts.get(snapshot.contract.aliases.get(SOURCE, ""), {})
+        return snapshot_in_currency(snapshot, magnifier_of(facts))
+
+    def _learn(self, conids: Iterable[str]) -> None:
+        unknown = [conid for conid in conids if conid not in self._memory.contracts]
+        rows: list[Row] = []
         for start in range(0, len(unknown), DEFINITIONS_PER_CALL):
             batch = unknown[start : start + DEFINITIONS_PER_CALL]
             answer = self._ask("/trsrv/secdef", {"conids": ",".join(batch)})
-            rows = answer.get("secdef") if isinstance(answer, Mapping) else answer
-            for row in rows_of(rows, provider=SOURCE, what="/trsrv/secdef"):
-                if not isinstance(row, Mapping):
-                    continue
-                try:
-                    self._memory.keep(decode_contract(row))
-                except BadRow:
-                    # Absent: the row needing it is rejected with what it lacks.
-                    continue
-        known = self._memory.contracts
-        return {conid: known[conid] for conid in wanted if conid in known}
+            found = answer.get("secdef") if isinstance(answer, Mapping) else answer
+            found = rows_of(found, provider=SOURCE, what="/trsrv/secdef")
+            rows += [row for row in found if isinstance(row, Mapping)]
+        # An option on a future is priced on the future it delivers.
+        futures = {conid: row for row in rows if (conid := _conid_of_future(row))}
+        if futures:
+            self._learn(futures)
+        for row in rows:
+            future = self._memory.contracts.get(_conid_of_future(row))
+            facts = {name: row[name] for name in (MAGNIFIER,) if row.get(name)}
+            if future is not None and future.kind is InstrumentKind.FUTURE:
+                facts[UNDERLYING_KEY] = instrument_key(future)
+            try:
+                self._memory.keep(decode_contract({**row, **facts}), facts)
+            except BadRow:
+                # Absent: the row needing it is rejected with what it lacks.
+                continue
 
     def conids(self, contracts: Iterable[Contract]) -> dict[str, Contract]:
         """Return the contracts by IBKR id: their own alias, else found by symbol and terms.
@@ -85,23 +122,26 @@ class ContractDirectory:
         A found id becomes an alias of the contract, for the caller to store.
         """
         found: dict[str, Contract] = {}
-        underlyings: dict[str, str | None] = {}
+        searched: dict[tuple[str, str, bool], str | None] = {}
         searches = 0
         for contract in contracts:
-            conid = contract.aliases.get(SOURCE) or self._memory.conids.get(contract.symbol)
+            key = instrument_key(contract)
+            conid = contract.aliases.get(SOURCE) or self._memory.conids.get(key)
             if conid is None and searches < SEARCHES_PER_REQUEST:
                 searches += 1
-                conid = self._search(contract, underlyings)
+                conid = self._search(contract, searched)
                 if conid is not None:
-                    self._memory.keep_conid(contract.symbol, conid)
+                    self._memory.keep_conid(key, conid)
             if conid is not None:
                 found[conid] = _known_as(contract, conid)
         return found
 
-    def _search(self, contract: Contract, underlyings: dict[str, str | None]) -> str | None:
+    def _search(
+        self, contract: Contract, searched: dict[tuple[str, str, bool], str | None]
+    ) -> str | None:
         """Return the contract's id.
 
-        ``underlyings`` keeps what this request has searched for already.
+        ``searched`` keeps the underlyings that this request has searched for already.
         """
         if contract.kind not in (
             InstrumentKind.STOCK,
@@ -109,22 +149,31 @@ class ContractDirectory:
             InstrumentKind.OPTION,
         ):
             return None
-        symbol = contract.underlying.replace("/", " ")
+        symbol, of_index = contract.underlying.replace("/", " "), is_index(contract.underlying)
+        name = (symbol, contract.currency, of_index)
         try:
-            if symbol not in underlyings:
-                underlyings[symbol] = self._underlying(symbol)
-            conid = underlyings[symbol]
+            if name not in searched:
+                searched[name] = self._underlying(*name)
+            conid = searched[name]
             if conid is None or not contract.is_option:
                 return conid
             return self._option(conid, contract)
         except (BadRow, PermanentError):
             return None
 
-    def _underlying(self, symbol: str) -> str | None:
+    def _underlying(self, symbol: str, currency: str, of_index: bool) -> str | None:
+        """Return the id of the share or index of that symbol and currency.
+
+        One symbol may be a share here, another abroad, and an index.
+        """
         answer = self._ask("/iserver/secdef/search", {"symbol": symbol})
-        for row in rows_of(answer, provider=SOURCE, what="/iserver/secdef/search"):
-            if isinstance(row, Mapping) and row.get("symbol") == symbol:
-                return parse_conid(row)
+        rows = rows_of(answer, provider=SOURCE, what="/iserver/secdef/search")
+        named = [row for row in rows if isinstance(row, Mapping) and row.get("symbol") == symbol]
+        conids = [parse_conid(row) for row in named]
+        kind = InstrumentKind.INDEX if of_index else InstrumentKind.STOCK
+        for conid, definition in self.definitions(conids).items():
+            if (definition.kind, definition.currency) == (kind, currency):
+                return conid
         return None
 
     def _option(self, underlying_conid: str, contract: Contract) -> str | None:
@@ -153,6 +202,12 @@ class ContractDirectory:
             if same:
                 return parse_conid(row)
         return None
+
+
+def _conid_of_future(row: Row) -> str:
+    """Return the id of the future under an option; empty for other rows."""
+    under = row.get("undConid")
+    return str(under) if under and row.get("assetClass") == "FOP" else ""
 
 
 def _known_as(contract: Contract, conid: str) -> Contract:

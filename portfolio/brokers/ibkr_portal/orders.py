@@ -25,6 +25,7 @@ from portfolio.brokers.ibkr_portal.contracts import (
     first_of,
     parse_conid,
 )
+from portfolio.brokers.ibkr_portal.units import in_currency, magnifier_of, price_of_value
 from portfolio.domain import Broker, BrokerExecution, BrokerOrder, OrderLeg, OrderStatus, Side
 
 SIDES: Mapping[str, Side] = {
@@ -122,7 +123,7 @@ def decode_order(
         raise BadRow(f"totalSize: {'missing' if total is None else total}")
     order_type = _order_type(row)
     legs = _legs(row, definitions, side=side, quantity=total, remaining=left)
-    limit = parse_decimal(row.get("price"), "price")
+    limit = in_currency(parse_decimal(row.get("price"), "price"), magnifier_of(row))
     if order_type == "MARKET" or (limit == 0 and len(legs) == 1):
         limit = None
     elif limit is not None and len(legs) > 1 and side is Side.SELL:
@@ -166,6 +167,9 @@ def decode_execution(
     price = parse_decimal(row.get("price"), "price", required=True)
     if price < 0 and contract.is_option:
         raise BadRow(f"price: {price} is negative")
+    amount = parse_decimal(row.get("net_amount"), "net_amount")
+    size = quantity * contract.multiplier
+    price = price_of_value(price, magnifier_of(row), value=amount, size=size) or price
     return BrokerExecution(
         broker=Broker.IBKR,
         account_number=account_number,

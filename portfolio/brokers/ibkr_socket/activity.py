@@ -66,7 +66,11 @@ class SocketActivity:
         ]
         for trade in {id(trade): trade for trade in own}.values():
             try:
-                items.append(decode_trade(trade, known.__getitem__, received_at=received_at))
+                magnifier = self._directory.magnifier(str(named_in(trade)[0].conId))
+                order = decode_trade(
+                    trade, known.__getitem__, received_at=received_at, magnifier=magnifier
+                )
+                items.append(order)
             except BadRow as error:
                 rejected.append(rejected_row("order", error.reason, order_row(trade)))
         return Fetched(items=tuple(items), rejected=tuple(rejected), source=SOURCE, as_of=now())
@@ -93,12 +97,14 @@ class SocketActivity:
             for row in ib.wrapper.bad_executions
             if is_of(row, account_number)
         ]
+        await self._directory.learn(ib, rows.values())
         items: list[BrokerExecution] = []
         for exec_id in newest_revisions(rows):
             row = rows[exec_id]
             try:
                 contract = None if has_conid(row) else await defined_row(self._directory, ib, row)
                 commission = ib.wrapper.commission_rows.get(exec_id)
+                row = self._directory.completed(row)
                 execution = decode_execution(row, commission, contract, zone=self._zone)
             except BadRow as error:
                 rejected.append(rejected_row("execution", error.reason, row))
@@ -117,13 +123,15 @@ class SocketActivity:
     async def _contracts_of(self, ib: GatewayIB, trades: Iterable[ib_async.Trade]) -> _Known:
         """Return the contracts of the orders and their legs, looking up incomplete ones."""
         known = _Known()
+        trades = list(trades)
+        named = [row_of_contract(contract) for trade in trades for contract in named_in(trade)]
+        await self._directory.learn(ib, named)
         for trade in trades:
-            legs = trade.contract.comboLegs if trade.contract.secType == COMBINATION else []
-            named = [ib_async.Contract(conId=leg.conId) for leg in legs or []] or [trade.contract]
-            for contract in named:
+            for contract in named_in(trade):
                 if contract.secType:
                     try:
-                        known.found[contract.conId] = contract_of_row(row_of_contract(contract))
+                        row = self._directory.completed(row_of_contract(contract))
+                        known.found[contract.conId] = contract_of_row(row)
                         continue
                     except BadRow:
                         pass
@@ -131,6 +139,12 @@ class SocketActivity:
                 if definition is not None:
                     known.found[contract.conId] = definition
         return known
+
+
+def named_in(trade: ib_async.Trade) -> list[ib_async.Contract]:
+    """Return the order's contract, or those of a combination's legs, by id."""
+    legs = trade.contract.comboLegs if trade.contract.secType == COMBINATION else []
+    return [ib_async.Contract(conId=leg.conId) for leg in legs or []] or [trade.contract]
 
 
 class _Known:

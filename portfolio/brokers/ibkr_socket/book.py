@@ -127,6 +127,7 @@ class SocketBook:
         ib = self._ready()
         rows = [row for row in await self._position_rows(ib) if is_of(row, account_number)]
         await self._download_portfolio(ib, account_number)
+        await self._directory.learn(ib, rows)
         received_at = market_now()
         items: list[BrokerPosition] = []
         rejected: list[RejectedRow] = []
@@ -148,6 +149,7 @@ class SocketBook:
             contract = await defined_row(self._directory, ib, row)
         conid = row["conid"] if contract is None else contract.aliases[SOURCE]
         portfolio = ib.wrapper.portfolio_rows.get((row["account"], conid))
+        row = self._directory.completed(row)
         return decode_position(row, portfolio, contract, received_at=received_at)
 
     async def _position_rows(self, ib: GatewayIB) -> list[Row]:

@@ -73,7 +73,7 @@ class SocketBridge:
         self._on_ready = on_ready
         self._connected = asyncio.Event()
         self._directory = SocketDirectory()
-        self._lines = MarketDataLines(lines)
+        self._lines = MarketDataLines(lines, self._directory.magnifier)
         self._connection = GatewayConnection(
             host,
             port,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 
 import ib_async
 import structlog
@@ -17,9 +18,11 @@ from ib_async.wrapper import RequestError
 
 from config.core.errors import RetryableError
 from greeks.domain import Contract, InstrumentKind
+from greeks.instruments.identity import instrument_key
 from greeks.providers.decoding import BadRow
-from portfolio.brokers.ibkr_portal.contracts import SOURCE
-from portfolio.brokers.ibkr_socket.client import GatewayIB
+from portfolio.brokers.ibkr_portal.contracts import SOURCE, UNDERLYING_KEY
+from portfolio.brokers.ibkr_portal.units import MAGNIFIER, magnifier_of
+from portfolio.brokers.ibkr_socket.client import GatewayIB, Row
 from portfolio.brokers.ibkr_socket.rows import contract_of_row, row_of_contract
 from portfolio.brokers.ibkr_socket.state import PROVIDER
 
@@ -28,7 +31,11 @@ logger = structlog.get_logger(__name__)
 #: "No security definition has been found for the request."
 NOT_FOUND = 200
 LONGEST_MEMORY = 20_000
+#: Units of price and futures of options are worth this wait.
+FACTS_SECONDS = 3.0
 _SMART = "SMART"
+_MAGNIFIED = frozenset({"FUT", "FOP"})
+_FUTURE_CONID = "underConId"
 _SEC_TYPES: Mapping[InstrumentKind, str] = {
     InstrumentKind.STOCK: "STK",
     InstrumentKind.INDEX: "IND",
@@ -41,6 +48,9 @@ class SocketDirectory:
 
     def __init__(self) -> None:
         self._by_conid: dict[str, ib_async.Contract] = {}
+        #: By id, what only the definition tells: the unit of price, the future of an option.
+        self._facts: dict[str, Row] = {}
+        #: By the identity of the contract.
         self._conids: dict[str, str] = {}
 
     async def qualified(
@@ -76,23 +86,55 @@ class SocketDirectory:
         if definition is None:
             return None
         try:
-            return contract_of_row(row_of_contract(definition))
+            row = row_of_contract(definition)
+            await self.learn(ib, [row])
+            return contract_of_row(self.completed(row))
         except BadRow:
             # The row that needs it is rejected with what it lacks.
             return None
 
+    async def learn(self, ib: GatewayIB, rows: Iterable[Row]) -> None:
+        """Define the contracts of these rows whose unit or future only a definition tells.
+
+        Waits a few seconds at most: a row without an answer stays as it is.
+        """
+        conids = {row["conid"] for row in rows if _needs_facts(row)}
+        tasks = [asyncio.ensure_future(self._learn(ib, conid)) for conid in sorted(conids)]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=FACTS_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _learn(self, ib: GatewayIB, conid: str) -> None:
+        await self._definition(ib, _by_id(conid))
+        future = self._facts.get(conid, {}).get(_FUTURE_CONID)
+        if future:
+            found = await self._definition(ib, _by_id(future))
+            if found is not None:
+                key = instrument_key(contract_of_row(row_of_contract(found)))
+                self._facts[conid] = {**self._facts[conid], UNDERLYING_KEY: key}
+
+    def completed(self, row: Row) -> Row:
+        """Return a contract's row with what was learned of it."""
+        return {**self._facts.get(row.get("conid", ""), {}), **row}
+
+    def magnifier(self, conid: str) -> Decimal:
+        """Return the unit of price of a contract whose definition was read; 1 if it was not."""
+        return magnifier_of(self._facts.get(conid, {}))
+
     async def _qualify(self, ib: GatewayIB, contract: Contract) -> ib_async.Contract | None:
-        conid = contract.aliases.get(SOURCE) or self._conids.get(contract.symbol)
+        conid = contract.aliases.get(SOURCE) or self._conids.get(instrument_key(contract))
         if conid:
             if not conid.isdigit():
                 return None
-            return await self._definition(ib, ib_async.Contract(conId=int(conid)))
+            return await self._definition(ib, _by_id(conid))
         wanted = _terms(contract)
         if wanted is None:
             return None
         definition = await self._definition(ib, wanted)
         if definition is not None and len(self._conids) < LONGEST_MEMORY:
-            self._conids[contract.symbol] = str(definition.conId)
+            self._conids[instrument_key(contract)] = str(definition.conId)
         return definition
 
     async def _definition(
@@ -129,8 +171,29 @@ class SocketDirectory:
             chosen.exchange = _SMART if chosen.secType in ("STK", "OPT") else chosen.primaryExchange
         if len(self._by_conid) >= LONGEST_MEMORY:
             self._by_conid.clear()
+            self._facts.clear()
         self._by_conid[str(chosen.conId)] = chosen
+        self._facts[str(chosen.conId)] = _facts(next(d for d in details if d.contract is chosen))
         return chosen
+
+
+def _needs_facts(row: Row) -> bool:
+    kind, conid = row.get("secType", ""), row.get("conid", "")
+    abroad = kind == "STK" and row.get("currency") != "USD"
+    return (abroad or kind in _MAGNIFIED) and conid.isdigit() and conid != "0"
+
+
+def _by_id(conid: str) -> ib_async.Contract:
+    return ib_async.Contract(conId=int(conid))
+
+
+def _facts(details: ib_async.ContractDetails) -> Row:
+    facts: Row = {}
+    if details.priceMagnifier > 1:
+        facts[MAGNIFIER] = str(details.priceMagnifier)
+    if details.contract and details.contract.secType == "FOP" and details.underConId:
+        facts[_FUTURE_CONID] = str(details.underConId)
+    return facts
 
 
 def _terms(contract: Contract) -> ib_async.Contract | None:

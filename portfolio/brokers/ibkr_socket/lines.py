@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import ib_async
 import structlog
 
 from greeks.domain import Contract, RejectedRow, Snapshot
 from greeks.providers.decoding import BadRow, rejected_row
+from portfolio.brokers.ibkr_portal.units import ONE, snapshot_in_currency
 from portfolio.brokers.ibkr_socket.client import GatewayIB, ReadingClient
 from portfolio.brokers.ibkr_socket.ticks import decode_ticker, has_greeks, has_price
 
@@ -57,7 +59,8 @@ Qualified = Mapping[str, tuple[Contract, ib_async.Contract]]
 class MarketDataLines:
     """The open lines of one gateway, by contract id."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, magnifier: Callable[[str], Decimal] = lambda _: ONE) -> None:
+        self._magnifier = magnifier
         self._budget = max(1, budget)
         self._limit = self._budget
         self._ib: GatewayIB | None = None
@@ -150,7 +153,7 @@ class MarketDataLines:
                             # One line too many: its contract gets a later turn.
                             pending.append(conid)
                         continue
-                    _read(line, items, rejected)
+                    self._read(line, items, rejected)
                     self._turns[conid] = time.monotonic()
                     if conid in items:
                         self._said[conid] = (time.monotonic(), items[conid])
@@ -166,7 +169,7 @@ class MarketDataLines:
         for conid in wanted - items.keys() - rejected.keys():
             line = self._lines.get(conid)
             if line is not None:
-                _read(line, items, rejected)
+                self._read(line, items, rejected)
             if conid in self._said and conid not in self._refused and conid not in rejected:
                 items.setdefault(conid, self._said[conid][1])
 
@@ -178,7 +181,7 @@ class MarketDataLines:
         for conid in moved:
             line = self._lines.get(conid)
             if line is not None:
-                _read(line, items, {})
+                self._read(line, items, {})
         return list(items.values())
 
     def _take_turn(self, pending: list[str], qualified: Qualified) -> list[str]:
@@ -261,21 +264,22 @@ class MarketDataLines:
                 self._moved.add(str(ticker.contract.conId))
         self._ticked.set()
 
-
-def _read(line: Line, items: dict[str, Snapshot], rejected: dict[str, RejectedRow]) -> None:
-    conid = str(line.qualified.conId)
-    try:
-        snapshot = decode_ticker(line.ticker, line.contract)
-    except BadRow as error:
-        rejected[conid] = rejected_row(
-            "snapshot",
-            error.reason,
-            {
-                "conid": conid,
-                "symbol": line.contract.symbol,
-                "greeks": str(line.ticker.modelGreeks),
-            },
-        )
-        return
-    if snapshot is not None:
-        items[conid] = snapshot
+    def _read(
+        self, line: Line, items: dict[str, Snapshot], rejected: dict[str, RejectedRow]
+    ) -> None:
+        conid = str(line.qualified.conId)
+        try:
+            snapshot = decode_ticker(line.ticker, line.contract)
+        except BadRow as error:
+            rejected[conid] = rejected_row(
+                "snapshot",
+                error.reason,
+                {
+                    "conid": conid,
+                    "symbol": line.contract.symbol,
+                    "greeks": str(line.ticker.modelGreeks),
+                },
+            )
+            return
+        if snapshot is not None:
+            items[conid] = snapshot_in_currency(snapshot, self._magnifier(conid))

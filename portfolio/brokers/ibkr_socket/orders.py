@@ -12,6 +12,7 @@ from greeks.domain import Contract
 from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 from portfolio.brokers.ibkr_portal.orders import ORDER_TYPES, SIDES, STATUSES
+from portfolio.brokers.ibkr_portal.units import ONE, in_currency
 from portfolio.domain import BrokerOrder, OrderLeg, OrderStatus, Side
 
 COMBINATION = "BAG"
@@ -19,8 +20,13 @@ COMBINATION = "BAG"
 Find = Callable[[ib_async.Contract], Contract]
 
 
-def decode_trade(trade: ib_async.Trade, find: Find, *, received_at: datetime) -> BrokerOrder:
-    """Decode one order. Raises BadRow if something the desk needs is missing."""
+def decode_trade(
+    trade: ib_async.Trade, find: Find, *, received_at: datetime, magnifier: Decimal = ONE
+) -> BrokerOrder:
+    """Decode one order. Raises BadRow if something the desk needs is missing.
+
+    ``magnifier`` is that of the contract's prices (``ibkr_portal.units``).
+    """
     order, status = trade.order, trade.orderStatus
     side = _side(order.action)
     quantity = parse_decimal(order.totalQuantity, "totalQuantity", required=True)
@@ -43,7 +49,7 @@ def decode_trade(trade: ib_async.Trade, find: Find, *, received_at: datetime) ->
         as_of=received_at,
         quantity=quantity,
         filled_quantity=filled,
-        limit_price=_limit(order, order_type, side, combined=len(legs) > 1),
+        limit_price=in_currency(_limit(order, order_type, side, combined=len(legs) > 1), magnifier),
         raw=order_row(trade),
     )
 

@@ -17,7 +17,8 @@ import ib_async
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract
 from greeks.providers.decoding import BadRow, parse_decimal, parse_text, storable
-from portfolio.brokers.ibkr_portal.contracts import SOURCE, decode_contract
+from portfolio.brokers.ibkr_portal.contracts import SOURCE, UNDERLYING_KEY, decode_contract
+from portfolio.brokers.ibkr_portal.units import MAGNIFIER, magnifier_of, price_of_value
 from portfolio.brokers.ibkr_socket.client import SHORT, Row
 from portfolio.brokers.ibkr_socket.state import PROVIDER
 from portfolio.domain import AccountSummary, Broker, BrokerAccount, BrokerPosition
@@ -89,6 +90,8 @@ def _portal_terms(row: Row) -> dict[str, Any]:
         "multiplier": row["multiplier"] or None,
         "currency": row["currency"],
         "tradingClass": row["tradingClass"],
+        MAGNIFIER: row.get(MAGNIFIER),
+        UNDERLYING_KEY: row.get(UNDERLYING_KEY),
         "listingExchange": "" if exchange == "SMART" else exchange,
         # An option's local symbol is its OCC symbol; the portal puts it in brackets.
         "contractDesc": f"[{local} {row['multiplier']}]" if kind == "OPT" and local else None,
@@ -109,6 +112,13 @@ def decode_position(
     if portfolio is not None and parse_decimal(portfolio["position"], "position") != quantity:
         # The portfolio row predates the last fill: its value is not this position's.
         portfolio = None
+    value = _amount(portfolio, "marketValue")
+    price = price_of_value(
+        _amount(portfolio, "marketPrice"),
+        magnifier_of(row),
+        value=value,
+        size=quantity * contract.multiplier,
+    )
     return BrokerPosition(
         contract=contract,
         quantity=quantity,
@@ -117,8 +127,8 @@ def decode_position(
         average_price=None
         if cost is None
         else parse_decimal(cost / contract.multiplier, "avgCost"),
-        price=_amount(portfolio, "marketPrice"),
-        market_value=_amount(portfolio, "marketValue"),
+        price=price,
+        market_value=value,
         unrealized_pnl=_amount(portfolio, "unrealizedPNL"),
         realized_pnl=_amount(portfolio, "realizedPNL"),
         raw=storable({**row, **({"portfolio": portfolio} if portfolio else {})}),

@@ -106,6 +106,10 @@ def lacks_expiry(row: object) -> bool:
     )
 
 
+def is_future_option(row: object) -> bool:
+    return isinstance(row, dict) and row.get("instrument-type") == "Future Option"
+
+
 def decode_position(
     row: Row, *, account_number: str, fetched_at: datetime, futures: Futures
 ) -> BrokerPosition:

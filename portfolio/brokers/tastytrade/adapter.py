@@ -13,11 +13,12 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
+import structlog
 from django.conf import settings
 
 from auth_tokens.broker_tokens.manager import ProviderToken
 from config.core.clock import market_now, now
-from config.core.errors import MalformedResponse
+from config.core.errors import MalformedResponse, ProviderError
 from config.core.http.caller import HttpCaller
 from greeks.domain import Contract, Fetched, Snapshot
 from greeks.providers.decoding import (
@@ -36,6 +37,7 @@ from portfolio.brokers.tastytrade.account import (
     decode_position,
     is_closed,
     is_closed_position,
+    is_future_option,
     lacks_expiry,
 )
 from portfolio.brokers.tastytrade.contracts import (
@@ -58,6 +60,8 @@ from portfolio.domain import (
     BrokerOrder,
     BrokerPosition,
 )
+
+logger = structlog.get_logger(__name__)
 
 TRANSACTIONS_PER_PAGE: Final = 500
 #: More pages than this mean a provider that never ends, not a history.
@@ -97,7 +101,7 @@ class TastytradeAdapter:
             decode_position,
             account_number=account_number,
             fetched_at=fetched_at,
-            futures=self._future_terms([row for row in rows if lacks_expiry(row)]),
+            futures=self._terms_of_held(rows),
         )
         return decode_rows(
             rows,
@@ -187,6 +191,21 @@ class TastytradeAdapter:
                     )
                 return rows
         raise MalformedResponse(f"transactions: more than {MAXIMUM_PAGES} pages", provider=SOURCE)
+
+    def _terms_of_held(self, rows: list[object]) -> Futures:
+        """Return the terms that positions need, and those of the futures under held options.
+
+        The latter say which month an option is priced on; the book is complete without them.
+        """
+        needed = self._future_terms([row for row in rows if lacks_expiry(row)])
+        options = [row for row in rows if is_future_option(row)]
+        if not options:
+            return needed
+        try:
+            return {**self._future_terms(options), **needed}
+        except ProviderError as error:
+            logger.info("tastytrade.futures_unread", code=error.code)
+            return needed
 
     def _future_terms(self, rows: list[object]) -> Futures:
         """Return multiplier and expiry of the futures the rows name: their symbols tell neither."""

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract, InstrumentKind, Right
+from greeks.instruments.identity import instrument_key
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ
 from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text, parse_time
 from portfolio.brokers.tastytrade.future_symbols import (
@@ -228,8 +229,17 @@ def _future_option(
         right=Right(matched["right"]),
         multiplier=size,
         currency=CURRENCY,
+        underlying_key=_key_of_future(underlying, futures),
         aliases={SOURCE: symbol},
     )
+
+
+def _key_of_future(symbol: str, futures: Futures) -> str:
+    """Return the identity of the future an option delivers; empty if its terms are unknown."""
+    terms = futures.get(symbol)
+    if terms is None or (terms.expiry is None and terms.expires_at is None):
+        return ""
+    return instrument_key(_future(symbol, terms.multiplier, terms.expires_at, futures))
 
 
 def _near(moment: datetime | None, day: date) -> datetime | None:

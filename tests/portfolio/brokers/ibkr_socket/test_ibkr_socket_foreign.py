@@ -50,7 +50,7 @@ def test_weekly_and_quarterly_future_options_of_one_day_are_two_contracts() -> N
             async with owned(gateway.host, gateway.port) as own:
                 book = await own.ask("fetch_positions", ACCOUNT)
         assert {(row.contract.root, row.quantity) for row in book.items} == {("ES", -3), ("EW3", 7)}
-        assert {row.contract.underlying for row in book.items} == {"ES"}
+        assert {row.contract.underlying for row in book.items} == {"/ES"}
         assert len({instrument_key(row.contract) for row in book.items}) == 2
 
     told(story)

@@ -12,7 +12,9 @@ import pytest
 from greeks.domain import InstrumentKind
 from greeks.instruments.store import contracts_of, resolve_instruments
 from greeks.models import Instrument
-from portfolio.brokers.tastytrade.future_symbols import futures_of
+from greeks.underlyings import underlying_key
+from portfolio.brokers.tastytrade.contracts import decode_contract
+from portfolio.brokers.tastytrade.future_symbols import FutureTerms, futures_of
 from portfolio.domain import BrokerPosition
 from tests.identity_cases import identity_cases
 from tests.portfolio.brokers.tastytrade.tastytrade_support import answering
@@ -174,3 +176,15 @@ def test_recorded_option_on_a_future_and_it_is_held(index: int) -> None:
     assert contract.strike == Decimal(expected["strike"])
     if "quantity" in expected:
         assert position.quantity == Decimal(expected["quantity"])
+
+
+def test_option_names_the_future_it_delivers() -> None:
+    terms = {"/ESZ6": FutureTerms(multiplier=Decimal(50), expiry=date(2026, 12, 18))}
+    row = {
+        "instrument-type": "Future Option", "symbol": "./ESZ6 EW1Z6 261204P5500",
+        "underlying-symbol": "/ESZ6", "multiplier": 50,
+    }  # fmt: skip
+    option = decode_contract(row, terms)
+    future = decode_contract({"instrument-type": "Future", "symbol": "/ESZ6"}, terms)
+    assert underlying_key(option) == underlying_key(future) == "future:ES:20261218:50:USD"
+    assert underlying_key(decode_contract(row)) == "future:ESZ6:USD"

@@ -100,7 +100,9 @@ def test_recorded_short_put_and_position_is_negative_with_its_contract(
     assert position.average_price == Decimal("0.79")
     assert position.previous_close == Decimal("0.41")
     assert position.realized_pnl == 0
-    assert not unfilled(position.contract, but=("exchange", "description", "expires_at"))
+    assert not unfilled(
+        position.contract, but=("exchange", "description", "expires_at", "underlying_key")
+    )
     assert position.contract == Contract(
         kind=InstrumentKind.OPTION,
         symbol="RIVN  230609P00014000",

@@ -1,0 +1,133 @@
+"""Contracts quoted in hundredths, and one name for two things, over the Client Portal."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from greeks.domain import Contract, Greeks, Quote, Snapshot
+from greeks.underlyings import underlying_key
+from portfolio.brokers.ibkr_portal.account import decode_position
+from portfolio.brokers.ibkr_portal.contracts import decode_contract
+from portfolio.brokers.ibkr_portal.directory import ContractDirectory, ContractMemory
+from portfolio.brokers.ibkr_portal.orders import decode_execution, decode_order
+from portfolio.brokers.ibkr_portal.units import snapshot_in_currency
+
+AT = datetime(2026, 11, 20, 16, tzinfo=UTC)
+FUTURE = {
+    "conid": 7, "ticker": "CT", "assetClass": "FUT", "expiry": "20261208", "multiplier": 50000,
+    "currency": "USD", "priceMagnifier": 100,
+}  # fmt: skip
+OPTION = FUTURE | {
+    "conid": 8, "assetClass": "FOP", "expiry": "20261113", "putOrCall": "P", "strike": "72",
+    "undConid": 7,
+}  # fmt: skip
+
+
+def directory(*rows: dict[str, Any]) -> ContractDirectory:
+    """A directory of a gateway that defines these contracts."""
+
+    def ask(path: str, params: Any) -> Any:
+        if path.endswith("search"):
+            return [row | {"symbol": row["ticker"]} for row in rows]
+        wanted = params["conids"].split(",")
+        return {"secdef": [row for row in rows if str(row["conid"]) in wanted]}
+
+    return ContractDirectory(ask, ContractMemory())
+
+
+@pytest.mark.parametrize(
+    ("price", "average"), [("0.72", "0.7"), ("72.0", "70"), ("72", None), (0.72, 0.7)]
+)
+def test_position_quoted_in_cents_is_held_in_dollars(price: Any, average: Any) -> None:
+    row = FUTURE | {
+        "position": 1, "mktPrice": price, "mktValue": "36000", "avgCost": "35000",
+        "avgPrice": average, "unrealizedPnl": "1000",
+    }  # fmt: skip
+    held = decode_position(row, {}, received_at=AT)
+    assert (held.price, held.average_price) == (Decimal("0.72"), Decimal("0.7"))
+    assert (held.market_value, held.unrealized_pnl) == (36000, 1000)
+    assert held.raw is not None
+    assert held.raw["mktPrice"] == price
+
+
+def test_price_without_a_magnifier_stays() -> None:
+    row = FUTURE | {"priceMagnifier": None, "position": 1, "mktPrice": 72, "mktValue": 36000}
+    assert decode_position(row, {}, received_at=AT).price == 72
+
+
+def test_strike_of_an_option_on_such_a_future_is_in_dollars() -> None:
+    contract = decode_contract(OPTION)
+    assert (contract.strike, contract.symbol) == (Decimal("0.72"), "CT 20261113 P 0.72")
+
+
+def test_definition_completes_a_row_with_unit_and_future() -> None:
+    found = directory(FUTURE, OPTION)
+    contract = found.definitions(["8"])["8"]
+    assert contract.underlying_key == "future:CT:20261208:50000:USD"
+    assert underlying_key(decode_contract(FUTURE)) == contract.underlying_key
+    row = {name: OPTION[name] for name in OPTION if name != "priceMagnifier"}
+    assert decode_contract(found.completed(row)) == contract
+
+
+def test_limit_of_an_order_is_in_dollars() -> None:
+    row = FUTURE | {
+        "orderId": 1, "side": "BUY", "status": "Submitted", "orderType": "LIMIT", "price": "71.5",
+        "totalSize": 1, "timeInForce": "DAY",
+    }  # fmt: skip
+    order = decode_order(row, {"7": decode_contract(FUTURE)}, received_at=AT)
+    assert order.limit_price == Decimal("0.715")
+    assert order.raw is not None
+    assert order.raw["price"] == "71.5"
+
+
+@pytest.mark.parametrize("price", ["0.72", "72"])
+def test_price_of_a_fill_agrees_with_its_amount(price: str) -> None:
+    row = FUTURE | {
+        "execution_id": "x", "side": "B", "size": 1, "price": price, "net_amount": 36000,
+        "trade_time_r": 1_795_190_400_000,
+    }  # fmt: skip
+    fill = decode_execution(row, {"7": decode_contract(FUTURE)}, account_number="DU1")
+    assert fill.price == Decimal("0.72")
+
+
+def test_quote_and_greeks_in_cents_become_dollars() -> None:
+    contract = decode_contract(OPTION)
+    quote = Quote(contract=contract, source="ibkr", as_of=AT, bid=Decimal("2.4"), ask=Decimal(3))
+    greeks = Greeks(
+        source="ibkr", as_of=AT, delta=-0.4, gamma=0.05, theta=-0.02, vega=0.1,
+        underlying_price=72.0,
+    )  # fmt: skip
+    found = directory(FUTURE, OPTION)
+    found.definitions(["8"])
+    scaled = found.in_currency(Snapshot(contract=contract, quote=quote, greeks=greeks))
+    assert scaled.quote is not None
+    assert (scaled.quote.bid, scaled.quote.ask) == (Decimal("0.024"), Decimal("0.03"))
+    assert scaled.greeks is not None
+    assert (scaled.greeks.delta, scaled.greeks.gamma) == (-0.4, pytest.approx(5.0))
+    assert (scaled.greeks.theta, scaled.greeks.vega) == (pytest.approx(-2e-4), pytest.approx(1e-3))
+    assert scaled.greeks.underlying_price == pytest.approx(0.72)
+
+
+def test_snapshot_in_currency_already_is_the_same() -> None:
+    snapshot = Snapshot(contract=decode_contract(FUTURE), quote=None, greeks=None)
+    assert snapshot_in_currency(snapshot, Decimal(1)) is snapshot
+
+
+def test_symbol_of_two_listings_is_found_by_currency_and_kind() -> None:
+    rows = (
+        {"conid": 1, "ticker": "Z", "assetClass": "IND", "currency": "GBP"},
+        {"conid": 2, "ticker": "Z", "assetClass": "STK", "currency": "GBP"},
+        {"conid": 3, "ticker": "Z", "assetClass": "STK", "currency": "USD"},
+    )
+    found = directory(*rows)
+    for row in rows[1:]:
+        contract = decode_contract(row)
+        asked = Contract(
+            kind=contract.kind, symbol="Z", underlying="Z", multiplier=Decimal(1),
+            currency=contract.currency,
+        )  # fmt: skip
+        assert list(found.conids([asked])) == [str(row["conid"])]
