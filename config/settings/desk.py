@@ -51,6 +51,8 @@ KEEP_CONTRACT_MINUTES_DAYS = env.int("KEEP_CONTRACT_MINUTES_DAYS", default=400)
 KEEP_ACCOUNT_MINUTES_DAYS = env.int("KEEP_ACCOUNT_MINUTES_DAYS", default=400)
 # Market minutes: summed Greeks of chains, one row per minute.
 KEEP_GREEK_SNAPSHOTS_DAYS = env.int("KEEP_GREEK_SNAPSHOTS_DAYS", default=400)
+# Whole chains, a few an hour: some seven kilobytes each.
+KEEP_CHAIN_SNAPSHOTS_DAYS = env.int("KEEP_CHAIN_SNAPSHOTS_DAYS", default=120)
 # Betas and value at risk look back on 400 calendar days of closes.
 KEEP_DAILY_CLOSES_DAYS = env.int("KEEP_DAILY_CLOSES_DAYS", default=500)
 # Frozen market time (ISO 8601) when the sandbox serves a recorded chain; empty: the real clock.

@@ -21,6 +21,7 @@ from greeks.market import shapes
 from greeks.market.bodies.cache import Served, serve_market_data
 from greeks.market.bodies.lists import serve_market_chain, serve_market_instruments
 from greeks.market.bodies.questions import RESOLUTIONS, question_of
+from greeks.market.chain import parse_time
 from greeks.polling.shapes import MarketChain
 
 SLUG = OpenApiParameter("slug", str, description="The instrument; the first one by default.")
@@ -79,18 +80,34 @@ class MarketDataView(MarketView):
 
 
 class MarketChainView(MarketView):
-    """The latest chain of an expiry by strike, as it was polled."""
+    """A chain of an expiry by strike: the latest polled, or of a past day the last one kept."""
 
     @extend_schema(
         operation_id="market_chain",
-        parameters=[SLUG, INSTRUMENT_KEY, EXPIRY],
+        parameters=[
+            SLUG,
+            INSTRUMENT_KEY,
+            EXPIRY,
+            OpenApiParameter(
+                "date", str, description="YYYY-MM-DD, a session day; a past one is replayed."
+            ),
+            OpenApiParameter(
+                "at",
+                str,
+                description="HH:MM in the exchange's time: the last chain kept up to then.",
+            ),
+        ],
         responses=MarketChain,
     )
     def get(self, request: Request) -> HttpResponse:
-        # The same parameters and meaning as ``/market/data``; a chain takes three of them.
-        QueryParameters(request.query_params, allowed={"slug", "instrument_key", "expiry"})
-        question = question_of(request.query_params)
-        return self.answer(request, serve_market_chain(question=question))
+        # The same parameters and meaning as ``/market/data``, and one more.
+        parameters = QueryParameters(
+            request.query_params, allowed={"slug", "instrument_key", "expiry", "date", "at"}
+        )
+        at = parse_time(parameters.text("at"))
+        values = request.query_params.copy()
+        values.pop("at", None)
+        return self.answer(request, serve_market_chain(question=question_of(values), at=at))
 
 
 class MarketInstrumentsView(MarketView):

@@ -1,18 +1,28 @@
-"""The latest chain of an expiry, as polled into Redis: the answer of `/api/market/chain`."""
+"""The chain beside a session's series: the latest poll, or of a past day the one that was kept.
+
+Nothing of today stands beside a past day: a day without a kept chain has none.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import msgspec
 import structlog
+from msgspec.structs import replace
 from redis.exceptions import RedisError
 
-from config.core.errors import Unavailable
+from config.core.clock import market_now
+from config.core.errors import InvalidInput, Unavailable
 from config.core.redis.client import redis_client
+from greeks.calendar.exchanges import exchange_named
+from greeks.calendar.sessions import Session
+from greeks.market.bodies.questions import MarketChoice
+from greeks.minutes.kept_chains import kept_chain
 from greeks.polling.latest_chain import latest_chain_key
+from greeks.polling.sessions import session_for
 
 logger = structlog.get_logger(__name__)
 
@@ -27,10 +37,58 @@ def latest_chain_json(*, slug: str, expiry: date) -> str | None:
     return None if stored is None else str(stored)
 
 
-def latest_chain(*, slug: str, expiry: date) -> Mapping[str, Any] | None:
+def is_current(choice: MarketChoice) -> bool:
+    """Return whether the choice is of the session shown by default: open, or the last one."""
+    session = session_for(choice.instrument, market_now())
+    return session is not None and session.session_date == choice.chain.session_date
+
+
+def chain_json(choice: MarketChoice, at: time | None = None) -> bytes | None:
+    """Return the body of a choice's chain as JSON; ``None`` if there is none.
+
+    Of the current session that is the latest poll, unless ``at`` (exchange time) asks for the last
+    one kept up to then. Raises ``Unavailable`` without Redis.
+    """
+    if at is None and is_current(choice):
+        latest = latest_chain_json(slug=choice.instrument.slug, expiry=choice.chain.expiry)
+        return None if latest is None else latest.encode()
+    kept = kept_chain(choice.chain, None if at is None else _instant(choice.session, at))
+    if kept is None:
+        return None
+    zone = exchange_named(choice.session.exchange).zone
+    return msgspec.json.encode(
+        replace(
+            kept.chain,
+            as_of=kept.chain.as_of.astimezone(zone),
+            minute=kept.minute.astimezone(zone),
+            kept_minutes=[minute.astimezone(zone) for minute in kept.minutes],
+        )
+    )
+
+
+def shown_chain(choice: MarketChoice, at: time | None) -> Mapping[str, Any] | None:
     """Return the decoded chain for a page; ``None`` if there is none or Redis is down."""
     try:
-        text = latest_chain_json(slug=slug, expiry=expiry)
+        text = chain_json(choice, at)
     except Unavailable:
         return None
     return None if text is None else msgspec.json.decode(text)
+
+
+def parse_time(text: str | None) -> time | None:
+    """Parse ``HH:MM``; ``None`` if absent. Raises ``InvalidInput``."""
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of the exchange
+    except ValueError:
+        problem = "Expected HH:MM, in the exchange's time."
+        raise InvalidInput(f"at: {problem}", fields={"at": problem}) from None
+
+
+def _instant(session: Session, at: time) -> datetime:
+    """Return a time of day within a session, which may go past midnight."""
+    zone = exchange_named(session.exchange).zone
+    instant = datetime.combine(session.session_date, at, zone)
+    goes_on = session.closes_at.astimezone(zone).date() > session.session_date
+    return instant + timedelta(days=1) if goes_on and instant < session.opens_at else instant

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, time
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,8 @@ from greeks.market.bodies.questions import (
     question_of,
 )
 from greeks.market.bodies.series import series_for
-from greeks.market.chain import latest_chain
+from greeks.market.chain import parse_time
+from greeks.market.chain_panel import ChainPanel
 from greeks.market.latest import last_minutes, last_row, latest_facts
 from greeks.market.measures import (
     DIGITS,
@@ -82,6 +83,16 @@ class MarketPage:
         self.clock = {"now": self.now, "frozen": market_clock_is_frozen()}
         #: The requested or default chain; ``None`` before anything was polled.
         self.choice = self._chosen()
+        self.strikes = ChainPanel(self.choice, self._time())
+
+    def _time(self) -> time | None:
+        """Return the time of the kept chain that the address asks for."""
+        try:
+            return parse_time(self._query.get("at") or None)
+        except InvalidInput as error:
+            self.problem = error.message
+            self.dropped.append("at")
+            return None
 
     def _one_of(self, name: str, choices: Sequence[tuple[str, str]], default: str) -> str:
         asked = self._query.get(name, "")
@@ -173,7 +184,7 @@ class MarketPage:
 
     @property
     def is_live(self) -> bool:
-        return self.session_date == self.today
+        return self.strikes.is_live
 
     @property
     def resolution(self) -> str:
@@ -194,15 +205,8 @@ class MarketPage:
         return last_minutes(series_for(self.choice), MINUTES) if self.choice else None
 
     @cached_property
-    def chain(self) -> Mapping[str, Any] | None:
-        """Return the expiry's latest chain, whatever its day."""
-        if self.instrument is None or self.expiry is None:
-            return None
-        return latest_chain(slug=self.instrument.slug, expiry=self.expiry)
-
-    @cached_property
     def latest(self) -> Mapping[str, Any]:
-        return latest_facts(self.minutes, self.chain)
+        return latest_facts(self.minutes, self.strikes.chain)
 
     @property
     def simulated(self) -> bool:
@@ -232,20 +236,6 @@ class MarketPage:
             return ""
         today = market_now().astimezone(exchange_named(self.instrument.exchange).zone).date()
         return calendar_note(self.instrument.exchange, today)
-
-    @property
-    def open_interest_unit(self) -> str:
-        return "contracts" if (self.chain or {}).get("counts_contracts") else "units"
-
-    @property
-    def chain_text(self) -> str:
-        if self.chain is None:
-            return "No chain has been polled yet."
-        as_of = datetime.fromisoformat(self.chain["as_of"])
-        if self.instrument:
-            as_of = as_of.astimezone(exchange_named(self.instrument.exchange).zone)
-        kept = "" if self.is_live else "; chains of past days are not kept"
-        return f"{len(self.chain['strikes'])} strikes, as of {as_of:%H:%M:%S %Z}{kept}"
 
     @property
     def latest_minute_text(self) -> str:

@@ -22,7 +22,9 @@ from config.core.errors import Conflict, InvalidInput
 from config.core.live.hub import announce
 from greeks.calendar.exchanges import exchange_named
 from greeks.calendar.sessions import Session
+from greeks.minutes.chain_rows import write_chains
 from greeks.minutes.rows import MinuteOf, candle_row, write_rows
+from greeks.minutes.stored import Chain
 from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.polling.instruments import (
     enabled_instruments,
@@ -30,6 +32,7 @@ from greeks.polling.instruments import (
     instrument_by_slug,
     poll_seconds_by_slug,
 )
+from greeks.polling.latest_chain import is_kept_minute, read_closing_chains
 from greeks.polling.poll import group_of
 from greeks.polling.samples import KEPT, MINUTE, ChainSample, read_samples
 from greeks.polling.sessions import open_session, session_for
@@ -189,7 +192,10 @@ def roll_minutes(
         candle_row(chain.minute(minute, session), _of_session(samples.get(minute, ()), session))
         for minute in minutes
     ]
+    kept = [minute for minute in minutes if is_kept_minute(session, minute)]
+    closing = read_closing_chains(slug, expiry, kept)
     with transaction.atomic():
+        write_chains(Chain(chain.instrument.instrument_key, session.session_date, expiry), closing)
         written = write_rows(rows, rewrite=rewrite)
         rolled = [
             RolledMinute(

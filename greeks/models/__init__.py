@@ -1,4 +1,5 @@
 from greeks.models.alert import AlertChannel, AlertDelivery, AlertEvent, AlertRule
+from greeks.models.chain_snapshot import ChainSnapshot
 from greeks.models.contract_greeks import ContractGreekHistory, ContractGreeks
 from greeks.models.dividend import Dividend
 from greeks.models.exchange_session import ExchangeSession
@@ -11,6 +12,7 @@ __all__ = [
     "AlertDelivery",
     "AlertEvent",
     "AlertRule",
+    "ChainSnapshot",
     "ContractGreekHistory",
     "ContractGreeks",
     "Dividend",

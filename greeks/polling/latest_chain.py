@@ -1,27 +1,38 @@
-"""The latest chain as the body of ``/api/market/chain``: built once per poll, served unchanged."""
+"""The latest chain as the body of ``/api/market/chain``: built once per poll, served unchanged.
+
+A few minutes an hour are kept in the history: the opening one, every fifteenth after it, and the
+session's last. Each poll in such a minute replaces the minute's chain, so that the last one, the
+closing chain, is there when the minute is rolled up.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import msgspec
 import numpy as np
+from redis.client import Pipeline
 
-from config.core.redis.client import key
+from config.core.redis.client import key, redis_client
 from greeks.calendar.exchanges import exchange_named
+from greeks.calendar.sessions import Session
 from greeks.chains import OptionChain
 from greeks.maths.aggregation import ChainSums, FilledGreeks, has_vendor_greeks
 from greeks.models import PolledInstrument
 from greeks.polling.forming_minute import sums_by_greek
 from greeks.polling.instruments import lot_size
+from greeks.polling.samples import KEPT, MINUTE
 from greeks.polling.shapes import Contract, MarketChain, Strike
 
 SCHEMA = 1
 MODEL = "model"
 #: Long enough to show the week's last chain over a long weekend.
 KEPT_SECONDS = 4 * 86_400
+#: Between two kept minutes.
+APART = timedelta(minutes=15)
+_CLOSING_SECONDS = int((KEPT + APART).total_seconds())
 
 
 def latest_chain_key(slug: str, expiry: date) -> str:
@@ -48,6 +59,7 @@ def chain_body(
             sums=sums_by_greek(sums.everything),
             vendor=sums_by_greek(sums.vendor),
             strikes=_strikes(chain, filled),
+            max_pain=sums.max_pain,
         )
     )
 
@@ -77,3 +89,35 @@ def _strikes(chain: OptionChain, filled: FilledGreeks) -> list[Strike]:
         else:
             strikes[-1].put = contract
     return strikes
+
+
+# --- Chains that the history keeps -----------------------------------------------------------
+def is_kept_minute(session: Session, minute: datetime) -> bool:
+    """Return whether the closing chain of this minute of the session goes into the history."""
+    opening = session.opens_at.replace(second=0, microsecond=0)
+    return (minute - opening) % APART == timedelta(0) or minute + MINUTE >= session.closes_at
+
+
+def queue_closing_chain(
+    pipeline: Pipeline, slug: str, expiry: date, minute: datetime, body: bytes
+) -> None:
+    """Queue the command that holds a minute's latest chain until it is rolled up."""
+    pipeline.set(_closing_key(slug, expiry, minute), body, ex=_CLOSING_SECONDS)
+
+
+def read_closing_chains(
+    slug: str, expiry: date, minutes: Sequence[datetime]
+) -> Mapping[datetime, str]:
+    """Return the bodies held, by minute. Raises ``redis.exceptions.RedisError``."""
+    if not minutes:
+        return {}
+    found = redis_client().mget([_closing_key(slug, expiry, minute) for minute in minutes])
+    return {
+        minute: body
+        for minute, body in zip(minutes, found, strict=True)  # type: ignore[arg-type]
+        if body is not None
+    }
+
+
+def _closing_key(slug: str, expiry: date, minute: datetime) -> str:
+    return key("chain_closing", slug, expiry.isoformat(), str(int(minute.timestamp())))

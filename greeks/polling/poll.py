@@ -28,7 +28,13 @@ from greeks.models import PolledInstrument
 from greeks.polling.fill import ChainTerms, fill_greeks
 from greeks.polling.forming_minute import forming_minute
 from greeks.polling.instruments import poll_seconds, recent_instrument
-from greeks.polling.latest_chain import KEPT_SECONDS, chain_body, latest_chain_key
+from greeks.polling.latest_chain import (
+    KEPT_SECONDS,
+    chain_body,
+    is_kept_minute,
+    latest_chain_key,
+    queue_closing_chain,
+)
 from greeks.polling.providers import chain_provider
 from greeks.polling.samples import (
     ChainSample,
@@ -196,7 +202,8 @@ def _keep(
 ) -> tuple[Outcome, ChainSample | None]:
     """Store sample, body and state at once, then announce them: no frame precedes its data."""
     instrument, expiry = summed.instrument, summed.chain.expiry
-    slug, in_session = instrument.slug, open_session(instrument, slot) is not None
+    slug, session = instrument.slug, open_session(instrument, slot)
+    in_session = session is not None
     body = chain_body(instrument, summed.chain, summed.filled, summed.sums)
     try:
         before = _newest_slot(slug, expiry, slot - timedelta(seconds=every_seconds))
@@ -204,6 +211,8 @@ def _keep(
         pipeline = redis_client().pipeline(transaction=False)
         if in_session:
             add_sample(pipeline, slug, expiry, sample)
+        if session is not None and is_kept_minute(session, sample.minute):
+            queue_closing_chain(pipeline, slug, expiry, sample.minute, body)
         record = msgspec.json.encode(summed.record(slot))
         pipeline.set(record_key(slug, expiry), record, ex=KEPT_SECONDS)
         # The large one last: the others leave in one packet before it.

@@ -52,3 +52,10 @@ class MarketChain(Shape):
     sums: Annotated[SumsByGreek, about("By Greek and side.")]
     vendor: Annotated[SumsByGreek, about("By Greek and side, of the vendor's own Greeks.")]
     strikes: list[Strike]
+    max_pain: Number = None
+    minute: Annotated[
+        Moment | None, about("The minute of a past day whose close this is; null: the latest poll.")
+    ] = None
+    kept_minutes: Annotated[
+        list[Moment], about("With a date: the minutes of that day that have a chain.")
+    ] = []

@@ -9,6 +9,7 @@ minutes of contracts  ``KEEP_CONTRACT_MINUTES_DAYS``  the latest Greeks and quot
 minutes of accounts   ``KEEP_ACCOUNT_MINUTES_DAYS``   the days' closing rows
 alerts                ``KEEP_ALERTS_DAYS``
 minutes of chains     ``KEEP_GREEK_SNAPSHOTS_DAYS``
+kept chains           ``KEEP_CHAIN_SNAPSHOTS_DAYS``
 tokens' audit trail   ``KEEP_TOKEN_EVENTS_DAYS``
 daily closes, betas   ``KEEP_DAILY_CLOSES_DAYS``      betas set by hand
 ====================  ==============================  ======================================
@@ -30,7 +31,13 @@ from django.db.models import QuerySet
 
 from auth_tokens.models import TokenEvent
 from config.core.clock import market_now, now
-from greeks.models import AlertDelivery, AlertEvent, ContractGreekHistory, GreekSnapshot
+from greeks.models import (
+    AlertDelivery,
+    AlertEvent,
+    ChainSnapshot,
+    ContractGreekHistory,
+    GreekSnapshot,
+)
 from portfolio.models import (
     Account,
     AccountHistory,
@@ -91,12 +98,15 @@ def _expired() -> Iterator[QuerySet[Any]]:
     events_before = _days_before(now(), settings.KEEP_TOKEN_EVENTS_DAYS)
     raised_before = _days_before(now(), settings.KEEP_ALERTS_DAYS)
     chains_before = _days_before(market_now(), settings.KEEP_GREEK_SNAPSHOTS_DAYS)
+    kept_before = _days_before(market_now(), settings.KEEP_CHAIN_SNAPSHOTS_DAYS)
     closes_before = _days_before(market_now(), settings.KEEP_DAILY_CLOSES_DAYS)
     if contracts_before is not None:
         yield ContractGreekHistory.objects.filter(minute__lt=contracts_before)
         yield PriceBar.objects.filter(minute__lt=contracts_before)
     if chains_before is not None:
         yield GreekSnapshot.objects.filter(minute__lt=chains_before)
+    if kept_before is not None:
+        yield ChainSnapshot.objects.filter(minute__lt=kept_before)
     if raised_before is not None:
         yield AlertDelivery.objects.filter(event__created_at__lt=raised_before)
         yield AlertEvent.objects.filter(created_at__lt=raised_before)

@@ -18,11 +18,18 @@ from config.core.redis.client import redis_client
 from greeks.chains import Floats, OptionChain
 from greeks.maths.aggregation import sum_chain
 from greeks.maths.black_scholes import all_greeks
+from greeks.minutes.chain_rows import write_chains
 from greeks.minutes.roll_up import PolledChain, roll_up
 from greeks.minutes.rows import candle_row, write_rows
+from greeks.minutes.stored import Chain
 from greeks.models import PolledInstrument
 from greeks.polling.fill import ChainTerms, fill_greeks
-from greeks.polling.latest_chain import KEPT_SECONDS, chain_body, latest_chain_key
+from greeks.polling.latest_chain import (
+    KEPT_SECONDS,
+    chain_body,
+    is_kept_minute,
+    latest_chain_key,
+)
 from greeks.polling.samples import ChainSample, add_sample
 from greeks.polling.sessions import session_on_date
 
@@ -162,16 +169,29 @@ def _write(
             samples = [_sample(chain, minute, seen=seen)] * seen
         rows.append(candle_row(polled.minute(minute, session), tuple(samples)))
     write_rows(rows)
+    write_chains(
+        Chain(seeded.key, day, expiry),
+        {
+            minute: _body(
+                instrument, seeded.chain(minute, expiry, spots[index], volatilities[index])
+            ).decode()
+            for index in range(count)
+            if is_kept_minute(session, minute := session.opens_at + index * MINUTE)
+        },
+    )
     if day == TODAY:
         slot = until.replace(second=30, microsecond=0)
         chain = seeded.chain(slot, expiry, spots[count], volatilities[count])
-        terms = _terms(chain, slot)
-        filled = fill_greeks(chain, terms)
-        body = chain_body(instrument, chain, filled, sum_chain(chain, filled))
+        body = _body(instrument, chain)
         pipeline = redis_client().pipeline(transaction=False)
         add_sample(pipeline, seeded.slug, expiry, _sample(chain, slot, seen=7))
         pipeline.set(latest_chain_key(seeded.slug, expiry), body, ex=KEPT_SECONDS)
         pipeline.execute()
+
+
+def _body(instrument: PolledInstrument, chain: OptionChain) -> bytes:
+    filled = fill_greeks(chain, _terms(chain, chain.as_of))
+    return chain_body(instrument, chain, filled, sum_chain(chain, filled))
 
 
 def _terms(chain: OptionChain, at: datetime) -> ChainTerms:

@@ -22,7 +22,7 @@ from tests.e2e.market_page import (
     points,
     show,
 )
-from tests.e2e.market_rows import BANK_NIFTY, NIFTY, YESTERDAY
+from tests.e2e.market_rows import BANK_NIFTY, NIFTY, TODAY, YESTERDAY
 from tests.e2e.test_live_book import QUICK_TIMERS
 from tests.e2e.test_pages import DESK, PHONE, SIZES
 
@@ -123,14 +123,30 @@ def test_past_day_is_replayed_by_its_address(market: Browser) -> None:
     assert market.find("[name=date]").get_attribute("value") == YESTERDAY.isoformat()
 
 
-def test_chain_says_beside_a_past_day_that_it_is_not_of_it(market: Browser) -> None:
-    note, kept = '[data-part="chain-note"]', "chains of past days are not kept"
+def test_past_day_is_shown_with_its_own_chain_and_the_times_it_was_kept_at(
+    market: Browser,
+) -> None:
+    note, atm = '[data-part="chain-note"]', "tr[data-atm]"
     show(market, "[data-strikes=smile]")
-    assert kept not in market.text(note)
+    today = market.find(atm).get_attribute("data-strike")
     choose(market, "date", YESTERDAY.isoformat())
-    market.wait(lambda: kept in market.text(note), "the chain seems to be of that day")
-    market.driver.back()
-    market.wait(lambda: kept not in market.text(note), "it still seems to be of another day")
+    market.wait(lambda: "kept from Upstox" in market.text(note), "the chain is not of that day")
+    assert market.text(note).startswith("69 strikes, as of 15:29:57 IST")
+    assert market.find(atm).get_attribute("data-strike") != today
+    strip = '[data-part="strip"] [data-field="atm_strike"]'
+    assert market.text(strip).replace(",", "") == market.find(atm).get_attribute("data-strike")
+    assert len(market.texts("[name=at] option")) == 26
+
+    choose(market, "at", "10:30")
+    market.wait(lambda: "as of 10:30:57 IST" in market.text(note), "the last chain stays")
+    assert "at=10:30" in market.driver.current_url
+    market.driver.refresh()
+    market.wait_for("[data-strikes=smile] [role=slider]")
+    assert "as of 10:30:57 IST" in market.text(note)
+
+    choose(market, "date", TODAY.isoformat())
+    market.wait(lambda: "kept" not in market.text(note), "it still seems to be of another day")
+    assert not market.find("[name=at]").is_displayed()
 
 
 def test_drawing_that_does_not_exist_is_the_default_one(market: Browser) -> None:

@@ -1,10 +1,11 @@
-"""The market's small bodies: the latest chain, and what is polled. Keeps the last good ones."""
+"""The market's small bodies: a chain, and what is polled. Keeps the last good ones."""
 
 from __future__ import annotations
 
 import threading
 import time
 from dataclasses import dataclass
+from datetime import time as time_of_day
 
 import msgspec
 from cachetools import LRUCache
@@ -13,9 +14,9 @@ from config.core.clock import market_now
 from config.core.database import database_guard
 from config.core.errors import DatabaseUnavailable, NotFound, Unavailable
 from config.core.front_door.bodies import Body
-from greeks.market.bodies.cache import RUNNING, STALE, Served
+from greeks.market.bodies.cache import RUNNING, SETTLED, STALE, Served
 from greeks.market.bodies.questions import MarketQuestion, choice_for
-from greeks.market.chain import latest_chain_json
+from greeks.market.chain import chain_json, is_current
 from greeks.market.pickers import instruments_body
 
 # Everyone who opens the page reads the list; its dates and ages change by the minute.
@@ -31,37 +32,40 @@ class _Known:
     read_at: float
 
 
-_chains: LRUCache[MarketQuestion, _Known] = LRUCache(16)
+_chains: LRUCache[tuple[MarketQuestion, time_of_day | None], _Known] = LRUCache(16)
 _lists: dict[str, _Known] = {}
 _lock = threading.Lock()
 
 
-def serve_market_chain(*, question: MarketQuestion) -> Served:
-    """Return the latest chain of the requested expiry, or of the nearest.
+def serve_market_chain(*, question: MarketQuestion, at: time_of_day | None = None) -> Served:
+    """Return the latest chain of the requested expiry, or of the nearest; of a past day, or with
+    ``at`` (exchange time), the one that was kept.
 
-    Raises ``NotFound`` if nothing was polled yet, and ``Unavailable`` without Redis or the
-    database, unless this process has the last good one.
+    Raises ``NotFound`` if there is none, and ``Unavailable`` without Redis or the database, unless
+    this process has the last good one.
     """
     try:
         with database_guard():
             choice = choice_for(question, market_now())
-        text = latest_chain_json(slug=choice.instrument.slug, expiry=choice.chain.expiry)
+            stored = chain_json(choice, at)
     except Unavailable:
         with _lock:
-            known = _chains.get(question)
+            known = _chains.get((question, at))
         if known is None:
             raise
         return Served(known.body, STALE, is_stale=True)
-    if text is None:
-        expiry = choice.chain.expiry.isoformat()
-        raise NotFound(f"No chain of {choice.instrument.name}, {expiry}, was polled of late.")
+    if stored is None:
+        of = f"No chain of {choice.instrument.name}, {choice.chain.expiry.isoformat()},"
+        if is_current(choice):
+            raise NotFound(f"{of} was polled of late.")
+        raise NotFound(f"{of} was kept on {choice.chain.session_date.isoformat()}.")
     with _lock:
-        known = _chains.get(question)
-        stored = text.encode()
+        known = _chains.get((question, at))
         # Unchanged text keeps the same body with its compressed forms.
         if known is None or known.text != stored:
-            known = _chains[question] = _Known(stored, Body(stored), time.monotonic())
-    return Served(known.body, RUNNING)
+            known = _chains[question, at] = _Known(stored, Body(stored), time.monotonic())
+    is_fixed = choice.is_settled and not is_current(choice)
+    return Served(known.body, SETTLED if is_fixed else RUNNING)
 
 
 def serve_market_instruments() -> Served:

@@ -7,7 +7,8 @@ export class Refused extends Error {
   /** @param {Response} answer a failed one; its body is the API's error or a page. */
   static async by(answer) {
     const told = await answer.json().catch(() => null);
-    return new Refused(told?.error?.message ?? `The desk answered with an error (${answer.status}).`);
+    const said = told?.error?.message ?? `The desk answered with an error (${answer.status}).`;
+    return Object.assign(new Refused(said), { status: answer.status });
   }
 }
 

@@ -14,6 +14,7 @@ export class Times {
     this.zone = zone;
     const texts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone };
     this.clock = new Intl.DateTimeFormat("en-GB", texts);
+    this.exact = new Intl.DateTimeFormat("en-GB", { ...texts, second: "2-digit" });
     this.date = new Intl.DateTimeFormat("sv-SE", { timeZone: zone });
     // Only Indian English has a short name for India's zone.
     const language = zone === "Asia/Kolkata" ? "en-IN" : "en-US";
@@ -23,6 +24,11 @@ export class Times {
   /** 14:32 */
   minute(seconds) {
     return this.clock.format(new Date(seconds * 1000));
+  }
+
+  /** 14:32:05 */
+  second(seconds) {
+    return this.exact.format(new Date(seconds * 1000));
   }
 
   /** EST */

@@ -1,7 +1,7 @@
 // The page's address holds every choice, so it can be shared and revisited.
 
 // Choices of data: changing one adds a history entry; changing how it is drawn does not.
-const CHOOSING = ["instrument", "expiry", "date", "resolution", "delta_min", "delta_max"];
+const CHOOSING = ["instrument", "expiry", "date", "at", "resolution", "delta_min", "delta_max"];
 const DEFAULTS = {
   resolution: "1m",
   delta_min: "0",

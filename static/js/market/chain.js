@@ -94,6 +94,13 @@ export class MarketChain {
     this.#centre(`${chain.slug} ${chain.expiry}`);
   }
 
+  /** Show no chain. */
+  clear() {
+    this.#chain = null;
+    this.#rows = null;
+    this.#body.replaceChildren();
+  }
+
   #make(strike) {
     const row = document.importNode(this.#mould, true);
     row.dataset.strike = String(strike);

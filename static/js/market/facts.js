@@ -60,7 +60,8 @@ export class MarketFacts {
       spot_change_share: apart(spot, firstSpot),
       max_pain_distance: apart(facts.max_pain, spot),
       filled_share: share(facts.contracts_filled, facts.contracts),
-      ...(chain ? { atm_strike: atTheMoney(chain.strikes, spot) } : {}),
+      // Not read yet: the one rendered stays.
+      ...(chain === undefined ? {} : { atm_strike: chain && atTheMoney(chain.strikes, spot) }),
     });
     for (const row of this.#sums) {
       const { greek, of: kind } = row.dataset;

@@ -2,8 +2,8 @@
 
 import { Clock, keepAges, writeAges } from "../base/ages.js";
 import { Refused, reasonOf } from "../base/asking.js";
-import { setHidden, setText, tell } from "../base/cells.js";
-import { number } from "../base/format.js";
+import { setHidden, setText, sourceName, tell } from "../base/cells.js";
+import { day, number } from "../base/format.js";
 import { LiveFeed, showState } from "../base/live.js";
 import { MarketAddress } from "./address.js";
 import { MarketChain } from "./chain.js";
@@ -43,7 +43,9 @@ function start() {
     onWindow: writeWindow,
   });
   let series = null;
-  let chain = null;
+  // undefined: not read yet; null: there is none.
+  let chain;
+  let chainPath = "";
   let times = new Times("UTC");
   let feed = null;
   let asking = new AbortController();
@@ -91,12 +93,15 @@ function start() {
       address.set(wanted);
       wanted = {};
       const isFirst = !series;
-      const isOther = isFirst || series.body.slug !== body.slug || series.body.expiry !== body.expiry;
-      take(body);
       follow(body);
+      const isOther = !isFirst && pathOfChain(body) !== chainPath;
+      // Nothing of another chain or day stands beside these minutes.
+      if (isOther) noChain("The chain is loading.");
+      take(body);
+      chainPath = pathOfChain(body);
       pickers.show(body).then(() => named());
       // The first one is rendered already: it is read when somebody looks at it.
-      if (isOther && !isFirst) await loadChain(signal);
+      if (isOther) await loadChain(signal);
       told("");
     } catch (error) {
       if (signal.aborted) return;
@@ -116,14 +121,40 @@ function start() {
     showDelta();
   }
 
+  /** The address of the chain beside a body: the latest poll, or of a past day the one kept. */
+  function pathOfChain({ slug, expiry, date }) {
+    const query = new URLSearchParams({ slug, expiry });
+    const at = address.get("at");
+    if (!followed || at) query.set("date", date);
+    if (at) query.set("at", at);
+    return `/api/market/chain?${query}`;
+  }
+
   async function loadChain(signal = asking.signal) {
     try {
-      const { slug, expiry } = series.body;
-      chain = await ask(`/api/market/chain?${new URLSearchParams({ slug, expiry })}`, signal);
+      chain = await ask(pathOfChain(series.body), signal);
       schedule();
-    } catch {
-      if (!signal.aborted) for (const chart of strikeCharts) chart.fail("No chain known");
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error.status !== 404) {
+        // A chain that was read stays until the next one comes.
+        if (!chain) noChain("The chain could not be read.");
+        return;
+      }
+      // As NONE_POLLED and NONE_KEPT in greeks/market/chain_panel.py.
+      noChain(followed ? "No chain has been polled yet." : "No chain of this day was kept.");
     }
+  }
+
+  /** Show no chain, and why. */
+  function noChain(said) {
+    chain = null;
+    drawnChain = null;
+    chainTable.clear();
+    for (const chart of strikeCharts) chart.clear(said);
+    pickers.showKept([]);
+    setText(part("chain-note"), said);
+    schedule();
   }
 
   function take(body) {
@@ -245,28 +276,28 @@ function start() {
   function draw() {
     charts.draw(series);
     facts.draw(series, chain);
-    if (chain) {
-      const { spot, max_pain: maxPain } = series.facts;
-      if (drawnChain !== chain) {
-        drawnChain = chain;
-        chainTable.draw(chain);
-        facts.write({ open_interest_unit: chain.counts_contracts ? "contracts" : "units" });
-        for (const chart of strikeCharts) chart.draw(chain, { spot: chain.spot ?? spot, maxPain });
-      }
-      // Another day of the same chain is another thing to say of it.
-      setText(part("chain-note"), chainText());
-    }
+    if (drawnChain !== chain) drawChain();
     setHidden(part("simulated", document), !series.body.simulated);
     writeAges(clock);
   }
-  let drawnChain = null;
+  let drawnChain;
+
+  function drawChain() {
+    drawnChain = chain;
+    chainTable.draw(chain);
+    facts.write({ open_interest_unit: chain.counts_contracts ? "contracts" : "units" });
+    for (const chart of strikeCharts) chart.draw(chain);
+    const kept = (chain.kept_minutes ?? []).map((minute) => minute.slice(11, 16));
+    pickers.showKept(kept, chain.minute?.slice(11, 16));
+    setText(part("chain-note"), chainText());
+  }
 
   function chainText() {
-    const at = new Date(chain.as_of);
-    const texts = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: times.zone };
-    const clockText = new Intl.DateTimeFormat("en-GB", texts).format(at);
-    const kept = followed ? "" : "; chains of past days are not kept";
-    return `${chain.strikes.length} strikes, as of ${clockText} ${times.zoneName(at / 1000)}${kept}`;
+    const at = Date.parse(chain.as_of) / 1000;
+    const date = times.date.format(new Date(at * 1000));
+    const ofDay = date === series.body.date ? "" : ` on ${day(date)}`;
+    const kept = chain.minute ? `, kept from ${sourceName(chain.source)}` : "";
+    return `${chain.strikes.length} strikes, as of ${times.second(at)} ${times.zoneName(at)}${ofDay}${kept}`;
   }
 
   /** What the page is about, where another instrument was chosen. */

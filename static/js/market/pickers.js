@@ -1,5 +1,6 @@
 // Instrument, expiry, day and resolution: native selects whose choices follow the instrument.
 
+import { setHidden } from "../base/cells.js";
 import { day } from "../base/format.js";
 
 export class MarketPickers {
@@ -12,8 +13,9 @@ export class MarketPickers {
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("change", (event) => {
       const { name, value } = event.target;
-      // Another instrument has other expiries and days.
-      if (name === "instrument") onChoose({ instrument: value, instrument_key: null, expiry: null, date: null });
+      // Another instrument has other expiries and days, another day other kept chains.
+      if (name === "instrument") onChoose({ instrument: value, instrument_key: null, expiry: null, date: null, at: null });
+      else if (name === "date") onChoose({ date: value, at: null });
       else onChoose({ [name]: value });
     });
   }
@@ -37,6 +39,13 @@ export class MarketPickers {
     this.#listed = listed;
     this.#fill("expiry", listed.expiries.map(({ expiry }) => expiry), body.expiry);
     this.#fill("date", listed.dates.toReversed(), body.date);
+  }
+
+  /** The times at which chains of a past day were kept, and that of the chain shown. */
+  showKept(times, shown) {
+    const { at } = this.#form.elements;
+    setHidden(at.closest("label"), !times.length);
+    at.replaceChildren(...times.map((time) => new Option(time, time, false, time === shown)));
   }
 
   /** The shown instrument's data; null: not loaded yet. */

@@ -33,14 +33,12 @@ export class StrikeChart extends WalkedFigure {
     this.#field = this.#isBars ? "open_interest" : "iv";
   }
 
-  /** A body of /api/market/chain, and where spot and max pain are. */
-  draw(chain, marks) {
-    this.#marks = marks;
+  /** A body of /api/market/chain. */
+  draw(chain) {
+    this.#marks = { spot: chain.spot, maxPain: chain.max_pain };
     this.#strikes = traded(chain.strikes);
     if (this.#strikes.length < 2) {
-      this.#chart?.destroy();
-      this.#chart = null;
-      this.say("No chain yet");
+      this.clear("No chain yet");
       return;
     }
     const data = [
@@ -53,8 +51,12 @@ export class StrikeChart extends WalkedFigure {
     this.tell();
   }
 
-  fail(message) {
-    if (!this.#chart) this.say(message);
+  /** Show a message instead of a chain. */
+  clear(message) {
+    this.#chart?.destroy();
+    this.#chart = null;
+    this.#strikes = [];
+    this.say(message);
   }
 
   get count() {

@@ -165,7 +165,7 @@ def test_chain_is_answered_as_the_poll_left_it(nifty: PolledInstrument) -> None:
     assert again.status_code == 304
     polled_chain('{"schema":1,"strikes":[]}')
     assert Client().get("/api/market/chain").json()["strikes"] == []
-    assert Client().get("/api/market/chain", {"date": "2026-11-27"}).status_code == 400
+    assert Client().get("/api/market/chain", {"resolution": "5m"}).status_code == 400
     assert Client().get("/api/market/chain", {"slug": "sensex"}).status_code == 404
 
 

@@ -39,7 +39,7 @@ def vega(row: GreekSnapshot) -> float:
 def test_since_open_counts_from_the_opening_minute_in_every_resolution(
     nifty: PolledInstrument, resolution: str
 ) -> None:
-    rows, moved = store_day()
+    _, moved = store_day()
     body = Client().get("/market/data", {"resolution": resolution}).json()
     assert body["base"] == {"minute": OPEN_TEXT, "is_opening": True}
     assert body["series"]["vega"]["total"]["from_open"][-1] == moved

@@ -12,7 +12,13 @@ from django.test.utils import CaptureQueriesContext
 
 from auth_tokens.models import TokenEvent
 from config.core.clock import now
-from greeks.models import ContractGreekHistory, ContractGreeks, GreekSnapshot, Instrument
+from greeks.models import (
+    ChainSnapshot,
+    ContractGreekHistory,
+    ContractGreeks,
+    GreekSnapshot,
+    Instrument,
+)
 from portfolio.history import retention
 from portfolio.history.retention import delete_expired
 from portfolio.models import (
@@ -40,6 +46,7 @@ def days(settings: Any) -> None:
     settings.KEEP_DAILY_CLOSES_DAYS = 500
     settings.KEEP_CONTRACT_MINUTES_DAYS = settings.KEEP_ACCOUNT_MINUTES_DAYS = 400
     settings.KEEP_GREEK_SNAPSHOTS_DAYS = 300
+    settings.KEEP_CHAIN_SNAPSHOTS_DAYS = 100
 
 
 @pytest.fixture
@@ -109,6 +116,22 @@ def test_minutes_of_chains_go_after_a_time_of_their_own(settings: Any) -> None:
     GreekSnapshot.objects.update(minute=ago(3000))
     delete_expired()
     assert GreekSnapshot.objects.exists()
+
+
+def test_kept_chains_go_before_the_minutes_of_their_day(settings: Any) -> None:
+    for days in (101, 99):
+        ChainSnapshot.objects.create(
+            instrument_key="NSE_INDEX|Nifty 50",
+            expiry=ago(days).date(),
+            minute=ago(days),
+            session_date=ago(days).date(),
+            source="upstox",
+            as_of=ago(days),
+            packed=b"",
+        )
+
+    assert delete_expired().deleted["chain_snapshots"] == 1
+    assert ChainSnapshot.objects.get().minute == ago(99)
 
 
 def test_events_of_tokens_go_in_the_end(settings: Any) -> None:
@@ -186,7 +209,7 @@ def test_old_closes_and_computed_betas_go_and_set_ones_stay() -> None:
 def test_nought_days_keep_everything(account: Account, settings: Any) -> None:
     for name in (
         "SYNC_RUNS", "QUARANTINE", "CONTRACT_MINUTES", "ACCOUNT_MINUTES", "DAILY_CLOSES",
-        "GREEK_SNAPSHOTS", "ALERTS", "TOKEN_EVENTS",
+        "GREEK_SNAPSHOTS", "CHAIN_SNAPSHOTS", "ALERTS", "TOKEN_EVENTS",
     ):  # fmt: skip
         setattr(settings, f"KEEP_{name}_DAYS", 0)
     write_minutes(account, OptionFactory.create(), [ago(5000)])
@@ -215,7 +238,7 @@ def test_rows_are_deleted_a_batch_to_a_statement_and_nothing_is_read(
         assert all("LIMIT 10" in sql for sql in deletes)
         assert not [sql for sql in statements if sql.startswith("SELECT") and table in sql]
     assert cleared.deleted["account_history"] == 25
-    assert len([sql for sql in statements if "SAVEPOINT" not in sql]) <= 20
+    assert len([sql for sql in statements if "SAVEPOINT" not in sql]) <= 21
 
 
 def test_second_run_finds_nothing_to_do(account: Account) -> None:
