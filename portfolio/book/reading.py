@@ -68,7 +68,7 @@ def book_of(accounts: Sequence[Account]) -> Book:
 
 
 def book_key(accounts: Sequence[Account]) -> tuple[Hashable, ...]:
-    """Return what the book depends on: account versions, their local days, and the betas."""
+    """Return what the book depends on: account versions, their local days, betas and rates."""
     at = market_now()
     return (
         tuple((account.account_id, account.book_version) for account in accounts),
@@ -76,7 +76,13 @@ def book_key(accounts: Sequence[Account]) -> tuple[Hashable, ...]:
         # Read with the accounts; all have the same value.
         tuple(getattr(account, "betas_as_of", None) for account in accounts[:1]),
         tuple(getattr(account, "betas_sum", None) for account in accounts[:1]),
+        rates_version(accounts),
     )
+
+
+def rates_version(accounts: Sequence[Account]) -> Hashable:
+    """Return what changes with any exchange rate, read with the accounts."""
+    return tuple(getattr(account, "rates_sum", None) for account in accounts[:1])
 
 
 def _versions(accounts: Sequence[Account]) -> tuple[tuple[str, int], ...]:

@@ -32,12 +32,16 @@ _FLAT, _NEGLIGIBLE = 1e-4, 1e-8
 
 def quadratic_quantiles(
     delta: FloatArray, quadratic: FloatArray, covariance: FloatArray
-) -> list[dict[str, float]]:
+) -> list[dict[str, float]] | None:
     """Return VaR and ES of ΔP = δᵀx + Σ bᵢxᵢ² by confidence, as losses of at least zero.
+
+    ``None`` if a number is missing or infinite: no such book has a figure.
 
     ``delta`` and ``quadratic`` (both (n,)) are money per unit of return and of its square;
     ``covariance`` (n, n) is that of the returns.
     """
+    if not all(np.isfinite(each).all() for each in (delta, quadratic, covariance)):
+        return None
     slopes, bends = _independent_terms(delta, quadratic, covariance)
     scale = float(np.linalg.norm(slopes) + np.linalg.norm(bends))
     flat = np.abs(bends) <= np.maximum(_FLAT * np.abs(slopes), _NEGLIGIBLE * scale)

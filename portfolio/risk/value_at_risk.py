@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from portfolio.betas.returns import LEAST_OBSERVATIONS, Closes, JointReturns, joint_returns
-from portfolio.exposure.columns import FloatArray
+from portfolio.exposure.columns import FloatArray, Mask
 from portfolio.risk.delta_gamma import CONFIDENCES, quadratic_quantiles
 from portfolio.risk.legs import RiskLeg
 from portfolio.risk.scenarios.book import ScenarioBook
@@ -66,8 +66,13 @@ def value_at_risk(
         )
         return body | {"method": {"parametric": reason, "scenario": reason}}
     body["parametric"] = parametric(legs, columns, joint)
+    lacking = int((~_has_both(columns)).sum())
     if body["parametric"] is None:
-        body["method"]["parametric"] = "None: no leg of these underlyings has a dollar delta."
+        body["method"]["parametric"] = (
+            "None: no leg of these underlyings has a dollar delta and gamma."
+        )
+    elif lacking:
+        body["method"]["parametric"] += f" Left out: legs without dollar delta or gamma, {lacking}."
     if ready is not None:
         body["scenario"] = scenario(ready, joint)
         if body["scenario"] is None:
@@ -81,11 +86,11 @@ def parametric(
     """Return VaR and ES by confidence from dollar deltas and gammas."""
     place = {name: index for index, name in enumerate(joint.symbols)}
     where = np.array([place.get(leg.leg.history_name, -1) for leg in legs])
-    usable = (where >= 0) & ~np.isnan(columns["dollar_delta"])
+    usable = (where >= 0) & _has_both(columns)
     if not usable.any():
         return None
     size = len(place)
-    bends = np.nan_to_num(columns["dollar_gamma"][usable])
+    bends = columns["dollar_gamma"][usable]
     delta: FloatArray = np.bincount(
         where[usable], columns["dollar_delta"][usable], minlength=size
     ).astype(np.float64)
@@ -95,10 +100,16 @@ def parametric(
     return quadratic_quantiles(delta, quadratic, covariance)
 
 
+def _has_both(columns: Mapping[str, FloatArray]) -> Mask:
+    """Mark the legs whose dollar delta and dollar gamma are known."""
+    known: Mask = np.isfinite(columns["dollar_delta"]) & np.isfinite(columns["dollar_gamma"])
+    return known
+
+
 def scenario(ready: ScenarioBook, joint: JointReturns) -> list[dict[str, float]] | None:
     """Return VaR and ES by confidence from the book's P&L on each past day."""
     pnl = past_days_pnl(ready, joint)
-    if pnl is None:
+    if pnl is None or not np.isfinite(pnl).all():
         return None
     losses = np.sort(-pnl)[::-1]
     rows = []

@@ -13,7 +13,7 @@ import msgspec
 from cachetools import LRUCache, cached
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import F, Max, QuerySet, Subquery, Sum
+from django.db.models import F, Max, QuerySet, Subquery, Sum, Value
 
 from auth_tokens.account_pages.time_zones import time_zone_of
 from auth_tokens.models import User
@@ -21,9 +21,9 @@ from config.core.clock import market_clock_is_frozen, market_now, now
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.accounts.days import local_date
 from portfolio.accounts.freshness import is_stale
-from portfolio.book.reading import ENCODER, Book, book_key, book_of, plain
+from portfolio.book.reading import ENCODER, Book, book_key, book_of, plain, rates_version
 from portfolio.exposure.currencies import totals_currency
-from portfolio.models import Account, Beta
+from portfolio.models import Account, Beta, FxRate
 from portfolio.refresh.asked import refreshing_until
 from portfolio.risk.scenarios.worst import worst_cell_of
 
@@ -103,12 +103,14 @@ def accounts_shown(account_ids: Collection[str]) -> list[Account]:
 def _with_what_is_shown(accounts: QuerySet[Account]) -> QuerySet[Account]:
     """Add the body's head and the versions of everything else, in one query."""
     betas = Beta.objects.filter(benchmark=settings.RISK_BENCHMARK).order_by().values("benchmark")
+    rates = FxRate.objects.annotate(all=Value(1)).order_by().values("all")
     return (
         accounts.select_related("status")
         .annotate(
             betas_as_of=Subquery(betas.annotate(latest=Max("as_of")).values("latest")),
             # The sum also changes if a beta is removed, or set again in the same instant.
             betas_sum=Subquery(betas.annotate(sum=Sum("value")).values("sum")),
+            rates_sum=Subquery(rates.annotate(sum=Sum("rate")).values("sum")),
             grid_version=F("scenario_grid__book_version"),
             grid_as_of=F("scenario_grid__as_of"),
         )
@@ -158,11 +160,13 @@ def _grids(accounts: Sequence[Account]) -> tuple[Hashable, ...]:
     )
 
 
-@cached(
-    LRUCache(64), key=lambda accounts: (totals_currency(accounts), *_grids(accounts)), lock=Lock()
-)
+def _worst_key(accounts: Sequence[Account]) -> Hashable:
+    return (totals_currency(accounts), rates_version(accounts), *_grids(accounts))
+
+
+@cached(LRUCache(64), key=_worst_key, lock=Lock())
 def worst_cell(accounts: Sequence[Account]) -> dict[str, Any] | None:
-    """Return the worst cell of the accounts' grids, read once per version of the grids."""
+    """Return the worst cell of the accounts' grids, read once per version of grids and rates."""
     return worst_cell_of(accounts, totals_currency(accounts))
 
 

@@ -16,6 +16,7 @@ DRAWS = 1_000_000
 def figures(delta: FloatArray, quadratic: FloatArray, covariance: FloatArray) -> FloatArray:
     """Return VaR and ES at 95 %, then at 99 %."""
     rows = quadratic_quantiles(delta, quadratic, covariance)
+    assert rows is not None
     return np.array([row[name] for row in rows for name in ("var", "expected_shortfall")])
 
 
@@ -121,3 +122,11 @@ def test_hedged_book_of_thirty_underlyings_agrees_with_its_normal_limit() -> Non
 
 def test_empty_book_loses_nothing() -> None:
     assert not figures(np.zeros(2), np.zeros(2), 1e-4 * np.eye(2)).any()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("place", range(3))
+def test_missing_number_gives_no_figure_never_nought(wrong: float, place: int) -> None:
+    numbers = [np.array([1e6, 1.0]), np.array([0.0, 5.0]), np.eye(2) * 1e-4]
+    numbers[place] = np.where(np.arange(2) == 1, wrong, numbers[place])
+    assert quadratic_quantiles(*numbers) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,11 @@ from tests.portfolio.brokers.ibkr_socket.ibkr_socket_support import (
     told,
 )
 
-COTTON = {
+COTTON: dict[str, Any] = {
     "symbol": "CT", "secType": "FUT", "expiry": "20261208", "multiplier": "50000",
     "localSymbol": "CTZ6", "tradingClass": "CT", "exchange": "NYBOT",
 }  # fmt: skip
-OPTION = COTTON | {
+OPTION: dict[str, Any] = COTTON | {
     "secType": "FOP", "expiry": "20261113", "strike": "72", "right": "P",
     "localSymbol": "CTZ6 P72", "priceMagnifier": 100, "underConId": 7,
 }  # fmt: skip
@@ -29,7 +30,7 @@ OPTION = COTTON | {
 
 def _defined(fields: list[str]) -> list[Frame]:
     """The definition of contract 7, the future, or of 8, an option on it."""
-    terms = {"7": COTTON | {"priceMagnifier": 100}, "8": OPTION}.get(fields[3], {})
+    terms: dict[str, Any] = {"7": COTTON | {"priceMagnifier": 100}, "8": OPTION}.get(fields[3], {})
     said = {name: value for name, value in terms.items() if name != "symbol"}
     return [details(fields[2], int(fields[3]), "CT", **said), (52, 1, fields[2])]
 

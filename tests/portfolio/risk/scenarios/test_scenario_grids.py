@@ -22,6 +22,7 @@ from portfolio.risk.scenarios.grid_reading import scenario_grid
 from portfolio.risk.scenarios.kept_grids import accounts_behind, compute_scenario_grid
 from portfolio.risk.scenarios.worst import worst_cell_of
 from portfolio.risk.what_if.run import what_if
+from portfolio.risk_monitor.body import accounts_for_risk, worst_cell
 from portfolio.sync.grid_requests import request_grid
 from portfolio.sync.progress import announce_change
 from portfolio.tasks import risk as risk_tasks
@@ -231,3 +232,24 @@ def test_grid_is_queued_once_however_often_it_is_requested(account: Account, sen
     for _ in range(3):
         request_grid(account.pk)
     assert sent == [("portfolio.compute_scenario_grid", {"account_id": account.pk})]
+
+
+def test_worst_cell_follows_the_exchange_rate(trader: User) -> None:
+    euros = stored_account(trader, base_currency="EUR")
+    stored_option(euros, currency="EUR")
+    stored_account(trader)
+    for held in Account.objects.all():
+        compute_scenario_grid(account_id=held.pk)
+    rate = FxRate.objects.create(
+        base="USD", quote="EUR", rate=Decimal(1), as_of=now(), source="ibkr"
+    )
+
+    def worst() -> float:
+        found = worst_cell(accounts_for_risk(user=trader, account_id=None))
+        assert found is not None
+        return float(found["pnl"])
+
+    at_par = worst()
+    rate.rate = Decimal(2)
+    rate.save()
+    assert worst() == pytest.approx(2 * at_par)
