@@ -7,6 +7,7 @@ from celery import Celery
 from celery.signals import setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from config.core.background.progress import FinalMessagesStep, WatchStep
 from config.core.background.worker_loop import KeepAwakeStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
@@ -14,7 +15,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 app = Celery("greekdesk")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
+app.steps["worker"].add(WatchStep)
 app.steps["consumer"].add(KeepAwakeStep)
+app.steps["consumer"].add(FinalMessagesStep)
 app.autodiscover_tasks()
 
 

@@ -13,6 +13,7 @@ from celery.signals import beat_embedded_init, beat_init, before_task_publish
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from config.core.background.progress import progress
 from config.core.errors import LockHeld
 from config.core.health import heartbeat
 from config.core.redis.locks import subject_lock
@@ -35,7 +36,7 @@ def desk_task(
     ``subject`` is a template over the task's arguments (``"account.{account_id}"``); its lock is
     held at most ``seconds``. If another worker holds it, the task ends quietly and that worker does
     the work; ``held`` is called first with the task's arguments, in case someone still waits. Logs
-    carry the task's name and subject; each run is a heartbeat of ``worker``.
+    carry the task's name and subject; each run that ends well is a heartbeat of ``worker``.
 
         >>> @desk_task("portfolio.sync_account", subject="account.{account_id}", seconds=60)
         ... def sync_account_task(account_id: str) -> None:
@@ -50,11 +51,14 @@ def desk_task(
             bound = signature.bind(*arguments, **named)
             bound.apply_defaults()
             what = subject.format(**bound.arguments)
-            heartbeat("worker")
-            with structlog.contextvars.bound_contextvars(task=name, subject=what):
+            with (
+                progress.working(seconds),
+                structlog.contextvars.bound_contextvars(task=name, subject=what),
+            ):
                 ran = _run_locked(lambda: work(*arguments, **named), f"task:{name}:{what}", seconds)
                 if not ran and held is not None:
                     held(*arguments, **named)
+            heartbeat("worker")
 
         return shared_task(name=name, **options)(run)
 

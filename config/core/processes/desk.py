@@ -195,7 +195,8 @@ def _processes(desk: Desk, descriptor: int) -> Iterator[ProcessSpec]:
     for role in ("worker", "beat"):
         if role in desk.roles:
             target = f"{TARGETS}:run_{role}"
-            yield ProcessSpec(name=role, target=target, options={"celery": CELERY})
+            pulse = role == "worker"
+            yield ProcessSpec(name=role, target=target, options={"celery": CELERY}, pulse=pulse)
     if "streams" in desk.roles:
         yield ProcessSpec(
             name="streams",

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from config.core.processes.allocator import return_what_is_freed
 from config.core.processes.guard import end_group
 from config.core.processes.lifeline import Guardian, die_with_parent, show_as
+from config.core.processes.pulse import hand_over
 from config.core.processes.role import WEB, adopt_role
 
 LAST_LINES = 20
@@ -35,6 +36,7 @@ class ProcessSpec:
     ``options`` are the function's keyword arguments, plain JSON values: without a safe fork they
     are passed on a command line. ``inherited`` are file descriptors it keeps. ``once``: it runs to
     its end and is not restarted. ``foundation``: others depend on it, so it is stopped after them.
+    ``pulse``: it sends one, and is killed when that stops.
     """
 
     name: str
@@ -44,6 +46,7 @@ class ProcessSpec:
     inherited: tuple[int, ...] = ()
     once: bool = False
     foundation: bool = False
+    pulse: bool = False
 
     @property
     def role(self) -> str:
@@ -77,17 +80,21 @@ class SupervisedProcess:
         self._guardian = guardian
         self._rest = b""
         self.output, writer = os.pipe()
-        os.set_blocking(self.output, False)
+        self._pulse, pulse_writer = os.pipe()
+        self._pulsed: float | None = None
+        for descriptor in (self.output, self._pulse, pulse_writer):
+            os.set_blocking(descriptor, False)
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
         self.pid = os.fork()
         if self.pid == 0:
-            _become(spec, parent=parent, writer=writer)
+            _become(spec, parent=parent, writer=writer, pulse=pulse_writer)
         # Both sides set the group, so it exists whichever runs first.
         with suppress(OSError):
             os.setpgid(self.pid, self.pid)
         os.close(writer)
+        os.close(pulse_writer)
         guardian.watch(self.pid)
 
     @property
@@ -118,7 +125,17 @@ class SupervisedProcess:
                 end_group(self.pid, signal.SIGKILL)
                 self._guardian.forget(self.pid)
                 os.close(self.output)
+                os.close(self._pulse)
         return self.status
+
+    def silence(self) -> float:
+        """Return the seconds since its last pulse; 0 if it has sent none or need not."""
+        if not self.spec.pulse or self.status is not None:
+            return 0.0
+        with suppress(BlockingIOError, OSError):
+            if os.read(self._pulse, 65536):
+                self._pulsed = time.monotonic()
+        return 0.0 if self._pulsed is None else time.monotonic() - self._pulsed
 
     def end(self, signal_number: int = signal.SIGTERM) -> None:
         if self.status is None:
@@ -128,7 +145,7 @@ class SupervisedProcess:
         return time.monotonic() - self.started
 
 
-def _become(spec: ProcessSpec, *, parent: int, writer: int) -> NoReturn:
+def _become(spec: ProcessSpec, *, parent: int, writer: int, pulse: int) -> NoReturn:
     """In the forked child: drop the supervisor's state and start the spec's process."""
     code = 1
     try:
@@ -142,8 +159,10 @@ def _become(spec: ProcessSpec, *, parent: int, writer: int) -> NoReturn:
         silent = os.open(os.devnull, os.O_RDONLY)
         for ours, theirs in ((silent, 0), (writer, 1), (writer, 2)):
             os.dup2(ours, theirs)
-        _close_all_but(spec.inherited)
+        _close_all_but(tuple(sorted((*spec.inherited, *((pulse,) if spec.pulse else ())))))
         os.environ["PROCESS_ROLE"] = spec.role
+        if spec.pulse:
+            hand_over(pulse)
         if spec.program:
             os.execv(spec.program[0], spec.program)  # noqa: S606
         if not FORKS:

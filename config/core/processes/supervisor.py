@@ -2,8 +2,8 @@
 
 One thread, one loop: it may fork at any time, so it holds no thread, database connection or client.
 A process that ends is restarted after a growing pause, with a message; one that ends quickly three
-times in a row stops everything and shows its last output. A lock prevents a second supervisor on
-the same checkout.
+times in a row stops everything and shows its last output. One whose pulse stops is killed. A lock
+prevents a second supervisor on the same checkout.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from types import FrameType
 
 from config.core.processes.lifeline import Guardian
 from config.core.processes.process import LogFile, ProcessSpec, SupervisedProcess
+from config.core.processes.pulse import REPLACE, SILENT_SECONDS
 
 QUICK_SECONDS = 10.0
 QUICK_CRASHES = 3
@@ -67,12 +68,14 @@ class Supervisor:
         echo: bool = False,
         quick_seconds: float = QUICK_SECONDS,
         first_pause: float = FIRST_PAUSE,
+        silent_seconds: float = SILENT_SECONDS,
     ) -> None:
         self.data = data
         self.leftovers = leftovers
         self.echo = echo
         self.quick_seconds = quick_seconds
         self.first_pause = first_pause
+        self.silent_seconds = silent_seconds
         self.processes: dict[str, SupervisedProcess] = {}
         self._restarts: dict[str, _Restart] = {}
         self._stopping = False
@@ -167,6 +170,9 @@ class Supervisor:
         for process in list(self.processes.values()):
             if process.output in readable and process.status is None:
                 self._pass_on(process, process.read_output())
+            if (silent := process.silence()) > self.silent_seconds:
+                say(f"  {process.name} has done nothing for {silent:.0f} s; it is ended.")
+                process.end(signal.SIGKILL)
             ended = process.status is None and process.poll() is not None
             if ended and not self._stopping and not process.spec.once:
                 self._ended(process)
@@ -214,7 +220,8 @@ class Supervisor:
 
     def _ended(self, process: SupervisedProcess) -> None:
         restart = self._restarts[process.name]
-        quick = process.seconds() < self.quick_seconds
+        # One that asks to be replaced has not crashed.
+        quick = process.seconds() < self.quick_seconds and process.status != REPLACE
         restart.quick_crashes = restart.quick_crashes + 1 if quick else 0
         if restart.quick_crashes >= QUICK_CRASHES:
             times = f"{process.name} ended {QUICK_CRASHES} times in a row"
