@@ -16,7 +16,7 @@ from portfolio.accounts.access import accounts_visible_to, portfolios_visible_to
 from portfolio.models import Account, Portfolio
 from portfolio.risk.book import RiskBook, Selection, read_risk_book, select_accounts
 from portfolio.risk.report import check_benchmark, leg_body, report_of
-from portfolio.risk.scenarios.axes import parse_axes, parse_cell
+from portfolio.risk.scenarios.axes import DEFAULT_AXES, Axes, parse_axes, parse_cell
 from portfolio.risk.scenarios.grid_reading import grid_of
 from portfolio.risk.scenarios.saved import (
     scenario_body,
@@ -43,7 +43,7 @@ class RiskPage:
         self._query = request.GET
         self.account_id = self._asked("account_id")
         self.portfolio_id = self._number("portfolio")
-        self.grid_problem = ""
+        self._problems: dict[str, str] = {}
         self.scenario_problem = ""
         self.answer: dict[str, Any] | None = None
         self.clock: dict[str, Any] = {"now": market_now(), "frozen": market_clock_is_frozen()}
@@ -91,35 +91,61 @@ class RiskPage:
         return self._read[1].money("net_liquidation")
 
     @cached_property
-    def grid(self) -> dict[str, Any] | None:
-        """The scenarios over the requested axes; ``None`` if the axes are invalid."""
-        asked = {name: self._asked(name) for name in AXES}
-        cell = self._asked("cell")
-        selection, book = self._read
+    def _axes(self) -> Axes:
+        """The requested axes; of an invalid one the default, and the problem is named."""
+        usable: dict[str, str | None] = dict.fromkeys(AXES)
+        for name in AXES:
+            asked = self._asked(name)
+            try:
+                parse_axes(**(dict.fromkeys(AXES) | {name: asked}))
+            except InvalidInput as error:
+                self._problems |= error.fields
+            else:
+                usable[name] = asked
+        return parse_axes(**usable)
+
+    @cached_property
+    def _cell(self) -> tuple[float, float, int] | None:
+        asked = self._asked("cell")
         try:
-            return grid_of(
-                book,
-                selection,
-                axes=parse_axes(**asked),
-                move="beta" if self._asked("move") == "beta" else "uniform",
-                cell=parse_cell(cell) if cell else None,
-            )
+            return parse_cell(asked) if asked else None
         except InvalidInput as error:
-            self.grid_problem = error.message
+            self._problems |= error.fields
             return None
 
+    @cached_property
+    def grid(self) -> dict[str, Any]:
+        """The scenarios over the requested axes, as far as they are valid."""
+        selection, book = self._read
+        move = "beta" if self._asked("move") == "beta" else "uniform"
+        try:
+            return grid_of(
+                book, selection, axes=self._axes, move=move, cell=self._cell, day=self.day
+            )
+        except InvalidInput as error:
+            self._problems |= error.fields
+            self._axes = DEFAULT_AXES
+            return grid_of(
+                book, selection, axes=self._axes, move=move, cell=self._cell, day=self.day
+            )
+
     @property
-    def day(self) -> int | None:
-        """The day shown: the requested one, else the first."""
-        days = self.grid["axes"]["days"] if self.grid else []
-        asked = self._asked("day")
-        return next((day for day in days if asked == f"{day:g}"), days[0] if days else None)
+    def axis_problems(self) -> Mapping[str, str]:
+        """What is wrong with the address, by the name of the axis."""
+        return self.grid and self._problems
+
+    @property
+    def day(self) -> int:
+        """The day shown: the requested one, else the chosen cell's, else the first."""
+        days = self._axes.days
+        asked = self._asked("day") or (f"{self._cell[2]:g}" if self._cell else "")
+        return next((day for day in days if asked == f"{day:g}"), days[0])
 
     @property
     def typed(self) -> Mapping[str, str]:
         """The fields of the axes: as typed, else as computed."""
-        computed = self.grid["axes"] if self.grid else {}
-        shown = {name: ", ".join(f"{step:g}" for step in computed.get(name, ())) for name in AXES}
+        computed = self.grid["axes"]
+        shown = {name: ", ".join(f"{step:g}" for step in computed[name]) for name in AXES}
         typed = {name: self._asked(name) or shown[name] for name in AXES}
         return typed | {"move": self._asked("move") or "uniform"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypedDict
 
 from django import template
@@ -50,14 +51,19 @@ class PositionGroup(TypedDict):
     rows: list[dict[str, Any]]
 
 
-def shown_position(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Add what the table needs: label, and signed Greeks × size."""
+def shown_position(row: Mapping[str, Any], *, newest: datetime | None = None) -> dict[str, Any]:
+    """Add what the table needs: label, signed Greeks × size, and the book's newest time.
+
+    What is no option shows its delta only: zeros beside it say nothing.
+    """
     size = _size(row)
+    greeks = {name: row[name] if row["right"] or name == "delta" else None for name in GREEKS}
     leg = {
-        f"leg_{name}": None if size is None or row[name] is None else float(row[name]) * size
-        for name in GREEKS
+        f"leg_{name}": None if size is None or value is None else float(value) * size
+        for name, value in greeks.items()
     }
-    return {**row, **leg, "contract": contract_label(row), "key": sort_key(row)}
+    added = {"contract": contract_label(row), "key": sort_key(row), "newest": newest}
+    return {**row, **greeks, **leg, **added}
 
 
 def _size(row: Mapping[str, Any]) -> float | None:
@@ -84,6 +90,8 @@ def sort_key(row: Mapping[str, Any]) -> str:
 def position_groups(body: Mapping[str, Any]) -> list[PositionGroup]:
     """Return the body's positions by underlying, in the body's order, each with its subtotals."""
     subtotals = {row["underlying"]: row for row in body["totals"]["by_underlying"]}
+    times = (row[name] for row in body["positions"] for name in ("price_as_of", "greeks_as_of"))
+    newest = max((at for at in times if at is not None), default=None)
     groups: dict[str, PositionGroup] = {}
     for row in sorted(body["positions"], key=_order):
         name = row["underlying"]
@@ -91,7 +99,7 @@ def position_groups(body: Mapping[str, Any]) -> list[PositionGroup]:
             groups[name] = PositionGroup(
                 underlying=name, subtotals=subtotals.get(name, NO_SUBTOTALS), rows=[]
             )
-        groups[name]["rows"].append(shown_position(row))
+        groups[name]["rows"].append(shown_position(row, newest=newest))
     return list(groups.values())
 
 

@@ -30,7 +30,8 @@ register = template.Library()
 _GREEK_DIGITS = {"delta": (1, 4), "gamma": (3, 5), "theta": (2, 4), "vega": (2, 4)}
 _NO_SOURCE = (
     '<span class="source" data-field="greeks_source" data-source=""></span> '
-    '<small><time class="age" data-field="greeks_as_of" data-clock="market"></time></small>'
+    '<small><time class="age" data-field="greeks_as_of" data-clock="market" data-compared></time>'
+    "</small>"
 )
 
 
@@ -51,7 +52,7 @@ def position_row(row: Mapping[str, Any]) -> SafeString:
         f'<td class="c-quantity">{_big("quantity", shown(formatting.quantity(row["quantity"])))}'
         f"<small>@ {_big('avg_price', shown(formatting.price(row['avg_price'])))}</small></td>"
         f'<td class="c-price">{_big("price", shown(formatting.price(row["price"])))}'
-        f"<small>{age(row['price_as_of'], 'market', 'price_as_of')}</small>"
+        f"<small>{_age('price_as_of', row)}</small>"
         f"{_small('price_source', _mid_mark(row['price_source']))}</td>"
         f'<td class="c-value">'
         f"{_big('market_value', shown(formatting.number(row['market_value'], 0)))}"
@@ -95,4 +96,8 @@ def _mid_mark(price_source: str | None) -> str:
 
 def _source(row: Mapping[str, Any]) -> str:
     badge = source_badge(row["greeks_source"], row["greeks_last_known"], "greeks_source")
-    return f"{badge} <small>{age(row['greeks_as_of'], 'market', 'greeks_as_of')}</small>"
+    return f"{badge} <small>{_age('greeks_as_of', row)}</small>"
+
+
+def _age(field: str, row: Mapping[str, Any]) -> str:
+    return age(row[field], "market", field, is_compared=True, newest=row["newest"])

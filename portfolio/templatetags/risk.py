@@ -35,6 +35,8 @@ COLUMNS = (
     ("theta", "Theta", "per day", ""),
     ("vega", "Vega", "per point", ""),
 )
+# Always zero for what is no option.
+OPTION_COLUMNS = frozenset({"gamma", "dollar_gamma", "beta_weighted_gamma", "theta", "vega"})
 BETA_SOURCES = {"set": "set", "history": "history", "self": "itself"}
 MODELS = {"european": "European", "american": "American", "linear": "linear"}
 
@@ -127,6 +129,14 @@ def scenario_reference(cell: Mapping[str, Any]) -> str:
 
 
 @register.filter
+def ahead(days: int | None) -> SafeString:
+    """``today``, ``in 1 day``, ``in 30 days``: when a scenario is."""
+    if days is None:
+        return shown(None)
+    return SafeString(f"in {counted(int(days), 'day')}" if days else "today")
+
+
+@register.filter
 def axis(value: Number | None) -> SafeString:
     """Return a step of an axis: signed, with no more decimals than it has."""
     return shown(formatting.quantity(value))
@@ -174,10 +184,12 @@ def risk_columns(mixed: bool = False) -> Sequence[tuple[str, str, str, str]]:
 
 @register.simple_tag
 def figures(row: Mapping[str, Any], mixed: bool = False) -> SafeString:
-    """Return a row's cells under ``risk_columns``."""
+    """Return a row's cells under ``risk_columns``; of a linear leg those without its zeros."""
+    unsaid = OPTION_COLUMNS if row.get("model") == "linear" else ()
     return SafeString(
         "".join(
-            f'<td class="end">{shown(formatting.compact(row[name]))}</td>'
+            f'<td class="end">{shown(None if name in unsaid else formatting.compact(row[name]))}'
+            "</td>"
             for name, *_ in risk_columns(mixed)
         )
     )

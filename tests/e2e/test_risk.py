@@ -147,8 +147,20 @@ def test_axes_typed_are_computed_and_stand_in_the_address(risk: Browser) -> None
     field.clear()
     field.send_keys("wide")
     risk.find(".scenario-axes button").click()
-    risk.wait_for("#risk-grid .notice-error")
+    risk.wait_for("#risk-axes-problem .notice-error")
+    assert "Spot: Expected numbers" in risk.text("#risk-axes-problem")
     assert field.get_attribute("value") == "wide"
+    assert field.get_attribute("aria-invalid") == "true"
+    # The last map stays, and so does its address.
+    assert len(risk.find_all("[data-heat-map] tbody tr")) == 5
+    assert "spot=-30%3A30%3A15" in risk.driver.current_url
+
+    field.clear()
+    field.send_keys("-10,10")
+    risk.find(".scenario-axes button").click()
+    risk.wait_until_gone("#risk-axes-problem .notice-error")
+    assert field.get_attribute("aria-invalid") is None
+    assert len(risk.find_all("[data-heat-map] tbody tr")) == 2
 
 
 # --- Benchmark ---------------------------------------------------------------------------------

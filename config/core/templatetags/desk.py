@@ -44,8 +44,8 @@ INSTRUMENT_TYPES = {
     "future_option": "Future option",
     "currency": "Currency",
 }
-# Ages beyond these are marked: a sync after a minute, what the market said after five.
-OLD_AFTER_SECONDS = {"wall": 60, "market": 300}
+# A compared age this far behind the newest is marked: a closed market ages all alike.
+OLD_BEHIND_SECONDS = 300
 
 
 def shown(text: str | None) -> SafeString:
@@ -109,17 +109,27 @@ def instrument_type_name(value: str) -> str:
 
 
 @register.simple_tag
-def age(value: datetime | None, clock: str = "wall", field: str = "") -> SafeString:
+def age(
+    value: datetime | None,
+    clock: str = "wall",
+    field: str = "",
+    *,
+    is_compared: bool = False,
+    newest: datetime | None = None,
+) -> SafeString:
     """Return the age of something as ``<time>``; the page's script counts it on.
 
     ``clock`` is ``wall`` for what the desk did and ``market`` for what the market said: on a
-    frozen market clock the latter stands still.
+    frozen market clock the latter stands still. A compared age is marked old if it lies far behind
+    ``newest``.
     """
-    start = f'<time class="age"{_field(field)} data-clock="{clock}"'
+    compared = " data-compared" if is_compared else ""
+    start = f'<time class="age"{_field(field)} data-clock="{clock}"{compared}'
     if value is None:
         return SafeString(f"{start}>{MISSING}</time>")
     seconds = ((market_now() if clock == "market" else now()) - value).total_seconds()
-    old = " data-old" if seconds > OLD_AFTER_SECONDS[clock] else ""
+    behind = (newest - value).total_seconds() if is_compared and newest else 0.0
+    old = " data-old" if behind > OLD_BEHIND_SECONDS else ""
     return SafeString(
         f'{start} datetime="{value.isoformat()}" title="{formatting.moment(value)}"{old}>'
         f"{formatting.age(seconds)}</time>"

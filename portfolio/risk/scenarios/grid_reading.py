@@ -57,27 +57,35 @@ def grid_of(
     axes: Axes = DEFAULT_AXES,
     move: str = "uniform",
     cell: Cell | None = None,
+    day: int | None = None,
 ) -> dict[str, Any]:
-    """Return the body of ``/api/portfolio/scenarios`` as Python values. No query."""
+    """Return the body of ``/api/portfolio/scenarios`` as Python values. No query.
+
+    ``day``, one of the axis, adds that day's worst cell as ``worst_of_day``.
+    """
     ready = ready_book(book, move=move)
     by_leg = leg_pnl(ready, axes, move=move, weights=book.weights)
     totals = by_leg.sum(axis=-1)
     net_liquidation = book.money("net_liquidation")
 
-    def extreme(*, worst: bool) -> dict[str, Any] | None:
+    def extreme(*, worst: bool, first: int = 0, last: int | None = None) -> dict[str, Any] | None:
         if ready.is_blank:
             return None
-        day, vol, spot = at = extreme_cell(totals, worst=worst)
+        step, vol, spot = extreme_cell(totals[first:last], worst=worst)
         return cell_body(
             ready,
-            by_leg[at],
+            by_leg[first + step, vol, spot],
             spot=axes.spot[spot],
             vol=axes.vol[vol],
-            days=axes.days[day],
+            days=axes.days[first + step],
             net_liquidation=net_liquidation,
         )
 
-    return {
+    of_day = {}
+    if day is not None:
+        place = axes.days.index(day)
+        of_day = {"worst_of_day": extreme(worst=True, first=place, last=place + 1)}
+    return of_day | {
         "schema": SCHEMA,
         "version": selection.version,
         "as_of": selection.as_of,

@@ -3,8 +3,8 @@
 import { setText } from "./cells.js";
 import { age } from "./format.js";
 
-// Ages beyond these are marked, as OLD_AFTER_SECONDS in config/core/templatetags/desk.py.
-const OLD_AFTER_SECONDS = { wall: 60, market: 300 };
+// As OLD_BEHIND_SECONDS in config/core/templatetags/desk.py.
+const OLD_BEHIND_SECONDS = 300;
 
 /** The server's clocks as seen from here: wall time, and market time that may stand still. */
 export class Clock {
@@ -40,8 +40,18 @@ export function writeAges(clock, root = document) {
     const kind = element.dataset.clock === "market" ? "market" : "wall";
     const seconds = (now[kind] - Date.parse(element.dateTime)) / 1000;
     setText(element, age(seconds));
-    element.toggleAttribute("data-old", seconds > OLD_AFTER_SECONDS[kind]);
   }
+  markOld(root.querySelectorAll("time.age[data-compared][datetime]"));
+}
+
+/** Mark those far behind the newest: a closed market ages all alike. */
+function markOld(elements) {
+  const instants = [...elements].map((element) => Date.parse(element.dateTime));
+  const newest = instants.reduce((latest, instant) => Math.max(latest, instant), 0);
+  elements.forEach((element, index) => {
+    const behind = (newest - instants[index]) / 1000;
+    element.toggleAttribute("data-old", behind > OLD_BEHIND_SECONDS);
+  });
 }
 
 export function keepAges(clock) {

@@ -75,7 +75,8 @@ function place(text, { fresh, glow }) {
   return placed;
 }
 
-/** Make `present` what `wanted` is. Elements marked data-keep stay the reader's own. */
+/** Make `present` what `wanted` is. Elements marked data-keep stay the reader's own; what the server
+ * marks data-unchanged stays as it is. */
 function morph(present, wanted, changed) {
   if (present.nodeType === Node.TEXT_NODE) {
     if (present.data === wanted.data) return;
@@ -86,6 +87,7 @@ function morph(present, wanted, changed) {
     return;
   }
   if (present.nodeType !== Node.ELEMENT_NODE || present.hasAttribute("data-keep")) return;
+  if (wanted.hasAttribute("data-unchanged")) return;
   morphAttributes(present, wanted);
   morphChildren(present, wanted, changed);
 }

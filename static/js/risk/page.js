@@ -22,8 +22,11 @@ const swaps = new Swaps(page, {
   clock,
   // The what-if is asked of what the page shows by now.
   address: (url) => url.pathname + (url.pathname === whatIfPath() ? location.search : url.search),
-  chosen: (url) => history.replaceState(null, "", url),
-  placed: () => heatMap.adopt(),
+  chosen: (url) => history.replaceState(null, "", isWrong() ? lastGood : url),
+  placed: () => {
+    heatMap.adopt();
+    judgeAxes();
+  },
   sent: (form, body) => {
     if (form.id !== "what-if-form") return;
     const answer = document.getElementById("what-if-answer");
@@ -33,6 +36,41 @@ const swaps = new Swaps(page, {
 });
 
 const whatIfPath = () => new URL(document.getElementById("what-if-form").action).pathname;
+
+// --- Axes that cannot be computed ---------------------------------------------------------------------
+// The last map stays and goes on living; the address stays its own; the problem stays until the form
+// is sent again.
+const axes = document.getElementById("risk-form");
+const lastGood = new URL(location);
+
+const isWrong = () => "keep" in document.getElementById("risk-axes-problem").dataset;
+
+function judgeAxes() {
+  const problem = document.getElementById("risk-axes-problem");
+  if (isWrong()) return;
+  const wrong = problem.dataset.axes.split(" ");
+  for (const field of axes.querySelectorAll("input[aria-describedby]")) {
+    if (wrong.includes(field.name)) field.setAttribute("aria-invalid", "true");
+    else field.removeAttribute("aria-invalid");
+  }
+  if (problem.dataset.axes) {
+    problem.dataset.keep = "";
+    history.replaceState(null, "", lastGood);
+  } else {
+    lastGood.href = location.href;
+  }
+}
+
+for (const name of document.getElementById("risk-axes-problem").dataset.axes.split(" ")) {
+  lastGood.searchParams.delete(name);
+}
+judgeAxes();
+
+for (const kind of ["submit", "change"]) {
+  axes.addEventListener(kind, () => {
+    delete document.getElementById("risk-axes-problem").dataset.keep;
+  });
+}
 
 document.addEventListener("change", (event) => {
   const { target } = event;

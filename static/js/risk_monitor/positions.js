@@ -99,7 +99,9 @@ export function shownPosition(row) {
     row.quantity === null || row.multiplier === null ? null : row.quantity * row.multiplier;
   const shown = { ...row };
   for (const name of GREEKS) {
-    shown[`leg_${name}`] = size === null || row[name] === null ? null : row[name] * size;
+    // What is no option shows its delta only: zeros beside it say nothing.
+    if (!row.right && name !== "delta") shown[name] = null;
+    shown[`leg_${name}`] = size === null || shown[name] === null ? null : shown[name] * size;
   }
   const strike = format.strike(row.strike);
   shown.contract =

@@ -61,12 +61,18 @@ export class Strip {
   }
 }
 
+/** When a scenario is, as the filter `ahead` in portfolio/templatetags/risk.py. */
+function ahead(days) {
+  if (typeof days !== "number") return null;
+  return days ? `in ${days} day${days === 1 ? "" : "s"}` : "today";
+}
+
 const axis = (element, value) => setText(element, format.quantity(value));
 const WORST = {
   pnl: (element, value) => setChange(element, value, 0),
   spot: axis,
   vol: axis,
-  days: (element, value) => setText(element, format.number(value, 0)),
+  days: (element, value) => setText(element, ahead(value)),
   as_of: setAge,
 };
 

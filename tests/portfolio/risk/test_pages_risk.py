@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -15,6 +16,7 @@ from auth_tokens.models import User
 from config.core.clock import now
 from greeks.domain import InstrumentKind
 from portfolio.models import Account, AccountAccess, Portfolio, Scenario
+from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
 from tests.factories import (
     AccountFactory,
     AccountStatusFactory,
@@ -153,12 +155,50 @@ def test_axes_may_be_a_range_and_moves_may_follow_beta(trader: User, signed_in: 
     assert "by its beta to SPY" in " ".join(page.split())
 
 
-def test_impossible_axes_are_told_and_kept_as_typed(trader: User, signed_in: Client) -> None:
+@pytest.mark.parametrize(
+    ("axis", "typed", "problem"),
+    [
+        ("spot", "a lot", "Expected numbers"),
+        ("vol", "1:0:1", "Expected lowest:highest:step"),
+        ("days", "1.5", "Expected days in whole numbers"),
+    ],
+)
+def test_impossible_axis_is_named_and_kept_as_typed_beside_a_map(
+    trader: User, signed_in: Client, axis: str, typed: str, problem: str
+) -> None:
     book(trader)
-    page = page_of(signed_in, spot="a lot")
-    assert "These axes cannot be computed" in page
-    assert 'value="a lot"' in page
-    assert "Where the risk lies" in page
+    good = {"spot": "-30,0,30", "vol": "0,3", "days": "0,4"}
+    page = page_of(signed_in, **(good | {axis: typed}))
+    assert f"{axis.capitalize()}: {problem}" in page
+    assert f'value="{typed}" aria-invalid="true"' in " ".join(page.split())
+    # The others are computed as typed.
+    spots = {reference.split(",")[0] for reference in Cells(page).found}
+    assert ("-30" in spots) is (axis != "spot")
+    part = signed_in.get("/risk", good | {axis: typed}, headers={"X-Parts": "scenarios"})
+    assert 'id="risk-grid" data-unchanged' in part.content.decode()
+
+
+def test_panel_shows_the_worst_of_the_day_that_the_map_shows(
+    trader: User, signed_in: Client
+) -> None:
+    """Thirty days on the short put has lost its time value: the worst of all is today's."""
+    account = book(trader)
+    account.positions.filter(right="P").update(quantity=Decimal(5))
+    for day, title in (("0", "Worst of today"), ("30", "Worst in 30 days")):
+        page = page_of(signed_in, spot="-5,5", vol="0", days="0,30", day=day)
+        assert title in page
+        panel = " ".join(page[page.index('id="cell-title"') :].split())
+        assert ("today · " if day == "0" else "in 30 days · ") in panel[:600]
+    chosen = page_of(signed_in, spot="-5,5", vol="0", days="0,30", cell="5,0,30")
+    assert "In 30 days: spot down the side" in " ".join(chosen.split())
+
+
+def test_worst_scenario_says_its_day_apart_from_its_age(trader: User, signed_in: Client) -> None:
+    compute_scenario_grid(account_id=book(trader).pk)
+    page = " ".join(page_of(signed_in, "/").split())
+    where = page[page.index('data-part="worst-where"') :]
+    told = r'data-field="days">(today|in \d+ days)</span></span> <span class="ago">· <time'
+    assert re.search(told, where)
 
 
 def test_blank_fields_of_the_form_are_the_defaults(trader: User, signed_in: Client) -> None:

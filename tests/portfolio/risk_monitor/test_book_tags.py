@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -60,6 +60,22 @@ def test_leg_greeks_are_signed_and_multiplied() -> None:
 @pytest.mark.parametrize("field", ["delta", "quantity", "multiplier"])
 def test_a_missing_factor_leaves_the_leg_greek_missing(field: str) -> None:
     assert shown_position(position(**{field: None}))["leg_delta"] is None
+
+
+def test_shares_show_their_delta_only() -> None:
+    share = position(right=None, strike=None, delta=1.0, gamma=0.0, theta=0.0, vega=0.0)
+    row = shown_position(share)
+    assert (row["delta"], row["leg_delta"]) == (1.0, -500.0)
+    assert {row[name] for name in ("gamma", "theta", "vega", "leg_gamma", "leg_vega")} == {None}
+    assert "0.00" not in position_row(row)
+
+
+def test_only_the_quote_far_behind_the_newest_is_marked_old() -> None:
+    at = datetime(2025, 11, 20, 15, tzinfo=UTC)
+    late = position(id="2", price_as_of=at - timedelta(minutes=6))
+    (group,) = position_groups(body(position(price_as_of=at), late))
+    marked = {row["id"]: " data-old" in position_row(row) for row in group["rows"]}
+    assert marked == {"1": False, "2": True}
 
 
 def test_groups_follow_the_underlying_with_shares_first() -> None:

@@ -58,7 +58,7 @@ def test_whole_book_and_everything_is_stored(
     assert ContractGreekHistory.objects.count() == 1
     assert PriceBar.objects.count() == 2
     minute = AccountHistory.objects.get()
-    assert minute.delta == pytest.approx(50 - 2 * 0.5 * 100)
+    assert minute.dollar_delta == pytest.approx((50 - 2 * 0.5 * 100) * 600)
     assert minute.positions == 2
     assert AccountDay.objects.get().opening_net_liquidation == Decimal(100_000)
     account.refresh_from_db()
