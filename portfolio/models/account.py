@@ -66,6 +66,20 @@ class Account(models.Model):
     def __str__(self) -> str:
         return self.label or self.account_id
 
+    @property
+    def last_outcome(self) -> str | None:
+        """The last finished sync's outcome, a ``SyncRun.Outcome``; ``None`` before the first.
+
+        What it stored, in whole or in part, is as old as the attempt.
+        """
+        if self.last_attempt_at is None:
+            return None
+        if not self.last_error_code:
+            return "succeeded"
+        if self.last_error_code == "empty_book_unconfirmed":
+            return "unconfirmed"
+        return "partial" if self.last_synced_at == self.last_attempt_at else "failed"
+
 
 class AccountAccess(models.Model):
     """Another user's access to an account. The owner needs no row."""

@@ -28,6 +28,9 @@ from portfolio.risk.what_if.forms import ScenarioForm, ShiftForm, Shifts, WhatIf
 from portfolio.risk.what_if.run import what_if
 
 AXES = ("spot", "vol", "days")
+#: Where the session keeps the scenario that was run last, and what the address says to close it.
+LAST_RUN = "risk_scenario"
+CLOSED = "none"
 
 
 class RiskPage:
@@ -41,6 +44,7 @@ class RiskPage:
     def __init__(self, request: HttpRequest) -> None:
         self.user = request.user
         self._query = request.GET
+        self._session = request.session
         self.account_id = self._asked("account_id")
         self.portfolio_id = self._number("portfolio")
         self._problems: dict[str, str] = {}
@@ -182,16 +186,29 @@ class RiskPage:
 
     @cached_property
     def ran(self) -> dict[str, Any] | None:
-        """The scenario the address runs, with its result."""
-        scenario_id = self._number("scenario")
+        """The scenario the address runs, else the one run last, with its result."""
+        if self._asked("scenario") == CLOSED:
+            self._session.pop(LAST_RUN, None)
+        asked = None if self._asked("scenario") == CLOSED else self._number("scenario")
+        scenario_id = self._session.get(LAST_RUN) if asked is None else asked
         if scenario_id is None:
             return None
-        return scenario_result(
-            user=self.user,
-            scenario_id=scenario_id,
-            account_id=self.account_id,
-            portfolio_id=self.portfolio_id,
-        )
+        try:
+            result = scenario_result(
+                user=self.user,
+                scenario_id=scenario_id,
+                account_id=self.account_id,
+                portfolio_id=self.portfolio_id,
+            )
+        except NotFound:
+            if asked is not None:
+                raise
+            # Deleted meanwhile.
+            del self._session[LAST_RUN]
+            return None
+        if self._session.get(LAST_RUN) != scenario_id:
+            self._session[LAST_RUN] = scenario_id
+        return result
 
     @cached_property
     def edited(self) -> dict[str, Any] | None:

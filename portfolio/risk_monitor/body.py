@@ -222,6 +222,7 @@ def _account_row(account: Account, *, at: datetime) -> dict[str, Any]:
         "stale": is_stale(account.last_synced_at, at=at),
         "simulated": account.simulated,
         "unconfirmed_empty": account.empty_book_since is not None,
+        "last_outcome": account.last_outcome,
         "error": {"code": account.last_error_code, "message": account.last_error}
         if account.last_error_code
         else None,

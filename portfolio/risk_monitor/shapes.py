@@ -36,6 +36,10 @@ class AccountRow(Shape):
     stale: bool
     simulated: bool
     unconfirmed_empty: bool
+    last_outcome: Annotated[
+        Literal["succeeded", "partial", "unconfirmed", "failed"] | None,
+        about("Of the last finished sync. partial: stored, without what error names."),
+    ]
     error: Fault | None
 
 

@@ -36,8 +36,8 @@ NO_SUBTOTALS: Mapping[str, Any] = dict.fromkeys(
     (*UnderlyingGroup.__struct_fields__, *ExpiryGroup.__struct_fields__)
 )
 GREEK_CHOICES = (
-    ("dollar_delta", "Dollar delta"),
-    ("dollar_gamma", "Dollar gamma"),
+    ("dollar_delta", "Dollar Δ"),
+    ("dollar_gamma", "Dollar Γ"),
     ("theta", "Theta"),
     ("vega", "Vega"),
 )

@@ -2,8 +2,8 @@
 
 Built in Python, not in a template: 200 positions have 5,000 values, and template lookup and
 escaping would take four times as long as the rest of the page. Only outside text is escaped; the
-rest is digits and constants. ``static/js/risk_monitor/positions.js`` clones this markup and writes
-the same texts.
+rest is digits and constants. ``static/js/risk_monitor/position_cells.js`` writes the same texts
+into clones of this markup.
 """
 
 from __future__ import annotations

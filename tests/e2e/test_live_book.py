@@ -72,14 +72,15 @@ def test_sync_now_shows_its_progress_and_finishes(monitor: Browser, desk: Desk) 
         const page = document.querySelector("[data-risk-monitor]");
         new MutationObserver(() => {
           labels.add(label.textContent);
-          for (const step of page.querySelectorAll('[data-part="step"]')) {
+          const parts = '[data-part="step"], [data-part="sync-steps"]';
+          for (const step of page.querySelectorAll(parts)) {
             if (step.textContent) steps.add(step.textContent);
           }
         }).observe(page, { subtree: true, childList: true, characterData: true });
         """
     )
 
-    assert sync_now(monitor) == "Sync finished"
+    assert sync_now(monitor) == "Sync finished: 2 accounts"
 
     percents = {
         int(found.group(1))
@@ -87,7 +88,10 @@ def test_sync_now_shows_its_progress_and_finishes(monitor: Browser, desk: Desk) 
         if (found := re.fullmatch(r"Syncing (\d+)%", label))
     }
     assert percents & set(range(1, 100)), percents
-    assert "Positions" in monitor.script("return [...steps]")
+    steps = monitor.script("return [...steps]")
+    assert "Positions" in steps
+    # What runs stands beside the button too, by account and step.
+    assert any("IBKR margin (positions)" in step for step in steps), steps
     assert monitor.text('[data-part="sync"] [data-part="label"]') == "Sync now"
     assert monitor.find('[data-part="sync"] button').is_enabled()
     assert not monitor.find('[data-part="problem"]').is_displayed()
@@ -98,7 +102,7 @@ def test_failed_sync_says_so_and_keeps_the_last_good_book(monitor: Browser, desk
     html = {"status": 200, "body": "<html>maintenance</html>"}
     desk.sandbox.faults.add(server="tastytrade", path="positions", times=None, **html)
 
-    assert sync_now(monitor) == "Sync failed for 5WX00001"
+    assert sync_now(monitor) == "Sync failed for Tastytrade margin"
 
     assert "the last good book is kept" in monitor.find('[data-part="problem"]').text
     card = '[data-account="5WX00001"]'
@@ -108,10 +112,18 @@ def test_failed_sync_says_so_and_keeps_the_last_good_book(monitor: Browser, desk
     assert not monitor.find('[data-account="DU1000001"] [data-flag="error"]').is_displayed()
     assert len(monitor.find_all("[data-position]")) == rows
 
+    # Without its orders the book is stored: that is no failure, and says what it lacks.
     desk.sandbox.faults.clear()
-    assert sync_now(monitor) == "Sync finished"
+    desk.sandbox.faults.add(server="tastytrade", path="orders", times=None, **html)
+    assert sync_now(monitor) == "Sync finished: 2 accounts, Tastytrade margin in part"
+    monitor.wait(lambda: monitor.find(f'{card} [data-flag="partial"]').is_displayed(), "no badge")
+    assert not monitor.find(f'{card} [data-flag="error"]').is_displayed()
+    assert "Orders" in monitor.find(f'{card} [data-part="error"]').text
+
+    desk.sandbox.faults.clear()
+    assert sync_now(monitor) == "Sync finished: 2 accounts"
     monitor.wait(
-        lambda: not monitor.find(f'{card} [data-flag="error"]').is_displayed(), "the badge stays"
+        lambda: not monitor.find(f'{card} [data-flag="partial"]').is_displayed(), "the badge stays"
     )
     assert not monitor.find('[data-part="problem"]').is_displayed()
 
@@ -169,7 +181,7 @@ def test_server_that_goes_away_shows_offline_and_recovers_by_itself(
     monitor.wait_for(LIVE)
     before = monitor.text(NET_LIQUIDATION)
     desk.sandbox.market.step(MINUTES)
-    assert sync_now(monitor) == "Sync finished"
+    assert sync_now(monitor) == "Sync finished: 2 accounts"
     monitor.wait(lambda: monitor.text(NET_LIQUIDATION) != before, "the number stands still")
 
 
@@ -197,7 +209,7 @@ def test_blocked_websockets_leave_conditional_requests(monitor: Browser, desk: D
     monitor.wait(lambda: 304 in polls(), "an unchanged book was not answered 304")
     before = monitor.text(NET_LIQUIDATION)
     desk.sandbox.market.step(MINUTES)
-    assert sync_now(monitor) == "Sync finished"
+    assert sync_now(monitor) == "Sync finished: 2 accounts"
     monitor.wait(lambda: monitor.text(NET_LIQUIDATION) != before, "the number stands still")
 
 
@@ -228,7 +240,7 @@ def test_names_from_outside_are_text(monitor: Browser, desk: Desk) -> None:
     label = '[data-account="DU1000001"] [data-field="label"]'
     rename_account(monitor, "DU1000001", evil)
     try:
-        assert sync_now(monitor) == "Sync finished"
+        assert sync_now(monitor).startswith("Sync finished")
         # Written by script, then by the server.
         for written in (lambda: None, lambda: monitor.open("/")):
             written()

@@ -67,6 +67,10 @@ def test_headings_sort_by_keyboard_and_say_how(monitor: Browser) -> None:
     assert monitor.find("th.c-delta").get_attribute("aria-sort") == "ascending"
     assert deltas() == sorted(deltas())
     assert monitor.find("th.c-gamma").get_attribute("aria-sort") == "none"
+    # The address keeps it.
+    monitor.driver.refresh()
+    monitor.wait_for('th.c-delta[aria-sort="ascending"]')
+    assert deltas() == sorted(deltas())
 
 
 def test_filter_leaves_the_matching_rows_and_says_how_many(monitor: Browser) -> None:
@@ -76,6 +80,13 @@ def test_filter_leaves_the_matching_rows_and_says_how_many(monitor: Browser) -> 
     assert shown
     assert all(re.match(r"SPY [\d.]+ P", row.text) for row in shown)
     assert monitor.text('[data-part="filter-status"]').startswith(f"{len(shown)} of ")
+    # The address keeps it.
+    monitor.driver.refresh()
+    monitor.wait(lambda: monitor.text('[data-part="filter-status"]'), "not filtered")
+    assert monitor.find("#positions-filter").get_attribute("value") == "SPY P"
+    assert len([row for row in monitor.find_all("[data-position]") if row.is_displayed()]) == len(
+        shown
+    )
 
 
 def test_chart_is_walked_by_keyboard_and_told_as_a_table(monitor: Browser) -> None:

@@ -22,7 +22,7 @@ const swaps = new Swaps(page, {
   clock,
   // The what-if is asked of what the page shows by now.
   address: (url) => url.pathname + (url.pathname === whatIfPath() ? location.search : url.search),
-  chosen: (url) => history.replaceState(null, "", isWrong() ? lastGood : url),
+  chosen: (url) => history.replaceState(null, "", goodAddress(url)),
   placed: () => {
     heatMap.adopt();
     judgeAxes();
@@ -43,12 +43,21 @@ const whatIfPath = () => new URL(document.getElementById("what-if-form").action)
 const axes = document.getElementById("risk-form");
 const lastGood = new URL(location);
 
-const isWrong = () => "keep" in document.getElementById("risk-axes-problem").dataset;
+const problemOfAxes = () => document.getElementById("risk-axes-problem");
+const wrongAxes = () => problemOfAxes().dataset.axes.split(" ");
+
+/** The address to show for one that was chosen: not that of axes known to be wrong. */
+function goodAddress(url) {
+  const next = new URL(url, location);
+  const same = (name) => next.searchParams.get(name) === lastGood.searchParams.get(name);
+  if ("keep" in problemOfAxes().dataset && wrongAxes().every(same)) lastGood.href = next.href;
+  return "keep" in problemOfAxes().dataset ? lastGood : next;
+}
 
 function judgeAxes() {
-  const problem = document.getElementById("risk-axes-problem");
-  if (isWrong()) return;
-  const wrong = problem.dataset.axes.split(" ");
+  const problem = problemOfAxes();
+  if ("keep" in problem.dataset) return;
+  const wrong = wrongAxes();
   for (const field of axes.querySelectorAll("input[aria-describedby]")) {
     if (wrong.includes(field.name)) field.setAttribute("aria-invalid", "true");
     else field.removeAttribute("aria-invalid");
@@ -61,14 +70,12 @@ function judgeAxes() {
   }
 }
 
-for (const name of document.getElementById("risk-axes-problem").dataset.axes.split(" ")) {
-  lastGood.searchParams.delete(name);
-}
+for (const name of wrongAxes()) lastGood.searchParams.delete(name);
 judgeAxes();
 
 for (const kind of ["submit", "change"]) {
   axes.addEventListener(kind, () => {
-    delete document.getElementById("risk-axes-problem").dataset.keep;
+    delete problemOfAxes().dataset.keep;
   });
 }
 

@@ -116,6 +116,8 @@ function render() {
 // --- Problems, sync, connection -------------------------------------------------------------------
 const sync = new SyncButton(part("sync"), {
   status: part("sync-status"),
+  steps: part("sync-steps"),
+  nameOf: (accountId) => accounts.nameOf(accountId),
   onProblem: (...told) => tell(page, ...told),
   onProgress: (progress) => accounts.progress(progress),
   onFinished: () => {

@@ -1,21 +1,9 @@
-// The positions table: rows by underlying, updated in place, sorted and filtered by the reader.
+// The positions table: rows by underlying, updated in place, sorted and filtered by the reader, as
+// the address says: ?sort=-delta&filter=SPY P.
 
-import {
-  fieldsOf,
-  instrumentTypeName,
-  legsWriter,
-  numberBy,
-  setAge,
-  setChange,
-  setHidden,
-  setNumber,
-  setSource,
-  setText,
-  textWriter,
-} from "../base/cells.js";
+import { fieldsOf, setHidden, setText } from "../base/cells.js";
 import * as format from "../base/format.js";
-
-const GREEKS = ["delta", "gamma", "theta", "vega"];
+import { GROUP, writePosition } from "./position_cells.js";
 
 // Which field of a row a column sorts by; the rest sort by their own name.
 const SORT_FIELD = {
@@ -39,86 +27,6 @@ const GROUP_FIELD = {
 };
 const TEXT_COLUMNS = new Set(["account", "source"]);
 
-const POSITION = {
-  contract: textWriter,
-  detail: textWriter,
-  account_id: textWriter,
-  currency: textWriter,
-  quantity: numberBy(format.quantity),
-  avg_price: numberBy(format.price),
-  price: numberBy(format.price),
-  price_as_of: setAge,
-  price_source: (element, value) => setText(element, value?.endsWith(" mid") ? "mid" : ""),
-  market_value: numberBy(format.number, 0),
-  unrealized_pnl: (element, value) => setChange(element, value, 0),
-  daily_change: (element, value) => setChange(element, value, 0),
-  daily_change_percent: (element, value) => setText(element, format.points(value)),
-  leg_delta: numberBy(format.number, 1),
-  leg_gamma: numberBy(format.number, 3),
-  leg_theta: numberBy(format.number, 2),
-  leg_vega: numberBy(format.number, 2),
-  delta: (element, value) => setText(element, format.number(value, 4)),
-  gamma: (element, value) => setText(element, format.number(value, 5)),
-  theta: (element, value) => setText(element, format.number(value, 4)),
-  vega: (element, value) => setText(element, format.number(value, 4)),
-  iv: (element, value, row) => {
-    if (row.right) setNumber(element, value, format.percent(value));
-    else setText(element, "");
-  },
-  open_interest: (element, value, row) => {
-    setText(element, row.right ? format.number(value, 0) : "");
-  },
-  greeks_source: (element, value, row) => {
-    if (row.right) {
-      setSource(element, value, row.greeks_last_known);
-    } else {
-      setSource(element, null, false);
-      setText(element, "");
-    }
-  },
-  greeks_as_of: (element, value, row) => {
-    setAge(element, row.right ? value : null);
-    if (!row.right) setText(element, "");
-  },
-};
-
-const GROUP = {
-  underlying: textWriter,
-  legs: legsWriter,
-  market_value: numberBy(format.number, 0),
-  daily_change: (element, value) => setChange(element, value, 0),
-  delta: numberBy(format.number, 1),
-  gamma: numberBy(format.number, 3),
-  theta: numberBy(format.number, 2),
-  vega: numberBy(format.number, 2),
-};
-
-/** A position with what the table adds, as `shown_position` in portfolio/templatetags/book.py. */
-export function shownPosition(row) {
-  const size =
-    row.quantity === null || row.multiplier === null ? null : row.quantity * row.multiplier;
-  const shown = { ...row };
-  for (const name of GREEKS) {
-    // What is no option shows its delta only: zeros beside it say nothing.
-    if (!row.right && name !== "delta") shown[name] = null;
-    shown[`leg_${name}`] = size === null || shown[name] === null ? null : shown[name] * size;
-  }
-  const strike = format.strike(row.strike);
-  shown.contract =
-    row.right && strike !== null ? `${row.underlying} ${strike} ${row.right}` : row.symbol;
-  shown.detail = row.expiry
-    ? `${format.day(row.expiry)} · ${row.dte}d`
-    : instrumentTypeName(row.instrument_type);
-  shown.key = `${row.expiry ?? ""}|${(strike ?? "").replaceAll(",", "")}|${row.right ?? ""}`;
-  return shown;
-}
-
-export function writePosition(element, row, fields = fieldsOf(element)) {
-  const shown = shownPosition(row);
-  if (element.dataset.key !== shown.key) element.dataset.key = shown.key;
-  for (const [name, cell] of fields) POSITION[name]?.(cell, shown[name], shown);
-}
-
 export class PositionsTable {
   #panel;
   #table;
@@ -138,15 +46,28 @@ export class PositionsTable {
     }
     for (const heading of this.#table.tHead.querySelectorAll("th[data-column]")) {
       heading.setAttribute("aria-sort", "none");
-      heading.querySelector("button").addEventListener("click", () => this.#sortBy(heading));
+      const { column } = heading.dataset;
+      heading.querySelector("button").addEventListener("click", () => {
+        const same = this.#sort?.column === column;
+        // Words start from A, numbers from the largest.
+        const first = column === "contract" || TEXT_COLUMNS.has(column) ? 1 : -1;
+        this.#sortBy(column, same ? -this.#sort.direction : first);
+        this.#remember();
+      });
     }
     const filter = panel.querySelector("input[type=search]");
     filter.addEventListener("input", () => {
       this.#filter = filter.value;
       this.#showMatching(true);
+      this.#remember();
     });
+    const asked = new URLSearchParams(location.search);
+    filter.value = asked.get("filter") ?? filter.value;
     this.#filter = filter.value;
     if (this.#filter) this.#showMatching(true);
+    const [, sign, column] = /^(-?)(.*)$/.exec(asked.get("sort") ?? "");
+    if (this.#heading(column)) this.#sortBy(column, sign ? -1 : 1);
+    this.#remember();
     const scroll = this.#table.parentElement;
     const fit = () => {
       scroll.toggleAttribute("data-scrolls", this.#table.offsetWidth > scroll.clientWidth + 1);
@@ -228,17 +149,34 @@ export class PositionsTable {
     }
   }
 
-  #sortBy(heading) {
-    const column = heading.dataset.column;
-    const same = this.#sort?.column === column;
-    // Words start from A, numbers from the largest.
-    const first = column === "contract" || TEXT_COLUMNS.has(column) ? 1 : -1;
-    this.#sort = { column, direction: same ? -this.#sort.direction : first };
-    for (const other of this.#table.tHead.querySelectorAll("th[aria-sort]")) {
-      const direction = this.#sort.direction === 1 ? "ascending" : "descending";
-      other.setAttribute("aria-sort", other === heading ? direction : "none");
+  #heading(column) {
+    return [...this.#table.tHead.querySelectorAll("th[data-column]")].find(
+      (heading) => heading.dataset.column === column,
+    );
+  }
+
+  #sortBy(column, direction) {
+    this.#sort = { column, direction };
+    for (const heading of this.#table.tHead.querySelectorAll("th[aria-sort]")) {
+      const order = direction === 1 ? "ascending" : "descending";
+      heading.setAttribute("aria-sort", heading === this.#heading(column) ? order : "none");
     }
     this.#arrange();
+  }
+
+  /** Write sort and filter into the address, and into the links to other accounts. */
+  #remember() {
+    const sort = this.#sort ? `${this.#sort.direction === 1 ? "" : "-"}${this.#sort.column}` : "";
+    const said = (address) => {
+      const url = new URL(address);
+      for (const [name, value] of [["sort", sort], ["filter", this.#filter]]) {
+        if (value) url.searchParams.set(name, value);
+        else url.searchParams.delete(name);
+      }
+      return url;
+    };
+    history.replaceState(history.state, "", said(location));
+    for (const link of document.querySelectorAll(".page-head .choices a")) link.href = said(link.href);
   }
 
   #arrange() {

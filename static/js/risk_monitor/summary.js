@@ -145,6 +145,11 @@ export class Accounts {
     for (const account of accounts) this.#write(account);
   }
 
+  /** What an account is called. */
+  nameOf(accountId) {
+    return this.#cards.get(accountId)?.fields.get("label").textContent || accountId;
+  }
+
   /** A run's progress on its account's card; a finished run clears it. */
   progress({ account_id: accountId, step, progress, outcome }) {
     const card = this.#cards.get(accountId)?.card;
@@ -181,12 +186,15 @@ export class Accounts {
       error_code: account.error?.code,
     };
     writeFields(known.fields, row, ACCOUNT);
-    const hasError = Boolean(account.error);
+    const outcome = account.last_outcome ?? "";
     setHidden(known.flags.get("simulated"), !account.simulated);
-    setHidden(known.flags.get("stale"), !account.stale || hasError);
+    setHidden(known.flags.get("stale"), !account.stale || outcome === "failed");
     setHidden(known.flags.get("unconfirmed_empty"), !account.unconfirmed_empty);
-    setHidden(known.flags.get("error"), !hasError);
-    setHidden(known.card.querySelector('[data-part="error"]'), !hasError);
+    setHidden(known.flags.get("partial"), outcome !== "partial");
+    setHidden(known.flags.get("error"), outcome !== "failed");
+    const reason = known.card.querySelector('[data-part="error"]');
+    reason.dataset.outcome = outcome;
+    setHidden(reason, !account.error);
   }
 }
 

@@ -1,4 +1,6 @@
-// "Sync now": requests a sync of every account and follows its runs to the end.
+// "Sync now": requests a sync of every account, says what runs, and follows the runs to the end.
+
+import { stepName } from "./summary.js";
 
 import { Refused, reasonOf } from "../base/asking.js";
 
@@ -7,12 +9,16 @@ const POLL_EVERY = 1500;
 const SILENT_AFTER = 2500;
 const GIVE_UP_AFTER = 120_000;
 
+const counted = (accounts) => `${accounts} account${accounts === 1 ? "" : "s"}`;
+
 export class SyncButton {
   #form;
   #button;
   #label;
   #bar;
   #status;
+  #steps;
+  #nameOf;
   #onProblem;
   #onProgress;
   #onFinished;
@@ -20,12 +26,14 @@ export class SyncButton {
   #startedAt = 0;
   #heardAt = 0;
 
-  constructor(form, { status, onProblem, onProgress, onFinished }) {
+  constructor(form, { status, steps, nameOf, onProblem, onProgress, onFinished }) {
     this.#form = form;
     this.#button = form.querySelector("button");
     this.#label = form.querySelector('[data-part="label"]');
     this.#bar = form.querySelector("progress");
     this.#status = status;
+    this.#steps = steps;
+    this.#nameOf = nameOf;
     this.#onProblem = onProblem;
     this.#onProgress = onProgress;
     this.#onFinished = onFinished;
@@ -68,7 +76,8 @@ export class SyncButton {
       }
       if (this.#runs.size === 0) throw new Refused("There is no account to sync.");
       this.#startedAt = this.#heardAt = Date.now();
-      this.#status.textContent = "Sync started";
+      this.#status.textContent = `Syncing ${counted(this.#runs.size)}`;
+      this.#show();
       this.#follow();
     } catch (error) {
       this.#onProblem(`The sync could not be started. ${reasonOf(error)}`, () => this.#start());
@@ -115,6 +124,9 @@ export class SyncButton {
     const percent = Math.round(done / runs.length);
     this.#bar.value = percent;
     this.#label.textContent = `Syncing ${percent}%`;
+    const running = runs.filter((run) => run.outcome === "running");
+    const steps = running.map((run) => `${this.#nameOf(run.account_id)} (${stepName(run.step).toLowerCase()})`);
+    this.#steps.textContent = steps.length ? `: ${steps.join(", ")}` : "";
   }
 
   #finish() {
@@ -122,11 +134,13 @@ export class SyncButton {
     this.#runs.clear();
     this.#busy(false);
     const failed = runs.filter((run) => run.outcome === "failed");
+    const partly = runs.filter((run) => run.outcome === "partial");
+    const names = (some) => some.map((run) => this.#nameOf(run.account_id)).join(", ");
     this.#status.textContent = failed.length
-      ? `Sync failed for ${failed.map((run) => run.account_id).join(", ")}`
-      : "Sync finished";
+      ? `Sync failed for ${names(failed)}`
+      : `Sync finished: ${counted(runs.length)}${partly.length ? `, ${names(partly)} in part` : ""}`;
     if (failed.length) {
-      const told = failed.map((run) => `${run.account_id}: ${run.error || "no reason given"}`);
+      const told = failed.map((run) => `${this.#nameOf(run.account_id)}: ${run.error || "no reason given"}`);
       this.#onProblem(`Sync failed, the last good book is kept. ${told.join(" · ")}`);
     }
     this.#onFinished();
@@ -136,6 +150,8 @@ export class SyncButton {
     this.#button.disabled = busy;
     this.#form.toggleAttribute("data-running", busy);
     this.#bar.value = 0;
+    this.#steps.textContent = "";
+    if (busy) this.#status.textContent = "";
     this.#label.textContent = busy ? "Syncing 0%" : "Sync now";
   }
 }

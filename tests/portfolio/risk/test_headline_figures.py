@@ -61,7 +61,7 @@ def test_headline_gamma_and_delta_agree_wherever_they_are_shown(
         ]
         assert told == pytest.approx([expected] * len(told)), name
     page, risk = _text(signed_in, "/"), _text(signed_in, "/risk")
-    assert shown(page, "β-wtd gamma") == shown(risk, "Beta-weighted gamma") == compact(GAMMA)
+    assert shown(page, "β-wtd gamma") == shown(risk, "β-wtd gamma") == compact(GAMMA)
     assert shown(page, "β-wtd delta") == shown(risk, "Beta-weighted delta")
     assert shown(risk, "Beta-weighted delta") == number(DELTA, 1)
 

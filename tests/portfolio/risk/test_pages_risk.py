@@ -442,6 +442,22 @@ def test_scenario_is_kept_run_changed_and_deleted(trader: User, signed_in: Clien
     assert not Scenario.objects.exists()
 
 
+def test_scenario_that_was_run_stays_until_it_is_closed_or_deleted(
+    trader: User, signed_in: Client
+) -> None:
+    book(trader)
+    signed_in.post("/risk/scenarios", KEPT, follow=True)
+    for query in ({}, {"day": "7"}, {"spot": "-10,10"}, {"benchmark": "QQQ"}):
+        assert 'data-row="ran-' in page_of(signed_in, **query), query
+    assert 'data-row="ran-' not in page_of(signed_in, scenario="none")
+    assert 'data-row="ran-' not in page_of(signed_in)
+
+    scenario = Scenario.objects.get()
+    assert 'data-row="ran-' in page_of(signed_in, scenario=scenario.pk)
+    signed_in.post(f"/risk/scenarios/{scenario.pk}/deletion")
+    assert 'data-row="ran-' not in page_of(signed_in)
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [

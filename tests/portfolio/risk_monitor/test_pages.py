@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -44,6 +46,33 @@ def test_page_tells_every_leg_and_total_without_a_script(trader: User, signed_in
         assert f"{position.strike:f}".rstrip("0").rstrip(".") in page
     assert "100,000" in page
     assert account.label in page
+
+
+@pytest.mark.parametrize(
+    ("code", "stored", "badge"),
+    [
+        ("", True, None),
+        ("kind_not_stored", True, "partial"),
+        ("timeout", False, "error"),
+        ("empty_book_unconfirmed", False, None),
+    ],
+)
+def test_card_tells_a_partial_sync_from_a_failed_one_with_its_reason(
+    trader: User, signed_in: Client, code: str, stored: bool, badge: str | None
+) -> None:
+    tried = now()
+    account = synced_account(trader)
+    Account.objects.filter(pk=account.pk).update(
+        last_attempt_at=tried,
+        last_synced_at=tried if stored else tried - timedelta(minutes=3),
+        last_error_code=code,
+        last_error="Orders: no answer" if code else "",
+    )
+    page = " ".join(signed_in.get("/").content.decode().split())
+    card = page[page.index(f'data-account="{account.pk}"') : page.index("</article>")]
+    shown = {flag for flag in ("partial", "error") if f'data-flag="{flag}">' in card}
+    assert shown == ({badge} if badge else set())
+    assert ("Orders: no answer" in card) is bool(code)
 
 
 def test_page_of_a_foreign_account_is_404(signed_in: Client) -> None:
