@@ -61,6 +61,12 @@ class DatabaseBreaker:
             if self._failed >= self.failures:
                 self._open_until = time.monotonic() + self.cool_down
 
+    def trip(self) -> None:
+        """Open it at once: the database was seen to hang."""
+        with self._lock:
+            self._failed = max(self._failed, self.failures)
+            self._open_until = time.monotonic() + self.cool_down
+
     @property
     def is_open(self) -> bool:
         with self._lock:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.core.processes.role import database_options
+from config.core.processes.role import database_options, exchange_seconds, pool_seconds
 from config.settings.environment import VAR_DIR, env
 
 DATABASE_URL = env.str("DATABASE_URL", default="")
@@ -21,16 +21,21 @@ if DATABASE_URL:
         )
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
     if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        from config.core.postgres import NETWORK_OPTIONS, ImpatientConnection
+
+        ImpatientConnection.seconds = exchange_seconds(PROCESS_ROLE)
         DATABASES["default"] |= {
             "CONN_MAX_AGE": 0,
             "CONN_HEALTH_CHECKS": True,
             # Keep options from the URL, such as sslmode.
-            "OPTIONS": DATABASES["default"].get("OPTIONS", {})
+            "OPTIONS": NETWORK_OPTIONS
+            | DATABASES["default"].get("OPTIONS", {})
             | {
                 "pool": {
                     "min_size": 1,
                     "max_size": env.int("DATABASE_POOL_SIZE", default=12),
-                    "timeout": 5,
+                    "timeout": pool_seconds(PROCESS_ROLE),
+                    "connection_class": ImpatientConnection,
                 },
                 **database_options("postgresql", PROCESS_ROLE),
             },

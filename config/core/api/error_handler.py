@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -151,7 +152,15 @@ def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def handler500(request: HttpRequest) -> HttpResponse:
-    """Our own failure. The traceback is in the log under the request id."""
+    """Our own failure. The traceback is in the log under the request id.
+
+    A lost database is none, wherever it was noticed: middleware reads sessions, too.
+    """
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError):
+        return _answer(request, database_unavailable(error))
+    if isinstance(error, ApplicationError):
+        return _answer(request, error)
     if is_for_a_machine(request):
         return _json(request, 500, "internal_error", _UNEXPECTED)
     return _page(request, 500)
@@ -198,25 +207,40 @@ def _answer(request: HttpRequest, error: ApplicationError) -> HttpResponse:
             request, error.status, error.code, error.message, fields=error.fields
         )
     else:
-        response = _page(request, error.status, message=error.message)
+        response = _page(
+            request,
+            error.status,
+            message=error.message,
+            nobody=isinstance(error, DatabaseUnavailable),
+        )
     for name, value in _headers_of(error).items():
         response[name] = value
     return response
 
 
 def _page(
-    request: HttpRequest, status: int, *, message: str = "", name: str | None = None
+    request: HttpRequest,
+    status: int,
+    *,
+    message: str = "",
+    name: str | None = None,
+    nobody: bool = False,
 ) -> HttpResponse:
-    """Return the desk's page of an error, by the template of its name or status."""
+    """Return the desk's page of an error, by the template of its name or status.
+
+    ``nobody``: do not ask the database who is logged in.
+    """
     template = name or (f"{status}.html" if status in _PAGES else "error.html")
     shown = {"error": {"status": status, "message": message}}
     try:
-        return render(request, template, shown, status=status)
-    except Exception:  # noqa: BLE001 - there is always a page
-        # The frame shows who is logged in, and needs the database for it. Without the request's
-        # context it shows nobody. Whatever broke is in the log already.
-        page = render_to_string(template, {**shown, "request": request})
-        return HttpResponse(page, status=status)
+        if not nobody:
+            return render(request, template, shown, status=status)
+    except Exception:  # noqa: BLE001, S110 - there is always a page
+        # Whatever broke is in the log already.
+        pass
+    # The frame shows who is logged in, and needs the database for it. Without the request's
+    # context it shows nobody.
+    return HttpResponse(render_to_string(template, {**shown, "request": request}), status=status)
 
 
 def _json(

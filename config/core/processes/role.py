@@ -15,10 +15,13 @@ JOB = "job"
 
 
 def database_options(engine: str, role: str) -> dict[str, Any]:
-    """Return a role's timeouts as Django database ``OPTIONS`` for the engine. Seconds."""
+    """Return a role's timeouts as Django database ``OPTIONS`` for the engine. Seconds.
+
+    No web thread may be held by the database for over five seconds.
+    """
     web = role == WEB
     if engine.endswith("postgresql"):
-        statement, lock = (5, 2) if web else (60, 10)
+        statement, lock = (4, 2) if web else (60, 10)
         return {"options": f"-c statement_timeout={statement * 1000} -c lock_timeout={lock * 1000}"}
     if engine.endswith("sqlite3"):
         return {"timeout": 0.5 if web else 20}
@@ -34,3 +37,18 @@ def adopt_role(role: str) -> None:
     settings.PROCESS_ROLE = role
     for database in connections.settings.values():
         database["OPTIONS"] |= database_options(database["ENGINE"], role)
+        if "pool" in database["OPTIONS"]:
+            from config.core.postgres import ImpatientConnection
+
+            ImpatientConnection.seconds = exchange_seconds(role)
+            database["OPTIONS"]["pool"]["timeout"] = pool_seconds(role)
+
+
+def exchange_seconds(role: str) -> float:
+    """Return how long a process waits for PostgreSQL: a little longer than a statement may take."""
+    return 4.5 if role == WEB else 65.0
+
+
+def pool_seconds(role: str) -> float:
+    """Return how long a process waits for a free connection, or for a new one."""
+    return 2.0 if role == WEB else 5.0
