@@ -38,6 +38,7 @@ class PositionRow:
     price_as_of: datetime | None = None
     market_value: Decimal | None = None
     unrealized_pnl: Decimal | None = None
+    value_conflict: str = ""
     opening_price: Decimal | None = None
     previous_close: Decimal | None = None
     daily_change: Decimal | None = None

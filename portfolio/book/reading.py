@@ -123,6 +123,9 @@ def read_book(accounts: Sequence[Account]) -> Book:
         rates=rates,
         weights=stored_weights(legs, currency=currency, rates=rates),
     )
+    totals["value_conflicts"] = [
+        f"{row['symbol']}: {row['value_conflict']}" for row in positions if row["value_conflict"]
+    ]
     return Book(
         positions=positions,
         totals=totals,

@@ -26,6 +26,9 @@ class PositionRow(Shape):
     price_as_of: Moment | None
     market_value: Number
     unrealized_pnl: Number
+    value_conflict: Annotated[
+        str, about("Which of the broker's own figures the price contradicts; else empty.")
+    ]
     opening_price: Number
     previous_close: Number
     daily_change: Number

@@ -14,6 +14,7 @@ from greeks.models import ContractGreeks, Instrument
 from greeks.underlyings import key_of_row
 from portfolio.amounts import fitting_amount, greek_number, spot_number, volatility_number
 from portfolio.book.checked import CheckedPositions
+from portfolio.book.cross_check import value_conflict
 from portfolio.book.position_row import (
     KnownPosition,
     PositionKey,
@@ -139,6 +140,7 @@ def _value(
         row.price_as_of = position.as_of if position.price is not None else None
         row.opening_price = opening
     _revalue(row)
+    row.value_conflict = value_conflict(position, row.price, quote)[:128]
     if row.market_value is None or row.instrument_type == InstrumentKind.FUTURE.value:
         row.market_value = position.market_value or row.market_value
     if row.unrealized_pnl is None:

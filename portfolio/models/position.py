@@ -34,6 +34,8 @@ class Position(models.Model):
     price_as_of = models.DateTimeField(null=True, blank=True)
     market_value = AmountField(null=True, blank=True)
     unrealized_pnl = AmountField(null=True, blank=True)
+    # In words, which of the broker's own figures the price contradicted at the last sync.
+    value_conflict = models.CharField(max_length=128, blank=True)
     opening_price = AmountField(null=True, blank=True)
     previous_close = AmountField(null=True, blank=True)
     daily_change = AmountField(null=True, blank=True)

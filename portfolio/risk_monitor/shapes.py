@@ -101,6 +101,9 @@ class Totals(Shape):
     legs_without_dollar_delta: int
     legs_without_beta: int
     unconverted: list[str]
+    value_conflicts: Annotated[
+        list[str], about("Positions whose broker's value or P&L the price contradicts, and how.")
+    ]
     by_currency: list[CurrencyGroup]
     by_underlying: list[UnderlyingGroup]
     by_expiry: list[ExpiryGroup]

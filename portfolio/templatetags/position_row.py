@@ -56,7 +56,8 @@ def position_row(row: Mapping[str, Any]) -> SafeString:
         f"{_small('price_source', _mid_mark(row['price_source']))}</td>"
         f'<td class="c-value">'
         f"{_big('market_value', shown(formatting.number(row['market_value'], 0)))}"
-        f"{_small('currency', escape(row['currency'] or ''))}</td>"
+        f"{_small('currency', escape(row['currency'] or ''))}"
+        f"{_small('value_conflict', '≠ broker' if row['value_conflict'] else '')}</td>"
         f'<td class="c-unrealized">{change(row["unrealized_pnl"], 0, "unrealized_pnl")}</td>'
         f'<td class="c-day">{change(row["daily_change"], 0, "daily_change")}'
         f"{_small('daily_change_percent', shown(formatting.points(row['daily_change_percent'])))}"

@@ -27,6 +27,7 @@ const POSITION = {
   price_as_of: setAge,
   price_source: (element, value) => setText(element, value?.endsWith(" mid") ? "mid" : ""),
   market_value: numberBy(format.number, 0),
+  value_conflict: (element, value) => setText(element, value ? "≠ broker" : ""),
   unrealized_pnl: (element, value) => setChange(element, value, 0),
   daily_change: (element, value) => setChange(element, value, 0),
   daily_change_percent: (element, value) => setText(element, format.points(value)),

@@ -35,6 +35,7 @@ const TOTALS = {
   legs_without_daily_change: count,
   legs_without_beta: count,
   unconverted: (element, value) => setText(element, value.join(", ")),
+  value_conflicts: (element, value) => setText(element, value.join("; ")),
 };
 
 export class Strip {
@@ -42,12 +43,14 @@ export class Strip {
   #meter;
   #unweighted;
   #unconverted;
+  #conflicts;
 
   constructor(root) {
     this.#fields = [...root.querySelectorAll("[data-total]")];
     this.#meter = root.querySelector('[data-meter="margin_use"]');
     this.#unweighted = root.querySelector('[data-part="unweighted"]');
     this.#unconverted = root.querySelector('[data-part="unconverted"]');
+    this.#conflicts = root.querySelector('[data-part="value-conflicts"]');
   }
 
   update(totals) {
@@ -58,6 +61,7 @@ export class Strip {
     this.#meter.value = totals.margin_use ?? 0;
     setHidden(this.#unweighted, totals.legs_without_beta === 0);
     setHidden(this.#unconverted, totals.unconverted.length === 0);
+    setHidden(this.#conflicts, totals.value_conflicts.length === 0);
   }
 }
 

@@ -39,6 +39,7 @@ def simulated(losses: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def test_linear_book_is_the_normal_quantile_of_its_dollar_delta() -> None:
     rows = quadratic_quantiles(np.array([1e6]), np.array([0.0]), np.array([[0.01**2]]))
+    assert rows is not None
     assert [row["confidence"] for row in rows] == [0.95, 0.99]
     assert rows[1]["var"] == pytest.approx(1e6 * 0.01 * 2.3263479, rel=1e-6)
     assert rows[1]["expected_shortfall"] == pytest.approx(
@@ -50,6 +51,7 @@ def test_two_positions_of_hulls_example() -> None:
     """Hull, ch. 22.3: $10m of Microsoft (2 % a day), $5m of AT&T (1 %), correlation 0.3."""
     covariance = np.array([[0.02**2, 0.3 * 0.02 * 0.01], [0.3 * 0.02 * 0.01, 0.01**2]])
     rows = quadratic_quantiles(np.array([10e6, 5e6]), np.zeros(2), covariance)
+    assert rows is not None
     assert rows[1]["var"] == pytest.approx(2.33 * 220_227, rel=2e-3)
 
 

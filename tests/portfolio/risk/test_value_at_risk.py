@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,15 +137,17 @@ def test_symbol_with_few_common_days_does_not_take_the_others_along() -> None:
 
 @pytest.mark.parametrize("name", ["delta", "gamma"])
 def test_leg_without_a_greek_is_left_out_of_the_parametric_figure_and_said(name: str) -> None:
-    held = [stock_leg(), option_leg(days=30, **{name: None})]
+    option = option_leg(days=30)
+    lacking: dict[str, Any] = {name: None}
+    held = [stock_leg(), option._replace(leg=option.leg._replace(**lacking))]
     bodies = [
         value_at_risk(
             legs=legs, columns=columns_of(*legs), ready=None, closes={"SPY": closes(MARKET)}
         )
         for legs in (held, held[:1], held[1:])
     ]
-    both, stock, option = bodies
+    both, stock, alone = bodies
     assert both["parametric"] == stock["parametric"]
     assert both["method"]["parametric"].endswith("without dollar delta or gamma, 1.")
     assert "Left out" not in stock["method"]["parametric"]
-    assert option["parametric"] is None
+    assert alone["parametric"] is None

@@ -49,7 +49,7 @@ def test_position_quoted_in_cents_is_held_in_dollars(price: Any, average: Any) -
     }  # fmt: skip
     held = decode_position(row, {}, received_at=AT)
     assert (held.price, held.average_price) == (Decimal("0.72"), Decimal("0.7"))
-    assert (held.market_value, held.unrealized_pnl) == (36000, 1000)
+    assert (held.market_value, held.unrealized_pnl) == (Decimal(36000), Decimal(1000))
     assert held.raw is not None
     assert held.raw["mktPrice"] == price
 
@@ -107,8 +107,10 @@ def test_quote_and_greeks_in_cents_become_dollars() -> None:
     assert scaled.quote is not None
     assert (scaled.quote.bid, scaled.quote.ask) == (Decimal("0.024"), Decimal("0.03"))
     assert scaled.greeks is not None
-    assert (scaled.greeks.delta, scaled.greeks.gamma) == (-0.4, pytest.approx(5.0))
-    assert (scaled.greeks.theta, scaled.greeks.vega) == (pytest.approx(-2e-4), pytest.approx(1e-3))
+    assert scaled.greeks.delta == -0.4
+    assert scaled.greeks.gamma == pytest.approx(5.0)
+    assert scaled.greeks.theta == pytest.approx(-2e-4)
+    assert scaled.greeks.vega == pytest.approx(1e-3)
     assert scaled.greeks.underlying_price == pytest.approx(0.72)
 
 
