@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
+from auth_tokens.account_pages.forms import AdminLogInForm
 from auth_tokens.account_pages.time_zones import check_time_zone
 from auth_tokens.api_tokens.reading import api_tokens_of
 from auth_tokens.api_tokens.writing import revoke_api_token
@@ -22,6 +23,7 @@ from config.core.errors import InvalidInput
 admin.site.site_header = "Greekdesk administration"
 admin.site.site_title = "Greekdesk"
 admin.site.index_title = "Administration"
+admin.site.login_form = AdminLogInForm
 
 _PRIVILEGES = ("is_staff", "is_superuser", "groups", "user_permissions")
 

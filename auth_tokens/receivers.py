@@ -6,6 +6,7 @@ Signals catch every way in: pages, the admin, commands, a shell.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from axes.handlers.proxy import AxesProxyHandler
@@ -18,11 +19,15 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 
 from auth_tokens.audit.writing import record_audit_event
+from auth_tokens.log_in.limits import LONGEST_NAME
 from auth_tokens.models import ApiToken, AuditEvent, User
 from auth_tokens.sign_in.revocation import revoke_sessions
 from config.core.clock import now
 from config.core.web.middleware import client_address
 
+#: Refused log-ins recorded in an hour, of one address and of all: the trail cannot be filled.
+MOST_REFUSALS_OF_ONE = 50
+MOST_REFUSALS = 1000
 _ACCESS_FIELDS = ("is_active", "is_staff", "is_superuser", "password")
 _M2M_ACTIONS = ("post_add", "post_remove", "pre_clear")
 
@@ -54,10 +59,21 @@ def record_refused_log_in(
     """
     if request is not None and AxesProxyHandler.is_locked(request, dict(credentials)):
         return
+    detail = _address(request)
+    hour = AuditEvent.objects.filter(at__gt=now() - timedelta(hours=1))
+    refused = hour.filter(event="session.refused")
+    if (
+        refused.filter(detail=detail).count() >= MOST_REFUSALS_OF_ONE
+        or refused.count() >= MOST_REFUSALS
+    ):
+        # One line stands for the rest of the hour.
+        if not hour.filter(event="session.refusals_not_recorded").exists():
+            record_audit_event(event="session.refusals_not_recorded", detail=detail)
+        return
     record_audit_event(
         event="session.refused",
         subject=_known_username(credentials.get("username")),
-        detail=_address(request),
+        detail=detail,
     )
 
 
@@ -66,10 +82,10 @@ def record_lock_out(request: HttpRequest, username: str | None, **_: Any) -> Non
     """Record a lock-out once per cool-off, however many attempts run into it."""
     subject, detail = _known_username(username), _address(request)
     cool_off = get_cool_off(request)
-    earlier = AuditEvent.objects.filter(event="session.locked_out", subject=subject, detail=detail)
+    earlier = AuditEvent.objects.filter(event="session.locked_out", detail=detail)
     if cool_off is not None:
         earlier = earlier.filter(at__gt=now() - cool_off)
-    if not earlier.exists():
+    if not earlier.filter(subject=subject).exists() and earlier.count() < MOST_REFUSALS_OF_ONE:
         record_audit_event(event="session.locked_out", subject=subject, detail=detail)
 
 
@@ -170,7 +186,7 @@ def end_changed_token(instance: ApiToken, created: bool = False, **_: Any) -> No
 
 def _known_username(offered: object) -> str:
     """Return the name if such a user exists; people type passwords into the wrong field."""
-    name = str(offered or "")
+    name = str(offered or "")[:LONGEST_NAME]
     return name if User.objects.filter(username=name).exists() else "unknown user"
 
 

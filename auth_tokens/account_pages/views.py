@@ -1,4 +1,4 @@
-"""The account pages: tokens, time zone, password. Log-in and log-out are Django's own views."""
+"""The account pages: log-in, tokens, time zone, password. Log-out is Django's own view."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import PasswordChangeView
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.contrib.messages.views import SuccessMessageMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,10 +15,11 @@ from django.urls import reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from auth_tokens.account_pages.forms import ApiTokenForm, TimeZoneForm
+from auth_tokens.account_pages.forms import ApiTokenForm, LogInForm, TimeZoneForm
 from auth_tokens.account_pages.writing import choose_time_zone
 from auth_tokens.api_tokens.reading import api_tokens_of
 from auth_tokens.api_tokens.writing import IssuedToken, create_api_token, revoke_api_token
+from auth_tokens.log_in.limits import remember_device
 from auth_tokens.models import User
 from config.core.clock import now
 from config.core.errors import ApplicationError, NotFound
@@ -86,6 +88,17 @@ def time_zone(request: HttpRequest) -> HttpResponse:
         {"form": form, "now": now()},
         status=400 if form.errors else 200,
     )
+
+
+class LogIn(LoginView):
+    """Log in, and know the browser the next time."""
+
+    authentication_form = LogInForm
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        remember_device(response, form.get_user().get_username())
+        return response
 
 
 class PasswordChange(SuccessMessageMixin, PasswordChangeView):  # type: ignore[type-arg]

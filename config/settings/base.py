@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "config.core.web.forwarded.ForwardedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.core.web.middleware.RequestIdMiddleware",
@@ -122,13 +123,19 @@ LOGIN_URL = "/accounts/login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login"
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
-AXES_COOLOFF_TIME = 0.25  # hours
+AXES_HANDLER = "auth_tokens.log_in.forgetting.LockOuts"
+AXES_COOLOFF_TIME = "auth_tokens.log_in.limits.cool_off"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# Tries during a lock-out neither prolong it nor are kept.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_RESET_ON_SUCCESS = True
+# The audit trail has them.
+AXES_DISABLE_ACCESS_LOG = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 AXES_HTTP_RESPONSE_CODE = 429
 AXES_VERBOSE = False
-AXES_CLIENT_IP_CALLABLE = "config.core.web.middleware.client_address"
+AXES_CLIENT_IP_CALLABLE = "auth_tokens.log_in.limits.network_of"
+DEVICE_COOKIE_NAME = "greekdesk_device"
 
 # --- HTTP API ---------------------------------------------------------------------------------
 REST_FRAMEWORK = {

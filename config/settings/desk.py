@@ -141,3 +141,5 @@ ALERT_PRIVATE_ADDRESSES = env.bool("ALERT_PRIVATE_ADDRESSES", default=False)
 KEEP_ALERTS_DAYS = env.int("KEEP_ALERTS_DAYS", default=90)
 # Log-ins of the last day are counted from these events, so keep at least one day.
 KEEP_TOKEN_EVENTS_DAYS = env.int("KEEP_TOKEN_EVENTS_DAYS", default=400)
+# Who did what to access and secrets.
+KEEP_AUDIT_DAYS = env.int("KEEP_AUDIT_DAYS", default=730)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import structlog
 
+from auth_tokens.log_in.forgetting import forget_old_log_ins
 from config.core.background.task import desk_task, enqueue
 from config.core.errors import NotFound, RateLimitedError
 from portfolio.history.retention import SECONDS, delete_expired
@@ -92,3 +93,4 @@ def refresh_streamed_task(account_id: str) -> None:
 def delete_expired_task() -> None:
     """Delete expired data."""
     delete_expired()
+    forget_old_log_ins()
