@@ -103,7 +103,7 @@ class GreekSnapshotAdmin(ReadOnlyAdmin):
     search_fields = ("instrument_key",)
     date_hierarchy = "session_date"
     ordering = ("-minute", "instrument_key", "expiry")
-    exclude = ("delta_buckets",)
+    exclude = ("delta_buckets", "held_changes")
 
     @admin.display(description="samples", ordering="samples_seen")
     def seen(self, row: GreekSnapshot) -> str:

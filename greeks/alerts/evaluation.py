@@ -19,7 +19,14 @@ from config.core.clock import market_now, now
 from greeks.alerts import wording
 from greeks.alerts.crossing import Firing, Threshold, Watch, firings
 from greeks.alerts.events import tell_of
-from greeks.alerts.metrics import ChainMinutes, DeltaRange, Metric, measured, registered_metrics
+from greeks.alerts.metrics import (
+    VALUE,
+    ChainMinutes,
+    DeltaRange,
+    Metric,
+    measured,
+    registered_metrics,
+)
 from greeks.alerts.minutes import MINUTE, chain_minutes, snapshot_of
 from greeks.chains import Floats
 from greeks.minutes.clock import opening_minute
@@ -90,6 +97,9 @@ def _evaluate(
         count=_MINUTES_READ,
         columns={name for rule, metric in known for name in metric.columns[rule.side]},
         with_buckets=any(rule.delta_min is not None for rule in rules),
+        with_held_changes=any(
+            rule.delta_min is not None and rule.measure != VALUE for rule in rules
+        ),
     )
     read: dict[tuple[str, str, str, DeltaRange], Floats] = {}
     outcomes = []

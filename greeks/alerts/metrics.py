@@ -12,8 +12,8 @@ from datetime import date, datetime
 
 import numpy as np
 
-from greeks.chains import SIDES, SUMMED_GREEKS, Floats
-from greeks.maths.changes import change_from_base, minute_change
+from greeks.chains import SIDES, SUMMED_GREEKS, Flags, Floats
+from greeks.maths.changes import add_up, change_from_base, minute_change
 
 #: Width of a |delta| bucket of ``GreekSnapshot.delta_buckets``.
 DELTA_STEP = 0.05
@@ -28,26 +28,30 @@ class ChainMinutes:
 
     Row 0 is the minute from which the day's changes are counted; rows 1 to n are ``minutes``. A
     minute that is not stored, or has no number, is NaN. ``buckets``: (n + 1, 2, 20, 5), see
-    ``GreekSnapshot``; ``None`` if no rule needs them.
+    ``GreekSnapshot``; ``None`` if no rule needs them. ``held_changes``: the same by minute from the
+    base on, and ``has_value`` which of those are stored.
     """
 
     expiry: date
     minutes: tuple[datetime, ...]
     columns: Mapping[str, Floats]
     buckets: Floats | None = None
+    held_changes: Floats | None = None
+    has_value: Flags | None = None
 
 
 #: |delta| from, to; ``None`` for the whole chain.
-DeltaRange = tuple[float, float] | None
-ReadRange = Callable[[ChainMinutes, str, tuple[float, float]], Floats]
+Range = tuple[float, float]
+DeltaRange = Range | None
+ReadRange = Callable[[Floats, str, Range], Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
     """A number of a chain: the sum of the ``GreekSnapshot`` fields its side names.
 
-    A metric without sides has the single side "". ``read_range`` computes it from the buckets for
-    the contracts in a |delta| range. ``digits`` is the number of decimals shown.
+    A metric without sides has the single side "". ``read_range`` computes it from buckets (rows, 2,
+    20, 5) for the contracts in a |delta| range. ``digits`` is the number of decimals shown.
     """
 
     name: str
@@ -63,7 +67,9 @@ class Metric:
     def values(self, minutes: ChainMinutes, side: str, delta_range: DeltaRange) -> Floats:
         """Return one number per row of ``minutes``; NaN if a field is missing."""
         if delta_range is not None and self.read_range is not None:
-            return self.read_range(minutes, side, delta_range)
+            if minutes.buckets is None:
+                return np.full(len(minutes.minutes) + 1, np.nan)
+            return self.read_range(minutes.buckets, side, delta_range)
         total: Floats = np.sum([minutes.columns[name] for name in self.columns[side]], axis=0)
         return total
 
@@ -87,8 +93,10 @@ def measured(
     """Return the watched number at each of ``minutes``; NaN if missing.
 
     A change needs the minute before, a second difference the two before; across a gap both are
-    missing.
+    missing. In a |delta| range changes are of held contracts, see ``greeks.maths.changes``.
     """
+    if delta_range is not None and metric.read_range is not None and measure != VALUE:
+        return _held(metric.read_range, measure, minutes, side, delta_range)
     values = metric.values(minutes, side, delta_range)
     base, close = values[0], values[1:]
     if measure == FROM_OPEN:
@@ -100,12 +108,28 @@ def measured(
     return close
 
 
+def _held(
+    read_range: ReadRange, measure: str, minutes: ChainMinutes, side: str, delta_range: Range
+) -> Floats:
+    count = len(minutes.minutes)
+    if minutes.held_changes is None or minutes.has_value is None:
+        return np.full(count, np.nan)
+    changes = read_range(minutes.held_changes, side, delta_range)
+    held = add_up(changes, minutes.has_value, 0)
+    values = held.from_base if measure == FROM_OPEN else held.change
+    if measure == SECOND_DIFFERENCE:
+        values = minute_change(values)
+    before_base = np.full(max(0, count - values.size), np.nan)
+    found: Floats = np.concatenate([before_base, values])[-count:]
+    return found
+
+
 # --- Metrics of the chain -----------------------------------------------------------------------
 def _greek(greek: str) -> Metric:
     index = SUMMED_GREEKS.index(greek)
 
-    def read_range(minutes: ChainMinutes, side: str, delta_range: tuple[float, float]) -> Floats:
-        return _sum_of_buckets(minutes, index, side, delta_range)
+    def read_range(buckets: Floats, side: str, delta_range: Range) -> Floats:
+        return _sum_of_buckets(buckets, index, side, delta_range)
 
     return Metric(
         name=greek,
@@ -116,15 +140,11 @@ def _greek(greek: str) -> Metric:
     )
 
 
-def _sum_of_buckets(
-    minutes: ChainMinutes, greek: int, side: str, delta_range: tuple[float, float]
-) -> Floats:
+def _sum_of_buckets(buckets: Floats, greek: int, side: str, delta_range: Range) -> Floats:
     """Sum over the contracts whose |delta| is in the range; NaN if there are none."""
-    if minutes.buckets is None:
-        return np.full(len(minutes.minutes) + 1, np.nan)
     first, last = (round(bound / DELTA_STEP) for bound in delta_range)
     sides = slice(0, 2) if side == "total" else slice(SIDES.index(side), SIDES.index(side) + 1)
-    inside = minutes.buckets[:, sides, first:last, :].sum(axis=(1, 2))
+    inside = buckets[:, sides, first:last, :].sum(axis=(1, 2))
     return np.where(inside[:, -1] > 0, inside[:, greek], np.nan)
 
 

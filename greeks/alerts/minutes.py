@@ -9,10 +9,10 @@ from operator import or_
 from typing import Any
 
 import numpy as np
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 
 from greeks.alerts.metrics import ChainMinutes
-from greeks.chains import SUMMED_GREEKS, Floats
+from greeks.chains import SUMMED_GREEKS, Flags, Floats
 from greeks.minutes.stored import read_buckets
 from greeks.models import GreekSnapshot
 
@@ -27,8 +27,10 @@ def chain_minutes(
     count: int,
     columns: Collection[str],
     with_buckets: bool,
+    with_held_changes: bool = False,
 ) -> ChainMinutes:
-    """Return the last ``count`` minutes of a snapshot's session up to its own, in two queries.
+    """Return the last ``count`` minutes of a snapshot's session up to its own, in two queries, or
+    three with those of held contracts.
 
     Changes since the open count from the ``opening`` minute, or from the first after it that has
     sums, as in the body of ``/market/data``. Missed minutes are NaN.
@@ -47,6 +49,9 @@ def chain_minutes(
     within = Q(minute=base) | Q(minute__gte=minutes[0], minute__lte=minutes[-1])
     rows = {row["minute"]: row for row in of_session.filter(within).values(*fields)}
     asked = [rows.get(at) for at in (base, *minutes)]
+    held_changes = has_value = None
+    if with_held_changes and base is not None:
+        held_changes, has_value = _held_changes(of_session, base, snapshot.minute)
     return ChainMinutes(
         expiry=snapshot.expiry,
         minutes=minutes,
@@ -56,7 +61,20 @@ def chain_minutes(
             if with_buckets
             else None
         ),
+        held_changes=held_changes,
+        has_value=has_value,
     )
+
+
+def _held_changes(
+    of_session: QuerySet[GreekSnapshot], base: datetime, last: datetime
+) -> tuple[Floats, Flags]:
+    """Return ``held_changes`` of each minute from the base on, and which minutes have sums."""
+    within = of_session.filter(_HAS_SUMS, minute__gte=base, minute__lte=last)
+    stored = dict(within.values_list("minute", "held_changes"))
+    minutes = [base + MINUTE * number for number in range((last - base) // MINUTE + 1)]
+    has_value = np.array([minute in stored for minute in minutes], dtype=bool)
+    return read_buckets([stored.get(minute) for minute in minutes]), has_value
 
 
 def snapshot_of(instrument_key: str, expiry: date, minute: datetime) -> GreekSnapshot | None:

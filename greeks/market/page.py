@@ -57,6 +57,7 @@ class ShownGreek:
     digits: int
     word: str | None
     change: float | None
+    crossed: float | None
     rows: Sequence[Mapping[str, Any]]
     sums: Sequence[Mapping[str, Any]]
 
@@ -273,6 +274,7 @@ class MarketPage:
             digits=DIGITS[name],
             word=moved.get("word"),
             change=moved.get("change"),
+            crossed=sides["total"].get("crossed") if row else None,
             rows=[
                 {"side": side, "label": text, **sides[side]} for side, text in SIDE_LABELS.items()
             ],

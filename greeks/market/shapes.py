@@ -26,6 +26,13 @@ class Sum(Shape):
     close: Column
     change: Annotated[Column, about("Since the minute (or step) before; null after a gap.")]
     from_open: Annotated[Column, about("Since the close of the base minute.")]
+    crossed: Annotated[
+        Column | UnsetType,
+        about(
+            "With a delta filter: close less that of the base less from_open, the part of contracts"
+            " that entered or left the range."
+        ),
+    ] = UNSET
 
 
 class Candle(Sum):

@@ -85,8 +85,7 @@ def sum_chain(chain: OptionChain, filled: FilledGreeks | None = None) -> ChainSu
     by_vendor = _complete(own)
     filled = filled or FilledGreeks.none(len(chain))
     by_model = ~by_vendor & _complete(filled.greeks)
-    greeks = np.where(by_vendor, own, filled.greeks)
-    known = by_vendor | by_model
+    greeks, known = summed_greeks(chain, filled)
     everything = _sums(greeks, known, chain.is_call)
     call_interest, put_interest = _side_totals(chain.open_interest, chain.is_call)
     call_volume, put_volume = _side_totals(chain.volume, chain.is_call)
@@ -108,6 +107,13 @@ def sum_chain(chain: OptionChain, filled: FilledGreeks | None = None) -> ChainSu
         max_pain=max_pain(chain.strike, chain.is_call, chain.open_interest),
         atm_implied_volatility=atm_implied_volatility(chain.strike, volatility, chain.spot),
     )
+
+
+def summed_greeks(chain: OptionChain, filled: FilledGreeks) -> tuple[Floats, Flags]:
+    """Return the Greeks that are summed, (4, contracts), and of which contracts all are known."""
+    own = chain.greeks()
+    greeks = np.where(_complete(own), own, filled.greeks)
+    return greeks, _complete(greeks)
 
 
 def put_call_ratio(call_open_interest: float, put_open_interest: float) -> float:
@@ -192,13 +198,18 @@ def _side_totals(values: Floats, is_call: Flags) -> tuple[float, float]:
     )
 
 
+def bucket_places(delta: Floats, is_call: Flags) -> NDArray[np.int64]:
+    """Return each contract's bucket: calls from 0, puts from ``BUCKETS``."""
+    place: NDArray[np.int64] = np.searchsorted(_EDGES, np.abs(delta), side="right")
+    return place + np.where(is_call, 0, BUCKETS)
+
+
 def _buckets(greeks: Floats, known: Flags, is_call: Flags) -> Floats:
     """Return sums by side and |delta|. An empty bucket is a known zero."""
     buckets = np.zeros((2 * BUCKETS, len(BUCKET_VALUES)))
     rows = np.flatnonzero(known)
     if rows.size:
-        place: NDArray[np.int64] = np.searchsorted(_EDGES, np.abs(greeks[0, rows]), side="right")
-        place += np.where(is_call[rows], 0, BUCKETS)
+        place = bucket_places(greeks[0, rows], is_call[rows])
         order = np.argsort(place, kind="stable")
         place, columns = place[order], greeks[:, rows[order]].tolist()
         places = place.tolist()

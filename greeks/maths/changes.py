@@ -4,6 +4,13 @@ changes.
 Arrays hold one value a minute, ascending, without holes in time: a gap is NaN. A change needs the
 minute right before it; across a gap it is missing, not one large jump. Arguments may have more
 axes before the last, which is time.
+
+How the sums of a |delta| range change when contracts cross its ends.
+
+As spot moves, contracts enter and leave a range, and its sum jumps though no Greek moved. So a
+change compares one set of contracts, those in the range at the earlier of the two minutes, with
+Greeks in both; the change since the base adds these up. What is left of the sum's own change is of
+the contracts that crossed an end of the range, or whose Greeks came or went.
 """
 
 from __future__ import annotations
@@ -15,7 +22,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from greeks.chains import Flags, Floats, OptionChain
+from greeks.maths.aggregation import (
+    BUCKETS,
+    BUCKETS_SHAPE,
+    FilledGreeks,
+    bucket_places,
+    summed_greeks,
+)
+
 VelocityWord = Literal["accelerating", "slowing", "turning", "steady"]
 
 #: A second difference below this share of the change counts as zero: rounding or last-digit noise.
@@ -52,8 +67,8 @@ def change_from_base(close: ArrayLike, base: ArrayLike) -> Floats:
     return result
 
 
-def velocity(close: ArrayLike) -> Velocity:
-    """Return the last change of a series and whether it grows. ``close`` has one axis.
+def velocity(change: ArrayLike) -> Velocity:
+    """Return the last of a series' changes and whether it grows. ``change`` has one axis.
 
     With d₁ the last minute's change and d₂ = d₁ − d₀ the second difference:
 
@@ -66,10 +81,9 @@ def velocity(close: ArrayLike) -> Velocity:
     slowing       |d₁| < |d₀|: it moves more slowly in that direction, or stands still
     ============  =====================================================================
     """
-    closes = np.asarray(close, dtype=np.float64)
-    changes = minute_change(closes[-3:]).tolist()
-    last = _known(changes[-1]) if len(changes) >= 2 else None
-    before = _known(changes[-2]) if len(changes) >= 3 else None
+    changes = np.asarray(change, dtype=np.float64)[-2:].tolist()
+    last = _known(changes[-1]) if changes else None
+    before = _known(changes[-2]) if len(changes) == 2 else None
     if last is None or before is None:
         return Velocity(change=last, second_difference=None, word=None)
     second = last - before
@@ -86,3 +100,84 @@ def _word(before: float, last: float, second: float) -> VelocityWord:
 
 def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+# --- Ranges of |delta| ----------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ContractGreeks:
+    """The Greeks that were summed, by contract: ``greeks`` (4, contracts), all known."""
+
+    keys: tuple[str, ...]
+    is_call: Flags
+    greeks: Floats
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def contract_greeks(chain: OptionChain, filled: FilledGreeks) -> ContractGreeks:
+    """Return the Greeks of a chain's contracts as ``sum_chain`` sums them."""
+    greeks, known = summed_greeks(chain, filled)
+    rows = np.flatnonzero(known)
+    return ContractGreeks(
+        keys=tuple(chain.keys[row] for row in rows.tolist()),
+        is_call=chain.is_call[rows],
+        greeks=greeks[:, rows],
+    )
+
+
+def bucket_changes(before: ContractGreeks, after: ContractGreeks) -> Floats:
+    """Return the changes of contracts with Greeks at both times, by |delta| before.
+
+    Shape (2 sides, 20, 5); the last axis is delta, gamma, theta, vega and the number of contracts.
+    """
+    rows, others = _pairs(before.keys, after.keys)
+    changed = after.greeks[:, others] - before.greeks[:, rows]
+    places = bucket_places(before.greeks[0, rows], before.is_call[rows])
+    values = [*changed, np.ones(rows.size)]
+    summed = [np.bincount(places, weights=one, minlength=2 * BUCKETS) for one in values]
+    return np.stack(summed, axis=1).reshape(BUCKETS_SHAPE)
+
+
+def _pairs(
+    keys: tuple[str, ...], others: tuple[str, ...]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    if keys == others:
+        both = np.arange(len(keys))
+        return both, both
+    places = {key: place for place, key in enumerate(others)}
+    pairs = [(row, places[key]) for row, key in enumerate(keys) if key in places]
+    found = np.array(pairs, dtype=np.intp).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldChanges:
+    """Changes of held contracts added up, by minute: ``total`` from the base, NaN in a gap;
+    ``unknown`` counts the minutes up to then whose contracts are not known."""
+
+    total: Floats
+    unknown: Floats
+
+    @property
+    def from_base(self) -> Floats:
+        """Return the change since the base: NaN after a minute whose contracts are not known."""
+        return np.where(self.unknown == 0, self.total, np.nan)
+
+    @property
+    def change(self) -> Floats:
+        """Return the change since the minute (or step) before: NaN after a gap."""
+        return np.where(minute_change(self.unknown) == 0, minute_change(self.total), np.nan)
+
+
+def add_up(changes: Floats, has_value: Flags, base: int | None) -> HeldChanges:
+    """Add up changes (…, minutes), each from the last minute with a value before it.
+
+    ``has_value`` (minutes) is false in a gap; nothing before ``base`` counts.
+    """
+    counted = has_value & (np.arange(changes.shape[-1]) > (-1 if base is None else base))
+    missing = counted & np.isnan(changes)
+    total = np.cumsum(np.where(counted & ~missing, changes, 0.0), axis=-1)
+    unknown = np.cumsum(missing, axis=-1).astype(np.float64)
+    is_known = has_value & (np.arange(changes.shape[-1]) >= (base or 0))
+    return HeldChanges(np.where(is_known, total, np.nan), np.where(is_known, unknown, np.nan))

@@ -23,6 +23,8 @@ from config.core.live.hub import announce
 from greeks.calendar.exchanges import exchange_named
 from greeks.calendar.sessions import Session
 from greeks.minutes.chain_rows import write_chains
+from greeks.minutes.clock import opening_minute
+from greeks.minutes.range_changes import range_changes
 from greeks.minutes.rows import MinuteOf, candle_row, write_rows
 from greeks.minutes.stored import Chain
 from greeks.models import GreekSnapshot, PolledInstrument
@@ -188,8 +190,13 @@ def roll_minutes(
         return []
     slug, expiry = chain.instrument.slug, chain.expiry
     samples = read_samples(slug, expiry, minutes[0], minutes[-1] + MINUTE)
+    changes = range_changes(slug, expiry, minutes, opening_minute(session))
     rows = [
-        candle_row(chain.minute(minute, session), _of_session(samples.get(minute, ()), session))
+        candle_row(
+            chain.minute(minute, session),
+            _of_session(samples.get(minute, ()), session),
+            changes.get(minute),
+        )
         for minute in minutes
     ]
     kept = [minute for minute in minutes if is_kept_minute(session, minute)]

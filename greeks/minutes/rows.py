@@ -43,8 +43,12 @@ class MinuteOf:
     simulated: bool
 
 
-def candle_row(of: MinuteOf, samples: Sequence[ChainSample]) -> dict[str, Any]:
+def candle_row(
+    of: MinuteOf, samples: Sequence[ChainSample], changes: Floats | None = None
+) -> dict[str, Any]:
     """Return a minute's columns. Without samples it is a gap: every number is ``None``.
+
+    ``changes`` are those of ``bucket_changes`` since the last minute before, if known.
 
     Each sum opens with its first known value and closes with its last; high and low are among the
     known ones. All else, buckets included, comes from the last sample with known sums.
@@ -69,6 +73,7 @@ def candle_row(of: MinuteOf, samples: Sequence[ChainSample]) -> dict[str, Any]:
     row |= {name: known(float(getattr(sums, name))) for name in _NUMBERS}
     row |= {name: getattr(sums, name) for name in _COUNTS}
     return row | {
+        "held_changes": None if changes is None else changes.astype("<f8").tobytes(),
         "delta_buckets": sums.buckets.astype("<f8").tobytes(),
         "spot": known(last.spot),
         "as_of": last.as_of,

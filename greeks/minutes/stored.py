@@ -35,7 +35,7 @@ OTHERS = (
 )
 _HEAD = ("minute", "updated_at", "as_of", "source", "simulated", "samples_seen", "samples_expected")
 _NUMBERS = (*CANDLE_FIELDS, *VENDOR_FIELDS, *OTHERS)
-_COLUMNS = (*_HEAD, "delta_buckets", *_NUMBERS)
+_COLUMNS = (*_HEAD, "delta_buckets", "held_changes", *_NUMBERS)
 _BUCKETS_BYTES = 8 * int(np.prod(BUCKETS_SHAPE))
 #: Copies older than this are checked against the database again.
 KEPT_SECONDS = 120.0
@@ -78,7 +78,8 @@ class ChainRows:
     """Rows ascend by minute. Missing numbers are NaN.
 
     ``minutes`` are seconds of the epoch; ``candles`` has the shape (3 sides, 4 Greeks, 4 parts,
-    rows), ``vendor`` (3, 4, rows), ``others`` (9, rows), ``buckets`` (rows, 2, 20, 5).
+    rows), ``vendor`` (3, 4, rows), ``others`` (9, rows), ``buckets`` and
+    ``held_changes`` (rows, 2, 20, 5).
     """
 
     version: RowsVersion
@@ -87,6 +88,7 @@ class ChainRows:
     vendor: Floats
     others: Floats
     buckets: Floats
+    held_changes: Floats
     samples_seen: Integers
     samples_expected: Integers
     as_of: datetime | None
@@ -111,7 +113,7 @@ def read_rows(chain: Chain) -> ChainRows:
     count = len(rows)
     columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * len(_COLUMNS)
     minutes, updated, as_of, sources, simulated, seen, expected = columns[: len(_HEAD)]
-    numbers = np.array(columns[len(_HEAD) + 1 :], dtype=np.float64).reshape(len(_NUMBERS), count)
+    numbers = np.array(columns[len(_HEAD) + 2 :], dtype=np.float64).reshape(len(_NUMBERS), count)
     candles, vendor, others = np.split(
         numbers, [len(CANDLE_FIELDS), len(CANDLE_FIELDS) + len(VENDOR_FIELDS)]
     )
@@ -123,6 +125,7 @@ def read_rows(chain: Chain) -> ChainRows:
         vendor=vendor.reshape(*sums, count),
         others=others,
         buckets=read_buckets(columns[len(_HEAD)]),
+        held_changes=read_buckets(columns[len(_HEAD) + 1]),
         samples_seen=np.array(seen, dtype=np.int64),
         samples_expected=np.array(expected, dtype=np.int64),
         as_of=max((each for each in as_of if each is not None), default=None),
@@ -132,7 +135,7 @@ def read_rows(chain: Chain) -> ChainRows:
 
 
 def read_buckets(stored: Collection[Any]) -> Floats:
-    """Return rows' stored ``delta_buckets``, shape (rows, 2, 20, 5).
+    """Return rows' stored ``delta_buckets`` or ``held_changes``, shape (rows, 2, 20, 5).
 
     Axes: side, |delta|, then delta, gamma, theta, vega and contracts. NaN if a row has none or one
     of another shape.

@@ -28,6 +28,10 @@ class GreekSnapshot(models.Model):
     ``delta_buckets`` holds the closing sums by |delta|: little-endian float64, shape (2 sides, 20
     buckets of 0.05, 5); the last axis is delta, gamma, theta, vega and the number of contracts.
     Bucket ``i`` is [0.05 i, 0.05 (i + 1)), the last one closed.
+
+    ``held_changes`` has the same shape: the changes since the last minute with samples before, of
+    the contracts with Greeks in both, by the bucket of the earlier one; null if the contracts of
+    either minute are not known.
     """
 
     instrument_key = models.CharField(max_length=64)
@@ -35,6 +39,7 @@ class GreekSnapshot(models.Model):
     minute = models.DateTimeField()
     session_date = models.DateField()
     delta_buckets = models.BinaryField(null=True, blank=True)
+    held_changes = models.BinaryField(null=True, blank=True)
     spot = models.FloatField(null=True, blank=True)
     call_open_interest = models.FloatField(null=True, blank=True)
     put_open_interest = models.FloatField(null=True, blank=True)

@@ -24,6 +24,7 @@ from config.core.redis.process_copies import ProcessCopies
 from greeks.calendar.exchanges import exchange_named
 from greeks.chains import OptionChain
 from greeks.maths.aggregation import ChainSums, FilledGreeks, sum_chain
+from greeks.maths.changes import contract_greeks
 from greeks.models import PolledInstrument
 from greeks.polling.fill import ChainTerms, fill_greeks
 from greeks.polling.forming_minute import forming_minute
@@ -42,6 +43,7 @@ from greeks.polling.samples import (
     add_sample,
     forget_future_samples,
     last_slot,
+    queue_contracts,
     was_added,
 )
 from greeks.polling.sessions import open_session
@@ -211,6 +213,9 @@ def _keep(
         pipeline = redis_client().pipeline(transaction=False)
         if in_session:
             add_sample(pipeline, slug, expiry, sample)
+        if in_session:
+            contracts = contract_greeks(summed.chain, summed.filled)
+            queue_contracts(pipeline, slug, expiry, sample.minute, contracts)
         if session is not None and is_kept_minute(session, sample.minute):
             queue_closing_chain(pipeline, slug, expiry, sample.minute, body)
         record = msgspec.json.encode(summed.record(slot))

@@ -13,17 +13,20 @@ expected  how many samples the minute should have at that interval
 as_of     the chain's own time, ISO 8601
 source    the provider; ``simulated`` is 1 if it is the sandbox
 ========  ==========================================================================================
+
+Beside the stream, each minute's last poll leaves the Greeks by contract, for the changes of ranges.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import numpy as np
 import structlog
 from redis.client import Pipeline
@@ -32,6 +35,7 @@ from redis.exceptions import ResponseError
 from config.core.redis.client import key, redis_client
 from greeks.chains import SIDES, SUMMED_GREEKS, Floats
 from greeks.maths.aggregation import BUCKETS_SHAPE, ChainSums
+from greeks.maths.changes import ContractGreeks
 
 logger = structlog.get_logger(__name__)
 
@@ -108,6 +112,51 @@ def add_sample(pipeline: Pipeline, slug: str, expiry: date, sample: ChainSample)
         approximate=True,
     )
     pipeline.expire(name, _STREAM_SECONDS)
+
+
+def queue_contracts(
+    pipeline: Pipeline, slug: str, expiry: date, minute: datetime, contracts: ContractGreeks
+) -> None:
+    """Queue the command that holds a minute's latest Greeks by contract, if there are any."""
+    if len(contracts):
+        packed = (
+            "\n".join(contracts.keys),
+            contracts.is_call.tobytes(),
+            contracts.greeks.astype("<f8").tobytes(),
+        )
+        text = base64.b64encode(msgspec.msgpack.encode(packed)).decode()
+        seconds = int((KEPT + 10 * MINUTE).total_seconds())
+        pipeline.set(_contracts_key(slug, expiry, minute), text, ex=seconds)
+
+
+def read_contracts(
+    slug: str, expiry: date, minutes: Sequence[datetime]
+) -> dict[datetime, ContractGreeks]:
+    """Return the Greeks held by contract. Raises ``redis.exceptions.RedisError``."""
+    if not minutes:
+        return {}
+    found: Any = redis_client().mget([_contracts_key(slug, expiry, at) for at in minutes])
+    return {
+        at: _decoded_contracts(text)
+        for at, text in zip(minutes, found, strict=True)
+        if text is not None
+    }
+
+
+def _decoded_contracts(text: str) -> ContractGreeks:
+    keys, is_call, greeks = msgspec.msgpack.decode(
+        base64.b64decode(text), type=tuple[str, bytes, bytes]
+    )
+    numbers = np.frombuffer(greeks, dtype="<f8")
+    return ContractGreeks(
+        keys=tuple(keys.split("\n")),
+        is_call=np.frombuffer(is_call, dtype=np.bool_),
+        greeks=numbers.reshape(len(SUMMED_GREEKS), -1),
+    )
+
+
+def _contracts_key(slug: str, expiry: date, minute: datetime) -> str:
+    return key("chain_contracts", slug, expiry.isoformat(), str(int(minute.timestamp())))
 
 
 def was_added(answer: Any) -> bool:

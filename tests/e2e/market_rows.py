@@ -18,6 +18,7 @@ from config.core.redis.client import redis_client
 from greeks.chains import Floats, OptionChain
 from greeks.maths.aggregation import sum_chain
 from greeks.maths.black_scholes import all_greeks
+from greeks.maths.changes import ContractGreeks, bucket_changes, contract_greeks
 from greeks.minutes.chain_rows import write_chains
 from greeks.minutes.roll_up import PolledChain, roll_up
 from greeks.minutes.rows import candle_row, write_rows
@@ -160,14 +161,19 @@ def _write(
     count = int((min(until, session.closes_at) - session.opens_at) / MINUTE)
     spots, volatilities = _walk(seeded, day, count + 1)
     rows = []
+    before: ContractGreeks | None = None
     for index in range(count):
         minute = session.opens_at + index * MINUTE
         samples: Iterable[ChainSample] = ()
+        changes: Floats | None = None
         if index not in GAPS:
             seen = 7 if index == SHORT else EXPECTED
             chain = seeded.chain(minute, expiry, spots[index], volatilities[index])
             samples = [_sample(chain, minute, seen=seen)] * seen
-        rows.append(candle_row(polled.minute(minute, session), tuple(samples)))
+            contracts = contract_greeks(chain, fill_greeks(chain, _terms(chain, minute)))
+            changes = None if before is None else bucket_changes(before, contracts)
+            before = contracts
+        rows.append(candle_row(polled.minute(minute, session), tuple(samples), changes))
     write_rows(rows)
     write_chains(
         Chain(seeded.key, day, expiry),

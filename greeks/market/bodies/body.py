@@ -133,7 +133,7 @@ def row_of(series: MarketSeries, place: int) -> dict[str, Any]:
 def velocities(series: MarketSeries) -> dict[str, Any]:
     """Return how each sum moved in the last step."""
     return {
-        greek: {side: velocity(series.close[s, g]) for s, side in enumerate(SIDES)}
+        greek: {side: velocity(series.change[s, g]) for s, side in enumerate(SIDES)}
         for g, greek in enumerate(SUMMED_GREEKS)
     }
 
@@ -147,6 +147,8 @@ def _columns(
         "change": series.change[side, greek, span].tolist(),
         "from_open": series.from_open[side, greek, span].tolist(),
     }
+    if series.crossed is not None:
+        columns["crossed"] = series.crossed[side, greek, span].tolist()
     # A side's candles overlap on a chart, so the candles of both sides together are drawn.
     if series.candles is not None and SIDES[side] == "total":
         for part in ("open", "high", "low"):

@@ -21,7 +21,7 @@ from greeks.market.bodies.questions import (
     buckets_of,
     choice_for,
 )
-from greeks.maths.changes import change_from_base, minute_change
+from greeks.maths.changes import HeldChanges, add_up, change_from_base, minute_change
 from greeks.minutes.clock import opening_minute
 from greeks.minutes.stored import PARTS, ChainRows, Integers, read_rows, rows_of
 from greeks.models import PolledInstrument
@@ -38,7 +38,8 @@ class MarketSeries:
     sides, 4 Greeks, 4 parts, steps); ``close``, ``change``, ``from_open`` and ``vendor`` (3, 4,
     steps); ``others`` (9, steps). With a delta filter there are no candles and no vendor sums, and
     ``contracts_in_range`` counts what was summed. ``base`` is the minute whose close ``from_open``
-    counts from.
+    counts from. With a filter ``change`` and ``from_open`` are of held contracts, see
+    ``greeks.maths.changes``, and ``crossed`` is the rest of the sum's change since the base.
     """
 
     choice: MarketChoice
@@ -54,6 +55,7 @@ class MarketSeries:
     vendor: Floats | None
     others: Floats
     contracts_in_range: Floats | None
+    crossed: Floats | None
     base: datetime | None
 
     def __len__(self) -> int:
@@ -111,9 +113,11 @@ def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
     counts[1] = expected
     counts[:, places] = rows.samples_seen, rows.samples_expected
     others = on_grid(rows.others)
-    candles = vendor = in_range = None
+    candles = vendor = in_range = held = crossed = None
     if choice.is_filtered:
-        close, in_range = _closes_in_range(choice, rows)
+        close, in_range = _sums_in_range(choice, rows.buckets)
+        # Without any contract's Greeks the sum is missing, not zero.
+        close[..., rows.buckets[..., -1].sum(axis=(1, 2)) == 0] = np.nan
         close, in_range = on_grid(close), on_grid(in_range)
     else:
         candles, vendor = on_grid(rows.candles), on_grid(rows.vendor)
@@ -122,7 +126,12 @@ def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
     has_value = np.isfinite(close).any(axis=(0, 1)) & (counts[0] > 0) & (minutes >= opening)
     base_place = int(np.argmax(has_value)) if has_value.any() else None
     base = np.full(close.shape[:2], np.nan) if base_place is None else close[..., base_place]
+    if choice.is_filtered:
+        changes, _ = _sums_in_range(choice, rows.held_changes)
+        held = add_up(on_grid(changes), has_value, base_place)
     if steps > 1:
+        if held is not None:
+            held = HeldChanges(_last(held.total, steps), _last(held.unknown, steps))
         starts = minutes[::steps]
         close, others = _last(close, steps), _last(others, steps)
         if candles is not None and vendor is not None:
@@ -132,6 +141,9 @@ def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
         counts = np.add.reduceat(counts, range(0, count, steps), axis=1) if count else counts
     else:
         starts = minutes
+    change, from_open = minute_change(close), change_from_base(close, base)
+    if held is not None:
+        change, crossed, from_open = held.change, from_open - held.from_base, held.from_base
     return MarketSeries(
         choice=choice,
         rows=rows,
@@ -140,12 +152,13 @@ def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
         samples_seen=counts[0],
         samples_expected=counts[1],
         close=close,
-        change=minute_change(close),
-        from_open=change_from_base(close, base),
+        change=change,
+        from_open=from_open,
         candles=candles,
         vendor=vendor,
         others=others,
         contracts_in_range=in_range,
+        crossed=crossed,
         base=None if base_place is None else _instant(int(minutes[base_place])),
     )
 
@@ -166,9 +179,9 @@ def _grid(choice: MarketChoice, rows: ChainRows, steps: int) -> Integers:
     return np.arange(begin, max(ends) + 1, _MINUTE_SECONDS, dtype=np.int64)
 
 
-def _closes_in_range(choice: MarketChoice, rows: ChainRows) -> tuple[Floats, Floats]:
-    """Return closing sums (3, 4, rows) of the range's buckets, and their contracts (rows)."""
-    chosen = rows.buckets[:, :, choice.first_bucket : choice.end_bucket].sum(axis=2)
+def _sums_in_range(choice: MarketChoice, buckets: Floats) -> tuple[Floats, Floats]:
+    """Return sums (3, 4, rows) over the range's buckets, and their contracts (rows)."""
+    chosen = buckets[:, :, choice.first_bucket : choice.end_bucket].sum(axis=2)
     sides = chosen[..., :4].transpose(1, 2, 0)
     sums = np.concatenate([sides, sides.sum(axis=0, keepdims=True)])
     return sums, chosen[..., 4].sum(axis=1)

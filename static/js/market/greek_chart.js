@@ -1,6 +1,6 @@
 // One Greek's figure: read-out, the change since the open above the change per minute, and a table.
 
-import { setChange, setText } from "../base/cells.js";
+import { setChange, setHidden, setText } from "../base/cells.js";
 import { number, sign, signed } from "../base/format.js";
 import { GreekPlot } from "./greek_plot.js";
 import { DIGITS, SIDES } from "./series.js";
@@ -164,12 +164,21 @@ export class GreekChart extends WalkedFigure {
 
   write(index) {
     setText(this.part("at"), this.#when(index));
+    setHidden(this.part("crossed"), !this.#series.isFiltered);
+    if (this.#series.isFiltered) this.#writeCrossed(index);
     for (const side of SIDES) {
       const value = (measure) => this.#series.value(this.#greek, side, measure, index);
       setChange(this.#cells.get(`${side} from_open`), value("from_open"), this.#digits);
       setChange(this.#cells.get(`${side} change`), value("change"), this.#digits);
       setText(this.#cells.get(`${side} close`), number(value("close"), this.#digits));
     }
+  }
+
+  /** What strikes that crossed the range's ends did to the sum: apart from what moved. */
+  #writeCrossed(index) {
+    const side = this.#side === "split" ? "total" : this.#side;
+    const element = this.part("crossed").querySelector("[data-field]");
+    setChange(element, this.#series.value(this.#greek, side, "crossed", index), this.#digits);
   }
 
   /** 14:32, with notes on that minute. */
@@ -199,6 +208,7 @@ export class GreekChart extends WalkedFigure {
     const measures = [
       ["from_open", "since open"],
       ["change", this.#series.stepName],
+      ...(this.#series.isFiltered ? [["crossed", "crossings"]] : []),
       ["close", "sum"],
     ];
     const rows = this.#series.times.map((_, index) => [

@@ -63,6 +63,27 @@ def first_value(values: Sequence[Number]) -> Number:
     return next((value for value in values if value is not None), None)
 
 
+def held(
+    rows: Sequence[GreekSnapshot],
+    by_minute: Sequence[Number],
+    side: str,
+    greek: str,
+    buckets: range,
+) -> list[Number]:
+    """Return the stored changes of held contracts, added up from the first minute with a value."""
+    stored = {row.minute: bytes(row.held_changes or b"") for row in rows}
+    found: list[Number] = []
+    total: Number = None
+    for number, value in enumerate(by_minute):
+        if value is None:
+            found.append(None)
+            continue
+        at = OPENING + timedelta(minutes=number)
+        total = 0.0 if total is None else total + _in_range(stored[at], side, greek, buckets)
+        found.append(total)
+    return found
+
+
 def agree(ours: Sequence[Number], theirs: Sequence[Number]) -> bool:
     """To fifteen digits, and missing in the same places."""
     return len(ours) == len(theirs) and all(
@@ -84,10 +105,20 @@ def assert_series(
         for side in SIDES:
             by_minute = closes(rows, minutes, side, greek, buckets)
             close = steps_of(by_minute, length)
+            moved = since(close, first_value(by_minute))
+            from_open = moved
+            if buckets is not None:
+                from_open = steps_of(held(rows, by_minute, side, greek, buckets), length)
             columns = body["series"][greek][side]
             assert agree(columns["close"], close), (greek, side)
-            assert agree(columns["change"], changes(close)), (greek, side)
-            assert agree(columns["from_open"], since(close, first_value(by_minute))), (greek, side)
+            assert agree(columns["change"], changes(from_open)), (greek, side)
+            assert agree(columns["from_open"], from_open), (greek, side)
+            if buckets is not None:
+                crossed = [
+                    None if one is None or other is None else one - other
+                    for one, other in zip(moved, from_open, strict=True)
+                ]
+                assert agree(columns["crossed"], crossed), (greek, side)
 
 
 def minute_of(text: str) -> int:

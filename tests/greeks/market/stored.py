@@ -70,6 +70,7 @@ def snapshot(minute: datetime, *, seed: int, **fields: Any) -> GreekSnapshot:
             "minute": minute,
             "session_date": DAY,
             "delta_buckets": buckets.astype("<f8").tobytes(),
+            "held_changes": np.array([numbers.uniform(-1.0, 1.0) for _ in range(200)]).tobytes(),
             "contracts": 120,
             "contracts_without_greeks": numbers.randrange(9),
             "contracts_filled": numbers.randrange(5),

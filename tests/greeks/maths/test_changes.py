@@ -77,10 +77,10 @@ def test_changes_of_many_series_are_taken_at_once() -> None:
 def test_velocity_says_how_the_last_minute_moved(
     close: list[float], change: float | None, second: float | None, word: str | None
 ) -> None:
-    found = velocity(close)
+    found = velocity(minute_change(close))
 
     assert (found.change, found.second_difference, found.word) == (change, second, word)
 
 
 def test_rounding_is_no_acceleration() -> None:
-    assert velocity([0.0, 0.1, 0.1 + 0.1 * (1 + 1e-12)]).word == "steady"
+    assert velocity(minute_change([0.0, 0.1, 0.1 + 0.1 * (1 + 1e-12)])).word == "steady"

@@ -65,7 +65,7 @@ def test_range_of_delta_is_summed_from_whole_buckets(
     naive.assert_series(body, rows, minutes=74, buckets=buckets)
     assert (body["delta_min"], body["delta_max"]) == (buckets.start / 20, buckets.stop / 20)
     assert body["vendor"] is None
-    assert set(body["series"]["vega"]["total"]) == {"close", "change", "from_open"}
+    assert set(body["series"]["vega"]["total"]) == {"close", "change", "from_open", "crossed"}
     counted = body["contracts_in_range"]
     assert counted[5] is None
     assert counted[0] == _contracts(rows[0], buckets)
