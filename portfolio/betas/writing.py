@@ -130,7 +130,7 @@ def _fetch_closes(
         .values_list("symbol")
         .annotate(last=Max("session_date"))
     )
-    due = [name for name in symbols if _is_due(name, last.get(name), end)]
+    due = [name for name in symbols if _is_listed(name) and _is_due(name, last.get(name), end)]
     for position, symbol in enumerate(due):
         if time.monotonic() >= deadline:
             done.put_off += due[position:]
@@ -148,6 +148,11 @@ def _fetch_closes(
             continue
         cache.set(_asked_key(symbol, end), True, _ASKED_SECONDS)
         (done.fetched if found else done.unknown).append(symbol)
+
+
+def _is_listed(name: str) -> bool:
+    """Whether providers have closes of it: US shares and indices, no futures."""
+    return not name.startswith("/") and ":" not in name
 
 
 def _is_due(symbol: str, last: date | None, end: date) -> bool:
