@@ -122,6 +122,70 @@ def test_what_is_raised_appears_by_itself_and_is_read_out(
     browser.wait(lambda: not browser.find_all(".alert-event[data-new]"), "still new")
 
 
+@pytest.mark.parametrize("path", ["/", "/risk", "/accounts/tokens", "/system"])
+def test_what_is_raised_is_seen_on_every_page(browser: Browser, desk: AlertDesk, path: str) -> None:
+    browser.open(path)
+    title = browser.driver.title
+    seen = "return seen.frames.some((frame) => frame.type === 'alerts.snapshot')"
+    browser.wait(lambda: browser.script(seen), "no snapshot")
+    before = unread(browser)
+    desk.raise_event(f"Raised while {path} is shown")
+    browser.wait_for(".toast")
+    assert browser.text(".toast strong") == f"Raised while {path} is shown"
+    assert browser.text(".toast p") == "14.20"
+    assert unread(browser) == before + 1
+    assert browser.driver.title.startswith(f"({before + 1}) ")
+    assert browser.driver.title.endswith(title.split(") ")[-1])
+    if path == "/":
+        assert browser.text(".recent-alerts strong") == f"Raised while {path} is shown"
+        for size in (PHONE, DESK):
+            browser.resize(*size)
+            assert browser.width_beyond_window() <= 0, size
+            assert browser.violations() == [], size
+    browser.find(".toast-close").click()
+    browser.wait_until_gone(".toast")
+    # It is not shown a second time.
+    browser.driver.refresh()
+    browser.wait(lambda: browser.script(seen) and unread(browser) == before + 1, "no count")
+    assert not browser.find_all(".toast")
+
+
+def unread(browser: Browser) -> int:
+    """Return the count in the header."""
+    return int(browser.text(".alert-count") or 0)
+
+
+def test_notifications_are_asked_for_by_the_button_only(browser: Browser, desk: AlertDesk) -> None:
+    browser.on_each_page(
+        """
+        window.asked = 0;
+        window.notified = [];
+        window.Notification = class {
+          static permission = "default";
+          static async requestPermission() {
+            window.asked += 1;
+            return (window.Notification.permission = "granted");
+          }
+          constructor(title, { body, tag }) { window.notified.push([title, body, tag]); }
+        };
+        """
+    )
+    browser.open("/market/alerts")
+    button = browser.wait_for('[data-part="notify"]:not([hidden])')
+    assert browser.script("return window.asked") == 0
+    button.click()
+    browser.wait_for('[data-part="notify"][aria-pressed="true"]')
+    browser.wait_for(LIVE)
+    browser.script(
+        "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })"
+    )
+    desk.raise_event("While nobody looks")
+    (told,) = browser.wait(lambda: browser.script("return window.notified"), "no notification")
+    assert told[:2] == ["While nobody looks", "14.20"]
+    browser.script("delete document.hidden; document.querySelector('[data-part=notify]').click()")
+    browser.wait_for('[data-part="notify"][aria-pressed="false"]')
+
+
 def test_panel_of_the_market_page_is_live_and_keeps_its_forms(
     browser: Browser, desk: AlertDesk
 ) -> None:

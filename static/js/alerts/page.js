@@ -2,8 +2,9 @@
 // their panel.
 
 import { Clock, keepAges } from "../base/ages.js";
-import { LiveFeed } from "../base/live.js";
 import { Swaps } from "../base/swap.js";
+import { onAlerts } from "./feed.js";
+import { offerNotifications } from "./notify.js";
 
 const PAGE = "/market/alerts";
 
@@ -41,28 +42,20 @@ function begin() {
   }
 
   let shown = null;
-  const feed = new LiveFeed({
-    name: "alerts",
-    changes: ["alerts.changed"],
-    socketPath: "/ws/alerts",
-    bodyPath: "/api/market/alerts/events",
-    version: null,
-    onSnapshot: (body) => {
-      const text = JSON.stringify(body);
-      const first = shown === null && body.version === newest;
-      if (!first && text !== shown) changed(body);
-      shown = text;
-    },
-    onChange: (body) => {
-      shown = JSON.stringify(body);
-      changed(body);
-    },
-    connection: isPage ? document.querySelector('[data-part="connection"]') : null,
-    onState: (state) => {
-      if (state === "ended") swaps.tell("You are logged out. Log in again to see new alerts.");
-    },
+  onAlerts((body) => {
+    if (!body) {
+      swaps.tell("You are logged out. Log in again to see new alerts.");
+      return;
+    }
+    const text = JSON.stringify(body);
+    const isFirst = shown === null && body.version === newest;
+    if (!isFirst && text !== shown) changed(body);
+    shown = text;
   });
-  feed.start();
+  if (isPage) {
+    const part = (name) => document.querySelector(`[data-part="${name}"]`);
+    offerNotifications(part("notify"), part("notify-said"));
+  }
 }
 
 if (root) begin();

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -9,6 +11,7 @@ from pytest_django import DjangoAssertNumQueries
 from auth_tokens.models import User
 from greeks.alerts.sending.channels import create_alert_channel
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule
+from tests.factories import UserFactory
 from tests.greeks.alerts.receiver import Receiver
 from tests.greeks.alerts.rows import make_rule, minute
 
@@ -133,6 +136,35 @@ def test_parts_are_answered_alone_and_lead_back_to_the_panel(client: Client) -> 
     assert "is watched from the next minute on" in made.content.decode()
     to_market = client.post(f"{PAGE}/read", {"page": "market"})
     assert to_market["Location"] == "/market#alerts-events"
+
+
+@pytest.mark.parametrize("path", ["/", "/risk", "/market", PAGE, "/accounts/tokens"])
+def test_every_page_leads_to_the_alerts_and_can_show_them(client: Client, path: str) -> None:
+    page = client.get(path).content.decode()
+    nav = page[page.index('aria-label="Pages"') : page.index("</nav>")]
+    assert f'href="{PAGE}"' in nav
+    for part in ('data-part="alert-bell"', 'data-part="toasts"', "js/alerts/everywhere"):
+        assert part in page, part
+
+
+def test_risk_monitor_shows_the_readers_own_newest_alerts(client: Client, trader: User) -> None:
+    for title in ("Oldest", "Old", "New", "Newest"):
+        AlertEvent.objects.create(user=trader, minute=minute(1), title=title, text="101")
+    AlertEvent.objects.create(user=UserFactory.create(), minute=minute(1), title="Theirs", text="9")
+    page = client.get("/").content.decode()
+    shown = re.findall(r'<strong data-field="title">(\w+)</strong>', page)
+    assert shown == ["Newest", "New", "Old"]
+    assert "4 new" in page
+    assert "Theirs" not in page
+
+
+@pytest.mark.usefixtures("_at_ten_minutes")
+@pytest.mark.parametrize("path", ["/market", "/accounts/login", "/nowhere"])
+def test_page_of_nobody_carries_nothing_of_alerts(trader: User, path: str) -> None:
+    AlertEvent.objects.create(user=trader, minute=minute(1), title="Private", text="101")
+    page = Client().get(path).content.decode()
+    for part in ("Private", "alert-bell", "toast", "js/alerts/everywhere", f'href="{PAGE}"'):
+        assert part not in page, part
 
 
 @pytest.mark.usefixtures("_at_ten_minutes")

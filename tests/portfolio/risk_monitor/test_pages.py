@@ -34,8 +34,9 @@ def test_page_has_a_query_budget_whatever_the_book(
 ) -> None:
     for _ in range(accounts):
         synced_account(trader, positions)
-    # Session, user, accounts with status, positions, versions, runs under way, account choices.
-    with django_assert_max_num_queries(10):
+    # Session, user, accounts with status, positions, versions, runs under way, account choices,
+    # the newest alerts and how many are unread.
+    with django_assert_max_num_queries(12):
         assert signed_in.get("/").status_code == 200
 
 
