@@ -18,11 +18,14 @@ class GreeksConfig(AppConfig):
         from greeks.alerts import checks  # noqa: F401
         from greeks.alerts.metrics import register_chain_metrics
         from greeks.polling import health as market_health  # noqa: F401
+        from greeks.polling.instruments import polled_underlyings
         from greeks.providers.cboe import health as cboe_health  # noqa: F401
+        from greeks.providers.chain_registry import register_underlyings
         from greeks.providers.polygon import health  # noqa: F401
         from greeks.providers.upstox import health as upstox_health  # noqa: F401
 
         self.register_market_data()
+        register_underlyings(polled_underlyings)
         register_chain_metrics()
         for provider in ("upstox", "polygon", "cboe"):
             register_server(provider, f"greeks.providers.servers.describe_{provider}")

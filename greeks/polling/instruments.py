@@ -30,6 +30,15 @@ def enabled_instruments() -> tuple[PolledInstrument, ...]:
     return tuple(PolledInstrument.objects.filter(enabled=True))
 
 
+def polled_underlyings(provider: str) -> dict[str, str]:
+    """Return the provider's keys by underlying, of disabled instruments too. One query."""
+    rows = PolledInstrument.objects.filter(provider=provider)
+    return {
+        underlying.upper(): key
+        for underlying, key in rows.values_list("underlying", "instrument_key")
+    }
+
+
 def instrument_by_slug(slug: str) -> PolledInstrument:
     """Return an instrument, even a disabled one: it has a past. Raises ``NotFound``."""
     return _one(slug=slug)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from greeks.providers.chain_base import ChainProvider
@@ -19,6 +19,7 @@ CHAIN_PROVIDER_MODULES = (
 _providers: RegisteredProviders[ChainProvider] = RegisteredProviders(
     CHAIN_PROVIDER_MODULES, field="provider"
 )
+_readers: list[Callable[[str], Mapping[str, str]]] = []
 
 
 def register_chain_provider(
@@ -35,6 +36,17 @@ def register_chain_provider(
         return factory
 
     return decorate
+
+
+def register_underlyings(read: Callable[[str], Mapping[str, str]]) -> None:
+    """Let providers ask which underlyings are polled: ``read`` takes a provider's name and returns
+    its keys by symbol."""
+    _readers.append(read)
+
+
+def underlyings_of(provider: str) -> dict[str, str]:
+    """Return the provider's keys of the polled underlyings, by the desk's symbol."""
+    return {symbol: key for read in _readers for symbol, key in read(provider).items()}
 
 
 def configured_chain_providers() -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -12,11 +12,16 @@ from greeks.domain import Contract, Greeks, InstrumentKind, Quote, Right, Snapsh
 from greeks.providers.upstox.names import CURRENCY, INDEX_KEYS, SOURCE
 
 
-def chains_of(contracts: Iterable[Contract]) -> dict[tuple[str, date], list[Contract]]:
-    """Return the options Upstox has, by the vendor's key of their underlying and expiry."""
+def chains_of(
+    contracts: Iterable[Contract], keys: Mapping[str, str] = INDEX_KEYS
+) -> dict[tuple[str, date], list[Contract]]:
+    """Return the options Upstox has, by the vendor's key of their underlying and expiry.
+
+    ``keys`` are the vendor's keys by the underlying's symbol.
+    """
     found: dict[tuple[str, date], list[Contract]] = {}
     for contract in contracts:
-        key = INDEX_KEYS.get(contract.underlying)
+        key = keys.get(contract.underlying.upper())
         is_option = contract.kind is InstrumentKind.OPTION and contract.currency == CURRENCY
         if key is not None and is_option and contract.expiry is not None:
             found.setdefault((key, contract.expiry), []).append(contract)

@@ -6,7 +6,7 @@ ask.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -18,16 +18,19 @@ from config.core.errors import PermanentError, ProviderError
 from config.core.http.responses import Answer
 from greeks.chains import Listing, OptionChain
 from greeks.domain import Contract, Fetched, RejectedRow, Snapshot
-from greeks.providers.chain_registry import register_chain_provider
+from greeks.providers.chain_registry import register_chain_provider, underlyings_of
 from greeks.providers.registry import register_provider
 from greeks.providers.upstox.chains import decode_chain
 from greeks.providers.upstox.client import Token, UpstoxClient
 from greeks.providers.upstox.held import chains_of, snapshots_of
 from greeks.providers.upstox.listings import decode_listing
-from greeks.providers.upstox.names import SOURCE
+from greeks.providers.upstox.names import CURRENCY, INDEX_KEYS, SOURCE
 
 CHAIN_PATH: Final = "/v2/option/chain"
 CONTRACTS_PATH: Final = "/v2/option/contract"
+
+#: Returns the vendor's keys of further underlyings by symbol.
+Underlyings = Callable[[], Mapping[str, str]]
 
 
 class UpstoxProvider:
@@ -42,7 +45,9 @@ class UpstoxProvider:
         timeout: float,
         token: Token | None = None,
         transport: httpx.BaseTransport | None = None,
+        underlyings: Underlyings = dict,
     ) -> None:
+        self._underlyings = underlyings
         self._client = UpstoxClient(base_url, timeout=timeout, token=token, transport=transport)
         self.server = self._client.server
 
@@ -84,15 +89,16 @@ class UpstoxProvider:
         return self._client.get(CHAIN_PATH, parameters, read=read)
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
-        """Return quotes and Greeks of the options on Indian indices among the contracts.
+        """Return quotes and Greeks of the Indian options among the contracts.
 
+        Their underlying is an index, or one whose chain the desk polls.
         ``left_out`` has, by underlying, what could not be asked for; nothing at all raises.
         """
         items: list[Snapshot] = []
         rejected: list[RejectedRow] = []
         left_out: dict[str, str] = {}
         error: ProviderError | None = None
-        for (instrument_key, expiry), held in chains_of(contracts).items():
+        for (instrument_key, expiry), held in chains_of(contracts, self._keys(contracts)).items():
             # A refused chain says nothing about the next one; any other error does.
             if error is None or isinstance(error, PermanentError):
                 try:
@@ -114,6 +120,12 @@ class UpstoxProvider:
             as_of=market_now(),
         )
 
+    def _keys(self, contracts: Sequence[Contract]) -> Mapping[str, str]:
+        indian = {each.underlying.upper() for each in contracts if each.currency == CURRENCY}
+        if indian <= INDEX_KEYS.keys():
+            return INDEX_KEYS
+        return {**self._underlyings(), **INDEX_KEYS}
+
     def close(self) -> None:
         self._client.close()
 
@@ -127,4 +139,8 @@ def is_configured() -> bool:
 @register_chain_provider(SOURCE, is_configured=is_configured)
 @register_provider(SOURCE, is_configured=is_configured)
 def open_upstox() -> UpstoxProvider:
-    return UpstoxProvider(settings.UPSTOX_URL, timeout=settings.PROVIDER_TIMEOUT_SECONDS)
+    return UpstoxProvider(
+        settings.UPSTOX_URL,
+        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+        underlyings=lambda: underlyings_of(SOURCE),
+    )
