@@ -9,6 +9,7 @@ UTC.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -26,6 +27,8 @@ class InstrumentKind(StrEnum):
     FUTURE = "future"
     FUTURE_OPTION = "future_option"
     CURRENCY = "currency"
+    #: Pays a fixed amount if something happens; brokers send it as an option of yes or no.
+    EVENT = "event_contract"
 
 
 class ExerciseStyle(StrEnum):
@@ -49,6 +52,18 @@ class GreeksSource(StrEnum):
     MODEL = "model"
 
 
+#: An adjusted US option has its root with a digit: ``SDS1``. A FLEX root begins with one.
+ADJUSTED_ROOT = re.compile(r"(?P<name>[A-Z][A-Z./ -]*)\d+", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliverable:
+    """What one option contract delivers: units of the underlying, and money on top."""
+
+    shares: Decimal
+    cash: Decimal = Decimal(0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
     """Identity of one instrument as a provider describes it.
@@ -57,7 +72,8 @@ class Contract:
     padded to six). ``aliases`` maps a provider name to that provider's own key (IBKR conid,
     Tastytrade symbol, …), by which the contract is found again. ``expires_at`` is the provider's
     own instant of expiry; ``None`` if it tells only a day. ``underlying_key`` is the identity of
-    the future an option delivers, where the provider names it.
+    the future an option delivers, where the provider names it. ``deliverable`` and
+    ``marked_adjusted`` are a provider's word on an adjusted option; most tell neither.
     """
 
     kind: InstrumentKind
@@ -73,11 +89,27 @@ class Contract:
     exchange: str = ""
     description: str = ""
     underlying_key: str = ""
+    deliverable: Deliverable | None = None
+    marked_adjusted: bool = False
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_option(self) -> bool:
         return self.kind in (InstrumentKind.OPTION, InstrumentKind.FUTURE_OPTION)
+
+    @property
+    def is_adjusted(self) -> bool:
+        """Return whether a split or merger changed what the option delivers."""
+        if self.kind is not InstrumentKind.OPTION:
+            return False
+        if self.marked_adjusted or self.deliverable is not None:
+            return True
+        return self.currency == "USD" and bool(ADJUSTED_ROOT.fullmatch(self.root.upper()))
+
+    @property
+    def delivered(self) -> Deliverable | None:
+        """Return what one contract delivers; ``None`` if adjusted and nobody told how."""
+        return self.deliverable if self.is_adjusted else Deliverable(shares=self.multiplier)
 
     @property
     def may_be_negative(self) -> bool:

@@ -24,7 +24,7 @@ def instrument_key(contract: Contract) -> str:
         parts[1] = _plain(contract.symbol)
     else:
         parts.append(f"{contract.expiry:%Y%m%d}" if contract.expiry else "")
-    if contract.is_option:
+    if contract.is_option or contract.kind is InstrumentKind.EVENT:
         parts.append(_number(contract.strike))
         parts.append(contract.right.value if contract.right else "")
     if contract.kind not in (InstrumentKind.STOCK, InstrumentKind.INDEX, InstrumentKind.CURRENCY):

@@ -21,7 +21,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from greeks.domain import Right
+from greeks.domain import ADJUSTED_ROOT, Right
 
 ROOT_WIDTH: Final = 6
 OCC_WIDTH: Final = 21
@@ -104,6 +104,12 @@ def parse_occ(text: str) -> OptionSymbol:
     if matched is None:
         raise OptionSymbolError(f"{text[:32]!r} is not an OCC option symbol")
     return _build(matched, Decimal(matched["strike"]) / 1000, text)
+
+
+def listed_name(name: str) -> str:
+    """Return the underlying of an adjusted option's root: ``SDS`` of ``SDS1``."""
+    matched = ADJUSTED_ROOT.fullmatch(name)
+    return matched["name"] if matched else name
 
 
 def parse_streamer(text: str) -> OptionSymbol:

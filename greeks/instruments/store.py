@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 import structlog
 
-from greeks.domain import Contract, InstrumentKind, Right
+from greeks.domain import Contract, Deliverable, InstrumentKind, Right
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.misdated import move_misdated
 from greeks.models import Instrument, InstrumentAlias
@@ -85,7 +86,7 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
     already names another instrument is left alone and reported, unless only the day of expiry was
     wrong: then it moves (``move_misdated``). Instants of expiry follow the
     exchange calendar, which may have learned of a half day since; exercise styles
-    follow the product.
+    follow the product, deliverables whoever tells them.
 
     Raises:
         ValueError: a contract is impossible (check with ``contract_error`` first).
@@ -105,6 +106,8 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
                 aliases={**contract.aliases, **known.aliases},
                 expires_at=known.expires_at or contract.expires_at,
                 underlying_key=known.underlying_key or contract.underlying_key,
+                deliverable=known.deliverable or contract.deliverable,
+                marked_adjusted=known.marked_adjusted or contract.marked_adjusted,
             )
     if not wanted:
         return ResolvedInstruments({})
@@ -151,8 +154,16 @@ def _contract(row: Instrument, aliases: Mapping[str, str]) -> Contract:
         right=Right(row.right) if row.right else None,
         exchange=row.exchange,
         description=row.description,
+        deliverable=_deliverable(row),
+        marked_adjusted=row.is_adjusted,
         aliases=aliases,
     )
+
+
+def _deliverable(row: Instrument) -> Deliverable | None:
+    if not row.is_adjusted or row.deliverable_shares is None:
+        return None
+    return Deliverable(shares=row.deliverable_shares, cash=row.deliverable_cash or Decimal(0))
 
 
 def _new_instrument(key: str, contract: Contract, closes: SessionCloses) -> Instrument:
@@ -172,6 +183,7 @@ def _new_instrument(key: str, contract: Contract, closes: SessionCloses) -> Inst
         currency=contract.currency,
         exchange=contract.exchange,
         exercise_style=exercise_style(contract),
+        **_adjustment(contract),
         description="".join(c for c in contract.description if c.isprintable())[:128],
     )
 
@@ -179,22 +191,37 @@ def _new_instrument(key: str, contract: Contract, closes: SessionCloses) -> Inst
 def _correct_terms(
     wanted: Mapping[str, Contract], found: Mapping[str, Instrument], closes: SessionCloses
 ) -> None:
-    changed = []
-    columns = ("expires_at", "expires_at_is_vendors", "exercise_style", "underlying_key")
+    changed: list[Instrument] = []
+    columns: set[str] = set()
     for key, contract in wanted.items():
         row, is_vendors = found[key], contract.expires_at is not None
-        terms = (
-            *(expiry_instant(contract, closes), is_vendors, exercise_style(contract)),
-            contract.underlying_key or row.underlying_key,
-        )
-        if row.expires_at_is_vendors and not is_vendors:
-            terms = (row.expires_at, True, row.exercise_style, terms[-1])
-        if tuple(getattr(row, name) for name in columns) != terms:
-            for name, value in zip(columns, terms, strict=True):
-                setattr(row, name, value)
+        terms = {
+            "exercise_style": exercise_style(contract),
+            "underlying_key": contract.underlying_key or row.underlying_key,
+            **_adjustment(contract),
+        }
+        if is_vendors or not row.expires_at_is_vendors:
+            terms |= {
+                "expires_at": expiry_instant(contract, closes),
+                "expires_at_is_vendors": is_vendors,
+            }
+        other = {name for name, value in terms.items() if getattr(row, name) != value}
+        for name in other:
+            setattr(row, name, terms[name])
+        if other:
             changed.append(row)
+            columns |= other
     if changed:
-        Instrument.objects.bulk_update(changed, columns, batch_size=500)
+        Instrument.objects.bulk_update(changed, sorted(columns), batch_size=500)
+
+
+def _adjustment(contract: Contract) -> dict[str, Any]:
+    """Return what the contract tells of an adjustment: not to tell takes nothing back."""
+    told: dict[str, Any] = {"is_adjusted": True} if contract.is_adjusted else {}
+    if contract.deliverable is not None:
+        told["deliverable_shares"] = contract.deliverable.shares
+        told["deliverable_cash"] = contract.deliverable.cash
+    return told
 
 
 def _by_key(keys: Iterable[str]) -> dict[str, Instrument]:

@@ -35,7 +35,15 @@ class Instrument(models.Model):
         max_length=1, blank=True, choices=[(r.value, r.name.title()) for r in Right]
     )
     multiplier = AmountField(default=1)
-    deliverable = models.CharField(max_length=64, blank=True)
+    is_adjusted = models.BooleanField(
+        default=False, help_text="A split or merger changed what the option delivers."
+    )
+    deliverable_shares = AmountField(
+        null=True, blank=True, help_text="Of an adjusted option, per contract; empty if unknown."
+    )
+    deliverable_cash = AmountField(
+        null=True, blank=True, help_text="Money on top of the shares, per contract."
+    )
     currency = models.CharField(max_length=8)
     exchange = models.CharField(max_length=32, blank=True)
     exercise_style = models.CharField(

@@ -63,13 +63,13 @@ def known_closes(contracts: Iterable[Contract]) -> SessionCloses:
 def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> datetime | None:
     """Return the instant of expiry, aware, UTC; ``None`` for a contract without an expiry date.
 
-    A provider's own instant comes first.
+    A provider's own instant comes first; an event contract has no other.
     ``closes`` are the session ends the calendar knows (``known_closes``); regular hours apply to
     other days.
     """
     if contract.expires_at is not None:
         return contract.expires_at
-    if contract.expiry is None:
+    if contract.expiry is None or contract.kind is InstrumentKind.EVENT:
         return None
     if contract.kind is InstrumentKind.FUTURE_OPTION:
         hour = future_option_hour(contract)

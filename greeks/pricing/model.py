@@ -12,8 +12,10 @@ option on a future           ``black_76``, on the futures price
 with known cash dividends    the same, ``…_cash_dividends``: the escrowed model
 ===========================  ======================================================================
 
-Time to expiry is ACT/365 to the instant of expiry, on the market clock; the forward of an expiry
-comes from :mod:`greeks.pricing.parity`. The inputs are recorded with each result.
+An adjusted option is priced per share it delivers (:mod:`greeks.pricing.deliverables`); without a
+known deliverable it has no Greeks. Time to expiry is ACT/365 to the instant of expiry, on the
+market clock; the forward of an expiry comes from :mod:`greeks.pricing.parity`. The inputs are
+recorded with each result.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from greeks.domain import (
 )
 from greeks.maths import valuation
 from greeks.maths.valuation import Legs
+from greeks.pricing.deliverables import per_share
 from greeks.pricing.dividends import KnownDividends
 from greeks.pricing.expiry import NO_CLOSES, SessionCloses, expiry_instant
 from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
@@ -62,8 +65,10 @@ class ModelGreeks:
 class _Leg:
     key: str
     quote: Quote
+    #: Per unit of the underlying, as is the strike.
     price: float
     price_kind: str
+    strike: float
     years: float
     expires_at: datetime
     style: ExerciseStyle
@@ -143,7 +148,8 @@ def _leg(
     key: str, quote: Quote, at: datetime, closes: SessionCloses, dividends: KnownDividends
 ) -> _Leg | None:
     contract = quote.contract
-    if not contract.is_option or contract.strike is None or contract.strike <= 0:
+    terms = per_share(contract) if contract.is_option else None
+    if terms is None or terms.strike <= 0:
         return None
     expires_at = expiry_instant(contract, closes)
     mark = None if quote.is_mark_outside else quote.mark
@@ -154,8 +160,9 @@ def _leg(
     return _Leg(
         key=key,
         quote=quote,
-        price=float(price),
+        price=float(price) * terms.price_factor,
         price_kind=kind,
+        strike=terms.strike,
         years=years_to(expires_at, at),
         expires_at=expires_at,
         style=ExerciseStyle.EUROPEAN
@@ -193,9 +200,9 @@ def _parity_pairs(
     mids: dict[_Expiry, dict[float, dict[Right, float]]] = {}
     for leg in legs:
         contract = leg.contract
-        if leg.price_kind == "mid" and contract.right and contract.strike:
+        if leg.price_kind == "mid" and contract.right:
             strikes = mids.setdefault(leg.expiry, {})
-            strikes.setdefault(float(contract.strike), {})[contract.right] = leg.price
+            strikes.setdefault(leg.strike, {})[contract.right] = leg.price
     return {
         expiry: tuple(
             Pair(strike=strike, call=sides[Right.CALL], put=sides[Right.PUT])
@@ -211,7 +218,7 @@ def _solve(priced: list[tuple[_Leg, Forward]]) -> dict[str, ModelGreeks]:
     rates = [risk_free_rate(leg.contract.currency) for leg, _ in priced]
     legs = Legs.of(
         spot=[forward.spot for _, forward in priced],
-        strike=[float(leg.contract.strike or 0) for leg, _ in priced],
+        strike=[leg.strike for leg, _ in priced],
         years=[leg.years for leg, _ in priced],
         rate=[rate.value for rate in rates],
         dividend_yield=[forward.dividend_yield for _, forward in priced],

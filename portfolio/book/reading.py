@@ -16,8 +16,9 @@ from config.core.clock import market_now
 from portfolio.accounts.days import local_date
 from portfolio.betas.reading import stored_weights
 from portfolio.book.shapes import PositionRow
-from portfolio.exposure.columns import OPTION_KINDS, Leg, Money
+from portfolio.exposure.columns import LINEAR_KINDS, OPTION_KINDS, Leg, Money
 from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
+from portfolio.exposure.deliverables import of_deliverable
 from portfolio.exposure.totals import book_totals
 from portfolio.models import Account, Position
 
@@ -25,14 +26,21 @@ ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 # Fields of a row that are computed; the others are columns of the same name.
 _COMPUTED = frozenset(
-    {"dte", "daily_change_percent", "delta", "gamma", "theta", "vega", "iv", "open_interest"}
-)
+    {
+        "dte", "daily_change_percent", "delta", "gamma", "theta", "vega", "iv", "open_interest",
+        "deliverable", "deliverable_cash",
+    }
+)  # fmt: skip
 _STORED = tuple(name for name in PositionRow.__struct_fields__ if name not in _COMPUTED)
+#: An adjusted option's deliverable; ``leg_of`` needs them.
+ADJUSTMENT = (
+    "instrument__is_adjusted", "instrument__deliverable_shares", "instrument__deliverable_cash",
+)  # fmt: skip
 _AMOUNTS = ("strike", "quantity", "multiplier", "avg_price", "price", "market_value",
             "unrealized_pnl", "opening_price", "previous_close", "daily_change")  # fmt: skip
 _COLUMNS = (*_STORED, "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
             "underlying_price", "instrument__underlying_key",
-            "instrument__quote__open_interest")  # fmt: skip
+            "instrument__quote__open_interest", *ADJUSTMENT)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +154,13 @@ def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
 
     Amounts stay Decimal: the encoder writes their digits. Greeks are per unit of the underlying.
     """
-    linear = values["instrument_type"] not in OPTION_KINDS
+    linear = values["instrument_type"] in LINEAR_KINDS
+    option = values["instrument_type"] in OPTION_KINDS
     expiry = values["expiry"]
     amounts = {name: plain(values[name]) for name in _AMOUNTS}
+    adjusted = values["instrument__is_adjusted"]
+    shares = values["instrument__deliverable_shares"] if adjusted else values["multiplier"]
+    known = not adjusted or shares is not None
     return {
         **{name: values[name] for name in _STORED},
         **amounts,
@@ -157,14 +169,16 @@ def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
         "dte": (expiry - today).days if expiry is not None else None,
         "price_source": values["price_source"] or None,
         "daily_change_percent": _change_percent(amounts["market_value"], amounts["daily_change"]),
-        "delta": 1.0 if linear else values["delta_raw"],
-        "gamma": 0.0 if linear else values["gamma_raw"],
-        "theta": 0.0 if linear else values["theta_raw"],
-        "vega": 0.0 if linear else values["vega_raw"],
-        "iv": None if linear else values["iv_raw"],
-        "open_interest": None if linear else values["instrument__quote__open_interest"],
-        "greeks_source": None if linear else values["greeks_source"] or None,
-        "greeks_as_of": None if linear else values["greeks_as_of"],
+        "deliverable": plain(shares),
+        "deliverable_cash": plain(values["instrument__deliverable_cash"]) if adjusted else None,
+        "delta": 1.0 if linear else values["delta_raw"] if known else None,
+        "gamma": 0.0 if linear else values["gamma_raw"] if known else None,
+        "theta": 0.0 if linear else values["theta_raw"] if known else None,
+        "vega": 0.0 if linear else values["vega_raw"] if known else None,
+        "iv": values["iv_raw"] if option else None,
+        "open_interest": values["instrument__quote__open_interest"] if option else None,
+        "greeks_source": values["greeks_source"] or None if option else None,
+        "greeks_as_of": values["greeks_as_of"] if option else None,
     }
 
 
@@ -180,9 +194,9 @@ def _float(value: Decimal | None) -> float | None:
 
 
 def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
-    """Return the columns of a position that the totals need."""
+    """Return the columns of a position that the totals need, per share of an adjusted option."""
     expiry = values["expiry"]
-    return Leg(
+    leg = Leg(
         underlying=values["underlying"],
         instrument_type=values["instrument_type"],
         expiry=expiry,
@@ -201,6 +215,9 @@ def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
         underlying_price=_float(values["underlying_price"]),
         stored_key=values["instrument__underlying_key"],
     )
+    if not values["instrument__is_adjusted"]:
+        return leg
+    return of_deliverable(leg, values["instrument__deliverable_shares"])
 
 
 def money_of(account: Account) -> Money:

@@ -33,10 +33,17 @@ class PositionRow(Shape):
     previous_close: Number
     daily_change: Number
     daily_change_percent: Number
-    delta: Annotated[Number, about("Per contract, per 1 of the underlying.")]
-    gamma: Annotated[Number, about("Per contract, per 1 of the underlying.")]
-    theta: Annotated[Number, about("Per contract and calendar day.")]
-    vega: Annotated[Number, about("Per contract and volatility point.")]
+    deliverable: Annotated[
+        Number,
+        about("Units of the underlying per contract: the multiplier, but of an adjusted option."),
+    ]
+    deliverable_cash: Annotated[
+        Number, about("Money an adjusted option delivers on top, per contract.")
+    ]
+    delta: Annotated[Number, about("Per unit delivered, per 1 of the underlying.")]
+    gamma: Annotated[Number, about("Per unit delivered, per 1 of the underlying.")]
+    theta: Annotated[Number, about("Per unit delivered and calendar day.")]
+    vega: Annotated[Number, about("Per unit delivered and volatility point.")]
     iv: Annotated[Number, about("Implied volatility as a fraction: 0.25 is 25 %.")]
     open_interest: Annotated[
         int | None, about("Contracts, of all holders; null for what is no option.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from greeks.domain import Greeks, InstrumentKind, Quote
+from greeks.domain import Greeks, GreeksSource, InstrumentKind, Quote
 from greeks.models import ContractGreeks, Instrument
 from greeks.underlyings import key_of_row
 from portfolio.amounts import fitting_amount, greek_number, spot_number, volatility_number
@@ -98,7 +98,7 @@ def _identity_row(
         instrument_type=contract.kind.value,
         expiry=contract.expiry,
         strike=contract.strike,
-        right=contract.right.value if contract.right else "",
+        right=contract.right.value if contract.right and contract.is_option else "",
         multiplier=contract.multiplier,
         currency=contract.currency,
         quantity=position.quantity,
@@ -173,6 +173,8 @@ def _revalue(row: PositionRow) -> None:
 
 
 def _fill_greeks(row: PositionRow, instrument: Instrument, context: WritingContext) -> None:
+    if row.instrument_type == InstrumentKind.EVENT:
+        return
     if not row.right:
         # The underlying has delta 1 by definition and no other Greeks.
         row.delta, row.delta_raw = Decimal(1), 1.0
@@ -218,8 +220,10 @@ def _keep_last_known(
 ) -> None:
     """Fill options without Greeks from their last stored row, else from the shared cache.
 
-    An expired option gets none: its last Greeks no longer mean anything.
+    An expired option gets none: its last Greeks no longer mean anything. Of an adjusted option only
+    the model's count.
     """
+    adjusted = {row.pk for row in instruments.values() if row.is_adjusted}
     expired = {
         row.pk
         for row in instruments.values()
@@ -236,7 +240,11 @@ def _keep_last_known(
     missing: list[PositionRow] = []
     for row in without:
         earlier = stored.get(row.key)
-        if earlier is not None and earlier.delta_raw is not None:
+        if (
+            earlier is not None
+            and earlier.delta_raw is not None
+            and (row.instrument_id not in adjusted or earlier.greeks_source == GreeksSource.MODEL)
+        ):
             for name in GREEK_FIELDS:
                 setattr(row, name, getattr(earlier, name))
             row.greeks_last_known = True
@@ -252,7 +260,9 @@ def _keep_last_known(
     for row in missing:
         cached = cache.get(row.instrument_id)
         partial = context.market.partial.get(keys.get(row.instrument_id, ""))
-        if cached is not None:
+        if cached is not None and (
+            row.instrument_id not in adjusted or cached.source == GreeksSource.MODEL
+        ):
             set_greeks(row, _from_cache(cached))
             row.greeks_last_known = True
         elif partial is not None:

@@ -6,15 +6,17 @@ again replaces them. The day's row holds its latest values, so at the end the cl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from config.core.upsert import upsert
+from greeks.models import Instrument
 from portfolio.accounts.days import minute_of
 from portfolio.book.position_row import PositionRow
 from portfolio.exposure.columns import Leg, Money
+from portfolio.exposure.deliverables import of_deliverable
 from portfolio.exposure.totals import book_totals
 from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus
 
@@ -38,14 +40,18 @@ def record_account_minute(
     source: str,
     at: datetime,
     session_date: date,
+    instruments: Iterable[Instrument],
 ) -> None:
     """Write the account's minute and day. ``at`` is market time, ``rates`` units of base currency.
+
+    ``instruments`` tell what adjusted options deliver.
 
     Three queries.
     """
     currency = status.currency if status is not None else account.base_currency
+    adjusted = {row.pk: row.deliverable_shares for row in instruments if row.is_adjusted}
     totals = book_totals(
-        legs=[_leg(position) for position in positions],
+        legs=[_leg(position, adjusted) for position in positions],
         accounts=[Money(currency, None, None)],
         currency=currency,
         rates=rates,
@@ -79,8 +85,8 @@ def record_account_minute(
     )
 
 
-def _leg(position: PositionRow) -> Leg:
-    return Leg(
+def _leg(position: PositionRow, adjusted: Mapping[int, Decimal | None]) -> Leg:
+    leg = Leg(
         underlying=position.underlying,
         instrument_type=position.instrument_type,
         expiry=position.expiry,
@@ -98,6 +104,9 @@ def _leg(position: PositionRow) -> Leg:
         vega=position.vega_raw,
         underlying_price=_float(position.underlying_price),
     )
+    if position.instrument_id not in adjusted:
+        return leg
+    return of_deliverable(leg, adjusted[position.instrument_id])
 
 
 def _float(value: Decimal | None) -> float | None:

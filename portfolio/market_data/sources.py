@@ -120,7 +120,11 @@ def fetch_market_data(
     except ProviderError as error:
         data.error = error
     options = {instrument_key(c): c for c in contracts if c.is_option}
-    missing = [contract for key, contract in options.items() if key not in data.greeks]
+    missing = [
+        contract
+        for key, contract in options.items()
+        if key not in data.greeks and not contract.is_adjusted
+    ]
     if missing:
         _ask_others(data, others, missing, contracts, freshness)
     for candidates in (marks, data.old_quotes):
@@ -213,7 +217,8 @@ def _offer_greeks(
     greeks: Greeks,
     freshness: Freshness | None,
 ) -> None:
-    if key in data.greeks:
+    # Vendors do not say on which deliverable they computed an adjusted option: the model does it.
+    if key in data.greeks or snapshot.contract.is_adjusted:
         return
     error = greeks_error(snapshot.contract, greeks)
     if error is not None:

@@ -17,7 +17,8 @@ from django.contrib.auth.models import AnonymousUser
 from auth_tokens.models import User
 from config.core.clock import market_now
 from config.core.errors import InvalidInput, NotFound
-from greeks.domain import Contract, InstrumentKind
+from greeks.domain import Contract, Deliverable, InstrumentKind
+from greeks.pricing.deliverables import per_share
 from greeks.pricing.dividends import KnownDividends, known_dividends
 from greeks.pricing.expiry import expiry_instant
 from portfolio.accounts.access import account_for_user, accounts_visible_to, portfolios_visible_to
@@ -35,7 +36,7 @@ from portfolio.betas.reading import (
     weights_of,
 )
 from portfolio.betas.returns import regressed_beta
-from portfolio.book.reading import leg_of, money_of
+from portfolio.book.reading import ADJUSTMENT, leg_of, money_of
 from portfolio.exposure.columns import BetaWeights, Leg, Money, sum_accounts
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
@@ -46,7 +47,7 @@ _COLUMNS = (
     "quantity", "multiplier", "currency", "price", "market_value", "unrealized_pnl",
     "daily_change", "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
     "underlying_price", "greeks_source", "instrument__expires_at", "instrument__exercise_style",
-    "instrument__underlying_key", "instrument__root", "instrument__deliverable",
+    "instrument__underlying_key", "instrument__root", *ADJUSTMENT,
 )  # fmt: skip
 
 
@@ -239,32 +240,35 @@ def risk_leg(values: Mapping[str, Any], *, today: date) -> RiskLeg:
 
     An instrument without an expiry time expires at its market's regular close.
     """
+    terms = per_share(_contract(values)) if values["strike"] is not None else None
     return RiskLeg(
         id=str(values["id"]),
         symbol=values["symbol"],
         account_id=values["account_id"],
-        strike=_float(values["strike"]),
+        strike=terms.strike if terms else _float(values["strike"]),
         right=values["right"] or "",
         implied_volatility=values["iv_raw"],
         greeks_source=values["greeks_source"] or None,
         exercise_style=values["instrument__exercise_style"],
-        expires_at=values["instrument__expires_at"] or _regular_expiry(values),
+        expires_at=values["instrument__expires_at"] or expiry_instant(_contract(values)),
         root=values["instrument__root"],
-        deliverable=values["instrument__deliverable"],
         leg=leg_of(values, today=today),
+        deliverable_known=terms is not None or not values["instrument__is_adjusted"],
     )
 
 
-def _regular_expiry(values: Mapping[str, Any]) -> datetime | None:
-    return expiry_instant(
-        Contract(
-            kind=InstrumentKind(values["instrument_type"]),
-            symbol=values["symbol"],
-            underlying=values["underlying"],
-            multiplier=values["multiplier"],
-            currency=values["currency"],
-            expiry=values["expiry"],
-        )
+def _contract(values: Mapping[str, Any]) -> Contract:
+    shares, cash = (values[f"instrument__deliverable_{name}"] for name in ("shares", "cash"))
+    return Contract(
+        kind=InstrumentKind(values["instrument_type"]),
+        symbol=values["symbol"],
+        underlying=values["underlying"],
+        multiplier=values["multiplier"],
+        currency=values["currency"],
+        expiry=values["expiry"],
+        strike=values["strike"],
+        marked_adjusted=values["instrument__is_adjusted"],
+        deliverable=None if shares is None else Deliverable(shares=shares, cash=cash or Decimal(0)),
     )
 
 

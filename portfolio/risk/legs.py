@@ -20,7 +20,8 @@ from portfolio.exposure.columns import (
 class RiskLeg(NamedTuple):
     """A leg with its terms; ``leg`` holds what is summed.
 
-    ``id`` is the position's, or made up by the what-if. ``expires_at`` is aware, in UTC.
+    ``id`` is the position's, or made up by the what-if. ``expires_at`` is aware, in UTC. An
+    adjusted option's strike, price and multiplier are those per share it delivers.
     """
 
     id: str
@@ -34,7 +35,8 @@ class RiskLeg(NamedTuple):
     expires_at: datetime | None
     leg: Leg
     root: str = ""
-    deliverable: str = ""
+    #: False for an adjusted option of which nobody told what it delivers.
+    deliverable_known: bool = True
 
     @property
     def is_option(self) -> bool:

@@ -115,6 +115,7 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
             source=book.source,
             at=context.market_at,
             session_date=context.session_date,
+            instruments=book.instruments.values(),
         )
     options = [row for row in rows if row.right]
     counts["options"] = len(options)

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from django import template
 
 from config.core.web import formatting
+from greeks.domain import InstrumentKind
 from portfolio.book.shapes import PositionRow
 from portfolio.risk_monitor.shapes import AccountRow, ExpiryGroup, UnderlyingGroup
 
@@ -62,14 +63,34 @@ def shown_position(row: Mapping[str, Any], *, newest: datetime | None = None) ->
         f"leg_{name}": None if size is None or value is None else float(value) * size
         for name, value in greeks.items()
     }
-    added = {"contract": contract_label(row), "key": sort_key(row), "newest": newest}
+    added = {
+        "contract": contract_label(row),
+        "note": contract_note(row),
+        "key": sort_key(row),
+        "newest": newest,
+    }
     return {**row, **greeks, **leg, **added}
 
 
 def _size(row: Mapping[str, Any]) -> float | None:
-    if row["quantity"] is None or row["multiplier"] is None:
+    if row["quantity"] is None or row["deliverable"] is None:
         return None
-    return float(row["quantity"]) * float(row["multiplier"])
+    return float(row["quantity"]) * float(row["deliverable"])
+
+
+def contract_note(row: Mapping[str, Any]) -> str:
+    """Name an event contract; say what an adjusted option delivers; empty for anything else."""
+    if row["instrument_type"] == InstrumentKind.EVENT:
+        return "event contract"
+    if not row["right"]:
+        return ""
+    if row["deliverable"] is None:
+        return "deliverable unknown"
+    if row["deliverable"] == row["multiplier"] and not row["deliverable_cash"]:
+        return ""
+    cash = row["deliverable_cash"]
+    money = f" + {formatting.price(cash)} {row['currency']}" if cash else ""
+    return f"delivers {formatting.strike(row['deliverable'])}{money}"
 
 
 def contract_label(row: Mapping[str, Any]) -> str:

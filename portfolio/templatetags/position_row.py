@@ -47,7 +47,7 @@ def position_row(row: Mapping[str, Any]) -> SafeString:
     return SafeString(
         f'<tr data-position="{escape(row["id"])}" data-key="{escape(row["key"])}">'
         f'<th scope="row" class="c-contract">{_big("contract", escape(row["contract"]))}'
-        f"{_small('detail', detail)}</th>"
+        f"{_small('detail', detail)}{_small('note', escape(row['note']))}</th>"
         f'<td class="c-account">{_big("account_id", escape(row["account_id"]))}</td>'
         f'<td class="c-quantity">{_big("quantity", shown(formatting.quantity(row["quantity"])))}'
         f"<small>@ {_big('avg_price', shown(formatting.price(row['avg_price'])))}</small></td>"

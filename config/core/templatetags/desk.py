@@ -43,6 +43,7 @@ INSTRUMENT_TYPES = {
     "future": "Future",
     "future_option": "Future option",
     "currency": "Currency",
+    "event_contract": "Event contract",
 }
 # A compared age this far behind the newest is marked: a closed market ages all alike.
 OLD_BEHIND_SECONDS = 300

@@ -19,6 +19,7 @@ from greeks.instruments.occ import (
     ROOT_WIDTH,
     OptionSymbol,
     OptionSymbolError,
+    listed_name,
     parse_occ,
 )
 from greeks.providers.decoding import (
@@ -29,6 +30,7 @@ from greeks.providers.decoding import (
     parse_identifier,
     parse_text,
 )
+from portfolio.brokers.ibkr_portal.events import is_event
 from portfolio.brokers.ibkr_portal.units import in_currency, magnifier_of
 
 SOURCE = "ibkr"
@@ -41,8 +43,16 @@ KINDS: Mapping[str, InstrumentKind] = {
     "FUT": InstrumentKind.FUTURE,
     "FOP": InstrumentKind.FUTURE_OPTION,
     "CASH": InstrumentKind.CURRENCY,
+    "EC": InstrumentKind.EVENT,
 }
-_DATED = frozenset({InstrumentKind.OPTION, InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
+_DATED = frozenset(
+    {
+        InstrumentKind.OPTION,
+        InstrumentKind.FUTURE,
+        InstrumentKind.FUTURE_OPTION,
+        InstrumentKind.EVENT,
+    }
+)
 _RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
 _FUTURE_OPTION = re.compile(r"\[(?P<root>[A-Z0-9]{1,5}?)[FGHJKMNQUVXZ]\d{1,2} [CP]\d")
 _BRACKET = re.compile(r"\[(?P<symbol>[^\[\]]{1,40}?)\s+(?P<multiplier>\d+(?:\.\d+)?)\s*\]")
@@ -109,9 +119,12 @@ def parse_kind(row: Row) -> InstrumentKind:
     if not text:
         raise MissingTerm("assetClass: missing")
     try:
-        return KINDS[text.upper()]
+        kind = KINDS[text.upper()]
     except KeyError:
         raise BadRow(f"assetClass: {text[:24]!a} is not supported") from None
+    if kind in (InstrumentKind.OPTION, InstrumentKind.FUTURE_OPTION) and is_event(row):
+        return InstrumentKind.EVENT
+    return kind
 
 
 def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
@@ -162,8 +175,10 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
     root = terms.root if terms else underlying
     if kind in (InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION):
         underlying = f"/{underlying.removeprefix('/')}"
-    if kind is InstrumentKind.FUTURE_OPTION:
-        root = _class_of_future_option(row) or root
+    if kind is InstrumentKind.OPTION and currency == "USD":
+        underlying = listed_name(underlying)
+    if kind in (InstrumentKind.FUTURE_OPTION, InstrumentKind.EVENT):
+        root = _trading_class(row) or underlying.removeprefix("/")
     return Contract(
         kind=kind,
         symbol=_symbol(kind, underlying, root, expiry, strike, right),
@@ -195,7 +210,7 @@ def needs_definition(row: Row) -> bool:
     except BadRow:
         return False
     if contract.kind is InstrumentKind.FUTURE_OPTION:
-        return not _class_of_future_option(row)
+        return not _trading_class(row)
     return contract.kind is InstrumentKind.OPTION and _described(row).symbol is None
 
 
@@ -215,7 +230,7 @@ def _underlying(row: Row) -> str:
     return text
 
 
-def _class_of_future_option(row: Row) -> str:
+def _trading_class(row: Row) -> str:
     """Return the trading class, by which weekly and quarterly options of one expiry differ.
 
     It comes from the row, or from the local symbol in a description's bracket,
@@ -255,6 +270,9 @@ def _symbol(
     strike: Decimal | None,
     right: Right | None,
 ) -> str:
+    if kind is InstrumentKind.EVENT and expiry:
+        side = {Right.CALL: " yes", Right.PUT: " no", None: ""}[right]
+        return f"{root} {expiry:%Y%m%d} {strike or 0:f}{side}"
     if kind is InstrumentKind.OPTION and expiry and strike and right:
         plain = root.replace("/", "")
         # Indian roots and strikes may not fit the OCC's form and are spelled out.

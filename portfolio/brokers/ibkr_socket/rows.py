@@ -106,6 +106,9 @@ def decode_position(
     ``contract`` is what the directory found for a row without a contract id. The average cost
     includes the multiplier and is divided by it.
     """
+    if portfolio is not None:
+        # Position rows name no exchange; it tells event contracts from options.
+        row = {**row, "primaryExchange": row.get("primaryExchange") or _exchange_of(portfolio)}
     contract = contract or contract_of_row(row)
     quantity = parse_decimal(row["position"], "position", required=True)
     cost = parse_decimal(row["avgCost"], "avgCost")
@@ -133,6 +136,10 @@ def decode_position(
         realized_pnl=_amount(portfolio, "realizedPNL"),
         raw=storable({**row, **({"portfolio": portfolio} if portfolio else {})}),
     )
+
+
+def _exchange_of(portfolio: Row) -> str:
+    return portfolio.get("primaryExchange") or portfolio.get("exchange") or ""
 
 
 def _amount(row: Row | None, field: str) -> Decimal | None:

@@ -22,10 +22,10 @@ from portfolio.brokers.tastytrade.contracts import (
     SOURCE,
     check_account,
     decode_contract,
-    new_york_date,
     parse_signed,
 )
-from portfolio.brokers.tastytrade.future_symbols import Futures
+from portfolio.brokers.tastytrade.deliverables import NO_DELIVERABLES, Deliverables
+from portfolio.brokers.tastytrade.future_symbols import Futures, new_york_date
 from portfolio.domain import AccountSummary, Broker, BrokerAccount, BrokerPosition
 
 #: Quantity direction → sign. The quantity itself is unsigned.
@@ -111,7 +111,12 @@ def is_future_option(row: object) -> bool:
 
 
 def decode_position(
-    row: Row, *, account_number: str, fetched_at: datetime, futures: Futures
+    row: Row,
+    *,
+    account_number: str,
+    fetched_at: datetime,
+    futures: Futures,
+    deliverables: Deliverables = NO_DELIVERABLES,
 ) -> BrokerPosition:
     """Decode one holding: sign from ``quantity-direction``, price from ``mark-price``.
 
@@ -119,7 +124,7 @@ def decode_position(
     asked for marks. ``realized-today`` counts only on the day it names.
     """
     check_account(row, account_number)
-    contract = decode_contract(row, futures)
+    contract = decode_contract(row, futures, deliverables)
     size = parse_decimal(row.get("quantity"), "quantity", required=True)
     direction = parse_text(row.get("quantity-direction"), "quantity-direction", required=True)
     if direction not in DIRECTIONS:

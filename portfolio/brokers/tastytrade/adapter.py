@@ -20,7 +20,7 @@ from auth_tokens.broker_tokens.manager import ProviderToken
 from config.core.clock import market_now, now
 from config.core.errors import MalformedResponse, ProviderError
 from config.core.http.caller import HttpCaller
-from greeks.domain import Contract, Fetched, Snapshot
+from greeks.domain import Contract, Deliverable, Fetched, Snapshot
 from greeks.providers.decoding import (
     BadRow,
     decode_rows,
@@ -47,6 +47,7 @@ from portfolio.brokers.tastytrade.contracts import (
     items_of,
     tastytrade_symbol,
 )
+from portfolio.brokers.tastytrade.deliverables import adjusted_underlyings, decode_deliverables
 from portfolio.brokers.tastytrade.future_symbols import Futures, FutureTerms, futures_of
 from portfolio.brokers.tastytrade.market_data import BATCH_SIZE, decode_snapshot
 from portfolio.brokers.tastytrade.orders import decode_order
@@ -102,6 +103,7 @@ class TastytradeAdapter:
             account_number=account_number,
             fetched_at=fetched_at,
             futures=self._terms_of_held(rows),
+            deliverables=self._deliverables(rows),
         )
         return decode_rows(
             rows,
@@ -219,6 +221,20 @@ class TastytradeAdapter:
             if isinstance(row, dict) and (found := _terms(row)) is not None:
                 terms[found[0]] = found[1]
         return terms
+
+    def _deliverables(self, rows: list[object]) -> dict[str, Deliverable]:
+        """Return what the adjusted options among the rows deliver, in a call per underlying.
+
+        The positions do not wait for it: without an answer the deliverable stays as it is known.
+        """
+        found: dict[str, Deliverable] = {}
+        for underlying in adjusted_underlyings(rows):
+            try:
+                answer = self._get(f"/option-chains/{quote(underlying, safe='')}/nested")
+                found |= decode_deliverables(underlying, items_of(answer, "option chain"))
+            except ProviderError as error:
+                logger.info("tastytrade.deliverable_unknown", code=error.code, name=underlying)
+        return found
 
 
 def _path(account_number: str) -> str:

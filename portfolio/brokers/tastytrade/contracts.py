@@ -13,18 +13,20 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.identity import instrument_key
-from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ
+from greeks.instruments.occ import OptionSymbol, OptionSymbolError, listed_name, parse_occ
 from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text, parse_time
+from portfolio.brokers.tastytrade.deliverables import NO_DELIVERABLES, Deliverables
 from portfolio.brokers.tastytrade.future_symbols import (
     FUTURE,
     FUTURE_OPTION,
     Futures,
     future_and_root,
+    instant_near,
+    new_york_date,
     parse_expires_at,
 )
 from portfolio.domain import Side
@@ -32,7 +34,6 @@ from portfolio.domain import Side
 #: The key of Tastytrade's own symbol in ``Contract.aliases``, and the source of its numbers.
 SOURCE: Final = "tastytrade"
 CURRENCY: Final = "USD"
-NEW_YORK: Final = ZoneInfo("America/New_York")
 #: Shares of a standard equity option. Adjusted contracts keep it: their deliverable changes.
 SHARES_PER_CONTRACT: Final = Decimal(100)
 
@@ -43,9 +44,8 @@ KINDS: Final[Mapping[str, InstrumentKind]] = {
     "Future": InstrumentKind.FUTURE,
     "Future Option": InstrumentKind.FUTURE_OPTION,
     "Cryptocurrency": InstrumentKind.CURRENCY,
+    "Event Contract": InstrumentKind.EVENT,
 }
-#: Expiry may be at night, or settle a day later; a longer distance is a mistake.
-MOST_DAYS_APART: Final = 2
 #: The parameter of /market-data/by-type for each kind.
 MARKET_DATA_PARAMETERS: Final[Mapping[InstrumentKind, str]] = {
     InstrumentKind.STOCK: "equity",
@@ -109,11 +109,13 @@ def items_of(answer: object, what: str) -> list[object]:
     return items
 
 
-def decode_contract(row: Row, futures: Futures | None = None) -> Contract:
+def decode_contract(
+    row: Row, futures: Futures | None = None, deliverables: Deliverables = NO_DELIVERABLES
+) -> Contract:
     """Decode the contract of a position, order leg or transaction.
 
-    ``futures`` are terms of futures by symbol, needed if the row has no ``multiplier`` (legs and
-    transactions). Raises BadRow for what cannot be held or identified.
+    ``futures`` are terms by symbol, needed if the row has no ``multiplier`` (legs, transactions),
+    ``deliverables`` go by root. Raises BadRow for what cannot be held or identified.
     """
     symbol = parse_text(row.get("symbol"), "symbol", required=True, maximum=64)
     type_name = parse_text(row.get("instrument-type"), "instrument-type", required=True)
@@ -126,11 +128,13 @@ def decode_contract(row: Row, futures: Futures | None = None) -> Contract:
         raise BadRow(f"multiplier: {multiplier} is not positive")
     match kind:
         case InstrumentKind.OPTION:
-            return _option(symbol, named, multiplier)
+            return _option(symbol, named, multiplier, deliverables)
         case InstrumentKind.FUTURE:
             return _future(symbol, multiplier, parse_expires_at(row), futures or {})
         case InstrumentKind.FUTURE_OPTION:
             return _future_option(symbol, named, multiplier, row, futures or {})
+        case InstrumentKind.EVENT:
+            return _event(symbol, named, multiplier, parse_expires_at(row))
     return Contract(
         kind=kind,
         symbol=_checked_length(symbol),
@@ -147,7 +151,9 @@ def _checked_length(symbol: str) -> str:
     return symbol
 
 
-def _option(symbol: str, underlying: str, multiplier: Decimal | None) -> Contract:
+def _option(
+    symbol: str, underlying: str, multiplier: Decimal | None, deliverables: Deliverables
+) -> Contract:
     try:
         option = parse_occ(symbol)
     except OptionSymbolError as error:
@@ -156,13 +162,14 @@ def _option(symbol: str, underlying: str, multiplier: Decimal | None) -> Contrac
     return Contract(
         kind=InstrumentKind.OPTION,
         symbol=standard.occ,
-        underlying=underlying or option.root,
+        underlying=listed_name(underlying or option.root),
         root=standard.root,
         expiry=option.expiry,
         strike=option.strike,
         right=option.right,
         multiplier=multiplier or SHARES_PER_CONTRACT,
         currency=CURRENCY,
+        deliverable=deliverables.get(option.root),
         aliases={SOURCE: symbol},
     )
 
@@ -181,7 +188,7 @@ def _future(
     expires_at = expires_at or (terms.expires_at if terms else None)
     expiry = terms.expiry if terms else None
     if expiry is not None:
-        expires_at = _near(expires_at, expiry)
+        expires_at = instant_near(expires_at, expiry)
     elif expires_at is not None:
         expiry = new_york_date(expires_at)
     return Contract(
@@ -192,6 +199,24 @@ def _future(
         expiry=expiry,
         expires_at=expires_at,
         multiplier=size,
+        currency=CURRENCY,
+        aliases={SOURCE: symbol},
+    )
+
+
+def _event(
+    symbol: str, named: str, multiplier: Decimal | None, expires_at: datetime | None
+) -> Contract:
+    if multiplier is None:
+        raise BadRow(f"multiplier: unknown for {symbol}")
+    return Contract(
+        kind=InstrumentKind.EVENT,
+        symbol=symbol,
+        underlying=named or _checked_length(symbol),
+        root=_checked_length(symbol),
+        expiry=None if expires_at is None else new_york_date(expires_at),
+        expires_at=expires_at,
+        multiplier=multiplier,
         currency=CURRENCY,
         aliases={SOURCE: symbol},
     )
@@ -224,7 +249,7 @@ def _future_option(
         underlying=underlying,
         root=root,
         expiry=expiry,
-        expires_at=_near(parse_time(row.get("expires-at"), "expires-at"), expiry),
+        expires_at=instant_near(parse_time(row.get("expires-at"), "expires-at"), expiry),
         strike=strike,
         right=Right(matched["right"]),
         multiplier=size,
@@ -240,13 +265,6 @@ def _key_of_future(symbol: str, futures: Futures) -> str:
     if terms is None or (terms.expiry is None and terms.expires_at is None):
         return ""
     return instrument_key(_future(symbol, terms.multiplier, terms.expires_at, futures))
-
-
-def _near(moment: datetime | None, day: date) -> datetime | None:
-    """Return the instant of expiry unless it is days away from the contract's known day."""
-    if moment is None or abs((new_york_date(moment) - day).days) > MOST_DAYS_APART:
-        return None
-    return moment
 
 
 def tastytrade_symbol(contract: Contract) -> str | None:
@@ -279,8 +297,3 @@ def _option_symbol(contract: Contract) -> str | None:
         return OptionSymbol(root, contract.expiry, contract.right, contract.strike).occ
     except OptionSymbolError:
         return None
-
-
-def new_york_date(moment: datetime) -> date:
-    """Return an instant's trading day: Tastytrade counts days in New York."""
-    return moment.astimezone(NEW_YORK).date()

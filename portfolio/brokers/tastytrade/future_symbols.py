@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from greeks.providers.decoding import BadRow, Row, parse_time
+
+#: Expiry may be at night, or settle a day later; a longer distance is a mistake.
+MOST_DAYS_APART: Final = 2
+_NEW_YORK: Final = ZoneInfo("America/New_York")
 
 FUTURE_OPTION = re.compile(
     r"\./(?P<names>[A-Z0-9]{2,8} +[A-Z0-9]{1,8}|[A-Z0-9]{6,16}) +"
@@ -57,6 +63,18 @@ def parse_expires_at(row: Row) -> datetime | None:
     if value and (moment is None or not 2000 <= moment.year <= 2099):
         raise BadRow(f"expires-at: {str(value)[:40]!a} is not when a contract expires")
     return moment
+
+
+def instant_near(moment: datetime | None, day: date) -> datetime | None:
+    """Return the instant of expiry unless it is days away from the contract's known day."""
+    if moment is None or abs((new_york_date(moment) - day).days) > MOST_DAYS_APART:
+        return None
+    return moment
+
+
+def new_york_date(moment: datetime) -> date:
+    """Return an instant's trading day: Tastytrade counts days in New York."""
+    return moment.astimezone(_NEW_YORK).date()
 
 
 def futures_of(rows: list[object]) -> tuple[str, ...]:

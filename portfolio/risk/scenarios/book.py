@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from greeks.domain import InstrumentKind
 from greeks.maths import valuation
 from greeks.maths.valuation import Legs
 from greeks.pricing.dividends import KnownDividends
@@ -145,12 +146,16 @@ def scenario_book(
 
 
 def _unusable(leg: RiskLeg, *, spot: float, known: Mapping[str, float]) -> str:
+    if leg.leg.instrument_type == InstrumentKind.EVENT.value:
+        return "an event contract: no model values it"
     if leg.leg.currency not in known:
         return f"no rate for {leg.leg.currency}"
     if not leg.is_option:
         return "" if np.isfinite(spot) else "no price"
+    if not leg.deliverable_known:
+        return "an adjusted contract whose deliverable is unknown"
     if not spot > 0:
         return "no price of the underlying"
-    if not leg.strike or leg.expires_at is None or leg.right not in ("C", "P"):
+    if not leg.strike or leg.strike < 0 or leg.expires_at is None or leg.right not in ("C", "P"):
         return "its strike, expiry or right is unknown"
     return ""

@@ -26,7 +26,6 @@ class KnownContract(NamedTuple):
     underlying_key: str
     root: str
     multiplier: float
-    deliverable: str
     currency: str
     exercise_style: str
     expires_at: datetime | None
@@ -35,12 +34,13 @@ class KnownContract(NamedTuple):
 
 
 def known_contracts(expiries: Iterable[tuple[str, date]]) -> list[KnownContract]:
-    """Return every known option of these (underlying, expiry) pairs. At most one query."""
+    """Return every known ordinary option of these (underlying, expiry) pairs. At most one query."""
     wanted = set(expiries)
     if not wanted:
         return []
     rows = Instrument.objects.filter(
         kind__in=(InstrumentKind.OPTION.value, InstrumentKind.FUTURE_OPTION.value),
+        is_adjusted=False,
         underlying__in={underlying for underlying, _ in wanted},
         expiry__in={expiry for _, expiry in wanted},
     ).order_by("strike", "right", "pk")
@@ -59,7 +59,6 @@ def known_contracts(expiries: Iterable[tuple[str, date]]) -> list[KnownContract]
                 underlying_key=key_of_row(row),
                 root=row.root,
                 multiplier=float(row.multiplier),
-                deliverable=row.deliverable,
                 currency=row.currency,
                 exercise_style=row.exercise_style,
                 expires_at=row.expires_at,

@@ -24,14 +24,13 @@ class Product(NamedTuple):
     currency: str
     family: str
     multiplier: float
-    deliverable: str = ""
 
     @property
     def is_usual(self) -> bool:
         """Whether it is what a bare underlying's name means."""
         if self.kind == InstrumentKind.FUTURE_OPTION.value:
             return True
-        return self.family == _plain(self.underlying) and not self.deliverable
+        return self.family == _plain(self.underlying)
 
 
 def product_of_contract(contract: KnownContract) -> Product:
@@ -41,7 +40,6 @@ def product_of_contract(contract: KnownContract) -> Product:
         currency=contract.currency,
         family=_family(contract.kind, contract.root, contract.underlying),
         multiplier=contract.multiplier,
-        deliverable=contract.deliverable,
     )
 
 
@@ -52,7 +50,6 @@ def product_of_leg(leg: RiskLeg) -> Product:
         currency=leg.leg.currency,
         family=_family(leg.leg.instrument_type, leg.root, leg.leg.underlying),
         multiplier=leg.leg.multiplier,
-        deliverable=leg.deliverable,
     )
 
 

@@ -20,6 +20,7 @@ const INSTRUMENT_TYPES = {
   future: "Future",
   future_option: "Future option",
   currency: "Currency",
+  event_contract: "Event contract",
 };
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");

@@ -19,6 +19,7 @@ const GREEKS = ["delta", "gamma", "theta", "vega"];
 const POSITION = {
   contract: textWriter,
   detail: textWriter,
+  note: textWriter,
   account_id: textWriter,
   currency: textWriter,
   quantity: numberBy(format.quantity),
@@ -71,10 +72,22 @@ export const GROUP = {
   vega: numberBy(format.number, 2),
 };
 
+/** An event contract's kind, or what an adjusted option delivers, as `contract_note` there. */
+function contractNote(row) {
+  if (row.instrument_type === "event_contract") return "event contract";
+  if (!row.right) return "";
+  if (row.deliverable === null) return "deliverable unknown";
+  if (row.deliverable === row.multiplier && !row.deliverable_cash) return "";
+  const cash = row.deliverable_cash
+    ? ` + ${format.price(row.deliverable_cash)} ${row.currency}`
+    : "";
+  return `delivers ${format.strike(row.deliverable)}${cash}`;
+}
+
 /** A position with what the table adds, as `shown_position` in portfolio/templatetags/book.py. */
 export function shownPosition(row) {
   const size =
-    row.quantity === null || row.multiplier === null ? null : row.quantity * row.multiplier;
+    row.quantity === null || row.deliverable === null ? null : row.quantity * row.deliverable;
   const shown = { ...row };
   for (const name of GREEKS) {
     // What is no option shows its delta only: zeros beside it say nothing.
@@ -87,6 +100,7 @@ export function shownPosition(row) {
   shown.detail = row.expiry
     ? `${format.day(row.expiry)} · ${row.dte}d`
     : instrumentTypeName(row.instrument_type);
+  shown.note = contractNote(row);
   shown.key = `${row.expiry ?? ""}|${(strike ?? "").replaceAll(",", "")}|${row.right ?? ""}`;
   return shown;
 }

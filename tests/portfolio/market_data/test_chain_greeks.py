@@ -41,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def handler(request: httpx.Request) -> httpx.Response:
         key, expiry = request.url.params["instrument_key"], request.url.params["expiry_date"]
         keys.append(key)
-        terms = {"underlying_key": key, "expiry": expiry}
+        terms: dict[str, Any] = {"underlying_key": key, "expiry": expiry}
         return httpx.Response(200, json=chain_body(strike(**terms), strike(55000, **terms)))
 
     monkeypatch.setattr(sync_fetch, "configured_providers", lambda: ("upstox",))

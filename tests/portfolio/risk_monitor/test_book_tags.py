@@ -32,6 +32,7 @@ def position(**changes: Any) -> dict[str, Any]:
             "dte": 29,
             "quantity": Decimal(-5),
             "multiplier": Decimal(100),
+            "deliverable": Decimal(100),
             "currency": "USD",
             "price": Decimal("5.2"),
             "price_as_of": datetime(2025, 11, 20, 15, tzinfo=UTC),
@@ -57,7 +58,7 @@ def test_leg_greeks_are_signed_and_multiplied() -> None:
     assert row["leg_vega"] == pytest.approx(-165.0)
 
 
-@pytest.mark.parametrize("field", ["delta", "quantity", "multiplier"])
+@pytest.mark.parametrize("field", ["delta", "quantity", "deliverable"])
 def test_a_missing_factor_leaves_the_leg_greek_missing(field: str) -> None:
     assert shown_position(position(**{field: None}))["leg_delta"] is None
 
@@ -76,6 +77,23 @@ def test_only_the_quote_far_behind_the_newest_is_marked_old() -> None:
     (group,) = position_groups(body(position(price_as_of=at), late))
     marked = {row["id"]: " data-old" in position_row(row) for row in group["rows"]}
     assert marked == {"1": False, "2": True}
+
+
+@pytest.mark.parametrize(
+    ("shares", "cash", "note", "delta"),
+    [
+        (Decimal(100), None, "", pytest.approx(-260.65)),
+        (Decimal(20), Decimal(0), "delivers 20", pytest.approx(-52.13)),
+        (Decimal(20), Decimal("13.5"), "delivers 20 + 13.50 USD", pytest.approx(-52.13)),
+        (None, None, "deliverable unknown", None),
+    ],
+)
+def test_adjusted_option_says_what_it_delivers(
+    shares: Decimal | None, cash: Decimal | None, note: str, delta: Any
+) -> None:
+    row = shown_position(position(deliverable=shares, deliverable_cash=cash))
+    assert (row["note"], row["leg_delta"]) == (note, delta)
+    assert f'<small data-field="note">{note}</small>' in position_row(row)
 
 
 def test_groups_follow_the_underlying_with_shares_first() -> None:
