@@ -61,7 +61,7 @@ def test_a_slot_is_handed_out_once(instrument: PolledInstrument) -> None:
     assert slots(NOON + 5 * SECOND) == [NOON + 10 * SECOND]
 
 
-@pytest.mark.parametrize("drift", [0.0, 0.03, 0.2, 0.9])
+@pytest.mark.parametrize("drift", [0.03, 0.9])
 def test_looks_that_drift_against_the_clock_miss_no_slot(
     drift: float, instrument: PolledInstrument
 ) -> None:
