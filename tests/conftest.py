@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import shutil
 import unittest
 from collections.abc import Iterator
@@ -56,8 +57,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
     return Scheduling(config, log)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cases", type=int, help="run at most so many cases of each test, at random")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Iterator[None]:
     """Mark what touches the database, before ``-m database`` chooses; then keep folders together.
 
     Packages that start desks end them with their last test.
@@ -74,7 +81,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if item.get_closest_marker("browser") and not has_browser():
             item.add_marker(pytest.mark.skip(reason="no Chromium with chromedriver here"))
     yield
+    if most := config.getoption("cases"):
+        _deselect_cases(config, items, most)
     items.sort(key=_place)
+
+
+def _deselect_cases(config: pytest.Config, items: list[pytest.Item], most: int) -> None:
+    """Keep so many cases of each parametrised test, drawn by the seed of the random order."""
+    cases: dict[str, list[str]] = {}
+    for item in items:
+        cases.setdefault(item.nodeid.partition("[")[0], []).append(item.nodeid)
+    chance = random.Random(config.getoption("randomly_seed", 0))
+    drawn = {
+        nodeid
+        for _, nodeids in sorted(cases.items())
+        for nodeid in chance.sample(sorted(nodeids), min(most, len(nodeids)))
+    }
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in drawn])
+    items[:] = [item for item in items if item.nodeid in drawn]
 
 
 def _place(item: pytest.Item) -> int:

@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # One more than a small machine has cores: tests that wait would leave a quarter of them idle.
 WORKERS = "3"
 WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
+# SQLite runs every case. Of many that ask the same, PostgreSQL runs some: others in each run.
+CASES_ON_POSTGRES = ("--cases", "3")
 RAN_NOTHING = 5
 TYPED = ("config", "portfolio", "greeks", "auth_tokens", "tests")
 # Hashes of packages and recorded numbers, in which a scanner sees secrets.
@@ -62,7 +64,8 @@ def say(text: str) -> None:
 def test(arguments: Sequence[str]) -> int:
     """Run the suite on SQLite with coverage, then on PostgreSQL what uses the database.
 
-    `make check` runs the tests of the architecture. Chromium sees no database.
+    `make check` runs the tests of the architecture. Chromium sees no database. With ``arguments``
+    every case runs on both.
     """
     loud = browser_ready()
     chosen = ["pytest", "-n", WORKERS, *(arguments or WITHOUT_ARCHITECTURE)]
@@ -73,8 +76,9 @@ def test(arguments: Sequence[str]) -> int:
     say("\nOn PostgreSQL:")
     try:
         with running_postgres() as url:
+            cases = () if arguments else CASES_ON_POSTGRES
             which = ("-m", "database and not browser")
-            postgres = run(*chosen, *which, environment={"DATABASE_URL": url})
+            postgres = run(*chosen, *which, *cases, environment={"DATABASE_URL": url})
     except NoPostgres as reason:
         say(f"PostgreSQL did not start: {reason}")
         postgres = 1
@@ -98,6 +102,8 @@ def check(_arguments: Sequence[str]) -> int:
         "deployment": _deployment,
         "secrets": _secrets,
         "architecture": lambda: run("pytest", "tests/architecture", quiet=True),
+        # It compiles all tests as well, which the workers of `make test` would each do at once.
+        "collection": lambda: run("pytest", "--collect-only", quiet=True),
     }
     failed = []
 
