@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('greeks', '0006_chain_snapshots'),
+        ('greeks', '0007_held_changes'),
     ]
 
     operations = [
