@@ -39,7 +39,8 @@ def cool_off(request: HttpRequest | None) -> timedelta:
     )
     failures = tries.aggregate(most=Max("failures_since_start"))["most"] or 0
     doublings = min(max(0, failures - settings.AXES_FAILURE_LIMIT), 10)
-    return min(LONGEST_WAIT, FIRST_WAIT * 2**doublings)
+    wait: timedelta = FIRST_WAIT * 2**doublings
+    return min(LONGEST_WAIT, wait)
 
 
 def has_failed_for_many(request: HttpRequest) -> bool:

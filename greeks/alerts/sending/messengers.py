@@ -5,22 +5,20 @@ of Apprise costs three times the memory. An address is a secret (it holds bot to
 passwords), so errors name only its service and host.
 
 A user's address must not reach this desk's own network (unless the operator allows it), send local
-files (Apprise's ``template=``), follow redirects or switch off certificate checks. So only
-parameters on an allow-list are accepted.
+files (Apprise's ``template=``), follow redirects, switch off encryption or certificate checks. So
+only parameters on an allow-list are accepted.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
-from ipaddress import IPv6Address, ip_address
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -29,6 +27,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from config.core.errors import InvalidInput
+from greeks.alerts.sending.public_only import NotPublic, is_private_name, public_only
 
 logger = structlog.get_logger(__name__)
 
@@ -110,7 +109,7 @@ def read_address(address: str) -> Destination:
     """Check an address without any network call. Raises ``InvalidInput`` naming ``address``."""
     messenger, service = _service(address)
     host = _host_of(messenger, service)
-    if host and not settings.ALERT_PRIVATE_ADDRESSES and _is_private_name(host):
+    if host and not settings.ALERT_PRIVATE_ADDRESSES and is_private_name(host):
         raise _invalid(_PRIVATE)
     return Destination(service=messenger.label, host=host[:128])
 
@@ -122,15 +121,10 @@ def send_message(address: str, *, title: str, body: str) -> Sent:
     except InvalidInput as error:
         return Sent(Outcome.REFUSED, error.fields["address"])
     host = _host_of(messenger, service)
-    if host and not settings.ALERT_PRIVATE_ADDRESSES:
-        # Resolve again each time: a name may point elsewhere than when it was entered.
-        try:
-            private = _leads_inside(host)
-        except OSError:
-            return Sent(Outcome.AGAIN, "The receiver's name is not known to the name servers.")
-        if private:
-            return Sent(Outcome.REFUSED, _PRIVATE)
-    return _try_within(LONGEST_SECONDS, lambda: _notify(service, title, body))
+    # Refuse at once what needs no connection to be judged; the rest is judged as it connects.
+    if host and not settings.ALERT_PRIVATE_ADDRESSES and is_private_name(host):
+        return Sent(Outcome.REFUSED, _PRIVATE)
+    return _try_within(LONGEST_SECONDS, lambda: _guarded(service, title, body))
 
 
 _PRIVATE = "The address leads into this desk's own network, which is not allowed here."
@@ -166,6 +160,8 @@ def _service(address: str) -> tuple[Messenger, Any]:
     except (TypeError, ValueError, AttributeError, KeyError):
         # Drop the cause: it quotes the address.
         raise _invalid(f"Not a complete address of {messenger.label}.") from None
+    if getattr(service, "secure_mode", "") == "insecure":
+        raise _invalid("Would send a password in plain text: use mode=ssl or mode=starttls.")
     service.socket_connect_timeout = CONNECT_SECONDS
     service.socket_read_timeout = READ_SECONDS
     return messenger, service
@@ -192,6 +188,16 @@ class _Listener(logging.Handler):
         lines = getattr(self.heard, "lines", None)
         if lines is not None:
             lines.append(record.getMessage())
+
+
+def _guarded(service: Any, title: str, body: str) -> Sent:
+    if settings.ALERT_PRIVATE_ADDRESSES:
+        return _notify(service, title, body)
+    try:
+        with public_only():
+            return _notify(service, title, body)
+    except NotPublic:
+        return Sent(Outcome.REFUSED, _PRIVATE)
 
 
 def _notify(service: Any, title: str, body: str) -> Sent:
@@ -235,27 +241,6 @@ def _host_of(messenger: Messenger, service: Any) -> str:
     if not messenger.own_host or getattr(service, "mode", "") == "cloud":
         return ""
     return str(getattr(service, "smtp_host", "") or service.host or "").strip("[]")
-
-
-def _is_private_name(host: str) -> bool:
-    """Judge by the name alone, without resolving it."""
-    try:
-        return _is_inside(host)
-    except ValueError:
-        return host.lower() == "localhost" or host.lower().endswith((".localhost", ".local"))
-
-
-def _leads_inside(host: str) -> bool:
-    """Return whether any address of the name is outside the public internet. Raises ``OSError``."""
-    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return any(_is_inside(str(address[0])) for *_, address in found)
-
-
-def _is_inside(text: str) -> bool:
-    address = ip_address(text.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return not address.is_global or address.is_multicast
 
 
 def _invalid(problem: str) -> InvalidInput:
