@@ -9,6 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from config.core.api.parameters import whole_number
 from config.core.clock import market_clock_is_frozen, market_now
 from greeks.alerts import wording
 from greeks.alerts.forms import AlertChannelForm, AlertRuleForm, rule_initial
@@ -94,10 +95,8 @@ class AlertsPage:
     @cached_property
     def edited(self) -> AlertRule | None:
         """The rule the address opens for editing."""
-        asked = self._query.get("edit", "")
-        if not (asked.isascii() and asked.isdigit()):
-            return None
-        return rule_for_user(self.user, int(asked))
+        asked = whole_number(self._query.get("edit", ""))
+        return None if asked is None else rule_for_user(self.user, asked)
 
     @cached_property
     def form(self) -> AlertRuleForm:

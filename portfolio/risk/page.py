@@ -10,6 +10,7 @@ from typing import Any
 from django.forms import BaseFormSet
 from django.http import HttpRequest, QueryDict
 
+from config.core.api.parameters import whole_number
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import InvalidInput, NotFound
 from portfolio.accounts.access import accounts_visible_to, portfolios_visible_to
@@ -59,9 +60,9 @@ class RiskPage:
         asked = self._asked(name)
         if asked is None:
             return None
-        if not (asked.isascii() and asked.isdigit() and len(asked) < 18):
+        if (number := whole_number(asked)) is None:
             raise NotFound(f"No such {name}.", fields={name: "unknown"})
-        return int(asked)
+        return number
 
     @cached_property
     def account_choices(self) -> list[Account]:

@@ -15,9 +15,16 @@ from config.core.errors import InvalidInput
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:|@ /-]{0,63}")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# Fits into a column of 64 bits; ``str.isdigit`` would take ``²``, and ``int`` fails on long texts.
+_WHOLE = re.compile(r"[0-9]{1,18}")
 
 Choice = TypeVar("Choice", bound=str)
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a caller's text holds; ``None`` unless it is one to 18 digits."""
+    return int(text) if _WHOLE.fullmatch(text) else None
 
 
 class QueryParameters:
@@ -87,7 +94,7 @@ class QueryParameters:
         text = self.text(name)
         if text is None:
             return default
-        if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
+        if whole_number(text.removeprefix("-")) is None:
             raise _invalid(name, "Expected a whole number.")
         if not minimum <= int(text) <= maximum:
             raise _invalid(name, f"Expected {minimum} to {maximum}.")

@@ -10,6 +10,8 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
+from config.core.api.parameters import whole_number
+
 MOST_ADDED_LEGS = 20
 MOST_SHIFTS = 40
 _SHORT = {"autocomplete": "off", "spellcheck": "false"}
@@ -150,8 +152,9 @@ class WhatIfForm:
         self.problem = "Some values are not valid: they are marked below."
         for field, problem in fields.items():
             _, _, place = field.partition("changes.")
-            index, _, name = place.partition(".")
-            marked = self._asked[int(index)] if index.isdigit() else None
+            text, _, name = place.partition(".")
+            index = whole_number(text)
+            marked = None if index is None else self._asked[index]
             if isinstance(marked, HeldLeg):
                 marked.error = problem
             elif marked is not None:
@@ -170,14 +173,11 @@ def _with_room(data: QueryDict) -> QueryDict:
     JavaScript."""
     roomy = data.copy()
     filled = [
-        int(name.split("-")[1])
+        whole_number(name.split("-")[1])
         for name, value in data.items()
-        if name.startswith("add-")
-        and name.split("-")[1].isdigit()
-        and not name.endswith("-instrument_type")
-        and str(value).strip()
+        if name.startswith("add-") and not name.endswith("-instrument_type") and str(value).strip()
     ]
-    within = [index for index in filled if index < MOST_ADDED_LEGS]
+    within = [index for index in filled if index is not None and index < MOST_ADDED_LEGS]
     total = min(MOST_ADDED_LEGS, max(within, default=-1) + 3)
     for index in range(total):
         roomy.setdefault(f"add-{index}-instrument_type", "option")
@@ -204,7 +204,7 @@ def _change_of(held: HeldLeg) -> dict[str, Any] | None:
     except InvalidOperation:
         held.error = "Not a number."
         return None
-    if not quantity.is_finite() or abs(quantity) >= Decimal(10) ** 10:
+    if not quantity.is_finite() or quantity.copy_abs() >= Decimal(10) ** 10:
         held.error = "Quantity out of range."
         return None
     return {"action": "change", "position_id": held.leg["id"], "quantity": float(quantity)}

@@ -1,0 +1,51 @@
+"""Digits that are no number, and numbers without end, are the caller's error."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from config.core.api.parameters import whole_number
+from tests.factories import UserFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+TEXTS = [
+    "²", "٣", "๓", "1²", "1_000", "9" * 19, "9" * 5_000, "1e9999999", "-1", "+1", " 1", "1.0",
+    "NaN", "Infinity", "0x1", "",
+]  # fmt: skip
+
+
+@pytest.fixture
+def client() -> Client:
+    client = Client()
+    client.force_login(UserFactory.create(is_staff=True))
+    return client
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_only_short_ascii_digits_are_a_number(text: str) -> None:
+    assert whole_number(text) is None
+
+
+def test_digits_are_their_number() -> None:
+    assert (whole_number("0"), whole_number("0012"), whole_number("9" * 18)) == (0, 12, 10**18 - 1)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize(
+    "name", ["add-{}-strike", "add-{}-", "add-{}", "quantity-{}", "add-0-strike", "add-0-quantity",
+             "add-TOTAL_FORMS", "close"],
+)  # fmt: skip
+def test_what_if_takes_no_such_field(client: Client, name: str, text: str) -> None:
+    answer = client.post("/risk/what-if", {name.format(text): "100", name.format(0): text})
+    assert answer.status_code < 500
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize(
+    "address", ["/market/alerts?edit={}", "/risk?scenario={}", "/risk?portfolio={}",
+                "/market?minute={}", "/api/market/alerts?limit={}"],
+)  # fmt: skip
+def test_no_address_breaks_on_such_a_number(client: Client, address: str, text: str) -> None:
+    assert client.get(address.format(text)).status_code < 500
