@@ -61,6 +61,12 @@ class AddedLegForm(forms.Form):
         widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "known"}),
     )
 
+    currency = forms.CharField(
+        required=False,
+        max_length=3,
+        widget=forms.TextInput(attrs={**_SHORT, "placeholder": "known", "size": 4}),
+    )
+
     def clean_underlying(self) -> str:
         return str(self.cleaned_data["underlying"]).strip().upper()
 
@@ -87,6 +93,7 @@ class AddedLegForm(forms.Form):
             "instrument_type": given["instrument_type"],
             "quantity": float(given["quantity"]),
             "price": _float(given["price"]),
+            "currency": given["currency"] or None,
         }
         if given["instrument_type"] == "option":
             volatility = _float(given["implied_volatility"])
@@ -238,6 +245,12 @@ class ShiftForm(forms.Form):
         label="Vol points",
         required=False,
         widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "0"}),
+    )
+
+    currency = forms.CharField(
+        required=False,
+        max_length=3,
+        widget=forms.TextInput(attrs={**_SHORT, "placeholder": "known", "size": 4}),
     )
 
     def clean_underlying(self) -> str:

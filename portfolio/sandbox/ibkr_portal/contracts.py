@@ -11,6 +11,7 @@ from starlette.requests import Request
 from greeks.domain import Contract
 from greeks.sandbox.market import Market
 from portfolio.sandbox.ibkr_portal.payloads import conid, describe, sec_type
+from portfolio.sandbox.london import contract_by_id, magnifier
 
 
 class ContractDesk:
@@ -22,7 +23,7 @@ class ContractDesk:
 
     def find(self, number: str) -> Contract | None:
         """Return the contract with this contract id."""
-        return self._market.contract(number) if number.isdecimal() else None
+        return contract_by_id(self._market, number) if number.isdecimal() else None
 
     def definitions(self, request: Request) -> Any:
         wanted = request.query_params.get("conids", "").split(",")
@@ -89,6 +90,7 @@ def definition(contract: Contract, underlying: Contract) -> dict[str, Any]:
         "multiplier": float(contract.multiplier) if contract.is_option else 0.0,
         "type": None if contract.is_option else "COMMON",
         "hasOptions": not contract.is_option,
+        "priceMagnifier": magnifier(contract),
         "fullName": describe(contract),
         "isUS": contract.currency == "USD",
         "isEventContract": False,

@@ -23,6 +23,7 @@ from portfolio.sandbox.books import SimulatedAccount
 from portfolio.sandbox.ibkr_portal import money, payloads
 from portfolio.sandbox.ibkr_portal.contracts import ContractDesk
 from portfolio.sandbox.ibkr_portal.rules import LimitRules, SessionRules
+from portfolio.sandbox.london import sessions_of, vendor_quotes
 
 BASE_PATH = "/v1/api"
 PAGE_SIZE = 100
@@ -250,15 +251,16 @@ class PortalServer:
             for contract in known
             if self.session.subscribe(contract.aliases["ibkr"], lines=MARKET_DATA_LINES)
         ]
-        quotes = {quote.contract.symbol: quote for quote in self.market.quotes(ready)}
+        found = vendor_quotes(self.market, ready)
+        quotes = {payloads.conid(quote.contract): quote for quote in found}
         rows: list[dict[str, Any]] = []
         for contract in known:
-            quote = quotes.get(contract.symbol)
+            quote = quotes.get(payloads.conid(contract))
             if quote is None:
                 number = payloads.conid(contract)
                 rows.append({"conidEx": str(number), "conid": number})
             else:
-                is_open = self.market.is_open(contract.exchange)
+                is_open = self.market.is_open(sessions_of(contract))
                 rows.append(payloads.snapshot_row(quote, fields, is_open=is_open))
         return rows
 

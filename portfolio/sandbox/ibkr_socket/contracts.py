@@ -20,6 +20,7 @@ from portfolio.sandbox.ibkr_socket.messages import (
     trading_class,
 )
 from portfolio.sandbox.ibkr_socket.session import Handler, Session
+from portfolio.sandbox.london import contract_by_id, magnifier
 
 NOT_FOUND = "No security definition has been found for the request"
 _ORDER_TYPES = "ACTIVETIM,AD,ADJUST,ALERT,ALLOC,AVGCOST,DAY,GTC,LMT,MKT,STP,STPLMT,TRAIL,WHATIF"
@@ -98,7 +99,7 @@ class ContractLookup:
     def find(self, wanted: WantedContract) -> list[Contract]:
         """Return the matching contracts: several if the description is vague."""
         if wanted.conid:
-            known = self._market.contract(wanted.conid)
+            known = contract_by_id(self._market, str(wanted.conid))
             return [known] if known is not None and wanted.exchange in _exchanges(known) else []
         if wanted.local_symbol:
             known = self._market.contract(wanted.local_symbol)
@@ -187,7 +188,7 @@ def details(request_id: int, contract: Contract, underlying: Contract, *, exchan
         multiplier_text(contract),
         _ORDER_TYPES,
         ",".join(dict.fromkeys((SMART, contract.exchange))),
-        1,  # price magnifier
+        magnifier(contract),
         conid(underlying) if option else 0,
         contract.description or underlying.description,
         "" if option else contract.exchange,

@@ -11,6 +11,7 @@ from portfolio.sandbox.ibkr_socket.contracts import NOT_FOUND, ContractLookup, W
 from portfolio.sandbox.ibkr_socket.faults import GatewayFaults
 from portfolio.sandbox.ibkr_socket.session import Handler, MarketLine, Session
 from portfolio.sandbox.ibkr_socket.ticks import ticks
+from portfolio.sandbox.london import vendor_quotes
 
 MARKET_DATA_LINES = 100
 LIVE, DELAYED, DELAYED_FROZEN = 1, 3, 4
@@ -43,7 +44,7 @@ class MarketDesk:
     def send_changes(self, session: Session) -> None:
         """Send the ticks of the session's lines that changed since the last look."""
         if session.lines and self._streams():
-            quotes = self._market.quotes([line.contract for line in session.lines.values()])
+            quotes = vendor_quotes(self._market, [each.contract for each in session.lines.values()])
             for (request_id, line), quote in zip(session.lines.items(), quotes, strict=True):
                 self._send_ticks(session, request_id, line, quote)
 
@@ -93,7 +94,8 @@ class MarketDesk:
         session.send(*messages.tick_request_parameters(request_id, 0.01))
         session.send(*messages.market_data_type(request_id, DELAYED if delayed else LIVE))
         if self._streams():
-            self._send_ticks(session, request_id, line, self._market.quote(line.contract))
+            (quote,) = vendor_quotes(self._market, [line.contract])
+            self._send_ticks(session, request_id, line, quote)
         if snapshot:
             session.send(*messages.end(57, request_id))
         else:

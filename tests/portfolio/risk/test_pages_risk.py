@@ -36,6 +36,7 @@ ADDED = {
     "add-0-strike": "510",
     "add-0-right": "P",
     "add-0-quantity": "3",
+    "add-0-currency": "usd",
     "add-0-implied_volatility": "20",
 }
 KEPT = {
@@ -365,6 +366,7 @@ def test_closing_a_leg_and_adding_one_are_one_answer(trader: User, signed_in: Cl
         (ADDED | {"add-0-strike": "much"}, "Enter a number."),
         (ADDED | {"add-0-strike": ""}, "Required for an option."),
         (ADDED | {"add-0-quantity": "0"}, "Must not be zero."),
+        (ADDED | {"add-0-currency": "u1"}, "three letters"),
         (ADDED | {"add-0-expiry": "2020-01-17"}, "Is past."),
         (ADDED | {"add-0-quantity": "NaN"}, "Enter a number."),
     ],
