@@ -6,6 +6,8 @@ because pages keep answering from what is stored.
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -121,9 +123,73 @@ def heartbeat(name: str) -> None:
         last[name] = moment
     try:
         redis_client().set(key("heartbeat", name), f"{now().timestamp():.3f}", ex=_KEPT_SECONDS)
+        if "." not in name:
+            note_clock(name)
     except RedisError:
         with _written.lock:
             _written.get("moments").pop(name, None)
+
+
+# --- Clocks -----------------------------------------------------------------------------------
+#: Seconds that a process's clock may differ from Redis's.
+LARGEST_SKEW = 5.0
+_SKEW_EVERY_SECONDS = 30.0
+_SKEW_KEPT_SECONDS = 180.0
+
+
+def note_clock(name: str) -> None:
+    """Record how far this process's clock is from Redis's, which all processes share.
+
+    Raises ``redis.exceptions.RedisError``.
+    """
+    moment = time.monotonic()
+    with _written.lock:
+        looked = _written.get("clocks")
+        if moment - looked.get(name, float("-inf")) < _SKEW_EVERY_SECONDS:
+            return
+        looked[name] = moment
+    seconds, micro = redis_client().time()
+    shared = seconds + micro / 1e6
+    field = f"{name} on {socket.gethostname()} ({os.getpid()})"
+    skew = now().timestamp() - shared
+    redis_client().hset(key("clocks"), field, f"{skew:.1f} {shared:.0f}")
+    redis_client().expire(key("clocks"), _KEPT_SECONDS)
+
+
+def clock_skews() -> dict[str, float]:
+    """Return by process how many seconds its clock is ahead of Redis's, where it said so lately.
+
+    Raises ``redis.exceptions.RedisError`` while Redis is down.
+    """
+    seconds, _ = redis_client().time()
+    skews: dict[str, float] = {}
+    for field, text in redis_client().hgetall(key("clocks")).items():
+        skew, at = (float(part) for part in str(text).split())
+        if seconds - at > _SKEW_KEPT_SECONDS:
+            redis_client().hdel(key("clocks"), field)
+        else:
+            skews[str(field)] = skew
+    return skews
+
+
+@register_check("clock")
+def _clock() -> CheckResult:
+    try:
+        note_clock("web")
+        skews = clock_skews()
+    except RedisError:
+        return CheckResult("degraded", detail="Unknown: Redis is not reachable.")
+    wrong = [
+        f"{name}: {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+        for name, skew in sorted(skews.items())
+        if abs(skew) > LARGEST_SKEW
+    ]
+    if not wrong:
+        return CheckResult("ok")
+    return CheckResult(
+        "degraded",
+        detail=f"Clocks differ, so tasks expire early or late. {'; '.join(wrong)}.",
+    )
 
 
 def heartbeat_age(name: str) -> float | None:

@@ -22,6 +22,7 @@ from django.conf import settings
 from kombu.transport.virtual import Message
 from redis.exceptions import RedisError
 
+from config.core.health import note_clock
 from config.core.processes.pulse import REPLACE, send_pulse
 from config.core.redis.client import redis_client
 
@@ -130,6 +131,9 @@ def _watch(worker: Any) -> None:
         if progress.look(waiting=_waiting(queue), slots=worker.concurrency):
             replace_worker("messages wait and no work is done")
         send_pulse()
+        # Not by its heartbeat: a worker whose clock is ahead discards every task as expired.
+        with suppress(RedisError):
+            note_clock("worker")
         time.sleep(LOOK_SECONDS)
 
 

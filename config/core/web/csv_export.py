@@ -9,7 +9,10 @@ from datetime import date, datetime
 from typing import Any
 
 # OWASP, "CSV Injection": characters spreadsheets take as the start of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+# Their full-width forms, too.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
+# What spreadsheets skip before it, beside what Python calls white space.
+_SKIPPED = "\0\x1f\u200b\u200c\u200d\u2060\ufeff\"'"
 
 
 def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
@@ -28,6 +31,14 @@ def _cell(value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()
     text = str(value)
-    if isinstance(value, str) and text.startswith(_FORMULA):
+    if isinstance(value, str) and (text.startswith(_FORMULA) or _behind(text).startswith(_FORMULA)):
         return "'" + text
     return text
+
+
+def _behind(text: str) -> str:
+    """Return the text without blanks and marks in front."""
+    kept = text.lstrip()
+    while (shorter := kept.lstrip(_SKIPPED).lstrip()) != kept:
+        kept = shorter
+    return kept
