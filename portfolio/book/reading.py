@@ -175,10 +175,10 @@ def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
         "gamma": 0.0 if linear else values["gamma_raw"] if known else None,
         "theta": 0.0 if linear else values["theta_raw"] if known else None,
         "vega": 0.0 if linear else values["vega_raw"] if known else None,
-        "iv": values["iv_raw"] if option else None,
+        "iv": values["iv_raw"] if option and known else None,
         "open_interest": values["instrument__quote__open_interest"] if option else None,
-        "greeks_source": values["greeks_source"] or None if option else None,
-        "greeks_as_of": values["greeks_as_of"] if option else None,
+        "greeks_source": values["greeks_source"] or None if option and known else None,
+        "greeks_as_of": values["greeks_as_of"] if option and known else None,
     }
 
 
