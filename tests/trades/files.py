@@ -14,9 +14,7 @@ import pytest
 from portfolio.models import Account
 from tests.factories import AccountFactory
 from trades.importing.run import Imported, import_file
-from trades.lots.lot import ClosedLot
-from trades.lots.reading import lots_of_account
-from trades.models import TradeExecution
+from trades.models import TradeLot
 
 ZERO = Decimal(0)
 
@@ -44,29 +42,28 @@ def take(content: bytes, account: Account | None = None) -> Imported:
     return import_file(content, file_name="file", account=account)
 
 
-def realized(account: Account) -> dict[str, list[ClosedLot]]:
+def realized(account: Account) -> dict[str, list[TradeLot]]:
     """Return closed lots by the symbol of their contract."""
-    symbols = dict(TradeExecution.objects.values_list("instrument_id", "instrument__symbol"))
-    found: dict[str, list[ClosedLot]] = defaultdict(list)
-    for closed in lots_of_account(account.pk).closed:
-        found[symbols[closed.instrument]].append(closed)
+    found: dict[str, list[TradeLot]] = defaultdict(list)
+    lots = TradeLot.objects.filter(account=account, closed_at__isnull=False)
+    for closed in lots.select_related("instrument").order_by("closed_at", "id"):
+        found[closed.instrument.symbol].append(closed)
     return found
 
 
-def gross(lots: list[ClosedLot]) -> Decimal | None:
+def open_lots(account: Account) -> list[TradeLot]:
+    return list(TradeLot.objects.filter(account=account, closed_at__isnull=True))
+
+
+def gross(lots: list[TradeLot]) -> Decimal | None:
     parts = [lot.gross for lot in lots]
     return None if None in parts else sum((part or ZERO for part in parts), ZERO)
 
 
-def costs(lots: list[ClosedLot]) -> Decimal:
-    return sum((lot.costs for lot in lots), ZERO)
+def costs(lots: list[TradeLot]) -> Decimal:
+    return sum(((lot.open_costs or ZERO) + (lot.close_costs or ZERO) for lot in lots), ZERO)
 
 
 def open_quantity(account: Account, symbol: str) -> Decimal:
-    lots = lots_of_account(account.pk)
-    ids = set(
-        TradeExecution.objects.filter(instrument__symbol=symbol).values_list(
-            "instrument_id", flat=True
-        )
-    )
-    return sum((lot.quantity for lot in lots.open if lot.instrument in ids), ZERO)
+    lots = TradeLot.objects.filter(account=account, instrument__symbol=symbol, closed_at=None)
+    return sum((lot.quantity for lot in lots), ZERO)

@@ -26,10 +26,15 @@ class Cancelled:
     cancelled: int = 0
     existing: int = 0
     waiting: list[ExecutionCancel] = field(default_factory=list)
+    #: Account and instrument of the rows that count no more.
+    changed: set[tuple[str, int]] = field(default_factory=set)
 
 
-def mark_superseded(broker: Broker, roots: Iterable[str]) -> None:
-    """Mark all but the highest revision of each root as replaced."""
+def mark_superseded(broker: Broker, roots: Iterable[str]) -> set[tuple[str, int]]:
+    """Mark all but the highest revision of each root as replaced.
+
+    Returns account and instrument of the rows that changed.
+    """
     wanted = sorted(roots)
     changed = []
     for start in range(0, len(wanted), _BATCH):
@@ -37,7 +42,7 @@ def mark_superseded(broker: Broker, roots: Iterable[str]) -> None:
             broker=broker.value, exec_root__in=wanted[start : start + _BATCH]
         )
         by_root: dict[str, list[TradeExecution]] = {}
-        for row in rows.only("exec_root", "revision", "superseded"):
+        for row in rows.only("exec_root", "revision", "superseded", "account", "instrument"):
             by_root.setdefault(row.exec_root, []).append(row)
         for group in by_root.values():
             highest = max(row.revision for row in group)
@@ -47,6 +52,7 @@ def mark_superseded(broker: Broker, roots: Iterable[str]) -> None:
                     changed.append(row)
     if changed:
         TradeExecution.objects.bulk_update(changed, ["superseded"], batch_size=_BATCH)
+    return {(row.account_id, row.instrument_id) for row in changed}
 
 
 def apply_cancels(
@@ -62,16 +68,21 @@ def apply_cancels(
         done = TradeExecution.objects.filter(account_id=account_id, cancelled_by=row.cancel_id)
         if done.exists():
             outcome.existing += 1
-        elif _cancel(row.cancel_id, row.transaction_id, row.trade_id, account_id, at):
-            outcome.cancelled += 1
-        else:
+            continue
+        ended = _cancel(row.cancel_id, row.transaction_id, row.trade_id, account_id, at)
+        if ended is None:
             outcome.waiting.append(row)
+            continue
+        outcome.cancelled += 1
+        outcome.changed.add((account_id, ended.instrument_id))
     waiting = QuarantinedExecution.objects.filter(
         broker=broker.value, account_id__in=accounts.values(), kind="cancel", resolved_at=None
     )
     for kept in waiting:
         names = cancel_names(kept.payload)
-        if kept.account_id and names and _cancel(*names, kept.account_id, at):
+        ended = _cancel(*names, kept.account_id, at) if names and kept.account_id else None
+        if ended is not None:
+            outcome.changed.add((ended.account_id, ended.instrument_id))
             kept.resolved_at = at
             kept.save(update_fields=["resolved_at"])
     return outcome
@@ -89,7 +100,7 @@ def cancel_names(payload: dict[str, str]) -> tuple[str, str, str] | None:
 
 def _cancel(
     cancel_id: str, transaction_id: str, trade_id: str, account_id: str, at: datetime
-) -> bool:
+) -> TradeExecution | None:
     found = TradeExecution.objects.filter(account_id=account_id, cancelled_by="")
     row = None
     if transaction_id:
@@ -99,7 +110,7 @@ def _cancel(
     if row is None and trade_id:
         row = found.filter(trade_id=trade_id).order_by("revision").first()
     if row is None:
-        return False
+        return None
     row.cancelled_by, row.updated_at = cancel_id, at
     row.save(update_fields=["cancelled_by", "updated_at"])
-    return True
+    return row

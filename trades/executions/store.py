@@ -29,6 +29,7 @@ from trades.executions.matching import (
 )
 from trades.executions.quarantine import Refused, keep_refused
 from trades.executions.rows import JournalRows, Recorded
+from trades.lots.store import store_lots
 from trades.models import TradeExecution
 
 _BATCH = 500
@@ -58,6 +59,8 @@ class _Recording:
         self.at: datetime = now()
         self.result = Recorded()
         self.refused: list[Refused] = []
+        #: Account and instrument of whatever changed: their lots are computed again.
+        self.changed: set[tuple[str, int]] = set()
 
     def record(self, rows: JournalRows) -> Recorded:
         result = self.result
@@ -71,8 +74,9 @@ class _Recording:
         incoming = self._valid(rows.executions, accounts)
         stored = load_stored(self.broker.value, incoming)
         roots = self._write(incoming, stored)
-        mark_superseded(self.broker, roots)
+        self.changed |= mark_superseded(self.broker, roots)
         self._cancel(rows, accounts)
+        store_lots(self.changed)
         self._write_movements(rows.movements, accounts)
         result.quarantined = keep_refused(self.refused, at=self.at)
         for refused in self.refused:
@@ -167,6 +171,7 @@ class _Recording:
                 row = self._new(item)
                 new.append(row)
                 stored.add(row)
+                self.changed.add((item.account_id, item.instrument_id))
                 roots.add(row.exec_root)
                 self.result.count(row.kind)
                 continue
@@ -180,6 +185,7 @@ class _Recording:
                 known.exec_root, known.revision, known.updated_at = root, revision, self.at
                 roots.add(root)
                 stored.rename(known)
+                self.changed.add((item.account_id, item.instrument_id))
                 self.result.completed += 1
                 if known.pk is not None:
                     changed[known.pk] = known
@@ -228,6 +234,7 @@ class _Recording:
                 reason = f"account: {row.account_number[:32]!r} is not an account of this desk"
                 self._refuse("cancel", reason, row.raw, row.account_number, accounts)
         outcome = apply_cancels(known, accounts, broker=self.broker, at=self.at)
+        self.changed |= outcome.changed
         self.result.cancelled += outcome.cancelled
         self.result.existing += outcome.existing
         for row in outcome.waiting:

@@ -2,5 +2,12 @@ from trades.models.cash_movement import CashMovementRow
 from trades.models.execution import TradeExecution
 from trades.models.execution_quarantine import QuarantinedExecution
 from trades.models.journal_run import JournalRun
+from trades.models.lot import TradeLot
 
-__all__ = ["CashMovementRow", "JournalRun", "QuarantinedExecution", "TradeExecution"]
+__all__ = [
+    "CashMovementRow",
+    "JournalRun",
+    "QuarantinedExecution",
+    "TradeExecution",
+    "TradeLot",
+]

@@ -21,10 +21,9 @@ from portfolio.domain import (
     Side,
 )
 from portfolio.models import Account
-from tests.trades.files import account_at
+from tests.trades.files import account_at, open_lots
 from trades.executions.rows import JournalRows, Recorded
 from trades.executions.store import record_rows
-from trades.lots.reading import lots_of_account
 from trades.models import CashMovementRow, QuarantinedExecution, TradeExecution
 
 pytestmark = pytest.mark.django_db
@@ -163,7 +162,7 @@ def test_rule_3_correction_replaces_the_lower_revision(account: Account, late_fi
         record(row)
     live = [row for row in TradeExecution.objects.all() if row.is_live]
     assert [(row.revision, row.price) for row in live] == [(2, Decimal("1.2"))]
-    (lot,) = lots_of_account(account.pk).open
+    (lot,) = open_lots(account)
     assert lot.quantity == -3
 
 
@@ -193,7 +192,7 @@ def test_rule_4_cancel_waits_for_its_row_and_ends_it(
         record(row)
     stored = TradeExecution.objects.get()
     assert (stored.cancelled_by, stored.is_live) == ("700041", False)
-    assert lots_of_account(account.pk).open == []
+    assert open_lots(account) == []
     assert not QuarantinedExecution.objects.filter(resolved_at=None).exists()
     assert record(cancel).existing == 1
 
@@ -206,8 +205,8 @@ def test_rule_4_commission_of_a_rebooked_trade_counts_once(account: Account) -> 
         commission=Decimal(0),
     )
     record(STATEMENT, CANCEL, rebooked)
-    (lot,) = lots_of_account(account.pk).open
-    assert [lot.quantity, lot.costs] == [-2, Decimal("1.31")]
+    (lot,) = open_lots(account)
+    assert [lot.quantity, lot.open_costs] == [-2, Decimal("1.31")]
 
 
 def test_rule_5_rows_of_an_unknown_account_are_kept_apart(account: Account) -> None:
@@ -233,7 +232,7 @@ def test_rule_7_contract_id_names_the_contract_whatever_it_is_called(account: Ac
         execution_time=AT + timedelta(days=9),
     )
     record(closing)
-    assert lots_of_account(account.pk).open == []
+    assert open_lots(account) == []
 
 
 def test_fill_without_a_time_waits_in_quarantine_or_completes(account: Account) -> None:

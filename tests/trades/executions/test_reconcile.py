@@ -100,7 +100,7 @@ def test_rule_12_cash_settlement_in_two_rows_closes_once(
     for symbol, sums in right["realized"].items():
         assert gross(lots[symbol]) == Decimal(sums["gross"])
         assert costs(lots[symbol]) == Decimal(sums["costs"])
-        assert {lot.closed_kind.value for lot in lots[symbol]} == {"cash_settlement"}
+        assert {lot.closed_kind for lot in lots[symbol]} == {"cash_settlement"}
     everything = [lot for rows in lots.values() for lot in rows]
     assert gross(everything) == Decimal(right["trade"]["gross"])
     assert sum(lot.net or 0 for lot in everything) == Decimal(right["trade"]["net"])

@@ -82,8 +82,8 @@ def test_spread_settled_against_itself_loses_its_width() -> None:
 def test_expired_call_is_closed_by_its_expiration() -> None:
     right = expected("flex/own_lifecycle.expected.json")["D"]
     (closed,) = realized(lifecycle())["XYZ   250321C00060000"]
-    assert (closed.gross, closed.costs) == (Decimal(right["gross"]), Decimal(right["costs"]))
-    assert closed.closed_kind.value == right["closed_by"]
+    assert (closed.gross, costs([closed])) == (Decimal(right["gross"]), Decimal(right["costs"]))
+    assert closed.closed_kind == right["closed_by"]
 
 
 def test_trade_cancelled_and_booked_again_counts_once() -> None:
@@ -106,8 +106,8 @@ def test_trade_cancelled_and_not_booked_again_is_dead() -> None:
 def test_contract_renamed_by_a_reverse_split_is_one_contract() -> None:
     right = expected("flex/own_lifecycle.expected.json")["G"]
     lots = [lot for rows in realized(lifecycle()).values() for lot in rows]
-    (closed,) = [lot for lot in lots if lot.quantity == 100 and lot.multiplier == 100]
-    assert (closed.gross, closed.costs) == (Decimal(right["gross"]), Decimal(right["costs"]))
+    (closed,) = [lot for lot in lots if lot.quantity == 100 and lot.instrument.strike]
+    assert (closed.gross, costs([closed])) == (Decimal(right["gross"]), Decimal(right["costs"]))
 
 
 def test_currency_conversion_is_no_trade() -> None:
@@ -133,7 +133,7 @@ def test_statement_without_ids_is_matched_as_a_multiset() -> None:
     assert first.received == first.inserted + first.quarantined
     assert (again.inserted, again.existing) == (0, first.inserted)
     stocks = realized(account)["US67066G1040"]
-    sold = [lot for lot in stocks if lot.closed_kind.value == "trade"]
+    sold = [lot for lot in stocks if lot.closed_kind == "trade"]
     assert sold[0].gross == 10060
 
 
@@ -183,7 +183,7 @@ def test_options_on_futures_have_their_own_multiplier() -> None:
     found = take(recorded("tastytrade_csv/mes_future_options_2024.csv"), account).recorded
     assert (found.received, found.quarantined) == (7, 0)
     lots = realized(account)
-    assert {lot.multiplier for rows in lots.values() for lot in rows} == {5}
+    assert {lot.instrument.multiplier for rows in lots.values() for lot in rows} == {5}
     assert {symbol[-5:]: gross(rows) for symbol, rows in lots.items()} == {
         "P4650": Decimal(209), "P5050": Decimal(270), "P5100": Decimal("-307.5"),
     }  # fmt: skip
@@ -194,7 +194,7 @@ def test_outright_future_profits_by_price_and_not_by_value() -> None:
     found = take(recorded("tastytrade_csv/cl_future_2023.csv"), account).recorded
     assert (found.inserted, found.quarantined) == (2, 0)
     (closed,) = realized(account)["/CLJ4"]
-    assert [closed.gross, closed.costs] == [-160, Decimal("6.14")]
+    assert [closed.gross, costs([closed])] == [-160, Decimal("6.14")]
 
 
 def test_reverse_split_of_options_realises_nothing() -> None:

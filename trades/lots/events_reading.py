@@ -10,7 +10,6 @@ from django.db.models import QuerySet
 
 from portfolio.domain import ExecutionKind, Side
 from trades.lots.events import PositionEvent
-from trades.lots.matching import LotMethod, Lots, match_lots
 from trades.models import TradeExecution
 
 ZERO = Decimal(0)
@@ -19,11 +18,6 @@ _COLUMNS = (
     "execution_time", "position_effect", "currency", "commission", "fees", "exec_root",
     "broker_execution_id", "superseded", "cancelled_by",
 )  # fmt: skip
-
-
-def lots_of_account(account_id: str, method: LotMethod = LotMethod.FIFO) -> Lots:
-    """Return open and closed lots of an account, from all its executions. One query."""
-    return match_lots(position_events(TradeExecution.objects.filter(account=account_id)), method)
 
 
 def position_events(executions: QuerySet[TradeExecution]) -> list[PositionEvent]:

@@ -1,0 +1,109 @@
+"""Compute lots again from the executions, for what changed or for everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from django.db import transaction
+
+from greeks.providers.decoding import SMALLEST_STEP
+from portfolio.amounts import fitting_amount
+from portfolio.models import Account
+from trades.domain import CARRIES_LOTS
+from trades.lots.events_reading import position_events
+from trades.lots.lot import ClosedLot, Lot
+from trades.lots.matching import LotMethod, match_lots
+from trades.models import TradeExecution, TradeLot
+
+_BATCH = 500
+_KINDS = [kind.value for kind in CARRIES_LOTS]
+
+
+def store_lots(changed: Iterable[tuple[str, int]]) -> None:
+    """Replace the lots of these accounts' instruments. Runs in the writer's transaction.
+
+    A corporate action carries lots from one contract to another: those it connects are computed
+    together.
+    """
+    by_account: dict[str, set[int]] = {}
+    for account_id, instrument_id in changed:
+        by_account.setdefault(account_id, set()).add(instrument_id)
+    for account_id, instruments in sorted(by_account.items()):
+        _replace(account_id, _connected(account_id, instruments))
+
+
+@transaction.atomic
+def rebuild_lots(account: Account) -> int:
+    """Compute all lots of an account again; return how many there are."""
+    Account.objects.select_for_update().get(pk=account.pk)
+    instruments = TradeExecution.objects.filter(account=account).values_list("instrument_id")
+    _replace(account.pk, {pk for (pk,) in instruments.distinct()})
+    return TradeLot.objects.filter(account=account).count()
+
+
+def _connected(account_id: str, instruments: set[int]) -> set[int]:
+    """Return the instruments and those that a corporate action of the account connects to them."""
+    carried = list(
+        TradeExecution.objects.filter(account=account_id, kind__in=_KINDS).values_list(
+            "kind", "execution_time", "instrument_id"
+        )
+    )
+    found = set(instruments)
+    while True:
+        moments = {(kind, at) for kind, at, instrument in carried if instrument in found}
+        more = {i for kind, at, i in carried if (kind, at) in moments} - found
+        if not more:
+            return found
+        found |= more
+
+
+def _replace(account_id: str, instruments: set[int]) -> None:
+    ids = sorted(instruments)
+    events = []
+    for part in _parts(ids):
+        events += position_events(
+            TradeExecution.objects.filter(account=account_id, instrument__in=part)
+        )
+        TradeLot.objects.filter(account=account_id, instrument__in=part).delete()
+    lots = match_lots(events, LotMethod.FIFO)
+    rows = [_open_row(account_id, lot) for lot in lots.open]
+    rows += [_closed_row(account_id, lot) for lot in lots.closed]
+    TradeLot.objects.bulk_create(rows, batch_size=_BATCH)
+
+
+def _parts(ids: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(ids), _BATCH):
+        yield ids[start : start + _BATCH]
+
+
+def _open_row(account_id: str, lot: Lot) -> TradeLot:
+    return TradeLot(
+        account_id=account_id,
+        instrument_id=lot.instrument,
+        opened_by_id=lot.opened_by,
+        opened_at=lot.opened_at,
+        currency=lot.currency,
+        quantity=lot.quantity.quantize(SMALLEST_STEP),
+        open_price=fitting_amount(lot.price),
+        open_costs=fitting_amount(lot.costs),
+    )
+
+
+def _closed_row(account_id: str, lot: ClosedLot) -> TradeLot:
+    return TradeLot(
+        account_id=account_id,
+        instrument_id=lot.instrument,
+        opened_by_id=lot.opened_by,
+        closed_by_id=lot.closed_by,
+        opened_at=lot.opened_at,
+        closed_at=lot.closed_at,
+        closed_kind=lot.closed_kind.value,
+        currency=lot.currency,
+        quantity=lot.quantity.quantize(SMALLEST_STEP),
+        open_price=fitting_amount(lot.open_price),
+        close_price=fitting_amount(lot.close_price),
+        open_costs=fitting_amount(lot.open_costs),
+        close_costs=fitting_amount(lot.close_costs),
+        gross=fitting_amount(lot.gross),
+        net=fitting_amount(lot.net),
+    )

@@ -1,0 +1,35 @@
+"""``manage.py rebuild_trades``: compute all lots again from the executions."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from portfolio.models import Account
+from trades.lots.store import rebuild_lots
+
+
+class Command(BaseCommand):
+    help = "Compute the lots of all accounts, or of those named, again. Fills are not touched."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--account", action="append", default=[], metavar="ID", help="only this account"
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON line per account")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        accounts = Account.objects.order_by("pk")
+        if options["account"]:
+            accounts = accounts.filter(pk__in=options["account"])
+        found = list(accounts)
+        unknown = sorted(set(options["account"]) - {account.pk for account in found})
+        if unknown:
+            raise CommandError(f"No account is named {', '.join(unknown)}.")
+        for account in found:
+            lots = rebuild_lots(account)
+            document = {"account_id": account.pk, "lots": lots}
+            line = json.dumps(document) if options["json"] else f"{account.pk}: {lots} lots"
+            self.stdout.write(line)
