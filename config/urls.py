@@ -14,6 +14,7 @@ from config.system import views as system_views
 urlpatterns = [
     path("", include("portfolio.urls")),
     path("", include("greeks.urls")),
+    path("", include("trades.urls")),
     path("accounts/", include("auth_tokens.urls")),
     path("system", system_views.system, name="system"),
     path(

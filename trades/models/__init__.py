@@ -3,10 +3,12 @@ from trades.models.execution import TradeExecution
 from trades.models.execution_quarantine import QuarantinedExecution
 from trades.models.journal_run import JournalRun
 from trades.models.lot import TradeLot
+from trades.models.pending_import import PendingImport
 
 __all__ = [
     "CashMovementRow",
     "JournalRun",
+    "PendingImport",
     "QuarantinedExecution",
     "TradeExecution",
     "TradeLot",

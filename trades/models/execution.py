@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 
 from config.core.fields import AmountField
@@ -84,6 +86,11 @@ class TradeExecution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.side or self.kind} {self.quantity.normalize():f} {self.symbol}"
+
+    @property
+    def signed_quantity(self) -> Decimal:
+        """Bought is positive; an unknown side counts as it was sent."""
+        return -self.quantity if self.side == Side.SELL.value else self.quantity
 
     @property
     def is_live(self) -> bool:

@@ -109,6 +109,12 @@ def instrument_type_name(value: str) -> str:
     return INSTRUMENT_TYPES.get(value, value)
 
 
+@register.filter
+def words(value: str) -> str:
+    """A stored code as words: ``cash_settlement`` → ``Cash settlement``."""
+    return value.replace("_", " ").capitalize()
+
+
 @register.simple_tag
 def age(
     value: datetime | None,

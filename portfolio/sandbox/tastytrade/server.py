@@ -121,9 +121,11 @@ class TastytradeServer:
             request, "end-date", whole_day=True
         )
         types = query.getlist("types[]") + query.getlist("type")
+        # The simulated account was opened then: its fills before are nobody's.
+        opened = self.market.now() - HISTORY
         rows = [
             transaction(account, fill)
-            for fill in account.executions(start or self.market.now() - HISTORY)
+            for fill in account.executions(max(start or opened, opened))
             if end is None or fill.executed_at <= end
         ]
         rows = [row for row in rows if not types or row["transaction-type"] in types]

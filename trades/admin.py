@@ -1,0 +1,146 @@
+"""Review of the journal. Fills are read-only: the record is permanent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+
+from auth_tokens.models import User
+from portfolio.accounts.access import accounts_administered_by
+from portfolio.admin import BookAdmin
+from trades.models import (
+    CashMovementRow,
+    JournalRun,
+    QuarantinedExecution,
+    TradeExecution,
+    TradeLot,
+)
+
+_BY_ACCOUNT = ("account", admin.RelatedOnlyFieldListFilter)
+
+
+def _document(payload: Any) -> str:
+    return format_html("<pre>{}</pre>", json.dumps(payload, indent=2, default=str))
+
+
+class _StateFilter(admin.SimpleListFilter):
+    """Whether a fill counts."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("live", "Counts"), ("superseded", "Corrected"), ("cancelled", "Cancelled")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[TradeExecution]
+    ) -> QuerySet[TradeExecution]:
+        conditions = {
+            "live": Q(superseded=False, cancelled_by=""),
+            "superseded": Q(superseded=True),
+            "cancelled": ~Q(cancelled_by=""),
+        }
+        wanted = conditions.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(wanted)
+
+
+@admin.register(TradeExecution)
+class TradeExecutionAdmin(BookAdmin):
+    """Every fill and every other event of the accounts, with what the broker sent."""
+
+    list_display = (
+        "execution_time", "symbol", "account", "kind", "side", "quantity", "price", "commission",
+        "fees", "currency", "source", "is_live",
+    )  # fmt: skip
+    list_filter = (_BY_ACCOUNT, "kind", "side", _StateFilter, "source")
+    list_select_related = ("account", "instrument")
+    search_fields = ("symbol", "broker_execution_id", "order_id", "transaction_id", "trade_id")
+    search_help_text = "Symbol, or the broker's id of the fill, the order or the transaction"
+    exclude = ("raw_payload",)
+    readonly_fields = ("sent",)
+
+    @admin.display(description="what was sent")
+    def sent(self, row: TradeExecution) -> str:
+        return _document(row.raw_payload)
+
+    @admin.display(description="counts", boolean=True)
+    def is_live(self, row: TradeExecution) -> bool:
+        return row.is_live
+
+
+@admin.register(TradeLot)
+class TradeLotAdmin(BookAdmin):
+    """Open and closed lots, computed from the fills."""
+
+    list_display = (
+        "instrument", "account", "quantity", "opened_at", "open_price", "closed_at",
+        "close_price", "closed_kind", "gross", "net", "currency",
+    )  # fmt: skip
+    list_filter = (_BY_ACCOUNT, ("closed_at", admin.EmptyFieldListFilter), "closed_kind")
+    list_select_related = ("account", "instrument")
+    search_fields = ("instrument__symbol", "instrument__underlying")
+
+
+@admin.register(CashMovementRow)
+class CashMovementAdmin(BookAdmin):
+    """Deposits, dividends, interest and fees."""
+
+    list_display = (
+        "moved_at", "account", "kind", "amount", "currency", "symbol", "description", "source",
+    )  # fmt: skip
+    list_filter = (_BY_ACCOUNT, "kind", "currency", "source")
+    list_select_related = ("account",)
+    search_fields = ("description", "symbol", "broker_movement_id")
+    exclude = ("raw_payload",)
+    readonly_fields = ("sent",)
+
+    @admin.display(description="what was sent")
+    def sent(self, row: CashMovementRow) -> str:
+        return _document(row.raw_payload)
+
+
+class _OwnOrNobodys(BookAdmin):
+    """Rows of own accounts; superusers also see those of no known account."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        person = cast("User", request.user)
+        own = Q(account__in=accounts_administered_by(person))
+        wanted = own | Q(account=None) if person.is_superuser else own
+        return super(BookAdmin, self).get_queryset(request).filter(wanted)
+
+
+@admin.register(QuarantinedExecution)
+class QuarantinedExecutionAdmin(_OwnOrNobodys):
+    """Rows that could not be recorded, with the reason and what was sent."""
+
+    list_display = (
+        "kind", "reason", "account_number", "source", "times_seen", "last_seen_at", "resolved_at",
+    )  # fmt: skip
+    list_filter = (
+        _BY_ACCOUNT, "kind", "source", ("resolved_at", admin.EmptyFieldListFilter),
+    )  # fmt: skip
+    search_fields = ("reason", "account_number")
+    exclude = ("payload",)
+    readonly_fields = ("sent",)
+
+    @admin.display(description="what was sent")
+    def sent(self, row: QuarantinedExecution) -> str:
+        return _document(row.payload)
+
+
+@admin.register(JournalRun)
+class JournalRunAdmin(_OwnOrNobodys):
+    """Imports and looks at the brokers, newest first, and how they ended."""
+
+    list_display = (
+        "started_at", "account", "source", "file_name", "requested_by", "outcome", "error",
+        "finished_at",
+    )  # fmt: skip
+    list_filter = (_BY_ACCOUNT, "outcome", "source")
+    list_select_related = ("account", "requested_by")
+    search_fields = ("file_name", "error")

@@ -1,0 +1,80 @@
+"""The journal's API: parse, authorise, call one function, answer."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from config.core.api.parameters import QueryParameters
+from portfolio.accounts.answers import ACCOUNT_ID, private_json
+from portfolio.book.reading import ENCODER
+from portfolio.domain import ExecutionKind
+from trades.journal import shapes
+from trades.journal.reading import ExecutionFilter, accounts_of_journal, executions_of
+from trades.models import TradeExecution
+
+KINDS = ("", *(kind.value for kind in ExecutionKind))
+#: Of the page and the API alike.
+FILTERS = frozenset({"account_id", "underlying", "kind", "start", "end", "replaced", "before"})
+
+
+def execution_filter(parameters: QueryParameters) -> ExecutionFilter:
+    """Parse the filter of fills. Raises InvalidInput naming the parameter."""
+    return ExecutionFilter(
+        underlying=parameters.text("underlying", maximum_length=32) or "",
+        kind=parameters.choice("kind", KINDS, default=""),
+        start=parameters.date("start"),
+        end=parameters.date("end"),
+        with_replaced=parameters.boolean("replaced", default=False),
+    )
+
+
+class ExecutionsView(APIView):
+    """Fills and the other events of the journal, newest first, in pages."""
+
+    @extend_schema(
+        operation_id="executions",
+        parameters=[
+            ACCOUNT_ID,
+            OpenApiParameter("underlying", str, description="Only of this underlying."),
+            OpenApiParameter("kind", str, enum=[*KINDS[1:]]),
+            OpenApiParameter("start", str, description="YYYY-MM-DD, inclusive."),
+            OpenApiParameter("end", str, description="YYYY-MM-DD, inclusive."),
+            OpenApiParameter("replaced", bool, description="Corrected and cancelled rows too."),
+            OpenApiParameter("before", str, description="`next` of the page before."),
+        ],
+        responses=shapes.Executions,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        parameters = QueryParameters(request.query_params, allowed=FILTERS)
+        accounts = accounts_of_journal(request.user, parameters.identifier("account_id"))
+        rows, following = executions_of(
+            accounts, execution_filter(parameters), before=parameters.text("before") or ""
+        )
+        body = shapes.Executions(executions=[_shape(row) for row in rows], next=following or None)
+        return private_json(request, ENCODER.encode(body))
+
+
+def _shape(row: TradeExecution) -> shapes.Execution:
+    return shapes.Execution(
+        id=str(row.pk),
+        account_id=row.account_id,
+        broker_execution_id=row.broker_execution_id,
+        symbol=row.symbol,
+        underlying=row.instrument.underlying,
+        kind=row.kind,
+        side=row.side or None,
+        quantity=float(row.quantity),
+        price=None if row.price is None else float(row.price),
+        multiplier=float(row.instrument.multiplier),
+        currency=row.currency,
+        execution_time=row.execution_time,
+        position_effect=row.position_effect,
+        order_id=row.order_id,
+        commission=None if row.commission is None else float(row.commission),
+        fees=None if row.fees is None else float(row.fees),
+        source=row.source,
+        live=row.is_live,
+    )

@@ -1,0 +1,134 @@
+"""The journal's pages: results, fills, reconciliation, import."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from auth_tokens.models import User
+from config.core.api.parameters import QueryParameters
+from config.core.errors import ApplicationError, NotFound
+from portfolio.accounts.access import accounts_syncable_by, accounts_visible_to
+from portfolio.domain import Broker
+from trades.importing.uploads import preview_upload, take_upload
+from trades.journal.api import FILTERS, KINDS, execution_filter
+from trades.journal.reading import (
+    accounts_of_journal,
+    executions_of,
+    reconcile_positions,
+    results_by_contract,
+)
+from trades.models import JournalRun
+
+_private = cache_control(private=True, no_cache=True)
+
+
+@_private
+@login_required
+@require_safe
+def trades(request: HttpRequest) -> HttpResponse:
+    """Show what each contract has brought."""
+    parameters = QueryParameters(request.GET, allowed={"account_id", "underlying"})
+    account_id = parameters.identifier("account_id")
+    underlying = parameters.text("underlying", maximum_length=32) or ""
+    accounts = accounts_of_journal(request.user, account_id)
+    results = results_by_contract(accounts, underlying=underlying)
+    return _page(
+        request,
+        "trades/results.html",
+        {"results": results, "account_id": account_id or "", "underlying": underlying},
+    )
+
+
+@_private
+@login_required
+@require_safe
+def executions(request: HttpRequest) -> HttpResponse:
+    """Show the fills, newest first, filtered by the address."""
+    parameters = QueryParameters(request.GET, allowed=FILTERS)
+    account_id, wanted = parameters.identifier("account_id"), execution_filter(parameters)
+    accounts = accounts_of_journal(request.user, account_id)
+    rows, following = executions_of(accounts, wanted, before=parameters.text("before") or "")
+    address = request.GET.copy()
+    address["before"] = following
+    return _page(
+        request,
+        "trades/executions.html",
+        {
+            "executions": rows,
+            "account_id": account_id or "",
+            "wanted": wanted,
+            "kinds": KINDS[1:],
+            "older": f"?{address.urlencode()}" if following else "",
+        },
+    )
+
+
+@_private
+@login_required
+@require_safe
+def reconcile(request: HttpRequest) -> HttpResponse:
+    """Compare the journal's open lots with the brokers' positions."""
+    parameters = QueryParameters(request.GET, allowed={"account_id"})
+    account_id = parameters.identifier("account_id")
+    found = reconcile_positions(accounts_of_journal(request.user, account_id))
+    return _page(request, "trades/reconcile.html", {"found": found, "account_id": account_id or ""})
+
+
+@_private
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def import_page(request: HttpRequest) -> HttpResponse:
+    """Show the last imports; preview an upload."""
+    user = cast("User", request.user)
+    context: dict[str, Any] = {"status": 200}
+    if request.method == "POST":
+        sent = request.FILES.get("file")
+        try:
+            if sent is None:
+                raise NotFound("Choose a file first.")
+            pending, preview = preview_upload(
+                user=user,
+                file_name=sent.name or "",
+                content=sent.read(),
+                account_id=request.POST.get("account_id", ""),
+            )
+        except ApplicationError as error:
+            context |= {"problem": error.message, "status": 422}
+        else:
+            context |= {"pending": pending, "preview": preview.recorded, "source": preview.source}
+    own = accounts_syncable_by(user)
+    runs = JournalRun.objects.filter(requested_by=user).exclude(file_name="")[:20]
+    context |= {"runs": runs, "own": own.filter(broker=Broker.TASTY.value)}
+    return _page(request, "trades/import.html", context)
+
+
+@login_required
+@require_POST
+def take_import(request: HttpRequest, upload_id: UUID) -> HttpResponse:
+    """Record a previewed file."""
+    try:
+        imported = take_upload(user=cast("User", request.user), upload_id=upload_id)
+    except ApplicationError as error:
+        messages.error(request, error.message)
+    else:
+        found = imported.recorded
+        messages.success(
+            request,
+            f"Recorded: {found.inserted} new, {found.existing} known, "
+            f"{found.quarantined} in quarantine.",
+        )
+    return redirect("trades_import")
+
+
+def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    status = context.pop("status", 200)
+    context["accounts"] = accounts_visible_to(request.user)
+    return render(request, template, context, status=status)
