@@ -114,7 +114,7 @@ def _forget() -> int:
 
 
 def _delete_protecting(model: type[Model]) -> None:
-    """Delete the rows that protect a model's: the permanent record, here of a market that is gone."""
+    """Delete the rows that protect a model's: the record of a market that is gone."""
     for relation in model._meta.related_objects:
         if getattr(relation, "on_delete", None) is PROTECT:
             _delete_protecting(relation.related_model)

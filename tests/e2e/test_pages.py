@@ -15,6 +15,10 @@ OWN_PAGES = (
     "/accounts/time-zone",
     "/accounts/password",
     "/system/styleguide",
+    "/trades",
+    "/trades/executions",
+    "/trades/reconcile",
+    "/trades/import",
     "/api/docs",
     "/nowhere",
 )

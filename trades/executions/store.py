@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from config.core.clock import now
-from greeks.domain import Contract
 from greeks.instruments.identity import instrument_key
-from greeks.instruments.store import contract_error, contracts_of, resolve_instruments
-from greeks.models import Instrument, InstrumentAlias
+from greeks.instruments.store import contract_error, resolve_instruments
 from greeks.providers.decoding import storable
 from portfolio.domain import Broker, BrokerExecution, CashMovement
 from portfolio.models import Account
 from trades.executions.cancels import apply_cancels, mark_superseded
 from trades.executions.cash import store_movements
+from trades.executions.contracts import with_known_contracts
 from trades.executions.identity import own_id, root_and_revision
 from trades.executions.matching import (
     Incoming,
@@ -113,7 +111,7 @@ class _Recording:
 
     def _valid(self, rows: Sequence[BrokerExecution], accounts: dict[str, str]) -> list[Incoming]:
         named = [row for row in rows if self._is_possible(row, accounts)]
-        named = self._with_known_contracts(named)
+        named = with_known_contracts(named, self.broker)
         instruments = resolve_instruments(row.contract for row in named)
         incoming = []
         times = self._known_times(named)
@@ -145,30 +143,6 @@ class _Recording:
             return True
         self._refuse(row.kind.value, reason, _payload(row), row.account_number, accounts)
         return False
-
-    def _with_known_contracts(self, rows: list[BrokerExecution]) -> list[BrokerExecution]:
-        """Give rows the contract that the broker's own key names, whatever it is called by now.
-
-        A reverse split renames an option at IBKR (LCID → LCID1) and keeps its conid: the fills
-        before and after are of one contract.
-        """
-        provider = "ibkr" if self.broker is Broker.IBKR else "tastytrade"
-        keys = {row.contract.aliases.get(provider, "") for row in rows} - {""}
-        known: dict[str, Contract] = {}
-        for row in sorted(rows, key=lambda row: row.execution_time or self.at):
-            alias = row.contract.aliases.get(provider)
-            if alias:
-                known.setdefault(alias, row.contract)
-        from_store = _stored_contracts(provider, keys)
-        if self.broker is not Broker.IBKR:
-            known = {}
-        known |= from_store
-        return [
-            row
-            if (contract := known.get(row.contract.aliases.get(provider, ""))) is None
-            else replace(row, contract=contract)
-            for row in rows
-        ]
 
     # --- Writing ---
     def _write(self, incoming: list[Incoming], stored: Stored) -> set[str]:
@@ -294,18 +268,3 @@ class _Recording:
 def _payload(row: BrokerExecution) -> Mapping[str, object]:
     """Return what was sent, or else what names the row."""
     return row.raw or {"id": own_id(row), "symbol": row.contract.symbol, "kind": row.kind.value}
-
-
-def _stored_contracts(provider: str, keys: Iterable[str]) -> dict[str, Contract]:
-    wanted = sorted(keys)
-    found: dict[str, int] = {}
-    for start in range(0, len(wanted), _BATCH):
-        aliases = InstrumentAlias.objects.filter(
-            provider=provider, key__in=wanted[start : start + _BATCH]
-        )
-        found |= dict(aliases.values_list("key", "instrument_id"))
-    contracts: dict[int, Contract] = {}
-    ids = sorted(set(found.values()))
-    for start in range(0, len(ids), _BATCH):
-        contracts |= contracts_of(Instrument.objects.filter(pk__in=ids[start : start + _BATCH]))
-    return {key: contracts[pk] for key, pk in found.items()}

@@ -118,7 +118,7 @@ class ContractResult:
 
 
 def results_by_contract(
-    accounts: Sequence[Account], *, underlying: str = "", most: int = 500
+    accounts: Sequence[Account], *, underlying: str = ""
 ) -> list[ContractResult]:
     """Return results by account and contract, what closed or opened last first. Two queries."""
     lots = TradeLot.objects.filter(account__in=[account.pk for account in accounts])
@@ -140,7 +140,7 @@ def results_by_contract(
         )
     )
     rows.sort(key=lambda row: _latest(row["last_closed"], row["last_opened"]), reverse=True)
-    instruments = Instrument.objects.in_bulk({row["instrument_id"] for row in rows[:most]})
+    instruments = Instrument.objects.in_bulk({row["instrument_id"] for row in rows})
     return [
         ContractResult(
             account_id=row["account_id"],
@@ -154,7 +154,7 @@ def results_by_contract(
             gross=row["gross"],
             net=row["net"],
         )
-        for row in rows[:most]
+        for row in rows
     ]
 
 

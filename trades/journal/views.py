@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import cache_control
@@ -27,6 +28,7 @@ from trades.journal.reading import (
 )
 from trades.models import JournalRun
 
+RESULTS_A_PAGE = 100
 _private = cache_control(private=True, no_cache=True)
 
 
@@ -35,15 +37,23 @@ _private = cache_control(private=True, no_cache=True)
 @require_safe
 def trades(request: HttpRequest) -> HttpResponse:
     """Show what each contract has brought."""
-    parameters = QueryParameters(request.GET, allowed={"account_id", "underlying"})
+    parameters = QueryParameters(request.GET, allowed={"account_id", "underlying", "page"})
     account_id = parameters.identifier("account_id")
     underlying = parameters.text("underlying", maximum_length=32) or ""
     accounts = accounts_of_journal(request.user, account_id)
-    results = results_by_contract(accounts, underlying=underlying)
+    results = Paginator(results_by_contract(accounts, underlying=underlying), RESULTS_A_PAGE)
+    number = parameters.integer("page", default=1, minimum=1, maximum=100_000)
+    address = request.GET.copy()
+    address.pop("page", None)
     return _page(
         request,
         "trades/results.html",
-        {"results": results, "account_id": account_id or "", "underlying": underlying},
+        {
+            "results": results.get_page(number),
+            "account_id": account_id or "",
+            "underlying": underlying,
+            "address": f"{address.urlencode()}&" if address else "",
+        },
     )
 
 

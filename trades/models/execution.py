@@ -90,7 +90,8 @@ class TradeExecution(models.Model):
     @property
     def signed_quantity(self) -> Decimal:
         """Bought is positive; an unknown side counts as it was sent."""
-        return -self.quantity if self.side == Side.SELL.value else self.quantity
+        quantity: Decimal = self.quantity
+        return -quantity if self.side == Side.SELL.value else quantity
 
     @property
     def is_live(self) -> bool:

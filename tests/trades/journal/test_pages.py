@@ -69,7 +69,17 @@ def test_results_show_profit_costs_and_what_is_open(page: Client, account: Accou
     assert (result.gross, result.costs, result.net) == (40, Decimal("0.7"), Decimal("39.3"))
     assert (result.open_quantity, result.closes, result.unknown) == (6, 1, 0)
     assert b"SPY" in page.get("/trades?underlying=spy").content
-    assert page.get("/trades?underlying=QQQ").context["results"] == []
+    assert not page.get("/trades?underlying=QQQ").context["results"].object_list
+
+
+def test_results_are_paged_and_keep_their_filter(page: Client, account: Account) -> None:
+    for number in range(102):
+        record(account, (1, "600"), symbol=f"S{number}", start=number)
+    first = page.get("/trades?account_id=U1")
+    assert len(first.context["results"].object_list) == 100
+    assert b"?account_id=U1&amp;page=2" in first.content
+    second = page.get("/trades?account_id=U1&page=2").context["results"]
+    assert [result.instrument.symbol for result in second] == ["S1", "S0"]
 
 
 def test_results_page_and_lots_have_one_number(page: Client, account: Account) -> None:
