@@ -1,6 +1,7 @@
 """``make bench``: run the benchmarks and compare them with their bars. See docs/benchmarks.md.
 
-Ends with code 0 when every row was measured, whether it holds its bar or not.
+Ends with code 0 when every row was measured, whether it holds its bar or not, and otherwise with an
+error that names the rows that were not.
 """
 
 from __future__ import annotations
@@ -55,15 +56,20 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"--rounds: a median of fewer than {FEWEST_ROUNDS} says little")
     options = Options(rounds=chosen.rounds, idle=chosen.idle)
     rows: list[Row] = []
-    failed = 0
+    failed: list[str] = []
     _say(f"{_machine()}\n{_load()}")
     for name in chosen.rows or ROWS:
         _say(f"\nMeasuring {name} …")
         try:
             measured = import_module(f"tests.benchmarks.{ROWS[name]}").measure(options)
-        except NotMeasured as reason:
-            failed += 1
-            _say(f"NOT MEASURED: {reason}")
+        except Exception as reason:  # noqa: BLE001 - the other rows can be measured all the same
+            failed.append(name)
+            kind = "" if isinstance(reason, NotMeasured) else f"{type(reason).__name__}: "
+            _say(f"NOT MEASURED: {kind}{reason}")
+            continue
+        if not measured:
+            failed.append(name)
+            _say("NOT MEASURED: no figure.")
             continue
         _say(report(measured))
         rows += measured
@@ -72,8 +78,11 @@ def main(arguments: Sequence[str]) -> int:
     _say(f"\n{_load()}")
     if chosen.json:
         facts = {"at": datetime.now(UTC).isoformat(), "machine": _machine(), "rows": rows_of(rows)}
+        facts["not_measured"] = failed
         chosen.json.write_text(json.dumps(facts, indent=2) + "\n")
-    return int(failed > 0)
+    if failed:
+        sys.stderr.write(f"Error: not measured: {', '.join(failed)}.\n")
+    return int(bool(failed))
 
 
 def rows_of(rows: Sequence[Row]) -> list[dict[str, object]]:

@@ -5,10 +5,27 @@ An HTTP library's own work would be measured along: this one sends prepared byte
 
 from __future__ import annotations
 
+import gzip
 import socket
 import time
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
+
+
+def _brotli(body: bytes) -> bytes:
+    import brotli
+
+    return bytes(brotli.decompress(body))
+
+
+_DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "gzip": gzip.decompress,
+    "deflate": zlib.decompress,
+    "br": _brotli,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +36,12 @@ class Answer:
     body: bytes
     first_byte: float
     last_byte: float
+    encoding: str = "identity"
+
+    @property
+    def content(self) -> bytes:
+        """The body as it was before it was compressed. Raises ``KeyError`` for an unknown form."""
+        return _DECODERS[self.encoding](self.body)
 
 
 class Connection:
@@ -51,7 +74,8 @@ class Connection:
             while len(body) < length:
                 body += self._receive()
         last_byte = time.perf_counter() - begun
-        return Answer(int(lines[0].split()[1]), body, first_byte, last_byte)
+        encoding = headers.get("content-encoding", "identity")
+        return Answer(int(lines[0].split()[1]), body, first_byte, last_byte, encoding)
 
     def _receive(self) -> bytes:
         received = self._socket.recv(1 << 18)

@@ -110,7 +110,7 @@ def _load(sandbox: Sandbox, web: WebProcess, cookie: str) -> Load:
     asked: dict[str, list[str]] = {}
     for request in sandbox.faults.requests():
         asked.setdefault(request.server, []).append(request.path.rpartition("/")[2])
-    legs = [row for row in json.loads(answer.body)["positions"] if row["right"]]
+    legs = [row for row in json.loads(answer.content)["positions"] if row["right"]]
     if not legs or any(row["delta"] is None for row in legs):
         raise NotMeasured("the read did not bring every option's Greeks")
     return Load(answer.last_byte, asked)
