@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from greeks.domain import Contract
 from greeks.sandbox.market import Market
@@ -50,7 +51,7 @@ def vendor_quotes(market: Market, contracts: Sequence[Contract]) -> list[Simulat
 
 
 def _in_pence(quote: SimulatedQuote, contract: Contract) -> SimulatedQuote:
-    prices = {
+    prices: dict[str, Any] = {
         name: None if price is None else round(price * POUNDS_PER_DOLLAR * MAGNIFIER, 2)
         for name in _PRICES
         for price in (getattr(quote, name),)

@@ -42,6 +42,7 @@ def usable_legs(product: Product, expiry: date | None, book: RiskBook) -> list[R
         leg
         for leg in book.legs
         if leg.leg.expiry == expiry
+        and leg.deliverable_known
         and leg.expires_at is not None
         and leg.expires_at > book.at
         and None not in (leg.strike, leg.leg.price)

@@ -42,6 +42,7 @@ async def test_gateway_says_the_unit_and_sends_pence(gateway: GatewayHandle) -> 
     async with connected(gateway) as client:
         wanted = SocketContract(conId=int(CONID), exchange="SMART")
         (details,) = await client.reqContractDetailsAsync(wanted)
+        assert details.contract is not None
         assert (details.priceMagnifier, details.contract.currency) == (100, "GBP")
         ticker = client.reqMktData(wanted)
         await client.until(lambda: ticker.bid > 0)

@@ -60,9 +60,12 @@ def added(trader: User, **values: Any) -> dict[str, Any]:
 def hold(account: Account, **values: Any) -> Position:
     """A call on X, 100; of another root or currency if said."""
     root, currency = values.pop("root", "X"), values.get("currency", "USD")
+    adjusted = values.pop("is_adjusted", False)
     terms: dict[str, Any] = {"underlying": "X", "strike": 100, "right": "C", "style": "american"}
     held = stored_option(account, **(terms | values))
-    Instrument.objects.filter(pk=held.instrument_id).update(root=root, currency=currency)
+    Instrument.objects.filter(pk=held.instrument_id).update(
+        root=root, currency=currency, is_adjusted=adjusted
+    )
     return held
 
 
@@ -73,6 +76,7 @@ def hold(account: Account, **values: Any) -> Position:
         {"root": "X1", "price": "55", "underlying_price": Decimal(100)},
         {"currency": "EUR", "price": "6", "underlying_price": Decimal(90)},
         {"multiplier": 10, "price": "55", "underlying_price": Decimal(100)},
+        {"is_adjusted": True, "price": "55", "underlying_price": Decimal(100)},
     ],
 )
 def test_price_is_the_same_whatever_else_is_held(
@@ -85,7 +89,9 @@ def test_price_is_the_same_whatever_else_is_held(
     assert leg["delta"] / 100 == pytest.approx(0.359, abs=1e-3)
 
 
-@pytest.mark.parametrize("held", [{"root": "X1"}, {"currency": "EUR"}, {"multiplier": 10}])
+@pytest.mark.parametrize(
+    "held", [{"root": "X1"}, {"currency": "EUR"}, {"multiplier": 10}, {"is_adjusted": True}]
+)
 def test_other_product_of_the_same_terms_is_not_more_of_the_held(
     trader: User, account: Account, share: Instrument, held: dict[str, Any]
 ) -> None:
