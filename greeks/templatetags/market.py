@@ -143,7 +143,7 @@ def _text(name: str, value: float | None) -> str | None:
         return formatting.percent(value)
     if name == "last":
         return formatting.price(value)
-    text = formatting.compact(value)
+    text = formatting.counted(value)
     is_rise = name == "open_interest_change" and (value or 0) > 0
     return f"+{text}" if is_rise else text
 

@@ -81,6 +81,7 @@ _number_filter("price", formatting.price)
 _number_filter("strike", formatting.strike)
 _number_filter("quantity", formatting.quantity)
 _number_filter("compact", formatting.compact)
+_number_filter("counted", formatting.counted)
 
 
 @register.filter

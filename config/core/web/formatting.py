@@ -111,6 +111,12 @@ def compact(value: Number | None) -> str | None:
     return fixed(scaled, digits) + suffix
 
 
+def counted(value: Number | None) -> str | None:
+    """Whole things, such as contracts: 9 → ``9``, 12345 → ``12.3k``."""
+    plain = finite(value)
+    return compact(plain) if plain is not None and abs(plain) >= 999.5 else number(plain, 0)
+
+
 def sign(value: Number | None, digits: int = 2) -> str:
     """``up``, ``down`` or ``flat`` as the rounded text shows it; empty when missing."""
     text = signed(value, digits)

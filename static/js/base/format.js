@@ -78,6 +78,10 @@ export function compact(value) {
   return fixed(scaled, digits) + suffix;
 }
 
+export function counted(value) {
+  return Math.abs(value) >= 999.5 ? compact(value) : number(value, 0);
+}
+
 export function sign(value, digits = 2) {
   const text = signed(value, digits);
   if (text === null) return "";

@@ -1,7 +1,7 @@
 // The chain's table: every strike, written exactly as greeks/templatetags/market.py writes it.
 
 import { setText } from "../base/cells.js";
-import { compact, number, percent, price, sign, strike as strikeText } from "../base/format.js";
+import { counted, number, percent, price, sign, strike as strikeText } from "../base/format.js";
 import { DIGITS } from "./series.js";
 
 const SIDES = ["call", "put"];
@@ -12,9 +12,9 @@ const change = ({ open_interest: now, previous_open_interest: before }) =>
   now === null || before === null ? null : now - before;
 
 const WRITERS = {
-  open_interest: compact,
-  open_interest_change: (value) => (value > 0 ? `+${compact(value)}` : compact(value)),
-  volume: compact,
+  open_interest: counted,
+  open_interest_change: (value) => (value > 0 ? `+${counted(value)}` : counted(value)),
+  volume: counted,
   theta: (value) => number(value, DIGITS.theta),
   gamma: (value) => number(value, DIGITS.gamma),
   vega: (value) => number(value, DIGITS.vega),

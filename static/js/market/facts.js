@@ -1,7 +1,7 @@
 // Facts about the whole chain: the strip, the sums, the state in the page's head.
 
 import { numberBy, setAge, setChange, setSource, setText } from "../base/cells.js";
-import { compact, number, percent, points, strike as strikeText } from "../base/format.js";
+import { counted, number, percent, points, strike as strikeText } from "../base/format.js";
 import { atTheMoney } from "./chain.js";
 import { DIGITS } from "./series.js";
 
@@ -17,8 +17,8 @@ const WRITERS = {
   pcr: numberBy(number, 3),
   max_pain: numberBy(strikeText),
   max_pain_distance: (element, value) => setText(element, points(value)),
-  call_open_interest: numberBy(compact),
-  put_open_interest: numberBy(compact),
+  call_open_interest: numberBy(counted),
+  put_open_interest: numberBy(counted),
   contracts: (element, value) => setText(element, number(value, 0)),
   contracts_without_greeks: (element, value) => setText(element, number(value, 0)),
   contracts_filled: (element, value) => setText(element, number(value, 0)),

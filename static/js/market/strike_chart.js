@@ -1,6 +1,6 @@
 // A chart by strike, calls and puts: implied volatility as lines, or open interest as bars.
 
-import { compact, percent, strike as strikeText } from "../base/format.js";
+import { counted, percent, strike as strikeText } from "../base/format.js";
 import { axisTexts, inkOf, plainAxis, spread, uPlot, valueAxis } from "../charts/plotting.js";
 import { WalkedFigure } from "../charts/walked_figure.js";
 
@@ -17,6 +17,7 @@ const COLOURS = {
   spot: "var(--accent)",
   pain: "var(--warn)",
 };
+const WHOLE = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((lead) => lead * 10 ** power)).flat();
 const LABEL = { smile: "Implied volatility by strike", open_interest: "Open interest by strike" };
 
 export class StrikeChart extends WalkedFigure {
@@ -95,7 +96,7 @@ export class StrikeChart extends WalkedFigure {
 
   #text(index, side) {
     const value = this.#strikes[index][side]?.[this.#field] ?? null;
-    return (this.#isBars ? compact(value) : percent(value, 2)) ?? "no value";
+    return (this.#isBars ? counted(value) : percent(value, 2)) ?? "no value";
   }
 
   write(index) {
@@ -125,9 +126,10 @@ export class StrikeChart extends WalkedFigure {
     this.#ink = inkOf(this.plot, COLOURS);
     const ink = this.#ink;
     const axis = plainAxis(this.plot, ink);
+    // With the decimals the steps need: 12.5% and 13.0%, never 13% twice.
     const values = this.#isBars
       ? (_, splits) => axisTexts(splits)
-      : (_, splits) => splits.map((value) => percent(value, 0));
+      : (_, splits) => axisTexts(splits.map((value) => value * 100)).map((text) => `${text}%`);
     this.plot.replaceChildren();
     this.#chart = new uPlot(
       {
@@ -153,7 +155,8 @@ export class StrikeChart extends WalkedFigure {
             grid: { show: false },
             values: (_, splits) => splits.map((value) => strikeText(value)),
           },
-          { ...valueAxis(axis, 44), values },
+          // Contracts are whole.
+          { ...valueAxis(axis, 44), values, ...(this.#isBars ? { incrs: WHOLE } : {}) },
         ],
         series: [{}, ...(this.#isBars ? this.#bars() : this.#lines())],
         hooks: {
