@@ -20,7 +20,7 @@ from config.core.front_door.answers import private_answer, public_answer
 from greeks.market import shapes
 from greeks.market.bodies.cache import Served, serve_market_data
 from greeks.market.bodies.lists import serve_market_chain, serve_market_instruments
-from greeks.market.bodies.questions import RESOLUTIONS, question_of
+from greeks.market.bodies.questions import ALL, CLOSES, RESOLUTIONS, question_of
 from greeks.market.chain import parse_time
 from greeks.polling.shapes import MarketChain
 
@@ -71,6 +71,12 @@ class MarketDataView(MarketView):
             ),
             OpenApiParameter("delta_max", float, description="Largest |delta|, 0 to 1."),
             OpenApiParameter("resolution", str, enum=list(RESOLUTIONS)),
+            OpenApiParameter(
+                "columns",
+                str,
+                enum=[ALL, CLOSES],
+                description="closes: a slim body, rounded, whose shape is the page's own.",
+            ),
         ],
         responses=shapes.MarketData,
     )

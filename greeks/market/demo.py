@@ -67,9 +67,9 @@ def backfill(*, instrument: PolledInstrument, expiry: date, market: SimulatedMar
     shown = session_for(instrument, at)
     if shown is None:
         return 0
-    before = session_on_date(instrument, shown.session_date - timedelta(days=1))
+    earlier = session_on_date(instrument, shown.session_date - timedelta(days=1))
     written = 0
-    for session in (before, shown):
+    for session in (earlier, shown):
         if session is None:
             continue
         stored = set(

@@ -136,7 +136,8 @@ def bucket_changes(before: ContractGreeks, after: ContractGreeks) -> Floats:
     places = bucket_places(before.greeks[0, rows], before.is_call[rows])
     values = [*changed, np.ones(rows.size)]
     summed = [np.bincount(places, weights=one, minlength=2 * BUCKETS) for one in values]
-    return np.stack(summed, axis=1).reshape(BUCKETS_SHAPE)
+    changes: Floats = np.stack(summed, axis=1).astype(np.float64).reshape(BUCKETS_SHAPE)
+    return changes
 
 
 def _pairs(

@@ -38,7 +38,7 @@ def kept_chain(chain: Chain, at: datetime | None = None) -> KeptChain | None:
     )
     minutes = tuple(rows.order_by("minute").values_list("minute", flat=True))
     minute = next((each for each in reversed(minutes) if at is None or each <= at), None)
-    row = rows.filter(minute=minute).first()
+    row = None if minute is None else rows.filter(minute=minute).first()
     if minute is None or row is None:
         return None
     try:

@@ -111,12 +111,8 @@ def read_closing_chains(
     """Return the bodies held, by minute. Raises ``redis.exceptions.RedisError``."""
     if not minutes:
         return {}
-    found = redis_client().mget([_closing_key(slug, expiry, minute) for minute in minutes])
-    return {
-        minute: body
-        for minute, body in zip(minutes, found, strict=True)  # type: ignore[arg-type]
-        if body is not None
-    }
+    found: Any = redis_client().mget([_closing_key(slug, expiry, minute) for minute in minutes])
+    return {minute: body for minute, body in zip(minutes, found, strict=True) if body is not None}
 
 
 def _closing_key(slug: str, expiry: date, minute: datetime) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from config.core.redis.client import redis_client
 from greeks.chains import Floats, OptionChain
-from greeks.maths.aggregation import sum_chain
+from greeks.maths.aggregation import FilledGreeks, sum_chain
 from greeks.maths.black_scholes import all_greeks
 from greeks.maths.changes import ContractGreeks, bucket_changes, contract_greeks
 from greeks.minutes.chain_rows import write_chains
@@ -169,8 +169,9 @@ def _write(
         if index not in GAPS:
             seen = 7 if index == SHORT else EXPECTED
             chain = seeded.chain(minute, expiry, spots[index], volatilities[index])
-            samples = [_sample(chain, minute, seen=seen)] * seen
-            contracts = contract_greeks(chain, fill_greeks(chain, _terms(chain, minute)))
+            filled = fill_greeks(chain, _terms(chain, minute))
+            samples = [_sample(chain, minute, seen=seen, filled=filled)] * seen
+            contracts = contract_greeks(chain, filled)
             changes = None if before is None else bucket_changes(before, contracts)
             before = contracts
         rows.append(candle_row(polled.minute(minute, session), tuple(samples), changes))
@@ -206,8 +207,10 @@ def _terms(chain: OptionChain, at: datetime) -> ChainTerms:
     )
 
 
-def _sample(chain: OptionChain, slot: datetime, *, seen: int) -> ChainSample:
-    filled = fill_greeks(chain, _terms(chain, slot))
+def _sample(
+    chain: OptionChain, slot: datetime, *, seen: int, filled: FilledGreeks | None = None
+) -> ChainSample:
+    filled = filled or fill_greeks(chain, _terms(chain, slot))
     return ChainSample(
         slot=slot,
         as_of=chain.as_of,

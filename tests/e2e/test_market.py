@@ -170,6 +170,33 @@ def test_resolution_and_second_expiry_draw_other_points(market: Browser) -> None
     assert market.text('[data-greek="vega"] [data-part="step"]').lower() == "15 minutes"
 
 
+def test_since_open_is_one_figure_in_every_resolution_and_in_the_api(market: Browser) -> None:
+    greeks = {"vega": 2, "delta": 3, "gamma": 5, "theta": 2}
+    field = '[data-greek="{}"].greek-chart tr[data-side="{}"] [data-field="from_open"]'
+    open_market(market, f"?date={YESTERDAY}", live=False)
+    shown = {}
+    for resolution in ("1m", "5m", "15m", "30m", "1h"):
+        before = points(market)
+        choose(market, "resolution", resolution)
+        if resolution != "1m":
+            market.wait(lambda before=before: points(market) < before, "the old points")  # type: ignore[misc]
+        body = market.driver.execute_async_script(
+            "const done = arguments[arguments.length - 1];"
+            "fetch(`/market/data?date=${arguments[0]}&resolution=${arguments[1]}`)"
+            ".then((answer) => answer.json()).then(done);",
+            YESTERDAY.isoformat(),
+            resolution,
+        )
+        for greek, digits in greeks.items():
+            for side in ("total", "call", "put"):
+                value = body["series"][greek][side]["from_open"][-1]
+                text = market.text(field.format(greek, side))
+                assert text == formatting.signed(value, digits)
+                assert shown.setdefault((greek, side), text) == text
+    # A step is named by its minutes: its figures are those of its last one.
+    assert market.text(f"{VEGA} {AT}") == "15:15–15:29"
+
+
 def test_delta_range_asks_for_whole_buckets_and_stands_in_the_address(market: Browser) -> None:
     everything = market.text(SUM)
     focus(market, "#delta-from")
@@ -179,6 +206,7 @@ def test_delta_range_asks_for_whole_buckets_and_stands_in_the_address(market: Br
     market.wait(lambda: market.text(SUM) != everything, "the same sums")
 
     assert market.script(ASKED)[-1].endswith("delta_min=0.1&delta_max=0.15")
+    assert market.find(f"{VEGA} [data-part='crossed']").is_displayed()
     assert market.text('[data-part="delta-text"]') == "0.10–0.15"
     assert market.find("#delta-to").get_attribute("aria-valuetext") == "0.15"
     market.driver.refresh()

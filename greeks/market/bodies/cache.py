@@ -36,7 +36,8 @@ from config.core.front_door.encodings import BROTLI, IDENTITY
 from config.core.redis.client import key
 from config.core.single_flight import SingleFlight
 from greeks.market.bodies.body import encode
-from greeks.market.bodies.questions import MarketChoice, MarketQuestion, choice_for
+from greeks.market.bodies.closes import encode_closes
+from greeks.market.bodies.questions import CLOSES, MarketChoice, MarketQuestion, choice_for
 from greeks.market.bodies.series import series_of
 from greeks.minutes.clock import seconds_to_next_due
 from greeks.minutes.stored import KEPT_SECONDS, ChainRows, read_rows, rows_of
@@ -176,7 +177,8 @@ def warm_market_body(*, choice: MarketChoice) -> None:
 
 
 def _built(choice: MarketChoice, rows: ChainRows) -> Prepared:
-    body = Body(encode(series_of(choice, rows)))
+    series = series_of(choice, rows)
+    body = Body(encode_closes(series) if choice.columns == CLOSES else encode(series))
     if _is_shared(choice):
         body.form(BROTLI)
     # More may have been committed since the choice: the body is right, and of that version.

@@ -23,9 +23,11 @@ from greeks.polling.sessions import session_for, session_on_date
 
 #: Minutes of each resolution.
 RESOLUTIONS = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60}
+#: Every column, or the rounded closes from which a page derives the rest.
+ALL, CLOSES = "all", "closes"
 BUCKETS = BUCKETS_SHAPE[1]
 PARAMETERS = frozenset(
-    {"date", "instrument_key", "slug", "expiry", "delta_min", "delta_max", "resolution"}
+    ["date", "instrument_key", "slug", "expiry", "delta_min", "delta_max", "resolution", "columns"]
 )
 # Far less than a bucket's width, far more than a decimal fraction's binary error.
 _ROUNDING = 1e-9
@@ -45,6 +47,7 @@ class MarketQuestion:
     first_bucket: int = 0
     end_bucket: int = BUCKETS
     resolution: str = "1m"
+    columns: str = ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class MarketChoice:
     first_bucket: int
     end_bucket: int
     resolution: str
+    columns: str
     is_settled: bool
 
     @property
@@ -70,9 +74,15 @@ class MarketChoice:
         return (self.first_bucket, self.end_bucket) != (0, BUCKETS)
 
     @property
-    def variant(self) -> tuple[Chain, int, int, str]:
+    def variant(self) -> tuple[Chain, int, int, str, str]:
         """Return what identifies the body, whatever its version."""
-        return self.chain, self.first_bucket, self.end_bucket, self.resolution
+        return (
+            self.chain,
+            self.first_bucket,
+            self.end_bucket,
+            self.resolution,
+            self.columns,
+        )
 
     @property
     def state(self) -> str:
@@ -122,6 +132,7 @@ def question_of(values: QueryDict) -> MarketQuestion:
         first_bucket=first,
         end_bucket=end,
         resolution=parameters.choice("resolution", tuple(RESOLUTIONS), default="1m"),
+        columns=parameters.choice("columns", (ALL, CLOSES), default=ALL),
     )
 
 
@@ -247,6 +258,7 @@ def _choice(
         first_bucket=question.first_bucket,
         end_bucket=question.end_bucket,
         resolution=question.resolution,
+        columns=question.columns,
         is_settled=is_settled(session, at),
     )
 

@@ -10,7 +10,7 @@ from config.core.clock import market_now
 from config.core.live.hub import announce
 from greeks.market.bodies.cache import warm_market_body
 from greeks.market.bodies.front_door import MINUTES_GROUP
-from greeks.market.bodies.questions import MarketQuestion, choice_for
+from greeks.market.bodies.questions import CLOSES, MarketQuestion, choice_for
 
 logger = structlog.get_logger(__name__)
 
@@ -19,14 +19,14 @@ _RECENT = timedelta(minutes=3)
 
 
 def warm_closed_minute(*, slug: str, expiry: date, minute: datetime) -> bool:
-    """Store the chain's body in Redis and announce it; ``False`` if the minute is too old.
+    """Store the body that pages read in Redis and announce it; ``False`` if the minute is too old.
 
     A failure here only costs a web process one query: the minute is stored.
     """
     if minute < market_now() - _RECENT:
         return False
     try:
-        choice = choice_for(MarketQuestion(slug=slug, expiry=expiry), market_now())
+        choice = choice_for(MarketQuestion(slug=slug, expiry=expiry, columns=CLOSES), market_now())
         warm_market_body(choice=choice)
     except Exception as error:  # noqa: BLE001 - storing minutes goes on, whatever it is
         logger.warning("market_body.not_warmed", slug=slug, reason=type(error).__name__)

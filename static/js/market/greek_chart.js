@@ -184,7 +184,9 @@ export class GreekChart extends WalkedFigure {
   /** 14:32, with notes on that minute. */
   #when(index) {
     if (index < 0) return null;
-    const at = this.#shared.times.minute(this.#series.times[index]);
+    const { times } = this.#shared;
+    const [first, last] = [this.#series.times[index], this.#series.endOf(index)];
+    const at = first === last ? times.minute(first) : `${times.minute(first)}–${times.minute(last)}`;
     if (this.#series.isGap(index)) return `${at} gap`;
     const { seen, expected } = this.#series.samples(index);
     if (this.#series.isForming(index)) return `${at} forming`;

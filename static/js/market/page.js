@@ -69,7 +69,7 @@ function start() {
   /** The address of the figures; what is a default is not named, so that few bodies serve many. */
   function dataPath(chosen) {
     const defaults = { resolution: "1m", delta_min: "0", delta_max: "1" };
-    const query = new URLSearchParams();
+    const query = new URLSearchParams({ columns: "closes" });
     for (const [name, value] of Object.entries(chosen)) {
       if (value && value !== defaults[name]) query.set(name, value);
     }
@@ -203,7 +203,7 @@ function start() {
 
   function snapshot(data) {
     // By a poll the whole body comes, by the socket what is newer than a body.
-    if (data.minutes) {
+    if (data.columns) {
       take(data);
       if (!feed.isOpen) loadChain();
       return;

@@ -17,12 +17,51 @@ export const FACTS = [
   "contracts_filled",
 ];
 const MEASURES = ["close", "change", "from_open"];
-const MINUTES = { "1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60 };
 // The name of a step of each resolution, as STEPS in greeks/templatetags/market.py.
 const STEPS = { "1m": "minute", "5m": "5 minutes", "15m": "15 minutes", "30m": "30 minutes", "1h": "hour" };
 
 const seconds = (iso) => Date.parse(iso) / 1000;
 const difference = (one, other) => (one === null || other === null ? null : one - other);
+
+const sum = (one, other) => (one === null ? other : other === null ? one : one + other);
+
+/** The body with every column: both sides are the sum of calls and puts, changes are differences. */
+function derived(body) {
+  const { steps } = body;
+  const at = (value) => Array.from({ length: steps }, () => value);
+  const gap = at(false);
+  for (const index of body.gap) gap[index] = true;
+  const expected = at(1);
+  const seen = at(1);
+  for (const [index, found, wanted] of body.short) [seen[index], expected[index]] = [found, wanted];
+  const latest = gap.lastIndexOf(false);
+  // What is shown of the last step alone stands there alone.
+  const alone = (value) => Object.assign(at(null), latest < 0 ? {} : { [latest]: value ?? null });
+  const facts = Object.fromEntries(FACTS.map((name) => [name, alone(body.latest?.[name])]));
+  const series = {};
+  for (const greek of GREEKS) {
+    series[greek] = {};
+    for (const side of SIDES) {
+      const column = (sides) =>
+        side === "total" ? sides.call.map((value, index) => sum(value, sides.put[index])) : sides[side];
+      const of = Object.fromEntries(
+        ["close", "change", "from_open", "crossed"].filter((name) => body[name]).map((name) => [name, column(body[name][greek])]),
+      );
+      of.change ??= of.close.map((value, index) => (index ? difference(value, of.close[index - 1]) : null));
+      if (!of.from_open) {
+        const base = body.base_close?.[greek];
+        const start = base ? (side === "total" ? sum(base.call, base.put) : base[side]) : null;
+        of.from_open = of.close.map((value) => difference(value, start));
+      }
+      series[greek][side] = of;
+    }
+  }
+  const { vendor: sums } = body.latest ?? {};
+  const vendor = sums && Object.fromEntries(
+    GREEKS.map((greek) => [greek, Object.fromEntries(SIDES.map((side) => [side, alone(sums[greek][side])]))]),
+  );
+  return { ...body, ...facts, spot: body.spot, gap, samples_seen: seen, samples_expected: expected, series, vendor };
+}
 
 export class MarketSeries {
   #stored = 0;
@@ -31,9 +70,9 @@ export class MarketSeries {
   #times = null;
 
   constructor(body) {
-    this.body = body;
-    this.step = 60 * MINUTES[body.resolution];
-    this.at = body.minutes.map(seconds);
+    this.body = derived(body);
+    this.step = body.step_seconds;
+    this.at = Array.from({ length: body.steps }, (_, index) => seconds(body.first_minute) + index * this.step);
     this.#stored = this.at.length;
     this.isFiltered = body.delta_min > 0 || body.delta_max < 1;
     if (body.forming) this.sampled(body.forming);
@@ -99,7 +138,6 @@ export class MarketSeries {
     if (last === undefined ? at !== this.opening : at !== last && at !== last + this.step) return false;
     const index = at === last ? this.at.length - 1 : this.at.length;
     this.at[index] = at;
-    this.body.minutes[index] = row.minute;
     for (const greek of GREEKS) {
       for (const side of SIDES) {
         for (const measure of MEASURES) {
@@ -119,6 +157,14 @@ export class MarketSeries {
   /** The newest sample; null if everything is stored. */
   get forming() {
     return this.#forming.at(-1)?.sample ?? null;
+  }
+
+  /** The last minute of a point, whose value it has: of a step the last one that is over. */
+  endOf(index) {
+    const at = this.times[index];
+    const latest = this.isForming(index) ? this.forming.minute : this.body.as_of;
+    const last = latest ? Math.floor(seconds(latest) / 60) * 60 : at;
+    return Math.max(at, Math.min(at + this.step - 60, last));
   }
 
   isForming(index) {

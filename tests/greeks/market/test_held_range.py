@@ -17,7 +17,7 @@ from config.core.redis.client import redis_client
 from greeks.alerts.evaluation import evaluate_alerts
 from greeks.chains import SUMMED_GREEKS, Floats, OptionChain
 from greeks.maths.changes import ContractGreeks, add_up, bucket_changes, velocity
-from greeks.models import AlertRule, GreekSnapshot, PolledInstrument
+from greeks.models import AlertEvent, AlertRule, GreekSnapshot, PolledInstrument
 from tests.factories import UserFactory
 from tests.greeks.conftest import Desk
 from tests.greeks.market import stored
@@ -150,7 +150,7 @@ def test_alert_on_a_range_s_change_does_not_fire_when_a_strike_crosses_its_end(
         for measure, threshold in (("change", 4.0), ("from_open", -1e9))
     }
     poll(desk, list(range(8)))
-    events = []
+    events: list[AlertEvent] = []
     for minute in range(8):
         at = OPENS + minute * MINUTE
         with time_machine.travel(at + MINUTE, tick=False):

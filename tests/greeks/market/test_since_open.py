@@ -32,7 +32,7 @@ def store_day() -> tuple[list[GreekSnapshot], float]:
 
 
 def vega(row: GreekSnapshot) -> float:
-    return row.total_vega_close  # type: ignore[attr-defined, no-any-return]
+    return row.total_vega_close  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("resolution", RESOLUTIONS)

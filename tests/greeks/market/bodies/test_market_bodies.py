@@ -255,7 +255,7 @@ def test_writer_leaves_the_new_body_in_redis_before_it_tells(
     assert told == [("market.minutes", 1)]
     # The writer itself keeps none.
     assert len(market_bodies) == 0
-    prepared = prepared_market_body(choice=choice())
+    prepared = prepared_market_body(choice=choice(columns="closes"))
     assert prepared.body.ready("br") is not None
     assert len(built) == 1
 
