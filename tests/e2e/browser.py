@@ -57,6 +57,40 @@ WITNESS = """
   }).observe({ type: "layout-shift", buffered: true });
 """
 
+# Whatever is in sight and can be pressed; of a label with its control, the label counts too.
+SMALL_TARGETS = """
+  const pressed = "a[href], button, input:not([type=hidden]), select, textarea, summary";
+  return [...document.querySelectorAll(pressed)].flatMap((element) => {
+    const box = element.getBoundingClientRect();
+    const style = getComputedStyle(element);
+    const inSentence = element.tagName === "A" && style.display === "inline";
+    const shown = element.checkVisibility({ visibilityProperty: true });
+    const hidden = !shown || !box.width || style.clipPath === "inset(50%)";
+    const isOther = element.className === "skip-link" || element.type === "range";
+    if (hidden || inSentence || isOther) return [];
+    const label = element.closest("label");
+    const { width, height } = label?.control === element && element.type !== "text"
+      ? label.getBoundingClientRect() : box;
+    if (Math.max(width, box.width) > 43.5 && Math.max(height, box.height) > 43.5) return [];
+    return [`${element.outerHTML.slice(0, 80)} ${width}x${height}`];
+  });
+"""
+STEPS_BACK = """
+  const pressed = "a[href], button, input:not([type=hidden]), select, textarea, summary";
+  const places = [...document.querySelectorAll(`${pressed}, [tabindex="0"]`)].flatMap((element) => {
+    const box = element.getBoundingClientRect();
+    const scrolls = element.closest("[role=region]") && !element.matches("[role=region]");
+    const shown = box.width && element.tabIndex >= 0 && !element.disabled
+      && element.checkVisibility({ visibilityProperty: true });
+    return shown && !scrolls && element.className !== "skip-link" ? [{ element, box }] : [];
+  });
+  return places.slice(1).flatMap(({ element, box }, index) => {
+    const before = places[index];
+    if (box.bottom > before.box.top + 1 || box.left >= before.box.right) return [];
+    return [`${before.element.outerHTML.slice(0, 60)} -> ${element.outerHTML.slice(0, 60)}`];
+  });
+"""
+
 
 class Browser:
     """A Chromium window on one desk. ``driver`` is Selenium's own."""
@@ -233,6 +267,14 @@ class Browser:
         return int(
             self.script("const e = document.documentElement; return e.scrollWidth - e.clientWidth")
         )
+
+    def small_targets(self) -> list[str]:
+        """Return what a finger is meant to hit and is below 44 px, except links in a sentence."""
+        return list(self.script(SMALL_TARGETS))
+
+    def steps_back(self) -> list[str]:
+        """Return where Tab goes up the page without going to a column further right."""
+        return list(self.script(STEPS_BACK))
 
     def violations(self) -> list[str]:
         """Return axe's findings on the current page, by WCAG 2.2 AA and best practice."""

@@ -257,36 +257,6 @@ def test_sums_shown_are_those_of_the_served_chain(market: Browser, market_desk: 
     assert len(market.find_all('[data-part="chain-table"] tbody tr')) == len(sums) / 2
 
 
-def test_choice_that_gets_no_answer_goes_back_and_is_offered_again(market: Browser) -> None:
-    resolution = "return document.querySelector('[name=resolution]').value"
-    address, minutes = market.driver.current_url, points(market)
-    market.unplug()
-    focus(market, "[name=resolution]")
-    choose(market, "resolution", "15m")
-    assert "You are offline. The page shows the last known figures." in market.problem()
-    assert market.script(resolution) == "1m"
-    assert market.driver.current_url == address
-    assert points(market) == minutes
-    focus(market, "#delta-from")
-    market.type_into_focus("ARROW_RIGHT")
-    shown = "return document.querySelector('#delta-from').value"
-    market.wait(lambda: market.script(shown) == "0", "the range stays as chosen")
-    market.wait_for('[data-part="connection"][data-state="offline"]')
-
-    market.unplug(unplugged=False)
-    market.wait_for(LIVE)
-    market.command("Network.setBlockedURLs", urls=["*/market/data*"])
-    choose(market, "resolution", "15m")
-    market.wait(lambda: "The desk did not answer" in market.problem(), "said to be offline")
-    market.command("Network.setBlockedURLs", urls=[])
-    focus(market, '[data-part="retry"]')
-    market.try_again()
-    market.wait(lambda: points(market) < minutes / 10, "as many points as before")
-    assert market.script(resolution) == "15m"
-    assert "resolution=15m" in market.driver.current_url
-    market.console()
-
-
 # --- Everybody -----------------------------------------------------------------------------------
 def test_page_without_script_holds_strip_sums_minutes_and_chain(market: Browser) -> None:
     market.command("Emulation.setScriptExecutionDisabled", value=True)
@@ -315,3 +285,6 @@ def test_page_fits_every_width_and_satisfies_axe_with_everything_open(market: Br
             assert market.width_beyond_window() <= 0, (scheme, size)
             if size == (PHONE if scheme == "dark" else DESK):
                 assert market.violations() == [], (scheme, size)
+                assert market.steps_back() == [], (scheme, size)
+            if size == PHONE:
+                assert market.small_targets() == [], scheme

@@ -70,6 +70,9 @@ def test_page_fits_its_width_and_satisfies_axe_in_both_themes(browser: Browser, 
             assert browser.width_beyond_window() <= 0, where
             if size in (PHONE, DESK):
                 assert browser.violations() == [], where
+                assert browser.steps_back() == [], where
+            if size == PHONE:
+                assert browser.small_targets() == [], where
 
 
 def test_open_menu_satisfies_axe_and_closes_with_escape(browser: Browser) -> None:
@@ -78,30 +81,10 @@ def test_open_menu_satisfies_axe_and_closes_with_escape(browser: Browser) -> Non
     browser.find("details.menu summary").click()
 
     assert browser.violations() == []
+    assert browser.small_targets() == []
     assert browser.width_beyond_window() <= 0
     browser.type_into_focus("ESCAPE")
     browser.wait_until_gone("details.menu[open]")
-
-
-@pytest.mark.parametrize(
-    ("path", "leaving"),
-    [("/", ".choices a:nth-child(2)"), ("/accounts/time-zone", "main form [type=submit]")],
-)
-def test_page_stays_while_the_next_one_cannot_come(
-    browser: Browser, path: str, leaving: str
-) -> None:
-    open_page(browser, path)
-    address = browser.driver.current_url
-    browser.unplug()
-    browser.find(leaving).click()
-    assert "You are offline. This page stays as it is." in browser.problem()
-    assert browser.driver.current_url == address
-    assert browser.text("h1") in ("Risk monitor", "Time zone")
-
-    browser.unplug(unplugged=False)
-    browser.press('[data-part="retry"]')
-    browser.wait_for("main h1")
-    assert ("account_id=" in browser.driver.current_url) == (path == "/")
 
 
 def test_files_with_hashed_names_are_kept_for_ever(browser: Browser) -> None:

@@ -89,6 +89,43 @@ def test_filter_leaves_the_matching_rows_and_says_how_many(monitor: Browser) -> 
     )
 
 
+def test_phone_opens_the_legs_of_an_underlying_and_keeps_it_open(monitor: Browser) -> None:
+    monitor.resize(390, 844)
+    monitor.open("/")
+    toggle = '[data-underlying="SPY"] .group-toggle'
+    assert monitor.script("return document.documentElement.scrollHeight") < 5000
+
+    def shown() -> set[str]:
+        rows = monitor.find_all("[data-position]")
+        return {row.text.split()[0] for row in rows if row.is_displayed()}
+
+    assert shown() == set()
+    monitor.script("document.querySelector(arguments[0]).focus()", toggle)
+    monitor.type_into_focus("ENTER")
+    assert shown() == {"SPY"}
+    button = monitor.find(toggle)
+    assert button.get_attribute("aria-expanded") == "true"
+    assert button.get_attribute("aria-label") == "Legs of SPY"
+    heights = monitor.script(
+        "return [...document.querySelectorAll('[data-underlying=\"SPY\"] [data-position]')]"
+        ".map((row) => row.getBoundingClientRect().height)"
+    )
+    assert max(heights) < 160
+    assert monitor.violations() == []
+
+    monitor.driver.refresh()
+    monitor.wait_for('[data-part="connection"][data-state="live"]')
+    assert shown() == {"SPY"}
+    # A filter shows what matches, open or not.
+    monitor.find("#positions-filter").send_keys("AAPL")
+    assert shown() == {"AAPL"}
+    monitor.find("#positions-filter").clear()
+    monitor.script("localStorage.clear()")
+    monitor.command("Emulation.setScriptExecutionDisabled", value=True)
+    monitor.open("/")
+    assert {"SPY", "AAPL"} <= shown()
+
+
 def test_chart_is_walked_by_keyboard_and_told_as_a_table(monitor: Browser) -> None:
     plot = monitor.wait_for(f"{PLOT}[role=slider]")
     latest = monitor.text(READOUT)

@@ -180,36 +180,6 @@ def test_another_benchmark_weights_the_book_anew(risk: Browser) -> None:
     assert "QQQ" in risk.text(STATUS)
 
 
-def test_choice_without_an_answer_goes_back_and_is_offered_again(risk: Browser) -> None:
-    benchmark = "return document.querySelector('#benchmark').value"
-    address = risk.driver.current_url
-    risk.find("#axis-vol").send_keys(", 20")
-    risk.unplug()
-    risk.find('#benchmark [value="QQQ"]').click()
-    assert "You are offline. The page shows the last known state." in risk.problem()
-    assert risk.script(benchmark) == "SPY"
-    assert risk.driver.current_url == address
-    # What is typed is not lost.
-    assert str(risk.find("#axis-vol").get_attribute("value")).endswith(", 20")
-
-    risk.unplug(unplugged=False)
-    risk.find('[data-part="retry"]').send_keys("\n")
-    risk.wait(lambda: "shares of QQQ" in risk.text("#risk-strip"), "not weighted anew")
-    assert risk.script(benchmark) == "QQQ"
-    assert "benchmark=QQQ" in risk.driver.current_url
-
-    risk.unplug()
-    risk.script("document.querySelector('.scenario-days [data-key=\"day-30\"]').click()")
-    risk.problem()
-    assert "day=30" not in risk.driver.current_url
-    assert "Today" in risk.text("#heat-caption")
-    risk.unplug(unplugged=False)
-    risk.try_again()
-    assert "In 30 days" in risk.text("#heat-caption")
-    assert "day=30" in risk.driver.current_url
-    risk.console()
-
-
 # --- What if -----------------------------------------------------------------------------------
 def compared(browser: Browser, name: str) -> list[float]:
     texts = browser.texts(f'[data-number="{name}"] > td')
@@ -368,6 +338,11 @@ def test_page_fits_every_width_and_satisfies_axe_with_everything_open(risk: Brow
             assert risk.width_beyond_window() <= 0, (scheme, size)
             if size in (PHONE, DESK):
                 assert risk.violations() == [], (scheme, size)
+                assert risk.steps_back() == [], (scheme, size)
+            if size == PHONE:
+                assert risk.small_targets() == [], scheme
+                clipped = "const e = document.querySelector('#risk-cell .bounded');"
+                assert risk.script(f"{clipped} return e.scrollWidth - e.clientWidth") <= 0
 
 
 def test_figures_of_the_heat_map_stand_out_from_their_colours(risk: Browser) -> None:

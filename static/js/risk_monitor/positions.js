@@ -3,6 +3,7 @@
 
 import { fieldsOf, setHidden, setText } from "../base/cells.js";
 import * as format from "../base/format.js";
+import { openGroupsOnClick, showGroup } from "./groups.js";
 import { GROUP, writePosition } from "./position_cells.js";
 
 // Which field of a row a column sorts by; the rest sort by their own name.
@@ -68,6 +69,7 @@ export class PositionsTable {
     const [, sign, column] = /^(-?)(.*)$/.exec(asked.get("sort") ?? "");
     if (this.#heading(column)) this.#sortBy(column, sign ? -1 : 1);
     this.#remember();
+    openGroupsOnClick(this.#table);
     const scroll = this.#table.parentElement;
     const fit = () => {
       scroll.toggleAttribute("data-scrolls", this.#table.offsetWidth > scroll.clientWidth + 1);
@@ -132,6 +134,7 @@ export class PositionsTable {
     if (!group) {
       const body = this.#mould.querySelector("[data-underlying]").cloneNode(true);
       body.dataset.underlying = underlying;
+      showGroup(body);
       const fields = fieldsOf(body.rows[0]);
       setText(fields.get("underlying"), underlying);
       this.#table.append(body);
@@ -207,6 +210,8 @@ export class PositionsTable {
 
   #showMatching(announce) {
     const words = this.#filter.toLowerCase().split(/\s+/).filter(Boolean);
+    // What matches is shown, open or not.
+    this.#table.toggleAttribute("data-filtered", words.length > 0);
     let shown = 0;
     for (const { body } of this.#groups.values()) {
       let any = false;
