@@ -22,6 +22,7 @@ from tests.config.core.servers import OwnValkey
 from tests.portfolio.brokers.ibkr_socket.ibkr_socket_support import (
     ACCOUNT,
     QUICK,
+    STOCK,
     ScriptedGateway,
     details,
     error,
@@ -31,7 +32,6 @@ from tests.portfolio.brokers.ibkr_socket.ibkr_socket_support import (
     told,
     until,
 )
-from tests.portfolio.brokers.ibkr_socket.test_ibkr_socket_gotchas import STOCK
 from tests.sandbox_server import GatewayHandle
 
 

@@ -1,54 +1,31 @@
+"""Calls that are answered, and answers that cannot be used."""
+
 from __future__ import annotations
 
 import gzip
-import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import certifi
 import httpx
 import pytest
 
-from config.core.clock import now
 from config.core.errors import (
-    CircuitOpen,
     ForbiddenError,
     MalformedResponse,
     PermanentError,
-    RateLimitedError,
     RetryableError,
-    UnauthorisedError,
 )
 from config.core.health import heartbeat_age
-from config.core.http.breaker import BreakerState, CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller
-from tests.config.core.servers import OwnValkey, Reply, ScriptedProvider, Seen
+from tests.config.core.http.conftest import MakeCaller
+from tests.config.core.servers import Reply, ScriptedProvider
 
 pytestmark = pytest.mark.usefixtures("own_valkey")
 
-MakeCaller = Callable[..., HttpCaller]
 
-
-@pytest.fixture
-def make_caller(provider: ScriptedProvider) -> Iterator[MakeCaller]:
-    callers: list[HttpCaller] = []
-
-    def make(**options: Any) -> HttpCaller:
-        caller = HttpCaller("broker", provider.url, **({"timeout": 1.0} | options))
-        callers.append(caller)
-        return caller
-
-    yield make
-    for caller in callers:
-        caller.close()
-
-
-# --- Answers ----------------------------------------------------------------------------------
 def test_answer_is_the_decoded_body(provider: ScriptedProvider, make_caller: MakeCaller) -> None:
     provider.replies = [Reply.of({"positions": [1, 2.5, None]})]
     assert make_caller().request_json("GET", "/book") == {"positions": [1, 2.5, None]}
@@ -113,7 +90,6 @@ def test_success_is_the_providers_heartbeat(
     assert age < 5
 
 
-# --- Unusable answers -------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -167,85 +143,6 @@ def test_redirect_is_not_followed(provider: ScriptedProvider, make_caller: MakeC
     assert [seen.path for seen in provider.seen] == ["/book"]
 
 
-# --- Retries ----------------------------------------------------------------------------------
-def test_server_errors_are_retried_until_one_answers(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.replies = [Reply(500), Reply(503), Reply.of({"ok": True})]
-    assert make_caller().request_json("GET", "/book") == {"ok": True}
-    assert len(provider.seen) == 3
-
-
-def test_server_errors_end_as_retryable_after_the_attempts(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.always(Reply.of({"error": {"message": "maintenance"}}, status=503))
-    with pytest.raises(RetryableError, match=r"broker GET /book: 503 maintenance"):
-        make_caller(attempts=2).request_json("GET", "/book")
-    assert len(provider.seen) == 2
-
-
-def test_cut_connection_is_retried(provider: ScriptedProvider, make_caller: MakeCaller) -> None:
-    provider.replies = [Reply(200, b'{"a": 1, "b": 2}', cut_after=5), Reply.of({"a": 1})]
-    assert make_caller().request_json("GET", "/book") == {"a": 1}
-
-
-def test_slow_answer_is_given_up_and_retried(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    release = threading.Event()
-    provider.replies = [Reply(until=release), Reply.of({"a": 1})]
-    assert make_caller(timeout=0.1).request_json("GET", "/book") == {"a": 1}
-    release.set()
-
-
-def test_answer_that_drips_in_is_given_up(make_caller: MakeCaller) -> None:
-    class Dripping(httpx.SyncByteStream):
-        def __iter__(self) -> Iterator[bytes]:
-            for _ in range(200):
-                time.sleep(0.02)
-                yield b" "
-
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Dripping()))
-    started = time.monotonic()
-    with pytest.raises(RetryableError, match="too slowly"):
-        make_caller(timeout=0.1, attempts=1, transport=transport).request_json("GET", "/book")
-    assert time.monotonic() - started < 1.0
-
-
-def test_hanging_provider_costs_no_more_than_the_attempts(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    release = threading.Event()
-    provider.always(Reply(until=release))
-    started = time.monotonic()
-    with pytest.raises(RetryableError, match="ReadTimeout"):
-        make_caller(timeout=0.1, attempts=3).request_json("GET", "/book")
-    assert time.monotonic() - started < 1.5
-    release.set()
-
-
-def test_nobody_listening_is_retryable(make_caller: MakeCaller) -> None:
-    caller = HttpCaller("broker", "http://127.0.0.1:9", timeout=0.2, attempts=1)
-    with pytest.raises(RetryableError, match="ConnectError"):
-        caller.request_json("GET", "/book")
-    caller.close()
-
-
-def test_post_is_sent_once_unless_asked(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.always(Reply(500))
-    caller = make_caller()
-    with pytest.raises(RetryableError):
-        caller.request_json("POST", "/tickle")
-    assert len(provider.seen) == 1
-    with pytest.raises(RetryableError):
-        caller.request_json("POST", "/tickle", retry=True)
-    assert len(provider.seen) == 4
-
-
-# --- Refusals ---------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(400, PermanentError), (403, ForbiddenError), (404, PermanentError), (422, PermanentError)],
@@ -288,260 +185,6 @@ def test_vendors_message_is_one_short_line(
     assert len(str(refused.value)) < 260
 
 
-# --- 401 --------------------------------------------------------------------------------------
-class Session:
-    """A token that the provider accepts after one renewal."""
-
-    def __init__(self, provider: ScriptedProvider) -> None:
-        self.token, self.renewals = "old", 0
-        provider.answer = self._answer
-
-    def authorise(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}"}
-
-    def renew(self) -> None:
-        self.renewals += 1
-        time.sleep(0.02)
-        self.token = "new"
-
-    @staticmethod
-    def _answer(seen: Seen) -> Reply:
-        accepted = seen.headers.get("authorization") == "Bearer new"
-        return Reply.of({"ok": True}) if accepted else Reply(401)
-
-
-def test_fifty_parallel_callers_renew_once(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    session = Session(provider)
-    caller = make_caller(timeout=5.0, authorise=session.authorise, renew=session.renew)
-    together = threading.Barrier(50)
-
-    def call(_: int) -> Any:
-        together.wait(10)
-        return caller.request_json("GET", "/book")
-
-    with ThreadPoolExecutor(50) as pool:
-        assert list(pool.map(call, range(50))) == [{"ok": True}] * 50
-    assert session.renewals == 1
-
-
-def test_failed_renewal_is_shared_and_not_repeated_by_each_caller(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.always(Reply(401))
-    renewals: list[int] = []
-
-    def renew() -> None:
-        renewals.append(1)
-        time.sleep(0.05)
-        raise UnauthorisedError("log-in refused", provider="broker")
-
-    caller = make_caller(timeout=5.0, renew=renew)
-    together = threading.Barrier(20)
-
-    def call(_: int) -> str:
-        together.wait(10)
-        with pytest.raises(UnauthorisedError) as refused:
-            caller.request_json("GET", "/book")
-        return refused.value.message
-
-    with ThreadPoolExecutor(20) as pool:
-        assert set(pool.map(call, range(20))) == {"log-in refused"}
-    assert len(renewals) == 1
-
-
-def test_later_call_renews_again_after_a_failed_renewal(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    session = Session(provider)
-    outcomes: list[Exception | None] = [RetryableError("down", provider="broker"), None]
-
-    def renew() -> None:
-        if (error := outcomes.pop(0)) is not None:
-            raise error
-        session.renew()
-
-    caller = make_caller(authorise=session.authorise, renew=renew, attempts=1)
-    with pytest.raises(RetryableError):
-        caller.request_json("GET", "/book")
-    assert caller.request_json("GET", "/book") == {"ok": True}
-
-
-def test_second_401_after_a_renewal_is_unauthorised(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.always(Reply(401))
-    renewals: list[int] = []
-    with pytest.raises(UnauthorisedError):
-        make_caller(renew=lambda: renewals.append(1)).request_json("GET", "/book")
-    assert len(provider.seen) == 2
-    assert len(renewals) == 1
-
-
-def test_renewal_may_use_the_caller_itself(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.always(Reply(401))
-    callers: list[HttpCaller] = []
-    callers.append(make_caller(renew=lambda: callers[0].request_json("POST", "/login")))
-    with pytest.raises(UnauthorisedError, match="POST /login"):
-        callers[0].request_json("GET", "/book")
-    assert [seen.path for seen in provider.seen] == ["/book", "/login"]
-
-
-def test_401_without_a_way_to_renew_is_unauthorised(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.always(Reply(401))
-    with pytest.raises(UnauthorisedError):
-        make_caller().request_json("GET", "/book")
-    assert len(provider.seen) == 1
-
-
-# --- 429 and budgets --------------------------------------------------------------------------
-def test_too_many_requests_waits_as_told_and_repeats(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.replies = [Reply(429, headers={"Retry-After": "0.2"}), Reply.of({"ok": True})]
-    started = time.monotonic()
-    assert make_caller().request_json("GET", "/book") == {"ok": True}
-    assert time.monotonic() - started >= 0.2
-
-
-def test_wait_longer_than_the_calls_deadline_is_handed_on(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.replies = [Reply(429, headers={"Retry-After": "120"})]
-    with pytest.raises(RateLimitedError) as limited:
-        make_caller().request_json("GET", "/book")
-    assert limited.value.retry_after == 120
-    assert len(provider.seen) == 1
-
-
-def test_retry_after_as_a_date_is_understood(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    moment = format_datetime(now() + timedelta(seconds=90), usegmt=True)
-    provider.replies = [Reply(429, headers={"Retry-After": moment})]
-    with pytest.raises(RateLimitedError) as limited:
-        make_caller().request_json("GET", "/book")
-    assert limited.value.retry_after is not None
-    assert 85 < limited.value.retry_after <= 90
-
-
-@pytest.mark.parametrize("text", ["soon", "", "-5", "Mon, 99 Foo 2026"])
-def test_unreadable_retry_after_is_no_wait_we_know(
-    provider: ScriptedProvider, make_caller: MakeCaller, text: str
-) -> None:
-    provider.replies = [Reply(429, headers={"Retry-After": text})]
-    with pytest.raises(RateLimitedError) as limited:
-        make_caller(attempts=1).request_json("GET", "/book")
-    assert limited.value.retry_after is None
-
-
-def test_after_429_no_other_caller_of_the_provider_calls(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.replies = [Reply(429)]
-    with pytest.raises(RateLimitedError):
-        make_caller(attempts=1, penalty_seconds=900).request_json("GET", "/book")
-    with pytest.raises(RateLimitedError) as limited:
-        make_caller(attempts=1).request_json("GET", "/other")
-    assert limited.value.retry_after is not None
-    assert 890 < limited.value.retry_after <= 900
-    assert len(provider.seen) == 1
-
-
-def test_pause_holds_in_this_process_when_redis_vanishes(
-    provider: ScriptedProvider, make_caller: MakeCaller, own_valkey: OwnValkey
-) -> None:
-    provider.replies = [Reply(429, headers={"Retry-After": "60"})]
-    caller = make_caller(attempts=1)
-    with pytest.raises(RateLimitedError):
-        caller.request_json("GET", "/book")
-    own_valkey.pause()
-    with pytest.raises(RateLimitedError):
-        caller.request_json("GET", "/book")
-    assert len(provider.seen) == 1
-
-
-def test_budget_of_a_path_limits_only_that_path(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    budgets = {"/orders": CallBudget("orders", limit=1, seconds=60)}
-    caller = make_caller(budgets=budgets)
-    caller.request_json("GET", "/orders")
-    with pytest.raises(RateLimitedError, match="orders"):
-        caller.request_json("GET", "/orders/live")
-    caller.request_json("GET", "/positions")
-    assert [seen.path for seen in provider.seen] == ["/orders", "/positions"]
-
-
-def test_budget_of_everything_counts_retries_too(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.always(Reply(500))
-    caller = make_caller(budgets={"": CallBudget("all", limit=2, seconds=60)})
-    with pytest.raises((RetryableError, RateLimitedError)):
-        caller.request_json("GET", "/book")
-    assert len(provider.seen) == 2
-
-
-# --- Breaker ----------------------------------------------------------------------------------
-def test_breaker_opens_after_failures_and_spares_the_provider(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.always(Reply(500))
-    first = make_caller()
-    first.breaker.failures = 2
-    with pytest.raises(CircuitOpen):
-        first.request_json("GET", "/book")
-    with pytest.raises(CircuitOpen):
-        make_caller().request_json("GET", "/book")
-    assert len(provider.seen) == 2
-
-
-def test_breaker_and_pause_of_one_server_do_not_hold_for_another(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.replies = [Reply(429, headers={"Retry-After": "60"})]
-    with pytest.raises(RateLimitedError):
-        make_caller().request_json("GET", "/book")
-    with pytest.raises(RateLimitedError):
-        make_caller().request_json("GET", "/book")
-    assert len(provider.seen) == 1
-    elsewhere = HttpCaller("broker", provider.url.replace("127.0.0.1", "localhost"), timeout=1)
-    assert elsewhere.request_json("GET", "/book") is not None
-    elsewhere.close()
-
-
-def test_half_open_breaker_lets_one_call_probe_and_closes(
-    provider: ScriptedProvider, make_caller: MakeCaller
-) -> None:
-    provider.replies = [Reply(500)]
-    breaker = CircuitBreaker("broker", failures=1, cool_down=0.05)
-    caller = make_caller(breaker=breaker, attempts=1)
-    with pytest.raises(RetryableError):
-        caller.request_json("GET", "/book")
-    assert breaker.state() == BreakerState.OPEN
-    time.sleep(0.06)
-    caller.request_json("GET", "/book")
-    assert breaker.state() == BreakerState.CLOSED
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404])
-def test_refusals_do_not_open_the_breaker(
-    provider: ScriptedProvider, make_caller: MakeCaller, status: int
-) -> None:
-    provider.always(Reply(status))
-    breaker = CircuitBreaker("broker", failures=1)
-    with pytest.raises((PermanentError, UnauthorisedError)):
-        make_caller(breaker=breaker).request_json("GET", "/book")
-    assert breaker.state() == BreakerState.CLOSED
-
-
-# --- Secrets and Redis ------------------------------------------------------------------------
 def test_secrets_that_the_vendor_echoes_stay_out_of_the_message(
     provider: ScriptedProvider, make_caller: MakeCaller
 ) -> None:

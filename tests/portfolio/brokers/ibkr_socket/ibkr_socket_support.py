@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import struct
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from config.core.redis.client import key, redis_client
-from greeks.domain import Snapshot
+from greeks.domain import Contract, InstrumentKind, Right, Snapshot
 from portfolio.brokers.ibkr_socket.adapter import SocketAdapter
 from portfolio.brokers.ibkr_socket.bridge import SocketBridge
 from portfolio.brokers.ibkr_socket.connection import Patience
@@ -20,8 +22,30 @@ QUICK = Patience(
     connect=3.0, look=0.05, silence=60.0, probe=1.5, first_wait=0.05, longest_wait=0.2,
     hopeless_wait=0.2, lost=60.0, stale=60.0, stale_without_lines=60.0,
 )  # fmt: skip
+OPTION = Contract(
+    kind=InstrumentKind.OPTION,
+    symbol="QQQ   270115P00500000",
+    underlying="QQQ",
+    multiplier=Decimal(100),
+    currency="USD",
+    root="QQQ",
+    expiry=datetime(2027, 1, 15, tzinfo=UTC).date(),
+    strike=Decimal(500),
+    right=Right.PUT,
+    aliases={"ibkr": "728937835"},
+)
+STOCK = Contract(
+    kind=InstrumentKind.STOCK, symbol="AAPL", underlying="AAPL", multiplier=Decimal(1),
+    currency="USD", aliases={"ibkr": "265598"},
+)  # fmt: skip
 Answer = TypeVar("Answer")
 Frame = Sequence[object]
+
+
+def qualified(contract: Contract) -> Any:
+    import ib_async
+
+    return ib_async.Contract(conId=int(contract.aliases["ibkr"]), secType="OPT", exchange="SMART")
 
 
 class Owned:
