@@ -233,10 +233,9 @@ def test_silent_gateway_is_asked_and_given_up_when_it_does_not_answer(
     async def story() -> None:
         patience = replace(QUICK, silence=0.2)
         async with owned(gateway.host, gateway.port, patience=patience) as own:
-            await asyncio.sleep(1.5)
+            await until(lambda: gateway.requests(59))
             # It is quiet, and answers when asked: nothing is wrong.
             assert own.bridge.state.status == "connected"
-            assert len(gateway.requests(59)) == 1
             gateway.faults.change(silent=True)
             await until(lambda: own.bridge.state.status != "connected")
             gateway.faults.change(silent=False)
@@ -261,7 +260,7 @@ def test_market_that_is_open_and_does_not_move_is_not_believed() -> None:
             await asyncio.sleep(1.0)
             assert gateway.connections == 1
             open_now[0] = True
-            await until(lambda: gateway.connections == 2)
+            await until(lambda: gateway.connections >= 2)
             assert own.bridge.state.stale
             await own.connected()
             gateway.send((6, 2, "NetLiquidation", "1.00", "USD", ACCOUNT))

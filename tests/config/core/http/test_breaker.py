@@ -69,21 +69,21 @@ def test_successful_probe_closes(place: str) -> None:
 
 
 def test_failed_probe_opens_again_at_once(place: str) -> None:
-    breaker = CircuitBreaker("ibkr", failures=3, cool_down=0.05)
+    breaker = CircuitBreaker("ibkr", failures=3, cool_down=0.5)
     _fail(breaker, 3)
-    time.sleep(0.06)
+    time.sleep(0.55)
     breaker.check()
     _fail(breaker, 1)
     assert breaker.state() == BreakerState.OPEN
 
 
 def test_probe_that_never_reports_gives_way_to_another(place: str) -> None:
-    breaker = CircuitBreaker("ibkr", failures=1, cool_down=0.02, probe_seconds=0.05)
+    breaker = CircuitBreaker("ibkr", failures=1, cool_down=0.02, probe_seconds=0.5)
     _fail(breaker, 1)
     time.sleep(0.03)
     assert _may_call(breaker)
     assert not _may_call(breaker)
-    time.sleep(0.06)
+    time.sleep(0.55)
     assert _may_call(breaker)
 
 
@@ -97,13 +97,13 @@ def test_late_failures_of_calls_under_way_do_not_prolong_the_cool_down(place: st
 
 
 def test_two_clients_share_the_state(own_valkey: OwnValkey) -> None:
-    one = CircuitBreaker("ibkr", failures=4, cool_down=0.05)
-    other = CircuitBreaker("ibkr", failures=4, cool_down=0.05)
+    one = CircuitBreaker("ibkr", failures=4, cool_down=0.5)
+    other = CircuitBreaker("ibkr", failures=4, cool_down=0.5)
     _fail(one, 2)
     _fail(other, 2)
     assert not _may_call(one)
     assert not _may_call(other)
-    time.sleep(0.06)
+    time.sleep(0.55)
     assert [_may_call(one), _may_call(other)] == [True, False]
     one.record_success()
     assert _may_call(other)
