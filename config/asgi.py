@@ -25,6 +25,7 @@ from django.conf import settings  # noqa: E402
 from config.core.front_door.application import FrontDoor  # noqa: E402
 from config.core.front_door.resources import registered_resources  # noqa: E402
 from config.core.serving.health import HealthDoor  # noqa: E402
+from config.core.serving.metrics import MetricsDoor  # noqa: E402
 from config.core.serving.request_bodies import BodiesFirst  # noqa: E402
 from config.routing import websocket_urlpatterns  # noqa: E402
 from config.wsgi import application as wsgi_application  # noqa: E402
@@ -41,7 +42,8 @@ django_threads: Any = WSGIMiddleware(
     cast(Any, wsgi_application), workers=WEB_THREADS, send_queue_size=0
 )
 django_application = BodiesFirst(django_threads)
-health_application = HealthDoor(django_application)
+metrics_application = MetricsDoor(django_application)
+health_application = HealthDoor(metrics_application)
 http_application = FrontDoor(health_application, registered_resources())
 websocket_application = OriginValidator(
     CookieMiddleware(URLRouter(websocket_urlpatterns)), settings.WEBSOCKET_ORIGINS
@@ -55,6 +57,7 @@ async def lifespan(receive: Receive, send: Send) -> None:
         if message["type"] == "lifespan.shutdown":
             await http_application.close()
             health_application.close()
+            metrics_application.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

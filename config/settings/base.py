@@ -173,6 +173,9 @@ LOGGING = logging_config(json=env.bool("LOG_JSON", default=False), level=LOG_LEV
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 # Bearer token that may read /metrics, besides staff and this machine.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+# Where a `manage.py up` without web processes serves its metrics; 0: nowhere.
+METRICS_HOST = env.str("METRICS_HOST", default="0.0.0.0")  # noqa: S104
+METRICS_PORT = env.int("METRICS_PORT", default=0)
 
 # --- Static files -----------------------------------------------------------------------------
 STATIC_URL = "/static/"

@@ -197,6 +197,12 @@ def _processes(desk: Desk, descriptor: int) -> Iterator[ProcessSpec]:
             target = f"{TARGETS}:run_{role}"
             pulse = role == "worker"
             yield ProcessSpec(name=role, target=target, options={"celery": CELERY}, pulse=pulse)
+    if settings.METRICS_PORT and not desk.serves_web:
+        yield ProcessSpec(
+            name="metrics",
+            target="config.core.serving.metrics:serve_metrics",
+            options={"host": settings.METRICS_HOST, "port": settings.METRICS_PORT},
+        )
     if "streams" in desk.roles:
         yield ProcessSpec(
             name="streams",

@@ -1,0 +1,69 @@
+"""Prometheus reads every process as the deployment guide says: by address, without TLS."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from config.core.processes import desk as desk_module
+from config.core.processes.desk import Desk
+from config.core.serving.metrics import metrics_server
+from tests.security.test_forwarded import production
+
+TOKEN = "token-of-the-metrics"
+
+
+def scrape(port: int, *, token: str | None = TOKEN, path: str = "/metrics") -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Host": "web:8000"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.processes
+def test_production_web_process_is_scraped_by_its_container_name(tmp_path: Path) -> None:
+    with production(METRICS_TOKEN=TOKEN) as port:
+        status, body = scrape(port)
+        assert status == 200
+        assert b"greekdesk_request_seconds" in body
+        assert scrape(port, token="wrong")[0] in (301, 400)
+        assert scrape(port, token=None)[0] in (301, 400)
+
+
+@pytest.fixture
+def port(settings: Settings) -> Iterator[int]:
+    settings.METRICS_TOKEN = TOKEN
+    server = metrics_server("127.0.0.1", 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def test_port_of_the_others_is_scraped_with_the_token_only(port: int, settings: Settings) -> None:
+    status, body = scrape(port)
+    assert status == 200
+    assert b"greekdesk_provider_call_seconds" in body
+    assert scrape(port, path="/")[0] == 404
+    assert scrape(port, token="wrong")[0] == scrape(port, token=None)[0] == 401
+    settings.METRICS_TOKEN = ""
+    assert scrape(port, token="")[0] == 401
+
+
+@pytest.mark.parametrize("role", ["worker", "beat", "streams"])
+def test_process_without_web_opens_the_port(role: str, settings: Settings, tmp_path: Path) -> None:
+    settings.METRICS_PORT = 9464
+    desk = Desk(data=tmp_path, host="127.0.0.1", port=8000, roles=(role,))
+    names = [spec.name for spec in desk_module._processes(desk, -1)]
+    assert sorted(names) == sorted([role, "metrics"])
+    with_web = Desk(data=tmp_path, host="127.0.0.1", port=8000)
+    assert "metrics" not in [spec.name for spec in desk_module._processes(with_web, 3)]
