@@ -95,7 +95,8 @@ def _load(sandbox: Sandbox, web: WebProcess, cookie: str) -> Load:
     from greeks.models import ContractGreeks
     from portfolio.models import Account, Position, Quote
 
-    with web.connect(cookie=cookie) as desk:
+    # Not at the front door: for a second it would answer with the body from before.
+    with web.connect(cookie=cookie, at_django=True) as desk:
         # Whatever a process does once, but asking a provider, is done.
         desk.get("/api/portfolio/accounts")
         ContractGreeks.objects.all().delete()
@@ -110,6 +111,8 @@ def _load(sandbox: Sandbox, web: WebProcess, cookie: str) -> Load:
     asked: dict[str, list[str]] = {}
     for request in sandbox.faults.requests():
         asked.setdefault(request.server, []).append(request.path.rpartition("/")[2])
+    if not asked:
+        raise NotMeasured("the read asked no provider")
     legs = [row for row in json.loads(answer.content)["positions"] if row["right"]]
     if not legs or any(row["delta"] is None for row in legs):
         raise NotMeasured("the read did not bring every option's Greeks")

@@ -93,8 +93,8 @@ class WebProcess:
     pid: int
     port: int
 
-    def connect(self, *, cookie: str = "") -> Connection:
-        return Connection(self.port, cookie=cookie)
+    def connect(self, *, cookie: str = "", at_django: bool = False) -> Connection:
+        return Connection(self.port, cookie=cookie, at_django=at_django)
 
 
 @contextmanager
