@@ -27,7 +27,7 @@ WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
 # SQLite runs every case. Of many that ask the same, PostgreSQL runs some: others in each run.
 CASES_ON_POSTGRES = ("--cases", "3")
 RAN_NOTHING = 5
-TYPED = ("config", "portfolio", "greeks", "auth_tokens", "tests")
+TYPED = ("config", "portfolio", "trades", "greeks", "auth_tokens", "tests")
 # Hashes of packages and recorded numbers, in which a scanner sees secrets.
 UNSCANNED = r"^(requirements[-a-z]*\.txt|package-lock\.json)$"
 
