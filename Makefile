@@ -7,10 +7,10 @@ ARGS ?=
 SETUP := $(PYTHON) config/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench audit lock setup clean
+.PHONY: help run test check bench lighthouse audit lock setup clean
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## Serve the live demo desk on 127.0.0.1 (PORT=8000 CHAIN=recorded.json SEED=7)
 	@$(SETUP) run --port "$(PORT)" --chain "$(CHAIN)" --seed "$(SEED)"
@@ -23,6 +23,9 @@ check: ## Lint, format, types, templates, migrations, deployment, import directi
 
 bench: ## Run the benchmarks and compare them with their bars
 	@$(SETUP) bench $(ARGS)
+
+lighthouse: ## Measure every page of the desk that runs on PORT (needs npm; NAME and PASSWORD of staff)
+	@$(SETUP) lighthouse "http://127.0.0.1:$(PORT)"
 
 audit: ## Check the locked packages for known vulnerabilities (needs a network)
 	@$(SETUP) audit $(ARGS)

@@ -33,6 +33,7 @@ from config.setup.steps import STAMPS, alone
 
 RUN_COMMANDS = {"run": "runtime", "test": "development", "check": "development"}
 RUN_COMMANDS |= {"bench": "development", "audit": "development", "setup": "development"}
+RUN_COMMANDS |= {"lighthouse": "development"}
 
 
 def checked_run_arguments(arguments: argparse.Namespace) -> list[str]:

@@ -1,4 +1,4 @@
-"""``make test``, ``make check``, ``make audit`` and ``make bench``, in the environment set up.
+"""``make test``, ``check``, ``audit``, ``bench`` and ``lighthouse``, in the environment set up.
 
 Each ends with exit code 0 only when everything that it names has run and passed.
 """
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.servers.chromium import browser_ready
+from tests.servers.chromium import browser_program, browser_ready
 from tests.servers.postgres import NoPostgres, running_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +27,7 @@ WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
 # SQLite runs every case. Of many that ask the same, PostgreSQL runs some: others in each run.
 CASES_ON_POSTGRES = ("--cases", "3")
 RAN_NOTHING = 5
+LIGHTHOUSE = "lighthouse@12.8.2"
 TYPED = ("config", "portfolio", "trades", "greeks", "auth_tokens", "tests")
 # Hashes of packages and recorded numbers, in which a scanner sees secrets.
 UNSCANNED = r"^(requirements[-a-z]*\.txt|package-lock\.json)$"
@@ -230,7 +231,36 @@ def bench(arguments: Sequence[str]) -> int:
     return run("tests.benchmarks", *arguments)
 
 
-COMMANDS = {"test": test, "check": check, "audit": audit, "bench": bench}
+def lighthouse(arguments: Sequence[str]) -> int:
+    """Measure every page of the running desk at the address given; 1 if a page is below the bar."""
+    npm = shutil.which("npm")
+    missing = browser_ready() or ("" if npm else "make lighthouse needs npm, with Node.js.")
+    if missing or npm is None:
+        say(missing)
+        return 1
+    folder = ROOT / ".venv" / "var" / "lighthouse"
+    install = ("install", "--prefix", str(folder), "--no-audit", "--no-fund", LIGHTHOUSE)
+    installed = subprocess.run([npm, *install], cwd=ROOT, check=False)
+    if installed.returncode:
+        return installed.returncode
+    settings = {
+        "LIGHTHOUSE": str(folder),
+        "URL": arguments[0],
+        "NAME": os.environ.get("NAME", "demo"),
+        "PASSWORD": os.environ.get("PASSWORD", "demo"),
+        "CHROME_PATH": browser_program() or "",
+    }
+    script = str(ROOT / "tests" / "lighthouse" / "measure.mjs")
+    return subprocess.run(["node", script], env=os.environ | settings, check=False).returncode
+
+
+COMMANDS = {
+    "test": test,
+    "check": check,
+    "audit": audit,
+    "bench": bench,
+    "lighthouse": lighthouse,
+}
 
 if __name__ == "__main__":
     sys.exit(COMMANDS[sys.argv[1]](sys.argv[2:]))
