@@ -101,7 +101,8 @@ def test_recorded_short_put_and_position_is_negative_with_its_contract(
     assert position.previous_close == Decimal("0.41")
     assert position.realized_pnl == 0
     assert not unfilled(
-        position.contract, but=("exchange", "description", "expires_at", "underlying_key")
+        position.contract,
+        but=("exchange", "description", "expires_at", "underlying_key", "deliverable"),
     )
     assert position.contract == Contract(
         kind=InstrumentKind.OPTION,
