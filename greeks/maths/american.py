@@ -2,26 +2,27 @@
 
 Arguments, units and broadcasting are those of :mod:`greeks.maths.black_scholes`. Calls are priced
 as puts by McDonald and Schroder's symmetry, ``C(S, K, r, q) = P(K, S, q, r)``; a put is its
-European value plus the premium of :mod:`greeks.maths.early_exercise`. An option never worth
-exercising early (a call without yield or a put at a zero rate, unless the other one is negative)
-is priced as European. If rate and yield are both negative and a second boundary appears, finite
-differences take over.
+European value plus the premium of :mod:`greeks.maths.early_exercise`, whatever the signs of rate
+and yield. An option never worth exercising early (a call without yield or a put at a zero rate,
+unless the other one is negative) is priced as European.
 
-Price, delta and gamma come from the boundary, theta from the equation they satisfy, vega and rho
-from central differences of ±0.1 % of the volatility and ±1 basis point. An option exercised at
-once is worth its intrinsic value: delta ±1, the other Greeks 0.
+Price and Greeks come from one solution of the boundary and its derivatives, theta from the equation
+that they satisfy. An option exercised at once is worth its intrinsic value: delta ±1, the other
+Greeks 0.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from greeks.maths import black_scholes
-from greeks.maths.american_contracts import Contracts, Groups, contracts_of, groups_of, known_path
+from greeks.maths.american_contracts import Contracts, contracts_of, groups_of, known_path
 from greeks.maths.black_scholes import DAYS_A_YEAR, Floats, GreekArrays
-from greeks.maths.early_exercise import exercise_boundary, put_values
-from greeks.maths.finite_differences import FiniteDifferences, lattice_values
+from greeks.maths.boundaries.region import exercise_of
+from greeks.maths.early_exercise import put_values
 from greeks.maths.implied_volatility import implied_volatility as european_volatility
 from greeks.maths.volatility_search import search_volatility
 
@@ -29,9 +30,9 @@ from greeks.maths.volatility_search import search_volatility
 #: 1 % to 300 %, rates and yields from -5 % to 20 % and up to five years (1e-4 for a strike of 100).
 PRICE_ERROR = 1e-6
 
-_VOLATILITY_STEP, _SMALLEST_STEP = 1e-3, 1e-4
-_RATE_STEP = 1e-4
 _ROUNDING = 1e-14
+# Contracts solved together; more would cost memory and save no time.
+_BLOCK = 1024
 
 
 def price(
@@ -99,31 +100,19 @@ def implied_volatility(
     def value(rows: NDArray[np.intp], volatility: Floats) -> Floats:
         return _prices(contracts.take(rows)._replace(volatility=volatility))
 
-    found = search_volatility(
-        value,
-        wanted,
-        rows=np.flatnonzero(usable),
-        start=start,
-        slope=slope,
-        unit=unit,
-    )
-    # Finite differences are smooth but not exact: a value this small is their error.
-    with np.errstate(all="ignore"):
-        lattice = groups_of(contracts._replace(volatility=found)).by_lattice
-    found[lattice[wanted[lattice] <= (least + PRICE_ERROR * unit)[lattice]]] = np.nan
+    rows = np.flatnonzero(usable)
+    found = search_volatility(value, wanted, rows=rows, start=start, slope=slope, unit=unit)
     return found.reshape(shape)
 
 
 def _prices(contracts: Contracts) -> Floats:
     result = black_scholes.price(*contracts)
     groups = groups_of(contracts)
-    if groups.by_boundary.size:
-        rows = contracts.take(groups.by_boundary)
-        terms = rows.put_terms
-        values = put_values(rows.put_spot, terms, exercise_boundary(terms))
-        result[groups.by_boundary] = rows.put_strike * values.value
-    if groups.by_lattice.size:
-        result[groups.by_lattice] = _lattice(contracts.take(groups.by_lattice)).value
+    for rows in _blocks(groups.by_boundary, groups.by_two):
+        block = contracts.take(rows)
+        terms = block.put_terms
+        values = put_values(block.put_spot, terms, exercise_of(terms))
+        result[rows] = block.put_strike * values.value
     if groups.by_path.size:
         result[groups.by_path] = known_path(contracts.take(groups.by_path)).price
     sign = np.where(contracts.is_call, 1.0, -1.0)
@@ -133,16 +122,17 @@ def _prices(contracts: Contracts) -> Floats:
 def _greeks(contracts: Contracts) -> GreekArrays:
     result = GreekArrays(*(np.array(v) for v in black_scholes.all_greeks(*contracts)))
     groups = groups_of(contracts)
-    if groups.by_path.size:
-        for column, values in zip(result, known_path(contracts.take(groups.by_path)), strict=True):
-            column[groups.by_path] = values
-    early = np.concatenate([groups.by_boundary, groups.by_lattice])
-    if early.size:
-        _fill_early(result, contracts, groups, early)
     sign = np.where(contracts.is_call, 1.0, -1.0)
     intrinsic = sign * (contracts.spot - contracts.strike)
     exercised = intrinsic > result.price
-    exercised[early] |= result.price[early] <= intrinsic[early]
+    for rows in _blocks(groups.by_boundary, groups.by_two):
+        for column, values in zip(result, _early_greeks(contracts.take(rows)), strict=True):
+            column[rows] = values
+        exercised[rows] = result.price[rows] <= intrinsic[rows]
+    if groups.by_path.size:
+        for column, values in zip(result, known_path(contracts.take(groups.by_path)), strict=True):
+            column[groups.by_path] = values
+        exercised[groups.by_path] = intrinsic[groups.by_path] > result.price[groups.by_path]
     result.price[exercised] = intrinsic[exercised]
     result.delta[exercised] = sign[exercised]
     for column in (result.gamma, result.theta, result.vega, result.rho):
@@ -150,52 +140,27 @@ def _greeks(contracts: Contracts) -> GreekArrays:
     return result
 
 
-def _fill_early(
-    result: GreekArrays, contracts: Contracts, groups: Groups, early: NDArray[np.intp]
-) -> None:
-    value, delta, gamma = _from_boundary(contracts.take(groups.by_boundary))
-    if groups.by_lattice.size:
-        found = _lattice(contracts.take(groups.by_lattice))
-        value = np.concatenate([value, found.value])
-        delta = np.concatenate([delta, found.delta])
-        gamma = np.concatenate([gamma, found.gamma])
-    rows = contracts.take(early)
-    carry = (rows.rate - rows.dividend_yield) * rows.spot * delta
-    diffusion = 0.5 * np.square(rows.volatility * rows.spot) * gamma
-    # More time is never worth less if exercise is possible at any time.
-    theta = np.minimum(rows.rate * value - carry - diffusion, 0.0) / DAYS_A_YEAR
-    for column, values in zip(
-        result, (value, delta, gamma, theta, *_vega_and_rho(rows)), strict=True
-    ):
-        column[early] = values
+def _blocks(*groups: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    for rows in groups:
+        for start in range(0, rows.size, _BLOCK):
+            yield rows[start : start + _BLOCK]
 
 
-def _from_boundary(contracts: Contracts) -> tuple[Floats, Floats, Floats]:
-    """Return the price, delta and gamma."""
+def _early_greeks(contracts: Contracts) -> GreekArrays:
+    """Contracts of one group."""
     ratio, unit, terms = contracts.put_spot, contracts.put_strike, contracts.put_terms
-    put = put_values(ratio, terms, exercise_boundary(terms), derivatives=True)
-    # A call is S·p(K/S), a put K·p(S/K).
     call = contracts.is_call
+    # The rate of a call is the yield of its put.
+    put = put_values(ratio, terms, exercise_of(terms, call), by_yield=call)
+    # A call is S·p(K/S), a put K·p(S/K).
+    value = unit * put.value
     delta = np.where(call, put.value - ratio * put.slope, put.slope)
     gamma = put.curvature / unit
-    return unit * put.value, delta, np.where(call, ratio * ratio * gamma, gamma)
-
-
-def _vega_and_rho(contracts: Contracts) -> tuple[Floats, Floats]:
-    volatility = contracts.volatility
-    step = np.minimum(np.maximum(_VOLATILITY_STEP * volatility, _SMALLEST_STEP), 0.5 * volatility)
-    bumped = [
-        contracts._replace(volatility=volatility + step),
-        contracts._replace(volatility=volatility - step),
-        contracts._replace(rate=contracts.rate + _RATE_STEP),
-        contracts._replace(rate=contracts.rate - _RATE_STEP),
-    ]
-    together = Contracts._make(np.concatenate(columns) for columns in zip(*bumped, strict=True))
-    up, down, higher, lower = np.split(_prices(together), 4)
-    vega = np.maximum(up - down, 0.0) / (2.0 * step) / 100.0
-    return vega, (higher - lower) / (2.0 * _RATE_STEP) / 100.0
-
-
-def _lattice(contracts: Contracts) -> FiniteDifferences:
-    nothing = np.zeros((contracts.spot.size, 0))
-    return lattice_values(*contracts, nothing, nothing)
+    gamma = np.where(call, ratio * ratio * gamma, gamma)
+    carry = (contracts.rate - contracts.dividend_yield) * contracts.spot * delta
+    diffusion = 0.5 * np.square(contracts.volatility * contracts.spot) * gamma
+    # More time is never worth less if exercise is possible at any time.
+    theta = np.minimum(contracts.rate * value - carry - diffusion, 0.0) / DAYS_A_YEAR
+    vega = unit * put.by_deviation * np.sqrt(contracts.years) / 100.0
+    rho = unit * put.by_carry * contracts.years / 100.0
+    return GreekArrays(value, delta, gamma, theta, vega, rho)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from greeks.maths.black_scholes import DAYS_A_YEAR, Floats, GreekArrays
-from greeks.maths.early_exercise import PutTerms
+from greeks.maths.boundaries.guess import PutTerms
 
 Booleans = NDArray[np.bool_]
 
@@ -16,9 +16,6 @@ Booleans = NDArray[np.bool_]
 _NEGLIGIBLE_INTEREST = 1e-10
 # Below this total deviation the path counts as known.
 _NO_DEVIATION = 1e-6
-# Drift ÷ deviation above which the premium has steps its quadrature cannot see.
-_STEEP = 6.0
-_BOUNDED = 8.0
 # ln(spot ÷ strike) beyond which an option is worthless or exercised.
 _FARTHEST = 100.0
 
@@ -51,17 +48,17 @@ class Contracts(NamedTuple):
     def put_terms(self) -> PutTerms:
         rate_time, yield_time = self.rate * self.years, self.dividend_yield * self.years
         return PutTerms(
-            np.where(self.is_call, yield_time, rate_time),
+            _nothing(np.where(self.is_call, yield_time, rate_time)),
             np.where(self.is_call, rate_time, yield_time),
             self.volatility * np.sqrt(self.years),
         )
 
 
 class Groups(NamedTuple):
-    """Rows by pricing method; all others are European."""
+    """Rows with one exercise boundary, with two, and with a known path; all others are European."""
 
     by_boundary: NDArray[np.intp]
-    by_lattice: NDArray[np.intp]
+    by_two: NDArray[np.intp]
     by_path: NDArray[np.intp]
 
 
@@ -76,12 +73,6 @@ def contracts_of(*arguments: ArrayLike) -> tuple[Contracts, tuple[int, ...]]:
     return Contracts._make(columns), arrays[0].shape
 
 
-def priced_by_boundary(contracts: Contracts) -> NDArray[np.intp]:
-    """Return rows that may be worth exercising early and have one boundary the method can find."""
-    with np.errstate(all="ignore"):
-        return groups_of(contracts).by_boundary
-
-
 def groups_of(contracts: Contracts) -> Groups:
     rate_time, yield_time, deviation = contracts.put_terms
     possible = (
@@ -93,23 +84,21 @@ def groups_of(contracts: Contracts) -> Groups:
         & (contracts.volatility >= 0.0)
         & (np.abs(np.log(contracts.spot / contracts.strike)) < _FARTHEST)
     )
-    # With this much deviation only the upper bound is left, which the European value equals too.
-    bounded = (rate_time < 0.0) & (deviation > _BOUNDED)
-    early = (
-        possible
-        & ~bounded
-        & ((rate_time > _NEGLIGIBLE_INTEREST) | (yield_time < np.minimum(rate_time, 0.0)))
+    early = possible & (
+        (rate_time > 0.0) | (yield_time < np.minimum(rate_time, 0.0) - _NEGLIGIBLE_INTEREST)
     )
     known_path = early & (deviation < _NO_DEVIATION)
-    fall = yield_time - rate_time
-    reached = np.log(contracts.put_spot * yield_time / rate_time) < fall + _STEEP * deviation
-    steep = (fall > _STEEP * deviation) & reached
-    lattice = early & ~known_path & ((rate_time < 0.0) | steep)
+    two = early & ~known_path & (rate_time < 0.0)
     return Groups(
-        by_boundary=np.flatnonzero(early & ~known_path & ~lattice),
-        by_lattice=np.flatnonzero(lattice),
+        by_boundary=np.flatnonzero(early & ~known_path & ~two),
+        by_two=np.flatnonzero(two),
         by_path=np.flatnonzero(known_path),
     )
+
+
+def _nothing(rate_time: Floats) -> Floats:
+    """Return 0 for a rate that could not pay for early exercise."""
+    return np.where(np.abs(rate_time) < _NEGLIGIBLE_INTEREST, 0.0, rate_time)
 
 
 def known_path(contracts: Contracts) -> GreekArrays:

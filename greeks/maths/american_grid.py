@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greeks.maths import american, american_contracts
-from greeks.maths.american_contracts import priced_by_boundary
+from greeks.maths.american_contracts import groups_of
 from greeks.maths.black_scholes import Floats
-from greeks.maths.early_exercise import PutTerms, exercise_boundary, put_values
+from greeks.maths.boundaries.region import Exercise, exercise_of
+from greeks.maths.early_exercise import put_values
 from greeks.maths.finite_differences import lattice_values, slices
 from greeks.maths.lattice_slice import Contracts
 
 Rows = NDArray[np.intp]
 
-# Contracts (a leg at a volatility) whose values at all spots fit the processor's cache.
-_BLOCK = 32
+# Contracts (a leg at a volatility) solved together, and those whose values at all spots fit the
+# processor's cache.
+_SOLVED, _BLOCK = 256, 32
 # Below this deviation, with more years than this, a leg's nodes all lie near its own spot.
 _THIN, _SOON = 0.03, 7.0 / 365.0
 
@@ -41,14 +43,22 @@ def american_grid(contracts: american_contracts.Contracts, axes: Axes) -> Floats
     result = np.empty((days, volatilities, spots, contracts.spot.size))
     cells = np.indices((volatilities, contracts.spot.size)).reshape(2, -1)
     flat = contracts.take(cells[1])._replace(volatility=axes.volatilities.ravel())
-    by_boundary = priced_by_boundary(flat)
-    for start in range(0, by_boundary.size, _BLOCK):
-        rows = by_boundary[start : start + _BLOCK]
-        volatility, leg = cells[:, rows]
-        result[:, volatility, :, leg] = np.moveaxis(
-            _by_boundary(flat.take(rows), axes.spots[:, leg], axes.forward), -1, 0
-        )
-    others = np.setdiff1d(np.arange(cells.shape[1]), by_boundary)
+    groups = groups_of(flat)
+    for group in (groups.by_boundary, groups.by_two):
+        for start in range(0, group.size, _SOLVED):
+            solved = group[start : start + _SOLVED]
+            exercise = exercise_of(flat.take(solved).put_terms)
+            for first in range(0, solved.size, _BLOCK):
+                part = np.arange(first, min(first + _BLOCK, solved.size))
+                rows = solved[part]
+                volatility, leg = cells[:, rows]
+                values = _by_boundary(
+                    flat.take(rows), exercise.take(part), axes.spots[:, leg], axes.forward
+                )
+                result[:, volatility, :, leg] = np.moveaxis(values, -1, 0)
+    others = np.setdiff1d(
+        np.arange(cells.shape[1]), np.concatenate([groups.by_boundary, groups.by_two])
+    )
     if others.size:
         volatility, leg = cells[:, others]
         rest = flat.take(others)
@@ -65,23 +75,20 @@ def american_grid(contracts: american_contracts.Contracts, axes: Axes) -> Floats
     return result
 
 
-def _by_boundary(contracts: american_contracts.Contracts, spots: Floats, forward: Floats) -> Floats:
+def _by_boundary(
+    contracts: american_contracts.Contracts, exercise: Exercise, spots: Floats, forward: Floats
+) -> Floats:
     """(days, spots, contracts)."""
     result = np.empty((forward.size, *spots.shape))
     terms = contracts.put_terms
-    boundary = exercise_boundary(terms)
     unit = np.where(contracts.is_call, spots, contracts.strike)
     put_spot = np.where(contracts.is_call, contracts.strike / spots, spots / contracts.strike)
     intrinsic = _intrinsic(spots, contracts.strike, contracts.is_call)
     for day, passed in enumerate(forward):
         left = np.maximum(contracts.years - passed, 0.0)
         horizon = left / contracts.years
-        ahead = PutTerms(
-            terms.rate_time * horizon,
-            terms.yield_time * horizon,
-            terms.deviation * np.sqrt(horizon),
-        )
-        values = unit * put_values(put_spot, ahead, boundary, horizon=horizon).value
+        ahead = terms.scaled(horizon)
+        values = unit * put_values(put_spot, ahead, exercise, horizon=horizon).value
         result[day] = np.where(left > 0.0, np.maximum(values, intrinsic), intrinsic)
     return result
 
