@@ -42,9 +42,9 @@ def _untraced(wanted: bool) -> Iterator[None]:
         return
     trace, of_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type]
+    threading.settrace(None)
     try:
         yield
     finally:
         sys.settrace(trace)
-        threading.settrace(of_threads)  # type: ignore[arg-type]
+        threading.settrace(of_threads)

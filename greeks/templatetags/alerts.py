@@ -36,5 +36,5 @@ def recent_alerts(context: dict[str, Any]) -> dict[str, Any]:
     return {
         "events": events_of(user, count=RECENT),
         "unread": unread_count(user),
-        "mould": AlertEvent(created_at=None),
+        "mould": AlertEvent(),
     }

@@ -38,8 +38,14 @@ TARGETS = "config.core.processes.targets"
 START_SECONDS = 60.0
 # What the surrounding shell may say and this desk must not hear. Nor is it traced: the tests of its
 # parts cover their lines, and tracing would take half of its time.
-OTHERS = ("DATABASE_URL", "CACHE_URL", "MARKET_CLOCK", "SECRET_KEY", "ALLOWED_HOSTS")
-OTHERS += ("COVERAGE_PROCESS_CONFIG",)
+OTHERS = (
+    "DATABASE_URL",
+    "CACHE_URL",
+    "MARKET_CLOCK",
+    "SECRET_KEY",
+    "ALLOWED_HOSTS",
+    "COVERAGE_PROCESS_CONFIG",
+)
 
 
 class Desk:

@@ -89,5 +89,5 @@ def test_percent_of_the_day_says_that_it_is_of_net_liquidation(
 
 def _text(client: Client, path: str) -> str:
     answer = client.get(path)
-    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    content = answer.getvalue() if answer.streaming else answer.content
     return content.decode()
