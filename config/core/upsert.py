@@ -18,6 +18,8 @@ from typing import Any
 import msgspec
 from django.db import connection, models
 
+# Bounds the document that PostgreSQL reads in one statement.
+_ROWS_A_STATEMENT = 2_000
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -48,6 +50,27 @@ def upsert(
         keep=keep,
         changes={**_pairs(highest, _GREATEST), **_pairs(lowest, _LEAST), **_pairs(added, _SUM)},
     )
+    _write(model, columns, rows, head, tail)
+
+
+def insert_rows(
+    model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Insert ``rows`` of ``columns`` (attribute names) as ``upsert`` does; none may exist."""
+    if not rows:
+        return
+    head, _ = _statement(model, columns, unique=(), keep=columns, changes={})
+    for start in range(0, len(rows), _ROWS_A_STATEMENT):
+        _write(model, columns, rows[start : start + _ROWS_A_STATEMENT], head, "")
+
+
+def _write(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    head: str,
+    tail: str,
+) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             source = _document_source(model, columns)

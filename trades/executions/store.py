@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from config.core.clock import now
+from config.core.upsert import insert_rows
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error, resolve_instruments
 from greeks.providers.decoding import storable
@@ -55,6 +56,11 @@ def record_rows(
     with transaction.atomic():
         known = Account.objects.all() if accounts is None else accounts
         return _Recording(broker, source, known).record(rows)
+
+
+_WRITTEN = [
+    field.attname for field in TradeExecution._meta.concrete_fields if not field.primary_key
+]
 
 
 class _Recording:
@@ -174,7 +180,9 @@ class _Recording:
                 self.result.completed += 1
                 if known.pk is not None:
                     changed[known.pk] = known
-        TradeExecution.objects.bulk_create(new, batch_size=_BATCH)
+        insert_rows(
+            TradeExecution, _WRITTEN, [[getattr(row, name) for name in _WRITTEN] for row in new]
+        )
         if changed:
             TradeExecution.objects.bulk_update(changed.values(), _COMPLETED, batch_size=_BATCH)
         return roots

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from django.db import transaction
 
+from config.core.upsert import insert_rows
 from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.amounts import fitting_amount
 from portfolio.models import Account
@@ -16,6 +18,11 @@ from trades.lots.matching import LotMethod, match_lots
 from trades.models import TradeExecution, TradeLot
 
 _BATCH = 500
+_COLUMNS = (
+    "account_id", "instrument_id", "opened_by_id", "opened_at", "currency", "quantity",
+    "open_price", "open_costs", "closed_by_id", "closed_at", "closed_kind", "close_price",
+    "close_costs", "gross", "net",
+)  # fmt: skip
 _KINDS = [kind.value for kind in CARRIES_LOTS]
 
 
@@ -68,7 +75,7 @@ def _replace(account_id: str, instruments: set[int]) -> None:
     lots = match_lots(events, LotMethod.FIFO)
     rows = [_open_row(account_id, lot) for lot in lots.open]
     rows += [_closed_row(account_id, lot) for lot in lots.closed]
-    TradeLot.objects.bulk_create(rows, batch_size=_BATCH)
+    insert_rows(TradeLot, _COLUMNS, rows)
 
 
 def _parts(ids: list[int]) -> Iterator[list[int]]:
@@ -76,34 +83,35 @@ def _parts(ids: list[int]) -> Iterator[list[int]]:
         yield ids[start : start + _BATCH]
 
 
-def _open_row(account_id: str, lot: Lot) -> TradeLot:
-    return TradeLot(
-        account_id=account_id,
-        instrument_id=lot.instrument,
-        opened_by_id=lot.opened_by,
-        opened_at=lot.opened_at,
-        currency=lot.currency,
-        quantity=lot.quantity.quantize(SMALLEST_STEP),
-        open_price=fitting_amount(lot.price),
-        open_costs=fitting_amount(lot.costs),
+def _open_row(account_id: str, lot: Lot) -> tuple[Any, ...]:
+    return (
+        account_id,
+        lot.instrument,
+        lot.opened_by,
+        lot.opened_at,
+        lot.currency,
+        lot.quantity.quantize(SMALLEST_STEP),
+        fitting_amount(lot.price),
+        fitting_amount(lot.costs),
+        *(None, None, "", None, None, None, None),
     )
 
 
-def _closed_row(account_id: str, lot: ClosedLot) -> TradeLot:
-    return TradeLot(
-        account_id=account_id,
-        instrument_id=lot.instrument,
-        opened_by_id=lot.opened_by,
-        closed_by_id=lot.closed_by,
-        opened_at=lot.opened_at,
-        closed_at=lot.closed_at,
-        closed_kind=lot.closed_kind.value,
-        currency=lot.currency,
-        quantity=lot.quantity.quantize(SMALLEST_STEP),
-        open_price=fitting_amount(lot.open_price),
-        close_price=fitting_amount(lot.close_price),
-        open_costs=fitting_amount(lot.open_costs),
-        close_costs=fitting_amount(lot.close_costs),
-        gross=fitting_amount(lot.gross),
-        net=fitting_amount(lot.net),
+def _closed_row(account_id: str, lot: ClosedLot) -> tuple[Any, ...]:
+    return (
+        account_id,
+        lot.instrument,
+        lot.opened_by,
+        lot.opened_at,
+        lot.currency,
+        lot.quantity.quantize(SMALLEST_STEP),
+        fitting_amount(lot.open_price),
+        fitting_amount(lot.open_costs),
+        lot.closed_by,
+        lot.closed_at,
+        lot.closed_kind.value,
+        fitting_amount(lot.close_price),
+        fitting_amount(lot.close_costs),
+        fitting_amount(lot.gross),
+        fitting_amount(lot.net),
     )
