@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +116,11 @@ class Browser:
 
     def begin(self) -> None:
         """A clean window for the next test: no cookies, no emulation, an empty console."""
-        for identifier in self._scripts:
-            self.command("Page.removeScriptToEvaluateOnNewDocument", identifier=identifier)
-        self._scripts = []
+        scripts, self._scripts = self._scripts, []
+        for identifier in scripts:
+            # A script that was set in a closed tab has gone with it.
+            with suppress(WebDriverException):
+                self.command("Page.removeScriptToEvaluateOnNewDocument", identifier=identifier)
         self.command("Network.enable")
         self.command("Network.setBlockedURLs", urls=[])
         self.unplug(unplugged=False)

@@ -44,7 +44,9 @@ def open_page(browser: Browser, path: str) -> None:
         browser.wait_for('[data-part="connection"][data-state="live"]')
         browser.wait_for('[data-chart="greeks"] canvas')
     if path == "/api/docs":
-        browser.script("for (const one of document.querySelectorAll('details')) one.open = true")
+        browser.script(
+            "for (const one of document.querySelectorAll('main details')) one.open = true"
+        )
 
 
 @pytest.mark.parametrize("path", ["/accounts/login", *OWN_PAGES, *FOREIGN_PAGES])

@@ -157,7 +157,10 @@ async def test_client_that_never_reads_is_cut_off(monkeypatch: Any) -> None:
 
     async def large(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"a" * 50_000_000})
+        body = {"type": "http.response.body", "body": b"a" * 50_000_000, "more_body": True}
+        await send(body)
+        while (await receive())["type"] != "http.disconnect":
+            pass
         ended.set()
 
     ended = asyncio.Event()

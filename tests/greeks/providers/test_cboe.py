@@ -304,6 +304,7 @@ def test_symbol_without_options_is_refused_for_good(status: int) -> None:
     assert type(caught.value) is PermanentError
 
 
+@pytest.mark.django_db
 def test_failure_is_everybodys_and_leaves_the_next_to_try_again(settings: Any) -> None:
     store = Store(httpx.Response(503))
     source = provider(store)
@@ -315,6 +316,7 @@ def test_failure_is_everybodys_and_leaves_the_next_to_try_again(settings: Any) -
     assert (check.status, check.detail) == ("degraded", "Calls are paused after failures in a row.")
 
 
+@pytest.mark.django_db
 def test_cboe_is_a_chain_provider_where_its_address_is_set(settings: Any) -> None:
     assert "cboe" in configured_chain_providers()
     opened = open_chain_provider("cboe")

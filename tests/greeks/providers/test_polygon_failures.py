@@ -89,6 +89,7 @@ def test_vendor_that_is_down_is_asked_twice_and_no_further_chain() -> None:
     assert asked == ["/v3/snapshot/options/UNDA"] * 2
 
 
+@pytest.mark.django_db
 def test_refused_key_is_not_tried_again_and_health_says_so(settings: Any) -> None:
     asked: list[str] = []
 
@@ -129,6 +130,7 @@ def test_chain_outside_the_plan_is_not_asked_for_again() -> None:
         source.fetch_snapshots(legs[:1])
 
 
+@pytest.mark.django_db
 def test_health_of_a_provider_that_is_not_set_up_or_well_is_well(
     sandbox: Sandbox, settings: Any
 ) -> None:

@@ -219,6 +219,7 @@ def test_each_window_is_kept_without_a_call(limit: int, seconds: float) -> None:
         assert window.try_acquire() > 0
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("code", ["UDAPI100072", "UDAPI100074"])
 def test_closed_vendor_says_until_when_and_is_not_asked_again(code: str, settings: Any) -> None:
     source = answering(failure(423, code), chain_body(strike()))
@@ -246,6 +247,7 @@ def test_vendor_opens_at_half_past_five_in_india(at: datetime, hours: float) -> 
     assert seconds_until_open(at) == hours * 3600
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("response", [failure(403, "X"), failure(401, "UDAPI100067")])
 def test_forbidden_call_is_not_made_again_and_health_says_so(
     response: httpx.Response, settings: Any
@@ -274,6 +276,7 @@ def test_vendor_that_fails_once_is_asked_again() -> None:
     assert source.calls == 2
 
 
+@pytest.mark.django_db
 def test_vendor_that_is_down_is_retryable_and_the_breaker_opens(settings: Any) -> None:
     def handler(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectTimeout("slow")
@@ -305,6 +308,7 @@ def test_answer_that_is_none_raises_and_is_not_asked_for_again(response: httpx.R
     assert source.calls == 1
 
 
+@pytest.mark.django_db
 # --- Registered -------------------------------------------------------------------------------
 def test_upstox_is_a_provider_where_a_token_can_be_had(settings: Any) -> None:
     settings.UPSTOX_ANALYTICS_TOKEN = settings.UPSTOX_API_KEY = settings.UPSTOX_API_SECRET = ""
