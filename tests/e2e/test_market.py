@@ -181,7 +181,7 @@ def test_since_open_is_one_figure_in_every_resolution_and_in_the_api(market: Bro
     greeks = {"vega": 2, "delta": 3, "gamma": 5, "theta": 2}
     field = '[data-greek="{}"].greek-chart tr[data-side="{}"] [data-field="from_open"]'
     open_market(market, f"?date={YESTERDAY}", live=False)
-    shown: dict[str, Any] = {}
+    shown: dict[tuple[str, str], str] = {}
     for resolution in ("1m", "5m", "15m", "30m", "1h"):
         before = points(market)
         choose(market, "resolution", resolution)
