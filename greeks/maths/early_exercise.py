@@ -161,7 +161,7 @@ def _premium(
     below = stock * cumulative(-upper, np.exp(-0.5 * upper * upper))
 
     def total(integrand: Floats) -> Floats:
-        if weight.shape[-1] == 1:
+        if weight.size == len(weight):
             result: Floats = np.tensordot(weight.ravel(), integrand, axes=1)
         else:
             result = (weight * integrand).sum(axis=0)

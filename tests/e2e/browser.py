@@ -277,6 +277,8 @@ class Browser:
 
     def steps_back(self) -> list[str]:
         """Return where Tab goes up the page without going to a column further right."""
+        # The header stays in view: only at the top is it above the page.
+        self.script("window.scrollTo({top: 0, behavior: 'instant'})")
         return list(self.script(STEPS_BACK))
 
     def violations(self) -> list[str]:

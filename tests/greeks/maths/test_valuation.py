@@ -117,6 +117,19 @@ def test_axes_may_move_each_leg_differently() -> None:
         np.testing.assert_allclose(grid[0, 0, column], valuation.value(moved), atol=ERROR)
 
 
+@pytest.mark.parametrize("volatility", [0.02, 0.3])
+def test_american_option_alone_is_worth_what_it_is_beside_others(volatility: float) -> None:
+    """At little volatility beside the rate its premium is summed over points of its own."""
+    one = {"spot": 100.0, "strike": 100.0, "years": 2.0, "rate": 0.08, "dividend_yield": 0.01}
+    legs = [
+        valuation.Legs.of(**one, volatility=vol, is_call=False, is_american=True)
+        for vol in (volatility, [volatility] * 3)
+    ]
+    alone, beside = (valuation.value_grid(each, SPOTS, SHIFTS, FORWARD) for each in legs)
+    assert np.isfinite(alone).all()
+    np.testing.assert_allclose(beside, np.broadcast_to(alone, beside.shape), rtol=1e-12)
+
+
 def test_implied_volatilities_give_the_volatilities_back_by_each_model() -> None:
     legs = book()
     found = valuation.implied_volatilities(valuation.value(legs), legs)
