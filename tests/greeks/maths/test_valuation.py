@@ -120,11 +120,9 @@ def test_axes_may_move_each_leg_differently() -> None:
 @pytest.mark.parametrize("volatility", [0.02, 0.3])
 def test_american_option_alone_is_worth_what_it_is_beside_others(volatility: float) -> None:
     """At little volatility beside the rate its premium is summed over points of its own."""
-    one = {"spot": 100.0, "strike": 100.0, "years": 2.0, "rate": 0.08, "dividend_yield": 0.01}
-    legs = [
-        valuation.Legs.of(**one, volatility=vol, is_call=False, is_american=True)
-        for vol in (volatility, [volatility] * 3)
-    ]
+    one: dict[str, Any] = {"spot": 100.0, "strike": 100.0, "years": 2.0, "is_call": False}
+    one |= {"rate": 0.08, "dividend_yield": 0.01, "is_american": True}
+    legs = [Legs.of(**one, volatility=each) for each in (volatility, [volatility] * 3)]
     alone, beside = (valuation.value_grid(each, SPOTS, SHIFTS, FORWARD) for each in legs)
     assert np.isfinite(alone).all()
     np.testing.assert_allclose(beside, np.broadcast_to(alone, beside.shape), rtol=1e-12)
