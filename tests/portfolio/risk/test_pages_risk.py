@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
+from pytest_django.fixtures import Settings
 
 from auth_tokens.models import User
-from config.core.clock import now
+from config.core.clock import market_now, now
 from greeks.domain import InstrumentKind
 from portfolio.models import Account, AccountAccess, Portfolio, Scenario
 from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
@@ -300,9 +301,11 @@ def test_page_has_a_query_budget_whatever_the_book(
 
 # --- Parts -------------------------------------------------------------------------------------
 def test_parts_are_answered_alone_and_not_again_while_nothing_changes(
-    trader: User, signed_in: Client
+    trader: User, signed_in: Client, settings: Settings
 ) -> None:
     account = book(trader)
+    # The market's next minute is another answer.
+    settings.MARKET_CLOCK = market_now().isoformat()
     first = signed_in.get("/risk", headers={"X-Parts": "report,scenarios"})
     assert first.status_code == 200
     assert b"<html" not in first.content

@@ -126,10 +126,10 @@ def test_what_cannot_be_is_refused_by_name(page: Client, query: str) -> None:
 
 
 def test_others_fills_are_not_seen(page: Client, account: Account) -> None:
-    other = AccountFactory.create(account_id="U2", broker="IBKR")
+    other = AccountFactory.create(account_id="NOT-YOURS", broker="IBKR")
     record(other, (10, "600"), (-4, "610"))
     for path in ("/trades", "/trades/executions", "/trades/reconcile", "/trades/import"):
-        assert b"U2" not in page.get(path).content
+        assert b"NOT-YOURS" not in page.get(path).content
     assert listed(page.get("/api/executions")) == []
     AccountAccess.objects.create(user=account.owner, account=other)
     assert len(listed(page.get("/api/executions"))) == 2
