@@ -136,6 +136,19 @@ class ExecutionKind(StrEnum):
     FX = "fx"
 
 
+#: Lots move with basis and date: no profit, no trade, no roll.
+CARRIES_LOTS = frozenset(
+    {
+        ExecutionKind.SPLIT,
+        ExecutionKind.SYMBOL_CHANGE,
+        ExecutionKind.MERGER,
+        ExecutionKind.TRANSFER,
+    }
+)
+#: Cash only: the position stays.
+MOVES_NO_POSITION = frozenset({ExecutionKind.FUTURES_SETTLEMENT, ExecutionKind.FX})
+
+
 class CashKind(StrEnum):
     """What moved cash outside a fill. External flows (deposits, withdrawals) are no return."""
 

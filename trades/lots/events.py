@@ -7,8 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
 
-from portfolio.domain import ExecutionKind
-from trades.domain import CARRIES_LOTS, MOVES_NO_POSITION
+from portfolio.domain import CARRIES_LOTS, MOVES_NO_POSITION, ExecutionKind
 
 Key = TypeVar("Key")
 

@@ -10,8 +10,8 @@ from django.db import transaction
 from config.core.upsert import insert_rows
 from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.amounts import fitting_amount
+from portfolio.domain import CARRIES_LOTS
 from portfolio.models import Account
-from trades.domain import CARRIES_LOTS
 from trades.lots.events_reading import position_events
 from trades.lots.lot import ClosedLot, Lot
 from trades.lots.matching import LotMethod, match_lots

@@ -35,6 +35,7 @@ from portfolio.brokers.tastytrade.contracts import (
 from portfolio.brokers.tastytrade.future_symbols import Futures
 from portfolio.brokers.tastytrade.transaction_kinds import cash_kind, execution_kind
 from portfolio.domain import (
+    CARRIES_LOTS,
     AccountEvent,
     Broker,
     BrokerExecution,
@@ -60,14 +61,6 @@ _REMOVALS: Final[Mapping[str, Side]] = {
     "Exercise": Side.SELL,
     "Cash Settled Exercise": Side.SELL,
 }
-_ONLY_MOVES: Final = frozenset(
-    {
-        ExecutionKind.SPLIT,
-        ExecutionKind.SYMBOL_CHANGE,
-        ExecutionKind.MERGER,
-        ExecutionKind.TRANSFER,
-    }
-)
 _PRICE: Final = re.compile(r"@ \$?(-?[\d,]*\.?\d+)\s*$", re.ASCII)
 #: Without an effect a removal closes what is open; its side stands in no field.
 _NO_SIDE: Final = frozenset({ExecutionKind.EXPIRATION, ExecutionKind.CASH_SETTLEMENT})
@@ -166,7 +159,7 @@ def _price(
     A cash settlement's price field holds the strike: what counts is the cash. The value of a
     future is its settlement, not its price.
     """
-    if kind in _ONLY_MOVES:
+    if kind in CARRIES_LOTS:
         return None
     sent = parse_decimal(row.get("price"), "price")
     if kind is not ExecutionKind.CASH_SETTLEMENT:
