@@ -122,6 +122,12 @@ def test_what_cannot_be_is_refused_by_name(page: Client, query: str) -> None:
         answer = page.get(f"{path}?{query}")
         assert answer.status_code == (404 if query == "account_id=U9" else 400)
     name = query.split("=")[0]
+    told = {
+        "before": "The page begins nowhere",
+        "account_id": "Nothing here",
+        "page": "Unknown parameter: page.",
+    }
+    assert told.get(name, f"{name}: ") in answer.content.decode()
     assert name in page.get(f"/api/executions?{query}").json()["error"]["fields"]
 
 
