@@ -49,6 +49,8 @@ MIDDLEWARE = [
     "config.core.web.forwarded.ForwardedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Pads with random bytes against BREACH (docs/decisions/0030).
+    "django.middleware.gzip.GZipMiddleware",
     "config.core.web.middleware.RequestIdMiddleware",
     "config.core.web.monitoring.RequestTimingMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

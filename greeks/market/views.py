@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -24,10 +21,4 @@ def market(request: HttpRequest) -> HttpResponse:
     """
     if not settings.MARKET_DATA_PUBLIC and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    page = render(request, "market/page.html", {"page": MarketPage(request)})
-    # A public page holds no secret that its compressed length could reveal.
-    return page if request.user.is_authenticated else _compressed(request, page)
-
-
-def _compressed(request: HttpRequest, page: HttpResponse) -> HttpResponse:
-    return cast("HttpResponse", GZipMiddleware(lambda _: page)(request))
+    return render(request, "market/page.html", {"page": MarketPage(request)})

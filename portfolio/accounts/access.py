@@ -17,11 +17,14 @@ from portfolio.models import Account, AccountAccess, Portfolio
 _LONGEST_ACCOUNT_ID = 64
 
 
-def accounts_visible_to(user: User | AnonymousUser) -> QuerySet[Account]:
+def accounts_visible_to(
+    user: User | AnonymousUser, among: QuerySet[Account] | None = None
+) -> QuerySet[Account]:
     """Return enabled accounts the user owns or was given access to, ordered by id. One query."""
+    accounts = Account.objects.all() if among is None else among
     if not (isinstance(user, User) and user.is_active):
-        return Account.objects.none()
-    return Account.objects.filter(
+        return accounts.none()
+    return accounts.filter(
         Q(owner=user) | Exists(AccountAccess.objects.filter(account=OuterRef("pk"), user=user)),
         enabled=True,
     )

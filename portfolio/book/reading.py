@@ -43,9 +43,9 @@ _COLUMNS = (*_STORED, "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw
             "instrument__quote__open_interest", *ADJUSTMENT)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Book:
-    """Committed positions of a set of accounts, with their totals.
+    """Committed positions of a set of accounts, with their totals. Each reading is its own.
 
     ``positions_json`` and ``totals_json`` are the same as JSON, encoded once per version.
     """

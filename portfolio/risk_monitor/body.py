@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import cache
 from threading import Lock
 from typing import Any
 
@@ -89,23 +90,27 @@ def accounts_for_risk(*, user: User | AnonymousUser, account_id: str | None) -> 
     """
     if account_id is not None:
         account_for_user(user, account_id)
-    visible = accounts_visible_to(user)
+    visible = accounts_visible_to(user, _shown(settings.RISK_BENCHMARK))
     if account_id is not None:
         visible = visible.filter(account_id=account_id)
-    return list(_with_what_is_shown(visible))
+    return list(visible)
 
 
 def accounts_shown(account_ids: Collection[str]) -> list[Account]:
     """Return (already authorised) accounts with all ``risk_monitor_of`` needs."""
-    return list(_with_what_is_shown(Account.objects.filter(account_id__in=account_ids)))
+    return list(_shown(settings.RISK_BENCHMARK).filter(account_id__in=account_ids))
 
 
-def _with_what_is_shown(accounts: QuerySet[Account]) -> QuerySet[Account]:
-    """Add the body's head and the versions of everything else, in one query."""
-    betas = Beta.objects.filter(benchmark=settings.RISK_BENCHMARK).order_by().values("benchmark")
+@cache
+def _shown(benchmark: str) -> QuerySet[Account]:
+    """Return accounts with the body's head and the versions of everything else, in one query.
+
+    Made once: each subquery that is built and resolved costs more than the database takes.
+    """
+    betas = Beta.objects.filter(benchmark=benchmark).order_by().values("benchmark")
     rates = FxRate.objects.annotate(all=Value(1)).order_by().values("all")
     return (
-        accounts.select_related("status")
+        Account.objects.select_related("status")
         .annotate(
             betas_as_of=Subquery(betas.annotate(latest=Max("as_of")).values("latest")),
             # The sum also changes if a beta is removed, or set again in the same instant.

@@ -32,6 +32,7 @@ def risk_monitor(request: HttpRequest) -> HttpResponse:
         "risk_monitor/page.html",
         {
             "body": monitor.body,
+            "book": monitor.book,
             "benchmark": settings.RISK_BENCHMARK,
             "clock": {"now": market_now(), "frozen": market_clock_is_frozen()},
             "runs": running_runs(request.user),

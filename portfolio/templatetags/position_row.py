@@ -9,6 +9,7 @@ into clones of this markup.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 from typing import Any
 
@@ -37,7 +38,8 @@ _NO_SOURCE = (
 
 @register.simple_tag
 def position_row(row: Mapping[str, Any]) -> SafeString:
-    """Return the ``<tr>`` of ``portfolio.templatetags.book.shown_position``."""
+    """Return the ``<tr>`` of ``portfolio.templatetags.book.shown_position``; where an age stands,
+    it holds ``<!instant>``, which nothing from outside can, because that is escaped."""
     is_option = bool(row["right"])
     if row["expiry"]:
         detail = f"{formatting.day(row['expiry'])} · {row['dte']}d"
@@ -101,4 +103,6 @@ def _source(row: Mapping[str, Any]) -> str:
 
 
 def _age(field: str, row: Mapping[str, Any]) -> str:
-    return age(row[field], "market", field, is_compared=True, newest=row["newest"])
+    at: datetime | None = row[field]
+    hole = f"<!{at.isoformat()}>" if at else None
+    return age(at, "market", field, is_compared=True, newest=row["newest"], text=hole)

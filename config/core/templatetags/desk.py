@@ -124,23 +124,26 @@ def age(
     *,
     is_compared: bool = False,
     newest: datetime | None = None,
+    text: str | None = None,
 ) -> SafeString:
     """Return the age of something as ``<time>``; the page's script counts it on.
 
     ``clock`` is ``wall`` for what the desk did and ``market`` for what the market said: on a
     frozen market clock the latter stands still. A compared age is marked old if it lies far behind
-    ``newest``.
+    ``newest``. ``text`` is written in place of the age now.
     """
     compared = " data-compared" if is_compared else ""
     start = f'<time class="age"{_field(field)} data-clock="{clock}"{compared}'
     if value is None:
         return SafeString(f"{start}>{MISSING}</time>")
-    seconds = ((market_now() if clock == "market" else now()) - value).total_seconds()
+    if text is None:
+        at = market_now() if clock == "market" else now()
+        text = formatting.age((at - value).total_seconds())
     behind = (newest - value).total_seconds() if is_compared and newest else 0.0
     old = " data-old" if behind > OLD_BEHIND_SECONDS else ""
     return SafeString(
         f'{start} datetime="{value.isoformat()}" title="{formatting.moment(value)}"{old}>'
-        f"{formatting.age(seconds)}</time>"
+        f"{text}</time>"
     )
 
 
