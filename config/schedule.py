@@ -99,6 +99,13 @@ def beat_schedule(
             every_seconds=3600,
             expires_seconds=3000,
         ),
+        # Once a day in effect: it asks only if yesterday's closes are missing, every six hours.
+        ScheduledJob(
+            name="Update the market's regimes",
+            task="trades.sync_regimes",
+            every_seconds=300,
+            expires_seconds=240,
+        ),
         # Both exchanges are closed then.
         ScheduledJob(
             name="Delete what was kept for long enough",

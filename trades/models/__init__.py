@@ -4,12 +4,15 @@ from trades.models.execution_quarantine import QuarantinedExecution
 from trades.models.journal_run import JournalRun
 from trades.models.lot import TradeLot
 from trades.models.pending_import import PendingImport
+from trades.models.regime import IndexClose, RegimeDay
 
 __all__ = [
     "CashMovementRow",
+    "IndexClose",
     "JournalRun",
     "PendingImport",
     "QuarantinedExecution",
+    "RegimeDay",
     "TradeExecution",
     "TradeLot",
 ]

@@ -9,6 +9,7 @@ from config.core.background.task import desk_task, enqueue
 from config.core.errors import NotFound
 from portfolio.models import Account
 from trades.executions.reconcile import LOCK_SECONDS, reconcile_account
+from trades.regimes.sync import sync_regimes_if_due
 
 logger = structlog.get_logger(__name__)
 
@@ -32,3 +33,9 @@ def reconcile_account_task(account_id: str) -> None:
         reconcile_account(account_id=account_id)
     except NotFound as error:
         logger.info("reconcile_of_removed_account", account_id=account_id, reason=error.message)
+
+
+@desk_task("trades.sync_regimes", subject="regimes", seconds=240)
+def sync_regimes_task() -> None:
+    """Bring the regimes up to date."""
+    sync_regimes_if_due()

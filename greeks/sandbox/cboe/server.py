@@ -1,5 +1,5 @@
-"""The simulated store of Cboe's delayed quotes: a file per symbol, renewed every fifteen
-seconds.
+"""The simulated store of Cboe's files: delayed quotes, renewed every fifteen seconds, and an
+index's daily prices.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from config.core.sandbox.registry import SandboxContext
 from greeks.domain import InstrumentKind
+from greeks.sandbox.cboe.daily_prices import daily_prices
 from greeks.sandbox.cboe.payloads import quote_file
 from greeks.sandbox.market import Market
 
@@ -50,6 +51,14 @@ class CboeServer:
             return Response(status_code=304, headers=headers)
         return Response(body, media_type="application/json", headers=headers)
 
+    def daily_prices(self, request: Request) -> Response:
+        """``/us_indices/daily_prices/{symbol}_History.csv``."""
+        name, _, rest = request.path_params["name"].partition("_")
+        text = daily_prices(self.market, name) if rest == "History.csv" else None
+        if text is None:
+            return Response(_MISSING, status_code=403, media_type="application/xml")
+        return Response(text, media_type="text/csv")
+
     def _has(self, symbol: str, *, is_index: bool) -> bool:
         if symbol not in self.market.underlyings():
             return False
@@ -73,4 +82,9 @@ class CboeServer:
 def build_server(context: SandboxContext) -> Starlette:
     """Return the ASGI application."""
     server = CboeServer(context.market)
-    return Starlette(routes=[Route("/delayed_quotes/options/{name}.json", server.quotes)])
+    return Starlette(
+        routes=[
+            Route("/delayed_quotes/options/{name}.json", server.quotes),
+            Route("/us_indices/daily_prices/{name}", server.daily_prices),
+        ]
+    )
