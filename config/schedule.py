@@ -48,6 +48,13 @@ def beat_schedule(
             every_seconds=reconcile_seconds,
             expires_seconds=max(1, reconcile_seconds - 5),
         ),
+        # Statements come once a day; a run without one due reads one row.
+        ScheduledJob(
+            name="Fetch IBKR's statement of the day",
+            task="trades.sync_flex",
+            every_seconds=900,
+            expires_seconds=600,
+        ),
         # Each run hands out the slots of the next seconds: docs/market.md.
         ScheduledJob(
             name="Poll option chains",

@@ -35,13 +35,16 @@ class PortfolioConfig(AppConfig):
         for provider in ("ibkr_portal", "ibkr_socket", "tastytrade", "tastytrade_dxlink"):
             heartbeat_check(f"provider.{provider}", 120.0, expected=False)
         register_check("gateway.ibkr_socket")(check_gateway)
-        for provider in ("ibkr_portal", "tastytrade"):
+        for provider in ("ibkr_flex", "ibkr_portal", "tastytrade"):
             register_server(provider, f"portfolio.brokers.servers.describe_{provider}")
         register_resource(
             "risk_monitor",
             path="/api/portfolio/risk-monitor/fast",
             audience=Audience.PRIVATE,
             source="portfolio.risk_monitor.prepared.RiskMonitorSource",
+        )
+        register_token_provider(
+            "ibkr_flex", "portfolio.brokers.ibkr_flex.token_source.FlexTokenSource"
         )
         register_token_provider(
             "ibkr_portal", "portfolio.brokers.ibkr_portal.token_source.PortalTokenSource"
@@ -59,6 +62,7 @@ class PortfolioConfig(AppConfig):
         register_sandbox_listener(
             "ibkr_socket", "portfolio.sandbox.ibkr_socket.server.build_listener"
         )
+        register_sandbox_server("ibkr_flex", "portfolio.sandbox.ibkr_flex.server.build_server")
         register_sandbox_server("tastytrade", "portfolio.sandbox.tastytrade.server.build_server")
         register_sandbox_server(
             "dxlink", "portfolio.sandbox.dxlink.server.build_server", base_path="/realtime"

@@ -99,6 +99,15 @@ IBKR_PORTAL_ENDPOINT_SECONDS = env.float("IBKR_PORTAL_ENDPOINT_SECONDS", default
 IBKR_PORTAL_PENALTY_SECONDS = env.float("IBKR_PORTAL_PENALTY_SECONDS", default=900.0)
 # How long to poll a snapshot until its prices and Greeks arrive.
 IBKR_PORTAL_SNAPSHOT_SECONDS = env.float("IBKR_PORTAL_SNAPSHOT_SECONDS", default=4.0)
+# IBKR's Flex Web Service brings what neither socket nor portal tells: expirations, assignments,
+# splits, cash. The token lives for a year at most; say on which day it ends to be warned in time.
+IBKR_FLEX_URL = env.str(
+    "IBKR_FLEX_URL",
+    default="https://ndcdyn.interactivebrokers.com/AccountManagement/FlexWebService",
+)
+IBKR_FLEX_TOKEN = env.str("IBKR_FLEX_TOKEN", default="")
+IBKR_FLEX_TOKEN_EXPIRES = env.str("IBKR_FLEX_TOKEN_EXPIRES", default="")
+IBKR_FLEX_QUERY_ID = env.str("IBKR_FLEX_QUERY_ID", default="")
 TASTYTRADE_URL = env.str("TASTYTRADE_URL", default="https://api.tastyworks.com")
 TASTYTRADE_CLIENT_SECRET = env.str("TASTYTRADE_CLIENT_SECRET", default="")
 TASTYTRADE_REFRESH_TOKEN = env.str("TASTYTRADE_REFRESH_TOKEN", default="")

@@ -4,12 +4,19 @@ chains.
 
 from __future__ import annotations
 
-from config.core.clock import market_now
+from datetime import timedelta
+from typing import Final
+
+from auth_tokens.broker_tokens.states import token_states
+from config.core.clock import market_now, now
 from config.core.redaction import redact_text
 from config.core.web.formatting import day
 from greeks.alerts.events import raise_system_alert
 from greeks.models import AlertEvent
 from greeks.polling.silent import SILENT_AFTER, SilentChains, silent_chains
+
+#: Days before a token's end at which its replacement is asked for.
+_WARNED_DAYS: Final = (30, 7, 1)
 
 
 def report_token_failures(*, provider: str, message: str, stopped: bool) -> list[AlertEvent]:
@@ -19,6 +26,28 @@ def report_token_failures(*, provider: str, message: str, stopped: bool) -> list
         subject=f"token:{provider}",
         title=f"The token of {provider} could not be renewed",
         text=redact_text(f"{message} {follows}".strip()),
+    )
+
+
+def report_ending_tokens(provider: str) -> list[AlertEvent]:
+    """Alert staff 30, 7 and 1 days before a token ends that a person has to replace.
+
+    Each warning is sent once for each end.
+    """
+    state = next(each for each in token_states() if each.provider == provider)
+    if not state.opens or state.expires_at is None:
+        return []
+    left = state.expires_at - now()
+    stage = min((days for days in _WARNED_DAYS if left <= timedelta(days=days)), default=None)
+    if stage is None:
+        return []
+    subject = f"token_ends:{provider}:{state.expires_at:%Y-%m-%d}:{stage}"
+    if AlertEvent.objects.filter(kind=AlertEvent.Kind.SYSTEM, subject=subject).exists():
+        return []
+    return raise_system_alert(
+        subject=subject,
+        title=f"The token of {provider} ends on {day(state.expires_at.date())}",
+        text="Make a new one before it ends and set it in the environment: docs/tokens.md.",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from config.core.http.servers import ProviderServer
+from portfolio.brokers.ibkr_flex.client import call_budgets as flex_budgets
 from portfolio.brokers.ibkr_portal.gateway import call_budgets
 
 
@@ -19,6 +20,12 @@ def describe_ibkr_portal() -> ProviderServer | None:
     return ProviderServer(
         url=settings.IBKR_PORTAL_URL, budgets=[budgets[""]] if "" in budgets else []
     )
+
+
+def describe_ibkr_flex() -> ProviderServer | None:
+    if not (settings.IBKR_FLEX_TOKEN and settings.IBKR_FLEX_QUERY_ID):
+        return None
+    return ProviderServer(url=settings.IBKR_FLEX_URL, budgets=flex_budgets())
 
 
 def describe_tastytrade() -> ProviderServer | None:

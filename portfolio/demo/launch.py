@@ -37,6 +37,10 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
             # Used with IBKR_CONNECTION=socket: the demo never reaches a real gateway.
             "IBKR_SOCKET_HOST": LOOPBACK,
             GATEWAY_PORT: str(gateway_port),
+            "IBKR_FLEX_URL": f"{sandbox_url}/ibkr_flex",
+            "IBKR_FLEX_TOKEN": "simulated-flex-token",
+            "IBKR_FLEX_TOKEN_EXPIRES": "",
+            "IBKR_FLEX_QUERY_ID": "900001",
             "TASTYTRADE_URL": f"{sandbox_url}/tastytrade",
             "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",  # pragma: allowlist secret
             "TASTYTRADE_REFRESH_TOKEN": "simulated-refresh-token",

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
+from celery.signals import worker_ready
 from django.conf import settings
 
 from config.core.background.task import desk_task, enqueue
 from config.core.errors import NotFound
+from greeks.alerts.system_events import report_ending_tokens
 from portfolio.models import Account
 from trades.executions.reconcile import LOCK_SECONDS, reconcile_account
+from trades.importing.flex_sync import TASK_PATIENCE, is_flex_due, sync_flex
 from trades.regimes.sync import sync_regimes_if_due
 
 logger = structlog.get_logger(__name__)
@@ -39,3 +44,19 @@ def reconcile_account_task(account_id: str) -> None:
 def sync_regimes_task() -> None:
     """Bring the regimes up to date."""
     sync_regimes_if_due()
+
+
+@desk_task("trades.sync_flex", subject="trades.flex", seconds=LOCK_SECONDS, expires=600)
+def sync_flex_task() -> None:
+    """Record IBKR's statement of the day once it is due."""
+    report_ending_tokens("ibkr_flex")
+    if is_flex_due():
+        sync_flex(patience=TASK_PATIENCE)
+
+
+def sync_flex_at_start(**_: Any) -> None:
+    """Look when a worker starts: the desk may have been off this morning."""
+    sync_flex_task.apply_async(retry=False)
+
+
+worker_ready.connect(sync_flex_at_start, dispatch_uid="trades.sync_flex_at_start")
