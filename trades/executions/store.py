@@ -31,6 +31,7 @@ from trades.executions.quarantine import Refused, keep_refused
 from trades.executions.rows import JournalRows, Recorded
 from trades.lots.store import store_lots
 from trades.models import TradeExecution
+from trades.strategies.store import store_trades
 
 _BATCH = 500
 _COMPLETED = [
@@ -90,7 +91,7 @@ class _Recording:
         roots = self._write(incoming, stored)
         self.changed |= mark_superseded(self.broker, roots)
         self._cancel(rows, accounts)
-        store_lots(self.changed)
+        store_trades(store_lots(self.changed))
         self._write_movements(rows.movements, accounts)
         result.quarantined = keep_refused(self.refused, at=self.at)
         for refused in self.refused:

@@ -26,17 +26,19 @@ _COLUMNS = (
 _KINDS = [kind.value for kind in CARRIES_LOTS]
 
 
-def store_lots(changed: Iterable[tuple[str, int]]) -> None:
+def store_lots(changed: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
     """Replace the lots of these accounts' instruments. Runs in the writer's transaction.
 
     A corporate action carries lots from one contract to another: those it connects are computed
-    together.
+    together. Returns the instruments whose lots were computed, by account.
     """
     by_account: dict[str, set[int]] = {}
     for account_id, instrument_id in changed:
         by_account.setdefault(account_id, set()).add(instrument_id)
-    for account_id, instruments in sorted(by_account.items()):
-        _replace(account_id, _connected(account_id, instruments))
+    for account_id in sorted(by_account):
+        by_account[account_id] = _connected(account_id, by_account[account_id])
+        _replace(account_id, by_account[account_id])
+    return by_account
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ from trades.models.journal_run import JournalRun
 from trades.models.lot import TradeLot
 from trades.models.pending_import import PendingImport
 from trades.models.regime import IndexClose, RegimeDay
+from trades.models.trade import Trade, TradeFill, TradeLeg, TradeRoll
 
 __all__ = [
     "CashMovementRow",
@@ -13,6 +14,10 @@ __all__ = [
     "PendingImport",
     "QuarantinedExecution",
     "RegimeDay",
+    "Trade",
     "TradeExecution",
+    "TradeFill",
+    "TradeLeg",
     "TradeLot",
+    "TradeRoll",
 ]

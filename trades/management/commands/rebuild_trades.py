@@ -1,4 +1,4 @@
-"""``manage.py rebuild_trades``: compute all lots again from the executions."""
+"""``manage.py rebuild_trades``: compute all lots and trades again from the executions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from portfolio.models import Account
 from trades.lots.store import rebuild_lots
+from trades.strategies.store import rebuild_account_trades
 
 
 class Command(BaseCommand):
-    help = "Compute the lots of all accounts, or of those named, again. Fills are not touched."
+    help = (
+        "Compute the lots and trades of all accounts, or of those named, again. Fills and notes "
+        "are not touched."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -30,6 +34,8 @@ class Command(BaseCommand):
             raise CommandError(f"No account is named {', '.join(unknown)}.")
         for account in found:
             lots = rebuild_lots(account)
-            document = {"account_id": account.pk, "lots": lots}
-            line = json.dumps(document) if options["json"] else f"{account.pk}: {lots} lots"
+            trades = rebuild_account_trades(account)
+            document = {"account_id": account.pk, "lots": lots, "trades": trades}
+            words = f"{account.pk}: {lots} lots, {trades} trades"
+            line = json.dumps(document) if options["json"] else words
             self.stdout.write(line)

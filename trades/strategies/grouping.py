@@ -1,0 +1,222 @@
+"""Put opening fills together into trades: by order, or by the position that orders form.
+
+Everything follows from the lots, never from the order in which fills were recorded.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+from greeks.domain import Right
+from portfolio.domain import ExecutionKind
+from trades.strategies.naming import Strategy, name_strategy
+from trades.strategies.opening import ZERO, LegContract, Opening, held_at
+from trades.strategies.rolls import Roll
+
+#: What several orders of one session may form together.
+_FORMED = frozenset(
+    {
+        Strategy.COVERED, Strategy.COLLAR, Strategy.PROTECTIVE, Strategy.VERTICAL,
+        Strategy.IRON_CONDOR, Strategy.CONDOR, Strategy.BUTTERFLY, Strategy.STRADDLE,
+        Strategy.STRANGLE, Strategy.CALENDAR, Strategy.DIAGONAL, Strategy.DOUBLE_DIAGONAL,
+        Strategy.JADE_LIZARD, Strategy.BOX, Strategy.PMCC,
+    }
+)  # fmt: skip
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """The openings of one trade, in time."""
+
+    openings: list[Opening] = field(default_factory=list)
+    #: Shares came by an assignment.
+    has_delivery: bool = False
+    is_wheel: bool = False
+    is_open: bool = False
+    #: The last close so far; the trade ends there unless it is open.
+    last_close: datetime | None = None
+
+    def add(self, openings: Iterable[Opening]) -> None:
+        """Take openings in, in the order of their time."""
+        for opening in openings:
+            self.openings.append(opening)
+            self.has_delivery |= opening.kind is ExecutionKind.DELIVERY
+            for part in opening.parts:
+                if part.closing is None:
+                    self.is_open = True
+                elif self.last_close is None or part.closing.at > self.last_close:
+                    self.last_close = part.closing.at
+
+    @property
+    def key(self) -> int:
+        return self.openings[0].key
+
+    @property
+    def began_on(self) -> date:
+        return self.openings[0].session
+
+    def held(self, at: datetime) -> dict[LegContract, Decimal]:
+        return held_at(self.openings, at)
+
+    def ends_before(self, at: datetime) -> bool:
+        """Whether nothing is open after ``at``."""
+        return not self.is_open and (self.last_close is None or self.last_close <= at)
+
+
+def group_openings(openings: Iterable[Opening], rolls: Sequence[Roll]) -> list[Group]:
+    """Return the trades of one account and underlying, first one first.
+
+    1. Fills of one order are one trade.
+    2. What rolls a part of a trade joins it; what rolls all of it is a new trade of its chain.
+    3. Shares that an assignment delivers stay in the option's trade.
+    4. More of exactly what a trade holds joins it.
+    5. Orders of one session that together form a strategy are one trade.
+    6. A call written on assigned shares, or on a long-dated call, joins what it is written on.
+    """
+    return _Grouping(rolls).run(openings)
+
+
+class _Grouping:
+    def __init__(self, rolls: Sequence[Roll]) -> None:
+        self.groups: list[Group] = []
+        self.active: list[Group] = []
+        self.by_key: dict[int, Group] = {}
+        self.parents: dict[int, list[Roll]] = defaultdict(list)
+        for roll in rolls:
+            self.parents[roll.child].append(roll)
+
+    def run(self, openings: Iterable[Opening]) -> list[Group]:
+        units: dict[tuple[bool, str, str], list[Opening]] = defaultdict(list)
+        for opening in sorted(openings, key=lambda each: (each.at, each.key)):
+            currency = opening.contract.currency
+            units[opening.is_known, opening.order, currency].append(opening)
+        for unit in units.values():
+            self._take(unit)
+        return self.groups
+
+    def _take(self, unit: list[Opening]) -> None:
+        at = unit[0].at
+        self.active = [group for group in self.active if not group.ends_before(at)]
+        group = self._home(unit) if unit[0].is_known else None
+        if group is None:
+            group = Group()
+            self.groups.append(group)
+        group.add(unit)
+        if group not in self.active:
+            self.active.append(group)
+        for opening in unit:
+            self.by_key[opening.key] = group
+
+    def _home(self, unit: list[Opening]) -> Group | None:
+        if unit[0].kind is ExecutionKind.DELIVERY:
+            return self._assigned(unit[0])
+        rolled = [roll for opening in unit for roll in self.parents.get(opening.key, ())]
+        if rolled:
+            return self._rolled(unit, rolled)
+        return self._added(unit) or self._formed(unit) or self._written_on(unit)
+
+    def _rolled(self, unit: list[Opening], rolls: list[Roll]) -> Group | None:
+        """Return the trade of which only a part was rolled: its other legs are still open."""
+        at = max(unit[-1].at, *(roll.closing.at for roll in rolls))
+        weights: dict[int, Decimal] = defaultdict(Decimal)
+        found: dict[int, Group] = {}
+        for roll in rolls:
+            group = self.by_key.get(roll.parent)
+            if group is not None and not group.ends_before(at):
+                weights[group.key] += roll.quantity
+                found[group.key] = group
+        staying = {key: group for key, group in found.items() if self._keeps_legs(group, rolls, at)}
+        if not staying:
+            return None
+        return staying[max(staying, key=lambda key: (weights[key], -key))]
+
+    def _keeps_legs(self, group: Group, rolls: list[Roll], at: datetime) -> bool:
+        """Whether contracts beside the rolled ones stay: a part of one leg is no other leg."""
+        parents = {roll.parent for roll in rolls}
+        rolled = {o.contract for o in group.openings if o.key in parents}
+        return bool(group.held(at).keys() - rolled)
+
+    def _assigned(self, delivery: Opening) -> Group | None:
+        """Return the trade of the option that delivered these shares."""
+        price = delivery.parts[0].open_price
+        for group in self.by_key.values():
+            for opening in group.openings:
+                for part in opening.parts:
+                    closing, contract = part.closing, part.contract
+                    if (
+                        closing is not None
+                        and closing.session == delivery.session
+                        and closing.kind in (ExecutionKind.ASSIGNMENT, ExecutionKind.EXERCISE)
+                        and contract.strike == price
+                        and _delivers_long(contract, part.quantity) == (delivery.quantity > 0)
+                    ):
+                        return group
+        return None
+
+    def _added(self, unit: list[Opening]) -> Group | None:
+        """Return the trade that holds exactly these contracts, with these signs."""
+        added = _signs(_quantities(unit))
+        return self._last(unit, lambda _, held: _signs(held) == added)
+
+    def _formed(self, unit: list[Opening]) -> Group | None:
+        """Return the trade of the session with which this order forms a strategy."""
+        added = _quantities(unit)
+
+        def forms(group: Group, held: dict[LegContract, Decimal]) -> bool:
+            if group.began_on != unit[0].session or held.keys() & added.keys():
+                return False
+            if held != _quantities(group.openings):
+                return False
+            return name_strategy(held | added, on=unit[0].session).strategy in _FORMED
+
+        return self._last(unit, forms)
+
+    def _written_on(self, unit: list[Opening]) -> Group | None:
+        """Return what a short call was written on: assigned shares, or a long-dated call."""
+        added = _quantities(unit)
+        if len(added) != 1:
+            return None
+        ((contract, quantity),) = added.items()
+        if contract.right is not Right.CALL or quantity > 0:
+            return None
+
+        def carries(group: Group, held: dict[LegContract, Decimal]) -> bool:
+            named = name_strategy(held | added, on=unit[0].session)
+            if group.has_delivery and named.strategy is Strategy.COVERED:
+                group.is_wheel = True
+                return True
+            return named.strategy is Strategy.PMCC
+
+        return self._last(unit, carries)
+
+    def _last(
+        self, unit: list[Opening], fits: Callable[[Group, dict[LegContract, Decimal]], bool]
+    ) -> Group | None:
+        for group in reversed(self.active):
+            if group.openings[0].contract.currency != unit[0].contract.currency:
+                continue
+            held = group.held(unit[0].at)
+            if held and fits(group, held):
+                return group
+        return None
+
+
+def _quantities(openings: Iterable[Opening]) -> dict[LegContract, Decimal]:
+    found: dict[LegContract, Decimal] = {}
+    for opening in openings:
+        for part in opening.parts:
+            found[part.contract] = found.get(part.contract, ZERO) + part.quantity
+    return found
+
+
+def _signs(held: dict[LegContract, Decimal]) -> set[tuple[LegContract, bool]]:
+    return {(contract, quantity > 0) for contract, quantity in held.items()}
+
+
+def _delivers_long(contract: LegContract, quantity: Decimal) -> bool:
+    """Whether the option's end brings shares: a short put assigned, a long call exercised."""
+    return (contract.right is Right.CALL) == (quantity > 0)
