@@ -11,11 +11,8 @@ Heard = tuple[str, dict[str, Any]]
 
 
 def revocation_of(user_id: int) -> list[Heard]:
-    """Announcements after a user's access changed: to the front doors and to their pages."""
-    return [
-        ("access", {"type": "access.revoked", "user_id": user_id}),
-        (f"user.{user_id}", {"type": "session.revoked"}),
-    ]
+    """The announcement after a user's access changed: to the front doors and to their pages."""
+    return [("access", {"type": "access.revoked", "user_id": user_id})]
 
 
 class Announcements:

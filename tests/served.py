@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from config.core.front_door.server import DeskHttpProtocol
+from config.core.live.server import DeskWebSocketProtocol
 
 
 @asynccontextmanager
@@ -18,8 +19,8 @@ async def served(application: Any) -> AsyncIterator[int]:
     """Serve it, with its start and end; yields the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        application, http=DeskHttpProtocol, server_header=False, log_config=None,
-        timeout_graceful_shutdown=1,
+        application, http=DeskHttpProtocol, ws=DeskWebSocketProtocol, ws_per_message_deflate=False,
+        server_header=False, log_config=None, timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.capture_signals = _no_signals  # type: ignore[method-assign,assignment]

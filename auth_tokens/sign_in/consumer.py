@@ -40,6 +40,11 @@ class SessionConsumer(FeedConsumer, ABC):
         """Whether it needs no session."""
         return False
 
+    @property
+    def question(self) -> Hashable:
+        """What ``key_for`` depends on besides the user: sockets of one address ask the same."""
+        return (type(self), self.scope["path"], self.scope["query_string"])
+
     @abstractmethod
     def key_for(self, user: User | AnonymousUser) -> Hashable | None:
         """Return the feed to watch; ``None`` if there is nothing. Runs in a thread."""

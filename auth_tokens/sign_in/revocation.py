@@ -23,4 +23,3 @@ def revoke_sessions(*, user_ids: Iterable[int]) -> None:
 def _announce(user_id: int) -> None:
     revoke_here(user_id)
     announce(ACCESS_GROUP, {"type": "access.revoked", "user_id": user_id})
-    announce(f"user.{user_id}", {"type": "session.revoked"})

@@ -24,14 +24,13 @@ _INSTANT = re.compile("<!([^>]*)>")
 @register.simple_tag
 def position_table(book: Book) -> SafeString:
     """Return a ``<tbody>`` for each underlying of the book."""
-    parts = _parts(book)
+    filled = list(_parts(book))
     at = market_now()
     ages = {
         instant: formatting.age((at - datetime.fromisoformat(instant)).total_seconds())
-        for instant in set(parts[1::2])
+        for instant in set(filled[1::2])
     }
-    filled = list(parts)
-    filled[1::2] = [ages[instant] for instant in parts[1::2]]
+    filled[1::2] = [ages[instant] or "" for instant in filled[1::2]]
     return SafeString("".join(filled))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
+from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
 from config.core.live.feeds import Feed, Feeds
-from config.core.live.hub import Outbox
+from config.core.live.outbox import EXTENSION, Outbox
 from config.core.live.per_loop import PerLoop
 
 LONGEST_MESSAGE = 1024
@@ -28,8 +29,11 @@ class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.outbox = Outbox(self.send_text)
         self.feed: Feed[Any, Any] | None = None
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        return Outbox(self.send_text, self.scope.get("extensions", {}).get(EXTENSION))
 
     def parameter(self, name: str) -> str | None:
         """Return a parameter of the address; the last one if repeated."""

@@ -18,7 +18,8 @@ import msgspec
 import structlog
 
 from config.core.errors import ApplicationError
-from config.core.live.hub import Message, Outbox, broadcast, hub
+from config.core.live.hub import Message, hub
+from config.core.live.outbox import Outbox, broadcast
 from config.core.threads import ThreadPool
 
 logger = structlog.get_logger(__name__)

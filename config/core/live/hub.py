@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import redis.asyncio
@@ -201,57 +201,6 @@ class Hub:
 
 #: One subscription a process.
 hub = PerLoop(Hub)
-
-
-def broadcast(outboxes: Iterable[Outbox], text: str, *, name: str = "") -> None:
-    """Give one prepared frame to many sockets; each sends it when it can."""
-    for outbox in outboxes:
-        outbox.put(text, name=name)
-
-
-class Outbox:
-    """What waits to be sent to one socket: the newest frame per name, never a backlog.
-
-    ``put`` never blocks. A slow socket skips frames that a newer one of the same name replaced;
-    frames of different names keep the order in which each name was first put.
-    """
-
-    def __init__(self, send: Callable[[str], Awaitable[None]]) -> None:
-        self._send = send
-        self._waiting: dict[str, str] = {}
-        self._sender: asyncio.Task[None] | None = None
-        self._closed = False
-
-    def put(self, text: str, *, name: str = "") -> None:
-        if self._closed:
-            return
-        self._waiting[name] = text
-        if self._sender is None:
-            self._sender = asyncio.ensure_future(self._drain())
-
-    def clear(self) -> None:
-        """Drop what waits."""
-        self._waiting.clear()
-
-    async def close(self) -> None:
-        """Drop what waits; nothing is sent afterwards."""
-        self._closed = True
-        self.clear()
-        if self._sender is not None and self._sender is not asyncio.current_task():
-            self._sender.cancel()
-            await asyncio.gather(self._sender, return_exceptions=True)
-
-    async def _drain(self) -> None:
-        try:
-            while self._waiting:
-                name = next(iter(self._waiting))
-                await self._send(self._waiting.pop(name))
-        except Exception as error:  # noqa: BLE001 - the socket is gone, whatever it raises
-            self._closed = True
-            self._waiting.clear()
-            logger.info("outbox.socket_gone", reason=type(error).__name__)
-        finally:
-            self._sender = None
 
 
 def _channel(group: str) -> str:

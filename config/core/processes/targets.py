@@ -26,7 +26,7 @@ def serve_web(*, application: str, descriptor: int) -> None:
         application,
         loop="uvloop",
         http=http_protocol(uvicorn.__version__),
-        ws="websockets-sansio",
+        ws=websocket_protocol(uvicorn.__version__),
         # A page's frames are small; a client sending megabytes is cut off.
         ws_max_size=WEBSOCKET_BYTES,
         ws_per_message_deflate=False,
@@ -46,6 +46,13 @@ def http_protocol(release: str) -> str:
     if release.startswith(UVICORN):
         return "config.core.front_door.server:DeskHttpProtocol"
     return "httptools"
+
+
+def websocket_protocol(release: str) -> str:
+    """Return the websocket protocol for this uvicorn release: the desk's, or uvicorn's own."""
+    if release.startswith(UVICORN):
+        return "config.core.live.server:DeskWebSocketProtocol"
+    return "websockets-sansio"
 
 
 def run_worker(*, celery: str) -> None:

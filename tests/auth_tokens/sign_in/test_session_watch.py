@@ -13,7 +13,9 @@ from django.test import Client
 
 from auth_tokens.models import User
 from auth_tokens.sign_in.session_owner import user_of_session
+from auth_tokens.sign_in.session_store import SessionStore
 from auth_tokens.sign_in.session_watch import session_watches
+from config.core.front_door.grants import ACCESS_GROUP
 from config.core.live.hub import announce, hub
 from tests.factories import UserFactory
 from tests.portfolio.risk_monitor.test_live import run
@@ -27,10 +29,13 @@ READ = "auth_tokens.sign_in.session_watch.user_of_session"
 class Watcher:
     """A socket that records its messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, question: str = "book") -> None:
+        self.question = question
+        self.asked = 0
         self.told: list[tuple[User | None, Any]] = []
 
     def key_for(self, user: User) -> str:
+        self.asked += 1
         return f"of {user.pk}"
 
     async def session_checked(self, user: User | None, key: Any) -> None:
@@ -85,7 +90,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 def revoked(user: User) -> None:
-    announce(f"user.{user.pk}", {"type": "session.revoked"})
+    announce(ACCESS_GROUP, {"type": "access.revoked", "user_id": user.pk})
 
 
 async def test_two_sockets_of_a_session_cost_one_recheck(
@@ -104,6 +109,66 @@ async def test_two_sockets_of_a_session_cost_one_recheck(
         await session_watches().leave(session_key, watcher)
     assert not session_watches()._watches
     assert not any(hub()._listeners.values())
+
+
+async def test_hundred_sockets_of_a_session_ask_each_question_once_a_minute(
+    user: User, session_key: str, reads: list[str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchers = [Watcher(question) for question in ("book", "alerts") for _ in range(50)]
+    for watcher in watchers:
+        await session_watches().join(session_key, watcher)
+    assert len(reads) == len(watchers)
+    reads.clear()
+    # The minute is over.
+    await session_watches()._watches[session_key].recheck()
+    await until(lambda: all(watcher.told for watcher in watchers))
+    assert reads == [session_key]
+    assert sum(watcher.asked for watcher in watchers) == len(watchers) + 2
+    for watcher in watchers:
+        await session_watches().leave(session_key, watcher)
+
+
+async def test_opening_a_socket_reads_its_session_once(
+    user: User, session_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, loaded = SessionStore.load, []
+
+    def counted(store: SessionStore) -> Any:
+        loaded.append(store.session_key)
+        return load(store)
+
+    monkeypatch.setattr(SessionStore, "load", counted)
+    watcher = Watcher()
+    assert await session_watches().join(session_key, watcher) == (user, f"of {user.pk}")
+    assert loaded == [session_key]
+    await session_watches().leave(session_key, watcher)
+
+
+async def test_end_heard_while_the_first_read_is_under_way_is_not_missed(
+    user: User, session_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher, reading, may_read = Watcher(), threading.Event(), threading.Event()
+
+    def read_slowly(session_key: str | None) -> User | None:
+        monkeypatch.setattr(READ, user_of_session)
+        reading.set()
+        may_read.wait(10)
+        return user
+
+    monkeypatch.setattr(READ, read_slowly)
+    joining = asyncio.create_task(session_watches().join(session_key, watcher))
+    await until(reading.is_set)
+    await run(lambda: User.objects.filter(pk=user.pk).update(is_active=False))
+    await session_watches()._heard({"type": "hub.lost"})
+    hearing = asyncio.create_task(
+        session_watches()._heard({"type": "access.revoked", "user_id": user.pk})
+    )
+    may_read.set()
+    assert await joining == (user, f"of {user.pk}")
+    await hearing
+    await until(lambda: watcher.told)
+    assert watcher.told == [(None, None)]
+    await session_watches().leave(session_key, watcher)
 
 
 async def test_all_sockets_end_when_their_session_does(

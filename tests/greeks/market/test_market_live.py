@@ -12,7 +12,8 @@ import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from config.core.live.hub import Outbox, announce, hub
+from config.core.live.hub import announce, hub
+from config.core.live.outbox import Outbox
 from greeks.market import feed as live
 from greeks.market.consumer import MarketConsumer
 from greeks.market.feed import MarketFeed, Watched, feeds

@@ -18,7 +18,9 @@ from django.test import Client
 from auth_tokens.models import User
 from auth_tokens.sign_in.session_owner import user_of_session
 from config.core.clock import now
-from config.core.live.hub import Outbox, announce, broadcast, hub
+from config.core.front_door.grants import ACCESS_GROUP
+from config.core.live.hub import announce, hub
+from config.core.live.outbox import Outbox, broadcast
 from portfolio.models import Account, AccountAccess, Position
 from portfolio.risk_monitor.body import risk_monitor_of
 from portfolio.risk_monitor.consumer import PortfolioConsumer
@@ -270,7 +272,7 @@ async def test_access_withdrawn_while_the_socket_opens_is_withdrawn_from_it(
     the_hub, heard = hub(), []
 
     def read_and_see(session_key: str | None) -> User | None:
-        heard.append(the_hub.hears(f"user.{trader.pk}"))
+        heard.append(the_hub.hears(ACCESS_GROUP))
         return user_of_session(session_key)
 
     monkeypatch.setattr("auth_tokens.sign_in.session_watch.user_of_session", read_and_see)

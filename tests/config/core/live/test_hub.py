@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from config.core.live import hub as hub_module
-from config.core.live.hub import Hub, Outbox, announce, broadcast, hub
+from config.core.live.hub import Hub, announce, hub
 from config.core.redis.client import key
 from tests.config.core.servers import OwnValkey
 
@@ -282,106 +282,3 @@ async def _until_announced(group: str, inbox: Inbox) -> None:
     while {"n": 1} not in inbox.messages:
         await _announce(group, {"n": 1})
         await asyncio.sleep(0.05)
-
-
-# --- Outbox -----------------------------------------------------------------------------------
-class Socket:
-    """A socket whose sends wait until the test lets one through."""
-
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-        self.may_send = asyncio.Semaphore(0)
-
-    async def send(self, text: str) -> None:
-        await self.may_send.acquire()
-        self.sent.append(text)
-
-    async def settle(self, frames: int) -> None:
-        for _ in range(frames):
-            self.may_send.release()
-        while len(self.sent) < frames:
-            await asyncio.sleep(0)
-
-
-def _tell(story: Callable[[], Awaitable[None]]) -> None:
-    async def told() -> None:
-        async with asyncio.timeout(5):
-            await story()
-
-    asyncio.run(told())
-
-
-def test_slow_socket_gets_the_newest_frame_and_no_backlog() -> None:
-    async def story() -> None:
-        socket = Socket()
-        outbox = Outbox(socket.send)
-        outbox.put("1", name="portfolio")
-        await asyncio.sleep(0)
-        for number in range(2, 1000):
-            outbox.put(str(number), name="portfolio")
-        await socket.settle(2)
-        assert socket.sent == ["1", "999"]
-
-    _tell(story)
-
-
-def test_frames_of_different_names_do_not_replace_each_other() -> None:
-    async def story() -> None:
-        socket = Socket()
-        outbox = Outbox(socket.send)
-        for name, text in [("a", "a1"), ("b", "b1"), ("a", "a2"), ("c", "c1")]:
-            outbox.put(text, name=name)
-        await socket.settle(3)
-        assert socket.sent == ["a2", "b1", "c1"]
-
-    _tell(story)
-
-
-def test_broadcast_reaches_fast_sockets_past_a_slow_one() -> None:
-    async def story() -> None:
-        slow, fast = Socket(), Socket()
-        fast.may_send = asyncio.Semaphore(100)
-        outboxes = [Outbox(slow.send), Outbox(fast.send)]
-        for number in range(3):
-            broadcast(outboxes, str(number))
-            while len(fast.sent) <= number:
-                await asyncio.sleep(0)
-        assert fast.sent == ["0", "1", "2"]
-        assert slow.sent == []
-        for outbox in outboxes:
-            await outbox.close()
-
-    _tell(story)
-
-
-def test_socket_that_is_gone_takes_nothing_more() -> None:
-    calls: list[str] = []
-
-    async def send(text: str) -> None:
-        calls.append(text)
-        raise ConnectionError("gone")
-
-    async def story() -> None:
-        outbox = Outbox(send)
-        outbox.put("1")
-        await asyncio.sleep(0.01)
-        outbox.put("2")
-        await asyncio.sleep(0.01)
-        assert calls == ["1"]
-
-    _tell(story)
-
-
-def test_closed_outbox_sends_nothing_more() -> None:
-    async def story() -> None:
-        socket = Socket()
-        outbox = Outbox(socket.send)
-        outbox.put("1")
-        await asyncio.sleep(0)
-        await outbox.close()
-        socket.may_send.release()
-        outbox.put("2")
-        await asyncio.sleep(0.01)
-        assert socket.sent == []
-
-    _tell(story)
