@@ -53,6 +53,7 @@ class PortfolioConfig(AppConfig):
             "tastytrade", "portfolio.brokers.tastytrade.token_source.TastytradeTokenSource"
         )
         register_stream("sessions", "portfolio.streams.sessions.keep_sessions")
+        register_stream("updates", "portfolio.streams.updates.update_portfolios")
         register_stream("dxlink", "portfolio.streams.dxlink.stream_dxlink")
         register_stream("ibkr_socket", "portfolio.streams.ibkr_socket.own_gateway")
         register_sandbox_books("portfolio.sandbox.books.SimulatedBooks")

@@ -6,6 +6,7 @@ from portfolio.risk import api as risk_apis
 from portfolio.risk import views as risk_views
 from portfolio.risk_monitor import api as book_apis
 from portfolio.risk_monitor import views as risk_monitor_views
+from portfolio.updates import api as update_apis
 
 urlpatterns = [
     path("", risk_monitor_views.risk_monitor, name="risk_monitor"),
@@ -30,6 +31,18 @@ urlpatterns = [
     path("api/portfolio/history", book_apis.HistoryView.as_view(), name="api_history"),
     path("api/portfolio/sync", book_apis.SyncView.as_view(), name="api_sync"),
     path("api/portfolio/sync/<uuid:run_id>", book_apis.SyncRunView.as_view(), name="api_sync_run"),
+    path("api/portfolio/portfolios", update_apis.PortfoliosView.as_view(), name="api_portfolios"),
+    path(
+        "api/portfolio/portfolios/<int:portfolio_id>",
+        update_apis.PortfolioView.as_view(),
+        name="api_portfolio",
+    ),
+    path(
+        "api/portfolio/portfolios/<int:portfolio_id>/refresh",
+        update_apis.PortfolioRefreshView.as_view(),
+        name="api_portfolio_refresh",
+    ),
+    path("api/portfolio/queue", update_apis.QueueView.as_view(), name="api_portfolio_queue"),
     path("api/portfolio/risk", risk_apis.RiskView.as_view(), name="api_risk"),
     path("api/portfolio/scenarios", risk_apis.ScenarioGridView.as_view(), name="api_scenarios"),
     path(

@@ -11,6 +11,7 @@ from config.settings.data import *  # noqa: F403
 from config.settings.desk import *  # noqa: F403
 from config.settings.environment import BASE_DIR, VAR_DIR, env
 from config.settings.security import *  # noqa: F403
+from config.settings.updates import *  # noqa: F403
 
 # --- Django -----------------------------------------------------------------------------------
 DEBUG = False

@@ -20,8 +20,6 @@ GREEKS_MINIMUM_AGE_SECONDS = env.int(
 )
 # Greeks refreshes that all processes together may start in a minute.
 GREEKS_CALLS_PER_MINUTE = env.int("GREEKS_CALLS_PER_MINUTE", default=30)
-# Streamed values reach the book of an account at most this often; they cost no call.
-STREAM_REFRESH_SECONDS = env.float("STREAM_REFRESH_SECONDS", default=5.0)
 # Refreshes ask first: "broker" (the account's own) or a market-data provider ("polygon").
 GREEKS_REFRESH_SOURCE = env.str("GREEKS_REFRESH_SOURCE", default="broker")
 if GREEKS_REFRESH_SOURCE not in ("broker", "polygon"):

@@ -58,14 +58,14 @@ def can_sync(user: User | AnonymousUser, account: Account) -> bool:
 
 
 def portfolios_visible_to(user: User | AnonymousUser) -> QuerySet[Portfolio]:
-    """Return the user's portfolios, each with only the accounts the user may see now.
+    """Return the user's named portfolios, each with only the accounts the user may see now.
 
     Two queries for any number of portfolios. A portfolio's stored totals may cover accounts no
     longer visible, so readers compute from ``accounts``.
     """
     if not (isinstance(user, User) and user.is_active):
         return Portfolio.objects.none()
-    return Portfolio.objects.filter(owner=user).prefetch_related(
+    return Portfolio.objects.filter(owner=user, holds_all=False).prefetch_related(
         Prefetch("accounts", queryset=accounts_visible_to(user))
     )
 

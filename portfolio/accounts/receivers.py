@@ -13,6 +13,7 @@ from django.dispatch import receiver
 from auth_tokens.audit.writing import record_audit_event
 from auth_tokens.models import User
 from auth_tokens.sign_in.revocation import revoke_sessions
+from portfolio.accounts.portfolios import ensure_default_portfolio
 from portfolio.models import Account, AccountAccess
 
 _ACCESS_FIELDS = ("owner_id", "enabled")
@@ -36,11 +37,13 @@ def record_account_change(instance: Account, created: bool, **_: Any) -> None:
             subject=instance.account_id,
             detail={"broker": instance.broker, "owner": _username(instance.owner_id)},
         )
+        ensure_default_portfolio(instance.owner_id)
         revoke_sessions(user_ids=[instance.owner_id])
         return
     affected: set[int] = set()
     if before.get("owner_id", instance.owner_id) != instance.owner_id:
         affected |= {before["owner_id"], instance.owner_id}
+        ensure_default_portfolio(instance.owner_id)
         record_audit_event(
             event="account.owner_changed",
             subject=instance.account_id,
@@ -83,6 +86,7 @@ def record_access_given(instance: AccountAccess, **_: Any) -> None:
         subject=instance.account_id,
         detail={"user": _username(instance.user_id), "role": instance.role},
     )
+    ensure_default_portfolio(instance.user_id)
     revoke_sessions(user_ids=[instance.user_id])
 
 

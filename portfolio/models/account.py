@@ -103,23 +103,41 @@ class AccountAccess(models.Model):
 
 
 class Portfolio(models.Model):
-    """A named set of accounts, limited on read to those the reader may see."""
+    """A named set of accounts, limited on read to those the reader may see.
+
+    Each user has one that ``holds_all`` their accounts. The figures are of ``book_version``, the
+    sum of the accounts' versions (``portfolio/updates/calculation.py``).
+    """
 
     name = models.CharField(max_length=64)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="portfolios"
     )
     accounts = models.ManyToManyField(Account, related_name="portfolios", blank=True)
+    holds_all = models.BooleanField(
+        default=False, help_text="Every account its owner may see, now and later."
+    )
+    currency = models.CharField(max_length=8, blank=True)
     value = AmountField(null=True, blank=True)
     daily_change = AmountField(null=True, blank=True)
     daily_change_percent = models.DecimalField(
         max_digits=12, decimal_places=4, null=True, blank=True
     )
+    by_currency = models.JSONField(default=dict, blank=True)
+    unconverted = models.JSONField(default=list, blank=True)
+    legs = models.PositiveIntegerField(default=0)
+    legs_without_change = models.PositiveIntegerField(default=0)
+    # The accounts the figures are of: whoever may see fewer by now must not read them.
+    counted = models.JSONField(default=list, blank=True, editable=False)
+    book_version = models.BigIntegerField(null=True, blank=True, editable=False)
     last_updated = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["owner", "name"], name="portfolio_unique_by_owner")
+            models.UniqueConstraint(fields=["owner", "name"], name="portfolio_unique_by_owner"),
+            models.UniqueConstraint(
+                fields=["owner"], condition=models.Q(holds_all=True), name="portfolio_one_of_all"
+            ),
         ]
         ordering = ["name"]
 

@@ -35,7 +35,7 @@ from portfolio.market_data.spots import known_spots
 from portfolio.market_data.store import write_market_data
 from portfolio.models import Account
 from portfolio.models import Quote as StoredQuote
-from portfolio.sync.progress import announce_change
+from portfolio.sync.progress import announce_revaluation
 
 SOURCES: Final[Mapping[Broker, GreeksSource]] = {
     Broker.IBKR: GreeksSource.IBKR,
@@ -129,7 +129,7 @@ def _write(
         write_positions(changed, keep_raw=True)
         account.book_version += 1
         Account.objects.filter(pk=account.pk).update(book_version=account.book_version)
-        transaction.on_commit(partial(announce_change, account.pk, account.book_version))
+        transaction.on_commit(partial(announce_revaluation, account.pk, account.book_version))
     return True
 
 

@@ -13,7 +13,7 @@ from greeks.calendar.sessions import current_session
 from greeks.domain import Snapshot
 from greeks.instruments.identity import instrument_key
 from greeks.providers.streamed_values import store_streamed
-from portfolio.refresh.streamed_values import request_streamed_refresh
+from portfolio.updates.asking import update_portfolios_for_instruments
 
 logger = structlog.get_logger(__name__)
 
@@ -33,11 +33,11 @@ def market_is_open() -> bool:
 
 
 def publish(source: str, snapshots: Sequence[Snapshot]) -> bool:
-    """Store the values and ask for a revaluation of their holders. ``False``: not stored."""
+    """Store the values and queue the portfolios that hold them. ``False``: not stored."""
     if not store_streamed(source, snapshots):
         return False
     try:
-        request_streamed_refresh({instrument_key(snapshot.contract) for snapshot in snapshots})
+        update_portfolios_for_instruments({instrument_key(each.contract) for each in snapshots})
     except (ApplicationError, DatabaseError) as error:
-        logger.warning("stream.refresh_not_requested", source=source, reason=type(error).__name__)
+        logger.warning("stream.portfolios_not_queued", source=source, reason=type(error).__name__)
     return True

@@ -12,8 +12,6 @@ from config.core.errors import NotFound, RateLimitedError
 from portfolio.history.retention import SECONDS, delete_expired
 from portfolio.models import SyncRun
 from portfolio.refresh.run import REFRESH_DEADLINE_SECONDS, refresh_greeks
-from portfolio.refresh.streamed import refresh_streamed
-from portfolio.refresh.streamed_values import REVALUATION_SECONDS
 from portfolio.sync.requests import (
     LOCK_SECONDS,
     QUEUE_DEADLINE_SECONDS,
@@ -79,14 +77,6 @@ def refresh_greeks_task(account_id: str) -> None:
         refresh_greeks(account_ids=[account_id])
     except RateLimitedError as error:
         logger.info("greeks_refresh_put_off", account_id=account_id, retry_after=error.retry_after)
-
-
-@desk_task(
-    "portfolio.refresh_streamed", subject="streamed.{account_id}", seconds=REVALUATION_SECONDS
-)
-def refresh_streamed_task(account_id: str) -> None:
-    """Revalue one account by streamed values."""
-    refresh_streamed(account_id=account_id)
 
 
 @desk_task("portfolio.delete_expired", subject="portfolio.retention", seconds=2 * SECONDS)

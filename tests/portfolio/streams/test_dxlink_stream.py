@@ -16,13 +16,13 @@ from config.core.errors import InvalidInput
 from config.core.health import heartbeat_age
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract
+from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
 from greeks.providers.streamed_values import read_streamed
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
 from portfolio.domain import Broker
 from portfolio.models import Account, Position, SyncRun
-from portfolio.refresh import streamed_values
 from portfolio.refresh.streamed import refresh_streamed
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
 from portfolio.streams import dxlink as dxlink_stream
@@ -42,13 +42,9 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Collect the accounts to revalue; nothing goes to a queue."""
+    """Collect the instruments whose portfolios are queued."""
     found: list[str] = []
-
-    def enqueue(_: str, arguments: dict[str, str], **__: Any) -> None:
-        found.append(arguments["account_id"])
-
-    monkeypatch.setattr(streamed_values, "enqueue", enqueue)
+    monkeypatch.setattr(publishing, "update_portfolios_for_instruments", found.extend)
     monkeypatch.setattr(dxlink_stream, "WRITE_SECONDS", 0.1)
     monkeypatch.setattr(dxlink_stream, "BETWEEN_LOOKS_SECONDS", 0.1)
     return found
@@ -105,7 +101,7 @@ async def test_held_contracts_are_live_and_move_the_book_without_a_call(
 ) -> None:
     async with running():
         await until(lambda: told_in_full(held))
-        await until(lambda: set(asked) == {account.pk})
+        await until(lambda: {instrument_key(contract) for contract in held} <= set(asked))
         await until(lambda: heartbeat_age("provider.tastytrade_dxlink") is not None)
     sandbox.faults.forget_requests()
 
@@ -196,7 +192,7 @@ async def test_book_that_cannot_be_read_is_followed_as_it_was(
     async with running() as stream:
         await until(lambda: told_in_full(held))
         monkeypatch.setattr(dxlink_stream, "held_contracts", fail)
-        monkeypatch.setattr(publishing, "request_streamed_refresh", lambda _: fail())
+        monkeypatch.setattr(publishing, "update_portfolios_for_instruments", lambda _: fail())
         await asyncio.sleep(0.6)
         await until(lambda: told_in_full(held, newest_seconds=0.5))
         assert stream.client.state.counts.connections == 1

@@ -23,9 +23,9 @@ from portfolio.brokers.ibkr_socket.adapter import SocketAdapter, gateway_breaker
 from portfolio.brokers.ibkr_socket.state import service_name
 from portfolio.domain import Broker
 from portfolio.models import SyncRun
-from portfolio.refresh import streamed_values
 from portfolio.streams.ibkr_socket import own_gateway, sync_after_outage
 from portfolio.streams.publishing import market_is_open, publish
+from portfolio.updates.statistics import get_queue_stats
 from tests.factories import AccountFactory, PositionFactory
 
 AAPL = Contract(
@@ -66,22 +66,14 @@ def test_market_is_open_only_in_a_session_of_a_running_clock(settings: Settings)
 
 
 @pytest.mark.django_db
-def test_ticks_of_held_contracts_are_kept_and_revalue_their_account(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_ticks_of_held_contracts_are_kept_and_revalue_their_account() -> None:
     account = AccountFactory.create(account_id="DU1", broker=Broker.IBKR.value)
     (instrument,) = resolve_instruments([AAPL]).values()
     PositionFactory.create(account=account, instrument=instrument)
-    asked: list[str] = []
-
-    def enqueue(_: str, arguments: dict[str, str], **__: object) -> None:
-        asked.append(arguments["account_id"])
-
-    monkeypatch.setattr(streamed_values, "enqueue", enqueue)
     at = market_now()
     quote = Quote(contract=AAPL, source="ibkr", as_of=at, last=Decimal("189.5"))
     publish("ibkr", [Snapshot(contract=AAPL, quote=quote, greeks=None)])
-    assert asked == ["DU1"]
+    assert get_queue_stats()["pending_updates"] == 1
     (kept,) = read_streamed("ibkr", [AAPL], newest_seconds=10)
     assert kept.quote is not None
     assert kept.quote.last == Decimal("189.5")

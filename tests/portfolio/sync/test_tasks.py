@@ -12,14 +12,12 @@ from greeks.domain import Contract
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.models import Account, Position, SyncRun
 from portfolio.refresh import run as refresh
-from portfolio.refresh import streamed_values
 from portfolio.refresh.run import request_refresh
-from portfolio.refresh.streamed_values import request_streamed_refresh
 from portfolio.sync import fetch as sync_fetch
 from portfolio.sync import run as sync
 from portfolio.sync.requests import request_sync
 from portfolio.tasks import book as tasks
-from tests.factories import AccountFactory, OptionFactory, PositionFactory
+from tests.factories import AccountFactory
 from tests.portfolio.books import FakeAdapter, FakeBroker, position, stock
 
 Sent = list[tuple[str, dict[str, Any], float]]
@@ -212,28 +210,3 @@ def test_slot_of_the_clock_is_left_to_the_sync_at_work(
     with subject_lock(sync.sync_subject(account.pk), seconds=10):
         tasks.sync_account_task(account.pk)
     assert sent == []
-
-
-@pytest.mark.django_db
-def test_accounts_that_streams_moved_are_revalued_when_it_is_time(
-    account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sent: list[tuple[str, float, float]] = []
-    instrument = OptionFactory.create(key="option:held")
-    for each in (account, AccountFactory.create(account_id="DU2")):
-        PositionFactory.create(account=each, instrument=instrument)
-
-    def note(kwargs: dict[str, str], expires: float, countdown: float, **_: Any) -> None:
-        sent.append((kwargs["account_id"], countdown, expires))
-
-    monkeypatch.setattr(tasks.refresh_streamed_task, "apply_async", note)
-
-    monkeypatch.setattr(streamed_values, "_wait_for_slot", lambda _: 4.5)
-
-    assert request_streamed_refresh(["option:held"]) == 2
-
-    assert sorted((name, countdown) for name, countdown, _ in sent) == sorted(
-        [(account.pk, 4.5), ("DU2", 4.5)]
-    )
-    assert all(expires > countdown for _, countdown, expires in sent)
-    tasks.refresh_streamed_task(account.pk)

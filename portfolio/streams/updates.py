@@ -1,0 +1,156 @@
+"""The loop that empties the update queue: twice a second, in the streams process.
+
+Several loops may run: each claims its own portfolios. The accounts of all claimed portfolios are
+revalued from streamed values once, whoever counts them, then each portfolio is totalled as soon as
+its own accounts are. On stop nothing new is claimed, and what runs is finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import structlog
+from django.db import DatabaseError
+from redis.exceptions import RedisError
+
+from config.core.errors import ApplicationError
+from config.core.health import heartbeat, heartbeat_check
+from config.core.threads import ThreadPool
+from portfolio.refresh.streamed import refresh_streamed
+from portfolio.updates.calculation import portfolios_behind, recalculate
+from portfolio.updates.membership import members
+from portfolio.updates.queue import (
+    LEASE_SECONDS,
+    Claim,
+    claim_due,
+    finish,
+    keep_claims,
+    queue_portfolio_updates,
+)
+from portfolio.updates.rules import Priority
+from portfolio.updates.statistics import HEARTBEAT
+
+logger = structlog.get_logger(__name__)
+
+TICK_SECONDS: Final = 0.5
+SWEEP_SECONDS: Final = 30.0
+DRAIN_SECONDS: Final = 5.0
+# Portfolios computed at a time; the rest stays in the queue, the most urgent first.
+_MOST_CLAIMS: Final = 100
+# Threads with a database connection each.
+_THREADS: Final = 4
+
+
+async def update_portfolios() -> None:
+    """Run the loop until cancelled."""
+    await UpdateLoop().run()
+
+
+class UpdateLoop:
+    """One loop on one event loop."""
+
+    def __init__(self) -> None:
+        self._in_thread = ThreadPool("updates", most=_THREADS)
+        self._running: dict[asyncio.Task[None], Claim] = {}
+        self._swept_at = float("-inf")
+        self._kept_at = 0.0
+
+    async def run(self) -> None:
+        """Look every half second until cancelled; then finish what runs."""
+        try:
+            while True:
+                await self.look()
+                await asyncio.sleep(TICK_SECONDS)
+        finally:
+            if self._running:
+                await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
+            self._in_thread.close()
+
+    async def look(self) -> None:
+        """Claim what is due and begin to compute it. Without Redis or database, try again later."""
+        try:
+            room = _MOST_CLAIMS - len(self._running)
+            found = await asyncio.to_thread(claim_due, most=room) if room > 0 else None
+            await self._keep()
+        except RedisError as error:
+            logger.debug("updates.queue_unread", reason=type(error).__name__)
+            return
+        await asyncio.to_thread(heartbeat, HEARTBEAT)
+        try:
+            await self._sweep(now=found is not None and found.is_new)
+            if found is not None and found.claims:
+                await self._begin(found.claims)
+        except (DatabaseError, ApplicationError) as error:
+            # The claims lapse and are claimed again.
+            logger.warning("updates.put_off", reason=type(error).__name__)
+
+    async def settle(self) -> None:
+        """Wait until everything claimed is computed."""
+        while self._running:
+            await asyncio.wait(tuple(self._running))
+
+    async def _keep(self) -> None:
+        moment = asyncio.get_running_loop().time()
+        if self._running and moment - self._kept_at > LEASE_SECONDS / 3:
+            self._kept_at = moment
+            await asyncio.to_thread(keep_claims, tuple(self._running.values()))
+
+    async def _sweep(self, *, now: bool) -> None:
+        """Queue what is behind: after Redis lost its memory at once, else every half minute."""
+        moment = asyncio.get_running_loop().time()
+        if not now and moment - self._swept_at < SWEEP_SECONDS:
+            return
+        self._swept_at = moment
+        behind = await self._in_thread(portfolios_behind)
+        if behind:
+            moved = dict.fromkeys(behind, ())
+            await asyncio.to_thread(queue_portfolio_updates, moved, Priority.BULK)
+            logger.info("updates.swept", portfolios=len(behind))
+
+    async def _begin(self, claims: Sequence[Claim]) -> None:
+        accounts = await self._in_thread(lambda: members([each.portfolio_id for each in claims]))
+        moved = {
+            account_id
+            for claim in claims
+            if claim.symbols or claim.is_manual
+            for account_id in accounts.get(claim.portfolio_id, ())
+        }
+        revaluations = {name: asyncio.create_task(self._revalue(name)) for name in sorted(moved)}
+        for claim in claims:
+            needed = [
+                revaluations[name]
+                for name in accounts.get(claim.portfolio_id, ())
+                if name in revaluations
+            ]
+            task = asyncio.create_task(self._update(claim, needed))
+            self._running[task] = claim
+            task.add_done_callback(self._running.pop)
+        logger.debug("updates.batch_processed", portfolios=len(claims), accounts=len(moved))
+
+    async def _revalue(self, account_id: str) -> None:
+        """Revalue one account. Its portfolios are totalled even if that fails, as last known."""
+        try:
+            await self._in_thread(lambda: refresh_streamed(account_id=account_id))
+        except Exception as error:
+            logger.exception(
+                "updates.not_revalued", account_id=account_id, reason=type(error).__name__
+            )
+
+    async def _update(self, claim: Claim, revaluations: Collection[asyncio.Task[None]]) -> None:
+        if revaluations:
+            await asyncio.wait(revaluations)
+        try:
+            await self._in_thread(lambda: recalculate(claim.portfolio_id))
+            await asyncio.to_thread(finish, claim)
+        except (DatabaseError, ApplicationError, RedisError) as error:
+            # The claim lapses, and the portfolio is claimed again.
+            logger.warning(
+                "updates.not_calculated",
+                portfolio_id=claim.portfolio_id,
+                reason=type(error).__name__,
+            )
+
+
+heartbeat_check(HEARTBEAT, 60.0)
