@@ -106,6 +106,13 @@ def beat_schedule(
             every_seconds=3600,
             expires_seconds=3000,
         ),
+        # A look at executions writes those it brought; this catches imports and lost messages.
+        ScheduledJob(
+            name="Write what was known at new fills",
+            task="trades.fill_contexts",
+            every_seconds=60,
+            expires_seconds=50,
+        ),
         # Once a day in effect: it asks only if yesterday's closes are missing, every six hours.
         ScheduledJob(
             name="Update the market's regimes",

@@ -1,4 +1,5 @@
 from trades.models.cash_movement import CashMovementRow
+from trades.models.entry_context import EntryContext
 from trades.models.execution import TradeExecution
 from trades.models.execution_quarantine import QuarantinedExecution
 from trades.models.journal_run import JournalRun
@@ -9,6 +10,7 @@ from trades.models.trade import Trade, TradeFill, TradeLeg, TradeRoll
 
 __all__ = [
     "CashMovementRow",
+    "EntryContext",
     "IndexClose",
     "JournalRun",
     "PendingImport",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Final
 
 from django.db import transaction
 
 from config.core.clock import now
 from config.core.upsert import upsert
-from greeks.calendar.exchanges import exchange_named
-from greeks.calendar.sessions import session_closes
 from greeks.domain import DailyClose
 from trades.models import IndexClose, RegimeDay
-from trades.regimes.rule import INDICES, RULE_VERSION, DayFacts, VolatilityIndex, regime_days
+from trades.regimes.reading import closed_at
+from trades.regimes.rule import INDICES, RULE_VERSION, VolatilityIndex, regime_days
 
 _FACTS: Final = (
     "session_date", "regime", "level", "percentile", "rank", "three_month_ratio",
@@ -62,7 +61,7 @@ def _compute(index: VolatilityIndex, since: date | None) -> int:
     stored = [
         (
             index.symbol,
-            _closed_at(index, facts),
+            closed_at(index.symbol, facts.session_date),
             RULE_VERSION,
             source,
             as_of,
@@ -79,12 +78,3 @@ def _compute(index: VolatilityIndex, since: date | None) -> int:
                 unique=("symbol", "session_date", "rule_version"),
             )
     return len(stored)
-
-
-def _closed_at(index: VolatilityIndex, facts: DayFacts) -> datetime:
-    known = session_closes(index.exchange).get(facts.session_date)
-    if known is not None:
-        return known
-    exchange = exchange_named(index.exchange)
-    closes = datetime.combine(facts.session_date, exchange.closes, tzinfo=exchange.zone)
-    return closes.astimezone(UTC)

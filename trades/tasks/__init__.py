@@ -12,6 +12,7 @@ from config.core.background.task import desk_task, enqueue
 from config.core.errors import NotFound
 from greeks.alerts.system_events import report_ending_tokens
 from portfolio.models import Account
+from trades.contexts.store import complete_regimes, fill_contexts
 from trades.executions.reconcile import LOCK_SECONDS, reconcile_account
 from trades.importing.flex_sync import TASK_PATIENCE, is_flex_due, sync_flex
 from trades.regimes.sync import sync_regimes_if_due
@@ -38,12 +39,21 @@ def reconcile_account_task(account_id: str) -> None:
         reconcile_account(account_id=account_id)
     except NotFound as error:
         logger.info("reconcile_of_removed_account", account_id=account_id, reason=error.message)
+        return
+    fill_contexts()
 
 
 @desk_task("trades.sync_regimes", subject="regimes", seconds=240)
 def sync_regimes_task() -> None:
-    """Bring the regimes up to date."""
-    sync_regimes_if_due()
+    """Bring the regimes up to date, and with them the fills that waited for theirs."""
+    if sync_regimes_if_due() is not None:
+        complete_regimes()
+
+
+@desk_task("trades.fill_contexts", subject="contexts", seconds=120)
+def fill_contexts_task() -> None:
+    """Write what was known at the fills that came since."""
+    fill_contexts()
 
 
 @desk_task("trades.sync_flex", subject="trades.flex", seconds=LOCK_SECONDS, expires=600)
@@ -54,9 +64,10 @@ def sync_flex_task() -> None:
         sync_flex(patience=TASK_PATIENCE)
 
 
-def sync_flex_at_start(**_: Any) -> None:
+def sync_at_start(**_: Any) -> None:
     """Look when a worker starts: the desk may have been off this morning."""
     sync_flex_task.apply_async(retry=False)
+    sync_regimes_task.apply_async(retry=False)
 
 
-worker_ready.connect(sync_flex_at_start, dispatch_uid="trades.sync_flex_at_start")
+worker_ready.connect(sync_at_start, dispatch_uid="trades.sync_at_start")

@@ -116,7 +116,7 @@ def test_command_rebuilds_and_changes_nothing() -> None:
     TradeLot.objects.all().delete()
     out = StringIO()
     call_command("rebuild_trades", "--account", "U1", stdout=out)
-    assert out.getvalue() == "U1: 3 lots, 2 trades\n"
+    assert out.getvalue() == "U1: 3 lots, 2 trades, 3 contexts of fills\n"
     assert lots_of(account) == before
     with pytest.raises(CommandError, match="No account is named U404"):
         call_command("rebuild_trades", "--account", "U404")

@@ -1,4 +1,5 @@
-"""``manage.py rebuild_trades``: compute all lots and trades again from the executions."""
+"""``manage.py rebuild_trades``: compute all lots and trades again from the executions, and what
+contexts of fills lack."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from portfolio.models import Account
+from trades.contexts.store import complete_contexts
 from trades.lots.store import rebuild_lots
 from trades.strategies.store import rebuild_account_trades
 
@@ -35,7 +37,13 @@ class Command(BaseCommand):
         for account in found:
             lots = rebuild_lots(account)
             trades = rebuild_account_trades(account)
-            document = {"account_id": account.pk, "lots": lots, "trades": trades}
-            words = f"{account.pk}: {lots} lots, {trades} trades"
+            contexts = complete_contexts(account)
+            document = {
+                "account_id": account.pk,
+                "lots": lots,
+                "trades": trades,
+                "contexts": contexts,
+            }
+            words = f"{account.pk}: {lots} lots, {trades} trades, {contexts} contexts of fills"
             line = json.dumps(document) if options["json"] else words
             self.stdout.write(line)

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.core.errors import ApplicationError
+from trades.contexts.store import complete_regimes
 from trades.regimes.sync import RegimesSynced, import_index_file, sync_regimes
 
 _LARGEST_BYTES = 10_000_000
@@ -39,6 +40,7 @@ class Command(BaseCommand):
         except ApplicationError as error:
             fields = "; ".join(f"{name}: {text}" for name, text in error.fields.items())
             raise CommandError(f"{error.message} {fields}".strip()) from error
+        complete_regimes()
         self.stdout.write(json.dumps(asdict(done)) if options["json"] else _sentences(done))
         if done.failed and not done.closes:
             raise CommandError("No file was read.")
