@@ -69,6 +69,12 @@ def beat_schedule(
             expires_seconds=50,
             on_the_minute=True,
         ),
+        ScheduledJob(
+            name="Take snapshots of gamma exposure",
+            task="greeks.snapshot_gex",
+            every_seconds=300,
+            expires_seconds=240,
+        ),
         # A new book queues its own grid; this catches lost messages.
         ScheduledJob(
             name="Compute scenario grids that are behind",

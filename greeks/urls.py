@@ -4,6 +4,7 @@ from django.urls import path
 
 from greeks.alerts import api as alert_apis
 from greeks.alerts import views as alert_views
+from greeks.gex import api as gex_apis
 from greeks.market import api as market_apis
 from greeks.market import views as market_views
 
@@ -77,4 +78,8 @@ urlpatterns = [
         market_apis.MarketInstrumentsView.as_view(),
         name="api_market_instruments",
     ),
+    path("api/market/gex", gex_apis.MarketGexView.as_view(), name="api_market_gex"),
+    path("api/gex", gex_apis.GexView.as_view(), name="api_gex"),
+    path("api/gex/history", gex_apis.GexHistoryView.as_view(), name="api_gex_history"),
+    path("api/gex/refresh", gex_apis.GexRefreshView.as_view(), name="api_gex_refresh"),
 ]

@@ -51,6 +51,8 @@ KEEP_ACCOUNT_MINUTES_DAYS = env.int("KEEP_ACCOUNT_MINUTES_DAYS", default=400)
 KEEP_GREEK_SNAPSHOTS_DAYS = env.int("KEEP_GREEK_SNAPSHOTS_DAYS", default=400)
 # Whole chains, a few an hour: some seven kilobytes each.
 KEEP_CHAIN_SNAPSHOTS_DAYS = env.int("KEEP_CHAIN_SNAPSHOTS_DAYS", default=120)
+# Gamma exposure of a symbol, one row each five minutes: some ten kilobytes each.
+KEEP_GEX_SNAPSHOTS_DAYS = env.int("KEEP_GEX_SNAPSHOTS_DAYS", default=60)
 # Betas and value at risk look back on 400 calendar days of closes.
 KEEP_DAILY_CLOSES_DAYS = env.int("KEEP_DAILY_CLOSES_DAYS", default=500)
 # Frozen market time (ISO 8601) when the sandbox serves a recorded chain; empty: the real clock.
@@ -118,6 +120,13 @@ POLYGON_CALLS_PER_MINUTE = env.int("POLYGON_CALLS_PER_MINUTE", default=5)
 CBOE_URL = env.str("CBOE_URL", default="https://cdn.cboe.com/api/global")
 # One download holds all expiries of a symbol and is used this long. Its quotes are 15 minutes old.
 CBOE_REFRESH_SECONDS = env.float("CBOE_REFRESH_SECONDS", default=15.0)
+# Gamma exposure of US symbols, whose whole chains come from GEX_SOURCE: cboe, polygon, or service.
+# Polled instruments have it from their polled chains anyway.
+GEX_SYMBOLS: list[str] = env.list("GEX_SYMBOLS", default=[])
+GEX_SOURCE = env.str("GEX_SOURCE", default="cboe")
+# How it is defined, and what dealers are assumed to hold: see docs/gex.md.
+GEX_DEFINITION = env.str("GEX_DEFINITION", default="settlement_instant")
+GEX_DEALERS = env.str("GEX_DEALERS", default="long_calls_short_puts")
 # Upstox. With an analytics token (read only, valid one year) nothing else is needed; without it the
 # desk logs in daily with mobile number, TOTP and PIN in a headless browser.
 UPSTOX_URL = env.str("UPSTOX_URL", default="https://api.upstox.com")

@@ -3,6 +3,7 @@ from greeks.models.chain_snapshot import ChainSnapshot
 from greeks.models.contract_greeks import ContractGreekHistory, ContractGreeks
 from greeks.models.dividend import Dividend
 from greeks.models.exchange_session import ExchangeSession
+from greeks.models.gex_snapshot import GexSnapshot
 from greeks.models.greek_snapshot import GreekSnapshot
 from greeks.models.instrument import Instrument, InstrumentAlias
 from greeks.models.polled_instrument import PolledInstrument
@@ -17,6 +18,7 @@ __all__ = [
     "ContractGreeks",
     "Dividend",
     "ExchangeSession",
+    "GexSnapshot",
     "GreekSnapshot",
     "Instrument",
     "InstrumentAlias",

@@ -61,10 +61,15 @@ def fill_greeks(chain: OptionChain, terms: ChainTerms) -> FilledGreeks:
     years = years_to(terms.expires_at, terms.at)
     if not wanted.any() or years <= 0.0:
         return filled
-    mid, volatility = _mids(chain), _plausible(chain.implied_volatility)
+    mid, volatility = (
+        two_sided_mids(chain.bid, chain.ask),
+        plausible_volatility(chain.implied_volatility),
+    )
     if not terms.is_american:
         volatility = np.where(
-            np.isfinite(volatility), volatility, _of_other_side(chain, volatility)
+            np.isfinite(volatility),
+            volatility,
+            other_sides_volatility(chain.strike, chain.is_call, volatility),
         )
     rows = np.flatnonzero(
         wanted & (chain.strike > 0) & (np.isfinite(volatility) | np.isfinite(mid))
@@ -77,7 +82,7 @@ def fill_greeks(chain: OptionChain, terms: ChainTerms) -> FilledGreeks:
     implied = np.flatnonzero(np.isnan(volatility))
     if implied.size:
         found = valuation.implied_volatilities(mid[rows[implied]], legs.take(implied))
-        volatility[implied] = _plausible(found)
+        volatility[implied] = plausible_volatility(found)
     kept = np.flatnonzero(np.isfinite(volatility))
     if kept.size:
         solved = legs.take(kept).with_volatility(volatility[kept])
@@ -89,29 +94,28 @@ def fill_greeks(chain: OptionChain, terms: ChainTerms) -> FilledGreeks:
     return filled
 
 
-def _plausible(volatility: Floats) -> Floats:
+def plausible_volatility(volatility: Floats) -> Floats:
+    """Return the volatilities, NaN where outside ``PLAUSIBLE``."""
     with np.errstate(invalid="ignore"):
         believed = (volatility >= PLAUSIBLE[0]) & (volatility <= PLAUSIBLE[1])
     kept: Floats = np.where(believed, volatility, np.nan)
     return kept
 
 
-def _of_other_side(chain: OptionChain, volatility: Floats) -> Floats:
+def other_sides_volatility(strike: Floats, is_call: Flags, volatility: Floats) -> Floats:
     """Return for each contract the volatility of its strike's other side, NaN if there is none.
 
     Rows ascend by strike, calls before puts, so partners are neighbours.
     """
     other = np.full(volatility.size, np.nan)
-    pairs = np.flatnonzero(
-        (chain.strike[:-1] == chain.strike[1:]) & (chain.is_call[:-1] != chain.is_call[1:])
-    )
+    pairs = np.flatnonzero((strike[:-1] == strike[1:]) & (is_call[:-1] != is_call[1:]))
     other[pairs], other[pairs + 1] = volatility[pairs + 1], volatility[pairs]
     return other
 
 
-def _mids(chain: OptionChain) -> Floats:
+def two_sided_mids(bid: Floats, ask: Floats) -> Floats:
     """Return mids of two-sided quotes; NaN for all others."""
-    return np.where(is_two_sided(chain.bid, chain.ask), 0.5 * (chain.bid + chain.ask), np.nan)
+    return np.where(is_two_sided(bid, ask), 0.5 * (bid + ask), np.nan)
 
 
 def _forward(chain: OptionChain, mid: Floats, years: float, terms: ChainTerms) -> Forward | None:
@@ -121,12 +125,12 @@ def _forward(chain: OptionChain, mid: Floats, years: float, terms: ChainTerms) -
         spot=chain.spot,
         is_american=terms.is_american,
         dividends=terms.dividends,
-        pairs=_pairs(chain.strike, chain.is_call, mid),
+        pairs=parity_pairs(chain.strike, chain.is_call, mid),
     )
     return forwards({None: expiry})[None]
 
 
-def _pairs(strike: Floats, is_call: Flags, mid: Floats) -> tuple[Pair, ...]:
+def parity_pairs(strike: Floats, is_call: Flags, mid: Floats) -> tuple[Pair, ...]:
     """Return the strikes whose call and put are closest in price: those at the money."""
     quoted = np.isfinite(mid)
     calls, puts = quoted & is_call, quoted & ~is_call

@@ -14,7 +14,7 @@ from greeks.pricing.rates import risk_free_rate
 
 # An index's weekly roots settle at the close, its monthly ones in the morning: a chain with both
 # ends with the later.
-_LAST_ROOT = {"SPX": "SPXW", "NDX": "NDXP", "RUT": "RUTW"}
+LAST_ROOT = {"SPX": "SPXW", "NDX": "NDXP", "RUT": "RUTW"}
 
 
 def chain_expires_at(instrument: PolledInstrument, expiry: date) -> datetime:
@@ -49,7 +49,7 @@ def chain_rate(instrument: PolledInstrument) -> float:
 
 def _contract(instrument: PolledInstrument, expiry: date) -> Contract:
     """Return a contract that stands for the chain; terms that differ by strike do not matter."""
-    root = _LAST_ROOT.get(instrument.underlying, instrument.underlying)
+    root = LAST_ROOT.get(instrument.underlying, instrument.underlying)
     return Contract(
         kind=InstrumentKind.OPTION,
         symbol=root,

@@ -1,5 +1,5 @@
 """The market's tasks: importing the package registers them all with Celery."""
 
-from greeks.tasks import alerts, market
+from greeks.tasks import alerts, gex, market
 
-__all__ = ["alerts", "market"]
+__all__ = ["alerts", "gex", "market"]

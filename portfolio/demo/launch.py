@@ -50,6 +50,7 @@ def prepare_demo_environment(arguments: Sequence[str]) -> None:
             "UPSTOX_URL": f"{sandbox_url}/upstox",
             **_upstox_credentials(),
             "CBOE_URL": f"{sandbox_url}/cboe",
+            "GEX_SYMBOLS": "SPY,QQQ",
         }
     )
 

@@ -10,6 +10,7 @@ minutes of accounts   ``KEEP_ACCOUNT_MINUTES_DAYS``   the days' closing rows
 alerts                ``KEEP_ALERTS_DAYS``
 minutes of chains     ``KEEP_GREEK_SNAPSHOTS_DAYS``
 kept chains           ``KEEP_CHAIN_SNAPSHOTS_DAYS``
+gamma exposure        ``KEEP_GEX_SNAPSHOTS_DAYS``
 tokens' audit trail   ``KEEP_TOKEN_EVENTS_DAYS``
 daily closes, betas   ``KEEP_DAILY_CLOSES_DAYS``      betas set by hand
 ====================  ==============================  ======================================
@@ -36,6 +37,7 @@ from greeks.models import (
     AlertEvent,
     ChainSnapshot,
     ContractGreekHistory,
+    GexSnapshot,
     GreekSnapshot,
 )
 from portfolio.models import (
@@ -99,6 +101,7 @@ def _expired() -> Iterator[QuerySet[Any]]:
     raised_before = _days_before(now(), settings.KEEP_ALERTS_DAYS)
     chains_before = _days_before(market_now(), settings.KEEP_GREEK_SNAPSHOTS_DAYS)
     kept_before = _days_before(market_now(), settings.KEEP_CHAIN_SNAPSHOTS_DAYS)
+    exposures_before = _days_before(market_now(), settings.KEEP_GEX_SNAPSHOTS_DAYS)
     closes_before = _days_before(market_now(), settings.KEEP_DAILY_CLOSES_DAYS)
     if contracts_before is not None:
         yield ContractGreekHistory.objects.filter(minute__lt=contracts_before)
@@ -107,6 +110,8 @@ def _expired() -> Iterator[QuerySet[Any]]:
         yield GreekSnapshot.objects.filter(minute__lt=chains_before)
     if kept_before is not None:
         yield ChainSnapshot.objects.filter(minute__lt=kept_before)
+    if exposures_before is not None:
+        yield GexSnapshot.objects.filter(slot__lt=exposures_before)
     if raised_before is not None:
         yield AlertDelivery.objects.filter(event__created_at__lt=raised_before)
         yield AlertEvent.objects.filter(created_at__lt=raised_before)

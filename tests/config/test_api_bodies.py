@@ -17,6 +17,7 @@ from pytest_django.fixtures import Settings
 from auth_tokens.models import User
 from config.core.api.shapes import Shape
 from greeks.domain import Right
+from greeks.gex.snapshots import take_snapshot
 from greeks.minutes.roll_up import roll_up_due
 from greeks.models import (
     AlertChannel,
@@ -52,6 +53,8 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "alert_rule": (f"{ALERTS}/{{rule}}",),
     "alert_rules": (ALERTS,),
     "executions": ("/api/executions", "/api/executions?kind=expiration"),
+    "gex": ("/api/gex", "/api/gex?dealers=short_both", "/api/gex?date=2026-11-27"),
+    "gex_history": ("/api/gex/history",),
     "market_chain": ("/api/market/chain",),
     "market_data": (
         "/market/data",
@@ -59,6 +62,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
         "/market/data?delta_min=0.2&delta_max=0.5",
         "/market/data?slug=empty",
     ),
+    "market_gex": ("/api/market/gex",),
     "market_instruments": ("/api/market/instruments",),
     "orders": (f"{PORTFOLIO}/orders",),
     "portfolio_positions": (f"{PORTFOLIO}/positions",),
@@ -107,6 +111,7 @@ def polled_market(monkeypatch: pytest.MonkeyPatch) -> PolledInstrument:
         poll_chain(slug=instrument.slug, expiry=EXPIRY, slot=slots[0])
         del slots[0]
     roll_up_due(at=AT)
+    take_snapshot(symbol=instrument.underlying)
     return instrument
 
 

@@ -1,0 +1,199 @@
+"""From the expiries of a chain to the engine's columns: time, volatility, forward, open interest.
+
+=================  ============================================================================
+what               rule
+=================  ============================================================================
+time               ACT/365 from the quotes to the settlement of the contract's own root, AM or
+                   PM, at least fifteen minutes
+volatility         the contract's own if plausible, else that of the strike's other side
+rate, yield        the currency's rate; the yield that put-call parity at the money implies
+left out           contracts that have expired, have no open interest, or are adjusted (the
+                   root ends in a digit: their deliverable is not a hundred units)
+=================  ============================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+
+import numpy as np
+
+from config.core.clock import market_clock_is_frozen, market_now
+from config.core.errors import Unavailable
+from greeks.calendar.exchanges import Exchange
+from greeks.calendar.sessions import latest_session
+from greeks.chains import Floats
+from greeks.domain import Contract, InstrumentKind
+from greeks.gex.chains.parts import ExpiryPart
+from greeks.gex.engine.columns import ExposureColumns
+from greeks.polling.fill import (
+    other_sides_volatility,
+    parity_pairs,
+    plausible_volatility,
+    two_sided_mids,
+)
+from greeks.polling.terms import LAST_ROOT
+from greeks.pricing.expiry import SessionCloses, expiry_instant, known_closes
+from greeks.pricing.model import years_to
+from greeks.pricing.parity import Expiry, forwards
+from greeks.pricing.products import exercise_style
+
+LEAST_YEARS = timedelta(minutes=15) / timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the contracts of an underlying share. ``rate`` is annual and continuous."""
+
+    underlying: str
+    currency: str
+    exchange: Exchange
+    rate: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Assembled:
+    """The columns with whose and when they are, and what was left out.
+
+    ``as_of`` is that of the oldest part, ``open_interest_as_of`` the close the open interest is of.
+    """
+
+    columns: ExposureColumns
+    source: str
+    as_of: datetime
+    open_interest_as_of: date | None
+    expired: int
+    without_open_interest: int
+    adjusted: int
+
+
+def assemble(parts: Sequence[ExpiryPart], terms: Terms) -> Assembled:
+    """Return the columns of all parts. Raises ``Unavailable`` without a part or a spot."""
+    dated = sorted(parts, key=lambda part: part.as_of)
+    spot = next((part.spot for part in reversed(dated) if part.spot is not None), None)
+    if spot is None:
+        raise Unavailable(f"The chain of {terms.underlying} has no spot price.")
+    at = market_now() if market_clock_is_frozen() else dated[-1].as_of
+    today = at.astimezone(terms.exchange.zone).date()
+    ordered = sorted(parts, key=lambda part: part.expiry)
+    instants = [_instants(part, terms) for part in ordered]
+    years = [
+        np.array([years_to(instant, at) for instant in of_part], dtype=np.float64)
+        for of_part in instants
+    ]
+    yields = _yields(ordered, years, spot, terms)
+    joined = partial(_joined, ordered)
+    time, open_interest = np.concatenate(years), joined("open_interest")
+    is_adjusted = np.array([_is_adjusted(root) for part in ordered for root in part.root], bool)
+    alive, held = time > 0.0, open_interest > 0.0
+    kept = np.flatnonzero(alive & held & ~is_adjusted)
+    days = np.repeat([part.expiry.toordinal() for part in ordered], [len(y) for y in years])
+    return Assembled(
+        columns=ExposureColumns(
+            spot=spot,
+            at=at,
+            today=today,
+            strike=joined("strike")[kept],
+            is_call=joined("is_call").astype(np.bool_)[kept],
+            units=open_interest[kept],
+            expiry=days[kept],
+            years=np.maximum(time[kept], LEAST_YEARS),
+            weekdays=_weekdays(today, ordered, years)[kept],
+            rate=np.full(kept.size, terms.rate),
+            dividend_yield=np.repeat(yields, [len(y) for y in years])[kept],
+            volatility=np.concatenate([_volatility(part) for part in ordered])[kept],
+            vendor_gamma=joined("gamma")[kept],
+        ),
+        source=ordered[0].source,
+        as_of=dated[0].as_of,
+        open_interest_as_of=_open_interest_day(dated[-1], terms.exchange),
+        expired=int(np.count_nonzero(~alive)),
+        without_open_interest=int(np.count_nonzero(alive & np.isnan(open_interest))),
+        adjusted=int(np.count_nonzero(alive & held & is_adjusted)),
+    )
+
+
+def _joined(parts: Sequence[ExpiryPart], name: str) -> Floats:
+    return np.concatenate([getattr(part, name) for part in parts])
+
+
+def _instants(part: ExpiryPart, terms: Terms) -> list[datetime]:
+    """Return when each contract settles, by its own root."""
+    contracts = {root: _contract(root, part.expiry, terms) for root in set(part.root)}
+    closes = known_closes(contracts.values())
+    found = {root: _instant(contract, closes) for root, contract in contracts.items()}
+    return [found[root] for root in part.root]
+
+
+def _contract(root: str, expiry: date, terms: Terms) -> Contract:
+    # A key without a root stands for the chain, which ends with its last contract.
+    root = root or LAST_ROOT.get(terms.underlying, terms.underlying)
+    return Contract(
+        kind=InstrumentKind.OPTION,
+        symbol=root,
+        underlying=terms.underlying,
+        root=root,
+        multiplier=Decimal(1),
+        currency=terms.currency,
+        expiry=expiry,
+    )
+
+
+def _instant(contract: Contract, closes: SessionCloses) -> datetime:
+    # A contract with an expiry date always has an instant.
+    return expiry_instant(contract, closes) or datetime.max.replace(tzinfo=UTC)
+
+
+def _volatility(part: ExpiryPart) -> Floats:
+    own = plausible_volatility(part.volatility)
+    other = other_sides_volatility(part.strike, part.is_call, own)
+    return np.where(np.isfinite(own), own, other)
+
+
+def _yields(
+    parts: Sequence[ExpiryPart], years: Sequence[Floats], spot: float, terms: Terms
+) -> Floats:
+    """Return each expiry's dividend yield by put-call parity; zero where no quote tells."""
+    expiries: dict[object, Expiry] = {
+        place: Expiry(
+            years=max(float(time.max()), LEAST_YEARS),
+            rate=terms.rate,
+            spot=spot,
+            is_american=exercise_style(_contract("", part.expiry, terms)) != "european",
+            pairs=parity_pairs(part.strike, part.is_call, two_sided_mids(part.bid, part.ask)),
+        )
+        for place, (part, time) in enumerate(zip(parts, years, strict=True))
+        if time.max() > 0.0
+    }
+    found = forwards(expiries) if expiries else {}
+    forward = [found.get(place) for place in range(len(parts))]
+    return np.array([0.0 if each is None else each.dividend_yield for each in forward])
+
+
+def _weekdays(
+    today: date, parts: Sequence[ExpiryPart], years: Sequence[Floats]
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    ends = np.array([part.expiry for part in parts], dtype="datetime64[D]")
+    days = np.busday_count(np.datetime64(today, "D"), ends)
+    return np.repeat(days, [len(each) for each in years]).astype(np.int64)
+
+
+def _is_adjusted(root: str) -> bool:
+    return root[-1:].isdigit()
+
+
+def _open_interest_day(part: ExpiryPart, exchange: Exchange) -> date | None:
+    """Return the close that the open interest is of.
+
+    US clearing counts overnight: during a session, and until the next, it is that of the session
+    before. NSE's moves with the market.
+    """
+    if not part.counts_contracts:
+        return part.as_of.astimezone(exchange.zone).date()
+    begun = latest_session(exchange.name, part.as_of)
+    before = begun and latest_session(exchange.name, begun.opens_at - timedelta(seconds=1))
+    return before.session_date if before else None

@@ -1,0 +1,76 @@
+"""The chain of a subject: what was polled last, or a provider's whole chain."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+from redis.exceptions import RedisError
+
+from config.core.clock import market_now
+from config.core.errors import MalformedResponse, Unavailable
+from config.core.redis.client import redis_client
+from greeks.gex.chains.assembling import Assembled, assemble
+from greeks.gex.chains.parts import ExpiryPart, part_of_body, part_of_chain
+from greeks.gex.chains.subjects import POLLED, Subject
+from greeks.models import PolledInstrument
+from greeks.polling.instruments import polled_expiries
+from greeks.polling.latest_chain import latest_chain_key
+from greeks.polling.providers import chain_provider
+from greeks.polling.shapes import MarketChain
+
+logger = structlog.get_logger(__name__)
+
+# Each expiry is a call or more there, and a free plan has five a minute.
+_NEAREST = {"polygon": 6}
+_decoder = msgspec.json.Decoder(MarketChain)
+
+
+def fetch_exposure(subject: Subject) -> Assembled:
+    """Return a subject's chain, assembled.
+
+    Raises ``Unavailable`` if nothing was polled or Redis is down, and the provider's errors.
+    """
+    if subject.source == POLLED and subject.instrument is not None:
+        parts = _polled_parts(subject.instrument)
+    else:
+        parts = _provider_parts(subject.source, subject.symbol)
+    if not parts:
+        raise Unavailable(f"No chain of {subject.name} was polled of late.")
+    return assemble(parts, subject.terms)
+
+
+def _polled_parts(instrument: PolledInstrument) -> list[ExpiryPart]:
+    expiries = polled_expiries(instrument, market_now())
+    if not expiries:
+        return []
+    try:
+        stored = redis_client().mget(
+            [latest_chain_key(instrument.slug, expiry) for expiry in expiries]
+        )
+    except RedisError as error:
+        raise Unavailable("The polled chains cannot be read now.") from error
+    parts = []
+    for text in stored:
+        if text is None:
+            continue
+        try:
+            parts.append(part_of_body(_decoder.decode(text)))
+        except msgspec.DecodeError as error:
+            logger.warning("gex_chain_unreadable", slug=instrument.slug, reason=str(error)[:200])
+    return parts
+
+
+def _provider_parts(provider: str, symbol: str) -> list[ExpiryPart]:
+    """Return every expiry; one without a usable contract is left out, unless all are."""
+    chains = chain_provider(provider)
+    expiries = [each.expiry for each in chains.fetch_listing(symbol).expiries]
+    parts: list[ExpiryPart] = []
+    last: MalformedResponse | None = None
+    for expiry in expiries[: _NEAREST.get(provider)]:
+        try:
+            parts.append(part_of_chain(chains.fetch_chain(symbol, expiry)))
+        except MalformedResponse as error:
+            last = error
+    if last is not None and not parts:
+        raise last
+    return parts

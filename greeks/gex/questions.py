@@ -1,0 +1,30 @@
+"""What is asked of gamma exposure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.conf import settings
+
+from greeks.gex.engine.definition import Dealers, Definition, dealers_named, definition_named
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GexQuestion:
+    """What is asked; by default of the first symbol, all expiries, and the desk's definition."""
+
+    symbol: str | None = None
+    definition: str | None = None
+    dealers: str | None = None
+    expiries: tuple[date, ...] = ()
+
+    @property
+    def chosen_definition(self) -> Definition:
+        """Return it, by default ``GEX_DEFINITION``. Raises ``InvalidInput`` if unknown."""
+        return definition_named(self.definition or settings.GEX_DEFINITION)
+
+    @property
+    def chosen_dealers(self) -> Dealers:
+        """Return them, by default ``GEX_DEALERS``. Raises ``InvalidInput`` if unknown."""
+        return dealers_named(self.dealers or settings.GEX_DEALERS)
