@@ -25,7 +25,7 @@ from greeks.market.demo_samples import SOURCE, SimulatedMarket, simulated_sample
 from greeks.maths.changes import ContractGreeks, bucket_changes
 from greeks.minutes.roll_up import session_minutes
 from greeks.minutes.rows import MinuteOf, candle_row, write_rows
-from greeks.models import ChainSnapshot, GreekSnapshot, PolledInstrument
+from greeks.models import ChainSnapshot, GreekSnapshot, PolledInstrument, StoredDay
 from greeks.polling.instruments import polled_expiries
 from greeks.polling.samples import MINUTE, queue_contracts
 from greeks.polling.sessions import session_for, session_on_date
@@ -48,7 +48,7 @@ def prepare_market(*, seed: int, chain: str) -> None:
     for instrument in PolledInstrument.objects.filter(simulated=True):
         if is_another:
             # Another market had other prices in these minutes.
-            for model in (GreekSnapshot, ChainSnapshot):
+            for model in (GreekSnapshot, StoredDay, ChainSnapshot):
                 model._default_manager.filter(instrument_key=instrument.instrument_key).delete()
             instrument.enabled = instrument.underlying in market.underlyings() and (
                 (instrument.provider == RECORDING_PROVIDER) == bool(chain)

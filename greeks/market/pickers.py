@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
-from django.db.models import Max
-
 from greeks.calendar.exchanges import exchange_named
 from greeks.calendar.sessions import calendar_known_until
 from greeks.market.shapes import (
@@ -15,7 +13,7 @@ from greeks.market.shapes import (
     OfferedExpiry,
     ShownSession,
 )
-from greeks.models import GreekSnapshot, PolledInstrument
+from greeks.models import PolledInstrument, StoredDay
 from greeks.polling.instruments import (
     enabled_instruments,
     poll_seconds_by_slug,
@@ -65,20 +63,14 @@ class _Stored:
 
 def _stored(instruments: Iterable[PolledInstrument], at: datetime) -> dict[str, _Stored]:
     found = {each.instrument_key: _Stored() for each in instruments}
-    rows = (
-        GreekSnapshot.objects.filter(
-            instrument_key__in=found, session_date__gte=at.date() - OFFERED, samples_seen__gt=0
-        )
-        .order_by()
-        .values_list("instrument_key", "session_date", "expiry")
-        .annotate(latest=Max("as_of"))
-    )
-    for instrument_key, day, expiry, latest in rows:
-        stored = found[instrument_key]
-        stored.dates.add(day)
-        stored.expiries.add(expiry)
-        if latest is not None and (stored.as_of is None or latest > stored.as_of):
-            stored.as_of = latest
+    rows = StoredDay.objects.filter(
+        instrument_key__in=found, session_date__gte=at.date() - OFFERED
+    ).order_by()
+    for row in rows:
+        stored = found[row.instrument_key]
+        stored.dates.add(row.session_date)
+        stored.expiries.add(row.expiry)
+        stored.as_of = max(row.as_of, stored.as_of or row.as_of)
     return found
 
 

@@ -7,7 +7,7 @@ writer that comes late, twice, or with the rest of a lost stream does no harm.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from config.core.clock import now
-from config.core.upsert import upsert_each
+from config.core.upsert import upsert, upsert_each
 from greeks.chains import Flags, Floats
-from greeks.models import GreekSnapshot
+from greeks.models import GreekSnapshot, StoredDay
 from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS
 from greeks.polling.forming_minute import known
 from greeks.polling.samples import ChainSample
@@ -28,6 +28,7 @@ _NUMBERS = (
 )  # fmt: skip
 _COUNTS = ("contracts", "contracts_without_greeks", "contracts_filled")
 _KEY = ("instrument_key", "expiry", "minute")
+_DAY = ("instrument_key", "session_date", "expiry")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ def candle(values: Floats) -> Floats:
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], *, rewrite: bool = False) -> list[bool]:
-    """Upsert each row; return for each whether it was written.
+    """Upsert each row and its day; return for each row whether it was written.
 
     Only a row with more samples replaces another; with ``rewrite`` also one with equally many,
     unless both are gaps. The caller opens the transaction.
@@ -112,7 +113,20 @@ def write_rows(rows: Sequence[Mapping[str, Any]], *, rewrite: bool = False) -> l
     columns = [f.attname for f in GreekSnapshot._meta.concrete_fields if not f.primary_key]
     at = now()
     values = [[({**row, "updated_at": at}).get(name) for name in columns] for row in rows]
-    return upsert_each(GreekSnapshot, columns, values, unique=_KEY, only_if=better)
+    written = upsert_each(GreekSnapshot, columns, values, unique=_KEY, only_if=better)
+    note_days([row for row, is_written in zip(rows, written, strict=True) if is_written])
+    return written
+
+
+def note_days(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Keep the days of minutes with samples, for the pickers."""
+    days: dict[tuple[Any, ...], datetime] = {}
+    for row in rows:
+        if row["samples_seen"]:
+            day = tuple(row[name] for name in _DAY)
+            days[day] = max(row["as_of"], days.get(day, row["as_of"]))
+    of_days = [[*day, as_of] for day, as_of in days.items()]
+    upsert(StoredDay, [*_DAY, "as_of"], of_days, unique=_DAY, highest=["as_of"])
 
 
 def _closing(samples: Sequence[ChainSample]) -> ChainSample:

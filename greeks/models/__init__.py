@@ -7,6 +7,7 @@ from greeks.models.gex_snapshot import GexSnapshot
 from greeks.models.greek_snapshot import GreekSnapshot
 from greeks.models.instrument import Instrument, InstrumentAlias
 from greeks.models.polled_instrument import PolledInstrument
+from greeks.models.stored_day import StoredDay
 
 __all__ = [
     "AlertChannel",
@@ -23,4 +24,5 @@ __all__ = [
     "Instrument",
     "InstrumentAlias",
     "PolledInstrument",
+    "StoredDay",
 ]

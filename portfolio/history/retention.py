@@ -39,6 +39,7 @@ from greeks.models import (
     ContractGreekHistory,
     GexSnapshot,
     GreekSnapshot,
+    StoredDay,
 )
 from portfolio.models import (
     Account,
@@ -108,6 +109,7 @@ def _expired() -> Iterator[QuerySet[Any]]:
         yield PriceBar.objects.filter(minute__lt=contracts_before)
     if chains_before is not None:
         yield GreekSnapshot.objects.filter(minute__lt=chains_before)
+        yield StoredDay.objects.filter(session_date__lt=chains_before.date())
     if kept_before is not None:
         yield ChainSnapshot.objects.filter(minute__lt=kept_before)
     if exposures_before is not None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from greeks.calendar.sessions import forget_sessions
+from greeks.minutes.rows import note_days
 from greeks.models import ExchangeSession, GreekSnapshot, PolledInstrument
 from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS
 
@@ -119,4 +120,5 @@ def store(
         rows.append(
             gap(at) if number in empty else snapshot(at, seed=seed * 1000 + number, **fields)
         )
+    note_days(map(vars, rows))
     return GreekSnapshot.objects.bulk_create(rows)
