@@ -66,6 +66,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "market_instruments": ("/api/market/instruments",),
     "orders": (f"{PORTFOLIO}/orders",),
     "portfolio_positions": (f"{PORTFOLIO}/positions",),
+    "portfolio_state": (f"{PORTFOLIO}/state?at={AT:%Y-%m-%dT%H:%M:%SZ}",),
     "risk_monitor_fast": (
         f"{PORTFOLIO}/risk-monitor/fast",
         f"{PORTFOLIO}/risk-monitor/fast?account_id=NEW",

@@ -99,7 +99,7 @@ def capture(executions: Sequence[TradeExecution]) -> list[Captured]:
         return []
     rows = TradeExecution.objects.filter(pk__in=[row.pk for row in executions])
     held = [row for row in executions if row.instrument.kind in OPTION_KINDS]
-    stored_greeks = greeks_of_rows(rows, minutes_of="instrument", at=_EXECUTION_TIME)
+    stored_greeks = greeks_of_rows(rows, instrument="instrument", at=_EXECUTION_TIME)
     cached_greeks = latest_greeks(row.instrument_id for row in held)
     greeks = {
         row.pk: newest(

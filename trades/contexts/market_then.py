@@ -5,7 +5,7 @@ Nothing with an as-of time after the instant is ever taken. The caller says how 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -69,35 +69,45 @@ def newest(*found: Known | None, at: datetime, oldest: timedelta) -> Known | Non
     return max(usable, key=lambda each: each.as_of, default=None)
 
 
-def greeks_of_rows(rows: QuerySet[Any], *, minutes_of: str, at: Any) -> dict[int, GreeksThen]:
-    """Return by the rows' key the Greeks of the last minute up to ``at`` of ``minutes_of``.
+def greeks_of_rows(rows: QuerySet[Any], *, instrument: str, at: Any) -> dict[Any, GreeksThen]:
+    """Return by the rows' key the Greeks of the last minute up to ``at`` of their instrument.
 
-    ``at`` is an expression over the rows, or an instant. Two queries.
+    ``at`` is an instant, or an ``OuterRef`` to the rows. Two queries.
     """
     minutes = ContractGreekHistory.objects.filter(
-        instrument=OuterRef(minutes_of), minute__lte=at, as_of__lte=at
-    ).order_by("-minute")
-    places = _places(rows, minutes)
-    found = ContractGreekHistory.objects.filter(pk__in=set(places.values()))
-    stored = {row[0]: row[1:] for row in found.values_list("pk", *_GREEKS)}
-    return {key: _greeks(stored[place]) for key, place in places.items()}
+        instrument=OuterRef(instrument), minute__lte=at, as_of__lte=at
+    )
+    return _last_of_rows(rows, minutes, _GREEKS, _greeks)
+
+
+def prices_of_rows(rows: QuerySet[Any], *, instrument: str, at: Any) -> dict[Any, PriceThen]:
+    """Return by the rows' key the last minute bar's close up to ``at``. Two queries."""
+    minutes = PriceBar.objects.filter(
+        instrument=OuterRef(instrument), minute__lte=at, as_of__lte=at
+    )
+    return _last_of_rows(rows, minutes, ("close", "source", "as_of"), _price)
 
 
 def books_of_rows(rows: QuerySet[Any], *, account: str, at: Any) -> dict[Any, BookThen]:
     """Return by the rows' key the account's last minute up to ``at``. Two queries."""
     minutes = AccountHistory.objects.filter(
         account=OuterRef(account), minute__lte=at, as_of__lte=at
-    ).order_by("-minute")
-    places = _places(rows, minutes)
-    found = AccountHistory.objects.filter(pk__in=set(places.values()))
-    stored = {row[0]: row[1:] for row in found.values_list("pk", *_BOOK)}
-    return {key: _book(stored[place]) for key, place in places.items()}
+    )
+    return _last_of_rows(rows, minutes, _BOOK, _book)
 
 
-def _places(rows: QuerySet[Any], minutes: QuerySet[Any]) -> dict[Any, int]:
-    place = Subquery(minutes.values("pk")[:1])
+def _last_of_rows(
+    rows: QuerySet[Any],
+    minutes: QuerySet[Any],
+    columns: Sequence[str],
+    read: Callable[[Sequence[Any]], Known],
+) -> dict[Any, Known]:
+    place = Subquery(minutes.order_by("-minute").values("pk")[:1])
     found = rows.order_by().annotate(place=place).values_list("pk", "place")
-    return {key: place for key, place in found if place is not None}
+    places = {key: place for key, place in found if place is not None}
+    stored = minutes.model._default_manager.filter(pk__in=set(places.values()))
+    known = {row[0]: read(row[1:]) for row in stored.values_list("pk", *columns)}
+    return {key: known[place] for key, place in places.items() if place in known}
 
 
 def latest_greeks(instruments: Iterable[int]) -> dict[int, GreeksThen]:
@@ -191,6 +201,10 @@ def _greeks(row: Sequence[Any]) -> GreeksThen:
         source=source,
         as_of=as_of,
     )
+
+
+def _price(row: Sequence[Any]) -> PriceThen:
+    return PriceThen(price=row[0], source=row[1], as_of=row[2])
 
 
 def _book(row: Sequence[Any]) -> BookThen:

@@ -8,11 +8,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from portfolio.domain import ExecutionKind, Side
+from portfolio.domain import CARRIES_LOTS, ExecutionKind, Side
 from trades.lots.events import PositionEvent
 from trades.models import TradeExecution
 
 ZERO = Decimal(0)
+_CARRY = [kind.value for kind in CARRIES_LOTS]
 _COLUMNS = (
     "id", "instrument_id", "instrument__multiplier", "kind", "side", "quantity", "price",
     "execution_time", "position_effect", "currency", "commission", "fees", "exec_root",
@@ -28,6 +29,22 @@ def position_events(executions: QuerySet[TradeExecution]) -> list[PositionEvent]
     rows = list(executions.order_by("execution_time", "id").values_list(*_COLUMNS, named=True))
     costs = _costs_by_root(rows)
     return [_event(row, costs) for row in rows if not row.superseded and not row.cancelled_by]
+
+
+def connected_instruments(accounts: Iterable[str], instruments: Iterable[int]) -> set[int]:
+    """Return the instruments and those that corporate actions of the accounts connect to them."""
+    carried = list(
+        TradeExecution.objects.filter(account__in=list(accounts), kind__in=_CARRY).values_list(
+            "account_id", "kind", "execution_time", "instrument_id"
+        )
+    )
+    found = set(instruments)
+    while True:
+        moments = {tuple(row[:3]) for row in carried if row[3] in found}
+        more = {row[3] for row in carried if tuple(row[:3]) in moments} - found
+        if not more:
+            return found
+        found |= more
 
 
 def _costs_by_root(rows: Iterable[Any]) -> dict[str, Decimal]:

@@ -10,9 +10,8 @@ from django.db import transaction
 from config.core.upsert import insert_rows
 from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.amounts import fitting_amount
-from portfolio.domain import CARRIES_LOTS
 from portfolio.models import Account
-from trades.lots.events_reading import position_events
+from trades.lots.events_reading import connected_instruments, position_events
 from trades.lots.lot import ClosedLot, Lot
 from trades.lots.matching import LotMethod, match_lots
 from trades.models import TradeExecution, TradeLot
@@ -23,7 +22,6 @@ _COLUMNS = (
     "open_price", "open_costs", "closed_by_id", "closed_at", "closed_kind", "close_price",
     "close_costs", "gross", "net",
 )  # fmt: skip
-_KINDS = [kind.value for kind in CARRIES_LOTS]
 
 
 def store_lots(changed: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
@@ -36,7 +34,7 @@ def store_lots(changed: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
     for account_id, instrument_id in changed:
         by_account.setdefault(account_id, set()).add(instrument_id)
     for account_id in sorted(by_account):
-        by_account[account_id] = _connected(account_id, by_account[account_id])
+        by_account[account_id] = connected_instruments([account_id], by_account[account_id])
         _replace(account_id, by_account[account_id])
     return by_account
 
@@ -48,22 +46,6 @@ def rebuild_lots(account: Account) -> int:
     instruments = TradeExecution.objects.filter(account=account).values_list("instrument_id")
     _replace(account.pk, {pk for (pk,) in instruments.distinct()})
     return TradeLot.objects.filter(account=account).count()
-
-
-def _connected(account_id: str, instruments: set[int]) -> set[int]:
-    """Return the instruments and those that a corporate action of the account connects to them."""
-    carried = list(
-        TradeExecution.objects.filter(account=account_id, kind__in=_KINDS).values_list(
-            "kind", "execution_time", "instrument_id"
-        )
-    )
-    found = set(instruments)
-    while True:
-        moments = {(kind, at) for kind, at, instrument in carried if instrument in found}
-        more = {i for kind, at, i in carried if (kind, at) in moments} - found
-        if not more:
-            return found
-        found |= more
 
 
 def _replace(account_id: str, instruments: set[int]) -> None:
