@@ -89,19 +89,29 @@ class AccountAdmin(AnyModelAdmin):
         return super().get_inline_instances(request, obj)
 
 
+FIGURES = (
+    "currency", "value", "daily_change", "daily_change_percent", "by_currency", "unconverted",
+    "legs", "legs_without_change", "last_updated",
+)  # fmt: skip
+
+
 @admin.register(Portfolio)
 class PortfolioAdmin(AnyModelAdmin):
-    """Named sets of accounts. Their owner sees only accounts they may see anyway."""
+    """Named sets of accounts. Their owner sees only accounts they may see anyway.
+
+    Everybody's portfolio of all accounts is kept by the desk and not listed.
+    """
 
     list_display = ("name", "owner", "value", "daily_change", "last_updated")
     list_select_related = ("owner",)
     search_fields = ("name", "owner__username")
     filter_horizontal = ("accounts",)
-    readonly_fields = ("value", "daily_change", "daily_change_percent", "last_updated")
+    fields = ("name", "owner", "accounts", *FIGURES)
+    readonly_fields = FIGURES
     autocomplete_fields = ("owner",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Portfolio]:
-        portfolios = Portfolio.objects.all()
+        portfolios = Portfolio.objects.filter(holds_all=False)
         person = _person(request)
         return portfolios if person.is_superuser else portfolios.filter(owner=person)
 

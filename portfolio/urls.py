@@ -7,6 +7,7 @@ from portfolio.risk import views as risk_views
 from portfolio.risk_monitor import api as book_apis
 from portfolio.risk_monitor import views as risk_monitor_views
 from portfolio.updates import api as update_apis
+from portfolio.updates import views as update_views
 
 urlpatterns = [
     path("", risk_monitor_views.risk_monitor, name="risk_monitor"),
@@ -19,6 +20,10 @@ urlpatterns = [
         risk_views.remove_scenario,
         name="risk_scenario_deletion",
     ),
+    path("portfolios", update_views.portfolios, name="portfolios"),
+    path("portfolios/<int:portfolio_id>", update_views.portfolio, name="portfolio"),
+    path("portfolios/<int:portfolio_id>/refresh", update_views.refresh, name="portfolio_refresh"),
+    path("portfolios/<int:portfolio_id>/deletion", update_views.remove, name="portfolio_deletion"),
     path("sync", risk_monitor_views.sync_now, name="sync_now"),
     path(
         "api/portfolio/risk-monitor/fast",

@@ -20,6 +20,7 @@ from greeks.polling.instruments import enabled_instruments, poll_seconds_by_slug
 from greeks.polling.samples import last_slot
 from greeks.polling.sessions import open_session
 from greeks.polling.states import ChainState, PollRecord, chain_states
+from portfolio.updates.statistics import get_queue_stats
 
 #: How a token's state is shown: kind of badge, word.
 TOKEN_BADGES = {
@@ -32,6 +33,14 @@ TOKEN_BADGES = {
     "not_configured": ("", "Not set up"),
 }
 CHECK_BADGES = {"ok": "ok", "degraded": "warn", "down": "error"}
+_QUEUE_WORDS = {
+    "pending_updates": "Portfolios waiting",
+    "in_progress": "Being calculated",
+    "rate_limit_windows": "Calculated in the last minute",
+    "finished": "Calculations",
+    "deferred": "Put off by the limit",
+    "reclaimed": "Taken over",
+}
 #: Checks of the processes and of the services they need; the others are listed below them.
 _PROCESSES = ("database", "redis", "web", "worker", "beat", "streams")
 
@@ -139,6 +148,15 @@ class SystemPage:
         last = last_slot(state.slug, state.expiry)
         minute = self.at.replace(second=0, microsecond=0)
         return last.seen if last is not None and last.slot >= minute else None
+
+    @cached_property
+    def queue(self) -> dict[str, Any]:
+        return get_queue_stats()
+
+    @property
+    def queue_figures(self) -> list[tuple[str, int | None]]:
+        """The queue's counts with the words the page uses."""
+        return [(label, self.queue[name]) for name, label in _QUEUE_WORDS.items()]
 
     @cached_property
     def servers(self) -> tuple[ServerState, ...]:

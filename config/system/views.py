@@ -23,7 +23,7 @@ from config.system.page import SystemPage
 
 PARTS = {
     name: (f"system/{name}.html",)
-    for name in ("processes", "tokens", "chains", "servers", "calendars", "checks")
+    for name in ("processes", "tokens", "chains", "queue", "servers", "calendars", "checks")
 }
 
 

@@ -123,7 +123,7 @@ class Portfolio(models.Model):
     daily_change_percent = models.DecimalField(
         max_digits=12, decimal_places=4, null=True, blank=True
     )
-    by_currency = models.JSONField(default=dict, blank=True)
+    by_currency = models.JSONField(default=list, blank=True)
     unconverted = models.JSONField(default=list, blank=True)
     legs = models.PositiveIntegerField(default=0)
     legs_without_change = models.PositiveIntegerField(default=0)

@@ -37,7 +37,7 @@ class PortfolioTotals:
     value: Decimal | None
     daily_change: Decimal | None
     daily_change_percent: Decimal | None
-    by_currency: dict[str, dict[str, float | None]]
+    by_currency: list[dict[str, Any]]
     unconverted: tuple[str, ...]
     legs: int
     legs_without_change: int
@@ -69,13 +69,14 @@ def portfolio_totals(
         value=_amount(total),
         daily_change=_amount(changed),
         daily_change_percent=_percent(changed, base),
-        by_currency={
-            name: {
+        by_currency=[
+            {
+                "currency": name,
                 "value": _sum(value[which == index]),
                 "daily_change": _sum(change[which == index]),
             }
             for name, index in place.items()
-        },
+        ],
         unconverted=tuple(name for name in names if per_unit[name] is None),
         legs=len(rows),
         legs_without_change=int(np.isnan(change).sum()),

@@ -44,7 +44,7 @@ def _body(row: Portfolio, account_ids: list[str]) -> dict[str, Any]:
     is_theirs = set(row.counted) <= set(account_ids)
     figures = {name: getattr(row, name) for name in _FIGURES}
     if row.last_updated is None or not is_theirs:
-        figures = dict.fromkeys(_FIGURES) | {"by_currency": {}, "unconverted": []}
+        figures = dict.fromkeys(_FIGURES) | {"by_currency": [], "unconverted": []}
     for name in ("value", "daily_change", "daily_change_percent"):
         figures[name] = plain(figures[name])
     return {

@@ -10,6 +10,7 @@ from config.core.api.shapes import Moment, Number, Shape, about
 
 
 class CurrencyFigures(Shape):
+    currency: str
     value: Number
     daily_change: Number
 
@@ -23,7 +24,7 @@ class Portfolio(Shape):
     value: Annotated[Number, about("Market value of all positions, converted.")]
     daily_change: Annotated[Number, about("Since the open, else since the last close.")]
     daily_change_percent: Annotated[Number, about("Of the gross opening value.")]
-    by_currency: Annotated[dict[str, CurrencyFigures], about("Before conversion.")]
+    by_currency: Annotated[list[CurrencyFigures], about("Before conversion.")]
     unconverted: Annotated[list[str], about("Currencies without a rate: in no total.")]
     legs: int | None
     legs_without_change: int | None

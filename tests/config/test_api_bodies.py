@@ -31,6 +31,7 @@ from portfolio.domain import Broker
 from portfolio.models import Portfolio, Scenario, SyncRun
 from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
 from portfolio.sync import fetch, run
+from portfolio.updates.calculation import recalculate
 from tests.factories import AccountFactory, UserFactory
 from tests.greeks.scripted import EXPIRY, OPENS, ScriptedProvider, polled_instrument
 from tests.portfolio.books import FakeAdapter, FakeBroker, option, order, position, stock
@@ -65,6 +66,9 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "market_gex": ("/api/market/gex",),
     "market_instruments": ("/api/market/instruments",),
     "orders": (f"{PORTFOLIO}/orders",),
+    "portfolio": (f"{PORTFOLIO}/portfolios/{{portfolio}}",),
+    "portfolio_queue": (f"{PORTFOLIO}/queue",),
+    "portfolios": (f"{PORTFOLIO}/portfolios",),
     "portfolio_positions": (f"{PORTFOLIO}/positions",),
     "portfolio_state": (f"{PORTFOLIO}/state?at={AT:%Y-%m-%dT%H:%M:%SZ}",),
     "risk_monitor_fast": (
@@ -148,10 +152,13 @@ def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
         compute_scenario_grid(account_id=account_id)
     filled = fill(account_number=account.account_number, execution_time=AT)
     record_rows(JournalRows(executions=[filled]), broker=Broker.IBKR, source="ibkr")
-    Portfolio.objects.create(name="One", owner=trader).accounts.add(account)
+    portfolio = Portfolio.objects.create(name="One", owner=trader)
+    portfolio.accounts.add(account)
+    recalculate(portfolio.pk)
     shifts = [{"underlying": "*", "spot": -20.0, "vol": 15.0}]
     return {
         "synced": synced.pk,
+        "portfolio": portfolio.pk,
         "failed": SyncRun.objects.create(
             account=account, requested_at=AT, error_code="x", error="Lost."
         ).pk,

@@ -58,7 +58,7 @@ def test_currencies_are_converted_or_kept_apart() -> None:
     found = of(("USD", 100, 1), ("EUR", 200, 2), ("INR", 9_000, 90), EUR=1.1)
     assert (found.value, found.daily_change) == (Decimal("320"), Decimal("3.2"))
     assert found.unconverted == ("INR",)
-    assert found.by_currency["INR"] == {"value": 9_000.0, "daily_change": 90.0}
+    assert found.by_currency[1] == {"currency": "INR", "value": 9_000.0, "daily_change": 90.0}
 
 
 def test_nothing_known_is_missing_and_not_zero() -> None:
