@@ -5,6 +5,7 @@ from django.urls import path
 from greeks.alerts import api as alert_apis
 from greeks.alerts import views as alert_views
 from greeks.gex import api as gex_apis
+from greeks.gex import views as gex_views
 from greeks.market import api as market_apis
 from greeks.market import views as market_views
 
@@ -79,6 +80,7 @@ urlpatterns = [
         name="api_market_instruments",
     ),
     path("api/market/gex", gex_apis.MarketGexView.as_view(), name="api_market_gex"),
+    path("gex", gex_views.gex, name="gex"),
     path("api/gex", gex_apis.GexView.as_view(), name="api_gex"),
     path("api/gex/history", gex_apis.GexHistoryView.as_view(), name="api_gex_history"),
     path("api/gex/refresh", gex_apis.GexRefreshView.as_view(), name="api_gex_refresh"),

@@ -37,9 +37,7 @@ def day_history(question: GexQuestion, day: date | None = None) -> GexHistory:
     """
     subject = subject_named(question.symbol)
     rows = _rows(subject, question)
-    dates = list(
-        rows.order_by("-session_date").values_list("session_date", flat=True).distinct()[:_DATES]
-    )
+    dates = snapshot_dates(subject, question)
     shown = day or (dates[0] if dates else date.min)
     of_day = list(rows.filter(session_date=shown).order_by("slot").values_list("slot", *_SERIES))
     zone = subject.terms.exchange.zone
@@ -54,6 +52,12 @@ def day_history(question: GexQuestion, day: date | None = None) -> GexHistory:
         [slot.astimezone(zone) for slot, *_ in of_day],
         *columns,
     )
+
+
+def snapshot_dates(subject: Subject, question: GexQuestion) -> list[date]:
+    """Return the days with snapshots, newest first."""
+    days = _rows(subject, question).order_by("-session_date").values_list("session_date", flat=True)
+    return list(days.distinct()[:_DATES])
 
 
 def kept_gex(question: GexQuestion, day: date, at: time | None = None) -> GexData:

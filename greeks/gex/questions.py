@@ -19,6 +19,11 @@ class GexQuestion:
     dealers: str | None = None
     expiries: tuple[date, ...] = ()
 
+    def check(self) -> None:
+        """Raise ``InvalidInput`` for an unknown definition or assumption."""
+        definition_named(self.definition or settings.GEX_DEFINITION)
+        dealers_named(self.dealers or settings.GEX_DEALERS)
+
     @property
     def chosen_definition(self) -> Definition:
         """Return it, by default ``GEX_DEFINITION``. Raises ``InvalidInput`` if unknown."""

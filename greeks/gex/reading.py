@@ -50,6 +50,13 @@ def refresh_gex(symbol: str | None = None, *, question: GexQuestion | None = Non
     return _answer(question or GexQuestion(symbol=symbol), is_forced=True)
 
 
+def known_gex(subject: Subject, question: GexQuestion) -> GexData | None:
+    """Return the newest known answer, however old, without computing one."""
+    place = place_of(subject, question.chosen_definition, question.chosen_dealers)
+    kept = read_kept(place) or read_last_good(place) or newest_snapshot(subject, question)
+    return None if kept is None else replace(kept.body, cached=True, cache_age_seconds=kept.age)
+
+
 def place_of(subject: Subject, definition: Definition, dealers: Dealers) -> Place:
     """Return where the answer over all expiries is kept."""
     own = (settings.GEX_DEFINITION, settings.GEX_DEALERS)

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from config.core.live.hub import announce
 from config.core.upsert import upsert_each
+from greeks.gex.chains.subjects import group_of
 from greeks.gex.shapes import GexData
 from greeks.models import GexSnapshot
 
@@ -22,11 +23,6 @@ _COLUMNS = (
 )  # fmt: skip
 _KEY = ("symbol", "definition_version", "dealers", "slot")
 _LEVEL = 6
-
-
-def group_of(symbol: str) -> str:
-    """Return the hub group that announces a symbol's snapshots."""
-    return f"gex.{symbol.lower()}"
 
 
 def slot_of(at: datetime) -> datetime:

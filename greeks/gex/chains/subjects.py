@@ -32,6 +32,11 @@ class Subject:
     instrument: PolledInstrument | None
 
 
+def group_of(symbol: str) -> str:
+    """Return the hub group that announces a symbol's snapshots."""
+    return f"gex.{symbol.lower()}"
+
+
 def gex_subjects() -> tuple[Subject, ...]:
     """Return all, in the picker's order, the symbols of the setting last. One query."""
     polled: dict[str, PolledInstrument] = {}

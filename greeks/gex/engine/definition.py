@@ -79,10 +79,10 @@ class Dealers:
 DEALERS: Final[Mapping[str, Dealers]] = {
     each.name: each
     for each in (
-        Dealers("long_calls_short_puts", "Dealers long calls, short puts", 1.0, -1.0),
-        Dealers("short_calls_long_puts", "Dealers short calls, long puts", -1.0, 1.0),
-        Dealers("long_both", "Dealers long calls and puts", 1.0, 1.0),
-        Dealers("short_both", "Dealers short calls and puts", -1.0, -1.0),
+        Dealers("long_calls_short_puts", "long calls, short puts", 1.0, -1.0),
+        Dealers("short_calls_long_puts", "short calls, long puts", -1.0, 1.0),
+        Dealers("long_both", "long calls and puts", 1.0, 1.0),
+        Dealers("short_both", "short calls and puts", -1.0, -1.0),
     )
 }
 

@@ -2,7 +2,7 @@
 // refreshes the report, the scenarios, and the last scenario and what-if.
 
 import { Clock, keepAges } from "../base/ages.js";
-import { HeatMap } from "./heat_map.js";
+import { HeatMap } from "../charts/heat_map.js";
 import { LiveFeed } from "../base/live.js";
 import { Swaps } from "../base/swap.js";
 
