@@ -54,6 +54,8 @@ class UpdateLoop:
     def __init__(self) -> None:
         self._in_thread = ThreadPool("updates", most=_THREADS)
         self._running: dict[asyncio.Task[None], Claim] = {}
+        self._ready: list[Claim] = []
+        self._totalling = asyncio.Lock()
         self._swept_at = float("-inf")
         self._kept_at = 0.0
 
@@ -139,18 +141,23 @@ class UpdateLoop:
             )
 
     async def _update(self, claim: Claim, revaluations: Collection[asyncio.Task[None]]) -> None:
+        """Total the portfolio once its accounts are revalued, with all that are ready by then."""
         if revaluations:
             await asyncio.wait(revaluations)
-        try:
-            await self._in_thread(lambda: recalculate(claim.portfolio_id))
-            await asyncio.to_thread(finish, claim)
-        except (DatabaseError, ApplicationError, RedisError) as error:
-            # The claim lapses, and the portfolio is claimed again.
-            logger.warning(
-                "updates.not_calculated",
-                portfolio_id=claim.portfolio_id,
-                reason=type(error).__name__,
-            )
+        self._ready.append(claim)
+        async with self._totalling:
+            ready, self._ready = self._ready, []
+            if not ready:
+                # Whoever had the lock before has taken it along.
+                return
+            try:
+                await self._in_thread(lambda: recalculate([each.portfolio_id for each in ready]))
+                await asyncio.to_thread(finish, ready)
+            except (DatabaseError, ApplicationError, RedisError) as error:
+                # The claims lapse, and the portfolios are claimed again.
+                logger.warning(
+                    "updates.not_calculated", portfolios=len(ready), reason=type(error).__name__
+                )
 
 
 heartbeat_check(HEARTBEAT, 60.0)

@@ -1,4 +1,4 @@
-"""A portfolio's value and its change of the day, from the committed books of its accounts.
+"""Portfolios' values and their changes of the day, from the committed books of their accounts.
 
 Value is the sum of market values, change the sum of ``(price - opening) x quantity x multiplier``.
 The percentage is of the gross opening value, sum of ``|opening x quantity x multiplier|``: so a
@@ -8,21 +8,35 @@ nothing. Without any opening value it is ``None``. Legs without a number are cou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
+from django.db.models import Count, F, Q, Sum
+from django.db.models.functions import Abs
 
 from config.core.clock import now
 from portfolio.amounts import fitting_amount
-from portfolio.exposure.columns import FloatArray, column
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
 from portfolio.updates.membership import members
 
-Row = tuple[str, Decimal | None, Decimal | None]
+_CENT = Decimal("0.01")
+_PERCENT = Decimal("0.0001")
+_LARGEST_PERCENT = Decimal(10**8)
+
+
+class Sums(NamedTuple):
+    """The legs of one account in one currency; ``None`` for what no leg tells."""
+
+    account_id: str
+    currency: str
+    value: Decimal | None
+    change: Decimal | None
+    opening: Decimal | None
+    legs: int
+    legs_without_change: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,83 +52,95 @@ class PortfolioTotals:
     daily_change: Decimal | None
     daily_change_percent: Decimal | None
     by_currency: list[dict[str, Any]]
-    unconverted: tuple[str, ...]
+    unconverted: list[str]
     legs: int
     legs_without_change: int
 
 
 def portfolio_totals(
-    rows: Sequence[Row],
-    *,
-    currency: str,
-    rates: Mapping[str, float],
+    rows: Sequence[Sums], *, currency: str, rates: Mapping[str, float]
 ) -> PortfolioTotals:
-    """Total legs of ``(currency, market value, change of the day)``. One vectorised pass.
-
-    ``rates`` gives units of ``currency`` per unit of another.
-    """
-    names = sorted({row[0] for row in rows})
-    place = {name: index for index, name in enumerate(names)}
-    which = np.fromiter((place[row[0]] for row in rows), dtype=np.intp, count=len(rows))
-    # Decimal to float loses nothing a cent would show; the sums are rounded once, at the end.
-    value = _column(row[1] for row in rows)
-    change = _column(row[2] for row in rows)
-    opening = np.abs(value - change)
-    per_unit = {name: 1.0 if name == currency else rates.get(name) for name in names}
-    rate = np.array([per_unit[name] or np.nan for name in names])[which] if rows else value
-    total, changed = _sum(value * rate), _sum(change * rate)
-    base = _sum(opening * rate)
+    """Total accounts' sums. ``rates`` gives units of ``currency`` per unit of another."""
+    per_unit = {name: Decimal(repr(rate)) for name, rate in rates.items()} | {currency: Decimal(1)}
+    names = sorted({row.currency for row in rows})
+    known = [row for row in rows if row.currency in per_unit]
+    value, change, opening = (
+        _total(_times(getattr(row, name), per_unit[row.currency]) for row in known)
+        for name in ("value", "change", "opening")
+    )
     return PortfolioTotals(
         currency=currency,
-        value=_amount(total),
-        daily_change=_amount(changed),
-        daily_change_percent=_percent(changed, base),
+        value=_rounded(value),
+        daily_change=_rounded(change),
+        daily_change_percent=_percent(change, opening),
         by_currency=[
             {
                 "currency": name,
-                "value": _sum(value[which == index]),
-                "daily_change": _sum(change[which == index]),
+                "value": _number(_total(row.value for row in rows if row.currency == name)),
+                "daily_change": _number(_total(row.change for row in rows if row.currency == name)),
             }
-            for name, index in place.items()
+            for name in names
         ],
-        unconverted=tuple(name for name in names if per_unit[name] is None),
-        legs=len(rows),
-        legs_without_change=int(np.isnan(change).sum()),
+        unconverted=[name for name in names if name not in per_unit],
+        legs=sum(row.legs for row in rows),
+        legs_without_change=sum(row.legs_without_change for row in rows),
     )
 
 
-def recalculate(portfolio_id: int) -> bool:
-    """Store the portfolio's figures; ``False`` if it is gone. Raises ``DatabaseError``."""
-    found = members([portfolio_id]).get(portfolio_id)
-    if found is None:
-        return False
-    accounts = list(Account.objects.filter(pk__in=found))
-    # Read before the rows: a book committed in between is swept up, never missed.
-    version = sum(account.book_version for account in accounts)
-    rows = list(
-        Position.objects.filter(account__in=found)
+def recalculate(portfolio_ids: Collection[int]) -> None:
+    """Store these portfolios' figures. Eight queries for any number; raises ``DatabaseError``.
+
+    A portfolio that is gone is left out.
+    """
+    found = members(portfolio_ids)
+    # Versions are read before the sums: a book committed in between is swept up, never missed.
+    accounts = Account.objects.in_bulk(frozenset().union(*found.values()))
+    sums: dict[str, list[Sums]] = {}
+    for row in account_sums(accounts):
+        sums.setdefault(row.account_id, []).append(row)
+    currencies = {row.currency for rows in sums.values() for row in rows}
+    rates: dict[str, dict[str, float]] = {}
+    changed = []
+    for pk, names in found.items():
+        mine = [accounts[name] for name in sorted(names) if name in accounts]
+        currency = totals_currency(mine)
+        if currency not in rates:
+            rates[currency] = rates_into(currency, currencies)
+        totals = portfolio_totals(
+            [row for account in mine for row in sums.get(account.pk, ())],
+            currency=currency,
+            rates=rates[currency],
+        )
+        values = {name: getattr(totals, name) for name in PortfolioTotals.__slots__}
+        changed.append(
+            Portfolio(
+                pk=pk,
+                **values,
+                counted=[account.pk for account in mine],
+                book_version=sum(account.book_version for account in mine),
+                last_updated=now(),
+            )
+        )
+    Portfolio.objects.bulk_update(
+        changed, (*PortfolioTotals.__slots__, "counted", "book_version", "last_updated")
+    )
+
+
+def account_sums(account_ids: Iterable[str]) -> list[Sums]:
+    """Sum the legs of these accounts by currency. One query."""
+    rows = (
+        Position.objects.filter(account__in=list(account_ids))
         .order_by()
-        .values_list("currency", "market_value", "daily_change")
-    )
-    currency = totals_currency(accounts)
-    totals = portfolio_totals(
-        rows, currency=currency, rates=rates_into(currency, {row[0] for row in rows})
-    )
-    values: dict[str, Any] = {
-        name: getattr(totals, name)
-        for name in ("currency", "value", "daily_change", "daily_change_percent", "by_currency")
-    }
-    return bool(
-        Portfolio.objects.filter(pk=portfolio_id).update(
-            **values,
-            unconverted=list(totals.unconverted),
-            legs=totals.legs,
-            legs_without_change=totals.legs_without_change,
-            counted=sorted(found),
-            book_version=version,
-            last_updated=now(),
+        .values("account_id", "currency")
+        .annotate(
+            value=Sum("market_value"),
+            change=Sum("daily_change"),
+            opening=Sum(Abs(F("market_value") - F("daily_change"))),
+            legs=Count("pk"),
+            legs_without_change=Count("pk", filter=Q(daily_change__isnull=True)),
         )
     )
+    return [Sums(**row) for row in rows]
 
 
 def portfolios_behind() -> list[int]:
@@ -128,22 +154,26 @@ def portfolios_behind() -> list[int]:
     ]
 
 
-def _column(values: Iterable[Decimal | None]) -> FloatArray:
-    return column(None if value is None else float(value) for value in values)
+def _times(amount: Decimal | None, rate: Decimal) -> Decimal | None:
+    return None if amount is None else amount * rate
 
 
-def _sum(values: FloatArray) -> float | None:
+def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:
     """Sum what is known; ``None`` if nothing is."""
-    known = values[np.isfinite(values)]
-    return float(known.sum()) if known.size else None
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal()) if known else None
 
 
-def _amount(value: float | None) -> Decimal | None:
-    return None if value is None else fitting_amount(Decimal(repr(round(value, 2))))
+def _rounded(amount: Decimal | None) -> Decimal | None:
+    return None if amount is None else fitting_amount(amount.quantize(_CENT))
 
 
-def _percent(change: float | None, base: float | None) -> Decimal | None:
-    if change is None or not base:
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def _percent(change: Decimal | None, opening: Decimal | None) -> Decimal | None:
+    if change is None or not opening:
         return None
-    percent = Decimal(repr(round(change / base * 100, 4)))
-    return percent if abs(percent) < 10**8 else None
+    percent = change / opening * 100
+    return percent.quantize(_PERCENT) if abs(percent) < _LARGEST_PERCENT else None

@@ -85,8 +85,8 @@ def queue_portfolio_updates(
     except RedisError as error:
         logger.warning("updates.not_queued", portfolios=len(moved), reason=type(error).__name__)
         return False
-    if moved:
-        logger.debug("updates.queued", portfolios=len(moved), begun=begun, priority=int(level))
+    if begun:
+        logger.debug("updates.queued", portfolios=begun, priority=int(level))
     return True
 
 
@@ -115,13 +115,14 @@ def claim_due(*, most: int, rules: UpdateRules | None = None, at: float | None =
     return Claimed(claims, bool(is_new))
 
 
-def finish(claim: Claim, *, at: float | None = None) -> float | None:
-    """End a claim; return the seconds since its first update.
+def finish(claims: Sequence[Claim], *, at: float | None = None) -> list[float | None]:
+    """End claims; return for each the seconds since its first update. Raises ``RedisError``.
 
-    ``None`` if the claim had lapsed and is another's by now. Raises ``RedisError``.
+    ``None`` for a claim that had lapsed and is another's by now.
     """
-    delay = int(_run("finish", *_times(at), claim.portfolio_id, claim.token))
-    return None if delay < 0 else delay / 1000
+    pairs = [part for claim in claims for part in (claim.portfolio_id, claim.token)]
+    delays = _run("finish", *_times(at), *pairs) if claims else []
+    return [None if delay < 0 else delay / 1000 for delay in map(int, delays)]
 
 
 def keep_claims(claims: Collection[Claim], *, at: float | None = None) -> None:

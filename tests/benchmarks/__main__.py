@@ -37,6 +37,7 @@ ROWS = {
     "american": "american",
     "scenario-grid": "scenario_grid",
     "chain-poll": "chain_poll",
+    "update-queue": "update_queue",
     "set-up": "set_up",
 }
 FEWEST_ROUNDS = 5

@@ -154,7 +154,7 @@ def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
     record_rows(JournalRows(executions=[filled]), broker=Broker.IBKR, source="ibkr")
     portfolio = Portfolio.objects.create(name="One", owner=trader)
     portfolio.accounts.add(account)
-    recalculate(portfolio.pk)
+    recalculate([portfolio.pk])
     shifts = [{"underlying": "*", "spot": -20.0, "vol": 15.0}]
     return {
         "synced": synced.pk,

@@ -45,7 +45,7 @@ def test_default_portfolio_is_listed_first_with_its_figures(
     account: Account, signed_in: Client
 ) -> None:
     sent(signed_in, ALL, name="A first name", account_ids=["DU1"])
-    recalculate(Portfolio.objects.get(holds_all=True).pk)
+    recalculate([Portfolio.objects.get(holds_all=True).pk])
 
     first, second = signed_in.get(ALL).json()["portfolios"]
 
@@ -135,7 +135,7 @@ def test_figures_of_an_account_that_is_no_longer_shared_are_not_told(
 ) -> None:
     viewer = UserFactory.create(username="viewer")
     access = AccountAccess.objects.create(account=account, user=viewer)
-    recalculate(Portfolio.objects.get(owner=viewer).pk)
+    recalculate([Portfolio.objects.get(owner=viewer).pk])
     client.force_login(viewer)
     assert client.get(ALL).json()["portfolios"][0]["value"] == 1_000
     access.delete()

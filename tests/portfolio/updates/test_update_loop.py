@@ -137,7 +137,7 @@ def test_failed_revaluation_does_not_keep_the_portfolio_from_its_total(
 def test_failed_total_is_claimed_again(
     portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_: int) -> bool:
+    def fail(_: list[int]) -> None:
         raise OperationalError("gone")
 
     queue_portfolio_update(portfolio.pk, [], Priority.MANUAL)

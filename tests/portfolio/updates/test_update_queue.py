@@ -43,8 +43,7 @@ class Loop:
     def tick(self, *, most: int = 100, ends: bool = True) -> list[Claim]:
         found = list(claim_due(most=most, rules=self.rules, at=self.now).claims)
         self.claims += [(self.now, claim) for claim in found]
-        for claim in found if ends else ():
-            assert finish(claim, at=self.now) is not None
+        assert None not in finish(found if ends else [], at=self.now)
         return found
 
     def run(self, seconds: float) -> list[Claim]:
@@ -110,7 +109,7 @@ def test_merged_requests_keep_the_highest_priority_and_the_first_arrival() -> No
     (claim,) = claim_due(most=9, rules=RULES, at=loop.now).claims
     assert claim.priority is Priority.BULK
     assert claim.symbols == {"AAPL", "SPY"}
-    assert finish(claim, at=loop.now) == pytest.approx(3.0)
+    assert finish([claim], at=loop.now) == [pytest.approx(3.0)]
 
 
 def test_manual_requests_beyond_their_limit_wait_as_others_do() -> None:
@@ -145,7 +144,7 @@ def test_portfolio_being_computed_is_not_claimed_again_and_its_moves_wait() -> N
     (claim,) = loop.tick(ends=False)
     loop.move(1, "SPY", priority=Priority.MANUAL)
     assert loop.tick() == []
-    assert finish(claim, at=loop.now) is not None
+    assert None not in finish([claim], at=loop.now)
     (following,) = loop.tick()
     assert following.symbols == {"SPY"}
 
@@ -158,8 +157,8 @@ def test_claim_of_a_dead_process_is_claimed_again_with_its_symbols() -> None:
     loop.now += queue.LEASE_SECONDS
     (claim,) = loop.tick(ends=False)
     assert claim.symbols == {"AAPL", "SPY"}
-    assert finish(dead, at=loop.now) is None
-    assert finish(claim, at=loop.now) == pytest.approx(queue.LEASE_SECONDS)
+    assert finish([dead], at=loop.now) == [None]
+    assert finish([claim], at=loop.now) == [pytest.approx(queue.LEASE_SECONDS)]
 
 
 def test_claim_that_is_kept_does_not_lapse() -> None:
@@ -170,7 +169,7 @@ def test_claim_that_is_kept_does_not_lapse() -> None:
         loop.now += queue.LEASE_SECONDS / 2
         keep_claims([claim], at=loop.now)
         assert loop.tick() == []
-    assert finish(claim, at=loop.now) is not None
+    assert None not in finish([claim], at=loop.now)
 
 
 def test_clock_that_goes_back_stalls_nothing() -> None:
@@ -290,7 +289,7 @@ def test_any_storm_keeps_every_promise(rules: UpdateRules, steps: list[tuple[obj
                 continue
             for symbol in claim.symbols:
                 computed[claim.portfolio_id, symbol] = price[claim.portfolio_id, symbol]
-            finish(claim, at=loop.now)
+            finish([claim], at=loop.now)
 
     for step in steps:
         match step:
