@@ -42,6 +42,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "django_celery_beat",
+    "django_filters",
+    "simple_history",
     "django_structlog",
     "axes",
     "csp",

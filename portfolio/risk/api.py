@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.utils.cache import patch_vary_headers
+from django.http import HttpResponse, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
@@ -15,9 +13,14 @@ from rest_framework.views import APIView
 
 from auth_tokens.models import ApiToken
 from config.core.api.parameters import QueryParameters
-from config.core.clock import market_now
 from config.core.errors import InvalidInput
-from portfolio.accounts.answers import ACCOUNT_ID, private_json
+from portfolio.accounts.answers import (
+    ACCOUNT_ID,
+    FORMAT,
+    AnyFormatView,
+    csv_answer,
+    private_json,
+)
 from portfolio.book.reading import ENCODER
 from portfolio.risk import shapes
 from portfolio.risk.report import risk_report
@@ -38,7 +41,6 @@ PORTFOLIO = OpenApiParameter("portfolio", int, description="One portfolio; not w
 BENCHMARK = OpenApiParameter(
     "benchmark", str, description="What deltas are weighted against; the choices are in /risk."
 )
-FORMAT = OpenApiParameter("format", str, enum=["json", "csv"], description="json by default.")
 _SELECTION = {"account_id", "portfolio", "benchmark"}
 _LONGEST_AXIS = 600
 
@@ -54,25 +56,7 @@ def _selection(parameters: QueryParameters) -> dict[str, Any]:
     }
 
 
-def _csv(lines: Iterator[str], name: str) -> HttpResponseBase:
-    """A download that is written as it is made."""
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    stamp = f"{market_now():%Y%m%d-%H%M}"
-    response["Content-Disposition"] = f'attachment; filename="greekdesk-{name}-{stamp}.csv"'
-    response["Cache-Control"] = "private, no-cache"
-    patch_vary_headers(response, ("Cookie", "Authorization"))
-    return response
-
-
-class _AnyFormat(APIView):
-    """Views whose ``format`` parameter is their own, not REST framework's choice of renderer."""
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        renderer = self.get_renderers()[0]
-        return renderer, renderer.media_type
-
-
-class RiskView(_AnyFormat):
+class RiskView(AnyFormatView):
     """The risk of the whole book: per leg, underlying, expiry, account, portfolio and all."""
 
     @extend_schema(
@@ -88,11 +72,11 @@ class RiskView(_AnyFormat):
         chosen = parameters.choice("format", ("json", "csv"), default="json")
         report = risk_report(user=request.user, **_selection(parameters))
         if chosen == "csv":
-            return _csv(risk_legs_csv(report), "risk")
+            return csv_answer(risk_legs_csv(report), "risk")
         return private_json(request, ENCODER.encode(report))
 
 
-class ScenarioGridView(_AnyFormat):
+class ScenarioGridView(AnyFormatView):
     """Spot × volatility × days by full revaluation, with the worst cell and each leg's share."""
 
     @extend_schema(
@@ -138,7 +122,7 @@ class ScenarioGridView(_AnyFormat):
             **_selection(parameters),
         )
         if chosen == "csv":
-            return _csv(grid_csv(grid), "scenarios")
+            return csv_answer(grid_csv(grid), "scenarios")
         return private_json(request, ENCODER.encode(grid))
 
 

@@ -35,7 +35,7 @@ _private = cache_control(private=True, no_cache=True)
 @_private
 @login_required
 @require_safe
-def trades(request: HttpRequest) -> HttpResponse:
+def contracts(request: HttpRequest) -> HttpResponse:
     """Show what each contract has brought."""
     parameters = QueryParameters(request.GET, allowed={"account_id", "underlying", "page"})
     account_id = parameters.identifier("account_id")

@@ -1,3 +1,4 @@
+from trades.models.annotation import TradeNote, TradeOverride, TradeReview, TradeTag
 from trades.models.cash_movement import CashMovementRow
 from trades.models.entry_context import EntryContext
 from trades.models.execution import TradeExecution
@@ -21,5 +22,9 @@ __all__ = [
     "TradeFill",
     "TradeLeg",
     "TradeLot",
+    "TradeNote",
+    "TradeOverride",
+    "TradeReview",
     "TradeRoll",
+    "TradeTag",
 ]

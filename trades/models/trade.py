@@ -110,11 +110,13 @@ class TradeFill(models.Model):
     execution = models.ForeignKey(
         TradeExecution, on_delete=models.PROTECT, related_name="in_trades"
     )
+    key = models.BigIntegerField(help_text="The first revision of the execution.")
     role = models.CharField(max_length=5, choices=Role.choices)
     quantity = AmountField()
 
     class Meta:
         db_table = "trade_fills"
+        indexes = [models.Index(fields=["key"])]
         constraints = [
             models.UniqueConstraint(fields=["trade", "execution", "role"], name="trade_fill_unique")
         ]

@@ -37,6 +37,8 @@ class Closing:
     """How a part of a lot ended. ``order`` is the order it was closed by, or the instant."""
 
     execution: int
+    #: The first revision's row.
+    key: int
     at: datetime
     kind: ExecutionKind
     order: str

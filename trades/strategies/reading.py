@@ -13,8 +13,9 @@ from greeks.calendar.exchanges import NYSE, exchange_of_currency
 from greeks.domain import InstrumentKind, Right
 from greeks.models import Instrument
 from portfolio.domain import CARRIES_LOTS, ExecutionKind
-from trades.models import TradeExecution, TradeLot
+from trades.models import TradeExecution, TradeLot, TradeOverride
 from trades.strategies.opening import ZERO, Closing, LegContract, Opening, Part
+from trades.strategies.overrides import Override
 
 #: No broker takes more legs in one order.
 _MOST_LEGS = 6
@@ -72,6 +73,16 @@ def read_openings(account_id: str, underlyings: Iterable[str]) -> list[Opening]:
     return list(found.values())
 
 
+def read_overrides(account_id: str, underlyings: Iterable[str]) -> dict[int, Override]:
+    """Return what readers say on the openings of these underlyings."""
+    rows = TradeOverride.objects.filter(
+        opening__account=account_id, opening__instrument__underlying__in=list(underlyings)
+    ).values_list("opening_id", "kind", "anchor_id")
+    return {
+        key: Override(kind == TradeOverride.Kind.JOIN.value, anchor) for key, kind, anchor in rows
+    }
+
+
 class _Fills:
     """The executions by id, the first revision of each root, and which order ids to believe."""
 
@@ -107,6 +118,7 @@ def _part(lot: TradeLot, fills: _Fills) -> Part:
         row = fills.by_id[lot.closed_by_id]
         closing = Closing(
             execution=row.id,
+            key=fills.first[row.exec_root],
             at=row.execution_time,
             kind=ExecutionKind(lot.closed_kind),
             order=fills.order(row),

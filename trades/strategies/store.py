@@ -14,7 +14,7 @@ from portfolio.models import Account
 from trades.models import Trade as TradeRow
 from trades.models import TradeExecution, TradeFill, TradeLeg, TradeRoll
 from trades.strategies.opening import ZERO, LegContract, Opening, Part
-from trades.strategies.reading import family_of, read_openings
+from trades.strategies.reading import family_of, read_openings, read_overrides
 from trades.strategies.rolls import Roll
 from trades.strategies.trade import Trade, build_trades, total
 
@@ -27,7 +27,7 @@ _LEG = (
     "trade_id", "instrument_id", "quantity", "open_quantity", "opened_at", "closed_at",
     "closed_kind", "open_price", "close_price", "costs", "gross", "net",
 )  # fmt: skip
-_FILL = ("trade_id", "execution_id", "role", "quantity")
+_FILL = ("trade_id", "execution_id", "key", "role", "quantity")
 _ROLL = (
     "account_id", "underlying", "opened_by_id", "closed_by_id", "rolled_to_id", "quantity",
     "inferred",
@@ -41,6 +41,14 @@ def store_trades(changed: Mapping[str, Iterable[int]]) -> None:
     """
     for account_id, instruments in sorted(changed.items()):
         _replace(account_id, family_of(account_id, instruments))
+
+
+def store_regrouped(executions: Iterable[TradeExecution]) -> None:
+    """Replace the trades that these executions opened. Runs in the writer's transaction."""
+    changed: dict[str, set[int]] = {}
+    for execution in executions:
+        changed.setdefault(execution.account_id, set()).add(execution.instrument_id)
+    store_trades(changed)
 
 
 @transaction.atomic
@@ -61,7 +69,7 @@ def _replace(account_id: str, underlyings: set[str]) -> None:
     old.delete()
     TradeRoll.objects.filter(account=account_id, underlying__in=underlyings).delete()
     openings = read_openings(account_id, underlyings)
-    built = build_trades(openings)
+    built = build_trades(openings, read_overrides(account_id, underlyings))
     insert_rows(TradeRow, _TRADE, [_trade_row(account_id, trade) for trade in built.trades])
     legs, fills = [], []
     for trade in built.trades:
@@ -134,18 +142,16 @@ def _leg_rows(trade: Trade) -> list[tuple[Any, ...]]:
 
 
 def _fill_rows(trade: Trade) -> list[tuple[Any, ...]]:
-    opened: dict[int, Decimal] = {}
-    closed: dict[int, Decimal] = {}
+    found: dict[tuple[int, int, str], Decimal] = {}
     for opening in trade.group.openings:
         if opening.is_known:
-            opened[opening.execution] = opening.quantity
+            opened = (opening.execution, opening.key, TradeFill.Role.OPEN.value)
+            found[opened] = opening.quantity
         for part in opening.parts:
             if part.closing is not None:
-                execution = part.closing.execution
-                closed[execution] = closed.get(execution, ZERO) + part.quantity
-    rows = [(trade.key, pk, TradeFill.Role.OPEN.value, amount) for pk, amount in opened.items()]
-    rows += [(trade.key, pk, TradeFill.Role.CLOSE.value, amount) for pk, amount in closed.items()]
-    return rows
+                closed = (part.closing.execution, part.closing.key, TradeFill.Role.CLOSE.value)
+                found[closed] = found.get(closed, ZERO) + part.quantity
+    return [(trade.key, *names, quantity) for names, quantity in found.items()]
 
 
 def _roll_row(account_id: str, roll: Roll, openings: Mapping[int, Opening]) -> tuple[Any, ...]:

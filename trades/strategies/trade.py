@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from portfolio.domain import ExecutionKind
 from trades.strategies.grouping import Group, group_openings
 from trades.strategies.naming import Named, Strategy, name_strategy, quantity_of
 from trades.strategies.opening import ZERO, LegContract, Opening, Part
+from trades.strategies.overrides import Override, apply_overrides
 from trades.strategies.rolls import Roll, find_rolls
 
 
@@ -41,11 +42,13 @@ class Trades:
     rolls: list[Roll]
 
 
-def build_trades(openings: Iterable[Opening]) -> Trades:
+def build_trades(
+    openings: Iterable[Opening], overrides: Mapping[int, Override] | None = None
+) -> Trades:
     """Return the trades and rolls that these openings form, whatever order they are given in."""
     ordered = sorted(openings, key=lambda opening: (opening.at, opening.key))
     rolls = find_rolls(ordered)
-    groups = group_openings(ordered, rolls)
+    groups = apply_overrides(group_openings(ordered, rolls), overrides or {})
     chains = _chains(groups, rolls)
     names = _names(groups)
     return Trades(

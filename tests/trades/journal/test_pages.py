@@ -65,26 +65,26 @@ def listed(answer: Any) -> list[str]:
 
 def test_results_show_profit_costs_and_what_is_open(page: Client, account: Account) -> None:
     record(account, (10, "600"), (-4, "610"))
-    (result,) = page.get("/trades").context["results"]
+    (result,) = page.get("/trades/contracts").context["results"]
     assert (result.gross, result.costs, result.net) == (40, Decimal("0.7"), Decimal("39.3"))
     assert (result.open_quantity, result.closes, result.unknown) == (6, 1, 0)
-    assert b"SPY" in page.get("/trades?underlying=spy").content
-    assert not page.get("/trades?underlying=QQQ").context["results"].object_list
+    assert b"SPY" in page.get("/trades/contracts?underlying=spy").content
+    assert not page.get("/trades/contracts?underlying=QQQ").context["results"].object_list
 
 
 def test_results_are_paged_and_keep_their_filter(page: Client, account: Account) -> None:
     for number in range(102):
         record(account, (1, "600"), symbol=f"S{number}", start=number)
-    first = page.get("/trades?account_id=U1")
+    first = page.get("/trades/contracts?account_id=U1")
     assert len(first.context["results"].object_list) == 100
     assert b"?account_id=U1&amp;page=2" in first.content
-    second = page.get("/trades?account_id=U1&page=2").context["results"]
+    second = page.get("/trades/contracts?account_id=U1&page=2").context["results"]
     assert [result.instrument.symbol for result in second] == ["S1", "S0"]
 
 
 def test_results_page_and_lots_have_one_number(page: Client, account: Account) -> None:
     record(account, (10, "600"), (-4, "610"), (-8, "590"))
-    (result,) = page.get("/trades").context["results"]
+    (result,) = page.get("/trades/contracts").context["results"]
     lots = TradeLot.objects.filter(closed_at__isnull=False)
     assert result.gross == sum(lot.gross or 0 for lot in lots)
     assert result.net == sum(lot.net or 0 for lot in lots)
@@ -134,7 +134,9 @@ def test_what_cannot_be_is_refused_by_name(page: Client, query: str) -> None:
 def test_others_fills_are_not_seen(page: Client, account: Account) -> None:
     other = AccountFactory.create(account_id="NOT-YOURS", broker="IBKR")
     record(other, (10, "600"), (-4, "610"))
-    for path in ("/trades", "/trades/executions", "/trades/reconcile", "/trades/import"):
+    for path in (
+        "/trades", "/trades/contracts", "/trades/executions", "/trades/reconcile", "/trades/import",
+    ):  # fmt: skip
         assert b"NOT-YOURS" not in page.get(path).content
     assert listed(page.get("/api/executions")) == []
     AccountAccess.objects.create(user=account.owner, account=other)
@@ -148,8 +150,8 @@ def test_queries_do_not_grow_with_the_fills(
     page: Client, account: Account, django_assert_max_num_queries: Any
 ) -> None:
     record(account, *[(1, "600")] * 30)
-    for path in ("/trades", "/trades/executions", "/trades/reconcile"):
-        with django_assert_max_num_queries(9):
+    for path in ("/trades", "/trades/contracts", "/trades/executions", "/trades/reconcile"):
+        with django_assert_max_num_queries(13):
             page.get(path)
 
 

@@ -81,6 +81,7 @@ class Journal:
                     multiplier=closed.multiplier,
                     closing=Closing(
                         execution=closed.closed_by,
+                        key=closed.closed_by,
                         at=closer.at,
                         kind=closer.kind,
                         order=self.orders[closed.closed_by],

@@ -1,0 +1,186 @@
+"""The API of trades: parse, authorise, call one function, answer."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from config.core.api.parameters import QueryParameters
+from portfolio.accounts.answers import ACCOUNT_ID, FORMAT, AnyFormatView, csv_answer, private_json
+from portfolio.book.reading import ENCODER
+from trades.journal.reading import accounts_of_journal
+from trades.models import TradeFill, TradeLeg, TradeNote
+from trades.reviewing import shapes
+from trades.reviewing.detail import read_detail, trade_for_user
+from trades.reviewing.filters import TradeFilter, asked_parameters
+from trades.reviewing.listing import Listed, Row, list_trades, trades_csv
+from trades.strategies.results import Totals
+
+_MOST_PAGES = 1_000_000
+
+
+def _filters() -> list[OpenApiParameter]:
+    found = []
+    for name, each in TradeFilter.base_filters.items():
+        choices = each.extra.get("choices")
+        found.append(
+            OpenApiParameter(
+                name,
+                int if name == "chain" else str,
+                enum=[value for value, _ in choices] if choices else None,
+                description=each.extra.get("help_text", ""),
+            )
+        )
+    return found
+
+
+class TradesView(AnyFormatView):
+    """Trades in pages, with the sums of all that was asked for. CSV holds them all."""
+
+    @extend_schema(
+        operation_id="trades",
+        parameters=[
+            ACCOUNT_ID,
+            *_filters(),
+            OpenApiParameter("page", int, description="From 1."),
+            FORMAT,
+        ],
+        responses={
+            (200, "application/json"): shapes.TradeList,
+            (200, "text/csv"): OpenApiTypes.STR,
+        },
+    )
+    def get(self, request: Request) -> HttpResponseBase:
+        parameters = asked_parameters(request.query_params)
+        accounts = accounts_of_journal(request.user, parameters.identifier("account_id"))
+        asked = asked_filters(parameters)
+        if parameters.choice("format", ("json", "csv"), default="json") == "csv":
+            return csv_answer(trades_csv(accounts, asked), "trades")
+        page = parameters.integer("page", default=1, minimum=1, maximum=_MOST_PAGES)
+        return private_json(request, ENCODER.encode(_list(list_trades(accounts, asked, page=page))))
+
+
+class TradeView(APIView):
+    """One trade with its legs, fills and notes. The key of any of its openings leads to it."""
+
+    @extend_schema(operation_id="trade", responses=shapes.TradeDetail)
+    def get(self, request: Request, key: int) -> HttpResponse:
+        QueryParameters(request.query_params, allowed=())
+        detail = read_detail(trade_for_user(request.user, key))
+        body = shapes.TradeDetail(
+            **_item(detail.row),
+            legs=[_leg(leg) for leg in detail.legs],
+            fills=[_fill(fill) for fill in detail.fills],
+            note_list=[_note(note) for note in detail.notes],
+        )
+        return private_json(request, ENCODER.encode(body))
+
+
+def asked_filters(parameters: QueryParameters) -> dict[str, Any]:
+    """Return what of the parameters filters trades."""
+    found = {name: parameters.text(name) for name in TradeFilter.base_filters}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _list(listed: Listed) -> shapes.TradeList:
+    return shapes.TradeList(
+        trades=[shapes.TradeItem(**_item(row)) for row in listed.rows],
+        totals=[_totals(totals) for totals in listed.totals],
+        count=listed.page.paginator.count,
+        page=listed.page.number,
+        pages=listed.page.paginator.num_pages,
+    )
+
+
+def _item(row: Row) -> dict[str, Any]:
+    trade = row.trade
+    return {
+        "id": str(trade.key),
+        "account_id": trade.account_id,
+        "underlying": trade.underlying,
+        "strategy": trade.strategy,
+        "name": trade.name,
+        "open_name": trade.open_name or None,
+        "status": trade.status,
+        "outcome": row.outcome or None,
+        "opened_at": trade.opened_at,
+        "closed_at": trade.closed_at,
+        "quantity": float(trade.quantity),
+        "currency": trade.currency,
+        "premium": _number(trade.premium),
+        "gross": _number(trade.gross),
+        "costs": float(trade.costs),
+        "net": _number(trade.net),
+        "unknown_closes": trade.unknown_closes,
+        "chain": str(trade.chain),
+        "review": row.review,
+        "tags": row.tags,
+        "notes": row.notes,
+    }
+
+
+def _totals(totals: Totals) -> shapes.TradeTotals:
+    return shapes.TradeTotals(
+        currency=totals.currency,
+        trades=totals.trades,
+        open=totals.open,
+        wins=totals.wins,
+        losses=totals.losses,
+        unknown=totals.unknown,
+        gross=_number(totals.gross),
+        costs=_number(totals.costs),
+        net=_number(totals.net),
+        win_rate=totals.win_rate,
+    )
+
+
+def _leg(leg: TradeLeg) -> shapes.TradeLegItem:
+    return shapes.TradeLegItem(
+        symbol=leg.instrument.symbol,
+        quantity=float(leg.quantity),
+        open_quantity=float(leg.open_quantity),
+        opened_at=leg.opened_at,
+        closed_at=leg.closed_at,
+        closed_kind=leg.closed_kind or None,
+        open_price=_number(leg.open_price),
+        close_price=_number(leg.close_price),
+        costs=float(leg.costs),
+        gross=_number(leg.gross),
+        net=_number(leg.net),
+    )
+
+
+def _fill(fill: TradeFill) -> shapes.TradeFillItem:
+    execution = fill.execution
+    return shapes.TradeFillItem(
+        execution_id=str(execution.pk),
+        role=fill.role,
+        symbol=execution.symbol,
+        kind=execution.kind,
+        side=execution.side or None,
+        quantity=float(fill.quantity),
+        price=_number(execution.price),
+        execution_time=execution.execution_time,
+        order_id=execution.order_id,
+    )
+
+
+def _note(note: TradeNote) -> shapes.TradeNoteItem:
+    return shapes.TradeNoteItem(
+        id=str(note.pk),
+        text=note.text,
+        author=note.created_by.get_username() if note.created_by else None,
+        created_at=note.created_at,
+        updated_at=note.updated_at,
+    )
+
+
+def _number(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)

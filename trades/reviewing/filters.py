@@ -1,0 +1,144 @@
+"""Which trades are asked for: of the page, the API and the file alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import django_filters
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.http import QueryDict
+
+from config.core.api.parameters import QueryParameters
+from config.core.errors import InvalidInput
+from portfolio.models import Account
+from trades.models import Trade, TradeFill, TradeReview, TradeTag
+from trades.strategies.naming import Strategy
+from trades.strategies.results import EVEN, LOST, WON
+
+RESULTS = {"won": WON, "lost": LOST, "even": EVEN, "unknown": Q(unknown_closes__gt=0)}
+SORTS = {
+    "-opened": "Newest first",
+    "opened": "Oldest first",
+    "-closed": "Last closed first",
+    "-net": "Largest gain first",
+    "net": "Largest loss first",
+    "underlying": "By underlying",
+}
+_SORT_FIELDS = {
+    "opened": "opened_at",
+    "closed": "closed_at",
+    "net": "net",
+    "underlying": "underlying",
+}
+#: What is no filter: how the answer is cut and written.
+FORM = frozenset({"account_id", "page", "group", "format"})
+
+
+class TradeFilter(django_filters.FilterSet):
+    """Filters of trades. Days are inclusive, of the opening, in each account's zone."""
+
+    underlying = django_filters.CharFilter(
+        field_name="underlying", lookup_expr="iexact", max_length=32, help_text="Of this only."
+    )
+    strategy = django_filters.ChoiceFilter(
+        choices=[(each.value, each.value.replace("_", " ").capitalize()) for each in Strategy]
+    )
+    status = django_filters.ChoiceFilter(choices=Trade.Status.choices)
+    result = django_filters.ChoiceFilter(
+        choices=[(name, name.capitalize()) for name in RESULTS], method="with_result"
+    )
+    start = django_filters.DateFilter(method="from_day", help_text="YYYY-MM-DD, inclusive.")
+    end = django_filters.DateFilter(method="to_day", help_text="YYYY-MM-DD, inclusive.")
+    tag = django_filters.CharFilter(method="with_tag", max_length=32)
+    review = django_filters.ChoiceFilter(choices=TradeReview.State.choices, method="in_review")
+    chain = django_filters.NumberFilter(
+        field_name="chain",
+        min_value=1,
+        max_value=2**63 - 1,
+        help_text="Key of the chain's first trade.",
+    )
+    sort = django_filters.ChoiceFilter(
+        choices=list(SORTS.items()), method="in_order", null_label=None, empty_label=None
+    )
+
+    class Meta:
+        model = Trade
+        fields: Sequence[str] = ()
+
+    def __init__(self, data: Mapping[str, Any], *, accounts: Sequence[Account]) -> None:
+        self.accounts = accounts
+        own = Trade.objects.filter(account__in=[account.pk for account in accounts])
+        super().__init__(data, queryset=own)
+
+    def with_result(self, trades: QuerySet[Trade], _: str, value: str) -> QuerySet[Trade]:
+        return trades.filter(RESULTS[value])
+
+    def from_day(self, trades: QuerySet[Trade], _: str, value: date) -> QuerySet[Trade]:
+        return trades.filter(self._at_or_after("began__gte", value))
+
+    def to_day(self, trades: QuerySet[Trade], _: str, value: date) -> QuerySet[Trade]:
+        return trades.filter(self._at_or_after("began__lt", value + timedelta(days=1)))
+
+    def with_tag(self, trades: QuerySet[Trade], _: str, value: str) -> QuerySet[Trade]:
+        tagged = TradeTag.objects.filter(name=value.strip().lower()).values("opening_id")
+        return trades.filter(_annotated(tagged))
+
+    def in_review(self, trades: QuerySet[Trade], _: str, value: str) -> QuerySet[Trade]:
+        if value == TradeReview.State.NEW:
+            looked = TradeReview.objects.exclude(state=value).values("opening_id")
+            return trades.exclude(pk__in=looked)
+        return trades.filter(pk__in=TradeReview.objects.filter(state=value).values("opening_id"))
+
+    def in_order(self, trades: QuerySet[Trade], _: str, value: str) -> QuerySet[Trade]:
+        return trades
+
+    @property
+    def trades(self) -> QuerySet[Trade]:
+        """What was asked for, in the order that was asked for. Raises InvalidInput."""
+        if not self.form.is_valid():
+            fields = {name: " ".join(map(str, found)) for name, found in self.form.errors.items()}
+            name, problem = next(iter(fields.items()))
+            raise InvalidInput(f"{name}: {problem}", fields=fields)
+        asked = self.form.cleaned_data.get("sort") or "-opened"
+        found = self.filter_queryset(
+            self.queryset.annotate(began=Coalesce("opened_at", "closed_at"))
+        )
+        name = asked.lstrip("-")
+        field = "began" if name == "opened" else _SORT_FIELDS[name]
+        column = F(field)
+        order = (
+            column.desc(nulls_last=True) if asked.startswith("-") else column.asc(nulls_last=True)
+        )
+        return found.order_by(order, "-opening_id")
+
+    def _at_or_after(self, lookup: str, day: date) -> Q:
+        """Return the condition with midnight of each account's zone."""
+        by_zone: dict[str, list[str]] = {}
+        for account in self.accounts:
+            by_zone.setdefault(account.time_zone, []).append(account.pk)
+        condition = Q(pk__in=[])
+        for name, ids in by_zone.items():
+            midnight = datetime.combine(day, time(), tzinfo=ZoneInfo(name))
+            condition |= Q(account__in=ids) & Q(**{lookup: midnight})
+        return condition
+
+
+def _annotated(openings: QuerySet[Any, Any]) -> Q:
+    """Return the trades that one of these openings belongs to."""
+    opened = TradeFill.objects.filter(role=TradeFill.Role.OPEN.value, key__in=openings)
+    return Q(pk__in=openings) | Q(pk__in=opened.values("trade_id"))
+
+
+def asked_parameters(query: QueryDict) -> QueryParameters:
+    """Return the parameters of a request for trades; blank ones count as absent.
+
+    Raises InvalidInput for one that is not known here.
+    """
+    given = query.copy()
+    for name in [name for name, value in query.items() if not str(value).strip()]:
+        del given[name]
+    return QueryParameters(given, allowed=FORM | set(TradeFilter.base_filters))

@@ -1,0 +1,215 @@
+"""The pages of trades: the list, one trade, and what readers add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_POST, require_safe
+
+from auth_tokens.models import User
+from config.core.api.parameters import QueryParameters, whole_number
+from config.core.errors import ApplicationError, InvalidInput, NotFound
+from portfolio.accounts.access import accounts_visible_to
+from portfolio.models import Position
+from trades.annotations import writing
+from trades.journal.reading import accounts_of_journal
+from trades.models import Trade, TradeNote, TradeReview
+from trades.reviewing.api import asked_filters
+from trades.reviewing.detail import read_detail, trade_for_user, trade_of_position
+from trades.reviewing.filters import RESULTS, SORTS, asked_parameters
+from trades.reviewing.listing import by_chain, list_trades
+from trades.strategies.naming import Strategy
+
+GROUPS = ("", "chain")
+_private = cache_control(private=True, no_cache=True)
+
+
+@_private
+@login_required
+@require_safe
+def trades(request: HttpRequest) -> HttpResponse:
+    """Show the trades, filtered, sorted and grouped by the address."""
+    parameters = asked_parameters(request.GET)
+    account_id = parameters.identifier("account_id")
+    accounts = accounts_of_journal(request.user, account_id)
+    group = parameters.choice("group", GROUPS, default="")
+    page = parameters.integer("page", default=1, minimum=1, maximum=1_000_000)
+    asked = asked_filters(parameters)
+    listed = list_trades(accounts, asked, page=page)
+    address = request.GET.copy()
+    address.pop("page", None)
+    return render(
+        request,
+        "trades/list.html",
+        {
+            "listed": listed,
+            "chains": by_chain(listed.rows) if group else None,
+            "group": group,
+            "asked": asked,
+            "account_id": account_id or "",
+            "accounts": accounts_visible_to(request.user),
+            "strategies": Strategy,
+            "statuses": Trade.Status.choices,
+            "results": RESULTS,
+            "reviews": TradeReview.State.choices,
+            "sorts": SORTS,
+            "address": f"{address.urlencode()}&" if address else "",
+        },
+    )
+
+
+@_private
+@login_required
+@require_safe
+def trade(request: HttpRequest, key: int) -> HttpResponse:
+    """Show one trade. The key of any of its openings leads to it."""
+    QueryParameters(request.GET, allowed=())
+    found = trade_for_user(request.user, key)
+    if found.key != key:
+        return redirect("trade", found.key)
+    detail = read_detail(found)
+    others = Trade.objects.filter(
+        account=found.account_id, underlying=found.underlying, currency=found.currency
+    ).exclude(pk=found.key)
+    return render(
+        request,
+        "trades/trade.html",
+        {
+            "detail": detail,
+            "trade": found,
+            "others": others.order_by("-opened_at")[:50],
+            "reviews": TradeReview.State.choices,
+            "positions": Position.objects.filter(
+                account=found.account_id,
+                instrument__in=[leg.instrument_id for leg in detail.legs if not leg.closed_at],
+            ),
+        },
+    )
+
+
+@login_required
+@require_safe
+def trade_with_position(request: HttpRequest, position_id: int) -> HttpResponse:
+    """Lead from a position of the book to the trade that holds it."""
+    visible = Position.objects.filter(account__in=accounts_visible_to(request.user))
+    position = get_object_or_404(visible, pk=position_id)
+    found = trade_of_position(
+        request.user, account_id=position.account_id, instrument_id=position.instrument_id
+    )
+    if found is None:
+        messages.info(request, "The journal does not hold the fills of this position yet.")
+        return redirect("trades_reconcile")
+    return redirect("trade", found.key)
+
+
+@login_required
+@require_POST
+def change_trade(request: HttpRequest, key: int) -> HttpResponse:
+    """Add to one trade what its form says: a note, tags, review, what belongs together."""
+    found = trade_for_user(request.user, key)
+    action = _ACTIONS.get(request.POST.get("action", ""))
+    try:
+        if action is None:
+            raise InvalidInput("No such action.", fields={"action": "unknown"})
+        messages.success(request, action(request, found))
+    except ApplicationError as error:
+        messages.error(request, error.message)
+    return redirect("trade", trade_for_user(request.user, key).key)
+
+
+@login_required
+@require_POST
+def change_trades(request: HttpRequest) -> HttpResponse:
+    """Add to the trades that were chosen in the list."""
+    user = cast("User", request.user)
+    chosen = [trade_for_user(user, key) for key in _keys(request, "trades")]
+    try:
+        if not chosen:
+            raise InvalidInput("Choose some trades first.", fields={"trades": "none"})
+        messages.success(request, _to_all(user, chosen, request))
+    except ApplicationError as error:
+        messages.error(request, error.message)
+    back = request.POST.get("back", "")
+    return redirect(f"/trades?{back}" if back and "\n" not in back else "trades")
+
+
+def _to_all(user: User, chosen: list[Trade], request: HttpRequest) -> str:
+    action = request.POST.get("action", "")
+    if action == "merge":
+        writing.merge_trades(user=user, trades=chosen)
+        return f"{len(chosen)} trades are one now."
+    if action == "tag":
+        changed = writing.add_tag(user=user, trades=chosen, name=request.POST.get("tag", ""))
+        return f"Tagged: {changed}."
+    if action == "automatic":
+        return f"{writing.group_automatically(user=user, trades=chosen)} overrides removed."
+    changed = writing.set_review(user=user, trades=chosen, state=action)
+    return f"Review of {changed} changed."
+
+
+def _note(request: HttpRequest, found: Trade) -> str:
+    user, text = cast("User", request.user), request.POST.get("text", "")
+    number = whole_number(request.POST.get("note", ""))
+    if number is None:
+        writing.add_note(user=user, trade=found, text=text)
+        return "Note added."
+    note = TradeNote.objects.filter(pk=number, opening__in=writing.opening_keys(found)).first()
+    if note is None:
+        raise NotFound("No such note.")
+    writing.change_note(user=user, note=note, text=text)
+    return "Note changed."
+
+
+def _tags(request: HttpRequest, found: Trade) -> str:
+    names = request.POST.get("tags", "").split(",")
+    writing.set_tags(user=cast("User", request.user), trade=found, names=names)
+    return "Tags changed."
+
+
+def _review(request: HttpRequest, found: Trade) -> str:
+    state = request.POST.get("state", "")
+    writing.set_review(user=cast("User", request.user), trades=[found], state=state)
+    return "Review changed."
+
+
+def _split(request: HttpRequest, found: Trade) -> str:
+    user, keys = cast("User", request.user), _keys(request, "fills")
+    to = whole_number(request.POST.get("to", ""))
+    if to is None:
+        writing.split_trade(user=user, trade=found, keys=keys)
+        return "The chosen fills are a trade of their own now."
+    writing.move_fills(user=user, trade=found, keys=keys, to=trade_for_user(user, to))
+    return "The chosen fills belong to the other trade now."
+
+
+def _merge(request: HttpRequest, found: Trade) -> str:
+    user = cast("User", request.user)
+    others = [trade_for_user(user, key) for key in _keys(request, "with")]
+    writing.merge_trades(user=user, trades=[found, *others])
+    return "The trades are one now."
+
+
+def _automatic(request: HttpRequest, found: Trade) -> str:
+    removed = writing.group_automatically(user=cast("User", request.user), trades=[found])
+    return f"{removed} overrides removed: the trade follows the rules again."
+
+
+_ACTIONS: dict[str, Callable[[HttpRequest, Trade], str]] = {
+    "note": _note,
+    "tags": _tags,
+    "review": _review,
+    "split": _split,
+    "merge": _merge,
+    "automatic": _automatic,
+}
+
+
+def _keys(request: HttpRequest, name: str) -> list[int]:
+    found = [whole_number(str(value)) for value in request.POST.getlist(name)]
+    return [key for key in found if key is not None]
