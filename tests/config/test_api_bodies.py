@@ -37,8 +37,10 @@ from tests.greeks.scripted import EXPIRY, OPENS, ScriptedProvider, polled_instru
 from tests.portfolio.books import FakeAdapter, FakeBroker, option, order, position, stock
 from tests.portfolio.risk.test_risk_report import store_closes
 from tests.trades.executions.test_identity import fill
+from trades.annotations.writing import add_note
 from trades.executions.rows import JournalRows
 from trades.executions.store import record_rows
+from trades.models import Trade
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -83,6 +85,8 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
         f"{PORTFOLIO}/scenarios?account_id=NEW",
     ),
     "sync_status": (f"{PORTFOLIO}/sync/{{failed}}", f"{PORTFOLIO}/sync/{{synced}}"),
+    "trade": ("/api/trades/{trade}",),
+    "trades": ("/api/trades",),
 }
 
 
@@ -155,8 +159,11 @@ def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
     portfolio = Portfolio.objects.create(name="One", owner=trader)
     portfolio.accounts.add(account)
     recalculate([portfolio.pk])
+    trade = Trade.objects.get()
+    add_note(user=trader, trade=trade, text="Noted.")
     shifts = [{"underlying": "*", "spot": -20.0, "vol": 15.0}]
     return {
+        "trade": trade.key,
         "synced": synced.pk,
         "portfolio": portfolio.pk,
         "failed": SyncRun.objects.create(
