@@ -8,6 +8,8 @@ from decimal import Decimal
 from greeks.domain import Contract, InstrumentKind
 
 _PUNCTUATION = re.compile(r"[^A-Z0-9]")
+_MONTH = re.compile(r"[FGHJKMNQUVXZ]\d{1,2}$")
+_DATED = re.compile(r"/[A-Z0-9]+[FGHJKMNQUVXZ]\d{1,2}")
 
 
 def instrument_key(contract: Contract) -> str:
@@ -16,10 +18,12 @@ def instrument_key(contract: Contract) -> str:
     ``kind:root:expiry:strike:right:multiplier:currency``, with the parts that the kind has, e.g.
     ``option:SPXW:20260117:6000:C:100:USD`` or ``stock:BRKB:USD``. The root is the option's own
     (``SPX`` and ``SPXW`` settle at different hours, ``AAPL1`` delivers something else), or the
-    underlying's name if it has none. Punctuation is dropped, because vendors write ``BRK B``,
-    ``BRK.B`` and ``BRK/B``.
+    underlying's name if it has none. Where a vendor names the month of an option's future
+    (``/ESZ6``), its root has a month too (``EW4U6``), which the expiry says already: it is dropped,
+    so that the contract is the same where it is not named (``EW4``). Punctuation is dropped,
+    because vendors write ``BRK B``, ``BRK.B`` and ``BRK/B``.
     """
-    parts = [contract.kind.value, _plain(contract.root or contract.underlying)]
+    parts = [contract.kind.value, _plain(_root(contract))]
     if contract.kind in (InstrumentKind.STOCK, InstrumentKind.INDEX, InstrumentKind.CURRENCY):
         parts[1] = _plain(contract.symbol)
     else:
@@ -31,6 +35,13 @@ def instrument_key(contract: Contract) -> str:
         parts.append(_number(contract.multiplier))
     parts.append(contract.currency.upper())
     return ":".join(parts)
+
+
+def _root(contract: Contract) -> str:
+    root = contract.root or contract.underlying
+    if contract.kind is InstrumentKind.FUTURE_OPTION and _DATED.fullmatch(contract.underlying):
+        return _MONTH.sub("", root) or root
+    return root
 
 
 def _plain(name: str) -> str:

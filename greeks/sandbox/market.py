@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from greeks.domain import Contract
 from greeks.maths.black_scholes import GreekArrays
 from greeks.sandbox.chain_file import read_chain_file
+from greeks.sandbox.derived import DerivedEngine
 from greeks.sandbox.quotes import SimulatedQuote
 from greeks.sandbox.recorded import RecordedEngine
 from greeks.sandbox.sessions import Session, utc
@@ -66,9 +67,16 @@ class Market:
     """
 
     def __init__(
-        self, engine: Engine, *, start: datetime | None, seed: int, recorded: bool = False
+        self,
+        engine: Engine,
+        *,
+        start: datetime | None,
+        seed: int,
+        recorded: bool = False,
+        derived: DerivedEngine | None = None,
     ) -> None:
         self._engine = engine
+        self._derived = derived
         #: Whether the market replays a chain file.
         self.recorded = recorded
         self._start = None if start is None else start.timestamp()
@@ -85,7 +93,8 @@ class Market:
         """
         if start is not None and start.tzinfo is None:
             raise ValueError("start must have a time zone")
-        return cls(SimulatedEngine(seed, always_open=always_open), start=start, seed=seed)
+        engine = DerivedEngine(SimulatedEngine(seed, always_open=always_open))
+        return cls(engine, start=start, seed=seed, derived=engine)
 
     @classmethod
     def from_chain_file(cls, path: str | Path, *, seed: int = 7) -> Market:
@@ -143,6 +152,21 @@ class Market:
         if found is None:
             raise KeyError(symbol)
         return found
+
+    def underlying_of(self, contract: Contract) -> Contract:
+        """Return the share, index or future under an option; any other contract itself."""
+        found = self._engine.contract(contract.underlying) if contract.is_option else None
+        return found or contract
+
+    def derive(self, line: str, base: Contract, least: date) -> Contract:
+        """Return a line's contract on one of the market (:mod:`greeks.sandbox.lines`).
+
+        A future or event contract expires on ``least`` or next after. Raises ``KeyError`` for an
+        unknown line, and in a recorded market, which has none.
+        """
+        if self._derived is None:
+            raise KeyError(line)
+        return self._derived.derive(line, base, least)
 
     def expiries(self, symbol: str) -> tuple[date, ...]:
         """Return expiries that can be traded now, soonest first."""

@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from greeks.domain import Contract
+from greeks.domain import Contract, InstrumentKind
+from greeks.sandbox.lines import DOLLARS, dollars
 from greeks.sandbox.market import Market
 from portfolio.domain import Broker
 from portfolio.sandbox.ledger import EXCHANGE, LAST_FILL_SECONDS, Ledger, SimulatedExecution, Trade
@@ -27,6 +28,7 @@ from portfolio.sandbox.orders import (
     is_stock,
     profit_order,
     takes_profit,
+    target_order,
 )
 from portfolio.sandbox.programs import (
     IBKR,
@@ -108,14 +110,17 @@ class SimulatedAccount:
     def summary(self) -> SimulatedSummary:
         """Return the account's money, consistent with :meth:`positions` at the same time."""
         positions, cash = self.positions(), self.cash
-        market_value = sum(position.market_value for position in positions)
-        options = sum(p.market_value for p in positions if p.contract.is_option)
-        long_options = sum(
-            p.market_value for p in positions if p.contract.is_option and p.quantity > 0
-        )
+        market_value = sum(position.equity for position in positions)
+        options = sum(p.equity for p in positions if p.contract.is_option)
+        long_options = sum(p.equity for p in positions if p.contract.is_option and p.quantity > 0)
         initial, maintenance = margin_requirements(
             [
-                Holding(p.contract, p.quantity, p.price, p.quote.underlying_price or p.price)
+                Holding(
+                    p.contract,
+                    p.quantity,
+                    p.price * dollars(p.contract),
+                    (p.quote.underlying_price or p.price) * dollars(p.contract),
+                )
                 for p in positions
             ]
         )
@@ -131,9 +136,14 @@ class SimulatedAccount:
             maintenance_margin=round(maintenance, 2),
             excess_liquidity=round(lendable - maintenance, 2),
             buying_power=round(max(2.0 * (lendable - initial), 0.0), 2),
-            unrealized_pnl=round(sum(position.unrealized_pnl for position in positions), 2),
+            unrealized_pnl=round(sum(position.gain for position in positions), 2),
             realized_pnl=round(self._realized_today(), 2),
         )
+
+    def exchange_rates(self) -> dict[str, float]:
+        """Return dollars for one unit of each other currency that the account holds."""
+        held = {contract.currency for contract, _, _ in self._held()}
+        return {currency: DOLLARS[currency] for currency in sorted(held - {self.currency})}
 
     def executions(self, since: datetime) -> list[SimulatedExecution]:
         """Return the fills since a time, oldest first."""
@@ -150,6 +160,7 @@ class SimulatedAccount:
         """Return working orders, then the orders filled since the session opened."""
         trades = self._open_trades()
         working = [profit_order(self._ledger, trade) for trade in trades if takes_profit(trade)]
+        working += [target_order(self._ledger, trade) for trade in trades if trade.program.line]
         shares = next((trade for trade in trades if is_stock(trade)), None)
         if shares is not None:
             working.append(dip_order(self._market, self._ledger, shares))
@@ -221,13 +232,15 @@ class SimulatedAccount:
             cash += done * fill.cash_flow
         held = np.flatnonzero(np.any(quantity != 0.0, axis=1))
         contracts = [contracts[row] for row in held.tolist()]
-        multiplier = np.array([float(contract.multiplier) for contract in contracts])
-        units = quantity[held] * multiplier[:, None]
+        size = np.array([float(c.multiplier) * dollars(c) for c in contracts])[:, None]
+        futures = np.array([c.kind is InstrumentKind.FUTURE for c in contracts])[:, None]
+        units = quantity[held] * size
         greeks = self._market.greeks(contracts, times)
         spots = self._market.spots(contracts, times)
+        gains = np.where(units != 0.0, units * greeks.price - cost[held] * size, 0.0)
         columns = [
-            cash + (units * greeks.price).sum(axis=0),
-            np.where(units != 0.0, units * greeks.price - cost[held] * multiplier[:, None], 0.0),
+            cash + np.where(futures, gains, units * greeks.price).sum(axis=0),
+            gains,
             (units * greeks.delta * spots).sum(axis=0),
             (units * greeks.gamma * spots * spots / 100.0).sum(axis=0),
             *((units * values).sum(axis=0) for values in (greeks.theta, greeks.vega)),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from greeks.domain import Contract, InstrumentKind
+from greeks.sandbox.lines import dollars
 from greeks.sandbox.market import Market
 from greeks.sandbox.noise import uniform_hash
 from greeks.sandbox.sessions import EXCHANGES, instant, is_trading_day, local_date
@@ -71,9 +72,15 @@ class SimulatedExecution(NamedTuple):
 
     @property
     def cash_flow(self) -> float:
-        """Return the fill's effect on cash, including costs."""
+        """Return the fill's effect on cash in dollars, including costs.
+
+        A future is not paid for: its gain is settled when it is closed.
+        """
+        if self.contract.kind is InstrumentKind.FUTURE:
+            gained = self.realized_pnl
+            return -self.commission - self.fees if gained is None else gained
         value = self.signed_quantity * self.price * float(self.contract.multiplier)
-        return -value - self.commission - self.fees
+        return -value * dollars(self.contract) - self.commission - self.fees
 
 
 class Ledger:
@@ -178,7 +185,10 @@ class Ledger:
 
     def _prices(self, legs: tuple[tuple[Contract, int], ...], at: float) -> tuple[float, ...]:
         values = self._market.values([contract for contract, _ in legs], np.array([at]))
-        return tuple(max(round(value, 2), 0.01) for value in values[:, 0].tolist())
+        return tuple(
+            round(value, 4) if contract.may_be_negative else max(round(value, 2), 0.01)
+            for value, (contract, _) in zip(values[:, 0].tolist(), legs, strict=True)
+        )
 
     def _fills(self, trade: Trade, event: int) -> Iterator[SimulatedExecution]:
         at, prices, sign = trade.opened_at, trade.open_prices, 1
@@ -190,12 +200,11 @@ class Ledger:
             for part, size in enumerate((first, abs(quantity) - first)):
                 if size == 0:
                     continue
-                option = contract.kind is InstrumentKind.OPTION
-                commission, fees = _costs(trade.program.account, option, size, event)
+                commission, fees = _costs(trade.program.account, contract.is_option, size, event)
                 realized = None
                 if event == _CLOSING:
                     held = math.copysign(size, quantity) * float(contract.multiplier)
-                    gained = held * (price - trade.open_prices[leg])
+                    gained = held * (price - trade.open_prices[leg]) * dollars(contract)
                     realized = round(gained - commission - fees, 2)
                 yield SimulatedExecution(
                     execution_id=self._execution_id(trade, event, leg, part),

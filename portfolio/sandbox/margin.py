@@ -5,7 +5,7 @@ lend nothing. For short options, per underlying and right: calls covered by shar
 short paired with a long of the same right that expires no sooner costs the spread's width, if that
 is a loss. A naked short costs its value plus the greater of 20 % of the underlying less the amount
 out of the money, and 10 % of the underlying (calls) or of the strike (puts). Only the larger of the
-calls' and the puts' side counts, because both cannot lose.
+calls' and the puts' side counts, because both cannot lose. A future needs 10 % of its value.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import NamedTuple
 from greeks.domain import Contract, InstrumentKind, Right
 
 INITIAL_STOCK, MAINTENANCE_STOCK = 0.50, 0.25
+FUTURE = 0.10
 _NAKED, _NAKED_LEAST = 0.20, 0.10
 
 
@@ -38,12 +39,15 @@ class _Lot(NamedTuple):
 
 def margin_requirements(holdings: Sequence[Holding]) -> tuple[float, float]:
     """Return the book's initial and maintenance requirement, in dollars."""
-    stock_value = 0.0
+    stock_value = futures = 0.0
     shares: dict[str, int] = defaultdict(int)
     options: dict[str, dict[Right, list[Holding]]] = defaultdict(lambda: defaultdict(list))
     for holding in holdings:
         contract = holding.contract
-        if contract.kind is InstrumentKind.OPTION and contract.right is not None:
+        if contract.kind is InstrumentKind.FUTURE:
+            size = abs(holding.quantity * holding.price) * float(contract.multiplier)
+            futures += FUTURE * size
+        elif contract.is_option and contract.right is not None:
             options[contract.underlying][contract.right].append(holding)
         else:
             stock_value += abs(holding.quantity) * holding.price
@@ -55,7 +59,8 @@ def margin_requirements(holdings: Sequence[Holding]) -> tuple[float, float]:
         )
         for underlying, sides in options.items()
     )
-    return INITIAL_STOCK * stock_value + short, MAINTENANCE_STOCK * stock_value + short
+    fixed = short + futures
+    return INITIAL_STOCK * stock_value + fixed, MAINTENANCE_STOCK * stock_value + fixed
 
 
 def _side_requirement(holdings: Sequence[Holding], *, covered: int) -> float:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from greeks.domain import Contract
+from greeks.domain import Contract, InstrumentKind
 from greeks.sandbox.market import Market
 from portfolio.domain import OrderStatus
 from portfolio.sandbox.ledger import EXCHANGE, Ledger, SimulatedExecution, Trade
@@ -31,7 +31,7 @@ def takes_profit(trade: Trade) -> bool:
 
 
 def is_stock(trade: Trade) -> bool:
-    return not trade.legs[0][0].is_option
+    return trade.legs[0][0].kind is InstrumentKind.STOCK and not trade.program.line
 
 
 def profit_order(ledger: Ledger, trade: Trade) -> SimulatedOrder:
@@ -49,6 +49,26 @@ def profit_order(ledger: Ledger, trade: Trade) -> SimulatedOrder:
         placed_at=placed_at,
         updated_at=placed_at,
         description=f"Close {trade.program.symbol} {trade.program.name} at half its credit",
+    )
+
+
+def target_order(ledger: Ledger, trade: Trade) -> SimulatedOrder:
+    """Return a working order to close a position of one contract at half its price better."""
+    (contract, quantity), price = trade.legs[0], trade.open_prices[0]
+    better = price + math.copysign(0.5 * abs(price), quantity)
+    placed_at = datetime.fromtimestamp(trade.opened_at + 95.0, UTC)
+    return SimulatedOrder(
+        order_id=ledger.order_id(trade, _WORKING),
+        status=OrderStatus.WORKING,
+        order_type="LMT",
+        time_in_force="GTC",
+        legs=((contract, -quantity),),
+        quantity=abs(quantity),
+        filled_quantity=0,
+        limit_price=round(better, 4 if contract.may_be_negative else 2),
+        placed_at=placed_at,
+        updated_at=placed_at,
+        description=f"Close {contract.symbol} at its target",
     )
 
 
@@ -81,6 +101,10 @@ def filled_order(order_id: int, fills: list[SimulatedExecution]) -> SimulatedOrd
         total = before + fill.signed_quantity
         signed[fill.contract.symbol] = (fill.contract, total, fill.price)
     size = math.gcd(*(quantity for _, quantity, _ in signed.values()))
+    price = sum(q / size * price for _, q, price in signed.values())
+    if len(signed) == 1:
+        # Alone, a price is its contract's own: below zero only where that may be.
+        price = fills[-1].price
     done_at = max(fill.executed_at for fill in fills)
     return SimulatedOrder(
         order_id=order_id,
@@ -90,7 +114,7 @@ def filled_order(order_id: int, fills: list[SimulatedExecution]) -> SimulatedOrd
         legs=tuple((contract, quantity) for contract, quantity, _ in signed.values()),
         quantity=size,
         filled_quantity=size,
-        limit_price=round(sum(q / size * price for _, q, price in signed.values()), 2),
+        limit_price=round(price, 4),
         placed_at=datetime.fromtimestamp(fills[0].executed_at.timestamp() - 20.0, UTC),
         updated_at=done_at,
         description=f"{fills[0].position_effect.title()} {fills[0].contract.underlying}",

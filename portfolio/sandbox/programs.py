@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from greeks.domain import Contract, Right
+from greeks.sandbox.lines import LINES
 from greeks.sandbox.market import Market
 
 
@@ -31,7 +32,8 @@ class Program:
 
     It is opened on ``weekday`` of every ``weeks``-th week, ``minute`` minutes after the exchange
     opens, and held until the next opening. ``days`` is the least life that its first expiry has
-    left when the position is closed. ``week`` offsets programs of the same length.
+    left when the position is closed. ``week`` offsets programs of the same length. ``line`` names
+    contracts derived from the symbol's (:mod:`greeks.sandbox.lines`), which are traded instead.
     """
 
     name: str
@@ -44,9 +46,11 @@ class Program:
     week: int = 0
     weekday: int = 0
     minute: int = 45
+    line: str = ""
 
 
 STOCK = (Leg(1),)
+SHORT = (Leg(-1),)
 COVERED_CALL = (Leg(-1, Right.CALL, 0.9),)
 LONG_CALL = (Leg(1, Right.CALL, -0.5),)
 LONG_PUT = (Leg(1, Right.PUT, -0.7),)
@@ -87,6 +91,20 @@ SIMULATED_PROGRAMS: tuple[Program, ...] = (
     Program("put spread", TASTYTRADE, "SPY", 5, PUT_CREDIT_SPREAD, 3, 1, 0, 1, 22),
     Program("put spread", TASTYTRADE, "NVDA", 4, PUT_CREDIT_SPREAD, 5, 1, 0, 3, 26),
     Program("LEAPS call", TASTYTRADE, "NVDA", 2, LONG_CALL, 330, 52, 8),
+    # One small position of every other kind of contract.
+    Program("share", IBKR, "SPY", 400, STOCK, week=3, line="share in pence"),
+    Program("put", IBKR, "QQQ", 2, LONG_PUT, 30, 13, 2, 1, 64, line="option in euros"),
+    Program("call", IBKR, "NIFTY", 1, LONG_CALL, 3, 1, 0, 0, 70, line="option in rupees"),
+    Program("put", IBKR, "SPY", 1, LONG_PUT, 20, 4, 2, 3, 80, line="morning option"),
+    Program("put", IBKR, "SPY", 1, LONG_PUT, 7, 1, 0, 4, 85, line="evening option"),
+    Program("hedge", IBKR, "SPY", 2, SHORT, 10, 4, 0, 2, 90, line="index future"),
+    Program("put", IBKR, "SPY", 2, LONG_PUT, 10, 4, 0, 2, 95, line="option on a future"),
+    Program("future", IBKR, "QQQ", 1, STOCK, 10, 4, 1, 3, 100, line="future in cents"),
+    Program("future", IBKR, "VIX", 1, STOCK, 5, 4, 3, 0, 105, line="future below zero"),
+    Program("event", IBKR, "VIX", 500, STOCK, 5, 4, 2, 1, 110, line="event contract"),
+    Program("call", TASTYTRADE, "NVDA", 5, LONG_CALL, 20, 4, 1, 2, 115, line="adjusted option"),
+    Program("future", TASTYTRADE, "SPY", 1, STOCK, 10, 4, 2, 3, 120, line="index future"),
+    Program("put", TASTYTRADE, "SPY", 2, LONG_PUT, 10, 4, 3, 1, 125, line="option on a future"),
 )
 
 
@@ -125,22 +143,27 @@ def choose_contracts(
     """Return the program's contracts with signed quantities; empty if the market lists none."""
     chosen = []
     for leg in program.legs:
+        least = closed_on + timedelta(days=program.days + leg.later_days)
         if leg.right is None:
             contract: Contract | None = market.underlying(program.symbol)
         else:
-            least = closed_on + timedelta(days=program.days + leg.later_days)
-            contract = _nearest(market, program.symbol, leg, least, opened_on, spot)
+            contract = _nearest(market, program, leg, least, opened_on, spot)
         if contract is None:
             return ()
+        if program.line:
+            contract = market.derive(program.line, contract, least)
         chosen.append((contract, leg.ratio * program.size))
     return tuple(chosen)
 
 
 def _nearest(
-    market: Market, symbol: str, leg: Leg, least: date, opened_on: date, spot: float
+    market: Market, program: Program, leg: Leg, least: date, opened_on: date, spot: float
 ) -> Contract | None:
     """Return the leg's option in the first expiry from ``least`` on, else in the last expiry."""
-    listed = market.listed_expiries(symbol, opened_on)
+    symbol, line = program.symbol, LINES.get(program.line)
+    listed = [
+        day for day in market.listed_expiries(symbol, opened_on) if line is None or line.lists(day)
+    ]
     if not listed:
         return None
     expiry = next((day for day in listed if day >= least), listed[-1])

@@ -1,17 +1,21 @@
-"""A demo account's positions, money, orders and minutes. Money is in dollars."""
+"""A demo account's positions, money, orders and minutes.
+
+Money of a position is in its contract's currency, of the account in dollars.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import NamedTuple
 
-from greeks.domain import Contract
+from greeks.domain import Contract, InstrumentKind
+from greeks.sandbox.lines import dollars
 from greeks.sandbox.quotes import SimulatedQuote
 from portfolio.domain import OrderStatus
 
 
 class SimulatedPosition(NamedTuple):
-    """A holding. ``average_price`` is per unit without commissions, money in dollars."""
+    """A holding. ``average_price`` is per unit without commissions."""
 
     contract: Contract
     quantity: int
@@ -20,6 +24,18 @@ class SimulatedPosition(NamedTuple):
     market_value: float
     unrealized_pnl: float
     quote: SimulatedQuote
+
+    @property
+    def gain(self) -> float:
+        """Return the unrealized P&L in dollars."""
+        return self.unrealized_pnl * dollars(self.contract)
+
+    @property
+    def equity(self) -> float:
+        """Return what the holding adds to net liquidation, in dollars: of a future its gain."""
+        if self.contract.kind is InstrumentKind.FUTURE:
+            return self.gain
+        return self.market_value * dollars(self.contract)
 
 
 class SimulatedSummary(NamedTuple):

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from config.core.sandbox.server import Sandbox
+from greeks.models import InstrumentAlias
 from portfolio.models import (
     Account,
     AccountStatus,
@@ -32,8 +33,13 @@ def test_book_of_the_broker_is_stored_whole(
 
     assert (run.outcome, run.error) == (SyncRun.Outcome.SUCCEEDED, "")
     assert QuarantinedRow.objects.count() == 0
-    stored = {row.symbol: row for row in Position.objects.all()}
-    held = {row.contract.symbol: row for row in simulated.positions()}
+    names = dict(
+        InstrumentAlias.objects.filter(provider=name).values_list("instrument__key", "key")
+    )
+    stored = {
+        names[row.instrument.key]: row for row in Position.objects.select_related("instrument")
+    }
+    held = {row.contract.aliases[name]: row for row in simulated.positions()}
     assert stored.keys() == held.keys()
     for symbol, row in stored.items():
         assert row.quantity == held[symbol].quantity
@@ -43,7 +49,9 @@ def test_book_of_the_broker_is_stored_whole(
         assert row.price_source == account.broker.lower() or row.price_source == "tastytrade"
     options = [row for row in stored.values() if row.right]
     assert options
-    assert all(row.greeks_source in ("ibkr", "tastytrade") for row in options)
+    assert all(
+        row.greeks_source in ("ibkr", "tastytrade") or row.instrument.is_adjusted for row in options
+    )
     assert all(
         None not in (row.gamma_raw, row.theta_raw, row.vega_raw, row.iv_raw) for row in options
     )
@@ -159,8 +167,8 @@ def test_broker_without_greeks_is_filled_by_the_other(
     run = run_sync(ibkr)
 
     assert run.outcome == SyncRun.Outcome.SUCCEEDED
-    sources = set(Position.objects.exclude(right="").values_list("greeks_source", flat=True))
-    assert sources == {"tastytrade"}
+    held = Position.objects.filter(currency="USD", instrument__kind="option")
+    assert set(held.values_list("greeks_source", flat=True)) == {"tastytrade"}
 
 
 def test_no_vendor_with_greeks_leaves_them_to_the_model(

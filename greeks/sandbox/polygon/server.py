@@ -186,7 +186,8 @@ class PolygonServer:
     def _listed_option(self, name: str) -> Contract | None:
         compact = name.removeprefix("O:")
         found = self.market.contract(f"{compact[:-15]:<6}{compact[-15:]}")
-        return found if found and found.is_option and found.currency == "USD" else None
+        listed = found is not None and found.underlying in self.market.underlyings()
+        return found if found and found.is_option and found.currency == "USD" and listed else None
 
 
 def _not_found(name: str) -> Payload:

@@ -58,7 +58,8 @@ def contract_of(market: Market, symbol: str) -> Contract | None:
         except OptionSymbolError:
             return None
     else:
-        found = None if symbol.isdecimal() else market.contract(symbol)
+        # A future's name has its exchange behind it.
+        found = None if symbol.isdecimal() else market.contract(symbol.partition(":")[0])
         if found is not None and found.is_option:
             return None
     return found if is_traded(found) else None

@@ -8,10 +8,17 @@ from typing import Any
 
 from starlette.requests import Request
 
-from greeks.domain import Contract
+from greeks.domain import Contract, InstrumentKind
+from greeks.sandbox.lines import magnifier
 from greeks.sandbox.market import Market
-from portfolio.sandbox.ibkr_portal.payloads import conid, describe, sec_type
-from portfolio.sandbox.london import contract_by_id, magnifier
+from portfolio.sandbox.ibkr_portal.payloads import (
+    conid,
+    describe,
+    expiry,
+    multiplier,
+    sec_type,
+)
+from portfolio.sandbox.ibkr_terms import is_dated, ticker
 
 
 class ContractDesk:
@@ -23,22 +30,23 @@ class ContractDesk:
 
     def find(self, number: str) -> Contract | None:
         """Return the contract with this contract id."""
-        return contract_by_id(self._market, number) if number.isdecimal() else None
+        return self._market.contract(number) if number.isdecimal() else None
 
     def definitions(self, request: Request) -> Any:
         wanted = request.query_params.get("conids", "").split(",")
         known = [contract for contract in map(self.find, wanted) if contract is not None]
-        underlying = self._market.underlying
-        return {"secdef": [definition(found, underlying(found.underlying)) for found in known]}
+        underlying_of = self._market.underlying_of
+        return {"secdef": [definition(found, underlying_of(found)) for found in known]}
 
     async def search(self, request: Request) -> Any:
         body = await request.json() if request.method == "POST" else request.query_params
         symbol = str(body.get("symbol", ""))
-        if symbol not in self._market.underlyings():
+        contract = None if symbol.isdecimal() else self._market.contract(symbol)
+        if contract is None or contract.expiry is not None:
             return []
-        contract = self._market.underlying(symbol)
         self._searched.add(contract.aliases["ibkr"])
-        return [search_row(contract, self._market.expiries(symbol))]
+        listed = symbol in self._market.underlyings()
+        return [search_row(contract, self._market.expiries(symbol) if listed else ())]
 
     def strikes(self, request: Request) -> Any:
         options = self._options(request)
@@ -59,7 +67,8 @@ class ContractDesk:
         """Return an underlying's options of the month; none before a search for it."""
         number = request.query_params.get("conid", "")
         underlying = self.find(number)
-        if underlying is None or number not in self._searched:
+        listed = self._market.underlyings()
+        if underlying is None or number not in self._searched or underlying.symbol not in listed:
             return []
         month = request.query_params.get("month", "")
         return [
@@ -72,28 +81,27 @@ class ContractDesk:
 
 def definition(contract: Contract, underlying: Contract) -> dict[str, Any]:
     """Return a row of ``/trsrv/secdef``."""
-    expiry = f"{contract.expiry:%Y%m%d}" if contract.expiry else None
     return {
         "conid": conid(contract),
         "currency": contract.currency,
         "name": contract.description,
         "assetClass": sec_type(contract),
-        "expiry": expiry,
-        "lastTradingDay": expiry,
+        "expiry": expiry(contract),
+        "lastTradingDay": expiry(contract),
         "group": None,
         "putOrCall": contract.right.value if contract.right else None,
         "sector": None,
         "sectorGroup": None,
         "strike": f"{contract.strike.normalize():f}" if contract.strike else "0",
-        "ticker": contract.underlying,
+        "ticker": ticker(contract),
         "undConid": conid(underlying) if contract.is_option else 0,
-        "multiplier": float(contract.multiplier) if contract.is_option else 0.0,
-        "type": None if contract.is_option else "COMMON",
+        "multiplier": multiplier(contract),
+        "type": None if is_dated(contract) else "COMMON",
         "hasOptions": not contract.is_option,
         "priceMagnifier": magnifier(contract),
         "fullName": describe(contract),
         "isUS": contract.currency == "USD",
-        "isEventContract": False,
+        "isEventContract": contract.kind is InstrumentKind.EVENT,
         "listingExchange": None if contract.is_option else contract.exchange,
         "countryCode": "US" if contract.currency == "USD" else "IN",
     }

@@ -150,7 +150,7 @@ def ledger(account: SimulatedAccount, at: datetime) -> dict[str, Any]:
     """Return ``/portfolio/{id}/ledger``: a row per currency, and BASE with the account's P&L."""
     money = account.summary()
 
-    def row(currency: str) -> dict[str, Any]:
+    def row(currency: str, rate: float = 1.0) -> dict[str, Any]:
         zero = dict.fromkeys(
             (
                 "commoditymarketvalue",
@@ -173,7 +173,7 @@ def ledger(account: SimulatedAccount, at: datetime) -> dict[str, Any]:
         )
         return zero | {
             "settledcash": money.cash,
-            "exchangerate": 1,
+            "exchangerate": rate,
             "sessionid": 1,
             "cashbalance": money.cash,
             "netliquidationvalue": money.net_liquidation,
@@ -190,7 +190,13 @@ def ledger(account: SimulatedAccount, at: datetime) -> dict[str, Any]:
             "endofbundle": 1,
         }
 
-    return {money.currency: row(money.currency), "BASE": row("BASE")}
+    # Cash is in the base currency only: what is held in another was paid for in it.
+    foreign = {
+        currency: row(currency, rate)
+        | {"cashbalance": 0.0, "settledcash": 0.0, "netliquidationvalue": 0.0}
+        for currency, rate in account.exchange_rates().items()
+    }
+    return {money.currency: row(money.currency), **foreign, "BASE": row("BASE")}
 
 
 def partitioned_pnl(account: SimulatedAccount) -> dict[str, Any]:

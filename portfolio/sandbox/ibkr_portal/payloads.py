@@ -13,6 +13,13 @@ from portfolio.sandbox.books import (
     SimulatedOrder,
     SimulatedPosition,
 )
+from portfolio.sandbox.ibkr_terms import (
+    is_dated,
+    last_trading_day,
+    local_symbol,
+    quoted,
+    ticker,
+)
 from portfolio.sandbox.ledger import SimulatedExecution
 
 _SEC_TYPES = {
@@ -22,6 +29,7 @@ _SEC_TYPES = {
     InstrumentKind.FUTURE: "FUT",
     InstrumentKind.FUTURE_OPTION: "FOP",
     InstrumentKind.CURRENCY: "CASH",
+    InstrumentKind.EVENT: "OPT",
 }
 _STATUSES = {
     OrderStatus.PENDING: "PendingSubmit",
@@ -47,24 +55,37 @@ def sec_type(contract: Contract) -> str:
 
 def describe(contract: Contract) -> str:
     """Return ``SPY    JAN2026 600 C [SPY   260117C00600000 100]``, or the ticker."""
-    if contract.expiry is None or contract.strike is None or contract.right is None:
+    if contract.expiry is None:
         return contract.symbol
-    return (
-        f"{contract.underlying:<6} {contract.expiry:%b%Y} {contract.strike.normalize():f}"
-        f" {contract.right.value} [{contract.symbol} {contract.multiplier.normalize():f}]"
-    ).replace(f"{contract.expiry:%b%Y}", f"{contract.expiry:%b%Y}".upper(), 1)
+    month = f"{contract.expiry:%b%Y}".upper()
+    if contract.strike is None or contract.right is None:
+        return f"{ticker(contract):<8} {month}"
+    strike = f"{contract.strike.normalize():f}"
+    if contract.kind is InstrumentKind.EVENT:
+        return f"{ticker(contract):<6} {month} {strike} YES"
+    size = f"{contract.multiplier.normalize():f}"
+    bracket = f"[{local_symbol(contract)} {size}]"
+    return f"{ticker(contract):<6} {month} {strike} {contract.right.value} {bracket}"
+
+
+def multiplier(contract: Contract) -> float:
+    return float(contract.multiplier) if is_dated(contract) else 0.0
+
+
+def expiry(contract: Contract) -> str | None:
+    day = last_trading_day(contract)
+    return f"{day:%Y%m%d}" if day else None
 
 
 def position_row(account: SimulatedAccount, position: SimulatedPosition) -> dict[str, Any]:
     """Return a row of ``/portfolio/{id}/positions/{page}``; ``avgCost`` has the multiplier."""
     contract = position.contract
-    is_option = contract.is_option
     return {
         "acctId": account.account_number,
         "conid": conid(contract),
         "contractDesc": describe(contract),
         "position": float(position.quantity),
-        "mktPrice": position.price,
+        "mktPrice": quoted(contract, position.price),
         "mktValue": position.market_value,
         "currency": contract.currency,
         "avgCost": round(position.average_price * float(contract.multiplier), 8),
@@ -72,9 +93,9 @@ def position_row(account: SimulatedAccount, position: SimulatedPosition) -> dict
         "realizedPnl": 0.0,
         "unrealizedPnl": position.unrealized_pnl,
         "exchs": None,
-        "expiry": f"{contract.expiry:%Y%m%d}" if contract.expiry else None,
+        "expiry": expiry(contract),
         "putOrCall": contract.right.value if contract.right else None,
-        "multiplier": float(contract.multiplier) if is_option else 0.0,
+        "multiplier": multiplier(contract),
         "strike": f"{contract.strike.normalize():f}" if contract.strike else "0",
         "exerciseStyle": None,
         "conExchMap": [],
@@ -95,7 +116,7 @@ def live_position_row(position: SimulatedPosition, at: datetime) -> dict[str, An
         "currency": contract.currency,
         "description": describe(contract),
         "isLastToLoq": False,
-        "marketPrice": position.price,
+        "marketPrice": quoted(contract, position.price),
         "marketValue": position.market_value,
         "realizedPnl": 0.0,
         "secType": sec_type(contract),
@@ -116,7 +137,7 @@ def order_row(account: SimulatedAccount, order: SimulatedOrder) -> dict[str, Any
     legs = ",".join(f"{conid(leg)}/{size // order.quantity}" for leg, size in order.legs)
     number = account.account_number
     stamp = order.updated_at
-    price = order.limit_price if not single else abs(order.limit_price)
+    price = quoted(contract, order.limit_price) if single else order.limit_price
     return {
         "acct": number,
         "conidex": str(conid(contract)) if single else f"{_COMBINATION};;;{legs}",
@@ -126,8 +147,8 @@ def order_row(account: SimulatedAccount, order: SimulatedOrder) -> dict[str, Any
         "cashCcy": contract.currency,
         "sizeAndFills": f"{order.filled_quantity}/{order.quantity}",
         "orderDesc": order.description,
-        "description1": contract.underlying,
-        "ticker": contract.underlying,
+        "description1": ticker(contract),
+        "ticker": ticker(contract),
         "secType": sec_type(contract) if single else "BAG",
         "listingExchange": contract.exchange,
         "remainingQuantity": float(order.quantity - order.filled_quantity),
@@ -143,7 +164,7 @@ def order_row(account: SimulatedAccount, order: SimulatedOrder) -> dict[str, Any
         "orderType": shown,
         "bgColor": "#FFFFFF",
         "fgColor": "#000000",
-        "isEventTrading": "0",
+        "isEventTrading": "1" if contract.kind is InstrumentKind.EVENT else "0",
         "price": str(price),
         "timeInForce": order.time_in_force,
         "lastExecutionTime_r": int(stamp.timestamp() * 1000),
@@ -156,14 +177,14 @@ def trade_row(account: SimulatedAccount, fill: SimulatedExecution) -> dict[str, 
     contract, number = fill.contract, account.account_number
     return {
         "execution_id": fill.execution_id,
-        "symbol": contract.underlying,
+        "symbol": ticker(contract),
         "supports_tax_opt": "1",
         "side": "B" if fill.side == "BUY" else "S",
         "order_description": f"{fill.side.value.title()} {fill.quantity} @ {fill.price}",
         "trade_time": f"{fill.executed_at:%Y%m%d-%H:%M:%S}",
         "trade_time_r": int(fill.executed_at.timestamp() * 1000),
         "size": float(fill.quantity),
-        "price": str(fill.price),
+        "price": str(quoted(contract, fill.price)),
         "order_ref": str(fill.order_id),
         "submitter": "sandbox",
         "exchange": contract.exchange,
@@ -173,7 +194,7 @@ def trade_row(account: SimulatedAccount, fill: SimulatedExecution) -> dict[str, 
         "accountCode": number,
         "account_allocation_name": number,
         "company_name": contract.description,
-        "contract_description_1": contract.underlying,
+        "contract_description_1": ticker(contract),
         "sec_type": sec_type(contract),
         "listing_exchange": contract.exchange,
         "conid": conid(contract),

@@ -23,7 +23,7 @@ from portfolio.sandbox.books import SimulatedAccount
 from portfolio.sandbox.ibkr_portal import money, payloads
 from portfolio.sandbox.ibkr_portal.contracts import ContractDesk
 from portfolio.sandbox.ibkr_portal.rules import LimitRules, SessionRules
-from portfolio.sandbox.london import sessions_of, vendor_quotes
+from portfolio.sandbox.ibkr_terms import vendor_quotes
 
 BASE_PATH = "/v1/api"
 PAGE_SIZE = 100
@@ -260,7 +260,7 @@ class PortalServer:
                 number = payloads.conid(contract)
                 rows.append({"conidEx": str(number), "conid": number})
             else:
-                is_open = self.market.is_open(sessions_of(contract))
+                is_open = self.market.is_open(contract.exchange)
                 rows.append(payloads.snapshot_row(quote, fields, is_open=is_open))
         return rows
 

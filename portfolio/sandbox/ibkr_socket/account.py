@@ -12,6 +12,7 @@ from portfolio.sandbox.ibkr_socket.faults import GatewayFaults
 from portfolio.sandbox.ibkr_socket.frames import UNSET, Field, Fields
 from portfolio.sandbox.ibkr_socket.money import account_values, ledger_values
 from portfolio.sandbox.ibkr_socket.session import Handler, Session
+from portfolio.sandbox.ibkr_terms import quoted
 from portfolio.sandbox.records import SimulatedPosition
 
 LEDGER = "$LEDGER"
@@ -193,7 +194,7 @@ class AccountDesk:
                     number,
                     columns,
                     quantity=quantity,
-                    price=held.price,
+                    price=quoted(held.contract, held.price),
                     market_value=held.market_value,
                     average_cost=cost,
                     unrealized_pnl=held.unrealized_pnl,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from greeks.domain import Contract, InstrumentKind
+from greeks.sandbox.lines import magnifier
 from greeks.sandbox.market import Market
 from portfolio.sandbox.ibkr_portal.payloads import conid, sec_type
 from portfolio.sandbox.ibkr_socket.frames import Fields
@@ -17,10 +18,9 @@ from portfolio.sandbox.ibkr_socket.messages import (
     listing_exchange,
     multiplier_text,
     strike_value,
-    trading_class,
 )
 from portfolio.sandbox.ibkr_socket.session import Handler, Session
-from portfolio.sandbox.london import contract_by_id, magnifier
+from portfolio.sandbox.ibkr_terms import local_symbol, ticker, trading_class
 
 NOT_FOUND = "No security definition has been found for the request"
 _ORDER_TYPES = "ACTIVETIM,AD,ADJUST,ALERT,ALLOC,AVGCOST,DAY,GTC,LMT,MKT,STP,STPLMT,TRAIL,WHATIF"
@@ -69,12 +69,12 @@ class WantedContract:
     def agrees(self, contract: Contract) -> bool:
         """Return whether the contract matches the description."""
         told = (
-            (self.symbol, contract.underlying),
+            (self.symbol, ticker(contract)),
             (self.sec_type, sec_type(contract)),
             (self.right.strip("0?"), contract.right.value if contract.right else ""),
             (self.multiplier, multiplier_text(contract) or self.multiplier),
             (self.currency, contract.currency),
-            (self.local_symbol, contract.symbol),
+            (self.local_symbol, local_symbol(contract)),
             (self.trading_class, trading_class(contract)),
             (self.primary_exchange, contract.exchange),
         )
@@ -99,7 +99,7 @@ class ContractLookup:
     def find(self, wanted: WantedContract) -> list[Contract]:
         """Return the matching contracts: several if the description is vague."""
         if wanted.conid:
-            known = contract_by_id(self._market, str(wanted.conid))
+            known = self._market.contract(str(wanted.conid))
             return [known] if known is not None and wanted.exchange in _exchanges(known) else []
         if wanted.local_symbol:
             known = self._market.contract(wanted.local_symbol)
@@ -127,7 +127,7 @@ class ContractLookup:
             exchange = wanted.exchange or SMART
             if contract.kind is InstrumentKind.INDEX:
                 exchange = contract.exchange
-            underlying = self._market.underlying(contract.underlying)
+            underlying = self._market.underlying_of(contract)
             session.send(*details(request_id, contract, underlying, exchange=exchange))
         session.send(*end(52, request_id))
 
@@ -173,14 +173,14 @@ def details(request_id: int, contract: Contract, underlying: Contract, *, exchan
     return (
         10,
         request_id,
-        contract.underlying,
+        ticker(contract),
         sec_type(contract),
         expiry_text(contract),
         strike_value(contract),
         contract.right.value if contract.right else "",
         exchange,
         contract.currency,
-        contract.symbol,
+        local_symbol(contract),
         trading_class(contract),  # the market's name
         trading_class(contract),
         conid(contract),
@@ -203,7 +203,7 @@ def details(request_id: int, contract: Contract, underlying: Contract, *, exchan
         "",
         0,  # no security ids
         1,  # aggregated group
-        underlying.symbol if option else "",
+        ticker(underlying) if option else "",
         sec_type(underlying) if option else "",
         "26,26",
         expiry_text(contract),

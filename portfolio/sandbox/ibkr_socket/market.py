@@ -11,7 +11,7 @@ from portfolio.sandbox.ibkr_socket.contracts import NOT_FOUND, ContractLookup, W
 from portfolio.sandbox.ibkr_socket.faults import GatewayFaults
 from portfolio.sandbox.ibkr_socket.session import Handler, MarketLine, Session
 from portfolio.sandbox.ibkr_socket.ticks import ticks
-from portfolio.sandbox.london import vendor_quotes
+from portfolio.sandbox.ibkr_terms import vendor_quotes
 
 MARKET_DATA_LINES = 100
 LIVE, DELAYED, DELAYED_FROZEN = 1, 3, 4

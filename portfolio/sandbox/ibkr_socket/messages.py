@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from greeks.domain import Contract
-from portfolio.sandbox.ibkr_portal.payloads import conid, sec_type
+from portfolio.sandbox.ibkr_portal.payloads import conid, expiry, sec_type
 from portfolio.sandbox.ibkr_socket.frames import Field, Fields
+from portfolio.sandbox.ibkr_terms import is_dated, local_symbol, ticker, trading_class
 
 SERVER_VERSION = 178
 SMART = "SMART"
@@ -29,7 +30,7 @@ class Greek(NamedTuple):
 
 
 def expiry_text(contract: Contract) -> str:
-    return f"{contract.expiry:%Y%m%d}" if contract.expiry else ""
+    return expiry(contract) or ""
 
 
 def strike_value(contract: Contract) -> float:
@@ -37,11 +38,7 @@ def strike_value(contract: Contract) -> float:
 
 
 def multiplier_text(contract: Contract) -> str:
-    return f"{contract.multiplier.normalize():f}" if contract.is_option else ""
-
-
-def trading_class(contract: Contract) -> str:
-    return contract.root if contract.is_option else contract.symbol
+    return f"{contract.multiplier.normalize():f}" if is_dated(contract) else ""
 
 
 def listing_exchange(contract: Contract) -> str:
@@ -57,7 +54,7 @@ def contract_columns(contract: Contract, exchange: str) -> Fields:
     """
     return (
         conid(contract),
-        contract.underlying,
+        ticker(contract),
         sec_type(contract),
         expiry_text(contract),
         strike_value(contract),
@@ -65,7 +62,7 @@ def contract_columns(contract: Contract, exchange: str) -> Fields:
         multiplier_text(contract),
         exchange,
         contract.currency,
-        contract.symbol,
+        local_symbol(contract),
         trading_class(contract),
     )
 

@@ -74,6 +74,10 @@ def ledger_values(account: SimulatedAccount) -> Iterator[Row]:
             yield tag, _money(amount), currency
         yield "ExchangeRate", "1.00", currency
         yield "RealCurrency", currency, currency
+    for currency, rate in account.exchange_rates().items():
+        yield "CashBalance", _money(0.0), currency
+        yield "ExchangeRate", f"{rate:.7f}", currency
+        yield "RealCurrency", currency, currency
 
 
 def _money(amount: float) -> str:

@@ -11,6 +11,7 @@ from portfolio.domain import OrderStatus
 from portfolio.sandbox.ibkr_portal.payloads import conid
 from portfolio.sandbox.ibkr_socket.frames import UNSET, Fields
 from portfolio.sandbox.ibkr_socket.messages import SMART, contract_columns
+from portfolio.sandbox.ibkr_terms import quoted, ticker
 from portfolio.sandbox.records import SimulatedOrder
 
 #: The contract id of a US dollar combination.
@@ -32,7 +33,7 @@ _NO_DELTA_NEUTRAL_CONTRACT_AND_ALGORITHM = (0, "")
 
 def order_status(order: SimulatedOrder) -> Fields:
     remaining = order.quantity - order.filled_quantity
-    price = order.limit_price if order.filled_quantity else 0.0
+    price = _price(order) if order.filled_quantity else 0.0
     status = _STATUSES[order.status]
     return (
         *(3, 0, status, order.filled_quantity, remaining, price),
@@ -113,7 +114,7 @@ def _contract(order: SimulatedOrder) -> Fields:
     contract = order.legs[0][0]
     if len(order.legs) == 1:
         return contract_columns(contract, SMART)
-    symbol = contract.underlying
+    symbol = ticker(contract)
     return (
         *(_COMBINATION, symbol, "BAG", "", 0.0, "", "", SMART),
         *(contract.currency, symbol, "COMB"),
@@ -127,9 +128,14 @@ def _terms(order: SimulatedOrder) -> Fields:
     """
     single = len(order.legs) == 1
     bought = not single or order.legs[0][1] > 0
-    limit = abs(order.limit_price) if single else order.limit_price
     action = "BUY" if bought else "SELL"
-    return (action, order.quantity, order.order_type, limit, 0.0, order.time_in_force)
+    return (action, order.quantity, order.order_type, _price(order), 0.0, order.time_in_force)
+
+
+def _price(order: SimulatedOrder) -> float:
+    """Return the price in the unit of the quotes."""
+    single = len(order.legs) == 1
+    return quoted(order.legs[0][0], order.limit_price) if single else order.limit_price
 
 
 def _legs(order: SimulatedOrder) -> Fields:

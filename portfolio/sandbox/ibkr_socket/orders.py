@@ -16,6 +16,7 @@ from portfolio.sandbox.ibkr_socket.faults import GatewayFaults
 from portfolio.sandbox.ibkr_socket.frames import UNSET
 from portfolio.sandbox.ibkr_socket.order_messages import completed_order, open_order, order_status
 from portfolio.sandbox.ibkr_socket.session import Handler, Session
+from portfolio.sandbox.ibkr_terms import quoted, ticker
 from portfolio.sandbox.ledger import SimulatedExecution
 
 READ_ONLY = (
@@ -162,7 +163,7 @@ class OrderDesk:
             agrees = (
                 number in ("", account.account_number)
                 and client in ("", "0")
-                and symbol in ("", fill.contract.underlying)
+                and symbol in ("", ticker(fill.contract))
                 and kind in ("", sec_type(fill.contract))
                 and exchange in ("", fill.contract.exchange)
                 and side.upper()[:1] in ("", fill.side.value[:1])
@@ -220,12 +221,12 @@ class OrderDesk:
             exchange=contract.exchange,
             side="BOT" if fill.signed_quantity > 0 else "SLD",
             shares=fill.quantity,
-            price=price,
+            price=quoted(contract, price),
             permanent_id=fill.order_id,
             client_id=MANUAL_CLIENT,
             liquidation=0,
             cumulative_quantity=filled,
-            average_price=price,
+            average_price=quoted(contract, price),
         )
         session.send(*messages.execution_details(request_id, 0, columns, execution))
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from greeks.domain import Contract
+from greeks.domain import Contract, InstrumentKind
 from portfolio.domain import OrderStatus, Side
 from portfolio.sandbox.books import SimulatedAccount
 from portfolio.sandbox.ledger import SimulatedExecution
@@ -32,12 +32,15 @@ STATUSES: Final = {
 }
 ORDER_TYPES: Final = {"LMT": "Limit", "MKT": "Market"}
 TIMES_IN_FORCE: Final = {"DAY": "Day", "GTC": "GTC"}
+#: Kind of contract → name of its balance.
+BALANCES: Final = {
+    InstrumentKind.STOCK: "equity",
+    InstrumentKind.OPTION: "derivative",
+    InstrumentKind.FUTURE: "futures",
+    InstrumentKind.FUTURE_OPTION: "futures-derivative",
+}
 #: Balances of assets the demo account never holds.
 ALWAYS_NOTHING: Final = (
-    "long-futures-value",
-    "short-futures-value",
-    "long-futures-derivative-value",
-    "short-futures-derivative-value",
     "long-margineable-value",
     "short-margineable-value",
     "futures-margin-requirement",
@@ -88,12 +91,10 @@ def account_item(account: SimulatedAccount) -> Payload:
 def balances(account: SimulatedAccount, now: datetime) -> Payload:
     """Return the object of /accounts/{number}/balances."""
     summary = account.summary()
-    values = {"long-equity": 0.0, "short-equity": 0.0, "long-derivative": 0.0}
-    values["short-derivative"] = 0.0
+    values = {f"{side}-{name}": 0.0 for name in BALANCES.values() for side in ("long", "short")}
     for position in account.positions():
         side = "long" if position.quantity > 0 else "short"
-        kind = "derivative" if position.contract.is_option else "equity"
-        values[f"{side}-{kind}"] += abs(position.market_value)
+        values[f"{side}-{BALANCES[position.contract.kind]}"] += abs(position.market_value)
     spare = max(summary.excess_liquidity, 0.0)
     amounts = {
         "cash-balance": summary.cash,
@@ -156,7 +157,7 @@ def position(
         "created-at": timestamp(OPENED_AT),
         "updated-at": timestamp(held.quote.as_of),
     }
-    if contract.is_option:
+    if contract.expiry is not None:
         row["expires-at"] = timestamp(expiry_instant(contract))
     if with_mark:
         row |= {"mark": amount(held.market_value), "mark-price": amount(held.price)}
@@ -178,7 +179,7 @@ def order(account: SimulatedAccount, placed: SimulatedOrder) -> Payload:
         "underlying-symbol": underlying,
         "underlying-instrument-type": "Equity",
         "price": amount(abs(placed.limit_price)),
-        "price-effect": "Debit" if placed.limit_price >= 0 else "Credit",
+        "price-effect": "Debit" if _is_debit(placed) else "Credit",
         "status": STATUSES[placed.status],
         "cancellable": working,
         "editable": working,
@@ -195,6 +196,12 @@ def order(account: SimulatedAccount, placed: SimulatedOrder) -> Payload:
     if done:
         row["terminal-at"] = timestamp(placed.updated_at)
     return row
+
+
+def _is_debit(placed: SimulatedOrder) -> bool:
+    if len(placed.legs) == 1:
+        return placed.legs[0][1] > 0
+    return placed.limit_price >= 0
 
 
 def _leg(placed: SimulatedOrder, contract: Contract, quantity: int, *, closing: bool) -> Payload:
@@ -220,7 +227,7 @@ def _leg(placed: SimulatedOrder, contract: Contract, quantity: int, *, closing: 
         "symbol": contract.aliases["tastytrade"],
         "quantity": units,
         "remaining-quantity": units - filled,
-        "action": _action(side, closing=closing),
+        "action": _action(contract, side, closing=closing),
         "fills": fills,
     }
 
@@ -228,8 +235,8 @@ def _leg(placed: SimulatedOrder, contract: Contract, quantity: int, *, closing: 
 def transaction(account: SimulatedAccount, fill: SimulatedExecution) -> Payload:
     """Return a row of /accounts/{number}/transactions, of type Trade."""
     contract = fill.contract
-    action = _action(fill.side, closing=fill.position_effect == "CLOSE")
-    value = -fill.signed_quantity * fill.price * float(contract.multiplier)
+    action = _action(contract, fill.side, closing=fill.position_effect == "CLOSE")
+    value = fill.cash_flow + fill.commission + fill.fees
     regulatory = round(fill.fees / 10, 3)
     amounts: dict[str, float] = {
         "value": value,
@@ -284,5 +291,9 @@ def _effect(signed: float | Decimal) -> str:
     return "Credit" if signed > 0 else "Debit"
 
 
-def _action(side: Side, *, closing: bool) -> str:
-    return f"{'Buy' if side is Side.BUY else 'Sell'} to {'Close' if closing else 'Open'}"
+def _action(contract: Contract, side: Side, *, closing: bool) -> str:
+    """Return the action: futures trade without an effect."""
+    verb = "Buy" if side is Side.BUY else "Sell"
+    if contract.kind is InstrumentKind.FUTURE:
+        return verb
+    return f"{verb} to {'Close' if closing else 'Open'}"

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from greeks.domain import Contract, InstrumentKind
 from greeks.instruments.occ import parse_occ
+from greeks.sandbox.lines import LINES
 from greeks.sandbox.market import Market
 from greeks.sandbox.quotes import SimulatedQuote
 
@@ -19,15 +20,17 @@ INSTRUMENT_TYPES = {
     InstrumentKind.STOCK: "Equity",
     InstrumentKind.INDEX: "Index",
     InstrumentKind.OPTION: "Equity Option",
+    InstrumentKind.FUTURE: "Future",
+    InstrumentKind.FUTURE_OPTION: "Future Option",
 }
-#: Indices whose options settle to the opening print of the expiry day.
-SETTLED_IN_THE_MORNING = frozenset({"VIX"})
+#: Roots that settle to the opening print of the expiry day; futures and options on them do too.
+SETTLED_IN_THE_MORNING = frozenset({"VIX", "SPX"})
 Payload = dict[str, Any]
 
 
 def is_traded(contract: Contract | None) -> bool:
     """Return whether Tastytrade offers the contract: it trades in US dollars only."""
-    return contract is not None and contract.currency == "USD" and contract.kind in INSTRUMENT_TYPES
+    return contract is not None and "tastytrade" in contract.aliases
 
 
 def amount(value: float | Decimal) -> str:
@@ -102,7 +105,9 @@ def _market_data(quote: SimulatedQuote) -> Payload:
 
 def equity(market: Market, symbol: str) -> Payload:
     """Return a row of /instruments/equities."""
-    contract = market.underlying(symbol)
+    contract = market.contract(symbol)
+    if contract is None:
+        raise KeyError(symbol)
     index = contract.kind is InstrumentKind.INDEX
     return {
         "id": _number(symbol),
@@ -128,11 +133,40 @@ def equity(market: Market, symbol: str) -> Payload:
     }
 
 
+def future(contract: Contract) -> Payload:
+    """Return a row of /instruments/futures."""
+    root = contract.root
+    return {
+        "symbol": contract.symbol,
+        "product-code": root.removeprefix("/"),
+        "contract-size": "1.0",
+        "tick-size": "0.25",
+        "notional-multiplier": amount(contract.multiplier),
+        "main-fraction": "0.0",
+        "sub-fraction": "0.0",
+        "display-factor": "0.01",
+        "last-trade-date": f"{contract.expiry}",
+        "expiration-date": f"{contract.expiry}",
+        "closing-only-date": f"{contract.expiry}",
+        "active": True,
+        "active-month": True,
+        "next-active-month": False,
+        "is-closing-only": False,
+        "stops-trading-at": timestamp(expiry_instant(contract)),
+        "expires-at": timestamp(expiry_instant(contract)),
+        "product-group": f"CME_{root.removeprefix('/')}",
+        "exchange": "CME",
+        "streamer-exchange-code": "XCME",
+        "streamer-symbol": f"{contract.symbol}:XCME",
+        "is-tradeable": True,
+    }
+
+
 def equity_option(market: Market, contract: Contract) -> Payload:
     """Return a row of /instruments/equity-options."""
     symbol = parse_occ(contract.aliases["tastytrade"])
     expires_at = timestamp(expiry_instant(contract))
-    morning = contract.underlying in SETTLED_IN_THE_MORNING
+    morning = contract.root in SETTLED_IN_THE_MORNING
     return {
         "symbol": symbol.occ,
         "instrument-type": "Equity Option",
@@ -156,9 +190,19 @@ def equity_option(market: Market, contract: Contract) -> Payload:
     }
 
 
-def nested_chain(market: Market, symbol: str) -> Payload:
-    """Return the only item of /option-chains/{symbol}/nested."""
-    shares = 100
+def nested_chain(market: Market, symbol: str) -> list[Payload]:
+    """Return the items of /option-chains/{symbol}/nested: the standard root, then adjusted ones."""
+    adjusted = [
+        (line.root, line.shares)
+        for line in LINES.values()
+        if line.name == symbol and line.shares is not None and not market.recorded
+    ]
+    items = [_chain_of_root(market, symbol, symbol, Decimal(100))]
+    return items + [_chain_of_root(market, symbol, *terms) for terms in adjusted]
+
+
+def _chain_of_root(market: Market, symbol: str, root: str, shares: Decimal) -> Payload:
+    standard = root == symbol
     expirations = [
         {
             "expiration-type": _expiration_type(expiry),
@@ -167,18 +211,18 @@ def nested_chain(market: Market, symbol: str) -> Payload:
             "settlement-type": "AM" if symbol in SETTLED_IN_THE_MORNING else "PM",
             "strikes": _strikes(market.chain(symbol, expiry)),
         }
-        for expiry in market.expiries(symbol)
+        for expiry in (market.expiries(symbol) if standard else ())
     ]
     return {
         "underlying-symbol": symbol,
-        "root-symbol": symbol,
-        "option-chain-type": "Standard",
-        "shares-per-contract": shares,
+        "root-symbol": root,
+        "option-chain-type": "Standard" if standard else "Non-standard",
+        "shares-per-contract": 100,
         "tick-sizes": _option_ticks(),
         "deliverables": [
             {
                 "id": _number(symbol),
-                "root-symbol": symbol,
+                "root-symbol": root,
                 "deliverable-type": "Shares",
                 "description": f"{shares} shares of {symbol}",
                 "amount": amount(shares),
@@ -195,7 +239,8 @@ def expiry_instant(contract: Contract) -> datetime:
     """Return the end of trading on the expiry day; the opening for morning-settled indices."""
     if contract.expiry is None:
         raise ValueError(f"{contract.symbol} does not expire")
-    hour, minute = (9, 30) if contract.underlying in SETTLED_IN_THE_MORNING else (16, 0)
+    morning = contract.root in SETTLED_IN_THE_MORNING or contract.kind is not InstrumentKind.OPTION
+    hour, minute = (9, 30) if morning else (16, 0)
     day = contract.expiry
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=NEW_YORK)
 

@@ -37,6 +37,7 @@ from portfolio.sandbox.tastytrade.books import (
 from portfolio.sandbox.tastytrade.instruments import (
     equity,
     equity_option,
+    future,
     is_traded,
     market_data,
     nested_chain,
@@ -154,7 +155,14 @@ class TastytradeServer:
         return items_answer(request, market_data(self.market, contracts))
 
     def nested_chain(self, request: Request) -> Response:
-        return items_answer(request, [nested_chain(self.market, self._underlying(request).symbol)])
+        return items_answer(request, nested_chain(self.market, self._underlying(request).symbol))
+
+    def futures(self, request: Request) -> Response:
+        contracts = [self._contract(symbol) for symbol in listed_parameter(request, "symbol")]
+        return items_answer(
+            request,
+            [future(found) for found in contracts if found and found.kind is InstrumentKind.FUTURE],
+        )
 
     def equity(self, request: Request) -> Response:
         return object_answer(request, equity(self.market, self._underlying(request).symbol))
@@ -223,7 +231,7 @@ class TastytradeServer:
 
     def _underlying(self, request: Request) -> Contract:
         found = self._contract(request.path_params["symbol"])
-        if found is None or found.is_option:
+        if found is None or found.symbol not in self.market.underlyings():
             raise RefusedRequest(404, "record_not_found", "Instrument was not found")
         return found
 
@@ -244,6 +252,7 @@ def build_server(context: SandboxContext) -> Starlette:
         "/option-chains/{symbol:path}/nested": server.nested_chain,
         "/instruments/equities": server.equities,
         "/instruments/equities/{symbol:path}": server.equity,
+        "/instruments/futures": server.futures,
         "/instruments/equity-options": server.equity_options,
         "/instruments/equity-options/{symbol:path}": server.equity_option,
         "/api-quote-tokens": server.quote_token,

@@ -9,6 +9,7 @@ import pytest
 from ib_async import Contract, Index, MarketOrder, Option, Stock
 
 from config.core.sandbox.server import Sandbox
+from greeks.sandbox.lines import magnifier
 from portfolio.domain import OrderStatus
 from tests.portfolio.sandbox.ibkr_socket.ib_clients import ACCOUNT, SPY, connected
 from tests.sandbox_server import GatewayHandle
@@ -34,10 +35,14 @@ async def test_positions_are_those_of_the_client_portal(
     async with connected(gateway) as client:
         held = {p.contract.conId: (p.position, p.avgCost) for p in client.positions()}
         strikes = {p.contract.conId: p.contract.strike for p in client.positions()}
-        exchanges = {p.contract.secType: p.contract.exchange for p in client.positions()}
+        exchanges = {
+            p.contract.secType: p.contract.exchange
+            for p in client.positions()
+            if p.contract.tradingClass != "FF"
+        }
     assert held == {row["conid"]: (row["position"], row["avgCost"]) for row in rows}
     assert strikes == {row["conid"]: float(row["strike"]) for row in rows}
-    assert exchanges == {"STK": "NYSE", "OPT": ""}
+    assert exchanges["OPT"] == exchanges["FOP"] == ""
 
 
 async def test_account_values_add_up_by_currency_and_in_base(gateway: GatewayHandle) -> None:
@@ -48,9 +53,9 @@ async def test_account_values_add_up_by_currency_and_in_base(gateway: GatewayHan
     assert float(values["TotalCashValue", "USD"]) == account.cash
     for tag in ("CashBalance", "StockMarketValue", "OptionMarketValue", "UnrealizedPnL"):
         assert values[tag, "BASE"] == values[tag, "USD"]
-    market_value = sum(item.marketValue for item in portfolio)
+    equity = sum(position.equity for position in account.positions())
     net = float(values["NetLiquidation", "USD"])
-    assert net == pytest.approx(account.cash + market_value, rel=0.002)
+    assert net == pytest.approx(account.cash + equity, rel=0.002)
     assert all(item.contract.primaryExchange for item in portfolio)
 
 
@@ -189,7 +194,7 @@ async def test_profit_and_loss_streams_for_account_and_position(gateway: Gateway
         await client.until(lambda: single.position)
         assert single.position == 200
         assert whole.unrealizedPnL == pytest.approx(
-            sum(item.unrealizedPNL for item in client.portfolio()), abs=3_000
+            sum(p.gain for p in gateway.books.account(ACCOUNT).positions()), abs=3_000
         )
         assert whole.dailyPnL == pytest.approx(whole.realizedPnL + whole.unrealizedPnL)
 
@@ -208,7 +213,8 @@ async def test_orders_are_working_combinations_and_done_ones(gateway: GatewayHan
         legs = trade.contract.comboLegs
         assert trade.orderStatus.remaining == order.quantity
         assert len(legs) == (len(order.legs) if len(order.legs) > 1 else 0)
-        assert trade.order.lmtPrice == order.limit_price
+        unit = magnifier(order.legs[0][0])
+        assert trade.order.lmtPrice == pytest.approx(order.limit_price * unit)
         assert trade.order.tif == order.time_in_force
     assert {trade.order.permId for trade in done} == filled
 
