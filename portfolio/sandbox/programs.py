@@ -66,14 +66,13 @@ PUT_CREDIT_SPREAD = (Leg(-1, Right.PUT, -0.7), Leg(1, Right.PUT, -1.5))
 CALL_DEBIT_SPREAD = (Leg(1, Right.CALL, 0.2), Leg(-1, Right.CALL, 1.0))
 
 IBKR, TASTYTRADE = "DU1000001", "5WX00001"
-_SHARED = {"days": 18, "weeks": 4, "week": 1, "weekday": 1, "minute": 62}
 
 SIMULATED_PROGRAMS: tuple[Program, ...] = (
     Program("stock", IBKR, "SPY", 200, STOCK, week=11),
     Program("stock", IBKR, "AAPL", 300, STOCK, week=29),
     Program("stock", IBKR, "NVDA", 150, STOCK, week=37),
     Program("covered call", IBKR, "AAPL", 3, COVERED_CALL, 12, 1, 0, 1, 33),
-    Program("iron condor", IBKR, "SPY", 5, CONDOR, **_SHARED),
+    Program("iron condor", IBKR, "SPY", 5, CONDOR, 18, 4, 1, 1, 62),
     Program("strangle", IBKR, "QQQ", 2, STRANGLE, 20, 1, 0, 2, 75),
     Program("calendar", IBKR, "SPY", 6, PUT_CALENDAR, 8, 1, 0, 3, 120),
     Program("call spread", IBKR, "NVDA", 8, CALL_DEBIT_SPREAD, 10, 1, 0, 4, 35),
@@ -84,7 +83,7 @@ SIMULATED_PROGRAMS: tuple[Program, ...] = (
     Program("stock", TASTYTRADE, "QQQ", 100, STOCK, week=17),
     Program("stock", TASTYTRADE, "NVDA", 200, STOCK, week=23),
     Program("covered call", TASTYTRADE, "NVDA", 2, COVERED_CALL, 12, 1, 0, 4, 40),
-    Program("iron condor", TASTYTRADE, "SPY", 3, CONDOR, **_SHARED),
+    Program("iron condor", TASTYTRADE, "SPY", 3, CONDOR, 18, 4, 1, 1, 62),
     Program("iron condor", TASTYTRADE, "QQQ", 2, CONDOR, 18, 1, 0, 0, 48),
     Program("strangle", TASTYTRADE, "AAPL", 2, STRANGLE, 14, 4, 1, 3, 55),
     Program("calendar", TASTYTRADE, "AAPL", 4, PUT_CALENDAR, 8, 1, 0, 2, 28),

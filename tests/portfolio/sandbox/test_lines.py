@@ -38,7 +38,7 @@ def test_morning_settled_option_last_trades_on_the_day_before() -> None:
     market = fresh()
     day = next(day for day in market.expiries("SPY") if LINES["morning option"].lists(day))
     morning = market.derive("morning option", market.chain("SPY", day)[0], day)
-    assert (morning.expiry, last_trading_day(morning)) == (date(2026, 12, 18), date(2026, 12, 17))
+    assert (morning.expiry, last_trading_day(morning)) == (date(2026, 11, 20), date(2026, 11, 19))
 
 
 def test_option_on_a_future_has_the_exchanges_local_symbol() -> None:
