@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 
 from config.core.fields import AmountField, GreekField, VolatilityField
+from config.core.indexes import TimeIndex
 from greeks.models.instrument import Instrument
 
 
@@ -51,8 +52,9 @@ class ContractGreeks(GreekColumns):
 class ContractGreekHistory(GreekColumns):
     """One row a minute for a held contract, so that Greeks at entry can be rebuilt."""
 
+    # The constraint's index begins with it.
     instrument = models.ForeignKey(
-        Instrument, on_delete=models.CASCADE, related_name="greek_history"
+        Instrument, on_delete=models.CASCADE, related_name="greek_history", db_index=False
     )
     minute = models.DateTimeField()
 
@@ -64,7 +66,7 @@ class ContractGreekHistory(GreekColumns):
                 fields=["instrument", "minute"], name="greek_history_one_row_a_minute"
             )
         ]
-        indexes = [models.Index(fields=["minute"])]
+        indexes = [TimeIndex(fields=["minute"], name="greek_history_minute")]
 
     def __str__(self) -> str:
         return f"Greeks of {self.instrument_id} at {self.minute:%Y-%m-%d %H:%M}"

@@ -7,7 +7,9 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from django.db.models import Min
+from numpy.typing import NDArray
 
 from portfolio.accounts.days import local_date
 from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
@@ -91,36 +93,50 @@ def _summed(
 
     An account without a row at a point counts with its last one of the same local day.
     """
-    scales = _scales(accounts)
-    series: dict[str, list[Any]] = {"at": [], **{name: [] for name in COLUMNS}}
-    latest: dict[str, tuple[datetime, tuple[Any, ...]]] = {}
-
-    def values_at(account: Account, at: datetime) -> tuple[Any, ...] | None:
-        last_at, values = latest.get(account.account_id, (None, None))
-        if last_at is None or last_at == at:
-            return values
-        return values if local_date(account, last_at) == local_date(account, at) else None
-
-    def point(at: datetime) -> None:
-        series["at"].append(at)
-        found = [(scales[a.account_id], values_at(a, at)) for a in accounts]
-        for index, name in enumerate(COLUMNS):
-            numbers = [
-                None if values is None else _scaled(values[index], scale) for scale, values in found
-            ]
-            known = [number for number in numbers if number is not None]
-            series[name].append(sum(known) if len(known) == len(accounts) else None)
-
-    current: datetime | None = None
-    for at, account_id, *values in rows:
-        if current is not None and at != current:
-            point(current)
-        current = at
-        latest[account_id] = (at, tuple(values))
-    if current is not None:
-        point(current)
-    return {"series": series}
+    found = list(rows)
+    points = list(dict.fromkeys(row[0] for row in found))
+    total = np.zeros((len(points), len(COLUMNS)))
+    if found:
+        place_of = {at: place for place, at in enumerate(points)}
+        places = np.array([place_of[row[0]] for row in found])
+        values = np.array([row[2:] for row in found], dtype=np.float64)
+        owners = np.array([row[1] for row in found])
+        scales = _scales(accounts)
+        # Accounts of one zone share their days.
+        days = {account.time_zone: _days(account, points) for account in _one_a_zone(accounts)}
+        for account in accounts:
+            own = owners == account.account_id
+            scale = scales[account.account_id]
+            total += _carried(
+                places[own],
+                values[own] * (np.nan if scale is None else scale),
+                days[account.time_zone],
+            )
+    columns = np.where(np.isnan(total), None, total).T.tolist()
+    return {"series": {"at": points, **dict(zip(COLUMNS, columns, strict=True))}}
 
 
-def _scaled(value: Any, scale: float | None) -> float | None:
-    return None if value is None or scale is None else float(value) * scale
+def _one_a_zone(accounts: Sequence[Account]) -> Iterable[Account]:
+    return {account.time_zone: account for account in accounts}.values()
+
+
+def _days(account: Account, points: Sequence[datetime]) -> NDArray[np.int64]:
+    """Return the number of each point's day in the account's zone."""
+    return np.array([local_date(account, at).toordinal() for at in points], dtype=np.int64)
+
+
+def _carried(
+    places: NDArray[np.int64], values: NDArray[np.float64], days: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return one account's values at all points: (rows, columns) at ``places`` → (points, columns).
+
+    A point without a row takes the last one before it of the same day; NaN without one.
+    """
+    result = np.full((len(days), len(COLUMNS)), np.nan)
+    if not len(places):
+        return result
+    # The row that holds at each point: the last at or before it.
+    latest = np.searchsorted(places, np.arange(len(days)), side="right") - 1
+    holds = (latest >= 0) & (days[places[latest]] == days)
+    result[holds] = values[latest[holds]]
+    return result

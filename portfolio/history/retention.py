@@ -55,7 +55,7 @@ logger = structlog.get_logger(__name__)
 
 # Rows per transaction: about ten milliseconds, during which SQLite's other writers wait.
 BATCH = 1000
-# Time limit of one run. A backlog is worked off over the following nights.
+# Time limit of one run: a worker's thread is held no longer. The task goes on after a pause.
 SECONDS = 45.0
 _LONGEST_DAYS = 36_500
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 
 from config.core.fields import AmountField
+from config.core.indexes import TimeIndex
 from greeks.models import Instrument
 
 
@@ -33,7 +34,10 @@ class Quote(models.Model):
 class PriceBar(models.Model):
     """A minute bar of a held instrument, built from the quotes that syncs brought."""
 
-    instrument = models.ForeignKey(Instrument, on_delete=models.CASCADE, related_name="bars")
+    # The constraint's index begins with it.
+    instrument = models.ForeignKey(
+        Instrument, on_delete=models.CASCADE, related_name="bars", db_index=False
+    )
     minute = models.DateTimeField()
     open = AmountField()
     high = AmountField()
@@ -48,7 +52,7 @@ class PriceBar(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["instrument", "minute"], name="bar_one_row_a_minute")
         ]
-        indexes = [models.Index(fields=["minute"])]
+        indexes = [TimeIndex(fields=["minute"], name="price_bar_minute")]
 
     def __str__(self) -> str:
         return f"{self.instrument_id} {self.minute:%Y-%m-%d %H:%M} {self.close}"

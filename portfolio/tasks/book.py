@@ -26,6 +26,7 @@ logger = structlog.get_logger(__name__)
 _SLOT_EXPIRES_SECONDS = 30
 # Retry a queued run this soon while another sync holds the lock: someone is waiting.
 _HELD_AGAIN_SECONDS = 2
+_PAUSE_SECONDS = 15
 
 
 @desk_task("portfolio.sync_due_accounts", subject="portfolio.due_accounts", seconds=20)
@@ -81,6 +82,7 @@ def refresh_greeks_task(account_id: str) -> None:
 
 @desk_task("portfolio.delete_expired", subject="portfolio.retention", seconds=2 * SECONDS)
 def delete_expired_task() -> None:
-    """Delete expired data."""
-    delete_expired()
+    """Delete expired data. What the time did not suffice for goes on after a pause."""
+    if not delete_expired().finished:
+        enqueue(delete_expired_task, {}, expires=_PAUSE_SECONDS * 10, countdown=_PAUSE_SECONDS)
     forget_old_log_ins()

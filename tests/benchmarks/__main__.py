@@ -38,6 +38,7 @@ ROWS = {
     "scenario-grid": "scenario_grid",
     "chain-poll": "chain_poll",
     "update-queue": "update_queue",
+    "year": "year",
     "set-up": "set_up",
 }
 FEWEST_ROUNDS = 5

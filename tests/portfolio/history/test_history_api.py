@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from auth_tokens.models import User
+from portfolio.accounts.days import local_date
 from portfolio.models import Account, AccountHistory, FxRate
 from tests.factories import AccountFactory, AccountStatusFactory
 from tests.portfolio.reading import read, synced_account
@@ -120,3 +122,33 @@ def test_history_of_the_last_session_leaves_the_weekend_out(
         )
     series = read(signed_in, "/api/portfolio/history")["series"]
     assert series["net_liquidation"] == [100, 106]
+
+
+def test_day_of_many_accounts_asks_for_each_points_date_once_a_zone(
+    trader: User, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[datetime] = []
+
+    def counted(account: Account, at: datetime) -> date:
+        asked.append(at)
+        return local_date(account, at)
+
+    monkeypatch.setattr("portfolio.history.reading.local_date", counted)
+    at = datetime(2025, 11, 20, 15, tzinfo=UTC)
+    for number in range(12):
+        account = AccountFactory.create(owner=trader)
+        for minute in range(number, 12):
+            AccountHistory.objects.create(
+                account=account,
+                minute=at + timedelta(minutes=minute),
+                session_date=at.date(),
+                source="ibkr",
+                as_of=at,
+                net_liquidation=Decimal(number),
+                theta=None if minute == 5 else 1.0,
+            )
+    series = signed_in.get("/api/portfolio/history").json()["series"]
+    # The last account has its first row at the last point.
+    assert series["net_liquidation"] == [None] * 11 + [sum(range(12))]
+    assert series["theta"][-1] == 12
+    assert len(asked) == 12

@@ -28,7 +28,7 @@ def test_protocol_is_used_with_the_installed_uvicorn_and_with_no_untested_one() 
         (uvicorn.__version__, DeskWebSocketProtocol),
         ("1.0.0", WebSocketsSansIOProtocol),
     ):
-        config = uvicorn.Config(_nothing, ws=websocket_protocol(release), log_config=None)  # type: ignore[arg-type]
+        config = uvicorn.Config(_nothing, ws=websocket_protocol(release), log_config=None)
         config.load()
         assert config.ws_protocol_class is protocol
 
