@@ -9,9 +9,10 @@ back to ``CATCH_UP``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
+import numpy as np
 from django.db import transaction
 from django.db.models import Q
 
@@ -29,6 +30,7 @@ from greeks.alerts.metrics import (
 )
 from greeks.alerts.minutes import MINUTE, chain_minutes, snapshot_of
 from greeks.chains import Floats
+from greeks.gex.levels import DISTANCES, level_distances
 from greeks.minutes.clock import opening_minute
 from greeks.models import AlertDelivery, AlertEvent, AlertRule, PolledInstrument
 from greeks.polling.instruments import polled_expiries
@@ -90,17 +92,21 @@ def _evaluate(
     session = session_on_date(instrument, snapshot.session_date)
     metrics = registered_metrics()
     known = [(rule, metrics[rule.metric]) for rule in rules if rule.metric in metrics]
+    columns = {name for rule, metric in known for name in metric.columns[rule.side]}
+    distances = columns.intersection(DISTANCES)
     minutes = chain_minutes(
         snapshot,
         # On a day that has left the calendar, any stored minute may be the opening.
         opening=snapshot.minute - _A_DAY if session is None else opening_minute(session),
         count=_MINUTES_READ,
-        columns={name for rule, metric in known for name in metric.columns[rule.side]},
+        columns=(columns - distances) | ({"spot"} if distances else set()),
         with_buckets=any(rule.delta_min is not None for rule in rules),
         with_held_changes=any(
             rule.delta_min is not None and rule.measure != VALUE for rule in rules
         ),
     )
+    if distances:
+        minutes = _with_distances(minutes, instrument)
     read: dict[tuple[str, str, str, DeltaRange], Floats] = {}
     outcomes = []
     for rule, metric in known:
@@ -109,6 +115,14 @@ def _evaluate(
             read[asked] = _measured(rule, metric, minutes)
         outcomes.append(_advance(rule, minutes, read[asked]))
     return [outcome for outcome in outcomes if outcome.changed]
+
+
+def _with_distances(minutes: ChainMinutes, instrument: PolledInstrument) -> ChainMinutes:
+    """Add how far the spot is from the levels of gamma exposure; the base minute has none."""
+    symbol = instrument.underlying.upper()
+    found = level_distances(symbol, minutes.minutes, minutes.columns["spot"][1:])
+    added = {name: np.concatenate([[np.nan], column]) for name, column in found.items()}
+    return replace(minutes, columns={**minutes.columns, **added})
 
 
 def delta_range_of(rule: AlertRule) -> DeltaRange:

@@ -13,6 +13,7 @@ from datetime import date, datetime
 import numpy as np
 
 from greeks.chains import SIDES, SUMMED_GREEKS, Flags, Floats
+from greeks.gex.levels import CALL_WALL_DISTANCE, PUT_WALL_DISTANCE, ZERO_GAMMA_DISTANCE
 from greeks.maths.changes import add_up, change_from_base, minute_change
 
 #: Width of a |delta| bucket of ``GreekSnapshot.delta_buckets``.
@@ -50,7 +51,8 @@ ReadRange = Callable[[Floats, str, Range], Floats]
 class Metric:
     """A number of a chain: the sum of the ``GreekSnapshot`` fields its side names.
 
-    A metric without sides has the single side "". ``read_range`` computes it from buckets (rows, 2,
+    Columns in ``DISTANCES`` come from the snapshots of gamma exposure instead. A metric without
+    sides has the single side "". ``read_range`` computes it from buckets (rows, 2,
     20, 5) for the contracts in a |delta| range. ``digits`` is the number of decimals shown.
     """
 
@@ -160,6 +162,9 @@ def register_chain_metrics() -> None:
     register_metric(_single("pcr", "Put/call ratio", 3))
     register_metric(_single("atm_implied_volatility", "ATM implied volatility", 4))
     register_metric(_single("max_pain", "Max pain"))
+    register_metric(_single(ZERO_GAMMA_DISTANCE, "Spot above zero gamma, % of spot", 3))
+    register_metric(_single(CALL_WALL_DISTANCE, "Call wall above spot, % of spot", 3))
+    register_metric(_single(PUT_WALL_DISTANCE, "Put wall below spot, % of spot", 3))
     for name in ("open_interest", "volume"):
         call, put = f"call_{name}", f"put_{name}"
         register_metric(

@@ -20,9 +20,12 @@ from greeks.alerts.reading import (
     rules_of,
     unread_count,
 )
+from greeks.gex.levels import DISTANCES, ZERO_GAMMA_DISTANCE
 from greeks.models import AlertChannel, AlertEvent, AlertRule, PolledInstrument
 from greeks.polling.instruments import enabled_instruments
 
+#: Percent of the spot within which a wall counts as touched, unless a rule says otherwise.
+TOUCHED = 0.05
 #: Events shown in the panel of another page.
 PANEL_EVENTS = 8
 
@@ -106,7 +109,13 @@ class AlertsPage:
     def _first(self) -> dict[str, Any]:
         """Return a new rule's initial values: the chain that the page shows."""
         asked = self._query.get("instrument", "")
-        first = {"series": "vega.total", "measure": "change"}
+        first: dict[str, Any] = {"series": "vega.total", "measure": "change"}
+        if (series := self._query.get("series", "")) in DISTANCES:
+            # Of zero gamma the side matters, of a wall that it is near.
+            crossed = {"comparison": "crosses", "threshold": 0}
+            touched = {"comparison": "below", "threshold": TOUCHED}
+            first = {"series": series, "measure": "value"}
+            first |= crossed if series == ZERO_GAMMA_DISTANCE else touched
         return first | {"slug": asked} if asked else first
 
     def _rule_form(self, *arguments: Any, **named: Any) -> AlertRuleForm:
