@@ -18,6 +18,7 @@ urlpatterns = [
         name="trade_with_position",
     ),
     path("trades/contracts", views.contracts, name="trades_contracts"),
+    path("trades/lot-method", views.choose_lot_method, name="trades_lot_method"),
     path("trades/executions", views.executions, name="trades_executions"),
     path("trades/reconcile", views.reconcile, name="trades_reconcile"),
     path("trades/import", views.import_page, name="trades_import"),

@@ -48,7 +48,8 @@ def position_row(row: Mapping[str, Any]) -> SafeString:
     greeks = "".join(_greek_cell(name, row) for name in _GREEK_DIGITS)
     return SafeString(
         f'<tr data-position="{escape(row["id"])}" data-key="{escape(row["key"])}">'
-        f'<th scope="row" class="c-contract">{_big("contract", escape(row["contract"]))}'
+        f'<th scope="row" class="c-contract"><a data-field="contract"'
+        f' href="/trades/position/{escape(row["id"])}">{escape(row["contract"])}</a>'
         f"{_small('detail', detail)}{_small('note', escape(row['note']))}</th>"
         f'<td class="c-account">{_big("account_id", escape(row["account_id"]))}</td>'
         f'<td class="c-quantity">{_big("quantity", shown(formatting.quantity(row["quantity"])))}'

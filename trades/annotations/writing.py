@@ -13,7 +13,9 @@ from django.db import transaction
 from auth_tokens.models import User
 from config.core.errors import InvalidInput
 from portfolio.models import Account
+from trades.lots.store import rebuild_lots
 from trades.models import (
+    JournalSettings,
     Trade,
     TradeExecution,
     TradeFill,
@@ -23,7 +25,7 @@ from trades.models import (
     TradeTag,
 )
 from trades.models.annotation import Annotation
-from trades.strategies.store import store_regrouped
+from trades.strategies.store import rebuild_account_trades, store_regrouped
 
 LONGEST_NOTE = 10_000
 MOST_TAGS = 20
@@ -114,6 +116,24 @@ def opening_keys(trade: Trade) -> set[int]:
     """Return the keys of a trade's openings: what is said of one is said of the trade."""
     opened = trade.fills.filter(role=TradeFill.Role.OPEN.value).values_list("key", flat=True)
     return {trade.key, *opened}
+
+
+@transaction.atomic
+def set_lot_method(*, user: User, account: Account, method: str) -> None:
+    """Choose how an account's lots are matched, and compute its lots and trades again.
+
+    Raises InvalidInput for a method that does not exist.
+    """
+    if method not in JournalSettings.Method.values:
+        known = ", ".join(JournalSettings.Method.values)
+        raise InvalidInput("No such method.", fields={"method": f"one of {known}"})
+    row = JournalSettings.objects.filter(account=account).first()
+    row = row or JournalSettings(account=account)
+    row.lot_method = method
+    row._history_user = user
+    row.save()
+    rebuild_lots(account)
+    rebuild_account_trades(account)
 
 
 # --- What belongs together ---

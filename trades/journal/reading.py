@@ -19,6 +19,7 @@ from portfolio.models import Account, Position
 from trades.models import TradeExecution, TradeLot
 
 ZERO = Decimal(0)
+HALF_CENT = Decimal("0.005")
 
 
 def accounts_of_journal(user: User | AnonymousUser, account_id: str | None) -> list[Account]:
@@ -111,6 +112,14 @@ class ContractResult:
     unknown: int
     gross: Decimal | None
     net: Decimal | None
+    #: The broker's own realised profit, where it told it of every close.
+    broker_net: Decimal | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether the broker counts another profit: another lot method, a wash sale, a gap."""
+        ours, theirs = self.net, self.broker_net
+        return ours is not None and theirs is not None and abs(ours - theirs) >= HALF_CENT
 
     @property
     def costs(self) -> Decimal | None:
@@ -120,7 +129,7 @@ class ContractResult:
 def results_by_contract(
     accounts: Sequence[Account], *, underlying: str = ""
 ) -> list[ContractResult]:
-    """Return results by account and contract, what closed or opened last first. Two queries."""
+    """Return results by account and contract, what closed or opened last first. Three queries."""
     lots = TradeLot.objects.filter(account__in=[account.pk for account in accounts])
     if underlying:
         lots = lots.filter(instrument__underlying=underlying.upper())
@@ -141,6 +150,7 @@ def results_by_contract(
     )
     rows.sort(key=lambda row: _latest(row["last_closed"], row["last_opened"]), reverse=True)
     instruments = Instrument.objects.in_bulk({row["instrument_id"] for row in rows})
+    told = _told_by_broker(accounts)
     return [
         ContractResult(
             account_id=row["account_id"],
@@ -153,9 +163,31 @@ def results_by_contract(
             unknown=row["unknown"],
             gross=row["gross"],
             net=row["net"],
+            broker_net=told.get((row["account_id"], row["instrument_id"])),
         )
         for row in rows
     ]
+
+
+def _told_by_broker(accounts: Sequence[Account]) -> dict[tuple[str, int], Decimal]:
+    """Return the brokers' realised profit by account and contract, where no close lacks it."""
+    rows = (
+        TradeExecution.objects.filter(
+            account__in=[account.pk for account in accounts],
+            superseded=False,
+            cancelled_by="",
+            closed_lots__isnull=False,
+        )
+        .order_by()
+        .values_list("account_id", "instrument_id", "id", "broker_realized_pnl")
+        .distinct()
+    )
+    found: dict[tuple[str, int], Decimal | None] = {}
+    for account_id, instrument_id, _, told in rows.iterator():
+        place = account_id, instrument_id
+        known = found.get(place, ZERO)
+        found[place] = None if told is None or known is None else known + told
+    return {place: told for place, told in found.items() if told is not None}
 
 
 def _latest(*moments: datetime | None) -> float:

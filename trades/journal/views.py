@@ -18,6 +18,7 @@ from config.core.api.parameters import QueryParameters
 from config.core.errors import ApplicationError, NotFound
 from portfolio.accounts.access import accounts_syncable_by, accounts_visible_to
 from portfolio.domain import Broker
+from trades.annotations.writing import set_lot_method
 from trades.importing.uploads import preview_upload, take_upload
 from trades.journal.api import FILTERS, KINDS, execution_filter
 from trades.journal.reading import (
@@ -26,7 +27,7 @@ from trades.journal.reading import (
     reconcile_positions,
     results_by_contract,
 )
-from trades.models import JournalRun
+from trades.models import JournalRun, JournalSettings
 
 RESULTS_A_PAGE = 100
 _private = cache_control(private=True, no_cache=True)
@@ -53,8 +54,32 @@ def contracts(request: HttpRequest) -> HttpResponse:
             "account_id": account_id or "",
             "underlying": underlying,
             "address": f"{address.urlencode()}&" if address else "",
+            "own": accounts_syncable_by(cast("User", request.user)),
+            "methods": JournalSettings.Method.choices,
+            "chosen": dict(
+                JournalSettings.objects.filter(account__in=accounts).values_list(
+                    "account_id", "lot_method"
+                )
+            ),
         },
     )
+
+
+@login_required
+@require_POST
+def choose_lot_method(request: HttpRequest) -> HttpResponse:
+    """Choose how an account's lots are matched."""
+    user = cast("User", request.user)
+    account = accounts_syncable_by(user).filter(pk=request.POST.get("account_id", "")).first()
+    try:
+        if account is None:
+            raise NotFound("No such account.")
+        set_lot_method(user=user, account=account, method=request.POST.get("method", ""))
+    except ApplicationError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, f"Lots and trades of {account} are computed again.")
+    return redirect("trades_contracts")
 
 
 @_private

@@ -14,7 +14,7 @@ from portfolio.models import Account
 from trades.lots.events_reading import connected_instruments, position_events
 from trades.lots.lot import ClosedLot, Lot
 from trades.lots.matching import LotMethod, match_lots
-from trades.models import TradeExecution, TradeLot
+from trades.models import JournalSettings, TradeExecution, TradeLot
 
 _BATCH = 500
 _COLUMNS = (
@@ -48,6 +48,12 @@ def rebuild_lots(account: Account) -> int:
     return TradeLot.objects.filter(account=account).count()
 
 
+def method_of(account_id: str) -> LotMethod:
+    """Return how an account's lots are matched."""
+    chosen = JournalSettings.objects.filter(account=account_id).values_list("lot_method", flat=True)
+    return LotMethod(chosen.first() or LotMethod.FIFO)
+
+
 def _replace(account_id: str, instruments: set[int]) -> None:
     ids = sorted(instruments)
     events = []
@@ -56,7 +62,7 @@ def _replace(account_id: str, instruments: set[int]) -> None:
             TradeExecution.objects.filter(account=account_id, instrument__in=part)
         )
         TradeLot.objects.filter(account=account_id, instrument__in=part).delete()
-    lots = match_lots(events, LotMethod.FIFO)
+    lots = match_lots(events, method_of(account_id))
     rows = [_open_row(account_id, lot) for lot in lots.open]
     rows += [_closed_row(account_id, lot) for lot in lots.closed]
     insert_rows(TradeLot, _COLUMNS, rows)

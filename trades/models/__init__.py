@@ -4,6 +4,7 @@ from trades.models.entry_context import EntryContext
 from trades.models.execution import TradeExecution
 from trades.models.execution_quarantine import QuarantinedExecution
 from trades.models.journal_run import JournalRun
+from trades.models.journal_settings import JournalSettings
 from trades.models.lot import TradeLot
 from trades.models.pending_import import PendingImport
 from trades.models.regime import IndexClose, RegimeDay
@@ -14,6 +15,7 @@ __all__ = [
     "EntryContext",
     "IndexClose",
     "JournalRun",
+    "JournalSettings",
     "PendingImport",
     "QuarantinedExecution",
     "RegimeDay",

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from config.core.web.csv_export import csv_lines
 from portfolio.models import Account
@@ -98,8 +98,12 @@ def by_chain(rows: Sequence[Row]) -> list[Chain]:
 def trades_csv(accounts: Sequence[Account], asked: dict[str, Any]) -> Iterator[str]:
     """Return every trade that was asked for, a line each. Raises InvalidInput."""
     found = TradeFilter(asked, accounts=accounts).trades
-    keys = list(found.values_list("pk", flat=True))
-    return csv_lines(CSV_COLUMNS, _csv_rows(keys))
+    return chosen_csv(found)
+
+
+def chosen_csv(trades: QuerySet[Trade]) -> Iterator[str]:
+    """Return these trades in their order, a line each."""
+    return csv_lines(CSV_COLUMNS, _csv_rows(list(trades.values_list("pk", flat=True))))
 
 
 def _csv_rows(keys: list[int]) -> Iterator[Sequence[Any]]:

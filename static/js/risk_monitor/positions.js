@@ -110,6 +110,7 @@ export class PositionsTable {
     }
     const element = this.#mould.querySelector("[data-position]").cloneNode(true);
     element.dataset.position = row.id;
+    element.querySelector("th a").setAttribute("href", `/trades/position/${row.id}`);
     writePosition(element, row);
     this.#group(row.underlying).body.append(element);
     this.#adopt(element, row.underlying);

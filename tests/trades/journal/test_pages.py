@@ -251,3 +251,25 @@ def test_admin_reviews_and_changes_nothing(client: Client, account: Account) -> 
     assert client.post(address, {"quantity": "1"}).status_code == 403
     assert client.get("/admin/trades/tradeexecution/?state=live&q=SPY").status_code == 200
     assert client.post(f"/admin/trades/tradeexecution/{fill.pk}/delete/").status_code == 403
+
+
+def test_lot_method_is_chosen_by_account_and_the_brokers_figure_shown(
+    page: Client, account: Account
+) -> None:
+    record(account, (10, "600"), (10, "620"), (-10, "610"))
+    TradeExecution.objects.filter(side="SELL").update(broker_realized_pnl=Decimal(-101))
+
+    def result() -> Any:
+        (found,) = page.get("/trades/contracts").context["results"]
+        return found
+
+    assert (result().net, result().broker_net, result().differs) == (99, -101, True)
+    page.post("/trades/lot-method", {"account_id": "U1", "method": "lifo"})
+    assert (result().net, result().differs) == (-101, False)
+    page.post("/trades/lot-method", {"account_id": "U1", "method": "average"})
+    assert result().net == -1
+    other = AccountFactory.create(account_id="U2", broker="IBKR")
+    answer = page.post(
+        "/trades/lot-method", {"account_id": other.pk, "method": "lifo"}, follow=True
+    )
+    assert "No such account" in answer.content.decode()
