@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import brotli
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connections
@@ -167,3 +169,14 @@ def session_of(user: User) -> tuple[Client, Header]:
     client.force_login(user)
     name = settings.SESSION_COOKIE_NAME
     return client, (b"cookie", f"{name}={client.cookies[name].value}".encode())
+
+
+def decoded(answer: Any) -> bytes:
+    form = answer.header("content-encoding")
+    if form == "br":
+        return brotli.decompress(answer.body)
+    return gzip.decompress(answer.body) if form == "gzip" else answer.body
+
+
+async def signed_in(user: User) -> tuple[bytes, bytes]:
+    return (await run(session_of, user))[1]

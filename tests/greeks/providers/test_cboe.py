@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
-from itertools import count
-from threading import Barrier
 from typing import Any
 
 import httpx
@@ -16,51 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.core.errors import (
-    InvalidInput,
-    MalformedResponse,
-    PermanentError,
-    RetryableError,
-)
-from config.core.health import run_checks
+from config.core.errors import MalformedResponse, PermanentError
 from config.core.http.responses import Answer
 from config.core.sandbox.server import Sandbox
 from greeks.providers.cboe.provider import CboeProvider
 from greeks.providers.cboe.quotes import QuoteFile, decode_file
-from greeks.providers.chain_registry import configured_chain_providers, open_chain_provider
 from greeks.sandbox.cboe.server import CboeServer
 from greeks.sandbox.market import Market
+from tests.greeks.providers.cboe_support import (
+    AS_OF,
+    EXPIRED,
+    SEPTEMBER,
+    Store,
+    provider,
+    with_options,
+)
 from tests.greeks.sandbox.chains import CBOE_ROW, cboe
 from tests.greeks.sandbox.fixtures import recorded_chain
 from tests.identity_cases import identity_cases
 
-SEPTEMBER, EXPIRED = date(2026, 9, 18), date(2026, 8, 14)
-AS_OF = datetime(2026, 8, 15, 1, 0, tzinfo=UTC)
 GREEKS = ("delta", "gamma", "theta", "vega")
-_hosts = map("cboe{}.test".format, count())
-
-
-def provider(handler: Callable[[httpx.Request], httpx.Response], **options: Any) -> CboeProvider:
-    values: dict[str, Any] = {"refresh_seconds": 60.0}
-    return CboeProvider(
-        f"https://{next(_hosts)}", transport=httpx.MockTransport(handler), **(values | options)
-    )
-
-
-class Store:
-    """Serves one body (or a function of the request), and records the requests."""
-
-    def __init__(self, body: Any, *, etag: str = "") -> None:
-        self.body, self.etag = body, etag
-        self.asked: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.asked.append(request)
-        if isinstance(self.body, httpx.Response):
-            return self.body
-        if self.etag and request.headers.get("if-none-match") == self.etag:
-            return httpx.Response(304)
-        return httpx.Response(200, json=self.body, headers={"ETag": self.etag} if self.etag else {})
 
 
 def decoded(body: Any) -> QuoteFile:
@@ -68,11 +39,6 @@ def decoded(body: Any) -> QuoteFile:
     return decode_file(Answer("cboe", "cboe GET /x.json", 200, {}, content.encode()))
 
 
-def with_options(*options: Any) -> dict[str, Any]:
-    return cboe(data={"options": list(options)})
-
-
-# --- What is read -----------------------------------------------------------------------------
 def test_chain_has_every_number_and_counts_contracts() -> None:
     chain = provider(Store(cboe())).fetch_chain("XYZ", SEPTEMBER)
     assert (chain.source, chain.instrument_key, chain.expiry) == ("cboe", "XYZ", SEPTEMBER)
@@ -142,7 +108,6 @@ def test_file_without_a_time_is_as_old_as_its_answer() -> None:
             decoded(cboe(timestamp=stamp))
 
 
-# --- What is rejected -------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "row",
     [
@@ -243,91 +208,6 @@ def test_damaged_field_loses_no_option(name: str, value: Any) -> None:
     assert read == 3
 
 
-# --- One download -----------------------------------------------------------------------------
-def test_expiries_of_a_symbol_are_one_download() -> None:
-    store = Store(cboe())
-    source = provider(store)
-    source.fetch_listing("XYZ")
-    source.fetch_chain("XYZ", SEPTEMBER)
-    other = CboeProvider(
-        f"https://{source.server.partition('@')[2]}",
-        refresh_seconds=60.0,
-        transport=httpx.MockTransport(store),
-    )
-    other.fetch_chain("XYZ", EXPIRED)
-    assert [request.url.path for request in store.asked] == ["/delayed_quotes/options/XYZ.json"]
-    assert (source.calls, other.calls) == (1, 0)
-
-
-def test_whoever_asks_meanwhile_gets_the_same_download() -> None:
-    together = Barrier(6)
-    store = Store(cboe())
-    source = provider(store)
-
-    def ask(expiry: date) -> int:
-        together.wait(10)
-        return len(source.fetch_chain("XYZ", expiry))
-
-    with ThreadPoolExecutor(6) as threads:
-        counts = list(threads.map(ask, [SEPTEMBER, EXPIRED] * 3))
-    assert counts == [2, 1] * 3
-    assert len(store.asked) == 1
-
-
-def test_old_download_is_asked_about_and_used_where_nothing_changed() -> None:
-    store = Store(cboe(), etag='"v1"')
-    source = provider(store, refresh_seconds=0.0)
-    first = source.fetch_chain("XYZ", SEPTEMBER)
-    second = source.fetch_chain("XYZ", SEPTEMBER)
-    assert store.asked[1].headers["if-none-match"] == '"v1"'
-    assert second.bid.tolist() == first.bid.tolist()
-    store.etag, store.body = '"v2"', with_options(CBOE_ROW | {"bid": 4.5})
-    assert source.fetch_chain("XYZ", SEPTEMBER).bid.tolist() == [4.5]
-
-
-def test_index_has_a_name_of_its_own() -> None:
-    store = Store(cboe())
-    source = provider(store)
-    for symbol in ("SPX", "_XYZ", "^ABC", "brk.b"):
-        source.fetch_listing(symbol)
-    names = [request.url.path.rsplit("/", 1)[-1] for request in store.asked]
-    assert names == ["_SPX.json", "_XYZ.json", "_ABC.json", "BRK.B.json"]
-    for wrong in ("", "../x", "S P", "A" * 13, "É"):
-        with pytest.raises(InvalidInput, match="instrument_key"):
-            source.fetch_listing(wrong)
-
-
-@pytest.mark.parametrize("status", [403, 404])
-def test_symbol_without_options_is_refused_for_good(status: int) -> None:
-    with pytest.raises(PermanentError, match="Cboe has no options file") as caught:
-        provider(Store(httpx.Response(status, text="<Error/>"))).fetch_listing("NONE")
-    assert type(caught.value) is PermanentError
-
-
-@pytest.mark.django_db
-def test_failure_is_everybodys_and_leaves_the_next_to_try_again(settings: Any) -> None:
-    store = Store(httpx.Response(503))
-    source = provider(store)
-    for _ in range(3):
-        with pytest.raises(RetryableError):
-            source.fetch_chain("XYZ", SEPTEMBER)
-    settings.CBOE_URL = f"https://{source.server.partition('@')[2]}"
-    check = run_checks().checks["provider.cboe"]
-    assert (check.status, check.detail) == ("degraded", "Calls are paused after failures in a row.")
-
-
-@pytest.mark.django_db
-def test_cboe_is_a_chain_provider_where_its_address_is_set(settings: Any) -> None:
-    assert "cboe" in configured_chain_providers()
-    opened = open_chain_provider("cboe")
-    assert opened.source == "cboe"
-    opened.close()
-    settings.CBOE_URL = ""
-    assert "cboe" not in configured_chain_providers()
-    assert run_checks().checks["provider.cboe"].detail == "Not set up."
-
-
-# --- The recorded chain -----------------------------------------------------------------------
 def test_recorded_chain_is_read_whole_and_sums_to_the_files_own_numbers() -> None:
     path = recorded_chain("RUT_20230921.json")
     text = path.read_text()
@@ -362,7 +242,6 @@ def test_recorded_market_serves_a_file_that_reads_as_the_recording() -> None:
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name), err_msg=name)
 
 
-# --- The simulated store ----------------------------------------------------------------------
 def test_simulated_file_has_the_fields_and_types_of_the_recorded_one(sandbox: Sandbox) -> None:
     theirs = json.loads(recorded_chain("RUT_20230921.json").read_text())
     ours = httpx.get(f"{sandbox.url('cboe')}/delayed_quotes/options/_VIX.json").json()

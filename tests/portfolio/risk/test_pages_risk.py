@@ -6,7 +6,6 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -15,40 +14,12 @@ from pytest_django.fixtures import Settings
 
 from auth_tokens.models import User
 from config.core.clock import market_now, now
-from greeks.domain import InstrumentKind
 from portfolio.models import Account, AccountAccess, Portfolio, Scenario
 from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
-from tests.factories import (
-    AccountFactory,
-    AccountStatusFactory,
-    OptionFactory,
-    PositionFactory,
-    UserFactory,
-)
+from tests.factories import PositionFactory, UserFactory
+from tests.portfolio.risk.pages import book, page_of
 
 pytestmark = pytest.mark.django_db
-
-ADDED = {
-    "add-TOTAL_FORMS": "2",
-    "add-INITIAL_FORMS": "0",
-    "add-0-instrument_type": "option",
-    "add-0-underlying": "spy",
-    "add-0-expiry": "2027-01-15",
-    "add-0-strike": "510",
-    "add-0-right": "P",
-    "add-0-quantity": "3",
-    "add-0-currency": "usd",
-    "add-0-implied_volatility": "20",
-}
-KEPT = {
-    "name": "Crash",
-    "days": "3",
-    "shift-TOTAL_FORMS": "2",
-    "shift-INITIAL_FORMS": "1",
-    "shift-0-underlying": "*",
-    "shift-0-spot": "-20",
-    "shift-0-vol": "15",
-}
 
 
 class Cells(HTMLParser):
@@ -73,39 +44,6 @@ class Cells(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._cell:
             self.found[self._cell] += data
-
-
-def book(owner: User, **values: Any) -> Account:
-    """Return an account with one short put and the shares below it."""
-    account: Account = AccountFactory.create(owner=owner, last_synced_at=now(), **values)
-    AccountStatusFactory.create(account=account)
-    expires = now() + timedelta(days=60)
-    option = OptionFactory.create(
-        symbol=f"SPY   {expires:%y%m%d}P00590000",
-        expiry=expires.date(),
-        expires_at=expires,
-        strike=Decimal(590),
-    )
-    PositionFactory.create(account=account, instrument=option)
-    stock = OptionFactory.create(
-        key="stock:SPY" + account.pk,
-        kind=InstrumentKind.STOCK.value,
-        symbol="SPY",
-        expiry=None,
-        strike=None,
-        right="",
-        multiplier=1,
-    )
-    PositionFactory.create(
-        account=account, instrument=stock, quantity=100, price=600, market_value=60000
-    )
-    return account
-
-
-def page_of(client: Client, path: str = "/risk", **query: Any) -> str:
-    response = client.get(path, query)
-    assert response.status_code == 200, response.content
-    return response.content.decode()
 
 
 def test_page_without_any_account_is_whole_and_invents_nothing(signed_in: Client) -> None:
@@ -299,7 +237,6 @@ def test_page_has_a_query_budget_whatever_the_book(
         assert signed_in.get("/risk").status_code == 200
 
 
-# --- Parts -------------------------------------------------------------------------------------
 def test_parts_are_answered_alone_and_not_again_while_nothing_changes(
     trader: User, signed_in: Client, settings: Settings
 ) -> None:
@@ -330,178 +267,3 @@ def test_answers_are_private_and_vary_by_the_parts_asked(trader: User, signed_in
 def test_unknown_part_gets_the_whole_page(signed_in: Client) -> None:
     answer = signed_in.get("/risk", headers={"X-Parts": "nothing"})
     assert b"<html" in answer.content
-
-
-# --- What if -----------------------------------------------------------------------------------
-def compared(page: str, number: str) -> list[str]:
-    """Before, after and difference of one number."""
-    row = page[page.index(f'data-number="{number}"') :]
-    row = row[: row.index("</tr>")]
-    cells = [part.split(">", 1)[1].split("<")[0].strip() for part in row.split("<td")[1:3]]
-    last = row[row.index("data-difference>") + len("data-difference>") :]
-    return [*cells, last[: last.index("</span>")]]
-
-
-def test_what_if_shows_before_after_and_difference(trader: User, signed_in: Client) -> None:
-    account = book(trader)
-    put = account.positions.get(right="P")
-    page = signed_in.post("/risk/what-if", {f"quantity-{put.pk}": "-4"}).content.decode()
-    # The shares' 100 and minus two puts of delta −0.3; then four of them.
-    assert compared(page, "Dollar delta") == ["96,000", "132,000", "+36,000"]
-    assert put.__class__.objects.get(pk=put.pk).quantity == -2
-
-
-def test_closing_a_leg_and_adding_one_are_one_answer(trader: User, signed_in: Client) -> None:
-    account = book(trader)
-    stock = account.positions.get(right="")
-    page = signed_in.post("/risk/what-if", ADDED | {"close": str(stock.pk)}).content.decode()
-    before, after, _ = compared(page, "Dollar delta")
-    assert before == "96,000"
-    assert float(after.replace("\u2212", "-").replace(",", "")) < 36_000
-    assert "SPY 510 P" in page
-    assert 'value="510"' in page
-
-
-@pytest.mark.parametrize(
-    ("typed", "told"),
-    [
-        ({}, "Add a leg, or change or close a held one."),
-        (ADDED | {"add-0-strike": "much"}, "Enter a number."),
-        (ADDED | {"add-0-strike": ""}, "Required for an option."),
-        (ADDED | {"add-0-quantity": "0"}, "Must not be zero."),
-        (ADDED | {"add-0-currency": "u1"}, "three letters"),
-        (ADDED | {"add-0-expiry": "2020-01-17"}, "Is past."),
-        (ADDED | {"add-0-quantity": "NaN"}, "Enter a number."),
-    ],
-)
-def test_impossible_change_is_marked_and_loses_nothing(
-    trader: User, signed_in: Client, typed: dict[str, str], told: str
-) -> None:
-    book(trader)
-    answer = signed_in.post("/risk/what-if", typed)
-    page = answer.content.decode()
-    assert answer.status_code == 200
-    assert told in page
-    assert "data-before" not in page
-    if typed:
-        assert 'value="spy"' in page
-
-
-@pytest.mark.parametrize("quantity", ["x", "NaN", "1e99", "--2"])
-def test_impossible_quantity_is_marked_at_its_leg(
-    trader: User, signed_in: Client, quantity: str
-) -> None:
-    put = book(trader).positions.get(right="P")
-    page = signed_in.post("/risk/what-if", {f"quantity-{put.pk}": quantity}).content.decode()
-    field = page[page.index(f'name="quantity-{put.pk}"') :]
-    assert 'aria-invalid="true"' in field[: field.index("</td>")]
-    assert f'value="{quantity}"' in field[: field.index("</td>")]
-
-
-def test_leg_of_somebody_else_cannot_be_named(trader: User, signed_in: Client) -> None:
-    book(trader)
-    foreign = book(UserFactory.create()).positions.get(right="P")
-    page = signed_in.post("/risk/what-if", {"close": str(foreign.pk)}).content.decode()
-    assert "Add a leg, or change or close a held one." in page
-
-
-def test_reloading_a_what_if_leads_back_to_the_page(signed_in: Client) -> None:
-    answer = signed_in.get("/risk/what-if", {"benchmark": "QQQ"})
-    assert answer.status_code == 302
-    assert answer.headers["Location"] == "/risk?benchmark=QQQ"
-
-
-def test_what_if_needs_the_forms_token(trader: User) -> None:
-    strict = Client(enforce_csrf_checks=True)
-    strict.force_login(trader)
-    assert strict.post("/risk/what-if", ADDED).status_code == 403
-
-
-# --- Saved scenarios ---------------------------------------------------------------------------
-def test_scenario_is_kept_run_changed_and_deleted(trader: User, signed_in: Client) -> None:
-    book(trader)
-    kept = signed_in.post("/risk/scenarios?benchmark=QQQ", KEPT)
-    assert kept.status_code == 302
-    scenario = Scenario.objects.get(owner=trader)
-    assert scenario.shifts == [{"underlying": "*", "spot": -20.0, "vol": 15.0}]
-    assert kept.headers["Location"] == f"/risk?benchmark=QQQ&scenario={scenario.pk}#risk-saved"
-
-    ran = signed_in.get("/risk", {"scenario": scenario.pk}, headers={"X-Parts": "ran"})
-    assert "\u2212" in ran.content.decode()
-    assert ran.content.decode().count('data-row="ran-') == 2
-
-    form = signed_in.get("/risk", {"edit": scenario.pk}, headers={"X-Parts": "saved"})
-    assert 'value="-20.0"' in form.content.decode()
-    changed = KEPT | {
-        "name": "Gap",
-        "shift-1-underlying": "spy",
-        "shift-1-spot": "5",
-        "shift-TOTAL_FORMS": "2",
-    }
-    assert signed_in.post(f"/risk/scenarios/{scenario.pk}", changed).status_code == 302
-    scenario.refresh_from_db()
-    assert scenario.name == "Gap"
-    assert [shift["underlying"] for shift in scenario.shifts] == ["*", "SPY"]
-
-    assert signed_in.post(f"/risk/scenarios/{scenario.pk}/deletion").status_code == 302
-    assert not Scenario.objects.exists()
-
-
-def test_scenario_that_was_run_stays_until_it_is_closed_or_deleted(
-    trader: User, signed_in: Client
-) -> None:
-    book(trader)
-    signed_in.post("/risk/scenarios", KEPT, follow=True)
-    for query in ({}, {"day": "7"}, {"spot": "-10,10"}, {"benchmark": "QQQ"}):
-        assert 'data-row="ran-' in page_of(signed_in, **query), query
-    assert 'data-row="ran-' not in page_of(signed_in, scenario="none")
-    assert 'data-row="ran-' not in page_of(signed_in)
-
-    scenario = Scenario.objects.get()
-    assert 'data-row="ran-' in page_of(signed_in, scenario=scenario.pk)
-    signed_in.post(f"/risk/scenarios/{scenario.pk}/deletion")
-    assert 'data-row="ran-' not in page_of(signed_in)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "told"),
-    [
-        ({"shift-0-spot": "-120"}, "greater than or equal to -100"),
-        ({"shift-0-spot": "nan"}, "Enter a number."),
-        ({"name": ""}, "This field is required."),
-        ({"days": "-1"}, "greater than or equal to 0"),
-        ({"shift-0-underlying": "", "shift-0-spot": "", "shift-0-vol": ""}, "at least one shift"),
-    ],
-)
-def test_impossible_scenario_is_told_and_not_kept(
-    trader: User, signed_in: Client, wrong: dict[str, str], told: str
-) -> None:
-    answer = signed_in.post("/risk/scenarios", KEPT | wrong)
-    assert answer.status_code == 200
-    assert told in answer.content.decode()
-    assert not Scenario.objects.exists()
-
-
-def test_second_scenario_of_a_name_is_told(trader: User, signed_in: Client) -> None:
-    signed_in.post("/risk/scenarios", KEPT)
-    again = signed_in.post("/risk/scenarios", KEPT)
-    assert "You already have a scenario with that name." in again.content.decode()
-    assert Scenario.objects.count() == 1
-
-
-@pytest.mark.parametrize("path", ["", "/deletion"])
-def test_scenario_of_somebody_else_is_404(signed_in: Client, path: str) -> None:
-    theirs = Scenario.objects.create(owner=UserFactory.create(), name="Theirs", shifts=[])
-    assert signed_in.post(f"/risk/scenarios/{theirs.pk}{path}", KEPT).status_code == 404
-    theirs.refresh_from_db()
-    assert theirs.name == "Theirs"
-
-
-# --- The risk monitor --------------------------------------------------------------------------
-def test_monitor_names_the_benchmark_and_leads_to_the_scenarios(
-    trader: User, signed_in: Client
-) -> None:
-    book(trader)
-    page = page_of(signed_in, "/")
-    assert "shares of SPY" in page
-    assert 'href="/risk#risk-scenarios"' in page

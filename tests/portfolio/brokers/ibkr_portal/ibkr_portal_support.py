@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import httpx
 import pytest
 
 from config.core.http.caller import HttpCaller
+from greeks.domain import Contract, InstrumentKind, Right
 from portfolio.brokers.ibkr_portal.adapter import PortalBridge
 from portfolio.brokers.ibkr_portal.gateway import PortalGateway
 from portfolio.brokers.ibkr_portal.session import GatewayMemory, PortalSession
@@ -136,3 +139,56 @@ def option_row(**changes: Any) -> dict[str, Any]:
 
 def without(row: Mapping[str, Any], *fields: str) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in fields}
+
+
+AT = datetime(2026, 4, 2, 22, 40, tzinfo=UTC)
+UNSET = 1.7976931348623157e308
+OPTION = Contract(
+    kind=InstrumentKind.OPTION,
+    symbol="SPY   270115C00600000",
+    underlying="SPY",
+    multiplier=Decimal(100),
+    currency="USD",
+    root="SPY",
+    expiry=date(2027, 1, 15),
+    strike=Decimal(600),
+    right=Right.CALL,
+    aliases={"ibkr": "653556783"},
+)
+
+
+def order_row(**changes: Any) -> dict[str, Any]:
+    row = {
+        "account": ACCOUNT,
+        "conid": 653556783,
+        "conidex": "653556783",
+        "orderId": 1,
+        "cashCcy": "USD",
+        "secType": "OPT",
+        "ticker": "SPY",
+        "totalSize": 5.0,
+        "filledQuantity": 0.0,
+        "remainingQuantity": 5.0,
+        "status": "Submitted",
+        "origOrderType": "LIMIT",
+        "price": "1.25",
+        "timeInForce": "GTC",
+        "side": "BUY",
+    }
+    return row | changes
+
+
+def trade_row(**changes: Any) -> dict[str, Any]:
+    row = {
+        "execution_id": "0000e0d5.6576fd38.01.01",
+        "account": ACCOUNT,
+        "conid": 653556783,
+        "side": "S",
+        "size": 5.0,
+        "price": "192.26",
+        "commission": "1.01",
+        "trade_time": "20231211-18:00:49",
+        "trade_time_r": 1702317649000,
+        "sec_type": "OPT",
+    }
+    return row | changes

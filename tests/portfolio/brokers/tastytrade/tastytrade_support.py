@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,55 @@ def answering_text(text: str) -> TastytradeAdapter:
         return httpx.Response(200, text=text, headers={"content-type": "application/json"})
 
     return scripted_adapter(handler)
+
+
+ACCOUNT = "5WX00001"
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+POSITION = {
+    "account-number": ACCOUNT,
+    "symbol": "SPY   270115P00600000",
+    "instrument-type": "Equity Option",
+    "underlying-symbol": "SPY",
+    "quantity": 3,
+    "quantity-direction": "Long",
+    "close-price": "4.5",
+    "average-open-price": "5.25",
+    "mark-price": "4.75",
+    "multiplier": 100,
+}
+LEG = {
+    "instrument-type": "Equity Option",
+    "symbol": "SPY   270115P00600000",
+    "quantity": 2,
+    "remaining-quantity": 2,
+    "action": "Sell to Open",
+}
+ORDER = {
+    "id": 7,
+    "account-number": ACCOUNT,
+    "time-in-force": "Day",
+    "order-type": "Limit",
+    "size": 1,
+    "price": "1.2",
+    "price-effect": "Credit",
+    "status": "Live",
+    "received-at": "2026-11-20T15:00:00.000+00:00",
+    "updated-at": 0,
+    "legs": [LEG],
+}
+FILL = {
+    "id": 9,
+    "account-number": ACCOUNT,
+    "symbol": "SPY",
+    "instrument-type": "Equity",
+    "transaction-type": "Trade",
+    "transaction-sub-type": "Buy to Open",
+    "action": "Buy to Open",
+    "quantity": "10.0",
+    "price": "600.5",
+    "executed-at": "2026-11-20T15:00:00.000+00:00",
+}
+
+
+def items(*rows: Any) -> dict[str, Any]:
+    return {"data": {"items": list(rows)}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,72 +16,23 @@ from config.core.errors import MalformedResponse
 from greeks.domain import Contract, Fetched, InstrumentKind
 from portfolio.brokers.tastytrade.adapter import TastytradeAdapter
 from portfolio.brokers.tastytrade.contracts import tastytrade_symbol
-from portfolio.domain import (
-    CashKind,
-    CashMovement,
-    ExecutionCancel,
-    ExecutionKind,
-    OrderStatus,
-    Side,
-)
 from tests.portfolio.brokers.tastytrade.tastytrade_support import (
+    ACCOUNT,
+    FILL,
+    LEG,
+    ORDER,
+    POSITION,
+    SINCE,
     answering,
     answering_text,
+    items,
     scripted_adapter,
 )
-from tests.portfolio.fills import fills
 
-ACCOUNT = "5WX00001"
-SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 SPY = Contract(
     kind=InstrumentKind.STOCK, symbol="SPY", underlying="SPY", multiplier=Decimal(1), currency="USD"
 )
-POSITION = {
-    "account-number": ACCOUNT,
-    "symbol": "SPY   270115P00600000",
-    "instrument-type": "Equity Option",
-    "underlying-symbol": "SPY",
-    "quantity": 3,
-    "quantity-direction": "Long",
-    "close-price": "4.5",
-    "average-open-price": "5.25",
-    "mark-price": "4.75",
-    "multiplier": 100,
-}
-LEG = {
-    "instrument-type": "Equity Option",
-    "symbol": "SPY   270115P00600000",
-    "quantity": 2,
-    "remaining-quantity": 2,
-    "action": "Sell to Open",
-}
-ORDER = {
-    "id": 7,
-    "account-number": ACCOUNT,
-    "time-in-force": "Day",
-    "order-type": "Limit",
-    "size": 1,
-    "price": "1.2",
-    "price-effect": "Credit",
-    "status": "Live",
-    "received-at": "2026-11-20T15:00:00.000+00:00",
-    "updated-at": 0,
-    "legs": [LEG],
-}
-FILL = {
-    "id": 9,
-    "account-number": ACCOUNT,
-    "symbol": "SPY",
-    "instrument-type": "Equity",
-    "transaction-type": "Trade",
-    "transaction-sub-type": "Buy to Open",
-    "action": "Buy to Open",
-    "quantity": "10.0",
-    "price": "600.5",
-    "executed-at": "2026-11-20T15:00:00.000+00:00",
-}
 QUOTE = {"symbol": "SPY", "instrument-type": "Equity", "bid": "600.0", "ask": "600.1"}
-
 Fetch = Callable[[TastytradeAdapter], Fetched[Any]]
 ROWS: dict[str, tuple[dict[str, Any], Fetch]] = {
     "position": (POSITION, lambda adapter: adapter.fetch_positions(ACCOUNT)),
@@ -90,10 +40,6 @@ ROWS: dict[str, tuple[dict[str, Any], Fetch]] = {
     "execution": (FILL, lambda adapter: adapter.fetch_executions(ACCOUNT, since=SINCE)),
     "snapshot": (QUOTE, lambda adapter: adapter.fetch_snapshots([SPY])),
 }
-
-
-def items(*rows: Any) -> dict[str, Any]:
-    return {"data": {"items": list(rows)}}
 
 
 @pytest.mark.parametrize("kind", ROWS)
@@ -273,212 +219,6 @@ def test_closed_account_and_it_is_left_out() -> None:
     closed = {"account": {"account-number": "5WX00002", "is-closed": True}}
     [account] = answering(items(open_one, closed)).fetch_accounts().items
     assert (account.account_number, account.label) == (ACCOUNT, ACCOUNT)
-
-
-@pytest.mark.parametrize(
-    ("effect", "legs", "expected"),
-    [
-        ("Debit", 2, Decimal("1.2")),
-        ("Credit", 2, Decimal("-1.2")),
-        ("Debit", 1, Decimal("1.2")),
-        # One leg sold at a price: the price, as every broker states it.
-        ("Credit", 1, Decimal("1.2")),
-    ],
-)
-def test_limit_price_and_only_spreads_are_signed(effect: str, legs: int, expected: Decimal) -> None:
-    other = LEG | {"symbol": "SPY   270115P00590000", "action": "Buy to Open"}
-    row = ORDER | {"price-effect": effect, "legs": [LEG, other][:legs]}
-    [order] = answering(items(row)).fetch_open_orders(ACCOUNT).items
-    assert order.limit_price == expected
-    assert order.updated_at is None
-
-
-def test_partly_filled_spread_and_its_slowest_leg_counts() -> None:
-    legs = [
-        LEG | {"quantity": 3, "remaining-quantity": 2},
-        LEG | {"quantity": 6, "remaining-quantity": 1, "symbol": "SPY   270115P00590000"},
-    ]
-    [order] = answering(items(ORDER | {"size": 3, "legs": legs})).fetch_open_orders(ACCOUNT).items
-    assert order.filled_quantity == 1
-    assert order.status is OrderStatus.PARTIALLY_FILLED
-
-
-@pytest.mark.parametrize(
-    ("words", "codes"),
-    [
-        (("Limit", "Day"), ("LIMIT", "DAY")),
-        (("Stop Limit", "GTC"), ("STOP_LIMIT", "GTC")),
-        (("Notional Market", "GTC Ext Overnight"), ("NOTIONAL_MARKET", "GTC_OVERNIGHT")),
-    ],
-)
-def test_order_type_and_time_in_force_and_they_become_codes(
-    words: tuple[str, str], codes: tuple[str, str]
-) -> None:
-    row = ORDER | {"order-type": words[0], "time-in-force": words[1]}
-    [order] = answering(items(row)).fetch_open_orders(ACCOUNT).items
-    assert (order.order_type, order.time_in_force) == codes
-
-
-def test_long_order_and_its_description_fits_the_column() -> None:
-    legs = [LEG | {"symbol": f"SPY   270115P00{strike}000"} for strike in range(500, 512)]
-    [order] = answering(items(ORDER | {"legs": legs})).fetch_open_orders(ACCOUNT).items
-    assert len(order.description) == 160
-
-
-FUTURES = items({"symbol": "/ESZ6", "notional-multiplier": "50.0", "expiration-date": "2026-12-18"})
-
-
-def test_future_legs_and_multiplier_comes_from_the_instrument() -> None:
-    legs = [
-        LEG | {"instrument-type": "Future", "symbol": "/ESZ6", "action": "Buy"},
-        LEG | {"instrument-type": "Future Option", "symbol": "./ESZ6 EW4X6 261127P6000.5"},
-    ]
-    adapter = answering(items(ORDER | {"legs": legs}), futures=FUTURES)
-    [order] = adapter.fetch_open_orders(ACCOUNT).items
-    future, option = (leg.contract for leg in order.legs)
-    assert (future.multiplier, future.underlying) == (Decimal(50), "/ES")
-    assert future.aliases == {"tastytrade": "/ESZ6"}
-    assert str(future.expiry) == "2026-12-18"
-    assert (option.multiplier, option.strike) == (Decimal(50), Decimal("6000.5"))
-    assert option.underlying == "/ESZ6"
-    assert str(option.expiry) == "2026-11-27"
-
-
-def test_future_that_nobody_describes_and_the_row_is_rejected() -> None:
-    legs = [LEG | {"instrument-type": "Future", "symbol": "/ESZ6", "action": "Buy"}]
-    fetched = answering(items(ORDER | {"legs": legs}), futures=items()).fetch_open_orders(ACCOUNT)
-    assert [rejected.reason for rejected in fetched.rejected] == ["multiplier: unknown for /ESZ6"]
-
-
-@pytest.mark.parametrize(
-    ("sub_type", "expected"),
-    [
-        ("Assignment", (Side.BUY, ExecutionKind.ASSIGNMENT)),
-        ("Exercise", (Side.SELL, ExecutionKind.EXERCISE)),
-        ("Cash Settled Assignment", (Side.BUY, ExecutionKind.CASH_SETTLEMENT)),
-        ("Cash Settled Exercise", (Side.SELL, ExecutionKind.CASH_SETTLEMENT)),
-    ],
-)
-def test_removal_without_action_and_side_follows_from_what_happened(
-    sub_type: str, expected: tuple[Side, ExecutionKind]
-) -> None:
-    row = FILL | {
-        "symbol": "SPX   270115P06000000",
-        "instrument-type": "Equity Option",
-        "transaction-type": "Receive Deliver",
-        "transaction-sub-type": sub_type,
-        "action": None,
-        "price": None,
-        "quantity": "2.0",
-        "value": "2500.0",
-        "value-effect": "Debit",
-    }
-    [fill] = fills(answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items)
-    assert (fill.side, fill.kind) == expected
-    assert (fill.price, fill.position_effect) == (Decimal("12.5"), "CLOSE")
-
-
-def test_strike_of_a_cash_settlement_is_no_price() -> None:
-    row = FILL | {
-        "symbol": "XSP   260730P00744000",
-        "instrument-type": "Equity Option",
-        "transaction-type": "Receive Deliver",
-        "transaction-sub-type": "Cash Settled Assignment",
-        "action": None,
-        "price": "744.0",
-        "quantity": "2.0",
-        "value": "48.0",
-        "value-effect": "Debit",
-    }
-    [fill] = fills(answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items)
-    assert (fill.price, fill.value) == (Decimal("0.24"), Decimal(-48))
-
-
-def test_side_of_an_expiration_is_not_known() -> None:
-    row = {key: value for key, value in FILL.items() if key not in ("action", "price")} | {
-        "transaction-type": "Receive Deliver",
-        "transaction-sub-type": "Expiration",
-        "value": "0.0",
-    }
-    [fill] = fills(answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items)
-    assert (fill.side, fill.kind) == (None, ExecutionKind.EXPIRATION)
-
-
-def test_rebate_and_cost_is_negative() -> None:
-    row = FILL | {
-        "commission": "0.0",
-        "commission-effect": "None",
-        "regulatory-fees": "0.3",
-        "regulatory-fees-effect": "Debit",
-        "clearing-fees": "0.1",
-        "clearing-fees-effect": "Credit",
-    }
-    [fill] = fills(answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items)
-    assert (fill.commission, fill.fees) == (Decimal(0), Decimal("0.2"))
-
-
-@pytest.mark.parametrize(
-    ("sub_type", "description", "kind"),
-    [
-        ("Dividend", "INVESCO EXCHANGE TRADED FD TR", CashKind.DIVIDEND),
-        ("Deposit", "ACH DEPOSIT", CashKind.EXTERNAL_FLOW),
-        ("Deposit", "INTEREST ON CREDIT BALANCE", CashKind.INTEREST),
-        ("Withdrawal", "FROM 12/16 THRU 01/15 @ 8    %", CashKind.INTEREST),
-        ("Balance Adjustment", "Regulatory fee adjustment", CashKind.FEE),
-        ("Fully Paid Stock Lending Income", "", CashKind.LENDING),
-        ("Mark to Market", "/ESZ6 mark to market", CashKind.FUTURES_SETTLEMENT),
-    ],
-)
-def test_money_movement_is_cash_of_its_kind(
-    sub_type: str, description: str, kind: CashKind
-) -> None:
-    row = {
-        "id": 10,
-        "transaction-type": "Money Movement",
-        "transaction-sub-type": sub_type,
-        "description": description,
-        "executed-at": FILL["executed-at"],
-        "value": "27.74",
-        "value-effect": "Debit",
-    }
-    [moved] = answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items
-    assert isinstance(moved, CashMovement)
-    assert (moved.kind, moved.amount, moved.movement_id) == (kind, Decimal("-27.74"), "10")
-
-
-def test_row_that_undoes_another_is_its_cancel() -> None:
-    row = FILL | {"id": 11, "reverses-id": 9}
-    [cancel] = answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items
-    assert isinstance(cancel, ExecutionCancel)
-    assert (cancel.cancel_id, cancel.transaction_id) == ("11", "9")
-
-
-@pytest.mark.parametrize("type_name", ["Trade Bust", "Receive Deliver", "Money Movement"])
-def test_sub_type_that_no_rule_takes_is_refused_by_name(type_name: str) -> None:
-    row = FILL | {"transaction-type": type_name, "transaction-sub-type": "Moon Landing"}
-    [rejected] = answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).rejected
-    assert ("Moon Landing" in rejected.reason) is (type_name != "Trade Bust")
-    assert rejected.reason.startswith(("sub-type", "type"))
-
-
-@pytest.mark.parametrize(
-    "pagination",
-    [
-        {"total-items": 3, "total-pages": 1},
-        {"total-items": "1", "total-pages": 1},
-        {"total-items": 1},
-        ["pages"],
-    ],
-)
-def test_page_shorter_than_promised_and_no_shorter_history_comes_back(pagination: Any) -> None:
-    with pytest.raises(MalformedResponse):
-        answering(items(FILL) | {"pagination": pagination}).fetch_executions(ACCOUNT, since=SINCE)
-
-
-def test_provider_that_never_ends_its_pages_and_the_call_ends() -> None:
-    endless = items() | {"pagination": {"total-items": 10**9, "total-pages": 10**9}}
-    with pytest.raises(MalformedResponse, match="pages"):
-        answering(endless).fetch_executions(ACCOUNT, since=SINCE)
 
 
 def test_250_contracts_and_three_calls_of_at_most_100_symbols() -> None:

@@ -10,25 +10,16 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from config.core.errors import MalformedResponse, RetryableError
+from config.core.errors import RetryableError
 from config.core.sandbox.server import Sandbox
-from greeks.domain import Contract, Snapshot
+from greeks.domain import Contract
 from greeks.providers.tastytrade_dxlink import client as tastytrade_dxlink
 from greeks.providers.tastytrade_dxlink import connection as tastytrade_dxlink_connection
-from greeks.providers.tastytrade_dxlink.client import DxLinkClient
-from greeks.providers.tastytrade_dxlink.connection import ENTRIES_A_MESSAGE, Timing
-from greeks.providers.tastytrade_dxlink.token import StreamerToken
-from portfolio.brokers.tastytrade.streaming import decode_streamer_token, streamed_symbols
+from greeks.providers.tastytrade_dxlink.connection import ENTRIES_A_MESSAGE
+from portfolio.brokers.tastytrade.streaming import streamed_symbols
+from tests.portfolio.brokers.tastytrade.feed import Feed
 
 pytestmark = pytest.mark.anyio
-FAST: dict[str, float] = {
-    "look": 0.05,
-    "first_wait": 0.05,
-    "longest_wait": 0.2,
-    "between_messages": 0.0,
-    "aggregation": 0.1,
-    "silence": 60.0,
-}
 DATA = "/FEED_DATA"
 
 
@@ -42,62 +33,6 @@ def contracts(sandbox: Sandbox) -> dict[str, Contract]:
     """What the simulated book holds, by streamer symbol."""
     book = sandbox.books.account("5WX00001")
     return streamed_symbols(position.contract for position in book.positions())
-
-
-class Feed:
-    """A running client, its tokens, and the values it has delivered so far."""
-
-    def __init__(
-        self,
-        sandbox: Sandbox,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        /,
-        **timing: float,
-    ) -> None:
-        self.sandbox = sandbox
-        self.asked = 0
-        self.lifetime = 86_400.0
-        self.market_trades = True
-        self.errors: list[Exception] = []
-        self.url = sandbox.url("dxlink").replace("http", "ws", 1)
-        self.client = DxLinkClient(
-            fetch_token=self._token,
-            expects_data=lambda: self.market_trades,
-            timing=Timing(**(FAST | timing)),
-            sleep=sleep,
-        )
-        self.told: dict[str, Snapshot] = {}
-
-    @property
-    def state(self) -> tastytrade_dxlink_connection.FeedState:
-        return self.client.state
-
-    async def _token(self) -> StreamerToken:
-        self.asked += 1
-        if self.errors:
-            raise self.errors.pop(0)
-        token = self.sandbox.applications["dxlink"].state.tokens.grant()
-        return StreamerToken(token=token, url=self.url, lifetime=self.lifetime)
-
-    async def until(self, true: Callable[[], bool], seconds: float = 15.0) -> None:
-        async with asyncio.timeout(seconds):
-            while not true():
-                await asyncio.sleep(0.02)
-                self.told |= self.client.take_changed()
-
-    async def until_all(self, contracts: dict[str, Contract]) -> None:
-        """Wait until every contract has arrived in full again."""
-        self.told.clear()
-
-        def full() -> bool:
-            return all(
-                (found := self.told.get(symbol)) is not None
-                and found.quote is not None
-                and (found.greeks is not None or not contract.is_option)
-                for symbol, contract in contracts.items()
-            )
-
-        await self.until(full)
 
 
 StartFeed = Callable[..., Any]
@@ -404,47 +339,3 @@ async def test_connection_cut_without_a_word_is_followed_by_another(
         await feed.until(lambda: seen == 3)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-TOKEN = {
-    "token": "abc",
-    "dxlink-url": "wss://streamer.test/realtime",
-    "issued-at": "2026-11-20T10:00:00.000+00:00",
-    "expires-at": "2026-11-21T09:00:00.000+00:00",
-}
-
-
-def test_token_answer_is_read_with_its_lifetime() -> None:
-    found = decode_streamer_token({"data": TOKEN, "context": "/api-quote-tokens"})
-
-    assert (found.token, found.url) == ("abc", "wss://streamer.test/realtime")
-    assert found.lifetime == 23 * 3600
-    assert "abc" not in repr(found)
-
-
-@pytest.mark.parametrize("expires", [None, "", "2026-11-20T09:00:00Z", "2027-11-20T09:00:00Z"])
-def test_token_lives_for_a_day_at_most_and_where_nothing_is_said(expires: str | None) -> None:
-    answer: dict[str, Any] = {**TOKEN, "expires-at": expires}
-    assert decode_streamer_token({"data": answer}).lifetime == 86_400
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"token": None}, {"token": ""}, {"token": 7}, {"token": "secret-\x00"},
-        {"dxlink-url": None}, {"dxlink-url": "ws://streamer.test/"}, {"dxlink-url": "https://x/"},
-        {"dxlink-url": "nonsense"}, {"expires-at": "soon"},
-    ],
-)  # fmt: skip
-def test_token_answer_that_cannot_be_used_says_why_without_the_token(
-    change: dict[str, Any],
-) -> None:
-    with pytest.raises(MalformedResponse) as caught:
-        decode_streamer_token({"data": TOKEN | change})
-    assert "secret" not in caught.value.message
-
-
-@pytest.mark.parametrize("answer", [None, [], "text", {"data": []}])
-def test_answer_that_is_no_object_is_malformed(answer: Any) -> None:
-    with pytest.raises(MalformedResponse):
-        decode_streamer_token(answer)

@@ -1,15 +1,13 @@
-"""Nobody gets another's prepared body, nor their own for longer than they may.
+"""A grant of the door ends with the access it stands for, however that ends.
 
-Every body that the door may hold is private to a set of accounts. Access is taken away in every way
-there is, by this process and by others, with Redis and without.
+By other processes, without a word, with Redis and without, and while a request waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +15,7 @@ import pytest
 from django.contrib.sessions.models import Session
 from django.db.utils import OperationalError
 from django.test import Client
-from pytest_django.fixtures import Settings
 
-from auth_tokens.api_tokens.writing import create_api_token, revoke_api_token
 from auth_tokens.models import ApiToken, User
 from auth_tokens.sign_in.front_door import authorise
 from config.core.clock import now
@@ -28,277 +24,23 @@ from config.core.front_door.requests import Caller
 from config.core.front_door.resources import registered_resources
 from config.core.live.hub import announce
 from config.core.redis.client import reset_guards
-from portfolio.models import Account, AccountAccess
+from portfolio.models import AccountAccess
 from tests.config.core.servers import OwnValkey
-from tests.factories import PASSWORD, UserFactory
-from tests.portfolio.door import Answer, Desk, Header, desk, run, session_of
+from tests.portfolio.door import Desk, desk, run, session_of
 from tests.portfolio.reading import synced_account
+from tests.portfolio.risk_monitor.front_door.access import (
+    accounts_in,
+    deactivate,
+    log_out,
+    set_password,
+    share,
+    token_of,
+    unshare,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def trader() -> User:
-    return await run(UserFactory)
-
-
-@pytest.fixture
-async def other() -> User:
-    return await run(UserFactory)
-
-
-@pytest.fixture
-async def opened() -> AsyncIterator[Desk]:
-    async with desk() as one:
-        yield one
-
-
-@pytest.fixture
-def mortal_valkey(settings: Settings) -> Iterator[OwnValkey]:
-    server = OwnValkey()
-    server.start()
-    settings.REDIS_URL = server.url
-    yield server
-    server.remove()
-
-
-def accounts_in(answer: Answer) -> set[str]:
-    return {row["account_id"] for row in json.loads(answer.body)["accounts"]}
-
-
-def share(account: Account, user: User) -> AccountAccess:
-    return AccountAccess.objects.create(user=user, account=account)
-
-
-async def token_of(user: User, **values: Any) -> tuple[ApiToken, Header]:
-    issued = await run(create_api_token, user=user, name="script", **values)
-    return issued.token, (b"authorization", f"Bearer {issued.text}".encode())
-
-
-# --- Two people ------------------------------------------------------------------------------
-async def test_two_people_with_separate_accounts_get_each_their_own(
-    trader: User, other: User, opened: Desk
-) -> None:
-    mine, theirs = await run(synced_account, trader), await run(synced_account, other)
-    (_, cookie), (_, their_cookie) = await run(session_of, trader), await run(session_of, other)
-    await opened.prepared(cookie)
-    await opened.prepared(their_cookie)
-    for _ in range(5):
-        first, second = await asyncio.gather(opened.get(cookie), opened.get(their_cookie))
-        assert first.is_prepared
-        assert second.is_prepared
-        assert accounts_in(first) == {mine.pk}
-        assert accounts_in(second) == {theirs.pk}
-        assert theirs.pk.encode() not in first.body
-        assert mine.pk.encode() not in second.body
-        assert first.header("etag") != second.header("etag")
-
-
-async def test_shared_account_is_seen_by_both_and_the_rest_by_one(
-    trader: User, other: User, opened: Desk
-) -> None:
-    mine, shared = await run(synced_account, trader), await run(synced_account, other)
-    await run(share, shared, trader)
-    (_, cookie), (_, their_cookie) = await run(session_of, trader), await run(session_of, other)
-    assert accounts_in(await opened.prepared(cookie)) == {mine.pk, shared.pk}
-    assert accounts_in(await opened.prepared(their_cookie)) == {shared.pk}
-
-
-async def test_stranger_gets_nothing_while_another_is_served(trader: User, opened: Desk) -> None:
-    account = await run(synced_account, trader)
-    _, cookie = await run(session_of, trader)
-    await opened.prepared(cookie)
-    for headers in ((), ((b"cookie", b"sessionid=" + b"a" * 32),), ((b"cookie", b"x=y"),)):
-        answer = await opened.get(*headers)
-        assert answer.status == 401
-        assert account.pk.encode() not in answer.body
-
-
-async def test_tags_of_another_person_answer_no_304(
-    trader: User, other: User, opened: Desk
-) -> None:
-    await run(synced_account, trader)
-    await run(synced_account, other)
-    (_, cookie), (_, their_cookie) = await run(session_of, trader), await run(session_of, other)
-    tag = (await opened.prepared(cookie)).header("etag") or ""
-    await opened.prepared(their_cookie)
-    answer = await opened.get(their_cookie, (b"if-none-match", tag.encode()))
-    assert (answer.is_prepared, answer.status) == (True, 200)
-
-
-# --- Access that ends, by any way that this process sees -----------------------------------------
-def log_out(client: Client, user: User) -> None:
-    assert client.post("/accounts/logout").status_code == 302
-
-
-def deactivate(client: Client, user: User) -> None:
-    user.is_active = False
-    user.save()
-
-
-def remove(client: Client, user: User) -> None:
-    Account.objects.filter(owner=user).update(owner=UserFactory())
-    user.delete()
-
-
-def set_password(client: Client, user: User) -> None:
-    user.set_password("another-long-passphrase")
-    user.save()
-
-
-@pytest.mark.parametrize("end", [log_out, deactivate, remove, set_password])
-async def test_session_that_ended_is_refused_at_once(
-    trader: User, opened: Desk, end: Callable[[Client, User], None]
-) -> None:
-    account = await run(synced_account, trader)
-    client, cookie = await run(session_of, trader)
-    await opened.prepared(cookie)
-    await run(end, client, trader)
-    for _ in range(3):
-        answer = await opened.get(cookie)
-        assert answer.status == 401
-        assert account.pk.encode() not in answer.body
-        await opened.settle()
-
-
-async def test_new_password_ends_other_sessions_and_keeps_this_one(
-    trader: User, opened: Desk
-) -> None:
-    await run(synced_account, trader)
-    client, _ = await run(session_of, trader)
-    _, elsewhere = await run(session_of, trader)
-    await opened.prepared(elsewhere)
-
-    def change() -> None:
-        new = "another-long-passphrase"
-        form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
-        assert client.post("/accounts/password", form).status_code == 302
-
-    await run(change)
-    assert (await opened.get(elsewhere)).status == 401
-    name = elsewhere[1].partition(b"=")[0]
-    kept = (b"cookie", name + b"=" + client.cookies[name.decode()].value.encode())
-    assert (await opened.prepared(kept)).status == 200
-
-
-async def test_session_that_is_left_for_another_persons_is_refused_at_once(
-    trader: User, other: User, opened: Desk
-) -> None:
-    await run(synced_account, trader)
-    client, cookie = await run(session_of, trader)
-    await opened.prepared(cookie)
-    # Logging in as somebody else ends the session without a log-out.
-    await run(client.force_login, other)
-    assert (await opened.get(cookie)).status == 401
-    assert len(opened.door.grants) == 0
-
-
-async def test_revocation_that_names_nobody_ends_every_grant(trader: User, opened: Desk) -> None:
-    await run(synced_account, trader)
-    _, cookie = await run(session_of, trader)
-    for user_id in (None, "x"):
-        await opened.prepared(cookie)
-        await run(announce, ACCESS_GROUP, {"type": "access.revoked", "user_id": user_id})
-        await opened.until(lambda: len(opened.door.grants) == 0)
-
-
-def unshare(account: Account, user: User) -> None:
-    AccountAccess.objects.get(account=account, user=user).delete()
-
-
-def disable(account: Account, user: User) -> None:
-    account.enabled = False
-    account.save()
-
-
-def share_with_another_instead(account: Account, user: User) -> None:
-    """As the admin does when another user is chosen in the row."""
-    access = AccountAccess.objects.get(account=account, user=user)
-    access.user = UserFactory()
-    access.save()
-
-
-@pytest.mark.parametrize("withdraw", [unshare, disable, share_with_another_instead])
-async def test_withdrawn_account_is_gone_from_the_next_answer(
-    trader: User, other: User, opened: Desk, withdraw: Callable[[Account, User], None]
-) -> None:
-    mine, shared = await run(synced_account, trader), await run(synced_account, other)
-    await run(share, shared, trader)
-    _, cookie = await run(session_of, trader)
-    assert accounts_in(await opened.prepared(cookie)) == {mine.pk, shared.pk}
-    await run(withdraw, shared, trader)
-    assert accounts_in(await opened.get(cookie)) == {mine.pk}
-    assert accounts_in(await opened.prepared(cookie)) == {mine.pk}
-
-
-async def test_account_given_to_another_owner_goes_with_its_body(
-    trader: User, other: User, opened: Desk
-) -> None:
-    account = await run(synced_account, trader)
-    (_, cookie), (_, their_cookie) = await run(session_of, trader), await run(session_of, other)
-    await opened.prepared(cookie)
-    await opened.prepared(their_cookie)
-
-    def give() -> None:
-        account.owner = other
-        account.save()
-
-    await run(give)
-    assert accounts_in(await opened.get(cookie)) == set()
-    assert accounts_in(await opened.get(their_cookie)) == {account.pk}
-
-
-async def test_given_account_is_seen_at_once(trader: User, other: User, opened: Desk) -> None:
-    mine, shared = await run(synced_account, trader), await run(synced_account, other)
-    _, cookie = await run(session_of, trader)
-    await opened.prepared(cookie)
-    await run(share, shared, trader)
-    assert accounts_in(await opened.get(cookie)) == {mine.pk, shared.pk}
-
-
-# --- Tokens ----------------------------------------------------------------------------------
-async def test_revoked_token_is_refused_at_once_and_others_stay(trader: User, opened: Desk) -> None:
-    await run(synced_account, trader)
-    token, header = await token_of(trader)
-    _, kept = await token_of(trader)
-    await opened.prepared(header)
-    await opened.prepared(kept)
-    await run(revoke_api_token, actor=trader, token_id=token.pk)
-    assert (await opened.get(header)).status == 401
-    assert (await opened.prepared(kept)).status == 200
-
-
-@pytest.mark.parametrize("scope", ["read", "sync"])
-async def test_token_that_may_read_is_served(trader: User, opened: Desk, scope: str) -> None:
-    account = await run(synced_account, trader)
-    _, header = await token_of(trader, scope=scope)
-    assert accounts_in(await opened.prepared(header)) == {account.pk}
-
-
-async def test_token_of_an_unknown_scope_is_never_granted(trader: User, opened: Desk) -> None:
-    await run(synced_account, trader)
-    token, header = await token_of(trader)
-    await run(ApiToken.objects.filter(pk=token.pk).update, scope="trade")
-    for _ in range(3):
-        assert (await opened.get(header)).status == 403
-        await opened.settle()
-    assert len(opened.door.grants) == 0
-
-
-async def test_bad_token_beside_a_good_cookie_is_refused(trader: User, opened: Desk) -> None:
-    await run(synced_account, trader)
-    _, cookie = await run(session_of, trader)
-    await opened.prepared(cookie)
-    answer = await opened.get(cookie, (b"authorization", b"Bearer gd_" + b"x" * 43))
-    assert (answer.status, answer.is_prepared) == (401, False)
-
-
-# --- Time ------------------------------------------------------------------------------------
 async def test_grant_ends_with_its_session_or_token_and_after_a_minute(trader: User) -> None:
     await run(synced_account, trader)
     _, cookie = await run(session_of, trader)
@@ -343,7 +85,6 @@ async def test_session_that_only_the_cache_still_holds_is_never_granted(
     assert len(opened.door.grants) == 0
 
 
-# --- What nobody tells ----
 def deactivate_silently(user: User) -> None:
     User.objects.filter(pk=user.pk).update(is_active=False)
 
@@ -421,7 +162,6 @@ async def test_database_that_cannot_be_asked_ends_no_grant(trader: User) -> None
         assert len(opened.door.grants) == 1
 
 
-# --- Other processes ---------------------------------------------------------------------------
 async def test_access_that_another_process_ends_is_heard_of(trader: User, opened: Desk) -> None:
     await run(synced_account, trader)
     _, cookie = await run(session_of, trader)
@@ -492,7 +232,6 @@ async def test_lost_redis_drops_every_grant_and_django_answers(
         assert (await opened.prepared(cookie)).status == 200
 
 
-# --- Races -----------------------------------------------------------------------------------
 class SlowAuthoriser:
     """Asks the database, and waits with its answer until the test says so."""
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from auth_tokens.api_tokens.reading import api_token_by_text
 from auth_tokens.api_tokens.writing import create_api_token
 from auth_tokens.models import ApiToken, AuditEvent, BrokerToken, TokenEvent, User
-from greeks.calendar.sessions import session_on
 from greeks.models import (
     AlertChannel,
     AlertEvent,
     AlertRule,
     ContractGreeks,
     Dividend,
-    ExchangeSession,
     GreekSnapshot,
     InstrumentAlias,
     PolledInstrument,
@@ -42,15 +37,14 @@ from portfolio.models import (
 )
 from tests.factories import (
     AS_OF,
-    PASSWORD,
     AccountFactory,
     AccountStatusFactory,
     PositionFactory,
     UserFactory,
 )
+from tests.portfolio.admin.pages import change_url, list_url, signed_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
-
 OURS = [
     model
     for model in admin.site._registry
@@ -60,37 +54,10 @@ BOOK = [AccountStatus, Order, Position, QuarantinedRow, SyncRun]
 ALERTS = [AlertChannel, AlertEvent, AlertRule]
 MARKET = [BrokerToken, TokenEvent, GreekSnapshot]
 READ_ONLY = [ApiToken, AuditEvent, ContractGreeks, *BOOK, *ALERTS, *MARKET]
+
+
 # Session and user, the permissions of staff, two counts, the page, and up to two a filter.
 LIST_BUDGET = 16
-
-
-@pytest.fixture
-def root() -> User:
-    return UserFactory(username="root", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def ann() -> User:
-    """Staff with every permission on our models, but no superuser."""
-    ann = UserFactory(username="ann", is_staff=True)
-    ours = ("auth_tokens", "greeks", "portfolio")
-    ann.user_permissions.set(Permission.objects.filter(content_type__app_label__in=ours))
-    return ann
-
-
-def signed_in(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def list_url(model: type) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")  # type: ignore[attr-defined]
-
-
-def change_url(row: object) -> str:
-    meta = row._meta  # type: ignore[attr-defined]
-    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])  # type: ignore[attr-defined]
 
 
 def make_book(owner: User, account_id: str) -> Account:
@@ -149,7 +116,6 @@ def make_market(owner: User, name: str) -> None:
     TokenEvent.objects.create(at=AS_OF, provider=name, event=TokenEvent.Event.TOKEN_RENEWED)
 
 
-# --- Cost -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
 def test_list_costs_the_same_for_few_rows_and_for_many(root: User, model: type) -> None:
     client = signed_in(root)
@@ -178,7 +144,6 @@ def test_search_and_first_row_open(root: User, model: type) -> None:
     assert client.get(change_url(row)).status_code == 200
 
 
-# --- Reach ------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "model", [Account, Portfolio, Scenario, *BOOK, *ALERTS], ids=lambda model: model.__name__
 )
@@ -284,7 +249,6 @@ def test_owner_of_an_account_is_changed_by_superusers_only(ann: User, root: User
     assert owners == [ann, root]
 
 
-# --- Read-only --------------------------------------------------------------------------------
 @pytest.mark.parametrize("model", READ_ONLY, ids=lambda model: model.__name__)
 def test_written_by_the_desk_means_read_only_even_for_superusers(root: User, model: type) -> None:
     make_book(root, "A1")
@@ -318,164 +282,6 @@ def test_quarantined_row_shows_what_was_sent_escaped(root: User) -> None:
     assert "<script>alert" not in page
 
 
-# --- People and tokens ------------------------------------------------------------------------
-def test_password_hash_is_shown_nowhere(root: User) -> None:
-    client = signed_in(root)
-    hashes = [part for part in root.password.split("$") if len(part) > 4]
-    for url in (list_url(User), change_url(root)):
-        page = client.get(url).text
-        assert root.password not in page
-        assert not [part for part in hashes if part[:6] in page]
-    assert reverse("admin:auth_user_password_change", args=[root.pk]) in page
-
-
-def test_password_is_changed_on_its_own_page(root: User, ann: User) -> None:
-    url = reverse("admin:auth_user_password_change", args=[ann.pk])
-    new = "quite-another-passphrase"
-    client = signed_in(root)
-    response = client.post(url, {"password1": new, "password2": new, "usable_password": "true"})
-    assert response.status_code == 302
-    ann.refresh_from_db()
-    assert ann.check_password(new)
-    event = AuditEvent.objects.get(event="user.password_changed")
-    assert (event.actor, event.subject) == (root, "ann")
-
-
-def test_staff_cannot_give_themselves_privileges(ann: User) -> None:
-    form = {"username": "ann", "is_active": "on", "is_staff": "on", "is_superuser": "on",
-            "time_zone": "Asia/Kolkata"}  # fmt: skip
-    assert signed_in(ann).post(change_url(ann), form).status_code == 302
-    ann.refresh_from_db()
-    assert (ann.is_superuser, ann.time_zone) == (False, "Asia/Kolkata")
-
-
-def test_staff_cannot_touch_superusers(ann: User, root: User) -> None:
-    client = signed_in(ann)
-    password = reverse("admin:auth_user_password_change", args=[root.pk])
-    delete = reverse("admin:auth_tokens_user_delete", args=[root.pk])
-    assert client.post(change_url(root), {"username": "gone"}).status_code == 403
-    assert client.post(password, {"password1": "x", "password2": "x"}).status_code == 403
-    assert client.post(delete, {"post": "yes"}).status_code == 403
-    client.post(
-        list_url(User),
-        {"action": "delete_selected", "_selected_action": [root.pk], "post": "yes"},
-    )
-    root.refresh_from_db()
-    assert root.check_password(PASSWORD)
-
-
-def test_unknown_time_zone_is_refused_for_a_user(root: User) -> None:
-    form = {"username": "root", "is_active": "on", "is_staff": "on", "is_superuser": "on",
-            "time_zone": "Mars/Olympus"}  # fmt: skip
-    response = signed_in(root).post(change_url(root), form)
-    assert response.status_code == 200
-    assert "Unknown time zone" in response.text
-
-
-def test_tokens_are_revoked_in_the_admin_by_action(root: User, ann: User) -> None:
-    issued = create_api_token(user=ann, name="robot")
-    client = signed_in(root)
-    client.post(list_url(ApiToken), {"action": "revoke", "_selected_action": [issued.token.pk]})
-    assert api_token_by_text(issued.text) is None
-    event = AuditEvent.objects.get(event="api_token.revoked")
-    assert (event.actor, event.detail["user"]) == (root, "ann")
-
-
-def test_staff_see_and_revoke_only_their_own_tokens(ann: User, root: User) -> None:
-    own = create_api_token(user=ann, name="robot")
-    foreign = create_api_token(user=root, name="rootbot")
-    client = signed_in(ann)
-    page = client.get(list_url(ApiToken)).text
-    assert own.token.prefix in page
-    assert foreign.token.prefix not in page
-    client.post(list_url(ApiToken), {"action": "revoke", "_selected_action": [foreign.token.pk]})
-    assert api_token_by_text(foreign.text) is not None
-
-
-def test_staff_see_only_what_they_did_themselves_in_the_trail(ann: User, root: User) -> None:
-    create_api_token(user=root, name="rootbot")
-    create_api_token(user=ann, name="robot")
-    AuditEvent.objects.exclude(event="api_token.created").delete()
-    client = signed_in(ann)
-    AuditEvent.objects.filter(event="session.started").delete()
-    events = client.get(list_url(AuditEvent)).context["cl"].result_list
-    assert [event.actor for event in events] == [ann]
-
-
-# --- Calendar ---------------------------------------------------------------------------------
-DAY = date(2031, 3, 10)
-
-
-@pytest.fixture
-def session() -> ExchangeSession:
-    opens_at = datetime(2031, 3, 10, 13, 30, tzinfo=UTC)
-    return ExchangeSession.objects.create(
-        exchange="NYSE", session_date=DAY, opens_at=opens_at,
-        closes_at=opens_at + timedelta(hours=6, minutes=30),
-    )  # fmt: skip
-
-
-def session_form(**changes: str) -> dict[str, str]:
-    """Return the form of the session above: hours are by the exchange's clock."""
-    return {
-        "exchange": "NYSE", "session_date": "2031-03-10", "opens": "09:30", "closes": "16:00",
-        "kind": "regular", "note": "",
-    } | changes  # fmt: skip
-
-
-def test_edited_session_is_marked_and_can_be_given_back(
-    root: User, session: ExchangeSession
-) -> None:
-    client = signed_in(root)
-    form = session_form(closes="13:00", kind="half_day")
-    assert client.post(change_url(session), form).status_code == 302
-    session.refresh_from_db()
-    assert (session.edited, session.kind) == (True, "half_day")
-    assert "09:30 EDT" in client.get(list_url(ExchangeSession) + "?q=").text
-    assert client.post(change_url(session), form).status_code == 302
-    session.refresh_from_db()
-    assert session.edited is False
-
-
-def test_saving_without_a_change_marks_nothing(root: User, session: ExchangeSession) -> None:
-    assert signed_in(root).post(change_url(session), session_form()).status_code == 302
-    session.refresh_from_db()
-    assert session.edited is False
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"session_date": "2031-03-41"},
-        {"exchange": "MOON"},
-        {"closes": "09:00"},
-        {"opens": ""},
-    ],
-)
-def test_impossible_session_is_refused(
-    root: User, session: ExchangeSession, changes: dict[str, str]
-) -> None:
-    response = signed_in(root).post(change_url(session), session_form(**changes))
-    assert response.status_code == 200
-    assert response.context["errors"]
-    session.refresh_from_db()
-    assert session.edited is False
-
-
-def test_days_are_closed_by_action_and_not_deleted(root: User, session: ExchangeSession) -> None:
-    client = signed_in(root)
-    delete = reverse("admin:greeks_exchangesession_delete", args=[session.pk])
-    assert client.post(delete, {"post": "yes"}).status_code == 403
-    client.post(
-        list_url(ExchangeSession), {"action": "close_days", "_selected_action": [session.pk]}
-    )
-    session.refresh_from_db()
-    assert (session.kind, session.edited) == ("closed", True)
-    assert session_on("NYSE", DAY) is None
-    assert client.post(delete, {"post": "yes"}).status_code == 302
-
-
-# --- Doors ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
 def test_people_who_are_not_staff_are_kept_out(model: type) -> None:
     response = signed_in(UserFactory()).get(list_url(model))
