@@ -6,6 +6,7 @@ import ast
 import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +65,7 @@ def imports_of(module: str, source: str, *, is_package: bool = False) -> Iterato
                 yield Import(module, node.lineno, f"{base}.{alias.name}")
 
 
+@cache
 def all_imports() -> list[Import]:
     return [
         found

@@ -26,6 +26,7 @@ IMPORTS = all_imports()
 MODULES = dict(module_paths())
 FEWEST_QUESTIONS = 30
 MOST_LINES = 300
+MOST_LINES_OF_TESTS = 400
 MOST_MODULES = 16
 
 
@@ -158,10 +159,12 @@ def _names(file: Path) -> set[str]:
 
 
 def test_modules_are_short() -> None:
+    tests = {str(path.relative_to(ROOT)): path for path in (ROOT / "tests").rglob("*.py")}
     long = {
         name: count
-        for name, path in MODULES.items()
-        if (count := len(path.read_text().splitlines())) > MOST_LINES
+        for modules, most in ((MODULES, MOST_LINES), (tests, MOST_LINES_OF_TESTS))
+        for name, path in modules.items()
+        if (count := len(path.read_text().splitlines())) > most
     }
     assert long == {}
 
