@@ -27,6 +27,8 @@ pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
 NUMBERS = ("bid", "ask", "last", "iv", "delta", "gamma", "theta", "vega",
            "volume", "open_interest", "previous_open_interest")  # fmt: skip
+# A minute's first and last poll.
+ENDS = range(0, 60, 55)
 NEXT_DAY = datetime(2026, 11, 30, 5, 0, tzinfo=UTC)
 
 
@@ -41,7 +43,7 @@ def _session(db: None, settings: Settings) -> None:
 def past(desk: Desk, settings: Settings) -> Desk:
     """A Friday with chains kept at 09:15 and 09:30, seen on Monday, with Monday's own chain."""
     for number in (0, 1, 15, 16):
-        desk.poll_minute(OPENS + number * MINUTE)
+        desk.poll_minute(OPENS + number * MINUTE, seconds=ENDS)
     desk.roll_up(OPENS + 17 * MINUTE + timedelta(seconds=1))
     settings.MARKET_CLOCK = NEXT_DAY.isoformat()
     desk.provider.options = {"spot": 29_000.0, "strike": chain_at(NEXT_DAY).strike + 3_000.0}
@@ -61,10 +63,10 @@ def test_chain_is_kept_at_the_opening_every_quarter_of_an_hour_and_at_the_close(
     desk: Desk,
 ) -> None:
     for number in (0, 1, 14, 15):
-        desk.poll_minute(OPENS + number * MINUTE)
+        desk.poll_minute(OPENS + number * MINUTE, seconds=ENDS)
     desk.roll_up(OPENS + 16 * MINUTE + timedelta(seconds=1))
-    desk.poll_minute(CLOSES - 2 * MINUTE)
-    desk.poll_minute(CLOSES - MINUTE)
+    desk.poll_minute(CLOSES - 2 * MINUTE, seconds=ENDS)
+    desk.poll_minute(CLOSES - MINUTE, seconds=ENDS)
     desk.roll_up(CLOSES + timedelta(seconds=1))
     assert minutes() == [OPENS, OPENS + 15 * MINUTE, CLOSES - MINUTE]
     row = ChainSnapshot.objects.earliest("minute")
