@@ -21,12 +21,18 @@ from config.core.redis.client import reset_guards
 from config.core.redis.process_copies import forget_process_copies
 from greeks.calendar.sessions import forget_sessions
 from greeks.market.bodies import cache, lists
-from greeks.sandbox import sessions
+from greeks.sandbox import contracts, sessions
 from portfolio.brokers.ibkr_portal import directory
 
 OWN: Final = ("config", "auth_tokens", "greeks", "portfolio", "trades")
-# Slow to make, and of their arguments alone: holidays of years, certificates of a file.
-LASTING: Final = (sessions.closed_days, sessions.half_days, certificates._load)
+# Slow to make, of their arguments alone: contracts of a seed, holidays of years, certificates of
+# a file.
+LASTING: Final = (
+    contracts.contract_table,
+    sessions.closed_days,
+    sessions.half_days,
+    certificates._load,
+)
 
 _seen: set[str] = set()
 _caches: dict[int, Callable[[], object]] = {id(kept): lambda: None for kept in LASTING}

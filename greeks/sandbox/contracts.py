@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -182,6 +183,12 @@ class ContractTable:
                     )
                 )
         return tuple(contracts)
+
+
+@lru_cache(maxsize=4)
+def contract_table(seed: int) -> ContractTable:
+    """Return the contracts of a seed, listed once for all its markets in the process."""
+    return ContractTable(seed)
 
 
 def is_possible_expiry(underlying: Underlying, expiry: date) -> bool:

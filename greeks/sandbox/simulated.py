@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from greeks.domain import Contract
 from greeks.maths import black_scholes
 from greeks.maths.black_scholes import GreekArrays
-from greeks.sandbox.contracts import Columns, ContractTable
+from greeks.sandbox.contracts import Columns, contract_table
 from greeks.sandbox.listing import expiry_instant, listed_expiries
 from greeks.sandbox.quotes import QuoteColumns, SimulatedQuote, build_quotes
 from greeks.sandbox.sessions import EXCHANGES, Session, local_date, sessions_of, utc
@@ -50,7 +50,7 @@ class SimulatedEngine:
 
     def __init__(self, seed: int, *, always_open: bool) -> None:
         self._surface = Surface(seed)
-        self._table = ContractTable(seed)
+        self._table = contract_table(seed)
         self._sessions = {name: sessions_of(name, always_open) for name in EXCHANGES}
 
     def symbols(self) -> tuple[str, ...]:
