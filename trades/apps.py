@@ -9,4 +9,7 @@ class TradesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from portfolio.book.day_fills import register_fill_reader
         from trades import tasks  # noqa: F401
+
+        register_fill_reader("trades.executions.day_fills.read_day_fills")

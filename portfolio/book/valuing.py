@@ -71,7 +71,7 @@ def revalue_positions(
         quote = context.market.quotes.get(key)
         if quote is not None and quote.price is not None:
             _apply_quote(row, quote, opening=row.opening_price)
-            _revalue(row)
+            _revalue(row, context)
         fresh = key in context.market.greeks
         if fresh or row.delta_raw is None:
             _fill_greeks(row, instruments[key], context)
@@ -139,7 +139,7 @@ def _value(
         row.price_source = position.source[:24] if position.price is not None else ""
         row.price_as_of = position.as_of if position.price is not None else None
         row.opening_price = opening
-    _revalue(row)
+    _revalue(row, context)
     row.value_conflict = value_conflict(position, row.price, quote)[:128]
     if row.market_value is None or row.instrument_type == InstrumentKind.FUTURE.value:
         row.market_value = position.market_value or row.market_value
@@ -156,20 +156,38 @@ def _apply_quote(row: PositionRow, quote: Quote, *, opening: Decimal | None) -> 
         row.previous_close = quote.previous_close
 
 
-def _revalue(row: PositionRow) -> None:
-    """Compute market value, profit and daily change (since the open, else since the last close)."""
+def _revalue(row: PositionRow, context: WritingContext) -> None:
+    """Compute market value, profit and the change of the day."""
     size = row.quantity * row.multiplier
     price = row.price
-    base = row.opening_price if row.opening_price is not None else row.previous_close
     row.market_value = fitting_amount(price * size) if price is not None else None
     row.unrealized_pnl = (
         fitting_amount((price - row.avg_price) * size)
         if price is not None and row.avg_price is not None
         else None
     )
-    row.daily_change = (
-        fitting_amount((price - base) * size) if price is not None and base is not None else None
-    )
+    row.daily_change = _daily_change(row, context)
+
+
+def _daily_change(row: PositionRow, context: WritingContext) -> Decimal | None:
+    """Return the change since the open (else the last close), of what was traded since, since then.
+
+    ``(price - opening) x held + sum of (price - fill price) x filled``, x multiplier. Fills of one
+    contract that is kept in several rows cannot be told apart, so they count as held.
+    """
+    price = row.price
+    if price is None:
+        return None
+    base = row.opening_price if row.opening_price is not None else row.previous_close
+    fills = () if row.sub_key else context.fills.get(row.instrument_id, ())
+    # Later ones are not in the quantity yet.
+    counted = [fill for fill in fills if fill.at <= row.as_of]
+    held = row.quantity - sum((fill.quantity for fill in counted), Decimal())
+    if base is None and held:
+        return None
+    change = (price - base) * held if base is not None else Decimal()
+    change += sum(((price - fill.price) * fill.quantity for fill in counted), Decimal())
+    return fitting_amount(change * row.multiplier)
 
 
 def _fill_greeks(row: PositionRow, instrument: Instrument, context: WritingContext) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from config.core.clock import market_now, now
 from portfolio.accounts.days import local_date
+from portfolio.book.day_fills import DayFill, fills_since
 from portfolio.market_data.sources import MarketData
 from portfolio.models import Account
+
+# The longest a session's fills can be old: a long weekend counts to the session before it.
+_SESSION_REACH: Final = timedelta(days=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +22,8 @@ class WritingContext:
     """``at`` is wall time, ``market_at`` market time.
 
     ``today`` is the account's calendar day, for days to expiry. ``session_date`` is the trading
-    session the write belongs to, from ``session_date_at``.
+    session the write belongs to, from ``session_date_at``; ``fills`` are that session's, by
+    instrument.
     """
 
     account: Account
@@ -27,23 +33,30 @@ class WritingContext:
     session_date_at: Callable[[datetime], date]
     at: datetime
     market_at: datetime
+    fills: Mapping[int, Sequence[DayFill]]
 
 
 def writing_context(
     *, account: Account, market: MarketData, session_date_at: Callable[[datetime], date]
 ) -> WritingContext:
-    """Return the context of a write that happens now.
+    """Return the context of a write that happens now. One query.
 
     Make ``session_date_at`` (``session_dates_of``) before the transaction, so the calendar is not
     read inside it.
     """
     market_at = market_now()
+    session_date = session_date_at(market_at)
+    fills: dict[int, list[DayFill]] = {}
+    for fill in fills_since(account.pk, market_at - _SESSION_REACH):
+        if session_date_at(fill.at) == session_date:
+            fills.setdefault(fill.instrument_id, []).append(fill)
     return WritingContext(
         account=account,
         market=market,
         today=local_date(account, market_at),
-        session_date=session_date_at(market_at),
+        session_date=session_date,
         session_date_at=session_date_at,
         at=now(),
         market_at=market_at,
+        fills=fills,
     )

@@ -1,0 +1,140 @@
+"""The change of the day starts at the open for what was held, at the fill for what was traded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.conf import LazySettings
+
+from config.core.clock import market_now
+from greeks.domain import Contract
+from portfolio.domain import Broker, ExecutionKind, Side
+from portfolio.models import Account, Position, SyncRun
+from tests.factories import AccountFactory
+from tests.portfolio.books import FakeBroker, option, position, stock
+from tests.trades.executions.test_identity import fill
+from trades.executions.rows import JournalRows
+from trades.executions.store import record_rows
+
+pytestmark = pytest.mark.django_db
+RunSync = Callable[[str], SyncRun]
+CALL = option(600)
+
+
+@pytest.fixture(autouse=True)
+def noon(settings: LazySettings) -> None:
+    """A Friday in session, so that an hour ago is today."""
+    settings.MARKET_CLOCK = "2026-11-20T17:00:00+00:00"
+
+
+@pytest.fixture
+def account() -> Account:
+    found: Account = AccountFactory.create()
+    return found
+
+
+def traded(
+    account: Account,
+    contract: Contract,
+    side: Side,
+    quantity: int,
+    price: str,
+    *,
+    hours_ago: float = 1.0,
+    kind: ExecutionKind = ExecutionKind.TRADE,
+) -> None:
+    at = market_now() - timedelta(hours=hours_ago)
+    found = fill(
+        account_number=account.account_number,
+        contract=contract,
+        broker_execution_id=f"{side.value}.{quantity}.{price}.{hours_ago}.01",
+        side=side,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        execution_time=at,
+        kind=kind,
+    )
+    counts = record_rows(JournalRows(executions=[found]), broker=Broker.IBKR, source="ibkr")
+    assert counts.inserted == 1
+
+
+def change(contract: Contract) -> Decimal | None:
+    return Position.objects.get(symbol=contract.symbol).daily_change
+
+
+# The quote's price is 12 (a share: 600), its opening price 11 (599).
+@pytest.mark.parametrize(
+    ("held", "fills", "expected"),
+    [
+        pytest.param(2, [], 2 * 1 * 100, id="held since yesterday"),
+        pytest.param(2, [(Side.BUY, 2, "10")], 2 * 2 * 100, id="bought today"),
+        pytest.param(-2, [(Side.SELL, 2, "13")], 2 * 1 * 100, id="sold short today"),
+        pytest.param(3, [(Side.BUY, 1, "11.5")], (2 * 1 + 0.5) * 100, id="one added to two held"),
+        pytest.param(1, [(Side.SELL, 1, "14")], (2 * 1 + (14 - 12)) * 100, id="one of two sold"),
+        pytest.param(
+            -1,
+            [(Side.SELL, 3, "13")],
+            (2 * 1 + 3 * (13 - 12)) * 100,
+            id="two held and three sold, through zero",
+        ),
+        pytest.param(
+            1,
+            [(Side.BUY, 1, "10"), (Side.SELL, 1, "12")],
+            1 * 1 * 100 + 2 * 100,
+            id="held one and traded another around it",
+        ),
+    ],
+)
+def test_change_of_an_option(
+    account: Account,
+    broker: FakeBroker,
+    run_sync: RunSync,
+    held: int,
+    fills: list[tuple[Side, int, str]],
+    expected: float,
+) -> None:
+    for side, quantity, price in fills:
+        traded(account, CALL, side, quantity, price)
+    broker.positions = [position(CALL, held)]
+    run_sync(account.pk)
+    assert change(CALL) == Decimal(str(expected))
+
+
+def test_shares_that_an_assignment_delivered_change_from_its_strike(
+    account: Account, broker: FakeBroker, run_sync: RunSync
+) -> None:
+    traded(account, stock(), Side.BUY, 100, "590", kind=ExecutionKind.ASSIGNMENT)
+    broker.positions = [position(stock(), 100)]
+    run_sync(account.pk)
+    assert change(stock()) == Decimal(1_000)
+
+
+def test_fills_of_another_session_count_as_held(
+    account: Account, broker: FakeBroker, run_sync: RunSync
+) -> None:
+    traded(account, CALL, Side.BUY, 2, "10", hours_ago=26)
+    broker.positions = [position(CALL, 2)]
+    run_sync(account.pk)
+    assert change(CALL) == Decimal(200)
+
+
+def test_fill_after_the_position_was_told_is_not_in_it_yet(
+    account: Account, broker: FakeBroker, run_sync: RunSync
+) -> None:
+    traded(account, CALL, Side.BUY, 2, "10", hours_ago=0.5)
+    broker.positions = [position(CALL, 2, as_of=market_now() - timedelta(hours=1))]
+    run_sync(account.pk)
+    assert change(CALL) == Decimal(200)
+
+
+def test_fills_of_another_account_do_not_count(
+    account: Account, broker: FakeBroker, run_sync: RunSync
+) -> None:
+    other: Account = AccountFactory.create()
+    traded(other, CALL, Side.BUY, 2, "10")
+    broker.positions = [position(CALL, 2)]
+    run_sync(account.pk)
+    assert change(CALL) == Decimal(200)

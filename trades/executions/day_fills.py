@@ -1,0 +1,34 @@
+"""An account's latest fills, for the change of the day of its positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from portfolio.book.day_fills import DayFill
+from portfolio.domain import ExecutionKind, Side
+from trades.models import TradeExecution
+
+# What changes a position at a price. Splits and transfers carry it without one.
+_PRICED: Final = (
+    ExecutionKind.TRADE.value,
+    ExecutionKind.ASSIGNMENT.value,
+    ExecutionKind.EXERCISE.value,
+)
+
+
+def read_day_fills(account_id: str, since: datetime) -> Iterator[DayFill]:
+    """Yield what was bought and sold since then. One query."""
+    rows = TradeExecution.objects.filter(
+        account_id=account_id,
+        execution_time__gte=since,
+        kind__in=_PRICED,
+        price__isnull=False,
+        superseded=False,
+        cancelled_by="",
+    ).exclude(side="")
+    for instrument_id, at, side, quantity, price in rows.order_by().values_list(
+        "instrument_id", "execution_time", "side", "quantity", "price"
+    ):
+        yield DayFill(instrument_id, at, -quantity if side == Side.SELL.value else quantity, price)
