@@ -6,6 +6,7 @@ from trades.contexts.api import PortfolioStateView
 from trades.journal import api, views
 from trades.reviewing import api as reviewing_api
 from trades.reviewing import views as reviewing_views
+from trades.statistics.api import StatisticsView
 
 urlpatterns = [
     path("trades", reviewing_views.trades, name="trades"),
@@ -27,4 +28,5 @@ urlpatterns = [
     path("api/trades/<int:key>", reviewing_api.TradeView.as_view(), name="api_trade"),
     path("api/executions", api.ExecutionsView.as_view(), name="api_executions"),
     path("api/portfolio/state", PortfolioStateView.as_view(), name="api_portfolio_state"),
+    path("api/trades/statistics", StatisticsView.as_view(), name="api_trade_statistics"),
 ]

@@ -84,6 +84,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
         f"{PORTFOLIO}/scenarios?cell=-20,10,5",
         f"{PORTFOLIO}/scenarios?account_id=NEW",
     ),
+    "trade_statistics": ("/api/trades/statistics",),
     "sync_status": (f"{PORTFOLIO}/sync/{{failed}}", f"{PORTFOLIO}/sync/{{synced}}"),
     "trade": ("/api/trades/{trade}",),
     "trades": ("/api/trades",),

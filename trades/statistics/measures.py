@@ -1,0 +1,147 @@
+"""Measures of closed trades: pure, vectorised over columns; each is defined in docs/statistics.md.
+
+A column has one number per trade, NaN where it is not known. ``net`` is realised money after costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+#: Money below this is neither a win nor a loss.
+SCRATCH: Final = 0.005
+#: A group of fewer trades is shown, never ranked.
+LEAST_RANKED: Final = 20
+_BINS: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """Measures of one set of trades. Money is in the trades' currency; ``None`` is not known."""
+
+    trades: int
+    wins: int
+    losses: int
+    net: float
+    win_rate: float | None
+    profit_factor: float | None
+    expectancy: float | None
+    expectancy_r: float | None
+    trades_with_risk: int
+    average_win: float | None
+    average_loss: float | None
+    largest_win: float | None
+    largest_loss: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Measures of the trades with one label. ``rank`` is by expectancy, best first; ``None`` with
+    fewer than ``LEAST_RANKED`` trades."""
+
+    label: str
+    measures: Measures
+    rank: int | None
+
+
+def measure(net: Floats, risk: Floats) -> Measures:
+    """Return the measures of all trades. ``risk`` is their initial risk."""
+    return _measures(net, risk, np.zeros(net.size, dtype=np.intp), 1)[0]
+
+
+def measure_groups(
+    net: Floats, risk: Floats, labels: Sequence[str | None], *, order: Sequence[str] = ()
+) -> list[Group]:
+    """Return the measures by label; trades labelled ``None`` are left out.
+
+    Labels come in ``order`` where it names them, the others by number of trades.
+    """
+    names = sorted({label for label in labels if label is not None})
+    place = {label: number for number, label in enumerate(names)}
+    rows = np.array([-1 if label is None else place[label] for label in labels], dtype=np.intp)
+    known = rows >= 0
+    found = _measures(net[known], risk[known], rows[known], len(names))
+    ranked = [n for n, each in enumerate(found) if each.trades >= LEAST_RANKED]
+    ranked.sort(key=lambda n: (-(found[n].expectancy or 0.0), names[n]))
+    rank = {n: position for position, n in enumerate(ranked, start=1)}
+    given = {label: number for number, label in enumerate(order)}
+    groups = [Group(label=label, measures=found[n], rank=rank.get(n)) for label, n in place.items()]
+    groups.sort(key=lambda g: (given.get(g.label, len(given)), -g.measures.trades, g.label))
+    return groups
+
+
+def _measures(net: Floats, risk: Floats, group: Indices, count: int) -> list[Measures]:
+    def total(values: Floats, chosen: NDArray[np.bool_]) -> Floats:
+        return np.bincount(group[chosen], values[chosen], count).astype(np.float64)
+
+    def number(chosen: NDArray[np.bool_]) -> Indices:
+        return np.bincount(group[chosen], minlength=count)
+
+    won, lost = net >= SCRATCH, net <= -SCRATCH
+    every = np.ones(net.size, dtype=bool)
+    trades, wins, losses = number(every), number(won), number(lost)
+    sums, gained, given = total(net, every), total(net, won), total(net, lost)
+    with_risk = risk > 0
+    in_r = np.divide(net, risk, out=np.zeros_like(net), where=with_risk)
+    r_sums, r_trades = total(in_r, with_risk), number(with_risk)
+    best, worst = np.full(count, -np.inf), np.full(count, np.inf)
+    np.maximum.at(best, group, net)
+    np.minimum.at(worst, group, net)
+    return [
+        Measures(
+            trades=int(trades[n]),
+            wins=int(wins[n]),
+            losses=int(losses[n]),
+            net=float(sums[n]),
+            win_rate=_ratio(wins[n], wins[n] + losses[n]),
+            profit_factor=_ratio(gained[n], -given[n]),
+            expectancy=_ratio(sums[n], trades[n]),
+            expectancy_r=_ratio(r_sums[n], r_trades[n]),
+            trades_with_risk=int(r_trades[n]),
+            average_win=_ratio(gained[n], wins[n]),
+            average_loss=_ratio(given[n], losses[n]),
+            largest_win=float(best[n]) if wins[n] else None,
+            largest_loss=float(worst[n]) if losses[n] else None,
+        )
+        for n in range(count)
+    ]
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return float(part) / float(whole) if whole else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """Trades with ``low`` ≤ net < ``high``."""
+
+    low: float
+    high: float
+    trades: int
+
+
+def distribution(net: Floats) -> list[Bin]:
+    """Return the numbers of trades by net result, in bins of one round width around zero."""
+    if not net.size:
+        return []
+    reach = float(net.max() - min(net.min(), 0.0)) or abs(float(net[0])) or 1.0
+    width = _round_width(reach / _BINS)
+    first, last = np.floor(min(net.min(), 0.0) / width), np.floor(max(net.max(), 0.0) / width)
+    place = (np.floor(net / width) - first).astype(np.intp)
+    counts = np.bincount(place, minlength=int(last - first) + 1)
+    return [
+        Bin(low=float((first + n) * width), high=float((first + n + 1) * width), trades=int(each))
+        for n, each in enumerate(counts)
+    ]
+
+
+def _round_width(least: float) -> float:
+    power = 10.0 ** np.floor(np.log10(least))
+    return float(next(step * power for step in (1, 2, 5, 10) if step * power >= least * 0.999999))

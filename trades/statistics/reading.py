@@ -1,0 +1,273 @@
+"""Read what statistics are computed from: closed trades as columns, realised events, balances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from django.db.models import Count, F, FloatField, Q, Sum
+from django.db.models.functions import Cast
+from numpy.typing import NDArray
+
+from portfolio.models import Account
+from trades.models import EntryContext, Trade, TradeFill, TradeLeg, TradeLot
+from trades.statistics.payoff import LegColumns, extremes
+
+Floats = NDArray[np.float64]
+NAN: Final = float("nan")
+_FIRST: Final = timedelta(days=1)
+_KIND: Final = {"C": 1.0, "P": -1.0, "": 0.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatisticsFilter:
+    """Which trades: closed between two days, both included, in each account's zone."""
+
+    accounts: Sequence[Account]
+    currency: str
+    start: date
+    end: date
+    strategy: str = ""
+    underlying: str = ""
+
+    def trades(self) -> Q:
+        """Return the condition on trades without their days."""
+        wanted = Q(account__in=self._ids, currency=self.currency)
+        if self.strategy:
+            wanted &= Q(strategy=self.strategy)
+        return wanted & Q(underlying=self.underlying) if self.underlying else wanted
+
+    def closed_between(self, name: str) -> Q:
+        """Return the condition that a moment lies in the days; accounts of one zone share one."""
+        found = Q(pk__in=[])
+        by_zone: dict[str, list[str]] = {}
+        for account in self.accounts:
+            by_zone.setdefault(account.time_zone, []).append(account.pk)
+        for zone_name, ids in by_zone.items():
+            zone = ZoneInfo(zone_name)
+            after = self.end + timedelta(days=1) if self.end < date.max else self.end
+            found |= Q(
+                ("account__in", ids),
+                (f"{name}__gte", datetime.combine(self.start, time(), tzinfo=zone)),
+                (f"{name}__lt", datetime.combine(after, time(), tzinfo=zone)),
+            )
+        return found
+
+    def is_narrow(self) -> bool:
+        return bool(self.strategy or self.underlying)
+
+    @property
+    def _ids(self) -> list[str]:
+        return [account.pk for account in self.accounts]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedTrades:
+    """Closed trades of known profit as columns, oldest close first; NaN or ``None`` if unknown."""
+
+    key: list[int]
+    account_id: list[str]
+    underlying: list[str]
+    strategy: list[str]
+    opened_at: list[datetime | None]
+    closed_at: list[datetime]
+    net: Floats
+    gross: Floats
+    costs: Floats
+    risk: Floats
+    most: Floats
+    iv_rank: Floats
+    dte: Floats
+    regime: list[str | None]
+
+    def chosen(self, rows: Sequence[int]) -> ClosedTrades:
+        """Return some of the trades."""
+        return replace(self, **{name: _pick(getattr(self, name), rows) for name in _NAMES})
+
+
+_NAMES: Final = tuple(ClosedTrades.__dataclass_fields__)
+
+
+def _pick(values: Any, rows: Sequence[int]) -> Any:
+    return values[list(rows)] if isinstance(values, np.ndarray) else [values[n] for n in rows]
+
+
+def closed_trades(wanted: StatisticsFilter) -> ClosedTrades:
+    """Read closed trades whose profit is known. Three queries."""
+    found = Trade.objects.filter(
+        wanted.trades(),
+        wanted.closed_between("closed_at"),
+        status=Trade.Status.CLOSED,
+        unknown_closes=0,
+        net__isnull=False,
+    )
+    rows = list(
+        found.order_by("closed_at", "pk")
+        .annotate(
+            net_number=Cast("net", FloatField()),
+            gross_number=Cast("gross", FloatField()),
+            costs_number=Cast("costs", FloatField()),
+        )
+        .values_list(
+            "pk", "account_id", "underlying", "strategy", "opened_at", "closed_at", "net_number",
+            "gross_number", "costs_number",
+        )
+    )  # fmt: skip
+    place = {row[0]: number for number, row in enumerate(rows)}
+    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * 9
+    of_found = found.order_by().values("pk")
+    opened = {row[0]: row[4] for row in rows}
+    loss, gain = extremes(_legs(of_found, place, opened), len(rows))
+    contexts = _contexts(of_found, place)
+    return ClosedTrades(
+        key=list(columns[0]),
+        account_id=list(columns[1]),
+        underlying=list(columns[2]),
+        strategy=list(columns[3]),
+        opened_at=list(columns[4]),
+        closed_at=list(columns[5]),
+        net=np.array(columns[6], dtype=np.float64),
+        gross=np.array(columns[7], dtype=np.float64),
+        costs=np.array(columns[8], dtype=np.float64),
+        risk=np.where(loss > 0, loss, np.nan),
+        most=np.where(gain > 0, gain, np.nan),
+        iv_rank=_numbers(contexts, 0, len(rows)),
+        dte=_numbers(contexts, 1, len(rows)),
+        regime=[(contexts.get(n, _NOTHING)[2] or None) for n in range(len(rows))],
+    )
+
+
+_NOTHING: Final = (None, None, "")
+
+
+def _numbers(contexts: Mapping[int, Sequence[Any]], index: int, count: int) -> Floats:
+    values = (contexts.get(n, _NOTHING)[index] for n in range(count))
+    return np.array([NAN if value is None else value for value in values], dtype=np.float64)
+
+
+def _legs(
+    trades: Any, place: Mapping[int, int], opened: Mapping[int, datetime | None]
+) -> LegColumns:
+    """Return the legs opened within a day of the trade: rolled and delivered ones are left out."""
+    rows = (
+        TradeLeg.objects.filter(trade__in=trades)
+        .order_by("trade_id")
+        .annotate(
+            strike=Cast("instrument__strike", FloatField()),
+            units=Cast(F("quantity"), FloatField()) * Cast("instrument__multiplier", FloatField()),
+            price=Cast("open_price", FloatField()),
+        )
+        .values_list(
+            "trade_id",
+            "instrument__right",
+            "strike",
+            "units",
+            "price",
+            "instrument__expiry",
+            "opened_at",
+        )
+    )
+    # Ordered by the trade's row, not by its key.
+    found = [
+        (place[row[0]], *row[1:6])
+        for row in rows
+        if row[0] in place and _is_first(row[6], opened[row[0]])
+    ]
+    found.sort(key=lambda row: row[0])
+    if not found:
+        empty = np.empty(0)
+        return LegColumns(
+            trade=np.empty(0, dtype=np.intp),
+            kind=empty,
+            strike=empty,
+            units=empty,
+            price=empty,
+            expiry=empty,
+        )
+    trade, right, strike, units, price, expiry = zip(*found, strict=True)
+    return LegColumns(
+        trade=np.array(trade, dtype=np.intp),
+        kind=np.array([_KIND[each] for each in right]),
+        strike=np.array([each or 0.0 for each in strike]),
+        units=np.array(units, dtype=np.float64),
+        price=np.array([NAN if each is None else each for each in price]),
+        expiry=np.array([NAN if each is None else float(each.toordinal()) for each in expiry]),
+    )
+
+
+def _is_first(leg: datetime | None, trade: datetime | None) -> bool:
+    return leg is not None and trade is not None and leg - trade <= _FIRST
+
+
+def _contexts(trades: Any, place: Mapping[int, int]) -> dict[int, tuple[Any, ...]]:
+    """Return IV rank, days to expiry and regime of each trade's first opening fill."""
+    rows = (
+        EntryContext.objects.filter(
+            execution__in_trades__role=TradeFill.Role.OPEN.value,
+            execution__in_trades__trade__in=trades,
+        )
+        .order_by("-execution__execution_time", "-pk")
+        .values_list("execution__in_trades__trade", "iv_rank", "dte", "regime")
+    )
+    # The last one written is the first fill.
+    return {place[row[0]]: row[1:] for row in rows if row[0] in place}
+
+
+def realised_by_day(wanted: StatisticsFilter) -> dict[date, float]:
+    """Return what was realised after costs on each day, open trades' closed parts too.
+
+    By the closing fill's day in its account's zone. One query.
+    """
+    lots = TradeLot.objects.filter(
+        wanted.closed_between("closed_at"), currency=wanted.currency, net__isnull=False
+    )
+    if wanted.underlying:
+        lots = lots.filter(instrument__underlying=wanted.underlying)
+    if wanted.strategy:
+        lots = lots.filter(
+            opened_by__in_trades__role=TradeFill.Role.OPEN.value,
+            opened_by__in_trades__trade__strategy=wanted.strategy,
+        )
+    zones = {account.pk: ZoneInfo(account.time_zone) for account in wanted.accounts}
+    days: dict[date, float] = {}
+    for account_id, at, net in (
+        lots.order_by("closed_at")
+        .values("account_id", "closed_at")
+        .annotate(realised=Cast(Sum("net"), FloatField()))
+        .values_list("account_id", "closed_at", "realised")
+    ):
+        if at is None:
+            continue
+        day = at.astimezone(zones[account_id]).date()
+        days[day] = days.get(day, 0.0) + net
+    return days
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """Closed trades in the days that measures leave out."""
+
+    unknown_basis: int
+    other_currencies: dict[str, int]
+
+
+def left_out(wanted: StatisticsFilter) -> LeftOut:
+    """Count closed trades of unknown profit, and those in other currencies. One query."""
+    every = Trade.objects.filter(
+        wanted.closed_between("closed_at"), status=Trade.Status.CLOSED
+    ).order_by()
+    counts = every.values_list("currency").annotate(
+        all=Count("pk"), unknown=Count("pk", filter=Q(net=None) | Q(unknown_closes__gt=0))
+    )
+    unknown = 0
+    others = {}
+    for currency, number, without in counts:
+        if currency == wanted.currency:
+            unknown = without
+        else:
+            others[currency] = number
+    return LeftOut(unknown_basis=unknown, other_currencies=others)

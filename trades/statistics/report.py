@@ -1,0 +1,126 @@
+"""The statistics of a set of closed trades, as the page, the API and the CSV show them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import date
+from typing import Final, TypeVar
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from config.core.api.shapes import Shape
+from greeks.pricing.rates import risk_free_rate
+from trades.statistics import shapes
+from trades.statistics.balances import Balances, balances
+from trades.statistics.groups import DIMENSIONS, labels_of, month_of
+from trades.statistics.measures import distribution, measure, measure_groups
+from trades.statistics.reading import (
+    StatisticsFilter,
+    closed_trades,
+    left_out,
+    realised_by_day,
+)
+from trades.statistics.returns import drawdown, measure_returns
+
+AnyShape = TypeVar("AnyShape", bound=Shape)
+_NO_RETURNS: Final = shapes.Returns(
+    days=0,
+    skipped=0,
+    time_weighted=None,
+    money_weighted=None,
+    sharpe=None,
+    starting_balance=None,
+    accounts_left_out=0,
+)
+
+
+def statistics_report(wanted: StatisticsFilter) -> shapes.Statistics:
+    """Compute all statistics. The number of queries is fixed.
+
+    Trades count once, on the day of their last close. Money by day, month and year is what was
+    realised then, closed parts of open trades included. Returns are of whole accounts, so a filter
+    by strategy or underlying has none.
+    """
+    trades = closed_trades(wanted)
+    days = realised_by_day(wanted)
+    zones = {account.pk: ZoneInfo(account.time_zone) for account in wanted.accounts}
+    labels = labels_of(trades, zones)
+    omitted = left_out(wanted)
+    returns = _NO_RETURNS if wanted.is_narrow() else _returns(wanted, balances(wanted))
+    fall = drawdown(np.array([days[day] for day in sorted(days)]), start=returns.starting_balance)
+    return shapes.Statistics(
+        currency=wanted.currency,
+        start=wanted.start,
+        end=wanted.end,
+        realised=sum(days.values()),
+        gross=float(trades.gross.sum()),
+        costs=float(trades.costs.sum()),
+        measures=_as(shapes.Measures, measure(trades.net, trades.risk)),
+        drawdown=fall.money,
+        drawdown_share=fall.share,
+        returns=returns,
+        unknown_basis=omitted.unknown_basis,
+        other_currencies=[
+            shapes.OtherCurrency(currency=name, trades=number)
+            for name, number in sorted(omitted.other_currencies.items())
+        ],
+        groups=[
+            shapes.Group(
+                dimension=dimension,
+                label=group.label,
+                rank=group.rank,
+                measures=_as(shapes.Measures, group.measures),
+            )
+            for dimension, order in DIMENSIONS.items()
+            for group in measure_groups(trades.net, trades.risk, labels[dimension], order=order)
+        ],
+        days=_curve(days),
+        months=_periods(
+            days,
+            [
+                month_of(at.astimezone(zones[account]).date())
+                for at, account in zip(trades.closed_at, trades.account_id, strict=True)
+            ],
+        ),
+        distribution=[_as(shapes.Bin, each) for each in distribution(trades.net)],
+    )
+
+
+def _returns(wanted: StatisticsFilter, found: Balances) -> shapes.Returns:
+    if not found.days:
+        return _NO_RETURNS
+    measured = measure_returns(
+        found.days, found.balance, found.flows, risk_free=risk_free_rate(wanted.currency).value
+    )
+    return shapes.Returns(
+        **asdict(measured),
+        starting_balance=float(found.balance[0]),
+        accounts_left_out=found.left_out,
+    )
+
+
+def _curve(days: Mapping[date, float]) -> list[shapes.Day]:
+    running, curve = 0.0, []
+    for day in sorted(days):
+        running += days[day]
+        curve.append(shapes.Day(date=day, net=days[day], cumulative=running))
+    return curve
+
+
+def _periods(days: Mapping[date, float], closed_in: list[str]) -> list[shapes.Month]:
+    closed = Counter(closed_in)
+    months: dict[str, float] = dict.fromkeys(closed, 0.0)
+    for day, net in days.items():
+        months[month_of(day)] = months.get(month_of(day), 0.0) + net
+    return [
+        shapes.Month(month=name, net=months[name], trades=closed[name]) for name in sorted(months)
+    ]
+
+
+def _as(shape: type[AnyShape], value: object) -> AnyShape:
+    """Return a dataclass's fields as the shape of the same fields."""
+    names = [field.name for field in fields(value)]  # type: ignore[arg-type]
+    return shape(**{name: getattr(value, name) for name in names})
