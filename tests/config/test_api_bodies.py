@@ -27,7 +27,7 @@ from greeks.models import (
     PolledInstrument,
 )
 from greeks.polling.poll import poll_chain
-from portfolio.domain import Broker
+from portfolio.domain import Broker, Side
 from portfolio.models import Portfolio, Scenario, SyncRun
 from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
 from portfolio.sync import fetch, run
@@ -84,9 +84,9 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
         f"{PORTFOLIO}/scenarios?cell=-20,10,5",
         f"{PORTFOLIO}/scenarios?account_id=NEW",
     ),
-    "trade_statistics": ("/api/trades/statistics",),
     "sync_status": (f"{PORTFOLIO}/sync/{{failed}}", f"{PORTFOLIO}/sync/{{synced}}"),
     "trade": ("/api/trades/{trade}",),
+    "trade_statistics": ("/api/trades/statistics",),
     "trades": ("/api/trades",),
 }
 
@@ -162,6 +162,18 @@ def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
     recalculate([portfolio.pk])
     trade = Trade.objects.get()
     add_note(user=trader, trade=trade, text="Noted.")
+    closed = [
+        fill(
+            account_number="NEW",
+            contract=stock(symbol, currency=currency),
+            side=side,
+            execution_time=AT - timedelta(days=days),
+            broker_execution_id=f"0000bbbb.67{currency}{days}.01.01",
+        )
+        for symbol, currency in (("KO", "USD"), ("SAP", "EUR"))
+        for side, days in ((Side.BUY, 3), (Side.SELL, 2))
+    ]
+    record_rows(JournalRows(executions=closed), broker=Broker.IBKR, source="ibkr")
     shifts = [{"underlying": "*", "spot": -20.0, "vol": 15.0}]
     return {
         "trade": trade.key,

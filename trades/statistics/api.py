@@ -20,6 +20,7 @@ PARAMETERS = [
     OpenApiParameter("currency", str, description="Of the trades; the accounts' by default."),
     OpenApiParameter("strategy", str, enum=[*STRATEGIES[1:]]),
     OpenApiParameter("underlying", str, description="Only of this underlying."),
+    OpenApiParameter("tag", str, description="Only with this tag."),
 ]
 
 

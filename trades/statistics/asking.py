@@ -14,10 +14,10 @@ from config.core.errors import InvalidInput
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.accounts.days import local_date
 from portfolio.exposure.currencies import totals_currency
-from trades.statistics.reading import StatisticsFilter
+from trades.statistics.filter import StatisticsFilter
 from trades.strategies.naming import Strategy
 
-FILTERS = frozenset({"account_id", "start", "end", "currency", "strategy", "underlying"})
+FILTERS = frozenset({"account_id", "start", "end", "currency", "strategy", "underlying", "tag"})
 STRATEGIES = ("", *(strategy.value for strategy in Strategy))
 _DAYS = 365
 _FIRST, _LAST = date(1970, 1, 1), date(9998, 12, 31)
@@ -53,6 +53,7 @@ def read_filter(
         start=start,
         end=end,
         strategy=parameters.choice("strategy", STRATEGIES, default=""),
+        tag=(parameters.text("tag", maximum_length=32) or "").strip().lower(),
         underlying=(parameters.text("underlying", maximum_length=32) or "").upper(),
     )
 

@@ -14,7 +14,7 @@ from portfolio.domain import CashKind
 from portfolio.exposure.currencies import currency_of
 from portfolio.models import Account, AccountDay
 from trades.models import CashMovementRow
-from trades.statistics.reading import StatisticsFilter
+from trades.statistics.filter import StatisticsFilter
 
 Floats = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -13,56 +13,14 @@ from django.db.models import Count, F, FloatField, Q, Sum
 from django.db.models.functions import Cast
 from numpy.typing import NDArray
 
-from portfolio.models import Account
-from trades.models import EntryContext, Trade, TradeFill, TradeLeg, TradeLot
+from trades.models import EntryContext, Trade, TradeFill, TradeLeg, TradeLot, TradeTag
+from trades.statistics.filter import StatisticsFilter, tagged_trades
 from trades.statistics.payoff import LegColumns, extremes
 
 Floats = NDArray[np.float64]
 NAN: Final = float("nan")
 _FIRST: Final = timedelta(days=1)
 _KIND: Final = {"C": 1.0, "P": -1.0, "": 0.0}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatisticsFilter:
-    """Which trades: closed between two days, both included, in each account's zone."""
-
-    accounts: Sequence[Account]
-    currency: str
-    start: date
-    end: date
-    strategy: str = ""
-    underlying: str = ""
-
-    def trades(self) -> Q:
-        """Return the condition on trades without their days."""
-        wanted = Q(account__in=self._ids, currency=self.currency)
-        if self.strategy:
-            wanted &= Q(strategy=self.strategy)
-        return wanted & Q(underlying=self.underlying) if self.underlying else wanted
-
-    def closed_between(self, name: str) -> Q:
-        """Return the condition that a moment lies in the days; accounts of one zone share one."""
-        found = Q(pk__in=[])
-        by_zone: dict[str, list[str]] = {}
-        for account in self.accounts:
-            by_zone.setdefault(account.time_zone, []).append(account.pk)
-        for zone_name, ids in by_zone.items():
-            zone = ZoneInfo(zone_name)
-            after = self.end + timedelta(days=1) if self.end < date.max else self.end
-            found |= Q(
-                ("account__in", ids),
-                (f"{name}__gte", datetime.combine(self.start, time(), tzinfo=zone)),
-                (f"{name}__lt", datetime.combine(after, time(), tzinfo=zone)),
-            )
-        return found
-
-    def is_narrow(self) -> bool:
-        return bool(self.strategy or self.underlying)
-
-    @property
-    def _ids(self) -> list[str]:
-        return [account.pk for account in self.accounts]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +175,21 @@ def _contexts(trades: Any, place: Mapping[int, int]) -> dict[int, tuple[Any, ...
     return {place[row[0]]: row[1:] for row in rows if row[0] in place}
 
 
+def tags_of(trades: ClosedTrades, wanted: StatisticsFilter) -> list[tuple[int, str]]:
+    """Return the rows of trades with each tag that one of their openings has. One query."""
+    place = {key: number for number, key in enumerate(trades.key)}
+    names: dict[int, set[str]] = {}
+    tags = TradeTag.objects.filter(opening__account__in=[account.pk for account in wanted.accounts])
+    for key, name in tags.values_list("opening_id", "name"):
+        names.setdefault(key, set()).add(name)
+    if not names:
+        return []
+    opened = TradeFill.objects.filter(role=TradeFill.Role.OPEN.value, key__in=list(names))
+    pairs = set(opened.values_list("trade_id", "key")) | {(key, key) for key in names}
+    found = {(place[trade], name) for trade, key in pairs if trade in place for name in names[key]}
+    return sorted(found)
+
+
 def realised_by_day(wanted: StatisticsFilter) -> dict[date, float]:
     """Return what was realised after costs on each day, open trades' closed parts too.
 
@@ -227,6 +200,11 @@ def realised_by_day(wanted: StatisticsFilter) -> dict[date, float]:
     )
     if wanted.underlying:
         lots = lots.filter(instrument__underlying=wanted.underlying)
+    if wanted.tag:
+        lots = lots.filter(
+            opened_by__in_trades__role=TradeFill.Role.OPEN.value,
+            opened_by__in_trades__trade__in=tagged_trades(wanted.tag),
+        )
     if wanted.strategy:
         lots = lots.filter(
             opened_by__in_trades__role=TradeFill.Role.OPEN.value,

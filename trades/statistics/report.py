@@ -15,13 +15,14 @@ from config.core.api.shapes import Shape
 from greeks.pricing.rates import risk_free_rate
 from trades.statistics import shapes
 from trades.statistics.balances import Balances, balances
+from trades.statistics.filter import StatisticsFilter
 from trades.statistics.groups import DIMENSIONS, labels_of, month_of
 from trades.statistics.measures import distribution, measure, measure_groups
 from trades.statistics.reading import (
-    StatisticsFilter,
     closed_trades,
     left_out,
     realised_by_day,
+    tags_of,
 )
 from trades.statistics.returns import drawdown, measure_returns
 
@@ -48,6 +49,8 @@ def statistics_report(wanted: StatisticsFilter) -> shapes.Statistics:
     days = realised_by_day(wanted)
     zones = {account.pk: ZoneInfo(account.time_zone) for account in wanted.accounts}
     labels = labels_of(trades, zones)
+    tags = tags_of(trades, wanted)
+    tagged = [row for row, _ in tags]
     omitted = left_out(wanted)
     returns = _NO_RETURNS if wanted.is_narrow() else _returns(wanted, balances(wanted))
     fall = drawdown(np.array([days[day] for day in sorted(days)]), start=returns.starting_balance)
@@ -74,8 +77,22 @@ def statistics_report(wanted: StatisticsFilter) -> shapes.Statistics:
                 rank=group.rank,
                 measures=_as(shapes.Measures, group.measures),
             )
-            for dimension, order in DIMENSIONS.items()
-            for group in measure_groups(trades.net, trades.risk, labels[dimension], order=order)
+            for dimension, found in (
+                *(
+                    (
+                        dimension,
+                        measure_groups(trades.net, trades.risk, labels[dimension], order=order),
+                    )
+                    for dimension, order in DIMENSIONS.items()
+                ),
+                (
+                    "tag",
+                    measure_groups(
+                        trades.net[tagged], trades.risk[tagged], [name for _, name in tags]
+                    ),
+                ),
+            )
+            for group in found
         ],
         days=_curve(days),
         months=_periods(

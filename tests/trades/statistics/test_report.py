@@ -22,7 +22,7 @@ from tests.trades.files import account_at
 from trades.contexts.store import fill_contexts
 from trades.executions.rows import JournalRows
 from trades.executions.store import record_rows
-from trades.models import EntryContext
+from trades.models import EntryContext, Trade, TradeTag
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 27, 18, 0, tzinfo=UTC)
@@ -302,3 +302,17 @@ def test_the_number_of_queries_is_fixed(account: Account, client: Client) -> Non
 def test_the_default_days_are_a_year(account: Account, client: Client) -> None:
     body = report(client)
     assert date.fromisoformat(body["end"]) - date.fromisoformat(body["start"]) == 364 * DAY
+
+
+def test_a_trade_is_in_the_group_of_each_of_its_tags(account: Account, client: Client) -> None:
+    round_trip(1, opened=MONDAY, closed=MONDAY + DAY, net=100)
+    round_trip(2, opened=MONDAY + 2 * DAY, closed=MONDAY + 3 * DAY, net=-40)
+    first, _ = Trade.objects.order_by("opened_at")
+    for name in ("earnings", "hedge"):
+        TradeTag.objects.create(opening_id=first.key, name=name)
+    body = report(client)
+    assert group(body, "tag", "earnings")["net"] == pytest.approx(100)
+    assert group(body, "tag", "hedge")["trades"] == 1
+    tagged = report(client, tag="Earnings")
+    assert (tagged["measures"]["trades"], tagged["realised"]) == (1, pytest.approx(100))
+    assert report(client, tag="luck")["measures"]["trades"] == 0
