@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 from django.utils.module_loading import import_string
 
+from portfolio.amounts import fitting_amount
+from portfolio.book.position_row import PositionRow
+
 
 class DayFill(NamedTuple):
     """One fill. ``quantity`` is signed, bought positive; ``price`` as quoted."""
@@ -41,3 +44,23 @@ def fills_since(account_id: str, since: datetime) -> list[DayFill]:
 def _reader(path: str) -> FillReader:
     found: FillReader = import_string(path)
     return found
+
+
+def change_of_the_day(row: PositionRow, fills: Iterable[DayFill]) -> Decimal | None:
+    """Return the change since the open (else the last close), of what was traded since, since then.
+
+    ``(price - opening) x held + sum of (price - fill price) x filled``, x multiplier. Fills of one
+    contract that is kept in several rows cannot be told apart, so they count as held.
+    """
+    price = row.price
+    if price is None:
+        return None
+    base = row.opening_price if row.opening_price is not None else row.previous_close
+    # Later ones are not in the quantity yet.
+    counted = [] if row.sub_key else [fill for fill in fills if fill.at <= row.as_of]
+    held = row.quantity - sum((fill.quantity for fill in counted), Decimal())
+    if base is None and held:
+        return None
+    change = (price - base) * held if base is not None else Decimal()
+    change += sum(((price - fill.price) * fill.quantity for fill in counted), Decimal())
+    return fitting_amount(change * row.multiplier)

@@ -15,6 +15,7 @@ from greeks.underlyings import key_of_row
 from portfolio.amounts import fitting_amount, greek_number, spot_number, volatility_number
 from portfolio.book.checked import CheckedPositions
 from portfolio.book.cross_check import value_conflict
+from portfolio.book.day_fills import change_of_the_day
 from portfolio.book.position_row import (
     KnownPosition,
     PositionKey,
@@ -166,28 +167,7 @@ def _revalue(row: PositionRow, context: WritingContext) -> None:
         if price is not None and row.avg_price is not None
         else None
     )
-    row.daily_change = _daily_change(row, context)
-
-
-def _daily_change(row: PositionRow, context: WritingContext) -> Decimal | None:
-    """Return the change since the open (else the last close), of what was traded since, since then.
-
-    ``(price - opening) x held + sum of (price - fill price) x filled``, x multiplier. Fills of one
-    contract that is kept in several rows cannot be told apart, so they count as held.
-    """
-    price = row.price
-    if price is None:
-        return None
-    base = row.opening_price if row.opening_price is not None else row.previous_close
-    fills = () if row.sub_key else context.fills.get(row.instrument_id, ())
-    # Later ones are not in the quantity yet.
-    counted = [fill for fill in fills if fill.at <= row.as_of]
-    held = row.quantity - sum((fill.quantity for fill in counted), Decimal())
-    if base is None and held:
-        return None
-    change = (price - base) * held if base is not None else Decimal()
-    change += sum(((price - fill.price) * fill.quantity for fill in counted), Decimal())
-    return fitting_amount(change * row.multiplier)
+    row.daily_change = change_of_the_day(row, context.fills.get(row.instrument_id, ()))
 
 
 def _fill_greeks(row: PositionRow, instrument: Instrument, context: WritingContext) -> None:
