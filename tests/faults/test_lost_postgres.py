@@ -18,7 +18,7 @@ from auth_tokens.sign_in.session_store import SessionStore
 from config.core.database import database_breaker
 from config.core.postgres import NETWORK_OPTIONS, DatabaseHangs, ImpatientConnection
 from config.core.processes.role import WEB, database_options, exchange_seconds, pool_seconds
-from tests.config.settings.test_production import load
+from tests.config.settings.test_production import diffsettings
 from tests.servers.postgres import NoPostgres, running_postgres
 
 
@@ -102,7 +102,7 @@ def test_web_process_waits_less_than_five_seconds_for_an_answer_and_for_a_connec
 
 @pytest.mark.processes
 def test_production_gives_its_pool_impatient_connections() -> None:
-    shown = load()
+    shown = diffsettings()
     assert "config.core.postgres.ImpatientConnection" in shown.stdout, shown.stderr
     assert "'tcp_user_timeout': 5000" in shown.stdout
 

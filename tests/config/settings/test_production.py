@@ -47,7 +47,7 @@ def load(monkeypatch: pytest.MonkeyPatch, **changed: str) -> None:
         import_module("config.settings.production")
 
 
-def run(**changed: str) -> subprocess.CompletedProcess[str]:
+def diffsettings(**changed: str) -> subprocess.CompletedProcess[str]:
     """What `manage.py` says when it loads these settings."""
     kept = {"PATH": os.environ["PATH"], "VAR_DIR": os.environ["VAR_DIR"]}
     return subprocess.run(
@@ -62,7 +62,9 @@ def run(**changed: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_good_values_load() -> None:
-    loaded = run(CSRF_TRUSTED_ORIGINS="https://desk.example.org,https://*.example.net:8443")
+    loaded = diffsettings(
+        CSRF_TRUSTED_ORIGINS="https://desk.example.org,https://*.example.net:8443"
+    )
     assert loaded.returncode == 0, loaded.stderr
     assert "SESSION_COOKIE_SECURE = True" in loaded.stdout
 
@@ -71,7 +73,7 @@ def test_good_values_load() -> None:
     ("name", "value"), [("SECRET_KEY", ""), ("DATABASE_URL", address("g:admin1234"))]
 )
 def test_refusal_is_one_line_without_the_value(name: str, value: str) -> None:
-    loaded = run(**{name: value})
+    loaded = diffsettings(**{name: value})
     assert loaded.returncode == 1
     [said] = loaded.stderr.strip().splitlines()
     assert said.startswith("Greekdesk: ")
