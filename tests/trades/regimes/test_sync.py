@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from collections.abc import Iterator
@@ -33,20 +34,21 @@ _hosts = map("daily{}.test".format, count())
 START = datetime(2026, 8, 14, 18, 0, tzinfo=UTC)
 
 
-@pytest.fixture
-def market() -> Market:
-    return Market.simulated(start=START)
+@functools.cache
+def daily_file(name: str) -> str | None:
+    """Return the simulated market's file of two years, made once."""
+    return daily_prices(Market.simulated(start=START), name)
 
 
 @pytest.fixture
-def sandbox(market: Market, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Serve the simulated market's files as the provider; return what was asked for."""
     asked: list[str] = []
 
     def serve(request: httpx.Request) -> httpx.Response:
         name = request.url.path.rsplit("/", 1)[-1].removesuffix("_History.csv")
         asked.append(name)
-        text = daily_prices(market, name)
+        text = daily_file(name)
         return (
             httpx.Response(403, text="<Error/>") if text is None else httpx.Response(200, text=text)
         )
