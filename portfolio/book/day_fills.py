@@ -47,7 +47,7 @@ def _reader(path: str) -> FillReader:
 
 
 def change_of_the_day(row: PositionRow, fills: Iterable[DayFill]) -> Decimal | None:
-    """Return the change since the open (else the last close), of what was traded since, since then.
+    """Return the change since the open (else the last close); what was traded since, from its fill.
 
     ``(price - opening) x held + sum of (price - fill price) x filled``, x multiplier. Fills of one
     contract that is kept in several rows cannot be told apart, so they count as held.
