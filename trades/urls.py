@@ -6,6 +6,7 @@ from trades.contexts.api import PortfolioStateView
 from trades.journal import api, views
 from trades.reviewing import api as reviewing_api
 from trades.reviewing import views as reviewing_views
+from trades.statistics import page
 from trades.statistics.api import StatisticsView
 
 urlpatterns = [
@@ -27,6 +28,8 @@ urlpatterns = [
     path("api/trades", reviewing_api.TradesView.as_view(), name="api_trades"),
     path("api/trades/<int:key>", reviewing_api.TradeView.as_view(), name="api_trade"),
     path("api/executions", api.ExecutionsView.as_view(), name="api_executions"),
+    path("trades/statistics", page.statistics, name="trades_statistics"),
+    path("trades/statistics/gains.csv", page.realised_gains, name="trades_realised_gains"),
     path("api/portfolio/state", PortfolioStateView.as_view(), name="api_portfolio_state"),
     path("api/trades/statistics", StatisticsView.as_view(), name="api_trade_statistics"),
 ]

@@ -18,7 +18,6 @@ from portfolio.domain import Broker, BrokerExecution, CashKind, CashMovement, Ex
 from portfolio.models import Account, AccountDay
 from tests.factories import UserFactory
 from tests.trades.contexts.test_capturing import CALL, SHARE, fill
-from tests.trades.files import account_at
 from trades.contexts.store import fill_contexts
 from trades.executions.rows import JournalRows
 from trades.executions.store import record_rows
@@ -28,18 +27,6 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 27, 18, 0, tzinfo=UTC)
 MONDAY = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def account() -> Account:
-    return account_at("IBKR", "U1")
-
-
-@pytest.fixture
-def client(account: Account) -> Client:
-    client = Client()
-    client.force_login(account.owner)
-    return client
 
 
 def report(client: Client, **query: str) -> dict[str, Any]:

@@ -1,0 +1,147 @@
+"""The page of statistics and its CSV files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from portfolio.domain import Side
+from portfolio.models import Account
+from tests.factories import UserFactory
+from tests.trades.contexts.test_capturing import SHARE, fill
+from tests.trades.statistics.test_report import (
+    DAY,
+    MONDAY,
+    NOW,
+    record,
+    report,
+    round_trip,
+)
+from trades.models import Trade, TradeTag
+from trades.statistics.calendar import calendar_month
+from trades.statistics.shapes import Day
+
+pytestmark = pytest.mark.django_db
+
+
+def get(client: Client, path: str, **query: str) -> Any:
+    with time_machine.travel(NOW, tick=False):
+        return client.get(path, query)
+
+
+def lines(client: Client, path: str, **query: str) -> list[dict[str, str]]:
+    answer = get(client, path, **query)
+    assert answer.status_code == 200
+    text = b"".join(answer.streaming_content).decode()
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_rule_23_page_api_and_csv_tell_the_same(account: Account, client: Client) -> None:
+    for number, net in enumerate((100, -40, 30, 20), start=1):
+        opened = MONDAY - 7 * number * DAY
+        round_trip(number, opened=opened, closed=opened + DAY, net=net)
+    measures = report(client)["measures"]
+    page = get(client, "/trades/statistics")
+    assert page.context["report"].measures.win_rate == measures["win_rate"] == 0.75
+    [whole] = [
+        row
+        for row in lines(client, "/trades/statistics", format="csv")
+        if row["dimension"] == "all"
+    ]
+    assert float(whole["win_rate"]) == 0.75
+    assert float(whole["net"]) == pytest.approx(measures["net"])
+
+
+def test_the_page_of_an_empty_journal_says_so(account: Account, client: Client) -> None:
+    page = get(client, "/trades/statistics")
+    assert page.status_code == 200
+    assert "No trades closed in these days." in page.content.decode()
+
+
+def test_a_tag_that_looks_like_a_formula_stays_text(account: Account, client: Client) -> None:
+    round_trip(1, opened=MONDAY, closed=MONDAY + DAY, net=100)
+    TradeTag.objects.create(opening_id=Trade.objects.get().key, name="=1+1")
+    [row] = [
+        row
+        for row in lines(client, "/trades/statistics", format="csv")
+        if row["dimension"] == "tag"
+    ]
+    assert row["label"] == "'=1+1"
+
+
+def test_rule_27_gains_by_tax_year_say_that_wash_sales_are_not_adjusted(
+    account: Account, client: Client
+) -> None:
+    shares = {"contract": SHARE, "quantity": Decimal(10)}
+    record(
+        fill(
+            1,
+            side=Side.BUY,
+            price=Decimal(500),
+            execution_time=MONDAY - 400 * DAY,
+            commission=Decimal(1),
+            **shares,
+        ),
+        fill(
+            2,
+            side=Side.SELL,
+            price=Decimal(490),
+            execution_time=MONDAY,
+            commission=Decimal(2),
+            raw={"notes": "P"},
+            **shares,
+        ),
+        fill(3, price=Decimal(3), execution_time=MONDAY + DAY),
+        fill(4, side=Side.BUY, price=Decimal(1), execution_time=MONDAY + 2 * DAY),
+    )
+    stock, option = lines(client, "/trades/statistics/gains.csv")
+    assert (stock["tax_year"], stock["term"], stock["broker_codes"]) == ("2026", "long", "P")
+    assert (stock["proceeds"], stock["cost_basis"], stock["gain"]) == (
+        "4898.00",
+        "5001.00",
+        "-103.00",
+    )
+    # A short sale: the opening is the sale.
+    assert (option["proceeds"], option["cost_basis"], option["term"]) == (
+        "300.00",
+        "100.00",
+        "short",
+    )
+    assert {row["note"] for row in (stock, option)} == {"Wash sales are not adjusted."}
+
+
+def test_gains_are_only_of_the_readers_accounts(account: Account, client: Client) -> None:
+    round_trip(1, opened=MONDAY, closed=MONDAY + DAY, net=100)
+    stranger = Client()
+    stranger.force_login(UserFactory.create())
+    assert lines(stranger, "/trades/statistics/gains.csv") == []
+    assert get(stranger, "/trades/statistics", account_id="U1").status_code == 404
+    assert get(Client(), "/trades/statistics").status_code == 302
+
+
+def test_a_month_is_shown_by_weeks_with_its_neighbours(client: Client) -> None:
+    days = [
+        Day(date=date(2026, 9, 1), net=5.0, cumulative=5.0),
+        Day(date=date(2026, 11, 2), net=-20.0, cumulative=-15.0),
+    ]
+    shown = calendar_month(days, None)
+    assert shown is not None
+    assert (shown.first, shown.before, shown.after) == (date(2026, 11, 1), "2026-09", None)
+    found = {each.date: each for week in shown.weeks for each in week}
+    assert (found[date(2026, 11, 2)].sign, found[date(2026, 11, 2)].strength) == ("loss", 4)
+    earlier = calendar_month(days, "2026-09")
+    assert earlier is not None
+    assert earlier.after == "2026-11"
+    assert calendar_month([], None) is None
+
+
+@pytest.mark.parametrize("month", ["2026-13", "x", "0000-01"])
+def test_an_impossible_month_is_refused(account: Account, client: Client, month: str) -> None:
+    assert get(client, "/trades/statistics", month=month).status_code == 400

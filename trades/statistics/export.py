@@ -1,0 +1,103 @@
+"""Statistics, closed trades and realised gains as CSV lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from config.core.web.csv_export import csv_lines
+from trades.models import TradeLot
+from trades.statistics.filter import StatisticsFilter
+from trades.statistics.shapes import Measures, Statistics
+
+_MEASURES = Measures.__struct_fields__
+#: Rule 27: said in every row, so that no part of the file can lose it.
+WASH_SALES = "Wash sales are not adjusted."
+
+
+def statistics_csv(report: Statistics) -> Iterator[str]:
+    """Return one line for all trades, then one for each group."""
+    rows = [("all", "", None, report.currency, *_values(report.measures))]
+    rows += [
+        (group.dimension, group.label, group.rank, report.currency, *_values(group.measures))
+        for group in report.groups
+    ]
+    return csv_lines(("dimension", "label", "rank", "currency", *_MEASURES), rows)
+
+
+def _values(measures: Measures) -> list[object]:
+    return [getattr(measures, name) for name in _MEASURES]
+
+
+def realised_gains_csv(wanted: StatisticsFilter) -> Iterator[str]:
+    """Return one line per closed lot of the days, by the closing fill's day. One query.
+
+    Proceeds and cost basis include costs. Of a short lot the sale is the opening. A lot of unknown
+    basis has no basis and no gain. Long term: held for more than a year.
+    """
+    lots = (
+        TradeLot.objects.filter(wanted.closed_between("closed_at"))
+        .order_by("closed_at", "pk")
+        .select_related("account", "instrument", "closed_by")
+    )
+    if wanted.underlying:
+        lots = lots.filter(instrument__underlying=wanted.underlying)
+    zones = {account.pk: ZoneInfo(account.time_zone) for account in wanted.accounts}
+    header = (
+        "tax_year", "account_id", "symbol", "quantity", "opened", "closed", "how_closed",
+        "proceeds", "cost_basis", "gain", "currency", "term", "broker_codes", "broker_gain",
+        "note",
+    )  # fmt: skip
+    return csv_lines(header, (_gain(lot, zones) for lot in lots.iterator(chunk_size=2000)))
+
+
+def _gain(lot: TradeLot, zones: dict[str, ZoneInfo]) -> tuple[object, ...]:
+    zone = zones[lot.account_id]
+    closed = lot.closed_at.astimezone(zone).date() if lot.closed_at else None
+    opened = lot.opened_at.astimezone(zone).date() if lot.opened_at else None
+    units = abs(lot.quantity) * lot.instrument.multiplier
+    open_costs, close_costs = lot.open_costs or Decimal(0), lot.close_costs or Decimal(0)
+    paid = None if lot.open_price is None else lot.open_price * units
+    got = None if lot.close_price is None else lot.close_price * units
+    if lot.quantity < 0:
+        proceeds = None if paid is None else paid - open_costs
+        basis = None if got is None else got + close_costs
+    else:
+        proceeds = None if got is None else got - close_costs
+        basis = None if paid is None else paid + open_costs
+    raw = lot.closed_by.raw_payload if lot.closed_by else {}
+    return (
+        closed.year if closed else None,
+        lot.account_id,
+        lot.instrument.symbol,
+        lot.quantity.normalize(),
+        opened,
+        closed,
+        lot.closed_kind,
+        _cents(proceeds),
+        _cents(basis),
+        _cents(lot.net),
+        lot.currency,
+        _term(opened, closed, is_short=lot.quantity < 0),
+        str(raw.get("notes") or raw.get("code") or ""),
+        _cents(lot.closed_by.broker_realized_pnl if lot.closed_by else None),
+        WASH_SALES,
+    )
+
+
+def _term(opened: date | None, closed: date | None, *, is_short: bool) -> str:
+    if opened is None or closed is None:
+        return ""
+    if is_short:
+        return "short"
+    try:
+        year_later = opened.replace(year=opened.year + 1)
+    except ValueError:
+        year_later = opened + timedelta(days=366)
+    return "long" if closed > year_later else "short"
+
+
+def _cents(value: Decimal | None) -> Decimal | None:
+    return None if value is None else round(value, 2)

@@ -1,0 +1,109 @@
+"""The page of statistics: its CSV files, and what its template shows."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+
+from config.core.errors import InvalidInput
+from portfolio.accounts.access import accounts_visible_to
+from portfolio.book.reading import ENCODER
+from trades.statistics import shapes
+from trades.statistics.asking import read_filter
+from trades.statistics.calendar import calendar_month
+from trades.statistics.export import WASH_SALES, realised_gains_csv, statistics_csv
+from trades.statistics.groups import DIMENSIONS
+from trades.statistics.measures import LEAST_RANKED
+from trades.statistics.report import statistics_report
+from trades.strategies.naming import Strategy
+
+_private = cache_control(private=True, no_cache=True)
+_MONTH = re.compile(r"(19[7-9]\d|[2-9]\d{3})-(0[1-9]|1[0-2])", re.ASCII)
+
+
+@_private
+@login_required
+@require_safe
+def statistics(request: HttpRequest) -> HttpResponse:
+    """Show the statistics of the trades that the address asks for."""
+    wanted = read_filter(request.GET, request.user, also=frozenset({"month", "format"}))
+    report = statistics_report(wanted)
+    if request.GET.get("format") == "csv":
+        return _csv(statistics_csv(report), "statistics")
+    month = request.GET.get("month") or None
+    if month and not _MONTH.fullmatch(month):
+        raise InvalidInput("month: Expected YYYY-MM.", fields={"month": "Expected YYYY-MM."})
+    asked = request.GET.copy()
+    for name in ("month", "format"):
+        asked.pop(name, None)
+    address = asked.urlencode()
+    tallest = max((each.trades for each in report.distribution), default=0)
+    return render(
+        request,
+        "trades/statistics.html",
+        {
+            "report": report,
+            "asked": wanted,
+            "account_id": request.GET.get("account_id", ""),
+            "accounts": accounts_visible_to(request.user),
+            "strategies": Strategy,
+            "dimensions": _dimensions(report),
+            "years": _years(report),
+            "calendar": calendar_month(report.days, month),
+            "bars": [
+                {"bin": each, "height": round(100 * each.trades / tallest, 1), "x": 10 * n,
+                 "y": round(100 - 100 * each.trades / tallest, 1)}
+                for n, each in enumerate(report.distribution)
+            ],
+            "bars_width": 10 * len(report.distribution),
+            "curve": ENCODER.encode(
+                {
+                    "at": [day.date for day in report.days],
+                    "cumulative": [round(day.cumulative, 2) for day in report.days],
+                    "net": [round(day.net, 2) for day in report.days],
+                }
+            ).decode(),
+            "least_ranked": LEAST_RANKED,
+            "wash_sales": WASH_SALES,
+            "gains_url": f"{reverse('trades_realised_gains')}?{address}",
+            "data_url": f"{reverse('api_trade_statistics')}?{address}",
+        },
+    )  # fmt: skip
+
+
+@_private
+@login_required
+@require_safe
+def realised_gains(request: HttpRequest) -> StreamingHttpResponse:
+    """Send the closed lots of the days as CSV."""
+    return _csv(realised_gains_csv(read_filter(request.GET, request.user)), "realised-gains")
+
+
+def _csv(lines: Any, name: str) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return response
+
+
+def _dimensions(report: shapes.Statistics) -> list[tuple[str, list[shapes.Group]]]:
+    return [
+        (name, found)
+        for name in (*DIMENSIONS, "tag")
+        if (found := [group for group in report.groups if group.dimension == name])
+    ]
+
+
+def _years(report: shapes.Statistics) -> list[dict[str, Any]]:
+    years: dict[str, dict[str, Any]] = {}
+    for month in report.months:
+        year = years.setdefault(month.month[:4], {"year": month.month[:4], "net": 0.0, "trades": 0})
+        year["net"] += month.net
+        year["trades"] += month.trades
+    return list(years.values())
