@@ -25,6 +25,7 @@ class PortfolioConfig(AppConfig):
         from portfolio import tasks  # noqa: F401
         from portfolio.accounts import receivers  # noqa: F401
         from portfolio.brokers.ibkr_socket.state import check_gateway
+        from portfolio.updates import statistics  # noqa: F401
 
         post_migrate.connect(
             write_schedule_after_migrate,

@@ -60,3 +60,4 @@ class QueueStatistics(Shape):
     coalescing_ratio: Annotated[Number, about("Requests to each recalculation.")]
     delay_p50_seconds: Number
     delay_p99_seconds: Number
+    overdue_seconds: Annotated[Number, about("How long the first that is due has been waiting.")]

@@ -7,16 +7,18 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
-from config.core.health import heartbeat_age
+from config.core.health import CheckResult, heartbeat_age, register_check
 from config.core.redis.client import key, redis_client
 
 #: The heartbeat of the loop that empties the queue.
 HEARTBEAT: Final = "updates"
 _PROCESSING_SECONDS: Final = 10.0
+#: Half a minute is sixty looks of a loop.
+LATE_SECONDS: Final = 30.0
 _COUNTS: Final = ("queued", "claimed", "finished", "deferred", "reclaimed")
 _OTHERS: Final = (
     "pending_updates", "is_processing", "in_progress", "rate_limit_windows", "coalescing_ratio",
-    "delay_p50_seconds", "delay_p99_seconds",
+    "delay_p50_seconds", "delay_p99_seconds", "overdue_seconds",
 )  # fmt: skip
 
 
@@ -27,7 +29,8 @@ def get_queue_stats() -> dict[str, Any]:
     ``rate_limit_windows`` those computed in the last minute. ``is_processing`` says whether a loop
     looked in the last ten seconds. ``queued`` to ``reclaimed`` count since Redis started,
     ``coalescing_ratio`` is requests to each recalculation. Delays are of the last 1,000
-    recalculations, from the first move to the end, in seconds.
+    recalculations, from the first move to the end, in seconds; ``overdue_seconds`` is how long the
+    portfolio that should have been claimed first has been waiting since.
     """
     try:
         pipeline = redis_client().pipeline(transaction=False)
@@ -36,7 +39,10 @@ def get_queue_stats() -> dict[str, Any]:
         pipeline.zcard(key("updates", "windows"))
         pipeline.hmget(key("updates", "counts"), _COUNTS)
         pipeline.lrange(key("updates", "delays"), 0, -1)
-        pending, claims, windows, values, waits = pipeline.execute()
+        pipeline.zrange(key("updates", "due"), 0, 0, withscores=True)
+        pipeline.hget(key("updates", "clock"), "offset")
+        pipeline.time()
+        pending, claims, windows, values, waits, first_due, offset, time = pipeline.execute()
         age = heartbeat_age(HEARTBEAT)
     except RedisError:
         return dict.fromkeys((*_OTHERS, *_COUNTS))
@@ -51,7 +57,23 @@ def get_queue_stats() -> dict[str, Any]:
         "coalescing_ratio": counts["queued"] / counts["claimed"] if counts["claimed"] else None,
         "delay_p50_seconds": _quantile(delays, 0.50),
         "delay_p99_seconds": _quantile(delays, 0.99),
+        "overdue_seconds": _overdue(first_due, time[0] + time[1] / 1e6 + int(offset or 0) / 1000),
     }
+
+
+@register_check("update_queue")
+def check_queue() -> CheckResult:
+    """Degraded if a portfolio has been due for longer than a loop needs to claim it."""
+    overdue = get_queue_stats()["overdue_seconds"]
+    if overdue is None:
+        return CheckResult("degraded", detail="Unknown: Redis is not reachable.")
+    if overdue > LATE_SECONDS:
+        return CheckResult("degraded", round(overdue, 1), "Portfolios wait that should not.")
+    return CheckResult("ok", round(overdue, 1))
+
+
+def _overdue(first_due: list[tuple[str, float]], at: float) -> float:
+    return max(0.0, at - first_due[0][1] / 1000) if first_due else 0.0
 
 
 def _quantile(ordered: list[float], share: float) -> float | None:

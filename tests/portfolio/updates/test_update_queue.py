@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
@@ -14,7 +15,7 @@ from config.core.redis.client import key, redis_client
 from portfolio.updates import queue
 from portfolio.updates.queue import Claim, claim_due, finish, keep_claims, queue_portfolio_updates
 from portfolio.updates.rules import Priority, UpdateRules, update_rules
-from portfolio.updates.statistics import get_queue_stats
+from portfolio.updates.statistics import LATE_SECONDS, check_queue, get_queue_stats
 
 RULES = UpdateRules()
 FAST = UpdateRules(debounce_seconds=0.5, maximum_wait_seconds=1.5, market_per_minute=60)
@@ -224,6 +225,7 @@ def test_without_redis_nothing_is_queued_and_it_is_said(settings: LazySettings) 
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
     assert not queue.queue_portfolio_update(1, ["AAPL"])
     assert get_queue_stats()["is_processing"] is None
+    assert check_queue().status == "degraded"
 
 
 def test_rules_come_from_the_settings(settings: LazySettings) -> None:
@@ -249,6 +251,16 @@ def test_statistics_say_what_waits_and_what_was_merged() -> None:
     )
     assert (found["queued"], found["finished"]) == (3, 0)
     assert found["delay_p50_seconds"] is None
+
+
+def test_portfolio_that_nobody_claims_degrades_the_check() -> None:
+    assert check_queue().status == "ok"
+    queue_portfolio_updates({1: ["AAPL"]}, Priority.MANUAL, at=time.time() - LATE_SECONDS - 5)
+    # The scripts' own clock, which reads the time from now on.
+    redis_client().delete(key("updates", "clock"))
+    found = check_queue()
+    assert found.status == "degraded"
+    assert found.age_seconds == pytest.approx(LATE_SECONDS + 5, abs=60)
 
 
 STEPS = st.lists(
