@@ -9,6 +9,7 @@ from greeks.alerts.feed import AlertConsumer
 from greeks.gex.feed import GexConsumer
 from greeks.market.consumer import MarketConsumer
 from portfolio.risk_monitor.consumer import PortfolioConsumer
+from trades.reviewing.feed import TradesConsumer
 
 
 async def no_such_socket(
@@ -23,6 +24,7 @@ async def no_such_socket(
 
 websocket_urlpatterns: list[Any] = [
     path("ws/portfolio", PortfolioConsumer.as_asgi()),
+    path("ws/trades", TradesConsumer.as_asgi()),
     path("ws/alerts", AlertConsumer.as_asgi()),
     path("ws/gex/<str:symbol>", GexConsumer.as_asgi()),
     path("ws/market/<slug:slug>", MarketConsumer.as_asgi()),

@@ -27,6 +27,7 @@ urlpatterns = [
     path("trades/import/<uuid:upload_id>", views.take_import, name="trades_import_take"),
     path("api/trades", reviewing_api.TradesView.as_view(), name="api_trades"),
     path("api/trades/<int:key>", reviewing_api.TradeView.as_view(), name="api_trade"),
+    path("api/trades/newest", reviewing_api.NewestFillsView.as_view(), name="api_trades_newest"),
     path("api/executions", api.ExecutionsView.as_view(), name="api_executions"),
     path("trades/statistics", page.statistics, name="trades_statistics"),
     path("trades/statistics/gains.csv", page.realised_gains, name="trades_realised_gains"),

@@ -85,6 +85,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
         f"{PORTFOLIO}/scenarios?account_id=NEW",
     ),
     "sync_status": (f"{PORTFOLIO}/sync/{{failed}}", f"{PORTFOLIO}/sync/{{synced}}"),
+    "newest_fills": ("/api/trades/newest",),
     "trade": ("/api/trades/{trade}",),
     "trade_statistics": ("/api/trades/statistics",),
     "trades": ("/api/trades",),

@@ -15,6 +15,7 @@ from greeks.instruments.store import contract_error, resolve_instruments
 from greeks.providers.decoding import storable
 from portfolio.domain import Broker, BrokerExecution, CashMovement
 from portfolio.models import Account
+from trades.executions.announcing import announce_after_commit
 from trades.executions.cancels import apply_cancels, mark_superseded
 from trades.executions.cash import store_movements
 from trades.executions.contracts import with_known_contracts
@@ -92,6 +93,7 @@ class _Recording:
         self.changed |= mark_superseded(self.broker, roots)
         self._cancel(rows, accounts)
         store_trades(store_lots(self.changed))
+        announce_after_commit(account_id for account_id, _ in self.changed)
         self._write_movements(rows.movements, accounts)
         result.quarantined = keep_refused(self.refused, at=self.at)
         for refused in self.refused:

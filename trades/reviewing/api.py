@@ -21,6 +21,7 @@ from trades.reviewing import shapes
 from trades.reviewing.detail import read_detail, trade_for_user
 from trades.reviewing.filters import TradeFilter, asked_parameters
 from trades.reviewing.listing import Listed, Row, list_trades, trades_csv
+from trades.reviewing.newest import newest_fills
 from trades.strategies.results import Totals
 
 _MOST_PAGES = 1_000_000
@@ -81,6 +82,19 @@ class TradeView(APIView):
             note_list=[_note(note) for note in detail.notes],
         )
         return private_json(request, ENCODER.encode(body))
+
+
+class NewestFillsView(APIView):
+    """The newest fills: what ``/ws/trades`` sends, for pages without a websocket."""
+
+    @extend_schema(
+        operation_id="newest_fills", parameters=[ACCOUNT_ID], responses=shapes.NewestFills
+    )
+    def get(self, request: Request) -> HttpResponse:
+        parameters = QueryParameters(request.query_params, allowed={"account_id"})
+        accounts = accounts_of_journal(request.user, parameters.identifier("account_id"))
+        found = newest_fills([account.pk for account in accounts])
+        return private_json(request, ENCODER.encode(found))
 
 
 def asked_filters(parameters: QueryParameters) -> dict[str, Any]:

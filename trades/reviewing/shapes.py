@@ -90,3 +90,19 @@ class TradeDetail(TradeItem, kw_only=True):
     legs: list[TradeLegItem]
     fills: list[TradeFillItem]
     note_list: list[TradeNoteItem]
+
+
+class NewestFill(Shape, kw_only=True):
+    id: str
+    account_id: str
+    symbol: str
+    kind: str
+    side: str | None
+    quantity: Annotated[Double, about("Signed: bought is positive.")]
+    price: Number
+    commission: Number
+    execution_time: Moment
+
+
+class NewestFills(Shape, kw_only=True):
+    fills: list[NewestFill]

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from auth_tokens.models import User
 from config.core.api.parameters import QueryParameters, whole_number
 from config.core.errors import ApplicationError, InvalidInput, NotFound
+from config.core.web.parts import answer_parts
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.models import Position
 from trades.annotations import writing
@@ -27,6 +28,11 @@ from trades.reviewing.listing import by_chain, list_trades
 from trades.strategies.naming import Strategy
 
 GROUPS = ("", "chain")
+#: What a page that hears of new fills asks for again.
+PARTS = {
+    "trades-totals": ["trades/totals.html"],
+    "trades-part": ["trades/list_part.html"],
+}
 _private = cache_control(private=True, no_cache=True)
 
 
@@ -44,24 +50,21 @@ def trades(request: HttpRequest) -> HttpResponse:
     listed = list_trades(accounts, asked, page=page)
     address = request.GET.copy()
     address.pop("page", None)
-    return render(
-        request,
-        "trades/list.html",
-        {
-            "listed": listed,
-            "chains": by_chain(listed.rows) if group else None,
-            "group": group,
-            "asked": asked,
-            "account_id": account_id or "",
-            "accounts": accounts_visible_to(request.user),
-            "strategies": Strategy,
-            "statuses": Trade.Status.choices,
-            "results": RESULTS,
-            "reviews": TradeReview.State.choices,
-            "sorts": SORTS,
-            "address": f"{address.urlencode()}&" if address else "",
-        },
-    )
+    context = {
+        "listed": listed,
+        "chains": by_chain(listed.rows) if group else None,
+        "group": group,
+        "asked": asked,
+        "account_id": account_id or "",
+        "accounts": accounts_visible_to(request.user),
+        "strategies": Strategy,
+        "statuses": Trade.Status.choices,
+        "results": RESULTS,
+        "reviews": TradeReview.State.choices,
+        "sorts": SORTS,
+        "address": f"{address.urlencode()}&" if address else "",
+    }
+    return answer_parts(request, PARTS, context) or render(request, "trades/list.html", context)
 
 
 @_private
