@@ -127,6 +127,11 @@ GEX_SOURCE = env.str("GEX_SOURCE", default="cboe")
 # How it is defined, and what dealers are assumed to hold: see docs/gex.md.
 GEX_DEFINITION = env.str("GEX_DEFINITION", default="settlement_instant")
 GEX_DEALERS = env.str("GEX_DEALERS", default="long_calls_short_puts")
+# With GEX_SOURCE=service: an address with {symbol}, a bearer token, and where in its JSON our
+# fields are, as dotted paths.
+GEX_SERVICE_URL = env.str("GEX_SERVICE_URL", default="")
+GEX_SERVICE_TOKEN = env.str("GEX_SERVICE_TOKEN", default="")
+GEX_SERVICE_FIELDS: dict[str, str] = env.dict("GEX_SERVICE_FIELDS", default={})
 # Upstox. With an analytics token (read only, valid one year) nothing else is needed; without it the
 # desk logs in daily with mobile number, TOTP and PIN in a headless browser.
 UPSTOX_URL = env.str("UPSTOX_URL", default="https://api.upstox.com")

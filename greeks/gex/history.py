@@ -93,10 +93,9 @@ def newest_snapshot(subject: Subject, question: GexQuestion) -> Kept | None:
 
 
 def _rows(subject: Subject, question: GexQuestion) -> QuerySet[GexSnapshot]:
+    version, dealers = question.series(subject.source)
     return GexSnapshot.objects.filter(
-        symbol=subject.symbol,
-        definition_version=question.chosen_definition.key,
-        dealers=question.chosen_dealers.name,
+        symbol=subject.symbol, definition_version=version, dealers=dealers
     )
 
 

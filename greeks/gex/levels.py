@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from greeks.chains import Floats
+from greeks.gex.chains.subjects import source_of
 from greeks.gex.questions import GexQuestion
 from greeks.models import GexSnapshot
 
@@ -29,12 +30,12 @@ def level_distances(symbol: str, minutes: Sequence[datetime], spots: Floats) -> 
     A minute takes the levels of the last snapshot before it began; NaN without one, or without a
     level. ``spots`` has one a minute.
     """
-    question = GexQuestion()
+    version, dealers = GexQuestion().series(source_of(symbol))
     rows = list(
         GexSnapshot.objects.filter(
             symbol=symbol,
-            definition_version=question.chosen_definition.key,
-            dealers=question.chosen_dealers.name,
+            definition_version=version,
+            dealers=dealers,
             slot__gt=minutes[0] - VALID,
             slot__lte=minutes[-1],
         )

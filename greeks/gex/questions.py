@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from django.conf import settings
 
 from greeks.gex.engine.definition import Dealers, Definition, dealers_named, definition_named
+from greeks.providers.exposure_service import SOURCE
+
+#: ``definition_version`` and ``dealers`` of what an external service says.
+SERVICE_SERIES: Final = ("service.1", "service")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,12 @@ class GexQuestion:
         """Raise ``InvalidInput`` for an unknown definition or assumption."""
         definition_named(self.definition or settings.GEX_DEFINITION)
         dealers_named(self.dealers or settings.GEX_DEALERS)
+
+    def series(self, source: str) -> tuple[str, str]:
+        """Return ``definition_version`` and ``dealers`` of the snapshots of a subject's source."""
+        if source == SOURCE:
+            return SERVICE_SERIES
+        return self.chosen_definition.key, self.chosen_dealers.name
 
     @property
     def chosen_definition(self) -> Definition:

@@ -25,7 +25,9 @@ from greeks.gex.engine.definition import Dealers, Definition
 from greeks.gex.history import newest_snapshot
 from greeks.gex.keeping import Place, keep, read_kept, read_last_good
 from greeks.gex.questions import GexQuestion
+from greeks.gex.service_body import service_body
 from greeks.gex.shapes import GexData
+from greeks.providers.exposure_service import SOURCE
 
 logger = structlog.get_logger(__name__)
 
@@ -108,21 +110,25 @@ def _computed_once(subject: Subject, question: GexQuestion, place: Place) -> Gex
 
 
 def _computed(subject: Subject, question: GexQuestion, place: Place) -> GexData:
+    body = service_body(subject) if subject.source == SOURCE else _body(subject, question)
+    if not question.expiries:
+        keep(place, body)
+    return body
+
+
+def _body(subject: Subject, question: GexQuestion) -> GexData:
     assembled = fetch_exposure(subject)
     listed = {date.fromordinal(day) for day in assembled.columns.expiry.tolist()}
     if unknown := set(question.expiries) - listed:
         problem = f"{min(unknown).isoformat()} is not among this chain's expiries."
         raise InvalidInput(f"expiries: {problem}", fields={"expiries": problem})
-    body = exposure_body(
+    return exposure_body(
         subject,
         assembled,
         question.chosen_definition,
         question.chosen_dealers,
         question.expiries,
     )
-    if not question.expiries:
-        keep(place, body)
-    return body
 
 
 def _last_good(

@@ -19,7 +19,8 @@ POLLED = "polled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """An underlying. ``source``: ``polled``, or the provider whose whole chain is fetched.
+    """An underlying. ``source``: ``polled``, the provider whose whole chain is fetched, or
+    ``service``.
 
     ``instrument`` is its polled row, if it has one.
     """
@@ -37,18 +38,24 @@ def group_of(symbol: str) -> str:
     return f"gex.{symbol.lower()}"
 
 
+def source_of(symbol: str) -> str:
+    """Return where a symbol's exposure comes from."""
+    return settings.GEX_SOURCE if symbol in _fetched() else POLLED
+
+
+def _fetched() -> list[str]:
+    upper = (symbol.strip().upper() for symbol in settings.GEX_SYMBOLS)
+    return list(dict.fromkeys(symbol for symbol in upper if symbol))
+
+
 def gex_subjects() -> tuple[Subject, ...]:
     """Return all, in the picker's order, the symbols of the setting last. One query."""
     polled: dict[str, PolledInstrument] = {}
     for each in enabled_instruments():
         polled.setdefault(each.underlying.upper(), each)
-    fetched = dict.fromkeys(symbol.strip().upper() for symbol in settings.GEX_SYMBOLS)
+    fetched = _fetched()
     symbols = [*(symbol for symbol in polled if symbol not in fetched), *fetched]
-    return tuple(
-        _subject(symbol, polled.get(symbol), is_fetched=symbol in fetched)
-        for symbol in symbols
-        if symbol
-    )
+    return tuple(_subject(symbol, polled.get(symbol)) for symbol in symbols)
 
 
 def subject_named(symbol: str | None) -> Subject:
@@ -64,12 +71,12 @@ def subject_named(symbol: str | None) -> Subject:
     )
 
 
-def _subject(symbol: str, instrument: PolledInstrument | None, *, is_fetched: bool) -> Subject:
+def _subject(symbol: str, instrument: PolledInstrument | None) -> Subject:
     if instrument is None:
         return Subject(
             symbol=symbol,
             name=symbol,
-            source=settings.GEX_SOURCE,
+            source=source_of(symbol),
             simulated=settings.DEMO,
             terms=Terms(
                 underlying=symbol,
@@ -82,7 +89,7 @@ def _subject(symbol: str, instrument: PolledInstrument | None, *, is_fetched: bo
     return Subject(
         symbol=symbol,
         name=instrument.name,
-        source=settings.GEX_SOURCE if is_fetched else POLLED,
+        source=source_of(symbol),
         simulated=instrument.simulated,
         terms=Terms(
             underlying=symbol,

@@ -6,6 +6,8 @@ import { ExposurePlot } from "./plot.js";
 
 // Strikes at either end with less than this share of the exposure are left out.
 const TAIL = 0.01;
+// Steps of an axis of times, in seconds.
+const MINUTES = [5, 10, 15, 30, 60, 120, 240].map((minutes) => minutes * 60);
 const CALLS_PUTS = [
   { name: "Calls", colour: "call" },
   { name: "Puts", colour: "put" },
@@ -23,7 +25,7 @@ export class Figures {
   constructor(root, zone) {
     this.#times = new Times(zone);
     const time = (at) => this.#times.minute(at);
-    const overTime = { heading: "Time", kind: "lines", place: time, isNewestFirst: true };
+    const overTime = { heading: "Time", kind: "lines", place: time, isNewestFirst: true, steps: MINUTES };
     const overStrikes = { heading: "Strike", kind: "bars", place: strike };
     const net = [{ name: "Net", colour: "accent" }];
     const kinds = {
@@ -45,10 +47,11 @@ export class Figures {
         // Without the year: the table and the read-out name it.
         axis: (places) => places.map((at) => (day(this.#days[at]) ?? "").replace(/ \d+$/, "")),
         step: 1,
+        steps: [1, 2, 3, 4, 6, 12],
         label: "Gamma exposure by expiry",
         series: CALLS_PUTS,
       },
-      net: { ...overTime, label: "Net gamma exposure over the day", series: WITH_AND_WITHOUT },
+      net: { ...overTime, fromZero: false, label: "Net gamma exposure over the day", series: WITH_AND_WITHOUT },
       levels: {
         ...overTime,
         label: "Zero gamma, walls and spot over the day",

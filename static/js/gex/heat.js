@@ -4,6 +4,8 @@ import { compact, day, strike } from "../base/format.js";
 import { HeatMap } from "../charts/heat_map.js";
 
 const LEVELS = 6;
+// Fewer expiries than this do not fill the panel.
+const NARROW = 6;
 
 export class ExposureHeat {
   #root;
@@ -26,6 +28,7 @@ export class ExposureHeat {
     const table = document.createElement("table");
     table.className = "heat-map";
     table.dataset.heatMap = "";
+    table.toggleAttribute("data-narrow", cells.expiry.length < NARROW);
     table.createCaption().textContent = "Strike down the side, expiry across";
     const head = table.createTHead().insertRow();
     head.append(heading("Strike", "col"), ...cells.expiry.map((expiry) => heading(day(expiry), "col")));

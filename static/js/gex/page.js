@@ -2,7 +2,7 @@
 
 import { Clock, keepAges, writeAges } from "../base/ages.js";
 import { Refused, reasonOf } from "../base/asking.js";
-import { setHidden, setText, tell } from "../base/cells.js";
+import { setText, tell } from "../base/cells.js";
 import { day } from "../base/format.js";
 import { LiveFeed, showState } from "../base/live.js";
 import { ExposureHeat } from "./heat.js";
@@ -105,7 +105,7 @@ function start() {
     history = past;
     figures.drawDay(past);
     const last = past.at.length - (isPast() ? 1 : 0);
-    setHidden(part("replay"), past.at.length === 0);
+    slots.disabled = past.at.length === 0;
     slots.max = String(Math.max(0, last));
     const at = past.at.findIndex((instant) => timeOf(instant) === replayed);
     slots.value = String(at < 0 ? last : at);

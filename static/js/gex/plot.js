@@ -20,6 +20,8 @@ const LABEL = 64;
 const ROW = 12;
 const ROWS = 3;
 const DASH = [6, 3];
+// Half the width of a label of the x axis: at the very edge it would be cut.
+const LABEL_HALF = 18;
 
 export class ExposurePlot extends WalkedFigure {
   #options;
@@ -34,7 +36,7 @@ export class ExposurePlot extends WalkedFigure {
    * @param {{label: string, heading: string, kind: "bars"|"lines", place: (at: number) => string,
    *   axis?: (places: number[]) => string[], value?: (value: number|null) => string|null,
    *   series: {name: string, colour: string, dash?: boolean}[], fromZero?: boolean,
-   *   isNewestFirst?: boolean, step?: number}} options
+   *   isNewestFirst?: boolean, step?: number, steps?: number[]}} options
    */
   constructor(figure, options) {
     super(figure);
@@ -138,7 +140,7 @@ export class ExposurePlot extends WalkedFigure {
 
   #create() {
     this.#ink = inkOf(this.plot, COLOURS);
-    const { axis: texts, kind, step } = this.#options;
+    const { axis: texts, kind, step, steps } = this.#options;
     const axis = plainAxis(this.plot, this.#ink);
     const isBars = kind === "bars";
     this.plot.replaceChildren();
@@ -164,8 +166,11 @@ export class ExposurePlot extends WalkedFigure {
             gap: 2,
             space: 60,
             grid: { show: false },
-            ...(step ? { incrs: [1, 2, 3, 4, 6, 12] } : {}),
-            values: (_, splits) => (texts ? texts(splits) : splits.map((at) => this.#options.place(at))),
+            ...(steps ? { incrs: steps } : {}),
+            values: (chart, splits) => {
+              const labels = texts ? texts(splits) : splits.map((at) => this.#options.place(at));
+              return labels.map((text, index) => (chart.valToPos(splits[index], "x") < LABEL_HALF ? "" : text));
+            },
           },
           { ...valueAxis(axis), values: (_, splits) => axisTexts(splits) },
         ],
@@ -184,6 +189,9 @@ export class ExposurePlot extends WalkedFigure {
       this.#drawn.columns,
       this.plot,
     );
+    // uPlot asks for no range of a single place.
+    const [[only, ...others]] = this.#drawn.columns;
+    if (!others.length) this.#chart.setScale("x", { min: only - (step ?? 1) / 2, max: only + (step ?? 1) / 2 });
     this.adopt(this.#options.label);
   }
 
@@ -218,7 +226,7 @@ export class ExposurePlot extends WalkedFigure {
 
   #drawZero(chart) {
     const { min, max } = chart.scales.y;
-    if (!this.#options.fromZero || min > 0 || max < 0) return;
+    if (min > 0 || max < 0) return;
     const { ctx, bbox } = chart;
     const y = Math.round(chart.valToPos(0, "y", true)) + 0.5;
     ctx.save();
