@@ -24,11 +24,12 @@ def read_day_fills(account_id: str, since: datetime) -> Iterator[DayFill]:
         account_id=account_id,
         execution_time__gte=since,
         kind__in=_PRICED,
-        price__isnull=False,
         superseded=False,
         cancelled_by="",
     ).exclude(side="")
     for instrument_id, at, side, quantity, price in rows.order_by().values_list(
         "instrument_id", "execution_time", "side", "quantity", "price"
     ):
-        yield DayFill(instrument_id, at, -quantity if side == Side.SELL.value else quantity, price)
+        if price is not None:
+            signed = -quantity if side == Side.SELL.value else quantity
+            yield DayFill(instrument_id, at, signed, price)
