@@ -74,12 +74,12 @@ def prepare_demo(*, seed: int, chain: str) -> None:
             "This database holds real accounts, and the demo does not touch those: "
             "unset DATABASE_URL, or name another folder in VAR_DIR."
         )
-    source = _source(seed=seed, chain=chain)
     remembered = Path(settings.VAR_DIR) / "demo_source"
     market = _open_market(seed=seed, chain=chain)
     if market.frozen:
         tell_market_clock(market.now())
     books = books_class()(market)
+    source = _source(books, seed=seed, chain=chain)
     with transaction.atomic():
         first_version = 0
         if not remembered.exists() or remembered.read_text() != source:
@@ -91,10 +91,14 @@ def prepare_demo(*, seed: int, chain: str) -> None:
     remembered.write_text(source)
 
 
-def _source(*, seed: int, chain: str) -> str:
-    """Describe the source of the simulated numbers in one line."""
+def _source(books: Any, *, seed: int, chain: str) -> str:
+    """Describe the source of the simulated numbers in one line.
+
+    Twice a year the simulated accounts begin anew, so that a statement holds all of their life.
+    """
     if not chain:
-        return f"simulated market, seed {seed}"
+        began = min(account.begins_on for account in books.accounts())
+        return f"simulated market, seed {seed}, accounts since {began}"
     return f"recorded chain {hashlib.sha256(Path(chain).read_bytes()).hexdigest()}"
 
 

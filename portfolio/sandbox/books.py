@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from greeks.domain import Contract, InstrumentKind
 from greeks.sandbox.lines import DOLLARS, dollars
 from greeks.sandbox.market import Market
-from portfolio.domain import Broker
-from portfolio.sandbox.ledger import EXCHANGE, LAST_FILL_SECONDS, Ledger, SimulatedExecution, Trade
+from portfolio.domain import Broker, ExecutionKind
+from portfolio.sandbox.fills import SimulatedExecution, Trade
+from portfolio.sandbox.ledger import EXCHANGE, LAST_FILL_SECONDS, Ledger
 from portfolio.sandbox.margin import Holding, margin_requirements
 from portfolio.sandbox.orders import (
     dip_order,
@@ -146,7 +147,7 @@ class SimulatedAccount:
         return {currency: DOLLARS[currency] for currency in sorted(held - {self.currency})}
 
     def executions(self, since: datetime) -> list[SimulatedExecution]:
-        """Return the fills since a time, oldest first."""
+        """Return the fills and bookings since a time, oldest first."""
         start, now = since.timestamp(), self._market.seconds()
         fills = [
             fill
@@ -155,6 +156,15 @@ class SimulatedAccount:
             if fill.executed_at >= since
         ]
         return sorted(fills, key=lambda fill: (fill.executed_at, fill.execution_id))
+
+    def fills(self, since: datetime) -> list[SimulatedExecution]:
+        """Return what orders filled since a time, oldest first: no bookings."""
+        return [row for row in self.executions(since) if row.kind is ExecutionKind.TRADE]
+
+    @property
+    def begins_on(self) -> date:
+        """The account's first day."""
+        return self._ledger.begins_on
 
     def orders(self) -> list[SimulatedOrder]:
         """Return working orders, then the orders filled since the session opened."""
@@ -177,11 +187,16 @@ class SimulatedAccount:
         """Yield contract, signed quantity and opening price of each open position."""
         now = self._market.seconds()
         for trade in self._ledger.trades(self.account_number, now - LAST_FILL_SECONDS, now):
-            fills = list(self._ledger.executions(trade, now))
-            for (contract, _), price in zip(trade.legs, trade.open_prices, strict=True):
-                quantity = sum(f.signed_quantity for f in fills if f.contract is contract)
+            by_contract: dict[str, list[SimulatedExecution]] = defaultdict(list)
+            for fill in self._ledger.executions(trade, now):
+                by_contract[fill.contract.symbol].append(fill)
+            for fills in by_contract.values():
+                quantity = sum(fill.signed_quantity for fill in fills)
                 if quantity:
-                    yield contract, quantity, price
+                    opened = [fill for fill in fills if fill.position_effect == "OPEN"]
+                    paid = sum(fill.quantity * fill.price for fill in opened)
+                    price = paid / sum(fill.quantity for fill in opened)
+                    yield fills[0].contract, quantity, price
 
     def _open_trades(self) -> list[Trade]:
         now = self._market.seconds()
@@ -213,7 +228,7 @@ class SimulatedAccount:
     def _filled_today(self) -> list[SimulatedOrder]:
         opened = datetime.fromtimestamp(self._market.session(EXCHANGE).opened_at, UTC)
         by_order: dict[int, list[SimulatedExecution]] = defaultdict(list)
-        for fill in self.executions(opened):
+        for fill in self.fills(opened):
             by_order[fill.order_id].append(fill)
         return [filled_order(order_id, fills) for order_id, fills in by_order.items()]
 

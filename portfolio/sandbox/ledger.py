@@ -1,4 +1,4 @@
-"""The demo accounts' trades: what was opened and closed when, at the market's own prices.
+"""The demo accounts' trades: what was opened, settled and closed when, at the market's own prices.
 
 The trades depend only on the programs, the calendar and the market, so every process and every
 restart finds the same fills under the same ids.
@@ -9,78 +9,29 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
 
 import numpy as np
 
-from greeks.domain import Contract, InstrumentKind
+from greeks.domain import Contract
 from greeks.sandbox.lines import dollars
 from greeks.sandbox.market import Market
 from greeks.sandbox.noise import uniform_hash
 from greeks.sandbox.sessions import EXCHANGES, instant, is_trading_day, local_date
-from portfolio.domain import Side
+from portfolio.domain import ExecutionKind, Side
+from portfolio.sandbox.fills import SimulatedExecution, Trade
 from portfolio.sandbox.programs import IBKR, Program, choose_contracts
+from portfolio.sandbox.settling import Booking, settle_legs, settlement_time, split_time
 
 EXCHANGE = "NYSE"
 # A Monday from which cycles are counted.
 _FIRST_MONDAY = date(2018, 1, 1)
-_OPENING, _CLOSING = 0, 1
+_OPENING, _CLOSING, _SETTLING = 0, 1, 3
 # A position is closed this long before its successor is opened, both within one minute: a chart of
 # minutes then shows a roll as a step, not as a hole.
 _ROLL_SECONDS = 20.0
 _SECOND_OF_MINUTE = 30.0
 #: After this, all fills of an opening or closing are in.
 LAST_FILL_SECONDS = 60.0
-
-
-class Trade(NamedTuple):
-    """One program's position from opening to closing.
-
-    Times are Unix seconds; ``closed_at`` may lie in the future or be infinite. Quantities are
-    signed.
-    """
-
-    program: Program
-    number: int
-    opened_at: float
-    closed_at: float
-    legs: tuple[tuple[Contract, int], ...]
-    open_prices: tuple[float, ...]
-
-
-class SimulatedExecution(NamedTuple):
-    """A fill. ``quantity`` is unsigned, ``price`` per unit.
-
-    Commission, fees and a closing fill's realised P&L (after its own costs) are in dollars.
-    """
-
-    execution_id: str
-    order_id: int
-    contract: Contract
-    side: Side
-    quantity: int
-    price: float
-    commission: float
-    fees: float
-    executed_at: datetime
-    position_effect: str
-    realized_pnl: float | None = None
-
-    @property
-    def signed_quantity(self) -> int:
-        return self.quantity if self.side is Side.BUY else -self.quantity
-
-    @property
-    def cash_flow(self) -> float:
-        """Return the fill's effect on cash in dollars, including costs.
-
-        A future is not paid for: its gain is settled when it is closed.
-        """
-        if self.contract.kind is InstrumentKind.FUTURE:
-            gained = self.realized_pnl
-            return -self.commission - self.fees if gained is None else gained
-        value = self.signed_quantity * self.price * float(self.contract.multiplier)
-        return -value * dollars(self.contract) - self.commission - self.fees
 
 
 class Ledger:
@@ -92,6 +43,7 @@ class Ledger:
         self._rolling = rolling
         # A recorded market's book is chosen at the file's time, however far its clock was stepped.
         self._as_of = market.started_at if market.started_at is not None else market.seconds()
+        self.begins_on = accounts_begin_on(local_date(EXCHANGE, self._as_of))
         self._trades: dict[tuple[int, int], Trade | None] = {}
         self._known_fills: dict[tuple[int, int], tuple[SimulatedExecution, ...]] = {}
 
@@ -110,10 +62,14 @@ class Ledger:
         return found
 
     def executions(self, trade: Trade, until: float) -> Iterator[SimulatedExecution]:
-        """Yield a trade's fills up to ``until``, the opening ones first."""
-        for event, at in ((_OPENING, trade.opened_at), (_CLOSING, trade.closed_at)):
+        """Yield a trade's fills and bookings up to ``until``, the opening ones first."""
+        for event, at in (
+            (_OPENING, trade.opened_at),
+            (_SETTLING, trade.settled_at),
+            (_CLOSING, trade.closed_at),
+        ):
             if at > until:
-                break
+                continue
             key = (trade.number, event)
             if key not in self._known_fills:
                 self._known_fills[key] = tuple(self._fills(trade, event))
@@ -162,7 +118,13 @@ class Ledger:
         chosen_at, kept_until = self._as_of, self._as_of
         if self._rolling:
             closed_at = self._opening(program, cycle + 1) - _ROLL_SECONDS
+            first = self._first_order(program)
+            if closed_at <= first or (program.settled and opened_at < first):
+                return None
+            opened_at = max(opened_at, first)
             chosen_at, kept_until = opened_at, closed_at
+            if program.settled:
+                kept_until = opened_at
         underlying = self._market.underlying(program.symbol)
         spot = float(self._market.values([underlying], np.array([chosen_at]))[0, 0])
         legs = choose_contracts(
@@ -174,14 +136,24 @@ class Ledger:
         )
         if not legs:
             return None
+        prices, settled_at = self._prices(legs, opened_at), math.inf
+        if program.settled:
+            settled_at = settlement_time(legs[0][0])
+            closed_at = _order_time(_session_after(settled_at), program)
+        elif program.split:
+            settled_at = split_time(opened_at)
+            # Before the split half as many shares cost twice as much each.
+            prices = tuple(2 * price for price in prices)
         return Trade(
-            program,
-            100_000 * index + cycle,
-            opened_at,
-            closed_at,
-            legs,
-            self._prices(legs, opened_at),
+            program, 100_000 * index + cycle, opened_at, closed_at, legs, prices, settled_at
         )
+
+    def _first_order(self, program: Program) -> float:
+        """Return when the program's account sent its first order."""
+        day = self.begins_on
+        while not is_trading_day(EXCHANGE, day):
+            day += timedelta(days=1)
+        return _order_time(day, program)
 
     def _prices(self, legs: tuple[tuple[Contract, int], ...], at: float) -> tuple[float, ...]:
         values = self._market.values([contract for contract, _ in legs], np.array([at]))
@@ -191,10 +163,18 @@ class Ledger:
         )
 
     def _fills(self, trade: Trade, event: int) -> Iterator[SimulatedExecution]:
-        at, prices, sign = trade.opened_at, trade.open_prices, 1
+        if event == _SETTLING:
+            yield from self._bookings(trade)
+            return
+        at, prices, legs, sign = trade.opened_at, trade.open_prices, trade.legs, 1
         if event == _CLOSING:
-            at, prices, sign = trade.closed_at, self._prices(trade.legs, trade.closed_at), -1
-        for leg, ((contract, quantity), price) in enumerate(zip(trade.legs, prices, strict=True)):
+            at, sign = trade.closed_at, -1
+            if trade.program.settled:
+                legs = self._delivered(trade)
+            prices = self._prices(legs, at) if legs else ()
+        for leg, ((contract, quantity), price) in enumerate(zip(legs, prices, strict=True)):
+            if event == _OPENING and trade.program.split:
+                quantity //= 2
             # Larger orders fill in two prints.
             first = abs(quantity) if abs(quantity) < 5 else abs(quantity) * 3 // 5
             for part, size in enumerate((first, abs(quantity) - first)):
@@ -204,7 +184,7 @@ class Ledger:
                 realized = None
                 if event == _CLOSING:
                     held = math.copysign(size, quantity) * float(contract.multiplier)
-                    gained = held * (price - trade.open_prices[leg]) * dollars(contract)
+                    gained = held * (price - self._basis(trade, leg)) * dollars(contract)
                     realized = round(gained - commission - fees, 2)
                 yield SimulatedExecution(
                     execution_id=self._execution_id(trade, event, leg, part),
@@ -220,6 +200,44 @@ class Ledger:
                     realized_pnl=realized,
                 )
 
+    def _basis(self, trade: Trade, leg: int) -> float:
+        """Return what a unit that is closed has cost."""
+        if trade.program.settled:
+            return sum(b.price for b in self._booked(trade) if b.kind is ExecutionKind.DELIVERY)
+        return trade.open_prices[leg] / (2 if trade.program.split else 1)
+
+    def _booked(self, trade: Trade) -> list[Booking]:
+        underlying = self._market.underlying(trade.program.symbol)
+        if trade.program.split:
+            added = trade.program.size - trade.program.size // 2
+            return [Booking(underlying, ExecutionKind.SPLIT, added, 0.0, "OPEN")]
+        at = np.array([trade.settled_at])
+        spot = float(self._market.values([underlying], at)[0, 0])
+        return settle_legs(trade.legs, underlying, round(spot, 2))
+
+    def _delivered(self, trade: Trade) -> tuple[tuple[Contract, int], ...]:
+        shares = [b for b in self._booked(trade) if b.kind is ExecutionKind.DELIVERY]
+        left = sum(booking.quantity for booking in shares)
+        return ((shares[0].contract, left),) if left else ()
+
+    def _bookings(self, trade: Trade) -> Iterator[SimulatedExecution]:
+        fee = 0.0 if trade.program.account == IBKR else 5.0
+        for number, booking in enumerate(self._booked(trade)):
+            charged = booking.kind not in (ExecutionKind.EXPIRATION, ExecutionKind.SPLIT)
+            yield SimulatedExecution(
+                execution_id=self._execution_id(trade, _SETTLING, number, 0),
+                order_id=self.order_id(trade, _SETTLING),
+                contract=booking.contract,
+                side=Side.BUY if booking.quantity > 0 else Side.SELL,
+                quantity=abs(booking.quantity),
+                price=booking.price,
+                commission=0.0,
+                fees=fee if charged and booking.contract.is_option else 0.0,
+                executed_at=datetime.fromtimestamp(trade.settled_at, UTC),
+                position_effect=booking.effect,
+                kind=booking.kind,
+            )
+
     def _execution_id(self, trade: Trade, event: int, leg: int, part: int) -> str:
         """Return an id in IBKR's dotted hexadecimal form, or a Tastytrade transaction number."""
         keys = (self._market.seed, trade.number, event)
@@ -229,6 +247,21 @@ class Ledger:
             return f"{head:08x}.{tail:08x}.{part + 1:02d}.01"
         number = int(uniform_hash(*keys, leg, part, 6)[0] * 900_000_000)
         return str(100_000_000 + number)
+
+
+def accounts_begin_on(today: date) -> date:
+    """Return the first day of the accounts: half a year ago to a year, at the turn of a half-year.
+
+    A statement of 365 days holds all of their life.
+    """
+    return date(today.year, 1, 1) if today.month > 6 else date(today.year - 1, 7, 1)
+
+
+def _session_after(seconds: float) -> date:
+    day = local_date(EXCHANGE, seconds) + timedelta(days=1)
+    while not is_trading_day(EXCHANGE, day):
+        day += timedelta(days=1)
+    return day
 
 
 def _order_time(day: date, program: Program) -> float:

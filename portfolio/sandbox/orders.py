@@ -10,7 +10,8 @@ import numpy as np
 from greeks.domain import Contract, InstrumentKind
 from greeks.sandbox.market import Market
 from portfolio.domain import OrderStatus
-from portfolio.sandbox.ledger import EXCHANGE, Ledger, SimulatedExecution, Trade
+from portfolio.sandbox.fills import SimulatedExecution, Trade
+from portfolio.sandbox.ledger import EXCHANGE, Ledger
 from portfolio.sandbox.records import SimulatedOrder
 
 _WORKING = 2
@@ -26,8 +27,8 @@ def _credit(trade: Trade) -> float:
 
 
 def takes_profit(trade: Trade) -> bool:
-    """Return whether the trade is a spread or strangle opened for a credit."""
-    return len(trade.legs) > 1 and _credit(trade) > 0.0
+    """Return whether the trade is a spread or strangle opened for a credit, to be closed early."""
+    return len(trade.legs) > 1 and not trade.program.settled and _credit(trade) > 0.0
 
 
 def is_stock(trade: Trade) -> bool:

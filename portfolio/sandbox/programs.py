@@ -32,7 +32,10 @@ class Program:
 
     It is opened on ``weekday`` of every ``weeks``-th week, ``minute`` minutes after the exchange
     opens, and held until the next opening. ``days`` is the least life that its first expiry has
-    left when the position is closed. ``week`` offsets programs of the same length. ``line`` names
+    left when the position is closed. ``week`` offsets programs of the same length. A program that
+    is ``settled`` keeps its options until they expire, ``days`` after the opening at the earliest,
+    and sells delivered shares in the next session. The shares of one that is ``split`` are doubled
+    in the first night. ``line`` names
     contracts derived from the symbol's (:mod:`greeks.sandbox.lines`), which are traded instead.
     """
 
@@ -47,6 +50,8 @@ class Program:
     weekday: int = 0
     minute: int = 45
     line: str = ""
+    settled: bool = False
+    split: bool = False
 
 
 STOCK = (Leg(1),)
@@ -63,6 +68,9 @@ CONDOR = (
 STRANGLE = (Leg(-1, Right.PUT, -1.1), Leg(-1, Right.CALL, 1.1))
 PUT_CALENDAR = (Leg(-1, Right.PUT, -0.25), Leg(1, Right.PUT, -0.25, later_days=30))
 PUT_CREDIT_SPREAD = (Leg(-1, Right.PUT, -0.7), Leg(1, Right.PUT, -1.5))
+NEAR_PUT_SPREAD = (Leg(-1, Right.PUT, -0.1), Leg(1, Right.PUT, -0.7))
+NEAR_CALL = (Leg(1, Right.CALL, -0.3),)
+NEAR_CALL_SPREAD = (Leg(1, Right.CALL, -0.6), Leg(-1, Right.CALL, 0.3))
 CALL_DEBIT_SPREAD = (Leg(1, Right.CALL, 0.2), Leg(-1, Right.CALL, 1.0))
 
 IBKR, TASTYTRADE = "DU1000001", "5WX00001"
@@ -80,6 +88,11 @@ SIMULATED_PROGRAMS: tuple[Program, ...] = (
     Program("LEAPS call", IBKR, "AAPL", 2, LONG_CALL, 330, 52, 20),
     Program("crash hedge", IBKR, "SPY", 4, LONG_PUT, 200, 26, 5),
     Program("volatility call spread", IBKR, "VIX", 20, CALL_DEBIT_SPREAD, 14, 4, 3, 2, 150),
+    # Only shares are delivered that the account buys: it never holds short ones.
+    Program("expiring put spread", IBKR, "SPY", 1, NEAR_PUT_SPREAD, 4, 1, 0, 0, 50, settled=True),
+    Program("expiring call", IBKR, "NVDA", 1, NEAR_CALL, 11, 2, 1, 1, 80, settled=True),
+    Program("settled calls", IBKR, "VIX", 2, NEAR_CALL_SPREAD, 6, 4, 1, 3, 95, settled=True),
+    Program("split stock", IBKR, "QQQ", 10, STOCK, 0, 8, 3, 2, 372, split=True),
     Program("stock", TASTYTRADE, "QQQ", 100, STOCK, week=17),
     Program("stock", TASTYTRADE, "NVDA", 200, STOCK, week=23),
     Program("covered call", TASTYTRADE, "NVDA", 2, COVERED_CALL, 12, 1, 0, 4, 40),
@@ -104,6 +117,12 @@ SIMULATED_PROGRAMS: tuple[Program, ...] = (
     Program("call", TASTYTRADE, "NVDA", 5, LONG_CALL, 20, 4, 1, 2, 115, line="adjusted option"),
     Program("future", TASTYTRADE, "SPY", 1, STOCK, 10, 4, 2, 3, 120, line="index future"),
     Program("put", TASTYTRADE, "SPY", 2, LONG_PUT, 10, 4, 3, 1, 125, line="option on a future"),
+    Program(
+        "expiring put spread", TASTYTRADE, "AAPL", 1, NEAR_PUT_SPREAD, 3, 1, 0, 1, 66, settled=True
+    ),
+    Program("expiring call", TASTYTRADE, "SPY", 1, NEAR_CALL, 9, 2, 0, 2, 58, settled=True),
+    Program("settled calls", TASTYTRADE, "VIX", 1, NEAR_CALL_SPREAD, 6, 4, 2, 3, 99, settled=True),
+    Program("split stock", TASTYTRADE, "SPY", 6, STOCK, 0, 8, 5, 1, 372, split=True),
 )
 
 

@@ -48,6 +48,13 @@ class Recorded:
         self.inserted += 1
         self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
 
+    def known(self, kind: str) -> None:
+        """Take back that a row was new."""
+        self.inserted -= 1
+        self.existing += 1
+        self.by_kind[kind] -= 1
+        self.by_kind = {name: number for name, number in self.by_kind.items() if number}
+
     def counts(self) -> dict[str, Any]:
         """Return the counts as stored with a run and shown."""
         return {name: getattr(self, name) for name in Recorded.__slots__}

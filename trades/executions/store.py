@@ -28,6 +28,7 @@ from trades.executions.matching import (
     find_stored,
     load_stored,
 )
+from trades.executions.orders import replace_orders
 from trades.executions.quarantine import Refused, keep_refused
 from trades.executions.rows import JournalRows, Recorded
 from trades.lots.store import store_lots
@@ -92,6 +93,10 @@ class _Recording:
         roots = self._write(incoming, stored)
         self.changed |= mark_superseded(self.broker, roots)
         self._cancel(rows, accounts)
+        for order in replace_orders(self.changed):
+            if order.source == self.source:
+                # Its fills were here before: nothing new.
+                result.known(order.kind)
         store_trades(store_lots(self.changed))
         announce_after_commit(account_id for account_id, _ in self.changed)
         self._write_movements(rows.movements, accounts)

@@ -12,6 +12,8 @@ from portfolio.models import Account
 from trades.executions.rows import JournalRows
 from trades.importing.flex_values import SOURCE as FLEX
 from trades.importing.flex_xml import read_flex
+from trades.importing.ibkr_csv import SOURCE as ACTIVITY_CSV
+from trades.importing.ibkr_csv import is_activity, read_activity
 from trades.importing.tastytrade_csv import SOURCE as TASTYTRADE_CSV
 from trades.importing.tastytrade_csv import is_tastytrade, read_tastytrade_csv
 
@@ -30,7 +32,7 @@ class ReadFile:
 
 
 def read_file(content: bytes, *, account: Account | None = None) -> ReadFile:
-    """Read a Flex statement or an export of Tastytrade.
+    """Read a statement of IBKR or an export of Tastytrade.
 
     Exports of Tastytrade name no account: one must be given.
 
@@ -43,10 +45,13 @@ def read_file(content: bytes, *, account: Account | None = None) -> ReadFile:
     if head.startswith(b"<"):
         return ReadFile(broker=Broker.IBKR, source=FLEX, rows=read_flex(io.BytesIO(content)))
     first_line = head.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
+    if is_activity(first_line):
+        rows = read_activity(io.BytesIO(content))
+        return ReadFile(broker=Broker.IBKR, source=ACTIVITY_CSV, rows=rows)
     if not is_tastytrade(first_line):
         raise InvalidInput(
-            "This is neither a Flex statement (XML) of IBKR nor an export of transactions (CSV) of "
-            f"Tastytrade. It begins with {first_line[:60]!r}."
+            "This is neither a statement of IBKR (Flex XML, Activity Statement CSV) nor an export "
+            f"of transactions (CSV) of Tastytrade. It begins with {first_line[:60]!r}."
         )
     if account is None:
         raise InvalidInput(

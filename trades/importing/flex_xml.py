@@ -82,7 +82,7 @@ def read_flex(file: IO[bytes]) -> JournalRows:
     delivered = {(row.get("accountId", ""), row["dateTime"]) for row in trades if _delivers(row)}
     for row in trades:
         try:
-            event = _event(row, delivered)
+            event = read_trade(row, delivered)
         except BadRow as error:
             rows.rejected.append(rejected_row("execution", error.reason, row))
             continue
@@ -137,7 +137,13 @@ def _take(name: str, attributes: Attributes, rows: JournalRows) -> None:
 
 
 # --- Trades ---
-def _event(row: Attributes, delivered: set[tuple[str, str]]) -> BrokerExecution | ExecutionCancel:
+def read_trade(
+    row: Attributes, delivered: set[tuple[str, str]]
+) -> BrokerExecution | ExecutionCancel:
+    """Read one execution, booking or cancel.
+
+    ``delivered``: account and time at which shares or futures were booked. Raises BadRow.
+    """
     account = parse_identifier(row.get("accountId"), "accountId", maximum=48)
     at = flex_moment(row, "dateTime", "tradeDate")
     if row.get("transactionType") == "TradeCancel" or "(Ca.)" in row.get("buySell", ""):

@@ -13,6 +13,7 @@ from portfolio.sandbox.books import (
     SimulatedOrder,
     SimulatedPosition,
 )
+from portfolio.sandbox.fills import SimulatedExecution
 from portfolio.sandbox.ibkr_terms import (
     is_dated,
     last_trading_day,
@@ -20,7 +21,7 @@ from portfolio.sandbox.ibkr_terms import (
     quoted,
     ticker,
 )
-from portfolio.sandbox.ledger import SimulatedExecution
+from portfolio.sandbox.revisions import revisions
 
 _SEC_TYPES = {
     InstrumentKind.STOCK: "STK",
@@ -172,8 +173,13 @@ def order_row(account: SimulatedAccount, order: SimulatedOrder) -> dict[str, Any
     }
 
 
-def trade_row(account: SimulatedAccount, fill: SimulatedExecution) -> dict[str, Any]:
-    """Return a row of ``/iserver/account/trades``: amounts as text, the side as one letter."""
+def trade_row(account: SimulatedAccount, fill: SimulatedExecution, at: datetime) -> dict[str, Any]:
+    """Return a row of ``/iserver/account/trades``: amounts as text, the side as one letter.
+
+    Of a corrected fill the newest revision is shown.
+    """
+    told = revisions(fill, at)[-1]
+    fill = fill._replace(execution_id=told.execution_id, price=told.price)
     contract, number = fill.contract, account.account_number
     return {
         "execution_id": fill.execution_id,

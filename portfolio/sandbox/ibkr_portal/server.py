@@ -233,9 +233,9 @@ class PortalServer:
             raise Refused(400, "Bad Request: days must be 1 to 7")
         since = self.market.now() - timedelta(days=int(text))
         return [
-            payloads.trade_row(account, fill)
+            payloads.trade_row(account, fill, self.market.now())
             for account in self.accounts
-            for fill in account.executions(since)
+            for fill in account.fills(since)
         ]
 
     # --- Market data --------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from greeks.sandbox.market import Market
 from portfolio.domain import OrderStatus
 from portfolio.sandbox.books import SimulatedAccount
+from portfolio.sandbox.fills import SimulatedExecution
 from portfolio.sandbox.ibkr_portal.payloads import sec_type
 from portfolio.sandbox.ibkr_socket import messages
 from portfolio.sandbox.ibkr_socket.faults import GatewayFaults
@@ -17,7 +18,7 @@ from portfolio.sandbox.ibkr_socket.frames import UNSET
 from portfolio.sandbox.ibkr_socket.order_messages import completed_order, open_order, order_status
 from portfolio.sandbox.ibkr_socket.session import Handler, Session
 from portfolio.sandbox.ibkr_terms import quoted, ticker
-from portfolio.sandbox.ledger import SimulatedExecution
+from portfolio.sandbox.revisions import revisions
 
 READ_ONLY = (
     "Error validating request.-'bY' : cause - The API interface is currently in Read-Only mode."
@@ -74,9 +75,10 @@ class OrderDesk:
         stem = execution_id.rpartition(".")[0]
         for _, fill in self._fills(days=7):
             if fill.execution_id.rpartition(".")[0] == stem:
-                known = self._corrections[fill.execution_id]
-                known.append(Correction(len(known) + 2, price))
-                return f"{stem}.{len(known) + 1:02d}"
+                *_, (newest, _) = self._revisions(fill)
+                revision = int(newest.rpartition(".")[2]) + 1
+                self._corrections[fill.execution_id].append(Correction(revision, price))
+                return f"{stem}.{revision:02d}"
         raise ValueError(f"execution_id: no execution {execution_id!r} in seven days")
 
     def send_changes(self, sessions: Sequence[Session]) -> bool:
@@ -92,7 +94,7 @@ class OrderDesk:
         self._announced_until = now
         filled = False
         for account in self._accounts:
-            for fill in account.executions(since) if since < now else ():
+            for fill in account.fills(since) if since < now else ():
                 if since < fill.executed_at <= now:
                     filled = True
                     self.announce(sessions, account, fill)
@@ -185,14 +187,15 @@ class OrderDesk:
             hour=0, minute=0, second=0, microsecond=0
         )
         for account in self._accounts:
-            for fill in account.executions(midnight - timedelta(days=days - 1)):
+            for fill in account.fills(midnight - timedelta(days=days - 1)):
                 yield account, fill
 
     def _revisions(self, fill: SimulatedExecution) -> list[tuple[str, float]]:
         """Return id and price of the original execution and of each correction."""
         stem = fill.execution_id.rpartition(".")[0]
         corrections = self._corrections.get(fill.execution_id, ())
-        return [(fill.execution_id, fill.price)] + [
+        reported = revisions(fill, self._market.now())
+        return [(told.execution_id, told.price) for told in reported] + [
             (f"{stem}.{correction.revision:02d}", correction.price) for correction in corrections
         ]
 
@@ -209,7 +212,7 @@ class OrderDesk:
         columns = messages.contract_columns(contract, contract.exchange)
         filled = sum(
             earlier.quantity
-            for earlier in account.executions(fill.executed_at - timedelta(seconds=60))
+            for earlier in account.fills(fill.executed_at - timedelta(seconds=60))
             if earlier.order_id == fill.order_id
             and earlier.contract is contract
             and earlier.executed_at <= fill.executed_at

@@ -1,4 +1,4 @@
-"""Tastytrade's payloads of accounts, balances, positions, orders and transactions."""
+"""Tastytrade's payloads of accounts, balances, positions and orders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Final
 from greeks.domain import Contract, InstrumentKind
 from portfolio.domain import OrderStatus, Side
 from portfolio.sandbox.books import SimulatedAccount
-from portfolio.sandbox.ledger import SimulatedExecution
 from portfolio.sandbox.records import SimulatedOrder, SimulatedPosition
 from portfolio.sandbox.tastytrade.instruments import (
     INSTRUMENT_TYPES,
@@ -136,7 +135,7 @@ def position(
     close = held.quote.previous_close
     row: Payload = {
         "account-number": account.account_number,
-        **_instrument(contract),
+        **instrument_of(contract),
         "quantity": abs(held.quantity),
         "quantity-direction": "Long" if long else "Short",
         "close-price": None if close is None else amount(close),
@@ -227,57 +226,12 @@ def _leg(placed: SimulatedOrder, contract: Contract, quantity: int, *, closing: 
         "symbol": contract.aliases["tastytrade"],
         "quantity": units,
         "remaining-quantity": units - filled,
-        "action": _action(contract, side, closing=closing),
+        "action": action_of(contract, side, closing=closing),
         "fills": fills,
     }
 
 
-def transaction(account: SimulatedAccount, fill: SimulatedExecution) -> Payload:
-    """Return a row of /accounts/{number}/transactions, of type Trade."""
-    contract = fill.contract
-    action = _action(contract, fill.side, closing=fill.position_effect == "CLOSE")
-    value = fill.cash_flow + fill.commission + fill.fees
-    regulatory = round(fill.fees / 10, 3)
-    amounts: dict[str, float] = {
-        "value": value,
-        "regulatory-fees": -regulatory,
-        "clearing-fees": -(fill.fees - regulatory),
-        "net-value": fill.cash_flow,
-        "commission": -fill.commission,
-        "proprietary-index-option-fees": 0.0,
-    }
-    verb = "Bought" if fill.side is Side.BUY else "Sold"
-    row: Payload = {
-        "id": int(fill.execution_id),
-        "account-number": account.account_number,
-        **_instrument(contract),
-        "transaction-type": "Trade",
-        "transaction-sub-type": action,
-        "description": f"{verb} {fill.quantity} {contract.symbol} @ {fill.price:.2f}",
-        "action": action,
-        "quantity": amount(fill.quantity),
-        "price": amount(fill.price),
-        "executed-at": timestamp(fill.executed_at),
-        "transaction-date": fill.executed_at.astimezone(NEW_YORK).date().isoformat(),
-        "is-estimated-fee": True,
-        "ext-exchange-order-number": str(60_000_000_000_000 + fill.order_id),
-        "ext-global-order-number": fill.order_id % 100_000,
-        "ext-group-id": "0",
-        "ext-group-fill-id": str(600_000_000 + fill.order_id),
-        "ext-exec-id": fill.execution_id[-7:],
-        "exec-id": f"4_{fill.execution_id}",
-        "exchange": "D",
-        "order-id": fill.order_id,
-        "exchange-affiliation-identifier": "",
-        "leg-count": 1,
-        "destination-venue": "SIMULATED_A",
-    }
-    for name, signed in amounts.items():
-        row |= {name: amount(abs(round(signed, 3))), f"{name}-effect": _effect(signed)}
-    return row
-
-
-def _instrument(contract: Contract) -> dict[str, Any]:
+def instrument_of(contract: Contract) -> dict[str, Any]:
     return {
         "symbol": contract.aliases["tastytrade"],
         "instrument-type": INSTRUMENT_TYPES[contract.kind],
@@ -285,13 +239,13 @@ def _instrument(contract: Contract) -> dict[str, Any]:
     }
 
 
-def _effect(signed: float | Decimal) -> str:
+def effect_of(signed: float | Decimal) -> str:
     if not signed:
         return "None"
     return "Credit" if signed > 0 else "Debit"
 
 
-def _action(contract: Contract, side: Side, *, closing: bool) -> str:
+def action_of(contract: Contract, side: Side, *, closing: bool) -> str:
     """Return the action: futures trade without an effect."""
     verb = "Buy" if side is Side.BUY else "Sell"
     if contract.kind is InstrumentKind.FUTURE:

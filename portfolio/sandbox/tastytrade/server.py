@@ -32,7 +32,6 @@ from portfolio.sandbox.tastytrade.books import (
     balances,
     order,
     position,
-    transaction,
 )
 from portfolio.sandbox.tastytrade.instruments import (
     equity,
@@ -44,6 +43,7 @@ from portfolio.sandbox.tastytrade.instruments import (
     timestamp,
 )
 from portfolio.sandbox.tastytrade.log_ins import LogIns, error_response
+from portfolio.sandbox.tastytrade.transactions import history
 
 MARKET_DATA_KINDS: Final = {
     "equity": InstrumentKind.STOCK,
@@ -122,17 +122,16 @@ class TastytradeServer:
             request, "end-date", whole_day=True
         )
         types = query.getlist("types[]") + query.getlist("type")
-        # The simulated account was opened then: its fills before are nobody's.
-        opened = self.market.now() - HISTORY
+        at = self.market.now()
         rows = [
-            transaction(account, fill)
-            for fill in account.executions(max(start or opened, opened))
-            if end is None or fill.executed_at <= end
+            row
+            for row in history(account, start or at - HISTORY, at)
+            if end is None or row["executed-at"] <= timestamp(end)
         ]
         rows = [row for row in rows if not types or row["transaction-type"] in types]
         for field in ("symbol", "underlying-symbol", "action"):
             if wanted := query.get(field):
-                rows = [row for row in rows if row[field] == wanted]
+                rows = [row for row in rows if row.get(field) == wanted]
         if query.get("sort", "Desc") != "Asc":
             rows.reverse()
         return page_answer(request, rows, default=TRANSACTIONS_A_PAGE)

@@ -37,7 +37,7 @@ def test_two_accounts_hold_a_full_book_with_contracts_in_common(books: Simulated
     assert ibkr.account_number == "DU1000001"
     assert tastytrade.account_number == "5WX00001"
     held = [dict(shape(account)) for account in books.accounts()]
-    assert 40 <= sum(map(len, held)) <= 60
+    assert 40 <= sum(map(len, held)) <= 70
     assert set(held[0]) & set(held[1])
     positions = [p for account in books.accounts() for p in account.positions()]
     assert {p.contract.underlying for p in positions} > {"SPY", "QQQ", "AAPL", "NVDA", "VIX"}
@@ -142,7 +142,7 @@ def test_fills_carry_ids_like_the_brokers_and_costs(books: SimulatedBooks) -> No
         (ibkr, r"[0-9a-f]{8}\.[0-9a-f]{8}\.\d\d\.01"),
         (tastytrade, r"\d{9,10}"),
     ):
-        fills = account.executions(since)
+        fills = account.fills(since)
         ids = [fill.execution_id for fill in fills]
         assert len(ids) == len(set(ids)) > 30
         for fill in fills:

@@ -15,7 +15,8 @@ from trades.importing.run import Imported, import_file
 
 class Command(BaseCommand):
     help = (
-        "Import a Flex statement (XML) of IBKR or an export of transactions (CSV) of Tastytrade. "
+        "Import a statement of IBKR (Flex XML, Activity Statement CSV) or Tastytrade's export of "
+        "transactions (CSV). "
         "Rows already known add nothing."
     )
 

@@ -28,9 +28,9 @@ from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.registry import open_adapter
 from portfolio.brokers.tastytrade.adapter import TastytradeAdapter
 from portfolio.brokers.tastytrade.log_in import log_in
-from portfolio.domain import Broker, BrokerExecution, BrokerPosition, Side
+from portfolio.domain import AccountEvent, Broker, BrokerPosition, CashMovement, ExecutionCancel
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
-from tests.portfolio.fills import fills
+from portfolio.sandbox.tastytrade.transactions import history
 
 ACCOUNT = "5WX00001"
 # Breakers and pauses go by name: no test inherits another's.
@@ -83,16 +83,6 @@ def adapter(sandbox: Sandbox) -> Iterator[TastytradeAdapter]:
     connected = connect(sandbox)
     yield connected
     connected.close()
-
-
-def cash_flow(fill: BrokerExecution) -> Decimal:
-    assert fill.price is not None
-    if fill.contract.kind is InstrumentKind.FUTURE:
-        assert fill.net_value is not None
-        return fill.net_value
-    value = fill.quantity * fill.price * fill.contract.multiplier
-    paid = value if fill.side is Side.BUY else -value
-    return -paid - (fill.commission or 0) - (fill.fees or 0)
 
 
 def log_ins(sandbox: Sandbox) -> int:
@@ -149,7 +139,8 @@ def test_positions_and_every_option_has_a_quote_and_its_greeks(
     contracts = [position.contract for position in adapter.fetch_positions(ACCOUNT).items]
     fetched = adapter.fetch_snapshots(contracts)
     assert not fetched.rejected
-    assert [snapshot.contract for snapshot in fetched.items] == contracts
+    answered = {snapshot.contract.symbol: snapshot.contract for snapshot in fetched.items}
+    assert answered == {contract.symbol: contract for contract in contracts}
     for snapshot in fetched.items:
         quote, contract = snapshot.quote, snapshot.contract
         assert quote is not None
@@ -197,15 +188,17 @@ def test_fills_over_several_pages_and_none_is_lost_or_doubled(
 ) -> None:
     monkeypatch.setattr("portfolio.brokers.tastytrade.adapter.TRANSACTIONS_PER_PAGE", 20)
     since = sandbox.market.now() - timedelta(days=14)
-    simulated = sandbox.books.account(ACCOUNT).executions(since)
-    assert len(simulated) > 40
+    told = history(sandbox.books.account(ACCOUNT), since, sandbox.market.now())
+    assert len(told) > 40
     fetched = adapter.fetch_executions(ACCOUNT, since=since)
     assert not fetched.rejected
-    assert [fill.broker_execution_id for fill in fills(fetched.items)] == [
-        fill.execution_id for fill in simulated
-    ]
-    cash = sum((cash_flow(fill) for fill in fills(fetched.items)), Decimal(0))
-    assert float(cash) == pytest.approx(sum(fill.cash_flow for fill in simulated), abs=0.05)
+    assert [event_id(event) for event in fetched.items] == [str(row["id"]) for row in told]
+
+
+def event_id(event: AccountEvent) -> str:
+    if isinstance(event, ExecutionCancel):
+        return event.cancel_id
+    return event.movement_id if isinstance(event, CashMovement) else event.broker_execution_id
 
 
 def test_unknown_account_and_it_is_refused_for_good(adapter: TastytradeAdapter) -> None:

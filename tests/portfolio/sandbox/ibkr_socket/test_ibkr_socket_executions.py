@@ -47,7 +47,7 @@ async def test_executions_are_those_of_the_client_portal(
 async def test_opening_execution_realises_nothing_and_closing_one_does(
     gateway: GatewayHandle,
 ) -> None:
-    fills = gateway.books.account(ACCOUNT).executions(gateway.market.now() - timedelta(days=6))
+    fills = gateway.books.account(ACCOUNT).fills(gateway.market.now() - timedelta(days=6))
     async with connected(gateway) as client:
         reports = {key: fill.commissionReport for key, fill in by_id(client).items()}
     assert {fill.position_effect for fill in fills} == {"OPEN", "CLOSE"}

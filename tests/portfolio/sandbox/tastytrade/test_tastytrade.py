@@ -14,6 +14,7 @@ from greeks.instruments.occ import parse_occ, parse_streamer
 from greeks.sandbox.market import Market
 from portfolio.sandbox.books import SimulatedAccount
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
+from portfolio.sandbox.tastytrade.transactions import history
 from tests.portfolio.brokers.tastytrade.tastytrade_support import recorded
 
 ACCOUNT = "5WX00001"
@@ -243,7 +244,7 @@ def test_pages_of_transactions_and_together_they_are_all(
     client: httpx.Client, account: SimulatedAccount, market: Market
 ) -> None:
     since = market.now() - timedelta(days=10)
-    expected = [fill.execution_id for fill in account.executions(since)]
+    expected = [str(row["id"]) for row in history(account, since, market.now())]
     path, rows, page = f"/accounts/{ACCOUNT}/transactions", [], 0
     while True:
         body = client.get(
@@ -268,6 +269,10 @@ def test_pages_of_transactions_and_together_they_are_all(
 def test_transactions_filtered_and_only_the_wanted_come(client: httpx.Client) -> None:
     path = f"/accounts/{ACCOUNT}/transactions"
     assert data(client, path, **{"types[]": ["Money Movement"]})["items"] == []
+    (deposit,) = data(client, path, start_date="2020-01-01", **{"types[]": ["Money Movement"]})[
+        "items"
+    ]
+    assert (deposit["transaction-sub-type"], deposit["value-effect"]) == ("Deposit", "Credit")
     rows = data(client, path, **{"types[]": ["Trade"], "underlying-symbol": "SPY"})["items"]
     assert rows
     assert {row["underlying-symbol"] for row in rows} == {"SPY"}

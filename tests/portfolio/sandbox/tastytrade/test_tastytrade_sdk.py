@@ -14,6 +14,7 @@ from tastytrade import instruments, market_data
 from config.core.sandbox.server import Sandbox
 from greeks.sandbox.market import Market
 from portfolio.sandbox.tastytrade.log_ins import CLIENT_SECRET, REFRESH_TOKEN
+from portfolio.sandbox.tastytrade.transactions import history
 
 
 def test_unmodified_client_and_it_reads_the_whole_sandbox(
@@ -32,7 +33,7 @@ def test_unmodified_client_and_it_reads_the_whole_sandbox(
         assert {order.id for order in read["orders"]} == {o.order_id for o in book.orders()}
         since = datetime(2026, 11, 9, 5, tzinfo=UTC)
         assert sorted(str(t.id) for t in read["transactions"]) == sorted(
-            fill.execution_id for fill in book.executions(since)
+            str(row["id"]) for row in history(book, since, sandbox.market.now())
         )
         assert [row.symbol for row in read["quotes"]] == ["VIX", "SPY", read["option"].symbol]
         assert read["option"].streamer_symbol.startswith(".SPY")

@@ -1,0 +1,291 @@
+"""Read IBKR's Activity Statement (CSV): trades, corporate actions, transfers and cash.
+
+Each line is a section, ``Header``, ``Data``, ``SubTotal`` or ``Total``, and values; a section may
+have several headers. Rows become those of a Flex statement. They have no ids, and a trade is an
+order, unless the statement was made with executions: then only these count. Source: IBKR, Activity
+Statement reference, and real exports. Times are US Eastern, as in Flex.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import IO, Final
+
+from config.core.errors import InvalidInput
+from greeks.providers.decoding import BadRow, rejected_row
+from portfolio.domain import ExecutionCancel
+from trades.executions.rows import JournalRows
+from trades.importing.flex_movements import (
+    read_cash_transaction,
+    read_corporate_action,
+    read_transfer,
+)
+from trades.importing.flex_xml import read_trade
+
+SOURCE: Final = "ibkr_csv"
+_CATEGORIES: Final[Mapping[str, str]] = {
+    "Stocks": "STK",
+    "Equity and Index Options": "OPT",
+    "Futures": "FUT",
+    "Options On Futures": "FOP",
+    "Futures Options": "FOP",
+    "Forex": "CASH",
+}
+#: Cash sections and what Flex calls their rows.
+_CASH: Final[Mapping[str, str]] = {
+    "Deposits & Withdrawals": "Deposits/Withdrawals",
+    "Dividends": "Dividends",
+    "Payment In Lieu Of Dividends": "Payment In Lieu Of Dividends",
+    "Withholding Tax": "Withholding Tax",
+    "Fees": "Other Fees",
+    "Other Fees": "Other Fees",
+    "Interest": "Broker Interest Received",
+    "Broker Interest Paid": "Broker Interest Paid",
+    "Broker Interest Received": "Broker Interest Received",
+}
+#: Words of a corporate action's description, and Flex's type. The first that fits counts.
+_ACTIONS: Final = (
+    (re.compile(r"\bSplit \d", re.IGNORECASE), "FS"),
+    (re.compile(r"\bStock Dividend\b", re.IGNORECASE), "SD"),
+    (re.compile(r"\b(CUSIP|ISIN|Symbol|Name) ?/?\w* ?Change", re.IGNORECASE), "IC"),
+    (re.compile(r"\bSpin-?off\b", re.IGNORECASE), "SO"),
+    (re.compile(r"\b(Merged|Merger|Tendered|Acquisition)\b", re.IGNORECASE), "TC"),
+)
+_OPTION: Final = re.compile(
+    r"(?P<root>\S+) (?P<expiry>\d{1,2}[A-Z]{3}\d{2}) (?P<strike>[\d.]+) (?P<right>[CP])"
+)
+_SETTLED: Final = frozenset({"A", "Ex", "Ep"})
+_ENGLISH: Final = (
+    "The statement is not in English, so its columns cannot be read. In the Client Portal choose "
+    "English as the language and make the statement again."
+)
+
+
+class ActivityFileError(InvalidInput):
+    """The file is no Activity Statement that the journal can read; the message says what to do."""
+
+
+@dataclass(slots=True)
+class _Statement:
+    """The rows of the sections that are read, and what they share."""
+
+    account: str = ""
+    instruments: dict[str, dict[str, str]] = field(default_factory=dict)
+    rows: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+
+def is_activity(head: str) -> bool:
+    """Return whether the first line is that of an Activity Statement, in any language."""
+    fields = next(csv.reader([head]), [])
+    return len(fields) > 3 and fields[1] == "Header"
+
+
+def read_activity(file: IO[bytes]) -> JournalRows:
+    """Read an Activity Statement. Raises ActivityFileError for what is none, or not in English."""
+    try:
+        found = _sections(io.TextIOWrapper(file, "utf-8-sig", newline=""))
+    except (UnicodeDecodeError, csv.Error):
+        raise ActivityFileError("This is not an Activity Statement: it is not text.") from None
+    rows = JournalRows()
+    trades = [row for section, row in found.rows if section == "Trades"]
+    told = {row.get("DataDiscriminator", "") for row in trades}
+    level = next((name for name in ("Execution", "Trade", "Order") if name in told), "")
+    wanted = []
+    for row in trades:
+        if row.get("DataDiscriminator", level) == level:
+            wanted.append(_trade(row, found))
+        else:
+            rows.ignore("a summary by order, or a closed lot")
+    delivered = {
+        (row["accountId"], row["dateTime"])
+        for row in wanted
+        if row["transactionType"] == "BookTrade" and row["assetCategory"] in ("STK", "FUT")
+    }
+    for row in wanted:
+        try:
+            event = read_trade(row, delivered)
+        except BadRow as error:
+            rows.rejected.append(rejected_row("execution", error.reason, row))
+            continue
+        if isinstance(event, ExecutionCancel):
+            rows.cancels.append(replace(event, source=SOURCE))
+        else:
+            rows.executions.append(replace(event, source=SOURCE))
+    for section, row in found.rows:
+        if section != "Trades":
+            _take(section, row, found, rows)
+    return rows
+
+
+def _sections(text: IO[str]) -> _Statement:
+    found = _Statement()
+    headers: dict[str, list[str]] = {}
+    known = {"Trades", "Corporate Actions", "Transfers", *_CASH}
+    for line in csv.reader(text):
+        if len(line) < 3:
+            continue
+        section, kind, *values = line
+        if kind == "Header":
+            headers[section] = values
+            _check_language(section, values)
+        elif kind == "Data" and section in headers:
+            row = {
+                name: value.strip()
+                for name, value in zip(headers[section], values, strict=False)
+                if value.strip() not in ("", "--")
+            }
+            if section == "Account Information" and row.get("Field Name") == "Account":
+                found.account = row.get("Field Value", "").split(" ", 1)[0]
+            elif section == "Financial Instrument Information":
+                for symbol in row.get("Symbol", "").split(", "):
+                    found.instruments[symbol] = row
+            elif section in known and not _is_total(row):
+                found.rows.append((section, row))
+    if not headers:
+        raise ActivityFileError("This is not an Activity Statement: it has no sections.")
+    if not found.account and any("Account" not in row for _, row in found.rows):
+        raise ActivityFileError(
+            "The statement does not say which account it is of: include “Account Information”."
+        )
+    return found
+
+
+def _check_language(section: str, columns: list[str]) -> None:
+    is_trades = "DataDiscriminator" in columns and "Date/Time" in columns
+    english = {
+        "Statement": "Field Name" in columns,
+        "Account Information": "Field Name" in columns,
+        "Trades": is_trades and {"Symbol", "Quantity", "Asset Category"} <= set(columns),
+    }
+    foreign_trades = "DataDiscriminator" in columns and "Symbol" not in columns
+    if not english.get(section, True) or foreign_trades:
+        raise ActivityFileError(_ENGLISH)
+
+
+def _is_total(row: Mapping[str, str]) -> bool:
+    """Whether a row named Data is a sum: "Total", "Total in USD"."""
+    first = next(iter(row.values()), "")
+    return first.startswith("Total")
+
+
+def _trade(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
+    """Return the row as Flex writes it."""
+    codes = [code.strip() for code in row.get("Code", "").split(";") if code.strip()]
+    booked = bool(_SETTLED & set(codes))
+    effect = "".join(code for code in codes if code in ("O", "C"))
+    sent = {
+        **_contract(row, found),
+        "dateTime": row.get("Date/Time", ""),
+        "quantity": _plain(row, "Quantity"),
+        "tradePrice": _plain(row, "T. Price"),
+        "proceeds": _plain(row, "Proceeds"),
+        "ibCommission": _plain(row, "Comm/Fee") or _commission(row),
+        "fifoPnlRealized": _plain(row, "Realized P/L"),
+        "notes": ";".join(codes),
+        "openCloseIndicator": effect if len(effect) == 1 else "",
+        "transactionType": "BookTrade" if booked else "ExchTrade",
+        "buySell": "(Ca.)" if "Ca" in codes else "",
+    }
+    return {name: value for name, value in sent.items() if value}
+
+
+def _commission(row: Mapping[str, str]) -> str:
+    """Return the commission of a currency conversion, whose column names the base currency."""
+    return next((_plain(row, name) for name in row if name.startswith("Comm in ")), "")
+
+
+def _contract(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
+    symbol = row.get("Symbol", "")
+    known = found.instruments.get(symbol, {})
+    category = row.get("Asset Category", "")
+    contract = {
+        "accountId": row.get("Account", found.account),
+        "assetCategory": _CATEGORIES.get(category, category),
+        "symbol": symbol,
+        "currency": row.get("Currency", ""),
+        "conid": known.get("Conid", ""),
+        "listingExchange": known.get("Listing Exch", ""),
+        "multiplier": known.get("Multiplier", "").replace(",", ""),
+        "underlyingSymbol": known.get("Underlying", ""),
+        "expiry": known.get("Expiry", ""),
+        "strike": known.get("Strike", "").replace(",", ""),
+        "putCall": known.get("Type", "")[:1],
+    }
+    named = _OPTION.fullmatch(symbol)
+    if named is not None and not contract["strike"]:
+        expiry = datetime.strptime(named["expiry"].title(), "%d%b%y")  # noqa: DTZ007 - a day
+        contract |= {
+            "underlyingSymbol": named["root"],
+            "expiry": f"{expiry:%Y%m%d}",
+            "strike": named["strike"],
+            "putCall": named["right"],
+            "multiplier": contract["multiplier"] or "100",
+        }
+    if contract["assetCategory"] in ("STK", "CASH"):
+        contract |= {"underlyingSymbol": "", "expiry": "", "strike": "", "putCall": ""}
+    return {name: value for name, value in contract.items() if value}
+
+
+def _take(section: str, row: dict[str, str], found: _Statement, rows: JournalRows) -> None:
+    try:
+        if section == "Corporate Actions":
+            event = read_corporate_action(_action(row, found))
+            rows.executions.append(replace(event, source=SOURCE))
+        elif section == "Transfers" and row.get("Asset Category") != "Cash":
+            sent = _contract(row, found) | {
+                "dateTime": row.get("Date", ""),
+                "direction": row.get("Direction", ""),
+                "quantity": _plain(row, "Qty"),
+                "transferPrice": _plain(row, "Xfer Price"),
+            }
+            event = read_transfer({name: value for name, value in sent.items() if value})
+            rows.executions.append(replace(event, source=SOURCE))
+        else:
+            movement = read_cash_transaction(_cash(section, row, found))
+            rows.movements.append(replace(movement, source=SOURCE))
+    except BadRow as error:
+        payload = {"accountId": row.get("Account", found.account), **row}
+        rows.rejected.append(rejected_row(section, error.reason, payload))
+
+
+def _action(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
+    """Return a corporate action; what it is and of which share stands in its description only."""
+    description = row.get("Description", "")
+    code = next((code for words, code in _ACTIONS if words.search(description)), "")
+    _, _, last = description.rpartition("(")
+    symbol = last.split(",", 1)[0].rstrip(")") or description.split("(", 1)[0]
+    sent = {
+        **_contract({**row, "Symbol": symbol}, found),
+        "type": code or description[:16],
+        "description": description,
+        "dateTime": row.get("Date/Time", "") or row.get("Report Date", ""),
+        "quantity": _plain(row, "Quantity"),
+        "proceeds": _plain(row, "Proceeds"),
+    }
+    return {name: value for name, value in sent.items() if value}
+
+
+def _cash(section: str, row: Mapping[str, str], found: _Statement) -> dict[str, str]:
+    description = row.get("Description", "") or row.get("Subtitle", "")
+    kind = _CASH.get(section, "Deposits/Withdrawals")
+    named = re.match(r"([A-Z0-9.]+)\s?\(", description)
+    sent = {
+        "accountId": row.get("Account", found.account),
+        "type": kind,
+        "currency": row.get("Currency", ""),
+        "dateTime": row.get("Settle Date", "") or row.get("Date", ""),
+        "description": description or section,
+        "symbol": named[1] if named else "",
+        "amount": _plain(row, "Amount") or _plain(row, "Cash Amount"),
+    }
+    return {name: value for name, value in sent.items() if value}
+
+
+def _plain(row: Mapping[str, str], name: str) -> str:
+    """Return a number without the commas of thousands."""
+    return row.get(name, "").replace(",", "")
