@@ -19,7 +19,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
+from django.db import connections
 
 from config.core.processes.environment import (
     embedded_valkey,
@@ -164,6 +166,7 @@ def _preload(modules: tuple[str, ...]) -> None:
     """Load what every process needs before forking, so the forks share it."""
     for module in modules:
         import_module(module)
+    _describe_models()
     if threading.active_count() > 1:
         names = ", ".join(thread.name for thread in threading.enumerate())
         raise SupervisionError(f"a module started a thread before the fork: {names}.")
@@ -171,6 +174,17 @@ def _preload(modules: tuple[str, ...]) -> None:
         gc.collect()
         gc.disable()
         gc.freeze()
+
+
+def _describe_models() -> None:
+    """Write a query of each model, unsent: what Django works out at a model's first one is shared
+    by the forks then."""
+    for model in apps.get_models():
+        str(model._base_manager.filter(pk=None).query)
+        str(model._base_manager.all().query)
+    # A process's connection has its role's time-outs.
+    for connection in connections.all(initialized_only=True):
+        del connections[connection.alias]
 
 
 def _preparation(desk: Desk) -> ProcessSpec:
