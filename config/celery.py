@@ -8,7 +8,7 @@ from celery.signals import setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 from config.core.background.progress import FinalMessagesStep, WatchStep
-from config.core.background.worker_loop import KeepAwakeStep
+from config.core.background.worker_loop import WakeStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
@@ -16,7 +16,7 @@ app = Celery("greekdesk")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.steps["worker"].add(WatchStep)
-app.steps["consumer"].add(KeepAwakeStep)
+app.steps["consumer"].add(WakeStep)
 app.steps["consumer"].add(FinalMessagesStep)
 app.autodiscover_tasks()
 
