@@ -43,6 +43,19 @@ class Recorded:
     by_kind: dict[str, int] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
+    #: Rows that another source told of too, by the seconds that their times lie behind it.
+    offsets: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def clock_offset(self) -> int | None:
+        """The seconds to add to all times, if every row known from both sources lacks the same."""
+        found = [int(seconds) for seconds in self.offsets]
+        return found[0] if len(found) == 1 and found[0] else None
+
+    def note_offset(self, seconds: float) -> None:
+        """Note how far behind a row is; clocks that are cut to seconds agree."""
+        name = str(round(seconds / 60) * 60)
+        self.offsets[name] = self.offsets.get(name, 0) + 1
 
     def count(self, kind: str) -> None:
         self.inserted += 1

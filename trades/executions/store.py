@@ -174,6 +174,8 @@ class _Recording:
                 roots.add(row.exec_root)
                 self.result.count(row.kind)
                 continue
+            if item.row.broker_execution_id and known.source != item.row.source:
+                self.result.note_offset((known.execution_time - item.at).total_seconds())
             reason = conflict(item, known)
             if reason:
                 self.refused.append(self._conflict(item, known, reason))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final
 
 from config.core.errors import InvalidInput
@@ -20,6 +21,7 @@ from trades.importing.tastytrade_csv import is_tastytrade, read_tastytrade_csv
 #: Ten years of a busy account are far below it.
 LARGEST_FILE: Final = 200 * 1024 * 1024
 _HEAD: Final = 4096
+_LARGEST_OFFSET: Final = timedelta(hours=26)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +33,13 @@ class ReadFile:
     rows: JournalRows
 
 
-def read_file(content: bytes, *, account: Account | None = None) -> ReadFile:
+def read_file(
+    content: bytes, *, account: Account | None = None, clock_offset: timedelta = timedelta()
+) -> ReadFile:
     """Read a statement of IBKR or an export of Tastytrade.
 
-    Exports of Tastytrade name no account: one must be given.
+    Exports of Tastytrade name no account: one must be given. ``clock_offset`` is added to the
+    times of IBKR's statements, which carry no zone.
 
     Raises:
         InvalidInput: another kind of file, or one that cannot be used; the message says why.
@@ -43,10 +48,11 @@ def read_file(content: bytes, *, account: Account | None = None) -> ReadFile:
         raise InvalidInput(f"The file has {len(content):,} bytes, at most {LARGEST_FILE:,} go.")
     head = content[:_HEAD].lstrip(b"\xef\xbb\xbf \r\n\t")
     if head.startswith(b"<"):
-        return ReadFile(broker=Broker.IBKR, source=FLEX, rows=read_flex(io.BytesIO(content)))
+        rows = _shifted(read_flex(io.BytesIO(content)), clock_offset)
+        return ReadFile(broker=Broker.IBKR, source=FLEX, rows=rows)
     first_line = head.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
     if is_activity(first_line):
-        rows = read_activity(io.BytesIO(content))
+        rows = _shifted(read_activity(io.BytesIO(content)), clock_offset)
         return ReadFile(broker=Broker.IBKR, source=ACTIVITY_CSV, rows=rows)
     if not is_tastytrade(first_line):
         raise InvalidInput(
@@ -64,3 +70,16 @@ def read_file(content: bytes, *, account: Account | None = None) -> ReadFile:
         )
     rows = read_tastytrade_csv(io.BytesIO(content), account_number=account.account_number)
     return ReadFile(broker=Broker.TASTY, source=TASTYTRADE_CSV, rows=rows)
+
+
+def _shifted(rows: JournalRows, offset: timedelta) -> JournalRows:
+    if abs(offset) > _LARGEST_OFFSET:
+        raise InvalidInput(
+            f"The clock is off by at most {_LARGEST_OFFSET}.", fields={"clock_offset": "too large"}
+        )
+    if offset:
+        rows.executions = [
+            replace(row, execution_time=row.execution_time and row.execution_time + offset)
+            for row in rows.executions
+        ]
+    return rows

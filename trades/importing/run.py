@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -41,6 +42,7 @@ def import_file(
     account: Account | None = None,
     user: User | None = None,
     dry_run: bool = False,
+    clock_offset: timedelta = timedelta(),
 ) -> Imported:
     """Record a file's rows in one transaction. A dry run writes nothing and tells the same counts.
 
@@ -50,7 +52,7 @@ def import_file(
         InvalidInput: the file cannot be read; nothing is written.
     """
     started_at = now()
-    found = read_file(content, account=account)
+    found = read_file(content, account=account, clock_offset=clock_offset)
     recorded = Recorded()
     try:
         with transaction.atomic():

@@ -47,17 +47,34 @@ def preview_upload(
     return pending, imported
 
 
-def take_upload(*, user: User, upload_id: UUID) -> Imported:
-    """Import a previewed file of the user. Raises NotFound if it is gone or another user's."""
+def take_upload(*, user: User, upload_id: UUID, clock_offset: timedelta = timedelta()) -> Imported:
+    """Import a previewed file of the user, its times corrected by ``clock_offset``.
+
+    Raises NotFound if it is gone or another user's.
+    """
     pending = PendingImport.objects.filter(pk=upload_id, user=user).first()
     if pending is None:
         raise NotFound("The preview is gone: upload the file again.")
     account = _account(user, pending.account_id) if pending.account_id else None
     imported = import_file(
-        bytes(pending.content), file_name=pending.file_name, account=account, user=user
+        bytes(pending.content),
+        file_name=pending.file_name,
+        account=account,
+        user=user,
+        clock_offset=clock_offset,
     )
     pending.delete()
     return imported
+
+
+def parse_offset(text: str) -> int:
+    """Return seconds from a form; 0 if it asks for none. Raises InvalidInput for no number."""
+    try:
+        return int(text or "0")
+    except ValueError:
+        raise InvalidInput(
+            "The clock's offset is not a number of seconds.", fields={"clock_offset": "no number"}
+        ) from None
 
 
 def _account(user: User, account_id: str) -> Account:

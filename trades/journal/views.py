@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from config.core.errors import ApplicationError, NotFound
 from portfolio.accounts.access import accounts_syncable_by, accounts_visible_to
 from portfolio.domain import Broker
 from trades.annotations.writing import set_lot_method
-from trades.importing.uploads import preview_upload, take_upload
+from trades.importing.uploads import parse_offset, preview_upload, take_upload
 from trades.journal.api import FILTERS, KINDS, execution_filter
 from trades.journal.reading import (
     accounts_of_journal,
@@ -150,7 +151,11 @@ def import_page(request: HttpRequest) -> HttpResponse:
 def take_import(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     """Record a previewed file."""
     try:
-        imported = take_upload(user=cast("User", request.user), upload_id=upload_id)
+        imported = take_upload(
+            user=cast("User", request.user),
+            upload_id=upload_id,
+            clock_offset=timedelta(seconds=parse_offset(request.POST.get("clock_offset", ""))),
+        )
     except ApplicationError as error:
         messages.error(request, error.message)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="say what would be recorded and write nothing"
         )
+        parser.add_argument(
+            "--clock-offset",
+            type=int,
+            default=0,
+            metavar="SECONDS",
+            help="add this to all times of a statement of IBKR; a dry run says what is needed",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,7 +51,11 @@ class Command(BaseCommand):
             raise CommandError(f"{path}: {error.strerror or error}") from None
         try:
             imported = import_file(
-                content, file_name=path.name, account=account, dry_run=options["dry_run"]
+                content,
+                file_name=path.name,
+                account=account,
+                dry_run=options["dry_run"],
+                clock_offset=timedelta(seconds=options["clock_offset"]),
             )
         except InvalidInput as error:
             raise CommandError(f"{path.name}: {error.message}") from None
@@ -66,4 +78,10 @@ def _lines(name: str, imported: Imported) -> list[str]:
         lines.append(f"  new: {kinds}")
     lines += [f"  ignored: {number} × {reason}" for reason, number in found.ignored.items()]
     lines += [f"  quarantine: {number} × {reason}" for reason, number in found.reasons.items()]
+    if found.clock_offset is not None:
+        lines.append(
+            f"  clock: {sum(found.offsets.values())} rows known from another source are "
+            f"{found.clock_offset} s behind it; if the file's zone is the cause, use "
+            f"--clock-offset {found.clock_offset}"
+        )
     return lines
