@@ -22,7 +22,8 @@ def _refused(message: str) -> JSONResponse:
     return JSONResponse({"error": message}, status_code=400)
 
 
-async def _object(request: Request) -> dict[str, Any]:
+async def read_object(request: Request) -> dict[str, Any]:
+    """Return the JSON object in the body. Raises ``ValueError`` for anything else."""
     try:
         body = await request.json()
     except ValueError:
@@ -39,7 +40,7 @@ def control_routes(
 
     async def script_fault(request: Request) -> JSONResponse:
         try:
-            wanted = await _object(request)
+            wanted = await read_object(request)
             unknown = set(wanted) - _SCRIPTABLE
             if unknown:
                 raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
@@ -71,7 +72,7 @@ def control_routes(
 
     async def step_clock(request: Request) -> JSONResponse:
         try:
-            seconds = (await _object(request)).get("step_seconds")
+            seconds = (await read_object(request)).get("step_seconds")
             if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
                 raise ValueError("step_seconds: a positive number of seconds is needed")
         except ValueError as error:

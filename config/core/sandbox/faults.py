@@ -7,9 +7,9 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -74,6 +74,30 @@ class LoggedRequest:
     faulted: bool
 
 
+class CountedFault(Protocol):
+    """A fault that acts on some of what it matches."""
+
+    after: int
+    times: int | None
+    seen: int
+    acted: int
+
+
+AnyFault = TypeVar("AnyFault", bound=CountedFault)
+
+
+def take_due(matching: Iterable[AnyFault]) -> AnyFault | None:
+    """Return the first fault whose turn it is. Every one of them counts what it matched."""
+    chosen: AnyFault | None = None
+    for fault in matching:
+        fault.seen += 1
+        due = fault.seen > fault.after and (fault.times is None or fault.acted < fault.times)
+        if due and chosen is None:
+            fault.acted += 1
+            chosen = fault
+    return chosen
+
+
 class FaultScript:
     """The active faults and the request log. Safe to change while serving."""
 
@@ -95,19 +119,8 @@ class FaultScript:
 
     def take(self, server: str, method: str, path: str) -> Fault | None:
         """Return the fault for this request, if any. Every matching fault counts the request."""
-        chosen: Fault | None = None
         with self._lock:
-            for fault in self._faults:
-                if not fault.matches(server, method, path):
-                    continue
-                fault.seen += 1
-                due = fault.seen > fault.after and (
-                    fault.times is None or fault.acted < fault.times
-                )
-                if due and chosen is None:
-                    fault.acted += 1
-                    chosen = fault
-        return chosen
+            return take_due(fault for fault in self._faults if fault.matches(server, method, path))
 
     def record(self, request: LoggedRequest) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from config.core.sandbox.control import read_object
 from portfolio.sandbox.ibkr_socket.faults import GatewayFaults
 
 
@@ -47,7 +48,7 @@ def control_routes(gateway: Gateway) -> list[Route]:
     """
 
     async def script_fault(request: Request) -> JSONResponse:
-        wanted = await _object(request)
+        wanted = await read_object(request)
         gateway.faults.add(**wanted)
         return JSONResponse({"scripted": wanted}, status_code=201)
 
@@ -59,14 +60,14 @@ def control_routes(gateway: Gateway) -> list[Route]:
         return JSONResponse(asdict(gateway.faults.state))
 
     async def change_state(request: Request) -> JSONResponse:
-        return JSONResponse(asdict(gateway.faults.change(**await _object(request))))
+        return JSONResponse(asdict(gateway.faults.change(**await read_object(request))))
 
     async def show_clients(request: Request) -> JSONResponse:
         clients = {number: len(session.lines) for number, session in gateway.sessions.items()}
         return JSONResponse({"market_data_lines": clients})
 
     async def act(request: Request) -> JSONResponse:
-        wanted = await _object(request)
+        wanted = await read_object(request)
         event = wanted.pop("event", None)
         corrected = None
         match event:
@@ -112,13 +113,3 @@ def _named(answer: Endpoint) -> Endpoint:
             return JSONResponse({"error": str(error)}, status_code=400)
 
     return endpoint
-
-
-async def _object(request: Request) -> dict[str, Any]:
-    try:
-        body = await request.json()
-    except ValueError:
-        raise ValueError("the body is not JSON") from None
-    if not isinstance(body, dict):
-        raise ValueError("the body is not an object")
-    return body

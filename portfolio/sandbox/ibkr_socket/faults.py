@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from config.core.sandbox.faults import take_due
 from portfolio.sandbox.ibkr_socket.frames import Fields, text
 
 #: ``message`` of the handshake's answer, which has no number of its own.
@@ -140,22 +141,11 @@ class GatewayFaults:
 
     def take(self, outgoing: Fields, *, message: int) -> FrameFault | None:
         """Return the fault that acts on this frame, if any. Every matching fault counts it."""
-        chosen: FrameFault | None = None
         with self._lock:
             if not self._frame_faults:
                 return None
             joined = ",".join(map(text, outgoing))
-            for fault in self._frame_faults:
-                if not fault.matches(message, joined):
-                    continue
-                fault.seen += 1
-                due = fault.seen > fault.after and (
-                    fault.times is None or fault.acted < fault.times
-                )
-                if due and chosen is None:
-                    fault.acted += 1
-                    chosen = fault
-        return chosen
+            return take_due(f for f in self._frame_faults if f.matches(message, joined))
 
 
 SCRIPTABLE = {item.name for item in fields(FrameFault)} - {"seen", "acted"}
