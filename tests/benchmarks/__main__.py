@@ -33,6 +33,7 @@ ROWS = {
     "memory": "memory",
     "memory-sockets": "memory_sockets",
     "greeks": "greeks",
+    "gex": "gex",
     "implied-vols": "implied_vols",
     "american": "american",
     "scenario-grid": "scenario_grid",
