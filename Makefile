@@ -7,7 +7,7 @@ ARGS ?=
 SETUP := $(PYTHON) config/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lighthouse audit lock setup clean
+.PHONY: help run test check bench lighthouse containers audit lock install setup clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,11 +27,17 @@ bench: ## Run the benchmarks and compare them with their bars
 lighthouse: ## Measure every page of the desk that runs on PORT (needs npm; NAME and PASSWORD of staff)
 	@$(SETUP) lighthouse "http://127.0.0.1:$(PORT)"
 
+containers: ## Build the images and run, kill and stop every container (needs docker, as root)
+	@$(SETUP) containers $(ARGS)
+
 audit: ## Check the locked packages for known vulnerabilities (needs a network)
 	@$(SETUP) audit $(ARGS)
 
 lock: ## Resolve the dependencies again into hashed locks
 	@$(SETUP) lock
+
+install: ## Install what production runs and stop
+	@$(SETUP) install
 
 setup: ## Install everything for development and stop
 	@$(SETUP) setup

@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
-    if sys.argv[1:2] in (["demo"], ["up"]):
+    if sys.argv[1:2] in (["demo"], ["up"], ["run_process"]):
         # Django reads settings once, when it loads, so prepare the environment first.
         from portfolio.demo.launch import PREPARATIONS
 

@@ -33,7 +33,8 @@ from config.setup.steps import STAMPS, alone
 
 RUN_COMMANDS = {"run": "runtime", "test": "development", "check": "development"}
 RUN_COMMANDS |= {"bench": "development", "audit": "development", "setup": "development"}
-RUN_COMMANDS |= {"lighthouse": "development"}
+RUN_COMMANDS |= {"lighthouse": "development", "containers": "development"}
+RUN_COMMANDS |= {"install": "runtime"}
 
 
 def checked_run_arguments(arguments: argparse.Namespace) -> list[str]:
@@ -91,7 +92,7 @@ def main() -> None:
     print(f"Greekdesk: setting up {ROOT}")
     with alone():
         set_up(RUN_COMMANDS[command])
-    if command == "setup":
+    if command in ("setup", "install"):
         return
     started = [str(PYTHON), "manage.py", "demo", *desk]
     if command != "run":

@@ -1,4 +1,4 @@
-"""``make test``, ``check``, ``audit``, ``bench`` and ``lighthouse``, in the environment set up.
+"""``make test``, ``check``, ``audit``, ``bench`` and so on, in the environment set up.
 
 Each ends with exit code 0 only when everything that it names has run and passed.
 """
@@ -261,6 +261,7 @@ COMMANDS = {
     "audit": audit,
     "bench": bench,
     "lighthouse": lighthouse,
+    "containers": lambda arguments: run("tests.containers", *arguments),
 }
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "global_keyprefix": "greekdesk:celery:",
 }
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.core.background.scheduler:DeskScheduler"
 # Save after every run, so a killed beat repeats no slot.
 CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_CRON_STARTING_DEADLINE = 600

@@ -5,6 +5,8 @@ Django's settings are here; data, queue, desk and security have their own module
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from config.core.logging import logging_config
 from config.settings.background import *  # noqa: F403
 from config.settings.data import *  # noqa: F403
@@ -184,7 +186,9 @@ METRICS_PORT = env.int("METRICS_PORT", default=0)
 
 # --- Static files -----------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+# Collected before, as in the image: then no process writes there.
+STATIC_IS_COLLECTED = bool(env.str("STATIC_ROOT", default=""))
+STATIC_ROOT = Path(env.str("STATIC_ROOT", default="") or VAR_DIR / "static")
 STATICFILES_DIRS = [
     BASE_DIR / "static",
     ("vendor/uplot", BASE_DIR / "node_modules" / "uplot" / "dist"),

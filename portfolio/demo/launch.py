@@ -1,4 +1,4 @@
-"""Environment of ``manage.py demo`` and ``manage.py up``, set before Django loads: no Django
+"""Environment of ``manage.py demo``, ``up`` and ``run_process``, set before Django loads: no Django
 here."""
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from config.core.processes.environment import free_port, prepare_environment
+from config.core.processes.environment import free_port, prepare_alone, prepare_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
@@ -79,7 +79,16 @@ def prepare_up_environment(arguments: Sequence[str]) -> None:
         prepare_environment({"WEBSOCKET_ORIGINS": ",".join(_origins(arguments))})
 
 
-PREPARATIONS = {"demo": prepare_demo_environment, "up": prepare_up_environment}
+def prepare_process_environment(_arguments: Sequence[str]) -> None:
+    """Set up one process by itself."""
+    prepare_alone()
+
+
+PREPARATIONS = {
+    "demo": prepare_demo_environment,
+    "up": prepare_up_environment,
+    "run_process": prepare_process_environment,
+}
 
 
 def _origins(arguments: Sequence[str]) -> list[str]:

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from config.core.processes import desk as desk_module
-from config.core.processes.desk import Desk
 from config.core.serving.metrics import metrics_server
 from tests.security.test_forwarded import production
 
@@ -57,13 +55,3 @@ def test_port_of_the_others_is_scraped_with_the_token_only(port: int, settings: 
     assert scrape(port, token="wrong")[0] == scrape(port, token=None)[0] == 401
     settings.METRICS_TOKEN = ""
     assert scrape(port, token="")[0] == 401
-
-
-@pytest.mark.parametrize("role", ["worker", "beat", "streams"])
-def test_process_without_web_opens_the_port(role: str, settings: Settings, tmp_path: Path) -> None:
-    settings.METRICS_PORT = 9464
-    desk = Desk(data=tmp_path, host="127.0.0.1", port=8000, roles=(role,))
-    names = [spec.name for spec in desk_module._processes(desk, -1)]
-    assert sorted(names) == sorted([role, "metrics"])
-    with_web = Desk(data=tmp_path, host="127.0.0.1", port=8000)
-    assert "metrics" not in [spec.name for spec in desk_module._processes(with_web, 3)]

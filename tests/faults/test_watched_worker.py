@@ -113,8 +113,8 @@ def lines(path: Path) -> list[int]:
     return [int(line) for line in path.read_text().split()] if path.exists() else []
 
 
-def wait_until(holds: Callable[[], bool]) -> None:
-    ends = time.monotonic() + SECONDS
+def wait_until(holds: Callable[[], bool], *, seconds: float = SECONDS) -> None:
+    ends = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < ends, "waited in vain"
         time.sleep(0.05)

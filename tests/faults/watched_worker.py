@@ -1,13 +1,15 @@
 """A supervised worker whose tasks write down that they ran: run by a test.
 
-``python -m tests.faults.watched_worker FOLDER`` supervises one; with ``--deaf`` a worker without a
-supervisor that fetches no message.
+``python -m tests.faults.watched_worker FOLDER`` supervises one; with ``--alone`` it has no
+supervisor; with ``--deaf`` neither, and it fetches no message. A task of a negative number waits
+for a file.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from config.core.processes.process import ProcessSpec
@@ -31,6 +33,10 @@ def work(*, folder: str, deaf: bool = False) -> None:
         file.write(f"{os.getpid()}\n")
 
     def mark(number: int) -> None:
+        if number < 0:
+            (Path(folder) / "begun").touch()
+            while not (Path(folder) / "go").exists():
+                time.sleep(0.05)
         with (Path(folder) / "marks").open("a") as file:
             file.write(f"{number}\n")
 
@@ -49,7 +55,7 @@ def main(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    if "--deaf" in sys.argv:
-        work(folder=sys.argv[1], deaf=True)
+    if {"--deaf", "--alone"} & set(sys.argv):
+        work(folder=sys.argv[1], deaf="--deaf" in sys.argv)
     else:
         main(sys.argv[1])

@@ -15,6 +15,7 @@ import structlog
 from django.utils.module_loading import import_string
 
 from config.core.health import heartbeat, heartbeat_check
+from config.core.processes.pulse import send_pulse
 
 logger = structlog.get_logger(__name__)
 
@@ -72,6 +73,7 @@ async def run_streams() -> None:
 
 async def _beat() -> None:
     while True:
+        send_pulse()
         await asyncio.to_thread(heartbeat, "streams")
         await asyncio.sleep(HEARTBEAT_SECONDS)
 

@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
@@ -84,11 +84,7 @@ class Desk:
 def serve(desk: Desk) -> int:
     """Start everything, print the address, and watch until stopped. Returns the exit code."""
     started = time.monotonic()
-    if opened := make_private(desk.data):
-        say(
-            f"  {opened} files and folders under {desk.data} were open to other users of this "
-            "machine. They are private now: change what they may have read."
-        )
+    close_to_others(desk.data)
     try:
         with (
             embedded_valkey(desk.data) as valkey,
@@ -117,6 +113,15 @@ def serve(desk: Desk) -> int:
         sys.stderr.write(f"Greekdesk: {error.strerror or error}{where}\n")
         return 1
     return 0
+
+
+def close_to_others(data: Path) -> None:
+    """Make the data folder private, and say what was not."""
+    if opened := make_private(data):
+        say(
+            f"  {opened} files and folders under {data} were open to other users of this "
+            "machine. They are private now: change what they may have read."
+        )
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -156,7 +161,8 @@ def _start(
         if desk.serves_web:
             # Needs the static files, which it lists when loaded.
             _preload((settings.ROOT_URLCONF, settings.ASGI_APPLICATION.rpartition(".")[0]))
-        for spec in _processes(desk, listener.fileno() if listener else -1):
+        descriptor = listener.fileno() if listener else -1
+        for spec in processes(desk.roles, descriptor, web_processes=desk.web_processes):
             supervisor.start(spec)
         if desk.serves_web:
             supervisor.wait_until(_healthy(desk), seconds=30, what=WEB)
@@ -197,9 +203,12 @@ def _preparation(desk: Desk) -> ProcessSpec:
     return ProcessSpec(name="preparation", target=f"{TARGETS}:prepare", options={"steps": steps})
 
 
-def _processes(desk: Desk, descriptor: int) -> Iterator[ProcessSpec]:
+def processes(
+    roles: Collection[str], descriptor: int, *, web_processes: int = 1
+) -> Iterator[ProcessSpec]:
+    """Yield the processes of these roles. ``descriptor`` is the web's listening socket."""
     root, _, name = settings.ASGI_APPLICATION.rpartition(".")
-    for number in range(1, desk.web_processes + 1) if desk.serves_web else ():
+    for number in range(1, web_processes + 1) if WEB in roles else ():
         yield ProcessSpec(
             name=WEB if number == 1 else f"{WEB}-{number}",
             target=f"{TARGETS}:serve_web",
@@ -207,17 +216,11 @@ def _processes(desk: Desk, descriptor: int) -> Iterator[ProcessSpec]:
             inherited=(descriptor,),
         )
     for role in ("worker", "beat"):
-        if role in desk.roles:
+        if role in roles:
             target = f"{TARGETS}:run_{role}"
             pulse = role == "worker"
             yield ProcessSpec(name=role, target=target, options={"celery": CELERY}, pulse=pulse)
-    if settings.METRICS_PORT and not desk.serves_web:
-        yield ProcessSpec(
-            name="metrics",
-            target="config.core.serving.metrics:serve_metrics",
-            options={"host": settings.METRICS_HOST, "port": settings.METRICS_PORT},
-        )
-    if "streams" in desk.roles:
+    if "streams" in roles:
         yield ProcessSpec(
             name="streams",
             target=f"{TARGETS}:run_command",

@@ -48,6 +48,12 @@ def prepare_environment(environment: Mapping[str, str]) -> None:
         os.environ[METRICS_FOLDER] = str(Path(tempfile.gettempdir()) / folder)
 
 
+def prepare_alone() -> None:
+    """Set what a process without a supervisor needs: it counts its metrics by itself."""
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+    os.environ.pop(METRICS_FOLDER, None)
+
+
 def _new_socket_path() -> Path:
     """Return a path in a folder that does not exist yet, short enough for a unix socket."""
     name = f"greekdesk-{secrets.token_hex(6)}/valkey.sock"

@@ -103,7 +103,7 @@ def migrate_database() -> None:
 
 
 def collect_static_files() -> None:
-    """Hash, compress and collect static files, unless unchanged."""
+    """Hash, compress and collect static files, unless unchanged or collected before."""
     import hashlib
     from pathlib import Path
 
@@ -111,6 +111,8 @@ def collect_static_files() -> None:
     from django.contrib.staticfiles.finders import get_finders
     from django.core.management import call_command
 
+    if settings.STATIC_IS_COLLECTED:
+        return
     state = hashlib.sha256(settings.STORAGES["staticfiles"]["BACKEND"].encode())
     for finder in get_finders():
         for name, storage in finder.list([]):

@@ -1,7 +1,7 @@
 """``/metrics`` for Prometheus, which asks by address and without TLS.
 
 A web process answers in front of Django: Django would redirect plain HTTP and refuse the host.
-Processes that serve no web have ``serve_metrics`` beside them, on ``METRICS_PORT``.
+Other processes that run by themselves have a server of their own, on ``METRICS_PORT``.
 """
 
 from __future__ import annotations
@@ -81,12 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def metrics_server(host: str, port: int) -> ThreadingHTTPServer:
-    """Open the server of a process that serves nothing else. Raises ``OSError``."""
+    """Open the server of a process that serves nothing else, for ``serve_forever``.
+
+    Raises ``OSError``.
+    """
     server = ThreadingHTTPServer((host, port), _Handler)
     server.daemon_threads = True
     return server
-
-
-def serve_metrics(*, host: str, port: int) -> None:
-    """Serve the counts of all processes of this ``manage.py up`` until ended."""
-    metrics_server(host, port).serve_forever()

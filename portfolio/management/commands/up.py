@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config.core.processes.desk import ROLES, Desk, serve
-from config.core.processes.environment import VALKEY_SOCKET, is_prepared
-from config.core.processes.role import WEB
+from config.core.processes.desk import Desk, serve
+from config.core.processes.environment import is_prepared
 
 
 class Command(BaseCommand):
@@ -25,13 +23,6 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument("--web-processes", type=int, default=1)
-        parser.add_argument(
-            "--only",
-            choices=ROLES,
-            action="append",
-            help="run only this process, without migrations: other machines run the rest; "
-            "repeatable",
-        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not is_prepared():
@@ -42,9 +33,6 @@ class Command(BaseCommand):
             raise CommandError("DEMO has a known log-in: use `manage.py demo`, on loopback.")
         if options["web_processes"] < 1:
             raise CommandError("--web-processes: at least 1.")
-        roles = tuple(options["only"] or ROLES)
-        if options["only"] and (os.environ.get(VALKEY_SOCKET) or not settings.DATABASE_URL):
-            raise CommandError("--only: separate processes need a DATABASE_URL and a REDIS_URL.")
         host, port = options["host"], options["port"]
         names = [name for name in settings.ALLOWED_HOSTS if not name.startswith((".", "*"))]
         code = serve(
@@ -53,11 +41,9 @@ class Command(BaseCommand):
                 host=host,
                 port=port,
                 web_processes=options["web_processes"],
-                roles=roles,
-                migrate=not options["only"],
                 health_host=names[0] if names else host,
                 echo=True,
-                ready_lines=(f"  Greekdesk  http://{host}:{port}",) if WEB in roles else (),
+                ready_lines=(f"  Greekdesk  http://{host}:{port}",),
             )
         )
         if code:
