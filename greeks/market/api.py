@@ -10,12 +10,13 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from config.core.api.parameters import QueryParameters
+from config.core.api.parameters import IDENTIFIER, QueryParameters
 from config.core.front_door.answers import private_answer, public_answer
 from greeks.market import shapes
 from greeks.market.bodies.cache import Served, serve_market_data
@@ -24,11 +25,13 @@ from greeks.market.bodies.questions import ALL, CLOSES, RESOLUTIONS, question_of
 from greeks.market.chain import parse_time
 from greeks.polling.shapes import MarketChain
 
-SLUG = OpenApiParameter("slug", str, description="The instrument; the first one by default.")
+DELTA = {"type": "number", "minimum": 0, "maximum": 1}
+CLOCK_TIME = {"type": "string", "pattern": "^([01]?[0-9]|2[0-3]):[0-5]?[0-9]$"}
+SLUG = OpenApiParameter("slug", IDENTIFIER, description="The instrument; the first one by default.")
 INSTRUMENT_KEY = OpenApiParameter(
-    "instrument_key", str, description="The same by the provider's key, instead of slug."
+    "instrument_key", IDENTIFIER, description="The same by the provider's key, instead of slug."
 )
-EXPIRY = OpenApiParameter("expiry", str, description="YYYY-MM-DD; the nearest polled by default.")
+EXPIRY = OpenApiParameter("expiry", OpenApiTypes.DATE, description="The nearest polled by default.")
 
 
 class MarketView(APIView):
@@ -64,12 +67,12 @@ class MarketDataView(MarketView):
             INSTRUMENT_KEY,
             EXPIRY,
             OpenApiParameter(
-                "date", str, description="YYYY-MM-DD, a session day; the last session by default."
+                "date", OpenApiTypes.DATE, description="A session day; the last session by default."
             ),
             OpenApiParameter(
-                "delta_min", float, description="Smallest |delta| that is summed, 0 to 1."
+                "delta_min", DELTA, description="Smallest |delta| that is summed, 0 to 1."
             ),
-            OpenApiParameter("delta_max", float, description="Largest |delta|, 0 to 1."),
+            OpenApiParameter("delta_max", DELTA, description="Largest |delta|, 0 to 1."),
             OpenApiParameter("resolution", str, enum=list(RESOLUTIONS)),
             OpenApiParameter(
                 "columns",
@@ -95,11 +98,11 @@ class MarketChainView(MarketView):
             INSTRUMENT_KEY,
             EXPIRY,
             OpenApiParameter(
-                "date", str, description="YYYY-MM-DD, a session day; a past one is replayed."
+                "date", OpenApiTypes.DATE, description="A session day; a past one is replayed."
             ),
             OpenApiParameter(
                 "at",
-                str,
+                CLOCK_TIME,
                 description="HH:MM in the exchange's time: the last chain kept up to then.",
             ),
         ],

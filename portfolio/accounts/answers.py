@@ -17,11 +17,12 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from config.core.api.parameters import IDENTIFIER
 from config.core.clock import market_now
 from config.core.front_door.bodies import holds
 
 FORMAT = OpenApiParameter("format", str, enum=["json", "csv"], description="json by default.")
-ACCOUNT_ID = OpenApiParameter("account_id", str, description="One account; all by default.")
+ACCOUNT_ID = OpenApiParameter("account_id", IDENTIFIER, description="One account; all by default.")
 
 
 def private_json(request: HttpRequest, content: bytes, *, etag: str | None = None) -> HttpResponse:

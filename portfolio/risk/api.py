@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from auth_tokens.models import ApiToken
-from config.core.api.parameters import QueryParameters
+from config.core.api.parameters import IDENTIFIER, POSITIVE, QueryParameters
 from config.core.errors import InvalidInput
 from portfolio.accounts.answers import (
     ACCOUNT_ID,
@@ -24,7 +24,7 @@ from portfolio.accounts.answers import (
 from portfolio.book.reading import ENCODER
 from portfolio.risk import shapes
 from portfolio.risk.report import risk_report
-from portfolio.risk.scenarios.axes import parse_axes, parse_cell
+from portfolio.risk.scenarios.axes import NUMBER, parse_axes, parse_cell
 from portfolio.risk.scenarios.grid import MOVES
 from portfolio.risk.scenarios.grid_reading import scenario_grid
 from portfolio.risk.scenarios.saved import scenario_result, scenarios_of
@@ -37,9 +37,13 @@ from portfolio.risk.tables_csv import grid_csv, risk_legs_csv
 from portfolio.risk.what_if import shapes as what_if_shapes
 from portfolio.risk.what_if.run import what_if
 
-PORTFOLIO = OpenApiParameter("portfolio", int, description="One portfolio; not with account_id.")
+AXIS = {"type": "string", "pattern": f"^({NUMBER}(,{NUMBER})*|{NUMBER}:{NUMBER}:{NUMBER})$"}
+CELL = {"type": "string", "pattern": f"^{NUMBER},{NUMBER},{NUMBER}$"}
+PORTFOLIO = OpenApiParameter("portfolio", POSITIVE, description="One; not with account_id.")
 BENCHMARK = OpenApiParameter(
-    "benchmark", str, description="What deltas are weighted against; the choices are in /risk."
+    "benchmark",
+    IDENTIFIER,
+    description="What deltas are weighted against: a choice of /risk.",
 )
 _SELECTION = {"account_id", "portfolio", "benchmark"}
 _LONGEST_AXIS = 600
@@ -85,16 +89,16 @@ class ScenarioGridView(AnyFormatView):
             ACCOUNT_ID,
             PORTFOLIO,
             BENCHMARK,
-            OpenApiParameter("spot", str, description="Percent: -20,-10,0,10,20 or -20:20:5."),
-            OpenApiParameter("vol", str, description="Volatility points, written like spot."),
-            OpenApiParameter("days", str, description="Calendar days, written like spot."),
+            OpenApiParameter("spot", AXIS, description="Percent: -20,-10,0,10,20 or -20:20:5."),
+            OpenApiParameter("vol", AXIS, description="Volatility points, written like spot."),
+            OpenApiParameter("days", AXIS, description="Calendar days, written like spot."),
             OpenApiParameter(
                 "move",
                 str,
                 enum=list(MOVES),
                 description="beta: spot is the benchmark's; each underlying moves by its beta.",
             ),
-            OpenApiParameter("cell", str, description="spot,vol,days: that cell with its legs."),
+            OpenApiParameter("cell", CELL, description="spot,vol,days: that cell with its legs."),
             FORMAT,
         ],
         responses={

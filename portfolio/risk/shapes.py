@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from config.core.api.shapes import Day, Double, Moment, Number, Shape, about
+from config.core.api.shapes import Day, Double, Moment, Number, Shape, about, some
 
 Delta = Annotated[Number, about("Shares; null over several underlyings.")]
 Gamma = Annotated[Number, about("Shares per 1 of the underlying; null over several underlyings.")]
@@ -226,7 +226,7 @@ class Shift(Shape):
 
 class ScenarioWrite(Shape, kw_only=True):
     name: Annotated[str, Meta(max_length=64)]
-    shifts: list[Shift]
+    shifts: Annotated[list[Shift], some()]
     days: int | UnsetType = UNSET
 
 

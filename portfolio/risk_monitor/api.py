@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -109,8 +110,8 @@ class HistoryView(APIView):
         parameters=[
             ACCOUNT_ID,
             OpenApiParameter("resolution", str, enum=["minute", "day"]),
-            OpenApiParameter("start", str, description="YYYY-MM-DD, inclusive."),
-            OpenApiParameter("end", str, description="YYYY-MM-DD, inclusive."),
+            OpenApiParameter("start", OpenApiTypes.DATE, description="Inclusive."),
+            OpenApiParameter("end", OpenApiTypes.DATE, description="Inclusive."),
         ],
         responses=shapes.History,
     )

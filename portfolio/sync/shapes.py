@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from config.core.api.parameters import IDENTIFIER
 from config.core.api.shapes import Moment, Shape
 
 
@@ -15,7 +16,7 @@ class Fault(Shape):
 
 
 class SyncRequest(Shape):
-    account_id: Annotated[str, Meta(max_length=64)] | None = None
+    account_id: Annotated[str, Meta(max_length=64, extra_json_schema=IDENTIFIER)] | None = None
 
 
 class QueuedRun(Shape):

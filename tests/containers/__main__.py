@@ -40,7 +40,7 @@ def check_containers(stack: Stack) -> None:
     """One process each, not root, nothing to write outside its own folders."""
     for service in OWN:
         described = stack.container(service)
-        listed = docker("top", described["Id"], "-o", "uid,comm").splitlines()[1:]
+        listed = docker("top", described["Id"], "-o", "uid,pid,comm").splitlines()[1:]
         users = {line.split()[0] for line in listed}
         work = [line for line in listed if "init" not in line]
         if users != {USER} or len(work) != 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -40,8 +41,8 @@ class ExecutionsView(APIView):
             ACCOUNT_ID,
             OpenApiParameter("underlying", str, description="Only of this underlying."),
             OpenApiParameter("kind", str, enum=[*KINDS[1:]]),
-            OpenApiParameter("start", str, description="YYYY-MM-DD, inclusive."),
-            OpenApiParameter("end", str, description="YYYY-MM-DD, inclusive."),
+            OpenApiParameter("start", OpenApiTypes.DATE, description="Inclusive."),
+            OpenApiParameter("end", OpenApiTypes.DATE, description="Inclusive."),
             OpenApiParameter("replaced", bool, description="Corrected and cancelled rows too."),
             OpenApiParameter("before", str, description="`next` of the page before."),
         ],

@@ -14,7 +14,7 @@ from config.core.api.shapes import Shape
 
 _COMPONENTS = "#/components/schemas/"
 _DROPPED = {
-    "title", "default", "pattern", "anyOf", "$ref", "description", "additionalProperties",
+    "title", "default", "anyOf", "$ref", "description",
 }  # fmt: skip
 
 

@@ -15,6 +15,9 @@ from config.core.errors import InvalidInput
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:|@ /-]{0,63}")
+#: Types of parameters in the OpenAPI document, by the getter that reads them.
+IDENTIFIER = {"type": "string", "pattern": f"^{_IDENTIFIER.pattern}$"}
+POSITIVE = {"type": "integer", "format": "int64", "minimum": 1, "maximum": 2**63 - 1}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # Fits into a column of 64 bits; ``str.isdigit`` would take ``²``, and ``int`` fails on long texts.
 _WHOLE = re.compile(r"[0-9]{1,18}")

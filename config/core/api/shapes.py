@@ -45,6 +45,11 @@ def about(text: str) -> Meta:
     return Meta(description=text)
 
 
+def some() -> Meta:
+    """Describe a list that must not be empty: its reader says what is missing, in its own words."""
+    return Meta(extra_json_schema={"minItems": 1})
+
+
 def one_of(choices: type[Choices]) -> Meta:
     """Take a text only from a model's choices, and describe them in the OpenAPI document."""
     return Meta(

@@ -10,7 +10,9 @@ from typing import Any
 
 from config.core.errors import InvalidInput
 
-_NUMBER = re.compile(r"[+-]?\d{1,6}(?:\.\d{1,6})?", re.ASCII)
+#: How a request writes one number.
+NUMBER = r"[+-]?[0-9]{1,6}(?:\.[0-9]{1,6})?"
+_NUMBER = re.compile(NUMBER)
 _LONGEST_TEXT = 600
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, UnsetType
 
-from config.core.api.shapes import Day, Double, Moment, Number, Shape, about
+from config.core.api.shapes import Day, Double, Moment, Number, Shape, about, some
 from portfolio.risk.shapes import LegRisk, Quantile, Row, Tenor
 
 
@@ -30,7 +30,7 @@ class WhatIfRequest(Shape, kw_only=True):
     account_id: str | UnsetType = UNSET
     portfolio: int | UnsetType = UNSET
     benchmark: str | UnsetType = UNSET
-    changes: list[Change]
+    changes: Annotated[list[Change], some()]
 
 
 class Worst(Shape):

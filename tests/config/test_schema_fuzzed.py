@@ -1,0 +1,91 @@
+"""Schemathesis holds the desk to its whole OpenAPI document, with good and with bad requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import hypothesis
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from drf_spectacular.generators import SchemaGenerator
+from hypothesis import HealthCheck, given
+from hypothesis.errors import Unsatisfiable
+from schemathesis import Case, GenerationMode
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from auth_tokens.api_tokens.writing import create_api_token
+from auth_tokens.models import ApiToken, User
+from tests.config.test_api_bodies import Desk, desk
+
+__all__ = ["desk"]
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+EXAMPLES = 6
+#: Operations whose rules no schema can say, so that they may refuse what it allows: which fields go
+#: together, what is stored, what comes first.
+REFUSE_MORE = {
+    "account_history": "the days are in order, and few enough",
+    "alert_channel_create": "the service judges its address",
+    "alert_rule_create": "instrument, metric and channels are stored, or registered",
+    "alert_rule_update": "the same",
+    "executions": "`before` is what a page said",
+    "market_chain": "slug or instrument_key",
+    "market_data": "slug or instrument_key, and the range of deltas has an order",
+    "risk_report": "account_id or portfolio",
+    "saved_scenario": "the same",
+    "saved_scenario_create": "an underlying is named once",
+    "saved_scenario_update": "the same",
+    "scenario_grid": "an axis has its range",
+    "what_if": "which fields a change needs",
+}
+
+
+def operations() -> Iterator[APIOperation]:
+    schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True))
+    schema.app = get_wsgi_application()
+    for result in schema.get_all_operations():
+        yield result.ok()
+
+
+def ask(operation: APIOperation, mode: GenerationMode, headers: dict[str, str]) -> None:
+    """Ask an operation as the mode says, and check each answer against the document."""
+    named = operation.definition.raw["operationId"]
+    excluded = [positive_data_acceptance] if named in REFUSE_MORE else []
+
+    @hypothesis.settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+        phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def asks(case: Case) -> None:
+        case.call_and_validate(headers=headers, excluded_checks=excluded)
+
+    # Without a parameter there may be nothing to get wrong.
+    with suppress(Unsatisfiable):
+        asks()
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_every_operation_keeps_its_promises(
+    desk: Desk, mode: GenerationMode, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for signal in (request_started, request_finished):
+        # Receivers close connections, and the test's transaction with them.
+        monkeypatch.setattr(signal, "send", lambda **_: [])
+    token = create_api_token(user=User.objects.get(), name="All", scope=ApiToken.Scope.SYNC)
+    headers = {"Authorization": f"Bearer {token.text}", "Accept-Encoding": "identity"}
+    for operation in operations():
+        with subtests.test(operation.label):
+            ask(operation, mode, headers)
+
+
+def test_only_known_operations_refuse_more_than_they_say() -> None:
+    known = {operation.definition.raw["operationId"] for operation in operations()}
+    assert REFUSE_MORE.keys() - known == set()
