@@ -140,7 +140,7 @@ def check_stack(stack: Stack, port: int) -> None:
         "trader",
         "--email",
         "trader@example.org",
-        variables={"DJANGO_SUPERUSER_PASSWORD": password},
+        DJANGO_SUPERUSER_PASSWORD=password,
     )
     authority = "/data/caddy/pki/authorities/local/root.crt"
     visitor = Visitor(port, stack.compose("exec", "-T", "proxy", "cat", authority))

@@ -18,22 +18,27 @@ class Failed(Exception):
     """What went wrong, for whoever ran this."""
 
 
-def run(*command: str, seconds: float = 120, given: str | None = None, check: bool = True) -> str:
+def run(*command: str, seconds: float = 120) -> str:
     """Run a program and return what it printed. Raises ``Failed`` with its last words."""
     try:
         done = subprocess.run(
-            command, input=given, capture_output=True, text=True, timeout=seconds, check=False
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise Failed(f"{' '.join(command)}: no end after {seconds:.0f} s") from None
-    if check and done.returncode:
+    if done.returncode:
         said = "\n".join((done.stdout + done.stderr).splitlines()[-25:])
         raise Failed(f"{' '.join(command)} ended with code {done.returncode}:\n{said}")
     return done.stdout
 
 
-def docker(*command: str, seconds: float = 120, check: bool = True) -> str:
-    return run("docker", *command, seconds=seconds, check=check)
+def docker(*command: str, seconds: float = 120) -> str:
+    return run("docker", *command, seconds=seconds)
 
 
 def answers(*command: str) -> bool:

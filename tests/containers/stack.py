@@ -78,20 +78,17 @@ class Stack:
         self._compose += ["--project-directory", str(folder), "-f", str(folder / "compose.yaml")]
         self._compose += ["-f", overlay]
 
-    def compose(self, *command: str, seconds: float = 300, given: str | None = None) -> str:
-        return run(*self._compose, *command, seconds=seconds, given=given)
+    def compose(self, *command: str, seconds: float = 300) -> str:
+        return run(*self._compose, *command, seconds=seconds)
 
     def build(self) -> None:
         self.compose("build", "migrate", seconds=BUILD_SECONDS)
         self.compose("build", "worker", seconds=BUILD_SECONDS)
 
-    def manage(
-        self, *command: str, given: str | None = None, variables: Mapping[str, str] | None = None
-    ) -> str:
+    def manage(self, *command: str, **variables: str) -> None:
         """Run a management command in a container of its own."""
-        named = [f"--env={name}={value}" for name, value in (variables or {}).items()]
-        options = ("run", "--rm", "-T", *named, "web", *command)
-        return self.compose(*options, given=given)
+        named = [part for name in variables for part in ("-e", f"{name}={variables[name]}")]
+        self.compose("run", "--rm", "-T", *named, "web", *command)
 
     def container(self, service: str) -> dict[str, Any]:
         """Return what docker knows of a service's container, running or ended."""
