@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from config.core.api.parameters import QueryParameters
+from config.core.api.parameters import IDENTIFIER, QueryParameters
 from config.core.api.shapes import read_shape
 from config.core.errors import InvalidInput
 from config.core.front_door.bodies import Body
@@ -24,11 +25,13 @@ from greeks.gex.engine.definition import DEALERS, DEFINITIONS
 from greeks.gex.history import day_history, kept_gex
 from greeks.gex.questions import GexQuestion
 from greeks.gex.reading import get_gex, refresh_gex
-from greeks.market.api import MarketView
+from greeks.market.api import CLOCK_TIME, MarketView
 from greeks.market.bodies.cache import RUNNING, STALE, Served
 from greeks.market.chain import parse_time
 
-_SYMBOL = OpenApiParameter("symbol", str, description="The underlying; the first one by default.")
+_SYMBOL = OpenApiParameter(
+    "symbol", IDENTIFIER, description="The underlying; the first one by default."
+)
 _DEFINITION = OpenApiParameter("definition", str, enum=list(DEFINITIONS))
 _DEALERS = OpenApiParameter(
     "dealers", str, enum=list(DEALERS), description="What dealers are assumed to hold."
@@ -44,9 +47,11 @@ _PARAMETERS = [
     OpenApiParameter(
         "expiries", str, description="YYYY-MM-DD, several with commas; all by default."
     ),
-    OpenApiParameter("date", str, description="YYYY-MM-DD, a session day to replay."),
+    OpenApiParameter("date", OpenApiTypes.DATE, description="A session day to replay."),
     OpenApiParameter(
-        "at", str, description="With a date: HH:MM in the exchange's time, the last up to then."
+        "at",
+        CLOCK_TIME,
+        description="With a date: the last up to HH:MM of the exchange.",
     ),
 ]
 
@@ -77,7 +82,7 @@ class GexHistoryView(MarketView):
             _SYMBOL,
             _DEFINITION,
             _DEALERS,
-            OpenApiParameter("date", str, description="YYYY-MM-DD; the last day by default."),
+            OpenApiParameter("date", OpenApiTypes.DATE, description="The last day by default."),
         ],
         responses=shapes.GexHistory,
     )

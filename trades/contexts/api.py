@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -27,7 +28,10 @@ class PortfolioStateView(APIView):
         parameters=[
             ACCOUNT_ID,
             OpenApiParameter(
-                "at", str, required=True, description="ISO 8601 with offset, not in the future."
+                "at",
+                OpenApiTypes.DATETIME,
+                required=True,
+                description="With its offset, not in the future.",
             ),
         ],
         responses=shapes.PortfolioState,

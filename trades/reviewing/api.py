@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from config.core.api.parameters import QueryParameters
+from config.core.api.parameters import POSITIVE, QueryParameters
 from portfolio.accounts.answers import ACCOUNT_ID, FORMAT, AnyFormatView, csv_answer, private_json
 from portfolio.book.reading import ENCODER
 from trades.journal.reading import accounts_of_journal
@@ -25,6 +25,8 @@ from trades.reviewing.newest import newest_fills
 from trades.strategies.results import Totals
 
 _MOST_PAGES = 1_000_000
+_TYPES = {"chain": POSITIVE, "start": OpenApiTypes.DATE, "end": OpenApiTypes.DATE}
+_PAGE = POSITIVE | {"maximum": _MOST_PAGES}
 
 
 def _filters() -> list[OpenApiParameter]:
@@ -34,7 +36,7 @@ def _filters() -> list[OpenApiParameter]:
         found.append(
             OpenApiParameter(
                 name,
-                int if name == "chain" else str,
+                _TYPES.get(name, str),
                 enum=[value for value, _ in choices] if choices else None,
                 description=each.extra.get("help_text", ""),
             )
@@ -50,7 +52,7 @@ class TradesView(AnyFormatView):
         parameters=[
             ACCOUNT_ID,
             *_filters(),
-            OpenApiParameter("page", int, description="From 1."),
+            OpenApiParameter("page", _PAGE, description="From 1."),
             FORMAT,
         ],
         responses={
