@@ -130,7 +130,7 @@ def set_lot_method(*, user: User, account: Account, method: str) -> None:
     row = JournalSettings.objects.filter(account=account).first()
     row = row or JournalSettings(account=account)
     row.lot_method = method
-    row._history_user = user
+    row._history_user = user  # type: ignore[attr-defined]
     row.save()
     rebuild_lots(account)
     rebuild_account_trades(account)

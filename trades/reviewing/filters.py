@@ -38,7 +38,7 @@ _SORT_FIELDS = {
 FORM = frozenset({"account_id", "page", "group", "format"})
 
 
-class TradeFilter(django_filters.FilterSet):
+class TradeFilter(django_filters.FilterSet):  # type: ignore[misc]
     """Filters of trades. Days are inclusive, of the opening, in each account's zone."""
 
     underlying = django_filters.CharFilter(
@@ -113,7 +113,8 @@ class TradeFilter(django_filters.FilterSet):
         order = (
             column.desc(nulls_last=True) if asked.startswith("-") else column.asc(nulls_last=True)
         )
-        return found.order_by(order, "-opening_id")
+        ordered: QuerySet[Trade] = found.order_by(order, "-opening_id")
+        return ordered
 
     def _at_or_after(self, lookup: str, day: date) -> Q:
         """Return the condition with midnight of each account's zone."""

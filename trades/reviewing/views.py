@@ -22,9 +22,11 @@ from trades.annotations import writing
 from trades.journal.reading import accounts_of_journal
 from trades.models import Trade, TradeNote, TradeReview
 from trades.reviewing.api import asked_filters
+from trades.reviewing.chain import chains_of
 from trades.reviewing.detail import read_detail, trade_for_user, trade_of_position
 from trades.reviewing.filters import RESULTS, SORTS, asked_parameters
 from trades.reviewing.listing import by_chain, list_trades
+from trades.reviewing.payoff_chart import payoff_chart
 from trades.strategies.naming import Strategy
 
 GROUPS = ("", "chain")
@@ -88,6 +90,8 @@ def trade(request: HttpRequest, key: int) -> HttpResponse:
             "trade": found,
             "others": others.order_by("-opened_at")[:50],
             "reviews": TradeReview.State.choices,
+            "chains": chains_of(found),
+            "payoff": payoff_chart(detail.legs),
             "positions": Position.objects.filter(
                 account=found.account_id,
                 instrument__in=[leg.instrument_id for leg in detail.legs if not leg.closed_at],

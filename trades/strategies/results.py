@@ -59,7 +59,15 @@ def totals_of(trades: QuerySet[Trade]) -> list[Totals]:
     )
     found = [
         Totals(
-            gross=row.pop("sum_gross"), costs=row.pop("sum_costs"), net=row.pop("sum_net"), **row
+            currency=row["currency"],
+            trades=row["trades"],
+            open=row["open"],
+            wins=row["wins"],
+            losses=row["losses"],
+            unknown=row["unknown"],
+            gross=row["sum_gross"],
+            costs=row["sum_costs"],
+            net=row["sum_net"],
         )
         for row in rows
     ]

@@ -140,6 +140,12 @@ def test_chain_is_grouped_with_its_profit(page: Client, account: Account) -> Non
     (chain,) = [chain for chain in chains if chain.trades == 2]
     assert chain.net == Decimal("197.98")
     assert len(chain.rows) == 1
+    shown = page.get(f"/trades/{chain.rows[0].trade.key}")
+    (steps,) = shown.context["chains"]
+    assert [(step.link.net, step.so_far) for step in steps] == [
+        (Decimal("197.98"), Decimal("197.98")), (0, Decimal("197.98")),
+    ]  # fmt: skip
+    assert shown.context["payoff"].best == 200
 
 
 def test_others_trades_are_not_seen(page: Client, account: Account) -> None:

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from greeks.domain import Right
 from portfolio.domain import ExecutionKind
 from tests.trades.files import expected
 from tests.trades.strategies.journal import Journal
+from trades.strategies.chains import link_lots
+from trades.strategies.payoff import PayoffLeg, payoff
 
 NAMES = (
     "one_order_roll", "roll_plus_add", "parallel_chains", "legged_same_day", "other_direction",
@@ -126,3 +129,52 @@ def test_same_contract_opened_again_is_no_roll() -> None:
     journal.order("o2", "1 P90 2026-04-17")
     journal.order("o3", "-1 P90 2026-04-17", minute=30)
     assert journal.build().rolls == []
+
+
+def chains(journal: Journal) -> dict[int, tuple[Decimal, Decimal]]:
+    """Return quantity of the links and profit of each chain, by its first opening."""
+    built = journal.build()
+    openings = [opening for trade in built.trades for opening in trade.group.openings]
+    found: dict[int, tuple[Decimal, Decimal]] = {}
+    for link in link_lots(openings, built.rolls):
+        quantity, net = found.get(link.chain, (Decimal(0), Decimal(0)))
+        found[link.chain] = quantity + abs(link.quantity), net + (link.net or Decimal(0))
+    lots = sum((part.net or 0 for o in openings for part in o.parts), Decimal(0))
+    assert sum(net for _, net in found.values()) == lots
+    return found
+
+
+def test_new_business_of_a_roll_is_a_chain_of_its_own_rule_20() -> None:
+    journal = Journal()
+    journal.fill(-3, "C43 2026-05-08", order="o1", price="2", day=-7)
+    journal.fill(3, "C43 2026-05-08", order="o2", price="1")
+    journal.fill(-5, "C44 2026-05-15", order="o2", price="2")
+    journal.fill(5, "C44 2026-05-15", order="o3", price="1", day=5)
+    (old, rolled), (new, fresh) = chains(journal).values()
+    assert (old, rolled) == (6, 600)
+    assert (new, fresh) == (2, 200)
+
+
+def test_branches_and_merges_add_up_rule_20() -> None:
+    journal = Journal()
+    journal.fill(-3, "P90 2026-07-17", order="o1", price="3", day=-7)
+    journal.fill(-2, "P91 2026-07-17", order="o1b", price="3", day=-6)
+    journal.fill(3, "P90 2026-07-17", order="o2", price="1")
+    journal.fill(2, "P91 2026-07-17", order="o2", price="1")
+    journal.fill(-4, "P88 2026-08-21", order="o2", price="2")
+    journal.fill(-1, "P88 2026-09-18", order="o2", price="2")
+    journal.fill(4, "P88 2026-08-21", order="o3", price="1.3", day=9)
+    found = chains(journal)
+    assert sum(quantity for quantity, _ in found.values()) == 10
+
+
+def test_payoff_bends_at_the_strikes() -> None:
+    short, long = (
+        PayoffLeg(quantity=Decimal(q), multiplier=Decimal(100), price=Decimal(p),
+                  strike=Decimal(k), right=Right.PUT)
+        for q, p, k in ((-1, 3, 90), (1, 1, 85))
+    )  # fmt: skip
+    points = dict(payoff([short, long]))
+    assert (points[Decimal(90)], points[Decimal(85)]) == (200, -300)
+    assert (max(points.values()), min(points.values())) == (200, -300)
+    assert payoff([]) == []
