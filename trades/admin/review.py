@@ -130,7 +130,7 @@ class TradeAdmin(BookAdmin):
             self.message_user(request, f"Changed: {changed}.")
 
 
-class _AnnotationAdmin(SimpleHistoryAdmin):
+class _AnnotationAdmin(SimpleHistoryAdmin):  # type: ignore[misc]
     """What readers added, with its history. Rows follow the accounts that one may see."""
 
     show_full_result_count = False
@@ -142,7 +142,8 @@ class _AnnotationAdmin(SimpleHistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         accounts = accounts_administered_by(cast("User", request.user))
-        return super().get_queryset(request).filter(opening__account__in=accounts)
+        found: QuerySet[Any] = super().get_queryset(request).filter(opening__account__in=accounts)
+        return found
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -166,7 +167,7 @@ class TradeReviewAdmin(_AnnotationAdmin):
     list_filter = ("state",)
 
 
-class _LookedAt(SimpleHistoryAdmin):
+class _LookedAt(SimpleHistoryAdmin):  # type: ignore[misc]
     """Changed on the pages, which compute again what follows."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -187,7 +188,8 @@ class TradeOverrideAdmin(_LookedAt):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         accounts = accounts_administered_by(cast("User", request.user))
-        return super().get_queryset(request).filter(opening__account__in=accounts)
+        found: QuerySet[Any] = super().get_queryset(request).filter(opening__account__in=accounts)
+        return found
 
 
 @admin.register(JournalSettings)
@@ -196,4 +198,5 @@ class JournalSettingsAdmin(_LookedAt):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         accounts = accounts_administered_by(cast("User", request.user))
-        return super().get_queryset(request).filter(account__in=accounts)
+        found: QuerySet[Any] = super().get_queryset(request).filter(account__in=accounts)
+        return found
