@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
+from math import isnan
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -112,7 +113,7 @@ def _summed(
                 values[own] * (np.nan if scale is None else scale),
                 days[account.time_zone],
             )
-    columns = np.where(np.isnan(total), None, total).T.tolist()
+    columns = [[None if isnan(x) else x for x in column] for column in total.T.tolist()]
     return {"series": {"at": points, **dict(zip(COLUMNS, columns, strict=True))}}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 from unittest.mock import patch
 
 from django.apps import apps
@@ -18,7 +19,7 @@ def test_models_are_described_without_a_connection() -> None:
     described: list[str] = []
     concrete = Options.get_field
 
-    def counted(options: Options, name: str) -> object:
+    def counted(options: Options[Any], name: str) -> object:
         described.append(options.label)
         return concrete(options, name)
 
