@@ -64,7 +64,7 @@ class Stack:
             "METRICS_TOKEN": METRICS_TOKEN,
             "METRICS_PORT": "9464",
             "TASTYTRADE_URL": "http://sandbox:9001/tastytrade",
-            "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",
+            "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",  # pragma: allowlist secret
             "TASTYTRADE_REFRESH_TOKEN": "simulated-refresh-token",
             "PUBLISH": "127.0.0.1:0",
             "IMAGE": PROJECT,
