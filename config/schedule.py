@@ -119,6 +119,13 @@ def beat_schedule(
             every_seconds=60,
             expires_seconds=50,
         ),
+        # After the day's closes; a backlog is worked off 200 trades at a time.
+        ScheduledJob(
+            name="Follow closed trades along their marks",
+            task="trades.measure_marks",
+            every_seconds=300,
+            expires_seconds=240,
+        ),
         # Once a day in effect: it asks only if yesterday's closes are missing, every six hours.
         ScheduledJob(
             name="Update the market's regimes",

@@ -17,6 +17,7 @@ OWN_PAGES = (
     "/system/styleguide",
     "/trades",
     "/trades/executions",
+    "/trades/statistics",
     "/trades/reconcile",
     "/trades/import",
     "/api/docs",

@@ -9,6 +9,7 @@ from trades.models.lot import TradeLot
 from trades.models.pending_import import PendingImport
 from trades.models.regime import IndexClose, RegimeDay
 from trades.models.trade import Trade, TradeFill, TradeLeg, TradeRoll
+from trades.models.trade_marks import TradeMarks
 
 __all__ = [
     "CashMovementRow",
@@ -24,6 +25,7 @@ __all__ = [
     "TradeFill",
     "TradeLeg",
     "TradeLot",
+    "TradeMarks",
     "TradeNote",
     "TradeOverride",
     "TradeReview",

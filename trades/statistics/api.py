@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 from portfolio.accounts.answers import ACCOUNT_ID, private_json
 from portfolio.book.reading import ENCODER
 from trades.statistics import shapes
-from trades.statistics.asking import STRATEGIES, read_filter
+from trades.statistics.filter import STRATEGIES, read_filter
 from trades.statistics.report import statistics_report
 
 PARAMETERS = [

@@ -131,7 +131,7 @@ def distribution(net: Floats) -> list[Bin]:
     """Return the numbers of trades by net result, in bins of one round width around zero."""
     if not net.size:
         return []
-    reach = float(net.max() - min(net.min(), 0.0)) or abs(float(net[0])) or 1.0
+    reach = float(max(net.max(), 0.0) - min(net.min(), 0.0)) or 1.0
     width = _round_width(reach / _BINS)
     first, last = np.floor(min(net.min(), 0.0) / width), np.floor(max(net.max(), 0.0) / width)
     place = (np.floor(net / width) - first).astype(np.intp)

@@ -16,9 +16,9 @@ from config.core.errors import InvalidInput
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.book.reading import ENCODER
 from trades.statistics import shapes
-from trades.statistics.asking import read_filter
 from trades.statistics.calendar import calendar_month
 from trades.statistics.export import WASH_SALES, realised_gains_csv, statistics_csv
+from trades.statistics.filter import read_filter
 from trades.statistics.groups import DIMENSIONS
 from trades.statistics.measures import LEAST_RANKED
 from trades.statistics.report import statistics_report

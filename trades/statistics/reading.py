@@ -99,6 +99,15 @@ def closed_trades(wanted: StatisticsFilter) -> ClosedTrades:
     )
 
 
+def maximum_profits(keys: Sequence[int]) -> dict[int, float]:
+    """Return the most that trades could gain at expiry, where that is limited. Two queries."""
+    trades = Trade.objects.filter(pk__in=keys)
+    opened = dict(trades.values_list("pk", "opened_at"))
+    place = {key: number for number, key in enumerate(opened)}
+    _, gain = extremes(_legs(trades.order_by().values("pk"), place, opened), len(place))
+    return {key: float(gain[number]) for key, number in place.items() if gain[number] > 0}
+
+
 _NOTHING: Final = (None, None, "")
 
 

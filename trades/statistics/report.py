@@ -17,6 +17,7 @@ from trades.statistics import shapes
 from trades.statistics.balances import Balances, balances
 from trades.statistics.filter import StatisticsFilter
 from trades.statistics.groups import DIMENSIONS, labels_of, month_of
+from trades.statistics.marks_reading import marks_summary
 from trades.statistics.measures import distribution, measure, measure_groups
 from trades.statistics.reading import (
     closed_trades,
@@ -70,6 +71,7 @@ def statistics_report(wanted: StatisticsFilter) -> shapes.Statistics:
             shapes.OtherCurrency(currency=name, trades=number)
             for name, number in sorted(omitted.other_currencies.items())
         ],
+        marks=marks_summary(trades),
         groups=[
             shapes.Group(
                 dimension=dimension,

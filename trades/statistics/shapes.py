@@ -64,6 +64,23 @@ class Returns(Shape, kw_only=True):
     accounts_left_out: Annotated[int, about("In other currencies.")]
 
 
+class Exit(Shape, kw_only=True):
+    rule: Annotated[str, about("25, 50, 75: percent of the maximum profit; 21: days to expiry.")]
+    trades: Annotated[int, about("With marks, to which the rule applies.")]
+    reached: int
+    net: Annotated[Double, about("Had each closed at the first mark that reached it.")]
+    actual: Annotated[Double, about("What the same trades brought.")]
+
+
+class Marks(Shape, kw_only=True):
+    trades: Annotated[int, about("With at least one mark.")]
+    seen: Annotated[int, about("Minutes with a mark of every leg.")]
+    expected: Annotated[int, about("Minutes of sessions while the trades were open.")]
+    average_worst: Annotated[Number, about("Mean maximum adverse excursion.")]
+    average_best: Annotated[Number, about("Mean maximum favourable excursion.")]
+    exits: list[Exit]
+
+
 class Statistics(Shape, kw_only=True):
     currency: str
     start: base.Day
@@ -77,6 +94,7 @@ class Statistics(Shape, kw_only=True):
     returns: Returns
     unknown_basis: Annotated[int, about("Closed trades left out: their opening is not known.")]
     other_currencies: list[OtherCurrency]
+    marks: Marks
     groups: list[Group]
     days: list[Day]
     months: list[Month]

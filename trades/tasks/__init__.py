@@ -16,6 +16,7 @@ from trades.contexts.store import complete_regimes, fill_contexts
 from trades.executions.reconcile import LOCK_SECONDS, reconcile_account
 from trades.importing.flex_sync import TASK_PATIENCE, is_flex_due, sync_flex
 from trades.regimes.sync import sync_regimes_if_due
+from trades.statistics.marks_store import measure_marks
 
 logger = structlog.get_logger(__name__)
 
@@ -54,6 +55,12 @@ def sync_regimes_task() -> None:
 def fill_contexts_task() -> None:
     """Write what was known at the fills that came since."""
     fill_contexts()
+
+
+@desk_task("trades.measure_marks", subject="marks", seconds=240)
+def measure_marks_task() -> None:
+    """Follow the trades that have closed along their marks."""
+    measure_marks()
 
 
 @desk_task("trades.sync_flex", subject="trades.flex", seconds=LOCK_SECONDS, expires=600)

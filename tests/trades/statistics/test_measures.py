@@ -97,6 +97,12 @@ def test_every_trade_is_in_one_bin_of_the_distribution(values: list[float]) -> N
         assert each.trades == pytest.approx(inside, abs=2)
 
 
+def test_a_distribution_of_losses_alone_reaches_to_zero() -> None:
+    bins = distribution(column(-2, -3))
+    assert (bins[0].low, bins[-1].high) == (-3.0, pytest.approx(0.2))
+    assert len(bins) == 16
+
+
 def test_a_distribution_has_round_edges_and_one_at_zero() -> None:
     bins = distribution(column(-95, 10, 250))
     assert bins[0].low == -100

@@ -1,0 +1,45 @@
+"""What the marks say of closed trades together."""
+
+from __future__ import annotations
+
+from trades.models import TradeMarks
+from trades.statistics import shapes
+from trades.statistics.marks import DAYS_EXIT, PROFIT_EXITS
+from trades.statistics.reading import ClosedTrades
+
+
+def marks_summary(trades: ClosedTrades) -> shapes.Marks:
+    """Return the mean excursions and what earlier exits would have brought. One query.
+
+    A trade that never reached an exit counts with what it brought.
+    """
+    place = {key: number for number, key in enumerate(trades.key)}
+    rows = [
+        row
+        for row in TradeMarks.objects.filter(seen__gt=0, opening__trade__isnull=False)
+        .filter(opening__account__in=set(trades.account_id))
+        .values_list("pk", "seen", "expected", "worst", "best", "exits")
+        if row[0] in place
+    ]
+    worst = [row[3] for row in rows if row[3] is not None]
+    best = [row[4] for row in rows if row[4] is not None]
+    exits = []
+    for rule in map(str, (*PROFIT_EXITS, DAYS_EXIT)):
+        actual = [(float(trades.net[place[row[0]]]), row[5].get(rule)) for row in rows]
+        exits.append(
+            shapes.Exit(
+                rule=rule,
+                trades=len(actual),
+                reached=sum(earlier is not None for _, earlier in actual),
+                net=sum(net if earlier is None else earlier for net, earlier in actual),
+                actual=sum(net for net, _ in actual),
+            )
+        )
+    return shapes.Marks(
+        trades=len(rows),
+        seen=sum(row[1] for row in rows),
+        expected=sum(row[2] for row in rows),
+        average_worst=sum(worst) / len(worst) if worst else None,
+        average_best=sum(best) / len(best) if best else None,
+        exits=exits,
+    )

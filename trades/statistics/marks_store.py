@@ -1,0 +1,153 @@
+"""Follow closed trades along their marks, and keep what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from functools import reduce
+from operator import or_
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from django.db.models import F, Q
+from numpy.typing import NDArray
+
+from config.core.clock import now
+from config.core.upsert import upsert
+from greeks.calendar.exchanges import exchange_of_currency
+from greeks.calendar.sessions import session_on
+from portfolio.accounts.days import minute_of
+from portfolio.models import PriceBar
+from trades.models import Trade, TradeFill, TradeLot, TradeMarks
+from trades.statistics.marks import DAYS_EXIT, MarkedLot, measure_excursions
+from trades.statistics.reading import maximum_profits
+
+_MINUTE: Final = timedelta(minutes=1)
+_BATCH: Final = 20
+#: A trade held for longer is followed from its last years on.
+_LONGEST: Final = timedelta(days=800)
+_COLUMNS: Final = (
+    "opening_id", "closed_at", "net", "seen", "expected", "worst", "best", "exits", "computed_at",
+)  # fmt: skip
+
+
+def measure_marks(*, most: int = 200) -> int:
+    """Follow closed trades that were not yet, or have changed since; return how many.
+
+    Some queries for each twenty trades.
+    """
+    behind = Q(opening__marks=None) | ~Q(
+        closed_at=F("opening__marks__closed_at"), net=F("opening__marks__net")
+    )
+    rows = Trade.objects.filter(
+        behind, status=Trade.Status.CLOSED, net__isnull=False, unknown_closes=0
+    ).select_related("account")
+    trades = list(rows.order_by("-closed_at")[:most])
+    for start in range(0, len(trades), _BATCH):
+        _measure(trades[start : start + _BATCH])
+    return len(trades)
+
+
+def _measure(trades: Sequence[Trade]) -> None:
+    keys = [trade.key for trade in trades]
+    opened_in = dict(
+        TradeFill.objects.filter(trade__in=keys, role=TradeFill.Role.OPEN.value).values_list(
+            "execution_id", "trade_id"
+        )
+    )
+    lots: dict[int, list[TradeLot]] = {}
+    found = TradeLot.objects.filter(opened_by__in=list(opened_in), closed_at__isnull=False)
+    for lot in found.select_related("instrument"):
+        lots.setdefault(opened_in[lot.opened_by_id or 0], []).append(lot)
+    marks = _marks([lot for each in lots.values() for lot in each])
+    profits = maximum_profits(keys)
+    at = now()
+    written = []
+    for trade in trades:
+        own = lots.get(trade.key, [])
+        minutes = _session_minutes(trade, own)
+        excursions = measure_excursions(
+            [_marked(lot) for lot in own],
+            marks,
+            minutes,
+            most=profits.get(trade.key),
+            days_exit_at=_days_exit(trade, own),
+        )
+        written.append(
+            (
+                trade.key, trade.closed_at, trade.net, excursions.seen, minutes.size,
+                excursions.worst, excursions.best, excursions.exits, at,
+            )
+        )  # fmt: skip
+    upsert(TradeMarks, _COLUMNS, written, unique=("opening_id",))
+
+
+def _marks(lots: Sequence[TradeLot]) -> dict[int, dict[float, float]]:
+    spans = [
+        Q(
+            instrument=lot.instrument_id,
+            minute__gte=minute_of(lot.opened_at),
+            minute__lte=lot.closed_at,
+        )
+        for lot in lots
+        if lot.opened_at and lot.closed_at
+    ]
+    marks: dict[int, dict[float, float]] = {}
+    if spans:
+        bars = PriceBar.objects.filter(reduce(or_, spans))
+        for pk, minute, close in bars.values_list("instrument_id", "minute", "close"):
+            marks.setdefault(pk, {})[minute.timestamp()] = float(close)
+    return marks
+
+
+def _session_minutes(trade: Trade, lots: Sequence[TradeLot]) -> NDArray[np.float64]:
+    """Return the minutes of sessions from the first opening on, before the last close."""
+    starts = [lot.opened_at for lot in lots if lot.opened_at]
+    if not starts or trade.closed_at is None:
+        return np.empty(0)
+    first = max(minute_of(min(starts)) + _MINUTE, trade.closed_at - _LONGEST)
+    last = minute_of(trade.closed_at)
+    exchange = exchange_of_currency(trade.currency)
+    if trade.account.simulated or exchange is None:
+        return _range(first, last)
+    zone: ZoneInfo = exchange.zone
+    day, end = first.astimezone(zone).date(), last.astimezone(zone).date()
+    parts = []
+    while day <= end:
+        session = session_on(exchange.name, day)
+        if session is not None:
+            parts.append(_range(max(first, session.opens_at), min(last, session.closes_at)))
+        day += timedelta(days=1)
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def _range(first: datetime, last: datetime) -> NDArray[np.float64]:
+    start = -(-first.timestamp() // 60) * 60
+    return np.arange(start, last.timestamp(), 60.0)
+
+
+def _days_exit(trade: Trade, lots: Sequence[TradeLot]) -> float | None:
+    """Return when 21 days were left to the nearest expiry; ``None`` if fewer were at the start."""
+    expiries = [lot.instrument.expiry for lot in lots if lot.instrument.expiry]
+    if not expiries or trade.opened_at is None:
+        return None
+    exchange = exchange_of_currency(trade.currency)
+    zone = exchange.zone if exchange else UTC
+    due = datetime.combine(min(expiries) - timedelta(days=DAYS_EXIT), time(), tzinfo=zone)
+    return due.timestamp() if due > trade.opened_at else None
+
+
+def _marked(lot: TradeLot) -> MarkedLot:
+    opened, closed = lot.opened_at, lot.closed_at
+    if opened is None or closed is None or lot.open_price is None or lot.net is None:
+        raise ValueError(f"lot {lot.pk} of a trade of known profit lacks a basis")
+    return MarkedLot(
+        instrument=lot.instrument_id,
+        opened=opened.timestamp(),
+        closed=closed.timestamp(),
+        units=float(lot.quantity * lot.instrument.multiplier),
+        price=float(lot.open_price),
+        open_costs=float(lot.open_costs or 0),
+        net=float(lot.net),
+    )
