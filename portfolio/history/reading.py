@@ -99,14 +99,16 @@ def _summed(
     total = np.zeros((len(points), len(COLUMNS)))
     if found:
         place_of = {at: place for place, at in enumerate(points)}
-        places = np.array([place_of[row[0]] for row in found])
-        values = np.array([row[2:] for row in found], dtype=np.float64)
-        owners = np.array([row[1] for row in found])
+        moments, names, *numbers = zip(*found, strict=True)
+        places = np.array([place_of[at] for at in moments])
+        values = np.array([np.array(column, dtype=np.float64) for column in numbers]).T
+        numbered = {account.account_id: number for number, account in enumerate(accounts)}
+        owners = np.array([numbered[name] for name in names])
         scales = _scales(accounts)
         # Accounts of one zone share their days.
         days = {account.time_zone: _days(account, points) for account in _one_a_zone(accounts)}
-        for account in accounts:
-            own = owners == account.account_id
+        for number, account in enumerate(accounts):
+            own = owners == number
             scale = scales[account.account_id]
             total += _carried(
                 places[own],
