@@ -71,13 +71,14 @@ def concentration(
 ) -> list[dict[str, Any]]:
     """Return each underlying's share of gross dollar delta and market value, largest first.
 
-    Gross means absolute values of the legs, so a hedge does not hide what it hedges.
+    Gross means absolute values of the legs, so a hedge does not hide what it hedges. Underlyings
+    are told apart as their closes and betas are: a share from a future of its name, not the months.
     """
     gross = {name: np.abs(columns[name]) for name in ("dollar_delta", "market_value")}
     whole = {name: total(values) for name, values in gross.items()}
     members: dict[str, list[int]] = {}
     for index, leg in enumerate(legs):
-        members.setdefault(leg.leg.underlying, []).append(index)
+        members.setdefault(leg.leg.history_name, []).append(index)
 
     def share(name: str, chosen: list[int]) -> float | None:
         part, all_of_it = total(gross[name][chosen]), whole[name]
@@ -105,7 +106,7 @@ def gamma_near_expiry(legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray]
     ]
     members: dict[str, list[int]] = {}
     for index in near:
-        members.setdefault(legs[index].leg.underlying, []).append(index)
+        members.setdefault(legs[index].leg.history_name, []).append(index)
 
     def gammas(chosen: list[int]) -> dict[str, Any]:
         return sums(columns, ("gamma", "dollar_gamma"), chosen)

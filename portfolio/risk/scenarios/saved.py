@@ -81,15 +81,25 @@ def scenario_result(
 def shifted_pnl(
     ready: ScenarioBook, shifts: list[Mapping[str, Any]], *, days: int
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return P&L by leg. A futures month without a shift of its own uses its product's."""
+    """Return P&L by leg.
+
+    A shift names an instrument: ``Z``, ``Z:GBP``, ``/ES`` or the month ``/ESZ6``. A month without
+    one of its own uses its product's, and a share abroad its plain symbol if nothing else in the
+    book has that.
+    """
     named = {shift["underlying"]: shift for shift in shifts}
     every = named.get("*", _NO_SHIFT)
 
-    def shift_of(name: tuple[str, str], axis: str) -> float:
-        own = named.get(name[0]) or named.get(name[1]) or every
-        return float(own.get(axis, 0.0))
-
     names = [(leg.leg.underlying, leg.leg.history_name) for leg in ready.legs]
+    meant: dict[str, set[str]] = {}
+    for plain, full in names:
+        meant.setdefault(plain, set()).add(full)
+
+    def shift_of(name: tuple[str, str], axis: str) -> float:
+        plain, full = name
+        own = named.get(plain) if len(meant[plain]) == 1 else None
+        return float((own or named.get(full) or every).get(axis, 0.0))
+
     factors = 1.0 + np.array([[shift_of(name, "spot") for name in names]]) / 100.0
     vols = np.array([[shift_of(name, "vol") for name in names]]) / 100.0
     return np.asarray(ready.pnl(factors, vols, [days])[0, 0, 0])

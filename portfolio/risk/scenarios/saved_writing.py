@@ -20,7 +20,7 @@ MOST_SHIFTS = 50
 EVERY = "*"
 _FIELDS = {"name", "shifts", "days"}
 _SHIFT_FIELDS = {"underlying", "spot", "vol"}
-_SYMBOL = re.compile(r"[A-Z0-9/][A-Z0-9./_-]{0,31}")
+_SYMBOL = re.compile(r"[A-Z0-9/][A-Z0-9.:/_-]{0,31}")
 
 
 def create_scenario(*, user: User | AnonymousUser, values: Any) -> dict[str, Any]:

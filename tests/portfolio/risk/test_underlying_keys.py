@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from greeks.domain import InstrumentKind
@@ -13,6 +14,8 @@ from portfolio.betas.reading import price_in_book
 from portfolio.exposure.columns import BetaWeights, book_spots, leg_spots
 from portfolio.risk.legs import RiskLeg
 from portfolio.risk.scenarios.grid import without_beta
+from portfolio.risk.scenarios.saved import shifted_pnl
+from portfolio.risk.tables import concentration
 from tests.portfolio.risk.legs import option_leg, ready, stock_leg
 
 EXPIRY = date(2026, 12, 18)
@@ -130,3 +133,31 @@ def test_key_is_that_of_the_instrument_referred_to(
         expiry=EXPIRY if dated else None, multiplier=50.0,
     )  # fmt: skip
     assert found == key
+
+
+def test_saved_shift_moves_the_instrument_it_names_and_no_namesake() -> None:
+    book = ready(share(), future(), put_on_future())
+    moved = shifted_pnl(book, [{"underlying": "ES", "spot": -20.0}], days=0)
+    pnl = dict(zip([leg.id for leg in book.legs], moved, strict=True))
+    assert pnl["stock"] == pytest.approx(-1_300)
+    assert (pnl["future"], pnl["put"]) == (0.0, 0.0)
+    moved = shifted_pnl(book, [{"underlying": "/ES", "spot": -20.0}], days=0)
+    pnl = dict(zip([leg.id for leg in book.legs], moved, strict=True))
+    assert pnl["stock"] == 0.0
+    assert pnl["future"] == pytest.approx(-70_000)
+
+
+def test_saved_shift_of_a_plain_symbol_moves_the_share_abroad_that_alone_has_it() -> None:
+    book = ready(stock_leg(10.0, underlying="X", currency="EUR", price=90.0), rates={"EUR": 1.1})
+    assert shifted_pnl(book, [{"underlying": "X", "spot": -10.0}], days=0).tolist() == [
+        pytest.approx(-99.0)
+    ]
+
+
+def test_concentration_tells_a_share_from_the_future_of_its_name() -> None:
+    legs = [share(), future(), put_on_future()]
+    columns = {"dollar_delta": np.array([6500.0, 350_000.0, 160_000.0])}
+    columns["market_value"] = np.array([6500.0, 350_000.0, 6000.0])
+    rows = {row["underlying"]: row for row in concentration(legs, columns)}
+    assert set(rows) == {"ES", "/ES"}
+    assert rows["ES"]["gross_dollar_delta_share"] == pytest.approx(6500 / 516_500)
