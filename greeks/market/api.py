@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -32,6 +32,13 @@ INSTRUMENT_KEY = OpenApiParameter(
     "instrument_key", IDENTIFIER, description="The same by the provider's key, instead of slug."
 )
 EXPIRY = OpenApiParameter("expiry", OpenApiTypes.DATE, description="The nearest polled by default.")
+
+
+MARKET_DATA = PolymorphicProxySerializer(
+    component_name="MarketDataBody",
+    serializers=[shapes.MarketData, shapes.MarketCloses],
+    resource_type_field_name=None,
+)
 
 
 class MarketView(APIView):
@@ -78,10 +85,10 @@ class MarketDataView(MarketView):
                 "columns",
                 str,
                 enum=[ALL, CLOSES],
-                description="closes: a slim body, rounded, whose shape is the page's own.",
+                description="closes: the slim, rounded body from which the page derives the rest.",
             ),
         ],
-        responses=shapes.MarketData,
+        responses=MARKET_DATA,
     )
     def get(self, request: Request) -> HttpResponse:
         question = question_of(request.query_params)

@@ -108,6 +108,82 @@ class MarketHead(Shape):
     version: int
 
 
+class CloseSides(Shape):
+    call: Column
+    put: Column
+
+
+class Closes(Shape):
+    delta: CloseSides
+    gamma: CloseSides
+    theta: CloseSides
+    vega: CloseSides
+
+
+class BaseSides(Shape):
+    call: Number
+    put: Number
+
+
+class BaseCloses(Shape):
+    delta: BaseSides
+    gamma: BaseSides
+    theta: BaseSides
+    vega: BaseSides
+
+
+class LatestSides(Shape):
+    call: Number
+    put: Number
+    total: Number
+
+
+class LatestVendor(Shape):
+    delta: LatestSides
+    gamma: LatestSides
+    theta: LatestSides
+    vega: LatestSides
+
+
+class Latest(Shape):
+    spot: Number
+    call_open_interest: Number
+    put_open_interest: Number
+    pcr: Number
+    max_pain: Number
+    atm_implied_volatility: Number
+    contracts: Number
+    contracts_without_greeks: Number
+    contracts_filled: Number
+    vendor: Annotated[LatestVendor | None, about("null with a delta filter.")]
+
+
+class MarketCloses(MarketHead):
+    """The body of ``columns=closes``; what it leaves out follows from it."""
+
+    columns: Literal["closes"]
+    first_minute: Moment | None
+    step_seconds: Annotated[int, about("Minutes are counted from the first.")]
+    steps: int
+    short: Annotated[
+        list[list[int]], about("Of steps with polls missing: place, samples seen, expected.")
+    ]
+    gap: Annotated[list[int], about("Places of steps without data.")]
+    close: Annotated[Closes, about("Both sides together are the sum of calls and puts.")]
+    base_close: Annotated[
+        BaseCloses | None, about("Since the open is close less this; null with a delta filter.")
+    ]
+    change: Annotated[Closes | None, about("With a delta filter only.")]
+    from_open: Annotated[Closes | None, about("With a delta filter only.")]
+    crossed: Annotated[Closes | None, about("With a delta filter only.")]
+    velocity: Velocities
+    spot: Column
+    latest: Annotated[Latest | None, about("Of the last step with data.")]
+    forming: Annotated[
+        dict[str, Any] | None, about("Null here: the websocket says how the minute forms.")
+    ]
+
+
 class MarketData(MarketHead):
     minutes: list[Moment]
     gap: list[bool]

@@ -118,7 +118,20 @@ def _operation(
 def _kinds(holder: Mapping[str, Any], components: Mapping[str, Any]) -> Sequence[tuple[str, Kind]]:
     """Return media types with what they hold."""
     content = holder.get("content", {})
-    return [(name, _kind(media["schema"], components)) for name, media in content.items()]
+    return [
+        (name, _kind(schema, components))
+        for name, media in content.items()
+        for schema in _alternatives(media["schema"], components)
+    ]
+
+
+def _alternatives(
+    schema: Mapping[str, Any], components: Mapping[str, Any]
+) -> Sequence[Mapping[str, Any]]:
+    """Return the shapes that a body may have."""
+    target = components.get(schema.get("$ref", "").rpartition("/")[2], {})
+    several: Sequence[Mapping[str, Any]] = target.get("oneOf", [schema])
+    return several
 
 
 def _fields(shape: Mapping[str, Any], components: Mapping[str, Any]) -> Iterator[Field]:
