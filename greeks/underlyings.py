@@ -8,7 +8,7 @@ symbol: an ES share, an ES future and the next month's future are three instrume
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from greeks.models import Instrument
 
 _MONTH = re.compile(r"/([A-Z0-9]+?)[FGHJKMNQUVXZ]\d{1,2}")
+_FUTURE_KEY = re.compile(
+    r"future:(?P<root>[^:]+):(?P<expiry>\d{8}):(?P<multiplier>[\d.]+):(?P<currency>[A-Z]+)"
+)
 _DATED = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
 # Most books hold fewer legs; a leg's terms never change.
 _REMEMBERED = 20_000
@@ -81,7 +84,12 @@ def share_key(symbol: str, currency: str) -> str:
 
 
 def spot_contract(contract: Contract) -> Contract | None:
-    """Return the share or index under an option as a contract; ``None`` for other kinds."""
+    """Return the share, index or future under an option as a contract.
+
+    ``None`` for other kinds, and for an option on a future whose month is unknown.
+    """
+    if contract.kind is InstrumentKind.FUTURE_OPTION:
+        return _future_under(contract)
     if contract.kind is not InstrumentKind.OPTION:
         return None
     name = contract.underlying
@@ -91,6 +99,23 @@ def spot_contract(contract: Contract) -> Contract | None:
         underlying=name,
         multiplier=Decimal(1),
         currency=contract.currency,
+    )
+
+
+def _future_under(option: Contract) -> Contract | None:
+    terms = _FUTURE_KEY.fullmatch(option.underlying_key)
+    if terms is None:
+        return None
+    expiry = datetime.strptime(terms["expiry"], "%Y%m%d").replace(tzinfo=UTC).date()
+    names_month = _MONTH.fullmatch(option.underlying) is not None
+    return Contract(
+        kind=InstrumentKind.FUTURE,
+        symbol=option.underlying if names_month else f"{terms['root']} {terms['expiry']}",
+        underlying=f"/{terms['root']}",
+        root=terms["root"],
+        multiplier=Decimal(terms["multiplier"]),
+        currency=terms["currency"],
+        expiry=expiry,
     )
 
 

@@ -83,7 +83,7 @@ class MarketData:
 
 
 def underlying_contracts(contracts: Iterable[Contract]) -> list[Contract]:
-    """Return the underlyings of the options as contracts, one each."""
+    """Return the shares, indices and futures under the options as contracts, one each."""
     found: dict[str, Contract] = {}
     for contract in contracts:
         spot = spot_contract(contract)

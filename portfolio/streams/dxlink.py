@@ -17,7 +17,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError
 
-from config.core.errors import DatabaseUnavailable
+from config.core.errors import DatabaseUnavailable, ProviderError
 from config.core.health import heartbeat
 from config.core.live.hub import Message, hub
 from config.core.redis.lease import run_as_owner
@@ -30,7 +30,7 @@ from greeks.providers.tastytrade_dxlink.connection import Timing
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
 from portfolio.brokers.tastytrade.contracts import SOURCE
-from portfolio.brokers.tastytrade.streaming import streamed_symbols
+from portfolio.brokers.tastytrade.streaming import streamed_symbols, unnamed_symbols
 from portfolio.market_data.sources import underlying_contracts
 from portfolio.models import Account
 from portfolio.streams.publishing import market_is_open, publish
@@ -89,6 +89,7 @@ class DxLinkStream:
             fetch_token=_fetch_token, expects_data=lambda: self._held.market_trades, timing=timing
         )
         self._held = HeldContracts()
+        self._listed: dict[str, str] = {}
         self._joined: set[str] = set()
         self._book_changed = asyncio.Event()
 
@@ -113,7 +114,7 @@ class DxLinkStream:
         while True:
             self._book_changed.clear()
             try:
-                self._held = await asyncio.to_thread(with_connection, held_contracts)
+                self._held = await asyncio.to_thread(with_connection, held_contracts, self._listed)
             except (DatabaseError, DatabaseUnavailable) as error:
                 logger.warning("dxlink_book_unread", reason=type(error).__name__)
             self.client.follow(self._held.contracts)
@@ -146,13 +147,21 @@ class DxLinkStream:
                 await asyncio.to_thread(heartbeat, HEARTBEAT)
 
 
-def held_contracts() -> HeldContracts:
-    """Contracts held in any enabled account, and their underlyings, that can be streamed."""
+def held_contracts(listed: dict[str, str] | None = None) -> HeldContracts:
+    """Contracts held in any enabled account, and their underlyings, that can be streamed.
+
+    ``listed`` keeps streamer symbols of futures between the calls, empty for what is not streamed.
+    """
+    listed = {} if listed is None else listed
     accounts = frozenset(Account.objects.filter(enabled=True).values_list("pk", flat=True))
     rows = Instrument.objects.filter(positions__account__enabled=True).distinct()
     held = list(contracts_of(rows).values())
     # Underlyings last: if there are too many, an option's own values matter more.
-    symbols = streamed_symbols([*held, *underlying_contracts(held), *([PULSE] if held else [])])
+    wanted = [*held, *underlying_contracts(held), *([PULSE] if held else [])]
+    unknown = unnamed_symbols(wanted) - listed.keys()
+    if unknown and is_configured():
+        listed |= _listed_symbols(unknown)
+    symbols = streamed_symbols(wanted, listed)
     if len(symbols) > MOST_SYMBOLS:
         logger.warning("dxlink_too_many_symbols", held=len(symbols), followed=MOST_SYMBOLS)
     return HeldContracts(
@@ -160,6 +169,18 @@ def held_contracts() -> HeldContracts:
         account_ids=accounts,
         market_trades=market_is_open(),
     )
+
+
+def _listed_symbols(symbols: set[str]) -> dict[str, str]:
+    """Return streamer symbols, empty for what the vendor does not list; none if it fails."""
+    adapter = open_tastytrade()
+    try:
+        return dict.fromkeys(symbols, "") | adapter.fetch_streamer_symbols(symbols)
+    except ProviderError as error:
+        logger.info("dxlink_futures_unlisted", code=error.code)
+        return {}
+    finally:
+        adapter.close()
 
 
 async def _fetch_token() -> StreamerToken:

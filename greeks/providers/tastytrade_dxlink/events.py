@@ -17,7 +17,7 @@ from typing import Any, Final
 import structlog
 
 from config.core.clock import market_now
-from greeks.domain import Contract, Greeks, GreeksSource, InstrumentKind, Quote, Snapshot
+from greeks.domain import Contract, Greeks, GreeksSource, Quote, Snapshot
 from greeks.providers.decoding import (
     BadRow,
     Row,
@@ -210,7 +210,7 @@ def _read_greeks(values: LatestValues, row: Row) -> None:
     known = any(value is not None for value in (*numbers.values(), volatility))
     values.greeks = (
         Greeks(source=SOURCE, as_of=moment, implied_volatility=volatility, **numbers)
-        if known and values.contract.kind is InstrumentKind.OPTION
+        if known and values.contract.is_option
         else None
     )
 

@@ -2,7 +2,8 @@
 
 Options are ``.SPY260117C600.5`` (``greeks.instruments.occ``); equities and indices keep their
 ticker, share classes with a slash (``BRK/B``, its options ``.BRK/B260117C480``). Futures and
-cryptocurrencies carry an exchange that only the vendor's instrument list knows: not streamed.
+options on them carry an exchange that only the vendor's instrument lists know; cryptocurrencies
+too, which are not streamed.
 """
 
 from __future__ import annotations

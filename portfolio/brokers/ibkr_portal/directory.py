@@ -110,6 +110,7 @@ class ContractDirectory:
             facts = {name: row[name] for name in (MAGNIFIER,) if row.get(name)}
             if future is not None and future.kind is InstrumentKind.FUTURE:
                 facts[UNDERLYING_KEY] = instrument_key(future)
+                self._memory.keep_conid(facts[UNDERLYING_KEY], future.aliases[SOURCE])
             try:
                 self._memory.keep(decode_contract({**row, **facts}), facts)
             except BadRow:

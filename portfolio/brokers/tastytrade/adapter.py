@@ -6,7 +6,7 @@ developer.tastytrade.com and recorded answers. Reads only; cannot place an order
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,12 +22,7 @@ from config.core.errors import MalformedResponse, ProviderError
 from config.core.http.caller import HttpCaller
 from greeks.domain import Contract, Deliverable, Fetched, Snapshot
 from greeks.providers.decoding import (
-    BadRow,
     decode_rows,
-    parse_date,
-    parse_decimal,
-    parse_text,
-    parse_time,
 )
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
 from portfolio.brokers.registry import register_broker
@@ -48,10 +43,19 @@ from portfolio.brokers.tastytrade.contracts import (
     tastytrade_symbol,
 )
 from portfolio.brokers.tastytrade.deliverables import adjusted_underlyings, decode_deliverables
-from portfolio.brokers.tastytrade.future_symbols import Futures, FutureTerms, futures_of
+from portfolio.brokers.tastytrade.future_symbols import (
+    Futures,
+    FutureTerms,
+    decode_terms,
+    futures_of,
+)
 from portfolio.brokers.tastytrade.market_data import BATCH_SIZE, decode_snapshot
 from portfolio.brokers.tastytrade.orders import decode_order
-from portfolio.brokers.tastytrade.streaming import decode_streamer_token, fresh_streamed
+from portfolio.brokers.tastytrade.streaming import (
+    decode_streamer_token,
+    fetch_streamer_symbols,
+    fresh_streamed,
+)
 from portfolio.brokers.tastytrade.transactions import decode_transaction
 from portfolio.domain import (
     AccountEvent,
@@ -164,6 +168,9 @@ class TastytradeAdapter:
         """Return the token that opens the quote streamer for a day."""
         return decode_streamer_token(self._get("/api-quote-tokens"))
 
+    def fetch_streamer_symbols(self, symbols: Collection[str]) -> dict[str, str]:
+        return fetch_streamer_symbols(self._get, symbols)
+
     def close(self) -> None:
         self._caller.close()
 
@@ -218,7 +225,7 @@ class TastytradeAdapter:
         terms: dict[str, FutureTerms] = {}
         for row in items_of(answer, "futures"):
             # Rows that need a future without usable terms are rejected with that reason.
-            if isinstance(row, dict) and (found := _terms(row)) is not None:
+            if isinstance(row, dict) and (found := decode_terms(row)) is not None:
                 terms[found[0]] = found[1]
         return terms
 
@@ -262,20 +269,6 @@ def _pagination(answer: Mapping[str, Any]) -> tuple[int, int]:
         if type(total) is int and type(pages) is int:
             return total, pages
     raise MalformedResponse("transactions: the pagination is not readable", provider=SOURCE)
-
-
-def _terms(row: Mapping[str, Any]) -> tuple[str, FutureTerms] | None:
-    try:
-        multiplier = parse_decimal(row.get("notional-multiplier"), "notional-multiplier")
-        expiry = parse_date(row.get("expiration-date"), "expiration-date")
-        # The day above tells enough: a sentinel is missing here.
-        expires_at = parse_time(row.get("expires-at"), "expires-at")
-        symbol = parse_text(row.get("symbol"), "symbol")
-    except BadRow:
-        return None
-    if multiplier is None or multiplier <= 0:
-        return None
-    return symbol, FutureTerms(multiplier, expiry, expires_at)
 
 
 def open_tastytrade() -> TastytradeAdapter:

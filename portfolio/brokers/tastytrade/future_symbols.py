@@ -7,10 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from greeks.providers.decoding import BadRow, Row, parse_time
+from greeks.providers.decoding import (
+    BadRow,
+    Row,
+    parse_date,
+    parse_decimal,
+    parse_text,
+    parse_time,
+)
 
 #: Expiry may be at night, or settle a day later; a longer distance is a mistake.
 MOST_DAYS_APART: Final = 2
@@ -36,6 +43,21 @@ class FutureTerms:
 
 
 Futures = Mapping[str, FutureTerms]
+
+
+def decode_terms(row: Mapping[str, Any]) -> tuple[str, FutureTerms] | None:
+    """Return symbol and terms of a row of /instruments/futures; ``None`` if unusable."""
+    try:
+        multiplier = parse_decimal(row.get("notional-multiplier"), "notional-multiplier")
+        expiry = parse_date(row.get("expiration-date"), "expiration-date")
+        # The day above tells enough: a sentinel is missing here.
+        expires_at = parse_time(row.get("expires-at"), "expires-at")
+        symbol = parse_text(row.get("symbol"), "symbol")
+    except BadRow:
+        return None
+    if multiplier is None or multiplier <= 0:
+        return None
+    return symbol, FutureTerms(multiplier, expiry, expires_at)
 
 
 def future_and_root(names: str, named: str = "") -> tuple[str, str] | None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from django.conf import settings
 
 from config.core.errors import MalformedResponse
-from greeks.domain import Contract, Snapshot
+from greeks.domain import Contract, InstrumentKind, Snapshot
 from greeks.providers.decoding import BadRow, parse_text, parse_time
 from greeks.providers.streamed_values import read_streamed
 from greeks.providers.tastytrade_dxlink.symbols import streamer_symbol
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
-from portfolio.brokers.tastytrade.contracts import SOURCE, tastytrade_symbol
+from portfolio.brokers.tastytrade.contracts import SOURCE, items_of, tastytrade_symbol
 
+Get = Callable[[str, Mapping[str, Any]], Any]
+NOT_LISTED: Final[Mapping[str, str]] = {}
+_LISTS: Final = {"/instruments/futures": "/", "/instruments/future-options": "./"}
+_LISTED_PER_CALL: Final = 50
+_NAMES: Final = ("symbol", "streamer-symbol")
+_DATED: Final = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
 #: Token lifetime in seconds if the answer does not tell.
 TOKEN_LIFETIME: Final = 24 * 3600.0
 
@@ -41,12 +47,42 @@ def _lifetime(data: Mapping[str, Any]) -> float:
     return min((expires - issued).total_seconds(), TOKEN_LIFETIME)
 
 
-def streamed_symbols(contracts: Iterable[Contract]) -> dict[str, Contract]:
-    """Return contracts by streamer symbol, without those Tastytrade does not stream."""
+def fetch_streamer_symbols(get: Get, symbols: Collection[str]) -> dict[str, str]:
+    """Return streamer symbols by symbol of futures and of options on them.
+
+    They carry the exchange, which only the vendor's lists tell. Absent: not streamed.
+    """
+    found: dict[str, str] = {}
+    for path, prefix in _LISTS.items():
+        wanted = sorted(symbol for symbol in symbols if symbol.startswith(prefix))
+        for start in range(0, len(wanted), _LISTED_PER_CALL):
+            batch = wanted[start : start + _LISTED_PER_CALL]
+            for row in items_of(get(path, {"symbol[]": batch}), path):
+                pair = [row.get(n) for n in _NAMES] if isinstance(row, Mapping) else []
+                if len(pair) == 2 and all(isinstance(n, str) and 0 < len(n) < 64 for n in pair):
+                    found[pair[0]] = pair[1]
+    return found
+
+
+def unnamed_symbols(contracts: Iterable[Contract]) -> set[str]:
+    """Return Tastytrade's symbols of the contracts whose streamer symbols a call must tell."""
+    symbols = (tastytrade_symbol(c) for c in contracts if c.kind in _DATED)
+    return {symbol for symbol in symbols if symbol}
+
+
+def streamed_symbols(
+    contracts: Iterable[Contract], listed: Mapping[str, str] = NOT_LISTED
+) -> dict[str, Contract]:
+    """Return contracts by streamer symbol, without those Tastytrade does not stream.
+
+    ``listed`` is what ``fetch_streamer_symbols`` returned.
+    """
     found: dict[str, Contract] = {}
     for contract in contracts:
         symbol = tastytrade_symbol(contract)
-        streamer = streamer_symbol(contract.kind, symbol) if symbol else None
+        streamer = None
+        if symbol:
+            streamer = listed.get(symbol) or streamer_symbol(contract.kind, symbol)
         if streamer is not None:
             found.setdefault(streamer, contract)
     return found

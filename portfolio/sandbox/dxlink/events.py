@@ -6,6 +6,7 @@ and ``event.option``). Unknown numbers are the text ``"NaN"``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -48,11 +49,14 @@ EVENT_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 
 Event = dict[str, Any]
+_FUTURE_OPTION = re.compile(r"\./(?P<code>[A-Z]+\d+)(?P<terms>[CP][\d.]+):XCME")
 
 
 def contract_of(market: Market, symbol: str) -> Contract | None:
     """Return a streamer symbol's contract, or ``None``: then no event is sent."""
-    if symbol.startswith("."):
+    if symbol.startswith("./"):
+        found = _future_option(market, symbol)
+    elif symbol.startswith("."):
         try:
             found = market.contract(parse_streamer(symbol).occ)
         except OptionSymbolError:
@@ -63,6 +67,16 @@ def contract_of(market: Market, symbol: str) -> Contract | None:
         if found is not None and found.is_option:
             return None
     return found if is_traded(found) else None
+
+
+def _future_option(market: Market, symbol: str) -> Contract | None:
+    """Return the contract of ``./MESZ6P6500:XCME``: it expires with its future."""
+    matched = _FUTURE_OPTION.fullmatch(symbol)
+    future = market.contract(f"/{matched['code']}") if matched else None
+    if matched is None or future is None:
+        return None
+    code, terms = matched["code"], f"{future.expiry:%y%m%d}{matched['terms']}"
+    return market.contract(f"./{code:<5}{code:<6}{terms}")
 
 
 def event_of(kind: str, symbol: str, quote: SimulatedQuote, market: Market) -> Event | None:

@@ -133,35 +133,6 @@ def equity(market: Market, symbol: str) -> Payload:
     }
 
 
-def future(contract: Contract) -> Payload:
-    """Return a row of /instruments/futures."""
-    root = contract.root
-    return {
-        "symbol": contract.symbol,
-        "product-code": root.removeprefix("/"),
-        "contract-size": "1.0",
-        "tick-size": "0.25",
-        "notional-multiplier": amount(contract.multiplier),
-        "main-fraction": "0.0",
-        "sub-fraction": "0.0",
-        "display-factor": "0.01",
-        "last-trade-date": f"{contract.expiry}",
-        "expiration-date": f"{contract.expiry}",
-        "closing-only-date": f"{contract.expiry}",
-        "active": True,
-        "active-month": True,
-        "next-active-month": False,
-        "is-closing-only": False,
-        "stops-trading-at": timestamp(expiry_instant(contract)),
-        "expires-at": timestamp(expiry_instant(contract)),
-        "product-group": f"CME_{root.removeprefix('/')}",
-        "exchange": "CME",
-        "streamer-exchange-code": "XCME",
-        "streamer-symbol": f"{contract.symbol}:XCME",
-        "is-tradeable": True,
-    }
-
-
 def equity_option(market: Market, contract: Contract) -> Payload:
     """Return a row of /instruments/equity-options."""
     symbol = parse_occ(contract.aliases["tastytrade"])

@@ -33,10 +33,10 @@ from portfolio.sandbox.tastytrade.books import (
     order,
     position,
 )
+from portfolio.sandbox.tastytrade.futures import future, future_option
 from portfolio.sandbox.tastytrade.instruments import (
     equity,
     equity_option,
-    future,
     is_traded,
     market_data,
     nested_chain,
@@ -163,6 +163,13 @@ class TastytradeServer:
             [future(found) for found in contracts if found and found.kind is InstrumentKind.FUTURE],
         )
 
+    def future_options(self, request: Request) -> Response:
+        contracts = [self._contract(symbol) for symbol in listed_parameter(request, "symbol")]
+        kind = InstrumentKind.FUTURE_OPTION
+        return items_answer(
+            request, [future_option(found) for found in contracts if found and found.kind is kind]
+        )
+
     def equity(self, request: Request) -> Response:
         return object_answer(request, equity(self.market, self._underlying(request).symbol))
 
@@ -252,6 +259,7 @@ def build_server(context: SandboxContext) -> Starlette:
         "/instruments/equities": server.equities,
         "/instruments/equities/{symbol:path}": server.equity,
         "/instruments/futures": server.futures,
+        "/instruments/future-options": server.future_options,
         "/instruments/equity-options": server.equity_options,
         "/instruments/equity-options/{symbol:path}": server.equity_option,
         "/api-quote-tokens": server.quote_token,

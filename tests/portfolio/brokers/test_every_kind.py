@@ -29,7 +29,8 @@ from portfolio.sandbox.ibkr_portal import payloads
 from portfolio.sandbox.ibkr_portal.contracts import definition
 from portfolio.sandbox.ibkr_terms import vendor_quotes
 from portfolio.sandbox.tastytrade import books as tastytrade_rows
-from portfolio.sandbox.tastytrade.instruments import future, market_data, nested_chain
+from portfolio.sandbox.tastytrade.futures import future
+from portfolio.sandbox.tastytrade.instruments import market_data, nested_chain
 from tests.portfolio.brokers.tastytrade.tastytrade_support import answering
 from tests.portfolio.kinds import IBKR, KINDS, TASTYTRADE, Kind
 

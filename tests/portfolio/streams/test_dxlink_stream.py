@@ -108,7 +108,9 @@ async def test_held_contracts_are_live_and_move_the_book_without_a_call(
     assert await database_sync_to_async(refresh_streamed)(account_id=account.pk) is True
 
     rows = await database_sync_to_async(lambda: list(Position.objects.filter(account=account)))()
-    assert {row.greeks_source for row in rows if row.right} == {"tastytrade"}
+    adjusted = {row.symbol for row in rows if row.symbol.startswith("NVDA1")}
+    sources = {row.greeks_source for row in rows if row.right and row.symbol not in adjusted}
+    assert sources == {"tastytrade"}
     for row in rows:
         now = sandbox.market.quote(sandbox.market.contract(row.symbol))
         assert float(row.price) == pytest.approx(now.mark, rel=0.05, abs=0.1)
@@ -230,8 +232,20 @@ def test_followed_are_the_held_their_underlyings_and_the_pulse(
 
     symbols = {contract.symbol for contract in followed.contracts.values()}
     assert {contract.symbol for contract in held} <= symbols
-    assert {contract.underlying for contract in held} | {"SPY"} <= symbols
+    assert {contract.underlying for contract in held if contract.is_option} | {"SPY"} <= symbols
     assert followed.account_ids == {account.pk}
+
+
+def test_future_that_is_not_held_is_followed_for_the_option_on_it(account: Account) -> None:
+    Position.objects.exclude(instrument_type="future_option").delete()
+    (option,) = Position.objects.all()
+
+    followed = held_contracts().contracts
+
+    assert {"SPY", f"{option.underlying}:XCME"} < set(followed)
+    assert len(followed) == 3
+    future = followed[f"{option.underlying}:XCME"]
+    assert instrument_key(future) == option.instrument.underlying_key
 
 
 def test_contracts_in_other_currencies_are_not_followed(account: Account) -> None:
