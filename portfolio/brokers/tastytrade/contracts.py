@@ -283,9 +283,8 @@ def tastytrade_symbol(contract: Contract) -> str | None:
         return re.sub(r"[ .]", "/", contract.symbol)
     if contract.kind is InstrumentKind.OPTION:
         return _option_symbol(contract)
-    # A future is named by the symbol of an option on it.
-    is_named = contract.kind is InstrumentKind.FUTURE and FUTURE.fullmatch(contract.symbol)
-    return contract.symbol if is_named else None
+    is_future = contract.kind is InstrumentKind.FUTURE and FUTURE.fullmatch(contract.symbol)
+    return contract.symbol if is_future else None
 
 
 def _option_symbol(contract: Contract) -> str | None:

@@ -19,7 +19,7 @@ Get = Callable[[str, Mapping[str, Any]], Any]
 NOT_LISTED: Final[Mapping[str, str]] = {}
 _LISTS: Final = {"/instruments/futures": "/", "/instruments/future-options": "./"}
 _LISTED_PER_CALL: Final = 50
-_NAMES: Final = ("symbol", "streamer-symbol")
+_LONGEST: Final = 64
 _DATED: Final = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
 #: Token lifetime in seconds if the answer does not tell.
 TOKEN_LIFETIME: Final = 24 * 3600.0
@@ -58,9 +58,11 @@ def fetch_streamer_symbols(get: Get, symbols: Collection[str]) -> dict[str, str]
         for start in range(0, len(wanted), _LISTED_PER_CALL):
             batch = wanted[start : start + _LISTED_PER_CALL]
             for row in items_of(get(path, {"symbol[]": batch}), path):
-                pair = [row.get(n) for n in _NAMES] if isinstance(row, Mapping) else []
-                if len(pair) == 2 and all(isinstance(n, str) and 0 < len(n) < 64 for n in pair):
-                    found[pair[0]] = pair[1]
+                if not isinstance(row, Mapping):
+                    continue
+                symbol, streamer = row.get("symbol"), row.get("streamer-symbol")
+                if isinstance(symbol, str) and isinstance(streamer, str) and streamer:
+                    found[symbol] = streamer[:_LONGEST]
     return found
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import brotli
+import msgspec
 import pytest
 from django.test import Client
 
 from greeks.chains import SUMMED_GREEKS
+from greeks.market.shapes import MarketCloses
 from greeks.models import PolledInstrument
 from tests.greeks.market import stored
 
@@ -52,6 +54,18 @@ def test_range_sends_what_closes_cannot_say(nifty: PolledInstrument) -> None:
     for name in ("close", "change", "from_open", "crossed"):
         for ours, theirs in zip(slim[name]["vega"]["call"], whole[name], strict=True):
             assert ours == pytest.approx(theirs, abs=1e-6)
+
+
+@pytest.mark.parametrize("delta_min", ["0", "0.3"])
+def test_slim_body_has_exactly_the_documented_shape(
+    nifty: PolledInstrument, delta_min: str
+) -> None:
+    stored.store(missing={3, 4}, empty={9})
+    answer = get(columns="closes", delta_min=delta_min)
+    body = msgspec.json.decode(answer.content, type=MarketCloses, strict=True)
+    assert (body.base_close is None) is (delta_min != "0")
+    assert body.latest is not None
+    assert answer.json().keys() == set(MarketCloses.__struct_encode_fields__)
 
 
 def test_slim_body_is_a_fraction_of_the_whole_one(nifty: PolledInstrument) -> None:
