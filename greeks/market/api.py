@@ -36,7 +36,7 @@ EXPIRY = OpenApiParameter("expiry", OpenApiTypes.DATE, description="The nearest 
 
 MARKET_DATA = PolymorphicProxySerializer(
     component_name="MarketDataBody",
-    serializers=[shapes.MarketData, shapes.MarketCloses],
+    serializers=[shapes.MarketData, shapes.MarketCloses],  # type: ignore[list-item]
     resource_type_field_name=None,
 )
 

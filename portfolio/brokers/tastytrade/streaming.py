@@ -61,8 +61,8 @@ def fetch_streamer_symbols(get: Get, symbols: Collection[str]) -> dict[str, str]
                 if not isinstance(row, Mapping):
                     continue
                 symbol, streamer = row.get("symbol"), row.get("streamer-symbol")
-                if isinstance(symbol, str) and isinstance(streamer, str) and streamer:
-                    found[symbol] = streamer[:_LONGEST]
+                if isinstance(symbol, str) and isinstance(streamer, str):
+                    found[symbol] = streamer if len(streamer) <= _LONGEST else ""
     return found
 
 

@@ -23,7 +23,7 @@ from portfolio.brokers.ibkr_portal.account import decode_position
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 from portfolio.brokers.ibkr_portal.directory import ContractDirectory, ContractMemory
 from portfolio.brokers.tastytrade.market_data import decode_snapshot
-from portfolio.domain import BrokerExecution, BrokerOrder, BrokerPosition
+from portfolio.domain import BrokerExecution, BrokerOrder, BrokerPosition, ExecutionKind
 from portfolio.sandbox.books import SimulatedAccount, SimulatedBooks, SimulatedPosition
 from portfolio.sandbox.ibkr_portal import payloads
 from portfolio.sandbox.ibkr_portal.contracts import definition
@@ -31,6 +31,7 @@ from portfolio.sandbox.ibkr_terms import vendor_quotes
 from portfolio.sandbox.tastytrade import books as tastytrade_rows
 from portfolio.sandbox.tastytrade.futures import future
 from portfolio.sandbox.tastytrade.instruments import market_data, nested_chain
+from portfolio.sandbox.tastytrade.transactions import history
 from tests.portfolio.brokers.tastytrade.tastytrade_support import answering
 from tests.portfolio.kinds import IBKR, KINDS, TASTYTRADE, Kind
 
@@ -72,7 +73,7 @@ def _of_portal(market: Market, account: SimulatedAccount) -> Told:
 
     directory = ContractDirectory(ask, ContractMemory())
     simulated = account.positions()
-    fills = account.executions(START - BACK)
+    fills = [f for f in account.executions(START - BACK) if f.kind is ExecutionKind.TRADE]
     known = directory.definitions(
         [str(payloads.conid(p.contract)) for p in simulated]
         + [str(payloads.conid(f.contract)) for f in fills]
@@ -90,7 +91,9 @@ def _of_portal(market: Market, account: SimulatedAccount) -> Told:
     ]
     executions = [
         portal_orders.decode_execution(
-            directory.completed(payloads.trade_row(account, fill)), known, account_number=IBKR
+            directory.completed(payloads.trade_row(account, fill, START)),
+            known,
+            account_number=IBKR,
         )
         for fill in fills
     ]
@@ -123,7 +126,7 @@ def _of_tastytrade(market: Market, account: SimulatedAccount) -> Told:
         futures=items([future(contract) for contract in futures.values()]),
         nested=items(nested_chain(market, "NVDA")),
         live=items([tastytrade_rows.order(account, order) for order in account.orders()]),
-        transactions=items([tastytrade_rows.transaction(account, fill) for fill in fills]),
+        transactions=items(history(account, START - BACK, START)),
     )
     positions = adapter.fetch_positions(TASTYTRADE)
     orders = adapter.fetch_open_orders(TASTYTRADE)
