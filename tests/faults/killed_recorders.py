@@ -38,7 +38,7 @@ def main(database: str, number: str, kills: int) -> None:
     window = 1.5 * (time.monotonic() - started)
     TradeLot.objects.all().delete()
     forget()
-    counts = []
+    counts: list[int] = []
     for kill in range(kills):
         connections.close_all()
         worker = os.fork()

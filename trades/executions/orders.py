@@ -70,4 +70,4 @@ def _is_order_of(order: TradeExecution, fills: list[TradeExecution]) -> bool:
     if order.price is None or any(fill.price is None for fill in fills):
         return True
     average = sum((fill.quantity * fill.price for fill in fills), Decimal(0)) / quantity
-    return abs(average - order.price) <= _PRICE_TOLERANCE * max(abs(average), 1)
+    return bool(abs(average - order.price) <= _PRICE_TOLERANCE * max(abs(average), 1))

@@ -151,7 +151,7 @@ def _row(
 
 def _amounts(signed: dict[str, float]) -> dict[str, str]:
     """Return amounts as the vendor writes them: without a sign, beside their effect."""
-    found = {}
+    found: dict[str, str] = {}
     for name, value in signed.items():
         found |= {name: amount(abs(round(value, 3))), f"{name}-effect": effect_of(value)}
     return found
