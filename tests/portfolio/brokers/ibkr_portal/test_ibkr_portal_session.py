@@ -132,7 +132,7 @@ def test_executions_keep_their_ids_and_commissions(sandbox: Sandbox, bridge: Bro
         assert (item.side, item.quantity) == (fill.side, fill.quantity)
         assert item.price == Decimal(str(fill.price))
         assert item.commission == Decimal(str(fill.commission))
-        assert item.contract.symbol == fill.contract.symbol
+        assert item.contract.aliases["ibkr"] == fill.contract.aliases["ibkr"]
         assert item.execution_time is not None
         assert abs(item.execution_time - fill.executed_at) < timedelta(milliseconds=2)
     (asked,) = sandbox.faults.requests(path="/iserver/account/trades$")
