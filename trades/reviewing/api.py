@@ -25,7 +25,7 @@ from trades.reviewing.newest import newest_fills
 from trades.strategies.results import Totals
 
 _MOST_PAGES = 1_000_000
-_TYPES = {"chain": POSITIVE, "start": OpenApiTypes.DATE, "end": OpenApiTypes.DATE}
+_TYPES: dict[str, Any] = {"chain": POSITIVE, "start": OpenApiTypes.DATE, "end": OpenApiTypes.DATE}
 _PAGE = POSITIVE | {"maximum": _MOST_PAGES}
 
 
