@@ -39,7 +39,7 @@ _private = cache_control(private=True, no_cache=True)
 @require_safe
 def contracts(request: HttpRequest) -> HttpResponse:
     """Show what each contract has brought."""
-    parameters = QueryParameters(request.GET, allowed={"account_id", "underlying", "page"})
+    parameters = QueryParameters.of_form(request.GET, allowed={"account_id", "underlying", "page"})
     account_id = parameters.identifier("account_id")
     underlying = parameters.text("underlying", maximum_length=32) or ""
     accounts = accounts_of_journal(request.user, account_id)
@@ -88,7 +88,7 @@ def choose_lot_method(request: HttpRequest) -> HttpResponse:
 @require_safe
 def executions(request: HttpRequest) -> HttpResponse:
     """Show the fills, newest first, filtered by the address."""
-    parameters = QueryParameters(request.GET, allowed=FILTERS)
+    parameters = QueryParameters.of_form(request.GET, allowed=FILTERS)
     account_id, wanted = parameters.identifier("account_id"), execution_filter(parameters)
     accounts = accounts_of_journal(request.user, account_id)
     rows, following = executions_of(accounts, wanted, before=parameters.text("before") or "")
@@ -112,7 +112,7 @@ def executions(request: HttpRequest) -> HttpResponse:
 @require_safe
 def reconcile(request: HttpRequest) -> HttpResponse:
     """Compare the journal's open lots with the brokers' positions."""
-    parameters = QueryParameters(request.GET, allowed={"account_id"})
+    parameters = QueryParameters.of_form(request.GET, allowed={"account_id"})
     account_id = parameters.identifier("account_id")
     found = reconcile_positions(accounts_of_journal(request.user, account_id))
     return _page(request, "trades/reconcile.html", {"found": found, "account_id": account_id or ""})

@@ -139,7 +139,4 @@ def asked_parameters(query: QueryDict) -> QueryParameters:
 
     Raises InvalidInput for one that is not known here.
     """
-    given = query.copy()
-    for name in [name for name, value in query.items() if not str(value).strip()]:
-        del given[name]
-    return QueryParameters(given, allowed=FORM | set(TradeFilter.base_filters))
+    return QueryParameters.of_form(query, allowed=FORM | set(TradeFilter.base_filters))

@@ -87,7 +87,7 @@ def read_filter(
 
     Raises ``InvalidInput`` naming the parameter, ``NotFound`` for another's account.
     """
-    parameters = QueryParameters(values, allowed=FILTERS | also)
+    parameters = QueryParameters.of_form(values, allowed=FILTERS | also)
     account_id = parameters.identifier("account_id")
     if account_id:
         accounts = [account_for_user(user, account_id)]

@@ -51,6 +51,14 @@ class QueryParameters:
                     raise _invalid(str(name), "Given more than once.")
         self._values = values
 
+    @classmethod
+    def of_form(cls, values: QueryDict, *, allowed: Collection[str]) -> QueryParameters:
+        """Return the parameters of a page with a form: what was left blank counts as absent."""
+        given = values.copy()
+        for name in [name for name, value in values.items() if not str(value).strip()]:
+            del given[name]
+        return cls(given, allowed=allowed)
+
     def text(self, name: str, *, maximum_length: int = 64) -> str | None:
         """Return the raw value, or ``None`` if absent. Empty, too long or unprintable text is
         rejected."""

@@ -131,6 +131,20 @@ def test_what_cannot_be_is_refused_by_name(page: Client, query: str) -> None:
     assert name in page.get(f"/api/executions?{query}").json()["error"]["fields"]
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/trades?account_id=&underlying=&strategy=&start=&end=",
+        "/trades/contracts?account_id=&underlying=",
+        "/trades/executions?account_id=&underlying=&kind=&start=&end=",
+        "/trades/reconcile?account_id=",
+        "/trades/statistics?account_id=&underlying=&start=&end=",
+    ],
+)
+def test_form_that_was_left_blank_filters_nothing(page: Client, address: str) -> None:
+    assert page.get(address).status_code == 200
+
+
 def test_others_fills_are_not_seen(page: Client, account: Account) -> None:
     other = AccountFactory.create(account_id="NOT-YOURS", broker="IBKR")
     record(other, (10, "600"), (-4, "610"))
@@ -219,8 +233,8 @@ def test_preview_of_another_user_is_not_taken(page: Client, account: Account) ->
     ("sent", "message"),
     [
         ({}, "Choose a file first"),
-        ({"file": upload("")}, "neither a Flex statement"),
-        ({"file": upload("nothing")}, "neither a Flex statement"),
+        ({"file": upload("")}, "neither a statement of IBKR"),
+        ({"file": upload("nothing")}, "neither a statement of IBKR"),
         ({"file": upload(HEAD + ROW), "account_id": "U404"}, "No such account"),
     ],
 )
