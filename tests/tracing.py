@@ -55,8 +55,12 @@ def traced(seconds: float | None) -> Iterator[None]:
         return
     stopped: list[Coverage] = []
     processes = os.environ[PROCESSES]
+    own = os.getpid()
 
     def stop(_number: int = 0, _frame: FrameType | None = None) -> None:
+        # A child may take the signal between its fork and its program, where locks stay held.
+        if os.getpid() != own:
+            return
         # A worker has two: its own, and one as a process that a traced one started.
         while running := Coverage.current():
             running.stop()

@@ -33,7 +33,10 @@ def private_routes() -> list[str]:
 
 
 #: What is the same for everybody, and open to all unless MARKET_DATA_PUBLIC says otherwise.
-OF_THE_MARKET = {"/market", "/market/data", "/api/market/chain", "/api/market/instruments"}
+OF_THE_MARKET = {
+    "/market", "/market/data", "/api/market/chain", "/api/market/instruments",
+    "/gex", "/api/gex", "/api/gex/history", "/api/market/gex",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("path", private_routes())

@@ -58,8 +58,8 @@ def test_dry_run_tells_the_same_and_writes_nothing(tmp_path: Path, account: Acco
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "neither a Flex statement"),
-        ("Date,Type\n", "neither a Flex statement"),
+        ("", "neither a statement of IBKR"),
+        ("Date,Type\n", "neither a statement of IBKR"),
         ("<html>", "not a Flex statement"),
         ("<FlexQueryResponse/>", "it has no FlexStatement"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><FlexQueryResponse>&a;</FlexQueryResponse>', "not a Flex"),

@@ -75,18 +75,10 @@ def test_book_agrees_with_the_simulated_account(sandbox: Sandbox, bridge: Broker
         expected = position.contract
         assert item.quantity == position.quantity
         assert item.average_price == Decimal(str(position.average_price))
-        assert contract.kind == expected.kind
         # The portal names a future's product, not its month.
         assert expected.underlying.startswith(contract.underlying)
-        assert (contract.expiry, contract.strike, contract.right) == (
-            expected.expiry,
-            expected.strike,
-            expected.right,
-        )
-        assert (contract.multiplier, contract.currency) == (
-            expected.multiplier,
-            expected.currency,
-        )
+        for name in ("kind", "expiry", "strike", "right", "multiplier", "currency"):
+            assert getattr(contract, name) == getattr(expected, name), name
         assert contract.aliases == {"ibkr": expected.aliases["ibkr"]}
         assert contract.description == expected.description
 
