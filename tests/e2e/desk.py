@@ -30,6 +30,7 @@ from config.core.processes.environment import ONE_THREAD
 from config.core.processes.lifeline import die_with_parent
 from config.core.redis.client import key
 from config.core.sandbox.server import Sandbox, open_market
+from greeks.domain import InstrumentKind
 from tests.servers.valkey import RunningValkey
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,6 +73,14 @@ class Desk:
         self._prepare()
         self.start_web()
         self._start("worker", f"{TARGETS}:run_worker", {"celery": "config.celery.app"})
+
+    def legs_in_scenarios(self) -> int:
+        """Return how many positions are held; no model values an event contract."""
+        return sum(
+            position.contract.kind is not InstrumentKind.EVENT
+            for account in self.sandbox.books.accounts()
+            for position in account.positions()
+        )
 
     def stop(self) -> None:
         for name in list(self._processes):

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from greeks.domain import InstrumentKind
 from tests.e2e.browser import WITNESS, Browser
 from tests.e2e.desk import Desk
 from tests.e2e.test_pages import DESK, PHONE, REFUSALS, SIZES
@@ -19,22 +18,13 @@ FOCUSED = "return document.activeElement.dataset.cell ?? null"
 STATUS = '[data-part="status"]'
 
 
-def legs_in_scenarios(desk: Desk) -> int:
-    """Return how many positions are held; no model values an event contract."""
-    return sum(
-        position.contract.kind is not InstrumentKind.EVENT
-        for account in desk.sandbox.books.accounts()
-        for position in account.positions()
-    )
-
-
 @pytest.fixture
 def risk(browser: Browser, desk: Desk) -> Iterator[Browser]:
     """The open risk page of a whole book, live; afterwards nothing was complained of."""
     browser.on_each_page(WITNESS)
     browser.on_each_page(REFUSALS)
     browser.log_in()
-    held = legs_in_scenarios(desk)
+    held = desk.legs_in_scenarios()
 
     def whole() -> bool:
         # A desk that has just started may have synced one account of two.
@@ -99,7 +89,7 @@ def test_chosen_cell_shows_the_shares_of_its_legs(risk: Browser, desk: Desk, key
     whole = number(risk.text(".cell-figure .change"))
     assert whole == pytest.approx(number(shown), rel=0.01)
     legs = [number(text) for text in risk.texts('[data-part="shares"] td:nth-child(3)')]
-    held = legs_in_scenarios(desk)
+    held = desk.legs_in_scenarios()
     assert len(legs) == held
     assert sum(legs) == pytest.approx(whole, rel=0.01)
     assert "cell=-10" in risk.driver.current_url
