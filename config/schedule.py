@@ -126,6 +126,13 @@ def beat_schedule(
             every_seconds=300,
             expires_seconds=240,
         ),
+        # The statement tells how options ended; until then what is gone is closed provisionally.
+        ScheduledJob(
+            name="Close expired options provisionally",
+            task="trades.close_expired",
+            every_seconds=180,
+            expires_seconds=150,
+        ),
         # Once a day in effect: it asks only if yesterday's closes are missing, every six hours.
         ScheduledJob(
             name="Update the market's regimes",

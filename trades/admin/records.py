@@ -79,9 +79,14 @@ class TradeLotAdmin(BookAdmin):
 
     list_display = (
         "instrument", "account", "quantity", "opened_at", "open_price", "closed_at",
-        "close_price", "closed_kind", "gross", "net", "currency",
+        "close_price", "closed_kind", "awaiting", "gross", "net", "currency",
     )  # fmt: skip
-    list_filter = (_BY_ACCOUNT, ("closed_at", admin.EmptyFieldListFilter), "closed_kind")
+    list_filter = (
+        _BY_ACCOUNT,
+        ("closed_at", admin.EmptyFieldListFilter),
+        "closed_kind",
+        "awaiting",
+    )
     list_select_related = ("account", "instrument")
     search_fields = ("instrument__symbol", "instrument__underlying")
 

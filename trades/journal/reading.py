@@ -1,4 +1,4 @@
-"""The journal of the accounts a user may see: fills, results by contract, and what differs."""
+"""The journal of the accounts a user may see: fills, and results by contract."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, Max, Min, Q, Sum
 
 from auth_tokens.models import User
 from config.core.errors import InvalidInput
 from greeks.models import Instrument
 from portfolio.accounts.access import account_for_user, accounts_visible_to
-from portfolio.models import Account, Position
+from portfolio.models import Account
 from trades.models import TradeExecution, TradeLot
 
 ZERO = Decimal(0)
@@ -108,6 +108,8 @@ class ContractResult:
     opened_at: datetime | None
     closed_at: datetime | None
     open_quantity: Decimal
+    #: Ended at expiry; not in ``gross`` and ``net`` until the broker tells how.
+    awaiting_quantity: Decimal
     closes: int
     unknown: int
     gross: Decimal | None
@@ -133,7 +135,7 @@ def results_by_contract(
     lots = TradeLot.objects.filter(account__in=[account.pk for account in accounts])
     if underlying:
         lots = lots.filter(instrument__underlying=underlying.upper())
-    closed = Q(closed_at__isnull=False)
+    closed, final = Q(closed_at__isnull=False), Q(closed_at__isnull=False, awaiting=False)
     rows = list(
         lots.order_by()
         .values("account_id", "instrument_id", "currency")
@@ -142,9 +144,10 @@ def results_by_contract(
             last_closed=Max("closed_at"),
             open_quantity=Sum("quantity", filter=~closed),
             closes=Count("closed_by", filter=closed, distinct=True),
-            unknown=Count("id", filter=closed & Q(gross__isnull=True)),
-            gross=Sum("gross"),
-            net=Sum("net"),
+            unknown=Count("id", filter=final & Q(gross__isnull=True)),
+            gross=Sum("gross", filter=final),
+            net=Sum("net", filter=final),
+            awaiting_quantity=Sum("quantity", filter=Q(awaiting=True)),
             last_opened=Max("opened_at"),
         )
     )
@@ -159,6 +162,7 @@ def results_by_contract(
             opened_at=row["first_opened"],
             closed_at=row["last_closed"],
             open_quantity=row["open_quantity"] or ZERO,
+            awaiting_quantity=row["awaiting_quantity"] or ZERO,
             closes=row["closes"],
             unknown=row["unknown"],
             gross=row["gross"],
@@ -192,81 +196,3 @@ def _told_by_broker(accounts: Sequence[Account]) -> dict[tuple[str, int], Decima
 
 def _latest(*moments: datetime | None) -> float:
     return max((moment.timestamp() for moment in moments if moment is not None), default=0.0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """A contract of which the journal and the broker hold different quantities."""
-
-    account_id: str
-    symbol: str
-    journal: Decimal
-    broker: Decimal
-    cause: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reconciliation:
-    """Σ lots against the broker's positions, contract by contract."""
-
-    agreed: int
-    differences: list[Difference]
-
-
-def reconcile_positions(accounts: Sequence[Account]) -> Reconciliation:
-    """Compare open lots with the positions of the last sync. Two queries.
-
-    A difference names its likely cause and what mends it.
-    """
-    ids = [account.pk for account in accounts]
-    journal = _by_contract(TradeLot.objects.filter(account__in=ids, closed_at__isnull=True))
-    broker = _by_contract(Position.objects.filter(account__in=ids))
-    names = dict(
-        Instrument.objects.filter(
-            pk__in={pk for _, pk in journal.keys() | broker.keys()}
-        ).values_list("pk", "symbol")
-    )
-    began = dict(
-        TradeExecution.objects.filter(account__in=ids)
-        .order_by()
-        .values_list("account_id")
-        .annotate(Min("execution_time"))
-    )
-    differences = []
-    agreed = 0
-    for account_id, instrument_id in sorted(journal.keys() | broker.keys()):
-        ours = journal.get((account_id, instrument_id), ZERO)
-        theirs = broker.get((account_id, instrument_id), ZERO)
-        if ours == theirs:
-            agreed += bool(ours)
-            continue
-        differences.append(
-            Difference(
-                account_id=account_id,
-                symbol=names[instrument_id],
-                journal=ours,
-                broker=theirs,
-                cause=_cause(ours, theirs, began.get(account_id)),
-            )
-        )
-    return Reconciliation(agreed=agreed, differences=differences)
-
-
-def _by_contract(
-    rows: QuerySet[TradeLot] | QuerySet[Position],
-) -> dict[tuple[str, int], Decimal]:
-    found = rows.order_by().values_list("account_id", "instrument_id").annotate(Sum("quantity"))
-    return {(account_id, pk): quantity for account_id, pk, quantity in found}
-
-
-def _cause(ours: Decimal, theirs: Decimal, began: datetime | None) -> str:
-    if began is None:
-        return "The journal of this account is empty. Import its statements."
-    if not ours:
-        return f"Opened before {began:%Y-%m-%d}, where the journal begins. Import older statements."
-    if not theirs:
-        return (
-            "The broker holds it no more: expired, assigned, exercised or transferred. Such rows "
-            "come with the statement."
-        )
-    return "A fill, a split or a transfer is missing. Import the statements since it was opened."

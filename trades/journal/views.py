@@ -25,9 +25,9 @@ from trades.journal.api import FILTERS, KINDS, execution_filter
 from trades.journal.reading import (
     accounts_of_journal,
     executions_of,
-    reconcile_positions,
     results_by_contract,
 )
+from trades.journal.reconciling import reconcile_positions
 from trades.models import JournalRun, JournalSettings
 
 RESULTS_A_PAGE = 100

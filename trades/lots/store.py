@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -10,17 +11,18 @@ from django.db import transaction
 from config.core.upsert import insert_rows
 from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.amounts import fitting_amount
+from portfolio.domain import ExecutionKind
 from portfolio.models import Account
 from trades.lots.events_reading import connected_instruments, position_events
 from trades.lots.lot import ClosedLot, Lot
 from trades.lots.matching import LotMethod, match_lots
-from trades.models import JournalSettings, TradeExecution, TradeLot
+from trades.models import JournalSettings, ProvisionalClose, TradeExecution, TradeLot
 
 _BATCH = 500
 _COLUMNS = (
     "account_id", "instrument_id", "opened_by_id", "opened_at", "currency", "quantity",
     "open_price", "open_costs", "closed_by_id", "closed_at", "closed_kind", "close_price",
-    "close_costs", "gross", "net",
+    "close_costs", "gross", "net", "awaiting",
 )  # fmt: skip
 
 
@@ -57,13 +59,16 @@ def method_of(account_id: str) -> LotMethod:
 def _replace(account_id: str, instruments: set[int]) -> None:
     ids = sorted(instruments)
     events = []
+    ended: dict[int, ProvisionalClose] = {}
     for part in _parts(ids):
         events += position_events(
             TradeExecution.objects.filter(account=account_id, instrument__in=part)
         )
         TradeLot.objects.filter(account=account_id, instrument__in=part).delete()
+        closes = ProvisionalClose.objects.filter(account=account_id, instrument__in=part)
+        ended |= {close.instrument_id: close for close in closes}
     lots = match_lots(events, method_of(account_id))
-    rows = [_open_row(account_id, lot) for lot in lots.open]
+    rows = [_open_row(account_id, lot, ended.get(lot.instrument)) for lot in lots.open]
     rows += [_closed_row(account_id, lot) for lot in lots.closed]
     insert_rows(TradeLot, _COLUMNS, rows)
 
@@ -73,7 +78,11 @@ def _parts(ids: list[int]) -> Iterator[list[int]]:
         yield ids[start : start + _BATCH]
 
 
-def _open_row(account_id: str, lot: Lot) -> tuple[Any, ...]:
+def _open_row(account_id: str, lot: Lot, ended: ProvisionalClose | None) -> tuple[Any, ...]:
+    """Return an open lot; what is still open at a provisional close ended there."""
+    close: tuple[Any, ...] = (None, None, "", None, None, None, None, False)
+    if ended is not None and lot.opened_at <= ended.at:
+        close = _provisional(lot, ended)
     return (
         account_id,
         lot.instrument,
@@ -83,7 +92,23 @@ def _open_row(account_id: str, lot: Lot) -> tuple[Any, ...]:
         lot.quantity.quantize(SMALLEST_STEP),
         fitting_amount(lot.price),
         fitting_amount(lot.costs),
-        *(None, None, "", None, None, None, None),
+        *close,
+    )
+
+
+def _provisional(lot: Lot, ended: ProvisionalClose) -> tuple[Any, ...]:
+    gross = None
+    if lot.price is not None and ended.price is not None:
+        gross = (ended.price - lot.price) * lot.quantity * lot.multiplier
+    return (
+        None,
+        ended.at,
+        ExecutionKind.EXPIRATION.value,
+        fitting_amount(ended.price),
+        Decimal(0),
+        fitting_amount(gross),
+        fitting_amount(None if gross is None else gross - lot.costs),
+        not ended.is_final,
     )
 
 
@@ -104,4 +129,5 @@ def _closed_row(account_id: str, lot: ClosedLot) -> tuple[Any, ...]:
         fitting_amount(lot.close_costs),
         fitting_amount(lot.gross),
         fitting_amount(lot.net),
+        False,
     )

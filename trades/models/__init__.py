@@ -7,6 +7,7 @@ from trades.models.journal_run import JournalRun
 from trades.models.journal_settings import JournalSettings
 from trades.models.lot import TradeLot
 from trades.models.pending_import import PendingImport
+from trades.models.provisional_close import ProvisionalClose
 from trades.models.regime import IndexClose, RegimeDay
 from trades.models.trade import Trade, TradeFill, TradeLeg, TradeRoll
 from trades.models.trade_marks import TradeMarks
@@ -18,6 +19,7 @@ __all__ = [
     "JournalRun",
     "JournalSettings",
     "PendingImport",
+    "ProvisionalClose",
     "QuarantinedExecution",
     "RegimeDay",
     "Trade",

@@ -14,6 +14,7 @@ class TradeLot(models.Model):
 
     Computed from the executions and replaced whenever they change: nothing refers to a lot by id.
     ``quantity`` has the lot's sign. Without a known opening fill there is no basis and no profit.
+    What ended by a ``ProvisionalClose`` has ``closed_at`` and no ``closed_by``.
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="lots")
@@ -30,6 +31,9 @@ class TradeLot(models.Model):
         max_length=24, blank=True, choices=[(k.value, k.value) for k in ExecutionKind]
     )
     currency = models.CharField(max_length=8)
+    awaiting = models.BooleanField(
+        default=False, help_text="Closed provisionally, at expiry: the broker has not told yet."
+    )
     quantity = AmountField()
     open_price = AmountField(null=True)
     close_price = AmountField(null=True)

@@ -19,6 +19,8 @@ class Trade(models.Model):
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"
+        #: Nothing is open; of an option that expired the broker has not told how it ended.
+        AWAITING = "awaiting", "Awaiting statement"
         CLOSED = "closed", "Closed"
 
     opening = models.OneToOneField(
@@ -81,6 +83,9 @@ class TradeLeg(models.Model):
     closed_at = models.DateTimeField(null=True, help_text="Of the last close; empty while open.")
     closed_kind = models.CharField(
         max_length=24, blank=True, choices=[(k.value, k.value) for k in ExecutionKind]
+    )
+    awaiting = models.BooleanField(
+        default=False, help_text="A part ended at expiry, and the broker has not told how."
     )
     open_price = AmountField(null=True, help_text="Average of what was opened.")
     close_price = AmountField(null=True, help_text="Average of what was closed.")

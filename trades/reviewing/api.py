@@ -165,6 +165,7 @@ def _leg(leg: TradeLeg) -> shapes.TradeLegItem:
         opened_at=leg.opened_at,
         closed_at=leg.closed_at,
         closed_kind=leg.closed_kind or None,
+        awaiting=leg.awaiting,
         open_price=_number(leg.open_price),
         close_price=_number(leg.close_price),
         costs=float(leg.costs),

@@ -14,7 +14,7 @@ class TradeItem(Shape, kw_only=True):
     strategy: Annotated[str, about("What was opened.")]
     name: str
     open_name: Annotated[str | None, about("What is open now.")]
-    status: str
+    status: Annotated[str, about("open, awaiting (the statement) or closed.")]
     outcome: Annotated[str | None, about("won, lost or even; null while open or unknown.")]
     opened_at: Moment | None
     closed_at: Moment | None
@@ -59,6 +59,7 @@ class TradeLegItem(Shape, kw_only=True):
     opened_at: Moment | None
     closed_at: Moment | None
     closed_kind: str | None
+    awaiting: Annotated[bool, about("Ended provisionally: the broker has not told how.")]
     open_price: Number
     close_price: Number
     costs: Double

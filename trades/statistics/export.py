@@ -35,10 +35,11 @@ def realised_gains_csv(wanted: StatisticsFilter) -> Iterator[str]:
     """Return one line per closed lot of the days, by the closing fill's day. One query.
 
     Proceeds and cost basis include costs. Of a short lot the sale is the opening. A lot of unknown
-    basis has no basis and no gain. Long term: held for more than a year.
+    basis has no basis and no gain. Provisional closes are left out until they are final. Long term:
+    held for more than a year.
     """
     lots = (
-        TradeLot.objects.filter(wanted.closed_between("closed_at"))
+        TradeLot.objects.filter(wanted.closed_between("closed_at"), awaiting=False)
         .order_by("closed_at", "pk")
         .select_related("account", "instrument", "closed_by")
     )

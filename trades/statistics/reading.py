@@ -205,7 +205,10 @@ def realised_by_day(wanted: StatisticsFilter) -> dict[date, float]:
     By the closing fill's day in its account's zone. One query.
     """
     lots = TradeLot.objects.filter(
-        wanted.closed_between("closed_at"), currency=wanted.currency, net__isnull=False
+        wanted.closed_between("closed_at"),
+        currency=wanted.currency,
+        net__isnull=False,
+        awaiting=False,
     )
     if wanted.underlying:
         lots = lots.filter(instrument__underlying=wanted.underlying)

@@ -32,7 +32,7 @@ def link_lots(openings: Iterable[Opening], rolls: Sequence[Roll]) -> list[Link]:
     """Return the links of these openings, in time, each with its chain."""
     ordered = sorted(openings, key=lambda opening: (opening.at, opening.key))
     coming: dict[int, list[Roll]] = defaultdict(list)
-    going: dict[tuple[int, int], list[Roll]] = defaultdict(list)
+    going: dict[tuple[int, int | None], list[Roll]] = defaultdict(list)
     for roll in rolls:
         coming[roll.child].append(roll)
         going[roll.parent, roll.closing.execution].append(roll)
@@ -107,7 +107,7 @@ def _closes(
             taken.append((link, quantity))
             if part.closing is None:
                 link.open_quantity += quantity if part.quantity > 0 else -quantity
-            else:
+            elif part.is_final:
                 link.net = None if link.net is None or share is None else link.net + share
         yield part, taken
 

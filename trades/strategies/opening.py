@@ -34,15 +34,19 @@ class LegContract:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """How a part of a lot ended. ``order`` is the order it was closed by, or the instant."""
+    """How a part of a lot ended. ``order`` is the order it was closed by, or the instant.
 
-    execution: int
+    A provisional close has no execution; until it is final it is ``awaiting`` the statement.
+    """
+
+    execution: int | None
     #: The first revision's row.
-    key: int
+    key: int | None
     at: datetime
     kind: ExecutionKind
     order: str
     session: date
+    awaiting: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +63,11 @@ class Part:
     close_costs: Decimal = ZERO
     gross: Decimal | None = None
     net: Decimal | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Closed, and not only provisionally: what it brought counts."""
+        return self.closing is not None and not self.closing.awaiting
 
     def is_open_at(self, at: datetime) -> bool:
         return self.closing is None or self.closing.at > at

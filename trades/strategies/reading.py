@@ -124,6 +124,16 @@ def _part(lot: TradeLot, fills: _Fills) -> Part:
             order=fills.order(row),
             session=session_of(row.execution_time, row.currency),
         )
+    elif lot.closed_at is not None:
+        closing = Closing(
+            execution=None,
+            key=None,
+            at=lot.closed_at,
+            kind=ExecutionKind(lot.closed_kind),
+            order=f"expired {lot.closed_at.isoformat()}",
+            session=session_of(lot.closed_at, lot.currency),
+            awaiting=lot.awaiting,
+        )
     return Part(
         contract=_contract(lot.instrument),
         quantity=lot.quantity,

@@ -25,7 +25,7 @@ _TRADE = (
 )  # fmt: skip
 _LEG = (
     "trade_id", "instrument_id", "quantity", "open_quantity", "opened_at", "closed_at",
-    "closed_kind", "open_price", "close_price", "costs", "gross", "net",
+    "closed_kind", "awaiting", "open_price", "close_price", "costs", "gross", "net",
 )  # fmt: skip
 _FILL = ("trade_id", "execution_id", "key", "role", "quantity")
 _ROLL = (
@@ -89,7 +89,9 @@ def _trade_row(account_id: str, trade: Trade) -> tuple[Any, ...]:
         None if part.open_price is None else -part.open_price * part.quantity * part.multiplier
         for part in trade.parts
     )
+    final = [part for part in closed if part.is_final]
     is_open = len(closed) < len(trade.parts)
+    status = TradeRow.Status.CLOSED if len(final) == len(closed) else TradeRow.Status.AWAITING
     return (
         trade.key,
         account_id,
@@ -97,16 +99,16 @@ def _trade_row(account_id: str, trade: Trade) -> tuple[Any, ...]:
         trade.named.strategy.value,
         trade.named.words,
         trade.open_words,
-        TradeRow.Status.OPEN.value if is_open else TradeRow.Status.CLOSED.value,
+        (TradeRow.Status.OPEN if is_open else status).value,
         min(known, default=None),
         None if is_open else _last_close(closed),
         trade.quantity,
         first.contract.currency,
         fitting_amount(premium),
         _costs(trade.parts),
-        total(part.gross for part in closed),
-        total(part.net for part in closed),
-        sum(part.gross is None for part in closed),
+        total(part.gross for part in final),
+        total(part.net for part in final),
+        sum(part.gross is None for part in final),
         trade.chain,
     )
 
@@ -131,6 +133,7 @@ def _leg_rows(trade: Trade) -> list[tuple[Any, ...]]:
                 min((opening.at for opening, _ in found if opening.is_known), default=None),
                 None if still_open else _last_close(closed),
                 last.closing.kind.value if last and last.closing and not still_open else "",
+                not all(part.is_final for part in closed),
                 _average((part.open_price, part.quantity) for part in parts),
                 _average((part.close_price, part.quantity) for part in closed),
                 _costs(parts),
@@ -148,8 +151,9 @@ def _fill_rows(trade: Trade) -> list[tuple[Any, ...]]:
             opened = (opening.execution, opening.key, TradeFill.Role.OPEN.value)
             found[opened] = opening.quantity
         for part in opening.parts:
-            if part.closing is not None:
-                closed = (part.closing.execution, part.closing.key, TradeFill.Role.CLOSE.value)
+            closing = part.closing
+            if closing and closing.execution is not None and closing.key is not None:
+                closed = (closing.execution, closing.key, TradeFill.Role.CLOSE.value)
                 found[closed] = found.get(closed, ZERO) + part.quantity
     return [(trade.key, *names, quantity) for names, quantity in found.items()]
 

@@ -14,6 +14,7 @@ from greeks.alerts.system_events import report_ending_tokens
 from portfolio.models import Account
 from trades.contexts.store import complete_regimes, fill_contexts
 from trades.executions.reconcile import LOCK_SECONDS, reconcile_account
+from trades.expiry.closing import close_expired
 from trades.importing.flex_sync import TASK_PATIENCE, is_flex_due, sync_flex
 from trades.regimes.sync import sync_regimes_if_due
 from trades.statistics.marks_store import measure_marks
@@ -61,6 +62,12 @@ def fill_contexts_task() -> None:
 def measure_marks_task() -> None:
     """Follow the trades that have closed along their marks."""
     measure_marks()
+
+
+@desk_task("trades.close_expired", subject="trades.expiry", seconds=120)
+def close_expired_task() -> None:
+    """Close options past their instant that the brokers hold no more."""
+    close_expired()
 
 
 @desk_task("trades.sync_flex", subject="trades.flex", seconds=LOCK_SECONDS, expires=600)
