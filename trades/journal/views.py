@@ -28,6 +28,7 @@ from trades.journal.reading import (
     results_by_contract,
 )
 from trades.journal.reconciling import reconcile_positions
+from trades.journal.unlinked import unlinked_deliveries
 from trades.models import JournalRun, JournalSettings
 
 RESULTS_A_PAGE = 100
@@ -114,8 +115,16 @@ def reconcile(request: HttpRequest) -> HttpResponse:
     """Compare the journal's open lots with the brokers' positions."""
     parameters = QueryParameters.of_form(request.GET, allowed={"account_id"})
     account_id = parameters.identifier("account_id")
-    found = reconcile_positions(accounts_of_journal(request.user, account_id))
-    return _page(request, "trades/reconcile.html", {"found": found, "account_id": account_id or ""})
+    accounts = accounts_of_journal(request.user, account_id)
+    return _page(
+        request,
+        "trades/reconcile.html",
+        {
+            "found": reconcile_positions(accounts),
+            "unlinked": unlinked_deliveries(accounts),
+            "account_id": account_id or "",
+        },
+    )
 
 
 @_private

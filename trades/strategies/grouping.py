@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from greeks.domain import Right
 from portfolio.domain import ExecutionKind
+from trades.strategies.deliveries import Shares, link_deliveries, moved_by
 from trades.strategies.naming import Strategy, name_strategy
 from trades.strategies.opening import ZERO, LegContract, Opening, held_at
 from trades.strategies.rolls import Roll
@@ -26,6 +27,8 @@ _FORMED = frozenset(
         Strategy.JADE_LIZARD, Strategy.BOX, Strategy.PMCC,
     }
 )  # fmt: skip
+
+_DELIVERING = (ExecutionKind.ASSIGNMENT, ExecutionKind.EXERCISE)
 
 
 @dataclass(slots=True, eq=False)
@@ -86,14 +89,19 @@ class _Grouping:
         self.active: list[Group] = []
         self.by_key: dict[int, Group] = {}
         self.parents: dict[int, list[Roll]] = defaultdict(list)
+        self.sources: dict[int, dict[int, Decimal]] = {}
         for roll in rolls:
             self.parents[roll.child].append(roll)
 
     def run(self, openings: Iterable[Opening]) -> list[Group]:
-        units: dict[tuple[bool, str, str], list[Opening]] = defaultdict(list)
-        for opening in sorted(openings, key=lambda each: (each.at, each.key)):
+        ordered = sorted(openings, key=lambda each: (each.at, each.key))
+        self.sources = _sources(ordered)
+        units: dict[tuple[bool, str, str, int], list[Opening]] = defaultdict(list)
+        for opening in ordered:
             currency = opening.contract.currency
-            units[opening.is_known, opening.order, currency].append(opening)
+            # Shares booked in one second may come from options of several trades.
+            source = min(self.sources.get(opening.key, ()), default=0)
+            units[opening.is_known, opening.order, currency, source].append(opening)
         for unit in units.values():
             self._take(unit)
         return self.groups
@@ -141,21 +149,12 @@ class _Grouping:
         return bool(group.held(at).keys() - rolled)
 
     def _assigned(self, delivery: Opening) -> Group | None:
-        """Return the trade of the option that delivered these shares."""
-        price = delivery.parts[0].open_price
-        for group in self.by_key.values():
-            for opening in group.openings:
-                for part in opening.parts:
-                    closing, contract = part.closing, part.contract
-                    if (
-                        closing is not None
-                        and closing.session == delivery.session
-                        and closing.kind in (ExecutionKind.ASSIGNMENT, ExecutionKind.EXERCISE)
-                        and contract.strike == price
-                        and _delivers_long(contract, part.quantity) == (delivery.quantity > 0)
-                    ):
-                        return group
-        return None
+        """Return the trade of the option that moved most of these shares."""
+        sources = self.sources.get(delivery.key, {})
+        known = [key for key in sources if key in self.by_key]
+        if not known:
+            return None
+        return self.by_key[max(known, key=lambda key: (abs(sources[key]), -key))]
 
     def _added(self, unit: list[Opening]) -> Group | None:
         """Return the trade that holds exactly these contracts, with these signs."""
@@ -217,6 +216,37 @@ def _signs(held: dict[LegContract, Decimal]) -> set[tuple[LegContract, bool]]:
     return {(contract, quantity > 0) for contract, quantity in held.items()}
 
 
-def _delivers_long(contract: LegContract, quantity: Decimal) -> bool:
-    """Whether the option's end brings shares: a short put assigned, a long call exercised."""
-    return (contract.right is Right.CALL) == (quantity > 0)
+def _sources(openings: Iterable[Opening]) -> dict[int, dict[int, Decimal]]:
+    """Return for opened shares the openings of the options that moved them, with how many."""
+    ended, booked = [], []
+    for opening in openings:
+        own = opening.contract
+        if opening.kind is ExecutionKind.DELIVERY and opening.is_known:
+            price = opening.parts[0].open_price
+            if price is not None:
+                place = ("", own.underlying, own.currency, opening.session)
+                booked.append(
+                    Shares(key=opening.key, place=place, units=opening.quantity, prices=(price,))
+                )
+        for part in opening.parts:
+            closing, contract = part.closing, part.contract
+            if closing is None or closing.kind not in _DELIVERING or not contract.is_option:
+                continue
+            if contract.right is None or contract.strike is None:
+                continue
+            ended.append(
+                moved_by(
+                    key=opening.key,
+                    place=("", contract.underlying, contract.currency, closing.session),
+                    kind=contract.kind,
+                    right=contract.right,
+                    strike=contract.strike,
+                    quantity=part.quantity,
+                    multiplier=part.multiplier,
+                    units=contract.units,
+                )
+            )
+    found: dict[int, dict[int, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for link in link_deliveries(ended, booked):
+        found[link.booked][link.ended] += link.units
+    return found

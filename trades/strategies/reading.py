@@ -154,14 +154,15 @@ def _contract(row: Instrument) -> LegContract:
         kind=InstrumentKind(row.kind),
         underlying=row.underlying,
         currency=row.currency,
-        units=_units(row),
+        units=units_of(row),
         expiry=row.expiry,
         strike=row.strike,
         right=Right(row.right) if row.right else None,
     )
 
 
-def _units(row: Instrument) -> Decimal:
+def units_of(row: Instrument) -> Decimal:
+    """Return what one contract delivers: its multiplier, unless a split changed that."""
     units: Decimal = row.multiplier if row.deliverable_shares is None else row.deliverable_shares
     return units
 
