@@ -55,7 +55,7 @@ def monitor(browser: Browser, desk: Desk) -> Browser:
         lambda: browser.text('[data-total="net_liquidation"]').strip()[:1].isdigit(), "no book"
     )
     # A desk that has just started may have synced one account of two.
-    held = sum(len(account.positions()) for account in desk.sandbox.books.accounts())
+    held = len(desk.held)
     browser.wait(lambda: len(browser.find_all("[data-position]")) == held, "half a book")
     return browser
 

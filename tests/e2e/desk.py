@@ -65,6 +65,20 @@ class Desk:
             self.port: int = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
+    @property
+    def held(self) -> list[InstrumentKind]:
+        """The kind of each position that the simulated accounts hold."""
+        return [
+            position.contract.kind
+            for account in self.sandbox.books.accounts()
+            for position in account.positions()
+        ]
+
+    @property
+    def legs_in_scenarios(self) -> int:
+        """Return how many positions a model values: no event contract."""
+        return sum(kind is not InstrumentKind.EVENT for kind in self.held)
+
     def start(self) -> None:
         self.sandbox = Sandbox(market=open_market(seed=SEED)).start()
         # A path that is short wherever the data lies.
@@ -73,14 +87,6 @@ class Desk:
         self._prepare()
         self.start_web()
         self._start("worker", f"{TARGETS}:run_worker", {"celery": "config.celery.app"})
-
-    def legs_in_scenarios(self) -> int:
-        """Return how many positions are held; no model values an event contract."""
-        return sum(
-            position.contract.kind is not InstrumentKind.EVENT
-            for account in self.sandbox.books.accounts()
-            for position in account.positions()
-        )
 
     def stop(self) -> None:
         for name in list(self._processes):

@@ -56,7 +56,7 @@ def test_sync_in_another_process_changes_numbers_without_a_reload(
 
 
 def test_page_shows_what_the_broker_holds(monitor: Browser, desk: Desk) -> None:
-    held = sum(len(account.positions()) for account in desk.sandbox.books.accounts())
+    held = len(desk.held)
 
     rows = monitor.find_all("[data-position]")
 

@@ -24,7 +24,7 @@ def risk(browser: Browser, desk: Desk) -> Iterator[Browser]:
     browser.on_each_page(WITNESS)
     browser.on_each_page(REFUSALS)
     browser.log_in()
-    held = desk.legs_in_scenarios()
+    held = desk.legs_in_scenarios
 
     def whole() -> bool:
         # A desk that has just started may have synced one account of two.
@@ -89,7 +89,7 @@ def test_chosen_cell_shows_the_shares_of_its_legs(risk: Browser, desk: Desk, key
     whole = number(risk.text(".cell-figure .change"))
     assert whole == pytest.approx(number(shown), rel=0.01)
     legs = [number(text) for text in risk.texts('[data-part="shares"] td:nth-child(3)')]
-    held = desk.legs_in_scenarios()
+    held = desk.legs_in_scenarios
     assert len(legs) == held
     assert sum(legs) == pytest.approx(whole, rel=0.01)
     assert "cell=-10" in risk.driver.current_url
