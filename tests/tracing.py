@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
+from unittest.mock import patch
 
 import pytest
 from coverage import Coverage
@@ -77,6 +78,8 @@ def traced(seconds: float | None) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, before)
-        for coverage in reversed(stopped):
-            coverage.start()
+        # The patches are in place: each start would register one more hook for every later fork.
+        with patch("coverage.control.apply_patches"):
+            for coverage in reversed(stopped):
+                coverage.start()
         os.environ[PROCESSES] = processes
