@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from django.db import transaction
 from django.db.models import PROTECT, Max, Model
+from django.db.models.fields.reverse_related import ForeignObjectRel
 from django.utils.module_loading import import_string
 
 from auth_tokens.models import User
@@ -119,8 +120,9 @@ def _forget() -> int:
 
 def _delete_protecting(model: type[Model]) -> None:
     """Delete the rows that protect a model's: the record of a market that is gone."""
-    for relation in model._meta.related_objects:
-        if getattr(relation, "on_delete", None) is PROTECT:
+    # Hidden ones too: a relation without a name of its own protects as well.
+    for relation in model._meta.get_fields(include_hidden=True):
+        if isinstance(relation, ForeignObjectRel) and relation.on_delete is PROTECT:
             _delete_protecting(relation.related_model)
             relation.related_model._base_manager.all().delete()
 

@@ -13,8 +13,13 @@ from config.core.errors import Conflict
 from greeks.models import Instrument
 from portfolio.demo.launch import PREPARATIONS
 from portfolio.demo.seed import DEMO_NAME, DEMO_PASSWORD, prepare_demo
+from portfolio.domain import Broker
 from portfolio.models import Account, AccountDay, AccountHistory
 from tests.factories import AccountFactory
+from tests.trades.executions.test_identity import fill
+from trades.executions.rows import JournalRows
+from trades.executions.store import record_rows
+from trades.models import TradeExecution, TradeNote
 
 pytestmark = pytest.mark.django_db
 
@@ -71,9 +76,15 @@ def test_other_market_forgets_everything_of_the_first_but_counts_versions_on() -
     Account.objects.update(book_version=41)
     contract = Instrument.objects.create(kind="stock", symbol="OLD", underlying="OLD")
     before = set(AccountHistory.objects.values_list("pk", flat=True))
+    account = Account.objects.filter(broker=Broker.IBKR.value).get()
+    bought = fill(account_number=account.account_number)
+    record_rows(JournalRows(executions=[bought]), broker=Broker.IBKR, source="ibkr")
+    # A note protects the fill that it is about.
+    TradeNote.objects.create(opening=TradeExecution.objects.get(), text="Too early.")
 
     prepare_demo(seed=2, chain="")
 
+    assert not TradeNote.objects.exists()
     assert not Instrument.objects.filter(pk=contract.pk).exists()
     assert not AccountHistory.objects.filter(pk__in=before).exists()
     assert {account.book_version for account in Account.objects.all()} == {42}
