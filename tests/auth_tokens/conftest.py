@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import time
 from typing import Any
 
 import pytest
 
 from tests.announcements import Announcements
 from tests.auth_tokens.sources import PROVIDER, ScriptedSource, scripted_source
-from tests.auth_tokens.upstox_site import CREDENTIALS, UpstoxSite
+from tests.auth_tokens.upstox_site import CREDENTIALS, OPENS_AT, UpstoxSite
 from tests.servers.valkey import RunningValkey
 
 
@@ -39,8 +40,9 @@ def _running_site() -> Iterator[UpstoxSite]:
 
 
 @pytest.fixture
-def upstox(_running_site: UpstoxSite, settings: Any) -> UpstoxSite:
+def upstox(_running_site: UpstoxSite, settings: Any, monkeypatch: pytest.MonkeyPatch) -> UpstoxSite:
     """The simulated Upstox; the settings lead to it and log in as its one person does."""
+    monkeypatch.setattr(OPENS_AT, time.min)
     _running_site.begin()
     for name, value in CREDENTIALS.items():
         setattr(settings, name, value)

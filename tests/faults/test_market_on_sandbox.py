@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -18,7 +18,7 @@ from greeks.polling.instruments import polled_expiries
 from greeks.polling.listing import refresh_listing
 from greeks.polling.poll import Outcome, Poll, poll_chain
 from greeks.polling.states import chain_states
-from tests.auth_tokens.upstox_site import CREDENTIALS
+from tests.auth_tokens.upstox_site import CREDENTIALS, OPENS_AT
 from tests.greeks.scripted import KEY, polled_instrument
 
 FIVE_SECONDS, MINUTE = timedelta(seconds=5), timedelta(minutes=1)
@@ -112,9 +112,13 @@ def test_provider_that_fails_costs_its_samples_and_nothing_else(
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True)
 def test_token_that_dies_in_session_is_renewed_without_losing_a_minute(
-    instrument: PolledInstrument, sandbox: Sandbox, settings: Any
+    instrument: PolledInstrument,
+    sandbox: Sandbox,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The log-in is the real one: a browser, a one-time code, a PIN."""
+    monkeypatch.setattr(OPENS_AT, time.min)
     for name, value in CREDENTIALS.items():
         setattr(settings, name, value)
     settings.PROVIDER_TIMEOUT_SECONDS = 5.0
