@@ -8,6 +8,8 @@ export const { uPlot } = globalThis;
 // Half the width of a label of the time axis, in pixels.
 const LABEL_HALF = 16;
 
+const DAY = 86_400;
+
 /** Times of one zone, given as seconds since 1970. */
 export class Times {
   constructor(zone) {
@@ -24,6 +26,11 @@ export class Times {
   /** 14:32 */
   minute(seconds) {
     return this.clock.format(new Date(seconds * 1000));
+  }
+
+  /** 11-20 */
+  dayOfYear(seconds) {
+    return this.date.format(new Date(seconds * 1000)).slice(5);
   }
 
   /** 14:32:05 */
@@ -88,8 +95,12 @@ export function timeAxis(axis, times) {
     gap: 2,
     space: 56,
     grid: { show: false },
-    values: (chart, splits) =>
-      splits.map((at) => (chart.valToPos(at, "x") < LABEL_HALF ? "" : times.minute(at))),
+    // Where labels are days apart, a time of day would be midnight on each.
+    values: (chart, splits, _axis, _space, step) =>
+      splits.map((at) => {
+        if (chart.valToPos(at, "x") < LABEL_HALF) return "";
+        return step < DAY ? times.minute(at) : times.dayOfYear(at);
+      }),
   };
 }
 
