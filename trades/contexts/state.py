@@ -29,7 +29,8 @@ from trades.contexts.shapes import AccountThen, PortfolioState, PositionThen, To
 from trades.lots.events import PositionEvent
 from trades.lots.events_reading import connected_instruments, position_events
 from trades.lots.lot import Lot
-from trades.lots.matching import LotMethod, match_lots
+from trades.lots.matching import match_lots
+from trades.lots.store import methods_of
 from trades.models import TradeExecution, TradeLot
 
 #: The oldest that a number may be: a long weekend.
@@ -82,9 +83,10 @@ def _open_lots(accounts: Sequence[str], at: datetime) -> dict[tuple[str, int], l
     by_account: dict[str, list[PositionEvent]] = {}
     for event in position_events(executions):
         by_account.setdefault(owners[event.id], []).append(event)
+    methods = methods_of(accounts)
     held: dict[tuple[str, int], list[Lot]] = {}
     for account_id, events in by_account.items():
-        for lot in match_lots(events, LotMethod.FIFO).open:
+        for lot in match_lots(events, methods[account_id]).open:
             held.setdefault((account_id, lot.instrument), []).append(lot)
     return held
 

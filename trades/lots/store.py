@@ -50,10 +50,11 @@ def rebuild_lots(account: Account) -> int:
     return TradeLot.objects.filter(account=account).count()
 
 
-def method_of(account_id: str) -> LotMethod:
-    """Return how an account's lots are matched."""
-    chosen = JournalSettings.objects.filter(account=account_id).values_list("lot_method", flat=True)
-    return LotMethod(chosen.first() or LotMethod.FIFO)
+def methods_of(accounts: Iterable[str]) -> dict[str, LotMethod]:
+    """Return how the accounts' lots are matched. One query."""
+    ids = list(accounts)
+    chosen = JournalSettings.objects.filter(account__in=ids).values_list("account", "lot_method")
+    return dict.fromkeys(ids, LotMethod.FIFO) | {pk: LotMethod(name) for pk, name in chosen}
 
 
 def _replace(account_id: str, instruments: set[int]) -> None:
@@ -67,7 +68,7 @@ def _replace(account_id: str, instruments: set[int]) -> None:
         TradeLot.objects.filter(account=account_id, instrument__in=part).delete()
         closes = ProvisionalClose.objects.filter(account=account_id, instrument__in=part)
         ended |= {close.instrument_id: close for close in closes}
-    lots = match_lots(events, method_of(account_id))
+    lots = match_lots(events, methods_of([account_id])[account_id])
     rows = [_open_row(account_id, lot, ended.get(lot.instrument)) for lot in lots.open]
     rows += [_closed_row(account_id, lot) for lot in lots.closed]
     insert_rows(TradeLot, _COLUMNS, rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from portfolio.models import Account, AccountHistory, PriceBar
 from tests.factories import UserFactory
 from tests.trades.contexts.test_capturing import AT, CALL, SHARE, fill, minute_of_greeks, record
 from tests.trades.files import account_at
+from trades.models import JournalSettings
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -69,6 +70,36 @@ def test_a_position_is_there_from_its_fill_to_its_close(account: Account, client
     assert (first["quantity"], first["avg_price"], first["dte"]) == (-3, 12.5, 56)
     [second] = state(client, AT + HOUR)["positions"]
     assert (second["quantity"], second["avg_price"]) == (-4, 12.75)
+
+
+@pytest.mark.parametrize(
+    ("method", "average", "oldest"),
+    [("fifo", 13.5, 1), ("lifo", 12.5, 0), ("hifo", 14, 0), ("average", 40 / 3, 1)],
+)
+def test_lots_are_matched_by_the_accounts_method(
+    account: Account, client: Client, method: str, average: float, oldest: int
+) -> None:
+    JournalSettings.objects.create(account=account, lot_method=method)
+    # The other account keeps the default.
+    other = account_at("IBKR", "U2")
+    other.owner = account.owner
+    other.save()
+    for number, account_number in enumerate(("U1", "U2")):
+        for place, price in enumerate((13, 12, 15)):
+            record(
+                fill(
+                    10 * number + place,
+                    account_number=account_number,
+                    price=Decimal(price),
+                    execution_time=AT + place * HOUR,
+                )
+            )
+        bought = {"side": Side.BUY, "account_number": account_number}
+        record(fill(10 * number + 5, execution_time=AT + 3 * HOUR, **bought))
+    first, second = state(client, AT + 4 * HOUR)["positions"]
+    assert (first["quantity"], first["avg_price"]) == (-2, pytest.approx(average))
+    assert datetime.fromisoformat(first["opened_at"]) == AT + oldest * HOUR
+    assert (second["account_id"], second["avg_price"]) == ("U2", 13.5)
 
 
 def test_values_are_the_last_known_before_the_moment(account: Account, client: Client) -> None:
