@@ -27,10 +27,9 @@ from trades.contexts.market_then import (
 )
 from trades.contexts.shapes import AccountThen, PortfolioState, PositionThen, TotalsThen
 from trades.lots.events import PositionEvent
-from trades.lots.events_reading import connected_instruments, position_events
+from trades.lots.events_reading import connected_instruments, methods_of, position_events
 from trades.lots.lot import Lot
 from trades.lots.matching import match_lots
-from trades.lots.store import methods_of
 from trades.models import TradeExecution, TradeLot
 
 #: The oldest that a number may be: a long weekend.

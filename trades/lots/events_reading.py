@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 
 from portfolio.domain import CARRIES_LOTS, ExecutionKind, Side
 from trades.lots.events import PositionEvent
-from trades.models import TradeExecution
+from trades.lots.matching import LotMethod
+from trades.models import JournalSettings, TradeExecution
 
 ZERO = Decimal(0)
 _CARRY = [kind.value for kind in CARRIES_LOTS]
@@ -45,6 +46,13 @@ def connected_instruments(accounts: Iterable[str], instruments: Iterable[int]) -
         if not more:
             return found
         found |= more
+
+
+def methods_of(accounts: Iterable[str]) -> dict[str, LotMethod]:
+    """Return how the accounts' lots are matched. One query."""
+    ids = list(accounts)
+    chosen = JournalSettings.objects.filter(account__in=ids).values_list("account", "lot_method")
+    return dict.fromkeys(ids, LotMethod.FIFO) | {pk: LotMethod(name) for pk, name in chosen}
 
 
 def _costs_by_root(rows: Iterable[Any]) -> dict[str, Decimal]:

@@ -13,10 +13,10 @@ from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.amounts import fitting_amount
 from portfolio.domain import ExecutionKind
 from portfolio.models import Account
-from trades.lots.events_reading import connected_instruments, position_events
+from trades.lots.events_reading import connected_instruments, methods_of, position_events
 from trades.lots.lot import ClosedLot, Lot
-from trades.lots.matching import LotMethod, match_lots
-from trades.models import JournalSettings, ProvisionalClose, TradeExecution, TradeLot
+from trades.lots.matching import match_lots
+from trades.models import ProvisionalClose, TradeExecution, TradeLot
 
 _BATCH = 500
 _COLUMNS = (
@@ -48,13 +48,6 @@ def rebuild_lots(account: Account) -> int:
     instruments = TradeExecution.objects.filter(account=account).values_list("instrument_id")
     _replace(account.pk, {pk for (pk,) in instruments.distinct()})
     return TradeLot.objects.filter(account=account).count()
-
-
-def methods_of(accounts: Iterable[str]) -> dict[str, LotMethod]:
-    """Return how the accounts' lots are matched. One query."""
-    ids = list(accounts)
-    chosen = JournalSettings.objects.filter(account__in=ids).values_list("account", "lot_method")
-    return dict.fromkeys(ids, LotMethod.FIFO) | {pk: LotMethod(name) for pk, name in chosen}
 
 
 def _replace(account_id: str, instruments: set[int]) -> None:
