@@ -1,0 +1,173 @@
+"""The desk's resources: each is declared once, by the app that owns it, in ``AppConfig.ready()``.
+
+The dashboard, the individual endpoints, the cache, the warmer and the invalidation all follow from
+the declaration::
+
+    declare_resource(
+        Resource(
+            name="analytics:pnl",
+            path="/api/analytics/pnl",
+            section="pnl_curve",
+            parameters=("account_id", "start", "end"),
+            fetch="trades.analytics.curve.read_pnl_curve",
+            shape="trades.analytics.shapes.PnlCurve",
+            complete="trades.analytics.ranges.complete_range",
+            scope="portfolio.accounts.scopes.scope_of",
+            key="analytics:pnl:{account_id}:{date_range}",
+            ttl=900,
+            changed_by=frozenset({Change.POSITION_UPDATE, Change.EXECUTION_UPDATE}),
+        )
+    )
+
+Functions are named by dotted path, so that declaring imports nothing.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast
+
+from django.utils.module_loading import import_string
+
+from config.core.caching.changes import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks a resource for what: ``parameters`` as its ``fetch`` takes them."""
+
+    user: Any = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One answer of the API.
+
+    A private resource's functions take the user first; then come the parameters, by name::
+
+        fetch(user, *, account_id: str | None, start: date, end: date) -> body
+        complete(user, *, account_id=None, start=None, end=None) -> dict of all parameters
+        scope(user) -> str
+        warm() -> iterable of Question
+
+    Those of a public one take no user.
+    """
+
+    name: str
+    #: The address of the individual endpoint.
+    path: str
+    #: Reads the body. Raises an ``ApplicationError`` if it cannot; errors are never cached.
+    fetch: str
+    #: The body's type, as msgspec converts it: a ``Shape``, or a module's name for a list of one.
+    shape: str
+    #: Query parameters: ``account_id``, ``symbol`` (identifiers), ``start``, ``end`` (days).
+    parameters: tuple[str, ...] = ()
+    #: Fills in what was not asked, so that equal questions have equal keys. Optional.
+    complete: str | None = None
+    is_public: bool = False
+    #: Whose answer it is: users of equal scope get the same one. Cached private resources need it.
+    scope: str | None = None
+    #: The key: ``gex:{symbol}:{date}``; ``{date_range}`` is made of start and end. ``None``: never
+    #: cached nor prepared, always read from the database.
+    key: str | None = None
+    #: Seconds that an answer stays fresh.
+    ttl: int | None = None
+    #: Seconds beyond, during which an answer is given, marked stale, if the fetch fails.
+    stale_seconds: int = 0
+    #: What makes answers wrong.
+    changed_by: frozenset[Change] = frozenset()
+    #: Names the questions that are prepared before they are asked. Optional.
+    warm: str | None = None
+    #: Needed for trading: prepared first while the market is open.
+    is_critical: bool = False
+    #: Seconds that a fetch may take.
+    time_limit: float = 2.0
+    #: Its section of the dashboard, if it is one.
+    section: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.key is None) != (self.ttl is None):
+            raise ValueError(f"{self.name}: a key and a ttl come together")
+        if self.is_cached and not self.is_public and self.scope is None:
+            raise ValueError(f"{self.name}: a cached private resource needs a scope")
+        if not self.is_cached and (self.changed_by or self.warm or self.stale_seconds):
+            raise ValueError(f"{self.name}: what is not cached is not prepared nor invalidated")
+        if missing := self.key_fields - self._known_fields:
+            raise ValueError(f"{self.name}: the key names no parameter: {', '.join(missing)}")
+
+    @property
+    def is_cached(self) -> bool:
+        return self.key is not None
+
+    @cached_property
+    def key_fields(self) -> frozenset[str]:
+        """Return the fields of the key's pattern."""
+        parts = string.Formatter().parse(self.key or "")
+        return frozenset(name for _, name, _, _ in parts if name)
+
+    @property
+    def _known_fields(self) -> frozenset[str]:
+        ranged = {"date_range"} if {"start", "end"} <= set(self.parameters) else set()
+        # The day of an answer is filled in, not asked.
+        return frozenset(self.parameters) | ranged | {"date"}
+
+    @cached_property
+    def body_type(self) -> Any:
+        return import_string(self.shape)
+
+    def ask(self, user: Any = None, **given: Any) -> Question:
+        """Return the question with all its parameters; what was given as ``None`` is absent."""
+        asked = {name: value for name, value in given.items() if value is not None}
+        owner = None if self.is_public else user
+        if self.complete is not None:
+            complete = cast("Callable[..., Mapping[str, Any]]", import_string(self.complete))
+            return Question(owner, complete(*self._owner(owner), **asked))
+        return Question(owner, dict.fromkeys(self.parameters) | asked)
+
+    def read(self, question: Question) -> Any:
+        """Return the body, straight from its source."""
+        return import_string(self.fetch)(*self._owner(question.user), **question.parameters)
+
+    def scope_of(self, user: Any) -> str:
+        """Return whose answer the user gets; empty for a public resource."""
+        if self.scope is None:
+            return ""
+        return cast("Callable[[Any], str]", import_string(self.scope))(user)
+
+    def questions_to_warm(self) -> Iterable[Question]:
+        """Return what is prepared before it is asked."""
+        if self.warm is None:
+            return ()
+        return cast("Callable[[], Iterable[Question]]", import_string(self.warm))()
+
+    def _owner(self, user: Any) -> tuple[Any, ...]:
+        return () if self.is_public else (user,)
+
+
+_resources: dict[str, Resource] = {}
+
+
+def declare_resource(resource: Resource) -> None:
+    """Add a resource to the desk's; name, address and section are its own."""
+    for other in _resources.values():
+        if other == resource:
+            return
+        for what in ("name", "path", "section"):
+            value = getattr(resource, what)
+            if value is not None and getattr(other, what) == value:
+                raise ValueError(f"the {what} {value} is declared twice")
+    _resources[resource.name] = resource
+
+
+def declared_resources() -> tuple[Resource, ...]:
+    """Return all, in the order in which they were declared."""
+    return tuple(_resources.values())
+
+
+def resource_named(name: str) -> Resource:
+    """Return one; ``KeyError`` if nobody declared it."""
+    return _resources[name]
