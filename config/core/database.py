@@ -21,7 +21,10 @@ from config.core.redis.process_copies import ProcessCopies
 logger = structlog.get_logger(__name__)
 
 # The server answers but the query waited too long or the file is busy: not a lost connection.
-_BUSY = ("locked", "busy", "timeout", "deadlock", "could not serialize", "canceling statement")
+_BUSY = (
+    "locked", "busy", "timeout", "deadlock", "could not serialize", "canceling statement",
+    "interrupted",
+)  # fmt: skip
 _PROBE_SECONDS = 0.5
 _BUSY_STATES = ("40", "55", "57014")
 

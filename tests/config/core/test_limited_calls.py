@@ -1,0 +1,141 @@
+"""Calls in parallel: results and errors by name, and late ones cancelled in the database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from functools import partial
+
+import pytest
+from django.db import connection
+from django.db.utils import OperationalError
+
+from auth_tokens.models import User
+from config.core.errors import DatabaseUnavailable
+from config.core.limited_calls import LimitedCalls, TimeLimitReached, Work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LONG = 60.0
+asked_by: ContextVar[str] = ContextVar("asked_by", default="nobody")
+
+
+@pytest.fixture
+def calls() -> LimitedCalls:
+    return LimitedCalls("tests", most=2)
+
+
+def endless_query() -> None:
+    statement = (
+        "SELECT pg_sleep(60)"
+        if connection.vendor == "postgresql"
+        else "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        cursor.fetchall()
+
+
+def test_calls_run_side_by_side_and_answer_by_name(calls: LimitedCalls) -> None:
+    # Each waits for all: one after the other they would never pass.
+    together = threading.Barrier(9)
+
+    def work(number: int) -> int:
+        together.wait(LONG)
+        return number
+
+    names = [f"section{number}" for number in range(9)]
+    works = {name: Work(partial(work, number), LONG) for number, name in enumerate(names)}
+    assert calls(works) == {name: number for number, name in enumerate(names)}
+
+
+def test_error_of_one_call_leaves_the_others(calls: LimitedCalls) -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    answers = calls({"bad": Work(fail, LONG), "good": Work(User.objects.count, LONG)})
+    assert isinstance(answers["bad"], ValueError)
+    assert answers["good"] == 0
+
+
+def test_late_query_is_cancelled_in_the_database(calls: LimitedCalls) -> None:
+    ended: list[BaseException] = []
+    has_ended = threading.Event()
+
+    def ask() -> None:
+        try:
+            endless_query()
+        except BaseException as error:
+            ended.append(error)
+            raise
+        finally:
+            has_ended.set()
+
+    answers = calls({"slow": Work(ask, 1), "quick": Work(User.objects.count, LONG)})
+    assert isinstance(answers["slow"], TimeLimitReached)
+    assert answers["slow"].message == "Not answered within 1 s."
+    assert answers["quick"] == 0
+    assert has_ended.wait(LONG)
+    assert [type(error) for error in ended] == [OperationalError]
+
+
+def test_late_call_asks_the_database_nothing_more(calls: LimitedCalls) -> None:
+    is_late, has_ended = threading.Event(), threading.Event()
+    ended: list[BaseException] = []
+
+    def ask() -> None:
+        is_late.wait(LONG)
+        try:
+            User.objects.count()
+        except BaseException as error:
+            ended.append(error)
+            raise
+        finally:
+            has_ended.set()
+
+    assert isinstance(calls({"slow": Work(ask, 0.05)})["slow"], TimeLimitReached)
+    is_late.set()
+    assert has_ended.wait(LONG)
+    assert [type(error) for error in ended] == [TimeLimitReached]
+
+
+@pytest.fixture
+def hang() -> Iterator[Callable[[], bool]]:
+    """Return a call that ends with the test."""
+    over = threading.Event()
+    yield over.wait
+    over.set()
+
+
+def test_name_whose_threads_hang_is_refused_at_once_and_others_go_on(
+    calls: LimitedCalls, hang: Callable[[], bool]
+) -> None:
+    for _ in range(2):
+        assert isinstance(calls({"hung": Work(hang, 0.02)})["hung"], TimeLimitReached)
+    answers = calls({"hung": Work(hang, LONG), "free": Work(User.objects.count, LONG)})
+    assert isinstance(answers["hung"], TimeLimitReached)
+    assert answers["free"] == 0
+
+
+def test_lost_database_is_named_in_plain_words(calls: LimitedCalls) -> None:
+    def fail() -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    assert isinstance(calls({"one": Work(fail, LONG)})["one"], DatabaseUnavailable)
+
+
+def test_threads_know_who_asked_and_keep_no_connection(calls: LimitedCalls) -> None:
+    kept: list[bool] = []
+
+    def ask() -> str:
+        User.objects.count()
+        return asked_by.get()
+
+    def look() -> None:
+        kept.append(connection.connection is not None)
+
+    asked_by.set("this request")
+    assert calls({"one": Work(ask, LONG)})["one"] == "this request"
+    calls({"one": Work(look, LONG)})
+    assert kept == [False]
