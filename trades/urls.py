@@ -8,6 +8,8 @@ from trades.reviewing import api as reviewing_api
 from trades.reviewing import views as reviewing_views
 from trades.statistics import page
 from trades.statistics.api import StatisticsView
+from trades.trade_signals import views as signal_views
+from trades.trade_signals.api import SignalsView
 
 urlpatterns = [
     path("trades", reviewing_views.trades, name="trades"),
@@ -23,6 +25,16 @@ urlpatterns = [
     path("trades/lot-method", views.choose_lot_method, name="trades_lot_method"),
     path("trades/executions", views.executions, name="trades_executions"),
     path("trades/reconcile", views.reconcile, name="trades_reconcile"),
+    path("trades/signals", signal_views.signals, name="trade_signals"),
+    path("trades/signals/enter", signal_views.enter, name="trade_signal_enter"),
+    path("trades/signals/sources", signal_views.sources, name="trade_signal_sources"),
+    path("trades/signals/<int:signal_id>", signal_views.signal, name="trade_signal"),
+    path(
+        "trades/signals/<int:signal_id>/change",
+        signal_views.change_signal,
+        name="trade_signal_change",
+    ),
+    path("api/signals", SignalsView.as_view(), name="api_signals"),
     path("trades/import", views.import_page, name="trades_import"),
     path("trades/import/<uuid:upload_id>", views.take_import, name="trades_import_take"),
     path("api/trades", reviewing_api.TradesView.as_view(), name="api_trades"),

@@ -1,0 +1,90 @@
+"""The contracts that a signal names: known instruments, options by their symbol, shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from config.core.errors import InvalidInput
+from greeks.domain import Contract, InstrumentKind
+from greeks.instruments.indices import is_index
+from greeks.instruments.occ import OptionSymbol, OptionSymbolError, listed_name, parse_occ
+from greeks.instruments.store import contract_error, resolve_instruments
+from greeks.models import Instrument
+from greeks.polling.terms import LAST_ROOT
+
+_SHARES: Final = Decimal(100)
+_INDEX_OF: Final = {root: index for index, root in LAST_ROOT.items()}
+#: Of several instruments with one symbol, which is meant.
+_ORDER: Final = tuple(kind.value for kind in InstrumentKind)
+
+
+def find_instruments(symbols: Sequence[tuple[str, str]]) -> list[Instrument]:
+    """Return the instrument of each (field, symbol), in order. A few queries for any number.
+
+    What the desk knows comes first; an option's OCC symbol, padded or not, and a share's ticker are
+    enough to make one. Futures, their options and currencies must be known: no symbol tells their
+    multiplier and expiry.
+
+    Raises:
+        InvalidInput: naming the field whose symbol means no contract.
+    """
+    wanted = {symbol: field for field, symbol in symbols}
+    options = {symbol: option for symbol in wanted if (option := _option(symbol)) is not None}
+    stored = {symbol: options[symbol].standard.occ for symbol in options}
+    named = {stored.get(symbol, symbol) for symbol in wanted}
+    known: dict[str, Instrument] = {}
+    for row in Instrument.objects.filter(symbol__in=named).order_by("pk"):
+        other = known.get(row.symbol)
+        if other is None or _ORDER.index(row.kind) < _ORDER.index(other.kind):
+            known[row.symbol] = row
+    contracts = {
+        symbol: _contract(symbol, field, options.get(symbol))
+        for symbol, field in wanted.items()
+        if stored.get(symbol, symbol) not in known
+    }
+    made = resolve_instruments(contracts.values()) if contracts else {}
+    by_symbol = {row.symbol: row for row in made.values()}
+    return [
+        known.get(name) or by_symbol[name]
+        for name in (stored.get(symbol, symbol) for _, symbol in symbols)
+    ]
+
+
+def _option(symbol: str) -> OptionSymbol | None:
+    try:
+        return parse_occ(symbol)
+    except OptionSymbolError:
+        return None
+
+
+def _contract(symbol: str, field: str, option: OptionSymbol | None) -> Contract:
+    if option is not None:
+        standard = option.standard
+        contract = Contract(
+            kind=InstrumentKind.OPTION,
+            symbol=standard.occ,
+            underlying=_INDEX_OF.get(standard.root, listed_name(standard.root)),
+            root=standard.root,
+            expiry=option.expiry,
+            strike=option.strike,
+            right=option.right,
+            multiplier=_SHARES,
+            currency="USD",
+        )
+    elif symbol.replace(".", "").replace(" ", "").isalnum() and len(symbol) <= 12:
+        contract = Contract(
+            kind=InstrumentKind.INDEX if is_index(symbol) else InstrumentKind.STOCK,
+            symbol=symbol,
+            underlying=symbol,
+            multiplier=Decimal(1),
+            currency="USD",
+        )
+    else:
+        problem = "No contract of this symbol is known: futures and currencies must be held first."
+        raise InvalidInput(f"{field}: {problem}", fields={field: problem})
+    error = contract_error(contract)
+    if error is not None:
+        raise InvalidInput(f"{field}: {error}.", fields={field: error})
+    return contract

@@ -1,0 +1,110 @@
+"""Signals and shadow positions of a user, as the pages, the API and the dashboard read them."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q, QuerySet
+from msgspec import UNSET
+
+from auth_tokens.api_tokens.digests import token_digest
+from auth_tokens.models import User
+from config.core.errors import NotFound
+from trades.models import ShadowPosition, SignalSource, TradeSignal
+from trades.trade_signals import shapes
+from trades.trade_signals.states import Status
+
+#: A section of the dashboard shows no more.
+MOST_ROWS: Final = 500
+TOKEN_PREFIX: Final = "gs_"  # noqa: S105 -- marks our tokens for secret scanners; not a secret
+_TOKEN: Final = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}", re.ASCII)
+
+
+def sources_of(user: User | AnonymousUser) -> QuerySet[SignalSource]:
+    """Return the user's sources. Signals are private to who owns their source."""
+    return SignalSource.objects.filter(owner=user.pk) if user.pk else SignalSource.objects.none()
+
+
+def source_by_token(text: str) -> SignalSource | None:
+    """Return the enabled source with this token and its owner, or ``None``. One query.
+
+    The look-up goes by digest, so its time says nothing about the text.
+    """
+    if not _TOKEN.fullmatch(text):
+        return None
+    digest = token_digest(text)
+    found = SignalSource.objects.select_related("owner").filter(
+        token_digest=digest, enabled=True, owner__is_active=True
+    )
+    source = found.first()
+    if source is None or not hmac.compare_digest(source.token_digest, digest):
+        return None
+    return source
+
+
+def signals_of(
+    user: User | AnonymousUser, *, account_id: str | None = None
+) -> QuerySet[TradeSignal]:
+    """Return the user's signals, newest first; of one account: those for it or for any."""
+    found = TradeSignal.objects.filter(source__owner=user.pk).select_related("source")
+    if account_id:
+        found = found.filter(Q(account=account_id) | Q(account=None))
+    return found if user.pk else found.none()
+
+
+def signal_for_user(user: User | AnonymousUser, signal_id: int) -> TradeSignal:
+    """Return one of the user's signals. Raises NotFound."""
+    found = signals_of(user).filter(pk=signal_id).first()
+    if found is None:
+        raise NotFound("No such signal.")
+    return found
+
+
+def queued_signals(user: User, *, account_id: str | None = None) -> list[shapes.Signal]:
+    """Return the signals that wait for a decision, newest first. One query."""
+    waiting = signals_of(user, account_id=account_id).filter(status=Status.QUEUED)
+    return [signal_body(signal) for signal in waiting[:MOST_ROWS]]
+
+
+def signal_body(signal: TradeSignal) -> shapes.Signal:
+    return shapes.Signal(
+        id=str(signal.pk),
+        source=signal.source.name,
+        symbol=signal.symbol,
+        direction=signal.direction,
+        status=signal.status,
+        created_at=signal.created_at,
+        expires_at=signal.expires_at,
+        confidence=UNSET if signal.confidence is None else signal.confidence,
+    )
+
+
+def shadow_positions(user: User, *, account_id: str | None = None) -> list[shapes.ShadowPosition]:
+    """Return the open shadow positions, newest first. One query."""
+    held = ShadowPosition.objects.filter(
+        signal__in=signals_of(user, account_id=account_id).order_by().values("pk"),
+        status=ShadowPosition.Status.OPEN,
+    ).select_related("signal__source", "instrument")
+    return [
+        shapes.ShadowPosition(
+            id=str(row.pk),
+            symbol=row.instrument.symbol,
+            quantity=float(row.quantity),
+            entry_price=float(row.entry_price or 0),
+            current_price=_number(row.price),
+            pnl=_number(row.pnl),
+            status="open",
+            signal_id=str(row.signal_id),
+            source=row.signal.source.name,
+            opened_at=row.opened_at or row.signal.created_at,
+        )
+        for row in held.order_by("-opened_at", "-pk")[:MOST_ROWS]
+    ]
+
+
+def _number(amount: Decimal | None) -> Any:
+    return None if amount is None else float(amount)

@@ -1,0 +1,171 @@
+"""Take signals in: from a source's webhook, or by a user's hand."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from django.db import IntegrityError, transaction
+
+from auth_tokens.models import User
+from config.core.api.shapes import read_shape
+from config.core.clock import market_now
+from config.core.errors import Conflict, InvalidInput
+from greeks.models import Instrument
+from greeks.providers.decoding import SMALLEST_STEP
+from portfolio.accounts.access import account_for_user
+from trades.models import ShadowPosition, SignalChange, SignalSource, TradeSignal
+from trades.trade_signals.announcing import tell_after_commit
+from trades.trade_signals.contracts import find_instruments
+from trades.trade_signals.shapes import SignalSent
+
+#: A larger body is no signal.
+LARGEST_BODY: Final = 16 * 1024
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A signal, and whether it had been received before."""
+
+    signal: TradeSignal
+    is_repeated: bool
+
+
+def receive_signal(
+    *, source: SignalSource, values: Any, body: bytes, idempotency_key: str | None
+) -> Received:
+    """Record what a source sent, once for each idempotency key.
+
+    Raises:
+        InvalidInput: naming the field; nothing is recorded.
+        Conflict: the key was used with another body.
+    """
+    if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
+        problem = "Expected 1 to 128 printable characters without spaces."
+        raise InvalidInput(f"Idempotency-Key: {problem}", fields={"Idempotency-Key": problem})
+    digest = hashlib.sha256(body).hexdigest()
+    earlier = _earlier(source, idempotency_key, digest)
+    if earlier is not None:
+        return earlier
+    sent = read_shape(SignalSent, values)
+    try:
+        signal = _create(
+            source=source,
+            sent=sent,
+            reason="Received from the source",
+            key=idempotency_key or "",
+            digest=digest,
+        )
+    except IntegrityError:
+        # The same key arrived twice at once: the other one is recorded.
+        earlier = _earlier(source, idempotency_key, digest)
+        if earlier is None:
+            raise
+        return earlier
+    return Received(signal=signal, is_repeated=False)
+
+
+def enter_signal(*, user: User, source: SignalSource, values: Mapping[str, Any]) -> TradeSignal:
+    """Record a signal that a user entered. Raises InvalidInput naming the field."""
+    sent = read_shape(SignalSent, dict(values))
+    return _create(source=source, sent=sent, reason="Entered by hand", user=user)
+
+
+def _earlier(source: SignalSource, key: str | None, digest: str) -> Received | None:
+    if key is None:
+        return None
+    signal = TradeSignal.objects.filter(source=source, idempotency_key=key).first()
+    if signal is None:
+        return None
+    if signal.body_digest != digest:
+        raise Conflict("This Idempotency-Key was used with another body.")
+    return Received(signal=signal, is_repeated=True)
+
+
+@transaction.atomic
+def _create(
+    *,
+    source: SignalSource,
+    sent: SignalSent,
+    reason: str,
+    key: str = "",
+    digest: str = "",
+    user: User | None = None,
+) -> TradeSignal:
+    at = market_now()
+    for name in ("symbol", "order_reference", "note"):
+        if not getattr(sent, name).isprintable():
+            raise _refused(name, "Holds characters that cannot be printed.")
+    if sent.expires_at is not None and sent.expires_at <= at:
+        raise _refused("expires_at", "In the past.")
+    legs = _legs(sent)
+    account = account_for_user(source.owner, sent.account_id) if sent.account_id else None
+    signal = TradeSignal.objects.create(
+        source=source,
+        idempotency_key=key,
+        body_digest=digest,
+        account=account,
+        symbol=sent.symbol.strip(),
+        underlying=legs[0][0].underlying,
+        direction=sent.direction,
+        quantity=_amount("quantity", sent.quantity),
+        order_reference=sent.order_reference.strip(),
+        confidence=sent.confidence,
+        note=sent.note.strip(),
+        created_at=at,
+        expires_at=sent.expires_at,
+    )
+    SignalChange.objects.create(
+        signal=signal, after=TradeSignal.Status.QUEUED, at=at, reason=reason, user=user
+    )
+    ShadowPosition.objects.bulk_create(
+        ShadowPosition(signal=signal, instrument=instrument, quantity=quantity * signal.quantity)
+        for instrument, quantity in legs
+    )
+    tell_after_commit([source.owner_id])
+    return signal
+
+
+def _legs(sent: SignalSent) -> list[tuple[Instrument, Decimal]]:
+    """Return the contracts of one unit with their signed quantities."""
+    if sent.legs:
+        named = [(f"legs.{n}.symbol", leg.symbol) for n, leg in enumerate(sent.legs)]
+        amounts = [_amount(f"legs.{n}.quantity", leg.quantity) for n, leg in enumerate(sent.legs)]
+    else:
+        named = [("symbol", sent.symbol)]
+        is_long = sent.direction == TradeSignal.Direction.LONG.value
+        amounts = [Decimal(1) if is_long else Decimal(-1)]
+    cleaned = [(field, symbol.strip()) for field, symbol in named]
+    for field, symbol in cleaned:
+        if not symbol.isprintable() or not symbol:
+            raise _refused(field, "Not a symbol.")
+    found = find_instruments(cleaned)
+    seen: set[int] = set()
+    at = market_now()
+    for (field, _), instrument in zip(cleaned, found, strict=True):
+        if instrument.pk in seen:
+            raise _refused(field, "The same contract as another leg.")
+        if instrument.expires_at is not None and instrument.expires_at <= at:
+            raise _refused(field, "Expired.")
+        seen.add(instrument.pk)
+    if len({instrument.underlying for instrument in found}) > 1:
+        raise _refused("legs", "Of several underlyings: send a signal for each.")
+    if len({instrument.currency for instrument in found}) > 1:
+        raise _refused("legs", "In several currencies.")
+    return list(zip(found, amounts, strict=True))
+
+
+def _amount(field: str, number: float) -> Decimal:
+    amount = Decimal(str(number)).quantize(SMALLEST_STEP)
+    if not amount:
+        raise _refused(field, "Zero.")
+    return amount
+
+
+def _refused(field: str, problem: str) -> InvalidInput:
+    return InvalidInput(f"{field}: {problem}", fields={field: problem})
