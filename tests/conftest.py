@@ -23,6 +23,7 @@ from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from tests.migrated_tables import MigratedTables
+from tests.migrated_template import own_database
 from tests.own_memory import forget_own_memory
 from tests.servers.chromium import has_browser
 from tests.servers.valkey import RunningValkey
@@ -126,13 +127,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def django_db_setup(
+    django_test_environment: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
     """The migrated database, to which a test that commits returns when it ends."""
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), own_database():
         tables = MigratedTables()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: tables.restore())
-        yield
+        with django_db_blocker.block(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: tables.restore())
+            yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -52,8 +52,11 @@ if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"]["OPTIONS"].pop("pool", None)
 else:
     DATABASES["default"]["OPTIONS"]["timeout"] = 20
-    # A file, as in the embedded default, shared by a test's threads and processes.
-    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+    # A file, as in the embedded default, shared by a test's threads and processes. All workers
+    # name the same: each gets a copy.
+    DATABASES["default"]["TEST"] = {
+        "NAME": str((VAR_DIR.parent if VAR_DIR.name == _worker else VAR_DIR) / "test.sqlite3")
+    }
 CELERY_TASK_ALWAYS_EAGER = False
 # A busy machine is no dead Redis. Tests of a hanging one set the shipped value.
 REDIS_SOCKET_TIMEOUT = 5.0

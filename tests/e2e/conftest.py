@@ -14,7 +14,7 @@ from tests.e2e.test_pages import REFUSALS
 
 
 @pytest.fixture(scope="package")
-def _desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def _desk(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     with running(Desk, tmp_path_factory) as desk:
         yield desk
 
@@ -61,7 +61,9 @@ def monitor(browser: Browser, desk: Desk) -> Browser:
 
 
 @pytest.fixture(scope="package")
-def _market_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MarketDesk]:
+def _market_desk(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MarketDesk]:
     with running(MarketDesk, tmp_path_factory) as desk:
         yield desk
 

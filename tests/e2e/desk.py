@@ -31,6 +31,7 @@ from config.core.processes.lifeline import die_with_parent
 from config.core.redis.client import key
 from config.core.sandbox.server import Sandbox, open_market
 from greeks.domain import InstrumentKind
+from tests.migrated_template import copy_template
 from tests.servers.valkey import RunningValkey
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -170,6 +171,7 @@ class Desk:
         for name in ("static", "static.stamp"):
             (self.folder / name).symlink_to(self._static / name)
         (self._static / "static").mkdir(exist_ok=True)
+        copy_template(self.folder / "greekdesk.sqlite3")
         with (self._static / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._run(

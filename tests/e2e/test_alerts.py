@@ -29,7 +29,9 @@ class AlertDesk(MarketDesk):
 
 
 @pytest.fixture(scope="module")
-def _alert_desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlertDesk]:
+def _alert_desk(
+    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AlertDesk]:
     with running(AlertDesk, tmp_path_factory) as desk:
         yield desk
 
