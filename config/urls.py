@@ -13,6 +13,7 @@ from config.system import views as system_views
 
 urlpatterns = [
     path("", include("portfolio.urls")),
+    path("", include("portfolio.dashboard.urls")),
     path("", include("greeks.urls")),
     path("", include("trades.urls")),
     path("accounts/", include("auth_tokens.urls")),

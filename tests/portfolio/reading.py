@@ -22,7 +22,7 @@ def synced_account(owner: User, **values: Any) -> Account:
     return account
 
 
-def read(client: Client, url: str = FAST) -> dict[str, Any]:
+def read(client: Client, url: str = FAST) -> Any:
     response = client.get(url)
     assert response.status_code == 200, response.content
     return json.loads(response.content)

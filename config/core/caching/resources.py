@@ -88,6 +88,8 @@ class Resource:
     time_limit: float = 2.0
     #: Its section of the dashboard, if it is one.
     section: str | None = None
+    #: Its app serves the address with a view of its own, which takes more parameters.
+    has_own_view: bool = False
 
     def __post_init__(self) -> None:
         if (self.key is None) != (self.ttl is None):

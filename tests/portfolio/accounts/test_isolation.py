@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django.fixtures import Settings
 
+from config.core.caching.resources import declared_resources
 from tests.factories import UserFactory
 from tests.portfolio.reading import synced_account
 
@@ -52,9 +53,20 @@ def test_public_market_opens_its_own_routes_and_no_other(client: Client) -> None
     assert opened == OF_THE_MARKET
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in private_routes() if path.startswith("/api/portfolio/")]
-)
+#: Everything about accounts: the portfolio's own addresses and the declared private resources.
+OF_ACCOUNTS = [
+    *(path for path in private_routes() if path.startswith("/api/portfolio/")),
+    "/api/dashboard",
+    *(
+        each.path
+        for each in declared_resources()
+        if not each.is_public and "account_id" in each.parameters
+    ),
+]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", OF_ACCOUNTS)
 def test_no_route_shows_another_users_account(signed_in: Client, path: str) -> None:
     foreign = synced_account(UserFactory(), account_id="DU7777777", label="SECRETLABEL")
     response = signed_in.get(path)

@@ -1,0 +1,115 @@
+"""The dashboard's API: the aggregated endpoint, and an endpoint for each declared resource."""
+
+from __future__ import annotations
+
+from typing import Any, get_args, get_origin
+
+from django.http import HttpResponse
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from config.core.api.parameters import IDENTIFIER, QueryParameters
+from config.core.caching.resources import Resource
+from config.core.clock import market_now
+from portfolio.accounts.answers import ACCOUNT_ID, private_json
+from portfolio.book.reading import ENCODER
+from portfolio.dashboard.reading import Answer, Asked, read_dashboard, read_resource
+from portfolio.dashboard.shapes import dashboard_shape
+
+_PARAMETERS = {
+    "account_id": ACCOUNT_ID,
+    "symbol": OpenApiParameter("symbol", IDENTIFIER),
+    "start": OpenApiParameter(
+        "start", OpenApiTypes.DATE, description="Inclusive; the last 30 days by default."
+    ),
+    "end": OpenApiParameter("end", OpenApiTypes.DATE, description="Inclusive; today by default."),
+}
+_DASHBOARD = ("account_id", "start", "end")
+
+
+class DashboardView(APIView):
+    """Nine sections in one answer. One that fails is null, and named in errors."""
+
+    def get(self, request: Request) -> HttpResponse:
+        given = read_parameters(request.query_params, _DASHBOARD)
+        dashboard = read_dashboard(Asked(request.user, **given))
+        return private_json(request, dashboard.to_json())
+
+
+class ResourceView(APIView):
+    """Answers with one declared resource: the same body as the dashboard's section."""
+
+    resource: Resource
+
+    def get(self, request: Request) -> HttpResponse:
+        given = read_parameters(request.query_params, self.resource.parameters)
+        answer = read_resource(self.resource, request.user, given)
+        response = private_json(request, ENCODER.encode(answer.body))
+        for name, value in cache_headers(answer).items():
+            response[name] = value
+        return response
+
+
+class _ListSchema(AutoSchema):
+    """Describes an answer that is a list."""
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return True
+
+
+def dashboard_view() -> Any:
+    """Return the view of ``/api/dashboard``, described as its declared sections say."""
+    described = extend_schema(
+        operation_id="dashboard",
+        parameters=[_PARAMETERS[name] for name in _DASHBOARD],
+        responses=dashboard_shape(),
+    )
+    return described(DashboardView).as_view()
+
+
+def resource_view(resource: Resource) -> Any:
+    """Return the view of a declared resource's address."""
+    is_list = get_origin(resource.body_type) is list
+    shape = get_args(resource.body_type)[0] if is_list else resource.body_type
+    name = "".join(part.title() for part in resource.name.replace(":", "_").split("_"))
+    view: Any = type(
+        f"{name}View",
+        (ResourceView,),
+        {"resource": resource, "schema": _ListSchema() if is_list else AutoSchema()},
+    )
+    described = extend_schema(
+        operation_id=resource.name.replace(":", "_"),
+        parameters=[_PARAMETERS[name] for name in resource.parameters],
+        responses=shape,
+    )
+    return described(view).as_view()
+
+
+def read_parameters(values: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return what was given, checked; refuse everything but ``names``."""
+    parameters = QueryParameters(values, allowed=names)
+    given: dict[str, Any] = {
+        name: parameters.identifier(name) for name in names if name in ("account_id", "symbol")
+    }
+    days = {name: parameters.date(name) for name in names if name in ("start", "end")}
+    if any(days.values()):
+        parameters.date_range(today=market_now().date())
+    return given | days
+
+
+def cache_headers(answer: Answer) -> dict[str, str]:
+    """Return the facts that the dashboard has in ``metadata.cache``."""
+    facts = answer.cache
+    headers = {
+        "Age": f"{facts.age_seconds:.0f}",
+        "X-Cache": "stale" if facts.stale else "hit" if facts.hit else "miss",
+        "X-Cache-Timestamp": facts.timestamp.isoformat(),
+    }
+    if facts.ttl_remaining is not None:
+        headers["X-Cache-TTL-Remaining"] = f"{facts.ttl_remaining:.0f}"
+    if facts.stale:
+        headers["Warning"] = '110 - "Response is Stale"'
+    return headers

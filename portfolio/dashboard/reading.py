@@ -1,0 +1,147 @@
+"""Read the dashboard: all sections in parallel, each within its time limit.
+
+A section that fails leaves the others. Whoever asks for one section gets the same body.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from typing import Any
+
+import structlog
+
+from config.core.caching.resources import Resource
+from config.core.clock import now
+from config.core.errors import ApplicationError, InvalidInput
+from config.core.limited_calls import LimitedCalls, Work
+from portfolio.accounts.access import account_for_user
+from portfolio.book.reading import ENCODER
+from portfolio.dashboard.sections import dashboard_resources
+from portfolio.dashboard.shapes import SectionCache
+
+logger = structlog.get_logger(__name__)
+
+# Of each section: as many as a web process has threads that could ask for it, but no more
+# connections than the pool can spare.
+_limited = LimitedCalls("dashboard", most=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a dashboard is asked for. ``None``: all accounts, each section's own days."""
+
+    user: Any
+    account_id: str | None = None
+    start: date | None = None
+    end: date | None = None
+
+    def parameters_of(self, resource: Resource) -> dict[str, Any]:
+        given = {"account_id": self.account_id, "start": self.start, "end": self.end}
+        return {name: value for name, value in given.items() if name in resource.parameters}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A section's body, and where it came from."""
+
+    body: Any
+    cache: SectionCache
+    is_cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """One reading: what answered and what failed, by section, in the order of the body."""
+
+    sections: Mapping[str, Answer]
+    errors: Mapping[str, str]
+    timestamp: datetime
+    response_time_ms: float
+
+    def to_json(self) -> bytes:
+        answers, errors = self.sections, self.errors
+        cached = {name: each for name, each in answers.items() if each.is_cached}
+        body: dict[str, Any] = {
+            str(each.section): answers[str(each.section)].body if each.section in answers else None
+            for each in dashboard_resources()
+        }
+        body["metadata"] = {
+            "response_time_ms": self.response_time_ms,
+            "cache_hits": [name for name, each in cached.items() if each.cache.hit],
+            "cache_misses": [name for name, each in cached.items() if not each.cache.hit],
+            "timestamp": self.timestamp,
+            "cache": {name: each.cache for name, each in answers.items()},
+        }
+        if errors:
+            body["errors"] = errors
+        return ENCODER.encode(body)
+
+
+def read_dashboard(
+    asked: Asked, *, sections: Collection[str] | None = None, seconds: float | None = None
+) -> Dashboard:
+    """Read all sections, or those named. ``seconds``: none may take longer than that.
+
+    Raises:
+        NotFound: the account does not exist or is not the user's.
+        InvalidInput: a section refuses the days asked for.
+    """
+    began_at = time.perf_counter()
+    if asked.account_id is not None:
+        account_for_user(asked.user, asked.account_id)
+    works = {
+        str(each.section): Work(
+            partial(_answer, each, asked.user, asked.parameters_of(each)),
+            each.time_limit if seconds is None else min(seconds, each.time_limit),
+        )
+        for each in dashboard_resources()
+        if sections is None or each.section in sections
+    }
+    answers: dict[str, Answer] = {}
+    errors: dict[str, str] = {}
+    for name, outcome in _limited(works).items():
+        if isinstance(outcome, InvalidInput):
+            raise outcome
+        if isinstance(outcome, Answer):
+            answers[name] = outcome
+        else:
+            errors[name] = _words(name, outcome)
+    return Dashboard(
+        answers,
+        errors,
+        timestamp=now(),
+        response_time_ms=round(1000 * (time.perf_counter() - began_at), 1),
+    )
+
+
+def read_resource(resource: Resource, user: Any, given: Mapping[str, Any]) -> Answer:
+    """Read one resource within its time limit. Raises what reading it raises."""
+    name = resource.section or resource.name
+    work = Work(partial(_answer, resource, user, given), resource.time_limit)
+    outcome = _limited({name: work})[name]
+    if isinstance(outcome, BaseException):
+        raise outcome
+    answer: Answer = outcome
+    return answer
+
+
+def _answer(resource: Resource, user: Any, given: Mapping[str, Any]) -> Answer:
+    """Read one resource for a user."""
+    question = resource.ask(user, **given)
+    cache = SectionCache(
+        hit=False, stale=False, timestamp=now(), ttl_remaining=None, age_seconds=0.0
+    )
+    return Answer(resource.read(question), cache, resource.is_cached)
+
+
+def _words(name: str, error: BaseException) -> str:
+    """Return what the reader may know of a failure; the rest is logged."""
+    if isinstance(error, ApplicationError):
+        logger.warning("dashboard.section_failed", section=name, code=error.code)
+        return error.message
+    logger.error("dashboard.section_failed", section=name, exc_info=error)
+    return "This section failed; the reason is in the log."
