@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from greeks.domain import Contract, InstrumentKind
+from greeks.indices import is_index
 from greeks.instruments.identity import instrument_key
-from greeks.instruments.indices import is_index
 
 if TYPE_CHECKING:
     from greeks.models import Instrument
@@ -53,7 +53,7 @@ def key_of_terms(
         return f"future:{underlying[1:]}:{currency.upper()}"
     refers = InstrumentKind.FUTURE if kind in _DATED else InstrumentKind(kind)
     if refers is InstrumentKind.OPTION:
-        refers = InstrumentKind.INDEX if is_index(underlying) else InstrumentKind.STOCK
+        refers = InstrumentKind.INDEX if is_index(underlying, currency) else InstrumentKind.STOCK
     return instrument_key(
         Contract(
             kind=refers,
@@ -93,8 +93,9 @@ def spot_contract(contract: Contract) -> Contract | None:
     if contract.kind is not InstrumentKind.OPTION:
         return None
     name = contract.underlying
+    of_index = is_index(name, contract.currency)
     return Contract(
-        kind=InstrumentKind.INDEX if is_index(name) else InstrumentKind.STOCK,
+        kind=InstrumentKind.INDEX if of_index else InstrumentKind.STOCK,
         symbol=name,
         underlying=name,
         multiplier=Decimal(1),

@@ -1,7 +1,7 @@
 """What differs by product: exercise style of options, and hours of expiry of options on futures.
 
-Source: knowledge of the exchanges' contract specifications (Cboe, PHLX, Eurex, ICE, Euronext,
-HKEX, JPX, NSE, ASX, Montréal; CME Group), no copy of them. A vendor's own instant comes first.
+Source: knowledge of the exchanges' contract specifications (those of the indices; CME Group), no
+copy of them. A vendor's own instant comes first.
 """
 
 from __future__ import annotations
@@ -12,32 +12,25 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from greeks.domain import Contract, ExerciseStyle, InstrumentKind
+from greeks.indices import INDICES, is_index
 
 # Monthly roots settled from opening prices; their weekly roots (SPXW, RUTW, NDXP) settle at the
 # close. All VIX series settle in the morning.
-AM_SETTLED_ROOTS: Final = frozenset({"SPX", "NDX", "RUT", "DJX", "MXEA", "MXEF", "VIX", "VIXW"})
-#: Cash-settled US index options, exercised only at expiry.
-EUROPEAN_ROOTS: Final = AM_SETTLED_ROOTS | frozenset(
-    {"SPXW", "XSP", "XSPW", "NDXP", "XND", "RUTW", "MRUT", "XEO", "SOX"}
+AM_SETTLED_ROOTS: Final = frozenset(
+    {"SPX", "NDX", "RUT", "RUI", "RLG", "RLV", "DJX", "MXEA", "MXEF", "VIX", "VIXW"}
 )
 #: FLEX roots are a digit and the listed root: ``4SPXW``.
 _FLEX: Final = re.compile(r"^\d(?=[A-Z])")
-#: Index options exercised only at expiry, by currency: ``Z`` is the FTSE 100 in London and a share
-#: in New York.
-_EUROPEAN: Final = {
-    "USD": EUROPEAN_ROOTS,
-    "EUR": frozenset(
-        {"DAX", "ODAX", "MDAX", "TDXP", "ESTX50", "OESX", "SX5E", "SX7E", "V2TX", "CAC40", "EOE",
-         "AEX", "MIB", "FTSEMIB", "IBEX"}
-    ),
-    "GBP": frozenset({"Z", "UKX", "FTSE"}),
-    "CHF": frozenset({"SMI", "OSMI"}),
-    "HKD": frozenset({"HSI", "MHI", "HHI", "HHI.HK", "MCH", "HSTECH", "HTI"}),
-    "AUD": frozenset({"XJO", "AP"}),
-    "CAD": frozenset({"SXO", "TX60"}),
-}  # fmt: skip
-#: Exchanges of these currencies (NSE, JPX) list European options only.
-_ALL_EUROPEAN: Final = frozenset({"INR", "JPY"})
+#: Roots of index options that differ from the index's name.
+_INDEX_ROOTS: Final = {
+    "USD": {"SPXW", "XSPW", "NDXP", "RUTW", "VIXW"},
+    "EUR": {"ODAX", "TDXP", "OESX"},
+    "CHF": {"OSMI"},
+}
+#: Index options that may be exercised at any time.
+_AMERICAN_INDICES: Final = frozenset({"OEX"})
+#: Exchanges of these currencies (NSE, JPX, KRX, TAIFEX) list European options only.
+_ALL_EUROPEAN: Final = frozenset({"INR", "JPY", "KRW", "TWD"})
 
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _CHICAGO: Final = ZoneInfo("America/Chicago")
@@ -65,10 +58,12 @@ def exercise_style(contract: Contract) -> str:
         return ""
     if currency in _ALL_EUROPEAN:
         return ExerciseStyle.EUROPEAN.value
-    if currency not in _EUROPEAN:
+    if currency not in INDICES:
         return ""
-    names = {listed_root(contract), contract.underlying.upper()}
-    european = not names.isdisjoint(_EUROPEAN[currency])
+    root, underlying = listed_root(contract), contract.underlying.upper()
+    european = root in _INDEX_ROOTS.get(currency, ()) or any(
+        is_index(name, currency) and name not in _AMERICAN_INDICES for name in (root, underlying)
+    )
     return (ExerciseStyle.EUROPEAN if european else ExerciseStyle.AMERICAN).value
 
 

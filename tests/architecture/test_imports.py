@@ -91,7 +91,7 @@ def test_adapters_import_adapters_and_values_alone() -> None:
     allowed = (
         *VALUES,
         *("portfolio.brokers.", "greeks.providers.", "auth_tokens.broker_tokens."),
-        *("greeks.instruments.identity.", "greeks.instruments.occ.", "greeks.instruments.indices."),
+        *("greeks.instruments.identity.", "greeks.instruments.occ.", "greeks.indices."),
     )
     wrong = [
         str(found)

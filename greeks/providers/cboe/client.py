@@ -15,7 +15,7 @@ from config.core.http.caller import HttpCaller
 from config.core.http.renewal import Renewal
 from config.core.http.responses import NOT_MODIFIED, Answer
 from config.core.redis.process_copies import ProcessCopies
-from greeks.instruments.indices import is_index
+from greeks.indices import is_index
 from greeks.providers.cboe.quotes import SOURCE, QuoteFile, decode_file
 
 PATH: Final = "/delayed_quotes/options/"

@@ -10,7 +10,7 @@ import re
 from typing import Any, Final
 
 from greeks.domain import Contract, GreeksSource, InstrumentKind
-from greeks.instruments.indices import is_index
+from greeks.indices import is_index
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError, parse_occ
 
 SOURCE: Final = GreeksSource.POLYGON.value

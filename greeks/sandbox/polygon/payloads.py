@@ -11,7 +11,7 @@ import numpy as np
 
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import parse_occ
-from greeks.pricing.products import EUROPEAN_ROOTS
+from greeks.pricing.products import exercise_style
 from greeks.sandbox.market import Market
 from greeks.sandbox.noise import uniform_hash
 from greeks.sandbox.quotes import SimulatedQuote
@@ -98,7 +98,7 @@ def _details(contract: Contract) -> Payload:
     strike = float(contract.strike or 0)
     return {
         "contract_type": "call" if contract.right is Right.CALL else "put",
-        "exercise_style": "european" if contract.root in EUROPEAN_ROOTS else "american",
+        "exercise_style": exercise_style(contract),
         "expiration_date": contract.expiry.isoformat() if contract.expiry else None,
         "shares_per_contract": int(contract.multiplier),
         "strike_price": int(strike) if strike.is_integer() else strike,

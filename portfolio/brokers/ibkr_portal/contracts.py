@@ -14,14 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.instruments.occ import (
-    MAXIMUM_STRIKE,
-    ROOT_WIDTH,
-    OptionSymbol,
-    OptionSymbolError,
-    listed_name,
-    parse_occ,
-)
+from greeks.instruments.occ import OptionSymbol, OptionSymbolError, listed_name, parse_occ
 from greeks.providers.decoding import (
     BadRow,
     Row,
@@ -57,6 +50,13 @@ _RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT
 _FUTURE_OPTION = re.compile(r"\[(?P<root>[A-Z0-9]{1,5}?)[FGHJKMNQUVXZ]\d{1,2} [CP]\d")
 _BRACKET = re.compile(r"\[(?P<symbol>[^\[\]]{1,40}?)\s+(?P<multiplier>\d+(?:\.\d+)?)\s*\]")
 
+
+#: Exchanges abroad with shares in US dollars. Their names may be those of other shares in New York:
+#: SMH in London is another fund.
+_ABROAD = frozenset(
+    {"LSE", "LSEETF", "LSEIOB1", "EBS", "SBF", "AEB", "IBIS", "IBIS2", "BVME", "BVME.ETF", "SGX",
+     "SEHK", "TSE", "VENTURE", "TASE", "ASX", "BVL", "MEXI"}
+)  # fmt: skip
 
 #: What the directory adds to a row: the identity of the future that an option delivers.
 UNDERLYING_KEY = "underlyingKey"
@@ -159,7 +159,8 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
         strike = strike or (terms.strike if terms else None)
         if right is None or strike is None:
             raise MissingTerm(f"{'putOrCall' if right is None else 'strike'}: missing")
-        if strike <= 0:
+        # Oil has had strikes below zero.
+        if strike <= 0 and kind is InstrumentKind.OPTION:
             raise BadRow(f"strike: {strike} is not above zero")
     elif kind is InstrumentKind.FUTURE:
         right, strike = None, None
@@ -172,6 +173,9 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
     currency = parse_text(row.get("currency"), "currency", maximum=8)
     if not currency:
         raise MissingTerm("currency: missing")
+    exchange = parse_text(row.get("listingExchange"), "listingExchange", maximum=32)
+    if kind is InstrumentKind.STOCK and currency == "USD" and exchange.upper() in _ABROAD:
+        underlying = f"{underlying}@{exchange.upper()}"
     root = terms.root if terms else underlying
     if kind in (InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION):
         underlying = f"/{underlying.removeprefix('/')}"
@@ -181,7 +185,7 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
         root = _trading_class(row) or underlying.removeprefix("/")
     return Contract(
         kind=kind,
-        symbol=_symbol(kind, underlying, root, expiry, strike, right),
+        symbol=_symbol(kind, currency, underlying, root, expiry, strike, right),
         underlying=underlying,
         multiplier=multiplier,
         currency=currency,
@@ -190,7 +194,7 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
         strike=strike,
         right=right,
         underlying_key=str(row.get(UNDERLYING_KEY) or ""),
-        exchange=parse_text(row.get("listingExchange"), "listingExchange", maximum=32),
+        exchange=exchange,
         description=parse_text(first_of(row, "name", "companyName", "company_name"), "name"),
         aliases={SOURCE: conid} if conid else {},
     )
@@ -264,6 +268,7 @@ def _right(row: Row) -> Right | None:
 
 def _symbol(
     kind: InstrumentKind,
+    currency: str,
     underlying: str,
     root: str,
     expiry: date | None,
@@ -274,13 +279,12 @@ def _symbol(
         side = {Right.CALL: " yes", Right.PUT: " no", None: ""}[right]
         return f"{root} {expiry:%Y%m%d} {strike or 0:f}{side}"
     if kind is InstrumentKind.OPTION and expiry and strike and right:
-        plain = root.replace("/", "")
-        # Indian roots and strikes may not fit the OCC's form and are spelled out.
-        if len(plain) <= ROOT_WIDTH and strike <= MAXIMUM_STRIKE:
-            try:
-                return OptionSymbol(plain, expiry, right, strike).occ
-            except OptionSymbolError as error:
+        try:
+            return OptionSymbol(root.replace("/", ""), expiry, right, strike).occ
+        except OptionSymbolError as error:
+            if currency == "USD":
                 raise BadRow(f"option symbol: {error}") from None
+        # Abroad roots and strikes may not fit the OCC's form: BANKNIFTY, M&M, 123.4567.
     if expiry and strike and right:
         return f"{root} {expiry:%Y%m%d} {right.value} {strike.normalize():f}"
     if kind is InstrumentKind.FUTURE and expiry:

@@ -9,8 +9,8 @@ from typing import Any
 
 from config.core.errors import PermanentError
 from greeks.domain import Contract, InstrumentKind, Snapshot
+from greeks.indices import is_index
 from greeks.instruments.identity import instrument_key
-from greeks.instruments.indices import is_index
 from greeks.providers.decoding import BadRow, Row, parse_date, parse_decimal, parse_text, rows_of
 from portfolio.brokers.ibkr_portal.contracts import (
     SOURCE,
@@ -19,7 +19,12 @@ from portfolio.brokers.ibkr_portal.contracts import (
     parse_conid,
 )
 from portfolio.brokers.ibkr_portal.orders import order_conids
-from portfolio.brokers.ibkr_portal.units import MAGNIFIER, magnifier_of, snapshot_in_currency
+from portfolio.brokers.ibkr_portal.units import (
+    MAGNIFIER,
+    magnifier_of,
+    may_be_magnified,
+    snapshot_in_currency,
+)
 
 #: ``/trsrv/secdef`` takes this many contract ids in one call.
 DEFINITIONS_PER_CALL = 200
@@ -107,7 +112,8 @@ class ContractDirectory:
             self._learn(futures)
         for row in rows:
             future = self._memory.contracts.get(_conid_of_future(row))
-            facts = {name: row[name] for name in (MAGNIFIER,) if row.get(name)}
+            unit = row.get(MAGNIFIER) or self._unit_of(row)
+            facts = {MAGNIFIER: unit} if unit else {}
             if future is not None and future.kind is InstrumentKind.FUTURE:
                 facts[UNDERLYING_KEY] = instrument_key(future)
                 self._memory.keep_conid(facts[UNDERLYING_KEY], future.aliases[SOURCE])
@@ -116,6 +122,22 @@ class ContractDirectory:
             except BadRow:
                 # Absent: the row needing it is rejected with what it lacks.
                 continue
+
+    def _unit_of(self, row: Row) -> Any:
+        """Return the price magnifier that the rules for orders tell; ``None`` if they do not.
+
+        A gateway that fails for now raises: a price of unknown unit is worse than none.
+        """
+        try:
+            contract = decode_contract(row)
+            if not may_be_magnified(contract):
+                return None
+            path = f"/iserver/contract/{contract.aliases[SOURCE]}/info-and-rules"
+            answer = self._ask(path, {})
+        except (BadRow, PermanentError):
+            return None
+        rules = answer.get("rules") if isinstance(answer, Mapping) else None
+        return rules.get(MAGNIFIER) if isinstance(rules, Mapping) else None
 
     def conids(self, contracts: Iterable[Contract]) -> dict[str, Contract]:
         """Return the contracts by IBKR id: their own alias, else found by symbol and terms.
@@ -150,7 +172,10 @@ class ContractDirectory:
             InstrumentKind.OPTION,
         ):
             return None
-        symbol, of_index = contract.underlying.replace("/", " "), is_index(contract.underlying)
+        symbol = contract.underlying.replace("/", " ")
+        of_index = contract.kind is InstrumentKind.INDEX or (
+            contract.is_option and is_index(contract.underlying, contract.currency)
+        )
         name = (symbol, contract.currency, of_index)
         try:
             if name not in searched:

@@ -18,13 +18,13 @@ from greeks.providers.decoding import Row, parse_decimal
 MAGNIFIER = "priceMagnifier"
 ONE = Decimal(1)
 _QUOTED = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
-_DATED = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
+_FUTURES = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
+_SHARES = frozenset({InstrumentKind.STOCK, InstrumentKind.OPTION})
 
 
 def may_be_magnified(contract: Contract) -> bool:
-    """Whether to look up the unit: futures, options on them, and shares outside the dollar."""
-    abroad = contract.kind is InstrumentKind.STOCK and contract.currency != "USD"
-    return abroad or contract.kind in _DATED
+    """Whether to look up the unit: futures and options on them, shares and options abroad."""
+    return contract.kind in _FUTURES or (contract.kind in _SHARES and contract.currency != "USD")
 
 
 def magnifier_of(row: Row) -> Decimal:

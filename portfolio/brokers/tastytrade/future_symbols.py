@@ -25,7 +25,7 @@ _NEW_YORK: Final = ZoneInfo("America/New_York")
 
 FUTURE_OPTION = re.compile(
     r"\./(?P<names>[A-Z0-9]{2,8} +[A-Z0-9]{1,8}|[A-Z0-9]{6,16}) +"
-    r"(?P<year>\d{2})(?P<month>\d{2})(?P<day>\d{2})(?P<right>[CP])(?P<strike>\d{1,8}(?:\.\d{1,8})?)",
+    r"(?P<year>\d{2})(?P<month>\d{2})(?P<day>\d{2})(?P<right>[CP])(?P<strike>-?\d{1,8}(?:\.\d{1,8})?)",
     re.ASCII,
 )
 #: A future's code of five characters or more fills the symbol's fixed width: no blank follows it.

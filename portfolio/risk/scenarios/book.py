@@ -154,8 +154,10 @@ def _unusable(leg: RiskLeg, *, spot: float, known: Mapping[str, float]) -> str:
         return "" if np.isfinite(spot) else "no price"
     if not leg.deliverable_known:
         return "an adjusted contract whose deliverable is unknown"
-    if not spot > 0:
+    if not np.isfinite(spot) or spot == 0:
         return "no price of the underlying"
-    if not leg.strike or leg.strike < 0 or leg.expires_at is None or leg.right not in ("C", "P"):
+    if not leg.strike or leg.expires_at is None or leg.right not in ("C", "P"):
         return "its strike, expiry or right is unknown"
+    if spot < 0 or leg.strike < 0:
+        return "no model values an option below zero"
     return ""

@@ -38,6 +38,13 @@ class ContractDesk:
         underlying_of = self._market.underlying_of
         return {"secdef": [definition(found, underlying_of(found)) for found in known]}
 
+    def rules(self, request: Request) -> Any:
+        """Answer what may be ordered, and in which unit it is priced."""
+        found = self.find(request.path_params["conid"])
+        if found is None:
+            return {"error": "no contract"}
+        return {"con_id": conid(found), "rules": {"priceMagnifier": magnifier(found)}}
+
     async def search(self, request: Request) -> Any:
         body = await request.json() if request.method == "POST" else request.query_params
         symbol = str(body.get("symbol", ""))
@@ -98,7 +105,6 @@ def definition(contract: Contract, underlying: Contract) -> dict[str, Any]:
         "multiplier": multiplier(contract),
         "type": None if is_dated(contract) else "COMMON",
         "hasOptions": not contract.is_option,
-        "priceMagnifier": magnifier(contract),
         "fullName": describe(contract),
         "isUS": contract.currency == "USD",
         "isEventContract": contract.kind is InstrumentKind.EVENT,

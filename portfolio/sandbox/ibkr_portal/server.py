@@ -96,6 +96,7 @@ class PortalServer:
             ("GET", "/iserver/marketdata/snapshot", self._snapshot),
             ("GET", "/iserver/marketdata/unsubscribeall", self._unsubscribe_all),
             ("GET", "/trsrv/secdef", self._contracts.definitions),
+            ("GET", "/iserver/contract/{conid}/info-and-rules", self._contracts.rules),
             ("GET POST", "/iserver/secdef/search", self._contracts.search),
             ("GET", "/iserver/secdef/strikes", self._contracts.strikes),
             ("GET", "/iserver/secdef/info", self._contracts.info),

@@ -16,6 +16,7 @@ import pytest
 from greeks.domain import InstrumentKind, Snapshot
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error
+from greeks.sandbox.lines import magnifier
 from greeks.sandbox.market import Market
 from portfolio.brokers.ibkr_portal import orders as portal_orders
 from portfolio.brokers.ibkr_portal import snapshots as portal_snapshots
@@ -67,7 +68,9 @@ def _account(books: SimulatedBooks, number: str) -> SimulatedAccount:
 
 def _of_portal(market: Market, account: SimulatedAccount) -> Told:
     def ask(path: str, params: Mapping[str, Any]) -> Any:
-        assert path == "/trsrv/secdef"
+        if path != "/trsrv/secdef":
+            priced = market.contract(path.split("/")[3])
+            return {"rules": {"priceMagnifier": magnifier(priced)} if priced else {}}
         found = [market.contract(number) for number in params["conids"].split(",")]
         return {"secdef": [definition(c, market.underlying_of(c)) for c in found if c]}
 

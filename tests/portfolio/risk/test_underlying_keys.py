@@ -117,6 +117,9 @@ def test_name_of_a_history_follows_the_instrument(
     ("kind", "underlying", "currency", "key"),
     [
         (InstrumentKind.OPTION, "SPX", "USD", "index:SPX:USD"),
+        (InstrumentKind.OPTION, "DAX", "EUR", "index:DAX:EUR"),
+        (InstrumentKind.OPTION, "DAX", "USD", "stock:DAX:USD"),
+        (InstrumentKind.OPTION, "N225", "JPY", "index:N225:JPY"),
         (InstrumentKind.OPTION, "BRK/B", "USD", "stock:BRKB:USD"),
         (InstrumentKind.STOCK, "BRK.B", "USD", "stock:BRKB:USD"),
         (InstrumentKind.FUTURE, "/ES", "USD", "future:ES:20261218:50:USD"),

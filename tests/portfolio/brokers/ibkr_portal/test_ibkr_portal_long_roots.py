@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error
+from greeks.providers.decoding import BadRow
 from greeks.providers.upstox.held import chains_of
 from portfolio.brokers.ibkr_portal.contracts import decode_contract, needs_definition
 from tests.identity_cases import identity_cases
@@ -33,16 +35,20 @@ def row(ticker: str, strike: str) -> dict[str, Any]:
         ("NIFTY50", "26000", "NIFTY50 20261231 P 26000", "NSE_INDEX|Nifty 50"),
         ("SENSEX", "100000", "SENSEX 20261231 P 100000", "BSE_INDEX|SENSEX"),
         ("HDFCBANK", "1002.5", "HDFCBANK 20261231 P 1002.5", None),
+        ("BAJAJ-AUTO", "9000", "BAJAJ-AUTO 20261231 P 9000", None),
+        ("M&M", "3000", "M&M 20261231 P 3000", None),
+        ("SAP", "123.4567", "SAP 20261231 P 123.4567", None),
     ],
 )
-def test_long_root_or_strike_and_the_option_is_held(
+def test_root_or_strike_that_no_occ_symbol_holds_and_the_option_is_held(
     ticker: str, strike: str, symbol: str, chain: str | None
 ) -> None:
     contract = decode_contract(row(ticker, strike))
     assert contract_error(contract) is None
     assert contract.symbol == symbol
     assert (contract.root, contract.strike) == (ticker, Decimal(strike))
-    assert instrument_key(contract) == f"option:{ticker}:20261231:{strike}:P:1:INR"
+    name = re.sub(r"\W", "", ticker)
+    assert instrument_key(contract) == f"option:{name}:20261231:{strike}:P:1:INR"
     assert list(chains_of([contract])) == ([(chain, EXPIRY)] if chain else [])
 
 
@@ -53,6 +59,17 @@ def test_recorded_indian_option_and_it_is_held(index: int) -> None:
     assert contract_error(contract) is None
     chain = case["expect"].get("greeks_from_chain")
     assert [key for key, _ in chains_of([contract])] == ([chain] if chain else [])
+
+
+def test_option_on_a_future_with_a_strike_below_zero_is_held() -> None:
+    oil = row("CL", "-5") | {
+        "assetClass": "FOP", "currency": "USD", "tradingClass": "LO", "multiplier": 1000,
+    }  # fmt: skip
+    contract = decode_contract(oil)
+    assert contract_error(contract) is None
+    assert instrument_key(contract) == "future_option:LO:20261231:-5:P:1000:USD"
+    with pytest.raises(BadRow, match="strike"):
+        decode_contract(row("RELIANCE", "-5"))
 
 
 def test_option_on_a_future_without_trading_class_and_its_definition_is_asked_for() -> None:

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from config.core.errors import RetryableError
 from greeks.domain import Contract, Greeks, Quote, Snapshot
+from greeks.instruments.identity import instrument_key
 from greeks.underlyings import underlying_key
 from portfolio.brokers.ibkr_portal.account import decode_position
 from portfolio.brokers.ibkr_portal.contracts import decode_contract
 from portfolio.brokers.ibkr_portal.directory import ContractDirectory, ContractMemory
 from portfolio.brokers.ibkr_portal.orders import decode_execution, decode_order
-from portfolio.brokers.ibkr_portal.units import snapshot_in_currency
+from portfolio.brokers.ibkr_portal.units import magnifier_of, snapshot_in_currency
 
 AT = datetime(2026, 11, 20, 16, tzinfo=UTC)
 FUTURE = {
@@ -33,7 +35,7 @@ def directory(*rows: dict[str, Any]) -> ContractDirectory:
     def ask(path: str, params: Any) -> Any:
         if path.endswith("search"):
             return [row | {"symbol": row["ticker"]} for row in rows]
-        wanted = params["conids"].split(",")
+        wanted = params.get("conids", "").split(",")
         return {"secdef": [row for row in rows if str(row["conid"]) in wanted]}
 
     return ContractDirectory(ask, ContractMemory())
@@ -117,6 +119,75 @@ def test_quote_and_greeks_in_cents_become_dollars() -> None:
 def test_snapshot_in_currency_already_is_the_same() -> None:
     snapshot = Snapshot(contract=decode_contract(FUTURE), quote=None, greeks=None)
     assert snapshot_in_currency(snapshot, Decimal(1)) is snapshot
+
+
+@pytest.mark.parametrize(
+    ("row", "cents"),
+    [
+        (FUTURE, 100),
+        (FUTURE | {"assetClass": "STK", "ticker": "VOD", "currency": "GBP"}, 100),
+        (OPTION | {"assetClass": "OPT", "ticker": "VOD", "currency": "GBP", "undConid": 0}, 100),
+        (FUTURE | {"assetClass": "STK", "ticker": "SPY"}, 1),
+    ],
+)
+def test_unit_is_that_of_the_rules_where_the_definition_is_silent(
+    row: dict[str, Any], cents: int
+) -> None:
+    silent = {name: row[name] for name in row if name != "priceMagnifier"}
+    asked = []
+
+    def ask(path: str, params: Any) -> Any:
+        asked.append(path)
+        if path == "/trsrv/secdef":
+            return {"secdef": [silent]}
+        return {"rules": {"priceMagnifier": 100}}
+
+    found = ContractDirectory(ask, ContractMemory())
+    conid = str(row["conid"])
+    assert found.definitions([conid]) == found.definitions([conid])
+    assert magnifier_of(found.completed(silent)) == cents
+    rules = f"/iserver/contract/{conid}/info-and-rules"
+    assert asked == ["/trsrv/secdef", rules][: 2 if cents == 100 else 1]
+
+
+def test_gateway_that_cannot_tell_the_unit_for_now_is_asked_again() -> None:
+    silent = {name: FUTURE[name] for name in FUTURE if name != "priceMagnifier"}
+    answers = iter([RetryableError("down"), {"rules": {"priceMagnifier": 100}}])
+
+    def ask(path: str, params: Any) -> Any:
+        if path == "/trsrv/secdef":
+            return {"secdef": [silent]}
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    found = ContractDirectory(ask, ContractMemory())
+    with pytest.raises(RetryableError):
+        found.definitions(["7"])
+    found.definitions(["7"])
+    assert magnifier_of(found.completed(silent)) == 100
+
+
+@pytest.mark.parametrize(
+    ("exchange", "currency", "key"),
+    [
+        ("LSEETF", "USD", "stock:SMHLSEETF:USD"),
+        ("EBS", "USD", "stock:SMHEBS:USD"),
+        ("NASDAQ", "USD", "stock:SMH:USD"),
+        ("", "USD", "stock:SMH:USD"),
+        ("LSEETF", "GBP", "stock:SMH:GBP"),
+    ],
+)
+def test_share_in_dollars_abroad_is_not_the_share_of_its_name_in_new_york(
+    exchange: str, currency: str, key: str
+) -> None:
+    row = {
+        "conid": 9, "ticker": "SMH", "assetClass": "STK", "currency": currency,
+        "listingExchange": exchange,
+    }  # fmt: skip
+    contract = decode_contract(row)
+    assert instrument_key(contract) == underlying_key(contract) == key
 
 
 def test_symbol_of_two_listings_is_found_by_currency_and_kind() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from greeks.domain import InstrumentKind
+from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contracts_of, resolve_instruments
 from greeks.models import Instrument
 from greeks.underlyings import underlying_key
@@ -176,6 +177,14 @@ def test_recorded_option_on_a_future_and_it_is_held(index: int) -> None:
     assert contract.strike == Decimal(expected["strike"])
     if "quantity" in expected:
         assert position.quantity == Decimal(expected["quantity"])
+
+
+def test_option_with_a_strike_below_zero_is_held() -> None:
+    row = {
+        "instrument-type": "Future Option", "symbol": "./CLM0 LOM0 200514P-5",
+        "underlying-symbol": "/CLM0", "multiplier": 1000,
+    }  # fmt: skip
+    assert instrument_key(decode_contract(row)) == "future_option:LO:20200514:-5:P:1000:USD"
 
 
 def test_option_names_the_future_it_delivers() -> None:
