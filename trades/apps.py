@@ -11,5 +11,7 @@ class TradesConfig(AppConfig):
     def ready(self) -> None:
         from portfolio.book.day_fills import register_fill_reader
         from trades import tasks  # noqa: F401
+        from trades.analytics.resources import declare_analytics
 
         register_fill_reader("trades.executions.day_fills.read_day_fills")
+        declare_analytics()

@@ -39,7 +39,7 @@ def realised_gains_csv(wanted: StatisticsFilter) -> Iterator[str]:
     held for more than a year.
     """
     lots = (
-        TradeLot.objects.filter(wanted.closed_between("closed_at"), awaiting=False)
+        TradeLot.objects.filter(wanted.between("closed_at"), awaiting=False)
         .order_by("closed_at", "pk")
         .select_related("account", "instrument", "closed_by")
     )

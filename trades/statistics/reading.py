@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.db.models import Count, F, FloatField, Q, Sum
+from django.db.models import Count, F, FloatField, Q, QuerySet
 from django.db.models.functions import Cast
 from numpy.typing import NDArray
 
+from trades.analytics.realised import realised_lots
 from trades.models import EntryContext, Trade, TradeFill, TradeLeg, TradeLot, TradeTag
 from trades.statistics.filter import StatisticsFilter, tagged_trades
 from trades.statistics.payoff import LegColumns, extremes
@@ -58,7 +58,7 @@ def closed_trades(wanted: StatisticsFilter) -> ClosedTrades:
     """Read closed trades whose profit is known. Three queries."""
     found = Trade.objects.filter(
         wanted.trades(),
-        wanted.closed_between("closed_at"),
+        wanted.between("closed_at"),
         status=Trade.Status.CLOSED,
         unknown_closes=0,
         net__isnull=False,
@@ -199,17 +199,9 @@ def tags_of(trades: ClosedTrades, wanted: StatisticsFilter) -> list[tuple[int, s
     return sorted(found)
 
 
-def realised_by_day(wanted: StatisticsFilter) -> dict[date, float]:
-    """Return what was realised after costs on each day, open trades' closed parts too.
-
-    By the closing fill's day in its account's zone. One query.
-    """
-    lots = TradeLot.objects.filter(
-        wanted.closed_between("closed_at"),
-        currency=wanted.currency,
-        net__isnull=False,
-        awaiting=False,
-    )
+def chosen_lots(wanted: StatisticsFilter) -> QuerySet[TradeLot]:
+    """Return the lots closed in the days, open trades' closed parts too, as far as asked for."""
+    lots = realised_lots(wanted)
     if wanted.underlying:
         lots = lots.filter(instrument__underlying=wanted.underlying)
     if wanted.tag:
@@ -222,19 +214,7 @@ def realised_by_day(wanted: StatisticsFilter) -> dict[date, float]:
             opened_by__in_trades__role=TradeFill.Role.OPEN.value,
             opened_by__in_trades__trade__strategy=wanted.strategy,
         )
-    zones = {account.pk: ZoneInfo(account.time_zone) for account in wanted.accounts}
-    days: dict[date, float] = {}
-    for account_id, at, net in (
-        lots.order_by("closed_at")
-        .values("account_id", "closed_at")
-        .annotate(realised=Cast(Sum("net"), FloatField()))
-        .values_list("account_id", "closed_at", "realised")
-    ):
-        if at is None:
-            continue
-        day = at.astimezone(zones[account_id]).date()
-        days[day] = days.get(day, 0.0) + net
-    return days
+    return lots
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,9 +227,7 @@ class LeftOut:
 
 def left_out(wanted: StatisticsFilter) -> LeftOut:
     """Count closed trades of unknown profit, and those in other currencies. One query."""
-    every = Trade.objects.filter(
-        wanted.closed_between("closed_at"), status=Trade.Status.CLOSED
-    ).order_by()
+    every = Trade.objects.filter(wanted.between("closed_at"), status=Trade.Status.CLOSED).order_by()
     counts = every.values_list("currency").annotate(
         all=Count("pk"), unknown=Count("pk", filter=Q(net=None) | Q(unknown_closes__gt=0))
     )

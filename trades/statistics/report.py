@@ -7,25 +7,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import date
 from typing import Final, TypeVar
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from config.core.api.shapes import Shape
 from greeks.pricing.rates import risk_free_rate
+from trades.analytics.balances import Balances, balances
+from trades.analytics.realised import realised_by_day
+from trades.analytics.returns import drawdown, measure_returns
 from trades.statistics import shapes
-from trades.statistics.balances import Balances, balances
 from trades.statistics.filter import StatisticsFilter
 from trades.statistics.groups import DIMENSIONS, labels_of, month_of
 from trades.statistics.marks_reading import marks_summary
 from trades.statistics.measures import distribution, measure, measure_groups
-from trades.statistics.reading import (
-    closed_trades,
-    left_out,
-    realised_by_day,
-    tags_of,
-)
-from trades.statistics.returns import drawdown, measure_returns
+from trades.statistics.reading import chosen_lots, closed_trades, left_out, tags_of
 
 AnyShape = TypeVar("AnyShape", bound=Shape)
 _NO_RETURNS: Final = shapes.Returns(
@@ -47,8 +42,8 @@ def statistics_report(wanted: StatisticsFilter) -> shapes.Statistics:
     by strategy or underlying has none.
     """
     trades = closed_trades(wanted)
-    days = realised_by_day(wanted)
-    zones = {account.pk: ZoneInfo(account.time_zone) for account in wanted.accounts}
+    days = realised_by_day(wanted, chosen_lots(wanted))
+    zones = wanted.zones()
     labels = labels_of(trades, zones)
     tags = tags_of(trades, wanted)
     tagged = [row for row, _ in tags]
@@ -115,7 +110,7 @@ def _returns(wanted: StatisticsFilter, found: Balances) -> shapes.Returns:
         found.days, found.balance, found.flows, risk_free=risk_free_rate(wanted.currency).value
     )
     return shapes.Returns(
-        **asdict(measured),
+        **asdict(measured) | {"days": len(found.days) - found.first},
         starting_balance=float(found.balance[0]),
         accounts_left_out=found.left_out,
     )

@@ -56,7 +56,7 @@ class OtherCurrency(Shape, kw_only=True):
 
 class Returns(Shape, kw_only=True):
     days: Annotated[int, about("Session days with a closing balance.")]
-    skipped: Annotated[int, about("Days whose balance before was not above zero.")]
+    skipped: Annotated[int, about("Days without a return.")]
     time_weighted: Number
     money_weighted: Annotated[Number, about("XIRR, a year.")]
     sharpe: Number

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trades.statistics.measures import distribution, measure, measure_groups
-from trades.statistics.payoff import LegColumns, extremes
-from trades.statistics.returns import (
+from trades.analytics.returns import (
     daily_returns,
     drawdown,
     measure_returns,
     money_weighted,
     sharpe,
 )
+from trades.statistics.measures import distribution, measure, measure_groups
+from trades.statistics.payoff import LegColumns, extremes
 
 NAN = float("nan")
 

@@ -22,7 +22,7 @@ _LOWEST, _HIGHEST = -0.9999, 1000.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returns:
-    """What a balance has returned. ``skipped`` counts days whose base was not above zero."""
+    """What a balance has returned. ``skipped`` counts days without a return."""
 
     days: int
     skipped: int
@@ -51,9 +51,9 @@ def measure_returns(
 
 
 def daily_returns(balance: Floats, flows: Floats) -> Floats:
-    """Return (balance − flow) / balance of the day before − 1; NaN where the base is not above 0.
+    """Return (balance − flow) / balance of the day before − 1, one less than there are days.
 
-    One less than there are days.
+    NaN where the base is not above 0 or the flow is not known.
     """
     base = balance[:-1]
     safe = np.where(base > 0, base, np.nan)
@@ -89,6 +89,18 @@ def money_weighted(days: Sequence[date], balance: Floats, flows: Floats) -> floa
     if not (np.isfinite(low) and np.isfinite(high)) or low * high > 0:
         return None
     return float(brentq(worth, _LOWEST, _HIGHEST, xtol=1e-10))
+
+
+def return_drawdown(returns: Floats) -> float | None:
+    """Return the deepest fall of the chained returns from their highest so far, as a share of it.
+
+    The start is the first peak; ``None`` without returns.
+    """
+    if not returns.size:
+        return None
+    worth = np.concatenate([[1.0], np.cumprod(1.0 + returns)])
+    peak = np.maximum.accumulate(worth)
+    return float(((peak - worth) / peak).max())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
