@@ -55,6 +55,12 @@ def beat_schedule(
             every_seconds=900,
             expires_seconds=600,
         ),
+        ScheduledJob(
+            name="Follow trading signals",
+            task="trades.follow_signals",
+            every_seconds=60,
+            expires_seconds=50,
+        ),
         # Each run hands out the slots of the next seconds: docs/market.md.
         ScheduledJob(
             name="Poll option chains",

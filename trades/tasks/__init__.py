@@ -18,6 +18,7 @@ from trades.expiry.closing import close_expired
 from trades.importing.flex_sync import TASK_PATIENCE, is_flex_due, sync_flex
 from trades.regimes.sync import sync_regimes_if_due
 from trades.statistics.marks_store import measure_marks
+from trades.trade_signals.following import follow_signals
 
 logger = structlog.get_logger(__name__)
 
@@ -68,6 +69,12 @@ def measure_marks_task() -> None:
 def close_expired_task() -> None:
     """Close options past their instant that the brokers hold no more."""
     close_expired()
+
+
+@desk_task("trades.follow_signals", subject="trades.signals", seconds=50)
+def follow_signals_task() -> None:
+    """Tie, mark and expire signals."""
+    follow_signals()
 
 
 @desk_task("trades.sync_flex", subject="trades.flex", seconds=LOCK_SECONDS, expires=600)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
+from django.contrib.auth.models import AnonymousUser
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 
 from auth_tokens.models import User
 from config.core.api.parameters import QueryParameters, whole_number
 from config.core.errors import InvalidInput
+from portfolio.accounts.access import accounts_visible_to
 from trades.models import ShadowPosition, Trade, TradeFill, TradeSignal
 from trades.strategies.trade import total
 from trades.trade_signals.reading import signals_of, sources_of
@@ -20,6 +22,8 @@ from trades.trade_signals.states import Status
 
 FILTERS: Final = frozenset({"status", "source", "symbol", "taken", "page"})
 ROWS_A_PAGE: Final = 50
+#: Trades offered to tie a signal to.
+MOST_TRADES: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +115,10 @@ def trades_opened_by(openings: Collection[int]) -> dict[int, Trade]:
     homes |= dict(opened.values_list("key", "trade_id"))
     trades = Trade.objects.in_bulk(set(homes.values()))
     return {key: trades[home] for key, home in homes.items() if home in trades}
+
+
+def trades_to_tie(user: User | AnonymousUser, signal: TradeSignal) -> QuerySet[Trade]:
+    """Return the trades of the signal's underlying that may have followed it, newest first."""
+    return Trade.objects.filter(
+        account__in=accounts_visible_to(user), underlying=signal.underlying
+    ).order_by("-opened_at")[:MOST_TRADES]

@@ -20,17 +20,20 @@ from config.core.api.parameters import QueryParameters, whole_number
 from config.core.errors import ApplicationError, InvalidInput
 from portfolio.accounts.access import accounts_visible_to
 from trades.models import TradeSignal
+from trades.reviewing.detail import trade_for_user
 from trades.trade_signals.listing import (
     FILTERS,
     list_signals,
     read_signal_filter,
     rows_of,
+    trades_to_tie,
 )
 from trades.trade_signals.moving import move_signal
 from trades.trade_signals.reading import signal_for_user, sources_of
 from trades.trade_signals.receiving import enter_signal
 from trades.trade_signals.sources import create_source, renew_token, source_by_hand
 from trades.trade_signals.states import LIVE, Status
+from trades.trade_signals.tying import tie_by_hand, untie
 
 _private = cache_control(private=True, no_cache=True)
 
@@ -90,6 +93,7 @@ def signal(request: HttpRequest, signal_id: int) -> HttpResponse:
             "row": row,
             "changes": found.changes.select_related("user"),
             "is_live": found.status in LIVE,
+            "trades": trades_to_tie(request.user, found),
         },
     )
 
@@ -121,9 +125,25 @@ def _cancel(request: HttpRequest, found: TradeSignal) -> str:
     return "The signal is cancelled."
 
 
+def _tie(request: HttpRequest, found: TradeSignal) -> str:
+    key = whole_number(request.POST.get("trade", ""))
+    if key is None:
+        raise InvalidInput("Choose a trade.", fields={"trade": "none"})
+    user = cast("User", request.user)
+    tie_by_hand(user=user, signal=found, trade=trade_for_user(user, key))
+    return "The trade follows the signal."
+
+
+def _untie(request: HttpRequest, found: TradeSignal) -> str:
+    untie(user=cast("User", request.user), signal=found)
+    return "No trade follows the signal."
+
+
 _ACTIONS: dict[str, Callable[[HttpRequest, TradeSignal], str]] = {
     "take_up": _take_up,
     "cancel": _cancel,
+    "tie": _tie,
+    "untie": _untie,
 }
 
 
