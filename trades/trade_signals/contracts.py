@@ -8,7 +8,7 @@ from typing import Final
 
 from config.core.errors import InvalidInput
 from greeks.domain import Contract, InstrumentKind
-from greeks.instruments.indices import is_index
+from greeks.indices import is_index
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError, listed_name, parse_occ
 from greeks.instruments.store import contract_error, resolve_instruments
 from greeks.models import Instrument

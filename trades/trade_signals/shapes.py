@@ -90,3 +90,9 @@ class SourcePerformance(Shape, kw_only=True):
     edge_trades: int
     slippage: Annotated[Number, about("Mean money a trade was entered worse than at the mid.")]
     slippage_trades: int
+
+
+QueuedSignals = list[Signal]
+ShadowPositions = list[ShadowPosition]
+ExitSignals = list[ExitSignal]
+SourcePerformances = list[SourcePerformance]
