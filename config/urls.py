@@ -7,9 +7,10 @@ from drf_spectacular.views import SpectacularAPIView
 from config.core.api import openapi  # noqa: F401 - tells drf-spectacular of shapes
 from config.core.api.document import api_docs
 from config.core.health import health_view
-from config.core.web.monitoring import metrics_view
+from config.core.monitoring.scraping import metrics_view
 from config.core.web.styleguide import styleguide
 from config.system import views as system_views
+from config.system.api import MonitoringView
 
 urlpatterns = [
     path("", include("portfolio.urls")),
@@ -24,6 +25,7 @@ urlpatterns = [
         name="system_token_reset",
     ),
     path("system/styleguide", styleguide, name="styleguide"),
+    path("api/monitoring", MonitoringView.as_view(), name="monitoring"),
     path("health", health_view, name="health"),
     path("metrics", metrics_view, name="metrics"),
     path("api/schema", SpectacularAPIView.as_view(), name="api_schema"),

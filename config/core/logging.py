@@ -99,7 +99,7 @@ def logging_config(*, json: bool, level: str) -> dict[str, Any]:
             "httpx": {"level": "WARNING"},
             "httpcore": {"level": "WARNING"},
             "urllib3": {"level": "WARNING"},
-            # One line a request is written by config.core.web.monitoring.
+            # One line a request is written by config.core.monitoring.middleware.
             "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
             "uvicorn": {"handlers": [], "level": "INFO", "propagate": True},
             "uvicorn.access": {"handlers": [], "level": "WARNING", "propagate": True},

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "config.core.web.static_app.DeskStaticFilesConfig",
+    "config.core.monitoring.app.MonitoringConfig",
     "django.contrib.humanize",
     "channels",
     "rest_framework",
@@ -57,7 +58,7 @@ MIDDLEWARE = [
     # Pads with random bytes against BREACH (docs/decisions/0030).
     "django.middleware.gzip.GZipMiddleware",
     "config.core.web.middleware.RequestIdMiddleware",
-    "config.core.web.monitoring.RequestTimingMiddleware",
+    "config.core.monitoring.middleware.ResponseMonitor",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -183,6 +184,10 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # Where a `manage.py up` without web processes serves its metrics; 0: nowhere.
 METRICS_HOST = env.str("METRICS_HOST", default="0.0.0.0")  # noqa: S104
 METRICS_PORT = env.int("METRICS_PORT", default=0)
+# What is counted goes to Prometheus and Redis so often, from a thread; 0: only when asked.
+MONITORING_SECONDS = 1.0
+# A query that takes longer is logged with its plan.
+SLOW_QUERY_MILLISECONDS = env.int("SLOW_QUERY_MILLISECONDS", default=500)
 
 # --- Static files -----------------------------------------------------------------------------
 STATIC_URL = "/static/"

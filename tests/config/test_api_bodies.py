@@ -16,6 +16,11 @@ from pytest_django.fixtures import Settings
 
 from auth_tokens.models import User
 from config.core.api.shapes import Shape
+from config.core.monitoring.recording import (
+    record_provider_call,
+    record_refused,
+    record_section,
+)
 from greeks.domain import Right
 from greeks.gex.snapshots import take_snapshot
 from greeks.minutes.roll_up import roll_up_due
@@ -71,6 +76,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     ),
     "market_gex": ("/api/market/gex",),
     "market_instruments": ("/api/market/instruments",),
+    "monitoring": ("/api/monitoring",),
     "orders": (f"{PORTFOLIO}/orders",),
     "positions": ("/api/positions",),
     "portfolio": (f"{PORTFOLIO}/portfolios/{{portfolio}}",),
@@ -96,12 +102,15 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "trades": ("/api/trades",),
 }
 
+FOR_STAFF = {"monitoring"}
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
     """A signed-in trader who has rows of every kind, and the ids that addresses name."""
 
     client: Client
+    staff: Client
     ids: dict[str, Any]
 
 
@@ -113,7 +122,17 @@ def desk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         client = Client()
         client.force_login(trader)
         instrument = polled_market(monkeypatch)
-        yield Desk(client, alerts(trader, instrument) | synced_book(trader, monkeypatch))
+        staff = Client()
+        staff.force_login(UserFactory.create(is_staff=True))
+        measured()
+        yield Desk(client, staff, alerts(trader, instrument) | synced_book(trader, monkeypatch))
+
+
+def measured() -> None:
+    """A call of each kind that the response monitor counts."""
+    record_refused("GET api/orders", 429, 0.001)
+    record_section("gex", "time_limit", 2.0)
+    record_provider_call("upstox", "ok", 0.2)
 
 
 def polled_market(monkeypatch: pytest.MonkeyPatch) -> PolledInstrument:
@@ -242,7 +261,8 @@ def test_every_body_has_exactly_the_declared_shape(
                 (shape,) = (each for each in shapes_below() if each.__name__ == name)
                 bodies = []
                 for address in (each for each in addresses if bool(slim) is ("columns=" in each)):
-                    answer = desk.client.get(address.format(**desk.ids))
+                    client = desk.staff if operation in FOR_STAFF else desk.client
+                    answer = client.get(address.format(**desk.ids))
                     assert answer.status_code == 200, answer.content
                     of_list = answer.content.startswith(b"[")
                     kind: Any = list[shape] if of_list else shape  # type: ignore[valid-type]

@@ -22,7 +22,6 @@ from config.core.front_door.grants import (
     authorise,
 )
 from config.core.front_door.headers import RequestIds, Wire, common_headers, head_of, protecting
-from config.core.front_door.metrics import AnswerCounter
 from config.core.front_door.refusals import refusal, unreadable_query
 from config.core.front_door.requests import Asked, Caller, read_request
 from config.core.front_door.resources import Resource
@@ -31,6 +30,7 @@ from config.core.front_door.server import EXTENSION
 from config.core.front_door.throttle import Addresses
 from config.core.front_door.watches import LOOK_SECONDS, Watch, Watches
 from config.core.live.hub import hub
+from config.core.monitoring.recording import MISSED, record_prepared, record_refused
 from config.core.threads import ThreadPool
 
 logger = structlog.get_logger(__name__)
@@ -65,7 +65,6 @@ class FrontDoor:
         # They belong to nobody, so they only expire.
         self.public = Grants(clock=clock, are_public=True)
         self.public.listen(True)
-        self.answers = AnswerCounter()
         self._authorise = authorise
         self._clock = clock
         self._look_threads = ThreadPool("door-look", most=1)
@@ -123,7 +122,8 @@ class FrontDoor:
             headers = [*head.wire, (b"x-request-id", request_id)]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
-        self.answers.count(resource.route, scope["method"], status, self._clock() - begun)
+        endpoint = f"{scope['method']} {resource.route}"
+        record_prepared(resource.name, endpoint, status, self._clock() - begun, request_id)
         if begun - watch.asked_at >= _ASK_AGAIN_SECONDS:
             watch.asked_at = begun
             self._work.run(self._ask(watch))
@@ -151,7 +151,7 @@ class FrontDoor:
         await send({"type": "http.response.start", "status": 429, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
-        self.answers.count(resource.route, method, 429, self._clock() - begun)
+        record_refused(f"{method} {resource.route}", 429, self._clock() - begun)
 
     async def _refuse_unreadable(self, scope: Scope, send: Send) -> None:
         """Answer 400 at every address: handing such a query to Django would fail."""
@@ -172,6 +172,8 @@ class FrontDoor:
                 started.update(message)
             await send(message)
 
+        if asked is not None:
+            scope[MISSED] = resource.name
         await self.django(scope, receive, seen)
         headers = started.get("headers", ())
         if headers:
@@ -274,7 +276,6 @@ class FrontDoor:
                     self._checking_again = self._work.run(self._check_due())
                 await self.watches.close_unused(self.grants.in_use() | self.public.in_use())
                 await self.watches.look_at_all()
-                self.answers.flush()
             except Exception:
                 logger.exception("front_door.look_failed")
 
@@ -288,7 +289,6 @@ class FrontDoor:
 
     async def close(self) -> None:
         """Forget everything, because the process or the loop ends."""
-        self.answers.flush()
         self.grants.listen(False)
         self.public.revoke_all()
         await self._work.cancel(self._keeper)

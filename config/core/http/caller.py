@@ -35,7 +35,7 @@ from config.core.http.responses import (
     retry_after_seconds,
     vendor_message,
 )
-from config.core.web.monitoring import PROVIDER_SECONDS
+from config.core.monitoring.recording import record_provider_call
 
 Result = TypeVar("Result")
 Authorise = Callable[[], Mapping[str, str]]
@@ -219,7 +219,7 @@ class HttpCaller:
             heartbeat(f"provider.{self.provider}")
             return answer
         finally:
-            PROVIDER_SECONDS.labels(self.provider, outcome).observe(time.perf_counter() - started)
+            record_provider_call(self.provider, outcome, time.perf_counter() - started)
 
     def _send(self, call: Call, headers: dict[str, str]) -> Any:
         what = f"{self.provider} {call.method} {call.path.partition('?')[0]}"

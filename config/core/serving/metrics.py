@@ -14,8 +14,8 @@ from django.conf import settings
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from config.core.front_door.asgi import Application, Receive, Scope, Send
+from config.core.monitoring.scraping import collect_metrics
 from config.core.threads import ThreadPool
-from config.core.web.monitoring import collect_metrics
 
 PATH = "/metrics"
 _SLOW_SECONDS = 10

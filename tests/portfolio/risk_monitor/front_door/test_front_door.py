@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 from pytest_django.fixtures import Settings
 
 from auth_tokens.models import User
+from config.core.monitoring.counting import hand_on
 from tests.factories import UserFactory
 from tests.portfolio.door import decoded, desk, run, signed_in
 from tests.portfolio.reading import FAST, synced_account
@@ -214,11 +215,11 @@ async def test_answers_of_the_door_are_counted_by_route(trader: User) -> None:
     cookie = await signed_in(trader)
     async with desk() as opened:
         await opened.prepared(cookie)
-        opened.door.answers.flush()
+        hand_on()
         before = counted()
         for _ in range(7):
             assert (await opened.get(cookie)).is_prepared
-        opened.door.answers.flush()
+        hand_on()
         assert counted() == before + 7
 
 
