@@ -20,6 +20,8 @@ from config.core.redis.process_copies import ProcessCopies
 
 logger = structlog.get_logger(__name__)
 
+#: What database work raises while the database is not reachable or too busy.
+DATABASE_LOST = (OperationalError, InterfaceError, DatabaseUnavailable)
 # The server answers but the query waited too long or the file is busy: not a lost connection.
 _BUSY = (
     "locked", "busy", "timeout", "deadlock", "could not serialize", "canceling statement",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
-import psutil
 import psycopg
 import pytest
 from django.conf import settings
@@ -19,48 +16,28 @@ from config.core.database import database_breaker
 from config.core.postgres import NETWORK_OPTIONS, DatabaseHangs, ImpatientConnection
 from config.core.processes.role import WEB, database_options, exchange_seconds, pool_seconds
 from tests.config.settings.test_production import diffsettings
-from tests.servers.postgres import NoPostgres, running_postgres
+from tests.servers.postgres import NoPostgres, RunningPostgres, postgres_server
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
+def postgres() -> Iterator[RunningPostgres]:
     try:
-        with running_postgres() as url:
-            yield url
+        with postgres_server() as server:
+            yield server
     except NoPostgres as reason:
         pytest.skip(str(reason))
-
-
-@contextmanager
-def paused(url: str) -> Iterator[None]:
-    """Stop every process of the server."""
-    folder = url.partition("host=")[2]
-    server = next(
-        process
-        for process in psutil.Process().children()
-        if any(folder in argument for argument in process.cmdline())
-    )
-    everything = [server, *server.children(recursive=True)]
-    for process in everything:
-        process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in everything:
-            with suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.processes
 @pytest.mark.parametrize("statement", ["SELECT 1", "COMMIT", "ROLLBACK"])
 def test_hanging_server_is_left(
-    postgres: str, statement: str, monkeypatch: pytest.MonkeyPatch
+    postgres: RunningPostgres, statement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ImpatientConnection, "seconds", 0.3)
-    connection = ImpatientConnection.connect(postgres)
+    connection = ImpatientConnection.connect(postgres.url)
     connection.execute("SELECT 1")
     end = {"COMMIT": connection.commit, "ROLLBACK": connection.rollback}
-    with paused(postgres):
+    with postgres.paused():
         with pytest.raises(DatabaseHangs):
             end[statement]() if statement in end else connection.execute(statement)
         assert connection.closed
@@ -69,11 +46,11 @@ def test_hanging_server_is_left(
 
 @pytest.mark.processes
 def test_pool_of_hanging_connections_gives_up(
-    postgres: str, monkeypatch: pytest.MonkeyPatch
+    postgres: RunningPostgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ImpatientConnection, "seconds", 0.3)
     pool = ConnectionPool(
-        postgres,
+        postgres.url,
         connection_class=ImpatientConnection,
         kwargs=NETWORK_OPTIONS,
         check=ConnectionPool.check_connection,
@@ -83,7 +60,7 @@ def test_pool_of_hanging_connections_gives_up(
     )
     try:
         pool.wait(20)
-        with paused(postgres), pytest.raises((PoolTimeout, psycopg.OperationalError)):
+        with postgres.paused(), pytest.raises((PoolTimeout, psycopg.OperationalError)):
             pool.getconn()
         # It serves again without a restart.
         with pool.connection(timeout=30) as connection:

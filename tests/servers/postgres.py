@@ -15,9 +15,11 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+
+import psutil
 
 from config.core.processes.lifeline import die_with_parent
 
@@ -62,50 +64,103 @@ def _unprivileged(folder: Path) -> tuple[Path, dict[str, int]]:
     return copied, {"user": nobody.pw_uid, "group": nobody.pw_gid}
 
 
-@contextmanager
-def running_postgres() -> Iterator[str]:
-    """A fresh server; yields its ``DATABASE_URL``. Raises ``NoPostgres``."""
-    folder = Path(tempfile.mkdtemp(prefix="gd-pg-", dir="/tmp"))
-    process: subprocess.Popen[bytes] | None = None
-    try:
-        home, identity = _unprivileged(folder)
-        data, log = folder / "data", folder / "log"
-        environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": str(folder)}
-        initialise = [home / "bin" / "initdb", "-D", data, "-U", "greekdesk", "-A", "trust"]
+class RunningPostgres:
+    """A fresh server in a folder of its own; ``url`` is its ``DATABASE_URL``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._home, self._identity = _unprivileged(folder)
+        self._environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "HOME": str(folder)}
+        self.url = f"postgresql://greekdesk@/postgres?host={folder}"
+        self._process: subprocess.Popen[bytes] | None = None
+        initialise = [self._home / "bin" / "initdb", "-D", folder / "data", "-U", "greekdesk"]
         made = subprocess.run(
-            [*map(str, initialise), "-E", "UTF8", "--no-sync", "--no-instructions"],
-            env=environment,
+            [*map(str, initialise), "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions"],
+            env=self._environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
-            **identity,  # type: ignore[call-overload]
+            **self._identity,  # type: ignore[call-overload]
         )
         if made.returncode:
             raise NoPostgres(f"initdb: {made.stderr.strip()}")
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [str(home / "bin" / "postgres"), "-D", str(data), "-k", str(folder), *SETTINGS],
-                env=environment,
-                cwd=folder,
+
+    def start(self) -> None:
+        """Start it, also after ``kill``; returns when it answers."""
+        binary, log = str(self._home / "bin" / "postgres"), self._folder / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [binary, "-D", str(self._folder / "data"), "-k", str(self._folder), *SETTINGS],
+                env=self._environment,
+                cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 preexec_fn=_ends_with(os.getpid()),
-                **identity,  # type: ignore[call-overload]
+                **self._identity,
             )
-        _wait(home, folder, process, log)
-        yield f"postgresql://greekdesk@/postgres?host={folder}"
-    finally:
-        if process is not None:
-            # "Fast": open sessions are ended instead of waited for.
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
+        _wait(self._home, self._folder, self._process, log)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop every process of the server for the length of the block."""
+        processes = self._processes()
+        for process in processes:
+            process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End every process of the server at once."""
+        for process in self._processes():
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
+        if self._process is not None:
+            self._process.wait(10)
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        # "Fast": open sessions are ended instead of waited for.
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def _processes(self) -> list[psutil.Process]:
+        if self._process is None:
+            return []
+        server = psutil.Process(self._process.pid)
+        return [server, *server.children(recursive=True)]
+
+
+@contextmanager
+def postgres_server() -> Iterator[RunningPostgres]:
+    """Run a fresh server. Raises ``NoPostgres``."""
+    folder = Path(tempfile.mkdtemp(prefix="gd-pg-", dir="/tmp"))
+    server: RunningPostgres | None = None
+    try:
+        server = RunningPostgres(folder)
+        server.start()
+        yield server
+    finally:
+        if server is not None:
+            server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    """Run a fresh server; yields its ``DATABASE_URL``. Raises ``NoPostgres``."""
+    with postgres_server() as server:
+        yield server.url
 
 
 def _ends_with(parent: int) -> Callable[[], None]:

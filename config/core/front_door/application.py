@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import structlog
 from django.conf import settings
 
 from config.core.front_door.asgi import Application, Message, Receive, Scope, Send
-from config.core.front_door.bodies import holds
+from config.core.front_door.bodies import Prepared, holds
+from config.core.front_door.checks import AccessChecks
 from config.core.front_door.grants import (
     ACCESS_GROUP,
-    LONGEST_SECONDS,
     Authorised,
     CommonHeaders,
     Grant,
-    Grants,
     authorise,
 )
-from config.core.front_door.headers import RequestIds, Wire, common_headers, head_of, protecting
+from config.core.front_door.headers import (
+    RequestIds,
+    Wire,
+    common_headers,
+    head_of,
+    protecting,
+    warning_of_age,
+)
 from config.core.front_door.refusals import refusal, unreadable_query
 from config.core.front_door.requests import Asked, Caller, read_request
 from config.core.front_door.resources import Resource
@@ -41,8 +47,6 @@ _NO_SNIFFING = [(b"x-content-type-options", b"nosniff")]
 _RENEWAL_SECONDS = 0.25
 _ASK_AGAIN_SECONDS = 1.0
 _MOST_CHECKS = 64
-# Grants checked again per second; a recheck may take long, but no longer than a grant lives.
-_MOST_CHECKS_AGAIN = 10
 
 
 class FrontDoor:
@@ -61,14 +65,11 @@ class FrontDoor:
     ) -> None:
         self.django = django
         self.resources = resources
-        self.grants = Grants(clock=clock)
-        # They belong to nobody, so they only expire.
-        self.public = Grants(clock=clock, are_public=True)
-        self.public.listen(True)
-        self._authorise = authorise
         self._clock = clock
         self._look_threads = ThreadPool("door-look", most=1)
         self._threads = ThreadPool("door", most=2)
+        self._checks = AccessChecks(self._threads, authorise=authorise, clock=clock)
+        self.grants, self.public = self._checks.private, self._checks.public
         self.watches = Watches(self._look_threads, clock=clock)
         self._addresses = Addresses()
         self._protecting: dict[str, Wire] = {}
@@ -92,7 +93,7 @@ class FrontDoor:
         if self._loop is None:
             self._start()
         is_public = resource.is_public
-        grants = self.public if is_public else self.grants
+        grants = self._checks.grants_of(resource)
         asked = read_request(scope, is_public=is_public)
         grant = None if asked is None else grants.get(resource, asked.caller, begun)
         if self._is_throttled(resource, grant, scope, begun):
@@ -107,6 +108,12 @@ class FrontDoor:
             # Access may have been revoked while it waited.
             if grants.get(resource, asked.caller, self._clock()) is not grant:
                 prepared = None
+        common = grant.headers
+        is_last_known = False
+        if prepared is None and not is_public:
+            prepared = self._last_known(watch, asked, grant)
+            if prepared is not None:
+                is_last_known, common = True, warning_of_age(common)
         if prepared is None or (body := prepared.body.ready(asked.form)) is None:
             await self._through(resource, asked, scope, receive, send)
             return
@@ -115,7 +122,7 @@ class FrontDoor:
             asked.if_none_match.decode("latin-1"), prepared.body.etag(asked.form)
         ):
             status, body = 304, b""
-        head = head_of(prepared, asked.form, grant.headers, status)
+        head = head_of(prepared, asked.form, common, status)
         request_id = self._ids.of(asked.request_id)
         write = scope["extensions"].get(EXTENSION) if "extensions" in scope else None
         if write is None or not write(head.text, b"x-request-id: %b\r\n" % request_id, body):
@@ -124,9 +131,19 @@ class FrontDoor:
             await send({"type": "http.response.body", "body": body})
         endpoint = f"{scope['method']} {resource.route}"
         record_prepared(resource.name, endpoint, status, self._clock() - begun, request_id)
-        if begun - watch.asked_at >= _ASK_AGAIN_SECONDS:
+        if begun - watch.asked_at >= _ASK_AGAIN_SECONDS and not is_last_known:
             watch.asked_at = begun
             self._work.run(self._ask(watch))
+
+    def _last_known(self, watch: Watch, asked: Asked, grant: Grant) -> Prepared | None:
+        """Return what the caller may see, labelled stale, while the database does not answer."""
+        moment = self._clock()
+        known = self.watches.last_known(watch, moment)
+        if known is None or self.grants.get(watch.resource, asked.caller, moment) is not grant:
+            return None
+        stale = known.as_stale()
+        stale.body.form(asked.form)
+        return stale
 
     def _is_throttled(
         self, resource: Resource, grant: Grant | None, scope: Scope, moment: float
@@ -195,62 +212,9 @@ class FrontDoor:
         task.add_done_callback(lambda _: self._checking.discard(name))
 
     async def _grant(self, resource: Resource, caller: Caller, common: CommonHeaders) -> None:
-        grant = await self._threads(partial(self.check, resource, caller, common))
+        grant = await self._checks.grant(resource, caller, common)
         if grant is not None:
             await self.watches.open(resource, grant.key)
-
-    def check(self, resource: Resource, caller: Caller, common: CommonHeaders) -> Grant | None:
-        """In a thread: grant what the database allows now, unless revoked meanwhile."""
-        grants = self.public if resource.is_public else self.grants
-        epoch = grants.epoch()
-        if epoch is None:
-            return None
-        begun = self._clock()
-        if resource.is_public:
-            user_id, seconds = 0, LONGEST_SECONDS
-            key = resource.key_for(caller.credential.decode("latin-1"))
-            if key is None:
-                return None
-        else:
-            authorised = self._authorise(caller)
-            if authorised is None:
-                return None
-            user_id = authorised.user.pk
-            key = resource.key_of(authorised.user)
-            seconds = min(LONGEST_SECONDS, authorised.seconds)
-        grant = Grant(
-            resource=resource,
-            caller=caller,
-            user_id=user_id,
-            key=key,
-            checked=begun,
-            expires=begun + seconds,
-            headers=common,
-        )
-        return grant if grants.store(grant, epoch=epoch) else None
-
-    def check_again(self, grants: Sequence[Grant]) -> None:
-        """In a thread: end grants the database no longer allows. Extends none.
-
-        Revocations are heard at once; this catches changes nobody announces and lost messages.
-        Raises the database's errors: then nothing is known, and nothing ends.
-        """
-        for grant in grants:
-            begun = self._clock()
-            authorised = self._authorise(grant.caller)
-            if (
-                authorised is None
-                or authorised.user.pk != grant.user_id
-                or grant.resource.key_of(authorised.user) != grant.key
-            ):
-                self.grants.revoke_user(grant.user_id)
-            else:
-                grant.expires = min(grant.expires, begun + authorised.seconds)
-                grant.checked = begun
-
-    async def _check_due(self) -> None:
-        if due := self.grants.due(most=_MOST_CHECKS_AGAIN):
-            await self._threads(partial(self.check_again, due))
 
     async def _ask(self, watch: Watch) -> None:
         await self._threads(partial(watch.resource.source.asked, watch.key))
@@ -273,7 +237,7 @@ class FrontDoor:
                 self.grants.drop_expired()
                 self.public.drop_expired()
                 if self._checking_again is None or self._checking_again.done():
-                    self._checking_again = self._work.run(self._check_due())
+                    self._checking_again = self._work.run(self._checks.check_due())
                 await self.watches.close_unused(self.grants.in_use() | self.public.in_use())
                 await self.watches.look_at_all()
             except Exception:

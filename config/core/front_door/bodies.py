@@ -91,6 +91,17 @@ class Prepared:
     valid_until: float = math.inf
     is_kept: bool = True
     heads: dict[Any, Any] = field(default_factory=dict)
+    _stale: Prepared | None = None
+
+    def as_stale(self) -> Prepared:
+        """Return the same body where everything that may be stale says that it is.
+
+        In a text of JSON the quotation marks would be escaped, so only names match.
+        """
+        if self._stale is None:
+            plain = self.body.form(IDENTITY).replace(b'"stale":false', b'"stale":true')
+            self._stale = Prepared(Body(plain), self.state)
+        return self._stale
 
 
 class PreparedBodies:

@@ -28,6 +28,8 @@ ACCESS_GROUP = "access"
 LONGEST_SECONDS = 60.0
 #: A grant is checked again this long after its last check, whatever was announced.
 RECHECK_SECONDS = 5.0
+#: While the database cannot be asked, a grant lives on for this long after its last check.
+OUTAGE_SECONDS = 600.0
 MOST_GRANTS = 10_000
 # One person's tabs, devices and scripts; more than that push each other out.
 MOST_OF_ONE_USER = 32
@@ -54,12 +56,16 @@ class Authorised:
 
 
 class Grant:
-    """One caller's right to one key's body of one resource, until ``expires`` (monotonic)."""
+    """One caller's right to one key's body of one resource, until ``expires`` (monotonic).
+
+    ``ends``: when the session or token itself does.
+    """
 
     __slots__ = (
         "allowance",
         "caller",
         "checked",
+        "ends",
         "expires",
         "headers",
         "key",
@@ -76,7 +82,7 @@ class Grant:
         user_id: int,
         key: Key,
         checked: float,
-        expires: float,
+        ends: float,
         headers: CommonHeaders,
     ) -> None:
         self.resource = resource
@@ -85,7 +91,8 @@ class Grant:
         self.key = key
         self.name = (resource.name, key)
         self.checked = checked
-        self.expires = expires
+        self.ends = ends
+        self.expires = min(checked + LONGEST_SECONDS, ends)
         self.headers = headers
         self.allowance = Allowance()
 
@@ -173,6 +180,14 @@ class Grants:
             for name, grant in tuple(self._grants.items()):
                 if grant.expires <= moment:
                     self._forget(name)
+
+    def hold(self) -> None:
+        """Let grants outlive their minute, because the database cannot be asked now."""
+        moment = self._clock()
+        with self._lock:
+            for grant in self._grants.values():
+                latest = min(grant.ends, grant.checked + OUTAGE_SECONDS)
+                grant.expires = min(moment + LONGEST_SECONDS, latest)
 
     def due(self, *, most: int) -> list[Grant]:
         """Return private grants due for another check, the longest unchecked first."""

@@ -62,6 +62,11 @@ def protecting(headers: Iterable[tuple[bytes, bytes]]) -> Wire:
     return [(name, value) for name, value in headers if name in _PROTECTING]
 
 
+def warning_of_age(common: CommonHeaders) -> CommonHeaders:
+    """Return these headers with the one that says that the answer is old (RFC 7234, 5.5)."""
+    return _one_of((*common.headers, (b"warning", b'110 - "Response is Stale"')))
+
+
 class Head:
     """An answer's headers without the request's id, as ASGI messages and as text."""
 

@@ -2,7 +2,8 @@
 
 The first grant of a key opens a watch. It hears of new versions over the hub and also checks the
 committed rows each second, with one query for all watched keys of a resource. A body is served only
-while confirmed by a check no older than ``GOOD_SECONDS``.
+while confirmed by a check no older than ``GOOD_SECONDS``, or as the last known one while the
+database does not answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from config.core.database import DATABASE_LOST, ensure_database
 from config.core.front_door.bodies import Prepared
 from config.core.front_door.resources import Key, Resource
 from config.core.live.hub import hub
@@ -28,6 +30,8 @@ GOOD_SECONDS = 3.0
 READ_SECONDS = 5.0
 #: One look builds bodies for this long; Django answers for the rest meanwhile.
 BUILD_SECONDS = 0.5
+#: A look that takes longer waits for a database that hangs.
+HANGING_SECONDS = 1.0
 
 Name = tuple[str, Key]
 
@@ -40,6 +44,7 @@ class Watch:
         "asked_at",
         "confirmed_at",
         "is_current",
+        "is_lost",
         "key",
         "prepared",
         "read_at",
@@ -53,6 +58,8 @@ class Watch:
         self.prepared: Prepared | None = None
         #: While no newer version is known than the prepared one.
         self.is_current = False
+        #: Since a look that did not reach the database.
+        self.is_lost = False
         self.announced = 0
         self.confirmed_at = float("-inf")
         self.asked_at = float("-inf")
@@ -73,6 +80,7 @@ class Watches:
         self._listeners: dict[Name, Callable[[dict[str, Any]], None]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._due: set[Name] = set()
+        self._look_begun: float | None = None
 
     def get(self, name: Name) -> Watch | None:
         return self._watches.get(name)
@@ -89,6 +97,15 @@ class Watches:
             or moment - watch.confirmed_at > GOOD_SECONDS
             or time.time() >= prepared.valid_until
         ):
+            return None
+        return prepared
+
+    def last_known(self, watch: Watch, moment: float) -> Prepared | None:
+        """Return the body that was the committed one when the database last answered; ``None``
+        while it does."""
+        hangs = self._look_begun is not None and moment - self._look_begun > HANGING_SECONDS
+        prepared = watch.prepared
+        if prepared is None or not prepared.is_kept or not (watch.is_lost or hangs):
             return None
         return prepared
 
@@ -162,14 +179,20 @@ class Watches:
         announced = {watch.key: watch.announced for watch in watches}
         resource = watches[0].resource
         before = {watch.key: watch.prepared for watch in watches}
+        self._look_begun = begun
         try:
             bodies = await self._in_thread(partial(_bodies_of, resource, before))
         except Exception as error:  # noqa: BLE001 - whatever it is, Django answers meanwhile
             logger.warning(
                 "front_door.look_failed", resource=resource.name, reason=type(error).__name__
             )
+            for watch in watches:
+                watch.is_lost = isinstance(error, DATABASE_LOST)
             return
+        finally:
+            self._look_begun = None
         for watch in watches:
+            watch.is_lost = False
             watch.prepared = bodies.get(watch.key)
             if watch.announced == announced[watch.key]:
                 watch.confirmed_at = begun
@@ -182,6 +205,7 @@ def _bodies_of(
     resource: Resource, before: dict[Key, Prepared | None]
 ) -> dict[Key, Prepared | None]:
     """In a thread: return each key's committed body, building it if the known one is outdated."""
+    ensure_database()
     source = resource.source
     states = source.states_of(tuple(before))
     latest = time.monotonic() + BUILD_SECONDS

@@ -7,7 +7,13 @@ import threading
 import pytest
 
 from config.core.front_door import grants as module
-from config.core.front_door.grants import CommonHeaders, Grant, Grants, revoke_here
+from config.core.front_door.grants import (
+    OUTAGE_SECONDS,
+    CommonHeaders,
+    Grant,
+    Grants,
+    revoke_here,
+)
 from config.core.front_door.requests import Caller
 from config.core.front_door.resources import Audience, Resource
 from config.core.front_door.throttle import MOST_ADDRESSES, Addresses, Allowance
@@ -20,14 +26,14 @@ def caller(name: str) -> Caller:
     return Caller(False, name.encode(), b"host", b"", "http")
 
 
-def grant(name: str, *, user_id: int = 1, expires: float = 100.0) -> Grant:
+def grant(name: str, *, user_id: int = 1, ends: float = 100.0) -> Grant:
     return Grant(
         resource=RESOURCE,
         caller=caller(name),
         user_id=user_id,
         key=(name,),
         checked=0.0,
-        expires=expires,
+        ends=ends,
         headers=COMMON,
     )
 
@@ -51,7 +57,7 @@ def test_nothing_is_granted_before_revocations_are_heard() -> None:
 
 
 def test_grant_holds_until_it_expires(grants: Grants) -> None:
-    assert stored(grants, grant("a", expires=10.0))
+    assert stored(grants, grant("a", ends=10.0))
     assert grants.get(RESOURCE, caller("a"), 9.9) is not None
     assert grants.get(RESOURCE, caller("a"), 10.0) is None
     assert grants.get(RESOURCE, caller("b"), 0.0) is None
@@ -101,8 +107,8 @@ def test_expired_grants_are_dropped_with_all_that_is_kept_of_them() -> None:
     moment = [0.0]
     grants = Grants(clock=lambda: moment[0])
     grants.listen(True)
-    assert stored(grants, grant("a", expires=10.0))
-    assert stored(grants, grant("b", expires=20.0))
+    assert stored(grants, grant("a", ends=10.0))
+    assert stored(grants, grant("b", ends=20.0))
     moment[0] = 15.0
     grants.drop_expired()
     assert len(grants) == 1
@@ -154,3 +160,21 @@ def test_addresses_are_counted_apart_in_bounded_memory() -> None:
     assert addresses.is_used_up("198.51.100.1", 1.0, 3)
     assert not addresses.is_used_up("192.0.2.1", 1.0, 3)
     assert not addresses.is_used_up("198.51.100.1", 2.0, 3)
+
+
+def test_grant_outlives_its_minute_only_while_nobody_can_check_it() -> None:
+    moment = [0.0]
+    grants = Grants(clock=lambda: moment[0])
+    grants.listen(True)
+    assert stored(grants, grant("short", ends=90.0))
+    assert stored(grants, grant("long", ends=10_000.0))
+    for moment[0] in range(0, 1200, 5):
+        grants.hold()
+        held = {name for name in ("short", "long") if grants.get(RESOURCE, caller(name), moment[0])}
+        expected = {"short": moment[0] < 90, "long": moment[0] < OUTAGE_SECONDS}
+        assert held == {name for name, holds in expected.items() if holds}
+    moment[0] = 0.0
+    assert stored(grants, grant("revoked", ends=10_000.0))
+    grants.revoke_user(1)
+    grants.hold()
+    assert grants.get(RESOURCE, caller("revoked"), 0.0) is None

@@ -1,0 +1,115 @@
+"""The whole desk loses each of its parts under open pages and running syncs, and goes on.
+
+Once each by default. ``FAULT_DESK_KILLS=30`` kills each process thirty times;
+``FAULT_DATABASE_FAULTS=5`` pauses and kills PostgreSQL five times each, ``FAULT_PAUSES=20`` pauses
+Valkey twenty times. ``-s`` shows the figures.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from tests.faults.whole_desk import PATHS, Answer, WholeDesk, figures, seconds_of, whole_desk
+from tests.servers.postgres import NoPostgres, RunningPostgres, postgres_server
+
+KILLS = int(os.environ.get("FAULT_DESK_KILLS", "1"))
+DATABASE_FAULTS = int(os.environ.get("FAULT_DATABASE_FAULTS", "1"))
+ROLES = ("desk-web", "desk-worker", "desk-beat", "desk-streams")
+#: A hanging database holds no page longer.
+LONGEST_PAGE_SECONDS = 5.0
+_MINUTES = """
+SELECT count(*), count(DISTINCT minute),
+  1 + extract(epoch FROM max(minute) - min(minute)) / 60
+FROM greek_snapshots GROUP BY instrument_key, expiry
+"""
+
+pytestmark = pytest.mark.processes
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[RunningPostgres]:
+    try:
+        with postgres_server() as server:
+            yield server
+    except NoPostgres as reason:
+        pytest.skip(str(reason))
+
+
+def say(line: str) -> None:
+    print(f"  {line}", flush=True)  # noqa: T201
+
+
+def answers_say_what_holds(answers: list[Answer]) -> None:
+    """Never a fault of the code: an answer, 503, or nobody there. And never a page that hangs."""
+    assert {answer.status for answer in answers} <= {0, 200, 304, 503}, seconds_of(answers)
+    # A machine that does everything at once doubles it.
+    slowest = max(answers, key=lambda answer: answer.seconds)
+    assert slowest.seconds < 2 * LONGEST_PAGE_SECONDS, slowest
+
+
+@pytest.mark.timeout(600 + 400 * (KILLS + DATABASE_FAULTS))
+def test_desk_loses_each_part_and_goes_on(postgres: RunningPostgres) -> None:
+    with whole_desk(DATABASE_URL=postgres.url) as desk:
+        kill_each(desk)
+        lose_the_database(desk, postgres)
+        desk.wait_for_new_book()
+        assert desk.visitors.out_of_order == 0
+        assert desk.visitors.connections > 5
+        say(f"{desk.visitors.frames} frames on {desk.visitors.connections} connections")
+        # What was missed while a part was away is made up at the next minutes.
+        desk.wait_for_work()
+    every_minute_is_there_once(postgres)
+
+
+def kill_each(desk: WholeDesk) -> None:
+    taken: dict[str, list[float]] = {name: [] for name in ROLES}
+    begun = len(desk.visitors.answers)
+    for _ in range(KILLS):
+        for name in ROLES:
+            taken[name].append(desk.kill(name))
+            # A process that ends thrice within ten seconds each ends the desk.
+            time.sleep(3)
+    for name in ROLES:
+        say(figures(name, taken[name]))
+    answers = desk.visitors.answers[begun:]
+    say(f"pages meanwhile: {seconds_of(answers)}")
+    answers_say_what_holds(answers)
+
+
+def lose_the_database(desk: WholeDesk, postgres: RunningPostgres) -> None:
+    for name in ("paused", "killed"):
+        begun, taken = len(desk.visitors.answers), []
+        for turn in range(DATABASE_FAULTS):
+            seconds = 8 + 5 * turn
+            if name == "paused":
+                with postgres.paused():
+                    time.sleep(seconds)
+            else:
+                postgres.kill()
+                time.sleep(seconds)
+                postgres.start()
+            taken.append(desk.wait_for_work())
+            time.sleep(5)
+        answers = desk.visitors.answers[begun:]
+        say(f"PostgreSQL {name}: {figures('desk', taken)}")
+        for path in PATHS:
+            say(f"  {path}: {seconds_of([one for one in answers if one.path == path])}")
+        answers_say_what_holds(answers)
+
+
+def every_minute_is_there_once(postgres: RunningPostgres) -> None:
+    with psycopg.connect(postgres.url) as connection:
+        chains = connection.execute(_MINUTES).fetchall()
+        running = connection.execute(
+            "SELECT count(*) FROM sync_runs WHERE outcome = 'running'"
+        ).fetchone()
+    assert chains
+    for rows, minutes, expected in chains:
+        assert rows == minutes == expected
+    assert running is not None
+    assert running[0] <= 2
