@@ -221,6 +221,7 @@ def whole_desk(**settings: str) -> Iterator[WholeDesk]:
             wait_until(lambda: desk.version() > 0, "a first book")
             desk.wait_for_work()
             stack.enter_context(desk.visitors)
+            wait_until(lambda: desk.visitors.connections == OPEN_PAGES, "open pages")
             yield desk
         except BaseException:
             sys.stderr.write((folder / "desk.log").read_text(errors="replace")[-3000:])
