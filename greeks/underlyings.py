@@ -120,6 +120,7 @@ def _future_under(option: Contract) -> Contract | None:
     )
 
 
+@lru_cache(1024)
 def history_name(*, kind: str, underlying: str, currency: str) -> str:
     """Return the name of an underlying's closes and beta.
 

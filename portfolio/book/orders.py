@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
 from portfolio.accounts.access import account_for_user, accounts_visible_to
-from portfolio.book.reading import plain
+from portfolio.book.rows import plain
 from portfolio.book.shapes import OrderRow
 from portfolio.models import Order
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -15,32 +13,13 @@ from cachetools import LRUCache
 from config.core.clock import market_now
 from portfolio.accounts.days import local_date
 from portfolio.betas.reading import stored_weights
-from portfolio.book.shapes import PositionRow
-from portfolio.exposure.columns import LINEAR_KINDS, OPTION_KINDS, Leg, Money
+from portfolio.book.rows import read_rows
+from portfolio.exposure.columns import Leg, Money
 from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
-from portfolio.exposure.deliverables import of_deliverable
 from portfolio.exposure.totals import book_totals
-from portfolio.models import Account, Position
+from portfolio.models import Account
 
 ENCODER = msgspec.json.Encoder(decimal_format="number")
-
-# Fields of a row that are computed; the others are columns of the same name.
-_COMPUTED = frozenset(
-    {
-        "dte", "daily_change_percent", "delta", "gamma", "theta", "vega", "iv", "open_interest",
-        "deliverable", "deliverable_cash",
-    }
-)  # fmt: skip
-_STORED = tuple(name for name in PositionRow.__struct_fields__ if name not in _COMPUTED)
-#: An adjusted option's deliverable; ``leg_of`` needs them.
-ADJUSTMENT = (
-    "instrument__is_adjusted", "instrument__deliverable_shares", "instrument__deliverable_cash",
-)  # fmt: skip
-_AMOUNTS = ("strike", "quantity", "multiplier", "avg_price", "price", "market_value",
-            "unrealized_pnl", "opening_price", "previous_close", "daily_change")  # fmt: skip
-_COLUMNS = (*_STORED, "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
-            "underlying_price", "instrument__underlying_key",
-            "instrument__quote__open_interest", *ADJUSTMENT)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,25 +82,14 @@ def _versions(accounts: Sequence[Account]) -> tuple[tuple[str, int], ...]:
 
 
 def read_book(accounts: Sequence[Account]) -> Book:
-    """Read the book of (already authorised) accounts and total it.
+    """Read the book of (already authorised) accounts and total it; only changed rows are built.
 
     Three queries: positions, betas and the benchmark's price. One more if the book has a currency
     its accounts do not, and one if the benchmark has no quote.
     """
-    rows = list(
-        Position.objects.filter(account__in=[account.account_id for account in accounts])
-        .order_by("account_id", "underlying", "expiry", "strike", "right", "id")
-        .values_list(*_COLUMNS)
-    )
     at = market_now()
-    days = {account.account_id: local_date(account, at) for account in accounts}
-    positions = []
-    legs = []
-    for row in rows:
-        values = dict(zip(_COLUMNS, row, strict=True))
-        today = days[values["account_id"]]
-        positions.append(position_row(values, today=today))
-        legs.append(leg_of(values, today=today))
+    rows = read_rows({account.account_id: local_date(account, at) for account in accounts})
+    positions, legs = [row.shown for row in rows], [row.leg for row in rows]
     currency = totals_currency(accounts)
     rates = _rates(currency, legs, accounts)
     totals = book_totals(
@@ -140,84 +108,6 @@ def read_book(accounts: Sequence[Account]) -> Book:
         positions_json=ENCODER.encode(positions),
         totals_json=ENCODER.encode(totals),
     )
-
-
-def plain(value: Decimal | None) -> Decimal | None:
-    """Strip the trailing zeros that come from the column."""
-    if value is None:
-        return None
-    return value.quantize(Decimal(1)) if value == value.to_integral_value() else value.normalize()
-
-
-def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
-    """Return one position as the API and the page show it: the fields of ``PositionRow``.
-
-    Amounts stay Decimal: the encoder writes their digits. Greeks are per unit of the underlying.
-    """
-    linear = values["instrument_type"] in LINEAR_KINDS
-    option = values["instrument_type"] in OPTION_KINDS
-    expiry = values["expiry"]
-    amounts = {name: plain(values[name]) for name in _AMOUNTS}
-    adjusted = values["instrument__is_adjusted"]
-    shares = values["instrument__deliverable_shares"] if adjusted else values["multiplier"]
-    known = not adjusted or shares is not None
-    return {
-        **{name: values[name] for name in _STORED},
-        **amounts,
-        "id": str(values["id"]),
-        "right": values["right"] or None,
-        "dte": (expiry - today).days if expiry is not None else None,
-        "price_source": values["price_source"] or None,
-        "daily_change_percent": _change_percent(amounts["market_value"], amounts["daily_change"]),
-        "deliverable": plain(shares),
-        "deliverable_cash": plain(values["instrument__deliverable_cash"]) if adjusted else None,
-        "delta": 1.0 if linear else values["delta_raw"] if known else None,
-        "gamma": 0.0 if linear else values["gamma_raw"] if known else None,
-        "theta": 0.0 if linear else values["theta_raw"] if known else None,
-        "vega": 0.0 if linear else values["vega_raw"] if known else None,
-        "iv": values["iv_raw"] if option and known else None,
-        "open_interest": values["instrument__quote__open_interest"] if option else None,
-        "greeks_source": values["greeks_source"] or None if option and known else None,
-        "greeks_as_of": values["greeks_as_of"] if option and known else None,
-    }
-
-
-def _change_percent(market_value: Decimal | None, daily_change: Decimal | None) -> float | None:
-    if market_value is None or daily_change is None:
-        return None
-    opening = abs(market_value - daily_change)
-    return float(daily_change / opening * 100) if opening else None
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
-
-
-def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
-    """Return the columns of a position that the totals need, per share of an adjusted option."""
-    expiry = values["expiry"]
-    leg = Leg(
-        underlying=values["underlying"],
-        instrument_type=values["instrument_type"],
-        expiry=expiry,
-        dte=(expiry - today).days if expiry is not None else None,
-        currency=values["currency"],
-        quantity=float(values["quantity"]),
-        multiplier=float(values["multiplier"]),
-        price=_float(values["price"]),
-        market_value=_float(values["market_value"]),
-        unrealized_pnl=_float(values["unrealized_pnl"]),
-        daily_change=_float(values["daily_change"]),
-        delta=values["delta_raw"],
-        gamma=values["gamma_raw"],
-        theta=values["theta_raw"],
-        vega=values["vega_raw"],
-        underlying_price=_float(values["underlying_price"]),
-        stored_key=values["instrument__underlying_key"],
-    )
-    if not values["instrument__is_adjusted"]:
-        return leg
-    return of_deliverable(leg, values["instrument__deliverable_shares"])
 
 
 def money_of(account: Account) -> Money:

@@ -36,7 +36,8 @@ from portfolio.betas.reading import (
     weights_of,
 )
 from portfolio.betas.returns import regressed_beta
-from portfolio.book.reading import ADJUSTMENT, leg_of, money_of
+from portfolio.book.reading import money_of
+from portfolio.book.rows import ADJUSTMENT, leg_of
 from portfolio.exposure.columns import BetaWeights, Leg, Money, sum_accounts
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position

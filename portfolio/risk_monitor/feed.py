@@ -23,7 +23,12 @@ def changes(before: RiskMonitor, after: RiskMonitor) -> dict[str, Any] | None:
     old_positions = {row["id"]: row for row in before.book.positions}
     new_ids = {row["id"] for row in after.book.positions}
     accounts = [r for r in after.head["accounts"] if old_accounts.get(r["account_id"]) != r]
-    positions = [r for r in after.book.positions if old_positions.get(r["id"]) != r]
+    positions = [
+        row
+        for row in after.book.positions
+        # A row that did not change is the same one: no need to look into it.
+        if (old := old_positions.get(row["id"])) is not row and old != row
+    ]
     removed = [position_id for position_id in old_positions if position_id not in new_ids]
     flags = ("stale", "refreshing", "simulated", "scenarios")
     if (

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
 from config.core.errors import NotFound
-from portfolio.book.reading import plain
+from portfolio.book.rows import plain
 from portfolio.models import Portfolio
 from portfolio.updates.membership import members
 

@@ -28,6 +28,7 @@ ROWS = {
     "market-viewers": "market_viewers",
     "cold-load": "cold_load",
     "sync-write": "sync_write",
+    "one-change": "one_change",
     "sockets": "sockets",
     "sockets-1000": "sockets_1000",
     "memory": "memory",

@@ -25,7 +25,8 @@ from config.core.threads import ThreadPool
 logger = structlog.get_logger(__name__)
 
 SCHEMA = 1
-# Turns a burst of announcements (two brokers, minutes caught up after an outage) into one read.
+# Turns a burst of announcements (two brokers, minutes caught up after an outage) into two reads:
+# one at once, and one of all that is announced within this time after it.
 DEBOUNCE_SECONDS = 0.05
 # All reads of feeds and consumers in this process: bounded, and apart from the HTTP threads.
 read_in_thread = ThreadPool("live-read", most=2)
@@ -148,11 +149,14 @@ class Feed(ABC, Generic[Key, State]):
         return state
 
     async def _read_for_ever(self) -> None:
+        clock = asyncio.get_running_loop().time
+        read_at = float("-inf")
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.look_seconds):
                     await self._must_read.wait()
-            await asyncio.sleep(DEBOUNCE_SECONDS)
+            await asyncio.sleep(max(0.0, read_at + DEBOUNCE_SECONDS - clock()))
+            read_at = clock()
             self._must_read.clear()
             try:
                 before, after = self.state, await self._read(self.state)
