@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.conf import settings
 
-from config.core.caching.resources import Resource, declare_resource
+from config.core.caching.resources import declare_resource
 from config.core.front_door.resources import Audience, register_resource
 from config.core.http.servers import register_server
 from config.core.sandbox.registry import register_sandbox_market, register_sandbox_server
@@ -18,6 +18,7 @@ class GreeksConfig(AppConfig):
         from greeks import receivers, tasks  # noqa: F401
         from greeks.alerts import checks  # noqa: F401
         from greeks.alerts.metrics import register_chain_metrics
+        from greeks.gex.resource import GEX
         from greeks.polling import health as market_health  # noqa: F401
         from greeks.polling.instruments import polled_underlyings
         from greeks.providers.cboe import health as cboe_health  # noqa: F401
@@ -26,21 +27,9 @@ class GreeksConfig(AppConfig):
         from greeks.providers.upstox import health as upstox_health  # noqa: F401
 
         self.register_market_data()
-        declare_resource(
-            Resource(
-                name="gex",
-                path="/api/gex",
-                section="gex",
-                parameters=("symbol",),
-                fetch="greeks.gex.reading.get_gex",
-                shape="greeks.gex.shapes.GexData",
-                is_public=True,
-                has_own_view=True,
-                time_limit=3.0,
-            )
-        )
         register_underlyings(polled_underlyings)
         register_chain_metrics()
+        declare_resource(GEX)
         for provider in ("upstox", "polygon", "cboe"):
             register_server(provider, f"greeks.providers.servers.describe_{provider}")
         register_sandbox_market("greeks.sandbox.market.Market")

@@ -92,6 +92,13 @@ CACHES: dict[str, Any] = {
         },
     }
 }
+# Seconds for which answers stay fresh, by kind: gex=300,analytics=900,performance=600.
+CACHE_TTLS: dict[str, int] = env.dict("CACHE_TTLS", cast={"value": int}, default={})
+# Answers kept ready before they are asked, for these symbols; empty: all that are followed.
+CACHE_WARMING = env.bool("CACHE_WARMING", default=True)
+CACHE_WARM_SYMBOLS: list[str] = env.list("CACHE_WARM_SYMBOLS", default=[])
+# Seconds before their end at which they are made anew.
+CACHE_WARM_THRESHOLD = env.int("CACHE_WARM_THRESHOLD", default=45)
 # The guard and /health report it; a log line per failed read would fill the disk.
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = False
 SESSION_ENGINE = "auth_tokens.sign_in.session_store"

@@ -10,12 +10,12 @@ import msgspec
 import structlog
 from django.db.models import QuerySet
 
+from config.core.caching.entry import CachedResult
 from config.core.clock import market_now
 from config.core.errors import NotFound
 from greeks.calendar.exchanges import Exchange
 from greeks.gex.body import definition_of
 from greeks.gex.chains.subjects import Subject, subject_named
-from greeks.gex.keeping import Kept
 from greeks.gex.questions import GexQuestion
 from greeks.gex.shapes import GexData, GexHistory
 from greeks.models import GexSnapshot
@@ -83,13 +83,14 @@ def kept_gex(question: GexQuestion, day: date, at: time | None = None) -> GexDat
     return body
 
 
-def newest_snapshot(subject: Subject, question: GexQuestion) -> Kept | None:
+def newest_snapshot(subject: Subject, question: GexQuestion) -> CachedResult[GexData] | None:
     """Return the newest snapshot and its age; ``None`` if there is none."""
     row = _rows(subject, question).order_by("-slot").first()
     body = None if row is None else _unpacked(row)
     if body is None:
         return None
-    return Kept(body, max(0.0, (market_now() - body.computed_at).total_seconds()))
+    age = max(0.0, (market_now() - body.computed_at).total_seconds())
+    return CachedResult(body, hit=False, age_seconds=age, timestamp=body.computed_at)
 
 
 def _rows(subject: Subject, question: GexQuestion) -> QuerySet[GexSnapshot]:

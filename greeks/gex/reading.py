@@ -1,40 +1,34 @@
 """Gamma exposure of a symbol: from the cache, computed once for all who ask, or the last good one.
 
-One caller computes; the others in its process share the result, those in other processes wait a
-moment for it. If the chain cannot be fetched, the last good answer is given, marked stale.
+The cache and its rules are those of every declared resource (``docs/caching.md``). If the chain
+cannot be fetched, the last good answer is given, marked stale: of today, of the days before, or the
+newest snapshot.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Hashable
-from datetime import date
+from datetime import timedelta
+from typing import Any, cast
 
-import structlog
 from django.conf import settings
-from msgspec.structs import replace
 
+from config.core.api.shapes import Day
+from config.core.caching.entry import CachedResult
+from config.core.caching.reading import kept_answer, known_answer, read_resource
+from config.core.caching.resources import Question
 from config.core.clock import market_now
-from config.core.errors import ApplicationError, InvalidInput, LockHeld, NotFound
-from config.core.redis.locks import subject_lock
+from config.core.errors import InvalidInput
 from config.core.single_flight import SingleFlight
 from greeks.gex.body import exposure_body
 from greeks.gex.chains.fetching import fetch_exposure
 from greeks.gex.chains.subjects import Subject, subject_named
-from greeks.gex.engine.definition import Dealers, Definition
 from greeks.gex.history import newest_snapshot
-from greeks.gex.keeping import Place, keep, read_kept, read_last_good
 from greeks.gex.questions import GexQuestion
+from greeks.gex.resource import GEX, KEPT_DAYS
 from greeks.gex.service_body import service_body
 from greeks.gex.shapes import GexData
 from greeks.providers.exposure_service import SOURCE
 
-logger = structlog.get_logger(__name__)
-
-# Longer than a fetch of a large chain takes.
-_COMPUTING_SECONDS = 20.0
-# How long to wait for another process's answer before computing one's own.
-_WAIT_SECONDS, _LOOK_SECONDS = 3.0, 0.05
 _flights: SingleFlight[GexData] = SingleFlight()
 
 
@@ -44,81 +38,68 @@ def get_gex(symbol: str | None = None, *, question: GexQuestion | None = None) -
     Raises ``NotFound`` for a symbol that nobody follows, ``InvalidInput`` for an unknown definition
     or expiry, and, if nothing good is known, what the fetch raised.
     """
-    return _answer(question or GexQuestion(symbol=symbol), is_forced=False)
+    return _answer(question or GexQuestion(symbol=symbol), refresh=False)
 
 
 def refresh_gex(symbol: str | None = None, *, question: GexQuestion | None = None) -> GexData:
     """Compute it anew, whatever the cache holds. Falls back and raises like ``get_gex``."""
-    return _answer(question or GexQuestion(symbol=symbol), is_forced=True)
+    return _answer(question or GexQuestion(symbol=symbol), refresh=True)
 
 
 def known_gex(subject: Subject, question: GexQuestion) -> GexData | None:
     """Return the newest known answer, however old, without computing one."""
-    place = place_of(subject, question.chosen_definition, question.chosen_dealers)
-    kept = read_kept(place) or read_last_good(place) or newest_snapshot(subject, question)
-    return None if kept is None else replace(kept.body, cached=True, cache_age_seconds=kept.age)
+    known = known_answer(GEX, _asked(subject, question))
+    return None if known is None else known.data
 
 
-def place_of(subject: Subject, definition: Definition, dealers: Dealers) -> Place:
-    """Return where the answer over all expiries is kept."""
-    own = (settings.GEX_DEFINITION, settings.GEX_DEALERS)
-    variant = "" if (definition.name, dealers.name) == own else f"{definition.key}:{dealers.name}"
-    day = market_now().astimezone(subject.terms.exchange.zone).date()
-    return Place(subject.symbol, day, variant)
+def complete_question(symbol: str | None = None) -> dict[str, Any]:
+    """Return the resource's parameters: the first symbol by default, and its exchange's day."""
+    return dict(_asked(subject_named(symbol), GexQuestion(symbol=symbol)).parameters)
 
 
-def _answer(question: GexQuestion, *, is_forced: bool) -> GexData:
-    definition, dealers = question.chosen_definition, question.chosen_dealers
-    subject = subject_named(question.symbol)
-    place = place_of(subject, definition, dealers)
-    if not is_forced and (kept := _kept(place, question)) is not None:
-        return kept
-    flight: Hashable = (place, question.expiries, is_forced)
-    try:
-        return _flights(
-            flight,
-            lambda: (
-                _computed(subject, question, place)
-                if is_forced or question.expiries
-                else _computed_once(subject, question, place)
-            ),
-        )
-    except (InvalidInput, NotFound):
-        raise
-    except ApplicationError as error:
-        return _last_good(subject, place, question, error)
+def compute_gex(
+    symbol: str, date: Day, definition: str | None = None, dealers: str | None = None
+) -> GexData:
+    """Return the exposure over all expiries, from the chain as it is now, whatever the ``date``."""
+    question = GexQuestion(symbol=symbol, definition=definition, dealers=dealers)
+    return _flights(question, lambda: _computed(subject_named(symbol), question))
 
 
-def _kept(place: Place, question: GexQuestion) -> GexData | None:
-    kept = None if question.expiries else read_kept(place)
-    return None if kept is None else replace(kept.body, cached=True, cache_age_seconds=kept.age)
-
-
-def _computed_once(subject: Subject, question: GexQuestion, place: Place) -> GexData:
-    """Compute, or wait a little for the process that is computing already."""
-    try:
-        with subject_lock(f"gex.{place.key()}", seconds=_COMPUTING_SECONDS):
-            return _kept(place, question) or _computed(subject, question, place)
-    except LockHeld:
-        pass
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while time.monotonic() < deadline:
-        time.sleep(_LOOK_SECONDS)
-        if (kept := _kept(place, question)) is not None:
+def last_good(
+    symbol: str, date: Day, definition: str | None = None, dealers: str | None = None
+) -> CachedResult[GexData] | None:
+    """Return the last good answer of the days before, else the newest snapshot."""
+    chosen = {"symbol": symbol, "definition": definition, "dealers": dealers}
+    for days in range(1, KEPT_DAYS + 1):
+        earlier = Question(None, chosen | {"date": date - timedelta(days=days)})
+        if (kept := kept_answer(GEX, earlier)) is not None:
             return kept
-    return _computed(subject, question, place)
+    question = GexQuestion(symbol=symbol, definition=definition, dealers=dealers)
+    return newest_snapshot(subject_named(symbol), question)
 
 
-def _computed(subject: Subject, question: GexQuestion, place: Place) -> GexData:
-    body = service_body(subject) if subject.source == SOURCE else _body(subject, question)
-    if not question.expiries:
-        keep(place, body)
-    return body
+def _answer(question: GexQuestion, *, refresh: bool) -> GexData:
+    subject = subject_named(question.symbol)
+    asked = _asked(subject, question)
+    if question.expiries:
+        return _flights(question, lambda: _computed(subject, question))
+    return cast("GexData", read_resource(GEX, asked, refresh=refresh).data)
 
 
-def _body(subject: Subject, question: GexQuestion) -> GexData:
+def _asked(subject: Subject, question: GexQuestion) -> Question:
+    """Return the question to the resource; the desk's own definition is not named in the key."""
+    definition, dealers = question.chosen_definition.name, question.chosen_dealers.name
+    is_own = (definition, dealers) == (settings.GEX_DEFINITION, settings.GEX_DEALERS)
+    variant = {} if is_own else {"definition": definition, "dealers": dealers}
+    day = market_now().astimezone(subject.terms.exchange.zone).date()
+    return Question(None, {"symbol": subject.symbol, "date": day} | variant)
+
+
+def _computed(subject: Subject, question: GexQuestion) -> GexData:
+    if subject.source == SOURCE:
+        return service_body(subject)
     assembled = fetch_exposure(subject)
-    listed = {date.fromordinal(day) for day in assembled.columns.expiry.tolist()}
+    listed = {Day.fromordinal(day) for day in assembled.columns.expiry.tolist()}
     if unknown := set(question.expiries) - listed:
         problem = f"{min(unknown).isoformat()} is not among this chain's expiries."
         raise InvalidInput(f"expiries: {problem}", fields={"expiries": problem})
@@ -128,19 +109,4 @@ def _body(subject: Subject, question: GexQuestion) -> GexData:
         question.chosen_definition,
         question.chosen_dealers,
         question.expiries,
-    )
-
-
-def _last_good(
-    subject: Subject, place: Place, question: GexQuestion, error: ApplicationError
-) -> GexData:
-    """Return the cache's last good answer, else the newest snapshot, marked stale."""
-    last = None
-    if not question.expiries:
-        last = read_last_good(place) or newest_snapshot(subject, question)
-    logger.warning("gex.failed", symbol=place.symbol, code=error.code, has_last=last is not None)
-    if last is None:
-        raise error
-    return replace(
-        last.body, cached=True, cache_age_seconds=last.age, stale=True, problem=error.message
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
+from config.core.caching.keys import scope_of_accounts
 from portfolio.accounts.access import accounts_visible_to
 
 
@@ -13,7 +13,4 @@ def scope_of(user: Any) -> str:
 
     It changes with the access, so an answer over an account is never found after it was withdrawn.
     """
-    accounts = accounts_visible_to(user).order_by("pk").values_list("pk", flat=True)
-    # An id may hold any character: its length says where it ends.
-    text = "".join(f"{len(account)}:{account}" for account in accounts)
-    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
+    return scope_of_accounts(accounts_visible_to(user).order_by("pk").values_list("pk", flat=True))

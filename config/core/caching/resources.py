@@ -24,15 +24,17 @@ Functions are named by dotted path, so that declaring imports nothing.
 
 from __future__ import annotations
 
-import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
+from django.conf import settings
 from django.utils.module_loading import import_string
 
 from config.core.caching.changes import Change
+from config.core.caching.entry import CachedResult
+from config.core.caching.keys import fields_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Resource:
         fetch(user, *, account_id: str | None, start: date, end: date) -> body
         complete(user, *, account_id=None, start=None, end=None) -> dict of all parameters
         scope(user) -> str
+        fallback(user, *, account_id: str | None, …) -> CachedResult or None
         warm() -> iterable of Question
 
     Those of a public one take no user.
@@ -74,10 +77,12 @@ class Resource:
     #: The key: ``gex:{symbol}:{date}``; ``{date_range}`` is made of start and end. ``None``: never
     #: cached nor prepared, always read from the database.
     key: str | None = None
-    #: Seconds that an answer stays fresh.
+    #: Seconds that an answer stays fresh, unless ``CACHE_TTLS`` says otherwise for its kind.
     ttl: int | None = None
     #: Seconds beyond, during which an answer is given, marked stale, if the fetch fails.
     stale_seconds: int = 0
+    #: Finds an older answer where the cache has none and the fetch failed. Optional.
+    fallback: str | None = None
     #: What makes answers wrong.
     changed_by: frozenset[Change] = frozenset()
     #: Names the questions that are prepared before they are asked. Optional.
@@ -105,11 +110,17 @@ class Resource:
     def is_cached(self) -> bool:
         return self.key is not None
 
+    @property
+    def fresh_seconds(self) -> float:
+        """Return how long an answer stays fresh; 0 if it is never cached."""
+        if self.key is None or self.ttl is None:
+            return 0.0
+        return float(settings.CACHE_TTLS.get(self.key.partition(":")[0], self.ttl))
+
     @cached_property
     def key_fields(self) -> frozenset[str]:
         """Return the fields of the key's pattern."""
-        parts = string.Formatter().parse(self.key or "")
-        return frozenset(name for _, name, _, _ in parts if name)
+        return fields_of(self.key or "")
 
     @property
     def _known_fields(self) -> frozenset[str]:
@@ -133,6 +144,13 @@ class Resource:
     def read(self, question: Question) -> Any:
         """Return the body, straight from its source."""
         return import_string(self.fetch)(*self._owner(question.user), **question.parameters)
+
+    def fall_back(self, question: Question) -> CachedResult[Any] | None:
+        """Return an older answer from elsewhere, if one is known."""
+        if self.fallback is None:
+            return None
+        find = cast("Callable[..., CachedResult[Any] | None]", import_string(self.fallback))
+        return find(*self._owner(question.user), **question.parameters)
 
     def scope_of(self, user: Any) -> str:
         """Return whose answer the user gets; empty for a public resource."""

@@ -12,10 +12,12 @@ from django_redis import get_redis_connection
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.fixtures import Settings
 
+from config.core.caching.reading import key_of, manager
+from config.core.caching.resources import Question
 from config.core.errors import RetryableError
 from greeks.gex.chains.fetching import fetch_exposure
-from greeks.gex.keeping import Place
-from greeks.gex.reading import get_gex, refresh_gex
+from greeks.gex.reading import complete_question, get_gex, refresh_gex
+from greeks.gex.resource import GEX
 from greeks.gex.snapshots import due_symbols, take_snapshot
 from greeks.models import GexSnapshot
 from greeks.tasks.gex import snapshot_gex_task
@@ -67,9 +69,22 @@ def test_answer_is_computed_once_in_five_minutes_and_says_its_age(
 
 def test_entry_is_named_by_symbol_and_date_and_lives_five_minutes(polled: Desk) -> None:
     get_gex("NIFTY")
-    place = Place("NIFTY", date(2026, 11, 27))
-    assert place.key() == "greekdesk:gex:NIFTY:2026-11-27"
-    assert 290 <= get_redis_connection("default").ttl(place.key()) <= 300
+    key = key_of(GEX, Question(None, complete_question()))
+    assert key == "gex:NIFTY:2026-11-27"
+    ttl = manager.get_ttl(key)
+    assert ttl is not None
+    assert 260 <= ttl <= 300
+
+
+def test_last_good_answer_of_the_day_before_is_found_without_a_snapshot(
+    polled: Desk, settings: Settings
+) -> None:
+    settings.GEX_SYMBOLS, settings.GEX_SOURCE = ["NIFTY"], "scripted"
+    good = refresh_gex("NIFTY")
+    settings.MARKET_CLOCK = (AT + timedelta(days=2)).isoformat()
+    polled.provider.error = RetryableError("The market is out.", provider="scripted")
+    answer = get_gex("NIFTY")
+    assert (answer.stale, answer.gamma_exposure) == (True, good.gamma_exposure)
 
 
 def test_failure_gives_the_last_good_answer_with_its_age_and_reason(

@@ -37,21 +37,19 @@ def read_public(*, symbol: str | None) -> str | None:
 
 
 def declaration(**changes: Any) -> Resource:
-    return Resource(
-        **{
-            "name": "curve",
-            "path": "/api/curve",
-            "section": "curve",
-            "parameters": ("account_id", "start", "end"),
-            "fetch": f"{HERE}.read_curve",
-            "shape": "builtins.list",
-            "complete": f"{HERE}.complete_curve",
-            "scope": f"{HERE}.scope_of",
-            "key": "curve:{account_id}:{date_range}",
-            "ttl": 900,
-        }
-        | changes
-    )
+    usual: dict[str, Any] = {
+        "name": "curve",
+        "path": "/api/curve",
+        "section": "curve",
+        "parameters": ("account_id", "start", "end"),
+        "fetch": f"{HERE}.read_curve",
+        "shape": "builtins.list",
+        "complete": f"{HERE}.complete_curve",
+        "scope": f"{HERE}.scope_of",
+        "key": "curve:{account_id}:{date_range}",
+        "ttl": 900,
+    }
+    return Resource(**usual | changes)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,135 @@
+"""Reads a declared resource: from the cache, computed once for all who ask, or the last good one.
+
+One process computes; others wait for its answer for half the resource's time limit, then read the
+source themselves. If the source fails, an answer past its time is given, marked stale.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+import structlog
+from django.db import DatabaseError
+
+from config.core.caching.entry import CachedResult
+from config.core.caching.facts import note_cache_hit, note_cache_miss
+from config.core.caching.keys import build_key
+from config.core.caching.manager import CacheManager, Claim
+from config.core.caching.resources import Question, Resource
+from config.core.clock import now
+from config.core.errors import ApplicationError
+
+logger = structlog.get_logger(__name__)
+
+#: Answers end by up to this share of their time early, so that they do not end all at once.
+JITTER: Final = 0.1
+#: Who computes for longer than this may not store any more: it counts as dead.
+_CLAIM_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 0.02
+
+manager = CacheManager()
+
+
+def key_of(resource: Resource, question: Question) -> str:
+    """Return the key of a cached resource's answer to a question."""
+    if resource.key is None:
+        raise ValueError(f"{resource.name} is never cached")
+    scope = resource.scope_of(question.user)
+    return build_key(resource.key, question.parameters, scope=scope)
+
+
+def read_resource(
+    resource: Resource, question: Question, *, refresh: bool = False
+) -> CachedResult[Any]:
+    """Return the answer to a question; ``refresh`` computes it anew, whatever the cache holds.
+
+    A resource that is never cached comes straight from its source. Raises what the fetch raised if
+    no earlier answer is known.
+    """
+    if resource.key is None:
+        return CachedResult(resource.read(question), hit=False, timestamp=now())
+    known = kept_answer(resource, question)
+    if known is not None and known.hit and not refresh:
+        note_cache_hit(resource.name)
+        return _told(known, cached=True)
+    note_cache_miss(resource.name)
+    try:
+        return _told(_read_once(resource, question, refresh=refresh))
+    except (ApplicationError, DatabaseError) as error:
+        known = known or resource.fall_back(question)
+        if known is None or not _is_failure(error):
+            raise
+        problem = error.message if isinstance(error, ApplicationError) else "The database failed."
+        logger.warning("cache.stale", resource=resource.name, reason=type(error).__name__)
+        return _told(replace(known, hit=False, stale=True, problem=problem), cached=True)
+
+
+def known_answer(resource: Resource, question: Question) -> CachedResult[Any] | None:
+    """Return the newest known answer, however old, without asking the source."""
+    known = kept_answer(resource, question) or resource.fall_back(question)
+    return None if known is None else _told(known, cached=True)
+
+
+def kept_answer(resource: Resource, question: Question) -> CachedResult[Any] | None:
+    """Return what the cache holds, even if it is past its time."""
+    return manager.opened(manager.look(key_of(resource, question)).entry, resource.body_type)
+
+
+def _read_once(resource: Resource, question: Question, *, refresh: bool) -> CachedResult[Any]:
+    key = key_of(resource, question)
+    # A refresh is content with what somebody else computes from now on.
+    asked_at = manager.clock() if refresh else 0.0
+    deadline = time.monotonic() + resource.time_limit / 2
+    while True:
+        claim = manager.claim(key, seconds=max(_CLAIM_SECONDS, 2 * resource.time_limit))
+        look = manager.look(key)
+        found = manager.opened(look.entry, resource.body_type, newer_than=asked_at)
+        if found is not None and found.hit:
+            if claim is not None:
+                manager.release(claim)
+            return replace(found, hit=False)
+        if claim is not None:
+            return _compute(resource, question, claim)
+        if not look.is_claimed or time.monotonic() >= deadline:
+            return _direct(resource.read(question))
+        time.sleep(_LOOK_SECONDS)
+
+
+def _compute(resource: Resource, question: Question, claim: Claim) -> CachedResult[Any]:
+    try:
+        body = resource.read(question)
+    except BaseException:
+        manager.release(claim)
+        raise
+    ttl = resource.fresh_seconds
+    lasts = ttl * random.uniform(1 - JITTER, 1)  # noqa: S311
+    stored = manager.store(claim, body, ttl, lasts=lasts, stale_seconds=resource.stale_seconds)
+    return stored or _direct(body)
+
+
+def _direct(body: Any) -> CachedResult[Any]:
+    return CachedResult(body, hit=False, age_seconds=0.0, timestamp=now())
+
+
+def _is_failure(error: Exception) -> bool:
+    """Whether the source failed; otherwise it answered that the question is wrong."""
+    return not isinstance(error, ApplicationError) or error.status >= 500
+
+
+def _told(result: CachedResult[Any], *, cached: bool = False) -> CachedResult[Any]:
+    """Have a body that says whether and for how long it was cached say so."""
+    body = result.data
+    if not isinstance(body, msgspec.Struct):
+        return result
+    facts = {
+        "cached": cached,
+        "cache_age_seconds": result.age_seconds if cached else None,
+        "stale": result.stale,
+        "problem": result.problem,
+    }
+    known = {name: facts[name] for name in facts if name in body.__struct_fields__}
+    return replace(result, data=msgspec.structs.replace(body, **known)) if known else result

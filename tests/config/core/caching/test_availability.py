@@ -1,0 +1,60 @@
+"""Leaving a lost cache alone, and coming back to it gradually."""
+
+from __future__ import annotations
+
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from config.core.caching.availability import FIRST_PAUSE, LONGEST_PAUSE, CacheAvailability
+from tests.config.core.caching.desk import Clock
+
+LOST = RedisTimeoutError("lost")
+
+
+def test_pause_doubles_up_to_a_limit_and_one_call_tries_at_its_end() -> None:
+    clock = Clock()
+    availability = CacheAvailability(clock)
+    pauses = []
+    for _ in range(9):
+        assert availability.admits()
+        availability.failed(LOST)
+        before = clock.at
+        while not availability.admits():
+            clock.at += FIRST_PAUSE / 2
+        pauses.append(clock.at - before)
+        # The others wait for what the one finds.
+        assert not availability.admits()
+        clock.at += FIRST_PAUSE
+    assert pauses[:5] == [FIRST_PAUSE * 2**n for n in range(5)]
+    assert max(pauses) == pauses[-1] == LONGEST_PAUSE
+    assert availability.down_seconds == clock.at - Clock().at
+
+
+def test_after_it_is_back_twice_as_many_calls_are_let_through_each_time() -> None:
+    clock = Clock()
+    availability = CacheAvailability(clock)
+    availability.failed(LOST)
+    clock.at += FIRST_PAUSE
+    assert availability.admits()
+    availability.answered()
+    assert availability.down_seconds == 0
+    needed = []
+    for _ in range(4):
+        calls = 1
+        while not availability.admits():
+            calls += 1
+        needed.append(calls)
+        availability.answered()
+    assert needed == sorted(needed, reverse=True)
+    assert needed[0] > 4
+    assert all(availability.admits() for _ in range(10))
+
+
+def test_failure_while_coming_back_starts_over() -> None:
+    clock = Clock()
+    availability = CacheAvailability(clock)
+    availability.failed(LOST)
+    clock.at += FIRST_PAUSE
+    assert availability.admits()
+    availability.answered()
+    availability.failed(LOST)
+    assert not availability.admits()
