@@ -61,6 +61,12 @@ def beat_schedule(
             every_seconds=60,
             expires_seconds=50,
         ),
+        ScheduledJob(
+            name="Fetch quotes of shadow positions",
+            task="trades.quote_shadows",
+            every_seconds=60,
+            expires_seconds=50,
+        ),
         # Each run hands out the slots of the next seconds: docs/market.md.
         ScheduledJob(
             name="Poll option chains",

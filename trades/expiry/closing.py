@@ -12,22 +12,15 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from config.core.clock import market_now
-from greeks.domain import InstrumentKind, Right
-from greeks.instruments.store import contracts_of
-from greeks.models import Instrument
-from greeks.pricing.products import is_settled_from_opening
 from portfolio.models import Account, Position
-from trades.contexts.market_then import GreeksThen, greeks_of_rows, newest
 from trades.executions.announcing import announce_after_commit
+from trades.expiry.settling import OPTIONS, settle
 from trades.lots.store import store_lots
 from trades.models import ProvisionalClose, TradeLot
 from trades.strategies.store import store_trades
 
 #: A provisional close of known result is final then, if no row has come.
 FINAL_AFTER: Final = timedelta(days=4)
-#: The underlying's price may be this old at the instant of expiry.
-_SPOT_AGE: Final = timedelta(minutes=5)
-_OPTIONS: Final = (InstrumentKind.OPTION.value, InstrumentKind.FUTURE_OPTION.value)
 
 #: An account and an instrument.
 Place = tuple[str, int]
@@ -79,7 +72,7 @@ def _due(accounts: Iterable[str] | None = None) -> _Due:
         Q(opened_at=None) | Q(opened_at__lte=F("instrument__expires_at")),
         ~Exists(held),
         closed_by=None,
-        instrument__kind__in=_OPTIONS,
+        instrument__kind__in=OPTIONS,
         instrument__expires_at__lte=at,
         account__last_synced_at__gt=F("instrument__expires_at"),
     )
@@ -97,41 +90,19 @@ def _due(accounts: Iterable[str] | None = None) -> _Due:
 
 
 def _closes(places: Iterable[Place]) -> list[ProvisionalClose]:
-    """Return the closes of these contracts. Four queries."""
+    """Return the closes of these contracts: zero out of the money, else not known yet."""
     ordered = sorted(places)
-    rows = Instrument.objects.filter(pk__in={pk for _, pk in ordered})
-    instruments = rows.in_bulk()
-    greeks = greeks_of_rows(rows, instrument="pk", at=OuterRef("expires_at"))
-    contracts = contracts_of(instruments.values())
-    found = []
-    for account_id, pk in ordered:
-        instrument = instruments[pk]
-        expired_at = instrument.expires_at
-        if expired_at is None:
-            continue
-        seen = newest(greeks.get(pk), at=expired_at, oldest=_SPOT_AGE)
-        if seen is not None and seen.underlying_price is None:
-            seen = None
-        # The opening prices that it settles from are in no minute before it.
-        from_opening = is_settled_from_opening(contracts[pk])
-        found.append(
-            ProvisionalClose(
-                account_id=account_id,
-                instrument_id=pk,
-                at=expired_at,
-                price=None if from_opening else _price(instrument, seen),
-                spot=None if seen is None else seen.underlying_price,
-                spot_source="" if seen is None else seen.source,
-                spot_as_of=None if seen is None else seen.as_of,
-            )
+    settled = settle({pk for _, pk in ordered})
+    return [
+        ProvisionalClose(
+            account_id=account_id,
+            instrument_id=pk,
+            at=end.at,
+            price=Decimal(0) if end.is_worthless else None,
+            spot=end.spot,
+            spot_source=end.source,
+            spot_as_of=end.as_of,
         )
-    return found
-
-
-def _price(instrument: Instrument, seen: GreeksThen | None) -> Decimal | None:
-    """Return zero for an option out of the money; ``None`` for one in it, or if not known."""
-    if seen is None or seen.underlying_price is None or instrument.strike is None:
-        return None
-    above = seen.underlying_price - instrument.strike
-    is_worthless = above < 0 if instrument.right == Right.CALL.value else above > 0
-    return Decimal(0) if is_worthless else None
+        for account_id, pk in ordered
+        if (end := settled.get(pk)) is not None
+    ]

@@ -19,6 +19,7 @@ from trades.importing.flex_sync import TASK_PATIENCE, is_flex_due, sync_flex
 from trades.regimes.sync import sync_regimes_if_due
 from trades.statistics.marks_store import measure_marks
 from trades.trade_signals.following import follow_signals
+from trades.trade_signals.shadows.quoting import quote_shadows
 
 logger = structlog.get_logger(__name__)
 
@@ -75,6 +76,12 @@ def close_expired_task() -> None:
 def follow_signals_task() -> None:
     """Tie, mark and expire signals."""
     follow_signals()
+
+
+@desk_task("trades.quote_shadows", subject="trades.shadows", seconds=120)
+def quote_shadows_task() -> None:
+    """Fetch the quotes of what is held on paper."""
+    quote_shadows()
 
 
 @desk_task("trades.sync_flex", subject="trades.flex", seconds=LOCK_SECONDS, expires=600)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from trades.trade_signals.moving import expire_signals
+from trades.trade_signals.shadows.following import follow_shadows
 from trades.trade_signals.tying import tie_signals
 
 
 def follow_signals() -> None:
-    """Tie signals to new trades, and expire those whose time is over. Safe to repeat."""
+    """Tie signals to new trades, mark what is held on paper, expire. Safe to repeat."""
     tie_signals()
+    follow_shadows()
     expire_signals()

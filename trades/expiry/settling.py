@@ -1,0 +1,93 @@
+"""What contracts were worth at their instant of expiry, as far as prices of that moment tell."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+from django.db.models import OuterRef
+
+from greeks.domain import InstrumentKind, Right
+from greeks.instruments.store import contracts_of
+from greeks.models import Instrument
+from greeks.pricing.products import is_settled_from_opening
+from trades.contexts.market_then import (
+    GreeksThen,
+    PriceThen,
+    greeks_of_rows,
+    newest,
+    prices_of_rows,
+)
+
+#: A price may be this old at the instant of expiry.
+_PRICE_AGE: Final = timedelta(minutes=5)
+OPTIONS: Final = (InstrumentKind.OPTION.value, InstrumentKind.FUTURE_OPTION.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A contract at its expiry. ``value`` is per unit; ``None`` if not known.
+
+    An option's is its intrinsic value at ``spot``, unless it settles from opening prices, which are
+    in no minute before them. Another contract's is its own last price.
+    """
+
+    at: datetime
+    value: Decimal | None
+    is_worthless: bool
+    spot: Decimal | None
+    source: str
+    as_of: datetime | None
+
+
+def settle(instruments: Collection[int]) -> dict[int, Settled]:
+    """Return what has an instant of expiry, by instrument. Six queries for any number."""
+    rows = Instrument.objects.filter(pk__in=set(instruments), expires_at__isnull=False)
+    known = rows.in_bulk()
+    at = OuterRef("expires_at")
+    greeks = greeks_of_rows(rows, instrument="pk", at=at)
+    prices = prices_of_rows(rows, instrument="pk", at=at)
+    contracts = contracts_of(known.values())
+    found = {}
+    for pk, row in known.items():
+        if row.expires_at is None:
+            continue
+        if row.kind in OPTIONS:
+            seen = newest(greeks.get(pk), at=row.expires_at, oldest=_PRICE_AGE)
+            found[pk] = _option(row, row.expires_at, seen, is_settled_from_opening(contracts[pk]))
+        else:
+            last = newest(prices.get(pk), at=row.expires_at, oldest=_PRICE_AGE)
+            found[pk] = _other(row.expires_at, last)
+    return found
+
+
+def _option(row: Instrument, at: datetime, seen: GreeksThen | None, opening: bool) -> Settled:
+    spot = None if seen is None else seen.underlying_price
+    value = None
+    is_worthless = False
+    if spot is not None and row.strike is not None and not opening:
+        inside = spot - row.strike if row.right == Right.CALL.value else row.strike - spot
+        value, is_worthless = max(Decimal(0), inside), inside < 0
+    known = seen is not None and spot is not None
+    return Settled(
+        at=at,
+        value=value,
+        is_worthless=is_worthless,
+        spot=spot,
+        source=seen.source if seen and known else "",
+        as_of=seen.as_of if seen and known else None,
+    )
+
+
+def _other(at: datetime, last: PriceThen | None) -> Settled:
+    return Settled(
+        at=at,
+        value=last.price if last else None,
+        is_worthless=False,
+        spot=None,
+        source=last.source if last else "",
+        as_of=last.as_of if last else None,
+    )
