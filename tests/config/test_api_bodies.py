@@ -16,11 +16,8 @@ from pytest_django.fixtures import Settings
 
 from auth_tokens.models import User
 from config.core.api.shapes import Shape
-from config.core.monitoring.recording import (
-    record_provider_call,
-    record_refused,
-    record_section,
-)
+from config.core.monitoring.counting import Kind, count
+from config.core.monitoring.recording import record_provider_call, record_section
 from greeks.domain import Right
 from greeks.gex.snapshots import take_snapshot
 from greeks.minutes.roll_up import roll_up_due
@@ -130,7 +127,7 @@ def desk(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 
 def measured() -> None:
     """A call of each kind that the response monitor counts."""
-    record_refused("GET api/orders", 429, 0.001)
+    count(Kind.REQUEST, "GET api/orders", "429", 0.001)
     record_section("gex", "time_limit", 2.0)
     record_provider_call("upstox", "ok", 0.2)
 

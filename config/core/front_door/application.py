@@ -36,7 +36,9 @@ from config.core.front_door.server import EXTENSION
 from config.core.front_door.throttle import Addresses
 from config.core.front_door.watches import LOOK_SECONDS, Watch, Watches
 from config.core.live.hub import hub
-from config.core.monitoring.recording import MISSED, record_prepared, record_refused
+from config.core.monitoring.measured import SLOW_SECONDS
+from config.core.monitoring.prepared import AnswerCounter
+from config.core.monitoring.recording import MISSED, warn_of_slow_answer
 from config.core.threads import ThreadPool
 
 logger = structlog.get_logger(__name__)
@@ -65,6 +67,7 @@ class FrontDoor:
     ) -> None:
         self.django = django
         self.resources = resources
+        self.answers = AnswerCounter()
         self._clock = clock
         self._look_threads = ThreadPool("door-look", most=1)
         self._threads = ThreadPool("door", most=2)
@@ -129,8 +132,11 @@ class FrontDoor:
             headers = [*head.wire, (b"x-request-id", request_id)]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
-        endpoint = f"{scope['method']} {resource.route}"
-        record_prepared(resource.name, endpoint, status, self._clock() - begun, request_id)
+        seconds = self._clock() - begun
+        self.answers.count(resource.route, scope["method"], status, seconds)
+        if seconds > SLOW_SECONDS:
+            endpoint = f"{scope['method']} {resource.route}"
+            warn_of_slow_answer(endpoint, status, seconds, resource.name, request_id)
         if begun - watch.asked_at >= _ASK_AGAIN_SECONDS and not is_last_known:
             watch.asked_at = begun
             self._work.run(self._ask(watch))
@@ -168,7 +174,8 @@ class FrontDoor:
         await send({"type": "http.response.start", "status": 429, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST") else "other"
-        record_refused(f"{method} {resource.route}", 429, self._clock() - begun)
+        seconds = self._clock() - begun
+        self.answers.count(resource.route, method, 429, seconds, is_hit=False)
 
     async def _refuse_unreadable(self, scope: Scope, send: Send) -> None:
         """Answer 400 at every address: handing such a query to Django would fail."""

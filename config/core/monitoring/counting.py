@@ -7,10 +7,13 @@ memory costs almost nothing, and a thread that sleeps until something was counte
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 import time
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
+from weakref import WeakSet
 
 import structlog
 from django.conf import settings
@@ -37,14 +40,26 @@ class Kind(StrEnum):
     QUERY = "query"
 
 
+class Source(Protocol):
+    """Something that counts by itself."""
+
+    def take(self) -> Iterable[tuple[Key, Measured]]:
+        """Return what was counted since the last time."""
+
+
 _KEPT: Final = "counted"
 # By kind, name and outcome: all three come from closed sets, so memory is bounded.
 _counted: ProcessCopies[dict[Key, Measured]] = ProcessCopies(dict)
-_handing_on = threading.Lock()
+_sources: WeakSet[Source] = WeakSet()
+
+
+def add_source(source: Source) -> None:
+    """Have what ``source`` counts handed on as well, for as long as it lives."""
+    _sources.add(source)
 
 
 def count(
-    kind: str,
+    kind: Kind,
     name: str,
     outcome: str,
     seconds: float,
@@ -54,7 +69,7 @@ def count(
     database: float = 0.0,
     provider: float = 0.0,
 ) -> None:
-    """Add one duration. Thread-safe; about a microsecond."""
+    """Add one duration, with what was counted beside it. Thread-safe."""
     key = (kind, name, outcome)
     with _counted.lock:
         counted = _counted.get(_KEPT)
@@ -66,17 +81,20 @@ def count(
         measured.misses += misses
         measured.database += database
         measured.provider += provider
-    if not _keeper.is_awake:
-        _keeper.wake()
+    if not keeper.is_awake:
+        keeper.wake()
 
 
 def hand_on() -> None:
     """Hand everything counted so far to Prometheus and to Redis."""
-    with _handing_on:
+    with keeper.handing_on:
         with _counted.lock:
             counted = _counted.get(_KEPT)
             taken = dict(counted)
             counted.clear()
+        for source in list(_sources):
+            for key, measured in source.take():
+                taken.setdefault(key, Measured()).merge(measured)
         if not taken:
             return
         for key, measured in taken.items():
@@ -93,33 +111,36 @@ class _Keeper:
     first count, so a process that forks has none."""
 
     def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Be as in a new process: a fork leaves the thread behind, and locks as they were."""
+        #: Whether what is counted now is handed on by itself.
         self.is_awake = False
-        self._counted = threading.Event()
-        self._thread: threading.Thread | None = None
+        self.handing_on = threading.Lock()
+        self._called = threading.Event()
         self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
         if settings.MONITORING_SECONDS <= 0:
             return
         self.is_awake = True
-        self._counted.set()
-        # A thread of the parent is not alive in a forked child.
-        if self._thread is None or not self._thread.is_alive():
-            self._start()
-
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread is None or not self._thread.is_alive():
+        self._called.set()
+        if self._thread is None:
+            with self._starting:
                 if self._thread is None:
+                    self._thread = threading.Thread(
+                        target=self._run, name="monitoring", daemon=True
+                    )
+                    self._thread.start()
                     atexit.register(hand_on)
-                self._thread = threading.Thread(target=self._run, name="monitoring", daemon=True)
-                self._thread.start()
 
     def _run(self) -> None:
         while True:
-            self._counted.wait()
+            self._called.wait()
             time.sleep(settings.MONITORING_SECONDS)
-            self._counted.clear()
+            self._called.clear()
             # What is counted from here on wakes the thread again.
             self.is_awake = False
             try:
@@ -128,4 +149,6 @@ class _Keeper:
                 logger.exception("monitoring.not_handed_on")
 
 
-_keeper = _Keeper()
+keeper: Final = _Keeper()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=keeper.begin_anew)

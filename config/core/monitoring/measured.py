@@ -60,6 +60,16 @@ class Measured:
         self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
         self.seconds += seconds
 
+    def merge(self, other: Measured) -> None:
+        """Add what another one holds."""
+        for bucket, count in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        self.seconds += other.seconds
+        self.hits += other.hits
+        self.misses += other.misses
+        self.database += other.database
+        self.provider += other.provider
+
     @property
     def count(self) -> int:
         return sum(self.buckets.values())

@@ -81,10 +81,7 @@ def total(parts: Iterable[Measured]) -> Measured:
     """Add measurements up."""
     summed = Measured()
     for part in parts:
-        for bucket, count in part.buckets.items():
-            summed.buckets[bucket] = summed.buckets.get(bucket, 0) + count
-        for name in ("seconds", "hits", "misses", "database", "provider"):
-            setattr(summed, name, getattr(summed, name) + getattr(part, name))
+        summed.merge(part)
     return summed
 
 

@@ -65,27 +65,18 @@ def record_answer(
         logger.info("request.finished", **metadata)
 
 
-def record_prepared(
-    name: str, endpoint: str, status: int, seconds: float, request_id: bytes
-) -> None:
-    """Count an answer that the front door gave from memory: a hit of the resource ``name``."""
-    count(Kind.REQUEST, endpoint, str(status), seconds, hits=1)
-    if seconds > SLOW_SECONDS:
-        metadata = ResponseMetadata(
-            endpoint=endpoint,
-            status_code=status,
-            response_time_ms=_ms(seconds),
-            cache_hits=[name],
-            cache_misses=[],
-            database_query_time_ms=0.0,
-            external_api_time_ms=0.0,
-        )
-        logger.warning("request.slow", request_id=request_id.decode("latin-1"), **metadata)
-
-
-def record_refused(endpoint: str, status: int, seconds: float) -> None:
-    """Count a refusal of the front door."""
-    count(Kind.REQUEST, endpoint, str(status), seconds)
+def warn_of_slow_answer(endpoint: str, status: int, seconds: float, name: str, id_: bytes) -> None:
+    """Warn of an answer that the front door gave late, from the prepared body ``name``."""
+    metadata = ResponseMetadata(
+        endpoint=endpoint,
+        status_code=status,
+        response_time_ms=_ms(seconds),
+        cache_hits=[name],
+        cache_misses=[],
+        database_query_time_ms=0.0,
+        external_api_time_ms=0.0,
+    )
+    logger.warning("request.slow", request_id=id_.decode("latin-1"), **metadata)
 
 
 def record_provider_call(provider: str, outcome: str, seconds: float) -> None:

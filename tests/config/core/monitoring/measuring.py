@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
 from config.core.caching.facts import note_cache_hit, note_cache_miss
+from config.core.monitoring.counting import hand_on
 from config.core.monitoring.middleware import ResponseMonitor
 from config.core.monitoring.recording import record_provider_call
 from config.core.monitoring.tally import current_tally
+from tests.own_memory import forget_own_memory
+from tests.servers.valkey import RunningValkey
 
 
 @dataclass
@@ -54,13 +56,14 @@ class Scripted:
         ResponseMonitor(self.view, clock=lambda: next(moments))(request)
 
 
+def nothing_measured(valkey: RunningValkey) -> None:
+    """Begin with nothing counted: neither here nor in Redis."""
+    hand_on()
+    valkey.empty()
+    forget_own_memory()
+
+
 def events(caplog: pytest.LogCaptureFixture, *names: str) -> list[dict[str, Any]]:
     """Return the structured events of these names that were logged."""
     found = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
     return [event for event in found if event["event"] in names]
-
-
-def clock_of(*moments: float) -> Callable[[], float]:
-    """Return a clock that shows these moments, one after the other."""
-    left = iter(moments)
-    return lambda: next(left)

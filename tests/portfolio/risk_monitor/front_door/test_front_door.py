@@ -11,9 +11,12 @@ from pytest_django.fixtures import Settings
 
 from auth_tokens.models import User
 from config.core.monitoring.counting import hand_on
+from config.core.monitoring.reading import get_metrics
+from tests.config.core.monitoring.measuring import events, nothing_measured
 from tests.factories import UserFactory
 from tests.portfolio.door import decoded, desk, run, signed_in
 from tests.portfolio.reading import FAST, synced_account
+from tests.servers.valkey import RunningValkey
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
 ENCODINGS = [
@@ -221,6 +224,45 @@ async def test_answers_of_the_door_are_counted_by_route(trader: User) -> None:
             assert (await opened.get(cookie)).is_prepared
         hand_on()
         assert counted() == before + 7
+
+
+async def test_each_door_tells_the_monitor_whether_the_body_was_ready(
+    trader: User, valkey: RunningValkey
+) -> None:
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk() as opened:
+        await opened.prepared(cookie)
+        await run(nothing_measured, valkey)
+        assert (await opened.get(cookie)).is_prepared
+        other = await signed_in(trader)
+        assert not (await opened.get(other)).is_prepared
+        metrics = await run(get_metrics)
+    (fast,) = [row for row in metrics["endpoints"] if row["endpoint"].endswith("/fast")]
+    assert (fast["requests"], fast["cache_hits"], fast["cache_misses"]) == (2, 1, 1)
+
+
+async def test_late_answer_of_the_door_is_warned_about(
+    trader: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    moment, step = [0.0], [0.0]
+
+    def clock() -> float:
+        moment[0] += step[0]
+        return moment[0]
+
+    await run(synced_account, trader)
+    cookie = await signed_in(trader)
+    async with desk(clock=clock) as opened:
+        await opened.prepared(cookie)
+        step[0] = 1.5
+        answer = await opened.get(cookie, (b"x-request-id", b"late-request"))
+        step[0] = 0.0
+        assert answer.is_prepared
+    (line,) = events(caplog, "request.slow")
+    assert line["request_id"] == "late-request"
+    assert line["response_time_ms"] == 1500.0
+    assert (line["cache_hits"], line["cache_misses"]) == (["risk_monitor"], [])
 
 
 async def test_request_id_is_taken_over_or_made(trader: User) -> None:
