@@ -4,6 +4,7 @@ from django.urls import path
 
 from trades.contexts.api import PortfolioStateView
 from trades.journal import api, views
+from trades.life.api import TradeLifeView, TradePayoffView
 from trades.reviewing import api as reviewing_api
 from trades.reviewing import views as reviewing_views
 from trades.statistics import page
@@ -39,6 +40,8 @@ urlpatterns = [
     path("trades/import/<uuid:upload_id>", views.take_import, name="trades_import_take"),
     path("api/trades", reviewing_api.TradesView.as_view(), name="api_trades"),
     path("api/trades/<int:key>", reviewing_api.TradeView.as_view(), name="api_trade"),
+    path("api/trades/<int:key>/life", TradeLifeView.as_view(), name="api_trade_life"),
+    path("api/trades/<int:key>/payoff", TradePayoffView.as_view(), name="api_trade_payoff"),
     path("api/trades/newest", reviewing_api.NewestFillsView.as_view(), name="api_trades_newest"),
     path("api/executions", api.ExecutionsView.as_view(), name="api_executions"),
     path("trades/statistics", page.statistics, name="trades_statistics"),

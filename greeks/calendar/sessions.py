@@ -7,8 +7,8 @@ once, one made elsewhere within that minute.
 from __future__ import annotations
 
 import time
-from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -68,6 +68,14 @@ def session_on(exchange: str, day: date) -> Session | None:
         end -= 1
         of_day.append(calendar.sessions[end])
     return min(of_day, key=lambda s: (s.kind == Kind.SPECIAL, s.opens_at), default=None)
+
+
+def sessions_between(exchange: str, first: datetime, last: datetime) -> Sequence[Session]:
+    """Return the sessions that trade at some time from ``first`` on and before ``last``."""
+    calendar = _calendar(exchange)
+    start = max(0, bisect_right(calendar.openings, _aware(first)) - 1)
+    end = bisect_left(calendar.openings, _aware(last))
+    return [each for each in calendar.sessions[start:end] if each.closes_at > first]
 
 
 def current_session(exchange: str, at: datetime) -> Session | None:

@@ -95,6 +95,8 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "sync_status": (f"{PORTFOLIO}/sync/{{failed}}", f"{PORTFOLIO}/sync/{{synced}}"),
     "newest_fills": ("/api/trades/newest",),
     "trade": ("/api/trades/{trade}",),
+    "trade_life": ("/api/trades/{trade}/life",),
+    "trade_payoff": ("/api/trades/{trade}/payoff",),
     "trade_statistics": ("/api/trades/statistics",),
     "trades": ("/api/trades",),
 }

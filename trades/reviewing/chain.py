@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
+from config.core.clock import now
 from greeks.models import Instrument
 from trades.models import Trade, TradeFill, TradeRoll
+from trades.reviewing.chain_drawing import ChainDrawing, draw_chain
 from trades.strategies.chains import Link, link_lots
 from trades.strategies.reading import read_openings
-from trades.strategies.rolls import find_rolls
+from trades.strategies.rolls import Roll, find_rolls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,15 @@ class Step:
     so_far: Decimal | None
 
 
-def chains_of(trade: Trade) -> list[list[Step]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """A chain as a list and as a drawing."""
+
+    steps: list[Step]
+    drawing: ChainDrawing
+
+
+def chains_of(trade: Trade) -> list[Chain]:
     """Return the chains that pass through a trade; none if nothing of it was ever rolled."""
     related = Trade.objects.filter(account=trade.account_id, chain=trade.chain)
     opened = TradeFill.objects.filter(trade__in=related, role=TradeFill.Role.OPEN.value)
@@ -32,23 +44,28 @@ def chains_of(trade: Trade) -> list[list[Step]]:
         return []
     names = set(related.values_list("underlying", flat=True))
     openings = [o for o in read_openings(trade.account_id, names) if o.key in homes]
+    rolls = find_rolls(openings)
     by_chain: dict[int, list[Link]] = {}
-    for link in link_lots(openings, find_rolls(openings)):
+    for link in link_lots(openings, rolls):
         by_chain.setdefault(link.chain, []).append(link)
     own = {key for key, home in homes.items() if home == trade.key}
-    symbols = dict(
-        Instrument.objects.filter(pk__in={o.contract.id for o in openings}).values_list(
-            "pk", "symbol"
-        )
-    )
+    contracts = Instrument.objects.in_bulk({o.contract.id for o in openings})
+    at = now()
     return [
-        _steps(links, homes, symbols)
+        _chain(trade, links, rolls, homes, contracts, at)
         for links in by_chain.values()
         if len(links) > 1 and any(link.opening.key in own for link in links)
     ]
 
 
-def _steps(links: list[Link], homes: dict[int, int], symbols: dict[int, str]) -> list[Step]:
+def _chain(
+    trade: Trade,
+    links: list[Link],
+    rolls: Sequence[Roll],
+    homes: Mapping[int, int],
+    contracts: Mapping[int, Instrument],
+    at: datetime,
+) -> Chain:
     so_far: Decimal | None = Decimal(0)
     steps = []
     for link in links:
@@ -56,9 +73,25 @@ def _steps(links: list[Link], homes: dict[int, int], symbols: dict[int, str]) ->
         steps.append(
             Step(
                 link=link,
-                symbol=symbols[link.opening.contract.id],
+                symbol=contracts[link.opening.contract.id].symbol,
                 trade_key=homes[link.opening.key],
                 so_far=so_far,
             )
         )
-    return steps
+    drawing = draw_chain(
+        links,
+        rolls,
+        labels=[_label(link) for link in links],
+        own=[step.trade_key == trade.key for step in steps],
+        at=at,
+    )
+    return Chain(steps=steps, drawing=drawing)
+
+
+def _label(link: Link) -> str:
+    contract = link.opening.contract
+    if contract.strike is None or contract.expiry is None:
+        return f"{link.quantity.normalize():f}"
+    strike = f"{contract.strike.normalize():f}"
+    day = f"{contract.expiry.day} {contract.expiry:%b %y}"
+    return f"{link.quantity.normalize():f} × {strike} {contract.right or ''}, {day}"

@@ -26,10 +26,11 @@ from trades.reviewing.chain import chains_of
 from trades.reviewing.detail import read_detail, trade_for_user, trade_of_position
 from trades.reviewing.filters import RESULTS, SORTS, asked_parameters
 from trades.reviewing.listing import by_chain, list_trades
-from trades.reviewing.payoff_chart import payoff_chart
 from trades.strategies.naming import Strategy
 
 GROUPS = ("", "chain")
+#: What the chart of one trade offers beside its profit.
+GREEKS = [(name, name.capitalize()) for name in ("delta", "gamma", "theta", "vega", "underlying")]
 #: What a page that hears of new fills asks for again.
 PARTS = {
     "trades-totals": ["trades/totals.html"],
@@ -91,7 +92,7 @@ def trade(request: HttpRequest, key: int) -> HttpResponse:
             "others": others.order_by("-opened_at")[:50],
             "reviews": TradeReview.State.choices,
             "chains": chains_of(found),
-            "payoff": payoff_chart(detail.legs),
+            "greeks": GREEKS,
             "positions": Position.objects.filter(
                 account=found.account_id,
                 instrument__in=[leg.instrument_id for leg in detail.legs if not leg.closed_at],

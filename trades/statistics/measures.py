@@ -127,12 +127,16 @@ class Bin:
     trades: int
 
 
+#: Money has no finer bins.
+_CENT: Final = 0.01
+
+
 def distribution(net: Floats) -> list[Bin]:
     """Return the numbers of trades by net result, in bins of one round width around zero."""
     if not net.size:
         return []
     reach = float(max(net.max(), 0.0) - min(net.min(), 0.0)) or 1.0
-    width = _round_width(reach / _BINS)
+    width = _round_width(max(reach / _BINS, _CENT))
     first, last = np.floor(min(net.min(), 0.0) / width), np.floor(max(net.max(), 0.0) / width)
     place = (np.floor(net / width) - first).astype(np.intp)
     counts = np.bincount(place, minlength=int(last - first) + 1)

@@ -18,7 +18,7 @@ from trades.analytics.returns import drawdown, measure_returns
 from trades.statistics import shapes
 from trades.statistics.filter import StatisticsFilter
 from trades.statistics.groups import DIMENSIONS, labels_of, month_of
-from trades.statistics.marks_reading import marks_summary
+from trades.statistics.marks.summary import marks_summary
 from trades.statistics.measures import distribution, measure, measure_groups
 from trades.statistics.reading import chosen_lots, closed_trades, left_out, tags_of
 

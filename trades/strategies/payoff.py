@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -32,17 +32,23 @@ class PayoffLeg:
         return (worth - self.price) * self.quantity * self.multiplier
 
 
-def payoff(legs: Iterable[PayoffLeg]) -> list[tuple[Decimal, Decimal]]:
-    """Return (price, profit) points from below the lowest strike to above the highest.
+def payoff_prices(legs: Iterable[PayoffLeg], spot: float | None = None) -> list[Decimal]:
+    """Return prices from below the lowest strike, or the price now, to above the highest.
 
-    The strikes are among the points: the line bends there. None without a price or a strike.
+    The strikes are among them: the line bends there. None without a price or a strike.
     """
     given = list(legs)
-    centres = sorted({leg.strike for leg in given if leg.strike is not None})
-    centres = centres or sorted({leg.price for leg in given if leg.price > 0})
-    if not centres:
+    strikes = {leg.strike for leg in given if leg.strike is not None}
+    centres = strikes or {leg.price for leg in given if leg.price > 0}
+    near = centres | ({Decimal(repr(spot))} if spot is not None else set())
+    if not near:
         return []
-    low, high = centres[0] * (1 - _MARGIN), centres[-1] * (1 + _MARGIN)
+    low, high = min(near) * (1 - _MARGIN), max(near) * (1 + _MARGIN)
     step = (high - low) / (_POINTS - 1)
-    spots = sorted({low + step * number for number in range(_POINTS)} | set(centres))
-    return [(spot, sum((leg.at(spot) for leg in given), ZERO)) for spot in spots]
+    return sorted({low + step * number for number in range(_POINTS)} | near)
+
+
+def payoff_at(legs: Iterable[PayoffLeg], prices: Sequence[Decimal]) -> list[Decimal]:
+    """Return the profit before costs at each price."""
+    given = list(legs)
+    return [sum((leg.at(price) for leg in given), ZERO) for price in prices]

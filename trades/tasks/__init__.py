@@ -17,7 +17,7 @@ from trades.executions.reconcile import LOCK_SECONDS, reconcile_account
 from trades.expiry.closing import close_expired
 from trades.importing.flex_sync import TASK_PATIENCE, is_flex_due, sync_flex
 from trades.regimes.sync import sync_regimes_if_due
-from trades.statistics.marks_store import measure_marks
+from trades.statistics.marks.store import measure_marks
 from trades.trade_signals.following import follow_signals
 from trades.trade_signals.shadows.quoting import quote_shadows
 

@@ -1,8 +1,8 @@
 // The page's charts: what each draws of a body of /api/gex and of a day's history.
 
 import { day, number, strike } from "../base/format.js";
+import { MarkedPlot } from "../charts/marked_plot.js";
 import { Times } from "../charts/plotting.js";
-import { ExposurePlot } from "./plot.js";
 
 // Strikes at either end with less than this share of the exposure are left out.
 const TAIL = 0.01;
@@ -67,7 +67,7 @@ export class Figures {
     };
     for (const figure of root.querySelectorAll("[data-figure]")) {
       const name = figure.dataset.figure;
-      this.#plots[name] = new ExposurePlot(figure, kinds[name]);
+      this.#plots[name] = new MarkedPlot(figure, { nothing: "No exposure", ...kinds[name] });
     }
   }
 

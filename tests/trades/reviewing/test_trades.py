@@ -141,11 +141,18 @@ def test_chain_is_grouped_with_its_profit(page: Client, account: Account) -> Non
     assert chain.net == Decimal("197.98")
     assert len(chain.rows) == 1
     shown = page.get(f"/trades/{chain.rows[0].trade.key}")
-    (steps,) = shown.context["chains"]
-    assert [(step.link.net, step.so_far) for step in steps] == [
+    (drawn,) = shown.context["chains"]
+    assert [(step.link.net, step.so_far) for step in drawn.steps] == [
         (Decimal("197.98"), Decimal("197.98")), (0, Decimal("197.98")),
     ]  # fmt: skip
-    assert shown.context["payoff"].best == 200
+    assert [(bar.label, bar.state, bar.is_own) for bar in drawn.drawing.bars] == [
+        ("-1 × 80 P, 16 Jan 26", "gain", False), ("-1 × 85 P, 16 Jan 26", "open", True),
+    ]  # fmt: skip
+    old, new = drawn.drawing.bars
+    (join,) = drawn.drawing.joins
+    # The roll's line leads from the end of the old bar to the start of the new one.
+    assert join.x == pytest.approx(old.x + old.width, abs=0.5)
+    assert (join.x, join.y1 < join.y2) == (new.x, True)
 
 
 def test_others_trades_are_not_seen(page: Client, account: Account) -> None:

@@ -14,8 +14,8 @@ from greeks.models import Instrument
 from portfolio.models import Account, PriceBar
 from tests.trades.statistics.test_report import DAY, MONDAY, report, round_trip
 from trades.models import TradeMarks
-from trades.statistics.marks import MarkedLot, measure_excursions
-from trades.statistics.marks_store import measure_marks
+from trades.statistics.marks.excursions import MarkedLot, measure_excursions
+from trades.statistics.marks.store import measure_marks
 
 MINUTE = timedelta(minutes=1)
 

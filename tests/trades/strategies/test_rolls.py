@@ -12,7 +12,7 @@ from portfolio.domain import ExecutionKind
 from tests.trades.files import expected
 from tests.trades.strategies.journal import Journal
 from trades.strategies.chains import link_lots
-from trades.strategies.payoff import PayoffLeg, payoff
+from trades.strategies.payoff import PayoffLeg, payoff_at, payoff_prices
 
 NAMES = (
     "one_order_roll", "roll_plus_add", "parallel_chains", "legged_same_day", "other_direction",
@@ -173,7 +173,9 @@ def test_payoff_bends_at_the_strikes() -> None:
                   strike=Decimal(k), right=Right.PUT)
         for q, p, k in ((-1, 3, 90), (1, 1, 85))
     )  # fmt: skip
-    points = dict(payoff([short, long]))
+    prices = payoff_prices([short, long], 101.5)
+    assert Decimal("101.5") in prices
+    points = dict(zip(prices, payoff_at([short, long], prices), strict=True))
     assert [points[Decimal(90)], points[Decimal(85)]] == [200, -300]
     assert [max(points.values()), min(points.values())] == [200, -300]
-    assert payoff([]) == []
+    assert payoff_prices([]) == []

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, time, timedelta
 from functools import reduce
 from operator import or_
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.db.models import F, Q
@@ -16,11 +15,11 @@ from numpy.typing import NDArray
 from config.core.clock import now
 from config.core.upsert import upsert
 from greeks.calendar.exchanges import exchange_of_currency
-from greeks.calendar.sessions import session_on
 from portfolio.accounts.days import minute_of
 from portfolio.models import PriceBar
 from trades.models import Trade, TradeFill, TradeLot, TradeMarks
-from trades.statistics.marks import DAYS_EXIT, MarkedLot, measure_excursions
+from trades.statistics.marks.excursions import DAYS_EXIT, MarkedLot, measure_excursions
+from trades.statistics.marks.session_minutes import session_minutes
 from trades.statistics.reading import maximum_profits
 
 _MINUTE: Final = timedelta(minutes=1)
@@ -108,23 +107,7 @@ def _session_minutes(trade: Trade, lots: Sequence[TradeLot]) -> NDArray[np.float
         return np.empty(0)
     first = max(minute_of(min(starts)) + _MINUTE, trade.closed_at - _LONGEST)
     last = minute_of(trade.closed_at)
-    exchange = exchange_of_currency(trade.currency)
-    if trade.account.simulated or exchange is None:
-        return _range(first, last)
-    zone: ZoneInfo = exchange.zone
-    day, end = first.astimezone(zone).date(), last.astimezone(zone).date()
-    parts = []
-    while day <= end:
-        session = session_on(exchange.name, day)
-        if session is not None:
-            parts.append(_range(max(first, session.opens_at), min(last, session.closes_at)))
-        day += timedelta(days=1)
-    return np.concatenate(parts) if parts else np.empty(0)
-
-
-def _range(first: datetime, last: datetime) -> NDArray[np.float64]:
-    start = -(-first.timestamp() // 60) * 60
-    return np.arange(start, last.timestamp(), 60.0)
+    return session_minutes(first, last, currency=trade.currency, simulated=trade.account.simulated)
 
 
 def _days_exit(trade: Trade, lots: Sequence[TradeLot]) -> float | None:

@@ -43,6 +43,24 @@ class Excursions:
     exits: dict[str, float]
 
 
+def money_along(
+    lots: Sequence[MarkedLot], marks: Mapping[int, Mapping[float, float]], minutes: Floats
+) -> Floats:
+    """Return what the lots had brought at each of ``minutes``, (minutes,).
+
+    ``marks`` are prices by instrument and minute. NaN where a lot that is open lacks one.
+    """
+    money = np.zeros(minutes.size)
+    for lot in lots:
+        known = marks.get(lot.instrument, {})
+        price = np.array([known.get(minute, np.nan) for minute in minutes.tolist()])
+        open_money = (price - lot.price) * lot.units - lot.open_costs
+        money += np.where(
+            minutes >= lot.closed, lot.net, np.where(minutes >= lot.opened, open_money, 0.0)
+        )
+    return money
+
+
 def measure_excursions(
     lots: Sequence[MarkedLot],
     marks: Mapping[int, Mapping[float, float]],
@@ -56,14 +74,7 @@ def measure_excursions(
     ``marks`` are closing prices by instrument and minute. A minute counts if every lot open in it
     has a mark. ``most`` is the maximum profit, ``days_exit_at`` when 21 days were left.
     """
-    money = np.zeros(minutes.size)
-    for lot in lots:
-        known = marks.get(lot.instrument, {})
-        price = np.array([known.get(minute, np.nan) for minute in minutes.tolist()])
-        open_money = (price - lot.price) * lot.units - lot.open_costs
-        money += np.where(
-            minutes >= lot.closed, lot.net, np.where(minutes >= lot.opened, open_money, 0.0)
-        )
+    money = money_along(lots, marks, minutes)
     seen = ~np.isnan(money)
     if not seen.any():
         return Excursions(seen=0, worst=None, best=None, exits={})

@@ -1,8 +1,8 @@
-// A chart of exposure: bars or lines over strikes, spots, expiries or times, with marked places.
+// A chart of bars or lines over prices, days or times, with marked places.
 
 import { compact } from "../base/format.js";
-import { axisTexts, inkOf, plainAxis, uPlot, valueAxis } from "../charts/plotting.js";
-import { WalkedFigure } from "../charts/walked_figure.js";
+import { axisTexts, inkOf, plainAxis, uPlot, valueAxis } from "./plotting.js";
+import { WalkedFigure } from "./walked_figure.js";
 
 const COLOURS = {
   faint: "var(--text-faint)",
@@ -23,7 +23,7 @@ const DASH = [6, 3];
 // Half the width of a label of the x axis: at the very edge it would be cut.
 const LABEL_HALF = 18;
 
-export class ExposurePlot extends WalkedFigure {
+export class MarkedPlot extends WalkedFigure {
   #options;
   #chart = null;
   #drawn = null;
@@ -31,16 +31,25 @@ export class ExposurePlot extends WalkedFigure {
 
   /**
    * `series` are {name, colour, dash?}. `place` writes one place of the x axis, `value` one value.
+   * `note` says what happened at a place, if anything did; the table has a column of it.
    *
    * @param {HTMLElement} figure
    * @param {{label: string, heading: string, kind: "bars"|"lines", place: (at: number) => string,
    *   axis?: (places: number[]) => string[], value?: (value: number|null) => string|null,
    *   series: {name: string, colour: string, dash?: boolean}[], fromZero?: boolean,
-   *   isNewestFirst?: boolean, step?: number, steps?: number[]}} options
+   *   isNewestFirst?: boolean, step?: number, steps?: number[], note?: (index: number) => string,
+   *   noteHeading?: string, nothing?: string}} options
    */
   constructor(figure, options) {
     super(figure);
-    this.#options = { value: compact, fromZero: true, ...options };
+    this.#options = { value: compact, fromZero: true, nothing: "Nothing to show", ...options };
+  }
+
+  /** Change some of the options; the next drawing follows them. */
+  use(options) {
+    this.#options = { ...this.#options, ...options };
+    this.#chart?.destroy();
+    this.#chart = null;
   }
 
   /** `columns` of one length: x, then the series. `marks` are {at, text, colour, dash?}. */
@@ -50,7 +59,7 @@ export class ExposurePlot extends WalkedFigure {
       return;
     }
     if (!columns[0].length) {
-      this.clear("No exposure");
+      this.clear(this.#options.nothing);
       return;
     }
     const rows = marks.filter(({ at }) => at !== null && at !== undefined);
@@ -111,29 +120,35 @@ export class ExposurePlot extends WalkedFigure {
     return this.#options.series.map(({ name }, place) => `${name} ${this.#text(index, place)}`);
   }
 
+  #told(index) {
+    const note = this.#options.note?.(index);
+    return note ? [...this.#texts(index), note] : this.#texts(index);
+  }
+
   #place(index) {
     return this.#options.place(this.#drawn.columns[0][index]);
   }
 
   write(index) {
     if (index < 0 || !this.#drawn) return;
-    this.part("value").textContent = this.#texts(index).join(" · ");
+    this.part("value").textContent = this.#told(index).join(" · ");
     this.part("at").textContent = `${this.#options.heading.toLowerCase()} ${this.#place(index)}`;
   }
 
   spoken(index) {
-    return `${this.#options.heading} ${this.#place(index)}: ${this.#texts(index).join(", ")}`;
+    return `${this.#options.heading} ${this.#place(index)}: ${this.#told(index).join(", ")}`;
   }
 
   table() {
-    const { label, heading, series, isNewestFirst } = this.#options;
+    const { label, heading, series, isNewestFirst, note, noteHeading } = this.#options;
     const rows = Array.from({ length: this.count }, (_, index) => [
       this.#place(index),
       ...series.map((_, place) => this.#text(index, place)),
+      ...(note ? [note(index)] : []),
     ]);
     return {
       caption: label,
-      headings: [heading, ...series.map(({ name }) => name)],
+      headings: [heading, ...series.map(({ name }) => name), ...(note ? [noteHeading] : [])],
       rows: isNewestFirst ? rows.reverse() : rows,
     };
   }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trades.models import TradeMarks
 from trades.statistics import shapes
-from trades.statistics.marks import DAYS_EXIT, PROFIT_EXITS
+from trades.statistics.marks.excursions import DAYS_EXIT, PROFIT_EXITS
 from trades.statistics.reading import ClosedTrades
 
 
