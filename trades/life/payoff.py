@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 
 from greeks.domain import Right
+from portfolio.domain import ExecutionKind
 from portfolio.exposure.columns import FloatArray
 from portfolio.models import Account, Position
 from portfolio.risk.book import RiskBook, read_risk_book
@@ -17,10 +18,11 @@ from portfolio.risk.legs import RiskLeg
 from portfolio.risk.scenarios.book import ScenarioBook, scenario_book
 from portfolio.risk.what_if.legs import resized
 from trades.life.shapes import TradePayoff
-from trades.models import Trade, TradeLeg
+from trades.models import Trade, TradeFill, TradeLeg
 from trades.strategies.payoff import PayoffLeg, payoff_at, payoff_prices
 
 _SECONDS_A_DAY = 86_400.0
+_FIRST = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,28 +42,24 @@ class _Today:
 
 
 def read_payoff(trade: Trade) -> TradePayoff:
-    """Return a trade's payoff before costs. Eight queries."""
+    """Return a trade's payoff before costs. Nine queries."""
     legs = list(trade.legs.select_related("instrument"))
     left = [leg for leg in legs if leg.open_quantity]
-    lacking: list[str] = []
-    today = _today(trade, left, lacking) if left else None
-    expiries = {leg.instrument.expiry for leg in legs if leg.instrument.strike is not None}
+    first = _first_legs(trade, legs)
+    lacking: list[str] = _unknown_terms(legs)
+    today = _today(trade, left, lacking) if left and not lacking else None
     spot = today.spot if today else None
-    whole = [_leg(leg, leg.quantity) for leg in legs]
-    prices = payoff_prices(whole, spot)
+    whole = [_leg(leg, leg.quantity) for leg in first]
+    rest = [_leg(leg, leg.open_quantity) for leg in left]
+    prices = payoff_prices([*whole, *rest], spot)
     columns = np.array(prices, dtype=np.float64)
     opened = still = now = None
-    unknown = _unknown_terms(legs)
-    if unknown:
-        lacking.extend(unknown)
-    elif len(expiries) <= 1:
-        opened = _numbers(payoff_at(whole, prices))
-        if left and any(leg.quantity != leg.open_quantity for leg in legs):
-            still = _numbers(payoff_at([_leg(leg, leg.open_quantity) for leg in left], prices))
-    elif today is not None and today.expiry_days is not None:
-        still = _numbers(today.over(columns, days=today.expiry_days))
-    else:
-        lacking.append("Legs of several expiries have no payoff of their own once they are closed.")
+    if not _unknown_terms(legs):
+        opened = _numbers(payoff_at(whole, prices)) if _is_of_one_expiry(first) else None
+        if left and _is_of_one_expiry(left):
+            still = _numbers(payoff_at(rest, prices)) if rest != whole else None
+        elif today is not None and today.expiry_days is not None:
+            still = _numbers(today.over(columns, days=today.expiry_days))
     if today is not None:
         now = _numbers(today.over(columns, days=0.0))
     return TradePayoff(
@@ -69,7 +67,7 @@ def read_payoff(trade: Trade) -> TradePayoff:
         currency=trade.currency,
         spot=spot,
         as_of=trade.account.last_synced_at,
-        strikes=sorted({float(leg.strike) for leg in whole if leg.strike is not None}),
+        strikes=sorted({float(leg.strike) for leg in [*whole, *rest] if leg.strike is not None}),
         underlying=_numbers(columns),
         opened=opened,
         open=still,
@@ -118,6 +116,28 @@ def _today(trade: Trade, left: Sequence[TradeLeg], lacking: list[str]) -> _Today
         spot=spot,
         expiry_days=_days_to_first_expiry(book, risk_book.at),
     )
+
+
+def _first_legs(trade: Trade, legs: Sequence[TradeLeg]) -> list[TradeLeg]:
+    """Return what was opened by trades of its first day: no delivered shares, no rolled legs."""
+    fills = trade.fills.filter(
+        role=TradeFill.Role.OPEN.value, execution__kind=ExecutionKind.TRADE.value
+    )
+    traded = set(fills.values_list("execution__instrument", flat=True))
+    found = [
+        leg
+        for leg in legs
+        if leg.instrument_id in traded
+        and leg.opened_at is not None
+        and trade.opened_at is not None
+        and leg.opened_at - trade.opened_at <= _FIRST
+    ]
+    return found or list(legs)
+
+
+def _is_of_one_expiry(legs: Sequence[TradeLeg]) -> bool:
+    expiries = {leg.instrument.expiry for leg in legs if leg.instrument.strike is not None}
+    return len(expiries) <= 1
 
 
 def _unknown_terms(legs: Sequence[TradeLeg]) -> list[str]:

@@ -51,7 +51,5 @@ class TradePayoff(Shape, kw_only=True):
     open: Annotated[
         list[Double] | None, about("At the first expiry, of what is open; null without open legs.")
     ]
-    now: Annotated[
-        list[Double] | None, about("Of what is open, today, by the models.")
-    ]
+    now: Annotated[list[Double] | None, about("Of what is open, today, by the models.")]
     lacking: Annotated[list[str], about("What could not be computed, and why.")]

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from config.core.upsert import insert_rows
 from portfolio.amounts import fitting_amount
+from portfolio.domain import ExecutionKind
 from portfolio.models import Account
 from trades.models import Trade as TradeRow
 from trades.models import TradeExecution, TradeFill, TradeLeg, TradeRoll
@@ -87,7 +88,7 @@ def _trade_row(account_id: str, trade: Trade) -> tuple[Any, ...]:
     known = [opening.at for opening in trade.group.openings if opening.is_known]
     premium = total(
         None if part.open_price is None else -part.open_price * part.quantity * part.multiplier
-        for part in trade.parts
+        for part in _traded_parts(trade)
     )
     final = [part for part in closed if part.is_final]
     is_open = len(closed) < len(trade.parts)
@@ -111,6 +112,17 @@ def _trade_row(account_id: str, trade: Trade) -> tuple[Any, ...]:
         sum(part.gross is None for part in final),
         trade.chain,
     )
+
+
+def _traded_parts(trade: Trade) -> list[Part]:
+    """Return the parts that trades opened: shares that an option delivered are no premium."""
+    traded = [
+        part
+        for opening in trade.group.openings
+        if opening.kind is ExecutionKind.TRADE
+        for part in opening.parts
+    ]
+    return traded or trade.parts
 
 
 def _leg_rows(trade: Trade) -> list[tuple[Any, ...]]:

@@ -12,6 +12,7 @@ import time_machine
 from django.test import Client
 
 from greeks.models import Instrument
+from portfolio.domain import ExecutionKind
 from portfolio.models import Account
 from tests.factories import AccountFactory, PositionFactory
 from tests.trades.strategies.test_store import AT, CONTRACTS, fill, option, record
@@ -152,3 +153,16 @@ def test_without_a_price_of_the_underlying_today_is_unknown(page: Client, accoun
     body = payoff(page)
     assert body["now"] is None
     assert body["lacking"] == [f"Today: {PUT.symbol}, no price of the underlying."]
+
+
+def test_delivered_shares_are_no_part_of_what_was_opened(page: Client) -> None:
+    spread()
+    record(
+        fill(60, 2, kind=ExecutionKind.ASSIGNMENT, price=Decimal(0), commission=None),
+        fill(60, 200, kind=ExecutionKind.DELIVERY, contract=STOCK, price=Decimal(90),
+             commission=None, broker_execution_id="00a3.01"),
+    )  # fmt: skip
+    body = payoff(page)
+    assert (at(body, 90, "opened"), at(body, 85, "opened")) == (400, -600)
+    assert at(body, 90, "open") == -200
+    assert Trade.objects.get().premium == 400
