@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from trades.strategies.payoff import PayoffLeg, payoff
+from trades.strategies.payoff import PayoffLeg, payoff_at, payoff_prices
 
 #: A contract, and whether it is bought.
 Side = tuple[int, bool]
@@ -72,8 +72,9 @@ def _fits(signal: Wanted, trade: Opened) -> bool:
 
 def is_long(legs: Iterable[PayoffLeg]) -> bool | None:
     """Return whether legs gain more far above than far below; ``None`` if equal or not known."""
-    points = payoff(legs)
-    if not points:
+    given = list(legs)
+    prices = payoff_prices(given)
+    if not prices:
         return None
-    below, above = points[0][1], points[-1][1]
+    below, above = payoff_at(given, [prices[0], prices[-1]])
     return None if abs(above - below) < Decimal("0.005") else above > below
