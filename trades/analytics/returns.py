@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 Floats = NDArray[np.float64]
 
@@ -18,6 +17,7 @@ SESSIONS_A_YEAR: Final = 252
 _DAYS_A_YEAR: Final = 365.0
 #: Rates of return that are looked for: from nearly all lost to a thousandfold.
 _LOWEST, _HIGHEST = -0.9999, 1000.0
+_PRECISION: Final = 1e-10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +85,18 @@ def money_weighted(days: Sequence[date], balance: Floats, flows: Floats) -> floa
     def worth(rate: float) -> float:
         return float((paid * (1.0 + rate) ** -years).sum())
 
-    low, high = worth(_LOWEST), worth(_HIGHEST)
-    if not (np.isfinite(low) and np.isfinite(high)) or low * high > 0:
+    at_low, at_high = worth(_LOWEST), worth(_HIGHEST)
+    if not (np.isfinite(at_low) and np.isfinite(at_high)) or at_low * at_high > 0:
         return None
-    return float(brentq(worth, _LOWEST, _HIGHEST, xtol=1e-10))
+    # Bisection: scipy.optimize would take 18 MB of every process for this one root.
+    low, high = _LOWEST, _HIGHEST
+    while high - low > _PRECISION:
+        middle = (low + high) / 2
+        if worth(middle) * at_low > 0:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
 
 
 def return_drawdown(returns: Floats) -> float | None:

@@ -108,12 +108,12 @@ def test_reason_that_is_said_at_once_is_said_every_time() -> None:
             adapter.fetch_accounts()
 
 
-def test_processes_that_only_ask_do_not_load_the_client_library() -> None:
+def test_processes_that_only_ask_load_no_client_and_no_optimiser() -> None:
     look = (
-        "import django, sys; django.setup()\n"
+        "import django, sys; django.setup(); import config.urls\n"
         "from portfolio.brokers.registry import registered_brokers; registered_brokers()\n"
         "from config.core.live.streams import registered_streams; registered_streams()\n"
-        "print('ib_async' in sys.modules)"
+        "print([name for name in ('ib_async', 'scipy.optimize') if name in sys.modules])"
     )
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"}
     done = subprocess.run(
@@ -125,4 +125,4 @@ def test_processes_that_only_ask_do_not_load_the_client_library() -> None:
         check=True,
         timeout=60,
     )
-    assert done.stdout.splitlines()[-1] == "False"
+    assert done.stdout.splitlines()[-1] == "[]"

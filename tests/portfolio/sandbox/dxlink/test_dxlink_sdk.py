@@ -7,8 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import tastytrade
-from tastytrade.dxfeed import Greeks, Profile, Quote, Summary, Trade
 
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract
@@ -49,6 +47,10 @@ def test_unmodified_streamer_and_it_reads_quotes_and_greeks(
 
 
 async def _read(symbol: str, underlying: str) -> dict[str, Any]:
+    # Loaded when it is needed: every worker would wait for it.
+    import tastytrade
+    from tastytrade.dxfeed import Greeks, Profile, Quote, Summary, Trade
+
     async with (
         tastytrade.Session(CLIENT_SECRET, REFRESH_TOKEN) as session,
         tastytrade.DXLinkStreamer(session) as streamer,
