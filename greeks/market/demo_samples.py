@@ -114,6 +114,8 @@ class _Columns:
     ) -> tuple[ChainSample, ContractGreeks]:
         deep = np.abs(greeks[0]) > _DEEP_DELTA
         own = np.where(deep, math.nan, np.round(greeks, _PLACES))
+        # A poll gives a rounded gamma its digits back.
+        own[1] = np.where(deep, math.nan, greeks[1])
         filled = FilledGreeks(
             greeks=np.where(deep, greeks, math.nan), implied_volatility=self._unknown
         )

@@ -25,6 +25,7 @@ from greeks.calendar.exchanges import exchange_named
 from greeks.chains import OptionChain
 from greeks.maths.aggregation import ChainSums, FilledGreeks, sum_chain
 from greeks.maths.changes import contract_greeks
+from greeks.maths.rounded_gamma import restore_gamma
 from greeks.models import PolledInstrument
 from greeks.polling.fill import ChainTerms, fill_greeks
 from greeks.polling.forming_minute import forming_minute
@@ -120,6 +121,7 @@ def poll_chain(
             code=error.code,
             error=error.message[:_LONGEST_ERROR],
         )
+    chain = restore_gamma(chain)
     filled = fill_greeks(chain, _terms(instrument, chain, slot))
     summed = _Summed(instrument, chain, filled, sum_chain(chain, filled), started)
     every = every_seconds or poll_seconds(instrument, slot)
