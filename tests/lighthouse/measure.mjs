@@ -8,12 +8,15 @@ import { pathToFileURL } from "node:url";
 
 const { LIGHTHOUSE, URL: DESK, NAME, PASSWORD, CHROME_PATH } = process.env;
 const BAR = 95;
-const PUBLIC = ["/accounts/login", "/market"];
+const PUBLIC = ["/accounts/login", "/market", "/gex"];
 const PRIVATE = [
-  "/", "/risk", "/market", "/market/alerts", "/system", "/accounts/tokens", "/accounts/time-zone",
+  "/", "/risk", "/portfolios", "/market", "/gex", "/market/alerts", "/trades", "/trades/statistics",
+  "/trades/reconcile", "/trades/signals", "/system", "/accounts/tokens", "/accounts/time-zone",
   "/accounts/password", "/system/styleguide", "/api/docs",
 ];
 const CATEGORIES = ["performance", "accessibility", "best-practices", "seo"];
+// Search engines see public pages only.
+const categoriesFor = (who) => CATEGORIES.slice(0, who === "visitor" ? 4 : 3);
 
 const require = createRequire(`${LIGHTHOUSE}/`);
 const load = async (name) => import(pathToFileURL(require.resolve(name)).href);
@@ -27,13 +30,15 @@ const browser = await puppeteer.launch({
 
 async function measure(path, who) {
   const page = await browser.newPage();
-  const flags = { onlyCategories: CATEGORIES, disableStorageReset: true, logLevel: "silent" };
+  const categories = categoriesFor(who);
+  const flags = { onlyCategories: categories, disableStorageReset: true, logLevel: "silent" };
   const { lhr } = await lighthouse(DESK + path, flags, undefined, page);
   await page.close();
   if (lhr.runtimeError) console.log(`    ${lhr.runtimeError.message}`);
-  const scores = CATEGORIES.map((name) => Math.round(lhr.categories[name].score * 100));
-  console.log(`| \`${path}\` | ${who} | ${scores.join(" | ")} |`);
-  const below = CATEGORIES.filter((_, index) => scores[index] < BAR);
+  const scores = categories.map((name) => Math.round(lhr.categories[name].score * 100));
+  const shown = CATEGORIES.map((_, index) => scores[index] ?? "–");
+  console.log(`| \`${path}\` | ${who} | ${shown.join(" | ")} |`);
+  const below = categories.filter((_, index) => scores[index] < BAR);
   for (const name of below) {
     for (const { id, weight } of lhr.categories[name].auditRefs) {
       const { score, displayValue = "" } = lhr.audits[id];
