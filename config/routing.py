@@ -8,6 +8,7 @@ from django.urls import path, re_path
 from greeks.alerts.feed import AlertConsumer
 from greeks.gex.feed import GexConsumer
 from greeks.market.consumer import MarketConsumer
+from portfolio.dashboard.feed import DashboardConsumer
 from portfolio.risk_monitor.consumer import PortfolioConsumer
 from trades.reviewing.feed import TradesConsumer
 
@@ -24,6 +25,7 @@ async def no_such_socket(
 
 websocket_urlpatterns: list[Any] = [
     path("ws/portfolio", PortfolioConsumer.as_asgi()),
+    path("ws/dashboard", DashboardConsumer.as_asgi()),
     path("ws/trades", TradesConsumer.as_asgi()),
     path("ws/alerts", AlertConsumer.as_asgi()),
     path("ws/gex/<str:symbol>", GexConsumer.as_asgi()),

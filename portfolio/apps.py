@@ -5,7 +5,6 @@ from django.db.models.signals import post_migrate
 
 from auth_tokens.broker_tokens.sources import register_token_provider
 from config.core.background.beat_schedule import write_schedule_after_migrate
-from config.core.caching.resources import Resource, declare_resource
 from config.core.front_door.resources import Audience, register_resource
 from config.core.health import heartbeat_check, register_check
 from config.core.http.servers import register_server
@@ -26,6 +25,7 @@ class PortfolioConfig(AppConfig):
         from portfolio import tasks  # noqa: F401
         from portfolio.accounts import receivers  # noqa: F401
         from portfolio.brokers.ibkr_socket.state import check_gateway
+        from portfolio.dashboard.resources import declare_dashboard
         from portfolio.updates import statistics  # noqa: F401
 
         post_migrate.connect(
@@ -45,27 +45,7 @@ class PortfolioConfig(AppConfig):
             audience=Audience.PRIVATE,
             source="portfolio.risk_monitor.prepared.RiskMonitorSource",
         )
-        declare_resource(
-            Resource(
-                name="positions",
-                path="/api/positions",
-                section="positions",
-                parameters=("account_id",),
-                fetch="portfolio.dashboard.positions.read_positions",
-                shape="portfolio.dashboard.shapes.Positions",
-            )
-        )
-        declare_resource(
-            Resource(
-                name="health",
-                path="/health",
-                section="health",
-                fetch="portfolio.dashboard.health.read_health",
-                shape="portfolio.dashboard.shapes.HealthStatus",
-                is_public=True,
-                has_own_view=True,
-            )
-        )
+        declare_dashboard()
         register_token_provider(
             "ibkr_flex", "portfolio.brokers.ibkr_flex.token_source.FlexTokenSource"
         )

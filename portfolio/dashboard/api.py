@@ -27,14 +27,14 @@ _PARAMETERS = {
     ),
     "end": OpenApiParameter("end", OpenApiTypes.DATE, description="Inclusive; today by default."),
 }
-_DASHBOARD = ("account_id", "start", "end")
+DASHBOARD_PARAMETERS = ("account_id", "start", "end")
 
 
 class DashboardView(APIView):
     """Nine sections in one answer. One that fails is null, and named in errors."""
 
     def get(self, request: Request) -> HttpResponse:
-        given = read_parameters(request.query_params, _DASHBOARD)
+        given = read_parameters(request.query_params, DASHBOARD_PARAMETERS)
         dashboard = read_dashboard(Asked(request.user, **given))
         return private_json(request, dashboard.to_json())
 
@@ -64,7 +64,7 @@ def dashboard_view() -> Any:
     """Return the view of ``/api/dashboard``, described as its declared sections say."""
     described = extend_schema(
         operation_id="dashboard",
-        parameters=[_PARAMETERS[name] for name in _DASHBOARD],
+        parameters=[_PARAMETERS[name] for name in DASHBOARD_PARAMETERS],
         responses=dashboard_shape(),
     )
     return described(DashboardView).as_view()
@@ -88,9 +88,12 @@ def resource_view(resource: Resource) -> Any:
     return described(view).as_view()
 
 
-def read_parameters(values: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return what was given, checked; refuse everything but ``names``."""
-    parameters = QueryParameters(values, allowed=names)
+def read_parameters(
+    values: Any, names: tuple[str, ...], *, is_form: bool = False
+) -> dict[str, Any]:
+    """Return what was given, checked; refuse everything but ``names``. A form leaves blanks."""
+    read = QueryParameters.of_form if is_form else QueryParameters
+    parameters = read(values, allowed=names)
     given: dict[str, Any] = {
         name: parameters.identifier(name) for name in names if name in ("account_id", "symbol")
     }

@@ -17,7 +17,7 @@ import structlog
 from config.core.caching.resources import Resource
 from config.core.clock import now
 from config.core.errors import ApplicationError, InvalidInput
-from config.core.limited_calls import LimitedCalls, Work
+from config.core.limited_calls import LimitedCalls, TimeLimitReached, Work
 from portfolio.accounts.access import account_for_user
 from portfolio.book.reading import ENCODER
 from portfolio.dashboard.sections import dashboard_resources
@@ -59,6 +59,8 @@ class Dashboard:
 
     sections: Mapping[str, Answer]
     errors: Mapping[str, str]
+    #: Those of the errors that may answer if asked again with more time.
+    late: frozenset[str]
     timestamp: datetime
     response_time_ms: float
 
@@ -103,16 +105,19 @@ def read_dashboard(
     }
     answers: dict[str, Answer] = {}
     errors: dict[str, str] = {}
+    late: set[str] = set()
     for name, outcome in _limited(works).items():
         if isinstance(outcome, InvalidInput):
             raise outcome
         if isinstance(outcome, Answer):
             answers[name] = outcome
         else:
-            errors[name] = _words(name, outcome)
+            errors[name] = words_of(name, outcome)
+            late |= {name} if isinstance(outcome, TimeLimitReached) else set()
     return Dashboard(
         answers,
         errors,
+        frozenset(late),
         timestamp=now(),
         response_time_ms=round(1000 * (time.perf_counter() - began_at), 1),
     )
@@ -138,7 +143,7 @@ def _answer(resource: Resource, user: Any, given: Mapping[str, Any]) -> Answer:
     return Answer(resource.read(question), cache, resource.is_cached)
 
 
-def _words(name: str, error: BaseException) -> str:
+def words_of(name: str, error: BaseException) -> str:
     """Return what the reader may know of a failure; the rest is logged."""
     if isinstance(error, ApplicationError):
         logger.warning("dashboard.section_failed", section=name, code=error.code)

@@ -11,6 +11,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 OWN_PAGES = (
     "/",
+    "/dashboard",
     "/accounts/tokens",
     "/accounts/time-zone",
     "/accounts/password",
@@ -44,6 +45,9 @@ def open_page(browser: Browser, path: str) -> None:
     if path == "/":
         browser.wait_for('[data-part="connection"][data-state="live"]')
         browser.wait_for('[data-chart="greeks"] canvas')
+    if path == "/dashboard":
+        browser.wait_for('[data-part="connection"][data-state="live"]')
+        browser.wait_until_gone("[data-late]")
     if path == "/api/docs":
         browser.script(
             "for (const one of document.querySelectorAll('main details')) one.open = true"

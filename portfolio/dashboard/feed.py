@@ -1,0 +1,112 @@
+"""The live dashboard: the sections of a user, as their open pages are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from django.contrib.auth.models import AnonymousUser
+
+from auth_tokens.models import User
+from auth_tokens.sign_in.consumer import SessionConsumer
+from config.core.errors import NotFound
+from config.core.live.feeds import Feed, Feeds, frame
+from config.core.live.per_loop import PerLoop
+from portfolio.accounts.access import account_for_user, accounts_visible_to
+from portfolio.dashboard.reading import Asked, Dashboard, read_dashboard
+
+# A reading of feeds may not keep the others waiting.
+_SECONDS = 1.0
+#: What only says how old a body is: no change.
+_AGES = frozenset({"age_seconds", "cache_age_seconds", "cached", "computed_at"})
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Whose dashboard, and the accounts that they may see now: new ones are a new feed."""
+
+    user_id: int
+    account_id: str | None
+    account_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A reading, and what of each section counts as a change."""
+
+    dashboard: Dashboard
+    shown: Mapping[str, Any]
+
+
+class DashboardFeed(Feed[Watched, State]):
+    """Watches the sections. Every change holds the whole sections that changed."""
+
+    def groups(self, state: State | None) -> list[str]:
+        return [f"portfolio.account.{account_id}" for account_id in self.key.account_ids]
+
+    def read(self, before: State | None) -> State:
+        user = User.objects.get(pk=self.key.user_id)
+        dashboard = read_dashboard(Asked(user, self.key.account_id), seconds=_SECONDS)
+        bodies = {name: _without_ages(each.body) for name, each in dashboard.sections.items()}
+        shown = bodies | {f"errors.{name}": text for name, text in dashboard.errors.items()}
+        return State(dashboard, shown) if before is None or shown != before.shown else before
+
+    def snapshot_frame(self) -> str:
+        return frame(
+            "dashboard.snapshot",
+            msgspec.Raw(self.state.dashboard.to_json()),
+            version=self.number,
+            as_of=self.state.dashboard.timestamp,
+        )
+
+    def tell(self, before: State, after: State) -> None:
+        changed = {
+            name: each.body
+            for name, each in after.dashboard.sections.items()
+            if name not in before.shown or before.shown[name] != after.shown[name]
+        }
+        errors = after.dashboard.errors
+        self.send_numbered(
+            "dashboard.changed",
+            {"sections": changed, "errors": errors},
+            as_of=after.dashboard.timestamp,
+        )
+
+
+def _without_ages(body: Any) -> Any:
+    """Return a body as plain values, without what counts on by itself."""
+    plain = msgspec.to_builtins(body)
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: walk(each) for name, each in value.items() if name not in _AGES}
+        return [walk(each) for each in value] if isinstance(value, list) else value
+
+    return walk(plain)
+
+
+feeds = PerLoop(lambda: Feeds(DashboardFeed))
+
+
+class DashboardConsumer(SessionConsumer):
+    """``/ws/dashboard[?account_id=]``: the sections whole, then those that change.
+
+    An account that is unknown or not the user's closes it with 4404.
+    """
+
+    feeds = feeds
+
+    def key_for(self, user: User | AnonymousUser) -> Hashable | None:
+        if not isinstance(user, User):
+            return None
+        account_id = self.parameter("account_id")
+        if account_id is None:
+            ids = accounts_visible_to(user).values_list("account_id", flat=True)
+            return Watched(user.pk, None, tuple(sorted(ids)))
+        try:
+            account = account_for_user(user, account_id)
+        except NotFound:
+            return None
+        return Watched(user.pk, account.pk, (account.pk,))
