@@ -16,7 +16,7 @@ from config.core.caching.resources import Resource
 from config.core.clock import market_now
 from portfolio.accounts.answers import ACCOUNT_ID, private_json
 from portfolio.book.reading import ENCODER
-from portfolio.dashboard.reading import Answer, Asked, read_dashboard, read_resource
+from portfolio.dashboard.reading import Answer, Asked, answer_alone, read_dashboard
 from portfolio.dashboard.shapes import dashboard_shape
 
 _PARAMETERS = {
@@ -46,7 +46,7 @@ class ResourceView(APIView):
 
     def get(self, request: Request) -> HttpResponse:
         given = read_parameters(request.query_params, self.resource.parameters)
-        answer = read_resource(self.resource, request.user, given)
+        answer = answer_alone(self.resource, request.user, given)
         response = private_json(request, ENCODER.encode(answer.body))
         for name, value in cache_headers(answer).items():
             response[name] = value

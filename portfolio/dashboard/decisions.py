@@ -13,7 +13,6 @@ from greeks.domain import ExerciseStyle
 from greeks.pricing.dividends import known_dividends
 from greeks.underlyings import share_key
 from portfolio.accounts.days import local_date
-from portfolio.book.reading import plain
 from portfolio.exposure.columns import OPTION_KINDS
 from portfolio.models import Account, Position
 
@@ -100,7 +99,7 @@ def option_of(row: Mapping[str, Any], *, today: date) -> Option:
         strike=strike,
         expiry=row["expiry"],
         dte=(row["expiry"] - today).days,
-        quantity=float(plain(row["quantity"]) or 0),
+        quantity=float(row["quantity"]),
         # Options on futures name no style; theirs is American but for a few.
         is_american=row["instrument__exercise_style"] != ExerciseStyle.EUROPEAN.value,
         spot=spot,

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
 from typing import Any
 
 import structlog
 
+from config.core.caching.entry import CachedResult
+from config.core.caching.reading import known_answer, read_resource
 from config.core.caching.resources import Resource
 from config.core.clock import now
 from config.core.errors import ApplicationError, InvalidInput
@@ -28,6 +30,9 @@ logger = structlog.get_logger(__name__)
 # Of each section: as many as a web process has threads that could ask for it, but no more
 # connections than the pool can spare.
 _limited = LimitedCalls("dashboard", most=2)
+# For the last good answer of what is late, while its own threads are busy.
+_limited_looks = LimitedCalls("dashboard-known", most=2)
+_KNOWN_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Dashboard:
 
     sections: Mapping[str, Answer]
     errors: Mapping[str, str]
-    #: Those of the errors that may answer if asked again with more time.
+    #: What may answer, or answer anew, if asked again with more time.
     late: frozenset[str]
     timestamp: datetime
     response_time_ms: float
@@ -95,25 +100,32 @@ def read_dashboard(
     began_at = time.perf_counter()
     if asked.account_id is not None:
         account_for_user(asked.user, asked.account_id)
-    works = {
-        str(each.section): Work(
-            partial(_answer, each, asked.user, asked.parameters_of(each)),
-            each.time_limit if seconds is None else min(seconds, each.time_limit),
-        )
+    wanted = {
+        str(each.section): each
         for each in dashboard_resources()
         if sections is None or each.section in sections
     }
+    given = {name: asked.parameters_of(each) for name, each in wanted.items()}
+    outcomes = _limited(
+        {
+            name: Work(
+                partial(_answer, each, asked.user, given[name]),
+                each.time_limit if seconds is None else min(seconds, each.time_limit),
+            )
+            for name, each in wanted.items()
+        }
+    )
+    late = [name for name, each in outcomes.items() if isinstance(each, TimeLimitReached)]
+    known = _known({wanted[name]: given[name] for name in late}, asked.user)
     answers: dict[str, Answer] = {}
     errors: dict[str, str] = {}
-    late: set[str] = set()
-    for name, outcome in _limited(works).items():
+    for name, outcome in (outcomes | known).items():
         if isinstance(outcome, InvalidInput):
             raise outcome
         if isinstance(outcome, Answer):
             answers[name] = outcome
         else:
             errors[name] = words_of(name, outcome)
-            late |= {name} if isinstance(outcome, TimeLimitReached) else set()
     return Dashboard(
         answers,
         errors,
@@ -123,11 +135,14 @@ def read_dashboard(
     )
 
 
-def read_resource(resource: Resource, user: Any, given: Mapping[str, Any]) -> Answer:
+def answer_alone(resource: Resource, user: Any, given: Mapping[str, Any]) -> Answer:
     """Read one resource within its time limit. Raises what reading it raises."""
     name = resource.section or resource.name
-    work = Work(partial(_answer, resource, user, given), resource.time_limit)
-    outcome = _limited({name: work})[name]
+    outcome = _limited({name: Work(partial(_answer, resource, user, given), resource.time_limit)})[
+        name
+    ]
+    if isinstance(outcome, TimeLimitReached):
+        outcome = _known({resource: given}, user).get(name, outcome)
     if isinstance(outcome, BaseException):
         raise outcome
     answer: Answer = outcome
@@ -135,12 +150,36 @@ def read_resource(resource: Resource, user: Any, given: Mapping[str, Any]) -> An
 
 
 def _answer(resource: Resource, user: Any, given: Mapping[str, Any]) -> Answer:
-    """Read one resource for a user."""
-    question = resource.ask(user, **given)
+    return _told(resource, read_resource(resource, resource.ask(user, **given)))
+
+
+def _known(late: Mapping[Resource, Mapping[str, Any]], user: Any) -> dict[str, Answer]:
+    """Return the last good answers of late resources, marked stale, where the cache has one."""
+
+    def look(resource: Resource, given: Mapping[str, Any]) -> Answer | None:
+        known = known_answer(resource, resource.ask(user, **given))
+        if known is None:
+            return None
+        return _told(resource, replace(known, hit=False, stale=True))
+
+    works = {
+        resource.section or resource.name: Work(partial(look, resource, given), _KNOWN_SECONDS)
+        for resource, given in late.items()
+        if resource.is_cached
+    }
+    outcomes = _limited_looks(works)
+    return {name: each for name, each in outcomes.items() if isinstance(each, Answer)}
+
+
+def _told(resource: Resource, result: CachedResult[Any]) -> Answer:
     cache = SectionCache(
-        hit=False, stale=False, timestamp=now(), ttl_remaining=None, age_seconds=0.0
+        hit=result.hit,
+        stale=result.stale,
+        timestamp=result.timestamp or now(),
+        ttl_remaining=result.ttl_remaining,
+        age_seconds=result.age_seconds or 0.0,
     )
-    return Answer(resource.read(question), cache, resource.is_cached)
+    return Answer(result.data, cache, resource.is_cached)
 
 
 def words_of(name: str, error: BaseException) -> str:
