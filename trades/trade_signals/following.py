@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trades.trade_signals.moving import expire_signals
 from trades.trade_signals.shadows.following import follow_shadows
-from trades.trade_signals.tying import tie_signals
+from trades.trade_signals.ties.tying import tie_signals
 
 
 def follow_signals() -> None:

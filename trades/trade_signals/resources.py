@@ -1,9 +1,10 @@
-"""Signals as sections of the dashboard and endpoints of the API. They are never cached."""
+"""Signals as sections of the dashboard and endpoints of the API. Only the figures are cached."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from config.core.caching.changes import Change
 from config.core.caching.resources import Resource, declare_resource
 
 _SECTIONS: Final = (
@@ -22,6 +23,20 @@ _SECTIONS: Final = (
         parameters=("account_id",),
         fetch="trades.trade_signals.reading.shadow_positions",
         shape="trades.trade_signals.shapes.ShadowPositions",
+    ),
+    Resource(
+        name="performance:sources",
+        path="/api/performance/sources",
+        section="source_performance",
+        parameters=("start", "end"),
+        fetch="trades.trade_signals.performance.source_performance",
+        shape="trades.trade_signals.shapes.SourcePerformances",
+        complete="trades.trade_signals.performance.complete_days",
+        scope="trades.trade_signals.performance.performance_scope",
+        key="performance:sources:{date_range}",
+        ttl=600,
+        stale_seconds=3600,
+        changed_by=frozenset({Change.SIGNAL_UPDATE, Change.EXECUTION_UPDATE, Change.IMPORT_UPDATE}),
     ),
 )
 

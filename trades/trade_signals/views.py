@@ -33,7 +33,7 @@ from trades.trade_signals.reading import signal_for_user, sources_of
 from trades.trade_signals.receiving import enter_signal
 from trades.trade_signals.sources import create_source, renew_token, source_by_hand
 from trades.trade_signals.states import LIVE, Status
-from trades.trade_signals.tying import tie_by_hand, untie
+from trades.trade_signals.ties.tying import tie_by_hand, untie
 
 _private = cache_control(private=True, no_cache=True)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from greeks.domain import Right
 from trades.strategies.payoff import PayoffLeg
-from trades.trade_signals.matching import Opened, Wanted, is_long, match_by_window
 from trades.trade_signals.states import CORRECTIONS, STEPS, Status, steps_between
+from trades.trade_signals.ties.matching import Opened, Wanted, is_long, match_by_window
 
 AT = datetime(2026, 3, 2, 15, tzinfo=UTC)
 HUNDRED = Decimal(100)

@@ -22,9 +22,9 @@ from portfolio.accounts.access import accounts_visible_to
 from trades.models import Trade, TradeFill, TradeLeg, TradeSignal
 from trades.strategies.payoff import PayoffLeg
 from trades.trade_signals.announcing import tell_after_commit
-from trades.trade_signals.matching import Opened, Side, Wanted, is_long, match_by_window
 from trades.trade_signals.moving import move_signal
 from trades.trade_signals.states import Status
+from trades.trade_signals.ties.matching import Opened, Side, Wanted, is_long, match_by_window
 
 #: An older signal without a trade is not looked at again.
 LOOKED_AT: Final = timedelta(days=30)
