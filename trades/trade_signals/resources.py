@@ -9,7 +9,7 @@ from config.core.caching.resources import Resource, declare_resource
 
 _SECTIONS: Final = (
     Resource(
-        name="signals:queued",
+        name="queued_signals",
         path="/api/signals/queued",
         section="queued_signals",
         parameters=("account_id",),
@@ -25,7 +25,7 @@ _SECTIONS: Final = (
         shape="trades.trade_signals.shapes.ShadowPositions",
     ),
     Resource(
-        name="performance:sources",
+        name="source_performance",
         path="/api/performance/sources",
         section="source_performance",
         parameters=("start", "end"),
