@@ -1,5 +1,5 @@
 """Alerts to staff about the desk itself: failed tokens, providers that forbid calls, silent
-chains.
+chains, and alarms of other rooms.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Final
 
 from auth_tokens.broker_tokens.states import token_states
+from config.core.alarms import found_alarms
 from config.core.clock import market_now, now
 from config.core.redaction import redact_text
 from config.core.web.formatting import day
@@ -68,6 +69,16 @@ def report_silent_chains() -> list[AlertEvent]:
             subject=f"chain:{silent.instrument.slug}",
             title=f"{silent.instrument.name}: no samples in session",
             text=_text(silent),
+        )
+    return raised
+
+
+def report_alarms() -> list[AlertEvent]:
+    """Alert staff to what any room has registered as a trouble and finds now."""
+    raised = []
+    for alarm in found_alarms():
+        raised += raise_system_alert(
+            subject=f"alarm:{alarm.subject}", title=alarm.title, text=redact_text(alarm.text)
         )
     return raised
 

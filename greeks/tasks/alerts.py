@@ -16,7 +16,7 @@ from greeks.alerts.sending.delivery import (
     deliver_alert,
     due_deliveries,
 )
-from greeks.alerts.system_events import report_silent_chains, report_token_failures
+from greeks.alerts.system_events import report_alarms, report_silent_chains, report_token_failures
 from greeks.signals import minute_closed
 
 _EVALUATION_SECONDS = 30
@@ -53,11 +53,12 @@ def deliver_alert_task(delivery_id: int) -> None:
 
 @desk_task("greeks.sweep_alerts", subject="alerts.sweep", seconds=30)
 def sweep_alerts_task() -> None:
-    """Send due messages, close the claims of dead workers, and look for silent chains."""
+    """Send due messages, close the claims of dead workers, look for silent chains and alarms."""
     close_abandoned_deliveries()
     for delivery_id in due_deliveries():
         enqueue(deliver_alert_task, {"delivery_id": delivery_id}, expires=CLAIM_SECONDS)
     report_silent_chains()
+    report_alarms()
 
 
 @receiver(minute_closed)

@@ -9,6 +9,7 @@ class MonitoringConfig(AppConfig):
     name = "config.core.monitoring"
 
     def ready(self) -> None:
+        from config.core.monitoring import alarms  # noqa: F401
         from config.core.monitoring.queries import time_queries
 
         time_queries()
