@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from config.core.http.servers import server_states
 from config.core.redis.client import redis_client, reset_guards
 from greeks.polling.states import PollRecord, record_key
 from greeks.providers.upstox.client import server_name
+from portfolio.updates.statistics import get_queue_stats
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import EXPIRY, minute, nifty
 
@@ -67,6 +69,19 @@ def test_others_than_staff_are_refused() -> None:
     assert others.get(PAGE).status_code == 403
     assert others.post("/system/tokens/upstox/reset").status_code == 403
     assert 'href="/system"' not in others.get("/market/alerts").content.decode()
+
+
+def test_counts_of_the_queue_have_no_decimals(
+    staff: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = get_queue_stats() | {"pending_updates": 3, "finished": 12_345, "deferred": None}
+    monkeypatch.setattr("config.system.page.get_queue_stats", lambda: told)
+    body = staff.get(PAGE).content.decode()
+    shown = [
+        re.search(rf"<dt>{label}</dt>\s*<dd>\s*([^<\s]+)", body)
+        for label in ("Portfolios waiting", "Calculations")
+    ]
+    assert [found and found[1] for found in shown] == ["3", "12.3k"]
 
 
 def test_page_says_how_everything_is(staff: Client, upstox: BrokerToken) -> None:
