@@ -10,7 +10,7 @@ from config.core.health import health_view
 from config.core.monitoring.scraping import metrics_view
 from config.core.web.styleguide import styleguide
 from config.system import views as system_views
-from config.system.api import MonitoringView
+from config.system.api import CacheClearView, MonitoringView
 
 urlpatterns = [
     path("", include("portfolio.urls")),
@@ -25,6 +25,7 @@ urlpatterns = [
         name="system_token_reset",
     ),
     path("system/styleguide", styleguide, name="styleguide"),
+    path("api/cache/clear", CacheClearView.as_view(), name="cache_clear"),
     path("api/monitoring", MonitoringView.as_view(), name="monitoring"),
     path("health", health_view, name="health"),
     path("metrics", metrics_view, name="metrics"),

@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from config.core.api.parameters import QueryParameters
-from config.core.api.shapes import Moment, Number, Shape, about
+from config.core.api.shapes import Moment, Number, Shape, about, read_shape
+from config.core.caching.invalidation import clear_cache
 from config.core.monitoring.reading import get_history, get_metrics
 
 ENCODER = msgspec.json.Encoder()
@@ -77,11 +78,42 @@ class Monitoring(Performance):
     history: MinuteColumns
 
 
-class MonitoringView(APIView):
-    """How the desk performed in the last hour, over all its processes. For staff."""
+class CacheClear(Shape):
+    pattern: Annotated[str, about("A shell pattern over keys: gex:*, analytics:*:U1:*.")]
+
+
+class CacheCleared(Shape):
+    """What was removed; ``affected_keys`` names the first 200."""
+
+    event_type: str
+    affected_keys: list[str]
+    timestamp: Moment
+    triggered_by: str
+    removed: int
+
+
+class StaffView(APIView):
+    """Of the desk itself, for staff."""
 
     def get_permissions(self) -> list[Any]:
         return [*super().get_permissions(), IsAdminUser()]
+
+
+class CacheClearView(StaffView):
+    """Remove the cached answers whose keys match a pattern. For staff."""
+
+    @extend_schema(operation_id="cache_clear", request=CacheClear, responses=CacheCleared)
+    def post(self, request: Request) -> HttpResponse:
+        QueryParameters(request.query_params, allowed=())
+        asked = read_shape(CacheClear, request.data)
+        event = clear_cache(asked.pattern, triggered_by=request.user.get_username())
+        response = HttpResponse(ENCODER.encode(event), content_type="application/json")
+        response["Cache-Control"] = "private, no-store"
+        return response
+
+
+class MonitoringView(StaffView):
+    """How the desk performed in the last hour, over all its processes. For staff."""
 
     @extend_schema(operation_id="monitoring", responses=Monitoring)
     def get(self, request: Request) -> HttpResponse:

@@ -79,6 +79,7 @@ class KnownPosition(NamedTuple):
     """The stored fields every position write needs, at a fifth of the cost of the whole row."""
 
     id: int
+    quantity: Decimal
     price_as_of: datetime | None
     opening_price: Decimal | None
     previous_close: Decimal | None

@@ -15,6 +15,7 @@ from greeks.instruments.identity import instrument_key
 from greeks.providers.decoding import storable
 from portfolio.amounts import fitting_amount
 from portfolio.book.checked import Checked, CheckedPositions
+from portfolio.book.moved import invalidate_if_moved
 from portfolio.book.position_row import (
     PositionRow,
     known_positions,
@@ -85,10 +86,7 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
         account=account, market=book.market, session_date_at=book.session_date_at
     )
     rows = build_positions(
-        received=positions,
-        instruments=book.instruments,
-        known=known,
-        context=context,
+        received=positions, instruments=book.instruments, known=known, context=context
     )
     rates = _write_rates(account, book, {row.currency for row in rows}, at=at)
     write_market_data(
@@ -100,6 +98,7 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
     )
     counts["kept_back"] = len(kept_back)
     everything = [*rows, *kept_back]
+    invalidate_if_moved(account_id=account.pk, known=known, held=everything, source=book.source)
     if book.summary is not None:
         status = _status_row(account, book.summary, everything, rates, at=at)
         values = [getattr(status, name) for name in _STATUS_COLUMNS]

@@ -23,7 +23,7 @@ _PNL: Final = Resource(
     key="analytics:pnl:{account_id}:{date_range}",
     ttl=900,
     stale_seconds=3600,
-    changed_by=frozenset({Change.POSITION_UPDATE, Change.EXECUTION_UPDATE, Change.IMPORT_UPDATE}),
+    changed_by=frozenset({Change.POSITION_UPDATE, Change.EXECUTION_UPDATE}),
     warm="trades.analytics.resources.questions_to_warm",
 )
 #: Whose answers are prepared: those who were here last.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from config.core.caching.changes import Change
+from config.core.caching.invalidation import invalidate_after_commit
 from greeks.providers.decoding import storable
 from portfolio.domain import Broker, CashMovement
 from trades.executions.identity import movement_fingerprint
@@ -49,6 +51,12 @@ def store_movements(
             )
         )
     CashMovementRow.objects.bulk_create(new, batch_size=_BATCH)
+    if new:
+        invalidate_after_commit(
+            Change.EXECUTION_UPDATE,
+            account_ids={row.account_id for row in new},
+            triggered_by="cash movements",
+        )
     return new
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 from django.db import transaction
 
+from config.core.caching.changes import Change
+from config.core.caching.invalidation import invalidate_after_commit
 from config.core.upsert import insert_rows
 from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.amounts import fitting_amount
@@ -65,6 +67,9 @@ def _replace(account_id: str, instruments: set[int]) -> None:
     rows = [_open_row(account_id, lot, ended.get(lot.instrument)) for lot in lots.open]
     rows += [_closed_row(account_id, lot) for lot in lots.closed]
     insert_rows(TradeLot, _COLUMNS, rows)
+    invalidate_after_commit(
+        Change.EXECUTION_UPDATE, account_ids=[account_id], triggered_by="lots computed"
+    )
 
 
 def _parts(ids: list[int]) -> Iterator[list[int]]:

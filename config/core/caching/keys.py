@@ -57,6 +57,12 @@ def patterns_of_all(pattern: str) -> list[str]:
     return _open(pattern, {})
 
 
+def patterns_of_scope(pattern: str, scope: str) -> list[str]:
+    """Return shell patterns of a scope's own answers; of all answers if it is empty."""
+    every = _open(pattern, {})
+    return [f"{each}:@{scope}" for each in every] if scope else every
+
+
 def encode(value: Any) -> str:
     """Return a value as a part of a key: injective, without separators or wildcards."""
     if value is None:
