@@ -36,7 +36,7 @@ _SECTIONS: Final = (
         key="performance:sources:{date_range}",
         ttl=600,
         stale_seconds=3600,
-        changed_by=frozenset({Change.SIGNAL_UPDATE, Change.EXECUTION_UPDATE, Change.IMPORT_UPDATE}),
+        changed_by=frozenset({Change.SIGNAL_UPDATE, Change.EXECUTION_UPDATE}),
     ),
 )
 
