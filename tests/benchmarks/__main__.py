@@ -26,6 +26,7 @@ ROWS = {
     "front-door": "front_door",
     "market-data": "market_data",
     "market-viewers": "market_viewers",
+    "slow-clients": "slow_clients",
     "cold-load": "cold_load",
     "sync-write": "sync_write",
     "one-change": "one_change",

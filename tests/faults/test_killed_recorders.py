@@ -13,8 +13,8 @@ from tests.factories import AccountFactory
 from tests.faults.killed_recorders import FILLS
 
 ROOT = Path(__file__).resolve().parents[2]
-#: More on a quiet machine: ``JOURNAL_KILLS=200``.
-KILLS = int(os.environ.get("JOURNAL_KILLS", "8"))
+#: More on a quiet machine: ``FAULT_KILLS=200``.
+KILLS = int(os.environ.get("FAULT_KILLS", "8"))
 
 
 @pytest.mark.processes

@@ -13,25 +13,27 @@ from portfolio.models import Account, Position, SyncRun
 from tests.factories import AccountFactory
 
 ROOT = Path(__file__).resolve().parents[2]
+#: More with ``FAULT_KILLS=200``.
+KILLS = int(os.environ.get("FAULT_KILLS", "20"))
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(60 + 12 * KILLS)
 @pytest.mark.django_db(transaction=True)
 def test_workers_killed_at_random_moments_leave_whole_books() -> None:
-    """Twenty kills of real processes, with the book checked after each."""
+    """Kills of real processes, with the book checked after each."""
     account: Account = AccountFactory.create()
 
     done = subprocess.run(
         [
             *(sys.executable, "-m", "tests.faults.killed_workers"),
-            *(str(connection.settings_dict["NAME"]), account.pk, "20"),
+            *(str(connection.settings_dict["NAME"]), account.pk, str(KILLS)),
         ],
         cwd=ROOT,
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=50 + 12 * KILLS,
         check=False,
     )
 

@@ -18,7 +18,7 @@ KILLS = int(os.environ.get("FAULT_KILLS", "20"))
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(60 + 12 * KILLS)
 @pytest.mark.django_db(transaction=True)
 def test_last_prices_are_totalled_though_the_loops_are_killed() -> None:
     instrument = OptionFactory.create(key="option:moved")
@@ -38,7 +38,7 @@ def test_last_prices_are_totalled_though_the_loops_are_killed() -> None:
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings.test"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=50 + 12 * KILLS,
         check=False,
     )
 

@@ -20,6 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from config.core.processes.environment import free_port
 from config.core.redis.client import key
@@ -105,7 +106,7 @@ class Visitors:
                 connect(
                     f"{address}/ws/portfolio",
                     additional_headers={"Cookie": self.cookie},
-                    origin=address.replace("ws", "http", 1),  # type: ignore[arg-type]
+                    origin=Origin(f"http://127.0.0.1:{self.port}"),
                     max_size=None,
                 ) as socket,
             ):

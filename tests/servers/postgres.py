@@ -99,7 +99,7 @@ class RunningPostgres:
                 stdout=output,
                 stderr=output,
                 preexec_fn=_ends_with(os.getpid()),
-                **self._identity,
+                **self._identity,  # type: ignore[call-overload]
             )
         _wait(self._home, self._folder, self._process, log)
 

@@ -57,7 +57,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             slept.append(seconds)
         await sleep(0)
 
-    monkeypatch.setattr(feeds.asyncio, "sleep", note)
+    monkeypatch.setattr(asyncio, "sleep", note)
     return slept
 
 
