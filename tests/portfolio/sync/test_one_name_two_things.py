@@ -17,6 +17,7 @@ from portfolio.models import Account, Position, SyncRun
 from portfolio.risk.book import read_risk_book
 from portfolio.risk.report import ready_book, risk_report
 from tests.factories import AccountFactory
+from tests.identity_cases import identity_cases
 from tests.portfolio.books import FakeBroker, greeks, position, quote
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +75,29 @@ def test_option_on_the_future_has_the_futures_price(
         zip([leg.id for leg in book.legs], book.pnl([0.8], [0.0], [0])[0, 0, 0], strict=True)
     )
     assert loss[str(put.pk)] == pytest.approx(-64_000, rel=0.03)
+
+
+def test_recorded_book_of_one_name_and_the_put_has_the_futures_price(
+    account: Account, broker: FakeBroker, run_sync: Callable[[str], SyncRun]
+) -> None:
+    case = identity_cases("one_name_two_things")
+    terms = ("ticker", "multiplier", "putOrCall", "strike")
+    broker.positions = [
+        position(
+            contract(row["assetClass"], **{name: row[name] for name in terms if name in row}),
+            row["quantity"],
+        )
+        for row in case["book"]
+    ]
+    broker.snapshot = snapshots(case["book"][2]["vendor_underlying_price"])
+    run_sync(account.pk)
+    put = Position.objects.get(instrument_type="future_option")
+    assert put.underlying_price == case["expect"]["option_underlying_price"]
+    book = ready_book(read_risk_book([account]))
+    losses = book.pnl([0.8], [0.0], [0])[0, 0, 0]
+    loss = -losses[[leg.id for leg in book.legs].index(str(put.pk))]
+    expected = case["expect"]["spot_minus_20_percent_loss_of_the_short_put_about"]
+    assert loss == pytest.approx(expected, rel=0.03)
 
 
 def test_report_has_both_underlyings_with_their_own_price_and_delta(

@@ -17,6 +17,7 @@ from portfolio.brokers.ibkr_portal.contracts import decode_contract
 from portfolio.brokers.ibkr_portal.directory import ContractDirectory, ContractMemory
 from portfolio.brokers.ibkr_portal.orders import decode_execution, decode_order
 from portfolio.brokers.ibkr_portal.units import magnifier_of, snapshot_in_currency
+from tests.identity_cases import identity_cases
 
 AT = datetime(2026, 11, 20, 16, tzinfo=UTC)
 FUTURE = {
@@ -54,6 +55,22 @@ def test_position_quoted_in_cents_is_held_in_dollars(price: Any, average: Any) -
     assert (held.market_value, held.unrealized_pnl) == (Decimal(36000), Decimal(1000))
     assert held.raw is not None
     assert held.raw["mktPrice"] == price
+
+
+def test_recorded_position_quoted_in_cents_is_held_in_dollars() -> None:
+    case = identity_cases("price_magnifier")
+    sent, expected = case["position"], case["expect"]
+    row = FUTURE | case["contract"] | {
+        "position": sent["quantity"], "mktPrice": sent["quote_in_cents"],
+        "mktValue": sent["market_value"], "avgPrice": sent["average_price_in_currency"],
+        "unrealizedPnl": expected["unrealized_pnl"],
+    }  # fmt: skip
+    held = decode_position(row, {}, received_at=AT)
+    assert held.price == Decimal(expected["price_in_currency"])
+    assert held.average_price is not None
+    size = held.quantity * held.contract.multiplier
+    assert held.price * size == Decimal(expected["market_value"]) == expected["dollar_delta"]
+    assert (held.price - held.average_price) * size == Decimal(expected["unrealized_pnl"])
 
 
 def test_price_without_a_magnifier_stays() -> None:
