@@ -33,7 +33,7 @@ DASHBOARD_PARAMETERS = ("account_id", "start", "end")
 class DashboardView(APIView):
     """Nine sections in one answer. One that fails is null, and named in errors."""
 
-    def get(self, request: Request) -> HttpResponse:
+    def answer(self, request: Request) -> HttpResponse:
         given = read_parameters(request.query_params, DASHBOARD_PARAMETERS)
         dashboard = read_dashboard(Asked(request.user, **given))
         return private_json(request, dashboard.to_json())
@@ -44,7 +44,7 @@ class ResourceView(APIView):
 
     resource: Resource
 
-    def get(self, request: Request) -> HttpResponse:
+    def answer(self, request: Request) -> HttpResponse:
         given = read_parameters(request.query_params, self.resource.parameters)
         answer = answer_alone(self.resource, request.user, given)
         response = private_json(request, ENCODER.encode(answer.body))
@@ -62,30 +62,40 @@ class _ListSchema(AutoSchema):
 
 def dashboard_view() -> Any:
     """Return the view of ``/api/dashboard``, described as its declared sections say."""
-    described = extend_schema(
-        operation_id="dashboard",
-        parameters=[_PARAMETERS[name] for name in DASHBOARD_PARAMETERS],
-        responses=dashboard_shape(),
-    )
-    return described(DashboardView).as_view()
+    described = _get("dashboard", DASHBOARD_PARAMETERS, dashboard_shape())
+    view: Any = type("DashboardView", (DashboardView,), {"get": described})
+    return view.as_view()
 
 
 def resource_view(resource: Resource) -> Any:
     """Return the view of a declared resource's address."""
     is_list = get_origin(resource.body_type) is list
     shape = get_args(resource.body_type)[0] if is_list else resource.body_type
-    name = "".join(part.title() for part in resource.name.replace(":", "_").split("_"))
+    name = resource.name.replace(":", "_")
     view: Any = type(
-        f"{name}View",
+        "".join(part.title() for part in name.split("_")) + "View",
         (ResourceView,),
-        {"resource": resource, "schema": _ListSchema() if is_list else AutoSchema()},
+        {
+            "resource": resource,
+            "get": _get(name, resource.parameters, shape),
+            "schema": _ListSchema() if is_list else AutoSchema(),
+            "__doc__": ResourceView.__doc__,
+        },
     )
-    described = extend_schema(
-        operation_id=resource.name.replace(":", "_"),
-        parameters=[_PARAMETERS[name] for name in resource.parameters],
-        responses=shape,
+    return view.as_view()
+
+
+def _get(name: str, parameters: tuple[str, ...], shape: Any) -> Any:
+    """Return a view's method, described for the OpenAPI document."""
+
+    @extend_schema(
+        operation_id=name, parameters=[_PARAMETERS[each] for each in parameters], responses=shape
     )
-    return described(view).as_view()
+    def get(self: Any, request: Request) -> HttpResponse:
+        response: HttpResponse = self.answer(request)
+        return response
+
+    return get
 
 
 def read_parameters(

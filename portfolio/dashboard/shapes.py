@@ -18,7 +18,7 @@ class Position(Shape):
     entry_price: Number
     current_price: Number
     pnl: Annotated[Number, about("Unrealised, in the position's currency.")]
-    status: Literal["open", "closed"]
+    status: Annotated[str, about("open or closed")]
 
 
 #: The section and ``GET /api/positions``.

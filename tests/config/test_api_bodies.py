@@ -30,7 +30,7 @@ from greeks.models import (
 )
 from greeks.polling.poll import poll_chain
 from portfolio.domain import Broker, Side
-from portfolio.models import Portfolio, Scenario, SyncRun
+from portfolio.models import Account, AccountDay, Portfolio, Scenario, SyncRun
 from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
 from portfolio.sync import fetch, run
 from portfolio.updates.calculation import recalculate
@@ -42,7 +42,7 @@ from tests.trades.executions.test_identity import fill
 from trades.annotations.writing import add_note
 from trades.executions.rows import JournalRows
 from trades.executions.store import record_rows
-from trades.models import Trade
+from trades.models import ShadowPosition, SignalSource, Trade, TradeSignal
 
 # The dashboard's sections are read in threads, which see only what is committed.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -58,6 +58,8 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "alert_metrics": (f"{ALERTS}/metrics",),
     "alert_rule": (f"{ALERTS}/{{rule}}",),
     "alert_rules": (ALERTS,),
+    "analytics_pnl": ("/api/analytics/pnl",),
+    "analytics_returns": ("/api/analytics/returns",),
     "dashboard": ("/api/dashboard",),
     "executions": ("/api/executions", "/api/executions?kind=expiration"),
     "gex": ("/api/gex", "/api/gex?dealers=short_both", "/api/gex?date=2026-11-27"),
@@ -81,6 +83,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "portfolios": (f"{PORTFOLIO}/portfolios",),
     "portfolio_positions": (f"{PORTFOLIO}/positions",),
     "portfolio_state": (f"{PORTFOLIO}/state?at={AT:%Y-%m-%dT%H:%M:%SZ}",),
+    "source_performance": ("/api/performance/sources",),
     "risk_monitor_fast": (
         f"{PORTFOLIO}/risk-monitor/fast",
         f"{PORTFOLIO}/risk-monitor/fast?account_id=NEW",
@@ -92,6 +95,8 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
         f"{PORTFOLIO}/scenarios?cell=-20,10,5",
         f"{PORTFOLIO}/scenarios?account_id=NEW",
     ),
+    "shadow_positions": ("/api/shadow-positions",),
+    "queued_signals": ("/api/signals/queued",),
     "sync_status": (f"{PORTFOLIO}/sync/{{failed}}", f"{PORTFOLIO}/sync/{{synced}}"),
     "newest_fills": ("/api/trades/newest",),
     "trade": ("/api/trades/{trade}",),
@@ -198,6 +203,7 @@ def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
         for side, days in ((Side.BUY, 3), (Side.SELL, 2))
     ]
     record_rows(JournalRows(executions=closed), broker=Broker.IBKR, source="ibkr")
+    signalled(trader, account)
     shifts = [{"underlying": "*", "spot": -20.0, "vol": 15.0}]
     return {
         "trade": trade.key,
@@ -208,6 +214,23 @@ def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
         ).pk,
         "scenario": Scenario.objects.create(owner=trader, name="Crash", shifts=shifts).pk,
     }
+
+
+def signalled(trader: User, account: Account) -> None:
+    """A signal that waits, held on paper, and two days of balances."""
+    signal = TradeSignal.objects.create(
+        source=SignalSource.objects.create(owner=trader, name="Screener"),
+        account=account, symbol="KO", underlying="KO", direction="long", created_at=AT,
+    )  # fmt: skip
+    ShadowPosition.objects.create(
+        signal=signal, instrument=account.positions.all()[0].instrument, quantity=1,
+        status=ShadowPosition.Status.OPEN, entry_price=1, price=2, pnl=1, opened_at=AT,
+    )  # fmt: skip
+    for days, balance in ((9, 100_000), (8, 101_000)):
+        AccountDay.objects.create(
+            account=account, session_date=AT.date() - timedelta(days=days),
+            net_liquidation=balance, source="ibkr", as_of=AT - timedelta(days=days),
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
