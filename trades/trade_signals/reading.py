@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Collection
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,13 +15,17 @@ from msgspec import UNSET
 
 from auth_tokens.api_tokens.digests import token_digest
 from auth_tokens.models import User
+from config.core.clock import market_now
 from config.core.errors import NotFound
-from trades.models import ShadowPosition, SignalSource, TradeSignal
+from portfolio.accounts.access import accounts_visible_to
+from portfolio.models import Position
+from trades.models import ExitSignal, ShadowPosition, SignalSource, TradeFill, TradeSignal
 from trades.trade_signals import shapes
 from trades.trade_signals.states import Status
 
 #: A section of the dashboard shows no more.
 MOST_ROWS: Final = 500
+_A_DAY: Final = timedelta(days=1)
 TOKEN_PREFIX: Final = "gs_"  # noqa: S105 -- marks our tokens for secret scanners; not a secret
 _TOKEN: Final = re.compile(rf"{TOKEN_PREFIX}[A-Za-z0-9_-]{{43}}", re.ASCII)
 
@@ -104,6 +110,53 @@ def shadow_positions(user: User, *, account_id: str | None = None) -> list[shape
         )
         for row in held.order_by("-opened_at", "-pk")[:MOST_ROWS]
     ]
+
+
+def exit_signals(user: User, *, account_id: str | None = None) -> list[shapes.ExitSignal]:
+    """Return what the user's rules say now, and what was executed in the last day. Three queries.
+
+    An active signal names the position of the trade's first open leg, while the broker shows one.
+    """
+    accounts = accounts_visible_to(user).values("pk")
+    found = ExitSignal.objects.filter(rule__owner=user.pk, account__in=accounts)
+    if account_id:
+        found = found.filter(account=account_id)
+    recently = Q(status=ExitSignal.Status.EXECUTED, executed_at__gte=market_now() - _A_DAY)
+    shown = found.filter(Q(status=ExitSignal.Status.ACTIVE) | recently).select_related("rule")
+    rows = list(shown.order_by("status", "-fired_at", "-pk")[:MOST_ROWS])
+    positions = _positions([row.opening_id for row in rows])
+    return [
+        shapes.ExitSignal(
+            id=str(row.pk),
+            position_id=positions.get(row.opening_id),
+            signal_type=row.rule.kind,
+            timestamp=row.fired_at,
+            status=row.status,
+        )
+        for row in rows
+    ]
+
+
+def _positions(openings: Collection[int]) -> dict[int, str]:
+    """Return the public id of the first position of each opening's trade. Two queries."""
+    opened = TradeFill.objects.filter(role=TradeFill.Role.OPEN.value, key__in=list(openings))
+    legs = opened.filter(trade__legs__closed_at=None).order_by("trade__legs__id")
+    places = list(
+        legs.values_list("key", "trade__account_id", "trade__legs__instrument_id").distinct()
+    )
+    held = Position.objects.filter(
+        account__in={account for _, account, _ in places},
+        instrument__in={instrument for _, _, instrument in places},
+    ).exclude(quantity=0)
+    ids = {
+        (account, instrument): str(pk)
+        for pk, account, instrument in held.values_list("pk", "account_id", "instrument_id")
+    }
+    found: dict[int, str] = {}
+    for key, account, instrument in places:
+        if (account, instrument) in ids:
+            found.setdefault(key, ids[account, instrument])
+    return found
 
 
 def _number(amount: Decimal | None) -> Any:

@@ -25,6 +25,14 @@ _SECTIONS: Final = (
         shape="trades.trade_signals.shapes.ShadowPositions",
     ),
     Resource(
+        name="exit_signals",
+        path="/api/exit-signals",
+        section="exit_signals",
+        parameters=("account_id",),
+        fetch="trades.trade_signals.reading.exit_signals",
+        shape="trades.trade_signals.shapes.ExitSignals",
+    ),
+    Resource(
         name="source_performance",
         path="/api/performance/sources",
         section="source_performance",
