@@ -18,7 +18,10 @@ from portfolio.risk_monitor.body import RiskMonitor, accounts_shown, risk_monito
 
 
 def changes(before: RiskMonitor, after: RiskMonitor) -> dict[str, Any] | None:
-    """What changed between two readings, or ``None``. Rows are whole, so applying is idempotent."""
+    """What changed between two readings, or ``None``. Rows are whole, so applying is idempotent.
+
+    A new version alone is a change: a page that did not hear of it would miss the next one.
+    """
     old_accounts = {row["account_id"]: row for row in before.head["accounts"]}
     old_positions = {row["id"]: row for row in before.book.positions}
     new_ids = {row["id"] for row in after.book.positions}
@@ -30,7 +33,7 @@ def changes(before: RiskMonitor, after: RiskMonitor) -> dict[str, Any] | None:
         if (old := old_positions.get(row["id"])) is not row and old != row
     ]
     removed = [position_id for position_id in old_positions if position_id not in new_ids]
-    flags = ("stale", "refreshing", "simulated", "scenarios")
+    flags = ("version", "stale", "refreshing", "simulated", "scenarios")
     if (
         not (accounts or positions or removed)
         and before.book.totals == after.book.totals
@@ -42,7 +45,7 @@ def changes(before: RiskMonitor, after: RiskMonitor) -> dict[str, Any] | None:
         "positions": positions,
         "removed": removed,
         "totals": after.book.totals,
-        **{name: after.head[name] for name in (*flags, "clock")},
+        **{name: after.head[name] for name in (*flags[1:], "clock")},
     }
 
 

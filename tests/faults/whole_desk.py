@@ -56,8 +56,8 @@ class Visitors:
     port: int
     cookie: str
     answers: list[Answer] = field(default_factory=list)
-    #: Frames that did not follow the version of the one before them on their connection.
-    out_of_order: int = 0
+    #: Versions held where a frame followed another one: (held, the frame's previous one).
+    gaps: list[tuple[int | None, int]] = field(default_factory=list)
     frames: int = 0
     connections: int = 0
 
@@ -125,7 +125,8 @@ class Visitors:
             if frame["type"] == "portfolio.snapshot":
                 held = frame["version"]
             elif frame["type"] == "portfolio.changed":
-                self.out_of_order += frame["previous_version"] != held
+                if frame["previous_version"] != held:
+                    self.gaps.append((held, frame["previous_version"]))
                 held = frame["version"]
 
 

@@ -95,6 +95,19 @@ async def test_snapshot_comes_first_and_then_what_a_worker_commits(trader: User)
     assert changed["data"]["removed"] == []
 
 
+async def test_version_that_changes_nothing_leaves_no_gap(trader: User) -> None:
+    account = await run(account_of, trader)
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN) as (client_end, _):
+        held = (await client_end.frame())["version"]
+        for price in ("4", "4", "4.75"):
+            await run(commit_price, account, price)
+            changed = await client_end.frame()
+            assert changed["previous_version"] == held
+            held = changed["version"]
+    assert [row["price"] for row in changed["data"]["positions"]] == [4.75]
+
+
 async def test_progress_of_a_sync_is_forwarded_with_its_step(trader: User) -> None:
     account = await run(account_of, trader)
     cookie = await run(signed_in_cookie, trader)
