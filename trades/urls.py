@@ -11,6 +11,7 @@ from trades.statistics import page
 from trades.statistics.api import StatisticsView
 from trades.trade_signals import views as signal_views
 from trades.trade_signals.api import SignalsView
+from trades.trade_signals.exits import views as exit_views
 
 urlpatterns = [
     path("trades", reviewing_views.trades, name="trades"),
@@ -29,6 +30,8 @@ urlpatterns = [
     path("trades/signals", signal_views.signals, name="trade_signals"),
     path("trades/signals/enter", signal_views.enter, name="trade_signal_enter"),
     path("trades/signals/sources", signal_views.sources, name="trade_signal_sources"),
+    path("trades/signals/rules", exit_views.rules, name="exit_rules"),
+    path("trades/signals/rules/change", exit_views.change_rules, name="exit_rules_change"),
     path("trades/signals/<int:signal_id>", signal_views.signal, name="trade_signal"),
     path(
         "trades/signals/<int:signal_id>/change",

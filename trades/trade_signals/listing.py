@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -17,10 +18,10 @@ from config.core.errors import InvalidInput
 from portfolio.accounts.access import accounts_visible_to
 from trades.models import ShadowPosition, Trade, TradeFill, TradeSignal
 from trades.strategies.trade import total
-from trades.trade_signals.reading import signals_of, sources_of
+from trades.trade_signals.reading import midnight_of, signals_of, sources_of
 from trades.trade_signals.states import Status
 
-FILTERS: Final = frozenset({"status", "source", "symbol", "taken", "page"})
+FILTERS: Final = frozenset({"status", "source", "symbol", "taken", "start", "end", "page"})
 ROWS_A_PAGE: Final = 50
 #: Trades offered to tie a signal to.
 MOST_TRADES: Final = 50
@@ -34,6 +35,8 @@ class SignalFilter:
     source: int | None = None
     symbol: str = ""
     taken: str = ""
+    start: date | None = None
+    end: date | None = None
     page: int = 1
 
 
@@ -71,6 +74,8 @@ def read_signal_filter(parameters: QueryParameters) -> SignalFilter:
         source=number,
         symbol=(parameters.text("symbol") or "").upper(),
         taken=parameters.choice("taken", ("", "yes", "no"), default=""),
+        start=parameters.date("start"),
+        end=parameters.date("end"),
         page=parameters.integer("page", default=1, minimum=1, maximum=1_000_000),
     )
 
@@ -86,6 +91,10 @@ def list_signals(user: User, asked: SignalFilter) -> Page[TradeSignal]:
         found = found.filter(underlying=asked.symbol) | found.filter(symbol=asked.symbol)
     if asked.taken:
         found = found.filter(opening__isnull=asked.taken == "no")
+    if asked.start is not None:
+        found = found.filter(created_at__gte=midnight_of(user, asked.start))
+    if asked.end is not None:
+        found = found.filter(created_at__lt=midnight_of(user, asked.end) + timedelta(days=1))
     return Paginator(found, ROWS_A_PAGE).get_page(asked.page)
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.conf import settings
 
 from auth_tokens.models import User
 from portfolio.accounts.scopes import scope_of
@@ -24,7 +22,7 @@ from trades.statistics.filter import StatisticsFilter
 from trades.statistics.measures import measure
 from trades.statistics.reading import ClosedTrades, closed_trades
 from trades.strategies.trade import total
-from trades.trade_signals.reading import signals_of, sources_of
+from trades.trade_signals.reading import midnight_of, signals_of, sources_of
 from trades.trade_signals.shapes import SourcePerformance
 
 DAYS_BY_DEFAULT: Final = 30
@@ -97,10 +95,9 @@ class _Pair:
 
 
 def _received_in(user: User, span: Span) -> dict[str, Any]:
-    zone = ZoneInfo(user.time_zone or settings.TIME_ZONE)
     return {
-        "created_at__gte": datetime.combine(span.start, time(), tzinfo=zone),
-        "created_at__lt": datetime.combine(span.end + timedelta(days=1), time(), tzinfo=zone),
+        "created_at__gte": midnight_of(user, span.start),
+        "created_at__lt": midnight_of(user, span.end) + timedelta(days=1),
     }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 from msgspec import UNSET
@@ -60,6 +62,11 @@ def signals_of(
     if account_id:
         found = found.filter(Q(account=account_id) | Q(account=None))
     return found if user.pk else found.none()
+
+
+def midnight_of(user: User, day: date) -> datetime:
+    """Return when a day begins in the user's zone."""
+    return datetime.combine(day, time(), tzinfo=ZoneInfo(user.time_zone or settings.TIME_ZONE))
 
 
 def signal_for_user(user: User | AnonymousUser, signal_id: int) -> TradeSignal:

@@ -29,6 +29,7 @@ from trades.trade_signals.listing import (
     trades_to_tie,
 )
 from trades.trade_signals.moving import move_signal
+from trades.trade_signals.performance import complete_days, source_performance
 from trades.trade_signals.reading import signal_for_user, sources_of
 from trades.trade_signals.receiving import enter_signal
 from trades.trade_signals.sources import create_source, renew_token, source_by_hand
@@ -153,6 +154,7 @@ def _list_page(
     asked = read_signal_filter(QueryParameters.of_form(request.GET, allowed=FILTERS))
     user = cast("User", request.user)
     page = list_signals(user, asked)
+    days = complete_days(user, start=asked.start, end=asked.end)
     address = request.GET.copy()
     address.pop("page", None)
     context = {
@@ -161,6 +163,8 @@ def _list_page(
         "asked": asked,
         "statuses": Status.choices,
         "sources": sources_of(user),
+        "performance": source_performance(user, **days),
+        "performance_days": days,
         "accounts": accounts_visible_to(user),
         "typed": typed or {},
         "address": f"{address.urlencode()}&" if address else "",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.test import Client
 
 from config.core.errors import Conflict, InvalidInput, NotFound
 from greeks.models import AlertEvent, ContractGreekHistory, ContractGreeks, Dividend, Instrument
@@ -252,3 +253,33 @@ def test_dry_run_tells_when_a_rule_would_have_fired(account: Account, short_put:
     assert found[0].gains == {"USD": 220.0}
     assert [run.unseen for run in found] == [0, 0, 0, 0]
     assert not ExitSignal.objects.exists()
+
+
+def test_page_makes_tries_changes_and_removes_rules(
+    account: Account, short_put: Trade, client: Client
+) -> None:
+    client.force_login(account.owner)
+    typed = {"name": "Close late", "kind": "time_of_day", "threshold": "15:45", "enabled": "on"}
+    tried = client.post("/trades/signals/rules/change", typed | {"action": "try"})
+    assert tried.context["tried"].outcomes == []
+    assert not ExitRule.objects.exists()
+    refused = client.post(
+        "/trades/signals/rules/change", typed | {"action": "save", "threshold": "4 pm"}
+    )
+    assert refused.status_code == 400
+    assert refused.context["typed"]["name"] == "Close late"
+    client.post("/trades/signals/rules/change", typed | {"action": "save"})
+    made = ExitRule.objects.get()
+    assert (made.threshold, made.enabled) == (945, True)
+    page = client.get(f"/trades/signals/rules?edit={made.pk}")
+    assert page.context["typed"]["threshold"] == "15:45"
+    rule(account, "profit_target", 50)
+    follow(mark(3, "1.5"))
+    (row,) = client.get("/trades/signals/rules").context["rows"]
+    assert (row.trade, row.words) == (short_put, "50 %")
+    gone = {"action": "remove", "rule": made.pk}
+    stranger = Client()
+    stranger.force_login(UserFactory.create())
+    assert stranger.post("/trades/signals/rules/change", gone).status_code == 404
+    client.post("/trades/signals/rules/change", gone)
+    assert ExitRule.objects.count() == 1
