@@ -17,11 +17,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from auth_tokens.models import User
 from config.core.api.parameters import QueryParameters
 from config.core.errors import ApplicationError, NotFound
+from config.core.web.filter_fields import choice_field, date_field, symbol_field
 from portfolio.accounts.access import accounts_syncable_by, accounts_visible_to
 from portfolio.domain import Broker
 from trades.annotations.writing import set_lot_method
 from trades.importing.uploads import parse_offset, preview_upload, take_upload
 from trades.journal.api import FILTERS, KINDS, execution_filter
+from trades.journal.filter_fields import account_field
 from trades.journal.reading import (
     accounts_of_journal,
     executions_of,
@@ -32,6 +34,7 @@ from trades.journal.unlinked import unlinked_deliveries
 from trades.models import JournalRun, JournalSettings
 
 RESULTS_A_PAGE = 100
+_KINDS = [(kind, kind.replace("_", " ").capitalize()) for kind in KINDS[1:]]
 _private = cache_control(private=True, no_cache=True)
 
 
@@ -53,8 +56,10 @@ def contracts(request: HttpRequest) -> HttpResponse:
         "trades/results.html",
         {
             "results": results.get_page(number),
-            "account_id": account_id or "",
-            "underlying": underlying,
+            "fields": [
+                account_field(accounts_visible_to(request.user), account_id),
+                symbol_field("underlying", "Underlying", underlying),
+            ],
             "address": f"{address.urlencode()}&" if address else "",
             "own": accounts_syncable_by(cast("User", request.user)),
             "methods": JournalSettings.Method.choices,
@@ -100,9 +105,13 @@ def executions(request: HttpRequest) -> HttpResponse:
         "trades/executions.html",
         {
             "executions": rows,
-            "account_id": account_id or "",
-            "wanted": wanted,
-            "kinds": KINDS[1:],
+            "fields": [
+                account_field(accounts_visible_to(request.user), account_id),
+                symbol_field("underlying", "Underlying", wanted.underlying),
+                choice_field("kind", "Kind", wanted.kind, _KINDS),
+                date_field("start", "From", wanted.start),
+                date_field("end", "To", wanted.end),
+            ],
             "older": f"?{address.urlencode()}" if following else "",
         },
     )
@@ -122,7 +131,7 @@ def reconcile(request: HttpRequest) -> HttpResponse:
         {
             "found": reconcile_positions(accounts),
             "unlinked": unlinked_deliveries(accounts),
-            "account_id": account_id or "",
+            "fields": [account_field(accounts_visible_to(request.user), account_id)],
         },
     )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -15,10 +15,18 @@ from django.views.decorators.http import require_POST, require_safe
 from auth_tokens.models import User
 from config.core.api.parameters import QueryParameters, whole_number
 from config.core.errors import ApplicationError, InvalidInput, NotFound
+from config.core.web.filter_fields import (
+    FilterField,
+    choice_field,
+    date_field,
+    symbol_field,
+    text_field,
+)
 from config.core.web.parts import answer_parts
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.models import Position
 from trades.annotations import writing
+from trades.journal.filter_fields import account_field, strategy_field
 from trades.journal.reading import accounts_of_journal
 from trades.models import Trade, TradeNote, TradeReview
 from trades.reviewing.api import asked_filters
@@ -26,7 +34,6 @@ from trades.reviewing.chain import chains_of
 from trades.reviewing.detail import read_detail, trade_for_user, trade_of_position
 from trades.reviewing.filters import RESULTS, SORTS, asked_parameters
 from trades.reviewing.listing import by_chain, list_trades
-from trades.strategies.naming import Strategy
 
 GROUPS = ("", "chain")
 #: What the chart of one trade offers beside its profit.
@@ -59,15 +66,30 @@ def trades(request: HttpRequest) -> HttpResponse:
         "group": group,
         "asked": asked,
         "account_id": account_id or "",
-        "accounts": accounts_visible_to(request.user),
-        "strategies": Strategy,
-        "statuses": Trade.Status.choices,
-        "results": RESULTS,
-        "reviews": TradeReview.State.choices,
-        "sorts": SORTS,
+        "fields": _fields(request, asked, account_id, group),
         "address": f"{address.urlencode()}&" if address else "",
     }
     return answer_parts(request, PARTS, context) or render(request, "trades/list.html", context)
+
+
+def _fields(
+    request: HttpRequest, asked: Mapping[str, Any], account_id: str | None, group: str
+) -> list[FilterField]:
+    return [
+        account_field(accounts_visible_to(request.user), account_id),
+        symbol_field("underlying", "Underlying", asked.get("underlying")),
+        strategy_field(asked.get("strategy")),
+        choice_field("status", "Status", asked.get("status"), Trade.Status.choices),
+        choice_field(
+            "result", "Result", asked.get("result"), [(each, each.capitalize()) for each in RESULTS]
+        ),
+        date_field("start", "From", asked.get("start")),
+        date_field("end", "To", asked.get("end")),
+        text_field("tag", "Tag", asked.get("tag")),
+        choice_field("review", "Review", asked.get("review"), TradeReview.State.choices),
+        choice_field("sort", "Order", asked.get("sort"), SORTS.items(), every=None),
+        choice_field("group", "Group", group, [("chain", "By chain of rolls")], every="No"),
+    ]
 
 
 @_private

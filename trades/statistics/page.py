@@ -14,16 +14,22 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from config.core.errors import InvalidInput
+from config.core.web.filter_fields import (
+    FilterField,
+    date_field,
+    symbol_field,
+    text_field,
+)
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.book.reading import ENCODER
+from trades.journal.filter_fields import account_field, strategy_field
 from trades.statistics import shapes
 from trades.statistics.calendar import calendar_month
 from trades.statistics.export import WASH_SALES, realised_gains_csv, statistics_csv
-from trades.statistics.filter import read_filter
+from trades.statistics.filter import StatisticsFilter, read_filter
 from trades.statistics.groups import DIMENSIONS
 from trades.statistics.measures import LEAST_RANKED
 from trades.statistics.report import statistics_report
-from trades.strategies.naming import Strategy
 
 _private = cache_control(private=True, no_cache=True)
 _MONTH = re.compile(r"(19[7-9]\d|[2-9]\d{3})-(0[1-9]|1[0-2])", re.ASCII)
@@ -51,10 +57,7 @@ def statistics(request: HttpRequest) -> HttpResponseBase:
         "trades/statistics.html",
         {
             "report": report,
-            "asked": wanted,
-            "account_id": request.GET.get("account_id", ""),
-            "accounts": accounts_visible_to(request.user),
-            "strategies": Strategy,
+            "fields": _fields(request, wanted),
             "dimensions": _dimensions(report),
             "years": _years(report),
             "calendar": calendar_month(report.days, month),
@@ -85,6 +88,19 @@ def statistics(request: HttpRequest) -> HttpResponseBase:
 def realised_gains(request: HttpRequest) -> StreamingHttpResponse:
     """Send the closed lots of the days as CSV."""
     return _csv(realised_gains_csv(read_filter(request.GET, request.user)), "realised-gains")
+
+
+def _fields(request: HttpRequest, wanted: StatisticsFilter) -> list[FilterField]:
+    accounts = accounts_visible_to(request.user)
+    return [
+        account_field(accounts, request.GET.get("account_id")),
+        date_field("start", "Closed from", wanted.start),
+        date_field("end", "To", wanted.end),
+        symbol_field("underlying", "Underlying", wanted.underlying),
+        strategy_field(wanted.strategy),
+        text_field("tag", "Tag", wanted.tag),
+        symbol_field("currency", "Currency", wanted.currency, longest=8),
+    ]
 
 
 def _csv(lines: Any, name: str) -> StreamingHttpResponse:

@@ -27,7 +27,10 @@ const KEYS = {
     const box = current()?.querySelector('input[type="checkbox"]');
     if (box) box.checked = !box.checked;
   },
-  "/": () => document.getElementById("underlying").focus(),
+  "/": () => {
+    document.querySelector(".page-filter details").open = true;
+    document.getElementById("underlying").focus();
+  },
 };
 
 document.addEventListener("keydown", (event) => {
