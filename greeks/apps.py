@@ -6,6 +6,7 @@ from django.conf import settings
 from config.core.caching.resources import declare_resource
 from config.core.front_door.resources import Audience, register_resource
 from config.core.http.servers import register_server
+from config.core.live.streams import register_stream
 from config.core.sandbox.registry import register_sandbox_market, register_sandbox_server
 
 
@@ -15,6 +16,7 @@ class GreeksConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from config.core.caching import warmer  # noqa: F401 - its health checks
         from greeks import receivers, tasks  # noqa: F401
         from greeks.alerts import checks  # noqa: F401
         from greeks.alerts.metrics import register_chain_metrics
@@ -30,6 +32,7 @@ class GreeksConfig(AppConfig):
         register_underlyings(polled_underlyings)
         register_chain_metrics()
         declare_resource(GEX)
+        register_stream("cache_warmer", "config.core.caching.warmer.warm_for_ever")
         for provider in ("upstox", "polygon", "cboe"):
             register_server(provider, f"greeks.providers.servers.describe_{provider}")
         register_sandbox_market("greeks.sandbox.market.Market")

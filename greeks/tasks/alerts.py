@@ -9,8 +9,9 @@ from django.dispatch import receiver
 
 from auth_tokens.signals import token_failed
 from config.core.background.task import desk_task, enqueue
+from config.core.caching.watching import cache_troubled
 from greeks.alerts.evaluation import CATCH_UP, evaluate_alerts
-from greeks.alerts.events import CLAIM_SECONDS
+from greeks.alerts.events import CLAIM_SECONDS, raise_system_alert
 from greeks.alerts.sending.delivery import (
     close_abandoned_deliveries,
     deliver_alert,
@@ -74,3 +75,8 @@ def enqueue_evaluation(slug: str, expiry: date, minute: datetime, **_: Any) -> N
 @receiver(token_failed)
 def tell_staff_of_token(provider: str, message: str, stopped: bool, **_: Any) -> None:
     report_token_failures(provider=provider, message=message, stopped=stopped)
+
+
+@receiver(cache_troubled)
+def tell_staff_of_cache(subject: str, title: str, text: str, **_: Any) -> None:
+    raise_system_alert(subject=subject, title=title, text=text)

@@ -1,8 +1,8 @@
 """Whether this process asks the cache, or works without it for a while.
 
-After a failure it is left alone for a pause that doubles up to 15 s. Then one call tries; as calls
-succeed, twice as many are let through each time, so that a server that just came back is not
-overrun. The others read from the source.
+After a failure it is left alone for a pause that doubles up to 15 s. Then one call tries. Once it
+is back, one call in eight is let through, and twice as many every half second, so that a server
+that just started is not overrun. The others read from the source.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ logger = structlog.get_logger(__name__)
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 15.0
 #: Of so many calls one is let through at first.
-_FEWEST: Final = 16
+FEWEST: Final = 8
+STEP_SECONDS: Final = 0.5
 
 
 class CacheAvailability:
@@ -37,7 +38,7 @@ class CacheAvailability:
         self._lock = threading.Lock()
         self._failures = 0
         self._closed_until = 0.0
-        self._one_in = 1
+        self._back_at: float | None = None
         self._calls = 0
         self._down_since: float | None = None
 
@@ -49,7 +50,7 @@ class CacheAvailability:
 
     def admits(self) -> bool:
         """Return whether this call asks the cache."""
-        if self._one_in == 1 and not self._failures:
+        if not self._failures and self._back_at is None:
             return True
         with self._lock:
             moment = self._clock()
@@ -59,19 +60,25 @@ class CacheAvailability:
                 # One call tries; the others wait for what it finds.
                 self._closed_until = moment + FIRST_PAUSE
                 return True
-            self._calls += 1
-            return self._calls % self._one_in == 0
+            return self._is_let_through(moment)
+
+    def _is_let_through(self, moment: float) -> bool:
+        one_in = FEWEST >> int((moment - (self._back_at or moment)) / STEP_SECONDS)
+        if one_in <= 1:
+            self._back_at = None
+            return True
+        self._calls += 1
+        return self._calls % one_in == 0
 
     def answered(self) -> None:
         """Note that a call succeeded."""
-        if self._one_in == 1 and not self._failures:
+        if not self._failures:
             return
         with self._lock:
             if self._failures:
                 logger.info("cache.back", seconds=round(self.down_seconds, 1))
                 self._failures, self._closed_until, self._down_since = 0, 0.0, None
-            else:
-                self._one_in //= 2
+                self._back_at, self._calls = self._clock(), 0
 
     def failed(self, error: Exception) -> None:
         """Note that a call failed."""
@@ -82,7 +89,6 @@ class CacheAvailability:
             pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
             self._closed_until = self._clock() + pause
             self._failures = min(self._failures + 1, 16)
-            self._one_in = _FEWEST
 
 
 _kept: ProcessCopies[CacheAvailability] = ProcessCopies(CacheAvailability)

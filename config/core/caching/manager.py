@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import translate
 from typing import Any, Final
@@ -130,6 +130,11 @@ class CacheManager:
                 f"The cache does not answer ({type(error).__name__}); nothing was cleared for "
                 "certain, and answers end with their time."
             ) from error
+
+    def touch(self, keys: Collection[str]) -> None:
+        """Have the server count the answers as used, so that it evicts others first."""
+        if keys:
+            _attempt(lambda: _redis().touch(*(_ANSWERS + key for key in keys)), "touch")
 
     # --- For reading through ------------------------------------------------------------------
     def look(self, key: str) -> Look:

@@ -114,3 +114,20 @@ def declared(*wanted: Resource) -> Iterator[tuple[CacheManager, Clock, Source]]:
 
 def asked(resource: Resource, user: Any = None, **parameters: Any) -> Question:
     return Question(user, dict.fromkeys(resource.parameters) | parameters)
+
+
+def symbols_to_warm() -> list[Question]:
+    return [Question(None, {"symbol": symbol, "date": None}) for symbol in ("SPY", "QQQ")]
+
+
+def accounts_to_warm() -> list[Question]:
+    return [Question("+U1+", {"account_id": "U1", "start": None, "end": None})]
+
+
+def nothing_to_say() -> list[Question]:
+    raise LookupError("no database")
+
+
+async def inline(call: Callable[[], Any]) -> Any:
+    """Run what a warmer would run in a thread."""
+    return call()
