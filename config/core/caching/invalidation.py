@@ -92,7 +92,7 @@ def clear_cache(pattern: str, *, triggered_by: str) -> CacheInvalidationEvent:
 
 def recent_invalidations(most: int = 50) -> list[CacheInvalidationEvent]:
     """Return the newest events first. Raises ``redis.exceptions.RedisError``."""
-    rows = redis_client().xrevrange(_STREAM, count=most)
+    rows: Any = redis_client().xrevrange(_STREAM, count=most)
     return [msgspec.json.decode(fields["event"], type=CacheInvalidationEvent) for _, fields in rows]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -115,9 +116,12 @@ class CacheWarmer:
             if each.key in self._running or self._clock() < self._due.get(each.key, 0.0):
                 continue
             task = self._running[each.key] = asyncio.create_task(self._refresh(each))
-            task.add_done_callback(lambda _, name=each.key: self._running.pop(name, None))
+            task.add_done_callback(partial(self._finish, each.key))
             begun.append(task)
         return begun
+
+    def _finish(self, key: str, _: asyncio.Task[None]) -> None:
+        self._running.pop(key, None)
 
     async def _refresh(self, wanted: Warmable) -> None:
         ttl = await self._in_thread(lambda: manager.get_ttl(wanted.key))

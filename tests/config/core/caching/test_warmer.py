@@ -133,7 +133,12 @@ def test_started_warmer_begins_with_critical_answers_and_ends_when_stopped(
 ) -> None:
     warmer, _, source = warmed
     read: list[int] = []
-    monkeypatch.setattr(warmer_module, "watch_cache", lambda: bool(read.append(source.readings)))
+
+    def watched() -> bool:
+        read.append(source.readings)
+        return False
+
+    monkeypatch.setattr(warmer_module, "watch_cache", watched)
     run_looks(warmer, 2, lambda _: None)
     assert read == [2, 3]
     assert source.readings == 3
