@@ -87,6 +87,12 @@ def beat_schedule(
             every_seconds=300,
             expires_seconds=240,
         ),
+        ScheduledJob(
+            name="Sum up the portfolios' sessions",
+            task="portfolio.summarise_days",
+            every_seconds=300,
+            expires_seconds=240,
+        ),
         # A new book queues its own grid; this catches lost messages.
         ScheduledJob(
             name="Compute scenario grids that are behind",

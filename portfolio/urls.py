@@ -23,6 +23,7 @@ urlpatterns = [
     path("portfolios", update_views.portfolios, name="portfolios"),
     path("portfolios/<int:portfolio_id>", update_views.portfolio, name="portfolio"),
     path("portfolios/<int:portfolio_id>/refresh", update_views.refresh, name="portfolio_refresh"),
+    path("portfolios/<int:portfolio_id>/notices", update_views.notices, name="portfolio_notices"),
     path("portfolios/<int:portfolio_id>/deletion", update_views.remove, name="portfolio_deletion"),
     path("sync", risk_monitor_views.sync_now, name="sync_now"),
     path(
@@ -41,6 +42,16 @@ urlpatterns = [
         "api/portfolio/portfolios/<int:portfolio_id>",
         update_apis.PortfolioView.as_view(),
         name="api_portfolio",
+    ),
+    path(
+        "api/portfolio/portfolios/<int:portfolio_id>/notices",
+        update_apis.PortfolioNoticesView.as_view(),
+        name="api_portfolio_notices",
+    ),
+    path(
+        "api/portfolio/portfolios/<int:portfolio_id>/days",
+        update_apis.PortfolioDaysView.as_view(),
+        name="api_portfolio_days",
     ),
     path(
         "api/portfolio/portfolios/<int:portfolio_id>/refresh",

@@ -53,14 +53,16 @@ def raise_system_alert(*, subject: str, title: str, text: str) -> list[AlertEven
     return events
 
 
-def raise_user_alert(*, user_id: int, title: str, text: str) -> AlertEvent:
-    """Tell one user of something in their trades, on their pages and through all their channels.
+def raise_user_alert(
+    *, user_id: int, title: str, text: str, kind: AlertEvent.Kind = AlertEvent.Kind.TRADE
+) -> AlertEvent:
+    """Tell one user of their trade or book, on their pages and through all their channels.
 
     The caller sees to it that it is told once. Runs in the caller's transaction.
     """
     event = AlertEvent.objects.create(
         user_id=user_id,
-        kind=AlertEvent.Kind.TRADE,
+        kind=kind,
         minute=now().replace(second=0, microsecond=0),
         title=title[:120],
         text=text[:255],

@@ -101,7 +101,7 @@ class AlertRule(models.Model):
 
 
 class AlertEvent(models.Model):
-    """Something a user was told: a rule that fired, a trade, trouble with the desk, a test.
+    """Something a user was told: a rule that fired, a trade, their book, trouble, a test.
 
     At most one per rule and minute, and per user, subject and minute for the desk's own. It
     outlives its rule: title and text stand on their own.
@@ -111,6 +111,7 @@ class AlertEvent(models.Model):
         THRESHOLD = "threshold", "Threshold"
         SYSTEM = "system", "System"
         TRADE = "trade", "Trade"
+        BOOK = "book", "Book"
         TEST = "test", "Test"
 
     user = models.ForeignKey(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from decimal import Decimal
 from typing import Final
 
 from django.db import IntegrityError, transaction
@@ -15,6 +16,7 @@ from portfolio.models import Portfolio
 DEFAULT_NAME: Final = "All accounts"
 #: Portfolios of one user: each costs the update queue a total.
 MOST_PORTFOLIOS: Final = 50
+_SMALLEST_NOTICE, _LARGEST_NOTICE = Decimal("0.1"), Decimal(100)
 
 
 def ensure_default_portfolio(user_id: int) -> None:
@@ -72,6 +74,29 @@ def save_portfolio(
             raise Conflict(f"You have a portfolio named {name!r} already.") from None
         portfolio.accounts.set(accounts)
     return portfolio
+
+
+def save_notices(
+    *, user: User, portfolio_id: int, notice_percent: Decimal | None, daily_summary: bool
+) -> None:
+    """Set what the owner of a portfolio is told; that of all accounts has notices too.
+
+    Raises:
+        InvalidInput: ``notice_percent`` is not between 0.1 and 100.
+        NotFound: the user has no such portfolio.
+    """
+    if notice_percent is not None:
+        if not _SMALLEST_NOTICE <= notice_percent <= _LARGEST_NOTICE:
+            raise InvalidInput(
+                "Notices come at each move by 0.1 to 100 %.",
+                fields={"notice_percent": "0.1 to 100"},
+            )
+        notice_percent = notice_percent.quantize(Decimal("0.01"))
+    changed = Portfolio.objects.filter(owner=user, pk=portfolio_id).update(
+        notice_percent=notice_percent, daily_summary=daily_summary
+    )
+    if not changed:
+        raise NotFound("No such portfolio.", fields={"portfolio_id": "unknown"})
 
 
 def remove_portfolio(*, user: User, portfolio_id: int) -> None:

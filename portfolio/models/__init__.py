@@ -4,6 +4,7 @@ from portfolio.models.account_status import AccountStatus
 from portfolio.models.beta import Beta, DailyClose
 from portfolio.models.fx_rate import FxRate
 from portfolio.models.order import Order
+from portfolio.models.portfolio_day import PortfolioDay
 from portfolio.models.position import Position
 from portfolio.models.quarantine import QuarantinedRow
 from portfolio.models.quote import PriceBar, Quote
@@ -21,6 +22,7 @@ __all__ = [
     "FxRate",
     "Order",
     "Portfolio",
+    "PortfolioDay",
     "Position",
     "PriceBar",
     "QuarantinedRow",

@@ -131,9 +131,23 @@ class Portfolio(models.Model):
     counted = models.JSONField(default=list, blank=True, editable=False)
     book_version = models.BigIntegerField(null=True, blank=True, editable=False)
     last_updated = models.DateTimeField(null=True, blank=True)
+    notice_percent = models.DecimalField(
+        max_digits=5,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="Tell the owner of each move of the day by so many percent.",
+    )
+    daily_summary = models.BooleanField(
+        default=False, help_text="Tell the owner what the day brought when its session is over."
+    )
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(notice_percent__isnull=True) | models.Q(notice_percent__gt=0),
+                name="portfolio_notice_positive",
+            ),
             models.UniqueConstraint(fields=["owner", "name"], name="portfolio_unique_by_owner"),
             models.UniqueConstraint(
                 fields=["owner"], condition=models.Q(holds_all=True), name="portfolio_one_of_all"

@@ -19,6 +19,7 @@ from portfolio.sync.requests import (
     close_abandoned_runs,
 )
 from portfolio.sync.run import sync_account
+from portfolio.updates.summaries import summarise_days
 
 logger = structlog.get_logger(__name__)
 
@@ -78,6 +79,12 @@ def refresh_greeks_task(account_id: str) -> None:
         refresh_greeks(account_ids=[account_id])
     except RateLimitedError as error:
         logger.info("greeks_refresh_put_off", account_id=account_id, retry_after=error.retry_after)
+
+
+@desk_task("portfolio.summarise_days", subject="portfolio.summaries", seconds=60)
+def summarise_days_task() -> None:
+    """Tell owners what their portfolios' sessions brought."""
+    summarise_days()
 
 
 @desk_task("portfolio.delete_expired", subject="portfolio.retention", seconds=2 * SECONDS)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -13,12 +16,14 @@ from auth_tokens.models import User
 from config.core.api.idempotency import idempotent
 from config.core.api.parameters import QueryParameters
 from config.core.api.shapes import read_shape
+from config.core.clock import market_now
 from config.core.errors import Forbidden
 from portfolio.accounts.answers import private_json
-from portfolio.accounts.portfolios import remove_portfolio, save_portfolio
+from portfolio.accounts.portfolios import remove_portfolio, save_notices, save_portfolio
 from portfolio.book.reading import ENCODER
 from portfolio.updates import shapes
 from portfolio.updates.asking import refresh_portfolio
+from portfolio.updates.days import days_of
 from portfolio.updates.queue import queue_portfolio_update
 from portfolio.updates.reading import portfolio_of, portfolios_of
 from portfolio.updates.rules import Priority
@@ -67,6 +72,46 @@ class PortfolioView(APIView):
         QueryParameters(request.query_params, allowed=())
         remove_portfolio(user=_person(request), portfolio_id=portfolio_id)
         return Response(status=204)
+
+
+class PortfolioNoticesView(APIView):
+    """What the owner of a portfolio is told."""
+
+    @extend_schema(
+        operation_id="portfolio_notices",
+        request=shapes.PortfolioNotices,
+        responses=shapes.Portfolio,
+    )
+    def put(self, request: Request, portfolio_id: int) -> HttpResponse:
+        QueryParameters(request.query_params, allowed=())
+        sent = read_shape(shapes.PortfolioNotices, request.data)
+        percent = None if sent.notice_percent is None else Decimal(repr(sent.notice_percent))
+        save_notices(
+            user=_person(request),
+            portfolio_id=portfolio_id,
+            notice_percent=percent,
+            daily_summary=sent.daily_summary,
+        )
+        return private_json(request, ENCODER.encode(portfolio_of(request.user, portfolio_id)))
+
+
+class PortfolioDaysView(APIView):
+    """A portfolio's value and change by session."""
+
+    @extend_schema(
+        operation_id="portfolio_days",
+        parameters=[
+            OpenApiParameter("start", OpenApiTypes.DATE, description="The last 30 days if absent."),
+            OpenApiParameter("end", OpenApiTypes.DATE, description="Inclusive; today if absent."),
+        ],
+        responses=shapes.PortfolioDays,
+    )
+    def get(self, request: Request, portfolio_id: int) -> HttpResponse:
+        parameters = QueryParameters(request.query_params, allowed=("start", "end"))
+        start, end = parameters.date_range(today=market_now().date())
+        found = portfolio_of(request.user, portfolio_id)
+        days = days_of([found], start=start, end=end)[found["id"]]
+        return private_json(request, ENCODER.encode({"days": days}))
 
 
 class PortfolioRefreshView(APIView):

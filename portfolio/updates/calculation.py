@@ -20,7 +20,9 @@ from config.core.clock import now
 from portfolio.amounts import fitting_amount
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
+from portfolio.updates.days import day_of, session_date_of, store_days
 from portfolio.updates.membership import members
+from portfolio.updates.notices import notice_moves
 
 _CENT = Decimal("0.01")
 _PERCENT = Decimal("0.0001")
@@ -88,9 +90,9 @@ def portfolio_totals(
 
 
 def recalculate(portfolio_ids: Collection[int]) -> None:
-    """Store these portfolios' figures. Eight queries for any number; raises ``DatabaseError``.
+    """Store these portfolios' figures, as the latest and as those of the session.
 
-    A portfolio that is gone is left out.
+    At most eleven queries for any number; raises ``DatabaseError``. One that is gone is left out.
     """
     found = members(portfolio_ids)
     # Versions are read before the sums: a book committed in between is swept up, never missed.
@@ -100,7 +102,7 @@ def recalculate(portfolio_ids: Collection[int]) -> None:
         sums.setdefault(row.account_id, []).append(row)
     currencies = {row.currency for rows in sums.values() for row in rows}
     rates: dict[str, dict[str, float]] = {}
-    changed = []
+    changed, days = [], []
     for pk, names in found.items():
         mine = [accounts[name] for name in sorted(names) if name in accounts]
         currency = totals_currency(mine)
@@ -121,9 +123,13 @@ def recalculate(portfolio_ids: Collection[int]) -> None:
                 last_updated=now(),
             )
         )
+        if totals.value is not None and (day := session_date_of(mine)) is not None:
+            days.append(day_of(changed[-1], day))
     Portfolio.objects.bulk_update(
         changed, (*PortfolioTotals.__slots__, "counted", "book_version", "last_updated")
     )
+    store_days(days)
+    notice_moves(days)
 
 
 def account_sums(account_ids: Iterable[str]) -> list[Sums]:

@@ -53,4 +53,6 @@ def _body(row: Portfolio, account_ids: list[str]) -> dict[str, Any]:
         "holds_all": row.holds_all,
         "account_ids": account_ids,
         **figures,
+        "notice_percent": plain(row.notice_percent),
+        "daily_summary": row.daily_summary,
     }

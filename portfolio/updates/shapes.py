@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 from msgspec import Meta
@@ -29,6 +30,26 @@ class Portfolio(Shape):
     legs: int | None
     legs_without_change: int | None
     last_updated: Moment | None
+    notice_percent: Annotated[Number, about("Its owner is told of each move by so much.")]
+    daily_summary: Annotated[bool, about("Its owner is told what each session brought.")]
+
+
+class PortfolioNotices(Shape):
+    notice_percent: Annotated[float, Meta(ge=0.1, le=100)] | None
+    daily_summary: bool
+
+
+class PortfolioDay(Shape):
+    session_date: date
+    currency: str
+    value: Number
+    daily_change: Number
+    daily_change_percent: Number
+    last_updated: Moment
+
+
+class PortfolioDays(Shape):
+    days: list[PortfolioDay]
 
 
 class Portfolios(Shape):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -16,12 +18,16 @@ from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import Conflict, InvalidInput
 from config.core.web.parts import answer_parts
 from portfolio.accounts.access import accounts_visible_to
-from portfolio.accounts.portfolios import remove_portfolio, save_portfolio
+from portfolio.accounts.portfolios import remove_portfolio, save_notices, save_portfolio
 from portfolio.updates.asking import refresh_portfolio
+from portfolio.updates.days import days_of
 from portfolio.updates.queue import queue_portfolio_update
 from portfolio.updates.reading import portfolio_of, portfolios_of
 from portfolio.updates.rules import Priority
 
+_LONGEST_NUMBER = 16
+# Of the sessions on the page.
+_SHOWN = timedelta(days=14)
 PARTS = {"figures": ("portfolios/figures.html",)}
 
 
@@ -60,6 +66,25 @@ def refresh(request: HttpRequest, portfolio_id: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def notices(request: HttpRequest, portfolio_id: int) -> HttpResponse:
+    """Set what the owner is told of one portfolio."""
+    typed = request.POST.get("notice_percent", "").strip()
+    try:
+        save_notices(
+            user=_person(request),
+            portfolio_id=portfolio_id,
+            notice_percent=_percent(typed) if typed else None,
+            daily_summary="daily_summary" in request.POST,
+        )
+    except InvalidInput as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "The notices are saved.")
+    return redirect("portfolios")
+
+
+@login_required
+@require_POST
 def remove(request: HttpRequest, portfolio_id: int) -> HttpResponse:
     """Delete one of the user's portfolios; its accounts stay."""
     remove_portfolio(user=_person(request), portfolio_id=portfolio_id)
@@ -89,8 +114,11 @@ def _answer(
     typed: dict[str, Any],
     problem: str = "",
 ) -> HttpResponse:
+    today = market_now().date()
+    rows = portfolios_of(request.user)
+    days = days_of(rows, start=today - _SHOWN, end=today)
     context = {
-        "portfolios": portfolios_of(request.user),
+        "portfolios": [row | {"days": days[row["id"]]} for row in rows],
         "account_choices": accounts_visible_to(request.user).order_by("account_id"),
         "edited": edited,
         "typed": typed,
@@ -99,6 +127,20 @@ def _answer(
         "clock_is_frozen": market_clock_is_frozen(),
     }
     return answer_parts(request, PARTS, context) or render(request, "portfolios/page.html", context)
+
+
+def _percent(typed: str) -> Decimal:
+    # Bounded first: a million digits would take the parser's time.
+    if len(typed) <= _LONGEST_NUMBER and typed.isascii():
+        try:
+            number = Decimal(typed)
+        except ArithmeticError:
+            number = Decimal("NaN")
+        if number.is_finite():
+            return number
+    raise InvalidInput(
+        "A percentage is a number such as 1.5.", fields={"notice_percent": "a number such as 1.5"}
+    )
 
 
 def _person(request: HttpRequest) -> User:
