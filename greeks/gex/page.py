@@ -29,7 +29,7 @@ MODULES = (
     "js/gex/facts.js",
     "js/gex/figures.js",
     "js/gex/heat.js",
-    "js/gex/plot.js",
+    "js/charts/marked_plot.js",
     "js/charts/heat_map.js",
     "js/charts/plotting.js",
     "js/charts/walked_figure.js",

@@ -21,6 +21,9 @@ ADDRESS = re.compile(r"\b(?:https?|git|ssh|file)(?:\+\w+)?://|\bgit@", re.IGNORE
 PIN = re.compile(r"^([A-Za-z0-9_.\-\[\],]+)==([^ ;\\]+)", re.MULTILINE)
 
 
+STATIC_NAME = re.compile(r"""["']((?:js|css)/[\w/.-]+\.(?:js|css))["']""")
+
+
 def pins(lock: Path) -> set[tuple[str, str]]:
     return {(name.lower(), version) for name, version in PIN.findall(lock.read_text())}
 
@@ -148,3 +151,17 @@ def test_links_between_documents_lead_somewhere() -> None:
             if missing:
                 broken.append(f"{document.relative_to(ROOT)}: {target}")
     assert broken == []
+
+
+def test_every_named_script_and_style_sheet_is_there() -> None:
+    """Where static files are collected under hashed names, a page that names another is a 500."""
+    apps = ("auth_tokens", "config", "greeks", "portfolio", "trades")
+    code = [file for app in apps for file in (ROOT / app).rglob("*.py")]
+    templates = list((ROOT / "templates").rglob("*.html"))
+    named = {
+        name
+        for file in [*code, *templates]
+        for name in STATIC_NAME.findall(file.read_text(encoding="utf-8"))
+    }
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / "static" / name).is_file()] == []
