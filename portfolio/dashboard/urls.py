@@ -12,7 +12,11 @@ urlpatterns = [
     path("dashboard", dashboard, name="dashboard"),
     path("api/dashboard", dashboard_view(), name="api_dashboard"),
     *(
-        path(each.path.removeprefix("/"), resource_view(each), name=f"api_{each.name}")
+        path(
+            each.path.removeprefix("/"),
+            resource_view(each),
+            name=f"api_{each.name.replace(':', '_')}",
+        )
         for each in declared_resources()
         if not each.has_own_view
     ),
