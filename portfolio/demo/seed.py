@@ -113,6 +113,7 @@ def _forget() -> int:
     versions = Account.objects.aggregate(highest=Max("book_version"))
     _delete_protecting(Account)
     Account.objects.all().delete()
+    _delete_protecting(Instrument)
     # In another market the same contract number means another contract.
     Instrument.objects.all().delete()
     return int(versions["highest"] or 0) + 1

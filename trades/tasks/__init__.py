@@ -18,6 +18,7 @@ from trades.expiry.closing import close_expired
 from trades.importing.flex_sync import TASK_PATIENCE, is_flex_due, sync_flex
 from trades.regimes.sync import sync_regimes_if_due
 from trades.statistics.marks.store import measure_marks
+from trades.trade_signals.demo import seed_demo_signals
 from trades.trade_signals.following import follow_signals
 from trades.trade_signals.shadows.quoting import quote_shadows
 
@@ -75,6 +76,8 @@ def close_expired_task() -> None:
 @desk_task("trades.follow_signals", subject="trades.signals", seconds=50)
 def follow_signals_task() -> None:
     """Tie, mark and expire signals."""
+    if settings.DEMO:
+        seed_demo_signals()
     follow_signals()
 
 
