@@ -12,8 +12,11 @@ from redis.exceptions import RedisError
 from auth_tokens.broker_tokens.states import TokenState, token_states
 from auth_tokens.broker_tokens.tries import TriesLeft, tries_left
 from config.core.clock import market_clock_is_frozen, market_now, now
+from config.core.errors import Unavailable
 from config.core.health import CheckResult, run_checks
 from config.core.http.servers import ServerState, server_states
+from config.core.monitoring.reading import get_metrics
+from config.core.web.formatting import number, percent
 from greeks.calendar.coverage import CalendarState, calendar_states
 from greeks.models import PolledInstrument
 from greeks.polling.instruments import enabled_instruments, poll_seconds_by_slug
@@ -41,6 +44,8 @@ _QUEUE_WORDS = {
     "deferred": "Put off by the limit",
     "reclaimed": "Taken over",
 }
+#: Endpoints that the page lists, those on which most time was spent first.
+_MOST_ENDPOINTS = 15
 #: Checks of the processes and of the services they need; the others are listed below them.
 _PROCESSES = ("database", "redis", "web", "worker", "beat", "streams")
 
@@ -148,6 +153,61 @@ class SystemPage:
         last = last_slot(state.slug, state.expiry)
         minute = self.at.replace(second=0, microsecond=0)
         return last.seen if last is not None and last.slot >= minute else None
+
+    #: The chart's series and what they are called.
+    response_choices = (
+        ("p95_response_time", "95th percentile, ms"),
+        ("avg_response_time", "Mean, ms"),
+        ("requests", "Requests"),
+        ("cache_hit_rate", "Cache hits, %"),
+    )
+
+    @cached_property
+    def responses(self) -> dict[str, Any] | None:
+        """What answers cost in the last hour; ``None`` while Redis cannot tell."""
+        try:
+            return get_metrics()
+        except Unavailable:
+            return None
+
+    @property
+    def response_figures(self) -> list[tuple[str, str]]:
+        """All requests' figures with the words the page uses."""
+        found = self.responses or {}
+        return [
+            (label, render(found.get(name), digits) or "–")
+            for name, label, render, digits in (
+                ("requests", "Requests", number, 0),
+                ("avg_response_time", "Mean", number, 1),
+                ("p95_response_time", "95th percentile", number, 1),
+                ("p99_response_time", "99th percentile", number, 1),
+                ("cache_hit_rate", "Cache hits", percent, 0),
+                ("slow_requests", "Slow, over a second", number, 0),
+                ("failed_requests", "Failed", number, 0),
+                ("slow_queries", "Slow queries", number, 0),
+                ("query_timeouts", "Queries timed out", number, 0),
+            )
+        ]
+
+    @property
+    def costly_endpoints(self) -> list[dict[str, Any]]:
+        """The endpoints on which most time was spent, first the most."""
+        rows = self.responses["endpoints"] if self.responses else []
+        spent = sorted(rows, key=lambda row: -row["requests"] * (row["avg_response_time"] or 0))
+        return spent[:_MOST_ENDPOINTS]
+
+    @property
+    def calls(self) -> list[dict[str, Any]]:
+        """Calls to providers, then fetches of the dashboard's sections, and why they failed."""
+        found = self.responses or {"providers": [], "sections": []}
+        rows = []
+        for kind in ("provider", "section"):
+            for row in found[f"{kind}s"]:
+                failed = {why: count for why, count in row["outcomes"].items() if why != "ok"}
+                reasons = ", ".join(f"{why} {count}" for why, count in failed.items())
+                name = row[kind] if kind == "provider" else f"Section {row[kind]}"
+                rows.append(row | {"name": name, "reasons": reasons})
+        return rows
 
     @cached_property
     def queue(self) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from config.core.errors import NotFound
 from config.core.web.parts import answer_parts
 from config.system.page import SystemPage
 
-PARTS = {
-    name: (f"system/{name}.html",)
-    for name in ("processes", "tokens", "chains", "queue", "servers", "calendars", "checks")
-}
+_PARTS = (
+    "processes", "responses", "calls", "tokens", "chains",
+    "queue", "servers", "calendars", "checks",
+)  # fmt: skip
+PARTS = {name: (f"system/{name}.html",) for name in _PARTS}
 
 
 def staff_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -1,7 +1,20 @@
 // The state of the desk.
 
 import { keepRefreshed } from "../base/refreshed.js";
+import { keepResponsesDrawn } from "./responses.js";
 
-const PARTS = ["processes", "tokens", "chains", "queue", "servers", "calendars", "checks"];
+const PARTS = [
+  "processes",
+  "responses",
+  "calls",
+  "tokens",
+  "chains",
+  "queue",
+  "servers",
+  "calendars",
+  "checks",
+];
 
-keepRefreshed(document.querySelector("[data-system]"), "/system", PARTS);
+const page = document.querySelector("[data-system]");
+keepRefreshed(page, "/system", PARTS);
+keepResponsesDrawn(page.querySelector('[data-chart="responses"]'));

@@ -19,6 +19,8 @@ from config.core.clock import now
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.servers import server_states
+from config.core.monitoring.counting import Kind, count
+from config.core.monitoring.recording import record_provider_call, record_section
 from config.core.redis.client import redis_client, reset_guards
 from greeks.polling.states import PollRecord, record_key
 from greeks.providers.upstox.client import server_name
@@ -29,7 +31,7 @@ from tests.greeks.alerts.rows import EXPIRY, minute, nifty
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 PAGE = "/system"
-PARTS = "processes,tokens,chains,servers,calendars,checks"
+PARTS = "processes,responses,calls,tokens,chains,servers,calendars,checks"
 CANARY = "canary-of-the-token"
 
 
@@ -172,3 +174,36 @@ def test_page_answers_without_redis(staff: Client, settings: Settings) -> None:
     body = staff.get(PAGE).content.decode()
     assert "Redis does not answer" in body
     assert "Exchange calendars" in body
+
+
+def test_page_says_what_answers_cost_and_which_calls_failed(staff: Client) -> None:
+    for seconds in (0.002, 0.004, 1.5):
+        count(Kind.REQUEST, "GET api/portfolio/accounts", "200", seconds, hits=1)
+    record_provider_call("upstox", "ok", 0.1)
+    record_provider_call("upstox", "rate_limited", 0.1)
+    record_section("gex", "time_limit", 2.0)
+    body = staff.get(PAGE, headers={"X-Parts": "responses,calls"}).content.decode()
+    texts = " ".join(re.sub(r"<[^>]*>", " ", body).split())
+    assert "Requests 3" in texts
+    assert "Slow, over a second 1" in texts
+    assert "GET api/portfolio/accounts 3 502.0" in texts
+    assert "upstox 2 50.0% 100.0" in texts
+    assert "rate_limited 1" in texts
+    assert "Section gex 1 100.0%" in texts
+
+
+def test_page_says_that_redis_cannot_tell(staff: Client, settings: Settings) -> None:
+    settings.REDIS_URL = "unix:///nonexistent/greekdesk.sock?db=0"
+    body = staff.get(PAGE, headers={"X-Parts": "responses,calls"}).content.decode()
+    assert body.count("Redis does not answer") == 2
+    answer = staff.get("/api/monitoring")
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "unavailable"
+
+
+def test_figures_are_for_staff(staff: Client) -> None:
+    assert Client().get("/api/monitoring").status_code == 401
+    assert client_of(staff=False).get("/api/monitoring").status_code == 403
+    body = staff.get("/api/monitoring").json()
+    names = {"avg_response_time", "p95_response_time", "p99_response_time", "cache_hit_rate"}
+    assert names | {"slow_requests"} <= body.keys()
