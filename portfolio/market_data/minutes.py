@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from config.core.upsert import upsert
@@ -37,23 +39,60 @@ def record_greeks_minute(rows: Iterable[Sequence[Any]], *, at: datetime) -> None
     )
 
 
+@dataclass(frozen=True, slots=True)
+class BarPart:
+    """Prices of one minute, or of a part of it."""
+
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    samples: int
+    source: str
+    as_of: datetime
+
+    @classmethod
+    def of(cls, quote: Quote, price: Decimal) -> BarPart:
+        return cls(price, price, price, price, 1, quote.source[:24], quote.as_of)
+
+    def with_price(self, quote: Quote, price: Decimal) -> BarPart:
+        return self.followed_by(self.of(quote, price))
+
+    def followed_by(self, later: BarPart) -> BarPart:
+        """Return both parts as one."""
+        return replace(
+            later,
+            open=self.open,
+            high=max(self.high, later.high),
+            low=min(self.low, later.low),
+            samples=self.samples + later.samples,
+        )
+
+
 def record_price_bars(quotes: Mapping[int, Quote], *, at: datetime) -> None:
     """Fold prices by instrument id into the minute's bars. One query.
 
     Folding the same sample twice changes only the sample count.
     """
     minute = minute_of(at)
-    rows = []
-    for instrument_id, quote in sorted(quotes.items()):
-        price = quote.price
-        if price is not None:
-            rows.append(
-                (instrument_id, minute, price, price, price, price, 1, quote.source, quote.as_of)
-            )
+    fold_price_bars(
+        {
+            (instrument_id, minute): BarPart.of(quote, quote.price)
+            for instrument_id, quote in quotes.items()
+            if quote.price is not None
+        }
+    )
+
+
+def fold_price_bars(parts: Mapping[tuple[int, datetime], BarPart]) -> None:
+    """Fold parts by instrument id and minute into the stored bars. One query."""
     upsert(
         PriceBar,
         ("instrument_id", "minute", "open", "high", "low", "close", "samples", "source", "as_of"),
-        rows,
+        [
+            (pk, minute, bar.open, bar.high, bar.low, bar.close, bar.samples, bar.source, bar.as_of)
+            for (pk, minute), bar in sorted(parts.items(), key=lambda each: each[0])
+        ],
         unique=("instrument_id", "minute"),
         keep=("open",),
         highest=("high",),

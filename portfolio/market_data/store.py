@@ -53,12 +53,7 @@ def write_market_data(
     quotes = {
         pk: quote for pk, quote in quotes.items() if _is_newer(quote, stored.get(pk, _NEVER)[0])
     }
-    upsert(
-        StoredQuote,
-        _QUOTE_COLUMNS,
-        [_quote_row(pk, quote) for pk, quote in sorted(quotes.items())],
-        unique=("instrument_id",),
-    )
+    write_quotes(quotes)
     rows = [
         (pk, *greek_values(found, inputs))
         for pk, (found, inputs) in sorted(greeks.items())
@@ -72,6 +67,16 @@ def write_market_data(
     )
     record_greeks_minute(rows, at=market_at)
     record_price_bars(quotes, at=market_at)
+
+
+def write_quotes(quotes: Mapping[int, Quote]) -> None:
+    """Store quotes by instrument id, which are newer than the stored ones. One statement."""
+    upsert(
+        StoredQuote,
+        _QUOTE_COLUMNS,
+        [_quote_row(pk, quote) for pk, quote in sorted(quotes.items())],
+        unique=("instrument_id",),
+    )
 
 
 def _is_newer(value: Quote | Greeks, stored_at: datetime | None) -> bool:

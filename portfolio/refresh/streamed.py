@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import transaction
 
 from config.core.clock import market_now, now
-from greeks.domain import Contract, Fetched, Greeks, GreeksSource, Quote, Snapshot
+from greeks.domain import Contract, Fetched, Greeks, GreeksSource, Snapshot
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
@@ -30,19 +30,17 @@ from portfolio.book.position_row import PositionRow, stored_positions, write_pos
 from portfolio.book.valuing import revalue_positions
 from portfolio.book.writing_context import writing_context
 from portfolio.domain import Broker
+from portfolio.market_data.prices import complete_quote, stored_days
 from portfolio.market_data.sources import MarketData, fetch_market_data, underlying_contracts
 from portfolio.market_data.spots import known_spots
 from portfolio.market_data.store import write_market_data
 from portfolio.models import Account
-from portfolio.models import Quote as StoredQuote
 from portfolio.sync.progress import announce_revaluation
 
 SOURCES: Final[Mapping[Broker, GreeksSource]] = {
     Broker.IBKR: GreeksSource.IBKR,
     Broker.TASTY: GreeksSource.TASTYTRADE,
 }
-# Fields a quote event may lack that the day's earlier quote has.
-_OF_THE_DAY: Final = ("opening_price", "previous_close", "volume", "open_interest")
 
 
 @dataclass(slots=True)
@@ -123,8 +121,12 @@ def _write(
         changed = [row for row in rows if row != before[row.key]]
         if not changed:
             return False
+        # The stream's own loop stores prices (portfolio/streams/prices.py).
         write_market_data(
-            market=market, instruments=instruments, at=context.at, market_at=context.market_at
+            market=replace(market, quotes={}),
+            instruments=instruments,
+            at=context.at,
+            market_at=context.market_at,
         )
         write_positions(changed, keep_raw=True)
         account.book_version += 1
@@ -169,18 +171,8 @@ def _complete_quotes(
     session_date_at: Callable[[datetime], date],
 ) -> None:
     """Fill fields a streamed quote lacks from the same day's stored quote."""
-    lacking = {
-        instruments[key].pk: key
-        for key, quote in market.quotes.items()
-        if key in instruments and any(getattr(quote, name) is None for name in _OF_THE_DAY)
-    }
-    rows = StoredQuote.objects.filter(instrument__in=lacking).values_list(
-        "instrument_id", "as_of", *_OF_THE_DAY
-    )
-    for instrument_id, as_of, *values in rows:
-        quote: Quote = market.quotes[lacking[instrument_id]]
-        if session_date_at(as_of) != session_date_at(quote.as_of):
-            continue
-        known = dict(zip(_OF_THE_DAY, values, strict=True))
-        missing = {name: known[name] for name in _OF_THE_DAY if getattr(quote, name) is None}
-        market.quotes[lacking[instrument_id]] = replace(quote, **missing)
+    ids = {name: instruments[name].pk for name in market.quotes.keys() & instruments.keys()}
+    stored = stored_days(ids.values())
+    for name, pk in ids.items():
+        quote = market.quotes[name]
+        market.quotes[name] = complete_quote(quote, stored.get(pk), session_date_at)

@@ -13,6 +13,7 @@ from greeks.calendar.sessions import current_session
 from greeks.domain import Snapshot
 from greeks.instruments.identity import instrument_key
 from greeks.providers.streamed_values import store_streamed
+from portfolio.streams.prices import note_prices
 from portfolio.updates.asking import update_portfolios_for_instruments
 
 logger = structlog.get_logger(__name__)
@@ -33,7 +34,11 @@ def market_is_open() -> bool:
 
 
 def publish(source: str, snapshots: Sequence[Snapshot]) -> bool:
-    """Store the values and queue the portfolios that hold them. ``False``: not stored."""
+    """Store the values and queue the portfolios that hold them. ``False``: not in Redis.
+
+    Their prices are stored by a loop of its own, whatever happens here.
+    """
+    note_prices(snapshots)
     if not store_streamed(source, snapshots):
         return False
     try:

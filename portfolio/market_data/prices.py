@@ -1,0 +1,154 @@
+"""Prices of a stream on their way to ``quotes`` and ``price_bars``, apart from any revaluation.
+
+Noting only changes memory and cannot fail for the database's sake; writing takes everything noted
+so far, in bulk. What could not be written is kept and written with what came since.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import structlog
+from django.db import transaction
+
+from greeks.domain import Quote, Snapshot
+from greeks.instruments.identity import instrument_key
+from greeks.models import Instrument
+from portfolio.accounts.days import minute_of
+from portfolio.market_data.checks import checked_quote
+from portfolio.market_data.minutes import BarPart, fold_price_bars
+from portfolio.market_data.store import write_quotes
+from portfolio.models import Quote as StoredQuote
+
+logger = structlog.get_logger(__name__)
+
+#: Fields a quote event may lack that the day's earlier quote has.
+OF_THE_DAY: Final = ("opening_price", "previous_close", "volume", "open_interest")
+#: Bars that wait for the database; ten minutes of the largest book.
+MOST_BARS: Final = 20_000
+
+
+@dataclass(slots=True)
+class _Noted:
+    """What waits: the newest quote by instrument key, the bars by key and minute."""
+
+    quotes: dict[str, Quote]
+    bars: dict[tuple[str, datetime], BarPart]
+
+
+class NotedPrices:
+    """Prices of one process that wait to be written. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: dict[str, tuple[datetime, Decimal]] = {}
+        self._noted = _Noted({}, {})
+
+    def note(self, snapshots: Iterable[Snapshot], *, at: datetime) -> None:
+        """Take the snapshots' prices into the minute of ``at``. The same again changes nothing."""
+        minute = minute_of(at)
+        for snapshot in snapshots:
+            if snapshot.quote is None:
+                continue
+            quote, _ = checked_quote(snapshot.quote)
+            price = quote.price
+            if price is None:
+                continue
+            name = instrument_key(quote.contract)
+            with self._lock:
+                known = self._last.get(name)
+                if known is not None and (quote.as_of < known[0] or (quote.as_of, price) == known):
+                    continue
+                self._last[name] = (quote.as_of, price)
+                self._noted.quotes[name] = quote
+                bar = self._noted.bars.get((name, minute))
+                self._noted.bars[name, minute] = (
+                    BarPart.of(quote, price) if bar is None else bar.with_price(quote, price)
+                )
+
+    @property
+    def waits(self) -> bool:
+        """Whether something is to be written."""
+        return bool(self._noted.quotes)
+
+    def write(self, *, session_date_at: Callable[[datetime], date]) -> int:
+        """Write what was noted; return how many instruments had news. Four statements.
+
+        Raises ``DatabaseError`` and then keeps everything for the next time.
+        """
+        with self._lock:
+            taken, self._noted = self._noted, _Noted({}, {})
+        try:
+            with transaction.atomic():
+                _write(taken, session_date_at)
+        except BaseException:
+            self._give_back(taken)
+            raise
+        return len(taken.quotes)
+
+    def _give_back(self, taken: _Noted) -> None:
+        with self._lock:
+            newer, self._noted = self._noted, taken
+            self._noted.quotes |= newer.quotes
+            for place, bar in newer.bars.items():
+                older = self._noted.bars.get(place)
+                self._noted.bars[place] = bar if older is None else older.followed_by(bar)
+            surplus = len(self._noted.bars) - MOST_BARS
+            for place in sorted(self._noted.bars, key=lambda each: each[1])[: max(0, surplus)]:
+                del self._noted.bars[place]
+        if surplus > 0:
+            logger.warning("prices.forgotten", bars=surplus)
+
+
+def _write(taken: _Noted, session_date_at: Callable[[datetime], date]) -> None:
+    ids = dict(
+        Instrument.objects.filter(key__in=taken.quotes.keys()).order_by().values_list("key", "pk")
+    )
+    quotes = {ids[name]: quote for name, quote in taken.quotes.items() if name in ids}
+    stored = stored_days(quotes.keys())
+    write_quotes(
+        {
+            pk: complete_quote(quote, stored.get(pk), session_date_at)
+            for pk, quote in quotes.items()
+            if pk not in stored or stored[pk].as_of <= quote.as_of
+        }
+    )
+    fold_price_bars(
+        {(ids[name], minute): bar for (name, minute), bar in taken.bars.items() if name in ids}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDay:
+    """When a stored quote was true, and the day's figures it has."""
+
+    as_of: datetime
+    figures: Mapping[str, Any]
+
+
+def stored_days(instrument_ids: Collection[int]) -> dict[int, StoredDay]:
+    """Return what is stored, by instrument id. One query."""
+    rows = StoredQuote.objects.filter(instrument__in=instrument_ids).values_list(
+        "instrument_id", "as_of", *OF_THE_DAY
+    )
+    return {
+        pk: StoredDay(as_of, dict(zip(OF_THE_DAY, values, strict=True)))
+        for pk, as_of, *values in rows
+    }
+
+
+def complete_quote(
+    quote: Quote, stored: StoredDay | None, session_date_at: Callable[[datetime], date]
+) -> Quote:
+    """Fill fields that a streamed quote lacks from the same session's stored quote."""
+    lacking = [name for name in OF_THE_DAY if getattr(quote, name) is None]
+    if stored is None or not lacking:
+        return quote
+    if session_date_at(stored.as_of) != session_date_at(quote.as_of):
+        return quote
+    return replace(quote, **{name: stored.figures[name] for name in lacking})
