@@ -15,7 +15,8 @@ HEARTBEAT: Final = "updates"
 _PROCESSING_SECONDS: Final = 10.0
 #: Half a minute is sixty looks of a loop.
 LATE_SECONDS: Final = 30.0
-_COUNTS: Final = ("queued", "claimed", "finished", "deferred", "reclaimed")
+#: What is counted since Redis started.
+COUNTS: Final = ("queued", "claimed", "finished", "deferred", "reclaimed")
 _OTHERS: Final = (
     "pending_updates", "is_processing", "in_progress", "rate_limit_windows", "coalescing_ratio",
     "delay_p50_seconds", "delay_p99_seconds", "overdue_seconds",
@@ -37,7 +38,7 @@ def get_queue_stats() -> dict[str, Any]:
         pipeline.zcard(key("updates", "due"))
         pipeline.zcard(key("updates", "claims"))
         pipeline.zcard(key("updates", "windows"))
-        pipeline.hmget(key("updates", "counts"), _COUNTS)
+        pipeline.hmget(key("updates", "counts"), COUNTS)
         pipeline.lrange(key("updates", "delays"), 0, -1)
         pipeline.zrange(key("updates", "due"), 0, 0, withscores=True)
         pipeline.hget(key("updates", "clock"), "offset")
@@ -45,8 +46,8 @@ def get_queue_stats() -> dict[str, Any]:
         pending, claims, windows, values, waits, first_due, offset, time = pipeline.execute()
         age = heartbeat_age(HEARTBEAT)
     except RedisError:
-        return dict.fromkeys((*_OTHERS, *_COUNTS))
-    counts = {name: int(value or 0) for name, value in zip(_COUNTS, values, strict=True)}
+        return dict.fromkeys((*_OTHERS, *COUNTS))
+    counts = {name: int(value or 0) for name, value in zip(COUNTS, values, strict=True)}
     delays = sorted(int(wait) / 1000 for wait in waits)
     return {
         "pending_updates": pending,

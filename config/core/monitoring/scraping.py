@@ -12,10 +12,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from config.core.errors import Forbidden
 from config.core.monitoring.counting import hand_on
 from config.core.web.middleware import client_address
+
+# What is read when asked, and is the same for every process.
+_shared = CollectorRegistry()
+
+
+def register_collector(collector: Collector) -> None:
+    """Add metrics that are read when Prometheus asks, such as those of a queue in Redis."""
+    _shared.register(collector)
 
 
 @never_cache
@@ -30,12 +39,12 @@ def metrics_view(request: HttpRequest) -> HttpResponse:
 def collect_metrics() -> bytes:
     """Collect metrics of this process, or of all processes sharing a folder (`manage.py up`)."""
     hand_on()
-    if not os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        return generate_latest(REGISTRY)
-    # Web processes, workers and streams write to the folder; any web process answers for all.
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    registry: Collector = REGISTRY
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        # Web processes, workers and streams write to the folder; any web process answers for all.
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry) + generate_latest(_shared)
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:
