@@ -6,7 +6,7 @@ A section that fails leaves the others. Whoever asks for one section gets the sa
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
@@ -20,6 +20,7 @@ from config.core.caching.resources import Resource
 from config.core.clock import now
 from config.core.errors import ApplicationError, InvalidInput
 from config.core.limited_calls import LimitedCalls, TimeLimitReached, Work
+from config.core.monitoring.recording import record_section
 from portfolio.accounts.access import account_for_user
 from portfolio.book.reading import ENCODER
 from portfolio.dashboard.sections import dashboard_resources
@@ -106,14 +107,15 @@ def read_dashboard(
         if sections is None or each.section in sections
     }
     given = {name: asked.parameters_of(each) for name, each in wanted.items()}
-    outcomes = _limited(
+    outcomes = _measured(
         {
             name: Work(
                 partial(_answer, each, asked.user, given[name]),
                 each.time_limit if seconds is None else min(seconds, each.time_limit),
             )
             for name, each in wanted.items()
-        }
+        },
+        limits={name: each.time_limit for name, each in wanted.items()},
     )
     late = [name for name, each in outcomes.items() if isinstance(each, TimeLimitReached)]
     known = _known({wanted[name]: given[name] for name in late}, asked.user)
@@ -138,15 +140,44 @@ def read_dashboard(
 def answer_alone(resource: Resource, user: Any, given: Mapping[str, Any]) -> Answer:
     """Read one resource within its time limit. Raises what reading it raises."""
     name = resource.section or resource.name
-    outcome = _limited({name: Work(partial(_answer, resource, user, given), resource.time_limit)})[
-        name
-    ]
+    work = Work(partial(_answer, resource, user, given), resource.time_limit)
+    outcome = _measured({name: work}, limits={name: resource.time_limit})[name]
     if isinstance(outcome, TimeLimitReached):
         outcome = _known({resource: given}, user).get(name, outcome)
     if isinstance(outcome, BaseException):
         raise outcome
     answer: Answer = outcome
     return answer
+
+
+def _measured(works: Mapping[str, Work], *, limits: Mapping[str, float]) -> dict[str, Any]:
+    """Run the works, and tell the response monitor how each ended and how long it took.
+
+    What the caller got wrong is no failure, nor is being late for one who waits less than the
+    section may take (``limits``).
+    """
+    spent: dict[str, float] = {}
+
+    def timed(name: str, call: Callable[[], Any]) -> Any:
+        began_at = time.perf_counter()
+        try:
+            return call()
+        finally:
+            spent[name] = time.perf_counter() - began_at
+
+    outcomes = _limited(
+        {name: replace(work, call=partial(timed, name, work.call)) for name, work in works.items()}
+    )
+    for name, outcome in outcomes.items():
+        is_late = isinstance(outcome, TimeLimitReached)
+        if isinstance(outcome, InvalidInput) or (is_late and works[name].seconds < limits[name]):
+            continue
+        ended = "error" if isinstance(outcome, BaseException) else "ok"
+        if isinstance(outcome, ApplicationError):
+            ended = outcome.code
+        seconds = works[name].seconds if is_late else spent.get(name, 0.0)
+        record_section(name, ended, seconds)
+    return outcomes
 
 
 def _answer(resource: Resource, user: Any, given: Mapping[str, Any]) -> Answer:

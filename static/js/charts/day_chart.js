@@ -68,6 +68,14 @@ export class DaySeries {
   }
 }
 
+/** Places of values between two gaps, through which no line goes. */
+function alone(values) {
+  return values.flatMap((value, at) => {
+    const isAlone = (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
+    return value !== null && isAlone ? [at] : [];
+  });
+}
+
 /** Times are in the reader's chosen zone, like every other time on the page. */
 export class DayChart extends WalkedFigure {
   #chart = null;
@@ -183,7 +191,13 @@ export class DayChart extends WalkedFigure {
         axes: [timeAxis(axis, this.#times), valueAxis(axis)],
         series: [
           {},
-          { stroke: ink.accent, width: 1.75, fill, spanGaps: false, points: { show: false } },
+          {
+            stroke: ink.accent,
+            width: 1.75,
+            fill,
+            spanGaps: false,
+            points: { show: true, size: 4, fill: ink.accent, filter: (chart) => alone(chart.data[1]) },
+          },
         ],
         hooks: {
           setCursor: [
