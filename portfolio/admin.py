@@ -16,7 +16,12 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from auth_tokens.models import User
-from config.core.admin import AnyModelAdmin, AnyModelForm, AnyTabularInline, ReadOnlyAdmin
+from config.core.admin import (
+    AnyModelAdmin,
+    AnyModelForm,
+    AnyTabularInline,
+    ReadOnlyAdmin,
+)
 from config.core.clock import now
 from portfolio.accounts.access import accounts_administered_by
 from portfolio.models import (
@@ -208,7 +213,20 @@ class BookAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).filter(account__in=accounts)
 
 
-_BY_ACCOUNT = ("account", admin.RelatedOnlyFieldListFilter)
+class AdministeredAccounts(admin.RelatedFieldListFilter):
+    """The user's accounts, whether they have rows or not: finding that out would read them all."""
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: Any
+    ) -> list[tuple[Any, Any]]:
+        accounts = accounts_administered_by(_person(request))
+        return cast(
+            "list[tuple[Any, Any]]",
+            field.get_choices(include_blank=False, limit_choices_to={"pk__in": accounts}),
+        )
+
+
+_BY_ACCOUNT = ("account", AdministeredAccounts)
 
 
 @admin.register(AccountStatus)

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 
 from auth_tokens.models import User
 from portfolio.accounts.access import accounts_administered_by
-from portfolio.admin import BookAdmin
+from portfolio.admin import AdministeredAccounts, BookAdmin
 from trades.models import (
     CashMovementRow,
     JournalRun,
@@ -21,7 +21,7 @@ from trades.models import (
     TradeLot,
 )
 
-_BY_ACCOUNT = ("account", admin.RelatedOnlyFieldListFilter)
+_BY_ACCOUNT = ("account", AdministeredAccounts)
 
 
 def _document(payload: Any) -> str:
@@ -89,6 +89,8 @@ class TradeLotAdmin(BookAdmin):
     )
     list_select_related = ("account", "instrument")
     search_fields = ("instrument__symbol", "instrument__underlying")
+    # Last computed first: a journal of a million fills has no cheaper order.
+    ordering = ("-id",)
 
 
 @admin.register(CashMovementRow)

@@ -18,7 +18,7 @@ from config.core.admin import AnyTabularInline
 from config.core.errors import ApplicationError
 from portfolio.accounts.access import accounts_administered_by
 from portfolio.accounts.answers import csv_answer
-from portfolio.admin import BookAdmin
+from portfolio.admin import AdministeredAccounts, BookAdmin
 from trades.annotations import writing
 from trades.models import (
     JournalSettings,
@@ -31,7 +31,7 @@ from trades.models import (
 )
 from trades.reviewing.listing import chosen_csv
 
-_BY_ACCOUNT = ("account", admin.RelatedOnlyFieldListFilter)
+_BY_ACCOUNT = ("account", AdministeredAccounts)
 
 
 class _TagForm(ActionForm):
@@ -81,7 +81,6 @@ class TradeAdmin(BookAdmin):
     list_select_related = ("account",)
     search_fields = ("underlying", "name")
     search_help_text = "Underlying or strategy"
-    ordering = ("-opened_at", "-opening")
     action_form = _TagForm
     actions = ("mark_reviewed", "follow_up", "add_tag", "merge", "group_by_rules", "export")
     inlines = (_LegInline,)

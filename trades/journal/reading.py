@@ -59,7 +59,8 @@ def executions_of(
         found = found.filter(kind=wanted.kind)
     if before:
         at, number = _place(before)
-        found = found.filter(Q(execution_time__lt=at) | Q(execution_time=at, pk__lt=number))
+        # The first condition is what an index can begin at.
+        found = found.filter(Q(execution_time__lt=at) | Q(pk__lt=number), execution_time__lte=at)
     rows = list(found.order_by("-execution_time", "-id")[: most + 1])
     if len(rows) <= most:
         return rows, ""

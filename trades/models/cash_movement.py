@@ -36,7 +36,10 @@ class CashMovementRow(models.Model):
                 fields=["broker", "broker_movement_id"], name="cash_movement_unique_by_broker"
             )
         ]
-        indexes = [models.Index(fields=["account", "-moved_at"])]
+        indexes = [
+            models.Index(fields=["-moved_at", "-id"]),
+            models.Index(fields=["account", "-moved_at"]),
+        ]
         ordering = ["-moved_at", "-id"]
 
     def __str__(self) -> str:

@@ -76,6 +76,7 @@ class TradeExecution(models.Model):
             models.Index(fields=["-execution_time", "-id"]),
             models.Index(fields=["account", "-execution_time"]),
             models.Index(fields=["account", "instrument", "execution_time"]),
+            models.Index(fields=["account", "kind", "execution_time"]),
             models.Index(fields=["exec_root"]),
             models.Index(fields=["transaction_id"], condition=~models.Q(transaction_id=""),
                          name="execution_by_transaction"),

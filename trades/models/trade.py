@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import F
+from django.db.models.functions import Coalesce
 
 from config.core.fields import AmountField
 from greeks.models import Instrument
 from portfolio.domain import ExecutionKind
 from portfolio.models import Account
 from trades.models.execution import TradeExecution
+
+#: When a trade began: with its opening, or with its first known close.
+BEGAN = Coalesce("opened_at", "closed_at")
 
 
 class Trade(models.Model):
@@ -58,11 +63,16 @@ class Trade(models.Model):
         db_table = "trades"
         indexes = [
             models.Index(fields=["account", "underlying"]),
-            models.Index(fields=["account", "-opened_at", "-opening"]),
+            models.Index(
+                "account", BEGAN.desc(), F("opening").desc(), name="trade_began_in_account"
+            ),
+            models.Index(BEGAN.desc(), F("opening").desc(), name="trade_began"),
+            models.Index(fields=["account", "status"]),
+            models.Index(fields=["account", "strategy"]),
             models.Index(fields=["account", "closed_at"]),
             models.Index(fields=["chain"]),
         ]
-        ordering = ["-opened_at", "-opening"]
+        ordering = [BEGAN.desc(), "-opening_id"]
 
     def __str__(self) -> str:
         return f"{self.underlying} {self.name}"

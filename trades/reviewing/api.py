@@ -110,6 +110,7 @@ def _list(listed: Listed) -> shapes.TradeList:
         trades=[shapes.TradeItem(**_item(row)) for row in listed.rows],
         totals=[_totals(totals) for totals in listed.totals],
         count=listed.page.paginator.count,
+        is_cut=listed.is_cut,
         page=listed.page.number,
         pages=listed.page.paginator.num_pages,
     )

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 import django_filters
 from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Coalesce
 from django.http import QueryDict
 
 from config.core.api.parameters import QueryParameters
 from config.core.errors import InvalidInput
 from portfolio.models import Account
 from trades.models import Trade, TradeFill, TradeReview, TradeTag
+from trades.models.trade import BEGAN
 from trades.strategies.naming import Strategy
 from trades.strategies.results import EVEN, LOST, WON
 
@@ -29,7 +29,6 @@ SORTS = {
     "underlying": "By underlying",
 }
 _SORT_FIELDS = {
-    "opened": "opened_at",
     "closed": "closed_at",
     "net": "net",
     "underlying": "underlying",
@@ -42,7 +41,7 @@ class TradeFilter(django_filters.FilterSet):  # type: ignore[misc]
     """Filters of trades. Days are inclusive, of the opening, in each account's zone."""
 
     underlying = django_filters.CharFilter(
-        field_name="underlying", lookup_expr="iexact", max_length=32, help_text="Of this only."
+        method="of_underlying", max_length=32, help_text="Of this only."
     )
     strategy = django_filters.ChoiceFilter(
         choices=[(each.value, each.value.replace("_", " ").capitalize()) for each in Strategy]
@@ -74,6 +73,9 @@ class TradeFilter(django_filters.FilterSet):  # type: ignore[misc]
         own = Trade.objects.filter(account__in=[account.pk for account in accounts])
         super().__init__(data, queryset=own)
 
+    def of_underlying(self, trades: QuerySet[Trade], _: str, value: str) -> QuerySet[Trade]:
+        return trades.filter(underlying__in={value, value.upper()})
+
     def with_result(self, trades: QuerySet[Trade], _: str, value: str) -> QuerySet[Trade]:
         return trades.filter(RESULTS[value])
 
@@ -104,17 +106,20 @@ class TradeFilter(django_filters.FilterSet):  # type: ignore[misc]
             name, problem = next(iter(fields.items()))
             raise InvalidInput(f"{name}: {problem}", fields=fields)
         asked = self.form.cleaned_data.get("sort") or "-opened"
-        found = self.filter_queryset(
-            self.queryset.annotate(began=Coalesce("opened_at", "closed_at"))
-        )
+        found = self.filter_queryset(self.queryset.annotate(began=BEGAN))
         name = asked.lstrip("-")
-        field = "began" if name == "opened" else _SORT_FIELDS[name]
-        column = F(field)
-        order = (
-            column.desc(nulls_last=True) if asked.startswith("-") else column.asc(nulls_last=True)
-        )
-        ordered: QuerySet[Trade] = found.order_by(order, "-opening_id")
+        column = F("began") if name == "opened" else F(_SORT_FIELDS[name])
+        # A trade has always begun: without a word on nulls an index gives the order.
+        last = None if name == "opened" else True
+        order = column.desc(nulls_last=last) if asked[0] == "-" else column.asc(nulls_last=last)
+        key = "opening_id" if asked == "opened" else "-opening_id"
+        ordered: QuerySet[Trade] = found.order_by(order, key)
         return ordered
+
+    @property
+    def is_by_opening(self) -> bool:
+        """Whether the order is that of an index."""
+        return (self.form.cleaned_data.get("sort") or "-opened").lstrip("-") == "opened"
 
     def _at_or_after(self, lookup: str, day: date) -> Q:
         """Return the condition with midnight of each account's zone."""

@@ -14,10 +14,13 @@ from django.db.models import Count, QuerySet, Sum
 from config.core.web.csv_export import csv_lines
 from portfolio.models import Account
 from trades.models import Trade, TradeFill, TradeNote, TradeReview, TradeTag
+from trades.models.trade import BEGAN
 from trades.reviewing.filters import TradeFilter
 from trades.strategies.results import Totals, outcome_of, totals_of
 
 ROWS_A_PAGE = 100
+#: How many trades the list reaches back.
+REACH = 10_000
 _BATCH = 500
 CSV_COLUMNS = (
     "id", "account_id", "underlying", "strategy", "name", "status", "outcome", "opened_at",
@@ -49,18 +52,36 @@ class Chain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One page of trades and the sums of all that were asked for."""
+    """One page of trades, and the sums of all that were asked for.
+
+    ``is_cut``: there are more than ``REACH``; only the newest are listed and summed.
+    """
 
     page: Page[Trade]
     rows: list[Row]
     totals: list[Totals]
+    is_cut: bool
 
 
 def list_trades(accounts: Sequence[Account], asked: dict[str, Any], *, page: int = 1) -> Listed:
-    """Return a page of trades. Six queries whatever is stored. Raises InvalidInput."""
-    found = TradeFilter(asked, accounts=accounts).trades
-    shown = Paginator(found, ROWS_A_PAGE).get_page(page)
-    return Listed(page=shown, rows=rows_of(shown.object_list), totals=totals_of(found))
+    """Return a page of trades. Six queries whatever is stored. Raises InvalidInput.
+
+    The list reaches back ``REACH`` trades (or forward, oldest first), so that a long journal costs
+    no more to open than a short one. The CSV holds them all.
+    """
+    wanted = TradeFilter(asked, accounts=accounts)
+    found = wanted.trades
+    newest = found if wanted.is_by_opening else found.order_by(BEGAN.desc(), "-opening_id")
+    reached = newest[:REACH]
+    within = Trade.objects.filter(pk__in=reached.values("pk"))
+    listed = reached if wanted.is_by_opening else found.filter(pk__in=reached.values("pk"))
+    shown = Paginator(listed, ROWS_A_PAGE).get_page(page)
+    return Listed(
+        page=shown,
+        rows=rows_of(shown.object_list),
+        totals=totals_of(within),
+        is_cut=shown.paginator.count >= REACH,
+    )
 
 
 def rows_of(trades: Iterable[Trade]) -> list[Row]:

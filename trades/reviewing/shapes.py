@@ -48,6 +48,9 @@ class TradeList(Shape, kw_only=True):
     trades: list[TradeItem]
     totals: Annotated[list[TradeTotals], about("Of all that was asked for, by currency.")]
     count: int
+    is_cut: Annotated[
+        bool, about("More than 10,000: only the first of them are counted, listed and summed.")
+    ]
     page: int
     pages: int
 

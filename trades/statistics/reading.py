@@ -54,15 +54,20 @@ def _pick(values: Any, rows: Sequence[int]) -> Any:
     return values[list(rows)] if isinstance(values, np.ndarray) else [values[n] for n in rows]
 
 
-def closed_trades(wanted: StatisticsFilter) -> ClosedTrades:
-    """Read closed trades whose profit is known. Three queries."""
-    found = Trade.objects.filter(
+def found_trades(wanted: StatisticsFilter) -> QuerySet[Trade]:
+    """Return the closed trades whose profit is known."""
+    return Trade.objects.filter(
         wanted.trades(),
         wanted.between("closed_at"),
         status=Trade.Status.CLOSED,
         unknown_closes=0,
         net__isnull=False,
     )
+
+
+def closed_trades(wanted: StatisticsFilter) -> ClosedTrades:
+    """Read closed trades whose profit is known. Three queries."""
+    found = found_trades(wanted)
     rows = list(
         found.order_by("closed_at", "pk")
         .annotate(
@@ -185,18 +190,20 @@ def _contexts(trades: Any, place: Mapping[int, int]) -> dict[int, tuple[Any, ...
 
 
 def tags_of(trades: ClosedTrades, wanted: StatisticsFilter) -> list[tuple[int, str]]:
-    """Return the rows of trades with each tag that one of their openings has. One query."""
+    """Return the rows of trades with each tag that one of their openings has. Two queries."""
     place = {key: number for number, key in enumerate(trades.key)}
+    found = found_trades(wanted).order_by().values("pk")
+    opened = TradeFill.objects.filter(role=TradeFill.Role.OPEN.value, trade__in=found)
+    tags = TradeTag.objects.filter(Q(opening__in=found) | Q(opening__in=opened.values("key")))
     names: dict[int, set[str]] = {}
-    tags = TradeTag.objects.filter(opening__account__in=[account.pk for account in wanted.accounts])
     for key, name in tags.values_list("opening_id", "name"):
         names.setdefault(key, set()).add(name)
     if not names:
         return []
-    opened = TradeFill.objects.filter(role=TradeFill.Role.OPEN.value, key__in=list(names))
-    pairs = set(opened.values_list("trade_id", "key")) | {(key, key) for key in names}
-    found = {(place[trade], name) for trade, key in pairs if trade in place for name in names[key]}
-    return sorted(found)
+    homes = set(opened.filter(key__in=list(names)).values_list("trade_id", "key"))
+    homes |= {(key, key) for key in names}
+    pairs = {(place[trade], name) for trade, key in homes if trade in place for name in names[key]}
+    return sorted(pairs)
 
 
 def chosen_lots(wanted: StatisticsFilter) -> QuerySet[TradeLot]:

@@ -66,7 +66,7 @@ def statistics_report(wanted: StatisticsFilter) -> shapes.Statistics:
             shapes.OtherCurrency(currency=name, trades=number)
             for name, number in sorted(omitted.other_currencies.items())
         ],
-        marks=marks_summary(trades),
+        marks=marks_summary(trades, wanted),
         groups=[
             shapes.Group(
                 dimension=dimension,

@@ -42,6 +42,8 @@ class Group:
     is_open: bool = False
     #: The last close so far; the trade ends there unless it is open.
     last_close: datetime | None = None
+    #: When it last became active, counted over the trades: the newest is looked at first.
+    place: int = 0
 
     def add(self, openings: Iterable[Opening]) -> None:
         """Take openings in, in the order of their time."""
@@ -84,9 +86,16 @@ def group_openings(openings: Iterable[Opening], rolls: Sequence[Roll]) -> list[G
 
 
 class _Grouping:
+    """One run. What may take an opening in is found by contract, session or kind, so that the work
+    grows with the number of openings."""
+
     def __init__(self, rolls: Sequence[Roll]) -> None:
         self.groups: list[Group] = []
-        self.active: list[Group] = []
+        self.places = 0
+        self.holding: dict[LegContract, set[Group]] = defaultdict(set)
+        self.begun: dict[date, set[Group]] = defaultdict(set)
+        #: Trades with assigned shares or long calls.
+        self.carrying: set[Group] = set()
         self.by_key: dict[int, Group] = {}
         self.parents: dict[int, list[Roll]] = defaultdict(list)
         self.sources: dict[int, dict[int, Decimal]] = {}
@@ -107,17 +116,23 @@ class _Grouping:
         return self.groups
 
     def _take(self, unit: list[Opening]) -> None:
-        at = unit[0].at
-        self.active = [group for group in self.active if not group.ends_before(at)]
         group = self._home(unit) if unit[0].is_known else None
         if group is None:
             group = Group()
             self.groups.append(group)
+        if not group.openings or group.ends_before(unit[0].at):
+            self.places += 1
+            group.place = self.places
         group.add(unit)
-        if group not in self.active:
-            self.active.append(group)
+        self.begun[group.began_on].add(group)
         for opening in unit:
             self.by_key[opening.key] = group
+            for part in opening.parts:
+                self.holding[part.contract].add(group)
+                if part.contract.right is Right.CALL and part.quantity > 0:
+                    self.carrying.add(group)
+        if group.has_delivery:
+            self.carrying.add(group)
 
     def _home(self, unit: list[Opening]) -> Group | None:
         if unit[0].kind is ExecutionKind.DELIVERY:
@@ -159,20 +174,21 @@ class _Grouping:
     def _added(self, unit: list[Opening]) -> Group | None:
         """Return the trade that holds exactly these contracts, with these signs."""
         added = _signs(_quantities(unit))
-        return self._last(unit, lambda _, held: _signs(held) == added)
+        holding = min((self.holding[contract] for contract, _ in added), key=len)
+        return self._last(unit, holding, lambda _, held: _signs(held) == added)
 
     def _formed(self, unit: list[Opening]) -> Group | None:
         """Return the trade of the session with which this order forms a strategy."""
         added = _quantities(unit)
 
         def forms(group: Group, held: dict[LegContract, Decimal]) -> bool:
-            if group.began_on != unit[0].session or held.keys() & added.keys():
+            if held.keys() & added.keys():
                 return False
             if held != _quantities(group.openings):
                 return False
             return name_strategy(held | added, on=unit[0].session).strategy in _FORMED
 
-        return self._last(unit, forms)
+        return self._last(unit, self.begun[unit[0].session], forms)
 
     def _written_on(self, unit: list[Opening]) -> Group | None:
         """Return what a short call was written on: assigned shares, or a long-dated call."""
@@ -190,15 +206,24 @@ class _Grouping:
                 return True
             return named.strategy is Strategy.PMCC
 
-        return self._last(unit, carries)
+        return self._last(unit, self.carrying, carries)
 
     def _last(
-        self, unit: list[Opening], fits: Callable[[Group, dict[LegContract, Decimal]], bool]
+        self,
+        unit: list[Opening],
+        among: set[Group],
+        fits: Callable[[Group, dict[LegContract, Decimal]], bool],
     ) -> Group | None:
-        for group in reversed(self.active):
+        """Return the newest of these trades that is open and fits. Those that ended are removed.
+
+        What takes an opening in after its end is among them again.
+        """
+        at = unit[0].at
+        among -= {group for group in among if group.ends_before(at)}
+        for group in sorted(among, key=lambda group: -group.place):
             if group.openings[0].contract.currency != unit[0].contract.currency:
                 continue
-            held = group.held(unit[0].at)
+            held = group.held(at)
             if held and fits(group, held):
                 return group
         return None

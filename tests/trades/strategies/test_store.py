@@ -202,3 +202,22 @@ def test_one_order_number_throughout_a_file_is_no_order() -> None:
         fill(9, -1, order_id="x", contract=option(120)),
     )
     assert Trade.objects.filter(account=account).count() == 2
+
+
+@pytest.mark.django_db
+def test_underlyings_are_grouped_apart_however_many_are_recorded_at_once() -> None:
+    """Two puts of one session are no spread, and shares of one cover no call of another."""
+    account = account_at("IBKR", "U1")
+    rows = [
+        fill(1, -1, contract=option(90), order_id="1"),
+        fill(2, 1, contract=option(85, underlying="ABC"), order_id="2"),
+        fill(3, 100, contract=stock("DEF"), order_id="3"),
+        fill(4, -1, contract=option(110, right=Right.CALL, underlying="GHI"), order_id="4"),
+    ]
+    record(*rows)
+    at_once = trades_of(account)
+    assert [trade.name for trade in Trade.objects.order_by("opened_at")] == [
+        "Short put", "Long put", "Long stock", "Short call",
+    ]  # fmt: skip
+    rebuild_account_trades(account)
+    assert trades_of(account) == at_once

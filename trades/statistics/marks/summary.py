@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from trades.models import TradeMarks
 from trades.statistics import shapes
+from trades.statistics.filter import StatisticsFilter
 from trades.statistics.marks.excursions import DAYS_EXIT, PROFIT_EXITS
-from trades.statistics.reading import ClosedTrades
+from trades.statistics.reading import ClosedTrades, found_trades
 
 
-def marks_summary(trades: ClosedTrades) -> shapes.Marks:
+def marks_summary(trades: ClosedTrades, wanted: StatisticsFilter) -> shapes.Marks:
     """Return the mean excursions and what earlier exits would have brought. One query.
 
     A trade that never reached an exit counts with what it brought.
     """
     place = {key: number for number, key in enumerate(trades.key)}
+    marks = TradeMarks.objects.filter(pk__in=found_trades(wanted).values("pk"), seen__gt=0)
     rows = [
         row
-        for row in TradeMarks.objects.filter(seen__gt=0, opening__trade__isnull=False)
-        .filter(opening__account__in=set(trades.account_id))
-        .values_list("pk", "seen", "expected", "worst", "best", "exits")
+        for row in marks.values_list("pk", "seen", "expected", "worst", "best", "exits")
         if row[0] in place
     ]
     worst = [row[3] for row in rows if row[3] is not None]
