@@ -9,6 +9,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from config.core.clock import market_clock_is_frozen, market_now
+from config.core.web.filter_fields import choice_field, date_field
 from config.core.web.parts import PARTS_HEADER, answer_parts
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.dashboard.api import DASHBOARD_PARAMETERS, read_parameters
@@ -34,6 +35,11 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     part = answer_parts(request, PARTS, context)
     if part is not None:
         return part
-    return render(
-        request, "dashboard/page.html", {**context, "accounts": accounts_visible_to(request.user)}
-    )
+    accounts = accounts_visible_to(request.user)
+    choices = ((account.account_id, str(account)) for account in accounts)
+    fields = [
+        choice_field("account_id", "Account", asked.account_id, choices),
+        date_field("start", "Curves from", asked.start),
+        date_field("end", "To", asked.end),
+    ]
+    return render(request, "dashboard/page.html", {**context, "fields": fields})
