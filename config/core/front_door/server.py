@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 EXTENSION = "greekdesk.prepared"
 #: Bytes of a request's head: address and headers. More get 431 (RFC 6585).
 HEAD_BYTES = 65_536
+#: What may come beside the bytes of a body: sizes of chunks, their extensions, trailers.
+FRAMING_BYTES = 1_048_576
 #: Seconds until a new connection has sent a whole head, and one that was answered its next one.
 FIRST_HEAD_SECONDS = 10.0
 NEXT_HEAD_SECONDS = 15.0
@@ -41,7 +43,7 @@ _COPIED_BYTES = 32_768
 
 
 class HeadTooLarge(Exception):
-    """The head is refused with 431; the connection ends."""
+    """The head, or what frames the body, is refused with 431; the connection ends."""
 
 
 class DeskHttpProtocol(HttpToolsProtocol):
@@ -54,6 +56,7 @@ class DeskHttpProtocol(HttpToolsProtocol):
     _due = inf
     _paused_at = inf
     _head_bytes = 0
+    _framing_bytes = 0
     _is_in_head = False
     _is_too_large = False
     _looking: asyncio.TimerHandle | None = None
@@ -74,15 +77,31 @@ class DeskHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._is_in_head:
             self._head_bytes += len(data)
+        else:
+            self._framing_bytes += len(data)
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > HEAD_BYTES and not self._is_too_large:
+        if self._is_too_large:
+            return
+        if self._framing_bytes > FRAMING_BYTES or (
+            self._is_in_head and self._head_bytes > HEAD_BYTES
+        ):
             self._is_too_large = True
             self.send_400_response("")
 
     def on_message_begin(self) -> None:
         self._is_in_head = True
-        self._head_bytes = 0
+        self._head_bytes = self._framing_bytes = 0
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Drop a trailer: after the proxy's own headers a client could add to them (RFC 9110,
+        6.5.1)."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        self._framing_bytes -= len(body)
+        super().on_body(body)
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
