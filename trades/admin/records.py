@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
 from auth_tokens.models import User
+from config.core.background.task import enqueue
 from portfolio.accounts.access import accounts_administered_by
 from portfolio.admin import AdministeredAccounts, BookAdmin
+from trades.importing.retrying import retry_rows
 from trades.models import (
     CashMovementRow,
     JournalRun,
@@ -20,6 +22,7 @@ from trades.models import (
     TradeExecution,
     TradeLot,
 )
+from trades.tasks import reconcile_account_task
 
 _BY_ACCOUNT = ("account", AdministeredAccounts)
 
@@ -134,6 +137,21 @@ class QuarantinedExecutionAdmin(_OwnOrNobodys):
     search_fields = ("reason", "account_number")
     exclude = ("payload",)
     readonly_fields = ("sent",)
+    actions = ("retry",)
+
+    @admin.action(description="Try to record again", permissions=["view"])
+    def retry(self, request: HttpRequest, chosen: QuerySet[QuarantinedExecution]) -> None:
+        """Record what can be recorded now; say what cannot, and why."""
+        accounts = accounts_administered_by(cast("User", request.user))
+        found = retry_rows(chosen.order_by("pk"), accounts=accounts)
+        for account_id in sorted(found.ask):
+            enqueue(reconcile_account_task, {"account_id": account_id}, expires=600)
+        self.message_user(request, f"Recorded: {found.recorded}.")
+        for reason, number in found.refused.items():
+            self.message_user(request, f"Refused again: {number}. {reason}", messages.WARNING)
+        if found.ask:
+            names = ", ".join(sorted(found.ask))
+            self.message_user(request, f"The broker is asked again for {names}.")
 
     @admin.display(description="what was sent")
     def sent(self, row: QuarantinedExecution) -> str:

@@ -49,7 +49,9 @@ def reconcile_account(*, account_id: str, since: datetime | None = None) -> Jour
         try:
             fetched = _fetch(account, since or _last_look(account))
             recorded = record_rows(
-                journal_rows(fetched), broker=Broker(account.broker), source=fetched.source
+                journal_rows(fetched, account_number=account.account_number),
+                broker=Broker(account.broker),
+                source=fetched.source,
             )
         except ProviderError as error:
             run.outcome = JournalRun.Outcome.FAILED
@@ -65,9 +67,9 @@ def reconcile_account(*, account_id: str, since: datetime | None = None) -> Jour
     return run
 
 
-def journal_rows(fetched: Fetched[AccountEvent]) -> JournalRows:
+def journal_rows(fetched: Fetched[AccountEvent], *, account_number: str = "") -> JournalRows:
     """Sort a broker's events by what they are."""
-    rows = JournalRows(rejected=list(fetched.rejected))
+    rows = JournalRows(rejected=list(fetched.rejected), account_number=account_number)
     for event in fetched.items:
         if isinstance(event, CashMovement):
             rows.movements.append(event)

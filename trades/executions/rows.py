@@ -17,6 +17,8 @@ class JournalRows:
     cancels: list[ExecutionCancel] = field(default_factory=list)
     movements: list[CashMovement] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
+    #: The account of rows that name none, where the source is of one account.
+    account_number: str = ""
     #: Rows that are no events of the journal, by reason (orders, summaries, lots).
     ignored: dict[str, int] = field(default_factory=dict)
 

@@ -84,7 +84,7 @@ class _Recording:
         result.received, result.ignored = rows.received, dict(rows.ignored)
         accounts = self._lock_accounts(rows)
         for rejected in rows.rejected:
-            number = str(rejected.payload.get("accountId") or "")
+            number = str(rejected.payload.get("accountId") or rows.account_number)
             if len(accounts) == 1 and not number:
                 number = next(iter(accounts))
             self._refuse(rejected.kind, rejected.reason, rejected.payload, number, accounts)
@@ -114,6 +114,7 @@ class _Recording:
             for row in kind
         }
         numbers |= {str(row.payload.get("accountId") or "") for row in rows.rejected}
+        numbers.add(rows.account_number)
         wanted = self.known.filter(broker=self.broker.value, account_number__in=numbers)
         found = (
             Account.objects.select_for_update()

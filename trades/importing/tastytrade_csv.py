@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import IO, Final
@@ -52,7 +52,7 @@ def is_tastytrade(head: str) -> bool:
 
 def read_tastytrade_csv(file: IO[bytes], *, account_number: str) -> JournalRows:
     """Read an export of one account. Raises TastytradeFileError for another kind of file."""
-    rows = JournalRows()
+    rows = JournalRows(account_number=account_number)
     try:
         text = io.TextIOWrapper(file, "utf-8-sig", newline="")
         reader = csv.DictReader(text)
@@ -68,7 +68,7 @@ def read_tastytrade_csv(file: IO[bytes], *, account_number: str) -> JournalRows:
             raise TastytradeFileError(f"This is not an export of Tastytrade: it lacks {lacking}.")
     except (UnicodeDecodeError, csv.Error):
         raise TastytradeFileError("This is not an export of Tastytrade: it is not text.") from None
-    futures = _future_terms(decoded)
+    futures = future_terms(decoded)
     for original, row in zip(sent, decoded, strict=True):
         try:
             found = decode_transaction(
@@ -173,7 +173,7 @@ def _as_cost(text: str) -> str:
     return f"-{plain}" if plain and plain[0].isdigit() else plain
 
 
-def _future_terms(rows: list[Mapping[str, str]]) -> dict[str, FutureTerms]:
+def future_terms(rows: Sequence[Mapping[str, str]]) -> dict[str, FutureTerms]:
     """Return multiplier and last trading day of the futures the rows name.
 
     The value over quantity and price tells an option's multiplier; else the product's table does.
