@@ -9,6 +9,7 @@ from typing import Final
 from config.core.errors import InvalidInput
 from greeks.domain import Contract, InstrumentKind
 from greeks.indices import is_index
+from greeks.instruments.identity import instrument_key
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError, listed_name, parse_occ
 from greeks.instruments.store import contract_error, resolve_instruments
 from greeks.models import Instrument
@@ -45,11 +46,12 @@ def find_instruments(symbols: Sequence[tuple[str, str]]) -> list[Instrument]:
         if stored.get(symbol, symbol) not in known
     }
     made = resolve_instruments(contracts.values()) if contracts else {}
-    by_symbol = {row.symbol: row for row in made.values()}
-    return [
-        known.get(name) or by_symbol[name]
-        for name in (stored.get(symbol, symbol) for _, symbol in symbols)
-    ]
+    found = []
+    for _, symbol in symbols:
+        row = known.get(stored.get(symbol, symbol))
+        # Another way to write what is known already (BRK.B, BRK B) has the same identity.
+        found.append(row or made[instrument_key(contracts[symbol])])
+    return found
 
 
 def _option(symbol: str) -> OptionSymbol | None:

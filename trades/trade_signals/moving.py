@@ -33,6 +33,8 @@ def move_signal(
     if steps is None:
         raise Conflict(f"The signal is {found.status}: it cannot become {to}.")
     moment = at or market_now()
+    if to == Status.ACTIVE and not corrects and found.expires_at and found.expires_at <= moment:
+        raise Conflict("The signal's time is over.")
     for step in steps:
         SignalChange.objects.create(
             signal=found, before=found.status, after=step, at=moment, reason=reason[:200], user=user

@@ -79,7 +79,9 @@ def signal_for_user(user: User | AnonymousUser, signal_id: int) -> TradeSignal:
 
 def queued_signals(user: User, *, account_id: str | None = None) -> list[shapes.Signal]:
     """Return the signals that wait for a decision, newest first. One query."""
-    waiting = signals_of(user, account_id=account_id).filter(status=Status.QUEUED)
+    waiting = signals_of(user, account_id=account_id).filter(
+        Q(expires_at=None) | Q(expires_at__gt=market_now()), status=Status.QUEUED
+    )
     return [signal_body(signal) for signal in waiting[:MOST_ROWS]]
 
 
@@ -107,15 +109,16 @@ def shadow_positions(user: User, *, account_id: str | None = None) -> list[shape
             id=str(row.pk),
             symbol=row.instrument.symbol,
             quantity=float(row.quantity),
-            entry_price=float(row.entry_price or 0),
+            entry_price=float(row.entry_price),
             current_price=_number(row.price),
             pnl=_number(row.pnl),
             status="open",
             signal_id=str(row.signal_id),
             source=row.signal.source.name,
-            opened_at=row.opened_at or row.signal.created_at,
+            opened_at=row.opened_at,
         )
         for row in held.order_by("-opened_at", "-pk")[:MOST_ROWS]
+        if row.entry_price is not None and row.opened_at is not None
     ]
 
 

@@ -110,7 +110,7 @@ def _create(
         idempotency_key=key,
         body_digest=digest,
         account=account,
-        symbol=sent.symbol.strip(),
+        symbol=sent.symbol.strip().upper(),
         underlying=legs[0][0].underlying,
         direction=sent.direction,
         quantity=_amount("quantity", sent.quantity),
@@ -140,7 +140,7 @@ def _legs(sent: SignalSent) -> list[tuple[Instrument, Decimal]]:
         named = [("symbol", sent.symbol)]
         is_long = sent.direction == TradeSignal.Direction.LONG.value
         amounts = [Decimal(1) if is_long else Decimal(-1)]
-    cleaned = [(field, symbol.strip()) for field, symbol in named]
+    cleaned = [(field, symbol.strip().upper()) for field, symbol in named]
     for field, symbol in cleaned:
         if not symbol.isprintable() or not symbol:
             raise _refused(field, "Not a symbol.")

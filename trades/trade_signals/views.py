@@ -153,8 +153,8 @@ def _list_page(
 ) -> HttpResponse:
     asked = read_signal_filter(QueryParameters.of_form(request.GET, allowed=FILTERS))
     user = cast("User", request.user)
-    page = list_signals(user, asked)
     days = complete_days(user, start=asked.start, end=asked.end)
+    page = list_signals(user, asked)
     address = request.GET.copy()
     address.pop("page", None)
     context = {

@@ -7,11 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 
 from config.core.clock import market_now
 from tests.factories import AccountFactory, UserFactory
 from trades.models import ShadowPosition, TradeSignal
+from trades.trade_signals.reading import queued_signals
 from trades.trade_signals.sources import IssuedSource, create_source, renew_token
 
 pytestmark = pytest.mark.django_db
@@ -163,3 +165,26 @@ def test_signal_by_hand_names_what_is_wrong_and_keeps_what_was_typed(client: Cli
     assert list(steps) == [
         ("", "queued", owner), ("queued", "active", owner), ("active", "cancelled", owner),
     ]  # fmt: skip
+
+
+def test_one_contract_written_in_several_ways_is_one_instrument(issued: IssuedSource) -> None:
+    for symbol in ("BRK.B", "brk b", "BRK/B", "SPX", PUT, PUT.replace(" ", ""), PUT.lower()):
+        assert send(issued, SIGNAL | {"symbol": symbol}).status_code in (201, 400), symbol
+    rows = ShadowPosition.objects.values_list("instrument__symbol", "instrument__kind")
+    assert set(rows) == {("BRK.B", "stock"), ("SPX", "index"), (PUT, "option")}
+
+
+def test_signal_past_its_time_is_neither_queued_nor_taken_up(
+    issued: IssuedSource, client: Client
+) -> None:
+    owner = issued.source.owner
+    client.force_login(owner)
+    ends = market_now() + timedelta(minutes=5)
+    signal_id = send(issued, SIGNAL | {"expires_at": ends.isoformat()}).json()["id"]
+    assert len(queued_signals(owner)) == 1
+    with time_machine.travel(ends, tick=False):
+        assert queued_signals(owner) == []
+        client.post(f"/trades/signals/{signal_id}/change", {"action": "take_up"})
+    assert TradeSignal.objects.get().status == "queued"
+    for query in ("end=9999-12-31", "start=0001-01-01", "source=x", "status=new", "taken=maybe"):
+        assert client.get(f"/trades/signals?{query}").status_code == 400, query
