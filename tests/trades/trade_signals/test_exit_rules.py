@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import unittest
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,7 @@ TRADE = TradeNow(profit=120.0, best=200.0, most=400.0, premium=300.0, days=7, sh
         (Kind.ASSIGNMENT_RISK, {"time_value": math.inf}, math.inf),
     ],
 )
-def test_each_kind_reads_its_number(kind: str, changed: dict[str, float], expected: float) -> None:
+def test_each_kind_reads_its_number(kind: str, changed: dict[str, Any], expected: float) -> None:
     assert KINDS[kind].number(replace(TRADE, **changed)) == pytest.approx(expected)
 
 
