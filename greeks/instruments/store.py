@@ -100,7 +100,7 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
             if error is not None:
                 raise ValueError(f"{contract.symbol[:64]!r} is not an instrument: {error}")
             wanted[key] = contract
-        else:
+        elif contract != known:
             wanted[key] = replace(
                 known,
                 aliases={**contract.aliases, **known.aliases},

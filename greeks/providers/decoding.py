@@ -129,7 +129,10 @@ def parse_text(
     if not isinstance(value, str):
         raise BadRow(f"{field}: {_shown(value)} is not a text")
     text = value.strip()
-    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in text):
+    # Nearly all texts are printable, which is quickly known.
+    if not text.isprintable() and any(
+        ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in text
+    ):
         raise BadRow(f"{field}: {_shown(value)} holds control characters")
     if len(text) > maximum:
         raise BadRow(f"{field}: {len(text)} characters, at most {maximum} are possible")
@@ -212,13 +215,15 @@ def storable(value: Any, *, depth: int = 6) -> Any:
     PostgreSQL's jsonb holds neither NaN, infinity, NUL nor a lone surrogate; each becomes readable
     text.
     """
+    if isinstance(value, str):
+        if value.isprintable():
+            return value
+        text = value.replace("\x00", "\\u0000")
+        return text.encode("utf-8", "backslashreplace").decode()
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
-    if isinstance(value, str):
-        text = value.replace("\x00", "\\u0000")
-        return text.encode("utf-8", "backslashreplace").decode()
     if depth and isinstance(value, Mapping):
         return {
             storable(str(key), depth=0): storable(inner, depth=depth - 1)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from portfolio.domain import Broker, ExecutionCancel
 from trades.models import QuarantinedExecution, TradeExecution
@@ -38,9 +38,20 @@ def mark_superseded(broker: Broker, roots: Iterable[str]) -> set[tuple[str, int]
     wanted = sorted(roots)
     changed = []
     for start in range(0, len(wanted), _BATCH):
-        rows = TradeExecution.objects.filter(
+        of_roots = TradeExecution.objects.filter(
             broker=broker.value, exec_root__in=wanted[start : start + _BATCH]
         )
+        # Most fills are never corrected.
+        revised = (
+            of_roots.order_by()
+            .values("exec_root")
+            .annotate(rows=Count("id"), replaced=Count("id", filter=Q(superseded=True)))
+            .filter(Q(rows__gt=1) | Q(replaced__gt=0))
+        )
+        roots_revised = [row["exec_root"] for row in revised]
+        if not roots_revised:
+            continue
+        rows = of_roots.filter(exec_root__in=roots_revised)
         by_root: dict[str, list[TradeExecution]] = {}
         for row in rows.only("exec_root", "revision", "superseded", "account", "instrument"):
             by_root.setdefault(row.exec_root, []).append(row)
