@@ -41,6 +41,7 @@ ROWS = {
     "scenario-grid": "scenario_grid",
     "chain-poll": "chain_poll",
     "update-queue": "update_queue",
+    "journal": "journal",
     "year": "year",
     "set-up": "set_up",
 }
