@@ -107,6 +107,6 @@ class Command(BaseCommand):
         except ProviderError as error:
             said = error.message if error.message.endswith((".", "?")) else f"{error.message}."
             raise CommandError(
-                f"{broker} gave an unexpected answer: {said} "
+                f"The accounts at {broker} could not be read: {said} "
                 "Check its settings, or add the account with --unchecked."
             ) from error

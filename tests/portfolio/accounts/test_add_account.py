@@ -70,7 +70,7 @@ def test_broker_that_does_not_answer_is_said_in_one_line() -> None:
     )
     assert (asked.returncode, asked.stdout) == (1, "")
     assert asked.stderr.splitlines() == [
-        "CommandError: IBKR gave an unexpected answer: ibkr_portal POST /tickle: no answer "
+        "CommandError: The accounts at IBKR could not be read: ibkr_portal POST /tickle: no answer "
         "(ConnectError). Check its settings, or add the account with --unchecked."
     ]
 
@@ -87,7 +87,7 @@ def test_number_that_the_broker_does_not_list_is_refused_with_those_it_does() ->
 def test_unchecked_account_is_connected_while_the_broker_is_away(settings: Settings) -> None:
     UserFactory(username="ann")
     settings.IBKR_PORTAL_URL = "http://127.0.0.1:9/v1/api"
-    with pytest.raises(CommandError, match="gave an unexpected answer"):
+    with pytest.raises(CommandError, match="could not be read"):
         run("--broker", "IBKR", "--number", "U7", "--owner", "ann")
     run("--broker", "IBKR", "--number", "U7", "--owner", "ann", "--unchecked", "--json")
     assert Account.objects.get().account_id == "U7"
