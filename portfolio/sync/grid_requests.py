@@ -10,14 +10,17 @@ from config.core.redis.client import key, redis_client
 
 logger = structlog.get_logger(__name__)
 
-# A burst of commits becomes one grid.
+# A burst of commits becomes one grid. Streamed prices commit without end, and a grid costs more
+# than all else that a price causes.
 _SETTLE_SECONDS = 1.0
+STREAMED_SETTLE_SECONDS = 15.0
 # A request no worker took within this time is sent again.
 GRID_EXPIRES_SECONDS = 30
 
 
-def request_grid(account_id: str) -> None:
-    """Queue the account's grid unless a request waits already. Never waits, never raises.
+def request_grid(account_id: str, *, seconds: float = _SETTLE_SECONDS) -> None:
+    """Queue the account's grid, to be computed in so many seconds, unless a request waits already.
+    Never waits, never raises.
 
     Without Redis there is no queue either; the scheduled check asks once it is back.
     """
@@ -31,7 +34,7 @@ def request_grid(account_id: str) -> None:
             "portfolio.compute_scenario_grid",
             {"account_id": account_id},
             expires=GRID_EXPIRES_SECONDS,
-            countdown=_SETTLE_SECONDS,
+            countdown=seconds,
         )
 
 

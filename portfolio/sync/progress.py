@@ -7,7 +7,7 @@ from typing import Any
 
 from config.core.live.hub import announce
 from portfolio.models import SyncRun
-from portfolio.sync.grid_requests import request_grid
+from portfolio.sync.grid_requests import STREAMED_SETTLE_SECONDS, request_grid
 from portfolio.updates.asking import update_portfolios_of_account
 
 # Steps closer together than this are not written: nobody would see them.
@@ -67,12 +67,17 @@ def announce_progress(run: SyncRun) -> None:
 def announce_change(account_id: str, version: int) -> None:
     """Request a grid of a newly committed version, queue its portfolios, and tell open pages."""
     update_portfolios_of_account(account_id)
-    announce_revaluation(account_id, version)
+    request_grid(account_id)
+    _announce_version(account_id, version)
 
 
 def announce_revaluation(account_id: str, version: int) -> None:
-    """Do the same for a version whose portfolios the update queue totals next."""
-    request_grid(account_id)
+    """Do the same for streamed prices, whose portfolios the update queue totals next."""
+    request_grid(account_id, seconds=STREAMED_SETTLE_SECONDS)
+    _announce_version(account_id, version)
+
+
+def _announce_version(account_id: str, version: int) -> None:
     announce(
         account_group(account_id),
         {"type": "account.changed", "account_id": account_id, "version": version},

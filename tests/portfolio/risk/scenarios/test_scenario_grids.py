@@ -23,8 +23,9 @@ from portfolio.risk.scenarios.kept_grids import accounts_behind, compute_scenari
 from portfolio.risk.scenarios.worst import worst_cell_of
 from portfolio.risk.what_if.run import what_if
 from portfolio.risk_monitor.body import accounts_for_risk, worst_cell
-from portfolio.sync.grid_requests import request_grid
-from portfolio.sync.progress import announce_change
+from portfolio.sync import grid_requests
+from portfolio.sync.grid_requests import forget_grid_request, request_grid
+from portfolio.sync.progress import announce_change, announce_revaluation
 from portfolio.tasks import risk as risk_tasks
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
 
@@ -232,6 +233,20 @@ def test_grid_is_queued_once_however_often_it_is_requested(account: Account, sen
     for _ in range(3):
         request_grid(account.pk)
     assert sent == [("portfolio.compute_scenario_grid", {"account_id": account.pk})]
+
+
+def test_grid_of_streamed_prices_is_less_urgent_than_of_a_sync(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    countdowns = []
+    monkeypatch.setattr(
+        grid_requests, "enqueue", lambda *_, countdown, **__: countdowns.append(countdown)
+    )
+    for announce in (announce_change, announce_revaluation):
+        announce(account.pk, 2)
+        forget_grid_request(account.pk)
+    after_sync, after_prices = countdowns
+    assert after_prices >= 10 * after_sync
 
 
 def test_worst_cell_follows_the_exchange_rate(trader: User) -> None:
