@@ -17,7 +17,20 @@ from config.core.live.outbox import EXTENSION
 
 
 class DeskWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's websocket protocol with the extension."""
+    """uvicorn's websocket protocol with the extension.
+
+    It reads nothing from a client that takes nothing: each ping is answered, and who sends many and
+    reads no answer would fill the memory.
+    """
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.read_paused:
+            self.transport.resume_reading()
 
     async def run_asgi(self) -> None:
         scope: dict[str, Any] = self.scope  # type: ignore[assignment]

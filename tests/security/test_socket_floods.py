@@ -1,0 +1,68 @@
+"""A websocket client that sends without end and reads nothing fills no memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+from typing import Any
+
+import pytest
+
+from config.core.live.server import DeskWebSocketProtocol
+from tests.served import served
+
+SECONDS = 60
+#: More than the kernel holds of the answers.
+PINGS = 80_000
+# Masked by zeros; 125 bytes are the most of a control message.
+PING = bytes((0x89, 0x80 | 125)) + bytes(4) + b"p" * 125
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def accepting(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Accept a websocket and stay with it."""
+    if scope["type"] != "websocket":
+        return
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+@pytest.mark.anyio
+async def test_pings_of_who_reads_no_answer_are_left_unread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    served_here: list[DeskWebSocketProtocol] = []
+    run_asgi = DeskWebSocketProtocol.run_asgi
+
+    async def noted(protocol: DeskWebSocketProtocol) -> None:
+        served_here.append(protocol)
+        await run_asgi(protocol)
+
+    monkeypatch.setattr(DeskWebSocketProtocol, "run_asgi", noted)
+    async with served(accepting) as port, asyncio.timeout(SECONDS):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", port))
+        reader, writer = await asyncio.open_connection(sock=client)
+        key = base64.b64encode(b"k" * 16)
+        writer.write(
+            b"GET / HTTP/1.1\r\nHost: testserver\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
+        )
+        assert b" 101 " in await reader.readline()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(PING * PINGS)
+        [protocol] = served_here
+        # Until it reads no more, or has read everything.
+        while protocol.transport.is_reading() and writer.transport.get_write_buffer_size():
+            await asyncio.sleep(0.01)
+        assert not protocol.transport.is_reading()
+        assert protocol.transport.get_write_buffer_size() < 2_000_000
+        writer.transport.abort()
