@@ -40,7 +40,7 @@ def patterns_over_account(pattern: str, account_id: str, *, is_private: bool) ->
     """Return shell patterns of all answers that cover an account.
 
     These are its own, and those over all accounts of everybody who sees it. A scope that names no
-    accounts may be anybody's.
+    accounts begins with ``~``: it may be anybody's.
     """
     own, every = [], _open(pattern, {})
     if "account_id" in fields_of(pattern):
@@ -48,7 +48,7 @@ def patterns_over_account(pattern: str, account_id: str, *, is_private: bool) ->
         every = _open(pattern, {"account_id": ALL})
     if not is_private:
         return own + every
-    scopes = (f"@*+{encode(account_id)}+*", "@[!+]*")
+    scopes = (f"@*+{encode(account_id)}+*", "@~*")
     return own + [f"{each}:{scope}" for each in every for scope in scopes]
 
 

@@ -73,6 +73,7 @@ class Resource:
     complete: str | None = None
     is_public: bool = False
     #: Whose answer it is: users of equal scope get the same one. Cached private resources need it.
+    #: It names the accounts that the answer is made of (``scope_of_accounts``), or begins with ~.
     scope: str | None = None
     #: The key: ``gex:{symbol}:{date}``; ``{date_range}`` is made of start and end. ``None``: never
     #: cached nor prepared, always read from the database.
@@ -156,7 +157,12 @@ class Resource:
         """Return whose answer the user gets; empty for a public resource."""
         if self.scope is None:
             return ""
-        return cast("Callable[[Any], str]", import_string(self.scope))(user)
+        scope = cast("Callable[[Any], str]", import_string(self.scope))(user)
+        if "+" not in scope and not scope.startswith("~"):
+            raise ValueError(
+                f"{self.name}: the scope {scope!r} names no accounts, nor begins with ~"
+            )
+        return scope
 
     def questions_to_warm(self) -> Iterable[Question]:
         """Return what is prepared before it is asked."""

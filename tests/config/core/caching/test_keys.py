@@ -65,7 +65,7 @@ def test_account_s_patterns_match_what_covers_it_and_nothing_else(
 
 def test_scope_that_names_no_accounts_may_be_anybody_s() -> None:
     patterns = patterns_over_account(PERFORMANCE, "U1", is_private=True)
-    key = build_key(PERFORMANCE, MAY, scope="user17")
+    key = build_key(PERFORMANCE, MAY, scope="~user17")
     assert any(fnmatchcase(key, each) for each in patterns)
 
 

@@ -29,7 +29,11 @@ def complete_curve(user: str, **asked: Any) -> Mapping[str, Any]:
 
 
 def scope_of(user: str) -> str:
-    return f"accounts of {user}"
+    return f"+{user}+"
+
+
+def nobody(user: str) -> str:
+    return user
 
 
 def read_public(*, symbol: str | None) -> str | None:
@@ -80,7 +84,12 @@ def test_question_is_completed_and_read_as_its_user() -> None:
         "alice", {"account_id": "U1", "start": "2026-01-01", "end": "2026-01-31"}
     )
     assert curve.read(question) == ("alice", "U1", "2026-01-01", "2026-01-31")
-    assert curve.scope_of("alice") == "accounts of alice"
+    assert curve.scope_of("alice") == "+alice+"
+
+
+def test_scope_that_could_not_be_invalidated_is_refused() -> None:
+    with pytest.raises(ValueError, match="names no accounts"):
+        declaration(scope=f"{HERE}.nobody").scope_of("alice")
 
 
 def test_public_resource_knows_no_user() -> None:
