@@ -42,7 +42,7 @@ from tests.trades.executions.test_identity import fill
 from trades.annotations.writing import add_note
 from trades.executions.rows import JournalRows
 from trades.executions.store import record_rows
-from trades.models import ShadowPosition, SignalSource, Trade, TradeSignal
+from trades.models import ExitRule, ExitSignal, ShadowPosition, SignalSource, Trade, TradeSignal
 
 # The dashboard's sections are read in threads, which see only what is committed.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.database]
@@ -98,6 +98,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     ),
     "shadow_positions": ("/api/shadow-positions",),
     "queued_signals": ("/api/signals/queued",),
+    "exit_signals": ("/api/exit-signals",),
     "sync_status": (f"{PORTFOLIO}/sync/{{failed}}", f"{PORTFOLIO}/sync/{{synced}}"),
     "newest_fills": ("/api/trades/newest",),
     "trade": ("/api/trades/{trade}",),
@@ -218,7 +219,7 @@ def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
 
 
 def signalled(trader: User, account: Account) -> None:
-    """A signal that waits, held on paper, and two days of balances."""
+    """A signal that waits, held on paper, an exit rule that fired, and two days of balances."""
     signal = TradeSignal.objects.create(
         source=SignalSource.objects.create(owner=trader, name="Screener"),
         account=account, symbol="KO", underlying="KO", direction="long", created_at=AT,
@@ -226,6 +227,11 @@ def signalled(trader: User, account: Account) -> None:
     ShadowPosition.objects.create(
         signal=signal, instrument=account.positions.all()[0].instrument, quantity=1,
         status=ShadowPosition.Status.OPEN, entry_price=1, price=2, pnl=1, opened_at=AT,
+    )  # fmt: skip
+    rule = ExitRule.objects.create(owner=trader, name="Half", kind="profit_target", threshold=50)
+    ExitSignal.objects.create(
+        rule=rule, opening=Trade.objects.all()[0].opening, account=account, underlying="KO",
+        status=ExitSignal.Status.ACTIVE, value=51, fired_at=AT,
     )  # fmt: skip
     for days, balance in ((9, 100_000), (8, 101_000)):
         AccountDay.objects.create(

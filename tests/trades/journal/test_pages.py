@@ -139,6 +139,7 @@ def test_what_cannot_be_is_refused_by_name(page: Client, query: str) -> None:
         "/trades/executions?account_id=&underlying=&kind=&start=&end=",
         "/trades/reconcile?account_id=",
         "/trades/statistics?account_id=&underlying=&start=&end=",
+        "/trades/signals?status=&source=&symbol=&taken=&start=&end=",
     ],
 )
 def test_form_that_was_left_blank_filters_nothing(page: Client, address: str) -> None:
