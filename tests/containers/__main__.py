@@ -15,6 +15,7 @@ from config.core.processes.environment import free_port
 from tests.architecture.source import ROOT
 from tests.containers.engine import Failed, daemon, docker
 from tests.containers.stack import (
+    HOST,
     METRICS_TOKEN,
     OWN,
     PROJECT,
@@ -29,6 +30,7 @@ from tests.containers.visitor import Visitor
 FOLDER = ROOT / "var" / "containers"
 LARGEST_IMAGE_MB = 500
 USER = "10001"
+WEB_PROCESSES = 4
 
 
 def say(what: str, value: str = "") -> None:
@@ -74,6 +76,27 @@ def check_killed(stack: Stack, visitor: Visitor) -> None:
     wait_until(well, what="health", explain=lambda: json.dumps(visitor.health()))
     seconds = wait_until(lambda: all(map(stack.is_well, (*OWN, *SERVERS))), what="every service")
     say("all well together after", f"{seconds:.0f} s")
+
+
+def check_scaled(stack: Stack, visitor: Visitor) -> None:
+    """Four web processes, each with a port of its own, know the same session."""
+    say("4 of web well after", f"{stack.scale('web', WEB_PROCESSES):.0f} s")
+    networks = [web["NetworkSettings"]["Networks"] for web in stack.containers("web")]
+    addresses = [next(iter(each.values()))["IPAddress"] for each in networks]
+    if len(set(addresses)) != WEB_PROCESSES:
+        raise Failed(f"web listens at {addresses}")
+    script = (
+        "import sys, urllib.request as r\n"
+        "for address in sys.argv[2:]:\n"
+        "    sent = {'Host': sys.argv[1]}\n"
+        "    r.urlopen(r.Request(f'http://{address}:8000/health', headers=sent), timeout=10)\n"
+    )
+    stack.compose("exec", "-T", "streams", "python", "-c", script, HOST, *addresses)
+    held = visitor.positions()
+    if any(visitor.positions() != held for _ in range(2 * WEB_PROCESSES)):
+        raise Failed("the web processes show different books")
+    stack.scale("web", 1)
+    say("all of them answer; back to one")
 
 
 def check_stopped(stack: Stack) -> None:
@@ -148,6 +171,7 @@ def check_stack(stack: Stack, port: int) -> None:
     say("signed in through the TLS proxy")
     sync_an_account(stack, visitor)
     check_killed(stack, visitor)
+    check_scaled(stack, visitor)
     sync_again = visitor.positions()
     say("positions after all that", str(sync_again))
     check_stopped(stack)

@@ -90,19 +90,36 @@ class Stack:
         named = [part for name in variables for part in ("-e", f"{name}={variables[name]}")]
         self.compose("run", "--rm", "-T", *named, "web", *command)
 
-    def container(self, service: str) -> dict[str, Any]:
-        """Return what docker knows of a service's container, running or ended."""
+    def containers(self, service: str) -> list[dict[str, Any]]:
+        """Return what docker knows of a service's containers, running or ended."""
         labels = {"project": PROJECT, "service": service, "oneoff": "False"}
         chosen = [f"--filter=label=com.docker.compose.{key}={labels[key]}" for key in labels]
         names = docker("ps", "--all", "--quiet", *chosen).split()
-        if len(names) != 1:
-            raise Failed(f"{service} has {len(names)} containers")
-        described: list[dict[str, Any]] = json.loads(docker("inspect", names[0]))
+        described: list[dict[str, Any]] = json.loads(docker("inspect", *names)) if names else []
+        return described
+
+    def container(self, service: str) -> dict[str, Any]:
+        described = self.containers(service)
+        if len(described) != 1:
+            raise Failed(f"{service} has {len(described)} containers")
         return described[0]
 
-    def is_well(self, service: str) -> bool:
-        state = self.container(service)["State"]
-        return bool(state["Running"] and state.get("Health", {}).get("Status") == "healthy")
+    def is_well(self, service: str, *, most: int = 1) -> bool:
+        """Whether it runs in so many containers, each by its own check healthy."""
+        states = [container["State"] for container in self.containers(service)]
+        return len(states) == most and all(
+            state["Running"] and state.get("Health", {}).get("Status") == "healthy"
+            for state in states
+        )
+
+    def scale(self, service: str, most: int) -> float:
+        """Run it in so many containers; return the seconds until all are well."""
+        self.compose("up", "--detach", "--no-recreate", "--scale", f"{service}={most}", service)
+        return wait_until(
+            lambda: self.is_well(service, most=most),
+            what=f"{most} of {service}",
+            explain=lambda: self.compose("logs", "--tail=20", service),
+        )
 
     def kill(self, service: str) -> float:
         """Kill its process as a fault would, and return the seconds until it is well again."""
