@@ -32,7 +32,7 @@ const browser = await puppeteer.launch({
 
 // Total blocking time as Lighthouse defines it, ms: of tasks after the first content, on a phone four
 // times as slow, what each takes beyond 50 ms. Counted in processor time instead of the clock's.
-function blockingByProcessor({ traceEvents }, address) {
+function blockingByProcessor({ traceEvents } = { traceEvents: [] }, address) {
   const begun = traceEvents.findLast(
     ({ name, args }) => name === "navigationStart" && args?.data?.documentLoaderURL === address,
   );
