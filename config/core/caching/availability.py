@@ -18,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MaxConnectionsError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from config.core.caching.config import cache_config
 from config.core.redis.client import NotAskedYet
 from config.core.redis.process_copies import ProcessCopies
 
@@ -85,7 +86,10 @@ class CacheAvailability:
         with self._lock:
             if self._down_since is None:
                 self._down_since = self._clock()
-                logger.warning("cache.lost", reason=type(error).__name__)
+                config = cache_config()
+                logger.warning(
+                    "cache.lost", host=config.host, port=config.port, reason=type(error).__name__
+                )
             pause = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
             self._closed_until = self._clock() + pause
             self._failures = min(self._failures + 1, 16)

@@ -29,10 +29,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
-from django.conf import settings
 from django.utils.module_loading import import_string
 
 from config.core.caching.changes import Change
+from config.core.caching.config import cache_config
 from config.core.caching.entry import CachedResult
 from config.core.caching.keys import fields_of
 
@@ -116,7 +116,7 @@ class Resource:
         """Return how long an answer stays fresh; 0 if it is never cached."""
         if self.key is None or self.ttl is None:
             return 0.0
-        return float(settings.CACHE_TTLS.get(self.key.partition(":")[0], self.ttl))
+        return float(cache_config().ttl.get(self.key.partition(":")[0], self.ttl))
 
     @cached_property
     def key_fields(self) -> frozenset[str]:
