@@ -64,6 +64,41 @@ def insert_rows(
         _write(model, columns, rows[start : start + _ROWS_A_STATEMENT], head, "")
 
 
+def update_rows(
+    model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Update rows by the first of ``columns``, their key; one that is gone stays gone.
+
+    Django's ``bulk_update`` makes an expression of each value: a hundred times the work.
+    """
+    if not rows:
+        return
+    quote = connection.ops.quote_name
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    table, (key, *names) = (
+        quote(model._meta.db_table),
+        [quote(str(fields[name].column)) for name in columns],
+    )
+    # Only our own models' column names; every value is a parameter.
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            first, *others = _keys(columns)
+            sets = ", ".join(
+                f"{name} = found.{short}" for name, short in zip(names, others, strict=True)
+            )
+            cursor.execute(
+                f"UPDATE {table} SET {sets} FROM ({_document_source(model, columns)}) AS found "  # noqa: S608
+                f"WHERE {table}.{key} = found.{first}",
+                [_document(model, columns, rows)],
+            )
+            return
+        sets = ", ".join(f"{name} = %s" for name in names)
+        cursor.executemany(
+            f"UPDATE {table} SET {sets} WHERE {key} = %s",  # noqa: S608
+            [(*values, pk) for pk, *values in _prepared(model, columns, rows)],
+        )
+
+
 def _write(
     model: type[models.Model],
     columns: Sequence[str],

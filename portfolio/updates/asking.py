@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 import structlog
 from django.db import transaction
@@ -17,6 +18,10 @@ from portfolio.updates.rules import Priority
 
 logger = structlog.get_logger(__name__)
 
+#: Of a storm the queue is told that much moved, not what: naming it would cost more than the rest.
+MOST_NAMED: Final = 50
+MANY: Final = "*"
+
 
 def update_portfolios_for_instruments(keys: Collection[str]) -> int:
     """Queue every portfolio that holds one of the instruments that moved; return how many."""
@@ -25,6 +30,9 @@ def update_portfolios_for_instruments(keys: Collection[str]) -> int:
     for key in keys:
         for portfolio_id in by_instrument.get(key, ()):
             moved.setdefault(portfolio_id, []).append(key)
+    for portfolio_id, names in moved.items():
+        if len(names) > MOST_NAMED:
+            moved[portfolio_id] = [MANY]
     if not moved or not queue_portfolio_updates(moved, Priority.MARKET):
         return 0
     logger.debug("updates.triggered", portfolios=len(moved), instruments=len(keys))

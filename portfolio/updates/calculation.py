@@ -17,6 +17,7 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import Abs
 
 from config.core.clock import now
+from config.core.upsert import update_rows
 from portfolio.amounts import fitting_amount
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
@@ -57,6 +58,9 @@ class PortfolioTotals:
     unconverted: list[str]
     legs: int
     legs_without_change: int
+
+
+_STORED = ("id", *PortfolioTotals.__slots__, "counted", "book_version", "last_updated")
 
 
 def portfolio_totals(
@@ -125,9 +129,7 @@ def recalculate(portfolio_ids: Collection[int]) -> None:
         )
         if totals.value is not None and (day := session_date_of(mine)) is not None:
             days.append(day_of(changed[-1], day))
-    Portfolio.objects.bulk_update(
-        changed, (*PortfolioTotals.__slots__, "counted", "book_version", "last_updated")
-    )
+    update_rows(Portfolio, _STORED, [[getattr(row, name) for name in _STORED] for row in changed])
     store_days(days)
     notice_moves(days)
 

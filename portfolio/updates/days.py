@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from config.core.clock import market_now
+from config.core.upsert import upsert
 from portfolio.accounts.days import session_dates_of
 from portfolio.book.rows import plain
 from portfolio.models import Account, Portfolio, PortfolioDay
@@ -28,11 +29,13 @@ def day_of(portfolio: Portfolio, session_date: date) -> PortfolioDay:
 
 def store_days(days: Collection[PortfolioDay]) -> None:
     """Store the figures of sessions; later ones replace earlier ones. One statement."""
-    PortfolioDay.objects.bulk_create(
-        days,
-        update_conflicts=True,
-        unique_fields=["portfolio", "session_date"],
-        update_fields=list(_FIGURES),
+    columns = ("portfolio_id", "session_date", *_FIGURES, "noticed_steps")
+    upsert(
+        PortfolioDay,
+        columns,
+        [[getattr(day, name) for name in columns] for day in days],
+        unique=("portfolio_id", "session_date"),
+        keep=("noticed_steps",),
     )
 
 

@@ -42,6 +42,7 @@ ROWS = {
     "chain-poll": "chain_poll",
     "update-queue": "update_queue",
     "journal": "journal",
+    "update-storm": "update_storm",
     "year": "year",
     "set-up": "set_up",
 }

@@ -79,7 +79,7 @@ def move(account: Account, change: float) -> None:
     Position.objects.filter(account=account).update(
         daily_change=Decimal(str(change)), market_value=Decimal(10_000) + Decimal(str(change))
     )
-    recalculate([Portfolio.objects.get(owner=account.owner, holds_all=True).pk])
+    recalculate([Portfolio.objects.get(owner_id=account.owner_id, holds_all=True).pk])
 
 
 def told() -> list[str]:
