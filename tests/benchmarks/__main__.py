@@ -36,6 +36,7 @@ ROWS = {
     "memory-sockets": "memory_sockets",
     "greeks": "greeks",
     "gex": "gex",
+    "dashboard": "dashboard",
     "implied-vols": "implied_vols",
     "american": "american",
     "scenario-grid": "scenario_grid",
