@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, find, settings
+from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
@@ -23,7 +23,13 @@ from portfolio.dashboard.sections import dashboard_resources
 
 #: What the cache writes into a body about itself.
 OF_THE_CACHE = {"cached", "cache_age_seconds", "stale", "problem"}
-_QUICK = settings(max_examples=1, database=None, suppress_health_check=list(HealthCheck))
+_QUICK = settings(
+    max_examples=1,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 _NUMBERS = st.floats(-1e9, 1e9, allow_nan=False).map(lambda value: round(value, 6))
 
 

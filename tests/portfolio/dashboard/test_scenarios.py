@@ -36,7 +36,7 @@ from tests.portfolio.dashboard.bodies import (
 from tests.portfolio.reading import synced_account
 from tests.servers.valkey import RunningValkey
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 LOST = RetryableError("The provider does not answer.", provider="scripted")
 REAL_TIME = {str(each.section) for each in dashboard_resources() if not each.is_cached}
