@@ -98,5 +98,5 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _rows(node: dict[str, Any]) -> float:
     """Return the rows a node passed on or threw away, in all its loops."""
-    thrown = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Join Filter", 0)
+    thrown = node.get("Rows Removed by Filter", 0)
     return float((node["Actual Rows"] + thrown) * node["Actual Loops"])

@@ -74,7 +74,7 @@ def list_trades(accounts: Sequence[Account], asked: dict[str, Any], *, page: int
     newest = found if wanted.is_by_opening else found.order_by(BEGAN.desc(), "-opening_id")
     reached = newest[:REACH]
     within = Trade.objects.filter(pk__in=reached.values("pk"))
-    listed = reached if wanted.is_by_opening else found.filter(pk__in=reached.values("pk"))
+    listed = reached if wanted.is_by_opening else within.order_by(*found.query.order_by)
     shown = Paginator(listed, ROWS_A_PAGE).get_page(page)
     return Listed(
         page=shown,
