@@ -25,7 +25,6 @@ from greeks.calendar.exchanges import exchange_named
 from greeks.chains import OptionChain
 from greeks.maths.aggregation import ChainSums, FilledGreeks, sum_chain
 from greeks.maths.changes import contract_greeks
-from greeks.maths.rounded_gamma import restore_gamma
 from greeks.models import PolledInstrument
 from greeks.polling.fill import ChainTerms, fill_greeks
 from greeks.polling.forming_minute import forming_minute
@@ -52,6 +51,7 @@ from greeks.polling.states import PollRecord, read_record, record_key
 from greeks.polling.terms import chain_expires_at, chain_is_american, chain_rate
 from greeks.pricing.dividends import known_dividends
 from greeks.pricing.model import years_to
+from greeks.pricing.rounded_gamma import restore_gamma
 from greeks.underlyings import share_key
 
 logger = structlog.get_logger(__name__)

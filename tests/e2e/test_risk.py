@@ -340,9 +340,8 @@ def test_page_fits_every_width_and_satisfies_axe_with_everything_open(risk: Brow
             if size in (PHONE, DESK):
                 assert risk.violations() == [], (scheme, size)
                 assert risk.steps_back() == [], (scheme, size)
-            shares = "const e = document.querySelector('#risk-cell .bounded');"
-            clipped = risk.script(f"{shares} return e.scrollWidth - e.clientWidth")
-            assert clipped <= 0, (scheme, size)
+            clipped = "const e = document.querySelector('#risk-cell .bounded');"
+            assert risk.script(f"{clipped} return e.scrollWidth - e.clientWidth") <= 0, size
             if size == PHONE:
                 assert risk.small_targets() == [], scheme
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from greeks.chains import OptionChain
-from greeks.maths.rounded_gamma import restore_gamma
+from greeks.pricing.rounded_gamma import restore_gamma
 from tests.greeks.scripted import OPENS, chain_at
 
 HALF_A_STEP = 0.5e-4
