@@ -48,9 +48,9 @@ def find_instruments(symbols: Sequence[tuple[str, str]]) -> list[Instrument]:
     made = resolve_instruments(contracts.values()) if contracts else {}
     found = []
     for _, symbol in symbols:
-        row = known.get(stored.get(symbol, symbol))
+        there = known.get(stored.get(symbol, symbol))
         # Another way to write what is known already (BRK.B, BRK B) has the same identity.
-        found.append(row or made[instrument_key(contracts[symbol])])
+        found.append(there or made[instrument_key(contracts[symbol])])
     return found
 
 

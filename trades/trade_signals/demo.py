@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
@@ -119,7 +119,7 @@ def _waiting(source: SignalSource, trade: Trade, number: int) -> None:
     )
 
 
-def _signal(source: SignalSource, trade: Trade, *, at: object, status: str) -> TradeSignal:
+def _signal(source: SignalSource, trade: Trade, *, at: datetime, status: str) -> TradeSignal:
     is_long = (trade.premium or Decimal(0)) < 0
     return TradeSignal.objects.create(
         source=source,

@@ -178,7 +178,7 @@ def _sent(form: QueryDict) -> dict[str, Any]:
 
     Raises InvalidInput naming the field.
     """
-    texts = {name: value.strip() for name, value in form.items() if str(value).strip()}
+    texts = {name: text for name, value in form.items() if (text := str(value).strip())}
     sent: dict[str, Any] = {
         name: texts[name]
         for name in ("symbol", "direction", "account_id", "order_reference", "note")

@@ -209,7 +209,8 @@ def test_rule_applies_to_its_account_strategy_and_tag_only(
 def test_impossible_rule_is_refused_by_field(
     account: Account, changed: dict[str, Any], field: str
 ) -> None:
-    values = {"name": "Target", "kind": "profit_target", "threshold": 50.0} | changed
+    values: dict[str, Any] = {"name": "Target", "kind": "profit_target", "threshold": 50.0}
+    values |= changed
     with pytest.raises(InvalidInput) as caught:
         save_rule(user=account.owner, values=RuleValues(**values))
     assert field in caught.value.fields

@@ -90,8 +90,8 @@ def _evaluate(
     User.objects.select_for_update().get(pk=rules[0].owner_id)
     home = {key: trade for trade, each in trades.items() for key in each.keys}
     known: dict[tuple[int, int], ExitSignal] = {}
-    for row in ExitSignal.objects.filter(rule__in=list(rules), opening__in=list(home)):
-        known[row.rule_id, home[row.opening_id]] = row
+    for stored in ExitSignal.objects.filter(rule__in=list(rules), opening__in=list(home)):
+        known[stored.rule_id, home[stored.opening_id]] = stored
     new: list[ExitSignal] = []
     moved: list[ExitSignal] = []
     at = market_now()

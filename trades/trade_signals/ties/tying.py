@@ -117,8 +117,8 @@ def _wanted(signals: Iterable[TradeSignal], visible: Collection[str]) -> list[Wa
     of_signals = TradeSignal.objects.filter(pk__in=list(rows)).values_list(
         "pk", "legs__instrument", "legs__quantity", "legs__instrument__kind"
     )
-    for signal, *leg in of_signals:
-        legs[signal].append(tuple(leg))
+    for number, *leg in of_signals:
+        legs[number].append(tuple(leg))
     found = []
     for pk, signal in rows.items():
         until = signal.created_at + timedelta(minutes=signal.source.window_minutes)
