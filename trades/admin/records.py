@@ -22,7 +22,6 @@ from trades.models import (
     TradeExecution,
     TradeLot,
 )
-from trades.tasks import reconcile_account_task
 
 _BY_ACCOUNT = ("account", AdministeredAccounts)
 
@@ -145,7 +144,7 @@ class QuarantinedExecutionAdmin(_OwnOrNobodys):
         accounts = accounts_administered_by(cast("User", request.user))
         found = retry_rows(chosen.order_by("pk"), accounts=accounts)
         for account_id in sorted(found.ask):
-            enqueue(reconcile_account_task, {"account_id": account_id}, expires=600)
+            enqueue("trades.reconcile_account", {"account_id": account_id}, expires=600)
         self.message_user(request, f"Recorded: {found.recorded}.")
         for reason, number in found.refused.items():
             self.message_user(request, f"Refused again: {number}. {reason}", messages.WARNING)
