@@ -1,9 +1,8 @@
 """The whole desk loses each of its parts under open pages and running syncs, and goes on.
 
-It takes a minute of processor time, so it runs only when asked to; the other tests here break one part
-each. ``FAULT_DESK_KILLS=30`` kills each process thirty times;
-``FAULT_DATABASE_FAULTS=5`` pauses and kills PostgreSQL five times each, ``FAULT_PAUSES=20`` pauses
-Valkey twenty times. ``-s`` shows the figures.
+It takes a minute of processor time, so it runs only when asked to; the other tests here break one
+part each. ``FAULT_DESK_KILLS=30`` kills each process thirty times, ``FAULT_DATABASE_FAULTS=5``
+pauses and kills PostgreSQL five times each. ``-s`` shows the figures.
 """
 
 from __future__ import annotations
