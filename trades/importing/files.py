@@ -38,8 +38,9 @@ def read_file(
 ) -> ReadFile:
     """Read a statement of IBKR or an export of Tastytrade.
 
-    Exports of Tastytrade name no account: one must be given. ``clock_offset`` is added to the
-    times of IBKR's statements, which carry no zone.
+    Exports of Tastytrade name no account: one must be given. It is also that of a Flex statement's
+    rows that name none. ``clock_offset`` is added to the times of IBKR's statements, which carry
+    no zone.
 
     Raises:
         InvalidInput: another kind of file, or one that cannot be used; the message says why.
@@ -48,7 +49,10 @@ def read_file(
         raise InvalidInput(f"The file has {len(content):,} bytes, at most {LARGEST_FILE:,} go.")
     head = content[:_HEAD].lstrip(b"\xef\xbb\xbf \r\n\t")
     if head.startswith(b"<"):
-        rows = _shifted(read_flex(io.BytesIO(content)), clock_offset)
+        # A query may leave the account out; rows that name theirs keep it.
+        chosen = account if account and account.broker == Broker.IBKR.value else None
+        number = chosen.account_number if chosen else ""
+        rows = _shifted(read_flex(io.BytesIO(content), account_number=number), clock_offset)
         return ReadFile(broker=Broker.IBKR, source=FLEX, rows=rows)
     first_line = head.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
     if is_activity(first_line):

@@ -50,13 +50,16 @@ class FlexFileError(InvalidInput):
     """The file is no Flex statement the journal can read; the message says what to change."""
 
 
-def read_flex(file: IO[bytes]) -> JournalRows:
-    """Read a Flex statement. Raises FlexFileError for what is none, or holds orders only."""
+def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
+    """Read a Flex statement; ``account_number`` is that of rows that name none.
+
+    Raises FlexFileError for what is no statement, or holds orders only.
+    """
     rows = JournalRows()
     trades: list[Attributes] = []
     statements = orders = 0
     try:
-        for name, element in _elements(file):
+        for name, element in _elements(file, account_number):
             if name == "FlexStatement":
                 statements += 1
             elif name == "Trade" and _is_execution(element):
@@ -93,7 +96,7 @@ def read_flex(file: IO[bytes]) -> JournalRows:
     return rows
 
 
-def _elements(file: IO[bytes]) -> Iterator[tuple[str, dict[str, str]]]:
+def _elements(file: IO[bytes], account_number: str) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the statement's rows with the account of their statement; memory stays small."""
     account = ""
     root = None
@@ -102,7 +105,7 @@ def _elements(file: IO[bytes]) -> Iterator[tuple[str, dict[str, str]]]:
             root = element
         if stage == "start":
             if element.tag == "FlexStatement":
-                account = element.get("accountId") or ""
+                account = element.get("accountId") or account_number
                 yield element.tag, dict(element.attrib)
             continue
         if element.tag in _STATEMENT_ROWS:

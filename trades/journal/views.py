@@ -19,7 +19,6 @@ from config.core.api.parameters import QueryParameters
 from config.core.errors import ApplicationError, NotFound
 from config.core.web.filter_fields import choice_field, date_field, symbol_field
 from portfolio.accounts.access import accounts_syncable_by, accounts_visible_to
-from portfolio.domain import Broker
 from trades.annotations.writing import set_lot_method
 from trades.importing.uploads import parse_offset, preview_upload, take_upload
 from trades.journal.api import FILTERS, KINDS, execution_filter
@@ -157,10 +156,14 @@ def import_page(request: HttpRequest) -> HttpResponse:
         except ApplicationError as error:
             context |= {"problem": error.message, "status": 422}
         else:
-            context |= {"pending": pending, "preview": preview.recorded, "source": preview.source}
+            context |= {
+                "pending": pending,
+                "preview": preview.recorded,
+                "realised": preview.realised,
+            }
     own = accounts_syncable_by(user)
     runs = JournalRun.objects.filter(requested_by=user).exclude(file_name="")[:20]
-    context |= {"runs": runs, "own": own.filter(broker=Broker.TASTY.value)}
+    context |= {"runs": runs, "own": own}
     return _page(request, "trades/import.html", context)
 
 

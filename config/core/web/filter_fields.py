@@ -24,6 +24,8 @@ class FilterField:
     @property
     def told(self) -> str:
         """What was chosen, in words; empty if nothing was."""
+        if not self.value:
+            return ""
         if self.kind != "choice":
             return f"{self.label.lower()} {self.value}" if self.kind == "date" else self.value
         return next((label for value, label in self.choices if value == self.value), "")

@@ -9,6 +9,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from django.db.models import ProtectedError
 
 from greeks.domain import Contract, InstrumentKind, Right
 from portfolio.domain import (
@@ -314,3 +315,10 @@ def test_side_that_a_later_source_knows_is_filled_in(account: Account) -> None:
     record(gone)
     assert record(replace(gone, side=Side.BUY)).completed == 1
     assert TradeExecution.objects.get().side == "BUY"
+
+
+def test_rule_18_account_with_executions_cannot_be_deleted(account: Account) -> None:
+    record(fill())
+    with pytest.raises(ProtectedError):
+        account.delete()
+    assert TradeExecution.objects.count() == 1

@@ -76,6 +76,7 @@ def _lines(name: str, imported: Imported) -> list[str]:
     if found.by_kind:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(found.by_kind.items()))
         lines.append(f"  new: {kinds}")
+    lines += [f"  realised: {net:,.2f} {currency}" for currency, net in imported.realised.items()]
     lines += [f"  ignored: {number} × {reason}" for reason, number in found.ignored.items()]
     lines += [f"  quarantine: {number} × {reason}" for reason, number in found.reasons.items()]
     if found.clock_offset is not None:
