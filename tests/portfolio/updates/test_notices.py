@@ -94,7 +94,8 @@ def test_last_figures_of_each_session_stay(account: Account) -> None:
     days = PortfolioDay.objects.order_by("session_date").values_list(
         "session_date", "value", "daily_change", "daily_change_percent", "currency"
     )
-    assert list(days) == [
+    found: list[tuple[Any, ...]] = list(days)
+    assert found == [
         (MONDAY, 10_100, 100, 1, "USD"),
         (MONDAY + timedelta(days=1), 9_980, -20, Decimal("-0.2"), "USD"),
     ]
