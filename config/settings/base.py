@@ -172,6 +172,8 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "config.core.api.openapi.describe_failures",
     ],
+    # Several bodies have a status; each set of them gets a name of its own.
+    "ENUM_NAME_OVERRIDES": {"HealthStatusEnum": ["ok", "degraded", "down"]},
 }
 
 # --- Logs and metrics -------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from portfolio.models import Position
 from trades.annotations import writing
 from trades.journal.filter_fields import account_field, strategy_field
 from trades.journal.reading import accounts_of_journal
-from trades.models import Trade, TradeNote, TradeReview
+from trades.models import Trade, TradeMarks, TradeNote, TradeReview
 from trades.reviewing.api import asked_filters
 from trades.reviewing.chain import chains_of
 from trades.reviewing.detail import read_detail, trade_for_user, trade_of_position
@@ -102,6 +102,10 @@ def trade(request: HttpRequest, key: int) -> HttpResponse:
     if found.key != key:
         return redirect("trade", found.key)
     detail = read_detail(found)
+    # Marks of another close are computed again soon.
+    marks = TradeMarks.objects.filter(
+        pk=found.key, closed_at=found.closed_at, net=found.net, seen__gt=0
+    ).first()
     others = Trade.objects.filter(
         account=found.account_id, underlying=found.underlying, currency=found.currency
     ).exclude(pk=found.key)
@@ -113,6 +117,7 @@ def trade(request: HttpRequest, key: int) -> HttpResponse:
             "trade": found,
             "others": others.order_by("-opened_at")[:50],
             "reviews": TradeReview.State.choices,
+            "marks": marks,
             "chains": chains_of(found),
             "greeks": GREEKS,
             "positions": Position.objects.filter(

@@ -16,7 +16,7 @@ from portfolio.domain import Side
 from portfolio.models import Account
 from tests.factories import AccountFactory, PositionFactory
 from tests.trades.strategies.test_store import CONTRACTS, fill, option, record
-from trades.models import Trade, TradeNote, TradeReview, TradeTag
+from trades.models import Trade, TradeMarks, TradeNote, TradeReview, TradeTag
 
 pytestmark = pytest.mark.django_db
 PUT, LOW, CALL, STOCK, NEW = CONTRACTS
@@ -178,6 +178,27 @@ def test_key_of_any_opening_leads_to_the_trade(page: Client) -> None:
     (other,) = trade.fills.filter(role="open").exclude(key=trade.key)
     assert page.get(f"/trades/{other.key}").headers["Location"] == f"/trades/{trade.key}"
     assert page.get(f"/api/trades/{other.key}").json()["id"] == str(trade.key)
+
+
+def test_marks_of_this_close_are_shown_and_others_not(page: Client) -> None:
+    trade = Trade.objects.filter(status="closed", net__isnull=False).order_by("pk")[0]
+    marks = TradeMarks.objects.create(
+        opening_id=trade.key,
+        closed_at=trade.closed_at,
+        net=trade.net,
+        seen=80,
+        expected=100,
+        worst=-321.5,
+        best=654.25,
+        exits={"50": 77.75},
+        computed_at=trade.closed_at,
+    )
+    text = page.get(f"/trades/{trade.key}").content.decode()
+    assert "80 of 100 minutes seen" in text
+    assert [number in text for number in ("321.50", "654.25", "77.75")] == [True] * 3
+
+    TradeMarks.objects.filter(pk=marks.pk).update(net=marks.net + 1)
+    assert "minutes seen" not in page.get(f"/trades/{trade.key}").content.decode()
 
 
 def test_position_leads_to_its_trade_and_back(page: Client, account: Account) -> None:
