@@ -65,10 +65,10 @@ def subject_named(symbol: str | None) -> Subject:
     for each in subjects:
         if asked in (None, each.symbol):
             return each
+    if symbol is None:
+        raise NotFound("No gamma exposure is computed yet: no chain is polled, none is set.")
     known = ", ".join(each.symbol for each in subjects) or "none"
-    raise NotFound(
-        f"No gamma exposure is computed for {(symbol or 'any symbol')[:32]!r}. Known: {known}."
-    )
+    raise NotFound(f"No gamma exposure is computed for {symbol[:32]!r}. Known: {known}.")
 
 
 def _subject(symbol: str, instrument: PolledInstrument | None) -> Subject:
