@@ -18,7 +18,7 @@ from coverage import Coverage
 from django.conf import settings
 
 # CPU seconds of a test that are traced. What it does later it has mostly done before.
-TRACED_SECONDS = 0.1
+TRACED_SECONDS = 0.25
 # By this variable a process learns that it is to trace itself.
 PROCESSES = "COVERAGE_PROCESS_CONFIG"
 # Tests that ran in this worker, without the parameters.

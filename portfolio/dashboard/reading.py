@@ -138,7 +138,12 @@ def read_dashboard(
 
 
 def answer_alone(resource: Resource, user: Any, given: Mapping[str, Any]) -> Answer:
-    """Read one resource within its time limit. Raises what reading it raises."""
+    """Read one resource within its time limit. Raises what reading it raises.
+
+    ``NotFound`` also for an account that does not exist or is not the user's.
+    """
+    if not resource.is_public and given.get("account_id") is not None:
+        account_for_user(user, given["account_id"])
     name = resource.section or resource.name
     work = Work(partial(_answer, resource, user, given), resource.time_limit)
     outcome = _measured({name: work}, limits={name: resource.time_limit})[name]

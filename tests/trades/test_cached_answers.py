@@ -166,7 +166,9 @@ def _shadow(account: Account, number: int) -> None:
     legs = [{"symbol": "XYZ   270115P00090000", "quantity": number}]
     values = {"symbol": "XYZ", "direction": "long", "legs": legs}
     enter_signal(user=account.owner, source=source, values=values)
-    ShadowPosition.objects.update(status=ShadowPosition.Status.OPEN, opened_at=AT)
+    ShadowPosition.objects.update(
+        status=ShadowPosition.Status.OPEN, opened_at=AT, entry_price=Decimal(2)
+    )
 
 
 CHANGES: dict[str, tuple[Callable[[Account, int], None], set[str]]] = {

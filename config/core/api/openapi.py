@@ -71,8 +71,11 @@ def _enum(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _openapi(schema: dict[str, Any]) -> dict[str, Any]:
-    """Write JSON Schema as OpenAPI 3.0: null is a flag, and a ``$ref`` stands alone."""
+    """Write JSON Schema as OpenAPI 3.0: null and "exclusive" are flags, a ``$ref`` stands alone."""
     found = {name: value for name, value in schema.items() if name not in _DROPPED}
+    for exclusive, bound in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if exclusive in found:
+            found |= {bound: found[exclusive], exclusive: True}
     about = {"description": schema["description"]} if "description" in schema else {}
     if found.get("type") == "object" and "properties" in found:
         # The class's docstring is for us; every field of a shape is listed.

@@ -57,6 +57,7 @@ class DeskHttpProtocol(HttpToolsProtocol):
     _paused_at = inf
     _head_bytes = 0
     _framing_bytes = 0
+    _read_bytes = 0
     _is_in_head = False
     _is_too_large = False
     _looking: asyncio.TimerHandle | None = None
@@ -75,6 +76,7 @@ class DeskHttpProtocol(HttpToolsProtocol):
         super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
+        self._read_bytes = len(data)
         if self._is_in_head:
             self._head_bytes += len(data)
         else:
@@ -90,7 +92,9 @@ class DeskHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._is_in_head = True
-        self._head_bytes = self._framing_bytes = 0
+        self._head_bytes = 0
+        # Head and body may come in one read: what is no body of it counts.
+        self._framing_bytes = self._read_bytes
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
