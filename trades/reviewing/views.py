@@ -102,10 +102,12 @@ def trade(request: HttpRequest, key: int) -> HttpResponse:
     if found.key != key:
         return redirect("trade", found.key)
     detail = read_detail(found)
-    # Marks of another close are computed again soon.
-    marks = TradeMarks.objects.filter(
-        pk=found.key, closed_at=found.closed_at, net=found.net, seen__gt=0
-    ).first()
+    marks = None
+    if found.closed_at is not None:
+        # Marks of another close are computed again soon.
+        marks = TradeMarks.objects.filter(
+            pk=found.key, closed_at=found.closed_at, net=found.net, seen__gt=0
+        ).first()
     others = Trade.objects.filter(
         account=found.account_id, underlying=found.underlying, currency=found.currency
     ).exclude(pk=found.key)

@@ -182,6 +182,7 @@ def test_key_of_any_opening_leads_to_the_trade(page: Client) -> None:
 
 def test_marks_of_this_close_are_shown_and_others_not(page: Client) -> None:
     trade = Trade.objects.filter(status="closed", net__isnull=False).order_by("pk")[0]
+    assert trade.closed_at is not None
     marks = TradeMarks.objects.create(
         opening_id=trade.key,
         closed_at=trade.closed_at,
