@@ -56,7 +56,7 @@ def test_expiring_option_and_assignment_risk_need_a_decision(
 
 def test_section_that_fails_says_why_and_can_be_read_again(signed_in: Client) -> None:
     text = parts_of(signed_in, "gex")
-    assert "No gamma exposure is computed for" in text
+    assert "No gamma exposure is computed yet" in text
     assert "Try again" in text
 
 
