@@ -21,6 +21,8 @@ OWN_PAGES = (
     "/trades/statistics",
     "/trades/reconcile",
     "/trades/import",
+    "/trades/signals",
+    "/portfolios",
     "/api/docs",
     "/nowhere",
 )
