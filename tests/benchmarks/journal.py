@@ -61,6 +61,8 @@ def measure(options: Options) -> list[Row]:
     try:
         with running_postgres() as url, home(DATABASE_URL=url) as environment:
             rows += in_django(f"{module}:measure_here", environment, options)
+        # A server of its own: the rows are made of all that is stored.
+        with running_postgres() as url, home(DATABASE_URL=url) as environment:
             return rows + in_django(f"{module}:measure_million", environment, options)
     except NoPostgres as reason:
         raise NotMeasured(f"PostgreSQL did not start: {reason}") from None
