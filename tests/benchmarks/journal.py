@@ -22,7 +22,8 @@ INSERT INTO trade_executions
   (account_id, broker, broker_execution_id, instrument_id, symbol, kind, side, quantity, price,
    execution_time, position_effect, order_id, currency, transaction_id, trade_id, exec_root,
    revision, superseded, cancelled_by, fingerprint, source, raw_payload, recorded_at, updated_at)
-SELECT 'MANY', 'IBKR', n, i.id, i.symbol, 'trade', CASE WHEN mod(n, 2) = 0 THEN 'SELL' ELSE 'BUY' END,
+SELECT 'MANY', 'IBKR', n, i.id, i.symbol, 'trade',
+  CASE WHEN mod(n, 2) = 0 THEN 'SELL' ELSE 'BUY' END,
   1, 2, m.at, '', '', 'USD', '', '', n, 0, false, '', n, 'bench', '{}', m.at, m.at
 FROM generate_series(0, %s - 1) AS n
 JOIN (SELECT id, symbol, row_number() OVER (ORDER BY id) AS place FROM greeks_instrument) AS i
