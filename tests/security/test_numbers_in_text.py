@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from django.test import Client
+from django.urls import URLResolver, get_resolver
 
 from config.core.api.parameters import whole_number
 from tests.factories import UserFactory
@@ -49,3 +53,27 @@ def test_what_if_takes_no_such_field(client: Client, name: str, text: str) -> No
 )  # fmt: skip
 def test_no_address_breaks_on_such_a_number(client: Client, address: str, text: str) -> None:
     assert client.get(address.format(text)).status_code < 500
+
+
+def numbered_routes() -> list[str]:
+    """Return every address with whole numbers only, as a format of them, from the URLconf."""
+    found: list[str] = []
+
+    def walk(patterns: Any, prefix: str) -> None:
+        for pattern in patterns:
+            path = prefix + str(pattern.pattern)
+            if isinstance(pattern, URLResolver):
+                walk(pattern.url_patterns, path)
+            elif "<int:" in path:
+                found.append("/" + re.sub(r"<int:\w+>", "{number}", path))
+
+    walk(get_resolver().url_patterns, "")
+    return [path for path in found if "<" not in path and not path.startswith("/admin")]
+
+
+@pytest.mark.parametrize("route", numbered_routes())
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 10**24 - 1])
+def test_no_route_breaks_on_a_number_too_large(client: Client, route: str, number: int) -> None:
+    path = route.format(number=number)
+    assert client.get(path).status_code < 500
+    assert client.post(path, {"action": "note"}).status_code < 500

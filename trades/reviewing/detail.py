@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import BigIntegerField
 
 from auth_tokens.models import User
 from config.core.errors import NotFound
@@ -33,6 +34,9 @@ def trade_for_user(user: User | AnonymousUser, key: int) -> Trade:
 
     After fills came late or trades were merged, the key of any of its openings leads to it.
     """
+    if key > BigIntegerField.MAX_BIGINT:
+        # Django checks this for a number of its own, but not for the key of a relation.
+        raise NotFound("No such trade.")
     visible = Trade.objects.filter(account__in=accounts_visible_to(user))
     trade = visible.filter(pk=key).first()
     if trade is None:
