@@ -74,33 +74,55 @@ def apply_cancels(
     Cancels of these accounts that waited in quarantine are tried again.
     """
     outcome = Cancelled()
-    for row in rows:
-        account_id = accounts[row.account_number]
-        done = TradeExecution.objects.filter(account_id=account_id, cancelled_by=row.cancel_id)
-        if done.exists():
-            outcome.existing += 1
-            continue
-        ended = _cancel(row.cancel_id, row.transaction_id, row.trade_id, account_id, at)
-        if ended is None:
-            outcome.waiting.append(row)
-            continue
-        outcome.cancelled += 1
-        outcome.changed.add((account_id, ended.instrument_id))
     waiting = QuarantinedExecution.objects.filter(
         broker=broker.value, account_id__in=accounts.values(), kind="cancel", resolved_at=None
     )
-    for kept in waiting:
-        names = cancel_names(kept.payload)
-        ended = _cancel(*names, kept.account_id, at) if names and kept.account_id else None
-        if ended is not None:
-            outcome.changed.add((ended.account_id, ended.instrument_id))
-            kept.resolved_at = at
-            kept.save(update_fields=["resolved_at"])
+    kept = [(row, cancel_names(row.payload)) for row in waiting if row.account_id]
+    done = _done_cancels(accounts, [row.cancel_id for row in rows], [n[0] for _, n in kept if n])
+    for row in rows:
+        key = (accounts[row.account_number], row.cancel_id)
+        if key in done:
+            outcome.existing += 1
+            continue
+        ended = _cancel(row.cancel_id, row.transaction_id, row.trade_id, key[0], at)
+        if ended is None:
+            outcome.waiting.append(row)
+            continue
+        done.add(key)
+        outcome.cancelled += 1
+        outcome.changed.add((key[0], ended.instrument_id))
+    for held, names in kept:
+        account_id = held.account_id
+        if names is None or account_id is None:
+            continue
+        # One that was told again with its fill is done: to apply it twice would end the next
+        # revision too.
+        if (account_id, names[0]) not in done:
+            ended = _cancel(*names, account_id, at)
+            if ended is None:
+                continue
+            done.add((account_id, names[0]))
+            outcome.changed.add((account_id, ended.instrument_id))
+        held.resolved_at = at
+        held.save(update_fields=["resolved_at"])
     return outcome
 
 
+def _done_cancels(
+    accounts: dict[str, str], told: Iterable[str], kept: Iterable[str]
+) -> set[tuple[str, str]]:
+    ids = {*told, *kept}
+    rows = TradeExecution.objects.filter(account_id__in=accounts.values(), cancelled_by__in=ids)
+    return set(rows.values_list("account_id", "cancelled_by")) if ids else set()
+
+
 def cancel_names(payload: dict[str, str]) -> tuple[str, str, str] | None:
-    """Return the cancel's own id, and the transaction and trade it cancels, of a Flex row."""
+    """Return the cancel's own id, and the transaction and trade it cancels.
+
+    Reads a row of Flex or a transaction of Tastytrade; None where it names neither.
+    """
+    if payload.get("reverses-id"):
+        return str(payload.get("id") or ""), str(payload["reverses-id"]), ""
     own = str(payload.get("transactionID") or "")
     transaction, trade = (
         "" if value in ("", "0", "-") else str(value)

@@ -198,6 +198,41 @@ def test_rule_4_cancel_waits_for_its_row_and_ends_it(
     assert record(cancel).existing == 1
 
 
+def test_rule_4_cancel_told_again_with_its_fill_waits_no_longer(account: Account) -> None:
+    record(CANCEL)
+    rebooked = replace(
+        STATEMENT, broker_execution_id="0000aaaa.67000001.01.02", transaction_id="700042"
+    )
+    # The booked fill has the same trade: applying the kept cancel too would end it.
+    record(STATEMENT, rebooked, CANCEL)
+    (lot,) = open_lots(account)
+    assert lot.quantity == -2
+    assert not QuarantinedExecution.objects.filter(resolved_at=None).exists()
+
+
+def test_rule_4_tastytrade_cancel_waits_for_its_row(account: Account) -> None:
+    account_at("TASTY", "5WT00001")
+    cancel = replace(
+        CANCEL,
+        broker=Broker.TASTY,
+        account_number="5WT00001",
+        source="tastytrade",
+        trade_id="",
+        raw={"id": 700041, "reverses-id": 700001},
+    )
+    own = fill(
+        broker=Broker.TASTY,
+        account_number="5WT00001",
+        source="tastytrade",
+        broker_execution_id="700001",
+        contract=replace(CALL, aliases={}),
+    )
+    for row in (cancel, own):
+        record(row, broker=Broker.TASTY, source="tastytrade")
+    assert not TradeExecution.objects.get().is_live
+    assert not QuarantinedExecution.objects.filter(resolved_at=None).exists()
+
+
 def test_rule_4_commission_of_a_rebooked_trade_counts_once(account: Account) -> None:
     rebooked = replace(
         STATEMENT,
