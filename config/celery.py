@@ -12,7 +12,7 @@ from config.core.background.worker_loop import WakeStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
 
-app = Celery("greekdesk")
+app = Celery("greekdesk", fixups=["config.core.background.connections:fixup"])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.steps["worker"].add(WatchStep)

@@ -36,5 +36,6 @@ CELERY_BEAT_SCHEDULER = "config.core.background.scheduler:DeskScheduler"
 # Save after every run, so a killed beat repeats no slot.
 CELERY_BEAT_SYNC_EVERY = 1
 CELERY_BEAT_CRON_STARTING_DEADLINE = 600
-CELERY_BEAT_MAX_LOOP_INTERVAL = 1
+# Jobs are sent when due; this is how soon a changed schedule is seen.
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
 DJANGO_CELERY_BEAT_TZ_AWARE = True

@@ -101,6 +101,9 @@ def parse_decimal(value: object, field: str, *, required: bool = False) -> Decim
 
 def parse_float(value: object, field: str, *, limit: float = 1e12) -> float | None:
     """Return a Greek or a volatility as float64; ``None`` where the vendor has none."""
+    # Nearly all are; neither NaN nor infinity is within the limit.
+    if type(value) is float and -limit < value < limit:
+        return value
     number = _number(value, field)
     if number is None:
         return None

@@ -65,6 +65,23 @@ def test_a_lot_counts_with_its_result_once_it_is_closed() -> None:
     assert (found.worst, found.best) == (-1.0, 29.0)
 
 
+def test_trade_without_marks_costs_nothing_for_each_of_its_minutes() -> None:
+    class Counted(dict[float, float]):
+        asked = 0
+
+        def get(self, minute: float, default: Any = None) -> Any:
+            Counted.asked += 1
+            return super().get(minute, default)
+
+    minutes = np.arange(0.0, 60_000.0, 60.0)
+    lots = [lot(opened=600.0, closed=1_200.0), lot(instrument=2, closed=60_000.0)]
+    found = measure_excursions(
+        lots, {1: Counted({600.0: 2.0}), 2: Counted()}, minutes, most=None, days_exit_at=None
+    )
+    # Only the ten minutes in which the marked lot was open.
+    assert (found.seen, Counted.asked) == (0, 10)
+
+
 def bars(strike: int, *prices: str) -> None:
     instrument = Instrument.objects.get(strike=strike)
     for number, price in enumerate(prices, start=1):

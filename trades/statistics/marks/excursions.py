@@ -48,16 +48,17 @@ def money_along(
 ) -> Floats:
     """Return what the lots had brought at each of ``minutes``, (minutes,).
 
-    ``marks`` are prices by instrument and minute. NaN where a lot that is open lacks one.
+    ``marks`` are prices by instrument and minute, ``minutes`` ascend. NaN where a lot that is open
+    lacks one.
     """
     money = np.zeros(minutes.size)
     for lot in lots:
-        known = marks.get(lot.instrument, {})
-        price = np.array([known.get(minute, np.nan) for minute in minutes.tolist()])
-        open_money = (price - lot.price) * lot.units - lot.open_costs
-        money += np.where(
-            minutes >= lot.closed, lot.net, np.where(minutes >= lot.opened, open_money, 0.0)
-        )
+        opens, closes = np.searchsorted(minutes, (lot.opened, lot.closed)).tolist()
+        price = np.full(max(0, closes - opens), np.nan)
+        if known := marks.get(lot.instrument):
+            price[:] = [known.get(minute, np.nan) for minute in minutes[opens:closes].tolist()]
+        money[opens:closes] += (price - lot.price) * lot.units - lot.open_costs
+        money[closes:] += lot.net
     return money
 
 

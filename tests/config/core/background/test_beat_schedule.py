@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 
 import pytest
 import time_machine
 from django.core.management import call_command
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
-from django_celery_beat.schedulers import ModelEntry
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from config.celery import app
 from config.core.background.beat_schedule import write_schedule
+from config.core.background.scheduler import CHANGES_SECONDS, DeskEntry, DeskScheduler
 from config.core.clock import now
 from config.schedule import ScheduledJob, beat_schedule
 
@@ -89,6 +91,38 @@ def test_job_on_the_minute_stays_on_the_clock() -> None:
 
     assert not is_due
     assert seconds == pytest.approx(59.7, abs=0.01)
+
+
+def test_sent_job_is_written_by_one_statement(django_assert_num_queries: Any) -> None:
+    write_schedule(JOBS)
+    job = PeriodicTask.objects.get(name=NAME)
+    entry = next(DeskEntry(job, app=app))
+    PeriodicTask.objects.filter(pk=job.pk).update(expire_seconds=99)
+    changed = PeriodicTasks.last_change()
+
+    with django_assert_num_queries(1):
+        entry.save()
+
+    job.refresh_from_db()
+    # What an operator changed meanwhile stays, and beat need not read the schedule again.
+    assert (job.total_run_count, job.last_run_at, job.expire_seconds) == (1, entry.last_run_at, 99)
+    assert PeriodicTasks.last_change() == changed
+
+
+def test_beat_looks_for_a_changed_schedule_every_few_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("config.core.background.scheduler.monotonic", lambda: clock[0])
+    monkeypatch.setattr(DatabaseScheduler, "schedule_changed", lambda _: True)
+    scheduler = DeskScheduler(app=app, lazy=True)
+
+    found = []
+    for seconds in (0.0, 1.0, CHANGES_SECONDS - 1.1, 0.1, 1.0):
+        clock[0] += seconds
+        found.append(scheduler.schedule_changed())
+
+    assert found == [True, False, False, True, False]
 
 
 def test_job_that_we_no_longer_have_is_switched_off_and_others_are_not() -> None:
