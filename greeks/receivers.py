@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models.signals import post_delete, post_migrate, post_save
 from django.dispatch import receiver
 
 from auth_tokens.signals import keys_rotating
 from greeks.alerts.sending.channels import rotate_alert_channels
 from greeks.calendar.seeding import seed_default_sessions
-from greeks.calendar.sessions import forget_sessions
+from greeks.calendar.sessions import forget_edited_sessions, forget_sessions
 from greeks.market.bodies.warming import warm_closed_minute
 from greeks.models import ExchangeSession
 from greeks.polling.defaults import seed_polled_instruments
@@ -48,8 +48,7 @@ def _has(keywords: Mapping[str, Any], model_name: str) -> bool:
 
 @receiver([post_save, post_delete], sender=ExchangeSession)
 def forget_sessions_after_edit(**_: Any) -> None:
-    forget_sessions()
-    transaction.on_commit(forget_sessions)
+    forget_edited_sessions()
 
 
 @receiver(minute_closed)

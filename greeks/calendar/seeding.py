@@ -12,7 +12,7 @@ from django.db import transaction
 from config.core.clock import market_now, now
 from config.core.errors import InvalidInput
 from greeks.calendar.exchanges import EXCHANGES, Exchange, exchange_named
-from greeks.calendar.sessions import PROVISIONAL, forget_sessions
+from greeks.calendar.sessions import PROVISIONAL, forget_edited_sessions
 from greeks.models import ExchangeSession
 
 Kind = ExchangeSession.Kind
@@ -75,8 +75,7 @@ def seed_exchange_sessions(*, exchange: str, from_year: int, to_year: int) -> Se
             changed, ["opens_at", "closes_at", "note"], batch_size=_BATCH
         )
         if obsolete or new or changed:
-            forget_sessions()
-            transaction.on_commit(forget_sessions)
+            forget_edited_sessions()
     return SeedResult(
         exchange=exchange,
         from_year=from_year,
@@ -99,8 +98,7 @@ def confirm_session_years(*, exchange: str, year: int) -> int:
     )
     with transaction.atomic():
         confirmed = provisional.update(note="", edited=True)
-        forget_sessions()
-        transaction.on_commit(forget_sessions)
+        forget_edited_sessions()
     return confirmed
 
 

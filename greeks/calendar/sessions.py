@@ -6,13 +6,14 @@ once, one made elsewhere within that minute.
 
 from __future__ import annotations
 
+import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 
 from config.core.errors import InvalidInput
 from greeks.calendar.exchanges import exchange_named
@@ -54,6 +55,14 @@ class _Calendar:
 
 
 _copies: dict[str, _Calendar] = {}
+
+
+class _Edits(threading.local):
+    #: Whether this thread's transaction holds an edit that it may still take back.
+    are_open = False
+
+
+_edits = _Edits()
 
 
 def session_on(exchange: str, day: date) -> Session | None:
@@ -160,6 +169,14 @@ def calendar_known_until(exchange: str) -> date | None:
 def forget_sessions() -> None:
     """Drop this process's copies; the next read goes to the database."""
     _copies.clear()
+    _edits.are_open = False
+
+
+def forget_edited_sessions() -> None:
+    """Drop the copies now and when the edit commits; in between none is kept."""
+    forget_sessions()
+    _edits.are_open = connection.in_atomic_block
+    transaction.on_commit(forget_sessions)
 
 
 def _calendar(exchange: str) -> _Calendar:
@@ -196,8 +213,9 @@ def _calendar(exchange: str) -> _Calendar:
         closes={s.session_date: s.closes_at for s in sessions if s.kind != Kind.SPECIAL},
         loaded=time.monotonic(),
     )
-    # A transaction may be rolled back: cache committed rows only.
     if not connection.in_atomic_block:
+        _edits.are_open = False
+    if not _edits.are_open:
         _copies[exchange] = copy
     return copy
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 import time_machine
+from django.db import transaction
 from django.test import Client
 
 from config.core.health import run_checks
@@ -178,3 +180,20 @@ def test_health_is_degraded_within_two_weeks_of_a_used_calendars_end(
     assert result.status == status
     expected = "NSE is known until 2026-12-31" if status == "degraded" else ""
     assert result.detail == expected
+
+
+def test_long_transaction_reads_the_calendar_once(django_assert_num_queries: Any) -> None:
+    forget_sessions()
+    with django_assert_num_queries(1):
+        for day in range(1, 28):
+            session_on("NYSE", date(2026, 2, day))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_edit_that_is_taken_back_is_not_kept() -> None:
+    day = date(2026, 2, 5)
+    with transaction.atomic():
+        ExchangeSession.objects.get(exchange="NYSE", session_date=day).delete()
+        assert session_on("NYSE", day) is None
+        transaction.set_rollback(True)
+    assert session_on("NYSE", day) is not None

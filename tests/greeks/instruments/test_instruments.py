@@ -166,10 +166,9 @@ def test_queries_do_not_grow_with_the_contracts(django_assert_num_queries: Any) 
     many = [replace(OPTION, strike=Decimal(n), aliases={"ibkr": str(n)}) for n in range(1, 400)]
     resolve_instruments(many)
 
-    # One of them for the calendar, of which a copy is kept outside a transaction only.
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         resolve_instruments(many[:3])
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         resolve_instruments(many)
 
 
