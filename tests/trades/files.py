@@ -13,6 +13,7 @@ import pytest
 
 from portfolio.models import Account
 from tests.factories import AccountFactory
+from trades.executions.rows import Recorded
 from trades.importing.run import Imported, import_file
 from trades.models import TradeLot
 
@@ -42,6 +43,33 @@ def take(content: bytes, account: Account | None = None) -> Imported:
     return import_file(content, file_name="file", account=account)
 
 
+def taken(content: bytes, account: Account | None = None) -> Recorded:
+    """Import a file of which each row must be taken, known, quarantined or ignored."""
+    found = take(content, account).recorded
+    parts = found.inserted + found.existing + found.cancelled + found.quarantined
+    assert found.received == parts
+    assert found.quarantined == sum(found.reasons.values())
+    return found
+
+
+def net_by_contract(account: Account) -> dict[str, Decimal | None]:
+    """Return what each contract realised after costs, to the cent; ``None`` if it is unknown."""
+    found: dict[str, Decimal | None] = {}
+    for symbol, lots in realized(account).items():
+        parts = [lot.net for lot in lots]
+        total = None if None in parts else sum((part or ZERO for part in parts), ZERO)
+        found[symbol] = None if total is None else total.quantize(Decimal("0.01"))
+    return found
+
+
+def held(account: Account) -> dict[str, Decimal]:
+    """Return what is held by the journal, by the symbol of the contract."""
+    found: dict[str, Decimal] = defaultdict(Decimal)
+    for lot in open_lots(account):
+        found[lot.instrument.symbol] += lot.quantity
+    return dict(found)
+
+
 def realized(account: Account) -> dict[str, list[TradeLot]]:
     """Return closed lots by the symbol of their contract."""
     found: dict[str, list[TradeLot]] = defaultdict(list)
@@ -52,7 +80,8 @@ def realized(account: Account) -> dict[str, list[TradeLot]]:
 
 
 def open_lots(account: Account) -> list[TradeLot]:
-    return list(TradeLot.objects.filter(account=account, closed_at__isnull=True))
+    lots = TradeLot.objects.filter(account=account, closed_at__isnull=True)
+    return list(lots.select_related("instrument"))
 
 
 def gross(lots: list[TradeLot]) -> Decimal | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from greeks.domain import RejectedRow
-from portfolio.domain import BrokerExecution, CashMovement, ExecutionCancel
+from portfolio.domain import AccountEvent, BrokerExecution, CashMovement, ExecutionCancel
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,8 +28,20 @@ class JournalRows:
         kinds = (self.executions, self.cancels, self.movements, self.rejected)
         return sum(len(rows) for rows in kinds)
 
-    def ignore(self, reason: str) -> None:
-        self.ignored[reason] = self.ignored.get(reason, 0) + 1
+    def add(self, row: AccountEvent | RejectedRow) -> None:
+        """Take one decoded row, or the reason why it is none."""
+        if isinstance(row, CashMovement):
+            self.movements.append(row)
+        elif isinstance(row, ExecutionCancel):
+            self.cancels.append(row)
+        elif isinstance(row, RejectedRow):
+            self.rejected.append(row)
+        else:
+            self.executions.append(row)
+
+    def ignore(self, reason: str, number: int = 1) -> None:
+        if number:
+            self.ignored[reason] = self.ignored.get(reason, 0) + number
 
 
 @dataclass(slots=True, kw_only=True)

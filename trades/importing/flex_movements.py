@@ -1,28 +1,24 @@
-"""Corporate actions, transfers and cash of a Flex statement."""
+"""Transfers and cash of a Flex statement."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
-from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, parse_text
+from greeks.providers.decoding import BadRow, parse_decimal, parse_text
 from portfolio.domain import Broker, BrokerExecution, CashKind, CashMovement, ExecutionKind, Side
-from trades.importing.flex_values import SOURCE, Attributes, flex_contract, flex_id, flex_moment
+from trades.importing.flex_values import (
+    SOURCE,
+    Attributes,
+    flex_account,
+    flex_contract,
+    flex_id,
+    flex_moment,
+)
 
-#: Corporate actions by type. Source: IBKR, Flex Queries, "Corporate Actions".
-_ACTIONS: Final[Mapping[str, ExecutionKind]] = {
-    "FS": ExecutionKind.SPLIT,
-    "RS": ExecutionKind.SPLIT,
-    "SD": ExecutionKind.SPLIT,
-    "IC": ExecutionKind.SYMBOL_CHANGE,
-    "NC": ExecutionKind.SYMBOL_CHANGE,
-    "TC": ExecutionKind.MERGER,
-    "TO": ExecutionKind.MERGER,
-    "CA": ExecutionKind.MERGER,
-    "SO": ExecutionKind.MERGER,
-    "DI": ExecutionKind.DIVIDEND_REINVESTMENT,
-}
 _CASH: Final[Mapping[str, CashKind]] = {
     "Deposits/Withdrawals": CashKind.EXTERNAL_FLOW,
     "Deposits & Withdrawals": CashKind.EXTERNAL_FLOW,
@@ -43,29 +39,27 @@ _CASH: Final[Mapping[str, CashKind]] = {
 }
 
 
-def read_corporate_action(row: Attributes) -> BrokerExecution:
-    """Read a split, a renamed contract, a merger: it moves lots."""
-    code = row.get("type", "")
-    kind = _ACTIONS.get(code)
-    if kind is None:
-        raise BadRow(f"type: corporate action {code[:16]!r} is not one that is known")
-    return _carried(row, kind, at=flex_moment(row, "dateTime", "reportDate"))
-
-
-def read_transfer(row: Attributes) -> BrokerExecution:
-    """Read a position that came from or went to another account."""
-    if row.get("direction", "").upper() == "OUT":
+def read_transfer(row: Attributes) -> BrokerExecution | CashMovement:
+    """Read a position, or cash, that came from or went to another account."""
+    at = flex_moment(row, "dateTime", "date", "reportDate")
+    cash = parse_decimal(row.get("cashTransfer"), "cashTransfer")
+    if cash and not parse_decimal(row.get("quantity"), "quantity"):
+        return cash_movement(row, CashKind.EXTERNAL_FLOW, cash, at)
+    direction = row.get("direction", "").upper()
+    if direction == "OUT":
         row = {**row, "quantity": f"-{row.get('quantity', '').lstrip('-')}"}
-    return _carried(row, ExecutionKind.TRANSFER, at=flex_moment(row, "dateTime", "date"))
+    moved = carried(row, ExecutionKind.TRANSFER, at=at)
+    return replace(moved, position_effect={"IN": "OPEN", "OUT": "CLOSE"}.get(direction, ""))
 
 
-def _carried(row: Attributes, kind: ExecutionKind, *, at: datetime) -> BrokerExecution:
+def carried(row: Attributes, kind: ExecutionKind, *, at: datetime) -> BrokerExecution:
+    """Return a row that moves lots. Raises BadRow if it moves nothing."""
     signed = parse_decimal(row.get("quantity"), "quantity", required=True)
     if not signed:
         raise BadRow("quantity: nothing moves")
     return BrokerExecution(
         broker=Broker.IBKR,
-        account_number=parse_identifier(row.get("accountId"), "accountId", maximum=48),
+        account_number=flex_account(row),
         kind=kind,
         contract=flex_contract(row),
         side=Side.BUY if signed > 0 else Side.SELL,
@@ -85,14 +79,22 @@ def read_cash_transaction(row: Attributes) -> CashMovement:
     kind = _CASH.get(name)
     if kind is None:
         raise BadRow(f"type: cash transaction {name[:40]!r} is not one that is known")
+    amount = parse_decimal(row.get("amount"), "amount", required=True)
+    return cash_movement(
+        row, kind, amount, flex_moment(row, "dateTime", "settleDate", "reportDate")
+    )
+
+
+def cash_movement(row: Attributes, kind: CashKind, amount: Decimal, at: datetime) -> CashMovement:
+    """Return cash that moved, as the row names it."""
     identifier = flex_id(row, "transactionID")
     return CashMovement(
         broker=Broker.IBKR,
-        account_number=parse_identifier(row.get("accountId"), "accountId", maximum=48),
+        account_number=flex_account(row),
         kind=kind,
-        amount=parse_decimal(row.get("amount"), "amount", required=True),
+        amount=amount,
         currency=parse_text(row.get("currency"), "currency", required=True, maximum=8),
-        moved_at=flex_moment(row, "dateTime", "settleDate", "reportDate"),
+        moved_at=at,
         source=SOURCE,
         movement_id=f"T:{row.get('accountId', '')}:{identifier}" if identifier else "",
         symbol=parse_text(row.get("symbol"), "symbol", maximum=64),

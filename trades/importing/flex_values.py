@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -10,8 +11,10 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from greeks.domain import Contract, InstrumentKind
+from greeks.instruments.future_terms import product_of
+from greeks.instruments.occ import OptionSymbolError, parse_occ
 from greeks.providers.decoding import BadRow, parse_identifier
-from portfolio.brokers.ibkr_portal.contracts import decode_contract
+from portfolio.brokers.ibkr_portal.contracts import decode_contract, parse_kind
 
 Attributes = Mapping[str, str]
 
@@ -20,27 +23,33 @@ SOURCE: Final = "flex"
 EASTERN: Final = ZoneInfo("America/New_York")
 #: A day and a time in the forms a Flex query offers, with the separators it offers.
 _MOMENT: Final = re.compile(r"(?P<day>[^;,T ]+)[;,T ]+(?P<time>\d{1,2}:?\d{2}:?\d{2})", re.ASCII)
+_OPTION: Final = re.compile(
+    r"(?P<root>[A-Z0-9./ ]{1,12}?) (?P<expiry>\d{1,2}[A-Z]{3}\d{2}) (?P<strike>\d+(?:\.\d+)?) "
+    r"(?P<right>[CP])\b",
+    re.ASCII,
+)
+_ROOT: Final = re.compile(r"[A-Z0-9.]{1,6}", re.ASCII)
 _COMPACT_DAY: Final = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
 _OTHER_DAYS: Final = ("%d-%b-%y", "%m/%d/%Y", "%m/%d/%y")
+_SLASHED: Final = re.compile(rb'="(\d\d)/(\d\d)/(\d{4}|\d\d)(?=["; ,T])')
+
+
+def flex_account(row: Attributes) -> str:
+    """Return the account of a row. Raises BadRow if none is named."""
+    return parse_identifier(row.get("accountId"), "accountId", maximum=48)
 
 
 def flex_contract(row: Attributes) -> Contract:
     """Return the contract of a row. Raises BadRow if nothing names it."""
     category = row.get("assetCategory") or ("OPT" if row.get("putCall") else "STK")
     symbol = row.get("symbol") or row.get("isin") or ""
-    underlying = row.get("underlyingSymbol") or ""
     multiplier = row.get("multiplier")
-    if category == "STK":
-        underlying = symbol
-    elif category == "CASH":
+    if category == "CASH":
         return _currency_pair(row, symbol)
-    elif not underlying and category == "OPT":
-        # The root of the OCC symbol; without a symbol nothing says what it is an option on.
-        underlying = symbol[:6].strip()
     terms: dict[str, Any] = {
         "conid": row.get("conid"),
         "assetClass": category,
-        "ticker": underlying,
+        "ticker": row.get("underlyingSymbol"),
         "expiry": _compact_day(row.get("expiry")),
         "strike": row.get("strike"),
         "putOrCall": row.get("putCall"),
@@ -49,9 +58,53 @@ def flex_contract(row: Attributes) -> Contract:
         "listingExchange": row.get("listingExchange"),
         "contractDesc": f"[{symbol} {multiplier}]" if multiplier and symbol else None,
     }
-    if not underlying:
-        raise BadRow("symbol: missing, and nothing else names the contract")
+    if category == "STK":
+        # A share that is replaced by a new one keeps its contract under a name with ".OLD".
+        terms["ticker"] = symbol.removesuffix(".OLD")
+    elif category == "OPT":
+        terms |= {
+            name: value
+            for name, value in named_option(symbol, row.get("description", "")).items()
+            if not terms[name]
+        }
+        if _ROOT.fullmatch(symbol):
+            terms["ticker"] = terms["ticker"] or symbol
+    elif category == "FUT" and not terms["ticker"]:
+        terms["ticker"] = product_of(symbol)
+    # What the desk cannot value is refused by its class, whatever else is missing.
+    parse_kind(terms)
+    if not terms["ticker"]:
+        raise BadRow(
+            "symbol: missing, and nothing else names the contract. In the Flex query add the "
+            "fields Symbol and Underlying Symbol"
+        )
     return decode_contract(terms, needs_conid=False)
+
+
+def named_option(*texts: str) -> dict[str, str]:
+    """Return the terms that an option's name tells: the OCC's, or IBKR's ``XYZ 20JUN25 200 C``."""
+    for text in texts:
+        try:
+            occ = parse_occ(text)
+        except OptionSymbolError:
+            pass
+        else:
+            return _terms(occ.root, occ.expiry, occ.strike, occ.right.value)
+        told = _OPTION.match(text)
+        if told is not None:
+            with contextlib.suppress(ValueError):
+                day = datetime.strptime(told["expiry"].title(), "%d%b%y").date()  # noqa: DTZ007
+                return _terms(told["root"], day, Decimal(told["strike"]), told["right"])
+    return {}
+
+
+def _terms(root: str, expiry: date, strike: Decimal, right: str) -> dict[str, str]:
+    return {
+        "ticker": root,
+        "expiry": f"{expiry:%Y%m%d}",
+        "strike": f"{strike.normalize():f}",
+        "putOrCall": right,
+    }
 
 
 def _currency_pair(row: Attributes, symbol: str) -> Contract:
@@ -83,12 +136,29 @@ def flex_id(row: Attributes, name: str) -> str:
     return "" if text in ("0", "-") else text
 
 
+def with_month_first(content: bytes) -> bytes:
+    """Return a file whose days with slashes are written with the month first.
+
+    A query may offer them either way: a day above the twelfth tells. Raises BadRow if none does.
+    """
+    days = {(int(first), int(second)) for first, second, _ in _SLASHED.findall(content)}
+    day_first = any(first > 12 for first, _ in days)
+    if days and day_first == any(second > 12 for _, second in days):
+        raise BadRow(
+            "days like 03/04/2026 can be read in two ways. In the Flex query choose yyyyMMdd as "
+            "the format of dates"
+        )
+    return _SLASHED.sub(rb'="\2/\1/\3', content) if day_first else content
+
+
 def flex_moment(row: Attributes, *names: str) -> datetime:
     """Return the first time given, read as US Eastern; a day alone is its midnight there."""
     for name in names:
         text = row.get(name, "").strip()
         if not text:
             continue
+        if name == "tradeDate" and row.get("tradeTime"):
+            text = f"{text};{row['tradeTime']}"
         matched = _MOMENT.fullmatch(text)
         day = _day(matched["day"] if matched else text)
         clock = _clock(matched["time"]) if matched else time()

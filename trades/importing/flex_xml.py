@@ -7,8 +7,10 @@ is refused with what to change. ``xml.etree``'s parser behind defusedxml: no ent
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import IO, Final
 from xml.etree.ElementTree import ParseError
@@ -33,16 +35,30 @@ from portfolio.domain import (
     Side,
 )
 from trades.executions.rows import JournalRows
-from trades.importing.flex_movements import (
-    read_cash_transaction,
-    read_corporate_action,
-    read_transfer,
+from trades.importing.corporate_actions import read_corporate_actions
+from trades.importing.flex_movements import read_cash_transaction, read_transfer
+from trades.importing.flex_rates import FlexRates
+from trades.importing.flex_settlements import CashSettlements
+from trades.importing.flex_values import (
+    SOURCE,
+    Attributes,
+    flex_account,
+    flex_contract,
+    flex_id,
+    flex_moment,
+    with_month_first,
 )
-from trades.importing.flex_values import SOURCE, Attributes, flex_contract, flex_id, flex_moment
 
-_STATEMENT_ROWS: Final = frozenset(
-    {"Trade", "Order", "SymbolSummary", "AssetSummary", "Lot", "CorporateAction", "Transfer",
-     "CashTransaction", "OptionEAE"}
+_SUMMARIES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("Trade", "Order"), "a summary of executions by order"),
+    **dict.fromkeys(
+        ("SymbolSummary", "AssetSummary", "Lot", "WashSale"),
+        "a summary by symbol, asset class or lot",
+    ),
+}
+_READ: Final = frozenset(
+    {*_SUMMARIES, "CorporateAction", "Transfer", "CashTransaction", "OptionEAE", "ConversionRate",
+     "StatementOfFundsLine"}
 )  # fmt: skip
 
 
@@ -57,27 +73,41 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
     """
     rows = JournalRows()
     trades: list[Attributes] = []
-    statements = orders = 0
+    actions: list[Attributes] = []
+    rates = FlexRates()
+    settled = CashSettlements()
+    #: Of each statement: its executions, and its summaries of them.
+    levels: list[list[int]] = []
     try:
-        for name, element in _elements(file, account_number):
+        content = io.BytesIO(with_month_first(file.read()))
+        for name, element in _elements(content, account_number):
             if name == "FlexStatement":
-                statements += 1
+                levels.append([0, 0])
             elif name == "Trade" and _is_execution(element):
                 trades.append(element)
-            elif name in ("Trade", "Order"):
-                orders += 1
-                rows.ignore("a summary of executions by order")
-            elif name in ("SymbolSummary", "AssetSummary", "Lot"):
-                rows.ignore("a summary by symbol, asset class or lot")
+                rates.note(element)
+                levels[-1][0] += 1
+            elif name in _SUMMARIES:
+                rows.ignore(_SUMMARIES[name])
+                levels[-1][1] += 1
+            elif name == "CorporateAction":
+                actions.append(element)
+            elif name == "ConversionRate":
+                rates.note_rate(element)
+            elif name == "StatementOfFundsLine":
+                if not settled.note(element):
+                    rows.ignore("a line of the ledger: Trades and Cash Transactions tell of it")
             elif name == "OptionEAE":
                 rows.ignore("confirms an assignment, exercise or expiration")
             else:
                 _take(name, element, rows)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise FlexFileError(f"This is not a Flex statement: {str(error)[:120]}") from None
-    if not statements:
+    except BadRow as error:
+        raise FlexFileError(f"The statement cannot be used: {error.reason}.") from None
+    if not levels:
         raise FlexFileError("This is not a Flex statement: it has no FlexStatement.")
-    if orders and not trades:
+    if any(summaries and not executions for executions, summaries in levels):
         raise FlexFileError(
             "The statement holds orders, not executions. In the Flex query, edit the section "
             "Trades and choose “Execution” instead of “Order”."
@@ -85,14 +115,16 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
     delivered = {(row.get("accountId", ""), row["dateTime"]) for row in trades if _delivers(row)}
     for row in trades:
         try:
-            event = read_trade(row, delivered)
+            event = read_trade(rates.in_currency(row), delivered)
         except BadRow as error:
             rows.rejected.append(rejected_row("execution", error.reason, row))
             continue
-        if isinstance(event, ExecutionCancel):
-            rows.cancels.append(event)
-        else:
-            rows.executions.append(event)
+        rows.add(event if event.raw is row else replace(event, raw=row))
+    rows.executions, unmatched = settled.applied(rows.executions)
+    rows.ignore("cash of a settlement: its booking has it", settled.number - len(unmatched))
+    rows.rejected += unmatched
+    for told in read_corporate_actions(actions):
+        rows.add(told)
     return rows
 
 
@@ -108,7 +140,7 @@ def _elements(file: IO[bytes], account_number: str) -> Iterator[tuple[str, dict[
                 account = element.get("accountId") or account_number
                 yield element.tag, dict(element.attrib)
             continue
-        if element.tag in _STATEMENT_ROWS:
+        if element.tag in _READ:
             yield element.tag, {"accountId": account, **_filled(element.attrib)}
         if element.tag not in ("FlexStatement", "FlexStatements"):
             element.clear()
@@ -129,12 +161,8 @@ def _take(name: str, attributes: Attributes, rows: JournalRows) -> None:
         rows.ignore("a summary of cash transactions")
         return
     try:
-        if name == "CashTransaction":
-            rows.movements.append(read_cash_transaction(attributes))
-        elif name == "Transfer":
-            rows.executions.append(read_transfer(attributes))
-        else:
-            rows.executions.append(read_corporate_action(attributes))
+        read = read_cash_transaction if name == "CashTransaction" else read_transfer
+        rows.add(read(attributes))
     except BadRow as error:
         rows.rejected.append(rejected_row(name, error.reason, attributes))
 
@@ -147,9 +175,10 @@ def read_trade(
 
     ``delivered``: account and time at which shares or futures were booked. Raises BadRow.
     """
-    account = parse_identifier(row.get("accountId"), "accountId", maximum=48)
+    account = flex_account(row)
     at = flex_moment(row, "dateTime", "tradeDate")
-    if row.get("transactionType") == "TradeCancel" or "(Ca.)" in row.get("buySell", ""):
+    booked_as = row.get("transactionType", "")
+    if booked_as.endswith("Cancel") or "(Ca.)" in row.get("buySell", ""):
         return ExecutionCancel(
             broker=Broker.IBKR,
             account_number=account,
@@ -197,9 +226,14 @@ def _kind(row: Attributes, contract: Contract, delivered: set[tuple[str, str]]) 
     if contract.kind is InstrumentKind.CURRENCY:
         return ExecutionKind.FX
     notes = _notes(row)
+    if row.get("transactionType") == "FracShare":
+        # What a corporate action leaves of a share is paid in cash.
+        return ExecutionKind.CASH_SETTLEMENT
     booked = row.get("transactionType") == "BookTrade" or notes & {"A", "Ex", "Ep"}
     if not booked:
         return ExecutionKind.TRADE
+    if contract.kind is InstrumentKind.FUTURE and "Ep" in notes:
+        return ExecutionKind.CASH_SETTLEMENT
     if not contract.is_option:
         return ExecutionKind.DELIVERY if _delivers(row) else ExecutionKind.TRANSFER
     price = parse_decimal(row.get("tradePrice"), "tradePrice") or Decimal(0)

@@ -13,18 +13,16 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import IO, Final
 
 from config.core.errors import InvalidInput
+from greeks.domain import RejectedRow
 from greeks.providers.decoding import BadRow, rejected_row
-from portfolio.domain import ExecutionCancel
+from portfolio.domain import AccountEvent
 from trades.executions.rows import JournalRows
-from trades.importing.flex_movements import (
-    read_cash_transaction,
-    read_corporate_action,
-    read_transfer,
-)
+from trades.importing.corporate_actions import read_corporate_actions
+from trades.importing.flex_movements import read_cash_transaction, read_transfer
+from trades.importing.flex_values import named_option
 from trades.importing.flex_xml import read_trade
 
 SOURCE: Final = "ibkr_csv"
@@ -48,17 +46,7 @@ _CASH: Final[Mapping[str, str]] = {
     "Broker Interest Paid": "Broker Interest Paid",
     "Broker Interest Received": "Broker Interest Received",
 }
-#: Words of a corporate action's description, and Flex's type. The first that fits counts.
-_ACTIONS: Final = (
-    (re.compile(r"\bSplit \d", re.IGNORECASE), "FS"),
-    (re.compile(r"\bStock Dividend\b", re.IGNORECASE), "SD"),
-    (re.compile(r"\b(CUSIP|ISIN|Symbol|Name) ?/?\w* ?Change", re.IGNORECASE), "IC"),
-    (re.compile(r"\bSpin-?off\b", re.IGNORECASE), "SO"),
-    (re.compile(r"\b(Merged|Merger|Tendered|Acquisition)\b", re.IGNORECASE), "TC"),
-)
-_OPTION: Final = re.compile(
-    r"(?P<root>\S+) (?P<expiry>\d{1,2}[A-Z]{3}\d{2}) (?P<strike>[\d.]+) (?P<right>[CP])"
-)
+_ACTIONS: Final = "Corporate Actions"
 _SETTLED: Final = frozenset({"A", "Ex", "Ep"})
 _ENGLISH: Final = (
     "The statement is not in English, so its columns cannot be read. In the Client Portal choose "
@@ -112,12 +100,12 @@ def read_activity(file: IO[bytes]) -> JournalRows:
         except BadRow as error:
             rows.rejected.append(rejected_row("execution", error.reason, row))
             continue
-        if isinstance(event, ExecutionCancel):
-            rows.cancels.append(replace(event, source=SOURCE))
-        else:
-            rows.executions.append(replace(event, source=SOURCE))
+        rows.add(replace(event, source=SOURCE))
+    actions = [_action(row, found) for section, row in found.rows if section == _ACTIONS]
+    for action in read_corporate_actions(actions):
+        rows.add(action if isinstance(action, RejectedRow) else replace(action, source=SOURCE))
     for section, row in found.rows:
-        if section != "Trades":
+        if section not in ("Trades", _ACTIONS):
             _take(section, row, found, rows)
     return rows
 
@@ -125,7 +113,7 @@ def read_activity(file: IO[bytes]) -> JournalRows:
 def _sections(text: IO[str]) -> _Statement:
     found = _Statement()
     headers: dict[str, list[str]] = {}
-    known = {"Trades", "Corporate Actions", "Transfers", *_CASH}
+    known = {"Trades", _ACTIONS, "Transfers", *_CASH}
     for line in csv.reader(text):
         if len(line) < 3:
             continue
@@ -205,7 +193,8 @@ def _contract(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
     category = row.get("Asset Category", "")
     contract = {
         "accountId": row.get("Account", found.account),
-        "assetCategory": _CATEGORIES.get(category, category),
+        # "Stocks - Held with Interactive Brokers (U.K.) Limited"
+        "assetCategory": _CATEGORIES.get(category.split(" - ")[0], category),
         "symbol": symbol,
         "currency": row.get("Currency", ""),
         "conid": known.get("Conid", ""),
@@ -216,27 +205,17 @@ def _contract(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
         "strike": known.get("Strike", "").replace(",", ""),
         "putCall": known.get("Type", "")[:1],
     }
-    named = _OPTION.fullmatch(symbol)
-    if named is not None and not contract["strike"]:
-        expiry = datetime.strptime(named["expiry"].title(), "%d%b%y")  # noqa: DTZ007 - a day
-        contract |= {
-            "underlyingSymbol": named["root"],
-            "expiry": f"{expiry:%Y%m%d}",
-            "strike": named["strike"],
-            "putCall": named["right"],
-            "multiplier": contract["multiplier"] or "100",
-        }
+    if contract["assetCategory"] == "OPT" and named_option(symbol):
+        contract["multiplier"] = contract["multiplier"] or "100"
     if contract["assetCategory"] in ("STK", "CASH"):
         contract |= {"underlyingSymbol": "", "expiry": "", "strike": "", "putCall": ""}
     return {name: value for name, value in contract.items() if value}
 
 
 def _take(section: str, row: dict[str, str], found: _Statement, rows: JournalRows) -> None:
+    event: AccountEvent
     try:
-        if section == "Corporate Actions":
-            event = read_corporate_action(_action(row, found))
-            rows.executions.append(replace(event, source=SOURCE))
-        elif section == "Transfers" and row.get("Asset Category") != "Cash":
+        if section == "Transfers" and row.get("Asset Category") != "Cash":
             sent = _contract(row, found) | {
                 "dateTime": row.get("Date", ""),
                 "direction": row.get("Direction", ""),
@@ -244,10 +223,9 @@ def _take(section: str, row: dict[str, str], found: _Statement, rows: JournalRow
                 "transferPrice": _plain(row, "Xfer Price"),
             }
             event = read_transfer({name: value for name, value in sent.items() if value})
-            rows.executions.append(replace(event, source=SOURCE))
         else:
-            movement = read_cash_transaction(_cash(section, row, found))
-            rows.movements.append(replace(movement, source=SOURCE))
+            event = read_cash_transaction(_cash(section, row, found))
+        rows.add(replace(event, source=SOURCE))
     except BadRow as error:
         payload = {"accountId": row.get("Account", found.account), **row}
         rows.rejected.append(rejected_row(section, error.reason, payload))
@@ -256,16 +234,15 @@ def _take(section: str, row: dict[str, str], found: _Statement, rows: JournalRow
 def _action(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
     """Return a corporate action; what it is and of which share stands in its description only."""
     description = row.get("Description", "")
-    code = next((code for words, code in _ACTIONS if words.search(description)), "")
     _, _, last = description.rpartition("(")
     symbol = last.split(",", 1)[0].rstrip(")") or description.split("(", 1)[0]
     sent = {
         **_contract({**row, "Symbol": symbol}, found),
-        "type": code or description[:16],
         "description": description,
         "dateTime": row.get("Date/Time", "") or row.get("Report Date", ""),
         "quantity": _plain(row, "Quantity"),
         "proceeds": _plain(row, "Proceeds"),
+        "fifoPnlRealized": _plain(row, "Realized P/L"),
     }
     return {name: value for name, value in sent.items() if value}
 

@@ -21,7 +21,6 @@ from greeks.instruments.future_terms import MULTIPLIERS, last_trading_day, produ
 from greeks.providers.decoding import BadRow, parse_decimal, rejected_row
 from portfolio.brokers.tastytrade.future_symbols import FutureTerms, futures_of
 from portfolio.brokers.tastytrade.transactions import decode_transaction
-from portfolio.domain import CashMovement, ExecutionCancel
 from trades.executions.rows import JournalRows
 
 SOURCE: Final = "tastytrade_csv"
@@ -71,18 +70,13 @@ def read_tastytrade_csv(file: IO[bytes], *, account_number: str) -> JournalRows:
     futures = future_terms(decoded)
     for original, row in zip(sent, decoded, strict=True):
         try:
-            found = decode_transaction(
-                row, account_number=account_number, source=SOURCE, futures=futures
+            rows.add(
+                decode_transaction(
+                    row, account_number=account_number, source=SOURCE, futures=futures
+                )
             )
         except BadRow as error:
             rows.rejected.append(rejected_row("execution", error.reason, original))
-            continue
-        if isinstance(found, CashMovement):
-            rows.movements.append(found)
-        elif isinstance(found, ExecutionCancel):
-            rows.cancels.append(found)
-        else:
-            rows.executions.append(found)
     return rows
 
 

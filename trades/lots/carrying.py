@@ -1,18 +1,23 @@
 """Carry lots through splits, renamed contracts, mergers and transfers.
 
-Basis (price × quantity × multiplier), costs and dates move with the lots; nothing is realised.
+Basis (price × quantity × multiplier), costs and dates move with the lots; nothing is realised. Cash
+that comes with the shares of a merger lessens their basis.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import product
+from typing import Final
 
 from portfolio.domain import ExecutionKind
 from trades.lots.events import PositionEvent
 from trades.lots.lot import Lot
 
 ZERO = Decimal(0)
+#: Brokers round fractions of shares.
+_ROUNDING: Final = Decimal("0.001")
 
 
 @dataclass(slots=True)
@@ -25,60 +30,120 @@ class CarriedOut:
 def carry_lots(events: list[PositionEvent], books: dict[int, list[Lot]]) -> CarriedOut:
     """Move lots as one corporate action says: what it removes becomes what it adds.
 
-    The rows of one instant pair by sign: a row that removes a long one with the one that adds a
-    long one, in order; each pair keeps its lots' basis. A removal without a partner takes the lots
-    out (they went to another account); an addition without one brings lots of unknown basis,
-    unless the row has a price.
+    A row that removes a long one pairs with the most alike that adds a long one; each pair keeps
+    its lots' basis. A removal without a partner takes the lots out (they went to another account);
+    an addition without one brings lots of unknown basis, unless the row has a price.
     """
     carried = CarriedOut()
+    removals, additions = _sides(_summed(events), books)
+    for removal, partner in _pairs(removals, additions):
+        taken = _take(removal, books, carried)
+        if partner is not None:
+            additions.remove(partner)
+            _put(taken, removal, partner, books)
+    for addition in additions:
+        left = _scale(addition, books.get(addition.instrument, []))
+        if not left:
+            continue
+        if addition.price is None:
+            carried.unknown.append(addition)
+        book = books.setdefault(addition.instrument, [])
+        book.append(_new_lot(addition, left, addition.price, addition.costs))
+    return carried
+
+
+def _summed(events: list[PositionEvent]) -> list[PositionEvent]:
+    """Return one row for each contract and sign: some brokers tell of every lot."""
+    found: dict[tuple[int, bool, str], PositionEvent] = {}
+    for event in events:
+        key = (event.instrument, event.quantity > 0, event.position_effect)
+        known = found.get(key)
+        if known is not None:
+            values = [value for value in (known.value, event.value) if value is not None]
+            event = replace(
+                known,
+                quantity=known.quantity + event.quantity,
+                costs=known.costs + event.costs,
+                value=sum(values, ZERO) if values else None,
+            )
+        found[key] = event
+    return list(found.values())
+
+
+def _sides(
+    events: list[PositionEvent], books: dict[int, list[Lot]]
+) -> tuple[list[PositionEvent], list[PositionEvent]]:
+    """Return what is removed, with the sign that lessens what is held, and what is added.
+
+    Where nothing is held of either (its history is not known), what is given away was long.
+    """
     removals: list[PositionEvent] = []
     additions: list[PositionEvent] = []
     for event in events:
         held = sum((lot.quantity for lot in books.get(event.instrument, ())), ZERO)
+        if event.position_effect == "CLOSE" and held * event.quantity > 0:
+            event = replace(event, quantity=-event.quantity)
         closes = event.position_effect == "CLOSE" or (
             not event.position_effect and held * event.quantity < 0
         )
         (removals if closes else additions).append(event)
-    for removal in removals:
-        taken = _take(removal, books, carried)
-        partner = _partner(removal, additions)
-        if partner is None:
-            continue
-        additions.remove(partner)
-        _put(taken, removal, partner, books)
-    for addition in additions:
-        if _scale(addition, books.get(addition.instrument, [])):
-            continue
-        if addition.price is None:
-            carried.unknown.append(addition)
-        books.setdefault(addition.instrument, []).append(
-            Lot(
-                instrument=addition.instrument,
-                multiplier=addition.multiplier,
-                currency=addition.currency,
-                opened_by=addition.id,
-                opened_at=addition.at,
-                quantity=addition.quantity,
-                price=addition.price,
-                costs=addition.costs,
-            )
-        )
-    return carried
+    taken = [event for event in additions if event.quantity < 0 and not event.position_effect]
+    if not removals and 0 < len(taken) < len(additions):
+        return taken, [event for event in additions if event not in taken]
+    return removals, additions
 
 
-def _scale(addition: PositionEvent, book: list[Lot]) -> bool:
-    """Spread a split that is told as its difference (300 more shares for 100) over the lots."""
+def _pairs(
+    removals: list[PositionEvent], additions: list[PositionEvent]
+) -> list[tuple[PositionEvent, PositionEvent | None]]:
+    possible = [pair for pair in product(removals, additions) if _may_pair(*pair)]
+    possible.sort(key=lambda pair: _likeness(*pair), reverse=True)
+    partners: dict[int, PositionEvent] = {}
+    given: set[int] = set()
+    for removal, addition in possible:
+        if removal.id not in partners and addition.id not in given:
+            partners[removal.id] = addition
+            given.add(addition.id)
+    return [(removal, partners.get(removal.id)) for removal in removals]
+
+
+def _may_pair(removal: PositionEvent, addition: PositionEvent) -> bool:
+    if removal.kind is ExecutionKind.TRANSFER and removal.instrument != addition.instrument:
+        return False
+    return addition.quantity * removal.quantity < 0 and addition.is_option == removal.is_option
+
+
+def _likeness(removal: PositionEvent, addition: PositionEvent) -> tuple[bool, ...]:
+    return (
+        removal.instrument == addition.instrument,
+        # Tastytrade says of both what the lots are worth.
+        bool(removal.value) and removal.value == -(addition.value or ZERO),
+        removal.underlying == addition.underlying,
+        removal.quantity == -addition.quantity,
+    )
+
+
+def _scale(addition: PositionEvent, book: list[Lot]) -> Decimal:
+    """Spread a split that is told as its difference (300 more shares for 100) over the lots.
+
+    Returns what it adds beyond these lots: all of it if it is no such split, or the part of lots
+    that are not known, where the row tells the ratio.
+    """
     held = sum((lot.quantity for lot in book), ZERO)
     if addition.kind is not ExecutionKind.SPLIT or held * addition.quantity <= 0:
-        return False
+        return addition.quantity
     ratio = (held + addition.quantity) / held
     left = held + addition.quantity
+    if addition.ratio is not None and abs(held * (ratio - addition.ratio)) > _ROUNDING:
+        ratio = addition.ratio
+        left = held * ratio
+    unknown = held + addition.quantity - left
     for position, lot in enumerate(book):
         quantity = left if position == len(book) - 1 else lot.quantity * ratio
         left -= quantity
         price = None if lot.price is None else lot.price / ratio
         book[position] = replace(lot, quantity=quantity, price=price)
-    return True
+    return unknown
 
 
 def _take(removal: PositionEvent, books: dict[int, list[Lot]], carried: CarriedOut) -> list[Lot]:
@@ -99,25 +164,21 @@ def _take(removal: PositionEvent, books: dict[int, list[Lot]], carried: CarriedO
         left -= signed
     if left:
         carried.unknown.append(removal)
-        taken.append(
-            Lot(
-                instrument=removal.instrument,
-                multiplier=removal.multiplier,
-                currency=removal.currency,
-                opened_by=removal.id,
-                opened_at=removal.at,
-                quantity=left,
-                price=None,
-                costs=ZERO,
-            )
-        )
+        taken.append(_new_lot(removal, left, None, ZERO))
     return taken
 
 
-def _partner(removal: PositionEvent, additions: list[PositionEvent]) -> PositionEvent | None:
-    same_sign = [event for event in additions if event.quantity * removal.quantity < 0]
-    same = [event for event in same_sign if event.instrument == removal.instrument]
-    return next(iter(same or same_sign), None)
+def _new_lot(event: PositionEvent, quantity: Decimal, price: Decimal | None, costs: Decimal) -> Lot:
+    return Lot(
+        instrument=event.instrument,
+        multiplier=event.multiplier,
+        currency=event.currency,
+        opened_by=event.id,
+        opened_at=event.at,
+        quantity=quantity,
+        price=price,
+        costs=costs,
+    )
 
 
 def _put(
@@ -125,6 +186,8 @@ def _put(
 ) -> None:
     ratio = addition.quantity / -removal.quantity
     scale = removal.multiplier / (ratio * addition.multiplier)
+    cash = (removal.value or ZERO) + (addition.value or ZERO)
+    paid = cash / (addition.quantity * addition.multiplier)
     left = addition.quantity
     book = books.setdefault(addition.instrument, [])
     for number, lot in enumerate(taken, start=1):
@@ -136,7 +199,7 @@ def _put(
                 instrument=addition.instrument,
                 multiplier=addition.multiplier,
                 quantity=quantity,
-                price=None if lot.price is None else lot.price * scale,
+                price=None if lot.price is None else lot.price * scale - paid,
             )
         )
     book.sort(key=lambda lot: (lot.opened_at, lot.opened_by))

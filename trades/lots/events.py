@@ -17,8 +17,9 @@ class PositionEvent:
     """One execution as the engine sees it.
 
     ``quantity`` is signed: bought is positive. If ``is_side_known`` is false it is positive and
-    closes whatever is open. ``costs`` are commission and fees. ``basis`` is the broker's own value
-    of carried lots, where it tells one.
+    closes whatever is open. ``costs`` are commission and fees. ``value`` is the broker's cash, or
+    what it says carried lots are worth. ``action`` is the broker's name of the corporate action
+    that carries lots.
     """
 
     id: int
@@ -32,6 +33,12 @@ class PositionEvent:
     position_effect: str = ""
     is_side_known: bool = True
     currency: str = "USD"
+    value: Decimal | None = None
+    action: str = ""
+    is_option: bool = True
+    underlying: str = ""
+    #: New for old shares of a split, where the row tells it.
+    ratio: Decimal | None = None
     #: Orders events of one instant that have the same effect: ids of the broker or of the file.
     sequence: tuple[int | str, ...] = field(default=())
 
@@ -40,19 +47,32 @@ class PositionEvent:
         return self.kind in CARRIES_LOTS
 
     @property
+    def moment(self) -> datetime:
+        """The instant; of carried lots to the second, as the rows of one action may differ."""
+        return self.at.replace(microsecond=0) if self.carries_lots else self.at
+
+    @property
     def moves_position(self) -> bool:
         return self.kind not in MOVES_NO_POSITION
 
 
 def in_order(events: list[PositionEvent]) -> list[PositionEvent]:
-    """Sort by instant; within one, what opens comes before what closes, then by id.
+    """Sort by instant; within one corporate actions first, then what opens before what closes.
 
-    Brokers write the settlement of a spread, and many fills of one order, with one time.
+    Brokers write the settlement of a spread, and many fills of one order, with one time. The
+    fraction of a share that a split leaves is sold at the time of the split.
     """
-    return sorted(events, key=lambda event: (event.at, _rank(event), event.sequence, event.id))
+    return sorted(events, key=_place)
+
+
+def _place(event: PositionEvent) -> tuple[object, ...]:
+    carry = (event.kind.value, event.action) if event.carries_lots else ("", "")
+    return event.moment, _rank(event), carry, event.sequence, event.id
 
 
 def _rank(event: PositionEvent) -> int:
+    if event.carries_lots:
+        return -1
     if event.position_effect == "OPEN":
         return 0
     return 1 if event.position_effect == "CLOSE" or not event.is_side_known else 0

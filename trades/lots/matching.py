@@ -73,12 +73,16 @@ def _note(carried: CarriedOut, lots: Lots) -> None:
 
 
 def _same_carry(ordered: list[PositionEvent], position: int) -> list[PositionEvent]:
-    """Return the rows of one corporate action: the same kind at the same instant."""
-    first = ordered[position]
+    """Return the rows of one corporate action: by its name, else of one kind and second."""
+    name = _action(ordered[position])
     end = position
-    while end < len(ordered) and (ordered[end].kind, ordered[end].at) == (first.kind, first.at):
+    while end < len(ordered) and _action(ordered[end]) == name:
         end += 1
     return ordered[position:end]
+
+
+def _action(event: PositionEvent) -> tuple[object, ...]:
+    return event.carries_lots, event.kind, event.moment, event.action
 
 
 def _apply(event: PositionEvent, book: list[Lot], lots: Lots, method: LotMethod) -> None:
@@ -211,8 +215,8 @@ def _never_opens(event: PositionEvent) -> bool:
 
 def _close_price(event: PositionEvent) -> Decimal | None:
     # An expired, assigned or exercised option is worth nothing by itself: the shares carry the
-    # rest.
-    if event.price is None and _never_opens(event):
+    # rest. A future is not.
+    if event.price is None and event.is_option and _never_opens(event):
         return ZERO
     return event.price
 

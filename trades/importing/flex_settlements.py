@@ -1,0 +1,81 @@
+"""Cash settlements of options: IBKR books the option at zero, and tells the cash in its ledger.
+
+Source: IBKR, Statement of Funds, "Option Cash Settlement for: Assignment".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Final
+
+from greeks.domain import RejectedRow
+from greeks.providers.decoding import SMALLEST_STEP, BadRow, parse_decimal, rejected_row
+from portfolio.domain import BrokerExecution, ExecutionKind
+from trades.importing.flex_values import Attributes
+
+_SETTLED: Final = "option cash settlement"
+_BOOKED: Final = frozenset({ExecutionKind.ASSIGNMENT, ExecutionKind.EXERCISE})
+Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class CashSettlements:
+    """The lines of the ledger that settle options, by account and contract."""
+
+    lines: dict[Key, list[Attributes]] = field(default_factory=lambda: defaultdict(list))
+
+    @property
+    def number(self) -> int:
+        return sum(map(len, self.lines.values()))
+
+    def note(self, line: Attributes) -> bool:
+        """Note a line of the ledger; return whether it settles an option."""
+        if not line.get("activityDescription", "").lower().startswith(_SETTLED):
+            return False
+        # The ledger may be told in the base currency too.
+        if line.get("levelOfDetail", "").lower() != "basecurrency":
+            self.lines[_key(line)].append(line)
+        return True
+
+    def applied(
+        self, rows: Iterable[BrokerExecution]
+    ) -> tuple[list[BrokerExecution], list[RejectedRow]]:
+        """Return the bookings with their cash, and the lines whose booking is not there."""
+        found, left = list(rows), dict(self.lines)
+        booked: dict[Key, list[int]] = defaultdict(list)
+        for position, row in enumerate(found):
+            if row.kind in _BOOKED and not row.price:
+                booked[_key(row.raw or {})].append(position)
+        for key, positions in booked.items():
+            cash = _cash(left.get(key, ()))
+            if cash is None:
+                continue
+            del left[key]
+            total = sum((found[position].quantity for position in positions), Decimal(0))
+            for position in positions:
+                row = found[position]
+                price = abs(cash) / (total * row.contract.multiplier)
+                found[position] = replace(
+                    row,
+                    kind=ExecutionKind.CASH_SETTLEMENT,
+                    price=price.quantize(SMALLEST_STEP),
+                    value=(cash * row.quantity / total).quantize(SMALLEST_STEP),
+                )
+        reason = "symbol: the option that this cash settles is not booked in the statement"
+        lines = [line for group in left.values() for line in group]
+        return found, [rejected_row("cash", reason, line) for line in lines]
+
+
+def _key(row: Attributes) -> Key:
+    return row.get("accountId", ""), row.get("symbol", "") or row.get("conid", "")
+
+
+def _cash(lines: Iterable[Attributes]) -> Decimal | None:
+    try:
+        parts = [parse_decimal(line.get("amount"), "amount", required=True) for line in lines]
+    except BadRow:
+        return None
+    return sum(parts, Decimal(0)) if parts else None
