@@ -107,7 +107,11 @@ class DxLinkStream:
                 await hub().leave(account_group(account_id), self._announced)
 
     def _announced(self, message: Message) -> None:
-        if message.get("type") in ("account.changed", "hub.reconnected"):
+        # Prices, most of them our own, change nothing about what is held.
+        kind = message.get("type")
+        if (kind == "account.changed" and not message.get("prices_only")) or (
+            kind == "hub.reconnected"
+        ):
             self._book_changed.set()
 
     async def _follow_book(self) -> None:

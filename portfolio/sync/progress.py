@@ -74,11 +74,9 @@ def announce_change(account_id: str, version: int) -> None:
 def announce_revaluation(account_id: str, version: int) -> None:
     """Do the same for streamed prices, whose portfolios the update queue totals next."""
     request_grid(account_id, seconds=STREAMED_SETTLE_SECONDS)
-    _announce_version(account_id, version)
+    _announce_version(account_id, version, prices_only=True)
 
 
-def _announce_version(account_id: str, version: int) -> None:
-    announce(
-        account_group(account_id),
-        {"type": "account.changed", "account_id": account_id, "version": version},
-    )
+def _announce_version(account_id: str, version: int, *, prices_only: bool = False) -> None:
+    told = {"type": "account.changed", "account_id": account_id, "version": version}
+    announce(account_group(account_id), {**told, "prices_only": True} if prices_only else told)

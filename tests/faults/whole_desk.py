@@ -79,7 +79,9 @@ class Visitors:
     def get(self, path: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request("GET", path, headers={"Cookie": self.cookie})
+            connection.request(
+                "GET", path, headers={"Cookie": self.cookie, "Accept": "text/html, */*"}
+            )
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:

@@ -20,6 +20,8 @@ class _WorkerFixup(DjangoWorkerFixup):  # type: ignore[misc]
 
 
 class _Fixup(DjangoFixup):  # type: ignore[misc]
+    _worker_fixup: DjangoWorkerFixup | None
+
     @property
     def worker_fixup(self) -> DjangoWorkerFixup:
         if self._worker_fixup is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import partial
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -28,6 +29,7 @@ from config.core.front_door.headers import (
     protecting,
     warning_of_age,
 )
+from config.core.front_door.pages import KeptPages
 from config.core.front_door.refusals import refusal, unreadable_query
 from config.core.front_door.requests import Asked, Caller, read_request
 from config.core.front_door.resources import Resource
@@ -74,6 +76,9 @@ class FrontDoor:
         self._checks = AccessChecks(self._threads, authorise=authorise, clock=clock)
         self.grants, self.public = self._checks.private, self._checks.public
         self.watches = Watches(self._look_threads, clock=clock)
+        self.pages = KeptPages(
+            django, self._threads, key_of=self._seen_by, authorise=authorise, clock=clock
+        )
         self._addresses = Addresses()
         self._protecting: dict[str, Wire] = {}
         self._ids = RequestIds()
@@ -89,12 +94,12 @@ class FrontDoor:
             await self._refuse_unreadable(scope, send)
             return
         resource = self.resources.get(scope.get("raw_path") or b"")
-        if resource is None:
-            await self.django(scope, receive, send)
-            return
-        begun = self._clock()
         if self._loop is None:
             self._start()
+        if resource is None:
+            await self.pages(scope, receive, send)
+            return
+        begun = self._clock()
         is_public = resource.is_public
         grants = self._checks.grants_of(resource)
         asked = read_request(scope, is_public=is_public)
@@ -226,6 +231,11 @@ class FrontDoor:
     async def _ask(self, watch: Watch) -> None:
         await self._threads(partial(watch.resource.source.asked, watch.key))
 
+    def _seen_by(self, user: Any) -> Hashable:
+        """Return what a user may see of every private resource."""
+        private = (each for each in self.resources.values() if not each.is_public)
+        return tuple((each.name, each.key_of(user)) for each in private)
+
     # --- Life --------------------------------------------------------------------------------
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -239,9 +249,11 @@ class FrontDoor:
             # Only a confirmed subscription hears everything; its loss is reported at once.
             if hub().hears(ACCESS_GROUP) and self.grants.epoch() is None:
                 self.grants.listen(True)
+                self.pages.grants.listen(True)
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 self.grants.drop_expired()
+                self.pages.drop_expired()
                 self.public.drop_expired()
                 if self._checking_again is None or self._checking_again.done():
                     self._checking_again = self._work.run(self._checks.check_due())
@@ -254,14 +266,18 @@ class FrontDoor:
         kind = message.get("type")
         if kind == "access.revoked":
             self.grants.revoke(message.get("user_id"))
+            self.pages.grants.revoke(message.get("user_id"))
         elif kind == "hub.lost":
             self.grants.listen(False)
+            self.pages.grants.listen(False)
             self.watches.forget_bodies()
 
     async def close(self) -> None:
         """Forget everything, because the process or the loop ends."""
         self.grants.listen(False)
+        self.pages.grants.listen(False)
         self.public.revoke_all()
+        await self.pages.work.cancel()
         await self._work.cancel(self._keeper)
         await hub().leave(ACCESS_GROUP, self._heard)
         await self.watches.close_unused(())

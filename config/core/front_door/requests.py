@@ -29,6 +29,9 @@ _LONGEST_CREDENTIAL = 4096
 _LONGEST_CONDITION = 512
 _LONGEST_QUERY = 512
 _ANSWERED = frozenset({"*/*", "application/*", "application/json"})
+# What is shown once, or to whoever logs in.
+_NEVER_KEPT = (b"/accounts/", b"/admin/")
+_UNUSUAL_FOR_PAGES = (b"authorization", b"range", b"x-forwarded-host", b"x-parts")
 # No usual value is longer. Strangers choose the values, so only a few are remembered.
 _LONGEST_REMEMBERED = 200
 _MOST_REMEMBERED = 256
@@ -111,6 +114,24 @@ def read_request(scope: dict[str, Any], *, is_public: bool = False) -> Asked | N
             get(b"x-request-id", b""),
         ),
     )
+
+
+def page_caller(scope: dict[str, Any]) -> Caller | None:
+    """Return who asks for a whole page; ``None`` for anything else."""
+    if scope["method"] != "GET" or scope["raw_path"].startswith(_NEVER_KEPT):
+        return None
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    cookie, host = headers.get(b"cookie", b""), headers.get(b"host", b"")
+    if (
+        len(headers) != len(scope["headers"])
+        or not 0 < len(cookie) <= _LONGEST_CREDENTIAL
+        or not host
+        or len(scope["query_string"]) + len(scope["raw_path"]) > _LONGEST_CREDENTIAL
+        or b"text/html" not in headers.get(b"accept", b"")
+        or any(name in headers for name in _UNUSUAL_FOR_PAGES)
+    ):
+        return None
+    return Caller(False, cookie, host, headers.get(b"x-forwarded-proto"), scope["scheme"])
 
 
 @lru_cache(_MOST_REMEMBERED)

@@ -86,6 +86,8 @@ def test_new_version_is_announced(account: Account) -> None:
         "type": "account.changed",
         "account_id": account.pk,
         "version": account.book_version + 1,
+        # What is held is the same: whoever follows that need not look.
+        "prices_only": True,
     }
     assert heard.received() == [(f"portfolio.account.{account.pk}", message)]
     heard.close()

@@ -292,3 +292,13 @@ def test_frozen_market_owes_no_data(
     settings.MARKET_CLOCK = "2026-11-20T15:00:00+00:00"
 
     assert held_contracts().market_trades is False
+
+
+async def test_our_own_prices_do_not_make_it_read_what_is_held() -> None:
+    stream = DxLinkStream()
+    stream._announced({"type": "account.changed", "prices_only": True})
+    assert not stream._book_changed.is_set()
+    for message in ({"type": "account.changed"}, {"type": "hub.reconnected"}):
+        stream._book_changed.clear()
+        stream._announced(message)
+        assert stream._book_changed.is_set()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery.fixups.django import DjangoWorkerFixup
@@ -22,7 +23,7 @@ class Task:
 @pytest.fixture
 def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatabaseWrapper]:
     """A file of its own, as if it were this thread's only connection."""
-    described = {
+    described: dict[str, Any] = {
         "NAME": str(tmp_path / "kept.sqlite3"), "OPTIONS": {}, "TIME_ZONE": None,
         "AUTOCOMMIT": True, "CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": False,
     }  # fmt: skip

@@ -143,3 +143,26 @@ async def test_access_lasts_through_an_outage_unless_it_is_revoked(
         assert (await opened.get(cookie)).status == 200
         opened.door.grants.revoke_user(trader.pk)
         assert (await opened.get(cookie)).status == 503
+
+
+async def test_last_known_page_is_answered_while_the_database_is_gone(
+    trader: User, gone: Any
+) -> None:
+    await run(synced_account, trader)
+    cookie, html = await signed_in(trader), (b"accept", b"text/html")
+    async with desk() as opened:
+        # The first pages come before revocations are heard.
+        while not len(opened.door.pages.grants):
+            fresh = await opened.get(cookie, html, path="/")
+            await opened.door.pages.work.finish()
+        gone()
+        answer = await opened.get(cookie, html, path="/")
+        assert (answer.status, answer.header("warning")) == (200, '110 - "Response is Stale"')
+        said = b"The database does not answer. This is the page of "
+        assert (said in fresh.body, said in answer.body) == (False, True)
+        assert answer.header("content-security-policy") == fresh.header("content-security-policy")
+        # Nobody else gets it, and no page that was not seen.
+        stranger = (b"cookie", b"sessionid=" + b"x" * 32)
+        assert (await opened.get(stranger, html, path="/")).status == 503
+        outage = await opened.get(cookie, html, path="/risk")
+        assert (outage.status, outage.header("retry-after")) == (503, "2")
