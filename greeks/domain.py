@@ -92,6 +92,9 @@ class Contract:
     deliverable: Deliverable | None = None
     marked_adjusted: bool = False
     aliases: Mapping[str, str] = field(default_factory=dict)
+    #: Its identity once worked out, for ``instruments.identity.instrument_key``: a stream asks
+    #: it of the same contracts every second.
+    known_key: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def is_option(self) -> bool:
@@ -145,19 +148,18 @@ class Quote:
     @property
     def is_mark_outside(self) -> bool:
         """Return whether the mark lies outside bid and ask; the mid then values the position."""
-        if self.mark is None or self.bid is None or self.ask is None or self.mid is None:
+        if self.mark is None or self.bid is None or self.ask is None:
             return False
-        return not self.bid <= self.mark <= self.ask
+        return not self.bid <= self.mark <= self.ask and self.mid is not None
 
     @property
     def price(self) -> Decimal | None:
         """Mark (unless outside bid and ask), else mid, else last: the price that values a
         position."""
-        mark = None if self.is_mark_outside else self.mark
-        for candidate in (mark, self.mid, self.last):
-            if candidate is not None:
-                return candidate
-        return None
+        if self.mark is not None and not self.is_mark_outside:
+            return self.mark
+        mid = self.mid
+        return self.last if mid is None else mid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

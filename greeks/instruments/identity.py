@@ -23,6 +23,12 @@ def instrument_key(contract: Contract) -> str:
     so that the contract is the same where it is not named (``EW4``). Punctuation is dropped,
     because vendors write ``BRK B``, ``BRK.B`` and ``BRK/B``.
     """
+    if not contract.known_key:
+        object.__setattr__(contract, "known_key", _identity(contract))
+    return contract.known_key
+
+
+def _identity(contract: Contract) -> str:
     parts = [contract.kind.value, _plain(_root(contract))]
     if contract.kind in (InstrumentKind.STOCK, InstrumentKind.INDEX, InstrumentKind.CURRENCY):
         parts[1] = _plain(contract.symbol)

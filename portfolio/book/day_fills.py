@@ -6,7 +6,7 @@ counts as held since the open.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -26,19 +26,23 @@ class DayFill(NamedTuple):
     price: Decimal
 
 
-FillReader = Callable[[str, datetime], Iterable[DayFill]]
+FillReader = Callable[[Collection[str], datetime], Iterable[tuple[str, DayFill]]]
 _readers: list[str] = []
 
 
 def register_fill_reader(path: str) -> None:
-    """Name the function that reads an account's fills since a time, by its dotted path."""
+    """Name the function that reads accounts' fills since a time, by its dotted path."""
     if path not in _readers:
         _readers.append(path)
 
 
-def fills_since(account_id: str, since: datetime) -> list[DayFill]:
-    """Return the account's fills since then. One query."""
-    return [fill for path in _readers for fill in _reader(path)(account_id, since)]
+def fills_since(account_ids: Collection[str], since: datetime) -> dict[str, list[DayFill]]:
+    """Return the fills of each account since then. One query."""
+    found: dict[str, list[DayFill]] = {account_id: [] for account_id in account_ids}
+    for path in _readers:
+        for account_id, fill in _reader(path)(account_ids, since):
+            found[account_id].append(fill)
+    return found
 
 
 def _reader(path: str) -> FillReader:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from config.core.upsert import upsert
+from django.db.models import QuerySet
+
+from config.core.upsert import update_rows, upsert
 from portfolio.models import Position
 
 PositionKey = tuple[int, str]
@@ -67,9 +69,17 @@ class PositionRow:
         """Identity of a position across two books of an account."""
         return (self.instrument_id, self.sub_key)
 
+    def copied(self) -> PositionRow:
+        """Return a copy, at a third of what ``copy.copy`` takes."""
+        copy = object.__new__(PositionRow)
+        for name in _ALL:
+            setattr(copy, name, getattr(self, name))
+        return copy
+
 
 _COLUMNS = tuple(column.name for column in fields(PositionRow) if column.name != "id")
 _values = attrgetter(*_COLUMNS)
+_ALL = ("id", *_COLUMNS)
 # The broker's own row is written but never needed for valuing.
 _READ = tuple(column.name for column in fields(PositionRow) if column.name != "raw_json")
 _UNREAD = ("raw_json",)
@@ -99,11 +109,41 @@ def stored_positions(
     query."""
     if ids is not None and not ids:
         return {}
-    rows = Position.objects.filter(account_id=account_id).order_by()
+    rows = Position.objects.filter(account_id=account_id)
     if ids is not None:
         rows = rows.filter(pk__in=ids)
-    found = (PositionRow(**dict(zip(_READ, row, strict=True))) for row in rows.values_list(*_READ))
-    return {row.key: row for row in found}
+    return {row.key: row for row in _rows(rows)}
+
+
+def rows_of_accounts(account_ids: Collection[str]) -> dict[str, list[PositionRow]]:
+    """Return each account's stored positions, without raw rows. One query."""
+    found: dict[str, list[PositionRow]] = {account_id: [] for account_id in account_ids}
+    for row in _rows(Position.objects.filter(account__in=account_ids)):
+        found[row.account_id].append(row)
+    return found
+
+
+def _rows(stored: QuerySet[Position]) -> Iterator[PositionRow]:
+    for row in stored.order_by().values_list(*_READ):
+        yield PositionRow(**dict(zip(_READ, row, strict=True)))
+
+
+def update_positions(changed: Sequence[tuple[PositionRow, PositionRow]]) -> None:
+    """Update stored rows, given before and after, in the columns that any changed. One statement.
+
+    Of a price that is four columns of forty.
+    """
+    if not changed:
+        return
+    earlier, later = (zip(*map(_values, rows), strict=True) for rows in zip(*changed, strict=True))
+    columns = [
+        name
+        for name, before, after in zip(_COLUMNS, earlier, later, strict=True)
+        if before != after
+    ]
+    values = attrgetter("id", *columns)
+    rows = sorted((after for _, after in changed), key=lambda row: row.id or 0)
+    update_rows(Position, ("id", *columns), [values(row) for row in rows])
 
 
 def write_positions(rows: list[PositionRow], *, keep_raw: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -71,6 +71,9 @@ def revalue_positions(
             continue
         quote = context.market.quotes.get(key)
         if quote is not None and quote.price is not None:
+            if not _is_same_session(row.price_as_of, quote.as_of, context):
+                # Yesterday's open says nothing of today's change.
+                row.opening_price = row.previous_close = None
             _apply_quote(row, quote, opening=row.opening_price)
             _revalue(row, context)
         fresh = key in context.market.greeks
@@ -80,6 +83,14 @@ def revalue_positions(
         rows.append(row)
     _keep_last_known(rows, instruments, {}, context)
     return rows
+
+
+def _is_same_session(
+    stored_at: datetime | None, quoted_at: datetime, context: WritingContext
+) -> bool:
+    if stored_at is None or stored_at == quoted_at:
+        return stored_at is not None
+    return context.session_date_at(stored_at) == context.session_date_at(quoted_at)
 
 
 def _identity_row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -37,19 +37,25 @@ class WritingContext:
 
 
 def writing_context(
-    *, account: Account, market: MarketData, session_date_at: Callable[[datetime], date]
+    *,
+    account: Account,
+    market: MarketData,
+    session_date_at: Callable[[datetime], date],
+    fills: Iterable[DayFill] | None = None,
 ) -> WritingContext:
-    """Return the context of a write that happens now. One query.
+    """Return the context of a write that happens now. One query without ``fills``.
 
-    Make ``session_date_at`` (``session_dates_of``) before the transaction, so the calendar is not
-    read inside it.
+    ``fills`` are the account's of ``recent_fills``. Make ``session_date_at`` (``session_dates_of``)
+    before the transaction, so the calendar is not read inside it.
     """
     market_at = market_now()
     session_date = session_date_at(market_at)
-    fills: dict[int, list[DayFill]] = {}
-    for fill in fills_since(account.pk, market_at - _SESSION_REACH):
+    if fills is None:
+        fills = recent_fills([account.pk])[account.pk]
+    counted: dict[int, list[DayFill]] = {}
+    for fill in fills:
         if session_date_at(fill.at) == session_date:
-            fills.setdefault(fill.instrument_id, []).append(fill)
+            counted.setdefault(fill.instrument_id, []).append(fill)
     return WritingContext(
         account=account,
         market=market,
@@ -58,5 +64,10 @@ def writing_context(
         session_date_at=session_date_at,
         at=now(),
         market_at=market_at,
-        fills=fills,
+        fills=counted,
     )
+
+
+def recent_fills(account_ids: Collection[str]) -> dict[str, list[DayFill]]:
+    """Return the fills of each account that may be of its session. One query."""
+    return fills_since(account_ids, market_now() - _SESSION_REACH)

@@ -23,7 +23,9 @@ _LARGEST_VOLATILITY = 100.0
 def checked_quote(quote: Quote) -> tuple[Quote, list[RejectedRow]]:
     """Return the quote without its invalid values, and a rejected row for each of those."""
     rejected: list[RejectedRow] = []
-    changes: dict[str, Any] = {"as_of": checked_time(quote.as_of)}
+    changes: dict[str, Any] = {}
+    if (as_of := checked_time(quote.as_of)) is not quote.as_of:
+        changes["as_of"] = as_of
     for name in _QUOTE_AMOUNTS:
         value = getattr(quote, name)
         if value is None:
@@ -44,7 +46,7 @@ def checked_quote(quote: Quote) -> tuple[Quote, list[RejectedRow]]:
             changes[name] = None
             row = set_aside("quote", f"{name}: impossible", quote.contract, {name: str(count)})
             rejected.append(row)
-    return replace(quote, **changes), rejected
+    return (replace(quote, **changes) if changes else quote), rejected
 
 
 def greeks_error(contract: Contract, greeks: Greeks) -> str | None:

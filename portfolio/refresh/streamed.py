@@ -1,4 +1,4 @@
-"""Revalue an account from streamed values alone: no provider call, no budget.
+"""Revalue accounts from streamed values alone: no provider call, no budget.
 
 Sources rank as in every other write (``portfolio.market_data.sources``): Greeks of a lesser source
 do not replace better, fresh ones. For prices the newest wins. Nothing older than the stored value
@@ -7,40 +7,41 @@ is written, whichever stream it came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import copy
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from config.core.clock import market_now, now
 from greeks.domain import Contract, Fetched, Greeks, GreeksSource, Snapshot
-from greeks.instruments.identity import instrument_key
-from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
 from greeks.pricing.dividends import dividends_of
 from greeks.pricing.expiry import known_closes
 from greeks.providers.streamed_values import read_streamed
 from portfolio.accounts.days import session_dates_of
-from portfolio.book.position_row import PositionRow, stored_positions, write_positions
+from portfolio.book.position_row import PositionRow, update_positions
 from portfolio.book.valuing import revalue_positions
-from portfolio.book.writing_context import writing_context
+from portfolio.book.writing_context import WritingContext, recent_fills, writing_context
 from portfolio.domain import Broker
-from portfolio.market_data.prices import complete_quote, stored_days
-from portfolio.market_data.sources import MarketData, fetch_market_data, underlying_contracts
+from portfolio.market_data.prices import StoredDay, complete_quote, stored_days
+from portfolio.market_data.sources import MarketData, fetch_market_data
 from portfolio.market_data.spots import known_spots
 from portfolio.market_data.store import write_market_data
 from portfolio.models import Account
+from portfolio.refresh.holdings import Holdings, holdings_of, keep_holdings
 from portfolio.sync.progress import announce_revaluation
 
 SOURCES: Final[Mapping[Broker, GreeksSource]] = {
     Broker.IBKR: GreeksSource.IBKR,
     Broker.TASTY: GreeksSource.TASTYTRADE,
 }
+
+_INSTANTS: Final = 1024
 
 
 @dataclass(slots=True)
@@ -59,95 +60,160 @@ class StreamedProvider:
         """Nothing to close: the store's connections belong to the process."""
 
 
-def refresh_streamed(*, account_id: str) -> bool:
-    """Revalue the account's holdings from streamed values. Returns whether anything changed.
+def refresh_streamed(*, account_ids: Collection[str]) -> frozenset[str]:
+    """Revalue the accounts' holdings from streamed values, in one pass and one transaction.
 
-    Quantities, cost and money stay as the last sync left them. Without Redis or streamed values,
-    the last values stay with their age.
+    Returns the accounts of which anything changed. Quantities, cost and money stay as the last sync
+    left them. Without Redis or streamed values, the last values stay with their age.
     """
-    account = Account.objects.filter(pk=account_id, enabled=True).first()
-    if account is None:
-        return False
-    held = {r.key: r for r in Instrument.objects.filter(positions__account=account).distinct()}
-    market, instruments = _streamed_market(held, Broker(account.broker))
-    if not (market.quotes or market.greeks):
-        return False
-    return _write(account.pk, market, instruments, session_dates_of(account))
-
-
-def _streamed_market(
-    held: Mapping[str, Instrument], broker: Broker
-) -> tuple[MarketData, dict[str, Instrument]]:
-    by_id = contracts_of(held.values())
-    contracts = {key: by_id[row.pk] for key, row in held.items()}
-    spots = {instrument_key(c): c for c in underlying_contracts(contracts.values())}
-    known = {
-        row.key: row for row in Instrument.objects.filter(key__in=spots.keys() - contracts.keys())
+    accounts = list(Account.objects.filter(pk__in=account_ids, enabled=True).order_by("pk"))
+    held = holdings_of({account.pk: account.book_version for account in accounts})
+    markets = {
+        broker: _streamed_market([held[a.pk] for a in accounts if a.broker == broker], broker)
+        for broker in {Broker(account.broker) for account in accounts}
     }
-    wanted = [*contracts.values(), *(spots[key] for key in known)]
+    moved = [a for a in accounts if markets[Broker(a.broker)].is_known]
+    if not moved:
+        return frozenset()
+    # Most prices of a pass are of the same instants.
+    dates = {account.pk: lru_cache(_INSTANTS)(session_dates_of(account)) for account in moved}
+    return _write(markets, dates)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Market:
+    """Streamed values of a broker's accounts, and the day's figures of quotes that lack them."""
+
+    data: MarketData
+    days: Mapping[str, StoredDay]
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.data.quotes or self.data.greeks)
+
+
+def _streamed_market(held: Sequence[Holdings], broker: Broker) -> _Market:
+    contracts: dict[str, Contract] = {}
+    instruments: dict[str, Instrument] = {}
+    for each in held:
+        contracts |= each.contracts
+        instruments |= each.instruments
+    positions = {key for each in held for key in each.keys.values()}
+    wanted = list(contracts.values())
     at = market_now()
     own = SOURCES[broker]
-    market = fetch_market_data(
+    data = fetch_market_data(
         adapter=StreamedProvider(own),
         contracts=wanted,
         others=lambda: [StreamedProvider(other) for other in SOURCES.values() if other is not own],
         marks={},
-        known_spots=known_spots(known.values(), at=at),
+        known_spots=known_spots(
+            [row for key, row in instruments.items() if key not in positions], at=at
+        ),
         closes=known_closes(wanted),
         dividends=dividends_of(wanted),
         at=at,
     )
-    return market, {**held, **known}
+    lacking = {
+        instruments[key].pk: key
+        for key, quote in data.quotes.items()
+        if quote.opening_price is None or quote.previous_close is None
+    }
+    stored = stored_days(lacking) if lacking else {}
+    return _Market(data=data, days={lacking[pk]: day for pk, day in stored.items()})
 
 
 def _write(
-    account_id: str,
-    market: MarketData,
-    instruments: dict[str, Instrument],
-    session_date_at: Callable[[datetime], date],
-) -> bool:
-    keys = {row.pk: key for key, row in instruments.items()}
+    markets: Mapping[Broker, _Market], dates: Mapping[str, Callable[[datetime], date]]
+) -> frozenset[str]:
     with transaction.atomic():
-        # With the row locked, so a sync's newer values are not overwritten.
-        account = Account.objects.select_for_update().get(pk=account_id)
-        stored = list(stored_positions(account_id).values())
-        _keep_better(market, stored, keys, own=SOURCES[Broker(account.broker)])
-        if not (market.quotes or market.greeks):
-            return False
-        context = writing_context(account=account, market=market, session_date_at=session_date_at)
-        _complete_quotes(market, instruments, session_date_at)
-        before = {row.key: copy(row) for row in stored}
-        rows = revalue_positions(stored=stored, keys=keys, instruments=instruments, context=context)
-        changed = [row for row in rows if row != before[row.key]]
+        # With the rows locked, so a sync's newer values are not overwritten.
+        locked = Account.objects.select_for_update().filter(pk__in=dates).order_by("pk")
+        accounts = {account.pk: account for account in locked}
+        held = holdings_of({pk: account.book_version for pk, account in accounts.items()})
+        fills = recent_fills(accounts.keys())
+        greeks = MarketData()
+        changed: dict[str, list[tuple[PositionRow, PositionRow]]] = {}
+        for pk, account in accounts.items():
+            market = _better_than_held(
+                markets[Broker(account.broker)], account, held[pk], dates[pk]
+            )
+            context = writing_context(
+                account=account, market=market, session_date_at=dates[pk], fills=fills[pk]
+            )
+            changes = _revalued(held[pk], context)
+            if changes:
+                changed[pk] = changes
+                _add_greeks(greeks, market)
         if not changed:
-            return False
+            return frozenset()
         # The stream's own loop stores prices (portfolio/streams/prices.py).
-        write_market_data(
-            market=replace(market, quotes={}),
-            instruments=instruments,
-            at=context.at,
-            market_at=context.market_at,
+        instruments = {key: row for pk in changed for key, row in held[pk].instruments.items()}
+        write_market_data(market=greeks, instruments=instruments, at=now(), market_at=market_now())
+        update_positions([pair for pairs in changed.values() for pair in pairs])
+        Account.objects.filter(pk__in=changed).update(book_version=F("book_version") + 1)
+        for pk, changes in changed.items():
+            newer = held[pk].moved([after for _, after in changes])
+            transaction.on_commit(partial(_committed, pk, newer))
+    return frozenset(changed)
+
+
+def _committed(account_id: str, holdings: Holdings) -> None:
+    keep_holdings(account_id, holdings)
+    announce_revaluation(account_id, holdings.version)
+
+
+def _revalued(held: Holdings, context: WritingContext) -> list[tuple[PositionRow, PositionRow]]:
+    """Return what the market changes, as before and after."""
+    pairs = []
+    for before in held.rows:
+        key = held.keys.get(before.instrument_id, "")
+        quote = context.market.quotes.get(key)
+        is_quoted = quote is not None and (
+            quote.as_of != before.price_as_of or quote.price != before.price
         )
-        write_positions(changed, keep_raw=True)
-        account.book_version += 1
-        Account.objects.filter(pk=account.pk).update(book_version=account.book_version)
-        transaction.on_commit(partial(announce_revaluation, account.pk, account.book_version))
-    return True
+        is_known = before.delta_raw is not None and key not in context.market.greeks
+        if is_quoted or not is_known or before.expiry is not None:
+            pairs.append((before, before.copied()))
+    revalue_positions(
+        stored=[after for _, after in pairs],
+        keys=held.keys,
+        instruments=held.instruments,
+        context=context,
+    )
+    return [(before, after) for before, after in pairs if before != after]
 
 
-def _keep_better(
-    market: MarketData, stored: Iterable[PositionRow], keys: Mapping[int, str], *, own: GreeksSource
-) -> None:
-    """Drop values the stored rows have better."""
+def _better_than_held(
+    market: _Market, account: Account, held: Holdings, session_date_at: Callable[[datetime], date]
+) -> MarketData:
+    """Return the market's values of what the account holds, without those it has better."""
+    own = SOURCES[Broker(account.broker)]
     ranks = {source.value: rank for rank, source in enumerate(GreeksSource, 1)} | {own.value: 0}
     fresh_since = market_now() - timedelta(seconds=settings.STALE_AFTER_SECONDS)
-    for row in stored:
-        key = keys.get(row.instrument_id, "")
-        quote, greeks = market.quotes.get(key), market.greeks.get(key)
+    names = held.keys.values()
+    quotes = {key: each for key in names if (each := market.data.quotes.get(key)) is not None}
+    greeks = {key: each for key in names if (each := market.data.greeks.get(key)) is not None}
+    for row in held.rows:
+        key = held.keys.get(row.instrument_id, "")
+        quote, found = quotes.get(key), greeks.get(key)
         if quote is not None and row.price_as_of is not None and quote.as_of < row.price_as_of:
-            del market.quotes[key]
-        if greeks is not None and not _is_better(greeks, row, ranks, fresh_since):
-            del market.greeks[key]
+            del quotes[key]
+        if found is not None and not _is_better(found, row, ranks, fresh_since):
+            del greeks[key]
+    for key, day in market.days.items():
+        if key in quotes:
+            quotes[key] = complete_quote(quotes[key], day, session_date_at)
+    return replace(market.data, quotes=quotes, greeks=greeks)
+
+
+def _add_greeks(written: MarketData, market: MarketData) -> None:
+    """Add an account's Greeks to those that are stored; of two the newer."""
+    for key, found in market.greeks.items():
+        known = written.greeks.get(key)
+        if known is None or known.as_of < found.as_of:
+            written.greeks[key] = found
+            written.inputs[key] = market.inputs.get(key, {})
 
 
 def _is_better(
@@ -163,16 +229,3 @@ def _is_better(
         or row.greeks_last_known
         or row.greeks_as_of < fresh_since
     )
-
-
-def _complete_quotes(
-    market: MarketData,
-    instruments: Mapping[str, Instrument],
-    session_date_at: Callable[[datetime], date],
-) -> None:
-    """Fill fields a streamed quote lacks from the same day's stored quote."""
-    ids = {name: instruments[name].pk for name in market.quotes.keys() & instruments.keys()}
-    stored = stored_days(ids.values())
-    for name, pk in ids.items():
-        quote = market.quotes[name]
-        market.quotes[name] = complete_quote(quote, stored.get(pk), session_date_at)

@@ -1,8 +1,8 @@
 """The loop that empties the update queue: twice a second, in the streams process.
 
 Several loops may run: each claims its own portfolios. The accounts of all claimed portfolios are
-revalued from streamed values once, whoever counts them, then each portfolio is totalled as soon as
-its own accounts are. On stop nothing new is claimed, and what runs is finished.
+revalued from streamed values once, in one pass, whoever counts them, then each portfolio is
+totalled as soon as its own accounts are. On stop nothing new is claimed, and what runs is finished.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from config.core.errors import ApplicationError
 from config.core.health import heartbeat, heartbeat_check
 from config.core.threads import ThreadPool
+from portfolio.refresh.holdings import in_batches
 from portfolio.refresh.streamed import refresh_streamed
 from portfolio.updates.calculation import portfolios_behind, recalculate
 from portfolio.updates.membership import members
@@ -39,6 +40,8 @@ SWEEP_SECONDS: Final = 30.0
 DRAIN_SECONDS: Final = 5.0
 # Portfolios computed at a time; the rest stays in the queue, the most urgent first.
 _MOST_CLAIMS: Final = 100
+# Rows revalued in one transaction: it holds its accounts for the tenth of a second.
+_ROWS_A_BATCH: Final = 2_000
 # Threads with a database connection each.
 _THREADS: Final = 4
 
@@ -119,25 +122,35 @@ class UpdateLoop:
             if claim.symbols or claim.is_manual
             for account_id in accounts.get(claim.portfolio_id, ())
         }
-        revaluations = {name: asyncio.create_task(self._revalue(name)) for name in sorted(moved)}
+        revaluations = {
+            name: task
+            for batch in in_batches(moved, most_rows=_ROWS_A_BATCH)
+            for task in (asyncio.create_task(self._revalue(batch)),)
+            for name in batch
+        }
         for claim in claims:
-            needed = [
+            needed = {
                 revaluations[name]
                 for name in accounts.get(claim.portfolio_id, ())
                 if name in revaluations
-            ]
+            }
             task = asyncio.create_task(self._update(claim, needed))
             self._running[task] = claim
             task.add_done_callback(self._running.pop)
         logger.debug("updates.batch_processed", portfolios=len(claims), accounts=len(moved))
 
-    async def _revalue(self, account_id: str) -> None:
-        """Revalue one account. Its portfolios are totalled even if that fails, as last known."""
+    async def _revalue(self, account_ids: Sequence[str]) -> None:
+        """Revalue accounts. Their portfolios are totalled even if that fails, as last known."""
         try:
-            await self._in_thread(lambda: refresh_streamed(account_id=account_id))
+            await self._in_thread(lambda: refresh_streamed(account_ids=account_ids))
         except Exception as error:
+            if len(account_ids) > 1:
+                # One cannot keep the others from their values.
+                for account_id in account_ids:
+                    await self._revalue([account_id])
+                return
             logger.exception(
-                "updates.not_revalued", account_id=account_id, reason=type(error).__name__
+                "updates.not_revalued", account_id=account_ids[0], reason=type(error).__name__
             )
 
     async def _update(self, claim: Claim, revaluations: Collection[asyncio.Task[None]]) -> None:

@@ -9,9 +9,9 @@ import structlog
 from django.db import transaction
 
 from portfolio.updates.membership import (
+    accounts_by_instrument,
     instruments_named,
     portfolios_by_account,
-    portfolios_by_instrument,
 )
 from portfolio.updates.queue import queue_portfolio_updates
 from portfolio.updates.rules import Priority
@@ -21,18 +21,22 @@ logger = structlog.get_logger(__name__)
 #: Of a storm the queue is told that much moved, not what: naming it would cost more than the rest.
 MOST_NAMED: Final = 50
 MANY: Final = "*"
+_ALL: Final = (MANY,)
 
 
 def update_portfolios_for_instruments(keys: Collection[str]) -> int:
     """Queue every portfolio that holds one of the instruments that moved; return how many."""
-    by_instrument = portfolios_by_instrument()
-    moved: dict[int, list[str]] = {}
+    holders, counted = accounts_by_instrument(), portfolios_by_account()
+    by_account: dict[str, set[str]] = {}
     for key in keys:
-        for portfolio_id in by_instrument.get(key, ()):
-            moved.setdefault(portfolio_id, []).append(key)
-    for portfolio_id, names in moved.items():
-        if len(names) > MOST_NAMED:
-            moved[portfolio_id] = [MANY]
+        for account_id in holders.get(key, ()):
+            by_account.setdefault(account_id, set()).add(key)
+    moved: dict[int, Collection[str]] = {}
+    for account_id, names in by_account.items():
+        for portfolio_id in counted.get(account_id, ()):
+            known = moved.get(portfolio_id, ())
+            many = len(names) > MOST_NAMED or known is _ALL or len(names | set(known)) > MOST_NAMED
+            moved[portfolio_id] = _ALL if many else names | set(known)
     if not moved or not queue_portfolio_updates(moved, Priority.MARKET):
         return 0
     logger.debug("updates.triggered", portfolios=len(moved), instruments=len(keys))

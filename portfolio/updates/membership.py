@@ -1,4 +1,4 @@
-"""Which accounts a portfolio has, and which portfolios hold an instrument.
+"""Which accounts a portfolio has, and which accounts hold an instrument.
 
 A portfolio counts only enabled accounts its owner may see now; one that ``holds_all`` counts every
 such account.
@@ -55,13 +55,12 @@ def portfolios_by_account() -> Mapping[str, Collection[int]]:
 
 
 @cached(TTLCache(1, _REMEMBERED_SECONDS), lock=Lock())
-def portfolios_by_instrument() -> Mapping[str, Collection[int]]:
-    """Return the portfolios that hold an instrument or an option on it, by its key.
+def accounts_by_instrument() -> Mapping[str, Collection[str]]:
+    """Return the accounts that hold an instrument or an option on it, by its key.
 
     Remembered for five seconds.
     """
-    by_account = portfolios_by_account()
-    found: dict[str, set[int]] = {}
+    found: dict[str, set[str]] = {}
     rows = Position.objects.filter(account__enabled=True).order_by().distinct()
     for account_id, key, stored, kind, underlying, currency, expiry in rows.values_list(
         "account_id",
@@ -76,7 +75,7 @@ def portfolios_by_instrument() -> Mapping[str, Collection[int]]:
             kind=kind, underlying=underlying, currency=currency, expiry=expiry
         )
         for name in {key, refers}:
-            found.setdefault(name, set()).update(by_account.get(account_id, ()))
+            found.setdefault(name, set()).add(account_id)
     return found
 
 

@@ -1,8 +1,8 @@
-"""An account's latest fills, for the change of the day of its positions."""
+"""Accounts' latest fills, for the change of the day of its positions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -18,18 +18,18 @@ _PRICED: Final = (
 )
 
 
-def read_day_fills(account_id: str, since: datetime) -> Iterator[DayFill]:
-    """Yield what was bought and sold since then. One query."""
+def read_day_fills(account_ids: Collection[str], since: datetime) -> Iterator[tuple[str, DayFill]]:
+    """Yield the account and what was bought and sold in it since then. One query."""
     rows = TradeExecution.objects.filter(
-        account_id=account_id,
+        account__in=account_ids,
         execution_time__gte=since,
         kind__in=_PRICED,
         superseded=False,
         cancelled_by="",
     ).exclude(side="")
-    for instrument_id, at, side, quantity, price in rows.order_by().values_list(
-        "instrument_id", "execution_time", "side", "quantity", "price"
+    for account_id, instrument_id, at, side, quantity, price in rows.order_by().values_list(
+        "account_id", "instrument_id", "execution_time", "side", "quantity", "price"
     ):
         if price is not None:
             signed = -quantity if side == Side.SELL.value else quantity
-            yield DayFill(instrument_id, at, signed, price)
+            yield account_id, DayFill(instrument_id, at, signed, price)

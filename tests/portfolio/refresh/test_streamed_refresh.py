@@ -61,7 +61,7 @@ def test_streamed_values_move_the_book_and_no_broker_is_asked(
     streamed(CALL)
     streamed(stock())
 
-    assert refresh_streamed(account_id=account.pk) is True
+    assert refresh_streamed(account_ids=[account.pk]) == {account.pk}
 
     row = leg()
     assert (row.price, row.market_value, row.delta_raw) == (Decimal(14), Decimal(-2800), 0.7)
@@ -81,7 +81,7 @@ def test_streamed_values_move_the_book_and_no_broker_is_asked(
 def test_new_version_is_announced(account: Account) -> None:
     streamed(CALL)
     heard = Announcements()
-    refresh_streamed(account_id=account.pk)
+    refresh_streamed(account_ids=[account.pk])
     message = {
         "type": "account.changed",
         "account_id": account.pk,
@@ -95,10 +95,10 @@ def test_new_version_is_announced(account: Account) -> None:
 
 def test_same_values_again_make_no_new_version(account: Account) -> None:
     streamed(CALL)
-    refresh_streamed(account_id=account.pk)
+    refresh_streamed(account_ids=[account.pk])
     version = Account.objects.get().book_version
 
-    assert refresh_streamed(account_id=account.pk) is False
+    assert refresh_streamed(account_ids=[account.pk]) == frozenset()
     assert Account.objects.get().book_version == version
 
 
@@ -106,7 +106,7 @@ def test_value_older_than_the_stored_one_is_not_written(account: Account) -> Non
     old = market_now() - timedelta(seconds=30)
     streamed(CALL, quote={"as_of": old}, greeks={"delta": 0.7, "as_of": old})
 
-    assert refresh_streamed(account_id=account.pk) is False
+    assert refresh_streamed(account_ids=[account.pk]) == frozenset()
     assert leg().delta_raw == 0.5
 
 
@@ -115,7 +115,7 @@ def test_fresh_greeks_of_the_own_broker_are_kept_and_the_newer_price_is_taken(
 ) -> None:
     streamed(CALL, source="tastytrade")
 
-    assert refresh_streamed(account_id=account.pk) is True
+    assert refresh_streamed(account_ids=[account.pk]) == {account.pk}
 
     row = leg()
     assert (row.price, row.price_source) == (Decimal(14), "tastytrade")
@@ -128,7 +128,7 @@ def test_greeks_of_the_own_broker_that_grew_old_are_replaced(
     age_the_book(greeks_as_of=settings.STALE_AFTER_SECONDS + 1)
     streamed(CALL, source="tastytrade")
 
-    refresh_streamed(account_id=account.pk)
+    refresh_streamed(account_ids=[account.pk])
 
     assert (leg().delta_raw, leg().greeks_source) == (0.7, "tastytrade")
 
@@ -137,7 +137,7 @@ def test_own_stream_is_asked_before_another(account: Account) -> None:
     streamed(CALL, source="tastytrade", greeks={"delta": 0.9})
     streamed(CALL, source="ibkr", greeks={"delta": 0.7})
 
-    refresh_streamed(account_id=account.pk)
+    refresh_streamed(account_ids=[account.pk])
 
     assert (leg().delta_raw, leg().greeks_source) == (0.7, "ibkr")
 
@@ -145,7 +145,7 @@ def test_own_stream_is_asked_before_another(account: Account) -> None:
 def test_greeks_that_cannot_be_true_are_set_aside(account: Account) -> None:
     streamed(CALL, greeks={"delta": 7.0})
 
-    refresh_streamed(account_id=account.pk)
+    refresh_streamed(account_ids=[account.pk])
 
     assert (leg().price, leg().delta_raw) == (Decimal(14), 0.5)
 
@@ -156,7 +156,7 @@ def test_change_of_the_day_is_known_though_the_stream_does_not_say_the_open(
     silent = ("opening_price", "previous_close", "volume", "open_interest")
     streamed(CALL, quote=dict.fromkeys(silent))
 
-    refresh_streamed(account_id=account.pk)
+    refresh_streamed(account_ids=[account.pk])
 
     assert leg().price == Decimal(14)
     assert leg().daily_change is not None
@@ -165,7 +165,7 @@ def test_change_of_the_day_is_known_though_the_stream_does_not_say_the_open(
 def test_contract_of_another_account_is_not_touched(account: Account) -> None:
     streamed(PUT)
 
-    assert refresh_streamed(account_id=account.pk) is False
+    assert refresh_streamed(account_ids=[account.pk]) == frozenset()
     assert leg().delta_raw == 0.5
 
 
@@ -174,7 +174,7 @@ def test_closed_position_does_not_come_back(account: Account) -> None:
     streamed(CALL)
     streamed(stock())
 
-    refresh_streamed(account_id=account.pk)
+    refresh_streamed(account_ids=[account.pk])
 
     assert list(Position.objects.values_list("symbol", flat=True)) == ["SPY"]
 
@@ -185,7 +185,7 @@ def test_account_that_is_gone_is_no_fault(account: Account, change: dict[str, An
     if "pk" not in change:
         Account.objects.update(**change)
 
-    assert refresh_streamed(account_id=change.get("pk", account.pk)) is False
+    assert refresh_streamed(account_ids=[change.get("pk", account.pk)]) == frozenset()
 
 
 def test_lost_redis_leaves_the_last_values_with_their_age(
@@ -195,7 +195,7 @@ def test_lost_redis_leaves_the_last_values_with_their_age(
     before = list(Position.objects.order_by("pk").values())
     settings.REDIS_URL = "redis://127.0.0.1:9/0"
 
-    assert refresh_streamed(account_id=account.pk) is False
+    assert refresh_streamed(account_ids=[account.pk]) == frozenset()
     assert list(Position.objects.order_by("pk").values()) == before
 
 
@@ -203,9 +203,9 @@ def test_stream_that_died_leaves_the_last_values_with_their_age(
     account: Account, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streamed(CALL)
-    refresh_streamed(account_id=account.pk)
+    refresh_streamed(account_ids=[account.pk])
     moved_at = leg().greeks_as_of
     settings.STALE_AFTER_SECONDS = -1
 
-    assert refresh_streamed(account_id=account.pk) is False
+    assert refresh_streamed(account_ids=[account.pk]) == frozenset()
     assert (leg().delta_raw, leg().greeks_as_of) == (0.7, moved_at)

@@ -105,7 +105,7 @@ async def test_held_contracts_are_live_and_move_the_book_without_a_call(
         await until(lambda: heartbeat_age("provider.tastytrade_dxlink") is not None)
     sandbox.faults.forget_requests()
 
-    assert await database_sync_to_async(refresh_streamed)(account_id=account.pk) is True
+    assert await database_sync_to_async(refresh_streamed)(account_ids=[account.pk]) == {account.pk}
 
     rows = await database_sync_to_async(lambda: list(Position.objects.filter(account=account)))()
     adjusted = {row.symbol for row in rows if row.symbol.startswith("NVDA1")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from django.conf import LazySettings
 from django.db import OperationalError
 
+from config.core.redis.client import key, redis_client
 from greeks.domain import Snapshot
 from greeks.instruments.identity import instrument_key
 from portfolio.models import Account, Portfolio, SyncRun
@@ -18,11 +19,12 @@ from portfolio.streams import updates
 from portfolio.streams.publishing import publish
 from portfolio.streams.updates import UpdateLoop
 from portfolio.updates.asking import (
+    MANY,
     update_portfolios_for_instruments,
     update_portfolios_for_symbol,
     update_portfolios_of_account,
 )
-from portfolio.updates.membership import portfolios_by_account, portfolios_by_instrument
+from portfolio.updates.membership import accounts_by_instrument, portfolios_by_account
 from portfolio.updates.queue import queue_portfolio_update
 from portfolio.updates.rules import Priority
 from portfolio.updates.statistics import get_queue_stats
@@ -45,7 +47,7 @@ def account(broker: FakeBroker, run_sync: Callable[[str], SyncRun]) -> Account:
     broker.positions = [position(stock(), 50), position(CALL, -2)]
     run_sync(found.pk)
     portfolios_by_account.cache_clear()
-    portfolios_by_instrument.cache_clear()
+    accounts_by_instrument.cache_clear()
     return found
 
 
@@ -62,6 +64,10 @@ def look(times: int = 1) -> None:
             await loop.settle()
 
     asyncio.run(run())
+
+
+def waiting(portfolio: Portfolio) -> set[str]:
+    return set(redis_client().smembers(key("updates", f"symbols:{portfolio.pk}")))
 
 
 def test_streamed_price_reaches_the_portfolio(portfolio: Portfolio) -> None:
@@ -105,13 +111,13 @@ def test_account_of_two_portfolios_is_revalued_once(
     second = Portfolio.objects.create(owner=account.owner, name="Second")
     second.accounts.add(account)
     portfolios_by_account.cache_clear()
-    portfolios_by_instrument.cache_clear()
+    accounts_by_instrument.cache_clear()
     look(2)
     asked: list[str] = []
 
-    def revalue(*, account_id: str) -> bool:
-        asked.append(account_id)
-        return False
+    def revalue(*, account_ids: Sequence[str]) -> frozenset[str]:
+        asked.extend(account_ids)
+        return frozenset()
 
     monkeypatch.setattr(updates, "refresh_streamed", revalue)
     assert update_portfolios_for_instruments([instrument_key(CALL)]) == 2
@@ -124,14 +130,42 @@ def test_account_of_two_portfolios_is_revalued_once(
 def test_failed_revaluation_does_not_keep_the_portfolio_from_its_total(
     account: Account, portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*, account_id: str) -> bool:
-        raise ArithmeticError(account_id)
+    def fail(*, account_ids: Sequence[str]) -> frozenset[str]:
+        raise ArithmeticError(account_ids)
 
     monkeypatch.setattr(updates, "refresh_streamed", fail)
     queue_portfolio_update(portfolio.pk, [CALL.symbol], Priority.MANUAL)
     look()
     portfolio.refresh_from_db()
     assert portfolio.last_updated is not None
+
+
+def test_account_that_fails_keeps_no_other_from_its_values(
+    account: Account, portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = AccountFactory.create(owner=account.owner)
+    refreshed: list[str] = []
+
+    def fail(*, account_ids: Sequence[str]) -> frozenset[str]:
+        if account.pk in account_ids:
+            raise ArithmeticError(account_ids)
+        refreshed.extend(account_ids)
+        return frozenset(account_ids)
+
+    monkeypatch.setattr(updates, "refresh_streamed", fail)
+    queue_portfolio_update(portfolio.pk, [CALL.symbol], Priority.MANUAL)
+    look()
+    assert refreshed == [other.pk]
+
+
+def test_many_instruments_at_once_are_not_named(
+    portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch, valkey: Any
+) -> None:
+    monkeypatch.setattr("portfolio.updates.asking.MOST_NAMED", 1)
+    update_portfolios_for_instruments([instrument_key(stock())])
+    assert waiting(portfolio) == {instrument_key(stock())}
+    update_portfolios_for_instruments([instrument_key(stock()), instrument_key(CALL)])
+    assert waiting(portfolio) == {instrument_key(stock()), MANY}
 
 
 def test_failed_total_is_claimed_again(
@@ -190,5 +224,5 @@ def test_disabled_account_is_left_alone(account: Account) -> None:
     PositionFactory.create(account=account, instrument=OptionFactory.create(key="option:held"))
     Account.objects.update(enabled=False)
     portfolios_by_account.cache_clear()
-    portfolios_by_instrument.cache_clear()
+    accounts_by_instrument.cache_clear()
     assert update_portfolios_for_instruments(["option:held"]) == 0
