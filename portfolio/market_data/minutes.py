@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -60,12 +60,14 @@ class BarPart:
 
     def followed_by(self, later: BarPart) -> BarPart:
         """Return both parts as one."""
-        return replace(
-            later,
-            open=self.open,
-            high=max(self.high, later.high),
-            low=min(self.low, later.low),
-            samples=self.samples + later.samples,
+        return BarPart(
+            self.open,
+            max(self.high, later.high),
+            min(self.low, later.low),
+            later.close,
+            self.samples + later.samples,
+            later.source,
+            later.as_of,
         )
 
 

@@ -191,9 +191,9 @@ def _better_than_held(
     own = SOURCES[Broker(account.broker)]
     ranks = {source.value: rank for rank, source in enumerate(GreeksSource, 1)} | {own.value: 0}
     fresh_since = market_now() - timedelta(seconds=settings.STALE_AFTER_SECONDS)
-    names = held.keys.values()
-    quotes = {key: each for key in names if (each := market.data.quotes.get(key)) is not None}
-    greeks = {key: each for key in names if (each := market.data.greeks.get(key)) is not None}
+    names = set(held.keys.values())
+    quotes = {key: market.data.quotes[key] for key in names & market.data.quotes.keys()}
+    greeks = {key: market.data.greeks[key] for key in names & market.data.greeks.keys()}
     for row in held.rows:
         key = held.keys.get(row.instrument_id, "")
         quote, found = quotes.get(key), greeks.get(key)

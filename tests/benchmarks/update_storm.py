@@ -92,23 +92,27 @@ async def _measured(snapshots: list[Any], asked: list[int]) -> list[Row]:
 
 
 async def _share(seconds: float, snapshots: list[Any], *, moving: bool) -> float:
-    """Return the percent of a core that so many seconds took, the prices moving or not."""
+    """Return the percent of a core that so many seconds took, the prices moving or not.
+
+    What it takes to make up the prices is not counted.
+    """
     from config.core.clock import market_now
     from portfolio.streams.publishing import publish
 
     begun, used = time.monotonic(), time.process_time()
-    number = 0
+    number, making = 0, 0.0
     while time.monotonic() - begun < seconds:
         number += 1
         if moving:
-            at, step = market_now(), Decimal(number) / 100
+            at, step, making_since = market_now(), Decimal(number) / 100, time.thread_time()
             moved = [
                 replace(each, quote=replace(each.quote, mark=each.quote.mark + step, as_of=at))
                 for each in snapshots
             ]
+            making += time.thread_time() - making_since
             await asyncio.to_thread(publish, "ibkr", moved)
         await asyncio.sleep(max(0.0, begun + number - time.monotonic()))
-    return 100.0 * (time.process_time() - used) / (time.monotonic() - begun)
+    return 100.0 * (time.process_time() - used - making) / (time.monotonic() - begun)
 
 
 def _book() -> list[Any]:

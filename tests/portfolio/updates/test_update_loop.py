@@ -67,7 +67,9 @@ def look(times: int = 1) -> None:
 
 
 def waiting(portfolio: Portfolio) -> set[str]:
-    return set(redis_client().smembers(key("updates", f"symbols:{portfolio.pk}")))
+    return {
+        str(name) for name in redis_client().smembers(key("updates", f"symbols:{portfolio.pk}"))
+    }
 
 
 def test_streamed_price_reaches_the_portfolio(portfolio: Portfolio) -> None:
