@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from config.core.clock import now
 from config.core.database import probe_database
+from config.core.one_reading import once, one_reading
 from config.core.redis.client import key, redis_client
 from config.core.redis.process_copies import ProcessCopies
 
@@ -82,10 +83,11 @@ def run_checks() -> HealthStatus:
     database = _run("database", _checks["database"])
     if database.status == "down":
         return _without_database(database)
-    results = {
-        name: database if name == "database" else _run(name, check)
-        for name, check in sorted(_checks.items())
-    }
+    with one_reading():
+        results = {
+            name: database if name == "database" else _run(name, check)
+            for name, check in sorted(_checks.items())
+        }
     well = all(result.status == "ok" for result in results.values())
     return HealthStatus("ok" if well else "degraded", results)
 
@@ -197,8 +199,15 @@ def heartbeat_age(name: str) -> float | None:
 
     Raises ``redis.exceptions.RedisError`` while Redis is down.
     """
-    written = redis_client().get(key("heartbeat", name))
-    return None if written is None else max(0.0, now().timestamp() - float(str(written)))
+    # A check is named after its heartbeat: all are read at once.
+    known = once("heartbeats", lambda: _heartbeats({name, *_checks}))
+    written = known[name] if name in known else _heartbeats({name})[name]
+    return None if written is None else max(0.0, now().timestamp() - float(written))
+
+
+def _heartbeats(names: set[str]) -> dict[str, str | None]:
+    values: Any = redis_client().mget([key("heartbeat", name) for name in names])
+    return dict(zip(names, values, strict=True))
 
 
 def heartbeat_check(name: str, maximum_age: float, *, expected: bool = True) -> Check:

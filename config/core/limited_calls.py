@@ -1,7 +1,7 @@
 """Calls in parallel, each with a time limit that also cancels its database query.
 
-Calls of a name have threads of their own: those that hang keep no other name waiting. A thread
-closes its database connections after each call.
+Calls of a name have threads of their own: those that hang keep no other name waiting. After each
+call a thread closes its database connection, if ``CONN_MAX_AGE`` has a request close its own.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class _LimitedCall:
             if self._is_given_up and connection.connection is not None:
                 # A late cancel must not meet the next one's query.
                 connection.connection.close()
-            connections.close_all()
+                connection.close()
+            # As a request does: SQLite's stays open, opening costs more than asking.
+            connection.close_if_unusable_or_obsolete()
             self.finished.set()
 
     def _guarded(self, execute: Callable[..., Any], *arguments: Any) -> Any:

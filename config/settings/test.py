@@ -52,6 +52,8 @@ if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"]["OPTIONS"].pop("pool", None)
 else:
     DATABASES["default"]["OPTIONS"]["timeout"] = 20
+    # A thread of one test keeps nothing open for the next.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
     # A file, as in the embedded default, shared by a test's threads and processes. All workers
     # name the same: each gets a copy.
     DATABASES["default"]["TEST"] = {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from greeks.calendar.exchanges import EXCHANGES, exchange_named
 from greeks.calendar.sessions import Session, calendar_known_until, current_session, session_on
-from greeks.models import PolledInstrument
 
 #: Warn when a calendar ends this soon: next year's holidays must be entered.
 ENDS_SOON = timedelta(days=14)
@@ -36,19 +36,10 @@ def calendar_states(at: datetime) -> tuple[CalendarState, ...]:
     return tuple(_state(name, at) for name in EXCHANGES)
 
 
-def ending_calendars(at: datetime) -> tuple[CalendarState, ...]:
-    """Calendars that end soon, of exchanges with polled instruments or that trade in dollars."""
-    used = set(
-        PolledInstrument.objects.filter(enabled=True)
-        .order_by()
-        .values_list("exchange", flat=True)
-        .distinct()
-    )
-    return tuple(
-        state
-        for state in calendar_states(at)
-        if state.ends_soon and (state.exchange in used or state.exchange == "NYSE")
-    )
+def ending_calendars(at: datetime, exchanges: Iterable[str]) -> dict[str, date | None]:
+    """Return the last known day of those calendars that end soon."""
+    reach = {name: calendar_known_until(name) for name in exchanges}
+    return {name: until for name, until in reach.items() if _ends_soon(name, until, at)}
 
 
 def calendar_note(exchange: str, day: date) -> str:
@@ -62,6 +53,11 @@ def calendar_note(exchange: str, day: date) -> str:
     return f"{awaited}: a session is held today, but nobody has entered its hours in the calendar."
 
 
+def _ends_soon(name: str, known_until: date | None, at: datetime) -> bool:
+    today = at.astimezone(EXCHANGES[name].zone).date()
+    return known_until is None or known_until - today < ENDS_SOON
+
+
 def _state(name: str, at: datetime) -> CalendarState:
     exchange = EXCHANGES[name]
     today = at.astimezone(exchange.zone).date()
@@ -70,7 +66,7 @@ def _state(name: str, at: datetime) -> CalendarState:
         exchange=name,
         zone=exchange.zone.key,
         known_until=known_until,
-        ends_soon=known_until is None or known_until - today < ENDS_SOON,
+        ends_soon=_ends_soon(name, known_until, at),
         session=session_on(name, today),
         is_open=current_session(name, at) is not None,
         awaited=tuple(

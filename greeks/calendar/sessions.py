@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -51,6 +51,7 @@ class _Calendar:
     dates: tuple[date, ...]
     openings: tuple[datetime, ...]
     closes: Mapping[date, datetime]
+    known_until: date | None
     loaded: float
 
 
@@ -158,12 +159,7 @@ def calendar_known_until(exchange: str) -> date | None:
     ``None`` if nothing is seeded. Later sessions are provisional or missing; one session entered by
     hand does not make its year known.
     """
-    provisional: dict[int, bool] = {}
-    for session in _calendar(exchange).sessions:
-        year = session.session_date.year
-        provisional[year] = provisional.get(year, False) or session.is_provisional
-    known = [year for year, is_provisional in provisional.items() if not is_provisional]
-    return date(max(known), 12, 31) if known else None
+    return _calendar(exchange).known_until
 
 
 def forget_sessions() -> None:
@@ -211,6 +207,7 @@ def _calendar(exchange: str) -> _Calendar:
         dates=tuple(session.session_date for session in sessions),
         openings=tuple(session.opens_at for session in sessions),
         closes={s.session_date: s.closes_at for s in sessions if s.kind != Kind.SPECIAL},
+        known_until=_known_until(sessions),
         loaded=time.monotonic(),
     )
     if not connection.in_atomic_block:
@@ -218,6 +215,15 @@ def _calendar(exchange: str) -> _Calendar:
     if not _edits.are_open:
         _copies[exchange] = copy
     return copy
+
+
+def _known_until(sessions: Iterable[Session]) -> date | None:
+    provisional: dict[int, bool] = {}
+    for session in sessions:
+        year = session.session_date.year
+        provisional[year] = provisional.get(year, False) or session.is_provisional
+    known = [year for year, is_provisional in provisional.items() if not is_provisional]
+    return date(max(known), 12, 31) if known else None
 
 
 def _aware(at: datetime) -> datetime:

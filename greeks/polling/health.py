@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from config.core.clock import market_now, now
 from config.core.health import CheckResult, register_check
 from greeks.calendar.coverage import ending_calendars
+from greeks.calendar.exchanges import NYSE
 from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.polling.instruments import enabled_instruments
 from greeks.polling.sessions import open_session
@@ -91,9 +92,10 @@ def check_minutes() -> CheckResult:
 @register_check("calendar")
 def check_calendar() -> CheckResult:
     """Degraded from two weeks before a calendar ends, for exchanges in use."""
+    used = {each.exchange for each in enabled_instruments()} | {NYSE.name}
     ending = [
-        f"{state.exchange} is known until {state.known_until or 'no day'}"
-        for state in ending_calendars(market_now())
+        f"{exchange} is known until {until or 'no day'}"
+        for exchange, until in ending_calendars(market_now(), sorted(used)).items()
     ]
     return CheckResult("degraded" if ending else "ok", detail="; ".join(ending))
 

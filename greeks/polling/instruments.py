@@ -11,6 +11,7 @@ from cachetools import TTLCache, cached
 from django.conf import settings
 
 from config.core.errors import NotFound
+from config.core.one_reading import once
 from greeks.models import PolledInstrument
 from greeks.polling.terms import chains_expire_at
 
@@ -26,8 +27,8 @@ _POLYGON_CALLS_A_CHAIN = 4
 
 
 def enabled_instruments() -> tuple[PolledInstrument, ...]:
-    """Return enabled instruments in the picker's order, in one query."""
-    return tuple(PolledInstrument.objects.filter(enabled=True))
+    """Return enabled instruments in the picker's order. One query a reading."""
+    return once("enabled_instruments", lambda: tuple(PolledInstrument.objects.filter(enabled=True)))
 
 
 def polled_underlyings(provider: str) -> dict[str, str]:

@@ -48,8 +48,13 @@ def account_for_user(user: User | AnonymousUser, account_id: str) -> Account:
     if account_id and "\x00" not in account_id and len(account_id) <= _LONGEST_ACCOUNT_ID:
         account = accounts_visible_to(user).filter(pk=account_id).first()
     if account is None:
-        raise NotFound("No such account.", fields={"account_id": "unknown"})
+        raise no_such_account()
     return account
+
+
+def no_such_account() -> NotFound:
+    """Return what is said of an account that is unknown or not the user's."""
+    return NotFound("No such account.", fields={"account_id": "unknown"})
 
 
 def can_sync(user: User | AnonymousUser, account: Account) -> bool:

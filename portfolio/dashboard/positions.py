@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
-from portfolio.accounts.access import account_for_user, accounts_visible_to
+from django.db.models import FloatField
+from django.db.models.functions import Cast
+
+from portfolio.accounts.scopes import account_in_view, accounts_in_view
 from portfolio.dashboard.shapes import Position
 from portfolio.models import Position as PositionRow
 
+_NUMBERS = ("quantity", "avg_price", "price", "unrealized_pnl")
 _ORDER = ("account_id", "underlying", "expiry", "strike", "right", "id")
 
 
@@ -18,25 +21,11 @@ def read_positions(user: Any, *, account_id: str | None = None) -> list[Position
     Raises:
         NotFound: ``account_id`` does not exist or is not the user's.
     """
-    visible = accounts_visible_to(user)
-    if account_id is not None:
-        visible = visible.filter(pk=account_for_user(user, account_id).pk)
-    rows = PositionRow.objects.filter(account__in=visible).order_by(*_ORDER)
+    seen = accounts_in_view(user) if account_id is None else [account_in_view(user, account_id)]
+    rows = PositionRow.objects.filter(account__in=[each.pk for each in seen]).order_by(*_ORDER)
+    # Numbers of a body are floats; as decimals most of the time would go into making them.
+    numbers = [Cast(name, FloatField()) for name in _NUMBERS]
     return [
-        Position(
-            id=str(pk),
-            symbol=symbol,
-            quantity=float(quantity),
-            entry_price=_number(entry),
-            current_price=_number(price),
-            pnl=_number(pnl),
-            status="open" if quantity else "closed",
-        )
-        for pk, symbol, quantity, entry, price, pnl in rows.values_list(
-            "id", "symbol", "quantity", "avg_price", "price", "unrealized_pnl"
-        )
+        Position(str(pk), symbol, quantity, *prices, "open" if quantity else "closed")
+        for pk, symbol, quantity, *prices in rows.values_list("id", "symbol", *numbers)
     ]
-
-
-def _number(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)

@@ -15,13 +15,15 @@ from typing import Any
 import structlog
 
 from config.core.caching.entry import CachedResult
-from config.core.caching.reading import known_answer, read_resource
-from config.core.caching.resources import Resource
+from config.core.caching.reading import fresh_answers, known_answer, read_resource
+from config.core.caching.resources import Question, Resource
 from config.core.clock import now
+from config.core.database import database_guard
 from config.core.errors import ApplicationError, InvalidInput
 from config.core.limited_calls import LimitedCalls, TimeLimitReached, Work
 from config.core.monitoring.recording import record_section
-from portfolio.accounts.access import account_for_user
+from config.core.one_reading import one_reading
+from portfolio.accounts.scopes import account_in_view
 from portfolio.book.reading import ENCODER
 from portfolio.dashboard.sections import dashboard_resources
 from portfolio.dashboard.shapes import SectionCache
@@ -99,29 +101,17 @@ def read_dashboard(
         InvalidInput: a section refuses the days asked for.
     """
     began_at = time.perf_counter()
-    if asked.account_id is not None:
-        account_for_user(asked.user, asked.account_id)
-    wanted = {
-        str(each.section): each
-        for each in dashboard_resources()
-        if sections is None or each.section in sections
-    }
-    given = {name: asked.parameters_of(each) for name, each in wanted.items()}
-    outcomes = _measured(
-        {
-            name: Work(
-                partial(_answer, each, asked.user, given[name]),
-                each.time_limit if seconds is None else min(seconds, each.time_limit),
-            )
-            for name, each in wanted.items()
-        },
-        limits={name: each.time_limit for name, each in wanted.items()},
-    )
-    late = [name for name, each in outcomes.items() if isinstance(each, TimeLimitReached)]
-    known = _known({wanted[name]: given[name] for name in late}, asked.user)
+    wanted = [
+        each for each in dashboard_resources() if sections is None or each.section in sections
+    ]
+    with one_reading():
+        if asked.account_id is not None:
+            account_in_view(asked.user, asked.account_id)
+        given = {each: asked.parameters_of(each) for each in wanted}
+        outcomes, late = _outcomes(given, asked.user, seconds)
     answers: dict[str, Answer] = {}
     errors: dict[str, str] = {}
-    for name, outcome in (outcomes | known).items():
+    for name, outcome in outcomes.items():
         if isinstance(outcome, InvalidInput):
             raise outcome
         if isinstance(outcome, Answer):
@@ -131,7 +121,7 @@ def read_dashboard(
     return Dashboard(
         answers,
         errors,
-        frozenset(late),
+        late,
         timestamp=now(),
         response_time_ms=round(1000 * (time.perf_counter() - began_at), 1),
     )
@@ -142,17 +132,52 @@ def answer_alone(resource: Resource, user: Any, given: Mapping[str, Any]) -> Ans
 
     ``NotFound`` also for an account that does not exist or is not the user's.
     """
-    if not resource.is_public and given.get("account_id") is not None:
-        account_for_user(user, given["account_id"])
-    name = resource.section or resource.name
-    work = Work(partial(_answer, resource, user, given), resource.time_limit)
-    outcome = _measured({name: work}, limits={name: resource.time_limit})[name]
-    if isinstance(outcome, TimeLimitReached):
-        outcome = _known({resource: given}, user).get(name, outcome)
+    with one_reading():
+        if not resource.is_public and given.get("account_id") is not None:
+            account_in_view(user, given["account_id"])
+        outcomes, _ = _outcomes({resource: given}, user, None)
+    (outcome,) = outcomes.values()
     if isinstance(outcome, BaseException):
         raise outcome
     answer: Answer = outcome
     return answer
+
+
+def _outcomes(
+    given: Mapping[Resource, Mapping[str, Any]], user: Any, seconds: float | None
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """Return each resource's answer or error by name, and which of them were late.
+
+    What the cache has fresh is read at once, the others side by side.
+    """
+    wanted = {each.section or each.name: each for each in given}
+    questions: dict[str, Question] = {}
+    outcomes: dict[str, Any] = {}
+    began_at = time.perf_counter()
+    for name, each in wanted.items():
+        try:
+            with database_guard():
+                questions[name] = each.ask(user, **given[each])
+        except ApplicationError as error:
+            outcomes[name] = error
+    asked = {name: (wanted[name], question) for name, question in questions.items()}
+    fresh = {name: _told(wanted[name], each) for name, each in fresh_answers(asked).items()}
+    for name, outcome in (outcomes | fresh).items():
+        _record(name, outcome, time.perf_counter() - began_at)
+    rest = {name: each for name, each in asked.items() if name not in fresh}
+    outcomes |= fresh | _measured(
+        {
+            name: Work(
+                partial(_answer, each, question),
+                each.time_limit if seconds is None else min(seconds, each.time_limit),
+            )
+            for name, (each, question) in rest.items()
+        },
+        limits={name: each.time_limit for name, (each, _) in rest.items()},
+    )
+    late = [name for name, each in outcomes.items() if isinstance(each, TimeLimitReached)]
+    outcomes |= _known({name: asked[name] for name in late})
+    return {name: outcomes[name] for name in wanted}, frozenset(late)
 
 
 def _measured(works: Mapping[str, Work], *, limits: Mapping[str, float]) -> dict[str, Any]:
@@ -175,33 +200,36 @@ def _measured(works: Mapping[str, Work], *, limits: Mapping[str, float]) -> dict
     )
     for name, outcome in outcomes.items():
         is_late = isinstance(outcome, TimeLimitReached)
-        if isinstance(outcome, InvalidInput) or (is_late and works[name].seconds < limits[name]):
+        if is_late and works[name].seconds < limits[name]:
             continue
-        ended = "error" if isinstance(outcome, BaseException) else "ok"
-        if isinstance(outcome, ApplicationError):
-            ended = outcome.code
-        seconds = works[name].seconds if is_late else spent.get(name, 0.0)
-        record_section(name, ended, seconds)
+        _record(name, outcome, works[name].seconds if is_late else spent.get(name, 0.0))
     return outcomes
 
 
-def _answer(resource: Resource, user: Any, given: Mapping[str, Any]) -> Answer:
-    return _told(resource, read_resource(resource, resource.ask(user, **given)))
+def _record(name: str, outcome: Any, seconds: float) -> None:
+    if isinstance(outcome, InvalidInput):
+        return
+    ended = "error" if isinstance(outcome, BaseException) else "ok"
+    record_section(name, outcome.code if isinstance(outcome, ApplicationError) else ended, seconds)
 
 
-def _known(late: Mapping[Resource, Mapping[str, Any]], user: Any) -> dict[str, Answer]:
+def _answer(resource: Resource, question: Question) -> Answer:
+    return _told(resource, read_resource(resource, question))
+
+
+def _known(late: Mapping[str, tuple[Resource, Question]]) -> dict[str, Answer]:
     """Return the last good answers of late resources, marked stale, where the cache has one."""
 
-    def look(resource: Resource, given: Mapping[str, Any]) -> Answer | None:
-        known = known_answer(resource, resource.ask(user, **given))
+    def look(resource: Resource, question: Question) -> Answer | None:
+        known = known_answer(resource, question)
         if known is None:
             return None
         return _told(resource, replace(known, hit=False, stale=True))
 
     works = {
-        resource.section or resource.name: Work(partial(look, resource, given), _KNOWN_SECONDS)
-        for resource, given in late.items()
-        if resource.is_cached
+        name: Work(partial(look, *each), _KNOWN_SECONDS)
+        for name, each in late.items()
+        if each[0].is_cached
     }
     outcomes = _limited_looks(works)
     return {name: each for name, each in outcomes.items() if isinstance(each, Answer)}

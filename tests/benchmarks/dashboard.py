@@ -26,6 +26,8 @@ USERS, SECONDS = 100, 60.0
 #: Document 002: from five seconds to one.
 WARM_BAR = 0.2
 MISSES_BAR = 0.2
+#: So that 100 users who ask again at once, of one process, wait less than a second each.
+CPU_BAR_MS, P95_BAR_MS = 8.0, 1000.0
 # Without Redis, or without the provider, it may cost what it cost before, and no more.
 DEGRADED_BAR = 1.0
 NOWHERE = "unix:///nonexistent/greekdesk.sock"
@@ -49,6 +51,7 @@ def measure_here(options: Options) -> list[Row]:
         settings.CBOE_URL = os.environ["CBOE_URL"] = sandbox.url("cboe")
         ways = _ways(user, sandbox)
         figures = interleaved(ways, rounds=options.rounds)
+        warm_cpu = _cpu_of_warm(user)
         with web_process(os.environ) as web:
             watched = asyncio.run(_watch(web.port, cookie))
     ms = {name: median(values) * 1000 for name, values in figures.items()}
@@ -67,13 +70,15 @@ def measure_here(options: Options) -> list[Row]:
     return [
         Row(name="dashboard: sections uncached", measured=baseline, unit="ms", note=note),
         *rows,
+        Row(name="dashboard warm: CPU", measured=warm_cpu * 1000, bar=CPU_BAR_MS, unit="ms"),
         Row(
             name="dashboard, 100 users: p95 ÷ 100 uncached",
             measured=p95 / (USERS * baseline),
             bar=WARM_BAR,
             unit="×",
-            note=f"{len(watched.times)} answers in {SECONDS:.0f} s; p95 {p95:.0f} ms.",
+            note=f"{len(watched.times)} answers in {SECONDS:.0f} s.",
         ),
+        Row(name="dashboard, 100 users: p95", measured=p95, bar=P95_BAR_MS, unit="ms"),
         Row(
             name="dashboard, 100 users: share of misses",
             measured=watched.misses / max(1, watched.hits + watched.misses),
@@ -139,6 +144,21 @@ def _ways(user: User, sandbox: Sandbox) -> dict[str, Callable[[], float]]:
         "Redis down": without_redis,
         "provider down": without_provider,
     }
+
+
+def _cpu_of_warm(user: User) -> float:
+    """Return the CPU seconds of all threads that a warm answer costs: the median of 50."""
+    from django.test import Client
+
+    client = Client()
+    client.force_login(user)
+    spent = []
+    for _ in range(51):
+        begun = time.process_time()
+        if client.get(PATH, SERVER_NAME="127.0.0.1").status_code != 200:
+            raise NotMeasured("the dashboard did not answer")
+        spent.append(time.process_time() - begun)
+    return median(spent[1:])
 
 
 @dataclass

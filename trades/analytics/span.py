@@ -14,8 +14,8 @@ from auth_tokens.models import User
 from config.core.api.parameters import QueryParameters
 from config.core.clock import market_now
 from config.core.errors import InvalidInput
-from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.accounts.days import local_date
+from portfolio.accounts.scopes import account_in_view, accounts_in_view
 from portfolio.exposure.currencies import totals_currency
 from portfolio.models import Account
 
@@ -65,10 +65,8 @@ def span_of(
     Today is the accounts' own, the currency their common one. Raises ``InvalidInput`` naming the
     field, ``NotFound`` for another's account.
     """
-    if account_id:
-        accounts = [account_for_user(user, account_id)]
-    else:
-        accounts = list(accounts_visible_to(user).select_related("status"))
+    seen = [account_in_view(user, account_id)] if account_id else accounts_in_view(user)
+    accounts = list(seen)
     at = market_now()
     end = end or max((local_date(account, at) for account in accounts), default=at.date())
     if not _FIRST <= end <= _LAST:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from typing import Any, Final
@@ -142,6 +142,13 @@ class CacheManager:
         found = _attempt(lambda: _redis().mget(_ANSWERS + key, _CLAIMS + key), "get")
         stored, claim = found or (None, None)
         return Look(unpack(stored), claim is not None)
+
+    def look_at(self, keys: Sequence[str]) -> list[CacheEntry | None]:
+        """Return the entries under keys, fresh or not, in one round trip."""
+        if not keys:
+            return []
+        found = _attempt(lambda: _redis().mget([_ANSWERS + key for key in keys]), "get")
+        return [unpack(stored) for stored in found or [None] * len(keys)]
 
     def is_fresh(self, entry: CacheEntry | None) -> bool:
         return entry is not None and self.clock() < entry.expires_at

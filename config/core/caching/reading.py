@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from config.core.caching.manager import CacheManager, Claim
 from config.core.caching.resources import Question, Resource
 from config.core.clock import now
 from config.core.errors import ApplicationError
+from config.core.one_reading import one_reading
 
 logger = structlog.get_logger(__name__)
 
@@ -42,6 +44,21 @@ def key_of(resource: Resource, question: Question) -> str:
     return build_key(resource.key, question.parameters, scope=scope)
 
 
+def fresh_answers(
+    asked: Mapping[str, tuple[Resource, Question]],
+) -> dict[str, CachedResult[Any]]:
+    """Return those that the cache has fresh, by name, in one round trip."""
+    cached = {name: each for name, each in asked.items() if each[0].is_cached}
+    entries = manager.look_at([key_of(*each) for each in cached.values()])
+    found = {}
+    for (name, (resource, _)), entry in zip(cached.items(), entries, strict=True):
+        answer = manager.opened(entry, resource.body_type) if manager.is_fresh(entry) else None
+        if answer is not None:
+            note_cache_hit(resource.name)
+            found[name] = _told(answer, cached=True)
+    return found
+
+
 def read_resource(
     resource: Resource, question: Question, *, refresh: bool = False
 ) -> CachedResult[Any]:
@@ -50,6 +67,11 @@ def read_resource(
     A resource that is never cached comes straight from its source. Raises what the fetch raised if
     no earlier answer is known.
     """
+    with one_reading():
+        return _read_resource(resource, question, refresh=refresh)
+
+
+def _read_resource(resource: Resource, question: Question, *, refresh: bool) -> CachedResult[Any]:
     if resource.key is None:
         return CachedResult(resource.read(question), hit=False, timestamp=now())
     known = kept_answer(resource, question)

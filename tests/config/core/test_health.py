@@ -135,5 +135,22 @@ def test_heartbeat_without_redis_does_not_fail_and_is_tried_again(own_valkey: Ow
     assert heartbeat_age("worker") is not None
 
 
+def test_all_heartbeats_are_read_at_once(
+    own_valkey: OwnValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _all_well(own_valkey)
+    heartbeat_check("provider.broker", 120, expected=False)
+    read, asked = health._heartbeats, []
+
+    def counted(names: set[str]) -> dict[str, str | None]:
+        asked.append(names)
+        return read(names)
+
+    monkeypatch.setattr(health, "_heartbeats", counted)
+    assert run_checks().status == "ok"
+    assert len(asked) == 1
+    assert {"worker", "beat", "provider.broker"} <= asked[0]
+
+
 def test_only_reading_is_allowed(client: Client) -> None:
     assert client.post("/health").status_code == 405

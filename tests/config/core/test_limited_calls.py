@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from functools import partial
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.db.utils import OperationalError
 
 from auth_tokens.models import User
@@ -139,3 +139,19 @@ def test_threads_know_who_asked_and_keep_no_connection(calls: LimitedCalls) -> N
     assert calls({"one": Work(ask, LONG)})["one"] == "this request"
     calls({"one": Work(look, LONG)})
     assert kept == [False]
+
+
+def test_threads_keep_a_connection_that_requests_keep(
+    calls: LimitedCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", None)
+    used: list[object] = []
+
+    def ask() -> None:
+        User.objects.count()
+        used.append(connection.connection)
+
+    for _ in range(2):
+        calls({"one": Work(ask, LONG)})
+    assert used[0] is used[1]
+    calls({"one": Work(connections.close_all, LONG)})
