@@ -12,19 +12,24 @@ from django.db import connection
 from django.db.utils import OperationalError
 from django.test import override_settings
 from pytest_django.fixtures import Settings
+from redis.connection import AbstractConnection
 
 from auth_tokens.models import User
+from config.core.caching import availability
 from config.core.caching.changes import Change
 from config.core.caching.invalidation import invalidate_changed
 from config.core.caching.reading import read_resource
 from config.core.clock import now
 from config.core.errors import RetryableError
 from config.core.limited_calls import LimitedCalls, Work
+from config.core.redis import client
 from config.core.redis.process_copies import forget_process_copies
+from config.settings import data
 from portfolio.dashboard import reading
 from portfolio.dashboard.reading import Asked, Dashboard, read_dashboard
 from portfolio.dashboard.sections import dashboard_resources, section_named
 from tests.config.core.caching.test_manager import NOWHERE
+from tests.config.core.servers import OwnValkey
 from tests.config.core.test_limited_calls import endless_query
 from tests.portfolio.dashboard.bodies import (
     Sources,
@@ -138,6 +143,68 @@ def test_without_redis_all_is_read_from_its_source_until_it_is_back(
             assert set(sources.asked) == REAL_TIME | set(cached_sections())
     # As when the pause after the failures has passed.
     forget_process_copies()
+    assert hits(ask(trader)) == set(cached_sections())
+
+
+@pytest.fixture
+def silent(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnValkey]:
+    """A Valkey with the shipped time-outs, for the desk's own keys and for the cache."""
+    server = OwnValkey()
+    server.start()
+    settings.REDIS_URL = server.url
+    settings.REDIS_SOCKET_TIMEOUT = seconds = data.REDIS_SOCKET_TIMEOUT
+    default = settings.CACHES["default"]
+    options = default["OPTIONS"] | {"SOCKET_TIMEOUT": seconds, "SOCKET_CONNECT_TIMEOUT": seconds}
+    # However slow the machine: the second reading comes before the pauses after a failure end.
+    monkeypatch.setattr(client, "PAUSE_AFTER_FAILURE", 3600.0)
+    monkeypatch.setattr(availability, "FIRST_PAUSE", 3600.0)
+    monkeypatch.setattr(availability, "LONGEST_PAUSE", 3600.0)
+    with override_settings(
+        CACHES={"default": default | {"LOCATION": server.url, "OPTIONS": options}}
+    ):
+        yield server
+    server.resume()
+    server.remove()
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Collect each time-out of Redis that somebody waited for."""
+    found: list[object] = []
+    read = AbstractConnection.read_response
+
+    def counted(self: AbstractConnection, *arguments: Any, **options: Any) -> Any:
+        try:
+            return read(self, *arguments, **options)
+        except redis.TimeoutError:
+            found.append(self)
+            raise
+
+    monkeypatch.setattr(AbstractConnection, "read_response", counted)
+    return found
+
+
+def test_silent_redis_is_waited_for_once_and_the_second_answer_comes_at_once(
+    trader: User, silent: OwnValkey, waits: list[object], sources: Sources
+) -> None:
+    ask(trader)
+    silent.pause()
+    sources.asked.clear()
+    first = ask(trader)
+    assert first.errors == {}
+    assert hits(first) == set()
+    assert set(sources.asked) == REAL_TIME | set(cached_sections())
+    # One for the cache, one for the desk's own keys.
+    assert 1 <= len(waits) <= 2
+    assert len(waits) * data.REDIS_SOCKET_TIMEOUT < min(
+        each.time_limit for each in dashboard_resources()
+    )
+    waits.clear()
+    second = ask(trader)
+    assert (second.errors, waits) == ({}, [])
+    silent.resume()
+    forget_process_copies()
+    client.reset_guards()
     assert hits(ask(trader)) == set(cached_sections())
 
 
