@@ -15,6 +15,7 @@ from config.core.errors import NotFound
 from config.core.live.feeds import Feed, Feeds, frame
 from config.core.live.per_loop import PerLoop
 from portfolio.accounts.access import account_for_user, accounts_visible_to
+from portfolio.dashboard.announcing import group_of
 from portfolio.dashboard.reading import Asked, Dashboard, read_dashboard
 
 # A reading of feeds may not keep the others waiting.
@@ -44,7 +45,8 @@ class DashboardFeed(Feed[Watched, State]):
     """Watches the sections. Every change holds the whole sections that changed."""
 
     def groups(self, state: State | None) -> list[str]:
-        return [f"portfolio.account.{account_id}" for account_id in self.key.account_ids]
+        accounts = (f"portfolio.account.{account_id}" for account_id in self.key.account_ids)
+        return [group_of(self.key.user_id), *accounts]
 
     def read(self, before: State | None) -> State:
         user = User.objects.get(pk=self.key.user_id)
