@@ -11,6 +11,9 @@ from redis.exceptions import RedisError
 
 from auth_tokens.broker_tokens.states import TokenState, token_states
 from auth_tokens.broker_tokens.tries import TriesLeft, tries_left
+from config.core.caching.invalidation import CacheInvalidationEvent, recent_invalidations
+from config.core.caching.warming import warming_counts
+from config.core.caching.watching import CacheState, cache_state
 from config.core.clock import market_clock_is_frozen, market_now, now
 from config.core.errors import Unavailable
 from config.core.health import CheckResult, run_checks
@@ -46,6 +49,7 @@ _QUEUE_WORDS = {
 }
 #: Endpoints that the page lists, those on which most time was spent first.
 _MOST_ENDPOINTS = 15
+_MOST_INVALIDATIONS = 20
 #: Checks of the processes and of the services they need; the others are listed below them.
 _PROCESSES = ("database", "redis", "web", "worker", "beat", "streams")
 
@@ -208,6 +212,35 @@ class SystemPage:
                 name = row[kind] if kind == "provider" else f"Section {row[kind]}"
                 rows.append(row | {"name": name, "reasons": reasons})
         return rows
+
+    @cached_property
+    def cache(self) -> CacheState:
+        return cache_state()
+
+    @property
+    def cache_figures(self) -> list[tuple[str, str]]:
+        """How well the cache does: hits of the last hour, memory now, what was made ready today."""
+        try:
+            counts = warming_counts()
+        except RedisError:
+            counts = {}
+        made = counts.get("succeeded", 0)
+        tried = sum(counts.values())
+        hit_rate = self.responses["cache_hit_rate"] if self.responses else None
+        return [
+            ("Hits, last hour", percent(hit_rate, 0) or "–"),
+            ("Memory in use", percent(self.cache.memory, 0) or "–"),
+            ("Made ready today", percent(made / tried if tried else None, 1) or "–"),
+            ("Answers made ready", number(made, 0) or "–"),
+        ]
+
+    @cached_property
+    def invalidations(self) -> list[CacheInvalidationEvent] | None:
+        """The newest events first; ``None`` while Redis cannot tell."""
+        try:
+            return recent_invalidations(_MOST_INVALIDATIONS)
+        except RedisError:
+            return None
 
     @cached_property
     def queue(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from config.system.page import SystemPage
 
 _PARTS = (
     "processes", "responses", "calls", "tokens", "chains",
-    "queue", "servers", "calendars", "checks",
+    "cache", "queue", "servers", "calendars", "checks",
 )  # fmt: skip
 PARTS = {name: (f"system/{name}.html",) for name in _PARTS}
 

@@ -9,6 +9,7 @@ const PARTS = [
   "calls",
   "tokens",
   "chains",
+  "cache",
   "queue",
   "servers",
   "calendars",

@@ -15,6 +15,10 @@ from pytest_django.fixtures import Settings
 from auth_tokens.broker_tokens.crypto import encrypt
 from auth_tokens.broker_tokens.sources import token_source
 from auth_tokens.models import BrokerToken, TokenEvent
+from config.core.caching.invalidation import clear_cache
+from config.core.caching.reading import manager
+from config.core.caching.warming import note_warming
+from config.core.caching.watching import CacheState
 from config.core.clock import now
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
@@ -199,6 +203,33 @@ def test_page_says_that_redis_cannot_tell(staff: Client, settings: Settings) -> 
     answer = staff.get("/api/monitoring")
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "unavailable"
+
+
+def test_page_says_what_was_removed_from_the_cache_when_and_by_whom(staff: Client) -> None:
+    for key in ("gex:SPY:2026-11-06", "gex:QQQ:2026-11-06", "analytics:pnl:U1"):
+        manager.set(key, {}, 300)
+    clear_cache("gex:*", triggered_by="operator")
+    clear_cache("analytics:*", triggered_by="clear_cache")
+    for outcome in ("succeeded", "succeeded", "succeeded", "skipped"):
+        note_warming(outcome)
+    count(Kind.REQUEST, "GET api/dashboard", "200", 0.01, hits=3)
+    body = staff.get(PAGE, headers={"X-Parts": "cache"}).content.decode()
+    texts = " ".join(re.sub(r"<[^>]*>", " ", body).split())
+    assert "Made ready today 75.0% Answers made ready 3" in texts
+    assert "Hits, last hour 100%" in texts
+    newest, before = re.findall(r"Manual clear (\d+) (\w+)", texts)
+    assert (newest, before) == (("1", "clear_cache"), ("2", "operator"))
+    assert body.count('datetime="') == 2
+
+
+def test_page_without_the_cache_says_so(
+    staff: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REDIS_URL = "unix:///nonexistent/greekdesk.sock?db=0"
+    monkeypatch.setattr("config.system.page.cache_state", lambda: CacheState(answers=False))
+    body = staff.get(PAGE, headers={"X-Parts": "cache"}).content.decode()
+    assert "The cache does not answer" in body
+    assert "Redis does not answer" in body
 
 
 def test_figures_are_for_staff(staff: Client) -> None:
