@@ -19,6 +19,7 @@ GEX: Final = Resource(
     complete="greeks.gex.reading.complete_question",
     fallback="greeks.gex.reading.last_good",
     warm="greeks.gex.warming.questions_to_warm",
+    prepared="greeks.gex.snapshots.keep_snapshot",
     is_public=True,
     has_own_view=True,
     key="gex:{symbol}:{date}",

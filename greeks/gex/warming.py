@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-
 from config.core.caching.resources import Question
 from config.core.clock import market_now
 from greeks.gex.reading import complete_question
-from greeks.gex.snapshots import due_symbols
+from greeks.gex.snapshots import due_symbols, is_kept_ready
 
 
 def questions_to_warm() -> list[Question]:
     """Return one question a symbol of ``CACHE_WARM_SYMBOLS``, of all that are followed if empty."""
-    critical = {symbol.strip().upper() for symbol in settings.CACHE_WARM_SYMBOLS}
     return [
         Question(None, complete_question(symbol))
         for symbol in due_symbols(market_now())
-        if not critical or symbol in critical
+        if is_kept_ready(symbol)
     ]

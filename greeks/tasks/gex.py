@@ -7,7 +7,7 @@ import structlog
 from config.core.background.task import desk_task, enqueue
 from config.core.clock import market_now
 from config.core.errors import ApplicationError
-from greeks.gex.snapshots import due_symbols, take_snapshot
+from greeks.gex.snapshots import symbols_to_take, take_snapshot
 
 logger = structlog.get_logger(__name__)
 
@@ -17,8 +17,8 @@ _SNAPSHOT_SECONDS = 60
 
 @desk_task("greeks.snapshot_gex", subject="gex.snapshots", seconds=10)
 def snapshot_gex_task() -> None:
-    """Queue a snapshot of each symbol whose exchange is open."""
-    for symbol in due_symbols(market_now()):
+    """Queue a snapshot of each symbol whose exchange is open and that the warmer leaves out."""
+    for symbol in symbols_to_take(market_now()):
         enqueue(snapshot_symbol_task, {"symbol": symbol}, expires=240)
 
 

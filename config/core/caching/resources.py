@@ -88,6 +88,8 @@ class Resource:
     changed_by: frozenset[Change] = frozenset()
     #: Names the questions that are prepared before they are asked. Optional.
     warm: str | None = None
+    #: Told of each body that was prepared, while it is new. Optional.
+    prepared: str | None = None
     #: Needed for trading: prepared first while the market is open.
     is_critical: bool = False
     #: Seconds that a fetch may take.
@@ -102,7 +104,9 @@ class Resource:
             raise ValueError(f"{self.name}: a key and a ttl come together")
         if self.is_cached and not self.is_public and self.scope is None:
             raise ValueError(f"{self.name}: a cached private resource needs a scope")
-        if not self.is_cached and (self.changed_by or self.warm or self.stale_seconds):
+        if not self.is_cached and (
+            self.changed_by or self.warm or self.prepared or self.stale_seconds
+        ):
             raise ValueError(f"{self.name}: what is not cached is not prepared nor invalidated")
         if missing := self.key_fields - self._known_fields:
             raise ValueError(f"{self.name}: the key names no parameter: {', '.join(missing)}")
@@ -169,6 +173,11 @@ class Resource:
         if self.warm is None:
             return ()
         return cast("Callable[[], Iterable[Question]]", import_string(self.warm))()
+
+    def note_prepared(self, body: Any) -> None:
+        """Tell whoever wants to know that a body was prepared."""
+        if self.prepared is not None:
+            import_string(self.prepared)(body)
 
     def _owner(self, user: Any) -> tuple[Any, ...]:
         return () if self.is_public else (user,)

@@ -13,6 +13,8 @@ from functools import partial
 from typing import Any, Final
 
 import structlog
+from django.conf import settings
+from redis.exceptions import RedisError
 
 from config.core.caching.reading import manager
 from config.core.caching.warming import (
@@ -23,7 +25,7 @@ from config.core.caching.warming import (
     warming_config,
 )
 from config.core.caching.watching import watch_cache
-from config.core.health import heartbeat, heartbeat_check
+from config.core.health import heartbeat, heartbeat_age, heartbeat_check
 from config.core.redis.lease import run_as_owner
 from config.core.threads import InThread, ThreadPool
 
@@ -32,7 +34,17 @@ logger = structlog.get_logger(__name__)
 HEARTBEAT: Final = "cache.warmer"
 LOOK_SECONDS: Final = 10.0
 _THREADS: Final = 2
+_SILENT_SECONDS: Final = 60.0
 _OWNED_AGAIN_SECONDS: Final = 15.0
+
+
+def warmer_runs() -> bool:
+    """Return whether some process of the desk makes answers ready now."""
+    try:
+        age = heartbeat_age(HEARTBEAT) if settings.CACHE_WARMING else None
+    except RedisError:
+        return False
+    return age is not None and age <= _SILENT_SECONDS
 
 
 async def warm_for_ever() -> None:
@@ -151,4 +163,4 @@ class CacheWarmer:
         await asyncio.to_thread(note_warming, "skipped")
 
 
-heartbeat_check(HEARTBEAT, 60.0)
+heartbeat_check(HEARTBEAT, _SILENT_SECONDS)

@@ -65,6 +65,7 @@ class Warmable:
             raise Unavailable(answer.problem or "Only an old answer is known.")
         if answer.ttl_remaining is None:
             raise Unavailable("The cache did not take the answer.")
+        self.resource.note_prepared(answer.data)
         return answer
 
 

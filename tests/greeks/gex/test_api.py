@@ -14,7 +14,10 @@ from pytest_django.fixtures import Settings
 
 from config.core.caching.reading import key_of, manager
 from config.core.caching.resources import Question
+from config.core.caching.warmer import HEARTBEAT
+from config.core.caching.warming import answers_to_warm
 from config.core.errors import RetryableError
+from config.core.health import heartbeat
 from greeks.gex.chains.fetching import fetch_exposure
 from greeks.gex.reading import complete_question, get_gex, refresh_gex
 from greeks.gex.resource import GEX
@@ -230,6 +233,28 @@ def test_snapshots_are_taken_while_the_exchange_is_open(
     monkeypatch.setattr("greeks.tasks.gex.enqueue", lambda *given, **_: queued.append(given[1]))
     snapshot_gex_task()
     assert queued == [{"symbol": "NIFTY"}]
+
+
+def test_one_fetch_is_the_warmers_answer_and_the_snapshot(
+    polled: Desk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.GEX_SYMBOLS, settings.GEX_SOURCE = ["NIFTY"], "scripted"
+    queued: list[Any] = []
+    monkeypatch.setattr("greeks.tasks.gex.enqueue", lambda *given, **_: queued.append(given[1]))
+    heartbeat(HEARTBEAT)
+    snapshot_gex_task()
+    for each in answers_to_warm():
+        each.warm()
+    assert queued == []
+    row = GexSnapshot.objects.get()
+    assert (row.symbol, row.slot) == ("NIFTY", AT)
+    assert row.gamma_exposure == get_gex("NIFTY").gamma_exposure
+    # What it leaves out, and all while it does not run, the task takes.
+    settings.CACHE_WARM_SYMBOLS = ["SPY"]
+    snapshot_gex_task()
+    settings.CACHE_WARM_SYMBOLS, settings.CACHE_WARMING = [], False
+    snapshot_gex_task()
+    assert queued == [{"symbol": "NIFTY"}] * 2
 
 
 def test_without_redis_a_fetched_symbol_is_still_computed(
