@@ -37,6 +37,10 @@ class CacheAvailability:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all failures, as if the cache had never been away."""
         self._failures = 0
         self._closed_until = 0.0
         self._back_at: float | None = None
