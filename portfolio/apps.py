@@ -56,7 +56,7 @@ class PortfolioConfig(AppConfig):
             "tastytrade", "portfolio.brokers.tastytrade.token_source.TastytradeTokenSource"
         )
         register_stream("sessions", "portfolio.streams.sessions.keep_sessions")
-        register_stream("prices", "portfolio.streams.prices.store_prices")
+        register_stream("prices", "portfolio.streams.prices.keep_prices_stored")
         register_stream("updates", "portfolio.streams.updates.update_portfolios")
         register_stream("dxlink", "portfolio.streams.dxlink.stream_dxlink")
         register_stream("ibkr_socket", "portfolio.streams.ibkr_socket.own_gateway")

@@ -71,23 +71,11 @@ class BarPart:
         )
 
 
-def record_price_bars(quotes: Mapping[int, Quote], *, at: datetime) -> None:
-    """Fold prices by instrument id into the minute's bars. One query.
-
-    Folding the same sample twice changes only the sample count.
-    """
-    minute = minute_of(at)
-    fold_price_bars(
-        {
-            (instrument_id, minute): BarPart.of(quote, quote.price)
-            for instrument_id, quote in quotes.items()
-            if quote.price is not None
-        }
-    )
-
-
 def fold_price_bars(parts: Mapping[tuple[int, datetime], BarPart]) -> None:
-    """Fold parts by instrument id and minute into the stored bars. One query."""
+    """Fold parts by instrument id and minute into the stored bars. One query.
+
+    Folding the same part twice changes only the sample count.
+    """
     upsert(
         PriceBar,
         ("instrument_id", "minute", "open", "high", "low", "close", "samples", "source", "as_of"),

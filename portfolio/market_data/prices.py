@@ -1,7 +1,8 @@
-"""Prices of a stream on their way to ``quotes`` and ``price_bars``, apart from any revaluation.
+"""Prices on their way to ``quotes`` and ``price_bars``, streamed or polled, apart from any book.
 
 Noting only changes memory and cannot fail for the database's sake; writing takes everything noted
-so far, in bulk. What could not be written is kept and written with what came since.
+so far, in bulk. What could not be written is kept and written with what came since. So whatever
+keeps a book from being written, its prices are stored, and the other way round.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
-from greeks.domain import Quote, Snapshot
+from config.core.clock import market_now
+from config.core.errors import ApplicationError
+from config.core.redis.process_copies import ProcessCopies
+from greeks.calendar.sessions import session_dates
+from greeks.domain import Quote
 from greeks.instruments.identity import instrument_key
 from greeks.models import Instrument
 from portfolio.accounts.days import minute_of
@@ -31,6 +36,8 @@ logger = structlog.get_logger(__name__)
 OF_THE_DAY: Final = ("opening_price", "previous_close", "volume", "open_interest")
 #: Bars that wait for the database; ten minutes of the largest book.
 MOST_BARS: Final = 20_000
+#: The exchange whose sessions say when the day's figures begin anew.
+_EXCHANGE: Final = "NYSE"
 
 
 @dataclass(slots=True)
@@ -49,13 +56,11 @@ class NotedPrices:
         self._last: dict[str, tuple[datetime, Decimal]] = {}
         self._noted = _Noted({}, {})
 
-    def note(self, snapshots: Iterable[Snapshot], *, at: datetime) -> None:
-        """Take the snapshots' prices into the minute of ``at``. The same again changes nothing."""
+    def note(self, quotes: Iterable[Quote], *, at: datetime) -> None:
+        """Take the prices into the minute of ``at``. The same again changes nothing."""
         minute = minute_of(at)
-        for snapshot in snapshots:
-            if snapshot.quote is None:
-                continue
-            quote, _ = checked_quote(snapshot.quote)
+        for received in quotes:
+            quote, _ = checked_quote(received)
             price = quote.price
             if price is None:
                 continue
@@ -103,6 +108,41 @@ class NotedPrices:
                 del self._noted.bars[place]
         if surplus > 0:
             logger.warning("prices.forgotten", bars=surplus)
+
+
+_processes: Final = ProcessCopies(NotedPrices)
+
+
+def note_prices(quotes: Iterable[Quote]) -> None:
+    """Keep the prices until they are written. Never fails: whoever has them has other things to
+    do."""
+    try:
+        _of_process().note(quotes, at=market_now())
+    except Exception:
+        logger.exception("prices.not_noted")
+
+
+def write_prices() -> int:
+    """Write what this process noted; return how many instruments had news. What fails is kept."""
+    noted = _of_process()
+    if not noted.waits:
+        return 0
+    try:
+        return noted.write(session_date_at=session_dates(_EXCHANGE))
+    except (DatabaseError, ApplicationError) as error:
+        logger.warning("prices.not_stored", reason=type(error).__name__)
+        return 0
+
+
+def store_prices(quotes: Iterable[Quote]) -> None:
+    """Note and write the prices that a poll fetched. Call it outside of the book's transaction."""
+    note_prices(quotes)
+    write_prices()
+
+
+def _of_process() -> NotedPrices:
+    with _processes.lock:
+        return _processes.get("prices")
 
 
 def _write(taken: _Noted, session_date_at: Callable[[datetime], date]) -> None:

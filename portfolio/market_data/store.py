@@ -1,4 +1,4 @@
-"""Store market data from syncs and refreshes: quotes, Greeks and their minutes."""
+"""Store the latest quotes and Greeks of contracts, and the minutes of their Greeks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from config.core.upsert import upsert
 from greeks.domain import Greeks, Quote
 from greeks.models import ContractGreeks, Instrument
 from portfolio.amounts import fitting_amount, greek_number, spot_number, volatility_number
-from portfolio.market_data.minutes import GREEK_COLUMNS, record_greeks_minute, record_price_bars
+from portfolio.market_data.minutes import GREEK_COLUMNS, record_greeks_minute
 from portfolio.market_data.sources import MarketData
 from portfolio.models import Quote as StoredQuote
 
@@ -18,46 +18,33 @@ _QUOTE_COLUMNS = (
     "instrument_id", "symbol", "price", "bid", "ask", "opening_price", "previous_close", "volume",
     "open_interest", "source", "as_of",
 )  # fmt: skip
-_NEVER = (None, None)
 
 
-def write_market_data(
+def write_greeks(
     *,
     market: MarketData,
     instruments: Mapping[str, Instrument],
     at: datetime,
     market_at: datetime,
 ) -> None:
-    """Store quotes, the latest Greeks, and the minute's bars and Greeks. At most five statements.
+    """Store the latest Greeks and those of the minute. At most three statements.
 
-    Runs in the book's transaction. Values older than the stored ones are skipped: another account
+    Runs in the book's transaction. Greeks older than the stored ones are skipped: another account
     may hold the same contracts. Rows are written in instrument order, so two accounts cannot
-    deadlock.
+    deadlock. Prices are stored apart (``portfolio.market_data.prices``).
     """
-    quotes = {
-        instruments[key].pk: quote
-        for key, quote in market.quotes.items()
-        if key in instruments and quote.price is not None
-    }
     greeks = {
         instruments[key].pk: (found, market.inputs.get(key, {}))
         for key, found in market.greeks.items()
         if key in instruments
     }
-    stored = {
-        pk: (quote_at, greeks_at)
-        for pk, quote_at, greeks_at in Instrument.objects.filter(pk__in={*quotes, *greeks})
-        .order_by()
-        .values_list("pk", "quote__as_of", "greeks__as_of")
-    }
-    quotes = {
-        pk: quote for pk, quote in quotes.items() if _is_newer(quote, stored.get(pk, _NEVER)[0])
-    }
-    write_quotes(quotes)
+    stored = dict(
+        ContractGreeks.objects.filter(instrument__in=greeks).values_list("instrument_id", "as_of")
+    )
     rows = [
         (pk, *greek_values(found, inputs))
         for pk, (found, inputs) in sorted(greeks.items())
-        if _is_newer(found, stored.get(pk, _NEVER)[1])
+        if pk not in stored or stored[pk] <= found.as_of
     ]
     upsert(
         ContractGreeks,
@@ -66,7 +53,6 @@ def write_market_data(
         unique=("instrument_id",),
     )
     record_greeks_minute(rows, at=market_at)
-    record_price_bars(quotes, at=market_at)
 
 
 def write_quotes(quotes: Mapping[int, Quote]) -> None:
@@ -77,10 +63,6 @@ def write_quotes(quotes: Mapping[int, Quote]) -> None:
         [_quote_row(pk, quote) for pk, quote in sorted(quotes.items())],
         unique=("instrument_id",),
     )
-
-
-def _is_newer(value: Quote | Greeks, stored_at: datetime | None) -> bool:
-    return stored_at is None or stored_at <= value.as_of
 
 
 def _quote_row(instrument_id: int, quote: Quote) -> tuple[Any, ...]:

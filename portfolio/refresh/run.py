@@ -34,8 +34,9 @@ from portfolio.book.valuing import revalue_positions
 from portfolio.book.writing_context import writing_context
 from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker
+from portfolio.market_data.prices import store_prices
 from portfolio.market_data.sources import MarketData
-from portfolio.market_data.store import write_market_data
+from portfolio.market_data.store import write_greeks
 from portfolio.models import Account
 from portfolio.refresh.asked import announce_refresh
 from portfolio.sync.fetch import market_of, other_sources
@@ -200,6 +201,7 @@ def write_refreshed(
     instruments: dict[str, Instrument],
     session_date_at: Callable[[datetime], date],
 ) -> None:
+    store_prices(market.quotes.values())
     with transaction.atomic():
         # With the row locked, so a position closed meanwhile does not come back.
         account = Account.objects.select_for_update().get(pk=account_id)
@@ -210,7 +212,7 @@ def write_refreshed(
             instruments=instruments,
             context=context,
         )
-        write_market_data(
+        write_greeks(
             market=market, instruments=instruments, at=context.at, market_at=context.market_at
         )
         write_positions(rows, keep_raw=True)

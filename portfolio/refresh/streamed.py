@@ -31,7 +31,7 @@ from portfolio.domain import Broker
 from portfolio.market_data.prices import StoredDay, complete_quote, stored_days
 from portfolio.market_data.sources import MarketData, fetch_market_data
 from portfolio.market_data.spots import known_spots
-from portfolio.market_data.store import write_market_data
+from portfolio.market_data.store import write_greeks
 from portfolio.models import Account
 from portfolio.refresh.holdings import Holdings, holdings_of, keep_holdings
 from portfolio.sync.progress import announce_revaluation
@@ -147,9 +147,8 @@ def _write(
                 _add_greeks(greeks, market)
         if not changed:
             return frozenset()
-        # The stream's own loop stores prices (portfolio/streams/prices.py).
         instruments = {key: row for pk in changed for key, row in held[pk].instruments.items()}
-        write_market_data(market=greeks, instruments=instruments, at=now(), market_at=market_now())
+        write_greeks(market=greeks, instruments=instruments, at=now(), market_at=market_now())
         update_positions([pair for pairs in changed.values() for pair in pairs])
         Account.objects.filter(pk__in=changed).update(book_version=F("book_version") + 1)
         for pk, changes in changed.items():

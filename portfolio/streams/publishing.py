@@ -13,7 +13,7 @@ from greeks.calendar.sessions import current_session
 from greeks.domain import Snapshot
 from greeks.instruments.identity import instrument_key
 from greeks.providers.streamed_values import store_streamed
-from portfolio.streams.prices import note_prices
+from portfolio.market_data.prices import note_prices
 from portfolio.updates.asking import update_portfolios_for_instruments
 
 logger = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ def publish(source: str, snapshots: Sequence[Snapshot]) -> bool:
 
     Their prices are stored by a loop of its own, whatever happens here.
     """
-    note_prices(snapshots)
+    note_prices(each.quote for each in snapshots if each.quote is not None)
     if not store_streamed(source, snapshots):
         return False
     try:

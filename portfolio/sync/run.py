@@ -13,6 +13,7 @@ from config.core.clock import now
 from config.core.errors import NotFound, ProviderError
 from config.core.redis.locks import HeldLock, subject_lock
 from portfolio.brokers.registry import open_adapter
+from portfolio.market_data.prices import store_prices
 from portfolio.models import Account, SyncRun
 from portfolio.sync.fetch import FetchedBook, fetch_book
 from portfolio.sync.progress import SyncProgress, announce_change, announce_progress
@@ -132,6 +133,7 @@ def _sync(account: Account, run: SyncRun, lock: HeldLock) -> None:
         _fail(account, run, code=failed.code, message=f"{failed.step.label}: {failed.message}")
         return
     step(SyncRun.Step.SAVING)
+    store_prices(book.market.quotes.values())
     _write(account.pk, run, book, seen=seen)
 
 

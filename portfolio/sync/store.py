@@ -26,7 +26,7 @@ from portfolio.book.valuing import build_positions
 from portfolio.book.writing_context import writing_context
 from portfolio.domain import AccountSummary, BrokerOrder, OrderLeg
 from portfolio.history.writing import record_account_minute
-from portfolio.market_data.store import write_market_data
+from portfolio.market_data.store import write_greeks
 from portfolio.models import Account, AccountStatus, FxRate, Order, SyncRun
 from portfolio.sync.empty_answers import EMPTY_ANSWER, EmptyAnswer, judge_empty_answer
 from portfolio.sync.empty_book import EmptyBook
@@ -89,7 +89,7 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
         received=positions, instruments=book.instruments, known=known, context=context
     )
     rates = _write_rates(account, book, {row.currency for row in rows}, at=at)
-    write_market_data(
+    write_greeks(
         market=book.market, instruments=book.instruments, at=at, market_at=context.market_at
     )
     write_positions(rows)

@@ -48,11 +48,11 @@ def measure_here(_options: Options) -> list[Row]:
 
 
 async def _measured(snapshots: list[Any], asked: list[int]) -> list[Row]:
-    from portfolio.streams.prices import store_prices
+    from portfolio.streams.prices import keep_prices_stored
     from portfolio.streams.updates import UpdateLoop
     from portfolio.updates.statistics import get_queue_stats
 
-    loops = [asyncio.create_task(UpdateLoop().run()), asyncio.create_task(store_prices())]
+    loops = [asyncio.create_task(UpdateLoop().run()), asyncio.create_task(keep_prices_stored())]
     await asyncio.sleep(_SETTLING_SECONDS)
     quiet = await _share(QUIET_SECONDS, snapshots, moving=False)
     before, queries = get_queue_stats(), asked[0]

@@ -19,9 +19,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from config.core.clock import market_now, now
 from greeks.domain import Contract, Snapshot
 from portfolio.market_data import prices
+from portfolio.market_data.prices import write_prices
 from portfolio.models import Account, Position, PriceBar, Quote, SyncRun
 from portfolio.streams import publishing
-from portfolio.streams.prices import store_prices, write_prices
+from portfolio.streams.prices import keep_prices_stored
 from portfolio.streams.publishing import publish
 from portfolio.streams.updates import UpdateLoop
 from tests.factories import AccountFactory
@@ -212,7 +213,7 @@ def test_waiting_bars_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("account")
 def test_loop_writes_what_waits_when_it_is_stopped() -> None:
     async def run() -> None:
-        task = asyncio.create_task(store_prices())
+        task = asyncio.create_task(keep_prices_stored())
         await asyncio.sleep(0)
         publish_in_thread = asyncio.to_thread(publish, "ibkr", [tick(700)])
         await publish_in_thread

@@ -17,7 +17,8 @@ from greeks.calendar.sessions import current_session
 from greeks.models import Instrument
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.brokers.registry import open_adapter
-from portfolio.market_data.store import write_market_data
+from portfolio.market_data.prices import store_prices
+from portfolio.market_data.store import write_greeks
 from portfolio.sync.fetch import market_of
 from trades.trade_signals.shadows.following import unquoted_instruments
 
@@ -61,8 +62,9 @@ def _quote(broker: str, by_key: dict[str, Instrument]) -> set[str]:
         adapter.close()
     if market.error is not None:
         logger.info("shadow_quotes_unavailable", broker=broker, reason=market.error.message)
+    store_prices(market.quotes.values())
     with transaction.atomic():
-        write_market_data(market=market, instruments=everything, at=now(), market_at=market_now())
+        write_greeks(market=market, instruments=everything, at=now(), market_at=market_now())
     return by_key.keys() & market.quotes.keys()
 
 
