@@ -53,10 +53,10 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             **database_options("sqlite3", PROCESS_ROLE),
-            # Kilobytes of pages per connection, and each thread has one: the system's cache holds
-            # the file once for all.
+            # Kilobytes of pages per connection, and each of a desk's twenty threads keeps one: the
+            # system's cache holds the file once for all.
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-            " PRAGMA foreign_keys=ON; PRAGMA cache_size=-4000;",
+            " PRAGMA foreign_keys=ON; PRAGMA cache_size=-1000;",
         },
     }
 

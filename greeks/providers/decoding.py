@@ -31,7 +31,7 @@ Row = Mapping[str, Any]
 LARGEST_AMOUNT = Decimal(10) ** 12
 SMALLEST_STEP = Decimal(1).scaleb(-8)
 #: Vendors write the largest double for "not set"; no real value comes near this.
-UNSET_FROM = 1e300
+UNSET_FROM = Decimal("1e300")
 #: Identifiers are stored in 64 characters.
 LONGEST_IDENTIFIER = 64
 LONGEST_TEXT = 255
@@ -155,6 +155,8 @@ def parse_identifier(
 
 def parse_milliseconds(value: object, field: str) -> datetime | None:
     """Parse milliseconds since 1970; aware, UTC."""
+    if type(value) is int and 0 < value < 10**14:
+        return _from_seconds(value / 1000, value, field)
     number = _number(value, field)
     return None if number is None else _from_seconds(float(number) / 1000, value, field)
 

@@ -13,7 +13,7 @@ logger = structlog.get_logger(__name__)
 # A burst of commits becomes one grid. Streamed prices commit without end, and a grid costs more
 # than all else that a price causes.
 _SETTLE_SECONDS = 1.0
-STREAMED_SETTLE_SECONDS = 15.0
+STREAMED_SETTLE_SECONDS = 25.0
 # A request no worker took within this time is sent again.
 GRID_EXPIRES_SECONDS = 30
 

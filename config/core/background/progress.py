@@ -23,6 +23,7 @@ from kombu.transport.virtual import Message
 from redis.exceptions import RedisError
 
 from config.core.health import note_clock
+from config.core.processes.allocator import give_back
 from config.core.processes.pulse import REPLACE, send_pulse
 from config.core.redis.client import redis_client
 
@@ -131,6 +132,7 @@ def _watch(worker: Any) -> None:
         if progress.look(waiting=_waiting(queue), slots=worker.concurrency):
             replace_worker("messages wait and no work is done")
         send_pulse()
+        give_back()
         # Not by its heartbeat: a worker whose clock is ahead discards every task as expired.
         with suppress(RedisError):
             note_clock("worker")

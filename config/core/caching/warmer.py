@@ -32,7 +32,8 @@ from config.core.threads import InThread, ThreadPool
 logger = structlog.get_logger(__name__)
 
 HEARTBEAT: Final = "cache.warmer"
-LOOK_SECONDS: Final = 10.0
+#: An answer is due 45 seconds before its end.
+LOOK_SECONDS: Final = 25.0
 _THREADS: Final = 2
 _SILENT_SECONDS: Final = 60.0
 _OWNED_AGAIN_SECONDS: Final = 15.0

@@ -15,6 +15,7 @@ import structlog
 from django.utils.module_loading import import_string
 
 from config.core.health import heartbeat, heartbeat_check
+from config.core.processes.allocator import give_back
 from config.core.processes.pulse import send_pulse
 
 logger = structlog.get_logger(__name__)
@@ -75,6 +76,7 @@ async def _beat() -> None:
     while True:
         send_pulse()
         await asyncio.to_thread(heartbeat, "streams")
+        await asyncio.to_thread(give_back)
         await asyncio.sleep(HEARTBEAT_SECONDS)
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
+from typing import Any
 
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _LARGE_BYTES = 262_144
 _MOST_ARENAS = 2
+_GIVE_BACK_SECONDS = 60.0
+
+_given_back_at = 0.0
 
 
 def return_what_is_freed() -> None:
@@ -18,11 +23,29 @@ def return_what_is_freed() -> None:
     only shrink from the end: building a megabyte body now and then would cost a process twenty
     megabytes for good.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
+    if (mallopt := _of_the_library("mallopt")) is not None:
         mallopt(_M_ARENA_MAX, _MOST_ARENAS)
         # Setting these turns off that adaptation.
         mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
         mallopt(_M_TRIM_THRESHOLD, _LARGE_BYTES)
+
+
+def give_back() -> None:
+    """Return free pages in the middle of heaps too, at most once a minute: a few milliseconds.
+
+    For a process that now and then holds much more than usual, such as a worker with an import.
+    """
+    global _given_back_at
+    moment = time.monotonic()
+    if moment - _given_back_at < _GIVE_BACK_SECONDS:
+        return
+    _given_back_at = moment
+    if (trim := _of_the_library("malloc_trim")) is not None:
+        trim(0)
+
+
+def _of_the_library(name: str) -> Any:
+    """Return a function of glibc's, ``None`` with another C library."""
+    if not sys.platform.startswith("linux"):
+        return None
+    return getattr(ctypes.CDLL(None), name, None)

@@ -38,6 +38,7 @@ from config.core.single_flight import SingleFlight
 from greeks.market.bodies.body import encode
 from greeks.market.bodies.closes import encode_closes
 from greeks.market.bodies.questions import CLOSES, MarketChoice, MarketQuestion, choice_for
+from greeks.market.bodies.readers import note_reader
 from greeks.market.bodies.series import series_of
 from greeks.minutes.clock import seconds_to_next_due
 from greeks.minutes.stored import KEPT_SECONDS, ChainRows, read_rows, rows_of
@@ -160,6 +161,8 @@ def _read_through(choice: MarketChoice) -> Prepared:
     known = kept_market_body(choice=choice)
     if known is not None:
         return known
+    # Once a minute for each question that is being read.
+    note_reader(choice.instrument.slug)
     prepared = _fetch(choice) or _make(choice)
     return market_bodies.put(NAME, choice.variant, prepared)
 

@@ -31,6 +31,7 @@ from greeks.market.bodies.cache import (
     serve_market_data,
 )
 from greeks.market.bodies.questions import MarketChoice, MarketQuestion, choice_for
+from greeks.market.bodies.readers import note_reader
 from greeks.market.bodies.warming import warm_closed_minute
 from greeks.minutes.stored import kept_rows
 from greeks.models import GreekSnapshot, PolledInstrument
@@ -246,6 +247,7 @@ def test_writer_leaves_the_new_body_in_redis_before_it_tells(
         told.append((group, len(get_redis_connection("default").keys("*market_body:*"))))
 
     monkeypatch.setattr("greeks.market.bodies.warming.announce", announce)
+    note_reader("nifty")
     minute_closed.send(
         sender=GreekSnapshot,
         slug="nifty",
@@ -264,6 +266,7 @@ def test_old_minutes_that_are_caught_up_are_not_warmed_one_by_one(
     nifty: PolledInstrument, built: list[MarketChoice]
 ) -> None:
     stored.store()
+    note_reader("nifty")
     warmed = [
         warm_closed_minute(
             slug="nifty", expiry=stored.EXPIRY, minute=stored.OPENING + timedelta(minutes=number)
@@ -274,6 +277,7 @@ def test_old_minutes_that_are_caught_up_are_not_warmed_one_by_one(
 
 
 def test_storing_minutes_goes_on_when_a_body_cannot_be_made(nifty: PolledInstrument) -> None:
+    note_reader("gone")
     assert warm_closed_minute(slug="gone", expiry=stored.EXPIRY, minute=stored.AT)
 
 
