@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from greeks.domain import Contract
+from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contracts_of
 from greeks.models import Instrument, InstrumentAlias
 from portfolio.domain import Broker, BrokerExecution
@@ -32,9 +33,17 @@ def with_known_contracts(rows: Sequence[BrokerExecution], broker: Broker) -> lis
     return [
         row
         if (contract := known.get(row.contract.aliases.get(provider, ""))) is None
+        or _tells_expiry(row.contract, contract)
         else replace(row, contract=contract)
         for row in rows
     ]
+
+
+def _tells_expiry(told: Contract, known: Contract) -> bool:
+    """Whether a row tells the expiry of a contract known by its last trading day only."""
+    if told.expiry is None or known.expiry is None or told.expiry <= known.expiry:
+        return False
+    return instrument_key(replace(told, expiry=known.expiry)) == instrument_key(known)
 
 
 def _stored(provider: str, keys: Iterable[str]) -> dict[str, Contract]:

@@ -6,14 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from django.db.models import Q
 
-from portfolio.domain import BrokerExecution
+from portfolio.domain import Broker, BrokerExecution
 from trades.executions.identity import CLOCK_STEP, fingerprint, own_id, same_price
 from trades.models import TradeExecution
 
 _BATCH = 400
+Moment = tuple[str, int, str, Decimal, datetime]
 
 
 @dataclass(slots=True)
@@ -43,6 +45,9 @@ class Stored:
         default_factory=lambda: defaultdict(list)
     )
     by_mark: dict[str, list[TradeExecution]] = field(default_factory=lambda: defaultdict(list))
+    by_moment: dict[Moment, list[TradeExecution]] = field(default_factory=lambda: defaultdict(list))
+    #: Rows of the broker that rows of the export have matched so far.
+    matched: set[str] = field(default_factory=set)
 
     def add(self, row: TradeExecution) -> None:
         """Note a row under all its names."""
@@ -54,6 +59,7 @@ class Stored:
         if row.trade_id:
             self.by_trade[row.account_id, row.trade_id].append(row)
         self.by_mark[row.fingerprint].append(row)
+        self.by_moment[moment_of(row)].append(row)
 
     def rename(self, row: TradeExecution) -> None:
         """Note the id that a known row has taken."""
@@ -74,6 +80,9 @@ def load_stored(broker: str, incoming: Sequence[Incoming]) -> Stored:
         ):
             for row in TradeExecution.objects.filter(condition, broker=broker).order_by("id"):
                 stored.add(row)
+        if broker == Broker.TASTY.value:
+            for row in _of_moments(batch):
+                stored.add(row)
     return stored
 
 
@@ -92,22 +101,66 @@ def find_stored(item: Incoming, stored: Stored, taken: dict[str, int]) -> TradeE
             known = _by_trade(item, stored)
         if known is None:
             # An export without ids told of it first: the row takes the broker's id.
-            known = next(
-                (
-                    other
-                    for other in stored.by_mark.get(item.mark, ())
-                    if other.broker_execution_id.startswith("F:")
-                ),
-                None,
-            )
+            told = [*stored.by_mark.get(item.mark, ()), *_alike(item, stored)]
+            exported = (row for row in told if row.broker_execution_id.startswith("F:"))
+            known = next(exported, None)
         return known
     equal = stored.by_mark.get(item.mark, [])
     number = taken.get(item.mark, 0)
     taken[item.mark] = number + 1
     if number < len(equal):
         return equal[number]
+    for other in _alike(item, stored):
+        name = other.broker_execution_id
+        if other not in equal and not name.startswith("F:") and name not in stored.matched:
+            stored.matched.add(name)
+            return other
     item.stored_id = f"F:{item.mark[:48]}:{number + 1}"
     return None
+
+
+def moment_of(row: TradeExecution) -> Moment:
+    """Return what an export and the broker's history tell alike of a row."""
+    second = row.execution_time.replace(microsecond=0)
+    return row.account_id, row.instrument_id, row.kind, row.quantity.normalize(), second
+
+
+def _of_moments(batch: Sequence[Incoming]) -> Iterable[TradeExecution]:
+    """Return stored rows of these contracts and times; exports and history meet in them."""
+    times = [item.at.replace(microsecond=0) for item in batch]
+    return TradeExecution.objects.filter(
+        account__in={item.account_id for item in batch},
+        instrument__in={item.instrument_id for item in batch},
+        execution_time__gte=min(times),
+        execution_time__lt=max(times) + CLOCK_STEP,
+    ).order_by("id")
+
+
+def _alike(item: Incoming, stored: Stored) -> list[TradeExecution]:
+    """Return rows that may be this one told by another source of Tastytrade.
+
+    An export may leave the side of an expiration out or tell it, and has the cash where the
+    history has the price.
+    """
+    row, second = item.row, item.at.replace(microsecond=0)
+    key = (item.account_id, item.instrument_id, row.kind.value, row.quantity.normalize(), second)
+    return [
+        other
+        for other in stored.by_moment.get(key, ())
+        if (row.side is None or other.side in ("", row.side.value))
+        and (not row.order_id or other.order_id in ("", row.order_id))
+        and _is_same_cash(item, other)
+    ]
+
+
+def _is_same_cash(item: Incoming, known: TradeExecution) -> bool:
+    row = item.row
+    if same_price(row.price, known.price):
+        return True
+    if EXPORT not in (row.source, known.source) or row.price is None or known.price is None:
+        return False
+    units = row.quantity * row.contract.multiplier
+    return bool(abs(row.price - known.price) * units <= _HALF_A_CENT)
 
 
 def _by_trade(item: Incoming, stored: Stored) -> TradeExecution | None:
@@ -140,7 +193,7 @@ def conflict(item: Incoming, known: TradeExecution) -> str:
         return f"side: stored as {known.side}"
     if row.quantity != known.quantity:
         return f"quantity: {row.quantity.normalize():f}, stored as {known.quantity.normalize():f}"
-    if not same_price(row.price, known.price):
+    if not _is_same_cash(item, known):
         return f"price: {row.price}, stored as {known.price}"
     if abs(item.at - known.execution_time) > CLOCK_STEP:
         stored = f"{known.execution_time:%Y-%m-%d %H:%M:%S}"
@@ -158,6 +211,8 @@ def complete(item: Incoming, known: TradeExecution) -> bool:
     changes: dict[str, object] = {}
     if row.broker_execution_id and not _has_execution_id(known):
         changes["broker_execution_id"] = item.stored_id
+        if row.price is not None:
+            changes["price"] = row.price
     if not known.side and row.side is not None:
         changes["side"] = row.side.value
     for name in ("transaction_id", "trade_id", "order_id", "position_effect"):
@@ -175,6 +230,9 @@ def complete(item: Incoming, known: TradeExecution) -> bool:
     return bool(changes)
 
 
+#: Its prices are cash, rounded to the cent, over the quantity.
+EXPORT = "tastytrade_csv"
+_HALF_A_CENT = Decimal("0.0051")
 #: Sources whose costs are final.
 STATEMENTS = frozenset({"flex", "tastytrade_csv", "ibkr_csv"})
 

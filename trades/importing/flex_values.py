@@ -62,11 +62,10 @@ def flex_contract(row: Attributes) -> Contract:
         # A share that is replaced by a new one keeps its contract under a name with ".OLD".
         terms["ticker"] = symbol.removesuffix(".OLD")
     elif category == "OPT":
-        terms |= {
-            name: value
-            for name, value in named_option(symbol, row.get("description", "")).items()
-            if not terms[name]
-        }
+        named = named_option(symbol, row.get("description", ""))
+        terms |= {name: value for name, value in named.items() if not terms[name]}
+        # For settlement in the morning IBKR's expiry is the last trading day, the day before.
+        terms["expiry"] = max(named.get("expiry", ""), terms["expiry"] or "") or None
         if _ROOT.fullmatch(symbol):
             terms["ticker"] = terms["ticker"] or symbol
     elif category == "FUT" and not terms["ticker"]:

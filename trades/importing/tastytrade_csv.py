@@ -114,13 +114,14 @@ def _transaction(row: Mapping[str, str]) -> dict[str, str]:
 def _old_transaction(row: Mapping[str, str]) -> dict[str, str]:
     kind = row["Transaction Code"].strip()
     option = row["Call/Put"].strip().upper()
+    is_future = row["Symbol"].lstrip(". ").startswith("/")
     found = {
         "transaction-type": kind,
         "transaction-sub-type": row["Transaction Subcode"].strip(),
         "executed-at": _old_time(row["Date/Time"]),
         "action": _old_action(row),
         "symbol": row["Symbol"].strip(),
-        "instrument-type": "Equity Option" if option else "Equity",
+        "instrument-type": f"{'Future' if is_future else 'Equity'}{' Option' if option else ''}",
         "underlying-symbol": row["Symbol"].strip(),
         "description": row["Description"].strip(),
         "value": row["Amount"],
@@ -128,7 +129,7 @@ def _old_transaction(row: Mapping[str, str]) -> dict[str, str]:
         "fees": _as_cost(row["Fees"]),
         "price": row["Price"],
     }
-    if option in _RIGHTS:
+    if option in _RIGHTS and not is_future:
         found["symbol"] = _old_option(row, _RIGHTS[option])
     return {name: value for name, value in found.items() if value}
 

@@ -36,12 +36,15 @@ def carry_lots(events: list[PositionEvent], books: dict[int, list[Lot]]) -> Carr
     """
     carried = CarriedOut()
     removals, additions = _sides(_summed(events), books)
+    given: set[int] = set()
     for removal, partner in _pairs(removals, additions):
         taken = _take(removal, books, carried)
         if partner is not None:
-            additions.remove(partner)
+            given.add(partner.id)
             _put(taken, removal, partner, books)
     for addition in additions:
+        if addition.id in given:
+            continue
         left = _scale(addition, books.get(addition.instrument, []))
         if not left:
             continue
@@ -102,7 +105,9 @@ def _pairs(
     given: set[int] = set()
     for removal, addition in possible:
         if removal.id not in partners and addition.id not in given:
-            partners[removal.id] = addition
+            partners[removal.id] = (
+                addition if addition.is_side_known else _opposite(removal, addition)
+            )
             given.add(addition.id)
     return [(removal, partners.get(removal.id)) for removal in removals]
 
@@ -110,7 +115,13 @@ def _pairs(
 def _may_pair(removal: PositionEvent, addition: PositionEvent) -> bool:
     if removal.kind is ExecutionKind.TRANSFER and removal.instrument != addition.instrument:
         return False
-    return addition.quantity * removal.quantity < 0 and addition.is_option == removal.is_option
+    opposite = addition.quantity * removal.quantity < 0 or not addition.is_side_known
+    return opposite and addition.is_option == removal.is_option
+
+
+def _opposite(removal: PositionEvent, addition: PositionEvent) -> PositionEvent:
+    quantity = abs(addition.quantity)
+    return replace(addition, quantity=quantity if removal.quantity < 0 else -quantity)
 
 
 def _likeness(removal: PositionEvent, addition: PositionEvent) -> tuple[bool, ...]:

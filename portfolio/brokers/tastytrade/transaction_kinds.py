@@ -35,6 +35,8 @@ _RECEIVED: Final[Mapping[str, ExecutionKind]] = {
     "Stock Merger": ExecutionKind.MERGER,
     "Stock Merger Removal": ExecutionKind.MERGER,
     "Symbol Change": ExecutionKind.SYMBOL_CHANGE,
+    # Options are adjusted by it.
+    "Special Dividend": ExecutionKind.SYMBOL_CHANGE,
     "ACAT": ExecutionKind.TRANSFER,
     "Transfer": ExecutionKind.TRANSFER,
     "Dividend": ExecutionKind.DIVIDEND_REINVESTMENT,

@@ -62,6 +62,7 @@ _REMOVALS: Final[Mapping[str, Side]] = {
     "Cash Settled Exercise": Side.SELL,
 }
 _PRICE: Final = re.compile(r"@ \$?(-?[\d,]*\.?\d+)\s*$", re.ASCII)
+_EFFECT: Final = re.compile(r"\b(Removal|Open|Close)\b")
 #: Without an effect a removal closes what is open; its side stands in no field.
 _NO_SIDE: Final = frozenset({ExecutionKind.EXPIRATION, ExecutionKind.CASH_SETTLEMENT})
 
@@ -112,7 +113,7 @@ def decode_transaction(
     quantity = abs(parse_decimal(row.get("quantity"), "quantity", required=True))
     if not quantity:
         raise BadRow("quantity: a row of nothing")
-    side, effect = _side(row, sub_type, kind)
+    side, effect = _side(row, sub_type, kind, description)
     value = parse_signed(row, "value")
     return BrokerExecution(
         broker=Broker.TASTY,
@@ -135,7 +136,9 @@ def decode_transaction(
     )
 
 
-def _side(row: Row, sub_type: str, kind: ExecutionKind) -> tuple[Side | None, str]:
+def _side(
+    row: Row, sub_type: str, kind: ExecutionKind, description: str
+) -> tuple[Side | None, str]:
     action = row.get("action")
     if action is not None or sub_type.startswith(("Buy", "Sell")):
         return parse_action(sub_type if action is None else action)
@@ -143,6 +146,11 @@ def _side(row: Row, sub_type: str, kind: ExecutionKind) -> tuple[Side | None, st
         return _REMOVALS[sub_type], "CLOSE"
     if kind in _NO_SIDE:
         return None, "CLOSE"
+    if kind in CARRIES_LOTS:
+        # "Reverse split: Open 6 USO1  200717P00002000"
+        told = _EFFECT.search(f"{sub_type} {description}")
+        if told is not None:
+            return None, "OPEN" if told[1] == "Open" else "CLOSE"
     raise BadRow(f"action: missing, and {sub_type[:40]!r} does not say which side was moved")
 
 
@@ -162,12 +170,15 @@ def _price(
     if kind in CARRIES_LOTS:
         return None
     sent = parse_decimal(row.get("price"), "price")
-    if kind is not ExecutionKind.CASH_SETTLEMENT:
+    is_future = instrument is InstrumentKind.FUTURE
+    if kind is not ExecutionKind.CASH_SETTLEMENT or is_future:
         if sent is not None:
             return sent
         told = _PRICE.search(description)
-        if told is not None and (instrument is InstrumentKind.FUTURE or not value):
+        if told is not None and (is_future or not value):
             return parse_decimal(told[1], "description")
+        if is_future:
+            return None
     if value is None:
         raise BadRow("value: missing")
     return (abs(value) / units).quantize(SMALLEST_STEP)
