@@ -32,7 +32,7 @@ from tests.servers.valkey import RunningValkey
 hypothesis.settings.register_profile("desk", deadline=None)
 hypothesis.settings.load_profile("desk")
 
-pytest_plugins = ["tests.sandbox_server", "tests.tracing"]
+pytest_plugins = ["tests.sandbox_server"]
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 

@@ -71,10 +71,10 @@ def test(arguments: Sequence[str]) -> int:
     """
     loud = browser_ready()
     chosen = ["pytest", "-n", WORKERS, *(arguments or WITHOUT_ARCHITECTURE)]
-    say("\nOn SQLite:")
     # A part of the suite covers a part of the code: the bar is for the whole.
-    coverage = () if arguments else ("--cov", "--cov-report=term")
-    sqlite = run(*chosen, *coverage, environment={"DATABASE_URL": ""})
+    measured = () if arguments else ("slipcover", "-m")
+    say("\nOn SQLite:")
+    sqlite = run(*measured, *chosen, environment={"DATABASE_URL": ""})
     say("\nOn PostgreSQL:")
     try:
         with running_postgres() as url:

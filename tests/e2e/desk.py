@@ -38,16 +38,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SEED = 7
 TARGETS = "config.core.processes.targets"
 START_SECONDS = 60.0
-# What the surrounding shell may say and this desk must not hear. Nor is it traced: the tests of its
-# parts cover their lines, and tracing would take half of its time.
-OTHERS = (
-    "DATABASE_URL",
-    "CACHE_URL",
-    "MARKET_CLOCK",
-    "SECRET_KEY",
-    "ALLOWED_HOSTS",
-    "COVERAGE_PROCESS_CONFIG",
-)
+# What the surrounding shell may say and this desk must not hear.
+OTHERS = ("DATABASE_URL", "CACHE_URL", "MARKET_CLOCK", "SECRET_KEY", "ALLOWED_HOSTS")
 
 
 class Desk:
