@@ -31,7 +31,7 @@ Row = Mapping[str, Any]
 LARGEST_AMOUNT = Decimal(10) ** 12
 SMALLEST_STEP = Decimal(1).scaleb(-8)
 #: Vendors write the largest double for "not set"; no real value comes near this.
-UNSET_FROM = Decimal("1e300")
+UNSET_EXPONENT = 300
 #: Identifiers are stored in 64 characters.
 LONGEST_IDENTIFIER = 64
 LONGEST_TEXT = 255
@@ -64,7 +64,8 @@ def _number(value: object, field: str) -> Decimal | None:
         text = value.strip().replace(",", "")
         if text.lower() in _MISSING_WORDS:
             return None
-        if len(text) > 340:
+        # Python reads other scripts' digits and 1_000 as numbers too.
+        if len(text) > 340 or not text.isascii() or "_" in text:
             raise BadRow(f"{field}: {_shown(value)} is not a number")
     else:
         text = str(value) if not isinstance(value, int) or abs(value) < 10**30 else "1e30"
@@ -72,7 +73,8 @@ def _number(value: object, field: str) -> Decimal | None:
         number = Decimal(text)
     except InvalidOperation:
         raise BadRow(f"{field}: {_shown(value)} is not a number") from None
-    if not number.is_finite() or abs(number) >= UNSET_FROM:
+    # By its exponent: arithmetic fails on one without end.
+    if not number.is_finite() or number.adjusted() >= UNSET_EXPONENT:
         return None
     return number
 

@@ -137,10 +137,10 @@ def _old_transaction(row: Mapping[str, str]) -> dict[str, str]:
 def _old_option(row: Mapping[str, str], right: str) -> str:
     try:
         expiry = datetime.strptime(row["Expiration Date"].strip(), "%m/%d/%Y")  # noqa: DTZ007
-        strike = int(Decimal(row["Strike"].strip()) * 1000)
-    except (ValueError, ArithmeticError):
+        strike = parse_decimal(row["Strike"], "Strike", required=True)
+    except ValueError:
         return row["Symbol"].strip()
-    return f"{row['Symbol'].strip():<6}{expiry:%y%m%d}{right}{strike:08d}"
+    return f"{row['Symbol'].strip():<6}{expiry:%y%m%d}{right}{int(strike * 1000):08d}"
 
 
 def _old_action(row: Mapping[str, str]) -> str:

@@ -35,7 +35,7 @@ json_values = st.recursive(
 )
 
 
-@pytest.mark.parametrize("value", [*MISSING, "Infinity", str(UNSET), -UNSET])
+@pytest.mark.parametrize("value", [*MISSING, "Infinity", str(UNSET), -UNSET, "1e999999999"])
 def test_missing_and_unset_numbers_become_none(value: Any) -> None:
     assert parse_decimal(value, "price") is None
     assert parse_float(value, "delta") is None
@@ -67,7 +67,9 @@ def test_numbers_and_texts_become_exact_decimals_of_eight_places(value: Any, exp
     assert str(parse_decimal(value, "price")) == expected
 
 
-@pytest.mark.parametrize("value", [True, {}, [1], "12 USD", "0x10", "1e", "--5", "9" * 400])
+@pytest.mark.parametrize(
+    "value", [True, {}, [1], "12 USD", "0x10", "1e", "--5", "9" * 400, "٣", "１２", "1_000"]
+)
 def test_what_is_no_number_is_a_bad_row(value: Any) -> None:
     for parse in (parse_decimal, parse_float, parse_integer):
         with pytest.raises(BadRow, match="price"):
