@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from sys import intern
 from typing import IO, Final
 from xml.etree.ElementTree import ParseError
 
@@ -141,15 +142,20 @@ def _elements(file: IO[bytes], account_number: str) -> Iterator[tuple[str, dict[
                 yield element.tag, dict(element.attrib)
             continue
         if element.tag in _READ:
-            yield element.tag, {"accountId": account, **_filled(element.attrib)}
+            yield element.tag, _filled(account, element.attrib)
         if element.tag not in ("FlexStatement", "FlexStatements"):
             element.clear()
         if element.tag == "FlexStatement":
             root.clear()
 
 
-def _filled(attributes: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in attributes.items() if value != ""}
+def _filled(account: str, attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return what a row says. Rows repeat each other: each text is kept once."""
+    filled = {"accountId": account}
+    for name, value in attributes.items():
+        if value:
+            filled[name] = intern(value)
+    return filled
 
 
 def _is_execution(row: Attributes) -> bool:

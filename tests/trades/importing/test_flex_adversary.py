@@ -5,6 +5,7 @@ Each expected figure is reckoned by hand beside its rows.
 
 from __future__ import annotations
 
+import io
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from config.core.errors import InvalidInput
 from portfolio.models import Account
 from tests.trades.files import account_at, held, net_by_contract, open_lots, taken
 from tests.trades.importing.flex_builder import action, booked, option, row, statement, trade
+from trades.importing.flex_xml import read_flex
 from trades.models import CashMovementRow, QuarantinedExecution, TradeExecution
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +24,13 @@ SPX_CALL = option("SPX   260320C05000000")
 @pytest.fixture
 def account() -> Account:
     return account_at("IBKR", "U1")
+
+
+def test_texts_that_rows_repeat_are_held_once(account: Account) -> None:
+    content = statement(*(trade("20260105", "1", "2.5", symbol="REPEATED") for _ in range(2)))
+    one, other = (row.raw or {} for row in read_flex(io.BytesIO(content)).executions)
+    assert one["transactionID"] != other["transactionID"]
+    assert all(one[name] is other[name] for name in one if one[name] == other[name])
 
 
 def test_reverse_split_and_fraction_in_cash(account: Account) -> None:
