@@ -21,10 +21,12 @@ recorded with each result.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from numpy.typing import ArrayLike
 
 from greeks.calendar.exchanges import exchange_of_currency
 from greeks.domain import (
@@ -62,7 +64,9 @@ class ModelGreeks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Leg:
+class PricedLeg:
+    """An option with its price, as the models take it."""
+
     key: str
     quote: Quote
     #: Per unit of the underlying, as is the strike.
@@ -120,7 +124,7 @@ def model_greeks(
     legs = {
         key: leg
         for key, quote in quotes.items()
-        if (leg := _leg(key, quote, at, closes, dividends))
+        if (leg := leg_of(key, quote, at, closes, dividends))
     }
     chosen = [legs[key] for key in wanted if key in legs]
     if not chosen:
@@ -128,14 +132,8 @@ def model_greeks(
     pairs = _parity_pairs(legs.values())
     found = forwards(
         {
-            leg.expiry: Expiry(
-                years=leg.years,
-                rate=risk_free_rate(leg.contract.currency).value,
-                spot=spots.get(underlying_key(leg.contract)),
-                is_american=leg.style is ExerciseStyle.AMERICAN,
-                is_future=leg.is_future,
-                dividends=leg.dividends,
-                pairs=pairs.get(leg.expiry, ()),
+            leg.expiry: expiry_of(
+                leg, spots.get(underlying_key(leg.contract)), pairs.get(leg.expiry, ())
             )
             for leg in chosen
         }
@@ -144,9 +142,10 @@ def model_greeks(
     return _solve(priced) if priced else {}
 
 
-def _leg(
+def leg_of(
     key: str, quote: Quote, at: datetime, closes: SessionCloses, dividends: KnownDividends
-) -> _Leg | None:
+) -> PricedLeg | None:
+    """Return the quoted option at an instant; ``None`` if expired, without a price or terms."""
     contract = quote.contract
     terms = per_share(contract) if contract.is_option else None
     if terms is None or terms.strike <= 0:
@@ -157,7 +156,7 @@ def _leg(
     if expires_at is None or expires_at <= at or price is None or price <= 0:
         return None
     future = contract.kind is InstrumentKind.FUTURE_OPTION
-    return _Leg(
+    return PricedLeg(
         key=key,
         quote=quote,
         price=float(price) * terms.price_factor,
@@ -194,7 +193,7 @@ def _dividends(
 
 
 def _parity_pairs(
-    legs: Iterable[_Leg],
+    legs: Iterable[PricedLeg],
 ) -> dict[_Expiry, tuple[Pair, ...]]:
     """By expiry: strikes with a two-sided quote for both call and put."""
     mids: dict[_Expiry, dict[float, dict[Right, float]]] = {}
@@ -213,20 +212,38 @@ def _parity_pairs(
     }
 
 
-def _solve(priced: list[tuple[_Leg, Forward]]) -> dict[str, ModelGreeks]:
-    price = [leg.price for leg, _ in priced]
-    rates = [risk_free_rate(leg.contract.currency) for leg, _ in priced]
-    legs = Legs.of(
+def expiry_of(leg: PricedLeg, spot: float | None, pairs: tuple[Pair, ...] = ()) -> Expiry:
+    """Return what determines the leg's forward."""
+    return Expiry(
+        years=leg.years,
+        rate=risk_free_rate(leg.contract.currency).value,
+        spot=spot,
+        is_american=leg.style is ExerciseStyle.AMERICAN,
+        is_future=leg.is_future,
+        dividends=leg.dividends,
+        pairs=pairs,
+    )
+
+
+def legs_of(priced: Sequence[tuple[PricedLeg, Forward]], *, volatility: ArrayLike) -> Legs:
+    """Return the legs with their forwards, as arrays."""
+    return Legs.of(
         spot=[forward.spot for _, forward in priced],
         strike=[leg.strike for leg, _ in priced],
         years=[leg.years for leg, _ in priced],
-        rate=[rate.value for rate in rates],
+        rate=[risk_free_rate(leg.contract.currency).value for leg, _ in priced],
         dividend_yield=[forward.dividend_yield for _, forward in priced],
-        volatility=0.0,
+        volatility=volatility,
         is_call=[leg.contract.right is Right.CALL for leg, _ in priced],
         is_american=[leg.style is ExerciseStyle.AMERICAN for leg, _ in priced],
         dividends=cash_dividends([forward.dividends for _, forward in priced]),
     )
+
+
+def _solve(priced: list[tuple[PricedLeg, Forward]]) -> dict[str, ModelGreeks]:
+    price = [leg.price for leg, _ in priced]
+    rates = [risk_free_rate(leg.contract.currency) for leg, _ in priced]
+    legs = legs_of(priced, volatility=0.0)
     solved = legs.with_volatility(valuation.implied_volatilities(price, legs))
     values = valuation.greeks(solved)
     results: dict[str, ModelGreeks] = {}

@@ -22,7 +22,10 @@ class PositionRow(Shape):
     currency: str
     avg_price: Number
     price: Number
-    price_source: str | None
+    price_source: Annotated[
+        str | None,
+        about("model: our model's, as of the underlying's move, until the option's own comes."),
+    ]
     price_as_of: Moment | None
     market_value: Number
     unrealized_pnl: Number

@@ -182,6 +182,15 @@ def stored_days(instrument_ids: Collection[int]) -> dict[int, StoredDay]:
     }
 
 
+def known_prices(
+    instrument_ids: Collection[int],
+) -> dict[int, tuple[Decimal, datetime, str]]:
+    """Return the stored price, its time and its source, by instrument id. At most one query."""
+    rows = StoredQuote.objects.filter(instrument__in=instrument_ids, price__isnull=False)
+    found = rows.values_list("instrument_id", "price", "as_of", "source") if instrument_ids else ()
+    return {pk: (price, as_of, source) for pk, price, as_of, source in found if price is not None}
+
+
 def complete_quote(
     quote: Quote, stored: StoredDay | None, session_date_at: Callable[[datetime], date]
 ) -> Quote:

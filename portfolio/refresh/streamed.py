@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import F
 
 from config.core.clock import market_now, now
-from greeks.domain import Contract, Fetched, Greeks, GreeksSource, Snapshot
+from greeks.domain import Contract, Fetched, Greeks, GreeksSource, Quote, Snapshot
 from greeks.models import Instrument
 from greeks.pricing.dividends import dividends_of
 from greeks.pricing.expiry import known_closes
@@ -34,6 +34,7 @@ from portfolio.market_data.spots import known_spots
 from portfolio.market_data.store import write_greeks
 from portfolio.models import Account
 from portfolio.refresh.holdings import Holdings, holdings_of, keep_holdings
+from portfolio.refresh.modelled import MODEL, model_quotes
 from portfolio.sync.progress import announce_revaluation
 
 SOURCES: Final[Mapping[Broker, GreeksSource]] = {
@@ -85,6 +86,7 @@ class _Market:
     """Streamed values of a broker's accounts, and the day's figures of quotes that lack them."""
 
     data: MarketData
+    modelled: Mapping[str, Quote]
     days: Mapping[str, StoredDay]
 
     @property
@@ -100,7 +102,7 @@ def _streamed_market(held: Sequence[Holdings], broker: Broker) -> _Market:
         instruments |= each.instruments
     positions = {key for each in held for key in each.keys.values()}
     wanted = list(contracts.values())
-    at = market_now()
+    at, closes, dividends = market_now(), known_closes(wanted), dividends_of(wanted)
     own = SOURCES[broker]
     data = fetch_market_data(
         adapter=StreamedProvider(own),
@@ -110,17 +112,18 @@ def _streamed_market(held: Sequence[Holdings], broker: Broker) -> _Market:
         known_spots=known_spots(
             [row for key, row in instruments.items() if key not in positions], at=at
         ),
-        closes=known_closes(wanted),
-        dividends=dividends_of(wanted),
+        closes=closes,
+        dividends=dividends,
         at=at,
     )
+    modelled = model_quotes(held, data, at=at, closes=closes, dividends=dividends)
     lacking = {
         instruments[key].pk: key
         for key, quote in data.quotes.items()
         if quote.opening_price is None or quote.previous_close is None
     }
-    stored = stored_days(lacking) if lacking else {}
-    return _Market(data=data, days={lacking[pk]: day for pk, day in stored.items()})
+    days = {lacking[pk]: day for pk, day in stored_days(lacking).items()} if lacking else {}
+    return _Market(data=data, modelled=modelled, days=days)
 
 
 def _write(
@@ -196,8 +199,11 @@ def _better_than_held(
     for row in held.rows:
         key = held.keys.get(row.instrument_id, "")
         quote, found = quotes.get(key), greeks.get(key)
-        if quote is not None and row.price_as_of is not None and quote.as_of < row.price_as_of:
+        if quote is not None and not _is_newer(quote, row):
             del quotes[key]
+        modelled = market.modelled.get(key)
+        if modelled is not None and _is_newer(modelled, row):
+            quotes[key] = modelled
         if found is not None and not _is_better(found, row, ranks, fresh_since):
             del greeks[key]
     for key, day in market.days.items():
@@ -215,12 +221,21 @@ def _add_greeks(written: MarketData, market: MarketData) -> None:
             written.inputs[key] = market.inputs.get(key, {})
 
 
+def _is_newer(quote: Quote, row: PositionRow) -> bool:
+    """An option's own price replaces the model's, which is as of a later move of another."""
+    is_own = row.price_source == MODEL and quote.source != MODEL
+    return is_own or row.price_as_of is None or quote.as_of >= row.price_as_of
+
+
 def _is_better(
     greeks: Greeks, row: PositionRow, ranks: Mapping[str, int], fresh_since: datetime
 ) -> bool:
     if row.greeks_as_of is None or row.delta_raw is None:
         return True
     if greeks.as_of < row.greeks_as_of:
+        return False
+    if greeks.source == row.greeks_source == MODEL and greeks.as_of == row.greeks_as_of:
+        # The same price of the option at another spot tells another volatility, a wrong one.
         return False
     last = len(ranks)
     return (

@@ -24,6 +24,7 @@ from config.core.templatetags.desk import (
     source_badge,
 )
 from config.core.web import formatting
+from greeks.domain import GreeksSource
 
 register = template.Library()
 
@@ -56,7 +57,7 @@ def position_row(row: Mapping[str, Any]) -> SafeString:
         f"<small>@ {_big('avg_price', shown(formatting.price(row['avg_price'])))}</small></td>"
         f'<td class="c-price">{_big("price", shown(formatting.price(row["price"])))}'
         f"<small>{_age('price_as_of', row)}</small>"
-        f"{_small('price_source', _mid_mark(row['price_source']))}</td>"
+        f"{_small('price_source', _price_mark(row['price_source']))}</td>"
         f'<td class="c-value">'
         f"{_big('market_value', shown(formatting.number(row['market_value'], 0)))}"
         f"{_small('currency', escape(row['currency'] or ''))}"
@@ -93,8 +94,11 @@ def _open_interest(row: Mapping[str, Any]) -> str:
     return shown(formatting.number(row["open_interest"], 0))
 
 
-def _mid_mark(price_source: str | None) -> str:
-    """``mid`` if the broker's mark lay outside bid and ask and the mid replaced it."""
+def _price_mark(price_source: str | None) -> str:
+    """``mid`` if the broker's mark lay outside bid and ask and the mid replaced it; ``model`` if
+    the underlying moved since the option's own price."""
+    if price_source == GreeksSource.MODEL:
+        return "model"
     return "mid" if (price_source or "").endswith(" mid") else ""
 
 

@@ -26,7 +26,7 @@ const POSITION = {
   avg_price: numberBy(format.price),
   price: numberBy(format.price),
   price_as_of: setAge,
-  price_source: (element, value) => setText(element, value?.endsWith(" mid") ? "mid" : ""),
+  price_source: (element, value) => setText(element, value === "model" ? value : value?.endsWith(" mid") ? "mid" : ""),
   market_value: numberBy(format.number, 0),
   value_conflict: (element, value) => setText(element, value ? "≠ broker" : ""),
   unrealized_pnl: (element, value) => setChange(element, value, 0),
