@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from config.core.one_reading import once
 from portfolio.domain import CashKind, ExecutionKind, Side
 from portfolio.exposure.currencies import currency_of, rates_into
 from portfolio.models import Account, AccountDay
@@ -56,12 +57,18 @@ class _Flow:
 
 
 def balances(span: Span) -> Balances:
-    """Read the accounts' closing balances in the days. Four queries.
+    """Read the accounts' closing balances in the days. Four queries, once a reading.
 
     Accounts in other currencies are left out and counted. An account without a row on a day counts
     with its last; the balance with which one begins is a deposit. What moves while an exchange is
     closed belongs to the first close that holds it.
     """
+    ids = tuple(account.pk for account in span.accounts)
+    name = ("balances", ids, span.currency, span.start, span.end)
+    return once(name, lambda: _balances(span))
+
+
+def _balances(span: Span) -> Balances:
     own = [account for account in span.accounts if currency_of(account) == span.currency]
     closes = _closes(own, span)
     known = [close for found in closes.values() for close in found]

@@ -49,6 +49,11 @@ def read_daily_returns(
 ) -> DailyReturnsData:
     """Return the daily returns. The number of queries is fixed. Raises as ``complete_days``."""
     span = span_of(user, account_id=account_id, start=start, end=end, days=DAYS_BY_DEFAULT)
+    return returns_by_day(span, account_id=account_id)
+
+
+def returns_by_day(span: Span, *, account_id: str | None) -> DailyReturnsData:
+    """Return what the closing balances returned each day, and over all days."""
     found = balances(span)
     links = daily_returns(found.balance, found.flows)
     known = ~np.isnan(links)

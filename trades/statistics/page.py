@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, StreamingHttpResponse
@@ -13,7 +14,9 @@ from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+from config.core.caching.resources import resource_named
 from config.core.errors import InvalidInput
+from config.core.one_reading import one_reading
 from config.core.web.filter_fields import (
     FilterField,
     date_field,
@@ -22,6 +25,7 @@ from config.core.web.filter_fields import (
 )
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.book.reading import ENCODER
+from trades.analytics.curves import pnl_curve, returns_by_day
 from trades.journal.filter_fields import account_field, strategy_field
 from trades.statistics import shapes
 from trades.statistics.calendar import calendar_month
@@ -41,7 +45,9 @@ _MONTH = re.compile(r"(19[7-9]\d|[2-9]\d{3})-(0[1-9]|1[0-2])", re.ASCII)
 def statistics(request: HttpRequest) -> HttpResponseBase:
     """Show the statistics of the trades that the address asks for."""
     wanted = read_filter(request.GET, request.user, also=frozenset({"month", "format"}))
-    report = statistics_report(wanted)
+    with one_reading():
+        report = statistics_report(wanted)
+        accounts = None if wanted.is_narrow() else _accounts(wanted)
     if request.GET.get("format") == "csv":
         return _csv(statistics_csv(report), "statistics")
     month = request.GET.get("month") or None
@@ -57,6 +63,7 @@ def statistics(request: HttpRequest) -> HttpResponseBase:
         "trades/statistics.html",
         {
             "report": report,
+            "accounts": accounts,
             "fields": _fields(request, wanted),
             "dimensions": _dimensions(report),
             "years": _years(report),
@@ -88,6 +95,23 @@ def statistics(request: HttpRequest) -> HttpResponseBase:
 def realised_gains(request: HttpRequest) -> StreamingHttpResponse:
     """Send the closed lots of the days as CSV."""
     return _csv(realised_gains_csv(read_filter(request.GET, request.user)), "realised-gains")
+
+
+def _accounts(wanted: StatisticsFilter) -> dict[str, Any]:
+    """Return the curve and the returns of whole accounts, as values and for the charts."""
+    account_id = wanted.accounts[0].pk if len(wanted.accounts) == 1 else None
+    curve = pnl_curve(wanted, account_id=account_id)
+    returns = returns_by_day(wanted, account_id=account_id)
+    days = {"start": wanted.start.isoformat(), "end": wanted.end.isoformat()}
+    address = urlencode(({"account_id": account_id} if account_id else {}) | days)
+    return {
+        "curve": curve,
+        "returns": returns,
+        "curve_json": ENCODER.encode(curve).decode(),
+        "returns_json": ENCODER.encode(returns).decode(),
+        "pnl_url": f"{resource_named('analytics:pnl').path}?{address}",
+        "returns_url": f"{resource_named('analytics:returns').path}?{address}",
+    }
 
 
 def _fields(request: HttpRequest, wanted: StatisticsFilter) -> list[FilterField]:

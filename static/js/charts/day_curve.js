@@ -28,7 +28,8 @@ export class DayCurve extends WalkedFigure {
   }
 
   /**
-   * Show these days. The first column is drawn; the others are read out beside it.
+   * Show these days. The first column is drawn; those with a note are read out beside it, and all are
+   * in the table.
    *
    * @param {string[]} days ISO dates, ascending.
    * @param {{heading: string, values: (number|null)[], write: (value: number|null) => string,
@@ -121,7 +122,9 @@ export class DayCurve extends WalkedFigure {
   write(index) {
     if (index < 0) return;
     const [drawn, ...others] = this.#columns;
-    const beside = others.map((column) => `${column.write(column.values[index])} ${column.note}`);
+    const beside = others
+      .filter((column) => column.note)
+      .map((column) => `${column.write(column.values[index])} ${column.note}`);
     this.part("value").textContent = drawn.write(drawn.values[index]);
     this.part("at").textContent = [this.#days[index], ...beside].join(", ");
   }

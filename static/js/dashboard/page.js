@@ -1,59 +1,16 @@
 // The dashboard: each part is read again when it changed, when it was late, or when asked for.
 
 import { Clock, keepAges } from "../base/ages.js";
-import { number, points, signed } from "../base/format.js";
 import { LiveFeed } from "../base/live.js";
 import { Swaps } from "../base/swap.js";
-import { DayCurve } from "../charts/day_curve.js";
+import { drawAccountCurves } from "../charts/account_curves.js";
 
-const NO_VALUE = "–";
 const root = document.querySelector("[data-dashboard]");
 const clock = new Clock(root);
 keepAges(clock);
 
-// --- Curves ---------------------------------------------------------------------------------------
-const or = (write) => (value) => write(value) ?? NO_VALUE;
-const CURVES = {
-  pnl_curve: {
-    label: "Profit and loss, summed by day",
-    caption: "Profit and loss, newest first",
-    empty: "No day of these has a balance or a closed lot",
-    columns: ({ data_points: rows }) => [
-      { heading: "Summed", values: rows.map((row) => row.pnl), write: or(number) },
-      { heading: "That day", values: rows.map((row) => row.change), write: or(signed), note: "that day" },
-    ],
-    days: ({ data_points: rows }) => rows.map((row) => row.date),
-  },
-  daily_returns: {
-    label: "Return of each day",
-    caption: "Returns, newest first",
-    empty: "No day of these has a return",
-    bars: true,
-    columns: ({ returns: rows }) => [
-      { heading: "Return", values: rows.map((row) => row.return_pct), write: or(points) },
-    ],
-    days: ({ returns: rows }) => rows.map((row) => row.date),
-  },
-};
-const drawn = new WeakMap();
-
-function drawCurves() {
-  for (const [name, options] of Object.entries(CURVES)) {
-    const section = document.getElementById(`dashboard-${name}`);
-    const figure = section?.querySelector("[data-chart]");
-    if (!figure) continue;
-    const before = drawn.get(figure);
-    const text = section.dataset.curve;
-    if (before?.text === text) continue;
-    const curve = before?.curve ?? new DayCurve(figure, options);
-    const body = JSON.parse(text);
-    curve.show(options.days(body), options.columns(body));
-    drawn.set(figure, { curve, text });
-  }
-}
-
 // --- Parts ----------------------------------------------------------------------------------------
-const swaps = new Swaps(root, { clock, placed: drawCurves });
+const swaps = new Swaps(root, { clock, placed: () => drawAccountCurves("dashboard") });
 const all = [...root.querySelectorAll('[id^="dashboard-"][aria-labelledby]')].map((each) =>
   each.id.replace("dashboard-", ""),
 );
@@ -68,7 +25,7 @@ function readAgain(names) {
 }
 
 readAgain([...root.querySelectorAll("[data-late]")].map((each) => each.id.replace("dashboard-", "")));
-drawCurves();
+drawAccountCurves("dashboard");
 
 // --- Live -----------------------------------------------------------------------------------------
 let isFirst = true;

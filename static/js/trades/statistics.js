@@ -1,11 +1,12 @@
-// The page of statistics: the curve of realised profit, by day.
+// The page of statistics: the curve of realised profit, by day, and the curves of the accounts.
 
 import { number } from "../base/format.js";
+import { drawAccountCurves } from "../charts/account_curves.js";
 import { DayCurve } from "../charts/day_curve.js";
 
 const figure = document.querySelector('[data-chart="profit"]');
 if (figure) {
-  const { at, cumulative, net } = JSON.parse(document.querySelector("[data-curve]").dataset.curve);
+  const { at, cumulative, net } = JSON.parse(figure.closest("[data-curve]").dataset.curve);
   const curve = new DayCurve(figure, {
     label: "Realised profit, summed by day",
     caption: "Realised profit, newest first",
@@ -16,3 +17,4 @@ if (figure) {
     { heading: "That day", values: net, write: number, note: "that day" },
   ]);
 }
+drawAccountCurves("statistics");

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,8 +13,10 @@ import pytest
 import time_machine
 from django.test import Client
 
+from config.core.caching.resources import resource_named
+from portfolio.book.reading import ENCODER
 from portfolio.domain import Side
-from portfolio.models import Account
+from portfolio.models import Account, AccountDay
 from tests.factories import UserFactory
 from tests.trades.contexts.test_capturing import SHARE, fill
 from tests.trades.statistics.test_report import (
@@ -145,3 +148,37 @@ def test_a_month_is_shown_by_weeks_with_its_neighbours(client: Client) -> None:
 @pytest.mark.parametrize("month", ["2026-13", "x", "0000-01"])
 def test_an_impossible_month_is_refused(account: Account, client: Client, month: str) -> None:
     assert get(client, "/trades/statistics", month=month).status_code == 400
+
+
+def test_accounts_figures_are_the_same_on_the_page_and_in_the_api(
+    account: Account, client: Client
+) -> None:
+    """The strip, the curves beside it and the endpoints of the dashboard tell one number each."""
+    round_trip(1, opened=MONDAY, closed=MONDAY + DAY, net=100)
+    for number, amount in enumerate((1000, 1010, 1025, 1015)):
+        day = MONDAY + number * DAY
+        AccountDay.objects.create(
+            account=account, session_date=day.date(), as_of=day, net_liquidation=amount,
+            source="ibkr",
+        )  # fmt: skip
+    asked = {"start": MONDAY.date(), "end": (MONDAY + 3 * DAY).date()}
+    days = {name: day.isoformat() for name, day in asked.items()}
+    with time_machine.travel(NOW, tick=False):
+        answer = client.get("/trades/statistics", days)
+        curve, returns = (
+            json.loads(ENCODER.encode(each.read(each.ask(account.owner, **asked))))
+            for each in (resource_named("analytics:pnl"), resource_named("analytics:returns"))
+        )
+    shown, told = answer.context["accounts"], answer.context["report"]
+    assert shown["curve"].total_pnl == curve["total_pnl"] == 15
+    assert shown["curve"].max_drawdown == curve["max_drawdown"] == 10
+    assert curve["data_points"][-1]["realised"] == pytest.approx(told.realised)
+    assert shown["returns"].time_weighted_pct == returns["time_weighted_pct"]
+    assert returns["time_weighted_pct"] == pytest.approx(100 * told.returns.time_weighted)
+    assert returns["money_weighted_pct"] == pytest.approx(100 * told.returns.money_weighted)
+    assert returns["sharpe"] == pytest.approx(told.returns.sharpe)
+    assert json.loads(shown["curve_json"])["data_points"] == curve["data_points"]
+    # Returns are of whole accounts: a filter by strategy has none.
+    with time_machine.travel(NOW, tick=False):
+        narrow = client.get("/trades/statistics", days | {"underlying": "SPY"})
+    assert narrow.context["accounts"] is None
