@@ -12,6 +12,7 @@ from portfolio.book.reading import ENCODER
 from portfolio.dashboard.decisions import Decision, read_decisions
 from portfolio.dashboard.reading import Asked, Dashboard, read_dashboard, words_of
 from portfolio.dashboard.sections import SECTIONS, section_named
+from portfolio.models import Position
 from portfolio.risk_monitor.body import RiskMonitor, accounts_for_risk, risk_monitor_of
 
 #: What a page waits for before it is sent; the script asks for what is late.
@@ -78,6 +79,14 @@ class DashboardPage:
     def sections(self) -> Mapping[str, Section]:
         """Return the sections by name, in the page's order."""
         return {name: self._section(name) for name in SECTIONS if name in self._parts}
+
+    @property
+    def exits(self) -> list[tuple[Any, str]]:
+        """Return the exit signals, each with the symbol of its position; empty if that is gone."""
+        found = self.sections["exit_signals"].body or []
+        held = Position.objects.filter(pk__in=[each.position_id for each in found])
+        symbols = {str(pk): symbol for pk, symbol in held.values_list("pk", "symbol")}
+        return [(each, symbols.get(each.position_id, "")) for each in found]
 
     @property
     def pnl_url(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from datetime import date
+from types import SimpleNamespace
 
 import pytest
 from django.test import Client
@@ -12,7 +13,7 @@ from django.test import Client
 from auth_tokens.models import User
 from config.core.clock import market_now
 from portfolio.dashboard import page
-from portfolio.dashboard.sections import SECTIONS
+from portfolio.dashboard.sections import SECTIONS, section_named
 from tests.factories import OptionFactory, PositionFactory, UserFactory
 from tests.portfolio.reading import synced_account
 
@@ -52,6 +53,25 @@ def test_expiring_option_and_assignment_risk_need_a_decision(
     text = parts_of(signed_in, "decisions")
     assert option.symbol in text
     assert "50.00 in the money with 0.01 of time value" in text
+
+
+def test_exit_signal_names_its_contract_and_leads_to_its_trade(
+    trader: User, signed_in: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = synced_account(trader).positions.get()
+    signals = [
+        SimpleNamespace(
+            id=number, position_id=held, signal_type="stop_loss", status="active",
+            timestamp=market_now(),
+        )
+        for number, held in enumerate((str(row.pk), None))
+    ]  # fmt: skip
+    exits = section_named("exit_signals")
+    monkeypatch.setattr(exits.fetch, lambda _, **__: signals)
+    text = parts_of(signed_in, "exit_signals")
+    links = re.findall(r'href="(/trades/[^"]*)"[^>]*>([^<]*)</a>', text)
+    assert [(str(row.pk) in address, name) for address, name in links] == [(True, row.symbol)]
+    assert "gone" in text
 
 
 def test_section_that_fails_says_why_and_can_be_read_again(signed_in: Client) -> None:
