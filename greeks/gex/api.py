@@ -18,13 +18,15 @@ from rest_framework.views import APIView
 
 from config.core.api.parameters import IDENTIFIER, QueryParameters
 from config.core.api.shapes import read_shape
+from config.core.caching.entry import CachedResult
+from config.core.caching.headers import cache_headers
 from config.core.errors import InvalidInput
 from config.core.front_door.bodies import Body
 from greeks.gex import shapes
 from greeks.gex.engine.definition import DEALERS, DEFINITIONS
 from greeks.gex.history import day_history, kept_gex
 from greeks.gex.questions import GexQuestion
-from greeks.gex.reading import get_gex, refresh_gex
+from greeks.gex.reading import answer_gex, refresh_gex
 from greeks.market.api import CLOCK_TIME, MarketView
 from greeks.market.bodies.cache import RUNNING, STALE, Served
 from greeks.market.chain import parse_time
@@ -61,8 +63,11 @@ class GexView(MarketView):
 
     @extend_schema(operation_id="gex", parameters=_PARAMETERS, responses=shapes.GexData)
     def get(self, request: Request) -> HttpResponse:
-        body = _asked(request)
-        return self.answer(request, _served(body, is_stale=body.stale))
+        found = _asked(request)
+        response = self.answer(request, _served(found.data, is_stale=found.data.stale))
+        for name, value in cache_headers(found).items():
+            response[name] = value
+        return response
 
 
 class MarketGexView(GexView):
@@ -102,18 +107,18 @@ class GexRefreshView(APIView):
         return HttpResponse(msgspec.json.encode(body), content_type="application/json")
 
 
-def _asked(request: Request) -> shapes.GexData:
+def _asked(request: Request) -> CachedResult[Any]:
     parameters = QueryParameters(request.query_params, allowed=_ASKED | {"expiries", "date", "at"})
     question = _question(parameters)
     day, at = parameters.date("date"), parse_time(parameters.text("at"))
     if day is None:
         if at is not None:
             raise InvalidInput("at: Needs a date.", fields={"at": "Needs a date."})
-        return get_gex(question=question)
+        return answer_gex(question)
     if question.expiries:
         problem = "A snapshot is of all expiries."
         raise InvalidInput(f"expiries: {problem}", fields={"expiries": problem})
-    return kept_gex(question, day, at)
+    return CachedResult(kept_gex(question, day, at), hit=False)
 
 
 def _question(parameters: QueryParameters) -> GexQuestion:

@@ -8,7 +8,7 @@ newest snapshot.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 
@@ -16,7 +16,7 @@ from config.core.api.shapes import Day
 from config.core.caching.entry import CachedResult
 from config.core.caching.reading import kept_answer, known_answer, read_resource
 from config.core.caching.resources import Question
-from config.core.clock import market_now
+from config.core.clock import market_now, now
 from config.core.errors import InvalidInput
 from config.core.single_flight import SingleFlight
 from greeks.gex.body import exposure_body
@@ -38,12 +38,21 @@ def get_gex(symbol: str | None = None, *, question: GexQuestion | None = None) -
     Raises ``NotFound`` for a symbol that nobody follows, ``InvalidInput`` for an unknown definition
     or expiry, and, if nothing good is known, what the fetch raised.
     """
-    return _answer(question or GexQuestion(symbol=symbol), refresh=False)
+    return answer_gex(question or GexQuestion(symbol=symbol)).data
 
 
 def refresh_gex(symbol: str | None = None, *, question: GexQuestion | None = None) -> GexData:
     """Compute it anew, whatever the cache holds. Falls back and raises like ``get_gex``."""
-    return _answer(question or GexQuestion(symbol=symbol), refresh=True)
+    return answer_gex(question or GexQuestion(symbol=symbol), refresh=True).data
+
+
+def answer_gex(question: GexQuestion, *, refresh: bool = False) -> CachedResult[Any]:
+    """Return the same with what the cache knows of it. Chosen expiries are never cached."""
+    subject = subject_named(question.symbol)
+    if question.expiries:
+        body = _flights(question, lambda: _computed(subject, question))
+        return CachedResult(body, hit=False, timestamp=now())
+    return read_resource(GEX, _asked(subject, question), refresh=refresh)
 
 
 def known_gex(subject: Subject, question: GexQuestion) -> GexData | None:
@@ -76,14 +85,6 @@ def last_good(
             return kept
     question = GexQuestion(symbol=symbol, definition=definition, dealers=dealers)
     return newest_snapshot(subject_named(symbol), question)
-
-
-def _answer(question: GexQuestion, *, refresh: bool) -> GexData:
-    subject = subject_named(question.symbol)
-    asked = _asked(subject, question)
-    if question.expiries:
-        return _flights(question, lambda: _computed(subject, question))
-    return cast("GexData", read_resource(GEX, asked, refresh=refresh).data)
 
 
 def _asked(subject: Subject, question: GexQuestion) -> Question:

@@ -12,11 +12,12 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from config.core.api.parameters import IDENTIFIER, QueryParameters
+from config.core.caching.headers import cache_headers
 from config.core.caching.resources import Resource
 from config.core.clock import market_now
 from portfolio.accounts.answers import ACCOUNT_ID, private_json
 from portfolio.book.reading import ENCODER
-from portfolio.dashboard.reading import Answer, Asked, answer_alone, read_dashboard
+from portfolio.dashboard.reading import Asked, answer_alone, read_dashboard
 from portfolio.dashboard.shapes import dashboard_shape
 
 _PARAMETERS = {
@@ -48,7 +49,7 @@ class ResourceView(APIView):
         given = read_parameters(request.query_params, self.resource.parameters)
         answer = answer_alone(self.resource, request.user, given)
         response = private_json(request, ENCODER.encode(answer.body))
-        for name, value in cache_headers(answer).items():
+        for name, value in cache_headers(answer.cache).items():
             response[name] = value
         return response
 
@@ -111,18 +112,3 @@ def read_parameters(
     if any(days.values()):
         parameters.date_range(today=market_now().date())
     return given | days
-
-
-def cache_headers(answer: Answer) -> dict[str, str]:
-    """Return the facts that the dashboard has in ``metadata.cache``."""
-    facts = answer.cache
-    headers = {
-        "Age": f"{facts.age_seconds:.0f}",
-        "X-Cache": "stale" if facts.stale else "hit" if facts.hit else "miss",
-        "X-Cache-Timestamp": facts.timestamp.isoformat(),
-    }
-    if facts.ttl_remaining is not None:
-        headers["X-Cache-TTL-Remaining"] = f"{facts.ttl_remaining:.0f}"
-    if facts.stale:
-        headers["Warning"] = '110 - "Response is Stale"'
-    return headers

@@ -70,6 +70,15 @@ def test_answer_is_computed_once_in_five_minutes_and_says_its_age(
     assert computed == ["NIFTY"] * 2
 
 
+def test_facts_of_the_cache_are_headers(polled: Desk) -> None:
+    first, second = gex(symbol="NIFTY"), gex(symbol="NIFTY")
+    assert (first["X-Cache"], second["X-Cache"]) == ("miss", "hit")
+    assert first["X-Cache-Timestamp"] == second["X-Cache-Timestamp"]
+    assert 0 < int(second["X-Cache-TTL-Remaining"]) <= 300
+    replayed = gex(symbol="NIFTY", expiries=EXPIRY.isoformat())
+    assert (replayed["X-Cache"], "X-Cache-TTL-Remaining" in replayed) == ("miss", False)
+
+
 def test_entry_is_named_by_symbol_and_date_and_lives_five_minutes(polled: Desk) -> None:
     get_gex("NIFTY")
     key = key_of(GEX, Question(None, complete_question()))
