@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,16 +14,20 @@ from greeks.domain import InstrumentKind, Right
 from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
 from greeks.pricing.products import is_settled_from_opening
+from greeks.underlyings import key_of_row
 from trades.contexts.market_then import (
     GreeksThen,
     PriceThen,
     greeks_of_rows,
     newest,
+    prices_at,
     prices_of_rows,
+    underlyings_of,
 )
 
 #: A price may be this old at the instant of expiry.
 _PRICE_AGE: Final = timedelta(minutes=5)
+_MINUTE: Final = timedelta(minutes=1)
 OPTIONS: Final = (InstrumentKind.OPTION.value, InstrumentKind.FUTURE_OPTION.value)
 
 
@@ -44,41 +48,61 @@ class Settled:
 
 
 def settle(instruments: Collection[int]) -> dict[int, Settled]:
-    """Return what has an instant of expiry, by instrument. Six queries for any number."""
+    """Return what has an instant of expiry, by instrument. Eight queries for any number."""
     rows = Instrument.objects.filter(pk__in=set(instruments), expires_at__isnull=False)
     known = rows.in_bulk()
     at = OuterRef("expires_at")
     greeks = greeks_of_rows(rows, instrument="pk", at=at)
     prices = prices_of_rows(rows, instrument="pk", at=at)
     contracts = contracts_of(known.values())
+    spots = _spots([row for row in known.values() if row.kind in OPTIONS])
     found = {}
     for pk, row in known.items():
         if row.expires_at is None:
             continue
         if row.kind in OPTIONS:
-            seen = newest(greeks.get(pk), at=row.expires_at, oldest=_PRICE_AGE)
-            found[pk] = _option(row, row.expires_at, seen, is_settled_from_opening(contracts[pk]))
+            seen = newest(_spot_of(greeks.get(pk)), at=row.expires_at, oldest=_PRICE_AGE)
+            spot = seen or spots.get(pk)
+            found[pk] = _option(row, row.expires_at, spot, is_settled_from_opening(contracts[pk]))
         else:
             last = newest(prices.get(pk), at=row.expires_at, oldest=_PRICE_AGE)
             found[pk] = _other(row.expires_at, last)
     return found
 
 
-def _option(row: Instrument, at: datetime, seen: GreeksThen | None, opening: bool) -> Settled:
-    spot = None if seen is None else seen.underlying_price
+def _spot_of(seen: GreeksThen | None) -> PriceThen | None:
+    """Return the spot that an option's own Greeks were computed at, where their source tells it."""
+    if seen is None or seen.underlying_price is None:
+        return None
+    return PriceThen(price=seen.underlying_price, source=seen.source, as_of=seen.as_of)
+
+
+def _spots(options: Sequence[Instrument]) -> dict[int, PriceThen]:
+    """Return the underlyings' own prices at the options' expiry, by option."""
+    stored = underlyings_of(options)
+    looks = {
+        row.pk: (stored[key], row.expires_at)
+        for row in options
+        if (key := key_of_row(row)) in stored and row.expires_at is not None
+    }
+    known = prices_at(list(looks.values()), minutes=_PRICE_AGE // _MINUTE)
+    return {pk: known[look] for pk, look in looks.items() if look in known}
+
+
+def _option(row: Instrument, at: datetime, seen: PriceThen | None, opening: bool) -> Settled:
+    spot = None if seen is None else seen.price
     value = None
     is_worthless = False
     if spot is not None and row.strike is not None and not opening:
         inside = spot - row.strike if row.right == Right.CALL.value else row.strike - spot
         value, is_worthless = max(Decimal(0), inside), inside < 0
-    known = seen is not None and spot is not None
     return Settled(
         at=at,
         value=value,
         is_worthless=is_worthless,
         spot=spot,
-        source=seen.source if seen and known else "",
-        as_of=seen.as_of if seen and known else None,
+        source=seen.source if seen else "",
+        as_of=seen.as_of if seen else None,
     )
 
 
