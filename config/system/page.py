@@ -49,7 +49,7 @@ _QUEUE_WORDS = {
 }
 #: Endpoints that the page lists, those on which most time was spent first.
 _MOST_ENDPOINTS = 15
-_MOST_INVALIDATIONS = 20
+_MOST_INVALIDATIONS = 10
 #: Checks of the processes and of the services they need; the others are listed below them.
 _PROCESSES = ("database", "redis", "web", "worker", "beat", "streams")
 
@@ -229,10 +229,17 @@ class SystemPage:
         hit_rate = self.responses["cache_hit_rate"] if self.responses else None
         return [
             ("Hits, last hour", percent(hit_rate, 0) or "–"),
-            ("Memory in use", percent(self.cache.memory, 0) or "–"),
+            ("Memory in use", self._memory),
             ("Made ready today", percent(made / tried if tried else None, 1) or "–"),
             ("Answers made ready", number(made, 0) or "–"),
         ]
+
+    @property
+    def _memory(self) -> str:
+        used, share = self.cache.used, percent(self.cache.memory, 0)
+        if used is None:
+            return "–"
+        return f"{number(used / 1e6, 1)} MB, {share}" if share else f"{number(used / 1e6, 1)} MB"
 
     @cached_property
     def invalidations(self) -> list[CacheInvalidationEvent] | None:

@@ -26,6 +26,6 @@ def read_positions(user: Any, *, account_id: str | None = None) -> list[Position
     # Numbers of a body are floats; as decimals most of the time would go into making them.
     numbers = [Cast(name, FloatField()) for name in _NUMBERS]
     return [
-        Position(str(pk), symbol, quantity, *prices, "open" if quantity else "closed")
-        for pk, symbol, quantity, *prices in rows.values_list("id", "symbol", *numbers)
+        Position(str(pk), symbol, quantity, entry, price, pnl, "open" if quantity else "closed")
+        for pk, symbol, quantity, entry, price, pnl in rows.values_list("id", "symbol", *numbers)
     ]

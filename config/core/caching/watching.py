@@ -23,10 +23,12 @@ FULLEST: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class CacheState:
-    """``memory``: the share in use of what the server may use; ``None`` if it has no limit."""
+    """``used``: bytes. ``memory``: their share of what the server may use; ``None`` if it has no
+    limit."""
 
     answers: bool
     memory: float | None = None
+    used: int | None = None
 
 
 def cache_state() -> CacheState:
@@ -36,8 +38,8 @@ def cache_state() -> CacheState:
             memory = get_redis_connection("default").info("memory")
     except RedisError:
         return CacheState(answers=False)
-    limit = int(memory.get("maxmemory", 0))
-    return CacheState(True, int(memory["used_memory"]) / limit if limit else None)
+    limit, used = int(memory.get("maxmemory", 0)), int(memory["used_memory"])
+    return CacheState(True, used / limit if limit else None, used)
 
 
 def watch_cache() -> bool:

@@ -217,6 +217,7 @@ def test_page_says_what_was_removed_from_the_cache_when_and_by_whom(staff: Clien
     texts = " ".join(re.sub(r"<[^>]*>", " ", body).split())
     assert "Made ready today 75.0% Answers made ready 3" in texts
     assert "Hits, last hour 100%" in texts
+    assert re.search(r"Memory in use [\d.]+ MB", texts)
     newest, before = re.findall(r"Manual clear (\d+) (\w+)", texts)
     assert (newest, before) == (("1", "clear_cache"), ("2", "operator"))
     assert body.count('datetime="') == 2
