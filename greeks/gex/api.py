@@ -63,9 +63,9 @@ class GexView(MarketView):
 
     @extend_schema(operation_id="gex", parameters=_PARAMETERS, responses=shapes.GexData)
     def get(self, request: Request) -> HttpResponse:
-        found = _asked(request)
-        response = self.answer(request, _served(found.data, is_stale=found.data.stale))
-        for name, value in cache_headers(found).items():
+        body, told = _asked(request)
+        response = self.answer(request, _served(body, is_stale=body.stale))
+        for name, value in cache_headers(told).items():
             response[name] = value
         return response
 
@@ -107,7 +107,7 @@ class GexRefreshView(APIView):
         return HttpResponse(msgspec.json.encode(body), content_type="application/json")
 
 
-def _asked(request: Request) -> CachedResult[Any]:
+def _asked(request: Request) -> tuple[shapes.GexData, CachedResult[Any]]:
     parameters = QueryParameters(request.query_params, allowed=_ASKED | {"expiries", "date", "at"})
     question = _question(parameters)
     day, at = parameters.date("date"), parse_time(parameters.text("at"))
@@ -118,7 +118,8 @@ def _asked(request: Request) -> CachedResult[Any]:
     if question.expiries:
         problem = "A snapshot is of all expiries."
         raise InvalidInput(f"expiries: {problem}", fields={"expiries": problem})
-    return CachedResult(kept_gex(question, day, at), hit=False)
+    body = kept_gex(question, day, at)
+    return body, CachedResult(body, hit=False)
 
 
 def _question(parameters: QueryParameters) -> GexQuestion:

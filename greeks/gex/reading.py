@@ -8,7 +8,7 @@ newest snapshot.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 
@@ -38,21 +38,26 @@ def get_gex(symbol: str | None = None, *, question: GexQuestion | None = None) -
     Raises ``NotFound`` for a symbol that nobody follows, ``InvalidInput`` for an unknown definition
     or expiry, and, if nothing good is known, what the fetch raised.
     """
-    return answer_gex(question or GexQuestion(symbol=symbol)).data
+    body, _ = answer_gex(question or GexQuestion(symbol=symbol))
+    return body
 
 
 def refresh_gex(symbol: str | None = None, *, question: GexQuestion | None = None) -> GexData:
     """Compute it anew, whatever the cache holds. Falls back and raises like ``get_gex``."""
-    return answer_gex(question or GexQuestion(symbol=symbol), refresh=True).data
+    body, _ = answer_gex(question or GexQuestion(symbol=symbol), refresh=True)
+    return body
 
 
-def answer_gex(question: GexQuestion, *, refresh: bool = False) -> CachedResult[Any]:
-    """Return the same with what the cache knows of it. Chosen expiries are never cached."""
+def answer_gex(
+    question: GexQuestion, *, refresh: bool = False
+) -> tuple[GexData, CachedResult[Any]]:
+    """Return the same, and what the cache knows of it. Chosen expiries are never cached."""
     subject = subject_named(question.symbol)
     if question.expiries:
         body = _flights(question, lambda: _computed(subject, question))
-        return CachedResult(body, hit=False, timestamp=now())
-    return read_resource(GEX, _asked(subject, question), refresh=refresh)
+        return body, CachedResult(body, hit=False, timestamp=now())
+    found = read_resource(GEX, _asked(subject, question), refresh=refresh)
+    return cast("GexData", found.data), found
 
 
 def known_gex(subject: Subject, question: GexQuestion) -> GexData | None:

@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 from auth_tokens.models import User
 from config.core.limited_calls import Work
 from portfolio.accounts import scopes
+from portfolio.accounts.access import accounts_visible_to
 from portfolio.dashboard import reading
 from portfolio.dashboard.reading import Asked, read_dashboard
 from portfolio.dashboard.sections import dashboard_resources, section_named
@@ -40,11 +41,10 @@ def warm(trader: User) -> Iterator[Sources]:
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Collect who the visible accounts were looked up for."""
     found: list[Any] = []
-    look_up = scopes.accounts_visible_to
 
     def counted(user: Any) -> Any:
         found.append(user)
-        return look_up(user)
+        return accounts_visible_to(user)
 
     monkeypatch.setattr(scopes, "accounts_visible_to", counted)
     return found
