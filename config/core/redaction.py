@@ -39,8 +39,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\g<name>{REDACTED}",
     ),
-    # Passwords in addresses.
-    (re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),
+    # Passwords in addresses. From the start of a word: a long one is looked at once.
+    (re.compile(r"(\b\w+://[^\s/:@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),
 )
 _NO_PATTERN = re.compile(r"[\w/-]*", re.ASCII)
 _SHORTEST_LITERAL = 6

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from config.core.live import consumer
 from config.core.live.server import DeskWebSocketProtocol
 from tests.served import served
 
@@ -66,3 +67,27 @@ async def test_pings_of_who_reads_no_answer_are_left_unread(
         assert not protocol.transport.is_reading()
         assert protocol.transport.get_write_buffer_size() < 2_000_000
         writer.transport.abort()
+
+
+@pytest.mark.anyio
+async def test_who_asks_for_snapshots_without_end_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    sent: list[float] = []
+    closed: list[int] = []
+    monkeypatch.setattr(consumer, "monotonic", lambda: clock[0])
+    socket_of_a_page = consumer.FeedConsumer()
+    monkeypatch.setattr(socket_of_a_page, "send_snapshot", lambda: sent.append(clock[0]))
+
+    async def close(code: int) -> None:
+        closed.append(code)
+
+    monkeypatch.setattr(socket_of_a_page, "close", close)
+    # A page that asks as often as it may goes on.
+    for _ in range(3 * consumer.MOST_MESSAGES):
+        clock[0] += consumer.IN_SECONDS / consumer.MOST_MESSAGES
+        await socket_of_a_page.receive('{"type": "resync"}')
+    assert (len(sent), closed) == (3 * consumer.MOST_MESSAGES, [])
+    await socket_of_a_page.receive('{"type": "resync"}')
+    assert (len(sent), closed) == (3 * consumer.MOST_MESSAGES, [consumer.CLOSED_TOO_MANY])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Hashable
 from functools import cached_property
+from time import monotonic
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -16,13 +18,16 @@ from config.core.live.per_loop import PerLoop
 
 LONGEST_MESSAGE = 1024
 CLOSED_BAD_MESSAGE = 4400
+CLOSED_TOO_MANY = 4429
+#: A page asks once for each gap; each answer is a whole snapshot.
+MOST_MESSAGES, IN_SECONDS = 20, 10.0
 
 
 class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """A socket that watches one of ``feeds``; a subclass decides which.
 
     The client may send ``{"type": "resync"}`` and gets a new snapshot; anything else closes it
-    with 4400.
+    with 4400, and who asks without end is closed with 4429.
     """
 
     feeds: ClassVar[PerLoop[Feeds[Any, Any]]]
@@ -30,6 +35,7 @@ class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.feed: Feed[Any, Any] | None = None
+        self._asked_at: deque[float] = deque(maxlen=MOST_MESSAGES)
 
     @cached_property
     def outbox(self) -> Outbox:
@@ -42,6 +48,11 @@ class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return values[-1] if values else None
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        moment = monotonic()
+        if len(self._asked_at) == MOST_MESSAGES and moment - self._asked_at[0] < IN_SECONDS:
+            await self.close(CLOSED_TOO_MANY)
+            return
+        self._asked_at.append(moment)
         message: Any = None
         if text_data is not None and len(text_data) <= LONGEST_MESSAGE:
             try:

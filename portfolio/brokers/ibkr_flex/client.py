@@ -45,7 +45,7 @@ _LARGEST_STATEMENT: Final = 200_000_000
 _TIMEOUT_SECONDS: Final = 60.0
 _VENDOR_HOSTS: Final = (".interactivebrokers.com", ".ibkr.com")
 _STATEMENT: Final = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<FlexQueryResponse\b", re.S
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?><!--.*?-->\s*)*+<FlexQueryResponse\b", re.S
 )
 #: Not ready, incomplete, under heavy load: ask again shortly.
 _WAITING_CODES: Final = frozenset(

@@ -61,7 +61,8 @@ _REMOVALS: Final[Mapping[str, Side]] = {
     "Exercise": Side.SELL,
     "Cash Settled Exercise": Side.SELL,
 }
-_PRICE: Final = re.compile(r"@ \$?(-?[\d,]*\.?\d+)\s*$", re.ASCII)
+# A number is matched as a whole: trying its parts takes the square of its length.
+_PRICE: Final = re.compile(r"@ \$?(-?(?>[\d,]*\.\d+|[\d,]*\d))\s*$", re.ASCII)
 _EFFECT: Final = re.compile(r"\b(Removal|Open|Close)\b")
 #: Without an effect a removal closes what is open; its side stands in no field.
 _NO_SIDE: Final = frozenset({ExecutionKind.EXPIRATION, ExecutionKind.CASH_SETTLEMENT})
