@@ -1,7 +1,7 @@
 """A process's role, and the database options that follow from it.
 
-The web process gives up at once on a locked or slow database, so a page can answer with what it
-has; jobs wait. Settings are read once before the fork: a child adopts its role, and connections it
+The web process gives up soon on a locked or slow database, so a page can answer with what it has;
+jobs wait. Settings are read once before the fork: a child adopts its role, and connections it
 opens afterwards follow it.
 """
 
@@ -19,12 +19,12 @@ def database_options(engine: str, role: str) -> dict[str, Any]:
 
     No web thread may be held by the database for over five seconds.
     """
-    web = role == WEB
+    statement, lock = (4, 2) if role == WEB else (60, 20)
     if engine.endswith("postgresql"):
-        statement, lock = (4, 2) if web else (60, 10)
         return {"options": f"-c statement_timeout={statement * 1000} -c lock_timeout={lock * 1000}"}
     if engine.endswith("sqlite3"):
-        return {"timeout": 0.5 if web else 20}
+        # Only writers wait, and a log-in writes: a journal's import may hold the file for a second.
+        return {"timeout": lock}
     return {}
 
 

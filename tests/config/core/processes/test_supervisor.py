@@ -186,7 +186,7 @@ def test_child_adopts_its_role_and_the_waiting_times_of_its_database(
     assert process.returncode == 0, said
     role, timeout = (supervised.folder / "role").read_text().split()
     assert role == "web"
-    assert float(timeout) == 0.5
+    assert float(timeout) == 2
 
 
 def test_taken_port_is_said_in_one_line() -> None:
