@@ -28,6 +28,16 @@ def test_fills_appear_live_and_a_note_survives_a_rebuild(browser: Browser, desk:
     browser.wait(lambda: browser.find_all("[data-fill]"), "no fill appeared")
     browser.wait(lambda: browser.find_all(ROWS), "the list did not follow")
 
+    # On a phone a trade takes two lines, whose parts are all in sight.
+    browser.resize(390, 844)
+    heights = browser.script(
+        "return [...document.querySelectorAll('[data-trade]')].map((row) => row.offsetHeight)"
+    )
+    assert heights
+    assert max(heights) <= 100
+    assert browser.width_beyond_window() <= 0
+    browser.resize(1440, 900)
+
     browser.script("document.activeElement.blur()")
     ActionChains(browser.driver).send_keys("jx").perform()
     assert (

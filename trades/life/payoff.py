@@ -136,8 +136,9 @@ def _first_legs(trade: Trade, legs: Sequence[TradeLeg]) -> list[TradeLeg]:
 
 
 def _is_of_one_expiry(legs: Sequence[TradeLeg]) -> bool:
-    expiries = {leg.instrument.expiry for leg in legs if leg.instrument.strike is not None}
-    return len(expiries) <= 1
+    """Whether all end at one instant: the morning's and the afternoon's of one day do not."""
+    contracts = [leg.instrument for leg in legs if leg.instrument.strike is not None]
+    return len({contract.expires_at or contract.expiry for contract in contracts}) <= 1
 
 
 def _unknown_terms(legs: Sequence[TradeLeg]) -> list[str]:

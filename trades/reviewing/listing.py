@@ -18,7 +18,7 @@ from trades.models.trade import BEGAN
 from trades.reviewing.filters import TradeFilter
 from trades.strategies.results import Totals, outcome_of, totals_of
 
-ROWS_A_PAGE = 100
+ROWS_A_PAGE = 50
 #: How many trades the list reaches back.
 REACH = 10_000
 _BATCH = 500
