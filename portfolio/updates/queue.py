@@ -98,7 +98,7 @@ def claim_due(*, most: int, rules: UpdateRules | None = None, at: float | None =
     rules = rules or update_rules()
     token = uuid4().hex
     head = _times(at, rules.debounce_seconds, rules.maximum_wait_seconds)
-    is_new, *found = _run(
+    is_new, deferred, *found = _run(
         "claim",
         *head,
         rules.market_per_minute,
@@ -108,6 +108,8 @@ def claim_due(*, most: int, rules: UpdateRules | None = None, at: float | None =
         most,
         token,
     )
+    if deferred:
+        logger.info("updates.deferred", portfolios=deferred)
     claims = tuple(
         Claim(int(name), token, Priority(int(priority)), kind == "manual", frozenset(symbols))
         for name, kind, priority, _, symbols in found

@@ -1,5 +1,6 @@
 -- ARGV: time or '', debounce, maximum wait, market limit, manual limit, window, lease, most, token.
--- Returns {1 if the queue is new (its memory was lost), {id, kind, priority, first, symbols}...,}.
+-- Returns {1 if the queue is new (its memory was lost), how many their limit puts off now,
+-- {id, kind, priority, first, symbols}...,}.
 local is_new = 1 - redis.call('EXISTS', named('clock'))
 local now = moment()
 local debounce, longest = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -42,9 +43,9 @@ table.sort(found, function(a, b)
   return a.id < b.id
 end)
 
-local taken = { is_new }
+local taken, deferred = { is_new, 0 }, 0
 for _, row in ipairs(found) do
-  if #taken > most then break end
+  if #taken > most + 1 then break end
   local kind, again = nil, nil
   if row.priority >= 3 then
     again = free_at('manual', row.id)
@@ -76,8 +77,10 @@ for _, row in ipairs(found) do
     redis.call('ZADD', named('due'), again, row.id)
     if redis.call('HSETNX', named('waiting', row.id), 'deferred', 1) == 1 then
       redis.call('HINCRBY', named('counts'), 'deferred', 1)
+      deferred = deferred + 1
     end
   end
 end
 redis.call('ZREMRANGEBYSCORE', named('windows'), '-inf', now - window)
+taken[2] = deferred
 return taken

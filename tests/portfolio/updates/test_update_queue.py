@@ -139,6 +139,17 @@ def test_moves_beyond_the_limit_of_a_minute_are_put_off_and_kept() -> None:
     assert get_queue_stats()["deferred"] == 1
 
 
+def test_what_the_limit_puts_off_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    loop = Loop(UpdateRules(debounce_seconds=0.0, maximum_wait_seconds=0.0, market_per_minute=1))
+    with caplog.at_level("INFO", logger="portfolio.updates.queue"):
+        for portfolio_id in (1, 2, 1, 2, 1):
+            loop.move(portfolio_id, "AAPL")
+            loop.tick()
+            loop.now += 1
+    told = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    assert [each["portfolios"] for each in told if each["event"] == "updates.deferred"] == [1, 1]
+
+
 def test_portfolio_being_computed_is_not_claimed_again_and_its_moves_wait() -> None:
     loop = Loop()
     loop.move(1, "AAPL", priority=Priority.MANUAL)
