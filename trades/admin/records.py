@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin, messages
@@ -24,6 +25,17 @@ from trades.models import (
 )
 
 _BY_ACCOUNT = ("account", AdministeredAccounts)
+
+
+def plain(name: str) -> Callable[[Any], str | bool]:
+    """Return a column of numbers without the zeros that fill the database's digits."""
+
+    @admin.display(description=name.replace("_", " "), ordering=name)
+    def shown(row: Any) -> str | bool:
+        value = getattr(row, name)
+        return "-" if value is None else f"{value.normalize():f}"
+
+    return shown
 
 
 def _document(payload: Any) -> str:
@@ -56,8 +68,8 @@ class TradeExecutionAdmin(BookAdmin):
     """Every fill and every other event of the accounts, with what the broker sent."""
 
     list_display = (
-        "execution_time", "symbol", "account", "kind", "side", "quantity", "price", "commission",
-        "fees", "currency", "source", "is_live",
+        "execution_time", "symbol", "account", "kind", "side", plain("quantity"), plain("price"),
+        plain("commission"), plain("fees"), "currency", "source", "is_live",
     )  # fmt: skip
     list_filter = (_BY_ACCOUNT, "kind", "side", _StateFilter, "source")
     list_select_related = ("account", "instrument")
@@ -80,8 +92,9 @@ class TradeLotAdmin(BookAdmin):
     """Open and closed lots, computed from the fills."""
 
     list_display = (
-        "instrument", "account", "quantity", "opened_at", "open_price", "closed_at",
-        "close_price", "closed_kind", "awaiting", "gross", "net", "currency",
+        "instrument", "account", plain("quantity"), "opened_at", plain("open_price"),
+        "closed_at", plain("close_price"), "closed_kind", "awaiting", plain("gross"),
+        plain("net"), "currency",
     )  # fmt: skip
     list_filter = (
         _BY_ACCOUNT,
@@ -100,7 +113,8 @@ class CashMovementAdmin(BookAdmin):
     """Deposits, dividends, interest and fees."""
 
     list_display = (
-        "moved_at", "account", "kind", "amount", "currency", "symbol", "description", "source",
+        "moved_at", "account", "kind", plain("amount"), "currency", "symbol", "description",
+        "source",
     )  # fmt: skip
     list_filter = (_BY_ACCOUNT, "kind", "currency", "source")
     list_select_related = ("account",)

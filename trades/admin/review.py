@@ -19,6 +19,7 @@ from config.core.errors import ApplicationError
 from portfolio.accounts.access import accounts_administered_by
 from portfolio.accounts.answers import csv_answer
 from portfolio.admin import AdministeredAccounts, BookAdmin
+from trades.admin.records import plain
 from trades.annotations import writing
 from trades.models import (
     JournalSettings,
@@ -74,8 +75,8 @@ class TradeAdmin(BookAdmin):
     """Trades, computed from the lots. Those chosen can be reviewed, tagged, regrouped, exported."""
 
     list_display = (
-        "opened_at", "underlying", "name", "open_name", "account", "status", "quantity",
-        "closed_at", "costs", "net", "currency", "unknown_closes",
+        "opened_at", "underlying", "name", "open_name", "account", "status",
+        plain("quantity"), "closed_at", plain("costs"), plain("net"), "currency", "unknown_closes",
     )  # fmt: skip
     list_filter = (_BY_ACCOUNT, "status", "strategy", _ReviewFilter)
     list_select_related = ("account",)

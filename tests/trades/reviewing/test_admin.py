@@ -69,3 +69,12 @@ def test_numbers_are_read_only_and_notes_have_a_history(reviewer: Client) -> Non
 def test_staff_see_only_their_accounts(reviewer: Client) -> None:
     reviewer.force_login(UserFactory.create(is_staff=True))
     assert reviewer.get(ADDRESS).status_code in (302, 403)
+
+
+def test_lists_show_numbers_without_the_databases_zeros(reviewer: Client) -> None:
+    for name, column in (("tradeexecution", "price"), ("tradelot", "open price")):
+        # The number of a column sorts by it.
+        listed = reviewer.get(f"/admin/trades/{name}/?o=7").content.decode()
+        assert column.title() in listed.title()
+        assert '<td class="field-shown">11</td>' in listed
+        assert "11.00000000" not in listed
