@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import structlog
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import InterfaceError, OperationalError
 
 from config.core.errors import DatabaseUnavailable
@@ -167,7 +168,8 @@ class _Probe(threading.Thread):
         self.started_at = time.monotonic()
 
     def run(self) -> None:
-        connection = connections[DEFAULT_DB_ALIAS]
+        with _probed.lock:
+            connection = _probed.get("database")
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
@@ -176,7 +178,18 @@ class _Probe(threading.Thread):
         except Exception as error:  # noqa: BLE001 - any error is the result
             self.problem = f"The database is not reachable ({type(error).__name__})."
         finally:
-            connections.close_all()
+            # As a request does: SQLite's stays open for the next probe.
+            connection.close_if_unusable_or_obsolete()
+
+
+def _connection_of_probes() -> BaseDatabaseWrapper:
+    """Make a connection that each probe's thread may use; there is one at a time."""
+    connection = connections.create_connection(DEFAULT_DB_ALIAS)
+    connection.inc_thread_sharing()
+    return connection
+
+
+_probed: ProcessCopies[BaseDatabaseWrapper] = ProcessCopies(_connection_of_probes)
 
 
 _running_probe: _Probe | None = None
