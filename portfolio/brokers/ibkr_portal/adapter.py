@@ -118,7 +118,7 @@ class PortalBridge:
         def decode(row: Row) -> BrokerPosition:
             if row.get("acctId") not in (None, account_number):
                 raise BadRow("acctId: the row belongs to another account")
-            row = self._directory.completed(row)
+            row = self._directory.completed_position(row)
             position = decode_position(row, definitions, received_at=received_at)
             identity = (position.contract.aliases[SOURCE], position.sub_key)
             if identity in seen:

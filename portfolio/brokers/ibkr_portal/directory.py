@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from config.core.errors import PermanentError
@@ -16,13 +17,16 @@ from portfolio.brokers.ibkr_portal.contracts import (
     SOURCE,
     UNDERLYING_KEY,
     decode_contract,
+    first_of,
     parse_conid,
 )
 from portfolio.brokers.ibkr_portal.orders import order_conids
 from portfolio.brokers.ibkr_portal.units import (
     MAGNIFIER,
+    implied_magnifier,
     magnifier_of,
     may_be_magnified,
+    may_imply_magnifier,
     snapshot_in_currency,
 )
 
@@ -91,6 +95,27 @@ class ContractDirectory:
         for conid in order_conids(row):
             return {**self._memory.facts.get(conid, {}), **row}
         return row
+
+    def completed_position(self, row: Row) -> Row:
+        """Return a position's row, completed; with the unit its numbers imply if nothing tells it.
+
+        That unit is remembered: the contract's quotes and orders are in it too.
+        """
+        row = self.completed(row)
+        contract = self._memory.contracts.get(parse_conid(row))
+        if contract is None or row.get(MAGNIFIER) or not may_imply_magnifier(contract):
+            return row
+        quantity = parse_decimal(row.get("position"), "position") or Decimal(0)
+        unit = implied_magnifier(
+            parse_decimal(first_of(row, "mktPrice", "marketPrice"), "mktPrice"),
+            value=parse_decimal(first_of(row, "mktValue", "marketValue"), "mktValue"),
+            size=quantity * contract.multiplier,
+        )
+        if unit is None:
+            return row
+        facts = self._memory.facts.get(contract.aliases[SOURCE], {})
+        self._memory.keep(contract, {**facts, MAGNIFIER: unit})
+        return {**row, MAGNIFIER: unit}
 
     def in_currency(self, snapshot: Snapshot) -> Snapshot:
         """Convert a snapshot from the contract's unit of price, if its definition was read."""

@@ -4,6 +4,11 @@
 meats and cotton are quoted in cents and shares in London in pence. Quotes, prices of orders and
 strikes are in that unit; cost, value and P&L are in currency (IBKR's API reference,
 ``ContractDetails``; strikes since TWS 972).
+
+Over the Client Portal it is a field of the rules for orders: ``rules.priceMagnifier`` of
+``/iserver/contract/{conid}/info-and-rules`` (clients of that API declare it; no recorded answer
+shows it, and neither ``/trsrv/secdef`` nor a position is known to). So where nobody tells it, a
+position's own numbers do: ``mktPrice × position × multiplier`` a power of ten above ``mktValue``.
 """
 
 from __future__ import annotations
@@ -17,6 +22,9 @@ from greeks.providers.decoding import Row, parse_decimal
 
 MAGNIFIER = "priceMagnifier"
 ONE = Decimal(1)
+_POWERS = (10, 100, 1000)
+_ROUNDING = Decimal("0.02")
+_STRIKELESS = frozenset({InstrumentKind.FUTURE, InstrumentKind.STOCK})
 _QUOTED = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
 _FUTURES = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
 _SHARES = frozenset({InstrumentKind.STOCK, InstrumentKind.OPTION})
@@ -25,6 +33,11 @@ _SHARES = frozenset({InstrumentKind.STOCK, InstrumentKind.OPTION})
 def may_be_magnified(contract: Contract) -> bool:
     """Whether to look up the unit: futures and options on them, shares and options abroad."""
     return contract.kind in _FUTURES or (contract.kind in _SHARES and contract.currency != "USD")
+
+
+def may_imply_magnifier(contract: Contract) -> bool:
+    """Whether a position may tell the unit: not an option's, whose strike has one too."""
+    return may_be_magnified(contract) and contract.kind in _STRIKELESS
 
 
 def magnifier_of(row: Row) -> Decimal:
@@ -47,6 +60,17 @@ def price_of_value(
     apart = abs(abs(price * size) - abs(value))
     scaled = price / magnifier
     return scaled if abs(abs(scaled * size) - abs(value)) < apart else price
+
+
+def implied_magnifier(price: Decimal | None, *, value: Decimal | None, size: Decimal) -> int | None:
+    """Return the power of ten by which ``price × size`` exceeds ``value``; ``None`` if it is none.
+
+    ``size`` is what the value counts. Both are of one row: they differ by rounding, not by a tenth.
+    """
+    if not price or not value or not size:
+        return None
+    ratio = price * size / value
+    return next((unit for unit in _POWERS if abs(ratio / unit - 1) < _ROUNDING), None)
 
 
 def snapshot_in_currency(snapshot: Snapshot, magnifier: Decimal) -> Snapshot:

@@ -221,3 +221,39 @@ def test_symbol_of_two_listings_is_found_by_currency_and_kind() -> None:
             currency=contract.currency,
         )  # fmt: skip
         assert list(found.conids([asked])) == [str(row["conid"])]
+
+
+@pytest.mark.parametrize(
+    ("terms", "price", "value", "unit"),
+    [
+        ({}, "72.0", "36000", 100),
+        ({}, "72.3", "36100", 100),
+        ({"assetClass": "STK", "ticker": "VOD", "currency": "GBP", "multiplier": 0}, 72, 0.72, 100),
+        ({}, "0.72", "36000", None),
+        ({}, "72.0", "-36000", None),
+        ({}, "72.0", "30000", None),
+        ({}, "0", "0", None),
+        ({"assetClass": "STK", "ticker": "SPY", "multiplier": 0}, 72, 0.72, None),
+        # Its strike would stay in cents: the cross-check marks it.
+        ({"assetClass": "FOP", "putOrCall": "P", "strike": "72"}, "72.0", "36000", None),
+    ],
+)
+def test_unit_nobody_tells_is_that_by_which_price_exceeds_value(
+    terms: dict[str, Any], price: Any, value: Any, unit: int | None
+) -> None:
+    silent = {name: FUTURE[name] for name in FUTURE if name != "priceMagnifier"} | terms
+
+    def ask(path: str, params: Any) -> Any:
+        return {"secdef": [silent]} if path == "/trsrv/secdef" else {"rules": {}}
+
+    found = ContractDirectory(ask, ContractMemory())
+    definition = found.definitions(["7"])["7"]
+    row = silent | {"position": 1, "mktPrice": price, "mktValue": value}
+    held = decode_position(found.completed_position(row), {"7": definition}, received_at=AT)
+    paid = Decimal(str(price))
+    assert held.price == (paid / unit if unit else paid)
+    # The contract's quotes are in the same unit from then on.
+    quote = Quote(contract=definition, source="ibkr", as_of=AT, bid=Decimal(71), ask=Decimal(73))
+    scaled = found.in_currency(Snapshot(contract=definition, quote=quote, greeks=None))
+    assert scaled.quote is not None
+    assert scaled.quote.bid == Decimal(71) / (unit or 1)
