@@ -86,7 +86,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "config.core.web.context.desk",
             ],
-            "libraries": {"desk": "config.core.templatetags.desk"},
+            "libraries": {name: f"config.core.templatetags.{name}" for name in ("desk", "modules")},
             "loaders": [
                 (
                     "django.template.loaders.cached.Loader",

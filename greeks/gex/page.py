@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import InvalidInput, NotFound
 from config.core.web import formatting
+from config.core.web.filter_fields import FilterField, choice_field, day_field
 from greeks.gex.body import session_day
 from greeks.gex.chains.subjects import Subject, gex_subjects
 from greeks.gex.engine.definition import DEALERS, DEFINITIONS
@@ -25,20 +26,6 @@ from greeks.gex.reading import known_gex
 from greeks.gex.shapes import GexData
 from greeks.market.chain import parse_time
 
-MODULES = (
-    "js/gex/facts.js",
-    "js/gex/figures.js",
-    "js/gex/heat.js",
-    "js/charts/marked_plot.js",
-    "js/charts/heat_map.js",
-    "js/charts/plotting.js",
-    "js/charts/walked_figure.js",
-    "js/base/ages.js",
-    "js/base/asking.js",
-    "js/base/cells.js",
-    "js/base/format.js",
-    "js/base/live.js",
-)
 #: Why there is no zero gamma, as REASONS in static/js/gex/facts.js.
 REASONS = {
     "thin": "too few strikes",
@@ -56,10 +43,6 @@ _NEAR = 0.1
 
 class GexPage:
     """The page of one address. Invalid parameters are reported, and the default is shown."""
-
-    modules = MODULES
-    definitions = tuple(DEFINITIONS.values())
-    dealers_choices = tuple(DEALERS.values())
 
     def __init__(self, request: HttpRequest) -> None:
         self._query = request.GET
@@ -177,6 +160,19 @@ class GexPage:
     def expiries(self) -> Sequence[date]:
         detail = self.body and self.body.detail
         return detail.by_expiry.expiry if detail else ()
+
+    @property
+    def pickers(self) -> Sequence[FilterField]:
+        one, symbol = partial(choice_field, every=None), self.subject.symbol if self.subject else ""
+        definitions = [(each.name, each.name) for each in DEFINITIONS.values()]
+        dealers = [(each.name, each.words) for each in DEALERS.values()]
+        return (
+            one("symbol", "Symbol", symbol, [(each.symbol, each.symbol) for each in self.subjects]),
+            day_field("expiries", "Expiry", None, self.expiries),
+            one("definition", "Definition", self.definition, definitions),
+            one("dealers", "Dealers are", self.dealers, dealers),
+            day_field("date", "Day", self.day or self.today, self.dates, every=None),
+        )
 
     @property
     def simulated(self) -> bool:

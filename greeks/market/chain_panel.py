@@ -31,12 +31,16 @@ class ChainPanel:
         return shown_chain(self.choice, self.at) if self.choice else None
 
     @property
-    def kept(self) -> Sequence[tuple[str, bool]]:
-        """Return the times of the day's kept chains, and whether it is the one shown."""
+    def kept(self) -> Sequence[str]:
+        """Return the times of the day's kept chains."""
         if self.chain is None or not self.chain.get("minute"):
             return ()
-        shown = self.chain["minute"]
-        return [(each[11:16], each == shown) for each in self.chain["kept_minutes"]]
+        return [each[11:16] for each in self.chain["kept_minutes"]]
+
+    @property
+    def kept_at(self) -> str:
+        """Return the time at which the shown chain was kept; empty if it is the latest."""
+        return ((self.chain or {}).get("minute") or "")[11:16]
 
     @property
     def open_interest_unit(self) -> str:

@@ -17,7 +17,6 @@ from greeks.calendar.exchanges import exchange_named
 from greeks.chains import SIDES
 from greeks.market.bodies.questions import (
     BUCKETS,
-    RESOLUTIONS,
     MarketChoice,
     choice_for,
     question_of,
@@ -36,7 +35,6 @@ from greeks.market.measures import (
     minute_text,
 )
 from greeks.market.pickers import instrument_choices
-from greeks.market.scripts import MODULES
 from greeks.models import PolledInstrument
 from greeks.polling.instruments import enabled_instruments
 from greeks.polling.sessions import session_for
@@ -69,9 +67,7 @@ class MarketPage:
         NotFound: nothing has been polled for the instrument yet.
     """
 
-    modules = MODULES
     measures = MEASURES
-    resolutions = tuple(RESOLUTIONS)
     sides = DRAWN_SIDES
     spans = SPANS
 

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
+from greeks.market.head import picker_fields
 from greeks.market.page import MarketPage
 
 
@@ -21,4 +22,6 @@ def market(request: HttpRequest) -> HttpResponse:
     """
     if not settings.MARKET_DATA_PUBLIC and not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    return render(request, "market/page.html", {"page": MarketPage(request)})
+    page = MarketPage(request)
+    pickers = picker_fields(page) if page.instrument else ()
+    return render(request, "market/page.html", {"page": page, "pickers": pickers})

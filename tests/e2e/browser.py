@@ -258,6 +258,14 @@ class Browser:
         found = self.wait(lambda: self.find_all(selector), f"no {selector}")
         return found[0]
 
+    def draw(self, plot: str) -> None:
+        """Bring a plot into view and wait for its drawing: charts are painted when they near it."""
+        self.wait_for(f"{plot}[role=slider]")
+        self.script(
+            "document.querySelector(arguments[0]).scrollIntoView({ block: 'nearest' })", plot
+        )
+        self.wait_for(f"{plot} canvas")
+
     def wait_until_gone(self, selector: str) -> None:
         self.wait(lambda: not self.find_all(selector), f"{selector} stays")
 

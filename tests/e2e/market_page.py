@@ -18,7 +18,7 @@ ASKED = """
 
 def open_market(browser: Browser, query: str = "", *, live: bool = True) -> None:
     browser.open(f"/market{query}")
-    browser.wait_for(f"{PLOT}[role=slider] canvas")
+    browser.draw(PLOT)
     if live:
         browser.wait_for(LIVE)
         browser.wait(lambda: browser.script("return window.seen.frames.length"), "no snapshot")

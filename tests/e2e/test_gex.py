@@ -18,7 +18,7 @@ def test_charts_walk_by_keyboard_tell_their_figures_and_satisfy_axe(market: Brow
     for size in (DESK, PHONE):
         market.resize(*size)
         market.open("/gex?symbol=NIFTY")
-        market.wait_for(f"{STRIKES} [role=slider] canvas")
+        market.draw(f"{STRIKES} [data-part=plot]")
         market.wait_for("[data-part=heat-map] [data-cell]")
         assert market.width_beyond_window() <= 0, size
         assert market.violations() == [], size

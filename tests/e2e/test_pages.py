@@ -46,7 +46,7 @@ def open_page(browser: Browser, path: str) -> None:
     browser.open(path)
     if path == "/":
         browser.wait_for('[data-part="connection"][data-state="live"]')
-        browser.wait_for('[data-chart="greeks"] canvas')
+        browser.draw('[data-chart="greeks"] [data-part="plot"]')
     if path == "/dashboard":
         browser.wait_for('[data-part="connection"][data-state="live"]')
         browser.wait_until_gone("[data-late]")

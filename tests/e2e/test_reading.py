@@ -193,7 +193,7 @@ def test_changed_numbers_glow_unless_motion_is_reduced(
 def test_nothing_moves_while_live(monitor: Browser, desk: Desk, width: int, height: int) -> None:
     monitor.resize(width, height)
     monitor.open("/")
-    monitor.wait_for('[data-chart="greeks"] canvas')
+    monitor.draw('[data-chart="greeks"] [data-part="plot"]')
     seen: set[str] = set()
     for _ in range(3):
         seen.add(monitor.text(NET_LIQUIDATION))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from config.core.web import formatting
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterField:
@@ -61,3 +63,11 @@ def choice_field(
         choices=tuple((str(each), str(words)) for each, words in choices),
         every=every,
     )
+
+
+def day_field(
+    name: str, label: str, value: date | None, days: Iterable[date], *, every: str | None = "All"
+) -> FilterField:
+    """Return a list of days to choose from."""
+    choices = ((each.isoformat(), formatting.day(each) or "") for each in days)
+    return choice_field(name, label, str(value or ""), choices, every=every)

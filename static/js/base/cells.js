@@ -108,6 +108,7 @@ export function tell(owner, problem, retry) {
   setHidden(again, !retry);
   again.onclick = retry ?? null;
   setHidden(notice, !problem);
+  document.documentElement.toggleAttribute("data-problem", Boolean(problem));
   if (!problem && isHere) reader?.focus();
 }
 

@@ -41,7 +41,7 @@ export function drawAccountCurves(prefix) {
     if (before?.text === text) continue;
     const curve = before?.curve ?? new DayCurve(figure, options);
     const body = JSON.parse(text);
-    curve.show(options.days(body), options.columns(body));
+    curve.draw(options.days(body), options.columns(body));
     drawn.set(figure, { curve, text });
   }
 }

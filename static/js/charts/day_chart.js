@@ -1,8 +1,9 @@
 // A chart of one series over the day: drawn by uPlot, with keyboard control and a table.
 
 import { number } from "../base/format.js";
-import { inkOf, plainAxis, spread, timeAxis, Times, uPlot, valueAxis } from "./plotting.js";
-import { WalkedFigure } from "./walked_figure.js";
+import { uPlot } from "./library.js";
+import { spread, timeAxis, Times, valueAxis } from "./plotting.js";
+import { PlottedFigure } from "./plotted_figure.js";
 
 // Points further apart than this many resolutions have a gap between them.
 const GAP_RESOLUTIONS = 1.5;
@@ -77,8 +78,7 @@ function alone(values) {
 }
 
 /** Times are in the reader's chosen zone, like every other time on the page. */
-export class DayChart extends WalkedFigure {
-  #chart = null;
+export class DayChart extends PlottedFigure {
   #series;
   #name;
   #label;
@@ -106,112 +106,63 @@ export class DayChart extends WalkedFigure {
   /** Show the series as they are now. */
   draw() {
     const values = this.#values;
-    if (!values.some((value) => value !== null)) {
-      this.#clear("No history yet");
-      return;
-    }
-    const data = [this.#series.at, values];
-    if (this.#chart) this.#chart.setData(data);
-    else this.#create(data);
-    this.read();
-    this.tell();
+    if (values.some((value) => value !== null)) this.show([this.#series.at, values]);
+    else this.clear("No history yet");
   }
 
   fail(message) {
-    if (!this.#chart) this.#clear(message);
-  }
-
-  get count() {
-    return this.#series.at.length;
+    if (!this.count) this.clear(message);
   }
 
   get latest() {
     return this.#values.findLastIndex((value) => value !== null);
   }
 
-  get isDrawn() {
-    return this.#chart !== null;
-  }
-
   get #values() {
     return this.#series.columns[this.#name] ?? [];
+  }
+
+  get label() {
+    return `${this.#label} by minute`;
+  }
+
+  get colours() {
+    return COLOURS;
   }
 
   #nameLabel() {
     const title = this.figure.querySelector("figcaption").textContent.trim();
     const radio = this.figure.querySelector("input:checked");
     this.#label = radio ? radio.parentElement.textContent.trim() : title;
-    if (this.isDrawn) this.adopt(`${this.#label} by minute`);
   }
 
-  #clear(message) {
-    this.#chart?.destroy();
-    this.#chart = null;
-    this.say(message);
-    this.part("value").textContent = "";
-    this.part("at").textContent = "";
-  }
-
-  redraw() {
-    this.#chart?.destroy();
-    this.#chart = null;
-    this.draw();
-  }
-
-  fit() {
-    if (!this.#chart) return;
-    const { clientWidth: width, clientHeight: height } = this.plot;
-    if (width > 0) this.#chart.setSize({ width, height });
-  }
-
-  #create(data) {
-    const ink = inkOf(this.plot, COLOURS);
-    const axis = plainAxis(this.plot, ink);
+  options(ink, axis) {
     const fill = (chart) => {
       const gradient = chart.ctx.createLinearGradient(0, chart.bbox.top, 0, chart.bbox.top + chart.bbox.height);
       gradient.addColorStop(0, ink.wash);
       gradient.addColorStop(1, ink.nothing);
       return gradient;
     };
-    this.plot.replaceChildren();
-    this.#chart = new uPlot(
-      {
-        width: this.plot.clientWidth,
-        height: this.plot.clientHeight,
-        padding: [6, 2, 0, 0],
-        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.#times.zone),
-        legend: { show: false },
-        cursor: {
-          y: false,
-          drag: { x: false, y: false },
-          points: { size: 8, fill: ink.panel, stroke: ink.accent, width: 2 },
-          focus: { prox: -1 },
-        },
-        scales: { y: { range: (_, low, high) => spread(low, high) } },
-        axes: [timeAxis(axis, this.#times), valueAxis(axis)],
-        series: [
-          {},
-          {
-            stroke: ink.accent,
-            width: 1.75,
-            fill,
-            spanGaps: false,
-            points: { show: true, size: 4, fill: ink.accent, filter: (chart) => alone(chart.data[1]) },
-          },
-        ],
-        hooks: {
-          setCursor: [
-            (chart) => {
-              this.cursor = chart.cursor.idx ?? null;
-              this.read();
-            },
-          ],
-        },
+    return {
+      padding: [6, 2, 0, 0],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), this.#times.zone),
+      cursor: {
+        points: { size: 8, fill: ink.panel, stroke: ink.accent, width: 2 },
+        focus: { prox: -1 },
       },
-      data,
-      this.plot,
-    );
-    this.adopt(`${this.#label} by minute`);
+      scales: { y: { range: (_, low, high) => spread(low, high) } },
+      axes: [timeAxis(axis, this.#times), valueAxis(axis)],
+      series: [
+        {},
+        {
+          stroke: ink.accent,
+          width: 1.75,
+          fill,
+          spanGaps: false,
+          points: { show: true, size: 4, fill: ink.accent, filter: (chart) => alone(chart.data[1]) },
+        },
+      ],
+    };
   }
 
   #text(index) {
@@ -228,15 +179,9 @@ export class DayChart extends WalkedFigure {
     this.part("at").textContent = this.#times.moment(this.#series.at[index]);
   }
 
-  point(index) {
-    if (index === null) {
-      this.#chart.setCursor({ left: -10, top: -10 });
-      return;
-    }
+  heightAt(index) {
     const value = this.#values[index];
-    const left = this.#chart.valToPos(this.#series.at[index], "x");
-    const top = value === null ? 0 : this.#chart.valToPos(value, "y");
-    this.#chart.setCursor({ left, top });
+    return value === null ? 0 : this.chart.valToPos(value, "y");
   }
 
   table() {

@@ -1,7 +1,8 @@
 // A chart of one value a day, as a line or as bars, with what else is known of the day beside it.
 
-import { inkOf, plainAxis, spread, Times, timeAxis, uPlot, valueAxis } from "./plotting.js";
-import { WalkedFigure } from "./walked_figure.js";
+import { uPlot } from "./library.js";
+import { spread, Times, timeAxis, valueAxis } from "./plotting.js";
+import { PlottedFigure } from "./plotted_figure.js";
 
 const COLOURS = {
   accent: "var(--accent)",
@@ -10,12 +11,10 @@ const COLOURS = {
   panel: "var(--panel-solid)",
 };
 
-export class DayCurve extends WalkedFigure {
-  #chart = null;
+export class DayCurve extends PlottedFigure {
   #options;
   #days = [];
-  #columns = [];
-  #at = [];
+  #told = [];
   #times = new Times("UTC");
 
   /**
@@ -35,93 +34,55 @@ export class DayCurve extends WalkedFigure {
    * @param {{heading: string, values: (number|null)[], write: (value: number|null) => string,
    *   note?: string}[]} columns `note` follows the value in the read-out.
    */
-  show(days, columns) {
+  draw(days, columns) {
     this.#days = days;
-    this.#columns = columns;
+    this.#told = columns;
     // Days have no zone: noon keeps them apart.
-    this.#at = days.map((day) => Date.parse(`${day}T12:00:00Z`) / 1000);
-    this.redraw();
-  }
-
-  get count() {
-    return this.#at.length;
-  }
-
-  get isDrawn() {
-    return this.#chart !== null;
-  }
-
-  redraw() {
-    this.#chart?.destroy();
-    this.#chart = null;
+    const at = days.map((day) => Date.parse(`${day}T12:00:00Z`) / 1000);
     this.cursor = null;
-    if (!this.count) {
-      this.part("value").textContent = "";
-      this.part("at").textContent = "";
-      this.say(this.#options.empty);
-      return;
-    }
-    const ink = inkOf(this.plot, COLOURS);
-    const axis = plainAxis(this.plot, ink);
+    if (at.length) this.show([at, columns[0].values]);
+    else this.clear(this.#options.empty);
+  }
+
+  get label() {
+    return this.#options.label;
+  }
+
+  get colours() {
+    return COLOURS;
+  }
+
+  options(ink, axis) {
     const paths = this.#options.bars
       ? uPlot.paths.bars({ size: [0.7, 24] })
       : uPlot.paths.stepped({ align: 1 });
-    this.plot.replaceChildren();
-    this.#chart = new uPlot(
-      {
-        width: this.plot.clientWidth,
-        height: this.plot.clientHeight,
-        padding: [6, 2, 0, 0],
-        tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
-        legend: { show: false },
-        cursor: {
-          y: false,
-          drag: { x: false, y: false },
-          points: { size: 8, fill: ink.panel, stroke: ink.accent, width: 2 },
+    return {
+      padding: [6, 2, 0, 0],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+      cursor: { points: { size: 8, fill: ink.panel, stroke: ink.accent, width: 2 } },
+      scales: { y: { range: (_, low, high) => spread(Math.min(low, 0), Math.max(high, 0)) } },
+      axes: [timeAxis(axis, this.#times), valueAxis(axis)],
+      series: [
+        {},
+        {
+          stroke: ink.accent,
+          fill: this.#options.bars ? ink.accent : undefined,
+          width: this.#options.bars ? 0 : 1.75,
+          paths,
+          points: { show: () => !this.#options.bars && this.count < 3 },
         },
-        scales: { y: { range: (_, low, high) => spread(Math.min(low, 0), Math.max(high, 0)) } },
-        axes: [timeAxis(axis, this.#times), valueAxis(axis)],
-        series: [
-          {},
-          {
-            stroke: ink.accent,
-            fill: this.#options.bars ? ink.accent : undefined,
-            width: this.#options.bars ? 0 : 1.75,
-            paths,
-            points: { show: !this.#options.bars && this.count < 3 },
-          },
-        ],
-        hooks: {
-          setCursor: [
-            (chart) => {
-              this.cursor = chart.cursor.idx ?? null;
-              this.read();
-            },
-          ],
-        },
-      },
-      [this.#at, this.#columns[0].values],
-      this.plot,
-    );
-    this.adopt(this.#options.label);
-    this.read();
-    this.tell();
-  }
-
-  fit() {
-    if (!this.#chart) return;
-    const { clientWidth: width, clientHeight: height } = this.plot;
-    if (width > 0) this.#chart.setSize({ width, height });
+      ],
+    };
   }
 
   spoken(index) {
-    const [drawn] = this.#columns;
+    const [drawn] = this.#told;
     return `${this.#days[index]}: ${drawn.write(drawn.values[index])}`;
   }
 
   write(index) {
     if (index < 0) return;
-    const [drawn, ...others] = this.#columns;
+    const [drawn, ...others] = this.#told;
     const beside = others
       .filter((column) => column.note)
       .map((column) => `${column.write(column.values[index])} ${column.note}`);
@@ -129,18 +90,12 @@ export class DayCurve extends WalkedFigure {
     this.part("at").textContent = [this.#days[index], ...beside].join(", ");
   }
 
-  point(index) {
-    if (index === null) {
-      this.#chart.setCursor({ left: -10, top: -10 });
-      return;
-    }
-    const left = this.#chart.valToPos(this.#at[index], "x");
-    const top = this.#chart.valToPos(this.#columns[0].values[index], "y");
-    this.#chart.setCursor({ left, top });
+  heightAt(index) {
+    return this.chart.valToPos(this.columns[1][index], "y");
   }
 
   table() {
-    const [drawn, ...others] = this.#columns;
+    const [drawn, ...others] = this.#told;
     const shown = [...others, drawn];
     const rows = this.#days.map((day, index) => [
       day,

@@ -1,8 +1,9 @@
 // A chart of bars or lines over prices, days or times, with marked places.
 
 import { compact } from "../base/format.js";
-import { axisTexts, inkOf, plainAxis, uPlot, valueAxis } from "./plotting.js";
-import { WalkedFigure } from "./walked_figure.js";
+import { uPlot } from "./library.js";
+import { valueAxis } from "./plotting.js";
+import { PlottedFigure } from "./plotted_figure.js";
 
 const COLOURS = {
   faint: "var(--text-faint)",
@@ -23,10 +24,10 @@ const DASH = [6, 3];
 // Half the width of a label of the x axis: at the very edge it would be cut.
 const LABEL_HALF = 18;
 
-export class MarkedPlot extends WalkedFigure {
+export class MarkedPlot extends PlottedFigure {
   #options;
-  #chart = null;
-  #drawn = null;
+  #marks = [];
+  #nearest = null;
   #ink;
 
   /**
@@ -48,8 +49,7 @@ export class MarkedPlot extends WalkedFigure {
   /** Change some of the options; the next drawing follows them. */
   use(options) {
     this.#options = { ...this.#options, ...options };
-    this.#chart?.destroy();
-    this.#chart = null;
+    this.redraw();
   }
 
   /** `columns` of one length: x, then the series. `marks` are {at, text, colour, dash?}. */
@@ -62,58 +62,28 @@ export class MarkedPlot extends WalkedFigure {
       this.clear(this.#options.nothing);
       return;
     }
-    const rows = marks.filter(({ at }) => at !== null && at !== undefined);
-    this.#drawn = { columns, marks: rows, nearest };
-    if (this.#chart) this.#chart.setData(columns);
-    else this.#create();
-    this.read();
-    this.tell();
+    this.#marks = marks.filter(({ at }) => at !== null && at !== undefined);
+    this.#nearest = nearest;
+    this.show(columns);
   }
 
-  clear(message) {
-    this.#chart?.destroy();
-    this.#chart = null;
-    this.#drawn = null;
-    this.say(message);
-    this.part("value").textContent = "";
-    this.part("at").textContent = "";
+  get label() {
+    return this.#options.label;
   }
 
-  get count() {
-    return this.#drawn?.columns[0].length ?? 0;
+  get colours() {
+    return COLOURS;
   }
 
   /** Without a cursor the place nearest to the spot is read out, else the last one. */
   get latest() {
-    const { columns, nearest } = this.#drawn ?? {};
-    if (nearest === null || nearest === undefined) return this.count - 1;
-    const apart = columns[0].map((at) => Math.abs(at - nearest));
+    if (!this.count || this.#nearest === null) return this.count - 1;
+    const apart = this.columns[0].map((at) => Math.abs(at - this.#nearest));
     return apart.indexOf(Math.min(...apart));
   }
 
-  get isDrawn() {
-    return this.#chart !== null;
-  }
-
-  redraw() {
-    if (!this.#chart) return;
-    this.#chart.destroy();
-    this.#create();
-    this.read();
-  }
-
-  fit() {
-    const { clientWidth: width, clientHeight: height } = this.plot;
-    if (this.#chart && width > 0) this.#chart.setSize({ width, height });
-  }
-
-  point(index) {
-    const left = index === null ? -10 : this.#chart.valToPos(this.#drawn.columns[0][index], "x");
-    this.#chart.setCursor({ left, top: index === null ? -10 : 0 });
-  }
-
   #text(index, place) {
-    return this.#options.value(this.#drawn.columns[place + 1][index] ?? null) ?? "no value";
+    return this.#options.value(this.columns[place + 1][index] ?? null) ?? "no value";
   }
 
   #texts(index) {
@@ -126,11 +96,11 @@ export class MarkedPlot extends WalkedFigure {
   }
 
   #place(index) {
-    return this.#options.place(this.#drawn.columns[0][index]);
+    return this.#options.place(this.columns[0][index]);
   }
 
   write(index) {
-    if (index < 0 || !this.#drawn) return;
+    if (index < 0 || !this.columns) return;
     this.part("value").textContent = this.#told(index).join(" · ");
     this.part("at").textContent = `${this.#options.heading.toLowerCase()} ${this.#place(index)}`;
   }
@@ -153,66 +123,50 @@ export class MarkedPlot extends WalkedFigure {
     };
   }
 
-  #create() {
-    this.#ink = inkOf(this.plot, COLOURS);
+  options(ink, axis) {
+    this.#ink = ink;
     const { axis: texts, kind, step, steps } = this.#options;
-    const axis = plainAxis(this.plot, this.#ink);
     const isBars = kind === "bars";
-    this.plot.replaceChildren();
-    this.#chart = new uPlot(
-      {
-        width: this.plot.clientWidth,
-        height: this.plot.clientHeight,
-        padding: [this.#drawn.marks.length ? ROWS * ROW + 4 : 6, 0, 0, 0],
-        legend: { show: false },
-        cursor: {
-          y: false,
-          drag: { x: false, y: false },
-          points: { show: !isBars, size: 8, fill: this.#ink.panel, width: 2 },
-        },
-        scales: {
-          x: { time: false, range: (_, low, high) => (isBars ? inset(low, high, step) : [low, high]) },
-          y: { range: (_, low, high) => this.#range(low, high) },
-        },
-        axes: [
-          {
-            ...axis,
-            size: 22,
-            gap: 2,
-            space: 60,
-            grid: { show: false },
-            ...(steps ? { incrs: steps } : {}),
-            values: (chart, splits) => {
-              const labels = texts ? texts(splits) : splits.map((at) => this.#options.place(at));
-              return labels.map((text, index) => (chart.valToPos(splits[index], "x") < LABEL_HALF ? "" : text));
-            },
-          },
-          { ...valueAxis(axis), values: (_, splits) => axisTexts(splits) },
-        ],
-        series: [{}, ...this.#series(isBars)],
-        hooks: {
-          drawAxes: [(chart) => this.#drawZero(chart)],
-          draw: [(chart) => this.#drawMarks(chart)],
-          setCursor: [
-            (chart) => {
-              this.cursor = chart.cursor.idx ?? null;
-              this.read();
-            },
-          ],
-        },
+    return {
+      padding: [this.#marks.length ? ROWS * ROW + 4 : 6, 0, 0, 0],
+      cursor: { points: { show: !isBars, size: 8, fill: ink.panel, width: 2 } },
+      scales: {
+        x: { time: false, range: (_, low, high) => (isBars ? inset(low, high, step) : [low, high]) },
+        y: { range: (_, low, high) => this.#range(low, high) },
       },
-      this.#drawn.columns,
-      this.plot,
-    );
-    // uPlot asks for no range of a single place.
-    const [[only, ...others]] = this.#drawn.columns;
-    if (!others.length) this.#chart.setScale("x", { min: only - (step ?? 1) / 2, max: only + (step ?? 1) / 2 });
-    this.adopt(this.#options.label);
+      axes: [
+        {
+          ...axis,
+          size: 22,
+          gap: 2,
+          space: 60,
+          grid: { show: false },
+          ...(steps ? { incrs: steps } : {}),
+          values: (chart, splits) => {
+            const labels = texts ? texts(splits) : splits.map((at) => this.#options.place(at));
+            return labels.map((text, index) => (chart.valToPos(splits[index], "x") < LABEL_HALF ? "" : text));
+          },
+        },
+        valueAxis(axis),
+      ],
+      series: [{}, ...this.#series(isBars)],
+      hooks: {
+        drawAxes: [(chart) => this.#drawZero(chart)],
+        draw: [(chart) => this.#drawMarks(chart)],
+        ready: [(chart) => this.#fitOne(chart, step ?? 1)],
+      },
+    };
+  }
+
+  /** uPlot asks for no range of a single place. */
+  #fitOne(chart, step) {
+    const [[only, ...others]] = this.columns;
+    if (!others.length) chart.setScale("x", { min: only - step / 2, max: only + step / 2 });
   }
 
   #series(isBars) {
     // Exposures of opposite signs stand on one place, those of one sign side by side.
-    const [first, second] = this.#drawn.columns.slice(1);
+    const [first, second] = this.columns.slice(1);
     const isOneSided = second && Math.sign(total(first)) === Math.sign(total(second));
     return this.#options.series.map(({ colour, dash }, place) =>
       isBars
@@ -259,7 +213,7 @@ export class MarkedPlot extends WalkedFigure {
     const { min, max } = chart.scales.x;
     const { ctx, bbox } = chart;
     const ratio = devicePixelRatio;
-    const marks = this.#drawn.marks
+    const marks = this.#marks
       .filter(({ at }) => at >= min && at <= max)
       .map((mark) => ({ ...mark, x: Math.round(chart.valToPos(mark.at, "x", true)) + 0.5 }))
       .sort((one, other) => one.x - other.x);

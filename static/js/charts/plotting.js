@@ -1,53 +1,72 @@
 // Shared by all charts: times in a zone, design tokens for a canvas, axes.
 
-import { day, number } from "../base/format.js";
-
-// uPlot's minified file is a plain script: the page names it before this module.
-export const { uPlot } = globalThis;
+import { day } from "../base/format.js";
+import { axisTexts } from "./axis_texts.js";
 
 // Half the width of a label of the time axis, in pixels.
 const LABEL_HALF = 16;
 
 const DAY = 86_400;
 
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const FORMATS = {
+  clock: () => ["en-GB", CLOCK],
+  exact: () => ["en-GB", { ...CLOCK, second: "2-digit" }],
+  date: () => ["sv-SE", {}],
+  // Only Indian English has a short name for India's zone.
+  short: (zone) => [zone === "Asia/Kolkata" ? "en-IN" : "en-US", { timeZoneName: "short" }],
+};
+const made = new Map();
+
+/** A formatter, made when it is first asked for: each costs milliseconds. */
+function formatOf(kind, zone) {
+  const key = `${kind} ${zone}`;
+  if (!made.has(key)) {
+    const [language, options] = FORMATS[kind](zone);
+    made.set(key, new Intl.DateTimeFormat(language, { ...options, timeZone: zone }));
+  }
+  return made.get(key);
+}
+
 /** Times of one zone, given as seconds since 1970. */
 export class Times {
   constructor(zone) {
     this.zone = zone;
-    const texts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: zone };
-    this.clock = new Intl.DateTimeFormat("en-GB", texts);
-    this.exact = new Intl.DateTimeFormat("en-GB", { ...texts, second: "2-digit" });
-    this.date = new Intl.DateTimeFormat("sv-SE", { timeZone: zone });
-    // Only Indian English has a short name for India's zone.
-    const language = zone === "Asia/Kolkata" ? "en-IN" : "en-US";
-    this.short = new Intl.DateTimeFormat(language, { timeZone: zone, timeZoneName: "short" });
   }
 
   /** 14:32 */
   minute(seconds) {
-    return this.clock.format(new Date(seconds * 1000));
+    return this.#write("clock", seconds);
+  }
+
+  /** 2026-11-20 */
+  day(seconds) {
+    return this.#write("date", seconds);
   }
 
   /** 11-20 */
   dayOfYear(seconds) {
-    return this.date.format(new Date(seconds * 1000)).slice(5);
+    return this.day(seconds).slice(5);
   }
 
   /** 14:32:05 */
   second(seconds) {
-    return this.exact.format(new Date(seconds * 1000));
+    return this.#write("exact", seconds);
   }
 
   /** EST */
   zoneName(seconds) {
-    const parts = this.short.formatToParts(new Date(seconds * 1000));
+    const parts = formatOf("short", this.zone).formatToParts(new Date(seconds * 1000));
     return parts.find((part) => part.type === "timeZoneName").value;
   }
 
   /** 20 Nov 26, 14:32 EST */
   moment(seconds) {
-    const at = new Date(seconds * 1000);
-    return `${day(this.date.format(at))}, ${this.clock.format(at)} ${this.zoneName(seconds)}`;
+    return `${day(this.day(seconds))}, ${this.minute(seconds)} ${this.zoneName(seconds)}`;
+  }
+
+  #write(kind, seconds) {
+    return formatOf(kind, this.zone).format(new Date(seconds * 1000));
   }
 }
 
@@ -122,17 +141,4 @@ export function spread(low, high) {
   if (low === null || high === null) return [0, 1];
   const air = (high - low) * 0.12 || Math.abs(high) * 0.001 || 1;
   return [low - air, high + air];
-}
-
-/** Axis labels short enough for a narrow card, with the decimals the steps need. */
-export function axisTexts(splits) {
-  const step = splits.length > 1 ? Math.abs(splits[1] - splits[0]) : 1;
-  const most = Math.max(...splits.map(Math.abs));
-  const unit = most >= 1e9 ? [1e9, "B"] : most >= 1e6 ? [1e6, "M"] : most >= 1e4 ? [1e3, "k"] : [1, ""];
-  const apart = step / unit[0];
-  let digits = Math.max(0, Math.ceil(-Math.log10(apart) - 1e-9));
-  // Steps of 2.5 need one more.
-  if (Math.abs(apart * 10 ** digits - Math.round(apart * 10 ** digits)) > 1e-6) digits += 1;
-  digits = Math.min(7, digits);
-  return splits.map((value) => `${number(value / unit[0], digits)}${unit[1]}`);
 }

@@ -1,10 +1,30 @@
 // A figure whose points can be stepped through by keyboard and read as a table. Classes that
-// extend it define the drawing, the read-out and the table.
+// extend it define the drawing, the read-out and the table. It is drawn when it nears the view.
+
+import { fetchLibrary, uPlot } from "./library.js";
+import { inTurn } from "./turns.js";
 
 const PAGE = 15;
+// Plots are drawn this far outside the view.
+const NEAR = "150px 0px";
 const SLIDER = ["role", "tabindex", "aria-valuemin", "aria-valuemax", "aria-valuenow", "aria-valuetext"];
 
 export class WalkedFigure {
+  static #figures = new WeakMap();
+  static #watcher = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries) {
+        const figure = WalkedFigure.#figures.get(target);
+        figure.#isNear = isIntersecting;
+        figure.#begin();
+      }
+    },
+    { rootMargin: NEAR },
+  );
+  #isNear = false;
+  #isDue = false;
+  #isQueued = false;
+
   /** The point under the cursor; null: none, and the latest is read out. */
   cursor = null;
 
@@ -17,6 +37,12 @@ export class WalkedFigure {
     this.plot.addEventListener("blur", () => this.#put(null));
     document.addEventListener("theme.changed", () => this.redraw());
     new ResizeObserver(() => this.fit()).observe(this.plot);
+    WalkedFigure.#figures.set(this.plot, this);
+    WalkedFigure.#watcher.observe(this.plot);
+    // Paper shows the whole page.
+    addEventListener("beforeprint", () => {
+      if (uPlot && this.#isDue) this.paint();
+    });
   }
 
   // --- For subclasses to define ---
@@ -46,6 +72,9 @@ export class WalkedFigure {
   /** Move the drawn cursor to a point; null hides it. */
   point(_index) {}
 
+  /** Draw what is known by now. */
+  paint() {}
+
   redraw() {}
 
   fit() {}
@@ -58,6 +87,30 @@ export class WalkedFigure {
   // --- Shared ---
   part(name) {
     return this.figure.querySelector(`[data-part="${name}"]`);
+  }
+
+  /** Have the plot painted: in turn with others, when it is near the view and uPlot is here. */
+  update() {
+    this.#isDue = true;
+    this.#begin();
+  }
+
+  async #begin() {
+    if (!this.#isDue || !this.#isNear || this.#isQueued) return;
+    this.#isQueued = true;
+    try {
+      await fetchLibrary();
+      inTurn(() => this.#painted());
+    } catch {
+      this.#isQueued = false;
+      this.say("The chart could not be loaded");
+    }
+  }
+
+  #painted() {
+    this.#isQueued = false;
+    this.#isDue = false;
+    this.paint();
   }
 
   /** Make the plot one tab stop, with arrow keys to step through it. */
@@ -80,14 +133,14 @@ export class WalkedFigure {
   read() {
     const index = this.cursor ?? this.latest;
     this.write(index);
-    if (index < 0 || !this.isDrawn) return;
+    if (index < 0) return;
     this.plot.setAttribute("aria-valuemax", String(this.count - 1));
     this.plot.setAttribute("aria-valuenow", String(index));
     this.plot.setAttribute("aria-valuetext", this.spoken(index));
   }
 
   #walk(event) {
-    if (!this.isDrawn) return;
+    if (!this.count) return;
     const last = this.count - 1;
     const from = this.cursor ?? this.latest;
     const to = {
@@ -107,8 +160,8 @@ export class WalkedFigure {
   }
 
   #put(index) {
-    if (!this.isDrawn) return;
-    this.point(index);
+    if (!this.count) return;
+    if (this.isDrawn) this.point(index);
     this.cursor = index;
     this.read();
   }

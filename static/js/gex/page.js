@@ -5,6 +5,7 @@ import { Refused, reasonOf } from "../base/asking.js";
 import { setText, tell } from "../base/cells.js";
 import { day } from "../base/format.js";
 import { LiveFeed, showState } from "../base/live.js";
+import { Pickers } from "../base/pickers.js";
 import { ExposureHeat } from "./heat.js";
 import { Facts } from "./facts.js";
 import { Figures } from "./figures.js";
@@ -21,7 +22,7 @@ function start() {
   const clock = new Clock(page);
   keepAges(clock);
   const { symbol, zone, today } = page.dataset;
-  const pickers = part("pickers");
+  const pickers = new Pickers(part("pickers"), choose);
   const facts = new Facts(page);
   const figures = new Figures(page, zone);
   const heat = new ExposureHeat(part("heat"));
@@ -33,7 +34,7 @@ function start() {
   let settling = 0;
   let newest;
 
-  const chosen = (name) => pickers.elements[name].value;
+  const chosen = (name) => pickers.value(name);
   const isPast = () => chosen("date") !== today;
 
   /** What of the address chooses a body; `more` is what this one asks besides. */
@@ -90,12 +91,7 @@ function start() {
   }
 
   function listExpiries(expiries) {
-    const select = pickers.elements.expiries;
-    const shown = select.value;
-    select.replaceChildren(
-      new Option("All", ""),
-      ...expiries.map((expiry) => new Option(day(expiry), expiry, false, expiry === shown)),
-    );
+    pickers.fill("expiries", expiries, { chosen: chosen("expiries"), textOf: day, every: "All" });
   }
 
   // --- Replay -------------------------------------------------------------------------------------
@@ -141,18 +137,16 @@ function start() {
   }
 
   // --- Choosing -----------------------------------------------------------------------------------
-  pickers.addEventListener("submit", (event) => event.preventDefault());
-  pickers.addEventListener("change", ({ target }) => {
-    if (target.name === "symbol") {
-      location.assign(`?${new URLSearchParams({ symbol: target.value })}`);
+  function choose(name, value) {
+    if (name === "symbol") {
+      location.assign(`?${new URLSearchParams({ symbol: value })}`);
       return;
     }
-    if (target.name === "date") replayed = null;
-    if (target.name === "expiries" && target.value) replayed = null;
+    if (name === "date" || (name === "expiries" && value)) replayed = null;
     writeAddress();
     follow();
     load();
-  });
+  }
 
   function writeAddress() {
     const shown = query({ date: isPast() || replayed ? chosen("date") : "", at: replayed });

@@ -1,9 +1,7 @@
 // The overview of the day: the spot, and over it the part shown in the charts.
 
-import { inkOf, uPlot } from "../charts/plotting.js";
 import { RangePair } from "../charts/range_pair.js";
 
-const COLOURS = { line: "var(--text-faint)", wash: "rgb(from var(--text-faint) r g b / 0.16)" };
 const LEAST_DRAG = 6;
 
 export class MarketBrush {
@@ -11,7 +9,6 @@ export class MarketBrush {
   #plot;
   #pair;
   #shared;
-  #chart = null;
   #series = null;
   #drag = null;
 
@@ -30,8 +27,6 @@ export class MarketBrush {
     element.addEventListener("pointerup", () => this.#up());
     element.addEventListener("pointercancel", () => this.#up());
     element.addEventListener("dblclick", () => shared.onReset());
-    new ResizeObserver(() => this.#fit()).observe(this.#plot);
-    document.addEventListener("theme.changed", () => this.#redraw());
   }
 
   draw(series) {
@@ -39,11 +34,9 @@ export class MarketBrush {
     const { times } = series;
     const spot = times.map((_, index) => (index < series.stored ? series.body.spot[index] : null));
     if (series.length > series.stored) spot[spot.length - 1] = series.facts.spot;
-    const data = [times, spot];
-    if (this.#chart) this.#chart.setData(data);
-    else this.#create(data);
     const [first, last] = this.#shared.window().bounds;
     this.#pair.bound(first, last, series.step, 5 * series.step);
+    this.#trace(times.map((at) => (at - first) / (last - first)), spot);
     this.show();
   }
 
@@ -58,35 +51,21 @@ export class MarketBrush {
     this.#element.toggleAttribute("data-whole", this.#shared.window().isWhole);
   }
 
-  #create(data) {
-    const ink = inkOf(this.#plot, COLOURS);
-    this.#plot.replaceChildren();
-    this.#chart = new uPlot(
-      {
-        width: this.#plot.clientWidth,
-        height: this.#plot.clientHeight,
-        padding: [4, 0, 4, 0],
-        legend: { show: false },
-        cursor: { show: false },
-        scales: { x: { range: () => this.#shared.window().bounds } },
-        axes: [{ show: false }, { show: false }],
-        series: [{}, { stroke: ink.line, fill: ink.wash, width: 1.25, spanGaps: false, points: { show: false } }],
-      },
-      data,
-      this.#plot,
-    );
-  }
-
-  #redraw() {
-    if (!this.#chart) return;
-    this.#chart.destroy();
-    this.#chart = null;
-    this.draw(this.#series);
-  }
-
-  #fit() {
-    const { clientWidth: width, clientHeight: height } = this.#plot;
-    if (this.#chart && width > 0) this.#chart.setSize({ width, height });
+  /** Draw the spot over the day, as wide and as high as one; a gap ends a line. */
+  #trace(across, spot) {
+    const known = spot.filter((value) => value !== null);
+    const [low, high] = [Math.min(...known), Math.max(...known)];
+    const runs = [[]];
+    for (const [index, value] of spot.entries()) {
+      const down = high > low ? (high - value) / (high - low) : 0.5;
+      if (value === null) runs.push([]);
+      else runs.at(-1).push([across[index].toFixed(4), down.toFixed(3)]);
+    }
+    const drawn = runs.filter((run) => run.length);
+    const lines = drawn.map((run) => `M${run.map((point) => point.join(" ")).join("L")}`);
+    const areas = drawn.map(([[left]], index) => `${lines[index]}V1H${left}Z`);
+    this.#plot.querySelector('[data-part="brush-line"]').setAttribute("d", lines.join(""));
+    this.#plot.querySelector('[data-part="brush-area"]').setAttribute("d", areas.join(""));
   }
 
   // --- Dragging the window moves it; dragging beside it draws a new one ---

@@ -4,23 +4,6 @@ import { GreekChart } from "./greek_chart.js";
 import { MarketBrush } from "./brush.js";
 import { TimeWindow } from "../charts/time_window.js";
 
-// Charts are drawn this far below the viewport.
-const NEAR = "300px 0px";
-
-// Tasks run one after another, with room for the reader's input in between.
-const waiting = [];
-
-function inTurn(task) {
-  waiting.push(task);
-  if (waiting.length === 1) setTimeout(next);
-}
-
-function next() {
-  waiting[0]();
-  waiting.shift();
-  if (waiting.length) setTimeout(next);
-}
-
 export class MarketCharts {
   #charts;
   #brush;
@@ -50,20 +33,10 @@ export class MarketCharts {
       onReset: () => show(() => this.#window.reset()),
       onPoint: (index) => this.#point(index),
       onRead: (share) => this.#readAt(share),
-      inTurn,
     };
     this.#charts = [...page.querySelectorAll("[data-greek].greek-chart")].map(
       (figure) => new GreekChart(figure, this.#shared),
     );
-    const watcher = new IntersectionObserver(
-      (entries) => {
-        for (const { target, isIntersecting } of entries) {
-          this.#charts.find(({ figure }) => figure === target).isNear = isIntersecting;
-        }
-      },
-      { rootMargin: NEAR },
-    );
-    for (const { figure } of this.#charts) watcher.observe(figure);
     this.#brush = new MarketBrush(page.querySelector('[data-part="brush"]'), this.#shared);
     page.querySelector('[data-part="greeks"]').dataset.side = side;
     this.page = page;
@@ -88,7 +61,7 @@ export class MarketCharts {
     const { times } = series;
     this.#window.bound(times[0] ?? series.opening, times.at(-1) ?? series.opening, series.step);
     for (const chart of this.#charts) chart.draw(series, this.#side);
-    if (times.length) inTurn(() => this.#brush.draw(this.#series));
+    if (times.length) this.#brush.draw(series);
   }
 
   fail(message) {

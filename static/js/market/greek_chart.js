@@ -5,6 +5,7 @@ import { number, sign, signed } from "../base/format.js";
 import { GreekPlot } from "./greek_plot.js";
 import { DIGITS, SIDES } from "./series.js";
 import { TouchZoom } from "../charts/touch_zoom.js";
+import { inTurn } from "../charts/turns.js";
 import { WalkedFigure } from "../charts/walked_figure.js";
 
 const SIDE_NAMES = { total: "both sides", call: "calls", put: "puts" };
@@ -16,7 +17,6 @@ export class GreekChart extends WalkedFigure {
   #plots = null;
   #series = null;
   #side = "total";
-  #isNear = false;
   #cells = new Map();
 
   /** `shared`: times, window and input handlers of all charts of the page. */
@@ -42,7 +42,8 @@ export class GreekChart extends WalkedFigure {
     if (this.latest < 0) {
       this.#clear("No minute of this day is stored");
     } else {
-      this.#drawPlots();
+      this.adopt(`${this.name}: change since the open, and change per step`);
+      this.update();
     }
     setText(this.part("step"), this.#series.stepName);
     this.#tellVelocity();
@@ -50,26 +51,14 @@ export class GreekChart extends WalkedFigure {
     this.tell();
   }
 
-  /** Whether it is visible, or nearly: only then it is drawn; its read-out is always written. */
-  set isNear(isNear) {
-    this.#isNear = isNear;
-    if (isNear && this.latest >= 0) this.#drawPlots();
-  }
-
-  #drawPlots() {
-    if (!this.#isNear) return;
-    if (this.#plots) {
-      for (const plot of this.#plots) this.#drawPlot(plot);
-      return;
-    }
-    this.#plots = this.#begin();
-    // One drawing per task: a phone that draws eight at once does not respond meanwhile.
+  paint() {
+    if (this.latest < 0) return;
+    this.#plots ??= this.#begin();
     for (const plot of this.#plots) {
-      this.#shared.inTurn(() => {
+      inTurn(() => {
         if (this.#plots?.includes(plot)) this.#drawPlot(plot);
       });
     }
-    this.#shared.inTurn(() => this.read());
   }
 
   #drawPlot(plot) {
@@ -77,7 +66,7 @@ export class GreekChart extends WalkedFigure {
   }
 
   fail(message) {
-    if (!this.isDrawn) this.#clear(message);
+    if (!this.count) this.#clear(message);
   }
 
   zoom() {
@@ -97,7 +86,6 @@ export class GreekChart extends WalkedFigure {
       return place;
     });
     this.plot.replaceChildren(...places);
-    this.adopt(`${this.name}: change since the open, and change per step`);
     return places.map((place, index) => new GreekPlot(place, { isBars: index === 1, shared: this.#shared }));
   }
 
@@ -115,7 +103,7 @@ export class GreekChart extends WalkedFigure {
     if (!this.#plots) return;
     for (const plot of this.#plots) plot.destroy();
     this.#plots = null;
-    this.draw(this.#series, this.#side);
+    this.update();
   }
 
   fit() {

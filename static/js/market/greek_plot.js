@@ -1,6 +1,7 @@
 // One drawing of a Greek: its change since the open as a line, or its change per minute as bars.
 
-import { inkOf, plainAxis, timeAxis, uPlot, valueAxis } from "../charts/plotting.js";
+import { uPlot } from "../charts/library.js";
+import { inkOf, plainAxis, timeAxis, valueAxis } from "../charts/plotting.js";
 
 // Both drawings of a Greek align: their axes are equally wide.
 const VALUE_AXIS = { gamma: 66, delta: 46, theta: 46, vega: 46 };

@@ -58,7 +58,7 @@ function start() {
   const chosen = (name) => (name in wanted ? wanted[name] : address.get(name));
 
   const isChosen = () => ({
-    slug: chosen("instrument") ?? (chosen("instrument_key") ? page.dataset.slug : pickers.first),
+    slug: chosen("instrument") ?? (chosen("instrument_key") ? page.dataset.slug : pickers.first("instrument")),
     expiry: chosen("expiry"),
     date: chosen("date"),
     resolution: chosen("resolution"),
@@ -294,7 +294,7 @@ function start() {
 
   function chainText() {
     const at = Date.parse(chain.as_of) / 1000;
-    const date = times.date.format(new Date(at * 1000));
+    const date = times.day(at);
     const ofDay = date === series.body.date ? "" : ` on ${day(date)}`;
     const kept = chain.minute ? `, kept from ${sourceName(chain.source)}` : "";
     return `${chain.strikes.length} strikes, as of ${times.second(at)} ${times.zoneName(at)}${ofDay}${kept}`;

@@ -1,8 +1,10 @@
 // A chart by strike, calls and puts: implied volatility as lines, or open interest as bars.
 
 import { counted, percent, strike as strikeText } from "../base/format.js";
-import { axisTexts, inkOf, plainAxis, spread, uPlot, valueAxis } from "../charts/plotting.js";
-import { WalkedFigure } from "../charts/walked_figure.js";
+import { uPlot } from "../charts/library.js";
+import { axisTexts } from "../charts/axis_texts.js";
+import { spread, valueAxis } from "../charts/plotting.js";
+import { PlottedFigure } from "../charts/plotted_figure.js";
 
 const SIDES = ["call", "put"];
 // Strikes at either end with less than this share of the open interest are left out.
@@ -20,10 +22,9 @@ const COLOURS = {
 const WHOLE = Array.from({ length: 16 }, (_, power) => [1, 2, 5].map((lead) => lead * 10 ** power)).flat();
 const LABEL = { smile: "Implied volatility by strike", open_interest: "Open interest by strike" };
 
-export class StrikeChart extends WalkedFigure {
+export class StrikeChart extends PlottedFigure {
   #isBars;
   #field;
-  #chart = null;
   #strikes = [];
   #marks = {};
   #ink;
@@ -42,26 +43,18 @@ export class StrikeChart extends WalkedFigure {
       this.clear("No chain yet");
       return;
     }
-    const data = [
+    this.show([
       this.#strikes.map(({ strike }) => strike),
       ...SIDES.map((side) => this.#strikes.map((row) => row[side]?.[this.#field] ?? null)),
-    ];
-    if (this.#chart) this.#chart.setData(data);
-    else this.#create(data);
-    this.read();
-    this.tell();
+    ]);
   }
 
-  /** Show a message instead of a chain. */
-  clear(message) {
-    this.#chart?.destroy();
-    this.#chart = null;
-    this.#strikes = [];
-    this.say(message);
+  get label() {
+    return LABEL[this.figure.dataset.strikes];
   }
 
-  get count() {
-    return this.#strikes.length;
+  get colours() {
+    return COLOURS;
   }
 
   /** Without a cursor the at-the-money strike is read out. */
@@ -70,28 +63,6 @@ export class StrikeChart extends WalkedFigure {
     if (spot === null || spot === undefined) return this.count - 1;
     const apart = this.#strikes.map(({ strike }) => Math.abs(strike - spot));
     return apart.indexOf(Math.min(...apart));
-  }
-
-  get isDrawn() {
-    return this.#chart !== null;
-  }
-
-  redraw() {
-    if (!this.#chart) return;
-    const { data } = this.#chart;
-    this.#chart.destroy();
-    this.#create(data);
-    this.read();
-  }
-
-  fit() {
-    const { clientWidth: width, clientHeight: height } = this.plot;
-    if (this.#chart && width > 0) this.#chart.setSize({ width, height });
-  }
-
-  point(index) {
-    const left = index === null ? -10 : this.#chart.valToPos(this.#strikes[index].strike, "x");
-    this.#chart.setCursor({ left, top: index === null ? -10 : 0 });
   }
 
   #text(index, side) {
@@ -112,7 +83,7 @@ export class StrikeChart extends WalkedFigure {
 
   table() {
     return {
-      caption: LABEL[this.figure.dataset.strikes],
+      caption: this.label,
       headings: ["Strike", "Calls", "Puts"],
       rows: this.#strikes.map(({ strike }, index) => [
         strikeText(strike),
@@ -122,57 +93,34 @@ export class StrikeChart extends WalkedFigure {
     };
   }
 
-  #create(data) {
-    this.#ink = inkOf(this.plot, COLOURS);
-    const ink = this.#ink;
-    const axis = plainAxis(this.plot, ink);
+  options(ink, axis) {
+    this.#ink = ink;
     // With the decimals the steps need: 12.5% and 13.0%, never 13% twice.
     const values = this.#isBars
       ? (_, splits) => axisTexts(splits)
       : (_, splits) => axisTexts(splits.map((value) => value * 100)).map((text) => `${text}%`);
-    this.plot.replaceChildren();
-    this.#chart = new uPlot(
-      {
-        width: this.plot.clientWidth,
-        height: this.plot.clientHeight,
-        padding: [18, 0, 0, 0],
-        legend: { show: false },
-        cursor: {
-          y: false,
-          drag: { x: false, y: false },
-          points: { show: !this.#isBars, size: 8, fill: ink.panel, width: 2 },
-        },
-        scales: {
-          x: { time: false, range: (_, low, high) => inset(low, high) },
-          y: { range: (_, low, high) => (this.#isBars ? [0, (high ?? 1) * 1.08] : spread(low, high)) },
-        },
-        axes: [
-          {
-            ...axis,
-            size: 22,
-            gap: 2,
-            space: 60,
-            grid: { show: false },
-            values: (_, splits) => splits.map((value) => strikeText(value)),
-          },
-          // Contracts are whole.
-          { ...valueAxis(axis, 44), values, ...(this.#isBars ? { incrs: WHOLE } : {}) },
-        ],
-        series: [{}, ...(this.#isBars ? this.#bars() : this.#lines())],
-        hooks: {
-          draw: [(chart) => this.#drawMarks(chart)],
-          setCursor: [
-            (chart) => {
-              this.cursor = chart.cursor.idx ?? null;
-              this.read();
-            },
-          ],
-        },
+    return {
+      padding: [18, 0, 0, 0],
+      cursor: { points: { show: !this.#isBars, size: 8, fill: ink.panel, width: 2 } },
+      scales: {
+        x: { time: false, range: (_, low, high) => inset(low, high) },
+        y: { range: (_, low, high) => (this.#isBars ? [0, (high ?? 1) * 1.08] : spread(low, high)) },
       },
-      data,
-      this.plot,
-    );
-    this.adopt(LABEL[this.figure.dataset.strikes]);
+      axes: [
+        {
+          ...axis,
+          size: 22,
+          gap: 2,
+          space: 60,
+          grid: { show: false },
+          values: (_, splits) => splits.map((value) => strikeText(value)),
+        },
+        // Contracts are whole.
+        { ...valueAxis(axis, 44), values, ...(this.#isBars ? { incrs: WHOLE } : {}) },
+      ],
+      series: [{}, ...(this.#isBars ? this.#bars() : this.#lines())],
+      hooks: { draw: [(chart) => this.#drawMarks(chart)] },
+    };
   }
 
   #lines() {

@@ -12,7 +12,7 @@ if (figure) {
     caption: "Realised profit, newest first",
     empty: "Nothing was realised in these days",
   });
-  curve.show(at, [
+  curve.draw(at, [
     { heading: "Summed", values: cumulative, write: number },
     { heading: "That day", values: net, write: number, note: "that day" },
   ]);
