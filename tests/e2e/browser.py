@@ -259,12 +259,11 @@ class Browser:
         return found[0]
 
     def draw(self, plot: str) -> None:
-        """Bring a plot into view and wait for its drawing: charts are painted when they near it."""
+        """Bring a plot into view until it is painted, which waits for that."""
         self.wait_for(f"{plot}[role=slider]")
-        self.script(
-            "document.querySelector(arguments[0]).scrollIntoView({ block: 'nearest' })", plot
-        )
+        self.script("document.querySelector(arguments[0]).scrollIntoView()", plot)
         self.wait_for(f"{plot} canvas")
+        self.script("window.scrollTo({top: 0, behavior: 'instant'})")
 
     def wait_until_gone(self, selector: str) -> None:
         self.wait(lambda: not self.find_all(selector), f"{selector} stays")
