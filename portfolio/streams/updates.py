@@ -158,6 +158,8 @@ class UpdateLoop:
         if revaluations:
             await asyncio.wait(revaluations)
         self._ready.append(claim)
+        # Those that waited for the same accounts are totalled with it.
+        await asyncio.sleep(0)
         async with self._totalling:
             ready, self._ready = self._ready, []
             if not ready:

@@ -25,7 +25,7 @@ from portfolio.updates.asking import (
     update_portfolios_of_account,
 )
 from portfolio.updates.membership import accounts_by_instrument, portfolios_by_account
-from portfolio.updates.queue import queue_portfolio_update
+from portfolio.updates.queue import queue_portfolio_update, queue_portfolio_updates
 from portfolio.updates.rules import Priority
 from portfolio.updates.statistics import get_queue_stats
 from tests.factories import AccountFactory, OptionFactory, PositionFactory
@@ -168,6 +168,18 @@ def test_many_instruments_at_once_are_not_named(
     assert waiting(portfolio) == {instrument_key(stock())}
     update_portfolios_for_instruments([instrument_key(stock()), instrument_key(CALL)])
     assert waiting(portfolio) == {instrument_key(stock()), MANY}
+
+
+def test_portfolios_of_one_account_are_totalled_in_one_go(
+    account: Account, portfolio: Portfolio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = Portfolio.objects.create(owner=account.owner, name="Second")
+    second.accounts.add(account)
+    totalled: list[set[int]] = []
+    monkeypatch.setattr(updates, "recalculate", lambda ids: totalled.append(set(ids)))
+    queue_portfolio_updates({portfolio.pk: (), second.pk: ()}, Priority.MANUAL)
+    look()
+    assert {portfolio.pk, second.pk} in totalled
 
 
 def test_failed_total_is_claimed_again(
