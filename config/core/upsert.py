@@ -64,6 +64,41 @@ def insert_rows(
         _write(model, columns, rows[start : start + _ROWS_A_STATEMENT], head, "")
 
 
+def insert_missing(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    unique: Sequence[str],
+    returning: Sequence[str],
+) -> list[tuple[Any, ...]]:
+    """Insert the rows that do not exist yet by ``unique``; return ``returning`` of those inserted.
+
+    Another process may insert some first: what is not returned is stored by somebody else.
+    """
+    names = {field.attname: str(field.column) for field in model._meta.concrete_fields}
+    target, answer = (
+        ", ".join(connection.ops.quote_name(names[attribute]) for attribute in attributes)
+        for attributes in (unique, returning)
+    )
+    head, _ = _statement(model, columns, unique=unique, keep=columns, changes={})
+    tail = f" ON CONFLICT ({target}) DO NOTHING RETURNING {answer}"
+    marks = ", ".join(["%s"] * len(columns))
+    inserted: list[tuple[Any, ...]] = []
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), _ROWS_A_STATEMENT):
+            part = rows[start : start + _ROWS_A_STATEMENT]
+            if connection.vendor == "postgresql":
+                source = _document_source(model, columns)
+                cursor.execute(f"{head}{source}{tail}", [_document(model, columns, part)])
+                inserted += cursor.fetchall()
+                continue
+            for row in _prepared(model, columns, part):
+                cursor.execute(f"{head}VALUES ({marks}){tail}", row)
+                inserted += cursor.fetchall()
+    return inserted
+
+
 def update_rows(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> None:
@@ -86,11 +121,13 @@ def update_rows(
             sets = ", ".join(
                 f"{name} = found.{short}" for name, short in zip(names, others, strict=True)
             )
-            cursor.execute(
+            statement = (
                 f"UPDATE {table} SET {sets} FROM ({_document_source(model, columns)}) AS found "  # noqa: S608
-                f"WHERE {table}.{key} = found.{first}",
-                [_document(model, columns, rows)],
+                f"WHERE {table}.{key} = found.{first}"
             )
+            for start in range(0, len(rows), _ROWS_A_STATEMENT):
+                part = rows[start : start + _ROWS_A_STATEMENT]
+                cursor.execute(statement, [_document(model, columns, part)])
             return
         sets = ", ".join(f"{name} = %s" for name in names)
         cursor.executemany(

@@ -8,35 +8,25 @@ another.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
-import structlog
-
+from config.core.clock import now
+from config.core.rows.reading import batched
+from config.core.upsert import insert_missing
 from greeks.domain import Contract, Deliverable, InstrumentKind, Right
+from greeks.instruments.aliases import AliasConflict, store_aliases
 from greeks.instruments.identity import instrument_key
-from greeks.instruments.misdated import move_misdated
 from greeks.models import Instrument, InstrumentAlias
 from greeks.pricing.expiry import SessionCloses, expiry_instant, known_closes
 from greeks.pricing.products import exercise_style
-
-logger = structlog.get_logger(__name__)
 
 _LONGEST = {"symbol": 64, "underlying": 32, "root": 32, "exchange": 32, "currency": 8}
 _LARGEST = Decimal(10) ** 12
 _LONGEST_KEY = 96
 _POSSIBLE_YEARS = range(2000, 2100)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AliasConflict:
-    """A provider's key that already names another instrument. The stored one stays."""
-
-    provider: str
-    key: str
-    stored_instrument: str
-    claimed_by: str
 
 
 class ResolvedInstruments(dict[str, Instrument]):
@@ -114,17 +104,15 @@ def resolve_instruments(contracts: Iterable[Contract]) -> ResolvedInstruments:
     closes = known_closes(wanted.values())
     found = _by_key(wanted)
     missing = sorted(wanted.keys() - found.keys())
-    if missing:
-        Instrument.objects.bulk_create(
-            [_new_instrument(key, wanted[key], closes) for key in missing],
-            ignore_conflicts=True,
-        )
-        found |= _by_key(missing)
-    lost = wanted.keys() - found.keys()
+    new = _insert([_new_instrument(key, wanted[key], closes) for key in missing])
+    # Another process may have inserted one of them first.
+    found |= _by_key(wanted.keys() - found.keys() - new.keys())
+    lost = wanted.keys() - found.keys() - new.keys()
     if lost:
         raise RuntimeError(f"instruments were not stored: {sorted(lost)[:3]}")
     _correct_terms(wanted, found, closes)
-    return ResolvedInstruments(found, _store_aliases(wanted, found))
+    found |= new
+    return ResolvedInstruments(found, store_aliases(wanted, found))
 
 
 def contracts_of(instruments: Iterable[Instrument]) -> dict[int, Contract]:
@@ -185,7 +173,26 @@ def _new_instrument(key: str, contract: Contract, closes: SessionCloses) -> Inst
         exercise_style=exercise_style(contract),
         **_adjustment(contract),
         description="".join(c for c in contract.description if c.isprintable())[:128],
+        created_at=now(),
     )
+
+
+_COLUMNS = tuple(
+    field.attname for field in Instrument._meta.concrete_fields if not field.primary_key
+)
+
+
+def _insert(rows: Sequence[Instrument]) -> dict[str, Instrument]:
+    """Insert instruments and return by key those that nobody had inserted."""
+    new = {row.key: row for row in rows}
+    values = list(map(attrgetter(*_COLUMNS), rows))
+    inserted = insert_missing(
+        Instrument, _COLUMNS, values, unique=("key",), returning=("key", "id")
+    )
+    for key, pk in inserted:
+        new[key].pk = pk
+        new[key]._state.adding = False
+    return {key: new[key] for key, _ in inserted}
 
 
 def _correct_terms(
@@ -193,8 +200,9 @@ def _correct_terms(
 ) -> None:
     changed: list[Instrument] = []
     columns: set[str] = set()
-    for key, contract in wanted.items():
-        row, is_vendors = found[key], contract.expires_at is not None
+    for key, row in found.items():
+        contract = wanted[key]
+        is_vendors = contract.expires_at is not None
         terms = {
             "exercise_style": exercise_style(contract),
             "underlying_key": contract.underlying_key or row.underlying_key,
@@ -225,52 +233,8 @@ def _adjustment(contract: Contract) -> dict[str, Any]:
 
 
 def _by_key(keys: Iterable[str]) -> dict[str, Instrument]:
-    return {row.key: row for row in Instrument.objects.filter(key__in=list(keys)).order_by()}
-
-
-def _store_aliases(
-    wanted: Mapping[str, Contract], found: Mapping[str, Instrument]
-) -> list[AliasConflict]:
-    claims: dict[tuple[str, str], str] = {}
-    conflicts = []
-    for key, contract in sorted(wanted.items()):
-        for provider, alias in contract.aliases.items():
-            if not alias or len(alias) > 96 or len(provider) > 24 or not alias.isprintable():
-                continue
-            other = claims.setdefault((provider, alias), key)
-            if other != key:
-                conflicts.append(_conflict(provider, alias, stored=other, claimed=key))
-    stored = _stored_aliases(claims)
-    new = [
-        InstrumentAlias(instrument=found[key], provider=provider, key=alias)
-        for (provider, alias), key in sorted(claims.items())
-        if (provider, alias) not in stored
-    ]
-    if new:
-        InstrumentAlias.objects.bulk_create(new, ignore_conflicts=True)
-        # Another process may have inserted one of them first.
-        stored |= _stored_aliases([(alias.provider, alias.key) for alias in new])
-    contradicted = {
-        claim: (stored[claim], found[key])
-        for claim, key in claims.items()
-        if claim in stored and stored[claim] != found[key].pk
+    return {
+        row.key: row
+        for part in batched(sorted(keys))
+        for row in Instrument.objects.filter(key__in=part).order_by()
     }
-    for claim in contradicted.keys() - move_misdated(contradicted):
-        pk, claimant = contradicted[claim]
-        conflicts.append(_conflict(*claim, stored=f"instrument {pk}", claimed=claimant.key))
-    return conflicts
-
-
-def _stored_aliases(claims: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    claimed = set(claims)
-    rows = InstrumentAlias.objects.filter(
-        provider__in={provider for provider, _ in claimed}, key__in={key for _, key in claimed}
-    ).values_list("provider", "key", "instrument_id")
-    return {(provider, key): pk for provider, key, pk in rows if (provider, key) in claimed}
-
-
-def _conflict(provider: str, alias: str, *, stored: str, claimed: str) -> AliasConflict:
-    logger.warning(
-        "instrument_alias_conflict", provider=provider, alias=alias, stored=stored, claimed=claimed
-    )
-    return AliasConflict(provider=provider, key=alias, stored_instrument=stored, claimed_by=claimed)

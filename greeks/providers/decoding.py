@@ -19,6 +19,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, Literal, TypeVar, overload
 
 from config.core.errors import MalformedResponse
@@ -88,10 +89,15 @@ def parse_decimal(value: object, field: str, *, required: bool = False) -> Decim
 
     Accepts numbers and ``"1,234.50"``.
     """
+    number = _amount_of_text(value, field) if type(value) is str else _amount(value, field)
+    if number is None and required:
+        raise BadRow(f"{field}: missing ({_shown(value)})")
+    return number
+
+
+def _amount(value: object, field: str) -> Decimal | None:
     number = _number(value, field)
     if number is None:
-        if required:
-            raise BadRow(f"{field}: missing ({_shown(value)})")
         return None
     if abs(number) >= LARGEST_AMOUNT:
         raise BadRow(f"{field}: {_shown(value)} is too large to be true")
@@ -99,6 +105,11 @@ def parse_decimal(value: object, field: str, *, required: bool = False) -> Decim
     if isinstance(exponent, int) and exponent < -8:
         number = number.quantize(SMALLEST_STEP)
     return number if number else Decimal(0)
+
+
+@lru_cache(maxsize=8192)  # Files repeat most of their amounts.
+def _amount_of_text(text: str, field: str) -> Decimal | None:
+    return _amount(text, field)
 
 
 def parse_float(value: object, field: str, *, limit: float = 1e12) -> float | None:
@@ -232,6 +243,8 @@ def storable(value: Any, *, depth: int = 6) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else repr(value)
     if depth and isinstance(value, Mapping):
+        if _is_plain(value):
+            return dict(value)
         return {
             storable(str(key), depth=0): storable(inner, depth=depth - 1)
             for key, inner in value.items()
@@ -239,6 +252,10 @@ def storable(value: Any, *, depth: int = 6) -> Any:
     if depth and isinstance(value, list | tuple):
         return [storable(inner, depth=depth - 1) for inner in value]
     return storable(_shown(value), depth=0)
+
+
+def _is_plain(row: Mapping[Any, Any]) -> bool:
+    return all(type(text) is str and text.isprintable() for text in (*row, *row.values()))
 
 
 def rejected_row(kind: str, reason: str, row: object) -> RejectedRow:

@@ -55,10 +55,13 @@ def room_imports(imports: list[Import]) -> Mapping[tuple[str, str], set[str]]:
     return found
 
 
+_WRITERS = ("upsert", "upsert_each", "insert_rows", "insert_missing", "update_rows")
+
+
 def writes(source: str) -> bool:
     """Return whether a module's own code changes rows.
 
-    By the ORM, by ``upsert`` or by a statement.
+    By the ORM, by a function of ``config.core.upsert`` or by a statement.
     """
     for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -71,7 +74,7 @@ def writes(source: str) -> bool:
 
 def _is_write(call: ast.Call) -> bool:
     if isinstance(call.func, ast.Name):
-        return call.func.id in ("upsert", "upsert_each")
+        return call.func.id in _WRITERS
     if not isinstance(call.func, ast.Attribute):
         return False
     on_rows = re.search(r"\.objects\b|\.filter\(|\.exclude\(", ast.unparse(call.func))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from config.core.upsert import insert_rows
 from portfolio.models import Account, AccountDay
 from tests.factories import OptionFactory
-from trades.executions.store import _WRITTEN
+from trades.executions.fills import Fill
+from trades.executions.store import insert_fills
 from trades.models import CashMovementRow, Trade, TradeExecution, TradeFill, TradeLeg, TradeLot
 
 DAYS = 1000
@@ -39,32 +39,28 @@ def write_trades(account: Account, count: int, *, last: datetime) -> None:
     for number in range(count):
         opened = last - timedelta(days=DAYS) + number * step
         for side, at in (("SELL", opened), ("BUY", opened + timedelta(days=3))):
-            values: dict[str, Any] = {
-                **dict.fromkeys(_WRITTEN, ""),
-                "account_id": account.pk,
-                "broker": account.broker,
-                "broker_execution_id": f"{account.pk}.{number}.{side}",
-                "instrument_id": instruments[number % len(UNDERLYINGS)].pk,
-                "symbol": instruments[number % len(UNDERLYINGS)].symbol,
-                "kind": "trade",
-                "side": side,
-                "quantity": _ONE,
-                "price": Decimal(2 if side == "SELL" else 1),
-                "execution_time": at,
-                "currency": "USD",
-                "exec_root": f"{account.pk}.{number}.{side}",
-                "revision": 0,
-                "superseded": False,
-                "fingerprint": f"{account.pk}.{number}.{side}",
-                "source": "ibkr",
-                "raw_payload": {},
-                "recorded_at": last,
-                "updated_at": last,
-            }
-            for name in ("commission", "fees", "value", "net_value", "broker_realized_pnl"):
-                values[name] = None
-            executions.append([values[name] for name in _WRITTEN])
-    insert_rows(TradeExecution, _WRITTEN, executions)
+            name = f"{account.pk}.{number}.{side}"
+            executions.append(
+                Fill(
+                    account_id=account.pk,
+                    broker=account.broker,
+                    broker_execution_id=name,
+                    instrument_id=instruments[number % len(UNDERLYINGS)].pk,
+                    symbol=instruments[number % len(UNDERLYINGS)].symbol,
+                    kind="trade",
+                    side=side,
+                    quantity=_ONE,
+                    price=Decimal(2 if side == "SELL" else 1),
+                    execution_time=at,
+                    currency="USD",
+                    exec_root=name,
+                    fingerprint=name,
+                    source="ibkr",
+                    recorded_at=last,
+                    updated_at=last,
+                )
+            )
+    insert_fills(executions)
     fills = TradeExecution.objects.filter(account=account).order_by("pk")
     rows = list(fills.values_list("pk", "instrument_id", "execution_time"))
     names = {instrument.pk: instrument.underlying for instrument in instruments}

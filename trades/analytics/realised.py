@@ -7,6 +7,7 @@ from datetime import date
 from django.db.models import FloatField, QuerySet, Sum
 from django.db.models.functions import Cast
 
+from config.core.rows.reading import read_rows
 from trades.analytics.span import Span
 from trades.models import TradeLot
 
@@ -22,12 +23,12 @@ def realised_by_day(span: Span, lots: QuerySet[TradeLot]) -> dict[date, float]:
     """Return the profit of ``lots`` by the closing fill's day in its account's zone. One query."""
     zones = span.zones()
     days: dict[date, float] = {}
-    for account_id, at, net in (
+    sums = (
         lots.order_by("closed_at")
         .values("account_id", "closed_at")
         .annotate(realised=Cast(Sum("net"), FloatField()))
-        .values_list("account_id", "closed_at", "realised")
-    ):
+    )
+    for account_id, at, net in read_rows(sums, ("account_id", "closed_at", "realised")):
         if at is None:
             continue
         day = at.astimezone(zones[account_id]).date()

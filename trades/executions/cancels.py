@@ -1,8 +1,8 @@
-"""Corrections and cancels: which of a fill's rows counts.
+"""Cancels: which fills are dead.
 
-A correction replaces the fill of the same root and lower revision. A cancel names its row by
-transaction, else by trade; what it cancels may be booked again under the next revision. Where it is
-not, the fill is dead. A cancel that comes before its row waits in quarantine.
+A cancel names its row by transaction, else by trade; what it cancels may be booked again under the
+next revision. Where it is not, the fill is dead. A cancel that comes before its row waits in
+quarantine.
 """
 
 from __future__ import annotations
@@ -11,12 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, Q
+from django.db.models import Q
 
 from portfolio.domain import Broker, ExecutionCancel
 from trades.models import QuarantinedExecution, TradeExecution
-
-_BATCH = 500
 
 
 @dataclass(slots=True)
@@ -28,42 +26,6 @@ class Cancelled:
     waiting: list[ExecutionCancel] = field(default_factory=list)
     #: Account and instrument of the rows that count no more.
     changed: set[tuple[str, int]] = field(default_factory=set)
-
-
-def mark_superseded(broker: Broker, roots: Iterable[str]) -> set[tuple[str, int]]:
-    """Mark all but the highest revision of each root as replaced.
-
-    Returns account and instrument of the rows that changed.
-    """
-    wanted = sorted(roots)
-    changed = []
-    for start in range(0, len(wanted), _BATCH):
-        of_roots = TradeExecution.objects.filter(
-            broker=broker.value, exec_root__in=wanted[start : start + _BATCH]
-        )
-        # Most fills are never corrected.
-        revised = (
-            of_roots.order_by()
-            .values("exec_root")
-            .annotate(rows=Count("id"), replaced=Count("id", filter=Q(superseded=True)))
-            .filter(Q(rows__gt=1) | Q(replaced__gt=0))
-        )
-        roots_revised = [row["exec_root"] for row in revised]
-        if not roots_revised:
-            continue
-        rows = of_roots.filter(exec_root__in=roots_revised)
-        by_root: dict[str, list[TradeExecution]] = {}
-        for row in rows.only("exec_root", "revision", "superseded", "account", "instrument"):
-            by_root.setdefault(row.exec_root, []).append(row)
-        for group in by_root.values():
-            highest = max(row.revision for row in group)
-            for row in group:
-                if row.superseded != (row.revision < highest):
-                    row.superseded = row.revision < highest
-                    changed.append(row)
-    if changed:
-        TradeExecution.objects.bulk_update(changed, ["superseded"], batch_size=_BATCH)
-    return {(row.account_id, row.instrument_id) for row in changed}
 
 
 def apply_cancels(

@@ -6,37 +6,38 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from config.core.rows.reading import batched
 from greeks.domain import Contract
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contracts_of
 from greeks.models import Instrument, InstrumentAlias
 from portfolio.domain import Broker, BrokerExecution
 
-_BATCH = 500
 _LAST = datetime.max.replace(tzinfo=UTC)
 _PROVIDERS = {Broker.IBKR: "ibkr", Broker.TASTY: "tastytrade"}
 
 
-def with_known_contracts(rows: Sequence[BrokerExecution], broker: Broker) -> list[BrokerExecution]:
-    """Give rows the contract that is stored under the broker's key.
+def known_contracts(rows: Sequence[BrokerExecution], broker: Broker) -> dict[int, Contract]:
+    """Return the contract that is stored under the broker's key, by ``id`` of the row's contract.
 
     A reverse split renames an option at IBKR (LCID → LCID1) and keeps its contract id: the fills
     before and after are of one contract, the one that the oldest row names.
     """
     provider = _PROVIDERS[broker]
+    # Rows of one contract may share one object.
+    told = {id(row.contract): row.contract for row in rows}
+    keys = {number: contract.aliases.get(provider, "") for number, contract in told.items()}
     known: dict[str, Contract] = {}
     if broker is Broker.IBKR:
         for row in sorted(rows, key=lambda row: row.execution_time or _LAST):
-            known.setdefault(row.contract.aliases.get(provider, ""), row.contract)
-    known |= _stored(provider, {row.contract.aliases.get(provider, "") for row in rows})
+            known.setdefault(keys[id(row.contract)], row.contract)
+    known |= _stored(provider, keys.values())
     known.pop("", None)
-    return [
-        row
-        if (contract := known.get(row.contract.aliases.get(provider, ""))) is None
-        or _tells_expiry(row.contract, contract)
-        else replace(row, contract=contract)
-        for row in rows
-    ]
+    chosen = {}
+    for number, contract in told.items():
+        stored = known.get(keys[number], contract)
+        chosen[number] = contract if _tells_expiry(contract, stored) else stored
+    return chosen
 
 
 def _tells_expiry(told: Contract, known: Contract) -> bool:
@@ -47,15 +48,11 @@ def _tells_expiry(told: Contract, known: Contract) -> bool:
 
 
 def _stored(provider: str, keys: Iterable[str]) -> dict[str, Contract]:
-    wanted = sorted(set(keys) - {""})
     found: dict[str, int] = {}
-    for start in range(0, len(wanted), _BATCH):
-        aliases = InstrumentAlias.objects.filter(
-            provider=provider, key__in=wanted[start : start + _BATCH]
-        )
+    for part in batched(sorted(set(keys) - {""})):
+        aliases = InstrumentAlias.objects.filter(provider=provider, key__in=part)
         found |= dict(aliases.values_list("key", "instrument_id"))
     contracts: dict[int, Contract] = {}
-    ids = sorted(set(found.values()))
-    for start in range(0, len(ids), _BATCH):
-        contracts |= contracts_of(Instrument.objects.filter(pk__in=ids[start : start + _BATCH]))
+    for ids in batched(sorted(set(found.values()))):
+        contracts |= contracts_of(Instrument.objects.filter(pk__in=ids))
     return {key: contracts[pk] for key, pk in found.items()}

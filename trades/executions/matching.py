@@ -10,11 +10,18 @@ from decimal import Decimal
 
 from django.db.models import Q
 
+from config.core.rows.reading import batched
+from greeks.domain import Contract
 from portfolio.domain import Broker, BrokerExecution
-from trades.executions.identity import CLOCK_STEP, fingerprint, own_id, same_price
-from trades.models import TradeExecution
+from trades.executions.fills import Fill, load_fills
+from trades.executions.identity import (
+    CLOCK_STEP,
+    fingerprint,
+    own_id,
+    root_and_revision,
+    same_price,
+)
 
-_BATCH = 400
 Moment = tuple[str, int, str, Decimal, datetime]
 
 
@@ -23,6 +30,8 @@ class Incoming:
     """A valid row, its account and instrument, and how it will be stored."""
 
     row: BrokerExecution
+    #: What the row's contract is stored as.
+    contract: Contract
     account_id: str
     instrument_id: int
     instrument_key: str
@@ -39,17 +48,16 @@ class Incoming:
 class Stored:
     """Stored rows, and those of this batch, by each of their names."""
 
-    by_id: dict[str, TradeExecution] = field(default_factory=dict)
-    by_transaction: dict[tuple[str, str], TradeExecution] = field(default_factory=dict)
-    by_trade: dict[tuple[str, str], list[TradeExecution]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    by_mark: dict[str, list[TradeExecution]] = field(default_factory=lambda: defaultdict(list))
-    by_moment: dict[Moment, list[TradeExecution]] = field(default_factory=lambda: defaultdict(list))
+    by_id: dict[str, Fill] = field(default_factory=dict)
+    by_transaction: dict[tuple[str, str], Fill] = field(default_factory=dict)
+    by_trade: dict[tuple[str, str], list[Fill]] = field(default_factory=lambda: defaultdict(list))
+    by_mark: dict[str, list[Fill]] = field(default_factory=lambda: defaultdict(list))
+    by_root: dict[str, list[Fill]] = field(default_factory=lambda: defaultdict(list))
+    by_moment: dict[Moment, list[Fill]] = field(default_factory=lambda: defaultdict(list))
     #: Rows of the broker that rows of the export have matched so far.
     matched: set[str] = field(default_factory=set)
 
-    def add(self, row: TradeExecution) -> None:
+    def add(self, row: Fill) -> None:
         """Note a row under all its names."""
         if row.broker_execution_id in self.by_id:
             return
@@ -60,33 +68,49 @@ class Stored:
             self.by_trade[row.account_id, row.trade_id].append(row)
         self.by_mark[row.fingerprint].append(row)
         self.by_moment[moment_of(row)].append(row)
+        self.by_root[row.exec_root].append(row)
 
-    def rename(self, row: TradeExecution) -> None:
-        """Note the id that a known row has taken."""
+    def rename(self, row: Fill) -> None:
+        """Note the id that a known row has taken, and that it is a revision of that id's root."""
         self.by_id[row.broker_execution_id] = row
+        self.by_root[row.exec_root].remove(row)
+        row.exec_root, row.revision = root_and_revision(Broker(row.broker), row.broker_execution_id)
+        self.by_root[row.exec_root].append(row)
+
+    def replace_revisions(self, roots: Iterable[str]) -> list[Fill]:
+        """Mark all but the highest revision of each root as replaced; return what changed."""
+        changed = []
+        for root in roots:
+            highest = max((row.revision for row in self.by_root[root]), default=0)
+            for row in self.by_root[root]:
+                if row.superseded != (row.revision < highest):
+                    row.superseded = row.revision < highest
+                    changed.append(row)
+        return changed
 
 
-def load_stored(broker: str, incoming: Sequence[Incoming]) -> Stored:
-    """Load every stored row that one of these may tell of. A few queries for each 400 rows."""
+def load_stored(broker: Broker, incoming: Sequence[Incoming]) -> Stored:
+    """Load every stored row that one of these may tell of. A few queries for each batch.
+
+    The broker is compared here: told to the database, it would search by it alone.
+    """
     stored = Stored()
-    for batch in _batches(incoming):
-        transactions = [item.row.transaction_id for item in batch if item.row.transaction_id]
-        trades = [item.row.trade_id for item in batch if item.row.trade_id]
+    for batch in batched(incoming):
+        ids = (item.stored_id for item in batch if item.stored_id)
         for condition in (
-            Q(broker_execution_id__in=[item.stored_id for item in batch if item.stored_id]),
-            Q(transaction_id__in=transactions),
-            Q(trade_id__in=trades),
+            Q(exec_root__in={root_and_revision(broker, each)[0] for each in ids}),
+            Q(transaction_id__in={item.row.transaction_id for item in batch} - {""}),
+            Q(trade_id__in={item.row.trade_id for item in batch} - {""}),
             Q(fingerprint__in={item.mark for item in batch}),
+            *([_at_moments(batch)] if broker is Broker.TASTY else ()),
         ):
-            for row in TradeExecution.objects.filter(condition, broker=broker).order_by("id"):
-                stored.add(row)
-        if broker == Broker.TASTY.value:
-            for row in _of_moments(batch):
-                stored.add(row)
+            for row in load_fills(condition):
+                if row.broker == broker.value:
+                    stored.add(row)
     return stored
 
 
-def find_stored(item: Incoming, stored: Stored, taken: dict[str, int]) -> TradeExecution | None:
+def find_stored(item: Incoming, stored: Stored, taken: dict[str, int]) -> Fill | None:
     """Return the stored row this one repeats, ``None`` if it is new.
 
     ``taken`` counts, by fingerprint, the rows without ids that this file has matched so far: equal
@@ -119,24 +143,24 @@ def find_stored(item: Incoming, stored: Stored, taken: dict[str, int]) -> TradeE
     return None
 
 
-def moment_of(row: TradeExecution) -> Moment:
+def moment_of(row: Fill) -> Moment:
     """Return what an export and the broker's history tell alike of a row."""
     second = row.execution_time.replace(microsecond=0)
     return row.account_id, row.instrument_id, row.kind, row.quantity.normalize(), second
 
 
-def _of_moments(batch: Sequence[Incoming]) -> Iterable[TradeExecution]:
-    """Return stored rows of these contracts and times; exports and history meet in them."""
+def _at_moments(batch: Sequence[Incoming]) -> Q:
+    """Match rows of these contracts and times: exports and history meet in them."""
     times = [item.at.replace(microsecond=0) for item in batch]
-    return TradeExecution.objects.filter(
+    return Q(
         account__in={item.account_id for item in batch},
         instrument__in={item.instrument_id for item in batch},
         execution_time__gte=min(times),
         execution_time__lt=max(times) + CLOCK_STEP,
-    ).order_by("id")
+    )
 
 
-def _alike(item: Incoming, stored: Stored) -> list[TradeExecution]:
+def _alike(item: Incoming, stored: Stored) -> list[Fill]:
     """Return rows that may be this one told by another source of Tastytrade.
 
     An export may leave the side of an expiration out or tell it, and has the cash where the
@@ -153,17 +177,17 @@ def _alike(item: Incoming, stored: Stored) -> list[TradeExecution]:
     ]
 
 
-def _is_same_cash(item: Incoming, known: TradeExecution) -> bool:
+def _is_same_cash(item: Incoming, known: Fill) -> bool:
     row = item.row
     if same_price(row.price, known.price):
         return True
     if EXPORT not in (row.source, known.source) or row.price is None or known.price is None:
         return False
-    units = row.quantity * row.contract.multiplier
+    units = row.quantity * item.contract.multiplier
     return bool(abs(row.price - known.price) * units <= _HALF_A_CENT)
 
 
-def _by_trade(item: Incoming, stored: Stored) -> TradeExecution | None:
+def _by_trade(item: Incoming, stored: Stored) -> Fill | None:
     """A trade id names a fill only where one of the two has nothing better.
 
     A trade that was booked again keeps its trade id under a new execution id.
@@ -178,11 +202,11 @@ def _by_trade(item: Incoming, stored: Stored) -> TradeExecution | None:
     return candidates[-1] if candidates else None
 
 
-def _has_execution_id(row: TradeExecution) -> bool:
+def _has_execution_id(row: Fill) -> bool:
     return row.broker_execution_id[:2] not in ("T:", "D:", "F:")
 
 
-def conflict(item: Incoming, known: TradeExecution) -> str:
+def conflict(item: Incoming, known: Fill) -> str:
     """Return which economic field contradicts the stored row; empty if none does."""
     row = item.row
     if known.account_id != item.account_id:
@@ -201,7 +225,7 @@ def conflict(item: Incoming, known: TradeExecution) -> str:
     return ""
 
 
-def complete(item: Incoming, known: TradeExecution) -> bool:
+def complete(item: Incoming, known: Fill) -> bool:
     """Fill in what the stored row lacks, and costs that the broker has corrected since.
 
     Returns whether anything changed. A statement's costs are final: nothing but a statement
@@ -235,8 +259,3 @@ EXPORT = "tastytrade_csv"
 _HALF_A_CENT = Decimal("0.0051")
 #: Sources whose costs are final.
 STATEMENTS = frozenset({"flex", "tastytrade_csv", "ibkr_csv"})
-
-
-def _batches(incoming: Sequence[Incoming]) -> Iterable[Sequence[Incoming]]:
-    for start in range(0, len(incoming), _BATCH):
-        yield incoming[start : start + _BATCH]

@@ -6,47 +6,50 @@ the fills of the same order: equal contract and side, quantities and prices that
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 from itertools import groupby
 
 from django.db.models import Q
 
+from config.core.rows.reading import BATCH, batched
 from trades.executions.identity import CLOCK_STEP
 from trades.models import TradeExecution
 
 #: Sources whose rows may be orders.
 ORDER_SOURCES = ("ibkr_csv",)
-_BATCH = 200
 _PRICE_TOLERANCE = Decimal("0.0001")
 
 
 def replace_orders(changed: Iterable[tuple[str, int]]) -> list[TradeExecution]:
-    """Mark the rows of orders whose fills are all stored as replaced, and return them.
+    """Mark the rows of IBKR's orders whose fills are all stored as replaced, and return them.
 
     ``changed``: accounts and instruments to look at.
     """
-    wanted = sorted(changed)
     replaced = []
-    for start in range(0, len(wanted), _BATCH):
-        batch = wanted[start : start + _BATCH]
+    for batch in batched(sorted(changed)):
         told = Q(account__in={a for a, _ in batch}, instrument__in={i for _, i in batch})
-        live = TradeExecution.objects.filter(told, superseded=False, cancelled_by="")
+        # Sorted by the database, it would search by time alone.
+        live = TradeExecution.objects.filter(told, superseded=False, cancelled_by="").order_by()
         orders = list(live.filter(source__in=ORDER_SOURCES))
         if not orders:
             continue
         keys = {(row.account_id, row.instrument_id) for row in orders}
         fills = live.filter(instrument__in={i for _, i in keys}).exclude(source__in=ORDER_SOURCES)
         ranked = sorted(fills, key=lambda row: (_order(row), row.execution_time))
-        groups = [list(group) for _, group in groupby(ranked, key=_order)]
+        groups: dict[tuple[str, int, str, str], list[list[TradeExecution]]] = defaultdict(list)
+        for name, group in groupby(ranked, key=_order):
+            groups[name[:4]].append(list(group))
         for order in orders:
-            group = next((each for each in groups if _is_order_of(order, each)), None)
-            if group is not None:
-                order.cancelled_by = f"O:{group[0].order_id or group[0].broker_execution_id}"[:64]
-                groups.remove(group)
+            near = groups[_order(order)[:4]]
+            found = next((each for each in near if _is_order_of(order, each)), None)
+            if found is not None:
+                order.cancelled_by = f"O:{found[0].order_id or found[0].broker_execution_id}"[:64]
+                near.remove(found)
                 replaced.append(order)
     if replaced:
-        TradeExecution.objects.bulk_update(replaced, ["cancelled_by"], batch_size=_BATCH)
+        TradeExecution.objects.bulk_update(replaced, ["cancelled_by"], batch_size=BATCH)
     return replaced
 
 
@@ -57,9 +60,8 @@ def _order(row: TradeExecution) -> tuple[str, int, str, str, str]:
 
 
 def _is_order_of(order: TradeExecution, fills: list[TradeExecution]) -> bool:
+    """Whether fills of the same account, contract, kind and side add up to an order."""
     first, last = fills[0], fills[-1]
-    if (order.account_id, order.instrument_id, order.kind, order.side) != _order(first)[:4]:
-        return False
     if not first.execution_time - CLOCK_STEP <= order.execution_time:
         return False
     if not order.execution_time <= last.execution_time + CLOCK_STEP:

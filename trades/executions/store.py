@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from config.core.clock import now
-from config.core.upsert import insert_rows
+from config.core.upsert import insert_rows, update_rows
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error, resolve_instruments
 from greeks.providers.decoding import storable
 from portfolio.domain import Broker, BrokerExecution, CashMovement
 from portfolio.models import Account
 from trades.executions.announcing import announce_after_commit
-from trades.executions.cancels import apply_cancels, mark_superseded
+from trades.executions.cancels import apply_cancels
 from trades.executions.cash import store_movements
-from trades.executions.contracts import with_known_contracts
+from trades.executions.contracts import known_contracts
+from trades.executions.fills import INSERTED, UPDATED, Fill
 from trades.executions.identity import own_id, root_and_revision
 from trades.executions.matching import (
     Incoming,
@@ -34,13 +36,6 @@ from trades.executions.rows import JournalRows, Recorded
 from trades.lots.store import store_lots
 from trades.models import TradeExecution
 from trades.strategies.store import store_trades
-
-_BATCH = 500
-_COMPLETED = [
-    "broker_execution_id", "exec_root", "revision", "side", "transaction_id", "trade_id",
-    "order_id", "position_effect", "commission", "fees", "value", "net_value",
-    "broker_realized_pnl", "price", "source", "superseded", "cancelled_by", "updated_at",
-]  # fmt: skip
 
 
 def record_rows(
@@ -59,11 +54,6 @@ def record_rows(
     with transaction.atomic():
         known = Account.objects.all() if accounts is None else accounts
         return _Recording(broker, source, known).record(rows)
-
-
-_WRITTEN = [
-    field.attname for field in TradeExecution._meta.concrete_fields if not field.primary_key
-]
 
 
 class _Recording:
@@ -89,11 +79,9 @@ class _Recording:
                 number = next(iter(accounts))
             self._refuse(rejected.kind, rejected.reason, rejected.payload, number, accounts)
         incoming = self._valid(rows.executions, accounts)
-        stored = load_stored(self.broker.value, incoming)
-        roots = self._write(incoming, stored)
-        self.changed |= mark_superseded(self.broker, roots)
+        self._write(incoming, load_stored(self.broker, incoming))
         self._cancel(rows, accounts)
-        for order in replace_orders(self.changed):
+        for order in replace_orders(self.changed) if self.broker is Broker.IBKR else ():
             if order.source == self.source:
                 # Its fills were here before: nothing new.
                 result.known(order.kind)
@@ -125,19 +113,25 @@ class _Recording:
         return dict(found)
 
     def _valid(self, rows: Sequence[BrokerExecution], accounts: dict[str, str]) -> list[Incoming]:
-        named = [row for row in rows if self._is_possible(row, accounts)]
-        named = with_known_contracts(named, self.broker)
-        instruments = resolve_instruments(row.contract for row in named)
+        told = {id(row.contract): row.contract for row in rows}
+        errors = {number: contract_error(contract) for number, contract in told.items()}
+        named = [row for row in rows if self._is_possible(row, accounts, errors)]
+        contracts = known_contracts(named, self.broker)
+        keys = {number: instrument_key(contract) for number, contract in contracts.items()}
+        instruments = resolve_instruments(contracts.values())
         incoming = []
         times = self._known_times(named)
         for row in named:
-            key, account_id = instrument_key(row.contract), accounts[row.account_number]
+            number, account_id = id(row.contract), accounts[row.account_number]
             at = row.execution_time or times.get(row.broker_execution_id)
             if at is None:
                 reason = "time: the broker has not told it yet"
                 self._refuse(row.kind.value, reason, _payload(row), row.account_number, accounts)
                 continue
-            incoming.append(Incoming(row, account_id, instruments[key].pk, key, at))
+            key = keys[number]
+            incoming.append(
+                Incoming(row, contracts[number], account_id, instruments[key].pk, key, at)
+            )
         return incoming
 
     def _known_times(self, rows: Sequence[BrokerExecution]) -> dict[str, datetime]:
@@ -148,8 +142,10 @@ class _Recording:
         ).values_list("broker_execution_id", "execution_time")
         return dict(known) if ids else {}
 
-    def _is_possible(self, row: BrokerExecution, accounts: dict[str, str]) -> bool:
-        reason = contract_error(row.contract)
+    def _is_possible(
+        self, row: BrokerExecution, accounts: dict[str, str], errors: Mapping[int, str | None]
+    ) -> bool:
+        reason = errors[id(row.contract)]
         if row.account_number not in accounts:
             reason = f"account: {row.account_number[:32]!r} is not an account of this desk"
         elif row.quantity <= 0:
@@ -160,9 +156,9 @@ class _Recording:
         return False
 
     # --- Writing ---
-    def _write(self, incoming: list[Incoming], stored: Stored) -> set[str]:
-        new: list[TradeExecution] = []
-        changed: dict[int, TradeExecution] = {}
+    def _write(self, incoming: list[Incoming], stored: Stored) -> None:
+        new: list[Fill] = []
+        changed: dict[int, Fill] = {}
         taken: dict[str, int] = {}
         roots: set[str] = set()
         for item in incoming:
@@ -183,30 +179,29 @@ class _Recording:
                 continue
             self.result.existing += 1
             if complete(item, known):
-                root, revision = root_and_revision(self.broker, known.broker_execution_id)
-                known.exec_root, known.revision, known.updated_at = root, revision, self.at
-                roots.add(root)
+                known.updated_at = self.at
                 stored.rename(known)
+                roots.add(known.exec_root)
                 self.changed.add((item.account_id, item.instrument_id))
                 self.result.completed += 1
-                if known.pk is not None:
-                    changed[known.pk] = known
-        insert_rows(
-            TradeExecution, _WRITTEN, [[getattr(row, name) for name in _WRITTEN] for row in new]
-        )
-        if changed:
-            TradeExecution.objects.bulk_update(changed.values(), _COMPLETED, batch_size=_BATCH)
-        return roots
+                if known.id is not None:
+                    changed[known.id] = known
+        for row in stored.replace_revisions(roots):
+            self.changed.add((row.account_id, row.instrument_id))
+            if row.id is not None:
+                changed[row.id] = row
+        insert_fills(new)
+        update_rows(TradeExecution, UPDATED, list(map(attrgetter(*UPDATED), changed.values())))
 
-    def _new(self, item: Incoming) -> TradeExecution:
+    def _new(self, item: Incoming) -> Fill:
         row = item.row
         root, revision = root_and_revision(self.broker, item.stored_id)
-        return TradeExecution(
+        return Fill(
             account_id=item.account_id,
             broker=self.broker.value,
             broker_execution_id=item.stored_id,
             instrument_id=item.instrument_id,
-            symbol=row.contract.symbol,
+            symbol=item.contract.symbol,
             kind=row.kind.value,
             side=row.side.value if row.side else "",
             quantity=row.quantity,
@@ -214,7 +209,7 @@ class _Recording:
             execution_time=item.at,
             position_effect=row.position_effect,
             order_id=row.order_id,
-            currency=row.contract.currency,
+            currency=item.contract.currency,
             commission=row.commission,
             fees=row.fees,
             value=row.value,
@@ -257,7 +252,7 @@ class _Recording:
         self.result.existing += len(named) - len(new)
 
     # --- Refusing ---
-    def _conflict(self, item: Incoming, known: TradeExecution, reason: str) -> Refused:
+    def _conflict(self, item: Incoming, known: Fill, reason: str) -> Refused:
         return Refused(
             broker=self.broker,
             account_id=item.account_id,
@@ -282,6 +277,11 @@ class _Recording:
                 source=self.source,
             )
         )
+
+
+def insert_fills(fills: Iterable[Fill]) -> None:
+    """Insert rows that are not stored."""
+    insert_rows(TradeExecution, INSERTED, list(map(attrgetter(*INSERTED), fills)))
 
 
 def _payload(row: BrokerExecution) -> Mapping[str, object]:

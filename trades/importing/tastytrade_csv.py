@@ -20,7 +20,7 @@ from config.core.errors import InvalidInput
 from greeks.instruments.future_terms import MULTIPLIERS, last_trading_day, product_of
 from greeks.providers.decoding import BadRow, parse_decimal, rejected_row
 from portfolio.brokers.tastytrade.future_symbols import FutureTerms, futures_of
-from portfolio.brokers.tastytrade.transactions import decode_transaction
+from portfolio.brokers.tastytrade.transactions import Contracts, decode_transaction
 from trades.executions.rows import JournalRows
 
 SOURCE: Final = "tastytrade_csv"
@@ -68,11 +68,16 @@ def read_tastytrade_csv(file: IO[bytes], *, account_number: str) -> JournalRows:
     except (UnicodeDecodeError, csv.Error):
         raise TastytradeFileError("This is not an export of Tastytrade: it is not text.") from None
     futures = future_terms(decoded)
+    contracts: Contracts = {}
     for original, row in zip(sent, decoded, strict=True):
         try:
             rows.add(
                 decode_transaction(
-                    row, account_number=account_number, source=SOURCE, futures=futures
+                    row,
+                    account_number=account_number,
+                    source=SOURCE,
+                    futures=futures,
+                    contracts=contracts,
                 )
             )
         except BadRow as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from config.core.rows.reading import batched, read_rows
 from greeks.domain import InstrumentKind
 from portfolio.domain import CARRIES_LOTS, ExecutionKind, Side
 from trades.lots.events import PositionEvent
@@ -23,21 +25,49 @@ _OPTIONS = [
 ]
 #: "XYZ(US0000000001) SPLIT 3 FOR 2".
 _RATIO = re.compile(r"\bsplit (\d+(?:\.\d+)?) for (\d+(?:\.\d+)?)\b", re.IGNORECASE)
+
+
+class _Row(NamedTuple):
+    """The columns of an execution, and of its instrument, that an event is made of."""
+
+    id: int
+    instrument_id: int
+    kind: str
+    side: str
+    quantity: Decimal
+    price: Decimal | None
+    execution_time: datetime
+    position_effect: str
+    currency: str
+    commission: Decimal | None
+    fees: Decimal | None
+    value: Decimal | None
+    exec_root: str
+    broker_execution_id: str
+    order_id: str
+    superseded: bool
+    cancelled_by: str
+    instrument_kind: str
+    multiplier: Decimal
+    underlying: str
+
+
 _COLUMNS = (
-    "id", "instrument_id", "instrument__multiplier", "kind", "side", "quantity", "price",
-    "execution_time", "position_effect", "currency", "commission", "fees", "exec_root",
-    "broker_execution_id", "superseded", "cancelled_by", "value", "order_id", "instrument__kind",
-    "instrument__underlying",
+    *_Row._fields[:-3], "instrument__kind", "instrument__multiplier", "instrument__underlying",
 )  # fmt: skip
 
 
 def position_events(executions: QuerySet[TradeExecution]) -> list[PositionEvent]:
-    """Return the live executions as events; costs are summed over the revisions of a root.
+    """Return the live executions as events, in no order; costs are summed over a root's revisions.
 
     A rebooked trade has no commission of its own: its first row keeps it.
     """
-    rows = list(executions.order_by("execution_time", "id").values_list(*_COLUMNS, named=True))
-    costs = _costs_by_root(rows)
+    # To sort here would have the database search by time alone.
+    rows = [_Row(*row) for row in read_rows(executions.order_by(), _COLUMNS)]
+    costs: dict[str, Decimal] = {}
+    for row in rows:
+        paid = (row.commission or ZERO) + (row.fees or ZERO)
+        costs[row.exec_root] = costs.get(row.exec_root, ZERO) + paid
     ratios = (
         _ratios(executions) if any(row.kind == ExecutionKind.SPLIT.value for row in rows) else {}
     )
@@ -55,6 +85,12 @@ def _ratios(executions: QuerySet[TradeExecution]) -> dict[int, Decimal]:
         if told is not None and Decimal(told[1]) and Decimal(told[2]):
             ratios[pk] = Decimal(told[1]) / Decimal(told[2])
     return ratios
+
+
+def of_instruments(instruments: Iterable[int]) -> Iterator[Q]:
+    """Yield conditions that together are true for the rows of these instruments."""
+    for ids in batched(sorted(instruments)):
+        yield Q(instrument__in=ids)
 
 
 def connected_instruments(accounts: Iterable[str], instruments: Iterable[int]) -> set[int]:
@@ -79,19 +115,12 @@ def methods_of(accounts: Iterable[str]) -> dict[str, LotMethod]:
     return dict.fromkeys(ids, LotMethod.FIFO) | {pk: LotMethod(name) for pk, name in chosen}
 
 
-def _costs_by_root(rows: Iterable[Any]) -> dict[str, Decimal]:
-    costs: dict[str, Decimal] = {}
-    for row in rows:
-        paid = (row.commission or ZERO) + (row.fees or ZERO)
-        costs[row.exec_root] = costs.get(row.exec_root, ZERO) + paid
-    return costs
-
-
-def _event(row: Any, costs: dict[str, Decimal], ratios: dict[int, Decimal]) -> PositionEvent:
+def _event(row: _Row, costs: dict[str, Decimal], ratios: dict[int, Decimal]) -> PositionEvent:
+    name = row.broker_execution_id
     return PositionEvent(
         id=row.id,
         instrument=row.instrument_id,
-        multiplier=row.instrument__multiplier,
+        multiplier=row.multiplier,
         kind=ExecutionKind(row.kind),
         quantity=-row.quantity if row.side == Side.SELL.value else row.quantity,
         at=row.execution_time,
@@ -102,12 +131,8 @@ def _event(row: Any, costs: dict[str, Decimal], ratios: dict[int, Decimal]) -> P
         currency=row.currency,
         value=row.value,
         action=row.order_id,
-        is_option=row.instrument__kind in _OPTIONS,
-        underlying=row.instrument__underlying,
+        is_option=row.instrument_kind in _OPTIONS,
+        underlying=row.underlying,
         ratio=ratios.get(row.id),
-        sequence=(_number(row.broker_execution_id), row.broker_execution_id),
+        sequence=(int(name) if name.isdigit() else 0, name),
     )
-
-
-def _number(identifier: str) -> int:
-    return int(identifier) if identifier.isdigit() else 0

@@ -51,7 +51,7 @@ def match_lots(events: Iterable[PositionEvent], method: LotMethod = LotMethod.FI
     """
     lots = Lots()
     books: dict[int, list[Lot]] = {}
-    ordered = in_order(without_settled_twins([e for e in events if e.moves_position]))
+    ordered = without_settled_twins(in_order([e for e in events if e.moves_position]))
     position = 0
     while position < len(ordered):
         event = ordered[position]
@@ -143,10 +143,10 @@ def _close(
     if event.position_effect == "OPEN":
         return left
     while left:
-        others = [lot for lot in book if (lot.quantity > 0) != (left > 0)]
-        if not others:
+        position = _next_lot(book, method, is_long=left < 0)
+        if position is None:
             return left
-        lot = _next_lot(others, method)
+        lot = book[position]
         part = min(abs(left), abs(lot.quantity))
         signed = part if lot.quantity > 0 else -part
         closing = lot.part(signed)
@@ -167,7 +167,6 @@ def _close(
                 close_costs=costs.of(part),
             )
         )
-        position = book.index(lot)
         if lot.quantity == signed:
             del book[position]
         else:
@@ -178,14 +177,15 @@ def _close(
     return left
 
 
-def _next_lot(lots: list[Lot], method: LotMethod) -> Lot:
-    if method is LotMethod.LIFO:
-        return lots[-1]
+def _next_lot(book: list[Lot], method: LotMethod, *, is_long: bool) -> int | None:
+    """Return the place of the lot to close; ``None`` if there is none of this sign."""
+    order = reversed(range(len(book))) if method is LotMethod.LIFO else range(len(book))
+    places = (n for n in order if (book[n].quantity > 0) == is_long)
     if method is LotMethod.HIFO:
-        known = [lot for lot in lots if lot.price is not None]
-        if known:
-            return max(known, key=_least_gain)
-    return lots[0]
+        found = list(places)
+        known = [n for n in found if book[n].price is not None]
+        return max(known, key=lambda n: _least_gain(book[n])) if known else next(iter(found), None)
+    return next(places, None)
 
 
 def _least_gain(lot: Lot) -> Decimal:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from config.core.caching.changes import Change
 from config.core.caching.invalidation import invalidate_after_commit
@@ -15,12 +16,16 @@ from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.amounts import fitting_amount
 from portfolio.domain import ExecutionKind
 from portfolio.models import Account
-from trades.lots.events_reading import connected_instruments, methods_of, position_events
+from trades.lots.events_reading import (
+    connected_instruments,
+    methods_of,
+    of_instruments,
+    position_events,
+)
 from trades.lots.lot import ClosedLot, Lot
 from trades.lots.matching import match_lots
 from trades.models import ProvisionalClose, TradeExecution, TradeLot
 
-_BATCH = 500
 _COLUMNS = (
     "account_id", "instrument_id", "opened_by_id", "opened_at", "currency", "quantity",
     "open_price", "open_costs", "closed_by_id", "closed_at", "closed_kind", "close_price",
@@ -39,7 +44,7 @@ def store_lots(changed: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
         by_account.setdefault(account_id, set()).add(instrument_id)
     for account_id in sorted(by_account):
         by_account[account_id] = connected_instruments([account_id], by_account[account_id])
-        _replace(account_id, by_account[account_id])
+        _replace(account_id, of_instruments(by_account[account_id]))
     return by_account
 
 
@@ -47,21 +52,17 @@ def store_lots(changed: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
 def rebuild_lots(account: Account) -> int:
     """Compute all lots of an account again; return how many there are."""
     Account.objects.select_for_update().get(pk=account.pk)
-    instruments = TradeExecution.objects.filter(account=account).values_list("instrument_id")
-    _replace(account.pk, {pk for (pk,) in instruments.distinct()})
-    return TradeLot.objects.filter(account=account).count()
+    return _replace(account.pk, [Q()])
 
 
-def _replace(account_id: str, instruments: set[int]) -> None:
-    ids = sorted(instruments)
+def _replace(account_id: str, parts: Iterable[Q]) -> int:
+    """Compute the lots of these parts of an account together; return how many there are."""
     events = []
     ended: dict[int, ProvisionalClose] = {}
-    for part in _parts(ids):
-        events += position_events(
-            TradeExecution.objects.filter(account=account_id, instrument__in=part)
-        )
-        TradeLot.objects.filter(account=account_id, instrument__in=part).delete()
-        closes = ProvisionalClose.objects.filter(account=account_id, instrument__in=part)
+    for part in parts:
+        events += position_events(TradeExecution.objects.filter(part, account=account_id))
+        TradeLot.objects.filter(part, account=account_id).delete()
+        closes = ProvisionalClose.objects.filter(part, account=account_id)
         ended |= {close.instrument_id: close for close in closes}
     lots = match_lots(events, methods_of([account_id])[account_id])
     rows = [_open_row(account_id, lot, ended.get(lot.instrument)) for lot in lots.open]
@@ -70,11 +71,7 @@ def _replace(account_id: str, instruments: set[int]) -> None:
     invalidate_after_commit(
         Change.EXECUTION_UPDATE, account_ids=[account_id], triggered_by="lots computed"
     )
-
-
-def _parts(ids: list[int]) -> Iterator[list[int]]:
-    for start in range(0, len(ids), _BATCH):
-        yield ids[start : start + _BATCH]
+    return len(rows)
 
 
 def _open_row(account_id: str, lot: Lot, ended: ProvisionalClose | None) -> tuple[Any, ...]:

@@ -71,4 +71,4 @@ def _banded(
 
 
 def month_of(day: date) -> str:
-    return f"{day:%Y-%m}"
+    return day.isoformat()[:7]

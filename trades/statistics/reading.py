@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import Count, F, FloatField, Q, QuerySet
+from django.db.models import Case, Count, F, FloatField, Q, QuerySet, When
 from django.db.models.functions import Cast
 from numpy.typing import NDArray
 
+from config.core.rows.reading import read_rows
 from trades.analytics.realised import realised_lots
 from trades.models import EntryContext, Trade, TradeFill, TradeLeg, TradeLot, TradeTag
 from trades.statistics.filter import StatisticsFilter, tagged_trades
@@ -68,23 +69,21 @@ def found_trades(wanted: StatisticsFilter) -> QuerySet[Trade]:
 def closed_trades(wanted: StatisticsFilter) -> ClosedTrades:
     """Read closed trades whose profit is known. Three queries."""
     found = found_trades(wanted)
-    rows = list(
-        found.order_by("closed_at", "pk")
-        .annotate(
+    rows = read_rows(
+        found.order_by("closed_at", "pk").annotate(
             net_number=Cast("net", FloatField()),
             gross_number=Cast("gross", FloatField()),
             costs_number=Cast("costs", FloatField()),
-        )
-        .values_list(
+        ),
+        (
             "pk", "account_id", "underlying", "strategy", "opened_at", "closed_at", "net_number",
             "gross_number", "costs_number",
-        )
+        ),
     )  # fmt: skip
     place = {row[0]: number for number, row in enumerate(rows)}
     columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * 9
     of_found = found.order_by().values("pk")
-    opened = {row[0]: row[4] for row in rows}
-    loss, gain = extremes(_legs(of_found, place, opened), len(rows))
+    loss, gain = extremes(_legs(of_found, place), len(rows))
     contexts = _contexts(of_found, place)
     return ClosedTrades(
         key=list(columns[0]),
@@ -105,11 +104,10 @@ def closed_trades(wanted: StatisticsFilter) -> ClosedTrades:
 
 
 def maximum_profits(keys: Sequence[int]) -> dict[int, float]:
-    """Return the most that trades could gain at expiry, where that is limited. Two queries."""
+    """Return the most that trades could gain at expiry, where that is limited. One query."""
     trades = Trade.objects.filter(pk__in=keys)
-    opened = dict(trades.values_list("pk", "opened_at"))
-    place = {key: number for number, key in enumerate(opened)}
-    _, gain = extremes(_legs(trades.order_by().values("pk"), place, opened), len(place))
+    place = {key: number for number, key in enumerate(sorted(keys))}
+    _, gain = extremes(_legs(trades.order_by().values("pk"), place), len(place))
     return {key: float(gain[number]) for key, number in place.items() if gain[number] > 0}
 
 
@@ -121,33 +119,33 @@ def _numbers(contexts: Mapping[int, Sequence[Any]], index: int, count: int) -> F
     return np.array([NAN if value is None else value for value in values], dtype=np.float64)
 
 
-def _legs(
-    trades: Any, place: Mapping[int, int], opened: Mapping[int, datetime | None]
-) -> LegColumns:
+def _legs(trades: Any, place: Mapping[int, int]) -> LegColumns:
     """Return the legs opened within a day of the trade: rolled and delivered ones are left out."""
-    rows = (
-        TradeLeg.objects.filter(trade__in=trades)
-        .order_by("trade_id")
+    rows = read_rows(
+        TradeLeg.objects.filter(
+            trade__in=trades, opened_at__isnull=False, trade__opened_at__isnull=False
+        )
+        .order_by()
         .annotate(
+            # Nearly all are opened with their trade.
+            later=Case(When(opened_at=F("trade__opened_at"), then=None), default=F("opened_at")),
+            since=Case(
+                When(opened_at=F("trade__opened_at"), then=None), default=F("trade__opened_at")
+            ),
             strike=Cast("instrument__strike", FloatField()),
             units=Cast(F("quantity"), FloatField()) * Cast("instrument__multiplier", FloatField()),
             price=Cast("open_price", FloatField()),
-        )
-        .values_list(
-            "trade_id",
-            "instrument__right",
-            "strike",
-            "units",
-            "price",
-            "instrument__expiry",
-            "opened_at",
-        )
-    )
+        ),
+        (
+            "trade_id", "instrument__right", "strike", "units", "price", "instrument__expiry",
+            "later", "since",
+        ),
+    )  # fmt: skip
     # Ordered by the trade's row, not by its key.
     found = [
         (place[row[0]], *row[1:6])
         for row in rows
-        if row[0] in place and _is_first(row[6], opened[row[0]])
+        if row[0] in place and (row[6] is None or row[6] - row[7] <= _FIRST)
     ]
     found.sort(key=lambda row: row[0])
     if not found:
@@ -171,19 +169,14 @@ def _legs(
     )
 
 
-def _is_first(leg: datetime | None, trade: datetime | None) -> bool:
-    return leg is not None and trade is not None and leg - trade <= _FIRST
-
-
 def _contexts(trades: Any, place: Mapping[int, int]) -> dict[int, tuple[Any, ...]]:
     """Return IV rank, days to expiry and regime of each trade's first opening fill."""
-    rows = (
+    rows = read_rows(
         EntryContext.objects.filter(
             execution__in_trades__role=TradeFill.Role.OPEN.value,
             execution__in_trades__trade__in=trades,
-        )
-        .order_by("-execution__execution_time", "-pk")
-        .values_list("execution__in_trades__trade", "iv_rank", "dte", "regime")
+        ).order_by("-execution__execution_time", "-pk"),
+        ("execution__in_trades__trade", "iv_rank", "dte", "regime"),
     )
     # The last one written is the first fill.
     return {place[row[0]]: row[1:] for row in rows if row[0] in place}

@@ -27,6 +27,9 @@ class LegContract:
     strike: Decimal | None = None
     right: Right | None = None
 
+    def __hash__(self) -> int:
+        return self.id
+
     @property
     def is_option(self) -> bool:
         return self.kind in _OPTIONS

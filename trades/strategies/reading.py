@@ -3,25 +3,65 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
+from django.db.models import Exists, OuterRef
+
+from config.core.rows.reading import read_rows
 from greeks.calendar.exchanges import NYSE, exchange_of_currency
 from greeks.domain import InstrumentKind, Right
 from greeks.models import Instrument
 from portfolio.domain import CARRIES_LOTS, ExecutionKind
+from trades.lots.events_reading import of_instruments
 from trades.models import TradeExecution, TradeLot, TradeOverride
 from trades.strategies.opening import ZERO, Closing, LegContract, Opening, Part
 from trades.strategies.overrides import Override
 
 #: No broker takes more legs in one order.
 _MOST_LEGS = 6
-_FILL = (
-    "id", "exec_root", "order_id", "kind", "side", "instrument_id", "execution_time", "currency",
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_CONTRACT = (
+    "id", "kind", "underlying", "currency", "expiry", "strike", "right", "multiplier",
+    "deliverable_shares",
 )  # fmt: skip
+_FILL = (
+    "id",
+    "exec_root",
+    "order_id",
+    "kind",
+    "side",
+    "instrument_id",
+    "execution_time",
+    "currency",
+)
+
+
+class _Lot(NamedTuple):
+    """The columns of a stored lot that trades are made of."""
+
+    instrument_id: int
+    opened_by_id: int | None
+    closed_by_id: int | None
+    closed_at: datetime | None
+    closed_kind: str
+    currency: str
+    awaiting: bool
+    quantity: Decimal
+    open_price: Decimal | None
+    close_price: Decimal | None
+    open_costs: Decimal | None
+    close_costs: Decimal | None
+    gross: Decimal | None
+    net: Decimal | None
+
+
+_LOT = _Lot._fields
 
 
 def family_of(account_id: str, instruments: Iterable[int]) -> set[str]:
@@ -46,30 +86,46 @@ def family_of(account_id: str, instruments: Iterable[int]) -> set[str]:
 
 
 def read_openings(account_id: str, underlyings: Iterable[str]) -> list[Opening]:
-    """Return the opening fills of these underlyings with their lots. Two queries."""
-    names = list(underlyings)
-    fills = _Fills(
-        TradeExecution.objects.filter(account=account_id, instrument__underlying__in=names)
-        .order_by("id")
-        .values_list(*_FILL, named=True)
-    )
-    lots = TradeLot.objects.filter(account=account_id, instrument__underlying__in=names)
+    """Return the opening fills of these underlyings with their lots."""
+    contracts = _contracts(account_id, underlyings)
+    fills = _read_fills(account_id, contracts)
+    lots = [
+        _Lot(*row)
+        for part in of_instruments(contracts)
+        for row in read_rows(TradeLot.objects.filter(part, account=account_id).order_by(), _LOT)
+    ]
+    # An opening's lots in the order they ended, what is open last.
+    lots.sort(key=lambda lot: (lot.closed_at or _NEVER, lot.closed_by_id or 0))
     found: dict[tuple[bool, int], Opening] = {}
-    for lot in lots.select_related("instrument").order_by("opened_at", "closed_at", "closed_by"):
-        fill = fills.by_id[lot.opened_by_id or lot.closed_by_id or 0]
-        key = fills.first[fill.exec_root]
-        opening = found.get((lot.opened_by_id is not None, key))
+    for lot in lots:
+        fill = fills[lot.opened_by_id or lot.closed_by_id or 0]
+        is_known = lot.opened_by_id is not None
+        opening = found.get((is_known, fill.key))
         if opening is None:
-            opening = found[lot.opened_by_id is not None, key] = Opening(
-                key=key,
-                at=fill.execution_time,
-                session=session_of(fill.execution_time, fill.currency),
-                order=fills.order(fill),
-                kind=ExecutionKind(fill.kind),
-                is_known=lot.opened_by_id is not None,
+            opening = found[is_known, fill.key] = Opening(
+                key=fill.key,
+                at=fill.at,
+                session=fill.session,
+                order=fill.order,
+                kind=fill.kind,
+                is_known=is_known,
                 execution=fill.id,
             )
-        opening.parts.append(_part(lot, fills))
+        contract, multiplier = contracts[lot.instrument_id]
+        opening.parts.append(
+            Part(
+                contract=contract,
+                quantity=lot.quantity,
+                multiplier=multiplier,
+                closing=_closing(lot, fills),
+                open_price=lot.open_price,
+                close_price=lot.close_price,
+                open_costs=lot.open_costs or ZERO,
+                close_costs=lot.close_costs or ZERO,
+                gross=lot.gross,
+                net=lot.net,
+            )
+        )
     return list(found.values())
 
 
@@ -83,81 +139,97 @@ def read_overrides(account_id: str, underlyings: Iterable[str]) -> dict[int, Ove
     }
 
 
-class _Fills:
-    """The executions by id, the first revision of each root, and which order ids to believe."""
-
-    def __init__(self, rows: Iterable[Any]) -> None:
-        self.by_id: dict[int, Any] = {}
-        self.first: dict[str, int] = {}
-        sides: dict[tuple[str, date], set[tuple[int, str]]] = defaultdict(set)
-        for row in rows:
-            self.by_id[row.id] = row
-            self.first.setdefault(row.exec_root, row.id)
-            if row.kind == ExecutionKind.TRADE.value and row.order_id:
-                session = session_of(row.execution_time, row.currency)
-                sides[row.order_id, session].add((row.instrument_id, row.side))
-        #: One order never buys and sells one contract: some exports hold one number throughout.
-        self.believed = {
-            order
-            for order, contracts in sides.items()
-            if len({instrument for instrument, _ in contracts}) == len(contracts) <= _MOST_LEGS
-        }
-
-    def order(self, row: Any) -> str:
-        """Name the order of an execution; rows of no known order go together by the second."""
-        if row.kind == ExecutionKind.TRADE.value:
-            session = session_of(row.execution_time, row.currency)
-            if (row.order_id, session) in self.believed:
-                return f"{row.order_id} {session}"
-        return f"{row.kind} {row.execution_time.replace(microsecond=0).isoformat()}"
-
-
-def _part(lot: TradeLot, fills: _Fills) -> Part:
-    closing = None
-    if lot.closed_by_id is not None:
-        row = fills.by_id[lot.closed_by_id]
-        closing = Closing(
-            execution=row.id,
-            key=fills.first[row.exec_root],
-            at=row.execution_time,
-            kind=ExecutionKind(lot.closed_kind),
-            order=fills.order(row),
-            session=session_of(row.execution_time, row.currency),
+def _contracts(
+    account_id: str, underlyings: Iterable[str]
+) -> dict[int, tuple[LegContract, Decimal]]:
+    """Return the contracts of these underlyings that an account traded, with their multipliers."""
+    own = TradeExecution.objects.filter(account=account_id, instrument=OuterRef("pk"))
+    rows = Instrument.objects.filter(Exists(own), underlying__in=list(underlyings)).order_by()
+    return {
+        key: (
+            LegContract(
+                id=key,
+                kind=InstrumentKind(kind),
+                underlying=underlying,
+                currency=currency,
+                units=multiplier if delivers is None else delivers,
+                expiry=expiry,
+                strike=strike,
+                right=Right(right) if right else None,
+            ),
+            multiplier,
         )
-    elif lot.closed_at is not None:
-        closing = Closing(
-            execution=None,
-            key=None,
-            at=lot.closed_at,
-            kind=ExecutionKind(lot.closed_kind),
-            order=f"expired {lot.closed_at.isoformat()}",
-            session=session_of(lot.closed_at, lot.currency),
-            awaiting=lot.awaiting,
+        for (
+            key, kind, underlying, currency, expiry, strike, right, multiplier, delivers,
+        ) in read_rows(rows, _CONTRACT)
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Fill:
+    """An execution: ``key`` is its first revision, ``order`` names those it goes together with."""
+
+    id: int
+    key: int
+    at: datetime
+    kind: ExecutionKind
+    session: date
+    order: str
+
+
+def _read_fills(account_id: str, instruments: Iterable[int]) -> dict[int, _Fill]:
+    """Return the executions of an account by id. Rows of no known order go by the second."""
+    rows = sorted(
+        row
+        for part in of_instruments(instruments)
+        for row in read_rows(
+            TradeExecution.objects.filter(part, account=account_id).order_by(), _FILL
         )
-    return Part(
-        contract=_contract(lot.instrument),
-        quantity=lot.quantity,
-        multiplier=lot.instrument.multiplier,
-        closing=closing,
-        open_price=lot.open_price,
-        close_price=lot.close_price,
-        open_costs=lot.open_costs or ZERO,
-        close_costs=lot.close_costs or ZERO,
-        gross=lot.gross,
-        net=lot.net,
     )
+    first: dict[str, int] = {}
+    sessions: list[date] = []
+    contracts: dict[tuple[str, date], set[tuple[int, str]]] = defaultdict(set)
+    for key, root, order, kind, side, instrument, at, currency in rows:
+        first.setdefault(root, key)
+        session = session_of(at, currency)
+        sessions.append(session)
+        if kind == ExecutionKind.TRADE.value and order:
+            contracts[order, session].add((instrument, side))
+    # One order never buys and sells one contract: some exports hold one number throughout.
+    believed = {
+        named: f"{named[0]} {named[1]}"
+        for named, traded in contracts.items()
+        if len({instrument for instrument, _ in traded}) == len(traded) <= _MOST_LEGS
+    }
+    found = {}
+    for (key, root, order, kind, _, _, at, _), session in zip(rows, sessions, strict=True):
+        name = believed.get((order, session)) if kind == ExecutionKind.TRADE.value else None
+        name = name or f"{kind} {at.replace(microsecond=0).isoformat()}"
+        found[key] = _Fill(key, first[root], at, ExecutionKind(kind), session, name)
+    return found
 
 
-def _contract(row: Instrument) -> LegContract:
-    return LegContract(
-        id=row.pk,
-        kind=InstrumentKind(row.kind),
-        underlying=row.underlying,
-        currency=row.currency,
-        units=units_of(row),
-        expiry=row.expiry,
-        strike=row.strike,
-        right=Right(row.right) if row.right else None,
+def _closing(lot: _Lot, fills: Mapping[int, _Fill]) -> Closing | None:
+    if lot.closed_by_id is not None:
+        fill = fills[lot.closed_by_id]
+        return Closing(
+            execution=fill.id,
+            key=fill.key,
+            at=fill.at,
+            kind=ExecutionKind(lot.closed_kind),
+            order=fill.order,
+            session=fill.session,
+        )
+    if lot.closed_at is None:
+        return None
+    return Closing(
+        execution=None,
+        key=None,
+        at=lot.closed_at,
+        kind=ExecutionKind(lot.closed_kind),
+        order=f"expired {lot.closed_at.isoformat()}",
+        session=session_of(lot.closed_at, lot.currency),
+        awaiting=lot.awaiting,
     )
 
 
@@ -167,7 +239,11 @@ def units_of(row: Instrument) -> Decimal:
     return units
 
 
-@lru_cache(maxsize=4096)
 def session_of(at: datetime, currency: str) -> date:
     """Return the exchange's day of an instant."""
-    return at.astimezone((exchange_of_currency(currency) or NYSE).zone).date()
+    return at.astimezone(_zone_of(currency)).date()
+
+
+@lru_cache(maxsize=32)
+def _zone_of(currency: str) -> ZoneInfo:
+    return (exchange_of_currency(currency) or NYSE).zone

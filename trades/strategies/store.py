@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from config.core.upsert import insert_rows
+from greeks.models import Instrument
 from portfolio.amounts import fitting_amount
 from portfolio.domain import ExecutionKind
 from portfolio.models import Account
@@ -56,18 +57,18 @@ def store_regrouped(executions: Iterable[TradeExecution]) -> None:
 def rebuild_account_trades(account: Account) -> int:
     """Compute all trades of an account again; return how many there are."""
     Account.objects.select_for_update().get(pk=account.pk)
-    executions = TradeExecution.objects.filter(account=account).order_by()
-    names = set(executions.values_list("instrument__underlying", flat=True).distinct())
+    traded = Instrument.objects.filter(executions__account=account).order_by()
+    names = set(traded.values_list("underlying", flat=True).distinct())
     names |= set(TradeRow.objects.filter(account=account).values_list("underlying", flat=True))
-    _replace(account.pk, names)
-    return TradeRow.objects.filter(account=account).count()
+    return _replace(account.pk, names)
 
 
-def _replace(account_id: str, underlyings: set[str]) -> None:
+def _replace(account_id: str, underlyings: set[str]) -> int:
     old = TradeRow.objects.filter(account=account_id, underlying__in=underlyings)
     TradeFill.objects.filter(trade__in=old).delete()
     TradeLeg.objects.filter(trade__in=old).delete()
-    old.delete()
+    # Nothing else refers to a trade: Django would read them all to find that out.
+    old._raw_delete(old.db)
     TradeRoll.objects.filter(account=account_id, underlying__in=underlyings).delete()
     openings = read_openings(account_id, underlyings)
     built = build_trades(openings, read_overrides(account_id, underlyings))
@@ -80,6 +81,7 @@ def _replace(account_id: str, underlyings: set[str]) -> None:
     insert_rows(TradeFill, _FILL, fills)
     by_key = {opening.key: opening for opening in openings}
     insert_rows(TradeRoll, _ROLL, [_roll_row(account_id, roll, by_key) for roll in built.rolls])
+    return len(built.trades)
 
 
 def _trade_row(account_id: str, trade: Trade) -> tuple[Any, ...]:

@@ -82,7 +82,7 @@ def parse_signed(row: Row, field: str, *, required: bool = False) -> Decimal | N
     Without an effect (or with ``None``) the amount keeps the sign it was sent with.
     """
     amount = parse_decimal(row.get(field), field, required=required)
-    effect = parse_text(row.get(f"{field}-effect"), f"{field}-effect")
+    effect = "" if amount is None else parse_text(row.get(f"{field}-effect"), f"{field}-effect")
     if amount is None or effect in ("", "None"):
         return amount
     if effect not in ("Debit", "Credit"):

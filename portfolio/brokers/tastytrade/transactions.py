@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from greeks.domain import InstrumentKind
+from greeks.domain import Contract, InstrumentKind
 from greeks.providers.decoding import (
     SMALLEST_STEP,
     BadRow,
@@ -61,6 +61,9 @@ _REMOVALS: Final[Mapping[str, Side]] = {
     "Exercise": Side.SELL,
     "Cash Settled Exercise": Side.SELL,
 }
+#: What names a contract, and the contracts so far.
+_CONTRACT: Final = ("symbol", "instrument-type", "underlying-symbol", "multiplier", "expires-at")
+Contracts = dict[tuple[str | None, ...], Contract]
 # A number is matched as a whole: trying its parts takes the square of its length.
 _PRICE: Final = re.compile(r"@ \$?(-?(?>[\d,]*\.\d+|[\d,]*\d))\s*$", re.ASCII)
 _EFFECT: Final = re.compile(r"\b(Removal|Open|Close)\b")
@@ -69,11 +72,16 @@ _NO_SIDE: Final = frozenset({ExecutionKind.EXPIRATION, ExecutionKind.CASH_SETTLE
 
 
 def decode_transaction(
-    row: Row, *, account_number: str, source: str, futures: Futures
+    row: Row,
+    *,
+    account_number: str,
+    source: str,
+    futures: Futures,
+    contracts: Contracts | None = None,
 ) -> AccountEvent:
     """Decode one transaction. Raises BadRow for what no rule takes, naming the field.
 
-    Only rows of exports may lack an id.
+    Only rows of exports may lack an id. ``contracts`` keeps those of a file's rows, all texts.
     """
     check_account(row, account_number)
     type_name = parse_text(row.get("transaction-type"), "transaction-type", required=True)
@@ -109,7 +117,7 @@ def decode_transaction(
             description=description,
             raw=row,
         )
-    contract = decode_contract(row, futures)
+    contract = _contract(row, futures, contracts)
     # Some rows sign the quantity; the side already tells it.
     quantity = abs(parse_decimal(row.get("quantity"), "quantity", required=True))
     if not quantity:
@@ -135,6 +143,16 @@ def decode_transaction(
         net_value=parse_signed(row, "net-value"),
         raw=row,
     )
+
+
+def _contract(row: Row, futures: Futures, contracts: Contracts | None) -> Contract:
+    if contracts is None:
+        return decode_contract(row, futures)
+    named = tuple(row.get(name) for name in _CONTRACT)
+    contract = contracts.get(named)
+    if contract is None:
+        contract = contracts[named] = decode_contract(row, futures)
+    return contract
 
 
 def _side(

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.core.errors import InvalidInput
+from config.core.processes.collecting import no_collecting
 from portfolio.models import Account
 from trades.importing.run import Imported, import_file
 
@@ -50,13 +51,14 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror or error}") from None
         try:
-            imported = import_file(
-                content,
-                file_name=path.name,
-                account=account,
-                dry_run=options["dry_run"],
-                clock_offset=timedelta(seconds=options["clock_offset"]),
-            )
+            with no_collecting():
+                imported = import_file(
+                    content,
+                    file_name=path.name,
+                    account=account,
+                    dry_run=options["dry_run"],
+                    clock_offset=timedelta(seconds=options["clock_offset"]),
+                )
         except InvalidInput as error:
             raise CommandError(f"{path.name}: {error.message}") from None
         if options["json"]:

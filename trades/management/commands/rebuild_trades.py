@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from config.core.processes.collecting import no_collecting
 from portfolio.models import Account
 from trades.contexts.store import complete_contexts
 from trades.lots.store import rebuild_lots
@@ -35,8 +36,9 @@ class Command(BaseCommand):
         if unknown:
             raise CommandError(f"No account is named {', '.join(unknown)}.")
         for account in found:
-            lots = rebuild_lots(account)
-            trades = rebuild_account_trades(account)
+            with no_collecting():
+                lots = rebuild_lots(account)
+                trades = rebuild_account_trades(account)
             contexts = complete_contexts(account)
             document = {
                 "account_id": account.pk,

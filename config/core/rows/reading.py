@@ -1,0 +1,68 @@
+"""Read many rows: in parts that one statement takes, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections
+from django.db.models import DateTimeField, QuerySet
+
+Item = TypeVar("Item")
+
+#: Far fewer than the parameters that SQLite takes, enough that a statement's cost is small.
+BATCH: Final = 2_000
+
+
+def batched(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Yield the items in their order, at most ``BATCH`` at a time."""
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+def read_rows(rows: QuerySet[Any], columns: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return the columns of the rows, as ``values_list`` does in a fraction of its time.
+
+    Django converts each value by itself; SQLite stores amounts and times as numbers and texts, and
+    those of a journal repeat. Here each distinct value of a column is converted once.
+    """
+    connection = connections[rows.db]
+    compiler = rows.values_list(*columns).query.get_compiler(rows.db)
+    try:
+        statement, parameters = compiler.as_sql()
+    except EmptyResultSet:
+        return []
+    if connection.vendor == "sqlite":
+        # Of an expression the driver knows no type, so it does not convert each value either.
+        names = [f"c{number}" for number in range(len(compiler.select))]
+        plain = ", ".join(f"+{name}" for name in names)
+        statement = f"WITH found({', '.join(names)}) AS ({statement}) SELECT {plain} FROM found"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        by_column: list[Sequence[Any]] = list(zip(*cursor.fetchall(), strict=True))
+    if not by_column:
+        return []
+    expressions = [selected[0] for selected in compiler.select]
+    for place, (converters, expression) in compiler.get_converters(expressions).items():
+        convert = _converter(converters, expression, connection)
+        values = {stored: convert(stored) for stored in set(by_column[place])}
+        by_column[place] = [values[stored] for stored in by_column[place]]
+    return list(zip(*by_column, strict=True))
+
+
+def _converter(
+    converters: Sequence[Callable[..., Any]], expression: Any, connection: Any
+) -> Callable[[Any], Any]:
+    zone = connection.timezone
+    if connection.vendor == "sqlite" and isinstance(expression.output_field, DateTimeField):
+        # What Django's converter does, in a tenth of its time.
+        return lambda text: text and datetime.fromisoformat(text).replace(tzinfo=zone)
+
+    def convert(value: Any) -> Any:
+        for each in converters:
+            value = each(value, expression, connection)
+        return value
+
+    return convert
