@@ -32,6 +32,7 @@ export class GreekPlot {
   #chart = null;
   #drawn = "";
   #series = null;
+  #at = null;
   #ink;
 
   /**
@@ -78,6 +79,13 @@ export class GreekPlot {
   zoom() {
     const [min, max] = this.#shared.window().range;
     this.#chart?.setScale("x", { min, max });
+  }
+
+  /** A drawing that begins has no cross-hair: that takes none from the others. */
+  #pointed(index) {
+    if (index === null && this.#at === null) return;
+    this.#at = index;
+    this.#shared.onPoint(index);
   }
 
   /** Put the cross-hair on a point, here and in all charts; null removes it. */
@@ -140,7 +148,7 @@ export class GreekPlot {
           drawAxes: [(chart) => this.#drawZero(chart)],
           drawSeries: this.#isBars ? [] : [(chart, index) => this.#glow(chart, index)],
           setSelect: [(chart) => this.#selected(chart)],
-          setCursor: [(chart) => this.#shared.onPoint(chart.cursor.idx ?? null)],
+          setCursor: [(chart) => this.#pointed(chart.cursor.idx ?? null)],
         },
       },
       data,
