@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, tzinfo
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,6 +21,8 @@ from django.db import connection, models
 
 # Bounds the document that PostgreSQL reads in one statement.
 _ROWS_A_STATEMENT = 2_000
+#: Rows whose parameters SQLite takes in one statement.
+_ROWS_TOGETHER = 100
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -93,8 +96,11 @@ def insert_missing(
                 cursor.execute(f"{head}{source}{tail}", [_document(model, columns, part)])
                 inserted += cursor.fetchall()
                 continue
-            for row in _prepared(model, columns, part):
-                cursor.execute(f"{head}VALUES ({marks}){tail}", row)
+            prepared = _prepared(model, columns, part)
+            for place in range(0, len(prepared), _ROWS_TOGETHER):
+                together = prepared[place : place + _ROWS_TOGETHER]
+                values = ", ".join([f"({marks})"] * len(together))
+                cursor.execute(f"{head}VALUES {values}{tail}", list(chain.from_iterable(together)))
                 inserted += cursor.fetchall()
     return inserted
 
