@@ -13,8 +13,9 @@ pytestmark = pytest.mark.timeout(20)
 
 @pytest.mark.parametrize("text", ["a" * 300_000 + " ", "a://" * 50_000, "a-" * 100_000])
 def test_long_words_are_redacted_in_one_pass(text: str) -> None:
-    assert redact_text(f"{text} postgres://desk:hidden@host/") == (
-        f"{text} postgres://desk:[redacted]@host/"
+    address = "postgres://desk:{}@host/"
+    assert redact_text(f"{text} {address.format('hidden')}") == (
+        f"{text} {address.format('[redacted]')}"
     )
 
 
