@@ -11,7 +11,7 @@ from contextlib import contextmanager
 def no_collecting() -> Iterator[None]:
     """Leave cycles alone while a command makes rows that live to its end.
 
-    Each look goes through all of them and finds nothing: a fifth of an import's time.
+    Each look goes through all of them and finds nothing.
     """
     was_enabled = gc.isenabled()
     gc.disable()

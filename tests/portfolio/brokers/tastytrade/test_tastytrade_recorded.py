@@ -26,7 +26,7 @@ def unfilled(value: Any, *, but: tuple[str, ...] = ()) -> list[str]:
     return [
         field.name
         for field in fields(value)
-        if field.name not in but and getattr(value, field.name) in (None, "", (), {})
+        if field.init and field.name not in but and getattr(value, field.name) in (None, "", (), {})
     ]
 
 
