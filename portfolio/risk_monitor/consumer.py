@@ -1,30 +1,48 @@
-"""The portfolio's websocket."""
+"""The portfolio's websocket: the book of a user's accounts, or their portfolios' figures."""
 
 from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
 from auth_tokens.sign_in.consumer import SessionConsumer
 from config.core.errors import NotFound
+from config.core.live.feeds import Feed, Feeds
+from config.core.live.per_loop import PerLoop
 from portfolio.accounts.access import account_for_user, accounts_visible_to
-from portfolio.risk_monitor.feed import feeds
+from portfolio.risk_monitor.feed import BookFeed
+from portfolio.updates.feed import Owned, PortfoliosFeed
+
+
+def feed_of(key: tuple[str, ...] | Owned) -> Feed[Any, Any]:
+    return PortfoliosFeed(key) if isinstance(key, Owned) else BookFeed(key)
+
+
+feeds: PerLoop[Feeds[Any, Any]] = PerLoop(lambda: Feeds(feed_of))
 
 
 class PortfolioConsumer(SessionConsumer):
-    """``/ws/portfolio[?account_id=]``: one snapshot, then what changes.
+    """``/ws/portfolio[?account_id=|?view=portfolios]``: one snapshot, then what changes.
 
-    An account that is unknown or not the user's closes it with 4404. When the user's access
-    changes, it goes on with a snapshot of the accounts they may see now.
+    An account that is unknown or not the user's closes it with 4404, as does an unknown view. When
+    the user's access changes, it goes on with a snapshot of what they may see now.
     """
 
     feeds = feeds
 
-    def key_for(self, user: User | AnonymousUser) -> tuple[str, ...] | None:
-        account_id = self.parameter("account_id")
+    def key_for(self, user: User | AnonymousUser) -> Hashable | None:
+        account_id, view = self.parameter("account_id"), self.parameter("view")
         if account_id is None:
             ids = accounts_visible_to(user).values_list("account_id", flat=True)
-            return tuple(sorted(ids))
+            shown = tuple(sorted(ids))
+            if view is None:
+                return shown
+            if view == "portfolios" and isinstance(user, User):
+                return Owned(user.pk, shown)
+            return None
         try:
             return (account_for_user(user, account_id).account_id,)
         except NotFound:

@@ -10,9 +10,8 @@ from typing import Any
 
 import msgspec
 
-from config.core.live.feeds import Feed, Feeds, frame
+from config.core.live.feeds import Feed, frame
 from config.core.live.hub import Message
-from config.core.live.per_loop import PerLoop
 from portfolio.refresh.asked import note_announced
 from portfolio.risk_monitor.body import RiskMonitor, accounts_shown, risk_monitor_of
 
@@ -86,6 +85,3 @@ class BookFeed(Feed[tuple[str, ...], RiskMonitor]):
                 as_of=after.head["as_of"],
             )
             self.send(text, name="book")
-
-
-feeds = PerLoop(lambda: Feeds(BookFeed))

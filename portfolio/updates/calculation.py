@@ -21,6 +21,7 @@ from config.core.upsert import update_rows
 from portfolio.amounts import fitting_amount
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
+from portfolio.updates.announcing import announce_figures
 from portfolio.updates.days import day_of, session_date_of, store_days
 from portfolio.updates.membership import members
 from portfolio.updates.notices import notice_moves
@@ -94,9 +95,9 @@ def portfolio_totals(
 
 
 def recalculate(portfolio_ids: Collection[int]) -> None:
-    """Store these portfolios' figures, as the latest and as those of the session.
+    """Store these portfolios' figures, as the latest and of the session, and announce them.
 
-    At most eleven queries for any number; raises ``DatabaseError``. One that is gone is left out.
+    At most twelve queries for any number; raises ``DatabaseError``. One that is gone is left out.
     """
     found = members(portfolio_ids)
     # Versions are read before the sums: a book committed in between is swept up, never missed.
@@ -131,6 +132,7 @@ def recalculate(portfolio_ids: Collection[int]) -> None:
             days.append(day_of(changed[-1], day))
     update_rows(Portfolio, _STORED, [[getattr(row, name) for name in _STORED] for row in changed])
     store_days(days)
+    announce_figures(found)
     notice_moves(days)
 
 

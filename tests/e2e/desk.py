@@ -135,6 +135,12 @@ class Desk:
         if done.returncode:
             raise RuntimeError(f"{' '.join(arguments)}: {done.stdout[-2000:]}")
 
+    def total_portfolio(self, portfolio_id: int) -> None:
+        """Total a portfolio in a separate process, as the loop of the streams process does."""
+        self._run(
+            [["portfolio.updates.calculation.recalculate", {"portfolio_ids": [portfolio_id]}]]
+        )
+
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name not in OTHERS}
         return {

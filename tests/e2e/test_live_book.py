@@ -52,6 +52,19 @@ def test_sync_in_another_process_changes_numbers_without_a_reload(
     assert monitor.script("return window.sameDocument")
     assert sockets_of_the_book(monitor) == 1
     assert not any(path.endswith("/fast") for path, _ in monitor.script("return seen.fetched"))
+
+    # It reaches the open page of portfolios once they are totalled.
+    monitor.open("/portfolios")
+    monitor.wait_for(LIVE)
+    monitor.wait(lambda: monitor.script("return seen.frames.length > 0"), "no snapshot")
+    monitor.script("window.sameDocument = true")
+    row = monitor.find("[data-row^=portfolio-]").get_attribute("data-row")
+    assert row is not None
+    shown = f'[data-row="{row}"] [data-field="value"]'
+    value = monitor.text(shown)
+    desk.total_portfolio(int(row.removeprefix("portfolio-")))
+    monitor.wait(lambda: monitor.text(shown) != value, "the portfolio stands still")
+    assert monitor.script("return window.sameDocument")
     assert monitor.console() == []
 
 

@@ -4,6 +4,7 @@
 
 import { LoggedOut, Refused } from "./asking.js";
 import { flash } from "./cells.js";
+import { MINUS } from "./format.js";
 
 const ANSWER_WITHIN = 20_000;
 const LOG_IN = "/accounts/login";
@@ -61,7 +62,7 @@ export class Parts {
 function place(text, { fresh, glow }) {
   const parsed = new DOMParser().parseFromString(text, "text/html");
   const placed = [];
-  const changed = new Set();
+  const changed = new Map();
   for (const element of parsed.body.querySelectorAll(":scope > [id]")) {
     const present = document.getElementById(element.id);
     if (!present) continue;
@@ -71,7 +72,7 @@ function place(text, { fresh, glow }) {
     }
     placed.push(present);
   }
-  if (glow) for (const element of changed) flash(element);
+  if (glow) for (const [element, [before, after]] of changed) flash(element, before, after);
   return placed;
 }
 
@@ -82,7 +83,7 @@ function morph(present, wanted, changed) {
     if (present.data === wanted.data) return;
     // A link that fills its cell glows in its place: the heat map's colours stay in sight beneath.
     const cell = present.data.trim() && wanted.data.trim() && present.parentElement.closest("td a, td, dd");
-    if (cell) changed.add(cell);
+    if (cell) changed.set(cell, [numberIn(present.data), numberIn(wanted.data)]);
     present.data = wanted.data;
     return;
   }
@@ -90,6 +91,12 @@ function morph(present, wanted, changed) {
   if (wanted.hasAttribute("data-unchanged")) return;
   morphAttributes(present, wanted);
   morphChildren(present, wanted, changed);
+}
+
+/** The number that a text is; undefined if it is another text. */
+function numberIn(text) {
+  const plain = text.trim().replace(MINUS, "-").replace(/[,+%]/g, "");
+  return /^-?\d+(\.\d+)?$/.test(plain) ? Number(plain) : undefined;
 }
 
 function morphAttributes(present, wanted) {

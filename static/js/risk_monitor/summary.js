@@ -20,6 +20,7 @@ const count = (element, value) => setText(element, String(value ?? 0));
 const TOTALS = {
   currency: textWriter,
   net_liquidation: numberBy(format.number),
+  market_value: numberBy(format.number),
   daily_change: (element, value) => setChange(element, value),
   daily_change_percent: (element, value) => setText(element, format.points(value)),
   beta_weighted_delta: numberBy(format.number, 1),

@@ -23,8 +23,8 @@ from config.core.live.hub import announce, hub
 from config.core.live.outbox import Outbox, broadcast
 from portfolio.models import Account, AccountAccess, Position
 from portfolio.risk_monitor.body import risk_monitor_of
-from portfolio.risk_monitor.consumer import PortfolioConsumer
-from portfolio.risk_monitor.feed import changes, feeds
+from portfolio.risk_monitor.consumer import PortfolioConsumer, feeds
+from portfolio.risk_monitor.feed import changes
 from tests.factories import AccountFactory, AccountStatusFactory, PositionFactory, UserFactory
 from tests.sockets import ORIGIN, socket
 

@@ -13,7 +13,7 @@ from config.core.live.outbox import Outbox
 from portfolio.models import Account
 from portfolio.risk_monitor import feed as book_feed
 from portfolio.risk_monitor.body import RiskMonitor, risk_monitor_of
-from portfolio.risk_monitor.feed import feeds
+from portfolio.risk_monitor.consumer import feeds
 from tests.factories import AccountFactory, PositionFactory
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]

@@ -1,0 +1,165 @@
+"""Portfolios' figures over a real websocket application, the real hub and a real Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from auth_tokens.models import User
+from portfolio.models import Account, AccountAccess, Portfolio, Position
+from portfolio.risk_monitor.consumer import feeds
+from portfolio.updates.calculation import recalculate
+from portfolio.updates.feed import Owned, PortfoliosFeed
+from tests.factories import AccountFactory, PositionFactory, UserFactory
+from tests.portfolio.risk_monitor.test_live import run, signed_in_cookie
+from tests.sockets import ORIGIN, socket
+
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+SOCKET = "/ws/portfolio?view=portfolios"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def trader() -> User:
+    return UserFactory()
+
+
+def account_of(owner: User) -> Account:
+    account: Account = AccountFactory(owner=owner)
+    PositionFactory(account=account, market_value=1_000, daily_change=0)
+    return account
+
+
+def total(owner: User, value: int | None = None, change: int = 0) -> None:
+    """What the update queue does once the positions of an account have moved."""
+    if value is not None:
+        Position.objects.filter(account__owner=owner).update(
+            market_value=value, daily_change=change
+        )
+    recalculate([Portfolio.objects.get(owner=owner, holds_all=True).pk])
+
+
+async def test_new_totals_become_a_frame_with_the_rows_of_the_api(trader: User) -> None:
+    await run(account_of, trader)
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN, path=SOCKET) as (client_end, connected):
+        assert connected
+        snapshot = await client_end.frame()
+        assert snapshot["type"] == "portfolios.snapshot"
+        assert [row["value"] for row in snapshot["data"]["portfolios"]] == [None]
+        await run(total, trader, 1_100, 100)
+        changed = await client_end.frame()
+    assert changed["type"] == "portfolios.changed"
+    assert changed["previous_version"] == snapshot["version"]
+    assert changed["data"]["removed"] == []
+    (row,) = changed["data"]["portfolios"]
+    assert (row["value"], row["daily_change"], row["daily_change_percent"]) == (1_100, 100, 10)
+    assert row["by_currency"] == [{"currency": "USD", "value": 1_100, "daily_change": 100}]
+    assert changed["as_of"] == row["last_updated"]
+    assert await run(api_rows, trader) == [row]
+
+
+def api_rows(user: User) -> Any:
+    client = Client()
+    client.force_login(user)
+    return client.get("/api/portfolio/portfolios").json()["portfolios"]
+
+
+async def test_others_totals_never_arrive(trader: User) -> None:
+    stranger = await run(UserFactory)
+    for owner in (trader, stranger):
+        await run(account_of, owner)
+    cookie = await run(signed_in_cookie, trader)
+    mine = await run(lambda: str(Portfolio.objects.get(owner=trader).pk))
+    async with socket(cookie, ORIGIN, path=SOCKET) as (client_end, _):
+        held = (await client_end.frame())["version"]
+        await run(total, stranger)
+        await run(total, trader)
+        changed = await client_end.frame()
+    assert changed["previous_version"] == held
+    assert [row["id"] for row in changed["data"]["portfolios"]] == [mine]
+
+
+async def test_withdrawn_account_takes_its_figures_from_the_open_page(trader: User) -> None:
+    def share() -> AccountAccess:
+        account = account_of(UserFactory())
+        return AccountAccess.objects.create(account=account, user=trader)
+
+    access = await run(share)
+    await run(total, trader)
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN, path=SOCKET) as (client_end, _):
+        first = await client_end.frame()
+        assert first["data"]["portfolios"][0]["value"] == 1_000
+        await run(access.delete)
+        second = await client_end.frame()
+    assert second["type"] == "portfolios.snapshot"
+    assert second["data"]["portfolios"][0]["value"] is None
+
+
+async def test_slow_client_sees_a_gap_and_catches_up_with_one_snapshot(trader: User) -> None:
+    await run(account_of, trader)
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN, path=SOCKET) as (client_end, _):
+        held = (await client_end.frame())["version"]
+        (feed,) = feeds()._feeds.values()
+        assert isinstance(feed, PortfoliosFeed)
+        (slow,) = feed.outboxes
+        # While a frame is on its way, what comes is merged to the newest.
+        may_send, sent = asyncio.Event(), slow._send
+
+        async def send_late(text: str) -> None:
+            await may_send.wait()
+            await sent(text)
+
+        slow._send = send_late
+        for value in (1_100, 1_200, 1_300):
+            number = feed.number
+            await run(total, trader, value)
+            async with asyncio.timeout(5):
+                while feed.number == number:
+                    await asyncio.sleep(0.01)
+        may_send.set()
+        frames = [await client_end.frame(), await client_end.frame()]
+        assert [each["data"]["portfolios"][0]["value"] for each in frames] == [1_100, 1_300]
+        assert frames[0]["previous_version"] == held
+        assert frames[1]["previous_version"] != frames[0]["version"]
+        await client_end.send('{"type": "resync"}')
+        caught_up = await client_end.frame()
+    assert caught_up["type"] == "portfolios.snapshot"
+    assert caught_up["version"] == frames[1]["version"]
+    assert caught_up["data"]["portfolios"][0]["value"] == 1_300
+
+
+async def test_removed_portfolio_is_named_in_the_next_frame(trader: User) -> None:
+    def read_both() -> tuple[PortfoliosFeed, Any, Any, str]:
+        extra = Portfolio.objects.create(owner=trader, name="Extra")
+        feed = PortfoliosFeed(Owned(trader.pk, ()))
+        before = feed.read(None)
+        extra_id = str(extra.pk)
+        extra.delete()
+        return feed, before, feed.read(before), extra_id
+
+    feed, before, after, extra_id = await run(read_both)
+    sent: list[tuple[str, str]] = []
+    feed.send = lambda text, *, name: sent.append((name, text))
+    feed.tell(before, after)
+    ((name, text),) = sent
+    assert name == "portfolios.changed"
+    assert json.loads(text)["data"] == {"portfolios": [], "removed": [extra_id]}
+
+
+async def test_unknown_view_and_strangers_are_refused(trader: User) -> None:
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN, path="/ws/portfolio?view=other") as (client_end, _):
+        assert (await client_end.output())["code"] == 4404
+    async with socket(ORIGIN, path=SOCKET) as (_, connected):
+        assert not connected
