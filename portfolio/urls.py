@@ -21,6 +21,7 @@ urlpatterns = [
         name="risk_scenario_deletion",
     ),
     path("portfolios", update_views.portfolios, name="portfolios"),
+    path("portfolios/live", update_views.live, name="portfolio_live"),
     path("portfolios/<int:portfolio_id>", update_views.portfolio, name="portfolio"),
     path("portfolios/<int:portfolio_id>/refresh", update_views.refresh, name="portfolio_refresh"),
     path("portfolios/<int:portfolio_id>/notices", update_views.notices, name="portfolio_notices"),
@@ -37,6 +38,7 @@ urlpatterns = [
     path("api/portfolio/history", book_apis.HistoryView.as_view(), name="api_history"),
     path("api/portfolio/sync", book_apis.SyncView.as_view(), name="api_sync"),
     path("api/portfolio/sync/<uuid:run_id>", book_apis.SyncRunView.as_view(), name="api_sync_run"),
+    path("api/portfolio/live", update_apis.LiveFrequencyView.as_view(), name="api_portfolio_live"),
     path("api/portfolio/portfolios", update_apis.PortfoliosView.as_view(), name="api_portfolios"),
     path(
         "api/portfolio/portfolios/<int:portfolio_id>",

@@ -49,6 +49,9 @@ class SessionConsumer(FeedConsumer, ABC):
     def key_for(self, user: User | AnonymousUser) -> Hashable | None:
         """Return the feed to watch; ``None`` if there is nothing. Runs in a thread."""
 
+    def user_read(self, user: User | AnonymousUser) -> None:
+        """Take note of the user's settings, when it opens and with each check of the session."""
+
     async def connect(self) -> None:
         async with self._changing:
             try:
@@ -65,6 +68,7 @@ class SessionConsumer(FeedConsumer, ABC):
             user, key = await session_watches().join(self._session_key, self)
         if user is None:
             raise DenyConnection
+        self.user_read(user)
         await self.accept()
         with suppress(NotFound, InvalidInput):
             if key is not None:
@@ -84,6 +88,7 @@ class SessionConsumer(FeedConsumer, ABC):
             if self.is_over:
                 return
             if user is not None and key is not None:
+                self.user_read(user)
                 await self.follow(key)
                 return
             code = CLOSED_UNAUTHENTICATED if user is None else CLOSED_UNKNOWN

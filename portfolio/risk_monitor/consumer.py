@@ -28,10 +28,14 @@ class PortfolioConsumer(SessionConsumer):
     """``/ws/portfolio[?account_id=|?view=portfolios]``: one snapshot, then what changes.
 
     An account that is unknown or not the user's closes it with 4404, as does an unknown view. When
-    the user's access changes, it goes on with a snapshot of what they may see now.
+    the user's access changes, it goes on with a snapshot of what they may see now. Who
+    has chosen to see changes every so many seconds is sent snapshots in place of changes.
     """
 
     feeds = feeds
+
+    def user_read(self, user: User | AnonymousUser) -> None:
+        self.outbox.every = user.live_every if isinstance(user, User) else 0
 
     def key_for(self, user: User | AnonymousUser) -> Hashable | None:
         account_id, view = self.parameter("account_id"), self.parameter("view")

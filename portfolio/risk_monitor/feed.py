@@ -84,4 +84,4 @@ class BookFeed(Feed[tuple[str, ...], RiskMonitor]):
                 previous_version=before.version,
                 as_of=after.head["as_of"],
             )
-            self.send(text, name="book")
+            self.send_change(text, name="book")

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from auth_tokens.account_pages.writing import choose_live_every
 from auth_tokens.models import User
 from config.core.api.idempotency import idempotent
 from config.core.api.parameters import QueryParameters
@@ -95,6 +96,26 @@ class PortfolioNoticesView(APIView):
         return private_json(request, ENCODER.encode(portfolio_of(request.user, portfolio_id)))
 
 
+class LiveFrequencyView(APIView):
+    """How often the book and portfolios move on the caller's open pages."""
+
+    @extend_schema(operation_id="portfolio_live", responses=shapes.LiveFrequency)
+    def get(self, request: Request) -> HttpResponse:
+        QueryParameters(request.query_params, allowed=())
+        return private_json(request, ENCODER.encode(_frequency(_person(request))))
+
+    @extend_schema(
+        operation_id="portfolio_live_update",
+        request=shapes.LiveFrequency,
+        responses=shapes.LiveFrequency,
+    )
+    def put(self, request: Request) -> HttpResponse:
+        QueryParameters(request.query_params, allowed=())
+        sent, person = read_shape(shapes.LiveFrequency, request.data), _person(request)
+        choose_live_every(user=person, seconds=sent.every_seconds)
+        return private_json(request, ENCODER.encode(_frequency(person)))
+
+
 class PortfolioDaysView(APIView):
     """A portfolio's value and change by session."""
 
@@ -149,6 +170,10 @@ def _saved(request: Request, portfolio_id: int | None, *, status: int) -> HttpRe
     response = private_json(request, ENCODER.encode(portfolio_of(request.user, saved.pk)))
     response.status_code = status
     return response
+
+
+def _frequency(person: User) -> shapes.LiveFrequency:
+    return shapes.LiveFrequency(person.live_every)
 
 
 def _person(request: Request) -> User:

@@ -39,6 +39,10 @@ class PortfolioNotices(Shape):
     daily_summary: bool
 
 
+class LiveFrequency(Shape):
+    every_seconds: Annotated[int, about("0: at once; else 5 or 30.")]
+
+
 class PortfolioDay(Shape):
     session_date: date
     currency: str

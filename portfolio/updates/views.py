@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST
 
+from auth_tokens.account_pages.writing import choose_live_every
 from auth_tokens.models import User
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import Conflict, InvalidInput
@@ -85,6 +86,21 @@ def notices(request: HttpRequest, portfolio_id: int) -> HttpResponse:
 
 @login_required
 @require_POST
+def live(request: HttpRequest) -> HttpResponse:
+    """Set how often the user's open pages move."""
+    typed = request.POST.get("every_seconds", "")
+    offered = {str(seconds): seconds for seconds in User.LiveEvery.values}
+    try:
+        choose_live_every(user=_person(request), seconds=offered.get(typed, -1))
+    except InvalidInput as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "Saved. Pages that are open follow within a minute.")
+    return redirect("portfolios")
+
+
+@login_required
+@require_POST
 def remove(request: HttpRequest, portfolio_id: int) -> HttpResponse:
     """Delete one of the user's portfolios; its accounts stay."""
     remove_portfolio(user=_person(request), portfolio_id=portfolio_id)
@@ -120,6 +136,7 @@ def _answer(
     context = {
         "portfolios": [row | {"days": days[row["id"]]} for row in rows],
         "account_choices": accounts_visible_to(request.user).order_by("account_id"),
+        "frequencies": User.LiveEvery.choices,
         "edited": edited,
         "typed": typed,
         "problem": problem,

@@ -80,6 +80,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "positions": ("/api/positions",),
     "portfolio": (f"{PORTFOLIO}/portfolios/{{portfolio}}",),
     "portfolio_queue": (f"{PORTFOLIO}/queue",),
+    "portfolio_live": (f"{PORTFOLIO}/live",),
     "portfolio_days": (f"{PORTFOLIO}/portfolios/{{portfolio}}/days",),
     "portfolios": (f"{PORTFOLIO}/portfolios",),
     "portfolio_positions": (f"{PORTFOLIO}/positions",),

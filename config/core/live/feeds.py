@@ -108,12 +108,20 @@ class Feed(ABC, Generic[Key, State]):
         """Send one text to all. A slow socket gets only the newest of each name."""
         broadcast(tuple(self.outboxes), text, name=name)
 
+    def send_change(self, text: str, *, name: str) -> None:
+        """Send what changed; who wants it seldom gets the snapshot of then in its place."""
+        outboxes = tuple(self.outboxes)
+        broadcast((each for each in outboxes if not each.every), text, name=name)
+        for outbox in outboxes:
+            if outbox.every:
+                outbox.put_seldom(self.snapshot)
+
     def send_numbered(self, kind: str, data: Any, *, as_of: Any = None) -> None:
         """Send the next numbered frame. A socket too slow for one sees a gap in the numbers."""
         before = self.number
         self.number, self._snapshot = before + 1, None
         text = frame(kind, data, version=self.number, previous_version=before, as_of=as_of)
-        self.send(text, name=kind)
+        self.send_change(text, name=kind)
 
     # --- Following and reading ---
     async def open(self) -> None:

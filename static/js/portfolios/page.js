@@ -41,16 +41,16 @@ function take(rows) {
   return differs || page.querySelector("[data-figures][open]") !== null;
 }
 
-let isFirst = true;
 new LiveFeed({
   name: "portfolios",
   socketPath: "/ws/portfolio?view=portfolios",
   bodyPath: "/api/portfolio/portfolios",
   version: null,
   onSnapshot: (body) => {
-    // The page itself is as new as the first.
-    if (take(body.portfolios) || !isFirst) readAgain();
-    isFirst = false;
+    const ids = new Set(body.portfolios.map((row) => row.id));
+    const gone = [...held.keys()].filter((id) => !ids.has(id));
+    for (const id of gone) held.delete(id);
+    if (take(body.portfolios) || gone.length > 0) readAgain();
   },
   onChange: (data) => {
     for (const id of data.removed) held.delete(id);

@@ -175,6 +175,21 @@ def test_page_keeps_what_was_typed_when_it_is_refused(account: Account, signed_i
     assert page.context["typed"] == {"name": "All accounts", "account_ids": ["DU1"]}
 
 
+def test_frequency_of_open_pages_is_set_by_page_and_api(signed_in: Client, trader: User) -> None:
+    live = "/api/portfolio/live"
+    assert signed_in.get(live).json() == {"every_seconds": 0}
+    assert sent(signed_in, live, "put", every_seconds=5).json() == {"every_seconds": 5}
+    refused = sent(signed_in, live, "put", every_seconds=7)
+    assert (refused.status_code, refused.json()["error"]["fields"]) == (
+        400, {"every_seconds": "one of 0, 5, 30"},
+    )  # fmt: skip
+    signed_in.post("/portfolios/live", {"every_seconds": "30"})
+    signed_in.post("/portfolios/live", {"every_seconds": "²"})
+    trader.refresh_from_db()
+    assert trader.live_every == 30
+    assert b'<option value="30" selected>' in signed_in.get("/portfolios").content
+
+
 def test_list_takes_as_many_queries_for_any_number(
     account: Account, signed_in: Client, trader: User, django_assert_num_queries: Any
 ) -> None:

@@ -15,7 +15,7 @@ from portfolio.risk_monitor.consumer import feeds
 from portfolio.updates.calculation import recalculate
 from portfolio.updates.feed import Owned, PortfoliosFeed
 from tests.factories import AccountFactory, PositionFactory, UserFactory
-from tests.portfolio.risk_monitor.test_live import run, signed_in_cookie
+from tests.portfolio.risk_monitor.test_live import commit_price, run, signed_in_cookie
 from tests.sockets import ORIGIN, socket
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
@@ -150,7 +150,7 @@ async def test_removed_portfolio_is_named_in_the_next_frame(trader: User) -> Non
 
     feed, before, after, extra_id = await run(read_both)
     sent: list[tuple[str, str]] = []
-    feed.send = lambda text, *, name: sent.append((name, text))
+    feed.send_change = lambda text, *, name: sent.append((name, text))
     feed.tell(before, after)
     ((name, text),) = sent
     assert name == "portfolios.changed"
@@ -163,3 +163,30 @@ async def test_unknown_view_and_strangers_are_refused(trader: User) -> None:
         assert (await client_end.output())["code"] == 4404
     async with socket(ORIGIN, path=SOCKET) as (_, connected):
         assert not connected
+
+
+@pytest.mark.parametrize("path", [SOCKET, "/ws/portfolio"])
+async def test_who_wants_changes_seldom_gets_snapshots_in_their_place(
+    trader: User, path: str
+) -> None:
+    account = await run(account_of, trader)
+    await run(lambda: User.objects.filter(pk=trader.pk).update(live_every=30))
+    cookie = await run(signed_in_cookie, trader)
+    async with socket(cookie, ORIGIN, path=path) as (client_end, _):
+        first = await client_end.frame()
+        await run(commit_price, account, "4.75")
+        await run(total, trader)
+        second = await client_end.frame()
+        assert second["type"] == first["type"]
+        assert second["version"] == first["version"] + 1
+        (feed,) = feeds()._feeds.values()
+        await run(commit_price, account, "4.80")
+        await run(total, trader)
+        (outbox,) = feed.outboxes
+        async with asyncio.timeout(5):
+            while outbox._later is None:
+                await asyncio.sleep(0.01)
+        # It waits; a snapshot that is asked for comes at once, with all that was committed.
+        await client_end.send('{"type": "resync"}')
+        third = await client_end.frame()
+        assert third["version"] == second["version"] + 1

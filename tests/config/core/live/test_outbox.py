@@ -153,3 +153,26 @@ def test_frame_that_cannot_be_written_now_waits_and_keeps_the_order() -> None:
         assert written == [b"\x81\x013"]
 
     _tell(story)
+
+
+def test_socket_that_wants_changes_seldom_gets_the_newest_snapshot_when_it_is_time() -> None:
+    async def story() -> None:
+        socket, made = Socket(), iter(range(1, 100))
+        outbox = Outbox(socket.send)
+        outbox.every = 3600
+        outbox.put_seldom(lambda: f"snapshot {next(made)}")
+        await socket.settle(1)
+        for _ in range(5):
+            outbox.put_seldom(lambda: f"snapshot {next(made)}")
+        outbox.put("progress", name="progress")
+        await socket.settle(2)
+        assert socket.sent == ["snapshot 1", "progress"]
+        outbox.clear()
+        # The next one's time has come.
+        outbox.every = 0
+        outbox.put_seldom(lambda: f"snapshot {next(made)}")
+        outbox.put_seldom(lambda: f"snapshot {next(made)}")
+        await socket.settle(3)
+        assert socket.sent[2:] == ["snapshot 2"]
+
+    _tell(story)
