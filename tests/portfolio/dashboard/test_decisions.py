@@ -9,6 +9,7 @@ import pytest
 
 from config.core.clock import market_now, now
 from greeks.models import Dividend
+from portfolio.accounts.days import local_date
 from portfolio.dashboard.decisions import Option, assignment_risk, read_decisions
 from tests.factories import AccountFactory, OptionFactory, PositionFactory
 
@@ -66,7 +67,8 @@ def test_book_is_read_with_its_dividends_in_two_queries(
     django_assert_num_queries: Any,
 ) -> None:
     account = AccountFactory()
-    today = market_now().date()
+    # The account's own day: at night in London it is still the day before in New York.
+    today = local_date(account, market_now())
     soon, later = today + timedelta(days=7), today + timedelta(days=60)
 
     def held(right: str, expiry: date, **values: Any) -> str:
