@@ -28,6 +28,9 @@ WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
 # SQLite runs every case. Of many that ask the same, PostgreSQL runs one: another in each run.
 CASES_ON_POSTGRES = ("--cases", "1")
 RAN_NOTHING = 5
+# Lines, in percent.
+COVERED = "90"
+COVERAGE = ROOT / ".venv" / "var" / "coverage.json"
 LIGHTHOUSE = "lighthouse@12.8.2"
 TYPED = ("config", "portfolio", "trades", "greeks", "auth_tokens", "tests")
 # Hashes of packages and recorded numbers, in which a scanner sees secrets.
@@ -72,9 +75,11 @@ def test(arguments: Sequence[str]) -> int:
     loud = browser_ready()
     chosen = ["pytest", "-n", WORKERS, *(arguments or WITHOUT_ARCHITECTURE)]
     # A part of the suite covers a part of the code: the bar is for the whole.
-    measured = () if arguments else ("slipcover", "-m")
+    measured = () if arguments else ("slipcover", "--json", "--out", str(COVERAGE), "-m")
     say("\nOn SQLite:")
     sqlite = run(*measured, *chosen, environment={"DATABASE_URL": ""})
+    # Apart from the run: a bar there would read what the workers wrote, and show nothing of it.
+    uncovered = 0 if arguments else _coverage()
     say("\nOn PostgreSQL:")
     try:
         with running_postgres() as url:
@@ -86,11 +91,19 @@ def test(arguments: Sequence[str]) -> int:
         postgres = 1
     if loud:
         sys.stderr.write(f"\n{loud}\n")
+    if uncovered:
+        sys.stderr.write(f"make test: the tests cover less than {COVERED} % of the lines.\n")
     for name, code in (("SQLite", sqlite), ("PostgreSQL", postgres)):
         if code:
             ended = "ran no test" if code == RAN_NOTHING else f"ended with code {code}"
             sys.stderr.write(f"make test: the run on {name} {ended}.\n")
-    return int(bool(sqlite or postgres))
+    return int(bool(sqlite or postgres or uncovered))
+
+
+def _coverage() -> int:
+    """Show which lines no test ran; fail below the bar."""
+    written = str(COVERAGE)
+    return run("slipcover", "--merge", written, "--out", written, "--fail-under", COVERED)
 
 
 def check(_arguments: Sequence[str]) -> int:
