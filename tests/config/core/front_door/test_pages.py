@@ -61,8 +61,13 @@ class Desk:
         await send({"type": "http.response.body", "body": self.body})
 
     async def get(
-        self, cookie: bytes = b"s=one", path: bytes = b"/", *headers: tuple[bytes, bytes]
+        self,
+        cookie: bytes = b"s=one",
+        path: bytes = b"/",
+        *headers: tuple[bytes, bytes],
+        waits: bool = True,
     ) -> tuple[int, dict[bytes, bytes], bytes]:
+        """``waits``: also for what Django still does after the answer."""
         messages: list[dict[str, Any]] = []
 
         async def send(message: dict[str, Any]) -> None:
@@ -75,16 +80,9 @@ class Desk:
                         *headers],
         }  # fmt: skip
         await self.pages(scope, _nothing, send)
-        await self.pages.work.finish()
+        if waits:
+            await self.pages.work.finish()
         return messages[0]["status"], dict(messages[0]["headers"]), messages[1]["body"]
-
-    async def get_now(self) -> tuple[int, dict[bytes, bytes], bytes]:
-        """As ``get``, without waiting for what Django still does."""
-        finish, self.pages.work.finish = self.pages.work.finish, _at_once  # type: ignore[method-assign]
-        try:
-            return await self.get()
-        finally:
-            self.pages.work.finish = finish  # type: ignore[method-assign]
 
     async def kept(self, cookie: bytes, *paths: bytes) -> list[int]:
         """Return the statuses without a database."""
@@ -93,9 +91,6 @@ class Desk:
             return [(await self.get(cookie, path))[0] for path in paths]
         finally:
             self.status = before
-
-
-async def _at_once() -> None: ...
 
 
 async def _nothing() -> dict[str, Any]:
@@ -143,7 +138,7 @@ async def test_kept_page_is_given_at_once_while_the_database_is_known_to_be_away
 async def test_hanging_database_is_noticed_and_the_page_of_before_given(desk: Desk) -> None:
     await desk.get()
     desk.hangs = True
-    assert b"database does not answer" in (await desk.get_now())[2]
+    assert b"database does not answer" in (await desk.get(waits=False))[2]
     assert database_breaker().is_open
 
 
