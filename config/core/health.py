@@ -29,6 +29,10 @@ logger = structlog.get_logger(__name__)
 
 Status = Literal["ok", "degraded", "down"]
 
+DATABASE = "database"
+#: A database that takes longer for ``SELECT 1`` counts as gone.
+DATABASE_SECONDS = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
@@ -41,10 +45,14 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class HealthStatus:
-    """All checks together. ``down`` only if the database is."""
+    """All checks together. ``down`` only if the database is.
+
+    ``age_seconds``: how old the checks are, but for the database's.
+    """
 
     status: Status
     checks: Mapping[str, CheckResult]
+    age_seconds: float = 0.0
 
     @property
     def code(self) -> int:
@@ -54,6 +62,7 @@ class HealthStatus:
     def as_json(self) -> dict[str, Any]:
         return {
             "status": self.status,
+            "age_seconds": self.age_seconds,
             "checks": {name: asdict(result) for name, result in self.checks.items()},
         }
 
@@ -80,26 +89,36 @@ def run_checks() -> HealthStatus:
 
     Without the database the others would wait for it one after the other, so they are not run.
     """
-    database = _run("database", _checks["database"])
+    database = check_database()
     if database.status == "down":
-        return _without_database(database)
+        return without_database(database)
     with one_reading():
         results = {
-            name: database if name == "database" else _run(name, check)
+            name: database if name == DATABASE else _run(name, check)
             for name, check in sorted(_checks.items())
         }
     well = all(result.status == "ok" for result in results.values())
     return HealthStatus("ok" if well else "degraded", results)
 
 
-def late_health() -> HealthStatus:
-    """Return what is known while the checks take too long."""
-    return _without_database(CheckResult("down", detail="The checks take too long."))
+def check_database() -> CheckResult:
+    """Ask the database; it counts as down if it does not answer at once."""
+    return _run(DATABASE, _checks[DATABASE])
 
 
-def _without_database(database: CheckResult) -> HealthStatus:
-    unknown = CheckResult("degraded", detail="Not checked: the database does not answer.")
-    return HealthStatus("down", dict.fromkeys(sorted(_checks), unknown) | {"database": database})
+def without_database(database: CheckResult) -> HealthStatus:
+    """Return what is known while the database is down."""
+    return HealthStatus("down", _unknown("the database does not answer") | {DATABASE: database})
+
+
+def late_health(database: CheckResult) -> HealthStatus:
+    """Return what is known while the other checks take too long."""
+    return HealthStatus("degraded", _unknown("the checks take too long") | {DATABASE: database})
+
+
+def _unknown(reason: str) -> dict[str, CheckResult]:
+    unknown = CheckResult("degraded", detail=f"Not checked: {reason}.")
+    return dict.fromkeys(sorted(_checks), unknown)
 
 
 def _run(name: str, check: Check) -> CheckResult:
@@ -232,9 +251,9 @@ def heartbeat_check(name: str, maximum_age: float, *, expected: bool = True) -> 
 
 
 # --- What is always checked -------------------------------------------------------------------
-@register_check("database")
+@register_check(DATABASE)
 def _database() -> CheckResult:
-    problem = probe_database()
+    problem = probe_database(wait_up_to=DATABASE_SECONDS)
     return CheckResult("ok", 0.0) if problem is None else CheckResult("down", detail=problem)
 
 

@@ -96,7 +96,7 @@ def test_lost_database_is_503_for_who_sends_a_session(
         raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(SessionStore, "load", gone)
-    monkeypatch.setattr("config.core.health.probe_database", lambda: "The database is gone.")
+    monkeypatch.setattr("config.core.health.probe_database", lambda **_: "The database is gone.")
     client = Client(raise_request_exception=False)
     client.cookies[settings.SESSION_COOKIE_NAME] = "a" * 32
     response = client.get(path)

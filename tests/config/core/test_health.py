@@ -78,7 +78,7 @@ def test_database_gone_is_503(
     client: Client, own_valkey: OwnValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _all_well(own_valkey)
-    monkeypatch.setattr(health, "probe_database", lambda: "The database does not answer.")
+    monkeypatch.setattr(health, "probe_database", lambda **_: "The database does not answer.")
     response = client.get("/health")
     assert (response.status_code, response.json()["status"]) == (503, "down")
     assert response.json()["checks"]["database"]["detail"] == "The database does not answer."
