@@ -22,7 +22,9 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.db import connections
+from django.utils.module_loading import import_string
 
+from config.core.processes.allocator import use_up_holes
 from config.core.processes.environment import (
     embedded_valkey,
     forget_old_counts,
@@ -34,18 +36,29 @@ from config.core.processes.privacy import make_private
 from config.core.processes.process import FORKS, ProcessSpec
 from config.core.processes.role import WEB
 from config.core.processes.supervisor import StopRequested, SupervisionError, Supervisor, say
+from config.core.processes.targets import load_tasks
 from config.core.processes.valkey import EmbeddedValkey, NoValkey
 
 TARGETS = "config.core.processes.targets"
 CELERY = "config.celery.app"
+STREAMS = "config.core.live.streams.registered_streams"
 ROLES = (WEB, "worker", "beat", "streams")
 # Loaded once and shared by every process.
 PRELOADED = (
     "config.celery",
+    "celery.app.log",
     "celery.apps.beat",
     "celery.apps.worker",
+    "celery.concurrency.thread",
+    "celery.contrib.django.task",
+    "celery.worker.consumer",
+    "celery.worker.control",
+    "config.core.ask",
+    "config.core.background.scheduler",
+    "config.core.live.server",
     "django.core.management.commands.migrate",
-    "django_celery_beat.schedulers",
+    "django_redis.client",
+    "httpcore",
     "kombu.transport.redis",
     "scipy.special",
     "uvicorn.lifespan.on",
@@ -161,6 +174,10 @@ def _start(
         if desk.serves_web:
             # Needs the static files, which it lists when loaded.
             _preload((settings.ROOT_URLCONF, settings.ASGI_APPLICATION.rpartition(".")[0]))
+        load_tasks(CELERY)
+        if "streams" in desk.roles:
+            import_string(STREAMS)()
+        _share_memory()
         descriptor = listener.fileno() if listener else -1
         for spec in processes(desk.roles, descriptor, web_processes=desk.web_processes):
             supervisor.start(spec)
@@ -172,6 +189,11 @@ def _preload(modules: tuple[str, ...]) -> None:
     """Load what every process needs before forking, so the forks share it."""
     for module in modules:
         import_module(module)
+    _share_memory()
+
+
+def _share_memory() -> None:
+    """Leave what is loaded where the forks write to least of it."""
     _describe_models()
     if threading.active_count() > 1:
         names = ", ".join(thread.name for thread in threading.enumerate())
@@ -180,6 +202,7 @@ def _preload(modules: tuple[str, ...]) -> None:
         gc.collect()
         gc.disable()
         gc.freeze()
+        use_up_holes()
 
 
 def _describe_models() -> None:

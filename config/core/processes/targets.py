@@ -6,15 +6,16 @@ Applications are named by dotted path, so nothing here imports an app.
 from __future__ import annotations
 
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 WEBSOCKET_BYTES = 65_536
 # The uvicorn release whose internals the front door's protocol is tested with: check it when
 # upgrading. Other releases serve the same bytes with their own protocol.
 UVICORN = "0.54."
 STOP_SECONDS = 2
-# Celery's banner would break up the desk's own output.
-QUIET = ("--quiet",)
 
 
 def serve_web(*, application: str, descriptor: int) -> None:
@@ -55,26 +56,38 @@ def websocket_protocol(release: str) -> str:
     return "websockets-sansio"
 
 
+def load_tasks(celery: str) -> Celery:
+    """Return the Celery application with every app's tasks."""
+    from django.utils.module_loading import import_string
+
+    application: Celery = import_string(celery)
+    application.loader.import_default_modules()
+    application.finalize()
+    return application
+
+
 def run_worker(*, celery: str) -> None:
-    """Run the Celery worker with a thread pool, as configured."""
+    """Run the Celery worker with a thread pool, as configured.
+
+    Not by Celery's command line: it loads an interactive prompt, 8 MB a process.
+    """
     import warnings
 
     from celery.exceptions import SecurityWarning
-    from django.utils.module_loading import import_string
 
     # Celery warns when run as root. JSON tasks execute nothing, and running as root is the
     # operator's choice, as in containers.
     warnings.simplefilter("ignore", SecurityWarning)
     # Workers do not talk to each other: no gossip, mingle or heartbeat messages.
-    alone = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    import_string(celery).worker_main([*QUIET, "worker", "--loglevel", "WARNING", *alone])
+    alone = {"without_gossip": True, "without_mingle": True, "without_heartbeat": True}
+    worker = load_tasks(celery).Worker(loglevel="WARNING", quiet=True, **alone)
+    worker.start()
+    raise SystemExit(worker.exitcode)
 
 
 def run_beat(*, celery: str) -> None:
     """Run the scheduler; its state is in the database."""
-    from django.utils.module_loading import import_string
-
-    import_string(celery).start([*QUIET, "beat", "--loglevel", "WARNING", "--pidfile", ""])
+    load_tasks(celery).Beat(loglevel="WARNING", quiet=True).run()
 
 
 def run_command(*, arguments: list[str]) -> None:

@@ -80,3 +80,37 @@ def test_pages_between_what_is_kept_are_given_back() -> None:
         ).stdout
     )
     assert given > 20_000
+
+
+HOLES = """
+import ctypes
+from config.core.processes.allocator import use_up_holes
+
+# A hole on each of five thousand pages.
+blocks = [bytearray(700) for _ in range(30_000)]
+kept = [block for number, block in enumerate(blocks) if number % 6]
+del blocks
+if {setting}:
+    use_up_holes()
+mine = [bytearray(700) for _ in range(4_000)]
+addresses = [ctypes.addressof(ctypes.c_char.from_buffer(block)) for block in mine]
+print(len({{address // 4096 for address in addresses}}))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator alone")
+def test_what_a_fork_makes_is_on_few_pages_of_its_own() -> None:
+    scattered, together = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", HOLES.format(setting=setting)],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=60,
+            ).stdout
+        )
+        for setting in (False, True)
+    )
+    assert scattered > 3_000
+    assert together < 1_000
