@@ -58,8 +58,8 @@ _LOADED = _COLUMNS[:-1]
 #: What is written of a new row, and of a stored one after its id.
 INSERTED = _COLUMNS[1:]
 UPDATED = (
-    "id", "broker_execution_id", "exec_root", "revision", "side", "transaction_id", "trade_id",
-    "order_id", "position_effect", "commission", "fees", "value", "net_value",
+    "id", "broker_execution_id", "exec_root", "revision", "kind", "side", "transaction_id",
+    "trade_id", "order_id", "position_effect", "commission", "fees", "value", "net_value",
     "broker_realized_pnl", "price", "source", "superseded", "updated_at",
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from config.core.rows.reading import batched
 from greeks.domain import Contract
-from portfolio.domain import Broker, BrokerExecution
+from portfolio.domain import Broker, BrokerExecution, ExecutionKind
 from trades.executions.fills import Fill, load_fills
 from trades.executions.identity import (
     CLOCK_STEP,
@@ -179,12 +179,23 @@ def _alike(item: Incoming, stored: Stored) -> list[Fill]:
 
 def _is_same_cash(item: Incoming, known: Fill) -> bool:
     row = item.row
-    if same_price(row.price, known.price):
+    if same_price(row.price, known.price) or _settles(row, known) or _is_settled(row, known):
         return True
     if EXPORT not in (row.source, known.source) or row.price is None or known.price is None:
         return False
     units = row.quantity * item.contract.multiplier
     return bool(abs(row.price - known.price) * units <= _HALF_A_CENT)
+
+
+def _settles(row: BrokerExecution, known: Fill) -> bool:
+    """Whether the row tells the cash of an option that was booked at zero."""
+    return row.kind is ExecutionKind.CASH_SETTLEMENT and known.kind in _BOOKED and not known.price
+
+
+def _is_settled(row: BrokerExecution, known: Fill) -> bool:
+    """Whether the row books at zero an option whose cash is known."""
+    settled = known.kind == ExecutionKind.CASH_SETTLEMENT.value
+    return settled and row.kind.value in _BOOKED and not row.price
 
 
 def _by_trade(item: Incoming, stored: Stored) -> Fill | None:
@@ -242,8 +253,11 @@ def complete(item: Incoming, known: Fill) -> bool:
     for name in ("transaction_id", "trade_id", "order_id", "position_effect"):
         if getattr(row, name) and not getattr(known, name):
             changes[name] = getattr(row, name)
+    if _settles(row, known):
+        changes |= {"kind": row.kind.value, "price": row.price}
     final = known.source in STATEMENTS and row.source not in STATEMENTS
-    for name in ("commission", "fees", "value", "net_value", "broker_realized_pnl", "price"):
+    cash = () if _is_settled(row, known) else ("value", "net_value")
+    for name in ("commission", "fees", *cash, "broker_realized_pnl", "price"):
         new, old = getattr(row, name), getattr(known, name)
         if new is not None and (old is None or (new != old and name != "price" and not final)):
             changes[name] = new
@@ -257,5 +271,6 @@ def complete(item: Incoming, known: Fill) -> bool:
 #: Its prices are cash, rounded to the cent, over the quantity.
 EXPORT = "tastytrade_csv"
 _HALF_A_CENT = Decimal("0.0051")
+_BOOKED = frozenset({ExecutionKind.ASSIGNMENT.value, ExecutionKind.EXERCISE.value})
 #: Sources whose costs are final.
 STATEMENTS = frozenset({"flex", "tastytrade_csv", "ibkr_csv"})

@@ -22,7 +22,9 @@ SOURCE: Final = "flex"
 #: Flex times carry no zone.
 EASTERN: Final = ZoneInfo("America/New_York")
 #: A day and a time in the forms a Flex query offers, with the separators it offers.
-_MOMENT: Final = re.compile(r"(?P<day>[^;,T ]+)[;,T ]+(?P<time>\d{1,2}:?\d{2}:?\d{2})", re.ASCII)
+_MOMENT: Final = re.compile(
+    r"(?P<day>[^;,T ]+)[;,T ]+(?P<time>\d{1,2}:?\d{2}:?\d{2})(?: E[SD]?T)?", re.ASCII
+)
 _OPTION: Final = re.compile(
     r"(?P<root>[A-Z0-9./ ]{1,12}?) (?P<expiry>\d{1,2}[A-Z]{3}\d{2}) (?P<strike>\d+(?:\.\d+)?) "
     r"(?P<right>[CP])\b",

@@ -57,10 +57,8 @@ _SUMMARIES: Final[Mapping[str, str]] = {
         "a summary by symbol, asset class or lot",
     ),
 }
-_READ: Final = frozenset(
-    {*_SUMMARIES, "CorporateAction", "Transfer", "CashTransaction", "OptionEAE", "ConversionRate",
-     "StatementOfFundsLine"}
-)  # fmt: skip
+_ENCLOSING: Final = frozenset({"FlexStatement", "FlexStatements", "FlexQueryResponse"})
+_CONFIRMS: Final = "confirms an assignment, exercise or expiration"
 
 
 class FlexFileError(InvalidInput):
@@ -98,10 +96,16 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
             elif name == "StatementOfFundsLine":
                 if not settled.note(element):
                     rows.ignore("a line of the ledger: Trades and Cash Transactions tell of it")
-            elif name == "OptionEAE":
-                rows.ignore("confirms an assignment, exercise or expiration")
-            else:
+            elif name in ("CashTransaction", "Transfer"):
                 _take(name, element, rows)
+            elif name == "TradeConfirm":
+                raise FlexFileError(
+                    "The statement holds trade confirmations. Make a Flex query of the kind "
+                    "“Activity” with the section Trades at the level “Execution”."
+                )
+            else:
+                other = f"{name}: tells of no fill, corporate action or cash"
+                rows.ignore(_CONFIRMS if name == "OptionEAE" else other)
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise FlexFileError(f"This is not a Flex statement: {str(error)[:120]}") from None
     except BadRow as error:
@@ -141,9 +145,9 @@ def _elements(file: IO[bytes], account_number: str) -> Iterator[tuple[str, dict[
                 account = element.get("accountId") or account_number
                 yield element.tag, dict(element.attrib)
             continue
-        if element.tag in _READ:
-            yield element.tag, _filled(account, element.attrib)
-        if element.tag not in ("FlexStatement", "FlexStatements"):
+        if element.tag not in _ENCLOSING:
+            if element.attrib and not len(element):
+                yield element.tag, _filled(account, element.attrib)
             element.clear()
         if element.tag == "FlexStatement":
             root.clear()

@@ -11,7 +11,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import IO, Final
 
@@ -21,8 +22,9 @@ from greeks.providers.decoding import BadRow, rejected_row
 from portfolio.domain import AccountEvent
 from trades.executions.rows import JournalRows
 from trades.importing.corporate_actions import read_corporate_actions
+from trades.importing.duties import charge_duties
 from trades.importing.flex_movements import read_cash_transaction, read_transfer
-from trades.importing.flex_values import named_option
+from trades.importing.flex_values import Attributes, named_option
 from trades.importing.flex_xml import read_trade
 
 SOURCE: Final = "ibkr_csv"
@@ -43,10 +45,17 @@ _CASH: Final[Mapping[str, str]] = {
     "Fees": "Other Fees",
     "Other Fees": "Other Fees",
     "Interest": "Broker Interest Received",
-    "Broker Interest Paid": "Broker Interest Paid",
-    "Broker Interest Received": "Broker Interest Received",
-}
+    **{
+        name: name
+        for name in (
+            "Broker Interest Paid", "Broker Interest Received", "Bond Interest Paid",
+            "Bond Interest Received", "871(m) Withholding", "Advisor Fees", "Broker Fees",
+            "Other Income", "Commission Adjustments", "Price Adjustments",
+        )
+    },
+}  # fmt: skip
 _ACTIONS: Final = "Corporate Actions"
+_DUTIES: Final = "Transaction Fees"
 _SETTLED: Final = frozenset({"A", "Ex", "Ep"})
 _ENGLISH: Final = (
     "The statement is not in English, so its columns cannot be read. In the Client Portal choose "
@@ -65,6 +74,8 @@ class _Statement:
     account: str = ""
     instruments: dict[str, dict[str, str]] = field(default_factory=dict)
     rows: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    #: Rows of sections that are not read.
+    others: Counter[str] = field(default_factory=Counter)
 
 
 def is_activity(head: str) -> bool:
@@ -80,6 +91,8 @@ def read_activity(file: IO[bytes]) -> JournalRows:
     except (UnicodeDecodeError, csv.Error):
         raise ActivityFileError("This is not an Activity Statement: it is not text.") from None
     rows = JournalRows()
+    for section, number in found.others.items():
+        rows.ignore(f"{section}: tells of no fill, corporate action or cash", number)
     trades = [row for section, row in found.rows if section == "Trades"]
     told = {row.get("DataDiscriminator", "") for row in trades}
     level = next((name for name in ("Execution", "Trade", "Order") if name in told), "")
@@ -89,6 +102,11 @@ def read_activity(file: IO[bytes]) -> JournalRows:
             wanted.append(_trade(row, found))
         else:
             rows.ignore("a summary by order, or a closed lot")
+    duties = [_duty(row, found) for section, row in found.rows if section == _DUTIES]
+    unpaid = charge_duties(wanted, duties)
+    rows.ignore("a duty: among the costs of its trade", len(duties) - len(unpaid))
+    for duty in unpaid:
+        _add(_DUTIES, read_cash_transaction, duty, rows)
     delivered = {
         (row["accountId"], row["dateTime"])
         for row in wanted
@@ -105,7 +123,7 @@ def read_activity(file: IO[bytes]) -> JournalRows:
     for action in read_corporate_actions(actions):
         rows.add(action if isinstance(action, RejectedRow) else replace(action, source=SOURCE))
     for section, row in found.rows:
-        if section not in ("Trades", _ACTIONS):
+        if section not in ("Trades", _ACTIONS, _DUTIES):
             _take(section, row, found, rows)
     return rows
 
@@ -113,7 +131,7 @@ def read_activity(file: IO[bytes]) -> JournalRows:
 def _sections(text: IO[str]) -> _Statement:
     found = _Statement()
     headers: dict[str, list[str]] = {}
-    known = {"Trades", _ACTIONS, "Transfers", *_CASH}
+    known = {"Trades", _ACTIONS, "Transfers", _DUTIES, *_CASH}
     for line in csv.reader(text):
         if len(line) < 3:
             continue
@@ -134,6 +152,8 @@ def _sections(text: IO[str]) -> _Statement:
                     found.instruments[symbol] = row
             elif section in known and not _is_total(row):
                 found.rows.append((section, row))
+            elif section not in known and section != "Statement":
+                found.others[section] += 1
     if not headers:
         raise ActivityFileError("This is not an Activity Statement: it has no sections.")
     if not found.account and any("Account" not in row for _, row in found.rows):
@@ -172,7 +192,7 @@ def _trade(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
         "quantity": _plain(row, "Quantity"),
         "tradePrice": _plain(row, "T. Price"),
         "proceeds": _plain(row, "Proceeds"),
-        "ibCommission": _plain(row, "Comm/Fee") or _commission(row),
+        "ibCommission": _commission(row),
         "fifoPnlRealized": _plain(row, "Realized P/L"),
         "notes": ";".join(codes),
         "openCloseIndicator": effect if len(effect) == 1 else "",
@@ -183,8 +203,8 @@ def _trade(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
 
 
 def _commission(row: Mapping[str, str]) -> str:
-    """Return the commission of a currency conversion, whose column names the base currency."""
-    return next((_plain(row, name) for name in row if name.startswith("Comm in ")), "")
+    """Return the commission: "Comm/Fee", "Comm/Tax" of old, "Comm in USD" of conversions."""
+    return next((_plain(row, name) for name in row if name.startswith("Comm")), "")
 
 
 def _contract(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
@@ -213,22 +233,25 @@ def _contract(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
 
 
 def _take(section: str, row: dict[str, str], found: _Statement, rows: JournalRows) -> None:
-    event: AccountEvent
+    if section == "Transfers" and row.get("Asset Category") != "Cash":
+        sent = _contract(row, found) | {
+            "dateTime": row.get("Date", ""),
+            "direction": row.get("Direction", ""),
+            "quantity": _plain(row, "Qty"),
+            "transferPrice": _plain(row, "Xfer Price"),
+        }
+        _add(section, read_transfer, {name: value for name, value in sent.items() if value}, rows)
+    else:
+        _add(section, read_cash_transaction, _cash(section, row, found), rows)
+
+
+def _add(
+    section: str, read: Callable[[Attributes], AccountEvent], row: Attributes, rows: JournalRows
+) -> None:
     try:
-        if section == "Transfers" and row.get("Asset Category") != "Cash":
-            sent = _contract(row, found) | {
-                "dateTime": row.get("Date", ""),
-                "direction": row.get("Direction", ""),
-                "quantity": _plain(row, "Qty"),
-                "transferPrice": _plain(row, "Xfer Price"),
-            }
-            event = read_transfer({name: value for name, value in sent.items() if value})
-        else:
-            event = read_cash_transaction(_cash(section, row, found))
-        rows.add(replace(event, source=SOURCE))
+        rows.add(replace(read(row), source=SOURCE))
     except BadRow as error:
-        payload = {"accountId": row.get("Account", found.account), **row}
-        rows.rejected.append(rejected_row(section, error.reason, payload))
+        rows.rejected.append(rejected_row(section, error.reason, row))
 
 
 def _action(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
@@ -242,6 +265,7 @@ def _action(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
         "dateTime": row.get("Date/Time", "") or row.get("Report Date", ""),
         "quantity": _plain(row, "Quantity"),
         "proceeds": _plain(row, "Proceeds"),
+        "value": _plain(row, "Value"),
         "fifoPnlRealized": _plain(row, "Realized P/L"),
     }
     return {name: value for name, value in sent.items() if value}
@@ -261,6 +285,12 @@ def _cash(section: str, row: Mapping[str, str], found: _Statement) -> dict[str, 
         "amount": _plain(row, "Amount") or _plain(row, "Cash Amount"),
     }
     return {name: value for name, value in sent.items() if value}
+
+
+def _duty(row: Mapping[str, str], found: _Statement) -> dict[str, str]:
+    at, quantity = row.get("Date/Time", ""), _plain(row, "Quantity")
+    sent = _cash("Other Fees", {**row, "Date": at}, found) | {"quantity": quantity}
+    return sent | {"symbol": row.get("Symbol", "")}
 
 
 def _plain(row: Mapping[str, str], name: str) -> str:

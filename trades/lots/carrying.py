@@ -39,9 +39,15 @@ def carry_lots(events: list[PositionEvent], books: dict[int, list[Lot]]) -> Carr
     given: set[int] = set()
     for removal, partner in _pairs(removals, additions):
         taken = _take(removal, books, carried)
-        if partner is not None:
-            given.add(partner.id)
-            _put(taken, removal, partner, books)
+        if partner is None:
+            continue
+        together = [partner]
+        if sum(not row.is_option for row in removals) == 1 and not removal.is_option:
+            together += [row for row in additions if _comes_beside(row, partner)]
+        cash = sum((row.value or ZERO for row in (removal, *together)), ZERO)
+        for addition, share in zip(together, _shares(together), strict=True):
+            given.add(addition.id)
+            _put(taken, removal, addition, books, cash=cash, share=share)
     for addition in additions:
         if addition.id in given:
             continue
@@ -99,7 +105,9 @@ def _sides(
 def _pairs(
     removals: list[PositionEvent], additions: list[PositionEvent]
 ) -> list[tuple[PositionEvent, PositionEvent | None]]:
-    possible = [pair for pair in product(removals, additions) if _may_pair(*pair)]
+    # What is equally alike pairs in the order of strikes, which an adjustment keeps.
+    by_strike = (sorted(rows, key=lambda row: row.strike or ZERO) for rows in (removals, additions))
+    possible = [pair for pair in product(*by_strike) if _may_pair(*pair)]
     possible.sort(key=lambda pair: _likeness(*pair), reverse=True)
     partners: dict[int, PositionEvent] = {}
     given: set[int] = set()
@@ -116,7 +124,25 @@ def _may_pair(removal: PositionEvent, addition: PositionEvent) -> bool:
     if removal.kind is ExecutionKind.TRANSFER and removal.instrument != addition.instrument:
         return False
     opposite = addition.quantity * removal.quantity < 0 or not addition.is_side_known
-    return opposite and addition.is_option == removal.is_option
+    return opposite and (addition.is_option, addition.right) == (removal.is_option, removal.right)
+
+
+def _comes_beside(addition: PositionEvent, partner: PositionEvent) -> bool:
+    """Whether shares of a merger are given together with those of the partner."""
+    alike = addition.quantity * partner.quantity > 0 and not addition.is_option | partner.is_option
+    return alike and addition.kind is ExecutionKind.MERGER and addition.id != partner.id
+
+
+def _shares(together: list[PositionEvent]) -> list[Decimal | None]:
+    """Return the part of the basis that each takes: as it is worth; unknown if that is not told.
+
+    What is worth nothing (rights to later payments) takes nothing, and its basis is unknown.
+    """
+    if len(together) == 1:
+        return [Decimal(1)]
+    worths = [row.worth for row in together]
+    total = sum((worth or ZERO for worth in worths), ZERO)
+    return [worth / total if worth and None not in worths else None for worth in worths]
 
 
 def _opposite(removal: PositionEvent, addition: PositionEvent) -> PositionEvent:
@@ -129,9 +155,16 @@ def _likeness(removal: PositionEvent, addition: PositionEvent) -> tuple[bool, ..
         removal.instrument == addition.instrument,
         # Tastytrade says of both what the lots are worth.
         bool(removal.value) and removal.value == -(addition.value or ZERO),
+        removal.expiry == addition.expiry,
+        _paid_at_strike(removal) == _paid_at_strike(addition),
         removal.underlying == addition.underlying,
         removal.quantity == -addition.quantity,
     )
+
+
+def _paid_at_strike(event: PositionEvent) -> Decimal | None:
+    """Return what exercising all of it would pay for 100 shares each; a split leaves it."""
+    return None if event.strike is None else abs(event.quantity) * event.strike
 
 
 def _scale(addition: PositionEvent, book: list[Lot]) -> Decimal:
@@ -193,11 +226,17 @@ def _new_lot(event: PositionEvent, quantity: Decimal, price: Decimal | None, cos
 
 
 def _put(
-    taken: list[Lot], removal: PositionEvent, addition: PositionEvent, books: dict[int, list[Lot]]
+    taken: list[Lot],
+    removal: PositionEvent,
+    addition: PositionEvent,
+    books: dict[int, list[Lot]],
+    *,
+    cash: Decimal,
+    share: Decimal | None,
 ) -> None:
+    """Add the lots taken as the addition's, with its share of their basis."""
     ratio = addition.quantity / -removal.quantity
     scale = removal.multiplier / (ratio * addition.multiplier)
-    cash = (removal.value or ZERO) + (addition.value or ZERO)
     paid = cash / (addition.quantity * addition.multiplier)
     left = addition.quantity
     book = books.setdefault(addition.instrument, [])
@@ -210,7 +249,10 @@ def _put(
                 instrument=addition.instrument,
                 multiplier=addition.multiplier,
                 quantity=quantity,
-                price=None if lot.price is None else lot.price * scale - paid,
+                price=None
+                if lot.price is None or share is None
+                else (lot.price * scale - paid) * share,
+                costs=lot.costs * (share or ZERO),
             )
         )
     book.sort(key=lambda lot: (lot.opened_at, lot.opened_by))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TypeVar
 
@@ -37,8 +37,14 @@ class PositionEvent:
     action: str = ""
     is_option: bool = True
     underlying: str = ""
+    #: Terms of an option.
+    right: str = ""
+    expiry: date | None = None
+    strike: Decimal | None = None
     #: New for old shares of a split, where the row tells it.
     ratio: Decimal | None = None
+    #: What the broker says that the shares of a merger are worth.
+    worth: Decimal | None = None
     #: Orders events of one instant that have the same effect: ids of the broker or of the file.
     sequence: tuple[int | str, ...] = field(default=())
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from django.db.models import Q, QuerySet
 
 from config.core.rows.reading import batched, read_rows
 from greeks.domain import InstrumentKind
+from greeks.providers.decoding import BadRow, parse_decimal
 from portfolio.domain import CARRIES_LOTS, ExecutionKind, Side
 from trades.lots.events import PositionEvent
 from trades.lots.matching import LotMethod
@@ -19,6 +21,7 @@ from trades.models import JournalSettings, TradeExecution
 
 ZERO = Decimal(0)
 _CARRY = [kind.value for kind in CARRIES_LOTS]
+_EXCHANGES = (ExecutionKind.SPLIT.value, ExecutionKind.MERGER.value)
 _OPTIONS = [
     kind.value
     for kind in (InstrumentKind.OPTION, InstrumentKind.FUTURE_OPTION, InstrumentKind.EVENT)
@@ -50,10 +53,14 @@ class _Row(NamedTuple):
     instrument_kind: str
     multiplier: Decimal
     underlying: str
+    right: str
+    expiry: date | None
+    strike: Decimal | None
 
 
 _COLUMNS = (
-    *_Row._fields[:-3], "instrument__kind", "instrument__multiplier", "instrument__underlying",
+    *_Row._fields[:-6], "instrument__kind", "instrument__multiplier", "instrument__underlying",
+    "instrument__right", "instrument__expiry", "instrument__strike",
 )  # fmt: skip
 
 
@@ -68,23 +75,27 @@ def position_events(executions: QuerySet[TradeExecution]) -> list[PositionEvent]
     for row in rows:
         paid = (row.commission or ZERO) + (row.fees or ZERO)
         costs[row.exec_root] = costs.get(row.exec_root, ZERO) + paid
-    ratios = (
-        _ratios(executions) if any(row.kind == ExecutionKind.SPLIT.value for row in rows) else {}
-    )
+    told = _told(executions) if any(row.kind in _EXCHANGES for row in rows) else {}
     return [
-        _event(row, costs, ratios) for row in rows if not row.superseded and not row.cancelled_by
+        _event(row, costs, told.get(row.id, {}))
+        for row in rows
+        if not row.superseded and not row.cancelled_by
     ]
 
 
-def _ratios(executions: QuerySet[TradeExecution]) -> dict[int, Decimal]:
-    """Return what the splits say they give for one share. One query."""
-    splits = executions.filter(kind=ExecutionKind.SPLIT.value).order_by()
-    ratios = {}
-    for pk, payload in splits.values_list("id", "raw_payload"):
-        told = _RATIO.search(str(payload.get("description", "")))
-        if told is not None and Decimal(told[1]) and Decimal(told[2]):
-            ratios[pk] = Decimal(told[1]) / Decimal(told[2])
-    return ratios
+def _told(executions: QuerySet[TradeExecution]) -> dict[int, dict[str, Decimal]]:
+    """Return what splits say they give for one share, and mergers what shares are worth."""
+    rows = executions.filter(kind__in=_EXCHANGES).order_by()
+    found: dict[int, dict[str, Decimal]] = {}
+    for pk, payload in rows.values_list("id", "raw_payload"):
+        split = _RATIO.search(str(payload.get("description", "")))
+        if split is not None and Decimal(split[1]) and Decimal(split[2]):
+            found[pk] = {"ratio": Decimal(split[1]) / Decimal(split[2])}
+        with suppress(BadRow):
+            worth = parse_decimal(payload.get("value"), "value")
+            if worth is not None:
+                found[pk] = found.get(pk, {}) | {"worth": abs(worth)}
+    return found
 
 
 def of_instruments(instruments: Iterable[int]) -> Iterator[Q]:
@@ -115,7 +126,7 @@ def methods_of(accounts: Iterable[str]) -> dict[str, LotMethod]:
     return dict.fromkeys(ids, LotMethod.FIFO) | {pk: LotMethod(name) for pk, name in chosen}
 
 
-def _event(row: _Row, costs: dict[str, Decimal], ratios: dict[int, Decimal]) -> PositionEvent:
+def _event(row: _Row, costs: dict[str, Decimal], told: dict[str, Decimal]) -> PositionEvent:
     name = row.broker_execution_id
     return PositionEvent(
         id=row.id,
@@ -133,6 +144,10 @@ def _event(row: _Row, costs: dict[str, Decimal], ratios: dict[int, Decimal]) -> 
         action=row.order_id,
         is_option=row.instrument_kind in _OPTIONS,
         underlying=row.underlying,
-        ratio=ratios.get(row.id),
+        right=row.right,
+        expiry=row.expiry,
+        strike=row.strike,
+        ratio=told.get("ratio"),
+        worth=told.get("worth"),
         sequence=(int(name) if name.isdigit() else 0, name),
     )

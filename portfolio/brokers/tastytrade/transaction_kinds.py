@@ -29,6 +29,9 @@ _RECEIVED: Final[Mapping[str, ExecutionKind]] = {
     "Buy to Close": ExecutionKind.DELIVERY,
     "Sell to Open": ExecutionKind.DELIVERY,
     "Sell to Close": ExecutionKind.DELIVERY,
+    # Futures know no opening and closing.
+    "Buy": ExecutionKind.DELIVERY,
+    "Sell": ExecutionKind.DELIVERY,
     "Forward Split": ExecutionKind.SPLIT,
     "Reverse Split": ExecutionKind.SPLIT,
     "Reverse Split Removal": ExecutionKind.SPLIT,
@@ -54,15 +57,20 @@ _MONEY: Final[Mapping[str, CashKind]] = {
     "Transfer": CashKind.EXTERNAL_FLOW,
     "ACAT": CashKind.EXTERNAL_FLOW,
     "Balance Adjustment": CashKind.ADJUSTMENT,
+    "Cash Merger": CashKind.ADJUSTMENT,
+    "Maturity": CashKind.ADJUSTMENT,
 }
 _BY_DESCRIPTION: Final = (
     # "INTEREST ON CREDIT BALANCE", "FROM 12/16 THRU 01/15 @ 8    %"
+    (re.compile(r"\bCASH IN LIEU\b"), CashKind.ADJUSTMENT),
+    (re.compile(r"\bIN LIEU OF DIVIDEND|\bPAYMENT IN LIEU\b"), CashKind.DIVIDEND),
     (re.compile(r"\bINTEREST\b|\bFROM \d+/\d+ THRU \d+/\d+"), CashKind.INTEREST),
     (re.compile(r"\bFEES?\b"), CashKind.FEE),
     (re.compile(r"\bWITHHOLD|\bTAX(ES)?\b"), CashKind.TAX),
     (re.compile(r"\bDIVIDENDS?\b"), CashKind.DIVIDEND),
     (re.compile(r"\bLENDING\b"), CashKind.LENDING),
 )
+_HELD_BACK: Final = re.compile(r"\bADR\b.*\bFEES?\b|\bWITHH(OLD|ELD)", re.IGNORECASE)
 
 
 def execution_kind(type_name: str, sub_type: str) -> ExecutionKind | None:
@@ -90,6 +98,9 @@ def cash_kind(sub_type: str, description: str) -> CashKind:
         if told is not None:
             return told
         return _MONEY.get(sub_type, CashKind.EXTERNAL_FLOW)
+    # What is held back from a dividend stands under it too.
+    if sub_type == "Dividend" and _HELD_BACK.search(description):
+        return CashKind.FEE if "FEE" in description.upper() else CashKind.TAX
     kind = _MONEY.get(sub_type)
     if kind is None:
         raise BadRow(f"sub-type: {sub_type[:40]!r} of Money Movement is not one that is known")

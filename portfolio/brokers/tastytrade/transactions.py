@@ -65,7 +65,7 @@ _REMOVALS: Final[Mapping[str, Side]] = {
 _CONTRACT: Final = ("symbol", "instrument-type", "underlying-symbol", "multiplier", "expires-at")
 Contracts = dict[tuple[str | None, ...], Contract]
 # A number is matched as a whole: trying its parts takes the square of its length.
-_PRICE: Final = re.compile(r"@ \$?(-?(?>[\d,]*\.\d+|[\d,]*\d))\s*$", re.ASCII)
+_PRICE: Final = re.compile(r"(?:@|\bat) \$?(-?(?>[\d,]*\.\d+|[\d,]*\d))\s*$", re.ASCII)
 _EFFECT: Final = re.compile(r"\b(Removal|Open|Close)\b")
 #: Without an effect a removal closes what is open; its side stands in no field.
 _NO_SIDE: Final = frozenset({ExecutionKind.EXPIRATION, ExecutionKind.CASH_SETTLEMENT})

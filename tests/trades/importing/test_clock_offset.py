@@ -72,7 +72,7 @@ def account() -> Account:
 
 
 @pytest.mark.parametrize(("hour", "offset"), [(10, None), (9, 3600), (15, -18000)])
-def test_constant_offset_is_found_and_applied_after_confirmation(
+def test_rule_6_constant_offset_is_found_and_applied_after_confirmation(
     account: Account, hour: int, offset: int | None
 ) -> None:
     found = import_file(statement(hour), file_name="f", dry_run=True).recorded

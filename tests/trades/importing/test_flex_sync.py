@@ -40,7 +40,7 @@ def days_ago(number: int) -> date:
     return datetime.now(UTC).date() - timedelta(days=number)
 
 
-def test_statement_and_portal_tell_of_each_fill_once(account: Account) -> None:
+def test_rule_11_statement_and_portal_tell_of_each_fill_once(account: Account) -> None:
     reconcile_account(account_id=account.pk, since=datetime.now(UTC) - timedelta(days=6))
     by_portal = set(TradeExecution.objects.values_list("broker_execution_id", flat=True))
     (run,) = sync_flex(since=days_ago(20))

@@ -42,7 +42,7 @@ def kinds() -> dict[str, int]:
 
 
 # --- Flex: own_lifecycle.xml (rules 1, 3, 4, 7, 10, 11, 14) ---
-def test_every_row_of_the_lifecycle_is_taken_and_again_adds_nothing() -> None:
+def test_rule_10_every_row_of_the_lifecycle_is_taken_and_again_adds_nothing() -> None:
     account = lifecycle()
     assert QuarantinedExecution.objects.count() == 0
     before = TradeExecution.objects.count()
@@ -151,7 +151,7 @@ def test_first_in_first_out_of_two_symbols() -> None:
 
 
 # --- Tastytrade's exports (rules 8, 10, 12, 13) ---
-def test_export_with_shifted_expiries_and_hidden_interest() -> None:
+def test_rules_8_and_13_shifted_expiries_and_hidden_interest() -> None:
     account = tastytrade()
     right = expected("tastytrade_csv/own_21_columns_offset_plus13.expected.json")
     content = recorded("tastytrade_csv/own_21_columns_offset_plus13.csv")
@@ -178,7 +178,7 @@ def test_export_with_shifted_expiries_and_hidden_interest() -> None:
     assert take(content, account).recorded.inserted == 0
 
 
-def test_options_on_futures_have_their_own_multiplier() -> None:
+def test_rule_8_options_on_futures_have_their_own_multiplier() -> None:
     account = tastytrade()
     found = take(recorded("tastytrade_csv/mes_future_options_2024.csv"), account).recorded
     assert (found.received, found.quarantined) == (7, 0)
@@ -226,7 +226,7 @@ def test_month_with_equal_rows_and_expirations() -> None:
         ("legacy_format_2020.csv", {"external_flow": "1234.5"}),
     ],
 )
-def test_cash_of_exports_is_kept(name: str, sums: dict[str, str]) -> None:
+def test_rule_17_cash_of_exports_is_kept(name: str, sums: dict[str, str]) -> None:
     found = take(recorded(f"tastytrade_csv/{name}"), tastytrade()).recorded
     assert found.quarantined == 0
     stored = dict(CashMovementRow.objects.values_list("kind", "amount"))

@@ -132,3 +132,51 @@ def test_removals_that_name_no_side(account: Account) -> None:
     assert found.quarantined == 0, found.reasons
     assert net_by_contract(account) == {"VSLD": Decimal("40.00")}
     assert held(account) == {}
+
+
+def test_option_on_a_future_is_assigned_and_futures_settle(account: Account) -> None:
+    rows = """\
+2026-01-05T14:35:00+0000,Trade,Sell to Open,SELL_TO_OPEN,./ESH6 E2AG6 260210P6900,Future Option,Sold 1 /ESH6 E2AG6 02/10/26 Put 6900.00 @ 20.0,"1,000.00",1,"1,000.00",-1.00,-1.42,1,./ESH6 E2AG6,/ESH6,2/10/26,6900,PUT,1,USD
+2026-02-10T22:00:00+0000,Receive Deliver,Assignment,,./ESH6 E2AG6 260210P6900,Future Option,Removal of option due to assignment,0.00,1,,--,0.00,1,./ESH6 E2AG6,/ESH6,2/10/26,6900,PUT,,USD
+2026-02-10T22:00:00+0000,Receive Deliver,Buy,BUY,/ESH6,Future,Buy 1 /ESH6 @ 6900.00,0.00,1,,--,-1.00,,,,,,,,USD
+2026-03-20T14:35:00+0000,Receive Deliver,Futures Settlement,SELL,/ESH6,Future,/ESH6 final settlement at 6890.25,-487.50,1,,--,0.00,,,,,,,,USD
+2026-01-05T14:35:00+0000,Trade,Sell,SELL,/CLG6,Future,Sold 2 /CLG6 @ 70.25,0.00,2,,-2.50,-3.20,,,,,,,2,USD
+2026-01-05T22:00:00+0000,Money Movement,Futures Settlement,,/CLG6,Future,/CLG6 mark to market at 70.00,500.00,0,,--,0.00,,,,,,,,USD
+2026-01-06T14:35:00+0000,Trade,Buy,BUY,/CLG6,Future,Bought 2 /CLG6 @ 69.50,"1,000.00",2,,-2.50,-3.20,,,,,,,2,USD
+2026-01-05T14:35:00+0000,Trade,Buy to Open,BUY_TO_OPEN,BTC/USD,Cryptocurrency,Bought 0.0105 BTC/USD @ $95000.00,-997.50,0.0105,-95000,-9.98,0.00,,,BTC/USD,,,,1,USD
+2026-01-06T14:35:00+0000,Trade,Sell to Close,SELL_TO_CLOSE,BTC/USD,Cryptocurrency,Sold 0.0105 BTC/USD @ $96000.00,"1,008.00",0.0105,96000,-10.08,0.00,,,BTC/USD,,,,1,USD
+"""  # noqa: E501
+    found = taken((NEW + rows).encode(), account)
+    assert found.quarantined == 0, found.reasons
+    assert net_by_contract(account) == {
+        # 1,000 − 2.42.
+        "./ESH6 E2AG6 260210P6900": Decimal("997.58"),
+        # −9.75 × 50 − 1.
+        "/ESH6": Decimal("-488.50"),
+        # 2 × 0.75 × 1,000 − 11.40.
+        "/CLG6": Decimal("1488.60"),
+        "BTC/USD": Decimal("-9.56"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("sub_type", "description", "kind"),
+    [
+        ("Dividend", "AAP ADR FEE", "fee"),
+        ("Dividend", "ROYAL BANK NON-RESIDENT TAX WITHHELD", "tax"),
+        ("Dividend", "ADVANCE AUTO PARTS", "dividend"),
+        ("Withdrawal", "CASH IN LIEU OF FRACTIONAL SHARES", "adjustment"),
+        ("Withdrawal", "PAYMENT IN LIEU OF DIVIDEND ON SHORT", "dividend"),
+        ("Withdrawal", "FROM 12/16 THRU 01/15 @10 1/2%", "interest"),
+        ("Withdrawal", "Wire Funds Out", "external_flow"),
+        ("Fee", "HARD TO BORROW FEE GME", "fee"),
+        ("Cash Merger", "What remains", "adjustment"),
+        ("Maturity", "US T BILL", "adjustment"),
+    ],
+)
+def test_rule_13_cash_is_told_by_its_words(
+    account: Account, sub_type: str, description: str, kind: str
+) -> None:
+    row = f"2026-01-05T14:35:00+0000,Money Movement,{sub_type},,,,{description},-2.50,0,"
+    taken((NEW + row + ",--,0.00,,,,,,,,USD\n").encode(), account)
+    assert CashMovementRow.objects.get().kind == kind

@@ -170,7 +170,9 @@ def test_queries_do_not_grow_with_the_fills(
             page.get(path)
 
 
-def test_reconcile_names_each_difference_and_its_cause(page: Client, account: Account) -> None:
+def test_rule_19_reconcile_names_each_difference_and_its_cause(
+    page: Client, account: Account
+) -> None:
     record(account, (10, "600"))
     record(account, (5, "400"), symbol="QQQ", start=50)
     lots = {lot.instrument.symbol: lot.instrument for lot in TradeLot.objects.all()}
@@ -268,7 +270,7 @@ def test_admin_reviews_and_changes_nothing(client: Client, account: Account) -> 
     assert client.post(f"/admin/trades/tradeexecution/{fill.pk}/delete/").status_code == 403
 
 
-def test_lot_method_is_chosen_by_account_and_the_brokers_figure_shown(
+def test_rule_19_lot_method_is_chosen_and_the_brokers_figure_shown(
     page: Client, account: Account
 ) -> None:
     record(account, (10, "600"), (10, "620"), (-10, "610"))

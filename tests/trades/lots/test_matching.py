@@ -72,7 +72,7 @@ def test_fill_through_zero_closes_and_opens() -> None:
     assert lots.closed[0].net == 19
 
 
-def test_close_without_an_open_has_no_profit_and_is_kept() -> None:
+def test_rule_16_close_without_an_open_has_no_profit_and_is_kept() -> None:
     lots = match_lots([option(1, -1, 2, position_effect="CLOSE")])
     closed = lots.closed[0]
     assert (closed.gross, closed.net, closed.opened_by) == (None, None, None)
@@ -80,7 +80,7 @@ def test_close_without_an_open_has_no_profit_and_is_kept() -> None:
     assert lots.open == []
 
 
-def test_older_import_mends_a_close_without_an_open() -> None:
+def test_rule_16_older_import_mends_a_close_without_an_open() -> None:
     late = [option(5, -1, 2, position_effect="CLOSE"), option(1, 1, "1.5", position_effect="OPEN")]
     assert gross(match_lots(late)) == [50]
 

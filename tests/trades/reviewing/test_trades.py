@@ -239,7 +239,9 @@ def change(page: Client, trade: Trade, **data: Any) -> str:
     return " ".join(str(message) for message in answer.context["messages"])
 
 
-def test_notes_tags_and_review_survive_resync_and_rebuild(page: Client, account: Account) -> None:
+def test_rule_22_notes_tags_and_review_survive_resync_and_rebuild(
+    page: Client, account: Account
+) -> None:
     from django.core.management import call_command
 
     trade, before = Trade.objects.get(strategy="vertical"), sums()
@@ -265,7 +267,7 @@ def test_history_tells_who_changed_what(page: Client, account: Account) -> None:
     assert {row.history_user for row in TradeNote.history.all()} == {account.owner}
 
 
-def test_split_merge_and_assign_again_keep_every_number(page: Client) -> None:
+def test_rule_22_split_merge_and_assign_again_keep_every_number(page: Client) -> None:
     trade, before = Trade.objects.get(strategy="vertical"), sums()
     (other,) = trade.fills.filter(role="open").exclude(key=trade.key)
     assert "of their own" in change(page, trade, action="split", fills=[other.key])

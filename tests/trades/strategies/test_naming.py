@@ -122,7 +122,7 @@ def test_more_of_the_same_joins_what_is_open() -> None:
     assert (trade.named.words, int(trade.quantity)) == ("Put credit spread", 3)
 
 
-def test_label_stays_when_legs_are_closed_rule_21() -> None:
+def test_rule_21_label_stays_when_legs_are_closed() -> None:
     journal = Journal()
     journal.order(
         "o1", "1 P85 2026-04-17", "-1 P90 2026-04-17", "-1 C110 2026-04-17", "1 C115 2026-04-17"

@@ -65,7 +65,7 @@ def _leg(leg: list[Any]) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_recorded_case(name: str) -> None:
+def test_rule_20_recorded_case(name: str) -> None:
     cases = expected("scenarios/own_rolls.json")["scenarios"]
     (case,) = [case for case in cases if case["id"] == name]
     journal, parents, children = build(case)
@@ -144,7 +144,7 @@ def chains(journal: Journal) -> dict[int, tuple[Decimal, Decimal]]:
     return found
 
 
-def test_new_business_of_a_roll_is_a_chain_of_its_own_rule_20() -> None:
+def test_rule_20_new_business_of_a_roll_is_a_chain_of_its_own() -> None:
     journal = Journal()
     journal.fill(-3, "C43 2026-05-08", order="o1", price="2", day=-7)
     journal.fill(3, "C43 2026-05-08", order="o2", price="1")
@@ -154,7 +154,7 @@ def test_new_business_of_a_roll_is_a_chain_of_its_own_rule_20() -> None:
     assert [old, rolled, new, fresh] == [6, 600, 2, 200]
 
 
-def test_branches_and_merges_add_up_rule_20() -> None:
+def test_rule_20_branches_and_merges_add_up() -> None:
     journal = Journal()
     journal.fill(-3, "P90 2026-07-17", order="o1", price="3", day=-7)
     journal.fill(-2, "P91 2026-07-17", order="o1b", price="3", day=-6)

@@ -139,7 +139,7 @@ def test_sub_type_that_no_rule_takes_is_refused_by_name(type_name: str) -> None:
         ["pages"],
     ],
 )
-def test_page_shorter_than_promised_and_no_shorter_history_comes_back(pagination: Any) -> None:
+def test_rule_9_page_shorter_than_promised_gives_no_shorter_history(pagination: Any) -> None:
     with pytest.raises(MalformedResponse):
         answering(items(FILL) | {"pagination": pagination}).fetch_executions(ACCOUNT, since=SINCE)
 
