@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from greeks.domain import Contract, Greeks, Quote, RejectedRow, Right
-from greeks.providers.decoding import BadRow, storable
+from greeks.providers.decoding import LARGEST_AMOUNT, SMALLEST_STEP, BadRow, storable
 from portfolio.amounts import checked_amount, checked_time
 
 _QUOTE_AMOUNTS = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
 _QUOTE_COUNTS = ("volume", "open_interest")
+_amounts, _counts = attrgetter(*_QUOTE_AMOUNTS), attrgetter(*_QUOTE_COUNTS)
+_ZERO = Decimal(0)
+_LARGEST_COUNT = 2**63
 GREEK_NAMES = ("delta", "gamma", "theta", "vega")
 # Vendors round: accept a delta of 1.0001 as 1, a gamma of -0.000001 as 0.
 _ROUNDING = 1e-3
@@ -22,6 +27,8 @@ _LARGEST_VOLATILITY = 100.0
 
 def checked_quote(quote: Quote) -> tuple[Quote, list[RejectedRow]]:
     """Return the quote without its invalid values, and a rejected row for each of those."""
+    if _is_plain(quote):
+        return quote, []
     rejected: list[RejectedRow] = []
     changes: dict[str, Any] = {}
     if (as_of := checked_time(quote.as_of)) is not quote.as_of:
@@ -42,11 +49,29 @@ def checked_quote(quote: Quote) -> tuple[Quote, list[RejectedRow]]:
             changes[name] = amount
     for name in _QUOTE_COUNTS:
         count = getattr(quote, name)
-        if count is not None and not 0 <= count < 2**63:
+        if count is not None and not 0 <= count < _LARGEST_COUNT:
             changes[name] = None
             row = set_aside("quote", f"{name}: impossible", quote.contract, {name: str(count)})
             rejected.append(row)
     return (replace(quote, **changes) if changes else quote), rejected
+
+
+def _is_plain(quote: Quote) -> bool:
+    """Return whether nothing has to be changed. A stream's quotes pass here each second: this costs
+    a third of looking at each field in turn."""
+    try:
+        for value in _amounts(quote):
+            if value is not None and not (
+                _ZERO <= value < LARGEST_AMOUNT and value.quantize(SMALLEST_STEP) == value
+            ):
+                return False
+    except (ArithmeticError, AttributeError, TypeError):
+        # Not a number, or not a Decimal.
+        return False
+    for count in _counts(quote):
+        if count is not None and not 0 <= count < _LARGEST_COUNT:
+            return False
+    return checked_time(quote.as_of) is quote.as_of
 
 
 def greeks_error(contract: Contract, greeks: Greeks) -> str | None:

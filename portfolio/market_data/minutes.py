@@ -39,9 +39,9 @@ def record_greeks_minute(rows: Iterable[Sequence[Any]], *, at: datetime) -> None
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BarPart:
-    """Prices of one minute, or of a part of it."""
+    """Prices of one minute, or of a part of it. Grows in place: a stream's ticks are many."""
 
     open: Decimal
     high: Decimal
@@ -55,8 +55,14 @@ class BarPart:
     def of(cls, quote: Quote, price: Decimal) -> BarPart:
         return cls(price, price, price, price, 1, quote.source[:24], quote.as_of)
 
-    def with_price(self, quote: Quote, price: Decimal) -> BarPart:
-        return self.followed_by(self.of(quote, price))
+    def add(self, quote: Quote, price: Decimal) -> None:
+        """Take the minute's next price."""
+        if price > self.high:
+            self.high = price
+        elif price < self.low:
+            self.low = price
+        self.close, self.source, self.as_of = price, quote.source[:24], quote.as_of
+        self.samples += 1
 
     def followed_by(self, later: BarPart) -> BarPart:
         """Return both parts as one."""

@@ -55,26 +55,30 @@ class NotedPrices:
         self._lock = threading.Lock()
         self._last: dict[str, tuple[datetime, Decimal]] = {}
         self._noted = _Noted({}, {})
+        # Identities never change: only what is new is looked up.
+        self._ids: dict[str, int] = {}
 
     def note(self, quotes: Iterable[Quote], *, at: datetime) -> None:
         """Take the prices into the minute of ``at``. The same again changes nothing."""
         minute = minute_of(at)
-        for received in quotes:
-            quote, _ = checked_quote(received)
-            price = quote.price
-            if price is None:
-                continue
-            name = instrument_key(quote.contract)
-            with self._lock:
-                known = self._last.get(name)
-                if known is not None and (quote.as_of < known[0] or (quote.as_of, price) == known):
+        checked = [checked_quote(received)[0] for received in quotes]
+        with self._lock:
+            last, noted = self._last, self._noted
+            for quote in checked:
+                price = quote.price
+                if price is None:
                     continue
-                self._last[name] = (quote.as_of, price)
-                self._noted.quotes[name] = quote
-                bar = self._noted.bars.get((name, minute))
-                self._noted.bars[name, minute] = (
-                    BarPart.of(quote, price) if bar is None else bar.with_price(quote, price)
-                )
+                name, as_of = instrument_key(quote.contract), quote.as_of
+                known = last.get(name)
+                if known is not None and (as_of < known[0] or (as_of, price) == known):
+                    continue
+                last[name] = (as_of, price)
+                noted.quotes[name] = quote
+                bar = noted.bars.get((name, minute))
+                if bar is None:
+                    noted.bars[name, minute] = BarPart.of(quote, price)
+                else:
+                    bar.add(quote, price)
 
     @property
     def waits(self) -> bool:
@@ -90,11 +94,20 @@ class NotedPrices:
             taken, self._noted = self._noted, _Noted({}, {})
         try:
             with transaction.atomic():
-                _write(taken, session_date_at)
+                _write(taken, self._known_ids(taken.quotes.keys()), session_date_at)
         except BaseException:
+            # One may have been removed.
+            self._ids = {}
             self._give_back(taken)
             raise
         return len(taken.quotes)
+
+    def _known_ids(self, names: Collection[str]) -> Mapping[str, int]:
+        unknown = [name for name in names if name not in self._ids]
+        if unknown:
+            rows = Instrument.objects.filter(key__in=unknown).order_by()
+            self._ids |= dict(rows.values_list("key", "pk"))
+        return self._ids
 
     def _give_back(self, taken: _Noted) -> None:
         with self._lock:
@@ -145,10 +158,9 @@ def _of_process() -> NotedPrices:
         return _processes.get("prices")
 
 
-def _write(taken: _Noted, session_date_at: Callable[[datetime], date]) -> None:
-    ids = dict(
-        Instrument.objects.filter(key__in=taken.quotes.keys()).order_by().values_list("key", "pk")
-    )
+def _write(
+    taken: _Noted, ids: Mapping[str, int], session_date_at: Callable[[datetime], date]
+) -> None:
     quotes = {ids[name]: quote for name, quote in taken.quotes.items() if name in ids}
     stored = stored_days(quotes.keys())
     write_quotes(

@@ -49,6 +49,8 @@ def model_quotes(
             key = each.keys.get(row.instrument_id)
             if key is not None and row.right:
                 rows[key], contracts[key] = _newer(rows.get(key), row), each.contracts[key]
+    if not rows:
+        return {}
     stored = known_prices({row.instrument_id for row in rows.values() if row.price_source == MODEL})
     spots = {
         underlying_key(quote.contract): quote

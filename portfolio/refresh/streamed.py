@@ -35,7 +35,7 @@ from portfolio.market_data.store import write_greeks
 from portfolio.models import Account
 from portfolio.refresh.holdings import Holdings, holdings_of, keep_holdings
 from portfolio.refresh.modelled import MODEL, model_quotes
-from portfolio.sync.progress import announce_revaluation
+from portfolio.sync.progress import announce_revaluations
 
 SOURCES: Final[Mapping[Broker, GreeksSource]] = {
     Broker.IBKR: GreeksSource.IBKR,
@@ -154,15 +154,17 @@ def _write(
         write_greeks(market=greeks, instruments=instruments, at=now(), market_at=market_now())
         update_positions([pair for pairs in changed.values() for pair in pairs])
         Account.objects.filter(pk__in=changed).update(book_version=F("book_version") + 1)
-        for pk, changes in changed.items():
-            newer = held[pk].moved([after for _, after in changes])
-            transaction.on_commit(partial(_committed, pk, newer))
+        newer = {
+            pk: held[pk].moved([after for _, after in changes]) for pk, changes in changed.items()
+        }
+        transaction.on_commit(partial(_committed, newer))
     return frozenset(changed)
 
 
-def _committed(account_id: str, holdings: Holdings) -> None:
-    keep_holdings(account_id, holdings)
-    announce_revaluation(account_id, holdings.version)
+def _committed(newer: Mapping[str, Holdings]) -> None:
+    for account_id, holdings in newer.items():
+        keep_holdings(account_id, holdings)
+    announce_revaluations({pk: holdings.version for pk, holdings in newer.items()})
 
 
 def _revalued(held: Holdings, context: WritingContext) -> list[tuple[PositionRow, PositionRow]]:

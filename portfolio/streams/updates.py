@@ -8,6 +8,7 @@ totalled as soon as its own accounts are. On stop nothing new is claimed, and wh
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -25,6 +26,7 @@ from portfolio.updates.membership import members
 from portfolio.updates.queue import (
     LEASE_SECONDS,
     Claim,
+    Claimed,
     claim_due,
     finish,
     keep_claims,
@@ -56,7 +58,7 @@ class UpdateLoop:
 
     def __init__(self) -> None:
         self._in_thread = ThreadPool("updates", most=_THREADS)
-        self._running: dict[asyncio.Task[None], Claim] = {}
+        self._running: dict[asyncio.Task[None], Sequence[Claim]] = {}
         self._ready: list[Claim] = []
         self._totalling = asyncio.Lock()
         self._swept_at = float("-inf")
@@ -76,13 +78,10 @@ class UpdateLoop:
     async def look(self) -> None:
         """Claim what is due and begin to compute it. Without Redis or database, try again later."""
         try:
-            room = _MOST_CLAIMS - len(self._running)
-            found = await asyncio.to_thread(claim_due, most=room) if room > 0 else None
-            await self._keep()
+            found = await asyncio.to_thread(self._ask)
         except RedisError as error:
             logger.debug("updates.queue_unread", reason=type(error).__name__)
             return
-        await asyncio.to_thread(heartbeat, HEARTBEAT)
         try:
             await self._sweep(now=found is not None and found.is_new)
             if found is not None and found.claims:
@@ -96,11 +95,17 @@ class UpdateLoop:
         while self._running:
             await asyncio.wait(tuple(self._running))
 
-    async def _keep(self) -> None:
-        moment = asyncio.get_running_loop().time()
-        if self._running and moment - self._kept_at > LEASE_SECONDS / 3:
+    def _ask(self) -> Claimed | None:
+        """Claim what there is room for and keep what runs. Raises ``RedisError``."""
+        running = [claim for claims in tuple(self._running.values()) for claim in claims]
+        room = _MOST_CLAIMS - len(running)
+        found = claim_due(most=room) if room > 0 else None
+        moment = time.monotonic()
+        if running and moment - self._kept_at > LEASE_SECONDS / 3:
             self._kept_at = moment
-            await asyncio.to_thread(keep_claims, tuple(self._running.values()))
+            keep_claims(running)
+        heartbeat(HEARTBEAT)
+        return found
 
     async def _sweep(self, *, now: bool) -> None:
         """Queue what is behind: after Redis lost its memory at once, else every half minute."""
@@ -128,14 +133,13 @@ class UpdateLoop:
             for task in (asyncio.create_task(self._revalue(batch)),)
             for name in batch
         }
+        waiting: dict[frozenset[asyncio.Task[None]], list[Claim]] = {}
         for claim in claims:
-            needed = {
-                revaluations[name]
-                for name in accounts.get(claim.portfolio_id, ())
-                if name in revaluations
-            }
-            task = asyncio.create_task(self._update(claim, needed))
-            self._running[task] = claim
+            names = accounts.get(claim.portfolio_id, frozenset()) & revaluations.keys()
+            waiting.setdefault(frozenset(revaluations[name] for name in names), []).append(claim)
+        for needed, group in waiting.items():
+            task = asyncio.create_task(self._update(group, needed))
+            self._running[task] = group
             task.add_done_callback(self._running.pop)
         logger.debug("updates.batch_processed", portfolios=len(claims), accounts=len(moved))
 
@@ -153,11 +157,13 @@ class UpdateLoop:
                 "updates.not_revalued", account_id=account_ids[0], reason=type(error).__name__
             )
 
-    async def _update(self, claim: Claim, revaluations: Collection[asyncio.Task[None]]) -> None:
-        """Total the portfolio once its accounts are revalued, with all that are ready by then."""
+    async def _update(
+        self, claims: Sequence[Claim], revaluations: Collection[asyncio.Task[None]]
+    ) -> None:
+        """Total portfolios once their accounts are revalued, with all that are ready by then."""
         if revaluations:
             await asyncio.wait(revaluations)
-        self._ready.append(claim)
+        self._ready.extend(claims)
         # Those that waited for the same accounts are totalled with it.
         await asyncio.sleep(0)
         async with self._totalling:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import structlog
 from redis.exceptions import RedisError
 
@@ -19,23 +21,32 @@ GRID_EXPIRES_SECONDS = 30
 
 
 def request_grid(account_id: str, *, seconds: float = _SETTLE_SECONDS) -> None:
-    """Queue the account's grid, to be computed in so many seconds, unless a request waits already.
+    """Queue the account's grid as ``request_grids`` does."""
+    request_grids([account_id], seconds=seconds)
+
+
+def request_grids(account_ids: Collection[str], *, seconds: float) -> None:
+    """Queue the accounts' grids, to be computed in so many seconds, unless a request waits already.
     Never waits, never raises.
 
     Without Redis there is no queue either; the scheduled check asks once it is back.
     """
-    name = key("scenario_grid", account_id)
     try:
-        is_first = redis_client().set(name, "1", nx=True, ex=GRID_EXPIRES_SECONDS)
+        pipeline = redis_client().pipeline(transaction=False)
+        for account_id in account_ids:
+            name = key("scenario_grid", account_id)
+            pipeline.set(name, "1", nx=True, ex=GRID_EXPIRES_SECONDS)
+        answers = pipeline.execute()
     except RedisError:
         return
-    if is_first:
-        enqueue(
-            "portfolio.compute_scenario_grid",
-            {"account_id": account_id},
-            expires=GRID_EXPIRES_SECONDS,
-            countdown=seconds,
-        )
+    for account_id, is_first in zip(account_ids, answers, strict=True):
+        if is_first:
+            enqueue(
+                "portfolio.compute_scenario_grid",
+                {"account_id": account_id},
+                expires=GRID_EXPIRES_SECONDS,
+                countdown=seconds,
+            )
 
 
 def forget_grid_request(account_id: str) -> None:

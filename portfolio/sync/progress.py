@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from config.core.live.hub import announce
+from config.core.live.hub import announce, announce_all
 from portfolio.models import SyncRun
-from portfolio.sync.grid_requests import STREAMED_SETTLE_SECONDS, request_grid
+from portfolio.sync.grid_requests import STREAMED_SETTLE_SECONDS, request_grid, request_grids
 from portfolio.updates.asking import update_portfolios_of_account
 
 # Steps closer together than this are not written: nobody would see them.
@@ -68,15 +69,17 @@ def announce_change(account_id: str, version: int) -> None:
     """Request a grid of a newly committed version, queue its portfolios, and tell open pages."""
     update_portfolios_of_account(account_id)
     request_grid(account_id)
-    _announce_version(account_id, version)
+    announce(account_group(account_id), _changed(account_id, version))
 
 
-def announce_revaluation(account_id: str, version: int) -> None:
+def announce_revaluations(versions: Mapping[str, int]) -> None:
     """Do the same for streamed prices, whose portfolios the update queue totals next."""
-    request_grid(account_id, seconds=STREAMED_SETTLE_SECONDS)
-    _announce_version(account_id, version, prices_only=True)
+    request_grids(versions, seconds=STREAMED_SETTLE_SECONDS)
+    announce_all(
+        (account_group(account_id), {**_changed(account_id, version), "prices_only": True})
+        for account_id, version in versions.items()
+    )
 
 
-def _announce_version(account_id: str, version: int, *, prices_only: bool = False) -> None:
-    told = {"type": "account.changed", "account_id": account_id, "version": version}
-    announce(account_group(account_id), {**told, "prices_only": True} if prices_only else told)
+def _changed(account_id: str, version: int) -> dict[str, Any]:
+    return {"type": "account.changed", "account_id": account_id, "version": version}

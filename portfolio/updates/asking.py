@@ -34,9 +34,13 @@ def update_portfolios_for_instruments(keys: Collection[str]) -> int:
     moved: dict[int, Collection[str]] = {}
     for account_id, names in by_account.items():
         for portfolio_id in counted.get(account_id, ()):
-            known = moved.get(portfolio_id, ())
-            many = len(names) > MOST_NAMED or known is _ALL or len(names | set(known)) > MOST_NAMED
-            moved[portfolio_id] = _ALL if many else names | set(known)
+            if (known := moved.get(portfolio_id)) is _ALL:
+                continue
+            if len(names) > MOST_NAMED:
+                moved[portfolio_id] = _ALL
+                continue
+            both = names.union(known or ())
+            moved[portfolio_id] = _ALL if len(both) > MOST_NAMED else both
     if not moved or not queue_portfolio_updates(moved, Priority.MARKET):
         return 0
     logger.debug("updates.triggered", portfolios=len(moved), instruments=len(keys))

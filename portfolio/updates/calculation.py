@@ -22,7 +22,7 @@ from portfolio.amounts import fitting_amount
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
 from portfolio.updates.announcing import announce_figures
-from portfolio.updates.days import day_of, session_date_of, store_days
+from portfolio.updates.days import Day, session_date_of, store_days
 from portfolio.updates.membership import members
 from portfolio.updates.notices import notice_moves
 
@@ -61,7 +61,7 @@ class PortfolioTotals:
     legs_without_change: int
 
 
-_STORED = ("id", *PortfolioTotals.__slots__, "counted", "book_version", "last_updated")
+_STORED = (*PortfolioTotals.__slots__, "counted", "book_version", "last_updated")
 
 
 def portfolio_totals(
@@ -107,30 +107,31 @@ def recalculate(portfolio_ids: Collection[int]) -> None:
         sums.setdefault(row.account_id, []).append(row)
     currencies = {row.currency for rows in sums.values() for row in rows}
     rates: dict[str, dict[str, float]] = {}
-    changed, days = [], []
+    # Portfolios of one desk often count the same accounts: those are totalled once.
+    figures: dict[frozenset[str], Mapping[str, Any]] = {}
+    days: list[Day] = []
     for pk, names in found.items():
-        mine = [accounts[name] for name in sorted(names) if name in accounts]
-        currency = totals_currency(mine)
-        if currency not in rates:
-            rates[currency] = rates_into(currency, currencies)
-        totals = portfolio_totals(
-            [row for account in mine for row in sums.get(account.pk, ())],
-            currency=currency,
-            rates=rates[currency],
-        )
-        values = {name: getattr(totals, name) for name in PortfolioTotals.__slots__}
-        changed.append(
-            Portfolio(
-                pk=pk,
-                **values,
-                counted=[account.pk for account in mine],
-                book_version=sum(account.book_version for account in mine),
-                last_updated=now(),
+        if names not in figures:
+            mine = [accounts[name] for name in sorted(names) if name in accounts]
+            currency = totals_currency(mine)
+            if currency not in rates:
+                rates[currency] = rates_into(currency, currencies)
+            totals = portfolio_totals(
+                [row for account in mine for row in sums.get(account.pk, ())],
+                currency=currency,
+                rates=rates[currency],
             )
-        )
-        if totals.value is not None and (day := session_date_of(mine)) is not None:
-            days.append(day_of(changed[-1], day))
-    update_rows(Portfolio, _STORED, [[getattr(row, name) for name in _STORED] for row in changed])
+            figures[names] = {
+                **{name: getattr(totals, name) for name in PortfolioTotals.__slots__},
+                "counted": [account.pk for account in mine],
+                "book_version": sum(account.book_version for account in mine),
+                "last_updated": now(),
+                "session_date": None if totals.value is None else session_date_of(mine),
+            }
+        if figures[names]["session_date"] is not None:
+            days.append(Day(pk, figures[names]))
+    rows = [(pk, *(figures[names][name] for name in _STORED)) for pk, names in found.items()]
+    update_rows(Portfolio, ("id", *_STORED), rows)
     store_days(days)
     announce_figures(found)
     notice_moves(days)

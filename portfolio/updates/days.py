@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from config.core.clock import market_now
 from config.core.upsert import upsert
 from portfolio.accounts.days import session_dates_of
 from portfolio.book.rows import plain
-from portfolio.models import Account, Portfolio, PortfolioDay
+from portfolio.models import Account, PortfolioDay
 
 _FIGURES = ("currency", "value", "daily_change", "daily_change_percent", "last_updated")
 
@@ -21,19 +21,20 @@ def session_date_of(accounts: Iterable[Account]) -> date | None:
     return max((session_dates_of(account)(at) for account in accounts), default=None)
 
 
-def day_of(portfolio: Portfolio, session_date: date) -> PortfolioDay:
-    """Return the portfolio's figures as those of a session, not stored yet."""
-    figures = {name: getattr(portfolio, name) for name in _FIGURES}
-    return PortfolioDay(portfolio_id=portfolio.pk, session_date=session_date, **figures)
+class Day(NamedTuple):
+    """A portfolio's figures by name, among them ``session_date``."""
+
+    portfolio_id: int
+    figures: Mapping[str, Any]
 
 
-def store_days(days: Collection[PortfolioDay]) -> None:
+def store_days(days: Collection[Day]) -> None:
     """Store the figures of sessions; later ones replace earlier ones. One statement."""
-    columns = ("portfolio_id", "session_date", *_FIGURES, "noticed_steps")
+    columns = ("session_date", *_FIGURES)
     upsert(
         PortfolioDay,
-        columns,
-        [[getattr(day, name) for name in columns] for day in days],
+        ("portfolio_id", *columns, "noticed_steps"),
+        [(day.portfolio_id, *(day.figures[name] for name in columns), 0) for day in days],
         unique=("portfolio_id", "session_date"),
         keep=("noticed_steps",),
     )

@@ -14,6 +14,7 @@ from django.db import transaction
 from greeks.alerts.events import raise_user_alert
 from greeks.models import AlertEvent
 from portfolio.models import PortfolioDay
+from portfolio.updates.days import Day
 
 
 def steps_of(percent: Decimal, step: Decimal) -> int:
@@ -26,11 +27,11 @@ def is_news(steps: int, told: int) -> bool:
     return steps != 0 and (steps * told < 0 or abs(steps) > abs(told))
 
 
-def notice_moves(days: Collection[PortfolioDay]) -> None:
+def notice_moves(days: Collection[Day]) -> None:
     """Raise the alerts of these days, as stored. One query if there is none."""
     if not days:
         return
-    dates = {day.session_date for day in days}
+    dates = {day.figures["session_date"] for day in days}
     stored = PortfolioDay.objects.filter(
         portfolio__in=[day.portfolio_id for day in days],
         session_date__in=dates,

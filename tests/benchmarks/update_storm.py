@@ -29,6 +29,8 @@ def measure(options: Options) -> list[Row]:
 
 
 def measure_here(_options: Options) -> list[Row]:
+    import gc
+
     from django.db import connections
     from django.db.backends.signals import connection_created
 
@@ -44,6 +46,9 @@ def measure_here(_options: Options) -> list[Row]:
 
     connection_created.connect(watch)
     connections.close_all()
+    # As the supervisor does before it forks: what is loaded is looked through no more.
+    gc.collect()
+    gc.freeze()
     return asyncio.run(_measured(snapshots, asked))
 
 
@@ -106,8 +111,18 @@ async def _share(seconds: float, snapshots: list[Any], *, moving: bool) -> float
         if moving:
             at, step, making_since = market_now(), Decimal(number) / 100, time.thread_time()
             moved = [
-                replace(each, quote=replace(each.quote, mark=each.quote.mark + step, as_of=at))
+                replace(
+                    each,
+                    quote=replace(
+                        quote,
+                        bid=quote.bid + step,
+                        ask=quote.ask + step,
+                        mark=quote.mark + step,
+                        as_of=at,
+                    ),
+                )
                 for each in snapshots
+                for quote in (each.quote,)
             ]
             making += time.thread_time() - making_since
             await asyncio.to_thread(publish, "ibkr", moved)

@@ -159,6 +159,38 @@ def test_removed_portfolio_is_left(account: Account) -> None:
 
 
 @pytest.mark.django_db
+def test_portfolios_of_the_same_accounts_are_totalled_once_and_each_announced(
+    account: Account, trader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = AccountFactory.create(account_id="DU2", owner=trader)
+    alone = Portfolio.objects.create(owner=trader, name="Alone")
+    alone.accounts.add(account)
+    same = Portfolio.objects.create(owner=trader, name="Same")
+    same.accounts.add(account, other)
+    for _ in range(3):
+        AccountAccess.objects.create(account=account, user=UserFactory.create())
+    totalled: list[int] = []
+    told: list[str] = []
+
+    def count(rows: Any, **named: Any) -> Any:
+        totalled.append(len(rows))
+        return portfolio_totals(rows, **named)
+
+    monkeypatch.setattr("portfolio.updates.calculation.portfolio_totals", count)
+    monkeypatch.setattr(
+        "portfolio.updates.announcing.announce_all", lambda pairs: told.extend(g for g, _ in pairs)
+    )
+    recalculate(list(Portfolio.objects.values_list("pk", flat=True)))
+    assert len(totalled) == 2
+    assert len(told) == len(set(told)) == 4
+    rows = Portfolio.objects.values_list("counted", "value", "daily_change", "book_version")
+    assert sorted(rows) == [
+        *[(["DU1"], 650, 150, 3)] * 4,
+        *[(["DU1", "DU2"], 650, 150, 3 + other.book_version)] * 2,
+    ]
+
+
+@pytest.mark.django_db
 def test_totals_take_as_many_queries_for_any_number_of_legs(
     account: Account, trader: User, django_assert_max_num_queries: Any
 ) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from config.core.live import hub as hub_module
-from config.core.live.hub import Hub, announce, hub
-from config.core.redis.client import key
+from config.core.live.hub import Hub, announce, announce_all, hub
+from config.core.redis.client import key, redis_client
 from tests.config.core.servers import OwnValkey
 
 GROUP = "portfolio.account.U1"
@@ -81,6 +81,27 @@ def test_messages_keep_their_order_and_their_group(own_valkey: OwnValkey) -> Non
         await one.until(lambda messages: len(messages) == 10)
         assert [message["n"] for message in one.messages] == list(range(10))
         assert two.messages == [{"n": "other"}]
+
+    _run(story)
+
+
+def test_many_groups_are_told_in_one_command_and_each_its_own(
+    own_valkey: OwnValkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        inboxes = {group: Inbox() for group in ("one", "two", "three")}
+        for group, inbox in inboxes.items():
+            await hub().join(group, inbox)
+        asked = []
+        client = redis_client()
+        monkeypatch.setattr(client, "publish", lambda *_: asked.append("publish"))
+        told = [(group, {"n": group}) for group in ("one", "two", "none", "three")]
+        await asyncio.to_thread(announce_all, told)
+        await inboxes["three"].until(bool)
+        assert asked == []
+        assert {group: inbox.messages for group, inbox in inboxes.items()} == {
+            group: [{"n": group}] for group in inboxes
+        }
 
     _run(story)
 
@@ -263,6 +284,7 @@ def test_quiet_subscription_is_kept(own_valkey: OwnValkey, monkeypatch: pytest.M
 
 def test_announcing_without_redis_does_not_fail(no_redis: None) -> None:
     announce(GROUP, {"n": 1})
+    announce_all([(GROUP, {"n": 1})])
 
 
 def test_each_event_loop_has_one_hub(own_valkey: OwnValkey) -> None:

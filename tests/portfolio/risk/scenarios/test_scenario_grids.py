@@ -25,7 +25,7 @@ from portfolio.risk.what_if.run import what_if
 from portfolio.risk_monitor.body import accounts_for_risk, worst_cell
 from portfolio.sync import grid_requests
 from portfolio.sync.grid_requests import forget_grid_request, request_grid
-from portfolio.sync.progress import announce_change, announce_revaluation
+from portfolio.sync.progress import announce_change, announce_revaluations
 from portfolio.tasks import risk as risk_tasks
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
 
@@ -242,8 +242,11 @@ def test_grid_of_streamed_prices_is_less_urgent_than_of_a_sync(
     monkeypatch.setattr(
         grid_requests, "enqueue", lambda *_, countdown, **__: countdowns.append(countdown)
     )
-    for announce in (announce_change, announce_revaluation):
-        announce(account.pk, 2)
+    for announce in (
+        lambda: announce_change(account.pk, 2),
+        lambda: announce_revaluations({account.pk: 2}),
+    ):
+        announce()
         forget_grid_request(account.pk)
     after_sync, after_prices = countdowns
     assert after_prices >= 10 * after_sync
