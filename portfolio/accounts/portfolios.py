@@ -69,7 +69,8 @@ def save_portfolio(
         portfolio.name = name
         try:
             with transaction.atomic():
-                portfolio.save()
+                # Only these: the queue writes the others meanwhile.
+                portfolio.save(update_fields=["name"] if portfolio.pk else None)
         except IntegrityError:
             raise Conflict(f"You have a portfolio named {name!r} already.") from None
         portfolio.accounts.set(accounts)
@@ -92,11 +93,12 @@ def save_notices(
                 fields={"notice_percent": "0.1 to 100"},
             )
         notice_percent = notice_percent.quantize(Decimal("0.01"))
-    changed = Portfolio.objects.filter(owner=user, pk=portfolio_id).update(
-        notice_percent=notice_percent, daily_summary=daily_summary
-    )
-    if not changed:
+    portfolio = Portfolio.objects.filter(owner=user, pk=portfolio_id).first()
+    if portfolio is None:
         raise NotFound("No such portfolio.", fields={"portfolio_id": "unknown"})
+    portfolio.notice_percent, portfolio.daily_summary = notice_percent, daily_summary
+    # Only these: the queue writes the others meanwhile.
+    portfolio.save(update_fields=["notice_percent", "daily_summary"])
 
 
 def remove_portfolio(*, user: User, portfolio_id: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from auth_tokens.models import User
 from auth_tokens.sign_in.consumer import SessionConsumer
 from config.core.errors import NotFound
 from config.core.live.feeds import Feed, Feeds, frame
+from config.core.live.outbox import Outbox
 from config.core.live.per_loop import PerLoop
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.dashboard.announcing import group_of
@@ -44,6 +46,11 @@ class State:
 class DashboardFeed(Feed[Watched, State]):
     """Watches the sections. Every change holds the whole sections that changed."""
 
+    def __init__(self, key: Watched) -> None:
+        super().__init__(key)
+        # The number of each section's last change.
+        self._changed_at: dict[str, int] = {}
+
     def groups(self, state: State | None) -> list[str]:
         accounts = (f"portfolio.account.{account_id}" for account_id in self.key.account_ids)
         return [group_of(self.key.user_id), *accounts]
@@ -64,17 +71,35 @@ class DashboardFeed(Feed[Watched, State]):
         )
 
     def tell(self, before: State, after: State) -> None:
+        since = self.number
+        for name in after.dashboard.sections:
+            if name not in before.shown or before.shown[name] != after.shown[name]:
+                self._changed_at[name] = since + 1
+        self.send_numbered(
+            "dashboard.changed", self._changes_since(since), as_of=after.dashboard.timestamp
+        )
+
+    def put_seldom(self, outbox: Outbox) -> None:
+        """Put the sections that changed until then. A page reads each of a snapshot's again."""
+        outbox.put_seldom(partial(self._change_since, self.number - 1), name="dashboard.changed")
+
+    def _change_since(self, number: int) -> str:
+        return frame(
+            "dashboard.changed",
+            self._changes_since(number),
+            version=self.number,
+            previous_version=number,
+            as_of=self.state.dashboard.timestamp,
+        )
+
+    def _changes_since(self, number: int) -> dict[str, Any]:
+        dashboard = self.state.dashboard
         changed = {
             name: each.body
-            for name, each in after.dashboard.sections.items()
-            if name not in before.shown or before.shown[name] != after.shown[name]
+            for name, each in dashboard.sections.items()
+            if self._changed_at.get(name, 0) > number
         }
-        errors = after.dashboard.errors
-        self.send_numbered(
-            "dashboard.changed",
-            {"sections": changed, "errors": errors},
-            as_of=after.dashboard.timestamp,
-        )
+        return {"sections": changed, "errors": dashboard.errors}
 
 
 def _without_ages(body: Any) -> Any:
@@ -95,10 +120,14 @@ feeds = PerLoop(lambda: Feeds(DashboardFeed))
 class DashboardConsumer(SessionConsumer):
     """``/ws/dashboard[?account_id=]``: the sections whole, then those that change.
 
-    An account that is unknown or not the user's closes it with 4404.
+    An account that is unknown or not the user's closes it with 4404. Who has chosen to see changes
+    every so many seconds is sent those of that time in one.
     """
 
     feeds = feeds
+
+    def user_read(self, user: User | AnonymousUser) -> None:
+        self.outbox.every = user.live_every if isinstance(user, User) else 0
 
     def key_for(self, user: User | AnonymousUser) -> Hashable | None:
         if not isinstance(user, User):

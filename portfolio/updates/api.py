@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from auth_tokens.account_pages.writing import choose_live_every
 from auth_tokens.models import User
+from auth_tokens.sign_in.revocation import revoke_sessions
 from config.core.api.idempotency import idempotent
 from config.core.api.parameters import QueryParameters
 from config.core.api.shapes import read_shape
@@ -113,6 +114,8 @@ class LiveFrequencyView(APIView):
         QueryParameters(request.query_params, allowed=())
         sent, person = read_shape(shapes.LiveFrequency, request.data), _person(request)
         choose_live_every(user=person, seconds=sent.every_seconds)
+        # Open pages read their user again.
+        revoke_sessions(user_ids=[person.pk])
         return private_json(request, ENCODER.encode(_frequency(person)))
 
 

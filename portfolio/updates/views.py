@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from auth_tokens.account_pages.writing import choose_live_every
 from auth_tokens.models import User
+from auth_tokens.sign_in.revocation import revoke_sessions
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import Conflict, InvalidInput
 from config.core.web.parts import answer_parts
@@ -95,7 +96,9 @@ def live(request: HttpRequest) -> HttpResponse:
     except InvalidInput as error:
         messages.error(request, error.message)
     else:
-        messages.success(request, "Saved. Pages that are open follow within a minute.")
+        # Open pages read their user again.
+        revoke_sessions(user_ids=[_person(request).pk])
+        messages.success(request, "Saved. Pages that are open follow at once.")
     return redirect("portfolios")
 
 

@@ -71,6 +71,7 @@ class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         # It needs its own name: on a slow socket a change would replace it, and the page, which
         # drops changes while it waits for a snapshot, would wait for ever.
         if self.feed is not None:
+            self.outbox.drop_later()
             self.outbox.put(self.feed.snapshot(), name="snapshot")
 
     async def follow(self, key: Hashable) -> None:

@@ -109,12 +109,17 @@ class Feed(ABC, Generic[Key, State]):
         broadcast(tuple(self.outboxes), text, name=name)
 
     def send_change(self, text: str, *, name: str) -> None:
-        """Send what changed; who wants it seldom gets the snapshot of then in its place."""
+        """Send what changed; who wants it seldom gets what ``put_seldom`` says in its place."""
         outboxes = tuple(self.outboxes)
         broadcast((each for each in outboxes if not each.every), text, name=name)
         for outbox in outboxes:
             if outbox.every:
-                outbox.put_seldom(self.snapshot)
+                self.put_seldom(outbox)
+
+    def put_seldom(self, outbox: Outbox) -> None:
+        """Have the outbox send, when its time is up, what makes up for the changes until then: the
+        snapshot, or what a subclass makes of them."""
+        outbox.put_seldom(self.snapshot)
 
     def send_numbered(self, kind: str, data: Any, *, as_of: Any = None) -> None:
         """Send the next numbered frame. A socket too slow for one sees a gap in the numbers."""

@@ -48,7 +48,7 @@ class Outbox:
         self._waiting: dict[str, str] = {}
         self._sender: asyncio.Task[None] | None = None
         self._closed = False
-        #: Seconds between two snapshots that take the place of changes; 0: changes as they come.
+        #: Seconds between two frames that take the place of changes; 0: changes as they come.
         self.every = 0
         self._later: asyncio.TimerHandle | None = None
         self._put_at = float("-inf")
@@ -63,21 +63,25 @@ class Outbox:
         if self._sender is None:
             self._sender = asyncio.ensure_future(self._drain())
 
-    def put_seldom(self, snapshot: Callable[[], str]) -> None:
-        """Put the snapshot of then, ``every`` seconds after the last one or at once."""
+    def put_seldom(self, make: Callable[[], str], *, name: str = "snapshot") -> None:
+        """Put the frame made then, ``every`` seconds after the last one or at once."""
         if self._closed or self._later is not None:
             return
         loop = asyncio.get_running_loop()
 
         def put_now() -> None:
             self._later, self._put_at = None, loop.time()
-            self.put(snapshot(), name="snapshot")
+            self.put(make(), name=name)
 
         self._later = loop.call_at(max(loop.time(), self._put_at + self.every), put_now)
 
     def clear(self) -> None:
         """Drop what waits."""
         self._waiting.clear()
+        self.drop_later()
+
+    def drop_later(self) -> None:
+        """Drop what is to be put later: a snapshot has it all."""
         if self._later is not None:
             self._later.cancel()
             self._later = None

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from auth_tokens.models import User
+from portfolio.accounts.portfolios import remove_portfolio, save_notices, save_portfolio
 from portfolio.models import Account, AccountAccess, Portfolio, Position
 from portfolio.risk_monitor.consumer import feeds
 from portfolio.updates.calculation import recalculate
-from portfolio.updates.feed import Owned, PortfoliosFeed
+from portfolio.updates.feed import PortfoliosFeed
 from tests.factories import AccountFactory, PositionFactory, UserFactory
 from tests.portfolio.risk_monitor.test_live import commit_price, run, signed_in_cookie
 from tests.sockets import ORIGIN, socket
@@ -139,22 +141,65 @@ async def test_slow_client_sees_a_gap_and_catches_up_with_one_snapshot(trader: U
     assert caught_up["data"]["portfolios"][0]["value"] == 1_300
 
 
-async def test_removed_portfolio_is_named_in_the_next_frame(trader: User) -> None:
-    def read_both() -> tuple[PortfoliosFeed, Any, Any, str]:
-        extra = Portfolio.objects.create(owner=trader, name="Extra")
-        feed = PortfoliosFeed(Owned(trader.pk, ()))
-        before = feed.read(None)
-        extra_id = str(extra.pk)
-        extra.delete()
-        return feed, before, feed.read(before), extra_id
+async def test_each_edit_of_a_portfolio_reaches_open_pages_by_itself(trader: User) -> None:
+    account = await run(account_of, trader)
+    cookie = await run(signed_in_cookie, trader)
 
-    feed, before, after, extra_id = await run(read_both)
-    sent: list[tuple[str, str]] = []
-    feed.send_change = lambda text, *, name: sent.append((name, text))
-    feed.tell(before, after)
-    ((name, text),) = sent
-    assert name == "portfolios.changed"
-    assert json.loads(text)["data"] == {"portfolios": [], "removed": [extra_id]}
+    def save(name: str, account_ids: list[str], pk: int | None = None) -> int:
+        saved = save_portfolio(user=trader, name=name, account_ids=account_ids, portfolio_id=pk)
+        return saved.pk
+
+    async with socket(cookie, ORIGIN, path=SOCKET) as (client_end, _):
+        held = await client_end.frame()
+
+        async def told(done: Callable[[dict[str, Any]], bool]) -> None:
+            """Wait for the frame that says it; a change of a set may take two."""
+            nonlocal held
+            while True:
+                changed = await client_end.frame()
+                assert changed["type"] == "portfolios.changed"
+                assert changed["previous_version"] == held["version"]
+                held = changed
+                if done(changed["data"]):
+                    return
+
+        pk = await run(save, "Made", [])
+        await told(lambda data: [row["name"] for row in data["portfolios"]] == ["Made"])
+        await run(save, "Renamed", [], pk)
+        await told(lambda data: data["portfolios"][0]["name"] == "Renamed")
+        await run(save, "Renamed", [account.pk], pk)
+        await told(lambda data: data["portfolios"][0]["account_ids"] == [account.pk])
+        await run(
+            lambda: save_notices(
+                user=trader, portfolio_id=pk, notice_percent=Decimal(2), daily_summary=True
+            )
+        )
+        await told(lambda data: data["portfolios"][0]["notice_percent"] == 2)
+        await run(lambda: remove_portfolio(user=trader, portfolio_id=pk))
+        await told(lambda data: data == {"portfolios": [], "removed": [str(pk)]})
+
+
+async def test_open_page_follows_a_new_frequency_at_once(trader: User) -> None:
+    await run(account_of, trader)
+    cookie = await run(signed_in_cookie, trader)
+
+    def choose() -> None:
+        client = Client()
+        client.force_login(trader)
+        sent = client.put(
+            "/api/portfolio/live", {"every_seconds": 30}, content_type="application/json"
+        )
+        assert sent.status_code == 200
+
+    async with socket(cookie, ORIGIN, path=SOCKET) as (client_end, _):
+        await client_end.frame()
+        (feed,) = feeds()._feeds.values()
+        (outbox,) = feed.outboxes
+        assert outbox.every == 0
+        await run(choose)
+        async with asyncio.timeout(5):
+            while outbox.every != 30:
+                await asyncio.sleep(0.01)
 
 
 async def test_unknown_view_and_strangers_are_refused(trader: User) -> None:
