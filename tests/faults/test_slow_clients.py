@@ -137,7 +137,17 @@ async def _blank_lines_after_an_answer(
     writer.write(b"\r\n")
 
 
-@pytest.mark.parametrize("client", [_silent, _part_of_a_head, _blank_lines_after_an_answer])
+async def _no_body_after_an_answer(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    writer.write(head("GET", "/health", "Content-Length: 100"))
+    await reader.readuntil(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    "client",
+    [_silent, _part_of_a_head, _blank_lines_after_an_answer, _no_body_after_an_answer],
+)
 async def test_connection_without_a_whole_head_is_closed(
     client: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
     monkeypatch: Any,
