@@ -27,7 +27,8 @@ INDICES: Final = {
     "JPY": frozenset({"N225", "N225M", "TOPX"}),
     "KRW": frozenset({"K200", "KS200", "KOSPI2"}),
     "INR": frozenset(
-        {"NIFTY", "NIFTY50", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "SENSEX", "BANKEX"}
+        {"NIFTY", "NIFTY50", "BANKNIFTY", "FINNIFTY", "MIDCPNIFTY", "NIFTYNXT50", "SENSEX",
+         "BANKEX"}
     ),
     "AUD": frozenset({"XJO", "AP"}),
     "CAD": frozenset({"SXO", "TX60"}),

@@ -6,13 +6,14 @@ contract                  instant                source
 US equity and ETF option  16:00 New York         OCC: trading ends at the close
 SPXW, XSP, RUTW, …        16:00 New York         Cboe, PM-settled index options
 SPX, NDX, RUT, VIX, …     09:30 New York         Cboe, settled from the opening prices of the day
+options on other indices  the index's hour       ``greeks.pricing.products``
 NSE option                15:30 Asia/Kolkata     NSE, close of the cash market
 option on a future        the product's hour     ``greeks.pricing.products``
 others                    the currency's market  table below
 ========================  =====================  ===============================================
 
 If the exchange calendar knows the day's session, its close counts: 13:00 in New York on a half
-day, or an earlier one entered by hand. Settlement from opening prices stays at 09:30.
+day, or an earlier one entered by hand. An hour of the product stays.
 """
 
 from __future__ import annotations
@@ -24,27 +25,28 @@ from zoneinfo import ZoneInfo
 from greeks.calendar.exchanges import exchange_of_currency
 from greeks.calendar.sessions import session_closes
 from greeks.domain import Contract, InstrumentKind
-from greeks.pricing.products import future_option_hour, is_settled_from_opening
+from greeks.pricing.products import future_option_hour, index_hour
 
 #: By currency: when its exchange's sessions end, by day.
 SessionCloses = Mapping[str, Mapping[date, datetime]]
 NO_CLOSES: SessionCloses = {}
 
-_NEW_YORK = ZoneInfo("America/New_York")
-_KOLKATA = ZoneInfo("Asia/Kolkata")
-
 _CLOSES = {
-    "USD": (_NEW_YORK, time(16, 0)),
-    "CAD": (_NEW_YORK, time(16, 0)),
-    "INR": (_KOLKATA, time(15, 30)),
+    "USD": (ZoneInfo("America/New_York"), time(16, 0)),
+    "CAD": (ZoneInfo("America/Toronto"), time(16, 0)),
+    "INR": (ZoneInfo("Asia/Kolkata"), time(15, 30)),
     "EUR": (ZoneInfo("Europe/Berlin"), time(17, 30)),
     "GBP": (ZoneInfo("Europe/London"), time(16, 30)),
     "CHF": (ZoneInfo("Europe/Zurich"), time(17, 20)),
     "JPY": (ZoneInfo("Asia/Tokyo"), time(15, 30)),
     "HKD": (ZoneInfo("Asia/Hong_Kong"), time(16, 0)),
     "AUD": (ZoneInfo("Australia/Sydney"), time(16, 0)),
+    "SEK": (ZoneInfo("Europe/Stockholm"), time(17, 30)),
+    "NOK": (ZoneInfo("Europe/Oslo"), time(16, 25)),
+    "DKK": (ZoneInfo("Europe/Copenhagen"), time(17, 0)),
+    "KRW": (ZoneInfo("Asia/Seoul"), time(15, 30)),
+    "TWD": (ZoneInfo("Asia/Taipei"), time(13, 30)),
 }
-_OPENING = time(9, 30)
 
 
 def known_closes(contracts: Iterable[Contract]) -> SessionCloses:
@@ -71,15 +73,14 @@ def expiry_instant(contract: Contract, closes: SessionCloses = NO_CLOSES) -> dat
         return contract.expires_at
     if contract.expiry is None or contract.kind is InstrumentKind.EVENT:
         return None
-    if contract.kind is InstrumentKind.FUTURE_OPTION:
-        hour = future_option_hour(contract)
-        if hour is not None:
-            return datetime.combine(contract.expiry, hour[1], tzinfo=hour[0]).astimezone(UTC)
-    zone, closing = _CLOSES.get(contract.currency.upper(), _CLOSES["USD"])
-    morning = is_settled_from_opening(contract)
-    if not morning:
+    hour = (
+        future_option_hour(contract)
+        if contract.kind is InstrumentKind.FUTURE_OPTION
+        else index_hour(contract)
+    )
+    if hour is None:
         known = closes.get(contract.currency.upper(), {}).get(contract.expiry)
         if known is not None:
             return known
-    at = _OPENING if morning else closing
-    return datetime.combine(contract.expiry, at, tzinfo=zone).astimezone(UTC)
+        hour = _CLOSES.get(contract.currency.upper(), _CLOSES["USD"])
+    return datetime.combine(contract.expiry, hour[1], tzinfo=hour[0]).astimezone(UTC)

@@ -1,4 +1,5 @@
-"""What differs by product: exercise style of options, and hours of expiry of options on futures.
+"""What differs by product: exercise style of options, and hours of expiry of options on indices and
+on futures.
 
 Source: knowledge of the exchanges' contract specifications (those of the indices; CME Group), no
 copy of them. A vendor's own instant comes first.
@@ -34,16 +35,45 @@ _ALL_EUROPEAN: Final = frozenset({"INR", "JPY", "KRW", "TWD"})
 
 _NEW_YORK: Final = ZoneInfo("America/New_York")
 _CHICAGO: Final = ZoneInfo("America/Chicago")
+_LONDON: Final = ZoneInfo("Europe/London")
+_BERLIN: Final = ZoneInfo("Europe/Berlin")
+_PARIS: Final = ZoneInfo("Europe/Paris")
+#: By currency and index: when its options settle on their day, if not at the market's close.
+_INDEX_HOURS: Final = {
+    "EUR": {
+        **dict.fromkeys(("DAX", "MDAX", "TECDAX"), (_BERLIN, time(13, 0))),
+        **dict.fromkeys(("ESTX50", "SX5E", "SXXP", "SX7E", "V2TX"), (_BERLIN, time(12, 0))),
+        **dict.fromkeys(("CAC40", "EOE", "AEX", "BFX", "BEL20"), (_PARIS, time(16, 0))),
+        "IBEX": (ZoneInfo("Europe/Madrid"), time(16, 45)),
+        **dict.fromkeys(("MIB", "FTSEMIB"), (ZoneInfo("Europe/Rome"), time(9, 5))),
+    },
+    "GBP": dict.fromkeys(("Z", "UKX", "FTSE"), (_LONDON, time(10, 15))),
+    "CHF": dict.fromkeys(("SMI", "SLI", "SMIM"), (ZoneInfo("Europe/Zurich"), time(9, 0))),
+}
 #: Product of the future → when its options expire.
 _FUTURE_OPTION_HOURS: Final = {
-    **dict.fromkeys(("CL", "MCL", "QM", "NG", "HO", "RB"), (_NEW_YORK, time(14, 30))),
-    **dict.fromkeys(("GC", "MGC", "SI", "HG"), (_NEW_YORK, time(13, 30))),
     **dict.fromkeys(
-        ("6A", "6B", "6C", "6E", "6J", "6S", "AUD", "GBP", "CAD", "EUR", "JPY", "CHF", "M6E"),
+        ("CL", "MCL", "QM", "NG", "MNG", "HO", "RB", "BZ"), (_NEW_YORK, time(14, 30))
+    ),
+    **dict.fromkeys(
+        ("GC", "MGC", "SI", "SIL", "HG", "MHG", "PL", "PA"), (_NEW_YORK, time(13, 30))
+    ),
+    **dict.fromkeys(
+        ("6A", "6B", "6C", "6E", "6J", "6M", "6N", "6S", "AUD", "GBP", "CAD", "EUR", "JPY", "MXP",
+         "NZD", "CHF", "M6A", "M6B", "M6E"),
         (_CHICAGO, time(9, 0)),
     ),
-    **dict.fromkeys(("ZC", "ZS", "ZW", "ZL", "ZM", "KE"), (_CHICAGO, time(13, 20))),
-}
+    **dict.fromkeys(
+        ("ZC", "ZS", "ZW", "ZL", "ZM", "ZO", "ZR", "KE"), (_CHICAGO, time(13, 20))
+    ),
+    "LE": (_CHICAGO, time(13, 0)),
+    **dict.fromkeys(
+        ("ZT", "ZF", "ZN", "TN", "ZB", "UB", "SR3"), (_CHICAGO, time(16, 0))
+    ),
+    **dict.fromkeys(
+        ("BTC", "MBT", "ETH", "MET", "BRR", "ETHUSDRR"), (_LONDON, time(16, 0))
+    ),
+}  # fmt: skip
 #: Equity indices: the quarterly option, of the future's own root and on the third Friday of March,
 #: June, September and December, settles from the opening.
 _EQUITY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM", "EMD"})
@@ -79,6 +109,16 @@ def is_settled_from_opening(contract: Contract) -> bool:
 def listed_root(contract: Contract) -> str:
     """Return the root without the digit of a FLEX option."""
     return _FLEX.sub("", (contract.root or contract.underlying).upper())
+
+
+def index_hour(contract: Contract) -> tuple[ZoneInfo, time] | None:
+    """Return zone and hour at which an option on an index settles, if not at the market's close."""
+    if contract.kind is not InstrumentKind.OPTION:
+        return None
+    if is_settled_from_opening(contract):
+        return _OPENING
+    hours = _INDEX_HOURS.get(contract.currency.upper(), {})
+    return hours.get(contract.underlying.upper()) or hours.get(listed_root(contract))
 
 
 def future_option_hour(contract: Contract) -> tuple[ZoneInfo, time] | None:

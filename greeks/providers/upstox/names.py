@@ -32,6 +32,7 @@ INDEX_KEYS: Final[Mapping[str, str]] = {
     "BANKNIFTY": "NSE_INDEX|Nifty Bank",
     "FINNIFTY": "NSE_INDEX|Nifty Fin Service",
     "MIDCPNIFTY": "NSE_INDEX|NIFTY MID SELECT",
+    "NIFTYNXT50": "NSE_INDEX|Nifty Next 50",
     "SENSEX": "BSE_INDEX|SENSEX",
     "BANKEX": "BSE_INDEX|BANKEX",
 }

@@ -123,6 +123,13 @@ def test_stored_style_by_currency_is_corrected() -> None:
         # The third Friday of June 2026 is a holiday.
         ("ES", "ES", date(2026, 6, 18), 13, 30),
         ("/ESM7", "EWM7", date(2027, 6, 30), 20, 0),
+        ("/SILK7", "SOK7", date(2027, 4, 27), 17, 30),
+        ("/PLN7", "POM7", date(2027, 5, 19), 17, 30),
+        ("MXP", "6M", date(2027, 1, 8), 15, 0),
+        ("/ZNM7", "OZNM7", date(2027, 5, 21), 21, 0),
+        ("ZB", "OZB", date(2027, 1, 22), 22, 0),
+        ("/MBTM7", "MBTM7", date(2027, 6, 25), 15, 0),
+        ("/LEM7", "LEM7", date(2027, 6, 4), 18, 0),
     ],
 )
 def test_option_on_a_future_expires_at_the_hour_of_its_product(
@@ -130,6 +137,29 @@ def test_option_on_a_future_expires_at_the_hour_of_its_product(
 ) -> None:
     contract = option(underlying, root=root, day=day, kind=InstrumentKind.FUTURE_OPTION)
     assert expiry_instant(contract) == datetime.combine(day, time(hour, minute), tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("underlying", "root", "currency", "hour", "minute"),
+    [
+        ("DAX", "ODAX", "EUR", 12, 0),
+        ("ESTX50", "OESX", "EUR", 11, 0),
+        ("CAC40", "PXA", "EUR", 15, 0),
+        ("IBEX", "IBEX", "EUR", 15, 45),
+        ("BMW", "BMW", "EUR", 16, 30),
+        ("Z", "Z", "GBP", 10, 15),
+        ("VOD", "VOD", "GBP", 16, 30),
+        ("SMI", "OSMI", "CHF", 8, 0),
+        ("OMXS30", "OMXS30", "SEK", 16, 30),
+        ("K200", "K200", "KRW", 6, 30),
+        ("DAX", "DAX", "USD", 20, 0),
+    ],
+)
+def test_option_on_an_index_abroad_settles_at_the_hour_of_its_index(
+    underlying: str, root: str, currency: str, hour: int, minute: int
+) -> None:
+    contract = option(underlying, currency, root=root)
+    assert expiry_instant(contract) == datetime(2027, 3, 19, hour, minute, tzinfo=UTC)
 
 
 def test_recorded_options_on_futures_and_their_instants() -> None:
