@@ -25,7 +25,7 @@ from greeks.chains import Flags, Floats, OptionChain
 from greeks.domain import GreeksSource, RejectedRow
 from greeks.instruments.occ import OptionSymbolError, parse_occ
 from greeks.providers.chain_columns import KIND, NUMBERS, ChainRows, forget_uncomputed
-from greeks.providers.decoding import BadRow, parse_time, rejected_row
+from greeks.providers.decoding import BadRow, cell, parse_float, parse_time, rejected_row
 
 SOURCE: Final = GreeksSource.CBOE.value
 
@@ -60,7 +60,8 @@ class _File(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_File)
-_sent_numbers = attrgetter(*Option.__struct_fields__[1:])
+_NUMBER_FIELDS: Final = Option.__struct_fields__[1:]
+_sent_numbers = attrgetter(*_NUMBER_FIELDS)
 _SENT: Final = [n for n, name in enumerate(NUMBERS) if name != "previous_open_interest"]
 
 
@@ -146,7 +147,7 @@ def decode_file(answer: Answer) -> QuoteFile:
 
 
 def _readable(answer: Answer, rejected: list[RejectedRow]) -> _File:
-    """Read the file again without the malformed rows."""
+    """Read the file again, without malformed cells and without rows that name nothing."""
     body = answer.json()
     data = body.get("data") if isinstance(body, Mapping) else None
     rows = data.get("options") if isinstance(data, Mapping) else None
@@ -155,18 +156,21 @@ def _readable(answer: Answer, rejected: list[RejectedRow]) -> _File:
     options = []
     for row in rows:
         try:
-            options.append(msgspec.convert(row, Option))
+            options.append(msgspec.convert(_salvaged(row), Option))
         except msgspec.ValidationError as error:
             rejected.append(rejected_row(KIND, str(error), row))
-    price, stamp = data.get("current_price"), body.get("timestamp")
+    price, stamp = cell(parse_float, data.get("current_price")), body.get("timestamp")
     return _File(
-        data=_Data(options=options, current_price=price if _is_number(price) else None),
+        data=_Data(options=options, current_price=price),
         timestamp=stamp if stamp is None else str(stamp),
     )
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _salvaged(row: object) -> object:
+    """Return a row with ``None`` for each number that is none."""
+    if not isinstance(row, Mapping):
+        return row
+    return {**row, **{name: cell(parse_float, row.get(name)) for name in _NUMBER_FIELDS}}
 
 
 def _named(

@@ -3,7 +3,8 @@
 Units as sent are ours: implied volatility is a fraction, delta and gamma per 1 of the underlying,
 theta per calendar day, vega per percentage point. Open interest is the previous day's. The
 underlying's level is ``price`` for stocks and ``value`` for indices. Times are in nanoseconds, for
-daily bars in milliseconds. A test checks this against recorded answers.
+daily bars in milliseconds. A test checks this against recorded answers. A cell that cannot be read
+is missing; the row stays if it names an option.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from greeks.domain import Contract, DailyClose, Greeks, Quote, Snapshot
 from greeks.providers.decoding import (
     BadRow,
     Row,
+    cell,
     parse_decimal,
     parse_float,
     parse_integer,
@@ -40,17 +42,17 @@ def decode_snapshot(row: Row, *, contracts: Mapping[str, Contract]) -> Snapshot:
 
 def _quote(row: Row, contract: Contract) -> Quote | None:
     day, quoted, traded = _section(row, "day"), _section(row, "last_quote"), _trade(row)
-    last = parse_decimal(traded.get("price"), "last_trade.price")
+    last = cell(parse_decimal, traded.get("price"))
     if last is None:
-        last = parse_decimal(day.get("close"), "day.close")
-    bid = parse_decimal(quoted.get("bid"), "last_quote.bid")
-    ask = parse_decimal(quoted.get("ask"), "last_quote.ask")
+        last = cell(parse_decimal, day.get("close"))
+    bid = cell(parse_decimal, quoted.get("bid"))
+    ask = cell(parse_decimal, quoted.get("ask"))
     as_of = (
-        parse_nanoseconds(quoted.get("last_updated"), "last_quote.last_updated")
-        or parse_nanoseconds(traded.get("sip_timestamp"), "last_trade.sip_timestamp")
-        or parse_nanoseconds(day.get("last_updated"), "day.last_updated")
+        cell(parse_nanoseconds, quoted.get("last_updated"))
+        or cell(parse_nanoseconds, traded.get("sip_timestamp"))
+        or cell(parse_nanoseconds, day.get("last_updated"))
     )
-    interest = parse_integer(row.get("open_interest"), "open_interest")
+    interest = cell(parse_integer, row.get("open_interest"))
     if as_of is None or (bid is None and ask is None and last is None):
         return None
     return Quote(
@@ -60,9 +62,9 @@ def _quote(row: Row, contract: Contract) -> Quote | None:
         bid=bid,
         ask=ask,
         last=last,
-        opening_price=parse_decimal(day.get("open"), "day.open"),
-        previous_close=parse_decimal(day.get("previous_close"), "day.previous_close"),
-        volume=parse_integer(day.get("volume"), "day.volume"),
+        opening_price=cell(parse_decimal, day.get("open")),
+        previous_close=cell(parse_decimal, day.get("previous_close")),
+        volume=cell(parse_integer, day.get("volume")),
         open_interest=interest,
     )
 
@@ -74,25 +76,22 @@ def _greeks(row: Row) -> Greeks | None:
     """
     sent, asset = _section(row, "greeks"), _section(row, "underlying_asset")
     values = {
-        name: parse_float(sent.get(name), f"greeks.{name}")
-        for name in ("delta", "gamma", "theta", "vega")
+        name: cell(parse_float, sent.get(name)) for name in ("delta", "gamma", "theta", "vega")
     }
-    volatility = parse_float(row.get("implied_volatility"), "implied_volatility") or None
+    volatility = cell(parse_float, row.get("implied_volatility")) or None
     if volatility is None and all(value is None for value in values.values()):
         return None
     as_of = (
-        parse_nanoseconds(asset.get("last_updated"), "underlying_asset.last_updated")
-        or parse_nanoseconds(
-            _section(row, "last_quote").get("last_updated"), "last_quote.last_updated"
-        )
-        or parse_nanoseconds(_trade(row).get("sip_timestamp"), "last_trade.sip_timestamp")
-        or parse_nanoseconds(_section(row, "day").get("last_updated"), "day.last_updated")
+        cell(parse_nanoseconds, asset.get("last_updated"))
+        or cell(parse_nanoseconds, _section(row, "last_quote").get("last_updated"))
+        or cell(parse_nanoseconds, _trade(row).get("sip_timestamp"))
+        or cell(parse_nanoseconds, _section(row, "day").get("last_updated"))
     )
     if as_of is None:
         return None
-    price = parse_float(asset.get("price"), "underlying_asset.price")
+    price = cell(parse_float, asset.get("price"))
     if price is None:
-        price = parse_float(asset.get("value"), "underlying_asset.value")
+        price = cell(parse_float, asset.get("value"))
     return Greeks(
         source=SOURCE,
         as_of=as_of,
@@ -120,10 +119,6 @@ def _trade(row: Row) -> Mapping[str, Any]:
 
 
 def _section(row: Row, name: str) -> Mapping[str, Any]:
-    """Return a part of the row; empty if missing."""
+    """Return a part of the row; empty if it is missing or no object."""
     section = row.get(name)
-    if section is None:
-        return {}
-    if not isinstance(section, Mapping):
-        raise BadRow(f"{name}: {type(section).__name__} instead of an object")
-    return section
+    return section if isinstance(section, Mapping) else {}

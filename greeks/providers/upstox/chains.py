@@ -22,7 +22,7 @@ from config.core.http.responses import Answer
 from greeks.chains import OptionChain
 from greeks.domain import RejectedRow
 from greeks.providers.chain_columns import KIND, NUMBERS, ChainRows, forget_uncomputed
-from greeks.providers.decoding import rejected_row
+from greeks.providers.decoding import cell, parse_float, rejected_row
 from greeks.providers.upstox.names import SOURCE
 
 _VOLATILITY: Final = NUMBERS.index("implied_volatility")
@@ -69,12 +69,12 @@ class Strike(msgspec.Struct, gc=False):
 
 
 class _StrikeWithAnySides(msgspec.Struct):
-    """A strike with one malformed side: the other is still read."""
+    """A strike with something malformed: the rest is still read."""
 
     strike_price: float
     expiry: str = ""
     underlying_key: str = ""
-    underlying_spot_price: float | None = None
+    underlying_spot_price: Any = None
     call_options: Any = None
     put_options: Any = None
 
@@ -157,7 +157,7 @@ def _contracts(strikes: Iterable[Strike]) -> list[_Contract]:
 
 
 def _readable(rows: Iterable[Any], rejected: list[RejectedRow]) -> Iterator[_Contract]:
-    """Yield the readable contracts among partly malformed rows.
+    """Yield the contracts that malformed rows still name, without their malformed cells.
 
     The others are rejected with a reason.
     """
@@ -167,17 +167,35 @@ def _readable(rows: Iterable[Any], rejected: list[RejectedRow]) -> Iterator[_Con
         except msgspec.ValidationError as error:
             rejected += [rejected_row(KIND, str(error), part) for part in _parts(row)]
             continue
+        strike.underlying_spot_price = cell(parse_float, strike.underlying_spot_price)
         for name in _SIDES:
             sent = getattr(strike, name)
             if sent is None:
                 continue
             try:
-                side = msgspec.convert(sent, Side)
+                side = msgspec.convert(_salvaged(sent), Side)
             except msgspec.ValidationError as error:
                 rejected.append(rejected_row(KIND, f"{name}: {error}", _only(row, name)))
                 continue
             if side.is_listed:
                 yield _Contract(strike, name, side)
+
+
+def _salvaged(sent: object) -> object:
+    """Return a side with ``None`` for numbers that are none and parts that are no objects."""
+    if not isinstance(sent, Mapping):
+        return sent
+    return {
+        **sent,
+        "market_data": _numbers_of(sent.get("market_data"), MarketData),
+        "option_greeks": _numbers_of(sent.get("option_greeks"), OptionGreeks),
+    }
+
+
+def _numbers_of(part: object, shape: type[MarketData | OptionGreeks]) -> object:
+    if not isinstance(part, Mapping):
+        return None
+    return {name: cell(parse_float, part.get(name)) for name in shape.__struct_fields__}
 
 
 def _parts(row: Any) -> list[Any]:

@@ -118,7 +118,6 @@ def test_file_without_a_time_is_as_old_as_its_answer() -> None:
         CBOE_ROW | {"option": "XYZ261318C00100000"},
         CBOE_ROW | {"option": "XYZ260918C0010000٣"},
         CBOE_ROW | {"option": 7},
-        CBOE_ROW | {"bid": "4.9"},
     ],
 )
 def test_row_that_names_no_option_is_rejected_with_the_listing(row: Any) -> None:
@@ -154,13 +153,22 @@ def test_sentinel_among_the_greeks_costs_the_greeks_and_not_the_row(change: dict
     assert chain.open_interest[1] == 700.0
 
 
+@pytest.mark.parametrize(
+    ("bid", "read"), [("4.9", 4.9), ("n/a", None), ([4.9], None), (True, None), (10**30, None)]
+)
+def test_cell_of_the_wrong_type_costs_the_cell_and_not_the_row(bid: Any, read: Any) -> None:
+    chain = decoded(with_options(CBOE_ROW | {"bid": bid})).chain("XYZ", SEPTEMBER, as_of=AS_OF)
+    assert (len(chain), chain.rejected, chain.ask[0]) == (1, (), 5.1)
+    assert chain.bid[0] == read if read else np.isnan(chain.bid[0])
+
+
 def test_count_below_zero_is_missing() -> None:
     chain = decoded(with_options(CBOE_ROW | {"open_interest": -1.0}))
     assert np.isnan(chain.chain("XYZ", SEPTEMBER, as_of=AS_OF).open_interest[0])
 
 
 def test_whole_level_beside_an_unreadable_row_is_read() -> None:
-    body = with_options(CBOE_ROW, CBOE_ROW | {"bid": "odd"})
+    body = with_options(CBOE_ROW, CBOE_ROW | {"option": 7, "bid": "odd"})
     body["data"]["current_price"] = 7500
     file = decoded(body)
     assert (file.spot, len(file.rejected)) == (7500, 1)

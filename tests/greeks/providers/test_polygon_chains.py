@@ -78,7 +78,6 @@ def test_contract_without_greeks_is_missing_them() -> None:
         None,
         {"details": {"ticker": "O:WRONG"}},
         row(option(150, expiry=date(2027, 2, 19))),
-        row(option(160), greeks=[]),
         row(CALL),
     ],
 )

@@ -108,15 +108,43 @@ def test_what_is_no_number_is_missing(value: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("damage", "lost"),
+    [
+        ({"greeks": {"delta": "half", "gamma": 0.01}}, "delta"),
+        ({"greeks": {"gamma": 1e13, "delta": 0.5}}, "gamma"),
+        ({"greeks": {"theta": -0.04, "vega": True}}, "vega"),
+        ({"implied_volatility": {}}, "implied_volatility"),
+    ],
+)
+def test_greek_that_cannot_be_read_is_missing_and_the_row_stays(
+    damage: dict[str, Any], lost: str
+) -> None:
+    snapshot = decoded(row(CALL, **damage), CALL)
+    assert snapshot.greeks is not None
+    assert getattr(snapshot.greeks, lost) is None
+    assert snapshot.quote is not None
+
+
+@pytest.mark.parametrize(
+    ("damage", "lost"),
+    [
+        ({"last_quote": {"bid": {"a": 1}, "ask": 5, "last_updated": 10**18}}, "bid"),
+        ({"open_interest": 1.5}, "open_interest"),
+        ({"day": {"volume": "many"}}, "volume"),
+        ({"day": 7}, "previous_close"),
+    ],
+)
+def test_number_of_a_quote_that_cannot_be_read_is_missing_and_the_row_stays(
+    damage: dict[str, Any], lost: str
+) -> None:
+    snapshot = decoded(row(CALL, **damage), CALL)
+    assert snapshot.quote is not None
+    assert getattr(snapshot.quote, lost) is None
+
+
+@pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        ({"greeks": [0.5]}, "greeks: list instead of an object"),
-        ({"greeks": {"delta": True}}, "greeks.delta"),
-        ({"greeks": {"delta": "half"}}, "greeks.delta"),
-        ({"greeks": {"gamma": 1e13}}, "greeks.gamma"),
-        ({"last_quote": {"bid": {"a": 1}}}, "last_quote.bid"),
-        ({"last_quote": {"bid": 1, "last_updated": 12}}, "last_quote.last_updated"),
-        ({"open_interest": 1.5}, "open_interest"),
         ({"details": {"ticker": "AAPL"}}, "details.ticker"),
         ({"details": None}, "details.ticker"),
         ({"details": {"ticker": 7}}, "details.ticker"),

@@ -121,25 +121,33 @@ def test_missing_spot_is_none() -> None:
 
 # --- What is rejected -------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("field", "value", "reason"),
-    [
-        (
-            "ltp",
-            "12.5",
-            "call_options: Expected `float | null`, got `str` - at `$.market_data.ltp`",
-        ),
-        ("ltp", True, "call_options: Expected `float | null`, got `bool`"),
-        ("ltp", [1], "call_options: Expected `float | null`, got `array`"),
-    ],
-)
-def test_value_that_is_no_number_rejects_its_contract_alone(
-    field: str, value: Any, reason: str
+    ("field", "name", "value"),
+    [("ltp", "last", "n/a"), ("ltp", "last", True), ("oi", "open_interest", [1]),
+     ("delta", "delta", {}), ("vega", "vega", "-")],
+)  # fmt: skip
+def test_cell_of_the_wrong_type_costs_the_cell_and_not_the_contract(
+    field: str, name: str, value: Any
 ) -> None:
     bad = side("NSE_FO|1", **{field: value})
     chain = decoded(chain_body(strike(call_options=bad), strike(26100)))
+    assert (len(chain), chain.rejected) == (4, ())
+    assert math.isnan(getattr(chain, name)[0])
+    assert not math.isnan(chain.bid[0])
+
+
+def test_side_whose_greeks_are_no_object_has_none_and_stays() -> None:
+    bad = side("NSE_FO|1") | {"option_greeks": "none"}
+    chain = decoded(chain_body(strike(call_options=bad, underlying_spot_price="?"), strike(26100)))
+    assert (len(chain), chain.rejected) == (4, ())
+    assert np.isnan(chain.greeks()[:, 0]).all()
+    assert chain.spot is not None
+
+
+def test_side_that_is_no_object_is_rejected_alone() -> None:
+    chain = decoded(chain_body(strike(call_options=[1]), strike(26100)))
     assert len(chain) == 3
     [rejected] = chain.rejected
-    assert rejected.reason.startswith(reason)
+    assert rejected.reason.startswith("call_options: Expected `object`")
     assert rejected.payload["strike_price"] == 26000.0
     assert "put_options" not in rejected.payload
 
