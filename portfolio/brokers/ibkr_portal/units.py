@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, overload
 
 from greeks.domain import Contract, InstrumentKind, Snapshot
 from greeks.providers.decoding import Row, parse_decimal
@@ -46,6 +46,10 @@ def magnifier_of(row: Row) -> Decimal:
     return magnifier if magnifier is not None and magnifier > 0 else ONE
 
 
+@overload
+def in_currency(price: Decimal, magnifier: Decimal) -> Decimal: ...
+@overload
+def in_currency(price: Decimal | None, magnifier: Decimal) -> Decimal | None: ...
 def in_currency(price: Decimal | None, magnifier: Decimal) -> Decimal | None:
     """Convert a price in the unit of the quotes."""
     return price if price is None or magnifier == 1 else price / magnifier

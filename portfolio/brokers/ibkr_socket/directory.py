@@ -179,7 +179,7 @@ class SocketDirectory:
 
 def _needs_facts(row: Row) -> bool:
     kind, conid = row.get("secType", ""), row.get("conid", "")
-    abroad = kind == "STK" and row.get("currency") != "USD"
+    abroad = kind in ("STK", "OPT") and row.get("currency") != "USD"
     return (abroad or kind in _MAGNIFIED) and conid.isdigit() and conid != "0"
 
 

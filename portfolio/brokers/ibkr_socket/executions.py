@@ -11,6 +11,7 @@ from greeks.domain import Contract
 from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, parse_text, storable
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 from portfolio.brokers.ibkr_portal.orders import SIDES
+from portfolio.brokers.ibkr_portal.units import in_currency, magnifier_of
 from portfolio.brokers.ibkr_socket.client import SHORT, Row
 from portfolio.brokers.ibkr_socket.rows import contract_of_row
 from portfolio.domain import Broker, BrokerExecution
@@ -109,6 +110,7 @@ def decode_execution(
 ) -> BrokerExecution:
     """Decode an execution row; its commission is ``None`` until the gateway reports one.
 
+    The price is in the unit of the quotes, as order prices are (``ibkr_portal.units``).
     A fill whose time cannot be read is kept with ``execution_time`` None: it is real.
     """
     if SHORT in row:
@@ -123,6 +125,7 @@ def decode_execution(
     side = SIDES.get(row["side"].upper())
     if side is None:
         raise BadRow(f"side: {row['side'][:16]!a} is neither buy nor sell")
+    price = in_currency(price, magnifier_of(row))
     return BrokerExecution(
         broker=Broker.IBKR,
         account_number=parse_identifier(row["account"], "account", maximum=32),

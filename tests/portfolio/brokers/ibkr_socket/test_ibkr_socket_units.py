@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.portfolio.brokers.ibkr_socket.ibkr_socket_support import (
     Frame,
     ScriptedGateway,
     details,
+    execution,
     owned,
     position,
     told,
@@ -59,6 +61,48 @@ def test_position_quoted_in_cents_is_held_in_dollars(sent: str) -> None:
         assert row.raw["portfolio"]["marketPrice"] == sent
         assert row.raw["priceMagnifier"] == "100"
         assert row.contract.underlying == "/CT"
+
+    told(story)
+
+
+def test_fill_in_cents_is_recorded_in_dollars() -> None:
+    async def story() -> None:
+        async with ScriptedGateway() as gateway:
+            gateway.answers[9] = _defined
+            gateway.answers[7] = lambda fields: [
+                execution("one", request=fields[2], conid=7, price="72.15", **COTTON),
+                (55, 1, fields[2]),
+            ]
+            async with owned(gateway.host, gateway.port) as own:
+                since = datetime(2026, 1, 1, tzinfo=UTC)
+                (fill,) = (await own.ask("fetch_executions", ACCOUNT, since=since)).items
+        assert (fill.price, fill.contract.multiplier) == (Decimal("0.7215"), 50000)
+        assert fill.raw["price"] == "72.15"
+
+    told(story)
+
+
+def test_option_in_pence_is_held_in_pounds() -> None:
+    terms: dict[str, Any] = {
+        "symbol": "VOD", "secType": "OPT", "expiry": "20261218", "strike": "70", "right": "C",
+        "multiplier": "1000", "localSymbol": "VOD DEC 26 70 C", "tradingClass": "VOD",
+        "exchange": "ICEEU", "currency": "GBP",
+    }  # fmt: skip
+    said = {name: value for name, value in terms.items() if name != "symbol"}
+
+    async def story() -> None:
+        async with ScriptedGateway() as gateway:
+            gateway.answers[9] = lambda fields: [
+                details(fields[2], 9, "VOD", **said, priceMagnifier=100),
+                (52, 1, fields[2]),
+            ]
+            gateway.answers[61] = lambda _: [
+                position(conid=9, position="1", avgCost="50", **terms),
+                (62, 1),
+            ]
+            async with owned(gateway.host, gateway.port) as own:
+                (row,) = (await own.ask("fetch_positions", ACCOUNT)).items
+        assert (row.contract.strike, row.average_price) == (Decimal("0.7"), Decimal("0.05"))
 
     told(story)
 
