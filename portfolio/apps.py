@@ -45,6 +45,13 @@ class PortfolioConfig(AppConfig):
             audience=Audience.PRIVATE,
             source="portfolio.risk_monitor.prepared.RiskMonitorSource",
         )
+        register_resource(
+            "dashboard",
+            path="/api/dashboard",
+            audience=Audience.PRIVATE,
+            source="portfolio.dashboard.front_door.DashboardSource",
+            is_live=True,
+        )
         declare_dashboard()
         register_token_provider(
             "ibkr_flex", "portfolio.brokers.ibkr_flex.token_source.FlexTokenSource"

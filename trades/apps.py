@@ -12,7 +12,7 @@ class TradesConfig(AppConfig):
         from portfolio.book.day_fills import register_fill_reader
         from trades import tasks  # noqa: F401
         from trades.analytics.resources import declare_analytics
-        from trades.trade_signals.resources import declare_signals
+        from trades.trade_signals.dashboard.resources import declare_signals
 
         register_fill_reader("trades.executions.day_fills.read_day_fills")
         declare_analytics()

@@ -1,18 +1,22 @@
-"""Calls in parallel, each with a time limit that also cancels its database query.
+"""Calls side by side, each with a time limit that also cancels its database query.
 
-Calls of a name have threads of their own: those that hang keep no other name waiting. After each
-call a thread closes its database connection, if ``CONN_MAX_AGE`` has a request close its own.
+One thread makes the calls of a batch one after another, as long as they are quick; if nothing ends
+for a moment, another thread takes over the rest. So quick calls cost one thread and one database
+connection, and slow ones wait for no other. Of a name at most so many calls run at once: those
+that hang keep no other name waiting. A thread closes its connection at the end, if
+``CONN_MAX_AGE`` has a request close its own.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -22,6 +26,10 @@ from config.core.errors import Unavailable
 
 logger = structlog.get_logger(__name__)
 
+# Without an end for this long, another thread takes over what has not begun.
+_QUICK_SECONDS: Final = 0.01
+# More than can hang at once: two calls of each section.
+_MOST_THREADS: Final = 32
 # A query that begins in the instant of its cancelling is cancelled in the next try.
 _CANCEL_AGAIN_SECONDS = 0.05
 _CANCEL_TRIES = 40
@@ -43,20 +51,55 @@ class Work:
     seconds: float
 
 
-class _LimitedCall:
-    """One call in a thread of a pool, whose query another thread may cancel."""
+class _Name:
+    """The places of one name, and the calls that were given up and still hold one."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, most: int) -> None:
+        self.places = threading.BoundedSemaphore(most)
+        self._most = most
+        self._stuck: set[_LimitedCall] = set()
+
+    @property
+    def is_stuck(self) -> bool:
+        self._stuck = {call for call in self._stuck if not call.finished.is_set()}
+        return len(self._stuck) >= self._most
+
+    def note_given_up(self, call: _LimitedCall) -> None:
+        self._stuck.add(call)
+
+
+class _LimitedCall:
+    """One call in a thread, whose query another thread may cancel."""
+
+    def __init__(self, work: Work, name: _Name) -> None:
         self._work = work
+        self.name = name
         self.ends_at = time.monotonic() + work.seconds
         # Held while a query is cancelled, so that a connection that was given back is left alone.
         self._lock = threading.Lock()
         self._connection: Any = None
         self._is_asking = False
         self._is_given_up = False
+        self.has_begun = False
+        #: What it returned or raised, once ``finished``.
+        self.outcome: Any = None
         self.finished = threading.Event()
 
-    def run(self) -> Any:
+    def run(self) -> None:
+        """Wait for a place of its name until it is late, then call."""
+        if self.name.places.acquire(timeout=max(0.0, self.ends_at - time.monotonic())):
+            try:
+                self.has_begun = True
+                self.outcome = self._late() if self._is_given_up else self._called()
+            except BaseException as error:  # noqa: BLE001 - whoever asked gets it
+                self.outcome = error
+            finally:
+                self.name.places.release()
+        else:
+            self.outcome = self._late()
+        self.finished.set()
+
+    def _called(self) -> Any:
         connection = connections[DEFAULT_DB_ALIAS]
         self._connection = connection
         try:
@@ -69,16 +112,13 @@ class _LimitedCall:
                 # A late cancel must not meet the next one's query.
                 connection.connection.close()
                 connection.close()
-            # As a request does: SQLite's stays open, opening costs more than asking.
-            connection.close_if_unusable_or_obsolete()
-            self.finished.set()
 
     def _guarded(self, execute: Callable[..., Any], *arguments: Any) -> Any:
         self._is_asking = True
         try:
             # Read after the flag is set: a call given up from here on is cancelled.
             if self._is_given_up:
-                raise TimeLimitReached(self.problem)
+                raise self._late()
             return execute(*arguments)
         finally:
             self._is_asking = False
@@ -87,8 +127,16 @@ class _LimitedCall:
     def problem(self) -> str:
         return f"Not answered within {self._work.seconds:g} s."
 
+    @property
+    def is_settled(self) -> bool:
+        """Return whether nobody waits for it any more."""
+        return self._is_given_up or self.finished.is_set()
+
     def give_up(self) -> None:
         self._is_given_up = True
+
+    def _late(self) -> TimeLimitReached:
+        return TimeLimitReached(self.problem)
 
     def cancel_query(self) -> None:
         """Cancel the query that runs, and those that begin while it does not notice."""
@@ -112,18 +160,34 @@ def _cancel(raw: Any) -> None:
         logger.warning("query.not_cancelled", reason=type(error).__name__)
 
 
-class _Pool:
-    """The threads of one name, and how many of them run calls that were given up."""
+class _Batch:
+    """Calls that threads take one after another."""
 
-    def __init__(self, name: str, most: int) -> None:
-        self.threads = ThreadPoolExecutor(most, thread_name_prefix=name)
-        self.most = most
-        self.stuck: set[_LimitedCall] = set()
+    def __init__(self, calls: Iterable[_LimitedCall]) -> None:
+        self._calls = tuple(calls)
+        self._rest = deque(self._calls)
+        #: Set when a thread ends and nothing is left to wait for.
+        self.ended = threading.Event()
 
     @property
-    def is_stuck(self) -> bool:
-        self.stuck = {call for call in self.stuck if not call.finished.is_set()}
-        return len(self.stuck) >= self.most
+    def waiting(self) -> int:
+        """Return how many have not been taken by a thread."""
+        return len(self._rest)
+
+    def run(self) -> None:
+        """Make calls until none is left that nobody took."""
+        try:
+            while self._rest:
+                try:
+                    call = self._rest.popleft()
+                except IndexError:
+                    break
+                call.run()
+        finally:
+            # As a request does: SQLite's stays open, opening costs more than asking.
+            connections[DEFAULT_DB_ALIAS].close_if_unusable_or_obsolete()
+            if all(call.is_settled for call in self._calls):
+                self.ended.set()
 
 
 class LimitedCalls:
@@ -136,7 +200,8 @@ class LimitedCalls:
         self._name = name
         self._most = most
         self._lock = threading.Lock()
-        self._pools: dict[str, _Pool] = {}
+        self._names: dict[str, _Name] = {}
+        self._threads: ThreadPoolExecutor | None = None
         self._cancelling: ThreadPoolExecutor | None = None
 
     def __call__(self, works: Mapping[str, Work]) -> dict[str, Any]:
@@ -145,40 +210,52 @@ class LimitedCalls:
         Returns when the last is done or late. Nothing waits for the thread of a late one.
         """
         outcomes: dict[str, Any] = {}
-        running: dict[Future[Any], tuple[str, _LimitedCall]] = {}
+        running: dict[str, _LimitedCall] = {}
         for name, work in works.items():
-            call, pool = _LimitedCall(work), self._pool(name)
-            if pool.is_stuck:
+            place = self._named(name)
+            if place.is_stuck:
                 outcomes[name] = TimeLimitReached("Still busy with earlier questions.")
-                continue
-            running[pool.threads.submit(copy_context().run, call.run)] = (name, call)
+            else:
+                running[name] = _LimitedCall(work, place)
+        batch = _Batch(running.values())
+        waiting = batch.waiting
+        if running:
+            self._begin(batch)
         while running:
-            soonest = min(call.ends_at for _, call in running.values())
-            done, _ = wait(
-                running, timeout=max(0.0, soonest - time.monotonic()), return_when=FIRST_COMPLETED
-            )
-            for future in done:
-                name, _ = running.pop(future)
-                outcomes[name] = future.exception() or future.result()
-            for future, (name, call) in list(running.items()):
-                if not done and call.ends_at <= time.monotonic():
-                    del running[future]
+            seconds = min(call.ends_at for call in running.values()) - time.monotonic()
+            if batch.waiting:
+                seconds = min(seconds, _QUICK_SECONDS)
+            batch.ended.wait(max(0.0, seconds))
+            for name, call in list(running.items()):
+                if call.finished.is_set():
+                    outcomes[name] = call.outcome
+                elif call.ends_at <= time.monotonic():
                     outcomes[name] = TimeLimitReached(call.problem)
-                    self._give_up(name, call, future)
+                    self._give_up(name, call)
+                else:
+                    continue
+                del running[name]
+            if batch.waiting and batch.waiting == waiting:
+                self._begin(batch)
+            waiting = batch.waiting
         return {name: outcomes[name] for name in works}
 
-    def _pool(self, name: str) -> _Pool:
+    def _begin(self, batch: _Batch) -> None:
         with self._lock:
-            if name not in self._pools:
-                self._pools[name] = _Pool(f"{self._name}-{name}", self._most)
-            return self._pools[name]
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix=self._name)
+        self._threads.submit(copy_context().run, batch.run)
 
-    def _give_up(self, name: str, call: _LimitedCall, future: Future[Any]) -> None:
+    def _named(self, name: str) -> _Name:
+        with self._lock:
+            return self._names.setdefault(name, _Name(self._most))
+
+    def _give_up(self, name: str, call: _LimitedCall) -> None:
         logger.warning("call.given_up", calls=self._name, name=name, problem=call.problem)
         call.give_up()
-        if future.cancel():
+        if not call.has_begun:
             return
-        self._pool(name).stuck.add(call)
+        call.name.note_given_up(call)
         with self._lock:
             if self._cancelling is None:
                 self._cancelling = ThreadPoolExecutor(2, thread_name_prefix="cancelling")

@@ -7,6 +7,8 @@ admin, where it is recorded). Unknown and forbidden accounts look the same.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
@@ -24,10 +26,13 @@ def accounts_visible_to(
     accounts = Account.objects.all() if among is None else among
     if not (isinstance(user, User) and user.is_active):
         return accounts.none()
-    return accounts.filter(
-        Q(owner=user) | Exists(AccountAccess.objects.filter(account=OuterRef("pk"), user=user)),
-        enabled=True,
-    )
+    return accounts.filter(is_seen_by(user))
+
+
+def is_seen_by(user: Any) -> Q:
+    """Return the condition that an active user sees an account: of the user, or of an id."""
+    shared = AccountAccess.objects.filter(account=OuterRef("pk"), user=user)
+    return Q(Q(owner=user) | Exists(shared), enabled=True)
 
 
 def accounts_syncable_by(user: User | AnonymousUser) -> QuerySet[Account]:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import FloatField
+from django.db.models import CharField, FloatField, QuerySet
 from django.db.models.functions import Cast
 
+from config.core.rows.kept_query import KeptQuery
 from portfolio.accounts.scopes import account_in_view, accounts_in_view
 from portfolio.dashboard.shapes import Position
 from portfolio.models import Position as PositionRow
 
 _NUMBERS = ("quantity", "avg_price", "price", "unrealized_pnl")
 _ORDER = ("account_id", "underlying", "expiry", "strike", "right", "id")
+
+
+def _of_accounts(accounts: Any) -> QuerySet[PositionRow, Any]:
+    # Numbers of a body are floats; as decimals most of the time would go into making them.
+    numbers = [Cast(name, FloatField()) for name in _NUMBERS]
+    rows = PositionRow.objects.filter(account__pk__in=accounts).order_by(*_ORDER)
+    return rows.values_list("id", "symbol", *numbers)
+
+
+_rows = KeptQuery(_of_accounts, accounts=CharField())
 
 
 def read_positions(user: Any, *, account_id: str | None = None) -> list[Position]:
@@ -22,10 +33,7 @@ def read_positions(user: Any, *, account_id: str | None = None) -> list[Position
         NotFound: ``account_id`` does not exist or is not the user's.
     """
     seen = accounts_in_view(user) if account_id is None else [account_in_view(user, account_id)]
-    rows = PositionRow.objects.filter(account__in=[each.pk for each in seen]).order_by(*_ORDER)
-    # Numbers of a body are floats; as decimals most of the time would go into making them.
-    numbers = [Cast(name, FloatField()) for name in _NUMBERS]
     return [
         Position(str(pk), symbol, quantity, entry, price, pnl, "open" if quantity else "closed")
-        for pk, symbol, quantity, entry, price, pnl in rows.values_list("id", "symbol", *numbers)
+        for pk, symbol, quantity, entry, price, pnl in _rows(accounts=[each.pk for each in seen])
     ]

@@ -29,6 +29,7 @@ from config.core.front_door.headers import (
     protecting,
     warning_of_age,
 )
+from config.core.front_door.live.answers import LiveAnswers
 from config.core.front_door.pages import KeptPages
 from config.core.front_door.refusals import refusal, unreadable_query
 from config.core.front_door.requests import Asked, Caller, read_request
@@ -82,6 +83,7 @@ class FrontDoor:
         self._addresses = Addresses()
         self._protecting: dict[str, Wire] = {}
         self._ids = RequestIds()
+        self._live = LiveAnswers(clock=clock, ids=self._ids)
         self._calls_per_second = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -107,6 +109,10 @@ class FrontDoor:
         if self._is_throttled(resource, grant, scope, begun):
             await self._refuse(resource, asked, scope, send, begun)
             return
+        if asked is not None and grant is not None and resource.is_live:
+            if not await self._live(asked, grant, partial(self._holds, grant, asked), scope, send):
+                await self._through(resource, asked, scope, receive, send)
+            return
         if asked is None or grant is None or (watch := self.watches.get(grant.name)) is None:
             await self._through(resource, asked, scope, receive, send)
             return
@@ -114,7 +120,7 @@ class FrontDoor:
         if prepared is None:
             prepared = await self.watches.renewed(watch, seconds=_RENEWAL_SECONDS)
             # Access may have been revoked while it waited.
-            if grants.get(resource, asked.caller, self._clock()) is not grant:
+            if not self._holds(grant, asked):
                 prepared = None
         common = grant.headers
         is_last_known = False
@@ -146,11 +152,16 @@ class FrontDoor:
             watch.asked_at = begun
             self._work.run(self._ask(watch))
 
+    def _holds(self, grant: Grant, asked: Asked) -> bool:
+        """Return whether the caller has the grant still."""
+        grants = self._checks.grants_of(grant.resource)
+        return grants.get(grant.resource, asked.caller, self._clock()) is grant
+
     def _last_known(self, watch: Watch, asked: Asked, grant: Grant) -> Prepared | None:
         """Return what the caller may see, labelled stale, while the database does not answer."""
         moment = self._clock()
         known = self.watches.last_known(watch, moment)
-        if known is None or self.grants.get(watch.resource, asked.caller, moment) is not grant:
+        if known is None or not self._holds(grant, asked):
             return None
         stale = known.as_stale()
         stale.body.form(asked.form)
@@ -201,7 +212,7 @@ class FrontDoor:
                 started.update(message)
             await send(message)
 
-        if asked is not None:
+        if asked is not None and not resource.is_live:
             scope[MISSED] = resource.name
         await self.django(scope, receive, seen)
         headers = started.get("headers", ())
@@ -225,16 +236,16 @@ class FrontDoor:
 
     async def _grant(self, resource: Resource, caller: Caller, common: CommonHeaders) -> None:
         grant = await self._checks.grant(resource, caller, common)
-        if grant is not None:
+        if grant is not None and not resource.is_live:
             await self.watches.open(resource, grant.key)
 
     async def _ask(self, watch: Watch) -> None:
         await self._threads(partial(watch.resource.source.asked, watch.key))
 
     def _seen_by(self, user: Any) -> Hashable:
-        """Return what a user may see of every private resource."""
-        private = (each for each in self.resources.values() if not each.is_public)
-        return tuple((each.name, each.key_of(user)) for each in private)
+        """Return what a user may see of every private resource that is prepared."""
+        found = (each for each in self.resources.values() if not (each.is_public or each.is_live))
+        return tuple((each.name, each.key_of(user)) for each in found)
 
     # --- Life --------------------------------------------------------------------------------
     def _start(self) -> None:
@@ -281,6 +292,7 @@ class FrontDoor:
         await self._work.cancel(self._keeper)
         await hub().leave(ACCESS_GROUP, self._heard)
         await self.watches.close_unused(())
+        self._live.close()
         self._threads.close()
         self._look_threads.close()
         self._loop = self._keeper = None

@@ -18,19 +18,24 @@ _GZIP_LEVEL = 6
 _LARGE_BYTES = 200_000
 _BROTLI_QUALITY_OF_LARGE = 1
 _GZIP_LEVEL_OF_LARGE = 4
+_GZIP_LEVEL_OF_BRIEF = 1
 # A larger window finds nothing more in a body and takes megabytes.
 _BROTLI_WINDOW = 18
 _WEIGHT = re.compile(r"q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
 
 
-def compressed(body: bytes, form: str) -> bytes:
-    """Return the body in one of ``FORMS``. The same body gives the same bytes in every process."""
-    is_large = len(body) >= _LARGE_BYTES
+def compressed(body: bytes, form: str, *, is_brief: bool = False) -> bytes:
+    """Return the body in one of ``FORMS``. The same body gives the same bytes in every process.
+
+    ``is_brief``: it is sent once or a few times, so little time is spent.
+    """
+    is_large = is_brief or len(body) >= _LARGE_BYTES
     if form == BROTLI:
         quality = _BROTLI_QUALITY_OF_LARGE if is_large else _BROTLI_QUALITY
         return bytes(brotli.compress(body, quality=quality, lgwin=_BROTLI_WINDOW))
     if form == GZIP:
-        return gzip.compress(body, _GZIP_LEVEL_OF_LARGE if is_large else _GZIP_LEVEL, mtime=0)
+        level = _GZIP_LEVEL_OF_LARGE if is_large else _GZIP_LEVEL
+        return gzip.compress(body, _GZIP_LEVEL_OF_BRIEF if is_brief else level, mtime=0)
     return body
 
 

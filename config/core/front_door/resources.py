@@ -26,6 +26,16 @@ class Audience(StrEnum):
     PRIVATE = "private"
 
 
+class LiveSource(Protocol):
+    """Reads a private resource that is never prepared, for each who asks. Called in threads."""
+
+    def key_of(self, user: Any) -> Key:
+        """Return whose answer the user gets: users with the same key get the same one."""
+
+    def read(self, key: Key) -> bytes | None:
+        """Return the answer, read now; ``None`` leaves it to Django."""
+
+
 class Source(Protocol):
     """Builds a resource's bodies. Called in threads; may ask the database."""
 
@@ -78,6 +88,8 @@ class Resource:
     path: str
     audience: Audience
     source_path: str
+    #: Read anew for whoever asks, by a ``LiveSource``.
+    is_live: bool = False
 
     @cached_property
     def route(self) -> str:
@@ -92,8 +104,14 @@ class Resource:
     def source(self) -> Source:
         return cast("Source", import_string(self.source_path)())
 
+    @cached_property
+    def live_source(self) -> LiveSource:
+        return cast("LiveSource", import_string(self.source_path)())
+
     def key_of(self, user: Any) -> Key:
         """Return what the user may see (private resource)."""
+        if self.is_live:
+            return self.live_source.key_of(user)
         return cast("PrivateSource", self.source).key_of(user)
 
     def key_for(self, query: str) -> Key | None:
@@ -104,9 +122,14 @@ class Resource:
 _resources: dict[bytes, Resource] = {}
 
 
-def register_resource(name: str, *, path: str, audience: Audience, source: str) -> None:
-    """Let the door answer ``GET path``. ``source`` is a ``Source`` class by dotted path."""
-    resource = Resource(name=name, path=path, audience=audience, source_path=source)
+def register_resource(
+    name: str, *, path: str, audience: Audience, source: str, is_live: bool = False
+) -> None:
+    """Let the door answer ``GET path``. ``source`` is a ``Source`` class by dotted path, or a
+    ``LiveSource`` (private resources only)."""
+    resource = Resource(name, path, audience, source, is_live)
+    if is_live and resource.is_public:
+        raise ValueError(f"{name}: only private resources are read anew for each who asks")
     known = _resources.setdefault(path.encode("ascii"), resource)
     if known != resource:
         raise ValueError(f"{path} is registered twice at the front door")

@@ -155,3 +155,33 @@ def test_threads_keep_a_connection_that_requests_keep(
         calls({"one": Work(ask, LONG)})
     assert used[0] is used[1]
     calls({"one": Work(connections.close_all, LONG)})
+
+
+def test_quick_calls_share_one_thread_and_one_connection(calls: LimitedCalls) -> None:
+    # A thread that needs a moment to begin is no slow call.
+    for _ in range(20):
+        threads = calls({name: Work(threading.get_ident, LONG) for name in "abcde"})
+        if len(set(threads.values())) == 1:
+            return
+    raise AssertionError("quick calls were never made by one thread")
+
+
+def test_call_that_nobody_waits_for_is_not_made(
+    calls: LimitedCalls, hang: Callable[[], bool]
+) -> None:
+    made: list[str] = []
+    works = {name: Work(hang, 0.2) for name in ("first", "second")}
+    # Both places of the name are taken, so it is late before it begins.
+    both = threading.Barrier(3)
+
+    def take() -> None:
+        both.wait(LONG)
+        hang()
+
+    askers = [threading.Thread(target=calls, args=({"name": Work(take, LONG)},)) for _ in range(2)]
+    for asker in askers:
+        asker.start()
+    both.wait(LONG)
+    answers = calls({"name": Work(partial(made.append, "made"), 0.05), **works})
+    assert all(isinstance(each, TimeLimitReached) for each in answers.values())
+    assert made == []

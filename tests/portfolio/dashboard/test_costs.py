@@ -12,7 +12,6 @@ from pytest_django.fixtures import Settings
 from auth_tokens.models import User
 from config.core.limited_calls import Work
 from portfolio.accounts import scopes
-from portfolio.accounts.access import accounts_visible_to
 from portfolio.dashboard import reading
 from portfolio.dashboard.reading import Asked, read_dashboard
 from portfolio.dashboard.sections import dashboard_resources, section_named
@@ -41,12 +40,13 @@ def warm(trader: User) -> Iterator[Sources]:
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Collect who the visible accounts were looked up for."""
     found: list[Any] = []
+    rows = scopes._rows
 
     def counted(user: Any) -> Any:
         found.append(user)
-        return accounts_visible_to(user)
+        return rows(user=user)
 
-    monkeypatch.setattr(scopes, "accounts_visible_to", counted)
+    monkeypatch.setattr(scopes, "_rows", counted)
     return found
 
 
@@ -58,7 +58,7 @@ def test_owners_accounts_are_found_once_a_request(
     assert {name for name, each in dashboard.sections.items() if each.cache.hit} == set(
         cached_sections()
     )
-    assert searches == [trader]
+    assert searches == [trader.pk]
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_individual_endpoints_find_them_once_as_well(
     for _ in range(2):
         searches.clear()
         assert signed_in.get(path, query).status_code == 200
-        assert searches == [trader]
+        assert searches == [trader.pk]
 
 
 def test_cached_sections_take_one_round_trip_and_no_thread(

@@ -12,8 +12,8 @@ from tests.factories import AccountFactory, UserFactory
 from tests.trades.strategies.test_store import CONTRACTS, fill, record
 from trades.models import ExitRule, ShadowPosition, Trade, TradeSignal
 from trades.tasks import follow_signals_task
+from trades.trade_signals.dashboard.sections import queued_signals, shadow_positions
 from trades.trade_signals.performance import source_performance
-from trades.trade_signals.reading import queued_signals, shadow_positions
 from trades.trade_signals.sources import create_source
 
 pytestmark = pytest.mark.django_db

@@ -18,10 +18,10 @@ from tests.trades.strategies.test_store import AT, CONTRACTS, fill, record
 from trades.annotations.writing import merge_trades
 from trades.models import ExitRule, ExitSignal, Trade, TradePeak, TradeTag
 from trades.strategies.store import rebuild_account_trades
+from trades.trade_signals.dashboard.sections import exit_signals
 from trades.trade_signals.exits.dry_run import dry_run
 from trades.trade_signals.exits.evaluation import follow_exits
 from trades.trade_signals.exits.writing import RuleValues, remove_rule, save_rule
-from trades.trade_signals.reading import exit_signals
 
 pytestmark = pytest.mark.django_db
 PUT, LOW, CALL, STOCK, NEW = CONTRACTS

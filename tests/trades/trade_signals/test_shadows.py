@@ -18,7 +18,7 @@ from greeks.models import ContractGreekHistory, Instrument
 from portfolio.models import PriceBar, Quote
 from tests.factories import UserFactory
 from trades.models import ShadowPosition, SignalSource, TradeSignal
-from trades.trade_signals.reading import shadow_positions
+from trades.trade_signals.dashboard.sections import shadow_positions
 from trades.trade_signals.receiving import enter_signal
 from trades.trade_signals.shadows.following import follow_shadows, unquoted_instruments
 from trades.trade_signals.shadows.paper import Paper, mid_of, worse

@@ -13,7 +13,7 @@ from django.test import Client
 from config.core.clock import market_now
 from tests.factories import AccountFactory, UserFactory
 from trades.models import ShadowPosition, TradeSignal
-from trades.trade_signals.reading import queued_signals
+from trades.trade_signals.dashboard.sections import queued_signals
 from trades.trade_signals.sources import IssuedSource, create_source, renew_token
 
 pytestmark = pytest.mark.django_db

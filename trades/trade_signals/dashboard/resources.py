@@ -13,7 +13,7 @@ _SECTIONS: Final = (
         path="/api/signals/queued",
         section="queued_signals",
         parameters=("account_id",),
-        fetch="trades.trade_signals.reading.queued_signals",
+        fetch="trades.trade_signals.dashboard.sections.queued_signals",
         shape="trades.trade_signals.shapes.QueuedSignals",
     ),
     Resource(
@@ -21,7 +21,7 @@ _SECTIONS: Final = (
         path="/api/shadow-positions",
         section="shadow_positions",
         parameters=("account_id",),
-        fetch="trades.trade_signals.reading.shadow_positions",
+        fetch="trades.trade_signals.dashboard.sections.shadow_positions",
         shape="trades.trade_signals.shapes.ShadowPositions",
     ),
     Resource(
@@ -29,7 +29,7 @@ _SECTIONS: Final = (
         path="/api/exit-signals",
         section="exit_signals",
         parameters=("account_id",),
-        fetch="trades.trade_signals.reading.exit_signals",
+        fetch="trades.trade_signals.dashboard.sections.exit_signals",
         shape="trades.trade_signals.shapes.ExitSignals",
     ),
     Resource(

@@ -1,0 +1,43 @@
+"""Readings shared by those who asked before they began."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
+
+from config.core.threads import InThread
+
+Read = TypeVar("Read")
+
+
+class SharedReadings(Generic[Read]):
+    """Readings on one event loop, at most one of a name at once."""
+
+    def __init__(self, in_thread: InThread) -> None:
+        self._in_thread = in_thread
+        self._next: dict[Hashable, asyncio.Task[Read]] = {}
+        self._running: dict[Hashable, asyncio.Task[Read]] = {}
+
+    async def __call__(self, name: Hashable, read: Callable[[], Read]) -> Read:
+        """Return a reading that begins from now on. Raises what it raises."""
+        task = self._next.get(name)
+        if task is None:
+            task = self._next[name] = asyncio.create_task(self._run(name, read))
+        # A client that leaves must not end what others wait for.
+        return await asyncio.shield(task)
+
+    async def _run(self, name: Hashable, read: Callable[[], Read]) -> Read:
+        if (before := self._running.get(name)) is not None:
+            await asyncio.wait([before])
+        # Whoever asks from here on may have come after it began.
+        task = self._running[name] = self._next.pop(name)
+        try:
+            return await self._in_thread(read)
+        finally:
+            if self._running.get(name) is task:
+                del self._running[name]
+
+    def cancel(self) -> None:
+        for task in (*self._next.values(), *self._running.values()):
+            task.cancel()

@@ -1,0 +1,112 @@
+"""Queries that Django writes once and that are asked many times, by tuples.
+
+Writing a query's SQL costs Django several times what asking a small table does. A kept query is
+written on first use, with a ``Parameter`` wherever a value goes, and later only filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.core.exceptions import EmptyResultSet
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Expression, Field, QuerySet
+
+#: Forms of one query: databases, and lengths of its lists.
+_MOST_FORMS: Final = 64
+
+
+class Parameter(Expression):
+    """A value that is not known yet, of a field's type."""
+
+    def __init__(self, name: str, place: int | None, field: Field[Any, Any]) -> None:
+        super().__init__(output_field=field)
+        self.name, self.place = name, place
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        return "%s", [self]
+
+    def of(self, values: Mapping[str, Any], connection: Any) -> Any:
+        """Return its value as the database's driver takes it."""
+        value = values[self.name] if self.place is None else values[self.name][self.place]
+        return self.output_field.get_db_prep_value(value, connection)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    sql: str
+    parameters: tuple[Any, ...]
+    #: By column: what turns the driver's value into the field's.
+    converters: tuple[tuple[int, Sequence[Callable[..., Any]], Any], ...]
+
+
+class KeptQuery:
+    """``build`` takes by name what is asked with, among ``fields``: a ``Parameter``, or a list of
+    them where a list is given. It returns a ``values_list``."""
+
+    def __init__(self, build: Callable[..., QuerySet[Any, Any]], **fields: Field[Any, Any]) -> None:
+        self._build = build
+        self._fields = fields
+        self._written: dict[tuple[Any, ...], _Written | None] = {}
+
+    def __call__(self, **values: Any) -> list[tuple[Any, ...]]:
+        """Ask; ``values`` by name."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        form = (
+            connection.vendor,
+            *((name, len(each) if isinstance(each, list) else 0) for name, each in values.items()),
+        )
+        if form not in self._written:
+            if len(self._written) >= _MOST_FORMS:
+                self._written.clear()
+            self._written[form] = self._write(values, connection)
+        written = self._written[form]
+        if written is None:
+            return []
+        parameters = [
+            each.of(values, connection) if isinstance(each, Parameter) else each
+            for each in written.parameters
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(written.sql, parameters)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        if not written.converters:
+            return rows
+        found = [list(row) for row in rows]
+        for column, convert, expression in written.converters:
+            for one in convert:
+                for row in found:
+                    row[column] = one(row[column], expression, connection)
+        return [tuple(row) for row in found]
+
+    def _write(self, values: Mapping[str, Any], connection: Any) -> _Written | None:
+        """Return the query as SQL; ``None`` if no row can match."""
+        asked = {name: self._parameter(name, each) for name, each in values.items()}
+        compiler = self._build(**asked).query.get_compiler(connection=connection)
+        try:
+            sql, parameters = compiler.as_sql()
+        except EmptyResultSet:
+            return None
+        used = {(each.name, each.place) for each in parameters if isinstance(each, Parameter)}
+        if lost := {(each.name, each.place) for each in _flat(asked)} - used:
+            raise TypeError(f"not a parameter any more: {sorted(lost)}; name the key itself (__pk)")
+        columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
+        converters = compiler.get_converters(columns)
+        return _Written(
+            sql,
+            tuple(parameters),
+            tuple((at, convert, expression) for at, (convert, expression) in converters.items()),
+        )
+
+    def _parameter(self, name: str, value: Any) -> Any:
+        field = self._fields[name]
+        if isinstance(value, list):
+            return [Parameter(name, place, field) for place in range(len(value))]
+        return Parameter(name, None, field)
+
+
+def _flat(asked: Mapping[str, Any]) -> list[Parameter]:
+    lists = (each if isinstance(each, list) else [each] for each in asked.values())
+    return [each for some in lists for each in some]
