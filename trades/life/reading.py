@@ -66,8 +66,15 @@ def read_life(trade: Trade) -> TradeLife:
     contracts = {lot.instrument_id: lot.instrument for lot in lots}
     underlyings = _underlyings(contracts.values())
     first, last = _span(trade, lots)
-    life = session_minutes(first, last, currency=trade.currency, simulated=trade.account.simulated)
     window = _known_window({*contracts, *underlyings}, first, last)
+    life = session_minutes(
+        first,
+        last,
+        currency=trade.currency,
+        kinds={contract.kind for contract in contracts.values()},
+        simulated=trade.account.simulated,
+        marked=window,
+    )
     minutes = life[(life >= window[0]) & (life <= window[1])] if window else life[:0]
     step = minutes_a_point(minutes.size)
     points = sample(minutes, step)

@@ -2,7 +2,7 @@
 
 import { number } from "../base/format.js";
 import { uPlot } from "./library.js";
-import { spread, timeAxis, Times, valueAxis } from "./plotting.js";
+import { Times, alone, spread, timeAxis, valueAxis } from "./plotting.js";
 import { PlottedFigure } from "./plotted_figure.js";
 
 // Points further apart than this many resolutions have a gap between them.
@@ -67,14 +67,6 @@ export class DaySeries {
     this.at.push(at);
     for (const [name, column] of Object.entries(this.columns)) column.push(valueOf(name) ?? null);
   }
-}
-
-/** Places of values between two gaps, through which no line goes. */
-function alone(values) {
-  return values.flatMap((value, at) => {
-    const isAlone = (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
-    return value !== null && isAlone ? [at] : [];
-  });
 }
 
 /** Times are in the reader's chosen zone, like every other time on the page. */

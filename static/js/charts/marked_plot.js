@@ -2,7 +2,7 @@
 
 import { compact } from "../base/format.js";
 import { uPlot } from "./library.js";
-import { valueAxis } from "./plotting.js";
+import { alone, valueAxis } from "./plotting.js";
 import { PlottedFigure } from "./plotted_figure.js";
 
 const COLOURS = {
@@ -54,10 +54,6 @@ export class MarkedPlot extends PlottedFigure {
 
   /** `columns` of one length: x, then the series. `marks` are {at, text, colour, dash?}. */
   draw(columns, marks = [], nearest = null) {
-    if (columns[0].length < 2 && this.#options.kind === "lines") {
-      this.clear("Not enough figures yet");
-      return;
-    }
     if (!columns[0].length) {
       this.clear(this.#options.nothing);
       return;
@@ -181,7 +177,13 @@ export class MarkedPlot extends PlottedFigure {
             stroke: this.#ink[colour],
             width: 1.75,
             dash: dash ? DASH : undefined,
-            points: { show: false },
+            points: {
+              show: true,
+              size: 5,
+              fill: this.#ink[colour],
+              // A line needs two values beside each other.
+              filter: (chart) => alone(chart.data[place + 1]),
+            },
           },
     );
   }

@@ -142,3 +142,11 @@ export function spread(low, high) {
   const air = (high - low) * 0.12 || Math.abs(high) * 0.001 || 1;
   return [low - air, high + air];
 }
+
+/** Places of values between two gaps, through which no line goes. */
+export function alone(values) {
+  return values.flatMap((value, at) => {
+    const isAlone = (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null;
+    return value !== null && isAlone ? [at] : [];
+  });
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import reduce
 from operator import or_
@@ -65,7 +65,7 @@ def _measure(trades: Sequence[Trade]) -> None:
     written = []
     for trade in trades:
         own = lots.get(trade.key, [])
-        minutes = _session_minutes(trade, own)
+        minutes = _session_minutes(trade, own, marks)
         excursions = measure_excursions(
             [_marked(lot) for lot in own],
             marks,
@@ -100,14 +100,24 @@ def _marks(lots: Sequence[TradeLot]) -> dict[int, dict[float, float]]:
     return marks
 
 
-def _session_minutes(trade: Trade, lots: Sequence[TradeLot]) -> NDArray[np.float64]:
+def _session_minutes(
+    trade: Trade, lots: Sequence[TradeLot], marks: Mapping[int, Mapping[float, float]]
+) -> NDArray[np.float64]:
     """Return the minutes of sessions from the first opening on, before the last close."""
     starts = [lot.opened_at for lot in lots if lot.opened_at]
     if not starts or trade.closed_at is None:
         return np.empty(0)
     first = max(minute_of(min(starts)) + _MINUTE, trade.closed_at - _LONGEST)
     last = minute_of(trade.closed_at)
-    return session_minutes(first, last, currency=trade.currency, simulated=trade.account.simulated)
+    marked = [minute for lot in lots for minute in marks.get(lot.instrument_id, ())]
+    return session_minutes(
+        first,
+        last,
+        currency=trade.currency,
+        kinds={lot.instrument.kind for lot in lots},
+        simulated=trade.account.simulated,
+        marked=(min(marked), max(marked)) if marked else None,
+    )
 
 
 def _days_exit(trade: Trade, lots: Sequence[TradeLot]) -> float | None:
