@@ -5,7 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from config.core.api import openapi  # noqa: F401 - tells drf-spectacular of shapes
-from config.core.api.document import api_docs
+from config.core.api.document import api_docs, api_operation
 from config.core.health import health_view
 from config.core.monitoring.scraping import metrics_view
 from config.core.web.styleguide import styleguide
@@ -31,6 +31,7 @@ urlpatterns = [
     path("metrics", metrics_view, name="metrics"),
     path("api/schema", SpectacularAPIView.as_view(), name="api_schema"),
     path("api/docs", api_docs, name="api_docs"),
+    path("api/docs/<str:name>", api_operation, name="api_operation"),
     path("admin/", admin.site.urls),
 ]
 

@@ -30,6 +30,13 @@ def test_wrong_password_is_told_and_the_name_is_kept(browser: Browser) -> None:
     assert browser.find("[name=username]").get_attribute("value") == "somebody"
     assert browser.find("[name=password]").get_attribute("value") == ""
 
+    # A form that came too late is told of on a page of the desk.
+    browser.script("document.querySelector('main [name=csrfmiddlewaretoken]').value = 'late'")
+    browser.fill_in_log_in("somebody", "wrong")
+    browser.wait(lambda: browser.text("h1") == "This form was not taken", "not refused")
+    assert browser.violations() == []
+    assert browser.script("return getComputedStyle(document.body).margin") == "0px"
+
 
 def test_too_many_failures_lock_the_name_out_and_say_for_how_long(browser: Browser) -> None:
     for _ in range(FAILURES_ALLOWED):

@@ -57,7 +57,6 @@ def number(text: str) -> float:
     return float(plain.rstrip("kM%")) * scale
 
 
-# --- The heat map ------------------------------------------------------------------------------
 def test_heat_map_is_one_stop_and_arrows_walk_it(risk: Browser) -> None:
     stops = risk.script("return document.querySelectorAll('[data-cell][tabindex=\"0\"]').length")
     assert stops == 1
@@ -164,7 +163,6 @@ def test_axes_typed_are_computed_and_stand_in_the_address(risk: Browser) -> None
     assert len(risk.find_all("[data-heat-map] tbody tr")) == 2
 
 
-# --- Benchmark ---------------------------------------------------------------------------------
 def test_another_benchmark_weights_the_book_anew(risk: Browser) -> None:
     before = risk.text("#risk-strip .metric-hero dd")
     risk.script(
@@ -181,7 +179,6 @@ def test_another_benchmark_weights_the_book_anew(risk: Browser) -> None:
     assert "QQQ" in risk.text(STATUS)
 
 
-# --- What if -----------------------------------------------------------------------------------
 def compared(browser: Browser, name: str) -> list[float]:
     texts = browser.texts(f'[data-number="{name}"] > td')
     return [number(text) for text in texts]
@@ -230,7 +227,6 @@ def test_another_leg_is_one_more_row_with_names_of_its_own(risk: Browser) -> Non
     assert risk.find("[name=add-TOTAL_FORMS]").get_attribute("value") == "4"
 
 
-# --- Saved scenarios ---------------------------------------------------------------------------
 def test_scenario_is_kept_run_changed_and_deleted(risk: Browser) -> None:
     risk.find("#scenario-form [name=name]").send_keys("Crash")
     risk.find("[name=shift-0-spot]").send_keys("-20")
@@ -241,6 +237,11 @@ def test_scenario_is_kept_run_changed_and_deleted(risk: Browser) -> None:
     assert number(risk.text("#risk-ran .change")) != 0
     # The form is empty again for the next one.
     assert risk.find("#scenario-form [name=name]").get_attribute("value") == ""
+    # It stays over another page and a refresh.
+    risk.open("/accounts/time-zone")
+    open_risk(risk)
+    risk.driver.refresh()
+    assert "Crash" in risk.text("#risk-ran h3")
 
     risk.find('[aria-label="Edit Crash"]').click()
     risk.wait(lambda: "Change" in risk.text("#scenario-form-title"), "no form to change it")
@@ -256,7 +257,6 @@ def test_scenario_is_kept_run_changed_and_deleted(risk: Browser) -> None:
     assert "None yet" in risk.text("#risk-saved")
 
 
-# --- Live --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("size", [PHONE, DESK])
 def test_changed_book_brings_new_numbers_and_leaves_what_is_typed(
     risk: Browser, desk: Desk, size: tuple[int, int]
@@ -300,7 +300,6 @@ def test_unchanged_book_is_not_sent_again(risk: Browser) -> None:
     assert risk.find('[data-key="day-7"]').get_attribute("aria-current") == "true"
 
 
-# --- Everybody ---------------------------------------------------------------------------------
 def test_page_works_without_script(risk: Browser) -> None:
     risk.command("Emulation.setScriptExecutionDisabled", value=True)
     risk.open("/risk")

@@ -1,14 +1,14 @@
-"""The API's documentation as a page, made from its OpenAPI document."""
+"""The API's documentation as pages, made from its OpenAPI document."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
@@ -60,13 +60,30 @@ class Operation:
     body: Kind | None
     answers: Sequence[Answer]
 
+    @property
+    def kinds(self) -> Sequence[Kind]:
+        """What is sent and what is answered."""
+        answered = [kind for answer in self.answers for _, kind in answer.kinds]
+        return [self.body, *answered] if self.body else answered
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Everything the page shows: operations by group, shapes by name."""
+    """Everything the pages show: operations by group, shapes by name."""
 
     groups: Mapping[str, Sequence[Operation]]
     shapes: Mapping[str, Sequence[Field]]
+
+    def shapes_within(self, kinds: Iterable[Kind]) -> Mapping[str, Sequence[Field]]:
+        """Return the shapes that these kinds name, and those that are within them."""
+        found: dict[str, Sequence[Field]] = {}
+        waiting = [kind.shape for kind in kinds]
+        while waiting:
+            name = waiting.pop(0)
+            if name and name not in found:
+                found[name] = self.shapes[name]
+                waiting += [field.kind.shape for field in found[name]]
+        return found
 
 
 def read_document(schema: Mapping[str, Any]) -> Document:
@@ -75,7 +92,7 @@ def read_document(schema: Mapping[str, Any]) -> Document:
     groups: dict[str, list[Operation]] = {}
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
-            group = groups.setdefault(operation["tags"][0].capitalize(), [])
+            group = groups.setdefault(operation["tags"][0].replace("-", " ").capitalize(), [])
             group.append(_operation(method.upper(), path, operation, components))
     return Document(
         groups,
@@ -195,5 +212,22 @@ def _document() -> Document:
 @login_required
 @cache_control(private=True, no_cache=True)
 def api_docs(request: HttpRequest) -> HttpResponse:
-    """``GET /api/docs``."""
-    return render(request, "system/api_docs.html", {"document": _document()})
+    """``GET /api/docs``: every operation in a line, and what is true of all."""
+    document = _document()
+    shapes = document.shapes_within([Kind("", "Problem")])
+    return render(request, "system/api_docs.html", {"groups": document.groups, "shapes": shapes})
+
+
+@require_safe
+@login_required
+@cache_control(private=True, no_cache=True)
+def api_operation(request: HttpRequest, name: str) -> HttpResponse:
+    """``GET /api/docs/<name>``: one operation with every shape it takes and gives."""
+    document = _document()
+    for group, operations in document.groups.items():
+        for one in operations:
+            if one.name == name:
+                shapes = document.shapes_within(one.kinds)
+                context = {"one": one, "group": group, "shapes": shapes}
+                return render(request, "system/api_operation.html", context)
+    raise Http404(f"The API has no operation named {name}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -18,14 +19,38 @@ def schema() -> Any:
     return SchemaGenerator().get_schema(request=None, public=True)
 
 
-def test_every_operation_and_shape_is_on_the_page(admin_client: Client, schema: Any) -> None:
-    page = admin_client.get("/api/docs").content.decode()
+def test_every_operation_leads_to_a_light_page_with_the_shapes_it_names(
+    admin_client: Client, schema: Any
+) -> None:
+    index = admin_client.get("/api/docs").content.decode()
     names = [each["operationId"] for one in schema["paths"].values() for each in one.values()]
-    shapes = [name for name, one in schema["components"]["schemas"].items() if "properties" in one]
     assert len(names) > 25
-    assert [name for name in names if f'id="{name}"' not in page] == []
-    assert [name for name in shapes if f'id="shape-{name}"' not in page] == []
+    assert [name for name in names if f'href="/api/docs/{name}"' not in index] == []
+    assert index.count("<") < 1500
+
+    document = read_document(schema)
+    operations = [one for group in document.groups.values() for one in group]
+    widest = max(operations, key=lambda one: len(document.shapes_within(one.kinds)))
+    page = admin_client.get(f"/api/docs/{widest.name}").content.decode()
     assert 'lang="en"' in page
+    assert page.count("<") < 4000
+    named = set(re.findall(r'href="#shape-(\w+)"', page))
+    assert named
+    assert [shape for shape in named if f'id="shape-{shape}"' not in page] == []
+
+
+def test_shapes_within_a_shape_are_found_once_each(schema: Any) -> None:
+    document = read_document(schema)
+    found = document.shapes_within(
+        [Kind("", "Accounts"), Kind("list of ", "Problem"), Kind("text")]
+    )
+    assert list(found)[:2] == ["Accounts", "Problem"]
+    assert "AccountRow" in found
+    assert found["AccountRow"] == document.shapes["AccountRow"]
+
+
+def test_page_of_an_operation_that_is_not_there_is_not_found(admin_client: Client) -> None:
+    assert admin_client.get("/api/docs/nothing").status_code == 404
 
 
 def test_every_link_to_a_shape_leads_somewhere(schema: Any) -> None:
