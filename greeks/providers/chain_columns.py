@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import structlog
@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from config.core.errors import MalformedResponse
 from greeks.chains import Flags, Floats, OptionChain, is_impossible
 from greeks.domain import RejectedRow
-from greeks.providers.decoding import LONGEST_IDENTIFIER, rejected_row
+from greeks.providers.decoding import LONGEST_IDENTIFIER, BadRow, rejected_row
 
 logger = structlog.get_logger(__name__)
+
+Value = TypeVar("Value")
 
 #: The numbers of a contract, in the order of every array with them as rows.
 NUMBERS: Final = (
@@ -137,6 +139,14 @@ class ChainRows:
 
     def _reject(self, index: int, reason: str) -> None:
         self.rejected.append(rejected_row(KIND, reason, self._payload(index)))
+
+
+def cell(parse: Callable[[object, str], Value | None], value: object) -> Value | None:
+    """Return a chain's number or time; ``None`` for what ``parse`` refuses too: the row stays."""
+    try:
+        return parse(value, "")
+    except BadRow:
+        return None
 
 
 def _is_key(name: str) -> bool:

@@ -10,8 +10,8 @@ The rules for one value, the same for every broker:
   years (1 and 9999) mean missing. Missing becomes ``None``; if the value is ``required`` the row is
   bad.
 * A value of the wrong type, text that is no number, a number too large to store, a day outside
-  1990–2199, a text with a NUL or too long: the row is bad. We never guess. In a chain only the
-  :func:`cell` is missing, unless it names the contract.
+  1990–2199, a text with a NUL or too long: the row is bad. We never guess. (In a chain only its
+  ``cell`` is missing.)
 """
 
 from __future__ import annotations
@@ -125,14 +125,6 @@ def parse_float(value: object, field: str, *, limit: float = 1e12) -> float | No
     if abs(result) >= limit or not math.isfinite(result):
         raise BadRow(f"{field}: {_shown(value)} is too large to be true")
     return result
-
-
-def cell(parse: Callable[[object, str], Item | None], value: object) -> Item | None:
-    """Return a chain's number or time; ``None`` for what ``parse`` refuses too: the row stays."""
-    try:
-        return parse(value, "")
-    except BadRow:
-        return None
 
 
 def parse_integer(value: object, field: str) -> int | None:

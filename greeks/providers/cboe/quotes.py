@@ -24,8 +24,8 @@ from config.core.http.responses import Answer
 from greeks.chains import Flags, Floats, OptionChain
 from greeks.domain import GreeksSource, RejectedRow
 from greeks.instruments.occ import OptionSymbolError, parse_occ
-from greeks.providers.chain_columns import KIND, NUMBERS, ChainRows, forget_uncomputed
-from greeks.providers.decoding import BadRow, cell, parse_float, parse_time, rejected_row
+from greeks.providers.chain_columns import KIND, NUMBERS, ChainRows, cell, forget_uncomputed
+from greeks.providers.decoding import BadRow, parse_float, parse_time, rejected_row
 
 SOURCE: Final = GreeksSource.CBOE.value
 

@@ -15,10 +15,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from greeks.domain import Contract, DailyClose, Greeks, Quote, Snapshot
+from greeks.providers.chain_columns import cell
 from greeks.providers.decoding import (
     BadRow,
     Row,
-    cell,
     parse_decimal,
     parse_float,
     parse_integer,

@@ -21,8 +21,8 @@ from config.core.errors import MalformedResponse
 from config.core.http.responses import Answer
 from greeks.chains import OptionChain
 from greeks.domain import RejectedRow
-from greeks.providers.chain_columns import KIND, NUMBERS, ChainRows, forget_uncomputed
-from greeks.providers.decoding import cell, parse_float, rejected_row
+from greeks.providers.chain_columns import KIND, NUMBERS, ChainRows, cell, forget_uncomputed
+from greeks.providers.decoding import parse_float, rejected_row
 from greeks.providers.upstox.names import SOURCE
 
 _VOLATILITY: Final = NUMBERS.index("implied_volatility")
