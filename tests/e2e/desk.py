@@ -11,6 +11,7 @@ import fcntl
 import http.client
 import json
 import os
+import select
 import shutil
 import signal
 import socket
@@ -119,24 +120,12 @@ class Desk:
         (self.folder / "demo_source").unlink()
         self._run(list(self.steps))
 
-    def manage(self, *arguments: str) -> None:
-        """Run a management command in a separate process; raise with its output if it fails."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self._environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=START_SECONDS,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{' '.join(arguments)}: {done.stdout[-2000:]}")
+    def manage(self, command: str) -> None:
+        """Run a management command in another process; raise if it fails."""
+        self._run([["django.core.management.call_command", {"command_name": command}]])
 
     def total_portfolio(self, portfolio_id: int) -> None:
-        """Total a portfolio in a separate process, as the loop of the streams process does."""
+        """Total a portfolio in another process, as the loop of the streams process does."""
         self._run(
             [["portfolio.updates.calculation.recalculate", {"portfolio_ids": [portfolio_id]}]]
         )
@@ -181,10 +170,20 @@ class Desk:
             )
 
     def _run(self, steps: list[list[Any]]) -> None:
-        process = self._start("preparation", f"{TARGETS}:prepare", {"steps": steps})
-        if process.wait(START_SECONDS * 2):
-            raise RuntimeError(f"preparation: {self._last_words('preparation')}")
-        del self._processes["preparation"]
+        """Run functions by dotted path and keyword arguments in the hand; raise as they do."""
+        if "hand" not in self._processes:
+            self._spawn("hand", "tests.e2e.hand", asked=True)
+        hand = self._processes["hand"]
+        assert hand.stdin
+        assert hand.stdout
+        hand.stdin.write(json.dumps(steps).encode() + b"\n")
+        hand.stdin.flush()
+        answered, _, _ = select.select([hand.stdout], [], [], START_SECONDS * 2)
+        answer = hand.stdout.readline() if answered else b""
+        if not answer:
+            raise RuntimeError(f"hand: {self._last_words('hand')}")
+        if raised := json.loads(answer):
+            raise RuntimeError(f"hand: {raised}")
 
     def _start(
         self,
@@ -193,28 +192,32 @@ class Desk:
         options: Mapping[str, Any],
         *,
         inherited: tuple[int, ...] = (),
-    ) -> subprocess.Popen[bytes]:
+    ) -> None:
+        arguments = (role, target, json.dumps(options))
+        self._spawn(role, "config.core.processes.child", *arguments, inherited=inherited)
+
+    def _spawn(
+        self, role: str, *command: str, asked: bool = False, inherited: tuple[int, ...] = ()
+    ) -> None:
+        """Start a module. ``asked``: through its standard input, answering on its output."""
         parent = os.getpid()
-        arguments = [role, target, json.dumps(options)]
         with (self.folder / f"{role}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "config.core.processes.child", *arguments],
+            self._processes[role] = subprocess.Popen(
+                [sys.executable, "-m", *command],
                 cwd=ROOT,
                 env=self._environment() | {"PROCESS_ROLE": "web" if role == "web" else "job"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if asked else log,
                 stderr=log,
                 pass_fds=inherited,
                 preexec_fn=lambda: die_with_parent(parent, signal.SIGTERM),
             )
-        self._processes[role] = process
-        return process
 
     def _stop(self, role: str) -> None:
         process = self._processes.pop(role)
         process.terminate()
         try:
-            process.wait(10)
+            process.communicate(timeout=10)  # which closes its pipes
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
