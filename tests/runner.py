@@ -21,8 +21,9 @@ from tests.servers.chromium import browser_program, browser_ready
 from tests.servers.postgres import NoPostgres, running_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-# Twice a small machine's cores: two workers begin with the browser and the faults, and mostly wait.
-WORKERS = "4"
+# More than a small machine's cores: on SQLite two workers begin with the browser and the faults, on
+# PostgreSQL one with the faults, and mostly wait.
+WORKERS = {"SQLite": "4", "PostgreSQL": "2"}
 CHECKS_AT_ONCE = 3
 WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
 # SQLite runs every case. Of many that ask the same, PostgreSQL runs one: another in each run.
@@ -43,7 +44,16 @@ def run(
     environment: Mapping[str, str] | None = None,
 ) -> int:
     """Run a command of the environment in the checkout. ``quiet``: shown only when it fails."""
-    done = subprocess.run(
+    done = _done(*command, quiet=quiet, environment=environment)
+    if quiet and done.returncode:
+        sys.stdout.write(done.stdout[-20_000:])
+    return done.returncode
+
+
+def _done(
+    *command: str, quiet: bool, environment: Mapping[str, str] | None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
         env=os.environ
@@ -56,9 +66,6 @@ def run(
         errors="replace",
         check=False,
     )
-    if quiet and done.returncode:
-        sys.stdout.write(done.stdout[-20_000:])
-    return done.returncode
 
 
 def say(text: str) -> None:
@@ -67,28 +74,22 @@ def say(text: str) -> None:
 
 
 def test(arguments: Sequence[str]) -> int:
-    """Run the suite on SQLite with coverage, then on PostgreSQL what uses the database.
+    """Run the suite on SQLite with coverage, and on PostgreSQL what uses the database.
 
     `make check` runs the tests of the architecture. Chromium sees no database. With ``arguments``
-    every case runs on both.
+    every case runs on both. Side by side, since many tests wait; PostgreSQL's output comes last.
     """
     loud = browser_ready()
-    chosen = ["pytest", "-n", WORKERS, *(arguments or WITHOUT_ARCHITECTURE)]
-    # A part of the suite covers a part of the code: the bar is for the whole.
-    measured = () if arguments else ("slipcover", "--json", "--out", str(COVERAGE), "-m")
-    say("\nOn SQLite:")
-    sqlite = run(*measured, *chosen, environment={"DATABASE_URL": ""})
-    # Apart from the run: a bar there would read what the workers wrote, and show nothing of it.
-    uncovered = 0 if arguments else _coverage()
-    say("\nOn PostgreSQL:")
-    try:
-        with running_postgres() as url:
-            cases = () if arguments else CASES_ON_POSTGRES
-            which = ("-m", "database and not browser")
-            postgres = run(*chosen, *which, *cases, environment={"DATABASE_URL": url})
-    except NoPostgres as reason:
-        say(f"PostgreSQL did not start: {reason}")
-        postgres = 1
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(_test_on_postgres, arguments)
+        say("\nOn SQLite:")
+        # A part of the suite covers a part of the code: the bar is for the whole.
+        measured = () if arguments else ("slipcover", "--json", "--out", str(COVERAGE), "-m")
+        sqlite = run(*measured, *_pytest("SQLite", arguments), environment={"DATABASE_URL": ""})
+        # Apart from the run: a bar there would read what the workers wrote, and show nothing of it.
+        uncovered = 0 if arguments else _coverage()
+        postgres, output = other.result()
+    say(f"\nOn PostgreSQL:\n{output}")
     if loud:
         sys.stderr.write(f"\n{loud}\n")
     if uncovered:
@@ -98,6 +99,22 @@ def test(arguments: Sequence[str]) -> int:
             ended = "ran no test" if code == RAN_NOTHING else f"ended with code {code}"
             sys.stderr.write(f"make test: the run on {name} {ended}.\n")
     return int(bool(sqlite or postgres or uncovered))
+
+
+def _pytest(database: str, arguments: Sequence[str]) -> list[str]:
+    return ["pytest", "-n", WORKERS[database], *(arguments or WITHOUT_ARCHITECTURE)]
+
+
+def _test_on_postgres(arguments: Sequence[str]) -> tuple[int, str]:
+    """Return the exit code and what was printed."""
+    cases = () if arguments else CASES_ON_POSTGRES
+    command = [*_pytest("PostgreSQL", arguments), "-m", "database and not browser", *cases]
+    try:
+        with running_postgres() as url:
+            done = _done(*command, quiet=True, environment={"DATABASE_URL": url})
+    except NoPostgres as reason:
+        return 1, f"PostgreSQL did not start: {reason}"
+    return done.returncode, done.stdout
 
 
 def _coverage() -> int:
