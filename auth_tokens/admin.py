@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.views.decorators import staff_member_required
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.forms import UserChangeForm
 from django.db.models import Model, QuerySet
@@ -12,7 +14,6 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from auth_tokens.account_pages.forms import AdminLogInForm
 from auth_tokens.account_pages.time_zones import check_time_zone
 from auth_tokens.api_tokens.reading import api_tokens_of
 from auth_tokens.api_tokens.writing import revoke_api_token
@@ -23,7 +24,8 @@ from config.core.errors import InvalidInput
 admin.site.site_header = "Greekdesk administration"
 admin.site.site_title = "Greekdesk"
 admin.site.index_title = "Administration"
-admin.site.login_form = AdminLogInForm
+# One log-in for all: the admin's own page knows no second factor.
+admin.site.login = staff_member_required(admin.site.login, login_url=settings.LOGIN_URL)  # type: ignore[method-assign]
 
 _PRIVILEGES = ("is_staff", "is_superuser", "groups", "user_permissions")
 
@@ -49,9 +51,9 @@ class UserAdmin(DjangoUserAdmin):  # type: ignore[type-arg]
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser")
     search_fields = ("username", "email", "first_name", "last_name")
-    readonly_fields = ("password_page", "last_login", "date_joined")
+    readonly_fields = ("password_page", "second_factor_since", "last_login", "date_joined")
     fieldsets = (
-        (None, {"fields": ("username", "password_page")}),
+        (None, {"fields": ("username", "password_page", "second_factor_since")}),
         ("Person", {"fields": ("first_name", "last_name", "email", "time_zone")}),
         ("Access", {"fields": ("is_active", *_PRIVILEGES)}),
         ("Dates", {"fields": ("last_login", "date_joined")}),

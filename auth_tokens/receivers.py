@@ -21,14 +21,18 @@ from django.http import HttpRequest
 from auth_tokens.audit.writing import record_audit_event
 from auth_tokens.log_in.limits import LONGEST_NAME
 from auth_tokens.models import ApiToken, AuditEvent, User
+from auth_tokens.second_factor.writing import reencrypt_secrets
 from auth_tokens.sign_in.revocation import revoke_sessions
+from auth_tokens.signals import keys_rotating
 from config.core.clock import now
 from config.core.web.middleware import client_address
 
 #: Refused log-ins recorded in an hour, of one address and of all: the trail cannot be filled.
 MOST_REFUSALS_OF_ONE = 50
 MOST_REFUSALS = 1000
-_ACCESS_FIELDS = ("is_active", "is_staff", "is_superuser", "password")
+_ACCESS_FIELDS = ("is_active", "is_staff", "is_superuser", "password", "second_factor_since")
+# What the trail tells of in events of their own.
+_TOLD_APART = ("password", "second_factor_since")
 _M2M_ACTIONS = ("post_add", "post_remove", "pre_clear")
 
 
@@ -89,6 +93,9 @@ def record_lock_out(request: HttpRequest, username: str | None, **_: Any) -> Non
         record_audit_event(event="session.locked_out", subject=subject, detail=detail)
 
 
+keys_rotating.connect(reencrypt_secrets)
+
+
 @receiver(pre_save, sender=User)
 def remember_access(instance: User, update_fields: frozenset[str] | None, **_: Any) -> None:
     """Remember what the row allows before a save that may change it."""
@@ -115,7 +122,7 @@ def record_access_change(instance: User, created: bool, **_: Any) -> None:
         return
     if "password" in changed:
         record_audit_event(event="user.password_changed", subject=instance.get_username())
-    flags = {name: getattr(instance, name) for name in changed if name != "password"}
+    flags = {name: getattr(instance, name) for name in changed if name not in _TOLD_APART}
     if flags:
         record_audit_event(
             event="user.access_changed", subject=instance.get_username(), detail=flags

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator
@@ -37,10 +36,6 @@ class LogInForm(AuthenticationForm):
         if self.request is not None and has_failed_for_many(self.request):
             raise ValidationError("Too many log-ins from your network failed. Try again later.")
         return super().clean()
-
-
-class AdminLogInForm(LogInForm, AdminAuthenticationForm):
-    """The same for the admin's own page, which lets staff in only."""
 
 
 class ApiTokenForm(forms.Form):

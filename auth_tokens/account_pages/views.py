@@ -21,6 +21,7 @@ from auth_tokens.api_tokens.reading import api_tokens_of
 from auth_tokens.api_tokens.writing import IssuedToken, create_api_token, revoke_api_token
 from auth_tokens.log_in.limits import remember_device
 from auth_tokens.models import User
+from auth_tokens.second_factor import pending
 from config.core.clock import now
 from config.core.errors import ApplicationError, NotFound
 
@@ -91,13 +92,18 @@ def time_zone(request: HttpRequest) -> HttpResponse:
 
 
 class LogIn(LoginView):
-    """Log in, and know the browser the next time."""
+    """Log in, or ask for the code first; know the browser the next time."""
 
     authentication_form = LogInForm
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        if user.needs_second_factor:
+            leads_to = self.get_success_url()
+            pending.begin(self.request, user, backend=user.backend, leads_to=leads_to)
+            return redirect("log_in_code")
         response = super().form_valid(form)
-        remember_device(response, form.get_user().get_username())
+        remember_device(response, user.get_username())
         return response
 
 

@@ -13,6 +13,8 @@ OWN_PAGES = (
     "/",
     "/dashboard",
     "/accounts/tokens",
+    "/accounts/second-factor",
+    "/accounts/second-factor/set-up",
     "/accounts/time-zone",
     "/accounts/password",
     "/system/styleguide",

@@ -40,10 +40,9 @@ def log_in(client: Client, name: str = "ann", password: str = PASSWORD, **more: 
     return client.post(LOG_IN, form, **more).status_code  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("page", [LOG_IN, "/admin/login/"])
 @pytest.mark.parametrize("length", [151, 300, 900_000])
-def test_long_names_are_refused_and_nothing_is_kept(page: str, length: int) -> None:
-    answer = Client().post(page, {"username": "e" * length, "password": WRONG})
+def test_long_names_are_refused_and_nothing_is_kept(length: int) -> None:
+    answer = Client().post(LOG_IN, {"username": "e" * length, "password": WRONG})
     assert answer.status_code == 200
     assert b"at most 150 characters" in answer.content
     assert not AccessAttempt.objects.exists()

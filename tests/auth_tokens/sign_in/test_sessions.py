@@ -158,15 +158,6 @@ def test_success_before_the_limit_forgets_the_failures(client: Client, ann: User
         assert log_in(client) == 302
 
 
-def test_lock_out_covers_the_admins_log_in(client: Client) -> None:
-    UserFactory(username="root", is_staff=True, is_superuser=True)
-    for _ in range(settings.AXES_FAILURE_LIMIT):
-        client.post("/admin/login/", {"username": "root", "password": WRONG})
-    form = {"username": "root", "password": PASSWORD}
-    assert client.post("/admin/login/", form).status_code == 429
-    assert client.post(LOGIN, form).status_code == 429
-
-
 def test_lock_out_is_written_once_and_its_tries_not_at_all(client: Client, ann: User) -> None:
     lock_out(client)
     for _ in range(3):
