@@ -8,11 +8,12 @@ symbol: an ES share, an ES future and the next month's future are three instrume
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from config.core.clock import parse_clock
 from greeks.domain import Contract, InstrumentKind
 from greeks.indices import is_index
 from greeks.instruments.identity import instrument_key
@@ -20,9 +21,10 @@ from greeks.instruments.identity import instrument_key
 if TYPE_CHECKING:
     from greeks.models import Instrument
 
-_MONTH = re.compile(r"/([A-Z0-9]+?)[FGHJKMNQUVXZ]\d{1,2}")
+_MONTH = re.compile(r"/([A-Z0-9]+?)[FGHJKMNQUVXZ]\d{1,2}", re.ASCII)
 _FUTURE_KEY = re.compile(
-    r"future:(?P<root>[^:]+):(?P<expiry>\d{8}):(?P<multiplier>[\d.]+):(?P<currency>[A-Z]+)"
+    r"future:(?P<root>[^:]+):(?P<expiry>\d{8}):(?P<multiplier>[\d.]+):(?P<currency>[A-Z]+)",
+    re.ASCII,
 )
 _DATED = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
 # Most books hold fewer legs; a leg's terms never change.
@@ -107,7 +109,7 @@ def _future_under(option: Contract) -> Contract | None:
     terms = _FUTURE_KEY.fullmatch(option.underlying_key)
     if terms is None:
         return None
-    expiry = datetime.strptime(terms["expiry"], "%Y%m%d").replace(tzinfo=UTC).date()
+    expiry = parse_clock(terms["expiry"], "%Y%m%d").date()
     names_month = _MONTH.fullmatch(option.underlying) is not None
     return Contract(
         kind=InstrumentKind.FUTURE,

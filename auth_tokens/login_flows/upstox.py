@@ -42,7 +42,7 @@ _LOOK_SECONDS: Final = 0.1
 _BLOCKED: Final = re.compile(
     r"\berror 10\d\d\b|cloudflare|access denied|attention required|just a moment|captcha"
     r"|verify you are human|unusual traffic",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 #: The browser's own page for a site it cannot show.
 _NO_PAGE: Final = re.compile(r"\bERR_[A-Z_]+\b")
@@ -53,7 +53,7 @@ _REFUSED: Final = re.compile(
     r"invalid|incorrect|wrong|not registered|does ?n[o']t (?:match|exist)|not found|expired|failed",
     re.IGNORECASE,
 )
-_DIALOG_REFUSED: Final = re.compile(r"UDAPI\d+|check your 'client_id'", re.IGNORECASE)
+_DIALOG_REFUSED: Final = re.compile(r"UDAPI\d+|check your 'client_id'", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -33,6 +33,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def parse_clock(text: str, form: str) -> datetime:
+    """Parse a time written in a form of ``strptime``, without a zone.
+
+    Raises ``ValueError``, also for other scripts' digits, which Python would read.
+    """
+    if not text.isascii():
+        raise ValueError(f"{text[:32]!a} is not a time")
+    return datetime.strptime(text, form)  # noqa: DTZ007, TID251 - the caller knows the zone
+
+
 def market_now() -> datetime:
     """Return market time: wall time, or the frozen clock of a recorded chain in the sandbox.
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from config.core.admin import AnyModelAdmin
 from config.core.clock import market_now
+from config.core.web import form_fields
 from greeks.calendar.coverage import CalendarState, calendar_states
 from greeks.calendar.exchanges import EXCHANGES, Exchange
 from greeks.calendar.seeding import confirm_session_years
@@ -36,12 +37,14 @@ class ExchangeSessionForm(SessionModelForm):
         fields = ("exchange", "session_date", "kind", "note", "edited")
 
     exchange = forms.ChoiceField(choices=[(name, name) for name in EXCHANGES])
-    opens = forms.TimeField(
+    opens = form_fields.TimeField(
         required=False,
         widget=forms.TimeInput(attrs=_CLOCK, format="%H:%M"),
         help_text="In the exchange's local time. Leave empty for a closed day.",
     )
-    closes = forms.TimeField(required=False, widget=forms.TimeInput(attrs=_CLOCK, format="%H:%M"))
+    closes = form_fields.TimeField(
+        required=False, widget=forms.TimeInput(attrs=_CLOCK, format="%H:%M")
+    )
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)

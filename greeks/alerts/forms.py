@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from config.core.web import form_fields
 from greeks.alerts.metrics import DELTA_STEP, registered_metrics
 from greeks.alerts.sending.messengers import LONGEST_ADDRESS, accepted_schemas
 from greeks.models import AlertChannel, AlertRule, PolledInstrument
@@ -39,7 +40,7 @@ class AlertRuleForm(forms.Form):
     """A rule: what it watches, and where it sends messages."""
 
     slug = forms.ChoiceField(label="Instrument")
-    expiry = forms.DateField(
+    expiry = form_fields.DateField(
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text="Empty: the nearest expiry.",
@@ -49,15 +50,15 @@ class AlertRuleForm(forms.Form):
     comparison = forms.ChoiceField(
         label="When it", choices=AlertRule.Comparison.choices, initial="above"
     )
-    threshold = forms.FloatField(widget=forms.TextInput(attrs=_FIGURE))
-    band = forms.FloatField(
+    threshold = form_fields.FloatField(widget=forms.TextInput(attrs=_FIGURE))
+    band = form_fields.FloatField(
         label="Re-arm band",
         initial=0,
         min_value=0,
         widget=forms.TextInput(attrs=_FIGURE),
         help_text="How far it must come back before it can fire again.",
     )
-    cooldown_minutes = forms.IntegerField(
+    cooldown_minutes = form_fields.IntegerField(
         label="Quiet for",
         initial=5,
         min_value=0,

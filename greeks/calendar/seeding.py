@@ -18,7 +18,7 @@ from greeks.models import ExchangeSession
 Kind = ExchangeSession.Kind
 _LAST_YEAR = 2100
 _BATCH = 500
-_EARLY_CLOSE = re.compile(r"close at (\d{1,2})(?::(\d\d))?\s*([ap])m")
+_EARLY_CLOSE = re.compile(r"close at (\d{1,2})(?::(\d\d))?\s*([ap])m", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

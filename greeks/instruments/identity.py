@@ -8,8 +8,8 @@ from decimal import Decimal
 from greeks.domain import Contract, InstrumentKind
 
 _PUNCTUATION = re.compile(r"[^A-Z0-9]")
-_MONTH = re.compile(r"[FGHJKMNQUVXZ]\d{1,2}$")
-_DATED = re.compile(r"/[A-Z0-9]+[FGHJKMNQUVXZ]\d{1,2}")
+_MONTH = re.compile(r"[FGHJKMNQUVXZ]\d{1,2}$", re.ASCII)
+_DATED = re.compile(r"/[A-Z0-9]+[FGHJKMNQUVXZ]\d{1,2}", re.ASCII)
 
 
 def instrument_key(contract: Contract) -> str:

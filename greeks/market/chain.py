@@ -14,7 +14,7 @@ import structlog
 from msgspec.structs import replace
 from redis.exceptions import RedisError
 
-from config.core.clock import market_now
+from config.core.clock import market_now, parse_clock
 from config.core.errors import InvalidInput, Unavailable
 from config.core.redis.client import redis_client
 from greeks.calendar.exchanges import exchange_named
@@ -80,7 +80,7 @@ def parse_time(text: str | None) -> time | None:
     if text is None:
         return None
     try:
-        return datetime.strptime(text, "%H:%M").time()  # noqa: DTZ007 - a time of the exchange
+        return parse_clock(text, "%H:%M").time()
     except ValueError:
         problem = "Expected HH:MM, in the exchange's time."
         raise InvalidInput(f"at: {problem}", fields={"at": problem}) from None

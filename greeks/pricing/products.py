@@ -21,7 +21,7 @@ AM_SETTLED_ROOTS: Final = frozenset(
     {"SPX", "NDX", "RUT", "RUI", "RLG", "RLV", "DJX", "MXEA", "MXEF", "VIX", "VIXW"}
 )
 #: FLEX roots are a digit and the listed root: ``4SPXW``.
-_FLEX: Final = re.compile(r"^\d(?=[A-Z])")
+_FLEX: Final = re.compile(r"^\d(?=[A-Z])", re.ASCII)
 #: Roots of index options that differ from the index's name.
 _INDEX_ROOTS: Final = {
     "USD": {"SPXW", "XSPW", "NDXP", "RUTW", "VIXW"},
@@ -78,7 +78,7 @@ _FUTURE_OPTION_HOURS: Final = {
 #: June, September and December, settles from the opening.
 _EQUITY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM", "EMD"})
 _OPENING: Final = (_NEW_YORK, time(9, 30))
-_MONTH: Final = re.compile(r"(?<=.)[FGHJKMNQUVXZ]\d{1,2}$")
+_MONTH: Final = re.compile(r"(?<=.)[FGHJKMNQUVXZ]\d{1,2}$", re.ASCII)
 
 
 def exercise_style(contract: Contract) -> str:

@@ -10,7 +10,10 @@ from django.test import Client
 from django.urls import URLResolver, get_resolver
 
 from config.core.api.parameters import whole_number
+from config.core.clock import parse_clock
+from config.core.errors import InvalidInput
 from tests.factories import UserFactory
+from trades.importing.uploads import parse_offset
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -77,3 +80,38 @@ def test_no_route_breaks_on_a_number_too_large(client: Client, route: str, numbe
     path = route.format(number=number)
     assert client.get(path).status_code < 500
     assert client.post(path, {"action": "note"}).status_code < 500
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [("/api/market/chain?delta_max={}", "delta_max"), ("/api/trades?start={}", "start"),
+     ("/api/trades?chain={}", "chain"), ("/api/trades/statistics?start={}", "start"),
+     ("/api/market/chain?at={}", "at"), ("/api/portfolio/state?at={}", "at")],
+)  # fmt: skip
+@pytest.mark.parametrize("text", ["٠.٥", "２０２６-01-02", "١", "1２:30"])
+def test_other_scripts_digits_are_refused_with_the_fields_name(
+    client: Client, address: str, field: str, text: str
+) -> None:
+    answer = client.get(address.format(text))
+    assert answer.status_code == 400
+    assert field in answer.json()["error"]["fields"]
+
+
+@pytest.mark.parametrize("text", ["٣", "１２", "1_0", "²"])
+def test_clocks_offset_is_a_plain_number(text: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parse_offset(text)
+    assert set(refused.value.fields) == {"clock_offset"}
+
+
+def test_clocks_offset_may_be_behind() -> None:
+    assert (parse_offset("-18000"), parse_offset("3600"), parse_offset("")) == (-18000, 3600, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [("01/02/２０２６", "%m/%d/%Y"), ("1٢:30", "%H:%M"), ("٢0JUN25", "%d%b%y")],
+)
+def test_times_are_written_with_our_digits(text: str, form: str) -> None:
+    with pytest.raises(ValueError, match="is not a time"):
+        parse_clock(text, form)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from portfolio.domain import Broker, BrokerExecution, CashMovement
 
 #: IBKR's corrections: ``0000e0d5.69dd7411.01.01`` → ``….01.02``.
-_REVISED = re.compile(r"(?P<root>.+)\.(?P<revision>\d{1,4})")
+_REVISED = re.compile(r"(?P<root>.+)\.(?P<revision>\d{1,4})", re.ASCII)
 #: Vendors' clocks are cut to seconds in some sources and not in others.
 CLOCK_STEP = timedelta(seconds=1)
 _PRICE_TOLERANCE = Decimal("1e-6")

@@ -32,7 +32,7 @@ _ACTIONS: Final[Mapping[str, ExecutionKind]] = {
 _WORTHLESS: Final = frozenset({"DW", "ED"})
 #: Words of a description, and the type they stand for. The first that fits counts.
 _WORDS: Final = (
-    (re.compile(r"\bSplit \d", re.IGNORECASE), "FS"),
+    (re.compile(r"\bSplit \d", re.IGNORECASE | re.ASCII), "FS"),
     (re.compile(r"\bStock Dividend\b", re.IGNORECASE), "SD"),
     (re.compile(r"\b(CUSIP|ISIN|Symbol|Name) ?/?\w* ?Change", re.IGNORECASE), "IC"),
     (re.compile(r"\bSpin-?off\b", re.IGNORECASE), "SO"),

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from config.core.clock import parse_clock
 from greeks.domain import Contract, InstrumentKind
 from greeks.instruments.future_terms import product_of
 from greeks.instruments.occ import OptionSymbolError, parse_occ
@@ -94,7 +95,7 @@ def named_option(*texts: str) -> dict[str, str]:
         told = _OPTION.match(text)
         if told is not None:
             with contextlib.suppress(ValueError):
-                day = datetime.strptime(told["expiry"].title(), "%d%b%y").date()  # noqa: DTZ007
+                day = parse_clock(told["expiry"].title(), "%d%b%y").date()
                 return _terms(told["root"], day, Decimal(told["strike"]), told["right"])
     return {}
 
@@ -192,7 +193,7 @@ def _day(text: str) -> date | None:
         return None
     for form in _OTHER_DAYS:
         try:
-            return datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone
+            return parse_clock(text, form).date()
         except ValueError:
             continue
     return None

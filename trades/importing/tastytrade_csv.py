@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import IO, Final
 from zoneinfo import ZoneInfo
 
+from config.core.clock import parse_clock
 from config.core.errors import InvalidInput
 from greeks.instruments.future_terms import MULTIPLIERS, last_trading_day, product_of
 from greeks.providers.decoding import BadRow, parse_decimal, rejected_row
@@ -141,7 +142,7 @@ def _old_transaction(row: Mapping[str, str]) -> dict[str, str]:
 
 def _old_option(row: Mapping[str, str], right: str) -> str:
     try:
-        expiry = datetime.strptime(row["Expiration Date"].strip(), "%m/%d/%Y")  # noqa: DTZ007
+        expiry = parse_clock(row["Expiration Date"].strip(), "%m/%d/%Y")
         strike = parse_decimal(row["Strike"], "Strike", required=True)
     except ValueError:
         return row["Symbol"].strip()
@@ -155,7 +156,7 @@ def _old_action(row: Mapping[str, str]) -> str:
 
 def _old_time(text: str) -> str:
     try:
-        local = datetime.strptime(text.strip(), "%m/%d/%Y %I:%M %p")  # noqa: DTZ007
+        local = parse_clock(text.strip(), "%m/%d/%Y %I:%M %p")
     except ValueError:
         return text
     return local.replace(tzinfo=_OLD_ZONE).astimezone(UTC).isoformat()

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from auth_tokens.models import User
+from config.core.api.parameters import whole_number
 from config.core.clock import now
 from config.core.errors import Forbidden, InvalidInput, NotFound
 from portfolio.accounts.access import account_for_user, can_sync
@@ -69,12 +70,12 @@ def take_upload(*, user: User, upload_id: UUID, clock_offset: timedelta = timede
 
 def parse_offset(text: str) -> int:
     """Return seconds from a form; 0 if it asks for none. Raises InvalidInput for no number."""
-    try:
-        return int(text or "0")
-    except ValueError:
+    seconds = whole_number(text.removeprefix("-") or "0")
+    if seconds is None:
         raise InvalidInput(
             "The clock's offset is not a number of seconds.", fields={"clock_offset": "no number"}
-        ) from None
+        )
+    return -seconds if text.startswith("-") else seconds
 
 
 def _account(user: User, account_id: str) -> Account:

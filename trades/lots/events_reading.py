@@ -27,7 +27,7 @@ _OPTIONS = [
     for kind in (InstrumentKind.OPTION, InstrumentKind.FUTURE_OPTION, InstrumentKind.EVENT)
 ]
 #: "XYZ(US0000000001) SPLIT 3 FOR 2".
-_RATIO = re.compile(r"\bsplit (\d+(?:\.\d+)?) for (\d+(?:\.\d+)?)\b", re.IGNORECASE)
+_RATIO = re.compile(r"\bsplit (\d+(?:\.\d+)?) for (\d+(?:\.\d+)?)\b", re.IGNORECASE | re.ASCII)
 
 
 class _Row(NamedTuple):

@@ -13,6 +13,7 @@ from django.http import QueryDict
 
 from config.core.api.parameters import QueryParameters
 from config.core.errors import InvalidInput
+from config.core.web import form_fields
 from portfolio.models import Account
 from trades.models import Trade, TradeFill, TradeReview, TradeTag
 from trades.models.trade import BEGAN
@@ -37,6 +38,14 @@ _SORT_FIELDS = {
 FORM = frozenset({"account_id", "page", "group", "format"})
 
 
+class _DateFilter(django_filters.DateFilter):  # type: ignore[misc]
+    field_class = form_fields.DateField
+
+
+class _NumberFilter(django_filters.NumberFilter):  # type: ignore[misc]
+    field_class = form_fields.DecimalField
+
+
 class TradeFilter(django_filters.FilterSet):  # type: ignore[misc]
     """Filters of trades. Days are inclusive, of the opening, in each account's zone."""
 
@@ -50,11 +59,11 @@ class TradeFilter(django_filters.FilterSet):  # type: ignore[misc]
     result = django_filters.ChoiceFilter(
         choices=[(name, name.capitalize()) for name in RESULTS], method="with_result"
     )
-    start = django_filters.DateFilter(method="from_day", help_text="YYYY-MM-DD, inclusive.")
-    end = django_filters.DateFilter(method="to_day", help_text="YYYY-MM-DD, inclusive.")
+    start = _DateFilter(method="from_day", help_text="YYYY-MM-DD, inclusive.")
+    end = _DateFilter(method="to_day", help_text="YYYY-MM-DD, inclusive.")
     tag = django_filters.CharFilter(method="with_tag", max_length=32)
     review = django_filters.ChoiceFilter(choices=TradeReview.State.choices, method="in_review")
-    chain = django_filters.NumberFilter(
+    chain = _NumberFilter(
         field_name="chain",
         min_value=1,
         max_value=2**63 - 1,

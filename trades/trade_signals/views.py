@@ -209,7 +209,7 @@ def _number(name: str, text: str) -> float:
 
 def _moment(text: str) -> datetime:
     try:
-        found = parse_datetime(text)
+        found = parse_datetime(text) if text.isascii() else None
     except ValueError:
         found = None
     if found is None:

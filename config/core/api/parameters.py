@@ -122,7 +122,8 @@ class QueryParameters:
             number = Decimal(text)
         except InvalidOperation:
             raise _invalid(name, "Expected a number.") from None
-        if not number.is_finite() or "_" in text:
+        # Python reads other scripts' digits and 1_000 as numbers too.
+        if not number.is_finite() or not text.isascii() or "_" in text:
             raise _invalid(name, "Expected a number.")
         if minimum is not None and number < minimum:
             raise _invalid(name, f"Expected at least {minimum}.")

@@ -21,7 +21,7 @@ _GZIP_LEVEL_OF_LARGE = 4
 _GZIP_LEVEL_OF_BRIEF = 1
 # A larger window finds nothing more in a body and takes megabytes.
 _BROTLI_WINDOW = 18
-_WEIGHT = re.compile(r"q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE)
+_WEIGHT = re.compile(r"q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE | re.ASCII)
 
 
 def compressed(body: bytes, form: str, *, is_brief: bool = False) -> bytes:

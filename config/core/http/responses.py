@@ -97,7 +97,7 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
-    if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text):
+    if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text, re.ASCII):
         return float(text)
     try:
         moment = parsedate_to_datetime(text)

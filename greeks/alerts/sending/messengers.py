@@ -42,7 +42,7 @@ _ACCEPTED_PARAMETERS = frozenset(
         "smtp", "sound", "tags", "thread", "to", "topic",
     }
 )  # fmt: skip
-_REFUSAL = re.compile(r"error[=: ]+(\d{3})\b|\((\d{3})\)")
+_REFUSAL = re.compile(r"error[=: ]+(\d{3})\b|\((\d{3})\)", re.ASCII)
 _WORTH_ANOTHER_TRY = frozenset({408, 425, 429})
 
 

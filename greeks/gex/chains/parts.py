@@ -16,7 +16,7 @@ from greeks.polling.shapes import Contract, MarketChain
 #: Of a US contract; NSE's open interest is in units of the underlying already.
 CONTRACT_UNITS: Final = 100
 # The root of an OCC symbol, with or without padding and Polygon.io's prefix.
-_ROOT: Final = re.compile(r"(?:O:)?([0-9]?[A-Z.]{1,6}[0-9]?) *\d{6}[CP]\d{8}")
+_ROOT: Final = re.compile(r"(?:O:)?([0-9]?[A-Z.]{1,6}[0-9]?) *\d{6}[CP]\d{8}", re.ASCII)
 _COLUMNS: Final = ("bid", "ask", "open_interest", "iv", "gamma")
 
 

@@ -12,14 +12,14 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
 import httpx
 from django.conf import settings
 
-from config.core.clock import now
+from config.core.clock import now, parse_clock
 from config.core.errors import InvalidInput, MalformedResponse, PermanentError, ProviderError
 from config.core.http.caller import HttpCaller
 from config.core.http.responses import Answer
@@ -86,7 +86,7 @@ def _find_columns(rows: Iterator[Sequence[str]], symbol: str) -> _Columns:
 def _day(text: str) -> date:
     for form in _FORMATS:
         try:
-            return datetime.strptime(text.strip().title(), form).date()  # noqa: DTZ007
+            return parse_clock(text.strip().title(), form).date()
         except ValueError:
             continue
     raise ValueError(f"{text.strip()[:32]!r} is not a day")

@@ -47,8 +47,10 @@ _DATED = frozenset(
     }
 )
 _RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
-_FUTURE_OPTION = re.compile(r"\[(?P<root>[A-Z0-9]{1,5}?)[FGHJKMNQUVXZ]\d{1,2} [CP]\d")
-_BRACKET = re.compile(r"\[(?P<symbol>[^\[\]]{1,40}?)\s+(?P<multiplier>\d+(?:\.\d+)?)\s*\]")
+_FUTURE_OPTION = re.compile(r"\[(?P<root>[A-Z0-9]{1,5}?)[FGHJKMNQUVXZ]\d{1,2} [CP]\d", re.ASCII)
+_BRACKET = re.compile(
+    r"\[(?P<symbol>[^\[\]]{1,40}?)\s+(?P<multiplier>\d+(?:\.\d+)?)\s*\]", re.ASCII
+)
 
 
 #: Exchanges abroad with shares in US dollars. Their names may be those of other shares in New York:
@@ -224,7 +226,7 @@ def _underlying(row: Row) -> str:
         described = first_of(row, "contractDesc", "description", "fullName")
         text = parse_text(described, "contractDesc").split("  ")[0].split(" [")[0]
         # "SPY JAN2026 600 C": the name ends where the terms begin.
-        text = re.split(r"\s+[A-Z]{3}'?\d{2,4}\b", text, maxsplit=1)[0]
+        text = re.split(r"\s+[A-Z]{3}'?\d{2,4}\b", text, maxsplit=1, flags=re.ASCII)[0]
     if not text:
         raise MissingTerm("contractDesc: missing")
     # IBKR writes share classes with a space; the desk and the exchanges use a slash.

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from config.core.clock import parse_clock
 from greeks.domain import Contract, RejectedRow
 from greeks.providers.decoding import (
     BadRow,
@@ -62,9 +63,9 @@ ORDER_TYPES: Mapping[str, str] = {
     "TRAILING_STOP": "TRAIL",
     "MIDPRICE": "MIDPRICE",
 }
-_COMBINATION_LEG = re.compile(r"(?P<conid>\d{1,18})/(?P<ratio>-?\d{1,6})")
-_COMPACT_TIME = re.compile(r"\d{12}")
-_DASHED_TIME = re.compile(r"\d{8}-\d{2}:\d{2}:\d{2}")
+_COMBINATION_LEG = re.compile(r"(?P<conid>\d{1,18})/(?P<ratio>-?\d{1,6})", re.ASCII)
+_COMPACT_TIME = re.compile(r"\d{12}", re.ASCII)
+_DASHED_TIME = re.compile(r"\d{8}-\d{2}:\d{2}:\d{2}", re.ASCII)
 
 
 def belongs_to(row: Row, account_number: str) -> bool:
@@ -284,6 +285,6 @@ def _trade_time(value: object) -> datetime | None:
 
 def _strptime(text: str, form: str, field: str) -> datetime:
     try:
-        return datetime.strptime(text, form).replace(tzinfo=UTC)
+        return parse_clock(text, form).replace(tzinfo=UTC)
     except ValueError:
         raise BadRow(f"{field}: {text!a} is not a time") from None

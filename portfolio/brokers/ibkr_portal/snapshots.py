@@ -51,8 +51,8 @@ FIELDS = (
     IMPLIED_VOLATILITY,
     AVAILABILITY,
 )
-_PREFIXED = re.compile(r"(?P<prefix>[CH])?\s*(?P<number>[-+]?[\d.,]+)")
-_SCALED = re.compile(r"(?P<number>[\d.,]+)\s*(?P<unit>[KMB])?", re.IGNORECASE)
+_PREFIXED = re.compile(r"(?P<prefix>[CH])?\s*(?P<number>[-+]?[\d.,]+)", re.ASCII)
+_SCALED = re.compile(r"(?P<number>[\d.,]+)\s*(?P<unit>[KMB])?", re.IGNORECASE | re.ASCII)
 _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
 

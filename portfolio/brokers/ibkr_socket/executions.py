@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from config.core.clock import parse_clock
 from greeks.domain import Contract
 from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, parse_text, storable
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
@@ -16,9 +17,10 @@ from portfolio.brokers.ibkr_socket.client import SHORT, Row
 from portfolio.brokers.ibkr_socket.rows import contract_of_row
 from portfolio.domain import Broker, BrokerExecution
 
-_REVISED = re.compile(r"(?P<prefix>.+)\.(?P<revision>\d{1,9})")
+_REVISED = re.compile(r"(?P<prefix>.+)\.(?P<revision>\d{1,9})", re.ASCII)
 _COMPACT = re.compile(
-    r"(?P<day>\d{8})[ -]+(?P<time>\d{1,2}:\d{2}:\d{2})(?:\s+(?P<zone>[A-Za-z][\w/+ -]*))?"
+    r"(?P<day>\d{8})[ -]+(?P<time>\d{1,2}:\d{2}:\d{2})(?:\s+(?P<zone>[A-Za-z][\w/+ -]*))?",
+    re.ASCII,
 )
 #: Java and Windows zone names that the IANA database lacks.
 _ZONES: Mapping[str, tzinfo] = {
@@ -74,7 +76,7 @@ def parse_gateway_time(text: str, default: tzinfo) -> datetime | None:
         if matched is None:
             moment = datetime.fromisoformat(text)
             return moment.replace(tzinfo=moment.tzinfo or default).astimezone(UTC)
-        moment = datetime.strptime(f"{matched['day']} {matched['time']}Z", "%Y%m%d %H:%M:%S%z")
+        moment = parse_clock(f"{matched['day']} {matched['time']}Z", "%Y%m%d %H:%M:%S%z")
         zone = default
         if matched["zone"]:
             named = zone_named(matched["zone"].strip())

@@ -64,7 +64,7 @@ _BY_DESCRIPTION: Final = (
     # "INTEREST ON CREDIT BALANCE", "FROM 12/16 THRU 01/15 @ 8    %"
     (re.compile(r"\bCASH IN LIEU\b"), CashKind.ADJUSTMENT),
     (re.compile(r"\bIN LIEU OF DIVIDEND|\bPAYMENT IN LIEU\b"), CashKind.DIVIDEND),
-    (re.compile(r"\bINTEREST\b|\bFROM \d+/\d+ THRU \d+/\d+"), CashKind.INTEREST),
+    (re.compile(r"\bINTEREST\b|\bFROM \d+/\d+ THRU \d+/\d+", re.ASCII), CashKind.INTEREST),
     (re.compile(r"\bFEES?\b"), CashKind.FEE),
     (re.compile(r"\bWITHHOLD|\bTAX(ES)?\b"), CashKind.TAX),
     (re.compile(r"\bDIVIDENDS?\b"), CashKind.DIVIDEND),

@@ -11,6 +11,7 @@ from django import forms
 from django.http import QueryDict
 
 from config.core.api.parameters import whole_number
+from config.core.web import form_fields
 
 MOST_ADDED_LEGS = 20
 MOST_SHIFTS = 40
@@ -28,8 +29,8 @@ class AddedLegForm(forms.Form):
         max_length=32,
         widget=forms.TextInput(attrs={**_SHORT, "list": "known-underlyings", "placeholder": "SPY"}),
     )
-    expiry = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    strike = forms.DecimalField(
+    expiry = form_fields.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    strike = form_fields.DecimalField(
         required=False,
         min_value=Decimal("0.001"),
         max_digits=12,
@@ -39,19 +40,19 @@ class AddedLegForm(forms.Form):
     right = forms.ChoiceField(
         label="Right", required=False, choices=[("", "–"), ("C", "Call"), ("P", "Put")]
     )
-    quantity = forms.DecimalField(
+    quantity = form_fields.DecimalField(
         max_digits=14,
         decimal_places=4,
         widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "−1"}),
     )
-    price = forms.DecimalField(
+    price = form_fields.DecimalField(
         required=False,
         min_value=Decimal(0),
         max_digits=14,
         decimal_places=4,
         widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "model"}),
     )
-    implied_volatility = forms.DecimalField(
+    implied_volatility = form_fields.DecimalField(
         label="IV %",
         required=False,
         min_value=Decimal("0.1"),
@@ -221,7 +222,7 @@ class ScenarioForm(forms.Form):
     """Name and days of a scenario to save; its shifts are ``Shifts``."""
 
     name = forms.CharField(max_length=64, widget=forms.TextInput(attrs=_SHORT))
-    days = forms.IntegerField(
+    days = form_fields.IntegerField(
         min_value=0,
         max_value=3650,
         initial=0,
@@ -236,12 +237,12 @@ class ShiftForm(forms.Form):
         max_length=32,
         widget=forms.TextInput(attrs={**_SHORT, "list": "known-underlyings", "placeholder": "*"}),
     )
-    spot = forms.FloatField(
+    spot = form_fields.FloatField(
         label="Spot %",
         min_value=-100,
         widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "0"}),
     )
-    vol = forms.FloatField(
+    vol = form_fields.FloatField(
         label="Vol points",
         required=False,
         widget=forms.TextInput(attrs={**_FIGURE, "placeholder": "0"}),

@@ -1,0 +1,45 @@
+"""Fields of forms for numbers and times, written with the digits 0 to 9.
+
+Django's own read other scripts' digits as numbers too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    Parsed = forms.Field
+else:
+    Parsed = object
+
+
+class _OurDigits(Parsed):
+    """Refuses a text of other characters before it is parsed."""
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and not value.isascii():
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
+class DecimalField(_OurDigits, forms.DecimalField):
+    """A decimal number."""
+
+
+class FloatField(_OurDigits, forms.FloatField):
+    """A number of the mathematics."""
+
+
+class IntegerField(_OurDigits, forms.IntegerField):
+    """A whole number."""
+
+
+class DateField(_OurDigits, forms.DateField):
+    """A day."""
+
+
+class TimeField(_OurDigits, forms.TimeField):
+    """A time of day."""
