@@ -4,6 +4,7 @@ Value is the sum of market values, change the sum of ``(price - opening) x quant
 The percentage is of the gross opening value, sum of ``|opening x quantity x multiplier|``: so a
 rising short position is negative, and a book whose long and short legs offset is not divided by
 nothing. Without any opening value it is ``None``. Legs without a number are counted and left out.
+What was closed today counts up to the fill that closed it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from django.db.models.functions import Abs
 from config.core.clock import now
 from config.core.upsert import update_rows
 from portfolio.amounts import fitting_amount
+from portfolio.book.closed_today import legs_closed_today
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
 from portfolio.updates.announcing import announce_figures
@@ -97,13 +99,13 @@ def portfolio_totals(
 def recalculate(portfolio_ids: Collection[int]) -> None:
     """Store these portfolios' figures, as the latest and of the session, and announce them.
 
-    At most twelve queries for any number; raises ``DatabaseError``. One that is gone is left out.
+    At most fourteen queries for any number; raises ``DatabaseError``. One that is gone is left out.
     """
     found = members(portfolio_ids)
     # Versions are read before the sums: a book committed in between is swept up, never missed.
     accounts = Account.objects.in_bulk(frozenset().union(*found.values()))
     sums: dict[str, list[Sums]] = {}
-    for row in account_sums(accounts):
+    for row in (*account_sums(accounts), *_sums_of_closed(accounts)):
         sums.setdefault(row.account_id, []).append(row)
     currencies = {row.currency for rows in sums.values() for row in rows}
     rates: dict[str, dict[str, float]] = {}
@@ -152,6 +154,22 @@ def account_sums(account_ids: Iterable[str]) -> list[Sums]:
         )
     )
     return [Sums(**row) for row in rows]
+
+
+def _sums_of_closed(accounts: Mapping[str, Account]) -> list[Sums]:
+    """Return what was closed today as sums: worth nothing now, and a leg only if it is unknown."""
+    return [
+        Sums(
+            account_id=leg.account_id,
+            currency=leg.currency,
+            value=Decimal(),
+            change=leg.change,
+            opening=leg.opening,
+            legs=int(leg.change is None),
+            legs_without_change=int(leg.change is None),
+        )
+        for leg in legs_closed_today(accounts)
+    ]
 
 
 def portfolios_behind() -> list[int]:
