@@ -183,8 +183,10 @@ def test_portfolios_of_the_same_accounts_are_totalled_once_and_each_announced(
     recalculate(list(Portfolio.objects.values_list("pk", flat=True)))
     assert len(totalled) == 2
     assert len(told) == len(set(told)) == 4
-    rows = Portfolio.objects.values_list("counted", "value", "daily_change", "book_version")
-    assert sorted(rows) == [
+    rows: list[Any] = sorted(
+        Portfolio.objects.values_list("counted", "value", "daily_change", "book_version")
+    )
+    assert rows == [
         *[(["DU1"], 650, 150, 3)] * 4,
         *[(["DU1", "DU2"], 650, 150, 3 + other.book_version)] * 2,
     ]
