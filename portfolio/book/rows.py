@@ -28,7 +28,7 @@ from portfolio.models import Position
 _COMPUTED = frozenset(
     {
         "dte", "daily_change_percent", "delta", "gamma", "theta", "vega", "iv", "open_interest",
-        "deliverable", "deliverable_cash",
+        "deliverable", "deliverable_cash", "exercise_style",
     }
 )  # fmt: skip
 _STORED = tuple(name for name in PositionRow.__struct_fields__ if name not in _COMPUTED)
@@ -40,7 +40,8 @@ _AMOUNTS = ("strike", "quantity", "multiplier", "avg_price", "price", "market_va
             "unrealized_pnl", "opening_price", "previous_close", "daily_change")  # fmt: skip
 _COLUMNS = (*_STORED, "delta_raw", "gamma_raw", "theta_raw", "vega_raw", "iv_raw",
             "underlying_price", "instrument__underlying_key",
-            "instrument__quote__open_interest", *ADJUSTMENT)  # fmt: skip
+            "instrument__quote__open_interest", "instrument__exercise_style",
+            *ADJUSTMENT)  # fmt: skip
 
 _ID, _ACCOUNT = _COLUMNS.index("id"), _COLUMNS.index("account_id")
 
@@ -126,6 +127,7 @@ def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
         "daily_change_percent": _change_percent(amounts["market_value"], amounts["daily_change"]),
         "deliverable": plain(shares),
         "deliverable_cash": plain(values["instrument__deliverable_cash"]) if adjusted else None,
+        "exercise_style": values["instrument__exercise_style"] or None,
         "delta": 1.0 if linear else values["delta_raw"] if known else None,
         "gamma": 0.0 if linear else values["gamma_raw"] if known else None,
         "theta": 0.0 if linear else values["theta_raw"] if known else None,

@@ -43,6 +43,10 @@ class PositionRow(Shape):
     deliverable_cash: Annotated[
         Number, about("Money an adjusted option delivers on top, per contract.")
     ]
+    exercise_style: Annotated[
+        str | None,
+        about("european or american; null if unknown, and for what is no option on shares."),
+    ]
     delta: Annotated[Number, about("Per unit delivered, per 1 of the underlying.")]
     gamma: Annotated[Number, about("Per unit delivered, per 1 of the underlying.")]
     theta: Annotated[Number, about("Per unit delivered and calendar day.")]

@@ -72,10 +72,16 @@ export const GROUP = {
   vega: numberBy(format.number, 2),
 };
 
-/** An event contract's kind, or what an adjusted option delivers, as `contract_note` there. */
+/** What is special about a contract, as `contract_note` there. */
 function contractNote(row) {
   if (row.instrument_type === "event_contract") return "event contract";
   if (!row.right) return "";
+  const unknown = row.instrument_type === "option" && !row.exercise_style;
+  const notes = [delivery(row), unknown ? "exercise style unknown, priced as American" : ""];
+  return notes.filter(Boolean).join("; ");
+}
+
+function delivery(row) {
   if (row.deliverable === null) return "deliverable unknown";
   if (row.deliverable === row.multiplier && !row.deliverable_cash) return "";
   const cash = row.deliverable_cash

@@ -33,6 +33,7 @@ def position(**changes: Any) -> dict[str, Any]:
             "quantity": Decimal(-5),
             "multiplier": Decimal(100),
             "deliverable": Decimal(100),
+            "exercise_style": "american",
             "currency": "USD",
             "price": Decimal("5.2"),
             "price_as_of": datetime(2025, 11, 20, 15, tzinfo=UTC),
@@ -94,6 +95,22 @@ def test_adjusted_option_says_what_it_delivers(
     row = shown_position(position(deliverable=shares, deliverable_cash=cash))
     assert (row["note"], row["leg_delta"]) == (note, delta)
     assert f'<small data-field="note">{note}</small>' in position_row(row)
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"exercise_style": None}, "exercise style unknown, priced as American"),
+        ({"exercise_style": None, "instrument_type": "future_option"}, ""),
+        ({"exercise_style": None, "instrument_type": "stock", "right": None}, ""),
+        (
+            {"exercise_style": None, "deliverable": None},
+            "deliverable unknown; exercise style unknown, priced as American",
+        ),
+    ],
+)
+def test_option_of_unknown_exercise_style_says_so(changes: dict[str, Any], note: str) -> None:
+    assert shown_position(position(**changes))["note"] == note
 
 
 def test_groups_follow_the_underlying_with_shares_first() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
 import pytest
@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from auth_tokens.models import User
 from config.core import clock
 from config.core.clock import now
-from portfolio.models import Account
+from portfolio.models import Account, Position
 from portfolio.risk_monitor.body import accounts_shown, risk_monitor_of
 from portfolio.templatetags import book as book_tags
 from portfolio.templatetags.position_table import position_table
@@ -37,10 +37,16 @@ def table_of(account: Account) -> str:
 
 
 def test_rows_are_written_once_a_version_and_ages_each_time(account: Account) -> None:
-    with patch.object(book_tags, "shown_position", wraps=book_tags.shown_position) as written:
+    # On one day, wherever the account is: days to expiry are part of a row.
+    noon = datetime(2026, 3, 2, 17, tzinfo=UTC)
+    Position.objects.update(price_as_of=noon - timedelta(seconds=5))
+    with (
+        patch.object(book_tags, "shown_position", wraps=book_tags.shown_position) as written,
+        patch.object(clock, "now", return_value=noon) as at,
+    ):
         first = table_of(account)
-        with patch.object(clock, "now", return_value=now() + timedelta(hours=3)):
-            later = table_of(account)
+        at.return_value = noon + timedelta(hours=3)
+        later = table_of(account)
         assert written.call_count == 3
         assert "3h" not in re.findall(r"<time[^>]*>([^<]*)<", first)
         assert "3h" in re.findall(r"<time[^>]*>([^<]*)<", later)
