@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from config.core.clock import now
 from greeks.models import Instrument
@@ -14,6 +15,9 @@ from trades.reviewing.chain_drawing import ChainDrawing, draw_chain
 from trades.strategies.chains import Link, link_lots
 from trades.strategies.reading import read_openings
 from trades.strategies.rolls import Roll, find_rolls
+
+#: A drawing of all lots of a weekly roll would fill screens; the list has them all.
+_MOST_DRAWN: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,20 +82,30 @@ def _chain(
                 so_far=so_far,
             )
         )
+    own = [step.trade_key == trade.key for step in steps]
+    drawn = _around(own)
     drawing = draw_chain(
-        links,
+        links[drawn],
         rolls,
-        labels=[_label(link) for link in links],
-        own=[step.trade_key == trade.key for step in steps],
+        labels=[_label(link) for link in links[drawn]],
+        own=own[drawn],
         at=at,
     )
     return Chain(steps=steps, drawing=drawing)
 
 
+def _around(own: Sequence[bool]) -> slice:
+    """Return which lots of a long chain are drawn: the trade's last, two after it, and before."""
+    last = max(place for place, is_own in enumerate(own) if is_own)
+    end = max(min(len(own), last + 3), min(len(own), _MOST_DRAWN))
+    return slice(max(0, end - _MOST_DRAWN), end)
+
+
 def _label(link: Link) -> str:
     contract = link.opening.contract
+    quantity = f"{link.quantity.normalize():f}".replace("-", "\N{MINUS SIGN}")
     if contract.strike is None or contract.expiry is None:
-        return f"{link.quantity.normalize():f}"
+        return quantity
     strike = f"{contract.strike.normalize():f}"
     day = f"{contract.expiry.day} {contract.expiry:%b %y}"
-    return f"{link.quantity.normalize():f} × {strike} {contract.right or ''}, {day}"
+    return f"{quantity} × {strike} {contract.right or ''}, {day}"

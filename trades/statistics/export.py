@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -51,10 +51,23 @@ def realised_gains_csv(wanted: StatisticsFilter) -> Iterator[str]:
         "proceeds", "cost_basis", "gain", "currency", "term", "broker_codes", "broker_gain",
         "note",
     )  # fmt: skip
-    return csv_lines(header, (_gain(lot, zones) for lot in lots.iterator(chunk_size=2000)))
+    return csv_lines(header, _gains(lots.iterator(chunk_size=2000), zones))
 
 
-def _gain(lot: TradeLot, zones: dict[str, ZoneInfo]) -> tuple[object, ...]:
+def _gains(lots: Iterable[TradeLot], zones: dict[str, ZoneInfo]) -> Iterator[tuple[object, ...]]:
+    """Yield a line for each lot; the broker's gain of a fill stands once, at its first lot."""
+    told: set[int | None] = {None}
+    for lot in lots:
+        broker_gain = None
+        if lot.closed_by is not None and lot.closed_by_id not in told:
+            told.add(lot.closed_by_id)
+            broker_gain = lot.closed_by.broker_realized_pnl
+        yield _gain(lot, zones, broker_gain)
+
+
+def _gain(
+    lot: TradeLot, zones: dict[str, ZoneInfo], broker_gain: Decimal | None
+) -> tuple[object, ...]:
     zone = zones[lot.account_id]
     closed = lot.closed_at.astimezone(zone).date() if lot.closed_at else None
     opened = lot.opened_at.astimezone(zone).date() if lot.opened_at else None
@@ -83,7 +96,7 @@ def _gain(lot: TradeLot, zones: dict[str, ZoneInfo]) -> tuple[object, ...]:
         lot.currency,
         _term(opened, closed, is_short=lot.quantity < 0),
         str(raw.get("notes") or raw.get("code") or ""),
-        _cents(lot.closed_by.broker_realized_pnl if lot.closed_by else None),
+        _cents(broker_gain),
         WASH_SALES,
     )
 

@@ -146,7 +146,7 @@ def test_chain_is_grouped_with_its_profit(page: Client, account: Account) -> Non
         (Decimal("197.98"), Decimal("197.98")), (0, Decimal("197.98")),
     ]  # fmt: skip
     assert [(bar.label, bar.state, bar.is_own) for bar in drawn.drawing.bars] == [
-        ("-1 × 80 P, 16 Jan 26", "gain", False), ("-1 × 85 P, 16 Jan 26", "open", True),
+        ("−1 × 80 P, 16 Jan 26", "gain", False), ("−1 × 85 P, 16 Jan 26", "open", True),
     ]  # fmt: skip
     old, new = drawn.drawing.bars
     (join,) = drawn.drawing.joins

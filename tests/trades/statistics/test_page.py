@@ -120,6 +120,21 @@ def test_rule_27_gains_by_tax_year_say_that_wash_sales_are_not_adjusted(
     assert {row["note"] for row in (stock, option)} == {"Wash sales are not adjusted."}
 
 
+def test_brokers_gain_of_a_fill_that_closes_two_lots_stands_once(
+    account: Account, client: Client
+) -> None:
+    bought = {"contract": SHARE, "side": Side.BUY, "quantity": Decimal(10)}
+    sold = {"contract": SHARE, "side": Side.SELL, "quantity": Decimal(20)}
+    record(
+        fill(1, execution_time=MONDAY, price=Decimal(10), **bought),
+        fill(2, execution_time=MONDAY + DAY, price=Decimal(11), **bought),
+        fill(3, execution_time=MONDAY + 2 * DAY, price=Decimal(12), position_effect="CLOSE",
+             broker_realized_pnl=Decimal("28.50"), **sold),
+    )  # fmt: skip
+    rows = lines(client, "/trades/statistics/gains.csv")
+    assert [row["broker_gain"] for row in rows] == ["28.50", ""]
+
+
 def test_gains_are_only_of_the_readers_accounts(account: Account, client: Client) -> None:
     round_trip(1, opened=MONDAY, closed=MONDAY + DAY, net=100)
     stranger = Client()
