@@ -59,12 +59,20 @@ const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.le
 async function run(path, categories) {
   const page = await browser.newPage();
   const flags = { onlyCategories: categories, disableStorageReset: true, logLevel: "silent" };
-  const { lhr, artifacts } = await lighthouse(DESK + path, flags, undefined, page);
-  await page.close();
-  const blocking = blockingByProcessor(artifacts.Trace, DESK + path);
-  const scores = categories.map((name) => lhr.categories[name].score);
-  if (lhr.runtimeError || blocking === null || scores.includes(null)) {
-    console.error(`${path}: no trace, measured again. ${lhr.runtimeError?.message ?? ""}`);
+  let found, failure;
+  try {
+    found = await lighthouse(DESK + path, flags, undefined, page);
+    failure = found.lhr.runtimeError;
+  } catch (error) {
+    failure = error;
+  } finally {
+    await page.close().catch(() => {});
+  }
+  const { lhr, artifacts } = found ?? {};
+  const blocking = blockingByProcessor(artifacts?.Trace, DESK + path);
+  const scores = categories.map((name) => lhr?.categories[name].score ?? null);
+  if (failure || blocking === null || scores.includes(null)) {
+    console.error(`${path}: no trace, measured again. ${failure?.message ?? ""}`);
     return null;
   }
   const costly = categories.flatMap((name) =>
