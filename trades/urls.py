@@ -5,6 +5,7 @@ from django.urls import path
 from trades.contexts.api import PortfolioStateView
 from trades.journal import api, views
 from trades.life.api import TradeLifeView, TradePayoffView
+from trades.reviewing import annotation_api
 from trades.reviewing import api as reviewing_api
 from trades.reviewing import views as reviewing_views
 from trades.statistics import page
@@ -45,6 +46,15 @@ urlpatterns = [
     path("api/trades/<int:key>", reviewing_api.TradeView.as_view(), name="api_trade"),
     path("api/trades/<int:key>/life", TradeLifeView.as_view(), name="api_trade_life"),
     path("api/trades/<int:key>/payoff", TradePayoffView.as_view(), name="api_trade_payoff"),
+    path("api/trades/<int:key>/notes", annotation_api.TradeNotesView.as_view(), name="api_notes"),
+    path(
+        "api/trades/<int:key>/notes/<int:note_id>",
+        annotation_api.TradeNoteView.as_view(),
+        name="api_note",
+    ),
+    path(
+        "api/trades/<int:key>/review", annotation_api.TradeReviewView.as_view(), name="api_review"
+    ),
     path("api/trades/newest", reviewing_api.NewestFillsView.as_view(), name="api_trades_newest"),
     path("api/executions", api.ExecutionsView.as_view(), name="api_executions"),
     path("trades/statistics", page.statistics, name="trades_statistics"),

@@ -104,6 +104,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "newest_fills": ("/api/trades/newest",),
     "trade": ("/api/trades/{trade}",),
     "trade_life": ("/api/trades/{trade}/life",),
+    "trade_notes": ("/api/trades/{trade}/notes",),
     "trade_payoff": ("/api/trades/{trade}/payoff",),
     "trade_statistics": ("/api/trades/statistics",),
     "trades": ("/api/trades",),

@@ -81,7 +81,7 @@ class TradeView(APIView):
             **_item(detail.row),
             legs=[_leg(leg) for leg in detail.legs],
             fills=[_fill(fill) for fill in detail.fills],
-            note_list=[_note(note) for note in detail.notes],
+            note_list=[note_item(note) for note in detail.notes],
         )
         return private_json(request, ENCODER.encode(body))
 
@@ -190,7 +190,7 @@ def _fill(fill: TradeFill) -> shapes.TradeFillItem:
     )
 
 
-def _note(note: TradeNote) -> shapes.TradeNoteItem:
+def note_item(note: TradeNote) -> shapes.TradeNoteItem:
     return shapes.TradeNoteItem(
         id=str(note.pk),
         text=note.text,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from config.core.api.shapes import Double, Moment, Number, Shape, about
 
@@ -88,6 +90,23 @@ class TradeNoteItem(Shape, kw_only=True):
     author: str | None
     created_at: Moment
     updated_at: Moment
+
+
+class TradeNotes(Shape):
+    notes: list[TradeNoteItem]
+
+
+class TradeNoteWrite(Shape):
+    text: Annotated[str, Meta(min_length=1, max_length=10_000)]
+
+
+class TradeReviewWrite(Shape):
+    review: Literal["new", "reviewed", "follow_up"]
+    tags: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=50)]
+
+
+class TradeReviewed(TradeReviewWrite, kw_only=True):
+    id: str
 
 
 class TradeDetail(TradeItem, kw_only=True):
