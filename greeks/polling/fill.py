@@ -105,10 +105,11 @@ def plausible_volatility(volatility: Floats) -> Floats:
 def other_sides_volatility(strike: Floats, is_call: Flags, volatility: Floats) -> Floats:
     """Return for each contract the volatility of its strike's other side, NaN if there is none.
 
-    Rows ascend by strike, calls before puts, so partners are neighbours.
+    Rows ascend by strike, so partners are neighbours: a call and the put after it. Where a strike
+    has two roots, the pair of one follows that of the other.
     """
     other = np.full(volatility.size, np.nan)
-    pairs = np.flatnonzero((strike[:-1] == strike[1:]) & (is_call[:-1] != is_call[1:]))
+    pairs = np.flatnonzero((strike[:-1] == strike[1:]) & is_call[:-1] & ~is_call[1:])
     other[pairs], other[pairs + 1] = volatility[pairs + 1], volatility[pairs]
     return other
 

@@ -5,7 +5,9 @@ what               rule
 =================  ============================================================================
 time               ACT/365 from the quotes to the settlement of the contract's own root, AM or
                    PM, at least fifteen minutes
-volatility         the contract's own if plausible, else that of the strike's other side
+volatility         the contract's own if plausible, else that of the strike's other side, else
+                   the one that the mid of a two-sided quote implies, of either side
+vendor's gamma     unknown where no plausible volatility could give it
 rate, yield        the currency's rate; the yield that put-call parity at the money implies
 left out           contracts that have expired, have no open interest, or are adjusted (the
                    root ends in a digit: their deliverable is not a hundred units)
@@ -14,6 +16,7 @@ left out           contracts that have expired, have no open interest, or are ad
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +33,9 @@ from greeks.chains import Floats
 from greeks.domain import Contract, InstrumentKind
 from greeks.gex.chains.parts import ExpiryPart
 from greeks.gex.engine.columns import ExposureColumns
+from greeks.maths.implied_volatility import implied_volatility
 from greeks.polling.fill import (
+    PLAUSIBLE,
     other_sides_volatility,
     parity_pairs,
     plausible_volatility,
@@ -42,6 +47,8 @@ from greeks.pricing.model import years_to
 from greeks.pricing.parity import Expiry, forwards
 from greeks.pricing.products import exercise_style
 
+#: The standard normal density at zero.
+_DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
 LEAST_YEARS = timedelta(minutes=15) / timedelta(days=365)
 
 
@@ -72,7 +79,11 @@ class Assembled:
 
 
 def assemble(parts: Sequence[ExpiryPart], terms: Terms) -> Assembled:
-    """Return the columns of all parts. Raises ``Unavailable`` without a part or a spot."""
+    """Return the columns of all parts.
+
+    Raises ``Unavailable`` without a part or a spot, and if there is nothing to sum: no open
+    interest, or neither a volatility nor a gamma of what is open.
+    """
     dated = sorted(parts, key=lambda part: part.as_of)
     spot = next((part.spot for part in reversed(dated) if part.spot is not None), None)
     if spot is None:
@@ -91,6 +102,16 @@ def assemble(parts: Sequence[ExpiryPart], terms: Terms) -> Assembled:
     is_adjusted = np.array([_is_adjusted(root) for part in ordered for root in part.root], bool)
     alive, held = time > 0.0, open_interest > 0.0
     kept = np.flatnonzero(alive & held & ~is_adjusted)
+    rates = np.full(time.size, terms.rate)
+    carry = np.repeat(yields, [len(y) for y in years])
+    volatility = np.concatenate([_volatility(part) for part in ordered])
+    implied = _implied(ordered, volatility, spot, time, rates, carry)
+    volatility = np.where(np.isfinite(volatility), volatility, implied)
+    gamma = _plausible_gamma(joined("gamma"), spot, time)
+    if not kept.size:
+        raise Unavailable(f"No contract of {terms.underlying} that lives has open interest.")
+    if not np.isfinite(volatility[kept]).any() and not np.isfinite(gamma[kept]).any():
+        raise Unavailable(f"No contract of {terms.underlying} has a volatility or a gamma.")
     days = np.repeat([part.expiry.toordinal() for part in ordered], [len(y) for y in years])
     return Assembled(
         columns=ExposureColumns(
@@ -103,10 +124,10 @@ def assemble(parts: Sequence[ExpiryPart], terms: Terms) -> Assembled:
             expiry=days[kept],
             years=np.maximum(time[kept], LEAST_YEARS),
             weekdays=_weekdays(today, ordered, years)[kept],
-            rate=np.full(kept.size, terms.rate),
-            dividend_yield=np.repeat(yields, [len(y) for y in years])[kept],
-            volatility=np.concatenate([_volatility(part) for part in ordered])[kept],
-            vendor_gamma=joined("gamma")[kept],
+            rate=rates[kept],
+            dividend_yield=carry[kept],
+            volatility=volatility[kept],
+            vendor_gamma=gamma[kept],
         ),
         source=ordered[0].source,
         as_of=dated[0].as_of,
@@ -152,6 +173,44 @@ def _volatility(part: ExpiryPart) -> Floats:
     own = plausible_volatility(part.volatility)
     other = other_sides_volatility(part.strike, part.is_call, own)
     return np.where(np.isfinite(own), own, other)
+
+
+def _implied(
+    parts: Sequence[ExpiryPart],
+    known: Floats,
+    spot: float,
+    years: Floats,
+    rates: Floats,
+    yields: Floats,
+) -> Floats:
+    """Return what two-sided quotes imply where no volatility is known: each contract's own, else
+    that of the strike's other side, as deep in the money a price says nothing."""
+    found = np.full(known.size, np.nan)
+    strike, is_call = _joined(parts, "strike"), _joined(parts, "is_call").astype(np.bool_)
+    mid = two_sided_mids(_joined(parts, "bid"), _joined(parts, "ask"))
+    rows = np.flatnonzero(np.isnan(known) & np.isfinite(mid) & (years > 0.0))
+    if not rows.size:
+        return found
+    found[rows] = plausible_volatility(
+        implied_volatility(
+            mid[rows], spot, strike[rows], np.maximum(years[rows], LEAST_YEARS), rates[rows],
+            yields[rows], is_call[rows],
+        )
+    )  # fmt: skip
+    ends = np.cumsum([len(part.strike) for part in parts])
+    others = [
+        other_sides_volatility(part.strike, part.is_call, found[end - len(part.strike) : end])
+        for part, end in zip(parts, ends.tolist(), strict=True)
+    ]
+    return np.where(np.isfinite(found), found, np.concatenate(others))
+
+
+def _plausible_gamma(gamma: Floats, spot: float, years: Floats) -> Floats:
+    """Return the vendor's gammas, NaN where above the largest that any strike can have at the
+    least plausible volatility: φ(0) / (S σ √T)."""
+    largest = _DENSITY / (spot * PLAUSIBLE[0] * np.sqrt(np.maximum(years, LEAST_YEARS)))
+    with np.errstate(invalid="ignore"):
+        return np.where(gamma <= largest, gamma, np.nan)
 
 
 def _yields(

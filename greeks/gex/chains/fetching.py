@@ -7,7 +7,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from config.core.clock import market_now
-from config.core.errors import MalformedResponse, Unavailable
+from config.core.errors import PermanentError, Unavailable
 from config.core.redis.client import redis_client
 from greeks.gex.chains.assembling import Assembled, assemble
 from greeks.gex.chains.parts import ExpiryPart, part_of_body, part_of_chain
@@ -61,15 +61,16 @@ def _polled_parts(instrument: PolledInstrument) -> list[ExpiryPart]:
 
 
 def _provider_parts(provider: str, symbol: str) -> list[ExpiryPart]:
-    """Return every expiry; one without a usable contract is left out, unless all are."""
+    """Return every expiry; one that is gone or has no usable contract is left out, unless all
+    are."""
     chains = chain_provider(provider)
     expiries = [each.expiry for each in chains.fetch_listing(symbol).expiries]
     parts: list[ExpiryPart] = []
-    last: MalformedResponse | None = None
+    last: PermanentError | None = None
     for expiry in expiries[: _NEAREST.get(provider)]:
         try:
             parts.append(part_of_chain(chains.fetch_chain(symbol, expiry)))
-        except MalformedResponse as error:
+        except PermanentError as error:
             last = error
     if last is not None and not parts:
         raise last

@@ -39,7 +39,7 @@ class Definition:
 
 SETTLEMENT_INSTANT: Final = Definition(
     name="settlement_instant",
-    version=1,
+    version=2,
     words=(
         "Model gamma at each contract's volatility; time ACT/365 to the instant of settlement, "
         "at least 15 minutes."
@@ -51,7 +51,7 @@ SETTLEMENT_INSTANT: Final = Definition(
 )
 PERFILIEV: Final = Definition(
     name="perfiliev_262_drop_0dte",
-    version=1,
+    version=2,
     words=(
         "The vendor's gamma at the spot; time in weekdays ÷ 262, options of the day dropped; "
         "rate and yield zero."

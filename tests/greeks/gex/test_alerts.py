@@ -27,7 +27,7 @@ def snapshot(index: int, **levels: Any) -> None:
     """A snapshot at a minute: zero gamma 100, walls 110 and 90."""
     values = {"zero_gamma": 100.0, "call_wall": 110.0, "put_wall": 90.0, **levels}
     defaults = {
-        "definition_version": "settlement_instant.1",
+        "definition_version": "settlement_instant.2",
         "dealers": "long_calls_short_puts",
         "symbol": "NIFTY",
         "slot": minute(index),
@@ -79,7 +79,7 @@ def test_missing_old_or_other_levels_never_fire(trader: User) -> None:
     assert close(0, 101.0) == []
     snapshot(1, zero_gamma=None)
     assert close(1, 101.0) == []
-    snapshot(2, definition_version="perfiliev_262_drop_0dte.1")
+    snapshot(2, definition_version="perfiliev_262_drop_0dte.2")
     snapshot(2, dealers="short_both")
     snapshot(2, symbol="SPY")
     assert close(2, 101.0) == []

@@ -136,7 +136,7 @@ def test_definition_dealers_and_expiries_can_be_chosen(polled: Desk) -> None:
     other = gex(symbol="NIFTY", dealers="short_calls_long_puts").json()
     assert other["gamma_exposure"] == -usual["gamma_exposure"]
     preset = gex(symbol="NIFTY", definition="perfiliev_262_drop_0dte").json()
-    assert preset["definition"]["version"] == "perfiliev_262_drop_0dte.1"
+    assert preset["definition"]["version"] == "perfiliev_262_drop_0dte.2"
     assert preset["gamma_exposure"] != usual["gamma_exposure"]
     near = gex(symbol="NIFTY", expiries=EXPIRY.isoformat()).json()
     assert near["detail"]["by_expiry"]["expiry"] == [EXPIRY.isoformat()]
@@ -187,7 +187,7 @@ def test_snapshot_is_one_a_slot_and_names_its_definition(polled: Desk) -> None:
     row = GexSnapshot.objects.get()
     assert (row.slot, row.session_date, row.source) == (AT, date(2026, 11, 27), "scripted")
     assert (row.definition_version, row.dealers) == (
-        "settlement_instant.1",
+        "settlement_instant.2",
         "long_calls_short_puts",
     )
     assert row.gamma_exposure == get_gex("NIFTY").gamma_exposure
@@ -204,7 +204,7 @@ def test_history_shows_one_definition_only(
     assert GexSnapshot.objects.count() == 3
     with django_assert_num_queries(3):
         body = Client().get("/api/gex/history", {"symbol": "NIFTY"}).json()
-    assert body["definition"]["version"] == "perfiliev_262_drop_0dte.1"
+    assert body["definition"]["version"] == "perfiliev_262_drop_0dte.2"
     assert body["at"] == ["2026-11-27T10:20:00+05:30"]
     other = {"symbol": "NIFTY", "definition": "settlement_instant", "date": "2026-11-27"}
     assert len(Client().get("/api/gex/history", other).json()["at"]) == 2

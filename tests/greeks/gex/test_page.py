@@ -37,7 +37,7 @@ def test_page_shows_the_last_known_answer_without_fetching(
     html = page(symbol="NIFTY")
     assert field(html, "spot") == f"{body.spot:,.2f}"
     assert field(html, "call_wall") == f"{body.call_wall:,.0f}"
-    assert field(html, "definition_version") == "settlement_instant.1"
+    assert field(html, "definition_version") == "settlement_instant.2"
     assert field(html, "dealers_words") == "long calls, short puts"
 
 
@@ -51,7 +51,7 @@ def test_wrong_choice_is_reported_and_the_default_is_shown(polled: Desk) -> None
     assert "No gamma exposure is computed for that symbol" in page(symbol="GME")
     html = page(symbol="NIFTY", definition="mine")
     assert "definition: Expected one of" in html
-    assert field(html, "definition_version") == "settlement_instant.1"
+    assert field(html, "definition_version") == "settlement_instant.2"
 
 
 def test_past_day_is_shown_from_its_snapshot(polled: Desk, settings: Settings) -> None:
