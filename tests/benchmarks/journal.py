@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tempfile
 from datetime import timedelta
 from io import StringIO
@@ -16,6 +17,8 @@ FILLS: Final = 100_000
 BAR_ROWS_A_SECOND: Final = 5_000
 TRADES: Final = 10_000
 STATISTICS_BAR, PAGE_BAR = 200.0, 500.0
+#: The sums take 10 ms on an ordinary machine.
+STATISTICS_TIMES: Final = 20.0
 MILLION: Final = 1_000_000
 _VENDORS = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 
@@ -137,6 +140,13 @@ def _statistics(options: Options, vendor: str) -> list[Row]:
     account = AccountFactory(account_id="S1")
     write_trades(account, TRADES, last=last)
     write_days(account, last=last.date())
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            # The server does so by itself a minute later.
+            cursor.execute("ANALYZE")
+    # As the desk's processes do at their start.
+    gc.collect()
+    gc.freeze()
     wanted = StatisticsFilter(
         accounts=[account],
         currency="USD",
@@ -163,8 +173,14 @@ def _statistics(options: Options, vendor: str) -> list[Row]:
             measured=report,
             bar=STATISTICS_BAR,
             unit="ms",
-            note=f"{report / plain:.0f} times the plain SQL of the same sums, {plain:.1f} ms.",
-        )
+        ),
+        Row(
+            name=f"journal, {vendor}: statistics ÷ plain SQL of the same sums",
+            measured=report / plain,
+            bar=STATISTICS_TIMES,
+            unit="×",
+            note=f"The sums take {plain:.1f} ms.",
+        ),
     ]
 
 

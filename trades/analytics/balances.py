@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from config.core.one_reading import once
+from config.core.rows.reading import read_rows
 from portfolio.domain import CashKind, ExecutionKind, Side
 from portfolio.exposure.currencies import currency_of, rates_into
 from portfolio.models import Account, AccountDay
@@ -110,8 +111,8 @@ def _closes(accounts: Iterable[Account], span: Span) -> dict[str, list[_Close]]:
         net_liquidation__isnull=False,
     ).order_by("session_date")
     closes: dict[str, list[_Close]] = {}
-    for account_id, day, amount, as_of in rows.values_list(
-        "account_id", "session_date", "net_liquidation", "as_of"
+    for account_id, day, amount, as_of in read_rows(
+        rows, ("account_id", "session_date", "net_liquidation", "as_of")
     ):
         midnight = datetime.combine(day + _DAY, time(), tzinfo=zones[account_id])
         found = closes.setdefault(account_id, [])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 from django.db.models import FloatField, QuerySet, Sum
 from django.db.models.functions import Cast
 
-from config.core.rows.reading import read_rows
+from config.core.rows.moments import Quarter, moments_of
+from config.core.rows.reading import read_columns
 from trades.analytics.span import Span
 from trades.models import TradeLot
 
@@ -21,19 +23,17 @@ def realised_lots(span: Span) -> QuerySet[TradeLot]:
 
 def realised_by_day(span: Span, lots: QuerySet[TradeLot]) -> dict[date, float]:
     """Return the profit of ``lots`` by the closing fill's day in its account's zone. One query."""
-    zones = span.zones()
-    days: dict[date, float] = {}
-    sums = (
-        lots.order_by("closed_at")
-        .values("account_id", "closed_at")
+    found = (
+        lots.order_by()
+        .annotate(quarter=Quarter("closed_at"))
+        .values("account_id", "quarter")
         .annotate(realised=Cast(Sum("net"), FloatField()))
     )
-    for account_id, at, net in read_rows(sums, ("account_id", "closed_at", "realised")):
-        if at is None:
-            continue
-        day = at.astimezone(zones[account_id]).date()
-        days[day] = days.get(day, 0.0) + net
-    return days
+    accounts, quarters, sums = read_columns(found, ("account_id", "quarter", "realised"))
+    at = moments_of(quarters)
+    days, place = np.unique(span.days_of(accounts, at), return_inverse=True)
+    realised = np.bincount(place, np.array(sums, dtype=np.float64), days.size)
+    return dict(zip(days.tolist(), realised.tolist(), strict=True))
 
 
 def other_currencies(span: Span) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
 
@@ -14,6 +15,7 @@ from auth_tokens.models import User
 from config.core.api.parameters import QueryParameters
 from config.core.clock import market_now
 from config.core.errors import InvalidInput
+from config.core.rows.moments import Days, Moments, days_in
 from portfolio.accounts.days import local_date
 from portfolio.accounts.scopes import account_in_view, accounts_in_view
 from portfolio.exposure.currencies import totals_currency
@@ -49,6 +51,15 @@ class Span:
 
     def zones(self) -> dict[str, ZoneInfo]:
         return {account.pk: ZoneInfo(account.time_zone) for account in self.accounts}
+
+    def days_of(self, accounts: Sequence[str], moments: Moments) -> Days:
+        """Return each moment's day in its account's zone; NaT stays."""
+        days = np.full(moments.size, np.datetime64("NaT"), dtype="datetime64[D]")
+        names = np.array(accounts, dtype=np.str_)
+        for account_id, zone in self.zones().items():
+            own = names == account_id
+            days[own] = days_in(moments[own], zone)
+        return days
 
 
 def span_of(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trades.analytics.span import Span
 from trades.regimes.rule import REGIMES
 from trades.statistics.reading import ClosedTrades
 
@@ -18,11 +17,13 @@ _DTE: Final = (1, 8, 22, 46, 91)
 _DTE_NAMES: Final = ("0 days", "1–7 days", "8–21 days", "22–45 days", "46–90 days", "91+ days")
 _RANK: Final = (0.25, 0.5, 0.75)
 _RANK_NAMES: Final = ("0–25 %", "25–50 %", "50–75 %", "75–100 %")
-_HOLDING: Final = (timedelta(days=1), timedelta(days=7), timedelta(days=21), timedelta(days=45))
+_HOLDING: Final = (1, 7, 21, 45)
 _HOLDING_NAMES: Final = ("under a day", "1–6 days", "7–20 days", "21–44 days", "45+ days")
 _WEEKDAYS: Final = (
     "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
 )  # fmt: skip
+_A_MONDAY: Final = np.datetime64("1970-01-05")
+_DAY: Final = np.timedelta64(1, "D")
 
 #: What trades are grouped by, and the labels in order; without any, by number of trades.
 DIMENSIONS: Final[Mapping[str, Sequence[str]]] = {
@@ -36,38 +37,33 @@ DIMENSIONS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 
-def labels_of(
-    trades: ClosedTrades, zones: Mapping[str, ZoneInfo]
-) -> dict[str, Sequence[str | None]]:
+def labels_of(trades: ClosedTrades, span: Span) -> dict[str, Sequence[str | None]]:
     """Return each trade's labels by dimension; ``None`` where it is not known.
 
     Days to expiry, IV rank, regime and weekday (in the account's zone) are those of the opening.
     """
+    opened = span.days_of(trades.account_id, trades.opened_at)
     return {
         "strategy": trades.strategy,
         "underlying": trades.underlying,
         "days_to_expiry": _banded(trades.dte, _DTE, _DTE_NAMES),
         "iv_rank": _banded(trades.iv_rank, _RANK, _RANK_NAMES),
         "regime": trades.regime,
-        "weekday": [
-            None if at is None else _WEEKDAYS[at.astimezone(zones[account]).weekday()]
-            for at, account in zip(trades.opened_at, trades.account_id, strict=True)
-        ],
-        "holding_time": [
-            None if opened is None else _HOLDING_NAMES[bisect_right(_HOLDING, closed - opened)]
-            for opened, closed in zip(trades.opened_at, trades.closed_at, strict=True)
-        ],
+        "weekday": _banded((opened - _A_MONDAY) / _DAY % 7, range(1, 7), _WEEKDAYS),
+        "holding_time": _banded(
+            (trades.closed_at - trades.opened_at) / _DAY, _HOLDING, _HOLDING_NAMES
+        ),
     }
 
 
 def _banded(
     values: NDArray[np.float64], edges: Sequence[float], names: Sequence[str]
 ) -> list[str | None]:
+    """Return the name of each value's band; ``None`` for NaN."""
+    named = np.array([*names, None], dtype=object)
     places = np.searchsorted(edges, values, side="right")
-    return [
-        None if unknown else names[place]
-        for place, unknown in zip(places.tolist(), np.isnan(values).tolist(), strict=True)
-    ]
+    found: list[str | None] = named[np.where(np.isnan(values), -1, places)].tolist()
+    return found
 
 
 def month_of(day: date) -> str:

@@ -4,36 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import Case, Count, F, FloatField, Q, QuerySet, When
+from django.db.models import Count, FloatField, Q, QuerySet
 from django.db.models.functions import Cast
 from numpy.typing import NDArray
 
-from config.core.rows.reading import read_rows
+from config.core.rows.moments import Moment, Moments, moments_of
+from config.core.rows.reading import read_columns, read_rows
 from trades.analytics.realised import realised_lots
 from trades.models import EntryContext, Trade, TradeFill, TradeLeg, TradeLot, TradeTag
 from trades.statistics.filter import StatisticsFilter, tagged_trades
 from trades.statistics.payoff import LegColumns, extremes
 
 Floats = NDArray[np.float64]
-NAN: Final = float("nan")
-_FIRST: Final = timedelta(days=1)
+_FIRST: Final = np.timedelta64(1, "D")
+_DAY_ZERO: Final = np.datetime64("1970-01-01")
 _KIND: Final = {"C": 1.0, "P": -1.0, "": 0.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedTrades:
-    """Closed trades of known profit as columns, oldest close first; NaN or ``None`` if unknown."""
+    """Closed trades of known profit as columns, oldest close first.
+
+    What is not known is NaN, NaT or ``None``.
+    """
 
     key: list[int]
     account_id: list[str]
     underlying: list[str]
     strategy: list[str]
-    opened_at: list[datetime | None]
-    closed_at: list[datetime]
+    opened_at: Moments
+    closed_at: Moments
     net: Floats
     gross: Floats
     costs: Floats
@@ -67,39 +70,40 @@ def found_trades(wanted: StatisticsFilter) -> QuerySet[Trade]:
 
 
 def closed_trades(wanted: StatisticsFilter) -> ClosedTrades:
-    """Read closed trades whose profit is known. Three queries."""
+    """Read closed trades whose profit is known. Three queries, or four."""
     found = found_trades(wanted)
-    rows = read_rows(
+    key, account_id, underlying, strategy, opened, closed, net, gross, costs = read_columns(
         found.order_by("closed_at", "pk").annotate(
+            opened=Moment("opened_at"),
+            closed=Moment("closed_at"),
             net_number=Cast("net", FloatField()),
             gross_number=Cast("gross", FloatField()),
             costs_number=Cast("costs", FloatField()),
         ),
         (
-            "pk", "account_id", "underlying", "strategy", "opened_at", "closed_at", "net_number",
+            "pk", "account_id", "underlying", "strategy", "opened", "closed", "net_number",
             "gross_number", "costs_number",
         ),
     )  # fmt: skip
-    place = {row[0]: number for number, row in enumerate(rows)}
-    columns: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * 9
+    place = {each: number for number, each in enumerate(key)}
     of_found = found.order_by().values("pk")
-    loss, gain = extremes(_legs(of_found, place), len(rows))
+    loss, gain = extremes(_legs(of_found, place), len(place))
     contexts = _contexts(of_found, place)
     return ClosedTrades(
-        key=list(columns[0]),
-        account_id=list(columns[1]),
-        underlying=list(columns[2]),
-        strategy=list(columns[3]),
-        opened_at=list(columns[4]),
-        closed_at=list(columns[5]),
-        net=np.array(columns[6], dtype=np.float64),
-        gross=np.array(columns[7], dtype=np.float64),
-        costs=np.array(columns[8], dtype=np.float64),
+        key=list(key),
+        account_id=list(account_id),
+        underlying=list(underlying),
+        strategy=list(strategy),
+        opened_at=moments_of(opened),
+        closed_at=moments_of(closed),
+        net=_floats(net),
+        gross=_floats(gross),
+        costs=_floats(costs),
         risk=np.where(loss > 0, loss, np.nan),
         most=np.where(gain > 0, gain, np.nan),
-        iv_rank=_numbers(contexts, 0, len(rows)),
-        dte=_numbers(contexts, 1, len(rows)),
-        regime=[(contexts.get(n, _NOTHING)[2] or None) for n in range(len(rows))],
+        iv_rank=_floats([contexts.get(n, _NOTHING)[0] for n in range(len(place))]),
+        dte=_floats([contexts.get(n, _NOTHING)[1] for n in range(len(place))]),
+        regime=[(contexts.get(n, _NOTHING)[2] or None) for n in range(len(place))],
     )
 
 
@@ -114,86 +118,68 @@ def maximum_profits(keys: Sequence[int]) -> dict[int, float]:
 _NOTHING: Final = (None, None, "")
 
 
-def _numbers(contexts: Mapping[int, Sequence[Any]], index: int, count: int) -> Floats:
-    values = (contexts.get(n, _NOTHING)[index] for n in range(count))
-    return np.array([NAN if value is None else value for value in values], dtype=np.float64)
+def _floats(values: Sequence[Any]) -> Floats:
+    return np.array(values, dtype=np.float64)
 
 
 def _legs(trades: Any, place: Mapping[int, int]) -> LegColumns:
     """Return the legs opened within a day of the trade: rolled and delivered ones are left out."""
-    rows = read_rows(
-        TradeLeg.objects.filter(
-            trade__in=trades, opened_at__isnull=False, trade__opened_at__isnull=False
-        )
+    key, right, opened, since, expiry, *numbers = read_columns(
+        TradeLeg.objects.filter(trade__in=trades)
         .order_by()
         .annotate(
-            # Nearly all are opened with their trade.
-            later=Case(When(opened_at=F("trade__opened_at"), then=None), default=F("opened_at")),
-            since=Case(
-                When(opened_at=F("trade__opened_at"), then=None), default=F("trade__opened_at")
-            ),
+            opened=Moment("opened_at"),
+            since=Moment("trade__opened_at"),
+            until=Moment("instrument__expiry"),
             strike=Cast("instrument__strike", FloatField()),
-            units=Cast(F("quantity"), FloatField()) * Cast("instrument__multiplier", FloatField()),
+            units=Cast("quantity", FloatField()) * Cast("instrument__multiplier", FloatField()),
             price=Cast("open_price", FloatField()),
         ),
-        (
-            "trade_id", "instrument__right", "strike", "units", "price", "instrument__expiry",
-            "later", "since",
-        ),
-    )  # fmt: skip
-    # Ordered by the trade's row, not by its key.
-    found = [
-        (place[row[0]], *row[1:6])
-        for row in rows
-        if row[0] in place and (row[6] is None or row[6] - row[7] <= _FIRST)
-    ]
-    found.sort(key=lambda row: row[0])
-    if not found:
-        empty = np.empty(0)
-        return LegColumns(
-            trade=np.empty(0, dtype=np.intp),
-            kind=empty,
-            strike=empty,
-            units=empty,
-            price=empty,
-            expiry=empty,
-        )
-    trade, right, strike, units, price, expiry = zip(*found, strict=True)
+        ("trade_id", "instrument__right", "opened", "since", "until", "strike", "units", "price"),
+    )
+    trade = np.array([place.get(each, -1) for each in key], dtype=np.intp)
+    # False if one of the two is not known.
+    known = (trade >= 0) & (moments_of(opened) - moments_of(since) <= _FIRST)
+    rows = np.flatnonzero(known)[np.argsort(trade[known], kind="stable")]
+    kind = np.array([_KIND[each] for each in right], dtype=np.float64)
+    strike, units, price = (_floats(column)[rows] for column in numbers)
     return LegColumns(
-        trade=np.array(trade, dtype=np.intp),
-        kind=np.array([_KIND[each] for each in right]),
-        strike=np.array([each or 0.0 for each in strike]),
-        units=np.array(units, dtype=np.float64),
-        price=np.array([NAN if each is None else each for each in price]),
-        expiry=np.array([NAN if each is None else float(each.toordinal()) for each in expiry]),
+        trade=trade[rows],
+        kind=kind[rows],
+        strike=np.nan_to_num(strike),
+        units=units,
+        price=price,
+        expiry=(moments_of(expiry)[rows] - _DAY_ZERO) / _FIRST,
     )
 
 
 def _contexts(trades: Any, place: Mapping[int, int]) -> dict[int, tuple[Any, ...]]:
     """Return IV rank, days to expiry and regime of each trade's first opening fill."""
+    opened = TradeFill.objects.filter(role=TradeFill.Role.OPEN.value, trade__in=trades).order_by()
     rows = read_rows(
-        EntryContext.objects.filter(
-            execution__in_trades__role=TradeFill.Role.OPEN.value,
-            execution__in_trades__trade__in=trades,
-        ).order_by("-execution__execution_time", "-pk"),
-        ("execution__in_trades__trade", "iv_rank", "dte", "regime"),
+        EntryContext.objects.filter(execution__in=opened.values("execution")).order_by(
+            "-execution__execution_time", "-pk"
+        ),
+        ("execution_id", "iv_rank", "dte", "regime"),
     )
+    homes = dict(read_rows(opened, ("execution_id", "trade_id"))) if rows else {}
     # The last one written is the first fill.
-    return {place[row[0]]: row[1:] for row in rows if row[0] in place}
+    return {place[homes[row[0]]]: row[1:] for row in rows if homes.get(row[0]) in place}
 
 
 def tags_of(trades: ClosedTrades, wanted: StatisticsFilter) -> list[tuple[int, str]]:
     """Return the rows of trades with each tag that one of their openings has. Two queries."""
     place = {key: number for number, key in enumerate(trades.key)}
-    found = found_trades(wanted).order_by().values("pk")
-    opened = TradeFill.objects.filter(role=TradeFill.Role.OPEN.value, trade__in=found)
-    tags = TradeTag.objects.filter(Q(opening__in=found) | Q(opening__in=opened.values("key")))
+    own = TradeTag.objects.filter(opening__account__in=[each.pk for each in wanted.accounts])
     names: dict[int, set[str]] = {}
-    for key, name in tags.values_list("opening_id", "name"):
+    for key, name in read_rows(own.order_by(), ("opening_id", "name")):
         names.setdefault(key, set()).add(name)
     if not names:
         return []
-    homes = set(opened.filter(key__in=list(names)).values_list("trade_id", "key"))
+    opened = TradeFill.objects.filter(
+        role=TradeFill.Role.OPEN.value, key__in=own.order_by().values("opening")
+    )
+    homes = set(read_rows(opened.order_by(), ("trade_id", "key")))
     homes |= {(key, key) for key in names}
     pairs = {(place[trade], name) for trade, key in homes if trade in place for name in names[key]}
     return sorted(pairs)

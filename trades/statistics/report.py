@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import date
@@ -11,6 +10,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from config.core.api.shapes import Shape
+from config.core.rows.moments import Days
 from greeks.pricing.rates import risk_free_rate
 from trades.analytics.balances import Balances, balances
 from trades.analytics.realised import realised_by_day
@@ -43,8 +43,7 @@ def statistics_report(wanted: StatisticsFilter) -> shapes.Statistics:
     """
     trades = closed_trades(wanted)
     days = realised_by_day(wanted, chosen_lots(wanted))
-    zones = wanted.zones()
-    labels = labels_of(trades, zones)
+    labels = labels_of(trades, wanted)
     tags = tags_of(trades, wanted)
     tagged = [row for row, _ in tags]
     omitted = left_out(wanted)
@@ -92,13 +91,7 @@ def statistics_report(wanted: StatisticsFilter) -> shapes.Statistics:
             for group in found
         ],
         days=_curve(days),
-        months=_periods(
-            days,
-            [
-                month_of(at.astimezone(zones[account]).date())
-                for at, account in zip(trades.closed_at, trades.account_id, strict=True)
-            ],
-        ),
+        months=_periods(days, wanted.days_of(trades.account_id, trades.closed_at)),
         distribution=[_as(shapes.Bin, each) for each in distribution(trades.net)],
     )
 
@@ -124,13 +117,15 @@ def _curve(days: Mapping[date, float]) -> list[shapes.Day]:
     return curve
 
 
-def _periods(days: Mapping[date, float], closed_in: list[str]) -> list[shapes.Month]:
-    closed = Counter(closed_in)
-    months: dict[str, float] = dict.fromkeys(closed, 0.0)
+def _periods(days: Mapping[date, float], closed: Days) -> list[shapes.Month]:
+    named, numbers = np.unique(closed.astype("datetime64[M]"), return_counts=True)
+    trades = dict(zip(map(month_of, named.tolist()), numbers.tolist(), strict=True))
+    months: dict[str, float] = dict.fromkeys(trades, 0.0)
     for day, net in days.items():
         months[month_of(day)] = months.get(month_of(day), 0.0) + net
     return [
-        shapes.Month(month=name, net=months[name], trades=closed[name]) for name in sorted(months)
+        shapes.Month(month=name, net=months[name], trades=trades.get(name, 0))
+        for name in sorted(months)
     ]
 
 

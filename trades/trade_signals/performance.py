@@ -139,16 +139,13 @@ def _pairs(
         first.setdefault((tie.source, tie.row), tie.signal)
     legs: dict[int, list[TradeLeg]] = defaultdict(list)
     keys = {trades.key[row] for _, row in first}
-    for leg in TradeLeg.objects.filter(trade__in=keys):
-        legs[leg.trade_id].append(leg)
+    for leg in TradeLeg.objects.filter(trade__in=keys).select_related("trade"):
+        began = leg.trade.opened_at
+        if began is not None and leg.opened_at is not None and leg.opened_at - began <= _FIRST:
+            legs[leg.trade_id].append(leg)
     found: dict[int, list[_Pair]] = defaultdict(list)
     for (source, row), signal in first.items():
-        began = trades.opened_at[row]
-        opened = [
-            leg
-            for leg in legs[trades.key[row]]
-            if began is not None and leg.opened_at is not None and leg.opened_at - began <= _FIRST
-        ]
+        opened = legs[trades.key[row]]
         found[source].append(_compare(float(trades.net[row]), opened, shadows.get(signal, [])))
     return found
 

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import msgspec
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
+from config.core.rows.reading import read_rows
 from trades.models import TradeMarks
 from trades.statistics import shapes
 from trades.statistics.filter import StatisticsFilter
 from trades.statistics.marks.excursions import DAYS_EXIT, PROFIT_EXITS
 from trades.statistics.reading import ClosedTrades, found_trades
+
+_EXITS: Final = msgspec.json.Decoder(dict[str, float])
 
 
 def marks_summary(trades: ClosedTrades, wanted: StatisticsFilter) -> shapes.Marks:
@@ -15,17 +24,20 @@ def marks_summary(trades: ClosedTrades, wanted: StatisticsFilter) -> shapes.Mark
     A trade that never reached an exit counts with what it brought.
     """
     place = {key: number for number, key in enumerate(trades.key)}
-    marks = TradeMarks.objects.filter(pk__in=found_trades(wanted).values("pk"), seen__gt=0)
+    marks = TradeMarks.objects.filter(opening__trade__in=found_trades(wanted), seen__gt=0)
     rows = [
-        row
-        for row in marks.values_list("pk", "seen", "expected", "worst", "best", "exits")
-        if row[0] in place
+        (place[key], *numbers, _EXITS.decode(exits))
+        for key, *numbers, exits in read_rows(
+            marks.annotate(reached=Cast("exits", TextField())),
+            ("pk", "seen", "expected", "worst", "best", "reached"),
+        )
+        if key in place
     ]
     worst = [row[3] for row in rows if row[3] is not None]
     best = [row[4] for row in rows if row[4] is not None]
     exits = []
     for rule in map(str, (*PROFIT_EXITS, DAYS_EXIT)):
-        actual = [(float(trades.net[place[row[0]]]), row[5].get(rule)) for row in rows]
+        actual = [(float(trades.net[row[0]]), row[5].get(rule)) for row in rows]
         exits.append(
             shapes.Exit(
                 rule=rule,

@@ -1,0 +1,56 @@
+"""Moments read as numbers: the same instants, and the same days, as Python's own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from config.core.rows.moments import Moment, Quarter, days_in, moments_of
+from config.core.rows.reading import read_columns
+from portfolio.models import AccountDay
+from tests.factories import AccountFactory
+
+ZONES = ("America/New_York", "Asia/Kathmandu", "Africa/Casablanca", "Pacific/Chatham", "UTC")
+
+
+@pytest.mark.parametrize("name", ZONES)
+def test_days_are_those_of_the_zone_on_both_sides_of_each_change_of_its_clock(name: str) -> None:
+    zone = ZoneInfo(name)
+    first = datetime(2025, 1, 1, tzinfo=UTC)
+    moments = [first + timedelta(minutes=37 * number) for number in range(14_500)]
+    column = np.array([at.replace(tzinfo=None) for at in moments], dtype="datetime64[us]")
+    assert days_in(column, zone).tolist() == [at.astimezone(zone).date() for at in moments]
+
+
+def test_a_moment_that_is_not_known_has_no_day() -> None:
+    column = np.array([None, "2026-11-27T02:00", None], dtype="datetime64[us]")
+    found = days_in(column, ZoneInfo("America/New_York")).tolist()
+    assert [str(day) for day in found] == ["None", "2026-11-26", "None"]
+
+
+@pytest.mark.django_db
+def test_a_moment_is_read_to_the_microsecond_and_grouped_within_its_day() -> None:
+    account = AccountFactory()
+    moments = [
+        datetime(2026, 3, 8, 6, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2026, 11, 27, 18, 0, tzinfo=UTC),
+        datetime(1970, 1, 1, 0, 0, 0, 1, tzinfo=UTC),
+    ]
+    for number, at in enumerate(moments):
+        AccountDay.objects.create(
+            account=account, session_date=at.date(), as_of=at, positions=number,
+            positions_without_greeks=0, source="ibkr",
+        )  # fmt: skip
+    rows = AccountDay.objects.order_by("positions").annotate(
+        at=Moment("as_of"), quarter=Quarter("as_of"), day=Moment("session_date")
+    )
+    read_at, quarter, day = map(moments_of, read_columns(rows, ("at", "quarter", "day")))
+    naive = [each.replace(tzinfo=None) for each in moments]
+    assert read_at.tolist() == naive
+    assert day.astype("datetime64[D]").tolist() == [each.date() for each in naive]
+    after = (read_at.astype(np.int64) - quarter.astype(np.int64)).tolist()
+    assert all(0 <= each < 900_000_000 for each in after)
+    assert read_columns(rows.none(), ("at", "day")) == [(), ()]
