@@ -42,6 +42,8 @@ def test_sample_moves_the_forming_minute_without_a_request(
     market: Browser, market_desk: MarketDesk
 ) -> None:
     asked = len(market.script(ASKED))
+    # The slim body is enough for the page.
+    assert all("columns=closes" in each for each in market.script(ASKED))
     count = points(market)
     said = market_desk.say_sample(volatility=0.14)
     wait_for_sum(market, said)
