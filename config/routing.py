@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from django.urls import path, re_path
 
+from config.system.feed import SystemConsumer
 from greeks.alerts.feed import AlertConsumer
 from greeks.gex.feed import GexConsumer
 from greeks.market.consumer import MarketConsumer
@@ -28,6 +29,7 @@ websocket_urlpatterns: list[Any] = [
     path("ws/dashboard", DashboardConsumer.as_asgi()),
     path("ws/trades", TradesConsumer.as_asgi()),
     path("ws/alerts", AlertConsumer.as_asgi()),
+    path("ws/system", SystemConsumer.as_asgi()),
     path("ws/gex/<str:symbol>", GexConsumer.as_asgi()),
     path("ws/market/<slug:slug>", MarketConsumer.as_asgi()),
     re_path("", cast(Any, no_such_socket)),
