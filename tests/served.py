@@ -12,6 +12,7 @@ import uvicorn
 
 from config.core.front_door.server import DeskHttpProtocol
 from config.core.live.server import DeskWebSocketProtocol
+from config.core.processes.targets import WEBSOCKET_BYTES
 
 
 @asynccontextmanager
@@ -20,7 +21,8 @@ async def served(application: Any) -> AsyncIterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         application, http=DeskHttpProtocol, ws=DeskWebSocketProtocol, ws_per_message_deflate=False,
-        server_header=False, log_config=None, timeout_graceful_shutdown=1,
+        ws_max_size=WEBSOCKET_BYTES, server_header=False, log_config=None,
+        timeout_graceful_shutdown=1,
     )  # fmt: skip
     server = uvicorn.Server(config)
     server.capture_signals = _no_signals  # type: ignore[method-assign,assignment]

@@ -12,6 +12,7 @@ from portfolio.domain import Broker
 from portfolio.models import Account, SyncRun
 from portfolio.sync.run import sync_account
 from tests.factories import AccountFactory
+from tests.faults.recovery import recovery_table
 
 RunSync = Callable[[Account], SyncRun]
 
@@ -44,3 +45,8 @@ def run_sync() -> RunSync:
         return sync_account(account_id=account.pk, trigger=SyncRun.Trigger.COMMAND)
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in recovery_table():
+        terminalreporter.write_line(line)

@@ -25,6 +25,7 @@ from config.core.background import progress as progress_module
 from config.core.background.progress import STALLED_SECONDS, Progress, _FinalMessage
 from config.core.processes.pulse import REPLACE
 from tests.architecture.source import ROOT
+from tests.faults.recovery import note_recovery
 from tests.faults.watched_worker import HERE, TASK
 from tests.servers.valkey import RunningValkey
 
@@ -153,13 +154,15 @@ def test_work_goes_on_after_each_pause_of_valkey(tmp_path: Path, valkey: Running
     marks = tmp_path / "marks"
     numbers = itertools.count()
 
-    def works() -> None:
+    def works() -> float:
+        """Return the seconds until work is done that is asked for now."""
         first = next(numbers)
-        ends = time.monotonic() + SECONDS
+        began = time.monotonic()
         while max(lines(marks), default=-1) < first:
-            assert time.monotonic() < ends, "no work was done"
+            assert time.monotonic() < began + SECONDS, "no work was done"
             ask(next(numbers))
             time.sleep(0.5)
+        return time.monotonic() - began
 
     with started(tmp_path):
         works()
@@ -170,4 +173,4 @@ def test_work_goes_on_after_each_pause_of_valkey(tmp_path: Path, valkey: Running
             # Longer than the broker's time-out of five seconds.
             time.sleep(6 if PAUSES < 5 else 5 + 55 * turn / (PAUSES - 1))
             valkey.process.send_signal(signal.SIGCONT)
-            works()
+            note_recovery("Valkey paused for 5 to 60 s", [works()])

@@ -2,7 +2,7 @@
 
 It takes a minute of processor time, so it runs only when asked to; the other tests here break one
 part each. ``FAULT_DESK_KILLS=30`` kills each process thirty times, ``FAULT_DATABASE_FAULTS=5``
-pauses and kills PostgreSQL five times each. ``-s`` shows the figures.
+pauses and kills PostgreSQL five times each. It ends with a table; ``-s`` shows the rest.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from tests.faults.recovery import note_recovery
 from tests.faults.whole_desk import (
     OPEN_PAGES,
     PATHS,
     Answer,
     WholeDesk,
-    figures,
     seconds_of,
     whole_desk,
 )
@@ -87,7 +87,7 @@ def kill_each(desk: WholeDesk) -> None:
             # A process that ends thrice within ten seconds each ends the desk.
             time.sleep(3 if KILLS > 1 else 0)
     for name in ROLES:
-        say(figures(name, taken[name]))
+        note_recovery(f"{name.removeprefix('desk-')} killed", taken[name])
     answers = desk.visitors.answers[begun:]
     say(f"pages meanwhile: {seconds_of(answers)}")
     answers_say_what_holds(answers)
@@ -108,7 +108,8 @@ def lose_the_database(desk: WholeDesk, postgres: RunningPostgres) -> None:
             taken.append(desk.wait_for_work())
             time.sleep(5 if DATABASE_FAULTS > 1 else 0)
         answers = desk.visitors.answers[begun:]
-        say(f"PostgreSQL {name}: {figures('desk', taken)}")
+        note_recovery(f"PostgreSQL {name}", taken)
+        say(f"pages while PostgreSQL was {name}:")
         for path in PATHS:
             say(f"  {path}: {seconds_of([one for one in answers if one.path == path])}")
         answers_say_what_holds(answers)

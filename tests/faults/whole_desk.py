@@ -240,11 +240,3 @@ def seconds_of(answers: list[Answer]) -> str:
         statuses[answer.status] = statuses.get(answer.status, 0) + 1
     p50, p99 = (times[int((len(times) - 1) * share)] * 1000 for share in (0.5, 0.99))
     return f"{len(times)} answers, p50 {p50:.0f} ms, p99 {p99:.0f} ms, {statuses}"
-
-
-def figures(name: str, seconds: list[float]) -> str:
-    """Return a line for the report: how long a process took to come back."""
-    ordered = sorted(seconds)
-    middle, last = ordered[len(ordered) // 2], ordered[-1]
-    role = name.removeprefix("desk-")
-    return f"{role}: {len(ordered)} times, median {middle:.1f} s, longest {last:.1f} s"
