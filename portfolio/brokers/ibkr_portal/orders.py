@@ -168,9 +168,12 @@ def decode_execution(
     price = parse_decimal(row.get("price"), "price", required=True)
     if price < 0 and contract.is_option:
         raise BadRow(f"price: {price} is negative")
-    amount = parse_decimal(row.get("net_amount"), "net_amount")
+    amount, unit = parse_decimal(row.get("net_amount"), "net_amount"), magnifier_of(row)
     size = quantity * contract.multiplier
-    price = price_of_value(price, magnifier_of(row), value=amount, size=size) or price
+    if amount:
+        price = price_of_value(price, unit, value=amount, size=size) or price
+    else:
+        price = in_currency(price, unit)
     return BrokerExecution(
         broker=Broker.IBKR,
         account_number=account_number,

@@ -103,10 +103,12 @@ def test_limit_of_an_order_is_in_dollars() -> None:
     assert order.raw["price"] == "71.5"
 
 
-@pytest.mark.parametrize("price", ["0.72", "72"])
-def test_price_of_a_fill_agrees_with_its_amount(price: str) -> None:
+@pytest.mark.parametrize(("price", "amount"), [("0.72", 36000), ("72", -36000), ("72", None)])
+def test_price_of_a_fill_agrees_with_its_amount_else_it_is_in_the_quotes_unit(
+    price: str, amount: int | None
+) -> None:
     row = FUTURE | {
-        "execution_id": "x", "side": "B", "size": 1, "price": price, "net_amount": 36000,
+        "execution_id": "x", "side": "B", "size": 1, "price": price, "net_amount": amount,
         "trade_time_r": 1_795_190_400_000,
     }  # fmt: skip
     fill = decode_execution(row, {"7": decode_contract(FUTURE)}, account_number="DU1")
