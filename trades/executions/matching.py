@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import Q
 
 from config.core.rows.reading import batched
-from greeks.domain import Contract
+from greeks.domain import Contract, InstrumentKind
 from portfolio.domain import Broker, BrokerExecution, ExecutionKind
 from trades.executions.fills import Fill, load_fills
 from trades.executions.identity import (
@@ -40,6 +40,8 @@ class Incoming:
     mark: str = ""
 
     def __post_init__(self) -> None:
+        if self.row.kind is ExecutionKind.TRADE and _converts(self.row):
+            self.row = replace(self.row, kind=ExecutionKind.FX)
         self.stored_id = own_id(self.row)
         self.mark = fingerprint(self.row, self.account_id, self.instrument_key, self.at)
 
@@ -141,6 +143,11 @@ def find_stored(item: Incoming, stored: Stored, taken: dict[str, int]) -> Fill |
             return other
     item.stored_id = f"F:{item.mark[:48]}:{number + 1}"
     return None
+
+
+def _converts(row: BrokerExecution) -> bool:
+    """Whether a fill of IBKR converts currencies: only statements say so."""
+    return row.broker is Broker.IBKR and row.contract.kind is InstrumentKind.CURRENCY
 
 
 def moment_of(row: Fill) -> Moment:
@@ -255,6 +262,8 @@ def complete(item: Incoming, known: Fill) -> bool:
             changes[name] = getattr(row, name)
     if _settles(row, known):
         changes |= {"kind": row.kind.value, "price": row.price}
+    if row.kind is ExecutionKind.FX:
+        changes |= {"kind": row.kind.value} if known.kind != row.kind.value else {}
     final = known.source in STATEMENTS and row.source not in STATEMENTS
     cash = () if _is_settled(row, known) else ("value", "net_value")
     for name in ("commission", "fees", *cash, "broker_realized_pnl", "price"):

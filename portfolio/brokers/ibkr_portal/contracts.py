@@ -291,4 +291,7 @@ def _symbol(
         return f"{root} {expiry:%Y%m%d} {right.value} {strike.normalize():f}"
     if kind is InstrumentKind.FUTURE and expiry:
         return f"{root} {expiry:%Y%m%d}"
+    if kind is InstrumentKind.CURRENCY:
+        # A pair, as statements name it.
+        return f"{underlying}.{currency}"
     return underlying

@@ -38,8 +38,10 @@ CLASSES = {
               "SPX   260320C05000000", "SPX"),
     "FUT": ("ES 20260320", "ES", "20260320", "0", "", "50", "ESH6", "ES"),
     "FOP": ("EW2 20260213 P 6900", "ES", "20260213", "6900", "P", "50", "EW2G6 P6900", "EW2"),
+    "CASH": ("EUR.USD", "EUR", "", "0", "", "", "EUR.USD", "EUR.USD"),
 }  # fmt: skip
-PRICES = {"STK": "10.01", "OPT": "2.5", "INDEX": "40.1", "FUT": "7000.25", "FOP": "20.5"}
+PRICES = {"STK": "10.01", "OPT": "2.5", "INDEX": "40.1", "FUT": "7000.25", "FOP": "20.5",
+          "CASH": "1.0925"}  # fmt: skip
 
 
 def conid(name: str) -> str:
@@ -83,7 +85,7 @@ def flex_row(name: str) -> str:
     told = {"assetCategory": name, "symbol": local, "conid": conid(name)}
     if name in ("OPT", "INDEX"):
         told |= option(local, conid=conid(name), expiry=expiry)
-    elif name != "STK":
+    elif name not in ("STK", "CASH"):
         told |= {"underlyingSymbol": symbol, "expiry": expiry, "multiplier": multiplier}
         told |= {"strike": strike, "putCall": right} if right else {}
     return trade(
@@ -94,7 +96,7 @@ def flex_row(name: str) -> str:
 
 def activity_statement() -> bytes:
     """Orders, with the contracts as the statement's list of instruments has them."""
-    names = {"STK": "Stocks", "FUT": "Futures", "FOP": "Options On Futures"}
+    names = {"STK": "Stocks", "FUT": "Futures", "FOP": "Options On Futures", "CASH": "Forex"}
     symbols = {"OPT": "XYZ 20MAR26 50 P", "INDEX": "SPX 20MAR26 5000 C"}
     rows, instruments = "", ""
     for name, (_, symbol, expiry, strike, right, multiplier, local, _) in CLASSES.items():

@@ -11,10 +11,14 @@ import pytest
 from django.test import Client
 
 from greeks.domain import Contract, InstrumentKind
-from portfolio.domain import ExecutionKind
+from portfolio.domain import Broker, ExecutionKind
+from portfolio.models import Account
+from tests.factories import AccountFactory
 from tests.trades.life.test_life import at, bars, greeks, life, page
 from tests.trades.life.test_payoff_kinds import FUTURE, FUTURE_PUT, index_option
 from tests.trades.strategies.test_store import CONTRACTS, fill, record
+from trades.executions.rows import JournalRows
+from trades.executions.store import record_rows
 from trades.statistics.marks.session_minutes import session_minutes
 
 pytestmark = pytest.mark.django_db
@@ -56,8 +60,15 @@ def test_option_on_a_future_counts_in_units_of_the_future(page: Client) -> None:
 
 
 def test_coin_is_held_in_parts(page: Client) -> None:
-    bought = fill(0, 1, order_id="c", contract=COIN, price=Decimal(95000))
-    record(replace(bought, quantity=Decimal("0.5")))
+    owner = Account.objects.get().owner
+    AccountFactory.create(account_id="T1", account_number="T1", broker="TASTY", owner=owner)
+    bought = replace(
+        fill(0, 1, order_id="c", contract=COIN, price=Decimal(95000)),
+        broker=Broker.TASTY,
+        account_number="T1",
+        quantity=Decimal("0.5"),
+    )
+    record_rows(JournalRows(executions=[bought]), broker=Broker.TASTY, source="tastytrade")
     bars(COIN.symbol, {1: "96000"})
     body = life(page)
     assert [at(body, 1, name) for name in ("pnl", "delta")] == pytest.approx([498.99, 0.5])
