@@ -7,7 +7,7 @@ from datetime import timedelta
 from auth_tokens.broker_tokens.crypto import encrypt
 from auth_tokens.models import BrokerToken, User
 from config.core.clock import market_now, now
-from greeks.alerts.events import raise_system_alert, tell_of
+from greeks.alerts.events import raise_system_alert, raise_user_alert
 from greeks.models import AlertChannel, AlertDelivery, AlertEvent, AlertRule, PolledInstrument
 from tests.e2e import market_rows
 
@@ -70,8 +70,10 @@ def seed() -> None:
 
 
 def raise_event(*, title: str) -> None:
-    """What an evaluation does when a rule of the operator's fires."""
-    event = AlertEvent.objects.create(
-        user=User.objects.get(username=NAME), minute=market_now(), title=title, text="14.20"
+    """What a portfolio of the operator's does when it moves by more than they set."""
+    raise_user_alert(
+        user_id=User.objects.get(username=NAME).pk,
+        title=title,
+        text="14.20",
+        kind=AlertEvent.Kind.BOOK,
     )
-    tell_of([event], [])

@@ -240,3 +240,16 @@ def test_disabled_account_is_left_alone(account: Account) -> None:
     portfolios_by_account.cache_clear()
     accounts_by_instrument.cache_clear()
     assert update_portfolios_for_instruments(["option:held"]) == 0
+
+
+def test_way_of_a_price_is_logged_step_by_step(
+    portfolio: Portfolio, caplog: pytest.LogCaptureFixture
+) -> None:
+    look(2)
+    with caplog.at_level("DEBUG", logger="portfolio"):
+        update_portfolios_for_instruments([instrument_key(stock())])
+        look()
+    told = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    steps = {each["event"]: each.get("portfolios") for each in told}
+    for event in ("updates.queued", "updates.triggered", "updates.batch_processed"):
+        assert steps.get(event) == 1, event
