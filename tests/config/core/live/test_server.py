@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from config.core.live.outbox import EXTENSION, encoded_frame
 from config.core.live.server import DeskWebSocketProtocol
@@ -80,3 +82,26 @@ async def test_client_that_reads_nothing_stops_the_writing() -> None:
         async with asyncio.timeout(10):
             await stopped.wait()
         writer.close()
+
+
+async def test_client_that_sends_megabytes_is_cut_off_and_others_are_served() -> None:
+    heard: list[int] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] != "websocket.disconnect":
+            if text := message.get("text"):
+                heard.append(len(text))
+                await send({"type": "websocket.send", "text": "heard"})
+
+    async with served(application) as port:
+        address = f"ws://127.0.0.1:{port}/"
+        async with connect(address, compression=None) as other:
+            async with connect(address, compression=None) as client:
+                # The server may be gone before all is sent.
+                with suppress(ConnectionClosed):
+                    await client.send("x" * 10_000_000)
+                await client.wait_closed()
+            await other.send("still there")
+            assert await other.recv() == "heard"
+    assert heard == [len("still there")]
