@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from config.core.api.parameters import QueryParameters
-from portfolio.accounts.answers import ACCOUNT_ID, private_json
+from portfolio.accounts.answers import ACCOUNT_ID, FORMAT, AnyFormatView, csv_answer, private_json
 from portfolio.book.reading import ENCODER
 from portfolio.domain import ExecutionKind
 from trades.journal import shapes
+from trades.journal.export import executions_csv
 from trades.journal.reading import ExecutionFilter, accounts_of_journal, executions_of
 from trades.models import TradeExecution
 
@@ -32,8 +32,8 @@ def execution_filter(parameters: QueryParameters) -> ExecutionFilter:
     )
 
 
-class ExecutionsView(APIView):
-    """Fills and the other events of the journal, newest first, in pages."""
+class ExecutionsView(AnyFormatView):
+    """Fills and the other events of the journal, newest first, in pages. CSV holds them all."""
 
     @extend_schema(
         operation_id="executions",
@@ -45,15 +45,20 @@ class ExecutionsView(APIView):
             OpenApiParameter("end", OpenApiTypes.DATE, description="Inclusive."),
             OpenApiParameter("replaced", bool, description="Corrected and cancelled rows too."),
             OpenApiParameter("before", str, description="`next` of the page before."),
+            FORMAT,
         ],
-        responses=shapes.Executions,
+        responses={
+            (200, "application/json"): shapes.Executions,
+            (200, "text/csv"): OpenApiTypes.STR,
+        },
     )
-    def get(self, request: Request) -> HttpResponse:
-        parameters = QueryParameters(request.query_params, allowed=FILTERS)
+    def get(self, request: Request) -> HttpResponseBase:
+        parameters = QueryParameters(request.query_params, allowed=FILTERS | {"format"})
         accounts = accounts_of_journal(request.user, parameters.identifier("account_id"))
-        rows, following = executions_of(
-            accounts, execution_filter(parameters), before=parameters.text("before") or ""
-        )
+        wanted = execution_filter(parameters)
+        if parameters.choice("format", ("json", "csv"), default="json") == "csv":
+            return csv_answer(executions_csv(accounts, wanted), "executions")
+        rows, following = executions_of(accounts, wanted, before=parameters.text("before") or "")
         body = shapes.Executions(executions=[_shape(row) for row in rows], next=following or None)
         return private_json(request, ENCODER.encode(body))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -112,6 +113,10 @@ def executions(request: HttpRequest) -> HttpResponse:
                 date_field("end", "To", wanted.end),
             ],
             "older": f"?{address.urlencode()}" if following else "",
+            "csv_query": urlencode(
+                {name: value for name, value in request.GET.items() if value and name != "before"}
+                | {"format": "csv"}
+            ),
         },
     )
 

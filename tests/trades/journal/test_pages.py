@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,8 @@ from tests.factories import AccountFactory, PositionFactory, UserFactory
 from tests.trades.importing.test_command import FLEX, HEAD, ROW, TRADE
 from trades.executions.rows import JournalRows
 from trades.executions.store import record_rows
+from trades.journal.export import executions_csv
+from trades.journal.reading import ExecutionFilter
 from trades.models import JournalRun, PendingImport, TradeExecution, TradeLot
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +105,25 @@ def test_fills_are_paged_along_their_time_and_filtered(page: Client, account: Ac
     assert listed(page.get("/api/executions?kind=expiration")) == []
     assert len(page.get("/trades/executions").context["executions"]) == 100
     assert "Older fills" in page.get("/trades/executions").content.decode()
+
+
+def test_csv_of_fills_holds_all_that_is_asked_for(page: Client, account: Account) -> None:
+    record(account, (1, "600"), (-2, "601.5"), *[(1, "602")] * 6)
+    record(account, (10, "4"), symbol="=QQQ", start=500)
+    shown = page.get("/trades/executions?underlying=SPY&kind=").content.decode()
+    assert 'href="/api/executions?underlying=SPY&amp;format=csv"' in shown
+    lines = list(csv.DictReader(_told(page, "underlying=SPY&format=csv").splitlines()))
+    assert len(lines) == 8
+    assert (lines[6]["side"], lines[6]["quantity"], lines[6]["price"]) == ("SELL", "2", "601.5")
+    (formula,) = csv.DictReader(_told(page, "underlying==QQQ&format=csv").splitlines())
+    assert (formula["symbol"], formula["quantity"]) == ("'=QQQ", "10")
+    whole = list(executions_csv([account], ExecutionFilter(), page=3))
+    assert len({line.split(",", 1)[0] for line in whole}) == 1 + 9
+
+
+def _told(page: Client, query: str) -> str:
+    answer: Any = page.get(f"/api/executions?{query}")
+    return b"".join(answer.streaming_content).decode()
 
 
 def test_days_are_those_of_the_account(page: Client, account: Account) -> None:
