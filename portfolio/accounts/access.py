@@ -49,8 +49,8 @@ def accounts_syncable_by(user: User | AnonymousUser) -> QuerySet[Account]:
 def account_for_user(user: User | AnonymousUser, account_id: str) -> Account:
     """Return the account if the user may see it; ``NotFound`` if unknown or not theirs."""
     account = None
-    # PostgreSQL rejects NUL in text, and no id is longer than the column.
-    if account_id and "\x00" not in account_id and len(account_id) <= _LONGEST_ACCOUNT_ID:
+    # No database takes NUL or half a surrogate pair, and no id is longer than the column.
+    if account_id.isprintable() and 0 < len(account_id) <= _LONGEST_ACCOUNT_ID:
         account = accounts_visible_to(user).filter(pk=account_id).first()
     if account is None:
         raise no_such_account()

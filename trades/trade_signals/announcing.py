@@ -21,6 +21,16 @@ def tell_after_commit(owner_ids: Iterable[int]) -> None:
         transaction.on_commit(partial(_tell, owners), robust=True)
 
 
+def show_after_commit(owner_ids: Iterable[int]) -> None:
+    """Have these users' dashboards read anew once it can be read; cached answers stay.
+
+    For what moves all the time, such as marks: figures made of them are as old as they say.
+    """
+    owners = frozenset(owner_ids)
+    if owners:
+        transaction.on_commit(partial(announce_to, owners), robust=True)
+
+
 def _tell(owners: frozenset[int]) -> None:
     users = list(User.objects.filter(pk__in=owners))
     if users:

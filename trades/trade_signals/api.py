@@ -39,13 +39,11 @@ class SignalsView(APIView):
     )
     def post(self, request: Request) -> Response:
         QueryParameters(request.query_params, allowed=())
-        body = request._request.body
-        if len(body) > LARGEST_BODY:
+        if len(request._request.body) > LARGEST_BODY:
             raise InvalidInput(f"The body is larger than {LARGEST_BODY} bytes.")
         received = receive_signal(
             source=cast("SignalSource", request.auth),
             values=request.data,
-            body=body,
             idempotency_key=request.headers.get("Idempotency-Key"),
         )
         answer = Response(

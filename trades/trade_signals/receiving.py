@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -25,6 +27,8 @@ from trades.trade_signals.shapes import SignalSent
 
 #: A larger body is no signal.
 LARGEST_BODY: Final = 16 * 1024
+#: No date of any zone is later.
+_LAST: Final = datetime(9999, 1, 1, tzinfo=UTC)
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 
 
@@ -36,10 +40,11 @@ class Received:
     is_repeated: bool
 
 
-def receive_signal(
-    *, source: SignalSource, values: Any, body: bytes, idempotency_key: str | None
-) -> Received:
+def receive_signal(*, source: SignalSource, values: Any, idempotency_key: str | None) -> Received:
     """Record what a source sent, once for each idempotency key.
+
+    A body is the same if it says the same, however it is written: a source that tries again may
+    write it anew.
 
     Raises:
         InvalidInput: naming the field; nothing is recorded.
@@ -48,7 +53,7 @@ def receive_signal(
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         problem = "Expected 1 to 128 printable characters without spaces."
         raise InvalidInput(f"Idempotency-Key: {problem}", fields={"Idempotency-Key": problem})
-    digest = hashlib.sha256(body).hexdigest()
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
     earlier = _earlier(source, idempotency_key, digest)
     if earlier is not None:
         return earlier
@@ -98,22 +103,27 @@ def _create(
     user: User | None = None,
 ) -> TradeSignal:
     at = market_now()
-    for name in ("symbol", "order_reference", "note"):
+    for name in ("order_reference", "note"):
         if not getattr(sent, name).isprintable():
             raise _refused(name, "Holds characters that cannot be printed.")
-    if sent.expires_at is not None and sent.expires_at <= at:
-        raise _refused("expires_at", "In the past.")
-    legs = _legs(sent)
+    if sent.expires_at is not None and not at < sent.expires_at < _LAST:
+        raise _refused("expires_at", "In the past." if sent.expires_at <= at else "Too far away.")
+    symbol = _symbol("symbol", sent.symbol)
+    units = _amount("quantity", sent.quantity)
+    held = [
+        (instrument, _amount(field, quantity * units))
+        for field, instrument, quantity in _legs(sent)
+    ]
     account = account_for_user(source.owner, sent.account_id) if sent.account_id else None
     signal = TradeSignal.objects.create(
         source=source,
         idempotency_key=key,
         body_digest=digest,
         account=account,
-        symbol=sent.symbol.strip().upper(),
-        underlying=legs[0][0].underlying,
+        symbol=symbol,
+        underlying=held[0][0].underlying,
         direction=sent.direction,
-        quantity=_amount("quantity", sent.quantity),
+        quantity=units,
         order_reference=sent.order_reference.strip(),
         confidence=sent.confidence,
         note=sent.note.strip(),
@@ -124,26 +134,26 @@ def _create(
         signal=signal, after=TradeSignal.Status.QUEUED, at=at, reason=reason, user=user
     )
     ShadowPosition.objects.bulk_create(
-        ShadowPosition(signal=signal, instrument=instrument, quantity=quantity * signal.quantity)
-        for instrument, quantity in legs
+        ShadowPosition(signal=signal, instrument=instrument, quantity=quantity)
+        for instrument, quantity in held
     )
     tell_after_commit([source.owner_id])
     return signal
 
 
-def _legs(sent: SignalSent) -> list[tuple[Instrument, Decimal]]:
-    """Return the contracts of one unit with their signed quantities."""
+def _legs(sent: SignalSent) -> list[tuple[str, Instrument, Decimal]]:
+    """Return the contracts of one unit with their signed quantities, and the fields of these."""
     if sent.legs:
         named = [(f"legs.{n}.symbol", leg.symbol) for n, leg in enumerate(sent.legs)]
-        amounts = [_amount(f"legs.{n}.quantity", leg.quantity) for n, leg in enumerate(sent.legs)]
+        amounts = [
+            (field := f"legs.{n}.quantity", _amount(field, leg.quantity))
+            for n, leg in enumerate(sent.legs)
+        ]
     else:
         named = [("symbol", sent.symbol)]
         is_long = sent.direction == TradeSignal.Direction.LONG.value
-        amounts = [Decimal(1) if is_long else Decimal(-1)]
-    cleaned = [(field, symbol.strip().upper()) for field, symbol in named]
-    for field, symbol in cleaned:
-        if not symbol.isprintable() or not symbol:
-            raise _refused(field, "Not a symbol.")
+        amounts = [("quantity", Decimal(1) if is_long else Decimal(-1))]
+    cleaned = [(field, _symbol(field, symbol)) for field, symbol in named]
     found = find_instruments(cleaned)
     seen: set[int] = set()
     at = market_now()
@@ -157,13 +167,24 @@ def _legs(sent: SignalSent) -> list[tuple[Instrument, Decimal]]:
         raise _refused("legs", "Of several underlyings: send a signal for each.")
     if len({instrument.currency for instrument in found}) > 1:
         raise _refused("legs", "In several currencies.")
-    return list(zip(found, amounts, strict=True))
+    return [
+        (field, instrument, amount)
+        for instrument, (field, amount) in zip(found, amounts, strict=True)
+    ]
 
 
-def _amount(field: str, number: float) -> Decimal:
+def _symbol(field: str, text: str) -> str:
+    """Return a symbol as it is stored. In ASCII, capitals are as long as what was sent."""
+    symbol = text.strip()
+    if not symbol or not symbol.isascii() or not symbol.isprintable():
+        raise _refused(field, "Not a symbol.")
+    return symbol.upper()
+
+
+def _amount(field: str, number: float | Decimal) -> Decimal:
     amount = Decimal(str(number)).quantize(SMALLEST_STEP)
     if not amount:
-        raise _refused(field, "Zero.")
+        raise _refused(field, "Zero." if not number else "Too small.")
     return amount
 
 

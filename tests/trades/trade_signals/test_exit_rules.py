@@ -89,3 +89,21 @@ class TestHysteresis(unittest.TestCase):
         for name in (Kind.PROFIT_TARGET, Kind.STOP_LOSS, Kind.TRAILING):
             first, second = KINDS[name].number(one), KINDS[name].number(many)
             assert first == pytest.approx(second, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "words"),
+    [
+        (Kind.PROFIT_TARGET, 85.1339, "85.1 %"),
+        (Kind.PROFIT_TARGET, 50.0, "50 %"),
+        (Kind.STOP_LOSS, 199.96, "200 % of the premium"),
+        (Kind.STOP_LOSS, 10_000, "10000 % of the premium"),
+        (Kind.DAYS_TO_EXPIRY, 21.0, "21 days"),
+        (Kind.DELTA_BREACH, 0.34567, "0.35 delta"),
+        (Kind.ASSIGNMENT_RISK, 0.0012345, "0.0012 time value"),
+        (Kind.ASSIGNMENT_RISK, 0.0, "0 time value"),
+        (Kind.TIME_OF_DAY, 945.0, "15:45"),
+    ],
+)
+def test_number_is_written_with_few_digits(kind: Kind, value: float, words: str) -> None:
+    assert number_words(kind, value) == words

@@ -18,6 +18,7 @@ from greeks.models import ContractGreekHistory, Instrument
 from portfolio.models import PriceBar, Quote
 from tests.factories import UserFactory
 from trades.models import ShadowPosition, SignalSource, TradeSignal
+from trades.trade_signals import announcing
 from trades.trade_signals.dashboard.sections import shadow_positions
 from trades.trade_signals.receiving import enter_signal
 from trades.trade_signals.shadows.following import follow_shadows, unquoted_instruments
@@ -215,3 +216,25 @@ class TestPaper(unittest.TestCase):
         for bid, ask in ((None, one), (one, None), (two, one), (Decimal(0), Decimal(0))):
             assert mid_of("option", bid=bid, ask=ask, price=one) is None
         assert mid_of("index", bid=None, ask=None, price=one) == one
+
+
+def test_mark_alone_drops_no_cached_performance_and_an_entry_does(
+    source: SignalSource,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    dropped: list[Any] = []
+    shown: list[Any] = []
+    monkeypatch.setattr(announcing, "invalidate_changed", lambda *_, **named: dropped.append(named))
+    monkeypatch.setattr(announcing, "announce_to", shown.append)
+    enter(source)
+    steps = []
+    for minute, bid in ((1, "100"), (2, "101"), (3, "101")):
+        quote("XYZ", bid, "102", at=AT + timedelta(minutes=minute))
+        before = len(dropped), len(shown)
+        with django_capture_on_commit_callbacks(execute=True):
+            follow(AT + timedelta(minutes=minute))
+        steps.append((len(dropped) - before[0], len(shown) > before[1]))
+    # Entered; marked at another price; nothing new but its time.
+    assert steps[:2] == [(1, True), (0, True)]
+    assert steps[2][0] == 0

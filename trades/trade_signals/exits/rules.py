@@ -113,8 +113,12 @@ def clock_words(minutes: float) -> str:
 
 
 def number_words(kind: str, value: float) -> str:
-    """Write a rule's number with its unit."""
+    """Write a rule's number with its unit: a percentage to a tenth, others to a hundredth."""
     if kind == Kind.TIME_OF_DAY:
         return clock_words(value)
     unit = KINDS[kind].unit
-    return f"{value:.6g} {unit}".replace(" %", " %").strip()
+    digits = 1 if unit.startswith("%") else 2
+    # What is smaller than that is not written as zero.
+    is_tiny = 0.0 < abs(value) < 0.1**digits
+    text = f"{value:.2g}" if is_tiny else f"{round(value, digits):.12g}"
+    return f"{text} {unit}".strip()

@@ -16,7 +16,7 @@ from portfolio.domain import ExecutionKind
 from portfolio.models import Quote
 from trades.expiry.settling import OPTIONS, Settled, settle
 from trades.models import ShadowPosition
-from trades.trade_signals.announcing import tell_after_commit
+from trades.trade_signals.announcing import show_after_commit, tell_after_commit
 from trades.trade_signals.shadows.paper import Paper, mid_of, worse
 
 Status = ShadowPosition.Status
@@ -60,6 +60,7 @@ def _follow(signals: Sequence[int]) -> int:
     every = [row for of_signal in legs.values() for row in of_signal]
     quotes = Quote.objects.in_bulk({row.instrument_id for row in every})
     expired = settle({row.instrument_id for row in every if _has_expired(row, at)})
+    before = {row.pk: row.status for row in every}
     changed = []
     for of_signal in legs.values():
         changed += _enter([row for row in of_signal if row.status == Status.WAITING], quotes, at)
@@ -67,7 +68,8 @@ def _follow(signals: Sequence[int]) -> int:
         changed += [row for row in opened if _mark(row, quotes, expired)]
     unique = list({row.pk: row for row in changed}.values())
     ShadowPosition.objects.bulk_update(unique, _WRITTEN, batch_size=200)
-    tell_after_commit(row.signal.source.owner_id for row in unique)
+    show_after_commit(row.signal.source.owner_id for row in unique)
+    tell_after_commit(row.signal.source.owner_id for row in unique if row.status != before[row.pk])
     return len(unique)
 
 
