@@ -16,7 +16,7 @@ from tests.benchmarks.options import NotMeasured, Options
 from tests.benchmarks.processes import children, name_of, proportional_megabytes
 from tests.benchmarks.rounds import Row
 
-BAR = 250.0
+BAR = 200.0
 COUNTED = ("web", "worker", "beat", "valkey")
 
 

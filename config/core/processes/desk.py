@@ -45,19 +45,29 @@ STREAMS = "config.core.live.streams.registered_streams"
 ROLES = (WEB, "worker", "beat", "streams")
 # Loaded once and shared by every process.
 PRELOADED = (
+    "_strptime",
     "config.celery",
+    "celery.app.amqp",
     "celery.app.log",
+    "celery.app.routes",
     "celery.apps.beat",
     "celery.apps.worker",
     "celery.concurrency.thread",
     "celery.contrib.django.task",
+    "celery.events.receiver",
+    "celery.worker.autoscale",
+    "celery.worker.components",
     "celery.worker.consumer",
     "celery.worker.control",
+    "celery.worker.strategy",
     "config.core.ask",
     "config.core.background.scheduler",
     "config.core.live.server",
     "django.core.management.commands.migrate",
+    "django_redis.cache",
     "django_redis.client",
+    "django_redis.compressors.identity",
+    "django_redis.serializers.pickle",
     "httpcore",
     "kombu.transport.redis",
     "scipy.special",
@@ -74,7 +84,8 @@ class Desk:
 
     ``roles`` are the processes to run, by default all. ``before`` start before the data is
     prepared: the simulated providers. ``migrate`` applies migrations; ``steps`` are dotted
-    functions with their arguments, run after it. ``health_host`` is a host the web process accepts.
+    functions with their arguments, run after it. ``loaded`` are modules that the processes share.
+    ``health_host`` is a host the web process accepts.
     """
 
     data: Path
@@ -85,6 +96,7 @@ class Desk:
     before: tuple[ProcessSpec, ...] = ()
     migrate: bool = True
     steps: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    loaded: tuple[str, ...] = ()
     health_host: str = "127.0.0.1"
     echo: bool = False
     ready_lines: tuple[str, ...] = ()
@@ -174,6 +186,7 @@ def _start(
         if desk.serves_web:
             # Needs the static files, which it lists when loaded.
             _preload((settings.ROOT_URLCONF, settings.ASGI_APPLICATION.rpartition(".")[0]))
+        _preload(desk.loaded)
         load_tasks(CELERY)
         if "streams" in desk.roles:
             import_string(STREAMS)()

@@ -15,6 +15,7 @@ from config.core.processes.environment import is_prepared
 from config.core.processes.process import ProcessSpec
 from portfolio.demo.launch import GATEWAY_PORT, LOOPBACK, SANDBOX_PORT
 from portfolio.demo.seed import DEMO_NAME, DEMO_PASSWORD, recorded_clock
+from portfolio.management.loaded import LOADED
 
 
 class Command(BaseCommand):
@@ -71,6 +72,7 @@ class Command(BaseCommand):
             host=LOOPBACK,
             port=port,
             before=(server,),
+            loaded=LOADED,
             steps=(
                 ("portfolio.demo.seed.prepare_demo", seeding),
                 ("greeks.market.demo.prepare_market", seeding),

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.core.processes.desk import Desk, serve
 from config.core.processes.environment import is_prepared
+from portfolio.management.loaded import LOADED
 
 
 class Command(BaseCommand):
@@ -41,6 +42,7 @@ class Command(BaseCommand):
                 host=host,
                 port=port,
                 web_processes=options["web_processes"],
+                loaded=LOADED,
                 health_host=names[0] if names else host,
                 echo=True,
                 ready_lines=(f"  Greekdesk  http://{host}:{port}",),
