@@ -4,7 +4,7 @@ Django's ``bulk_create(update_conflicts=True)`` cannot keep a maximum, and for a
 spends ten times the database's work on making models and preparing values known to fit. This writes
 the same ``INSERT … ON CONFLICT`` from plain values: on SQLite row by row into one prepared
 statement, on PostgreSQL from one JSON document, because its driver takes longer to bind thousands
-of parameters than the server takes to run the statement.
+of parameters than the server takes to run the statement. Rows that only are inserted are copied.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from typing import Any
 
 import msgspec
 from django.db import connection, models
+
+from config.core.rows.copying import copy_rows
 
 # Bounds the document that PostgreSQL reads in one statement.
 _ROWS_A_STATEMENT = 2_000
@@ -61,6 +63,9 @@ def insert_rows(
 ) -> None:
     """Insert ``rows`` of ``columns`` (attribute names) as ``upsert`` does; none may exist."""
     if not rows:
+        return
+    if connection.vendor == "postgresql":
+        copy_rows(model, columns, rows)
         return
     head, _ = _statement(model, columns, unique=(), keep=columns, changes={})
     for start in range(0, len(rows), _ROWS_A_STATEMENT):

@@ -13,6 +13,7 @@ from django.db.models import Sum
 
 from auth_tokens.models import User
 from config.core.clock import now
+from config.core.rows.pages import many_pages
 from portfolio.accounts.access import accounts_syncable_by
 from portfolio.models import Account
 from trades.executions.rows import Recorded
@@ -64,7 +65,7 @@ def import_file(
     found = read_file(content, account=account, clock_offset=clock_offset)
     recorded, realised = Recorded(), dict[str, Decimal]()
     try:
-        with transaction.atomic():
+        with many_pages(), transaction.atomic():
             before = _realised(found)
             recorded = record_rows(
                 found.rows,

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.core.processes.collecting import no_collecting
+from config.core.rows.pages import many_pages
 from portfolio.models import Account
 from trades.contexts.store import complete_contexts
 from trades.lots.store import rebuild_lots
@@ -36,7 +37,7 @@ class Command(BaseCommand):
         if unknown:
             raise CommandError(f"No account is named {', '.join(unknown)}.")
         for account in found:
-            with no_collecting():
+            with no_collecting(), many_pages():
                 lots = rebuild_lots(account)
                 trades = rebuild_account_trades(account)
             contexts = complete_contexts(account)
