@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 
@@ -37,6 +37,8 @@ from trades.lots.store import store_lots
 from trades.models import TradeExecution
 from trades.strategies.store import store_trades
 
+Tell = Callable[[str], None]
+
 
 def record_rows(
     rows: JournalRows,
@@ -44,23 +46,26 @@ def record_rows(
     broker: Broker,
     source: str,
     accounts: QuerySet[Account] | None = None,
+    tell: Tell = lambda _: None,
 ) -> Recorded:
     """Record what one broker told, in one transaction. Rows of several accounts may be mixed.
 
     Only ``accounts`` (all by default) are known: a user's upload reaches no other user's account.
     A row already stored is completed, never doubled. A row that contradicts the stored one, names
-    an unknown account or an impossible contract goes to quarantine with the reason.
+    an unknown account or an impossible contract goes to quarantine with the reason. ``tell`` hears
+    of each step.
     """
     with transaction.atomic():
         known = Account.objects.all() if accounts is None else accounts
-        return _Recording(broker, source, known).record(rows)
+        return _Recording(broker, source, known, tell).record(rows)
 
 
 class _Recording:
     """One call of ``record_rows``."""
 
-    def __init__(self, broker: Broker, source: str, known: QuerySet[Account]) -> None:
+    def __init__(self, broker: Broker, source: str, known: QuerySet[Account], tell: Tell) -> None:
         self.broker = broker
+        self.tell = tell
         self.known = known
         self.source = source
         self.at: datetime = now()
@@ -79,12 +84,14 @@ class _Recording:
                 number = next(iter(accounts))
             self._refuse(rejected.kind, rejected.reason, rejected.payload, number, accounts)
         incoming = self._valid(rows.executions, accounts)
+        self.tell(f"compare with stored rows: {len(incoming):,}")
         self._write(incoming, load_stored(self.broker, incoming))
         self._cancel(rows, accounts)
         for order in replace_orders(self.changed) if self.broker is Broker.IBKR else ():
             if order.source == self.source:
                 # Its fills were here before: nothing new.
                 result.known(order.kind)
+        self.tell(f"compute lots and trades, contracts: {len(self.changed):,}")
         store_trades(store_lots(self.changed))
         announce_after_commit(account_id for account_id, _ in self.changed)
         self._write_movements(rows.movements, accounts)

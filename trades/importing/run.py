@@ -17,7 +17,7 @@ from config.core.rows.pages import many_pages
 from portfolio.accounts.access import accounts_syncable_by
 from portfolio.models import Account
 from trades.executions.rows import Recorded
-from trades.executions.store import record_rows
+from trades.executions.store import Tell, record_rows
 from trades.importing.files import ReadFile, read_file
 from trades.models import JournalRun, TradeLot
 
@@ -53,15 +53,18 @@ def import_file(
     user: User | None = None,
     dry_run: bool = False,
     clock_offset: timedelta = timedelta(),
+    tell: Tell = lambda _: None,
 ) -> Imported:
     """Record a file's rows in one transaction. A dry run writes nothing and tells the same counts.
 
-    A user's file is recorded in the accounts the user may sync, and in no other.
+    A user's file is recorded in the accounts the user may sync, and in no other. ``tell`` hears of
+    each step.
 
     Raises:
         InvalidInput: the file cannot be read; nothing is written.
     """
     started_at = now()
+    tell(f"read {len(content):,} bytes")
     found = read_file(content, account=account, clock_offset=clock_offset)
     recorded, realised = Recorded(), dict[str, Decimal]()
     try:
@@ -72,6 +75,7 @@ def import_file(
                 broker=found.broker,
                 source=found.source,
                 accounts=None if user is None else accounts_syncable_by(user),
+                tell=tell,
             )
             realised = _change(before, _realised(found))
             if dry_run:

@@ -55,6 +55,19 @@ def test_dry_run_tells_the_same_and_writes_nothing(tmp_path: Path, account: Acco
     assert "1 new" not in run(path, "--account", account.pk)
 
 
+def test_steps_are_told_apart_from_the_result(tmp_path: Path, account: Account) -> None:
+    path, out, steps = written(tmp_path, HEAD + ROW), StringIO(), StringIO()
+    call_command(
+        "import_executions", str(path), account=account.pk, json=True, stdout=out, stderr=steps
+    )
+    assert json.loads(out.getvalue())["inserted"] == 1
+    assert [line.strip() for line in steps.getvalue().splitlines()] == [
+        f"read {path.stat().st_size:,} bytes",
+        "compare with stored rows: 1",
+        "compute lots and trades, contracts: 1",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -58,6 +58,7 @@ class Command(BaseCommand):
                     account=account,
                     dry_run=options["dry_run"],
                     clock_offset=timedelta(seconds=options["clock_offset"]),
+                    tell=self._tell,
                 )
         except InvalidInput as error:
             raise CommandError(f"{path.name}: {error.message}") from None
@@ -66,6 +67,11 @@ class Command(BaseCommand):
             return
         for line in _lines(path.name, imported):
             self.stdout.write(line)
+
+    def _tell(self, step: str) -> None:
+        """Say what is done now, apart from the result."""
+        self.stderr.write(f"  {step}", style_func=str)
+        self.stderr.flush()
 
 
 def _lines(name: str, imported: Imported) -> list[str]:
