@@ -44,6 +44,7 @@ ROWS = {
     "update-queue": "update_queue",
     "journal": "journal",
     "update-storm": "update_storm",
+    "price-to-pixel": "price_to_pixel",
     "year": "year",
     "set-up": "set_up",
 }

@@ -51,6 +51,9 @@ class Desk:
         ["portfolio.demo.seed.prepare_demo", {"seed": SEED, "chain": ""}],
     )
 
+    #: How long its preparation may take.
+    prepare_seconds = START_SECONDS * 2
+
     def __init__(self, folder: Path, *, static: Path) -> None:
         self.folder = folder
         self._static = static
@@ -158,7 +161,7 @@ class Desk:
         for name in ("static", "static.stamp"):
             (self.folder / name).symlink_to(self._static / name)
         (self._static / "static").mkdir(exist_ok=True)
-        copy_template(self.folder / "greekdesk.sqlite3")
+        self._begin_database()
         with (self._static / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self._run(
@@ -169,6 +172,10 @@ class Desk:
                 ]
             )
 
+    def _begin_database(self) -> None:
+        """Save the run's desks most of the migrating."""
+        copy_template(self.folder / "greekdesk.sqlite3")
+
     def _run(self, steps: list[list[Any]]) -> None:
         """Run functions by dotted path and keyword arguments in the hand; raise as they do."""
         if "hand" not in self._processes:
@@ -178,7 +185,7 @@ class Desk:
         assert hand.stdout
         hand.stdin.write(json.dumps(steps).encode() + b"\n")
         hand.stdin.flush()
-        answered, _, _ = select.select([hand.stdout], [], [], START_SECONDS * 2)
+        answered, _, _ = select.select([hand.stdout], [], [], self.prepare_seconds)
         answer = hand.stdout.readline() if answered else b""
         if not answer:
             raise RuntimeError(f"hand: {self._last_words('hand')}")
