@@ -105,6 +105,8 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Bytes of a request's body; more get 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# What may be larger, by path: a year's statement of a busy account has several megabytes.
+LARGE_BODIES = {"/trades/import": 25 * 1024 * 1024}
 # Threads that run pages and API in one web process.
 WEB_THREADS = env.int("WEB_THREADS", default=4)
 

@@ -98,6 +98,21 @@ async def test_body_that_is_late_gets_408_and_a_large_one_413(monkeypatch: Any) 
                 assert b"connection: close" in (await reader.read()).lower()
 
 
+async def test_statement_may_be_larger_than_other_bodies_up_to_a_bound(settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE, settings.LARGE_BODIES = 1000, {"/trades/import": 5000}
+    async with served(asgi.application) as port, asyncio.timeout(SECONDS):
+        for path, length, status in (
+            # By the protection against cross-site requests: the body got through.
+            ("/trades/import", 5000, 403),
+            ("/trades/import", 5001, 413),
+            ("/trades/import/x", 5000, 413),
+            (LOG_IN, 1001, 413),
+        ):
+            async with connected(port) as [(reader, writer)]:
+                writer.write(head("POST", path, f"Content-Length: {length}") + b"a" * length)
+                assert await status_of(reader) == status
+
+
 async def test_bodies_that_fill_the_memory_are_refused(monkeypatch: Any) -> None:
     monkeypatch.setattr(request_bodies, "HELD_BYTES", 1000)
     async with served(asgi.application) as port, asyncio.timeout(SECONDS):

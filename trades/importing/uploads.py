@@ -14,8 +14,8 @@ from portfolio.models import Account
 from trades.importing.run import Imported, import_file
 from trades.models import PendingImport
 
-#: Larger files go through the command.
-LARGEST_UPLOAD = 25 * 1024 * 1024
+#: Each line that cannot be read is told: a file of nothing else would take seconds.
+MOST_LINES = 50_000
 _KEPT = timedelta(days=1)
 
 
@@ -25,14 +25,13 @@ def preview_upload(
     """Keep an uploaded file and tell what importing it would do. Nothing is recorded.
 
     Raises:
-        InvalidInput: the file is too large, or none that can be read.
+        InvalidInput: the file has too many lines, or is none that can be read.
         NotFound, Forbidden: the account is not the user's to import into.
     """
-    if len(content) > LARGEST_UPLOAD:
-        megabytes = LARGEST_UPLOAD // (1024 * 1024)
+    if content.count(b"\n") > MOST_LINES:
         raise InvalidInput(
-            f"The file is larger than {megabytes} MB. Use manage.py import_executions.",
-            fields={"file": "too large"},
+            f"The file has more than {MOST_LINES:,} lines. Use manage.py import_executions.",
+            fields={"file": "too many lines"},
         )
     account = _account(user, account_id) if account_id else None
     imported = import_file(content, file_name=file_name, account=account, user=user, dry_run=True)

@@ -21,7 +21,7 @@ _CLOSE = [(b"x-content-type-options", b"nosniff"), (b"connection", b"close")]
 _STATUS = {"body_too_large": 413, "body_too_slow": 408, "too_many_bodies": 503}
 _TEXT = {
     "body_too_large": "The body is larger than is read here.",
-    "body_too_slow": f"The body did not arrive within {BODY_SECONDS:g} seconds.",
+    "body_too_slow": "The body did not arrive in time.",
     "too_many_bodies": "Too many bodies are being received. Try again.",
 }
 
@@ -37,7 +37,8 @@ class BodyRefused(Exception):
 class BodiesFirst:
     """Gives ``application`` requests whose whole body has arrived, and refuses the others.
 
-    413 above ``DATA_UPLOAD_MAX_MEMORY_SIZE``, 408 after ``BODY_SECONDS``.
+    413 above ``DATA_UPLOAD_MAX_MEMORY_SIZE`` or what ``LARGE_BODIES`` says of the path, 408 after
+    ``BODY_SECONDS`` for each such size that is announced.
     """
 
     def __init__(self, application: Application) -> None:
@@ -50,11 +51,14 @@ class BodiesFirst:
         if not any(name in (b"content-length", b"transfer-encoding") for name, _ in headers):
             await self.application(scope, receive, send)
             return
-        body = bytearray()
+        body, usual = bytearray(), settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        most, announced = settings.LARGE_BODIES.get(scope["path"], usual), announced_bytes(scope)
         try:
             try:
-                async with asyncio.timeout(BODY_SECONDS):
-                    is_whole = await self._read(body, announced_bytes(scope), receive)
+                if announced > most:
+                    raise BodyRefused("body_too_large")
+                async with asyncio.timeout(BODY_SECONDS * max(1, announced / usual)):
+                    is_whole = await self._read(body, most, receive)
             except TimeoutError:
                 raise BodyRefused("body_too_slow") from None
             if is_whole:
@@ -64,11 +68,8 @@ class BodiesFirst:
         finally:
             self._held -= len(body)
 
-    async def _read(self, body: bytearray, announced: int, receive: Receive) -> bool:
+    async def _read(self, body: bytearray, most: int, receive: Receive) -> bool:
         """Read all of it into ``body``. False: the client is gone."""
-        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        if announced > most:
-            raise BodyRefused("body_too_large")
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":

@@ -18,6 +18,7 @@ from tests.factories import AccountFactory, PositionFactory, UserFactory
 from tests.trades.importing.test_command import FLEX, HEAD, ROW, TRADE
 from trades.executions.rows import JournalRows
 from trades.executions.store import record_rows
+from trades.importing.uploads import MOST_LINES
 from trades.journal.export import executions_csv
 from trades.journal.reading import ExecutionFilter
 from trades.models import JournalRun, PendingImport, TradeExecution, TradeLot
@@ -237,6 +238,12 @@ def test_export_is_imported_into_the_chosen_account(page: Client, account: Accou
     assert "names no account" in missing.content.decode()
     sent = {"file": upload(HEAD + ROW), "account_id": tasty.pk}
     assert page.post("/trades/import", sent).context["preview"].inserted == 1
+
+
+def test_file_of_too_many_lines_is_refused_before_it_is_read(page: Client) -> None:
+    answer = page.post("/trades/import", {"file": upload("x\n" * (MOST_LINES + 1))})
+    assert "more than 50,000 lines" in answer.content.decode()
+    assert not PendingImport.objects.exists()
 
 
 def test_statement_reaches_no_other_users_account(page: Client) -> None:
