@@ -1,7 +1,7 @@
 """Calls side by side, each with a time limit that also cancels its database query.
 
 One thread makes the calls of a batch one after another, as long as they are quick; if nothing ends
-for a moment, another thread takes over the rest. So quick calls cost one thread and one database
+for a moment, the rest get threads of their own. So quick calls cost one thread and one database
 connection, and slow ones wait for no other. Of a name at most so many calls run at once: those
 that hang keep no other name waiting. A thread closes its connection at the end, if
 ``CONN_MAX_AGE`` has a request close its own.
@@ -26,7 +26,7 @@ from config.core.errors import Unavailable
 
 logger = structlog.get_logger(__name__)
 
-# Without an end for this long, another thread takes over what has not begun.
+# Without an end for this long, what has not begun gets threads of its own.
 _QUICK_SECONDS: Final = 0.01
 # More than can hang at once: two calls of each section.
 _MOST_THREADS: Final = 32
@@ -235,8 +235,9 @@ class LimitedCalls:
                 else:
                     continue
                 del running[name]
-            if batch.waiting and batch.waiting == waiting:
-                self._begin(batch)
+            if batch.waiting == waiting:
+                for _ in range(waiting):
+                    self._begin(batch)
             waiting = batch.waiting
         return {name: outcomes[name] for name in works}
 
