@@ -113,7 +113,8 @@ def instrument_type_name(value: str) -> str:
 @register.filter
 def words(value: str) -> str:
     """A stored code as words: ``cash_settlement`` → ``Cash settlement``."""
-    return value.replace("_", " ").capitalize()
+    text = value.replace("_", " ").capitalize()
+    return text.replace("Iv ", "IV ")
 
 
 @register.simple_tag

@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 
 from auth_tokens.models import User
+from config.core.clock import now
 from portfolio.models import Account
 from tests.factories import AccountFactory, UserFactory
 from tests.trades.strategies.test_store import CONTRACTS, fill, record
@@ -47,14 +48,14 @@ def reviewer() -> User:
         QuarantinedExecution.objects.create(
             broker="IBKR", account=Account.objects.get(pk=number), account_number=number,
             kind="trade", reason=f"refused of {number}", fingerprint=number, payload={"cut": True},
-            source="flex", first_seen_at=theirs.execution_time, last_seen_at=theirs.execution_time,
+            source="flex", first_seen_at=now(), last_seen_at=now(),
         )  # fmt: skip
     return person
 
 
 def act(client: Client, name: str, action: str, **data: str) -> Any:
     """Choose all rows of a list, also those that a reviewer does not see, and act on them."""
-    model = {"trade": Trade, "quarantinedexecution": QuarantinedExecution}[name]
+    model: Any = {"trade": Trade, "quarantinedexecution": QuarantinedExecution}[name]
     keys = list(model.objects.values_list("pk", flat=True))
     sent = {"action": action, "_selected_action": keys, **data}
     return client.post(f"/admin/trades/{name}/", sent, follow=True)
