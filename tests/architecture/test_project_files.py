@@ -165,3 +165,10 @@ def test_every_named_script_and_style_sheet_is_there() -> None:
     }
     assert named
     assert [name for name in sorted(named) if not (ROOT / "static" / name).is_file()] == []
+
+
+def test_decisions_are_numbered_in_order() -> None:
+    records = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
+    for record in records:
+        assert record.read_text(encoding="utf-8").startswith(f"# {int(record.name[:4])}. ")
