@@ -10,6 +10,7 @@ from typing import Any
 import pyotp
 import pytest
 import time_machine
+from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -315,7 +316,7 @@ def test_secret_and_codes_are_stored_unreadable(ann: Person) -> None:
 
 
 def test_rotated_keys_keep_the_app_good(ann: Person, settings: Settings) -> None:
-    old, new = settings.TOKEN_ENCRYPTION_KEYS[0], "VGhpcnR5IHR3byBieXRlcyBmb3IgYSB0ZXN0IGtleSE="
+    old, new = settings.TOKEN_ENCRYPTION_KEYS[0], Fernet.generate_key().decode()
     settings.TOKEN_ENCRYPTION_KEYS = [new, old]
     call_command("rotate_token_keys")
     settings.TOKEN_ENCRYPTION_KEYS = [new]
@@ -324,7 +325,7 @@ def test_rotated_keys_keep_the_app_good(ann: Person, settings: Settings) -> None
 
 
 def test_lost_key_leaves_the_recovery_codes(ann: Person, settings: Settings) -> None:
-    settings.TOKEN_ENCRYPTION_KEYS = ["VGhpcnR5IHR3byBieXRlcyBmb3IgYSB0ZXN0IGtleSE="]
+    settings.TOKEN_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     ann.give_password()
     assert ann.give_code(ann.app()).status_code == 400
     assert ann.give_code(ann.recovery_codes[0]).status_code == 302
