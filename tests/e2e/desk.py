@@ -150,6 +150,8 @@ class Desk:
             "TASTYTRADE_URL": self.sandbox.url("tastytrade"),
             "TASTYTRADE_CLIENT_SECRET": "simulated-client-secret",
             "TASTYTRADE_REFRESH_TOKEN": "simulated-refresh-token",
+            # The simulated brokers run beside the tests, on what may be a busy machine.
+            "PROVIDER_TIMEOUT_SECONDS": "20",
             # Background refreshes would move numbers that a test means to move itself.
             "GREEKS_MINIMUM_AGE_SECONDS": "3600",
             "STALE_AFTER_SECONDS": "3600",

@@ -25,7 +25,13 @@ def test_price_of_a_description_is_found_in_one_pass() -> None:
 
 @pytest.mark.parametrize(
     ("text", "price"),
-    [("Bought 1 @ 1,234.50", "1,234.50"), ("x @ -0.5 ", "-0.5"), ("@ $.5", ".5"), ("@ 5", "5")],
+    [
+        ("Bought 1 @ 1,234.50", "1,234.50"),
+        ("x @ -0.5 ", "-0.5"),
+        ("@ $.5", ".5"),
+        ("@ 5", "5"),
+        ("settled at 5", "5"),
+    ],
 )
 def test_price_of_a_description_is_its_last_number(text: str, price: str) -> None:
     found = _PRICE.search(text)
@@ -33,7 +39,7 @@ def test_price_of_a_description_is_its_last_number(text: str, price: str) -> Non
     assert found[1] == price
 
 
-@pytest.mark.parametrize("text", ["@ ,", "@ 5.", "@ 5 each", "at 5"])
+@pytest.mark.parametrize("text", ["@ ,", "@ 5.", "@ 5 each", "format 5", "at 5 each"])
 def test_description_without_a_price_has_none(text: str) -> None:
     assert _PRICE.search(text) is None
 
