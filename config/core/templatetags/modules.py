@@ -9,6 +9,7 @@ from posixpath import dirname, join, normpath
 
 from django import template
 from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -25,13 +26,18 @@ def imported_modules(path: str) -> tuple[str, ...]:
     waiting = [path]
     while waiting:
         module = waiting.pop(0)
-        text = Path(str(finders.find(module))).read_text(encoding="utf-8")
-        for name in IMPORT.findall(text):
+        for name in IMPORT.findall(_source(module).read_text(encoding="utf-8")):
             imported = normpath(join(dirname(module), name))
             if imported not in found and imported != path:
                 found[imported] = None
                 waiting.append(imported)
     return tuple(found)
+
+
+def _source(module: str) -> Path:
+    """Return the file as it was written; an image has only what was collected."""
+    found = finders.find(module)
+    return Path(str(found)) if found else Path(staticfiles_storage.path(module))
 
 
 @register.simple_tag

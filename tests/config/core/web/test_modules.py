@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.storage import StaticFilesStorage, staticfiles_storage
 from django.template import Context, Template
 
 from config.core.templatetags.modules import imported_modules
@@ -33,3 +36,17 @@ def test_page_script_writes_a_preload_of_each_module_and_the_script() -> None:
     assert "js/charts/walked_figure" in html
     assert html.endswith("</script>")
     assert 'type="module" src="/static/js/gex/page' in html
+
+
+def test_modules_are_read_where_only_collected_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = "js/gex/page.js"
+    expected = imported_modules(page)
+    for module in (page, *expected):
+        (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SCRIPTS / module, tmp_path / module)
+    monkeypatch.setattr(staticfiles_storage, "_wrapped", StaticFilesStorage(tmp_path))
+    monkeypatch.setattr(finders, "find", lambda _module: None)
+    imported_modules.cache_clear()
+    assert imported_modules(page) == expected
