@@ -7,6 +7,7 @@ starts it ends; images stay, so that the next run is short. ``--keep`` leaves th
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import sys
 import time
@@ -31,6 +32,11 @@ FOLDER = ROOT / "var" / "containers"
 LARGEST_IMAGE_MB = 500
 USER = "10001"
 WEB_PROCESSES = 4
+PAGES = (
+    *("/", "/risk", "/dashboard", "/portfolios", "/market", "/market/alerts", "/gex", "/trades"),
+    *("/trades/statistics", "/trades/import", "/trades/signals", "/system", "/api/docs"),
+    *("/accounts/tokens", "/accounts/second-factor", "/admin/"),
+)
 
 
 def say(what: str, value: str = "") -> None:
@@ -109,6 +115,17 @@ def check_stopped(stack: Stack) -> None:
         say(f"{service} stopped by TERM, code 0, after", f"{time.monotonic() - started:.1f} s")
 
 
+def check_pages(visitor: Visitor) -> None:
+    """An image has only what it was built with: each page, and what the page names, must come."""
+    for path in PAGES:
+        page = visitor.ask("GET", path)
+        named = re.findall(r'(?:src|href)="(/static/[^"]+)"', page.text)
+        gone = [each for each in named if visitor.ask("GET", each).status_code != 200]
+        if page.status_code != 200 or not named or gone:
+            raise Failed(f"{path}: {page.status_code}, missing {gone}")
+    say("pages with all their files", str(len(PAGES)))
+
+
 def sync_an_account(stack: Stack, visitor: Visitor) -> None:
     stack.manage("add_account", "--broker", "TASTY", "--number", "5WX00001", "--owner", "trader")
     seconds = wait_until(
@@ -170,6 +187,7 @@ def check_stack(stack: Stack, port: int) -> None:
     visitor.sign_in("trader", password)
     say("signed in through the TLS proxy")
     sync_an_account(stack, visitor)
+    check_pages(visitor)
     check_killed(stack, visitor)
     check_scaled(stack, visitor)
     sync_again = visitor.positions()
