@@ -24,7 +24,8 @@ def desk(sandbox: Sandbox, settings: Any) -> Sandbox:
     settings.TASTYTRADE_URL = sandbox.url("tastytrade")
     settings.TASTYTRADE_CLIENT_SECRET = "simulated-client-secret"
     settings.TASTYTRADE_REFRESH_TOKEN = "simulated-refresh-token"
-    settings.PROVIDER_TIMEOUT_SECONDS = 2.0
+    # A slow machine is not a fault; tests of silent providers set their own.
+    settings.PROVIDER_TIMEOUT_SECONDS = 30.0
     settings.IBKR_PORTAL_SNAPSHOT_SECONDS = 1.0
     return sandbox
 

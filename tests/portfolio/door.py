@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import brotli
 from asgiref.sync import sync_to_async
@@ -17,6 +18,7 @@ from django.test import Client
 
 from auth_tokens.models import User
 from config.asgi import django_application
+from config.core.front_door import application as front_door
 from config.core.front_door.application import FrontDoor
 from config.core.front_door.resources import registered_resources
 from config.core.live.hub import hub
@@ -96,10 +98,14 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(**options: Any) -> AsyncIterator[Desk]:
+async def desk(
+    *, renewal_seconds: float = LONGEST_SECONDS, **options: Any
+) -> AsyncIterator[Desk]:
+    """Open a desk. A slow machine makes no renewal late, unless ``renewal_seconds`` says so."""
     opened = Desk(**options)
     try:
-        yield opened
+        with patch.object(front_door, "_RENEWAL_SECONDS", renewal_seconds):
+            yield opened
     finally:
         await opened.door.close()
         await hub().close()

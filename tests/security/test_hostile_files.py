@@ -53,12 +53,13 @@ def test_number_that_is_none_costs_its_row_alone(quantity: str, price: str) -> N
         flex('<Trade a="1" a="2"/>'),
         flex("\0"),
         b'<?xml version="1.0" encoding="utf-7"?>' + flex(""),
-        gzip.compress(b"0" * 5_000_000),
+        gzip.compress(b"0" * 5_000_000, mtime=0x0D0D0D),
+        b"Statement,Header,a,b\rc" * 9 + b"d" * 200_000,
         b"<" * 10_000,
         b"",
         b"Statement,Header,Field Name,Field Value\nTrades,Header," + b"a," * 10_000,
     ],
-    ids=["bomb", "file", "deep", "twice", "nul", "utf-7", "gzip", "opening", "empty", "columns"],
+    ids=["bomb", "file", "deep", "twice", "nul", "utf-7", "gzip", "returns", "opening", "empty", "columns"],
 )  # fmt: skip
 def test_file_that_is_no_statement_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidInput):

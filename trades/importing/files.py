@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -54,14 +55,15 @@ def read_file(
         number = chosen.account_number if chosen else ""
         rows = _shifted(read_flex(io.BytesIO(content), account_number=number), clock_offset)
         return ReadFile(broker=Broker.IBKR, source=FLEX, rows=rows)
-    first_line = head.split(b"\n", 1)[0].decode("utf-8", "replace").rstrip("\r")
-    if is_activity(first_line):
+    beginning = head.decode("utf-8", "replace")
+    cells = _first_cells(beginning)
+    if is_activity(cells):
         rows = _shifted(read_activity(io.BytesIO(content)), clock_offset)
         return ReadFile(broker=Broker.IBKR, source=ACTIVITY_CSV, rows=rows)
-    if not is_tastytrade(first_line):
+    if not is_tastytrade(cells):
         raise InvalidInput(
             "This is neither a statement of IBKR (Flex XML, Activity Statement CSV) nor an export "
-            f"of transactions (CSV) of Tastytrade. It begins with {first_line[:60]!r}."
+            f"of transactions (CSV) of Tastytrade. It begins with {beginning[:60]!r}."
         )
     if account is None:
         raise InvalidInput(
@@ -74,6 +76,14 @@ def read_file(
         )
     rows = read_tastytrade_csv(io.BytesIO(content), account_number=account.account_number)
     return ReadFile(broker=Broker.TASTY, source=TASTYTRADE_CSV, rows=rows)
+
+
+def _first_cells(text: str) -> list[str]:
+    """Return the cells of the first row; none where the text is no CSV. Any line end ends a row."""
+    try:
+        return next(csv.reader(io.StringIO(text, newline="")), [])
+    except csv.Error:
+        return []
 
 
 def _shifted(rows: JournalRows, offset: timedelta) -> JournalRows:

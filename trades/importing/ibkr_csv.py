@@ -12,7 +12,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import IO, Final
 
@@ -78,10 +78,9 @@ class _Statement:
     others: Counter[str] = field(default_factory=Counter)
 
 
-def is_activity(head: str) -> bool:
-    """Return whether the first line is that of an Activity Statement, in any language."""
-    fields = next(csv.reader([head]), [])
-    return len(fields) > 3 and fields[1] == "Header"
+def is_activity(cells: Sequence[str]) -> bool:
+    """Return whether the first row is that of an Activity Statement, in any language."""
+    return len(cells) > 3 and cells[1] == "Header"
 
 
 def read_activity(file: IO[bytes]) -> JournalRows:

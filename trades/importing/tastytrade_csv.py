@@ -44,9 +44,9 @@ class TastytradeFileError(InvalidInput):
     """The file is no export of Tastytrade that the journal can read."""
 
 
-def is_tastytrade(head: str) -> bool:
-    """Return whether the first line is that of one of the layouts."""
-    names = set(next(csv.reader([head]), []))
+def is_tastytrade(cells: Sequence[str]) -> bool:
+    """Return whether the first row is that of one of the layouts."""
+    names = set(cells)
     return names >= set(COLUMNS) or names >= set(_OLD_COLUMNS)
 
 

@@ -45,9 +45,9 @@ def read_daily_prices(text: str, symbol: str, *, source: str) -> Fetched[DailyCl
     Rows without a valid day or a close above zero come back in ``rejected``.
 
     Raises:
-        InvalidInput: no line has the headers of such a file.
+        InvalidInput: it is no CSV, or no line has the headers of such a file.
     """
-    rows = csv.reader(io.StringIO(text.removeprefix("\ufeff")))
+    rows = _read_rows(text)
     columns = _find_columns(rows, symbol)
     found: dict[date, Decimal] = {}
     rejected = []
@@ -68,6 +68,13 @@ def read_daily_prices(text: str, symbol: str, *, source: str) -> Fetched[DailyCl
         DailyClose(symbol=symbol, session_date=day, close=found[day]) for day in sorted(found)
     )
     return Fetched(items=items, rejected=tuple(rejected), source=source, as_of=now())
+
+
+def _read_rows(text: str) -> Iterator[list[str]]:
+    try:
+        return iter(list(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""))))
+    except csv.Error:
+        raise InvalidInput("A file of daily prices is CSV; this one cannot be read.") from None
 
 
 def _find_columns(rows: Iterator[Sequence[str]], symbol: str) -> _Columns:

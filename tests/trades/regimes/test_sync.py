@@ -91,6 +91,8 @@ def test_a_row_without_day_and_close_is_rejected_and_the_others_stay(row: str) -
 def test_a_file_of_something_else_is_refused_by_its_headers() -> None:
     with pytest.raises(InvalidInput, match="headers of daily prices"):
         read_daily_prices("a,b\n1,2\n", "VIX", source="file")
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_daily_prices("DATE,CLOSE\n" + "1" * 200_000, "VIX", source="file")
 
 
 def test_an_index_without_a_file_is_refused_for_good() -> None:

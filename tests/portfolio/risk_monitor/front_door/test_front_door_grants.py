@@ -323,7 +323,6 @@ async def test_access_withdrawn_while_a_request_waits_for_the_next_version_wins(
         return states_of(keys)
 
     monkeypatch.setattr(source, "states_of", slow_states)
-    monkeypatch.setattr("config.core.front_door.application._RENEWAL_SECONDS", 10.0)
     watch.distrust()
     waiting = asyncio.create_task(opened.get(cookie))
     await asyncio.to_thread(building.wait, 10)
