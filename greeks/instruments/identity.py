@@ -29,9 +29,9 @@ def instrument_key(contract: Contract) -> str:
 
 
 def _identity(contract: Contract) -> str:
-    parts = [contract.kind.value, _plain(_root(contract))]
+    parts = [contract.kind.value, plain_name(_root(contract))]
     if contract.kind in (InstrumentKind.STOCK, InstrumentKind.INDEX, InstrumentKind.CURRENCY):
-        parts[1] = _plain(contract.symbol)
+        parts[1] = plain_name(contract.symbol)
     else:
         parts.append(f"{contract.expiry:%Y%m%d}" if contract.expiry else "")
     if contract.is_option or contract.kind is InstrumentKind.EVENT:
@@ -50,7 +50,8 @@ def _root(contract: Contract) -> str:
     return root
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Return a name without punctuation and case: ``BRKB`` of ``BRK/B``."""
     return _PUNCTUATION.sub("", name.upper()) or name
 
 

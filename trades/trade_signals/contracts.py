@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
 from config.core.errors import InvalidInput
 from greeks.domain import Contract, InstrumentKind
 from greeks.indices import is_index
-from greeks.instruments.identity import instrument_key
+from greeks.instruments.identity import instrument_key, plain_name
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError, listed_name, parse_occ
 from greeks.instruments.store import contract_error, resolve_instruments
 from greeks.models import Instrument
 from greeks.polling.terms import LAST_ROOT
+from greeks.underlyings import history_name
 
 _SHARES: Final = Decimal(100)
 _INDEX_OF: Final = {root: index for index, root in LAST_ROOT.items()}
@@ -52,6 +53,23 @@ def find_instruments(symbols: Sequence[tuple[str, str]]) -> list[Instrument]:
         # Another way to write what is known already (BRK.B, BRK B) has the same identity.
         found.append(there or made[instrument_key(contracts[symbol])])
     return found
+
+
+def belongs(symbol: str, legs: Iterable[Instrument]) -> bool:
+    """Return whether a signal's symbol names what its legs are of, in any of the usual ways to
+    write it: the underlying (``SPX``, ``BRK/B``, ``/ES``, ``/ESZ6``), a root (``SPXW``) or a leg."""
+    wanted = plain_name(symbol)
+    for leg in legs:
+        is_dated = leg.kind in (InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION)
+        # Two different things have one ticker: a share and a future.
+        if symbol.startswith("/") and not is_dated:
+            continue
+        names = [leg.symbol, leg.underlying, leg.root]
+        if is_dated:
+            names.append(history_name(kind=leg.kind, underlying=leg.underlying, currency="USD"))
+        if any(name and plain_name(name) == wanted for name in names):
+            return True
+    return False
 
 
 def _option(symbol: str) -> OptionSymbol | None:

@@ -22,7 +22,7 @@ from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.accounts.access import account_for_user
 from trades.models import ShadowPosition, SignalChange, SignalSource, TradeSignal
 from trades.trade_signals.announcing import tell_after_commit
-from trades.trade_signals.contracts import find_instruments
+from trades.trade_signals.contracts import belongs, find_instruments
 from trades.trade_signals.shapes import SignalSent
 
 #: A larger body is no signal.
@@ -167,6 +167,8 @@ def _legs(sent: SignalSent) -> list[tuple[str, Instrument, Decimal]]:
         raise _refused("legs", "Of several underlyings: send a signal for each.")
     if len({instrument.currency for instrument in found}) > 1:
         raise _refused("legs", "In several currencies.")
+    if not belongs(_symbol("symbol", sent.symbol), found):
+        raise _refused("symbol", f"The legs are of {found[0].underlying}.")
     return [
         (field, instrument, amount)
         for instrument, (field, amount) in zip(found, amounts, strict=True)

@@ -11,8 +11,10 @@ import time_machine
 from django.test import Client
 
 from config.core.clock import market_now
+from greeks.models import Instrument
 from tests.factories import AccountFactory, UserFactory
 from trades.models import ShadowPosition, TradeSignal
+from trades.trade_signals.contracts import belongs
 from trades.trade_signals.dashboard.sections import queued_signals
 from trades.trade_signals.sources import IssuedSource, create_source, renew_token
 
@@ -99,6 +101,8 @@ def test_key_sent_twice_is_one_signal_and_another_body_conflicts(issued: IssuedS
         ({"legs": [{"symbol": PUT, "quantity": 1}] * 2}, "legs.1.symbol"),
         ({"legs": [{"symbol": "SPY   200117P00600000", "quantity": 1}]}, "legs.0.symbol"),
         ({"legs": [{"symbol": "A", "quantity": 1}, {"symbol": "B", "quantity": 1}]}, "legs"),
+        ({"symbol": "QQQ", "legs": [{"symbol": PUT, "quantity": 1}]}, "symbol"),
+        ({"symbol": "/SPY", "legs": [{"symbol": PUT, "quantity": 1}]}, "symbol"),
         ({"note": "x" * 501}, "note"),
         ({"note": "\0"}, "note"),
         ({"size": 1}, "size"),
@@ -188,3 +192,22 @@ def test_signal_past_its_time_is_neither_queued_nor_taken_up(
     assert TradeSignal.objects.get().status == "queued"
     for query in ("end=9999-12-31", "start=0001-01-01", "source=x", "status=new", "taken=maybe"):
         assert client.get(f"/trades/signals?{query}").status_code == 400, query
+
+
+@pytest.mark.parametrize(
+    ("leg", "own", "others"),
+    [
+        (("option", "SPXW  301220P06000000", "SPX", "SPXW"), ("SPX", "SPXW", "$SPX"), ("SPY",)),
+        (("option", "BRKB  301220P00500000", "BRKB", "BRKB"), ("BRK.B", "BRK/B"), ("BRK.A",)),
+        (("option", "NVDA1 301220C00100000", "NVDA", "NVDA1"), ("NVDA", "NVDA1"), ("NVD",)),
+        (("stock", "ES", "ES", ""), ("ES",), ("/ES",)),
+        (("future", "/ESZ6", "/ES", "/ES"), ("/ES", "ES", "/ESZ6"), ("/MES", "/ESH7")),
+        (("future_option", "EW4Z6 C6000", "/ESZ6", "EW4Z6"), ("/ES", "/ESZ6", "EW4Z6"), ("SPX",)),
+    ],
+)  # fmt: skip
+def test_symbol_of_a_signal_is_what_its_legs_are_of(
+    leg: tuple[str, str, str, str], own: tuple[str, ...], others: tuple[str, ...]
+) -> None:
+    kind, symbol, underlying, root = leg
+    legs = [Instrument(kind=kind, symbol=symbol, underlying=underlying, root=root)]
+    assert [each for each in (*own, *others) if belongs(each, legs)] == list(own)
