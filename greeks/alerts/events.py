@@ -16,6 +16,8 @@ from greeks.models import AlertChannel, AlertDelivery, AlertEvent
 
 #: The same trouble is reported again after this long, if it lasts.
 SYSTEM_QUIET = timedelta(hours=1)
+#: More notices of one moment than this would be a wall of them: a toast, a message, a badge each.
+MOST_AT_ONCE = 3
 #: An older claim of a message belongs to a dead worker: an attempt takes 20 seconds at most.
 CLAIM_SECONDS = 120
 
@@ -69,6 +71,34 @@ def raise_user_alert(
     )
     _send([event])
     return event
+
+
+def raise_user_alerts(
+    *, user_id: int, notices: Sequence[tuple[str, str]], together: tuple[str, str]
+) -> None:
+    """Tell one user of what happened to their trades at one moment, each a (title, text).
+
+    More than ``MOST_AT_ONCE`` are told as one, ``together``. Each is in the list all the same,
+    read already. Runs in the caller's transaction.
+    """
+    if len(notices) <= MOST_AT_ONCE:
+        for title, text in notices:
+            raise_user_alert(user_id=user_id, title=title, text=text)
+        return
+    at = now()
+    AlertEvent.objects.bulk_create(
+        AlertEvent(
+            user_id=user_id,
+            kind=AlertEvent.Kind.TRADE,
+            minute=at.replace(second=0, microsecond=0),
+            title=title[:120],
+            text=text[:255],
+            read_at=at,
+        )
+        for title, text in notices
+    )
+    title, text = together
+    raise_user_alert(user_id=user_id, title=title, text=text)
 
 
 def _send(events: Sequence[AlertEvent]) -> None:

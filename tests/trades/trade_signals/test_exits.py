@@ -11,7 +11,14 @@ import time_machine
 from django.test import Client
 
 from config.core.errors import Conflict, InvalidInput, NotFound
-from greeks.models import AlertEvent, ContractGreekHistory, ContractGreeks, Dividend, Instrument
+from greeks.models import (
+    AlertChannel,
+    AlertEvent,
+    ContractGreekHistory,
+    ContractGreeks,
+    Dividend,
+    Instrument,
+)
 from portfolio.models import Account, PriceBar, Quote
 from tests.factories import AccountFactory, PositionFactory, UserFactory
 from tests.trades.strategies.test_store import AT, CONTRACTS, fill, record
@@ -41,7 +48,8 @@ def short_put(account: Account) -> Trade:
 
 
 def rule(account: Account, kind: str, threshold: float, **values: Any) -> ExitRule:
-    wanted = RuleValues(name=kind, kind=kind, threshold=threshold, **values)
+    named = {"name": kind} | values
+    wanted = RuleValues(kind=kind, threshold=threshold, **named)
     return save_rule(user=account.owner, values=wanted)
 
 
@@ -99,6 +107,21 @@ def test_target_fires_once_recedes_by_its_band_and_is_executed_at_the_close(
     with time_machine.travel(AT + timedelta(minutes=12), tick=False):
         assert [each.status for each in exit_signals(account.owner)] == ["executed"]
     assert remove_rule(user=account.owner, rule_id=target.pk) == "profit_target"
+
+
+def test_many_rules_met_at_once_are_told_as_one_and_listed_each(
+    account: Account, short_put: Trade
+) -> None:
+    channel = AlertChannel.objects.create(user=account.owner, name="Phone")
+    for threshold in (10, 20, 30, 40):
+        rule(account, "profit_target", threshold, name=f"{threshold} %")
+    follow(mark(3, "1.5"))
+    told, *listed = AlertEvent.objects.all()
+    assert (told.title, told.read_at) == ("Exit rules met 4 times", None)
+    assert told.text == "10 %: 1; 20 %: 1; 30 %: 1; 40 %: 1"
+    assert len(listed) == 4
+    assert all(each.read_at is not None for each in listed)
+    assert list(channel.deliveries.values_list("event", flat=True)) == [told.pk]
 
 
 def test_signal_outlives_rebuild_and_merge_and_does_not_fire_again(

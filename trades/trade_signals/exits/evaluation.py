@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -12,7 +12,7 @@ from django.db import transaction
 from auth_tokens.models import User
 from config.core.clock import market_now
 from config.core.upsert import upsert
-from greeks.alerts.events import raise_user_alert
+from greeks.alerts.events import raise_user_alerts
 from portfolio.accounts.access import accounts_visible_to
 from trades.models import ExitRule, ExitSignal, Trade, TradeFill, TradePeak
 from trades.trade_signals.announcing import tell_after_commit
@@ -132,16 +132,25 @@ def _evaluate(
     return len(new) + len(moved)
 
 
-def _alert(signals: Iterable[ExitSignal], trades: Mapping[int, OpenTrade]) -> None:
-    """Tell the owner of each rule, once, through all their channels."""
+def _alert(signals: Sequence[ExitSignal], trades: Mapping[int, OpenTrade]) -> None:
+    """Tell the owner of the rules, once, through all their channels; many of them as one."""
+    notices = []
     for signal in signals:
         trade = trades[signal.opening_id].trade
         rule = signal.rule
         now, says = (number_words(rule.kind, each) for each in (signal.value, rule.threshold))
-        raise_user_alert(
-            user_id=rule.owner_id,
-            title=f"{rule.name}: {trade.underlying} {trade.name}",
-            text=f"{rule.get_kind_display()} at {now} in {trade.account_id}; the rule: {says}.",
+        title = f"{rule.name}: {trade.underlying} {trade.name}"
+        kind = rule.get_kind_display()
+        notices.append((title, f"{kind} at {now} in {trade.account_id}; the rule: {says}."))
+    if signals:
+        met = Counter(signal.rule.name for signal in signals)
+        raise_user_alerts(
+            user_id=signals[0].rule.owner_id,
+            notices=notices,
+            together=(
+                f"Exit rules met {len(signals)} times",
+                "; ".join(f"{name}: {count}" for name, count in met.most_common()),
+            ),
         )
 
 
