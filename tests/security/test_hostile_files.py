@@ -44,6 +44,48 @@ def test_number_that_is_none_costs_its_row_alone(quantity: str, price: str) -> N
     assert len(rows.executions) + len(rows.rejected) == 2
 
 
+HUGE, TINY = "999999999999", "0.00000001"
+OPTION = (
+    '<Trade accountId="U1" assetCategory="OPT" symbol="SPX   250117C05000000" currency="USD" '
+    f'multiplier="1" conid="5" dateTime="20250117;162000" quantity="-{TINY}" tradePrice="0" '
+    'transactionType="BookTrade" notes="Ex" transactionID="4"/>'
+)
+CASH = (
+    '<StatementOfFundsLine accountId="U1" symbol="SPX   250117C05000000" levelOfDetail="Currency" '
+    f'activityDescription="Option Cash Settlement for: Exercise" amount="{HUGE}"/>'
+)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        TRADE.format(TINY, "").replace("/>", f' proceeds="{HUGE}"/>'),
+        TRADE.format(TINY, "").replace("/>", f' cost="{HUGE}" fifoPnlRealized="0"/>'),
+        TRADE.format(1, 2).replace("/>", f' ibCommission="{HUGE}" ibCommissionCurrency="EUR"/>')
+        + f'<ConversionRate fromCurrency="EUR" toCurrency="USD" rate="{HUGE}"/>',
+        '<CorporateAction accountId="U1" assetCategory="STK" symbol="AAPL" multiplier="1" '
+        f'type="TC" conid="5" dateTime="20250102;100000" currency="USD" quantity="-{TINY}" '
+        f'proceeds="{HUGE}"/>',
+        OPTION + CASH,
+    ],
+    ids=["proceeds", "cost", "rate", "action", "settlement"],
+)
+def test_quotient_too_large_to_store_costs_its_row_alone(row: str) -> None:
+    rows = read_file(flex(TRADE.format(2, 3) + row)).rows
+    assert rows.executions[0].quantity == 2
+    assert [rejected.reason for rejected in rows.rejected if "too large" in rejected.reason]
+
+
+def test_booking_without_its_time_costs_its_row_alone() -> None:
+    head = "Statement,Header,Field Name,Field Value\nAccount Information,Header,Field Name,Field "
+    head += "Value\nAccount Information,Data,Account,U1\nTrades,Header,DataDiscriminator,"
+    head += "Asset Category,Currency,Symbol,Date/Time,Quantity,T. Price,Proceeds,Comm/Fee,Code\n"
+    booked = "Trades,Data,Order,Stocks,USD,XYZ,{},100,10,-1000,0,A\n"
+    rows = read_file((head + booked.format("") + booked.format("20250102;100000")).encode()).rows
+    assert [row.quantity for row in rows.executions] == [100]
+    assert [row.reason for row in rows.rejected] == ["dateTime: missing"]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -59,21 +101,43 @@ def test_number_that_is_none_costs_its_row_alone(quantity: str, price: str) -> N
         b"",
         b"Statement,Header,Field Name,Field Value\nTrades,Header," + b"a," * 10_000,
     ],
-    ids=["bomb", "file", "deep", "twice", "nul", "utf-7", "gzip", "returns", "opening", "empty", "columns"],
+    ids=["bomb", "file", "deep", "twice", "nul", "utf-7", "gzip", "returns", "opening", "empty",
+         "columns"],
 )  # fmt: skip
 def test_file_that_is_no_statement_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidInput):
         read_file(content)
 
 
-@pytest.mark.parametrize("strike", ["1e999999", "9" * 400, "٣", "NaN", "-1e5000"])
-def test_strike_without_end_costs_its_row_alone(strike: str) -> None:
+def old_row(**changes: str) -> bytes:
     row = dict.fromkeys(HEADER.split(","), "") | {
         "Date/Time": "01/02/2025 10:00 AM", "Transaction Code": "Trade", "Symbol": "SPY",
         "Transaction Subcode": "Buy to Open", "Buy/Sell": "Buy", "Open/Close": "Open",
-        "Quantity": "1", "Expiration Date": "01/17/2025", "Strike": strike, "Call/Put": "C",
-        "Price": "1", "Fees": "0", "Amount": "-100", "Description": "Bought",
+        "Quantity": "1", "Expiration Date": "01/17/2025", "Call/Put": "C", "Price": "1",
+        "Fees": "0", "Amount": "-100", "Description": "Bought",
     }  # fmt: skip
-    content = f"{HEADER}\n{','.join(row.values())}\n".encode()
-    rows = read_tastytrade_csv(io.BytesIO(content), account_number="5WX00001")
+    return f"{HEADER}\n{','.join((row | changes).values())}\n".encode()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"Strike": text} for text in ("1e999999", "9" * 400, "٣", "NaN", "-1e5000")),
+        {"Strike": "500", "Date/Time": "12/31/9999 11:59 PM"},
+        {"Call/Put": "", "Quantity": TINY, "Price": "", "Amount": HUGE},
+    ],
+)  # fmt: skip
+def test_row_of_the_old_layout_that_cannot_be_costs_itself_alone(changes: dict[str, str]) -> None:
+    content = io.BytesIO(old_row(**changes))
+    rows = read_tastytrade_csv(content, account_number="5WX00001")
     assert (len(rows.executions), len(rows.rejected)) == (0, 1)
+
+
+def test_multiplier_too_large_is_not_learned() -> None:
+    """That of an option on a future is value ÷ quantity ÷ price."""
+    content = old_row(
+        Symbol="./ESU5 E3AU5 250815P6400", Quantity=TINY, Amount=HUGE,
+        Description=f"Bought 1 @ {TINY}",
+    )  # fmt: skip
+    [row] = read_tastytrade_csv(io.BytesIO(content), account_number="5WX00001").executions
+    assert row.contract.multiplier == 50

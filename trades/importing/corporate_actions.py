@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Final
 
 from greeks.domain import RejectedRow
-from greeks.providers.decoding import SMALLEST_STEP, BadRow, parse_decimal, rejected_row
+from greeks.providers.decoding import BadRow, parse_decimal, rejected_row
 from portfolio.domain import BrokerExecution, CashKind, CashMovement, ExecutionKind
 from trades.importing.flex_movements import carried, cash_movement
 from trades.importing.flex_values import Attributes, flex_id, flex_moment
@@ -85,7 +85,7 @@ def _read(row: Attributes, *, action: str, is_exchange: bool) -> BrokerExecution
     return replace(
         event,
         kind=ExecutionKind.CASH_SETTLEMENT,
-        price=(abs(proceeds or Decimal(0)) / units).quantize(SMALLEST_STEP),
+        price=parse_decimal(abs(proceeds or Decimal(0)) / units, "proceeds", required=True),
         position_effect="CLOSE",
         broker_realized_pnl=parse_decimal(row.get("fifoPnlRealized"), "fifoPnlRealized"),
     )

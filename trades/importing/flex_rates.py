@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from greeks.providers.decoding import SMALLEST_STEP, BadRow, parse_decimal
+from greeks.providers.decoding import BadRow, parse_decimal
 from trades.importing.flex_values import Attributes
 
 
@@ -37,7 +37,8 @@ class FlexRates:
         if None in found:
             return told
         rate = (found[0] or Decimal(0)) / (found[1] or Decimal(1))
-        return told | {"ibCommission": f"{(commission * rate).quantize(SMALLEST_STEP):f}"}
+        paid = parse_decimal(commission * rate, "ibCommission", required=True)
+        return told | {"ibCommission": f"{paid:f}"}
 
     def _rate(self, currency: str, day: str) -> Decimal | None:
         return self.by_day.get((currency, day)) or self.latest.get(currency)

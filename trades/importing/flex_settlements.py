@@ -6,13 +6,13 @@ Source: IBKR, Statement of Funds, "Option Cash Settlement for: Assignment".
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 
 from greeks.domain import RejectedRow
-from greeks.providers.decoding import SMALLEST_STEP, BadRow, parse_decimal, rejected_row
+from greeks.providers.decoding import BadRow, parse_decimal, rejected_row
 from portfolio.domain import BrokerExecution, ExecutionKind
 from trades.importing.flex_values import Attributes
 
@@ -49,24 +49,38 @@ class CashSettlements:
         for position, row in enumerate(found):
             if row.kind in _BOOKED and not row.price:
                 booked[_key(row.raw or {})].append(position)
+        refused: list[RejectedRow] = []
         for key, positions in booked.items():
             cash = _cash(left.get(key, ()))
             if cash is None:
                 continue
-            del left[key]
-            total = sum((found[position].quantity for position in positions), Decimal(0))
-            for position in positions:
-                row = found[position]
-                price = abs(cash) / (total * row.contract.multiplier)
-                found[position] = replace(
-                    row,
-                    kind=ExecutionKind.CASH_SETTLEMENT,
-                    price=price.quantize(SMALLEST_STEP),
-                    value=(cash * row.quantity / total).quantize(SMALLEST_STEP),
-                )
+            lines = left.pop(key)
+            try:
+                settled = _settled([found[position] for position in positions], cash)
+            except BadRow as error:
+                refused += [rejected_row("cash", error.reason, line) for line in lines]
+                continue
+            for position, row in zip(positions, settled, strict=True):
+                found[position] = row
         reason = "symbol: the option that this cash settles is not booked in the statement"
         lines = [line for group in left.values() for line in group]
-        return found, [rejected_row("cash", reason, line) for line in lines]
+        return found, refused + [rejected_row("cash", reason, line) for line in lines]
+
+
+def _settled(rows: Sequence[BrokerExecution], cash: Decimal) -> list[BrokerExecution]:
+    """Return one contract's bookings, each with its share of the cash. Raises BadRow."""
+    total = sum((row.quantity for row in rows), Decimal(0))
+    return [
+        replace(
+            row,
+            kind=ExecutionKind.CASH_SETTLEMENT,
+            price=parse_decimal(
+                abs(cash) / (total * row.contract.multiplier), "amount", required=True
+            ),
+            value=parse_decimal(cash * row.quantity / total, "amount", required=True),
+        )
+        for row in rows
+    ]
 
 
 def _key(row: Attributes) -> Key:

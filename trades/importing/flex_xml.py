@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from sys import intern
@@ -21,13 +21,7 @@ from defusedxml.ElementTree import iterparse
 
 from config.core.errors import InvalidInput
 from greeks.domain import Contract, InstrumentKind
-from greeks.providers.decoding import (
-    SMALLEST_STEP,
-    BadRow,
-    parse_decimal,
-    parse_identifier,
-    rejected_row,
-)
+from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, rejected_row
 from portfolio.domain import (
     Broker,
     BrokerExecution,
@@ -117,7 +111,7 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
             "The statement holds orders, not executions. In the Flex query, edit the section "
             "Trades and choose “Execution” instead of “Order”."
         )
-    delivered = {(row.get("accountId", ""), row["dateTime"]) for row in trades if _delivers(row)}
+    delivered = deliveries_of(trades)
     for row in trades:
         try:
             event = read_trade(rates.in_currency(row), delivered)
@@ -262,6 +256,11 @@ def _kind(row: Attributes, contract: Contract, delivered: set[tuple[str, str]]) 
     return ExecutionKind.ASSIGNMENT if short else ExecutionKind.EXERCISE
 
 
+def deliveries_of(trades: Iterable[Attributes]) -> set[tuple[str, str]]:
+    """Return account and time of the bookings of shares and futures."""
+    return {(row.get("accountId", ""), row["dateTime"]) for row in trades if _delivers(row)}
+
+
 def _delivers(row: Attributes) -> bool:
     return row.get("assetCategory") in ("STK", "FUT") and (
         row.get("transactionType") == "BookTrade" and "dateTime" in row
@@ -286,11 +285,11 @@ def _price(row: Attributes, contract: Contract, signed: Decimal) -> Decimal:
     units = abs(signed) * contract.multiplier
     proceeds = parse_decimal(row.get("proceeds"), "proceeds")
     if proceeds is not None:
-        return (abs(proceeds) / units).quantize(SMALLEST_STEP)
+        return parse_decimal(abs(proceeds) / units, "proceeds", required=True)
     # What was paid or received: the cost basis, and for a close the profit on it.
     cost = parse_decimal(row.get("cost"), "cost")
     profit = parse_decimal(row.get("fifoPnlRealized"), "fifoPnlRealized")
     if cost is None or profit is None:
         raise BadRow("tradePrice: missing")
     paid = cost - profit if signed > 0 else profit - cost
-    return (paid / units).quantize(SMALLEST_STEP)
+    return parse_decimal(paid / units, "cost", required=True)

@@ -25,7 +25,7 @@ from trades.importing.corporate_actions import read_corporate_actions
 from trades.importing.duties import charge_duties
 from trades.importing.flex_movements import read_cash_transaction, read_transfer
 from trades.importing.flex_values import Attributes, named_option
-from trades.importing.flex_xml import read_trade
+from trades.importing.flex_xml import deliveries_of, read_trade
 
 SOURCE: Final = "ibkr_csv"
 _CATEGORIES: Final[Mapping[str, str]] = {
@@ -106,11 +106,7 @@ def read_activity(file: IO[bytes]) -> JournalRows:
     rows.ignore("a duty: among the costs of its trade", len(duties) - len(unpaid))
     for duty in unpaid:
         _add(_DUTIES, read_cash_transaction, duty, rows)
-    delivered = {
-        (row["accountId"], row["dateTime"])
-        for row in wanted
-        if row["transactionType"] == "BookTrade" and row["assetCategory"] in ("STK", "FUT")
-    }
+    delivered = deliveries_of(wanted)
     for row in wanted:
         try:
             event = read_trade(row, delivered)

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from config.core.clock import parse_clock
 from config.core.errors import InvalidInput
 from greeks.instruments.future_terms import MULTIPLIERS, last_trading_day, product_of
-from greeks.providers.decoding import BadRow, parse_decimal, rejected_row
+from greeks.providers.decoding import LARGEST_AMOUNT, BadRow, parse_decimal, rejected_row
 from portfolio.brokers.tastytrade.future_symbols import FutureTerms, futures_of
 from portfolio.brokers.tastytrade.transactions import Contracts, decode_transaction
 from trades.executions.rows import JournalRows
@@ -157,9 +157,9 @@ def _old_action(row: Mapping[str, str]) -> str:
 def _old_time(text: str) -> str:
     try:
         local = parse_clock(text.strip(), "%m/%d/%Y %I:%M %p")
-    except ValueError:
+        return local.replace(tzinfo=_OLD_ZONE).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):  # No time, or the last evening of the calendar.
         return text
-    return local.replace(tzinfo=_OLD_ZONE).astimezone(UTC).isoformat()
 
 
 def _action(text: str) -> str:
@@ -212,4 +212,7 @@ def _learned_multiplier(row: Mapping[str, str]) -> Decimal | None:
         return None
     if not price or not value or not quantity:
         return None
-    return (abs(value) / (abs(price) * abs(quantity))).quantize(Decimal("0.0001")).normalize()
+    multiplier = abs(value) / (abs(price) * abs(quantity))
+    if multiplier >= LARGEST_AMOUNT:
+        return None
+    return multiplier.quantize(Decimal("0.0001")).normalize()

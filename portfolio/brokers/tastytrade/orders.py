@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from greeks.domain import Contract
 from greeks.providers.decoding import (
+    LARGEST_AMOUNT,
     SMALLEST_STEP,
     BadRow,
     Row,
@@ -122,7 +123,10 @@ def _filled(legs: tuple[OrderLeg, ...], size: Decimal | None) -> Decimal | None:
             return None
         units = leg.quantity if size is None else size
         filled.append((leg.quantity - leg.remaining_quantity) * units / leg.quantity)
-    return min(filled).quantize(SMALLEST_STEP, rounding=ROUND_DOWN)
+    units = min(filled)
+    if abs(units) >= LARGEST_AMOUNT:
+        raise BadRow("remaining-quantity: too large to be true")
+    return units.quantize(SMALLEST_STEP, rounding=ROUND_DOWN)
 
 
 def _limit_price(row: Row, legs: tuple[OrderLeg, ...]) -> Decimal | None:

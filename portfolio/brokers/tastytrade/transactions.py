@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from greeks.domain import Contract, InstrumentKind
 from greeks.providers.decoding import (
-    SMALLEST_STEP,
     BadRow,
     Row,
     parse_decimal,
@@ -200,7 +199,7 @@ def _price(
             return None
     if value is None:
         raise BadRow("value: missing")
-    return (abs(value) / units).quantize(SMALLEST_STEP)
+    return parse_decimal(abs(value) / units, "value", required=True)
 
 
 def _net(row: Row) -> Decimal:
