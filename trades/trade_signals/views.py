@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, cast
 
@@ -18,11 +18,13 @@ from django.views.decorators.http import require_POST, require_safe
 from auth_tokens.models import User
 from config.core.api.parameters import QueryParameters, whole_number
 from config.core.errors import ApplicationError, InvalidInput
+from config.core.web.filter_fields import FilterField, choice_field, date_field, symbol_field
 from portfolio.accounts.access import accounts_visible_to
-from trades.models import TradeSignal
+from trades.models import SignalSource, TradeSignal
 from trades.reviewing.detail import trade_for_user
 from trades.trade_signals.listing import (
     FILTERS,
+    SignalFilter,
     list_signals,
     read_signal_filter,
     rows_of,
@@ -155,14 +157,14 @@ def _list_page(
     user = cast("User", request.user)
     days = complete_days(user, start=asked.start, end=asked.end)
     page = list_signals(user, asked)
+    sources = list(sources_of(user))
     address = request.GET.copy()
     address.pop("page", None)
     context = {
         "page": page,
         "rows": rows_of(list(page.object_list)),
-        "asked": asked,
-        "statuses": Status.choices,
-        "sources": sources_of(user),
+        "fields": _filter_fields(asked, sources),
+        "sources": sources,
         "performance": source_performance(user, **days),
         "performance_days": days,
         "accounts": accounts_visible_to(user),
@@ -171,6 +173,18 @@ def _list_page(
         **more,
     }
     return render(request, "trades/signals/list.html", context, status=status)
+
+
+def _filter_fields(asked: SignalFilter, sources: Iterable[SignalSource]) -> list[FilterField]:
+    named = [(str(source.pk), source.name) for source in sources]
+    return [
+        choice_field("status", "Status", asked.status, Status.choices),
+        choice_field("source", "Source", str(asked.source or ""), named),
+        symbol_field("symbol", "Symbol", asked.symbol, longest=64),
+        choice_field("taken", "Taken", asked.taken, (("yes", "Taken"), ("no", "Not taken"))),
+        date_field("start", "From", asked.start),
+        date_field("end", "To", asked.end),
+    ]
 
 
 def _sent(form: QueryDict) -> dict[str, Any]:
