@@ -41,7 +41,7 @@ def record_answer(
     """
     database, provider = sum(tally.database), sum(tally.provider)
     metadata = ResponseMetadata(
-        endpoint=f"{method} {route}",
+        endpoint=f"{method} {route or '/'}",
         status_code=status,
         response_time_ms=_ms(seconds),
         cache_hits=sorted(facts.hits),

@@ -34,7 +34,7 @@ class Scripted:
 
     @property
     def endpoint(self) -> str:
-        return f"{self.method} {self.route}"
+        return f"{self.method} {self.route or '/'}"
 
     def view(self, _: HttpRequest) -> HttpResponse:
         for name in self.hits:
