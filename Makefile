@@ -4,7 +4,8 @@ PORT ?= 8000
 CHAIN ?=
 SEED ?=
 ARGS ?=
-SETUP := $(PYTHON) config/bootstrap.py
+# exec: a signal to make reaches the program itself, not a shell around it.
+SETUP := exec $(PYTHON) config/bootstrap.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench lighthouse containers audit lock install setup clean
