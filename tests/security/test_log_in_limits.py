@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from axes.models import AccessAttempt, AccessLog
 from django.conf import settings
+from django.contrib.auth.hashers import get_hasher, make_password
 from django.contrib.sessions.models import Session
 from django.test import Client, RequestFactory
 
@@ -18,6 +19,7 @@ from auth_tokens.models import AuditEvent, User
 from config.core.clock import now
 from config.core.health import run_checks
 from config.core.web.forwarded import untrusted_proxy
+from config.settings import base
 from tests.factories import UserFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -54,6 +56,29 @@ def test_long_password_is_refused_before_it_is_hashed(ann: User) -> None:
     assert answer.status_code == 200
     assert b"at most 4096 characters" in answer.content
     assert not AccessAttempt.objects.exists()
+
+
+@pytest.mark.parametrize("state", ["absent", "known", "inactive", "without", "by another", "empty"])
+def test_every_name_costs_one_hash(state: str, ann: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the time of an answer would tell which names there are."""
+    stored = {"without": make_password(None), "by another": "pbkdf2_sha256$1$a$b", "empty": ""}
+    changes = {"password": stored.get(state, ann.password), "is_active": state != "inactive"}
+    User.objects.filter(pk=ann.pk).update(**changes)
+    hasher, hashed = type(get_hasher()), []
+    encode = hasher.encode
+
+    def counted(*arguments: str) -> str:
+        hashed.append(state)
+        return encode(*arguments)
+
+    monkeypatch.setattr(hasher, "encode", counted)
+    assert log_in(Client(), "anna" if state == "absent" else "ann", WRONG) == 200
+    assert len(hashed) == 1
+
+
+def test_only_one_kind_of_hash_is_known() -> None:
+    """Passwords of another kind would take another time."""
+    assert len(base.PASSWORD_HASHERS) == 1
 
 
 def test_known_device_is_not_locked_by_others_on_its_address(ann: User) -> None:
