@@ -11,11 +11,10 @@ from django.db import IntegrityError, transaction
 
 from auth_tokens.audit.actor import acting_as
 from auth_tokens.models import User
-from config.core.errors import Conflict, Forbidden, InvalidInput, NotFound
-from portfolio.accounts.access import accounts_visible_to
+from config.core.errors import Conflict, InvalidInput
 from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker, BrokerAccount
-from portfolio.models import Account, AccountAccess
+from portfolio.models import Account
 
 # Characters that need no escaping in a URL or a group name.
 _ACCOUNT_NUMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,47}")
@@ -71,47 +70,6 @@ def connect_account(
         raise Conflict(f"Account {account_number} was added by someone else just now.") from error
 
 
-def share_account(
-    *, actor: User, account: Account, user: User, role: str = AccountAccess.Role.VIEWER
-) -> AccountAccess:
-    """Give a user access to an account, or change their role. Idempotent.
-
-    Raises ``NotFound`` or ``Forbidden`` if the actor is neither owner nor superuser,
-    ``InvalidInput`` for an invalid role or user.
-    """
-    _check_may_share(actor, account)
-    if role not in AccountAccess.Role.values:
-        raise InvalidInput(
-            "Unknown role.", fields={"role": f"one of {', '.join(AccountAccess.Role.values)}"}
-        )
-    if user.pk == account.owner_id:
-        raise InvalidInput("The owner has access already.", fields={"user": "another user"})
-    if not user.is_active:
-        raise InvalidInput("The user is not active.", fields={"user": "an active user"})
-    with acting_as(actor), transaction.atomic():
-        access, created = AccountAccess.objects.select_for_update().get_or_create(
-            user=user, account=account, defaults={"role": role}
-        )
-        if not created and access.role != role:
-            access.role = role
-            access.save(update_fields=["role"])
-    return access
-
-
-def unshare_account(*, actor: User, account: Account, user: User) -> bool:
-    """Remove a user's access; return whether there was any. Raises as ``share_account``.
-
-    Users may always give up their own access.
-    """
-    if actor.pk != user.pk:
-        _check_may_share(actor, account)
-    with acting_as(actor), transaction.atomic():
-        access = AccountAccess.objects.filter(user=user, account=account).first()
-        if access is not None:
-            access.delete()
-    return access is not None
-
-
 def broker_accounts(*, broker: Broker | str) -> tuple[BrokerAccount, ...]:
     """Ask the broker now which accounts the configured credentials can read.
 
@@ -122,11 +80,3 @@ def broker_accounts(*, broker: Broker | str) -> tuple[BrokerAccount, ...]:
         return adapter.fetch_accounts().items
     finally:
         adapter.close()
-
-
-def _check_may_share(actor: User, account: Account) -> None:
-    if actor.is_active and (actor.is_superuser or actor.pk == account.owner_id):
-        return
-    if not accounts_visible_to(actor).filter(pk=account.pk).exists():
-        raise NotFound("No such account.", fields={"account_id": "unknown"})
-    raise Forbidden("Only the owner of an account shares it.")

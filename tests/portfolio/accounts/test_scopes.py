@@ -6,7 +6,6 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from pytest_django import DjangoAssertNumQueries
 
-from portfolio.accounts.connecting import share_account, unshare_account
 from portfolio.accounts.scopes import scope_of
 from portfolio.models import AccountAccess
 from tests.factories import AccountFactory, UserFactory
@@ -20,9 +19,9 @@ def test_scope_follows_the_access(django_assert_num_queries: DjangoAssertNumQuer
     with django_assert_num_queries(1):
         before = scope_of(owner)
     assert scope_of(guest) == scope_of(AnonymousUser()) != before
-    share_account(account=account, user=guest, role=AccountAccess.Role.VIEWER, actor=owner)
+    access = AccountAccess.objects.create(account=account, user=guest)
     assert scope_of(guest) == before
-    unshare_account(account=account, user=guest, actor=owner)
+    access.delete()
     assert scope_of(guest) != before
 
 
