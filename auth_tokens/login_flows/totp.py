@@ -1,4 +1,4 @@
-"""One-time codes (RFC 6238) for a log-in site whose clock differs from ours."""
+"""One-time codes (RFC 6238), corrected for a log-in site's clock."""
 
 from __future__ import annotations
 

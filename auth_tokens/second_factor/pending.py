@@ -1,4 +1,4 @@
-"""A log-in whose password was right and whose code is still to come.
+"""A log-in with the right password that still waits for its code.
 
 It waits in the visitor's session, which belongs to nobody yet.
 """

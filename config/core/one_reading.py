@@ -1,4 +1,4 @@
-"""What several parts of one reading ask, such as whose accounts these are, asked once.
+"""Questions that several parts of one reading share, such as the user's accounts, asked once.
 
 A context variable, so that nothing is passed down to where it is asked. Threads that work for the
 reading share it if they run in a copy of its context (``contextvars.copy_context``). Outside a

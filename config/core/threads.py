@@ -1,4 +1,4 @@
-"""Database work in threads: none of them keeps a dead connection."""
+"""Database work in threads that never keep a dead connection."""
 
 from __future__ import annotations
 

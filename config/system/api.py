@@ -1,4 +1,4 @@
-"""The API of what ``/system`` shows."""
+"""The figures of ``/system`` as an API."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def raise_user_alert(
 ) -> AlertEvent:
     """Tell one user of their trade or book, on their pages and through all their channels.
 
-    The caller sees to it that it is told once. Runs in the caller's transaction.
+    The caller makes sure that it happens once. Runs in the caller's transaction.
     """
     event = AlertEvent.objects.create(
         user_id=user_id,

@@ -1,4 +1,4 @@
-"""Live gamma exposure: open pages are told of each snapshot and read it themselves."""
+"""Live gamma exposure: each snapshot is announced to open pages, which then read it."""
 
 from __future__ import annotations
 

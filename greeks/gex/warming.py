@@ -1,4 +1,4 @@
-"""Whose gamma exposure is kept ready: the critical symbols whose exchange is open."""
+"""The symbols kept ready in the cache: critical ones while their exchange is open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Multiplier and last trading day of common futures, for records that tell neither.
+"""Multiplier and last trading day of common futures, for records that have neither.
 
 An export of transactions names ``/CLJ4`` and no more. A broker's own terms come first; those of a
 product that is not in the table are not guessed. Source: knowledge of the contract specifications

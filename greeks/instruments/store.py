@@ -224,7 +224,7 @@ def _correct_terms(
 
 
 def _adjustment(contract: Contract) -> dict[str, Any]:
-    """Return what the contract tells of an adjustment: not to tell takes nothing back."""
+    """Return the contract's fields of an adjustment; a silent contract changes none."""
     told: dict[str, Any] = {"is_adjusted": True} if contract.is_adjusted else {}
     if contract.deliverable is not None:
         told["deliverable_shares"] = contract.deliverable.shares

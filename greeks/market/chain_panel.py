@@ -1,4 +1,4 @@
-"""The chain's part of the market page: every strike, and whose and when it is."""
+"""The chain on the market page: every strike, with source and time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names and rounding of what the market page measures."""
+"""Names and rounding of the market page's measures."""
 
 from __future__ import annotations
 

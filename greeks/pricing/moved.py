@@ -1,4 +1,4 @@
-"""The price of an option whose underlying moved since its own last price.
+"""The price of an option after its underlying moved on from its last quote.
 
 From that price on, by what the model says the move and the time since are worth: ``price + (model
 now - model then)``, at the volatility known then. So an error of the model's level cancels, and

@@ -58,7 +58,7 @@ def account_for_user(user: User | AnonymousUser, account_id: str) -> Account:
 
 
 def no_such_account() -> NotFound:
-    """Return what is said of an account that is unknown or not the user's."""
+    """Return the error for an account that is unknown or not the user's."""
     return NotFound("No such account.", fields={"account_id": "unknown"})
 
 

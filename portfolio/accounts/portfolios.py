@@ -80,7 +80,7 @@ def save_portfolio(
 def save_notices(
     *, user: User, portfolio_id: int, notice_percent: Decimal | None, daily_summary: bool
 ) -> None:
-    """Set what the owner of a portfolio is told; that of all accounts has notices too.
+    """Set a portfolio's notices; that of all accounts has them too.
 
     Raises:
         InvalidInput: ``notice_percent`` is not between 0.1 and 100.

@@ -1,4 +1,4 @@
-"""The accounts of whoever asks, found once a reading, and whose cached answer they get.
+"""The user's accounts, read once a reading, and the cache scope they make.
 
 Users who see the same accounts share an answer. Its key and its content are of the same accounts,
 also if the access changes meanwhile.

@@ -37,7 +37,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A reading, and what of each section counts as a change."""
+    """A reading, and the part of each section that counts as a change."""
 
     dashboard: Dashboard
     shown: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""Name the kinds of rows of which a broker sent some and none could be stored."""
+"""Name the kinds of rows a broker sent of which none could be stored."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class PortfolioView(APIView):
 
 
 class PortfolioNoticesView(APIView):
-    """What the owner of a portfolio is told."""
+    """A portfolio's notices to its owner."""
 
     @extend_schema(
         operation_id="portfolio_notices",

@@ -18,7 +18,7 @@ from portfolio.updates.rules import Priority
 
 logger = structlog.get_logger(__name__)
 
-#: Of a storm the queue is told that much moved, not what: naming it would cost more than the rest.
+#: In a storm the queue learns how much moved, not what: names would cost more than the rest.
 MOST_NAMED: Final = 50
 MANY: Final = "*"
 _ALL: Final = (MANY,)

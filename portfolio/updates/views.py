@@ -69,7 +69,7 @@ def refresh(request: HttpRequest, portfolio_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def notices(request: HttpRequest, portfolio_id: int) -> HttpResponse:
-    """Set what the owner is told of one portfolio."""
+    """Set one portfolio's notices."""
     typed = request.POST.get("notice_percent", "").strip()
     try:
         save_notices(

@@ -113,7 +113,7 @@ def parse_tags(names: Iterable[str]) -> set[str]:
 
 
 def opening_keys(trade: Trade) -> set[int]:
-    """Return the keys of a trade's openings: what is said of one is said of the trade."""
+    """Return the keys of a trade's openings: a note on one belongs to the trade."""
     opened = trade.fills.filter(role=TradeFill.Role.OPEN.value).values_list("key", flat=True)
     return {trade.key, *opened}
 

@@ -1,4 +1,4 @@
-"""Bodies of what was held at a moment."""
+"""Shapes of a portfolio's state at a moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What accounts held at any moment, and what was known of it then."""
+"""What accounts held at any moment, with the Greeks and prices known then."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def apply_cancels(
         account_id = held.account_id
         if names is None or account_id is None:
             continue
-        # One that was told again with its fill is done: to apply it twice would end the next
+        # One that came again with its fill is done: to apply it twice would end the next
         # revision too.
         if (account_id, names[0]) not in done:
             ended = _cancel(*names, account_id, at)

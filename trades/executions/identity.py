@@ -1,4 +1,4 @@
-"""Identity of executions and cash movements: one fill is one row, whatever tells of it."""
+"""Identity of executions and cash movements: one fill is one row, whichever source sends it."""
 
 from __future__ import annotations
 

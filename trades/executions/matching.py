@@ -1,4 +1,4 @@
-"""Find the stored row that an incoming row tells of again."""
+"""Find the stored row that an incoming row repeats."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Stored:
 
 
 def load_stored(broker: Broker, incoming: Sequence[Incoming]) -> Stored:
-    """Load every stored row that one of these may tell of. A few queries for each batch.
+    """Load every stored row that one of these may repeat. A few queries for each batch.
 
     The broker is compared here: told to the database, it would search by it alone.
     """
@@ -126,7 +126,7 @@ def find_stored(item: Incoming, stored: Stored, taken: dict[str, int]) -> Fill |
         if known is None and row.trade_id:
             known = _by_trade(item, stored)
         if known is None:
-            # An export without ids told of it first: the row takes the broker's id.
+            # An export without ids came first: the row takes the broker's id.
             told = [*stored.by_mark.get(item.mark, ()), *_alike(item, stored)]
             exported = (row for row in told if row.broker_execution_id.startswith("F:"))
             known = next(exported, None)

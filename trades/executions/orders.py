@@ -1,6 +1,6 @@
 """Rows that sum up an order: they count until the fills of their order are known.
 
-IBKR's Activity Statement tells of orders, without ids. Whichever comes first, its rows give way to
+IBKR's Activity Statement lists orders, without ids. Whichever comes first, its rows give way to
 the fills of the same order: equal contract and side, quantities and prices that add up, one time.
 """
 

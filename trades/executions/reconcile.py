@@ -1,4 +1,4 @@
-"""Ask a broker what it tells of an account's history, and record what is new.
+"""Ask a broker for an account's recent history, and record what is new.
 
 The questions overlap: a broker reports commissions late, corrects fills and books settlements at
 night. Recording again adds nothing.

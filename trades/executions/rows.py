@@ -1,4 +1,4 @@
-"""What one source told, and what became of it."""
+"""The rows of one source, and what became of them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Recorded:
     by_kind: dict[str, int] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
     reasons: dict[str, int] = field(default_factory=dict)
-    #: Rows that another source told of too, by the seconds that their times lie behind it.
+    #: Rows known from another source too, by how many seconds their times lag behind it.
     offsets: dict[str, int] = field(default_factory=dict)
 
     @property

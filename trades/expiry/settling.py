@@ -1,4 +1,4 @@
-"""What contracts were worth at their instant of expiry, as far as prices of that moment tell."""
+"""What contracts were worth when they expired, where prices of that moment are known."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from trades.importing.flex_values import Attributes
 
 
 def charge_duties(trades: list[dict[str, str]], duties: Sequence[Attributes]) -> list[Attributes]:
-    """Add duties to the taxes of their trades; return those whose trade is not here.
+    """Add duties to the taxes of their trades; return those without a trade here.
 
     A duty names its trade by symbol and time, or that of an order by its day and quantity.
     """

@@ -27,7 +27,7 @@ class FlexRates:
         self._keep(row.get("toCurrency", ""), day, "1")
 
     def in_currency(self, trade: Attributes) -> Attributes:
-        """Return the trade with its commission in its own currency, and none if no rate is told."""
+        """Return the trade with its commission in its own currency; without a rate, with none."""
         paid_in, currency = trade.get("ibCommissionCurrency", ""), trade.get("currency", "")
         commission = parse_decimal(trade.get("ibCommission"), "ibCommission")
         if not commission or not paid_in or paid_in == currency:

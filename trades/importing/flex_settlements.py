@@ -43,7 +43,7 @@ class CashSettlements:
     def applied(
         self, rows: Iterable[BrokerExecution]
     ) -> tuple[list[BrokerExecution], list[RejectedRow]]:
-        """Return the bookings with their cash, and the lines whose booking is not there."""
+        """Return the bookings with their cash, and the lines without a booking."""
         found, left = list(rows), dict(self.lines)
         booked: dict[Key, list[int]] = defaultdict(list)
         for position, row in enumerate(found):

@@ -1,4 +1,4 @@
-"""Try refused rows again: from what was kept of them, with the rules and accounts of now."""
+"""Try refused rows again, as they were sent, with today's rules and accounts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import a file: all of it or nothing, and again without adding anything."""
+"""Import a file whole or not at all; importing it again adds nothing."""
 
 from __future__ import annotations
 

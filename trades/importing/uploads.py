@@ -14,7 +14,7 @@ from portfolio.models import Account
 from trades.importing.run import Imported, import_file
 from trades.models import PendingImport
 
-#: Each line that cannot be read is told: a file of nothing else would take seconds.
+#: Unreadable lines reported at most: a file of nothing else would take seconds.
 MOST_LINES = 50_000
 _KEPT = timedelta(days=1)
 

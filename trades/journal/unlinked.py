@@ -42,7 +42,7 @@ class _Row:
 
 
 def unlinked_deliveries(accounts: Sequence[Account]) -> list[Unlinked]:
-    """Return what of assignments, exercises and their shares has no link, newest first.
+    """Return assignments, exercises and deliveries without a link, newest first.
 
     Cash settlements move no shares. Two queries.
     """

@@ -62,7 +62,7 @@ def carry_lots(events: list[PositionEvent], books: dict[int, list[Lot]]) -> Carr
 
 
 def _summed(events: list[PositionEvent]) -> list[PositionEvent]:
-    """Return one row for each contract and sign: some brokers tell of every lot."""
+    """Return one row for each contract and sign: some brokers send every lot."""
     found: dict[tuple[int, bool, str], PositionEvent] = {}
     for event in events:
         key = (event.instrument, event.quantity > 0, event.position_effect)
@@ -168,7 +168,7 @@ def _paid_at_strike(event: PositionEvent) -> Decimal | None:
 
 
 def _scale(addition: PositionEvent, book: list[Lot]) -> Decimal:
-    """Spread a split that is told as its difference (300 more shares for 100) over the lots.
+    """Spread a split booked as a difference (300 more shares for 100) over the lots.
 
     Returns what it adds beyond these lots: all of it if it is no such split, or the part of lots
     that are not known, where the row tells the ratio.

@@ -1,4 +1,4 @@
-"""A lot: what one fill opened, as far as it is open, and what closed it."""
+"""A lot: what one fill opened, how much is still open, and what closed the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API of what people say of a trade: notes, tags and the state of review."""
+"""The API of a trade's notes, tags and state of review."""
 
 from __future__ import annotations
 

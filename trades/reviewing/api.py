@@ -100,7 +100,7 @@ class NewestFillsView(APIView):
 
 
 def asked_filters(parameters: QueryParameters) -> dict[str, Any]:
-    """Return what of the parameters filters trades."""
+    """Return the parameters that filter trades."""
     found = {name: parameters.text(name) for name in TradeFilter.base_filters}
     return {name: value for name, value in found.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""One trade whole: legs, fills, notes. Scoped by the user who asks."""
+"""One trade in full: legs, fills, notes. Scoped to the user."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class StatisticsFilter(Span):
 
 
 def tagged_trades(tag: str) -> QuerySet[Any]:
-    """Return the keys of trades with a tag: what is said of an opening is said of its trade."""
+    """Return the keys of trades with a tag: a tag on an opening counts for its trade."""
     tagged = TradeTag.objects.filter(name=tag).values("opening")
     return TradeFill.objects.filter(role=TradeFill.Role.OPEN.value, key__in=tagged).values("trade")
 

@@ -151,7 +151,7 @@ def _names(
 
 @dataclass(slots=True)
 class _Beside:
-    """Trades that hold an underlying itself, and what of it covers options already."""
+    """Trades that hold an underlying itself, and how much of it already covers options."""
 
     holders: list[Group] = field(default_factory=list)
     covered: list[tuple[Group, Decimal]] = field(default_factory=list)

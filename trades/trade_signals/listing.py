@@ -29,7 +29,7 @@ MOST_TRADES: Final = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalFilter:
-    """What of the signals is asked for."""
+    """Which signals a page shows."""
 
     status: str = ""
     source: int | None = None

@@ -46,7 +46,7 @@ def move_signal(
 
 
 def expire_signals() -> int:
-    """Expire the signals whose time is over; return how many."""
+    """Expire the signals past their time; return how many."""
     at = market_now()
     due = TradeSignal.objects.filter(status__in=LIVE, expires_at__lte=at).order_by("expires_at")
     expired = 0

@@ -1,4 +1,4 @@
-"""Say loudly that a proxy is in front that the desk was not told of.
+"""Warn of a proxy in front of the desk that its settings do not name.
 
 Its forwarding headers are then not believed: plain HTTP is all the desk sees, and everybody has the
 proxy's address.

@@ -35,7 +35,7 @@ FUTURE = re.compile(r"/(?P<root>[A-Z0-9]{1,6})[FGHJKMNQUVXZ]\d{1,2}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class FutureTerms:
-    """What /instruments/futures tells of a future and its symbol does not."""
+    """What /instruments/futures adds to a future's symbol."""
 
     multiplier: Decimal
     expiry: date | None = None

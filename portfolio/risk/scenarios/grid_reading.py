@@ -1,4 +1,4 @@
-"""The scenario grid of what a user may see: spot × volatility × days by full revaluation."""
+"""The scenario grid of a user's accounts: spot × volatility × days by full revaluation."""
 
 from __future__ import annotations
 

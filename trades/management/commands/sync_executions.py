@@ -1,4 +1,4 @@
-"""``manage.py sync_executions``: record what the brokers tell of the accounts' history now."""
+"""``manage.py sync_executions``: fetch and record the accounts' recent history now."""
 
 from __future__ import annotations
 
