@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 from decimal import Decimal
-from functools import cache
 from typing import Final
 
-import numpy as np
+from greeks.instruments.business_days import business_day, next_month, nth_weekday
+from greeks.instruments.last_trading import volatility_expiry
+from greeks.instruments.price_units import SIZES_OF_HUNDREDTHS
 
 #: Dollars for one point of the quoted price.
 MULTIPLIERS: Final = {
@@ -39,8 +40,10 @@ MULTIPLIERS: Final = {
     **dict.fromkeys(("6B",), Decimal(62_500)),
     **dict.fromkeys(("6J",), Decimal(12_500_000)),
     **dict.fromkeys(("M6E",), Decimal(12_500)),
-    # Quoted in cents a bushel, 5,000 bushels.
-    **dict.fromkeys(("ZC", "ZS", "ZW", "KE"), Decimal(50)),
+    **dict.fromkeys(("ZM",), Decimal(100)),
+    **dict.fromkeys(("HO", "RB"), Decimal(42_000)),
+    # Per hundredth: of grains 5,000 bushels in cents.
+    **{product: size / 100 for product, size in SIZES_OF_HUNDREDTHS.items()},
 }
 _QUARTERLY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM"})
 _CRUDE: Final = frozenset({"CL", "MCL", "QM"})
@@ -48,7 +51,7 @@ _METALS: Final = frozenset({"GC", "MGC", "SI", "SIL", "HG"})
 _CURRENCIES: Final = frozenset({"6E", "6S", "6A", "6B", "6C", "6J", "M6E"})
 _LONG_BONDS: Final = frozenset({"ZB", "ZN", "UB", "TN"})
 _SHORT_NOTES: Final = frozenset({"ZF", "ZT"})
-_GRAINS: Final = frozenset({"ZC", "ZS", "ZW", "KE"})
+_GRAINS: Final = frozenset({"ZC", "ZS", "ZW", "KE", "ZO", "ZL", "ZM", "ZR"})
 _CRYPTO: Final = frozenset({"BTC", "MBT", "ETH", "MET"})
 _VOLATILITY: Final = frozenset({"VX", "VXM"})
 _MONTHS: Final = "FGHJKMNQUVXZ"
@@ -87,53 +90,25 @@ def last_trading_day(code: str, *, near: date) -> date | None:
 
 def _last_day(product: str, year: int, month: int) -> date | None:
     if product in _QUARTERLY_INDICES:
-        return _nth_weekday(year, month, _FRIDAY, 3)
+        return nth_weekday(year, month, _FRIDAY, 3)
     if product in _CRUDE:
         before = date(year - (month == 1), (month - 2) % 12 + 1, 25)
-        return _business_day(before, -3 if product == "CL" else -4)
+        return business_day(before, -3 if product == "CL" else -4)
     if product == "NG":
-        return _business_day(date(year, month, 1), -3)
+        return business_day(date(year, month, 1), -3)
     if product in _METALS:
-        return _business_day(_next_month(year, month), -3)
+        return business_day(next_month(year, month), -3)
     if product in _CURRENCIES:
-        return _business_day(_nth_weekday(year, month, _WEDNESDAY, 3), -2)
+        return business_day(nth_weekday(year, month, _WEDNESDAY, 3), -2)
     if product in _LONG_BONDS:
-        return _business_day(_next_month(year, month), -8)
+        return business_day(next_month(year, month), -8)
     if product in _SHORT_NOTES:
-        return _business_day(_next_month(year, month), -1)
+        return business_day(next_month(year, month), -1)
     if product in _GRAINS:
-        return _business_day(date(year, month, 15), -1)
+        return business_day(date(year, month, 15), -1)
     if product in _CRYPTO:
-        last = _next_month(year, month) - timedelta(days=1)
+        last = next_month(year, month) - timedelta(days=1)
         return last - timedelta(days=(last.weekday() - _FRIDAY) % 7)
     if product in _VOLATILITY:
-        after = _next_month(year, month)
-        return _nth_weekday(after.year, after.month, _FRIDAY, 3) - timedelta(days=30)
+        return volatility_expiry(year, month)
     return None
-
-
-def _next_month(year: int, month: int) -> date:
-    return date(year + month // 12, month % 12 + 1, 1)
-
-
-def _nth_weekday(year: int, month: int, weekday: int, number: int) -> date:
-    first = date(year, month, 1)
-    return first + timedelta(days=(weekday - first.weekday()) % 7 + 7 * (number - 1))
-
-
-def _business_day(day: date, offset: int) -> date:
-    """Return the business day ``offset`` days before a day; from a weekend, before the weekend."""
-    closed = [*_holidays(day.year - 1), *_holidays(day.year)]
-    moved = np.busday_offset(
-        day, offset, roll="forward", holidays=np.array(closed, dtype="datetime64[D]")
-    )
-    found: date = moved.astype(object)
-    return found
-
-
-@cache
-def _holidays(year: int) -> tuple[date, ...]:
-    # Imported here: the package is large and only exports without terms need it.
-    import holidays
-
-    return tuple(sorted(holidays.financial_holidays("NYSE", years=year)))

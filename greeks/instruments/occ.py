@@ -106,6 +106,15 @@ def parse_occ(text: str) -> OptionSymbol:
     return _build(matched, Decimal(matched["strike"]) / 1000, text)
 
 
+def is_occ(text: str) -> bool:
+    """Return whether the text is an option symbol in the OCC's form."""
+    try:
+        parse_occ(text)
+    except OptionSymbolError:
+        return False
+    return True
+
+
 def listed_name(name: str) -> str:
     """Return the underlying of an adjusted option's root: ``SDS`` of ``SDS1``."""
     matched = ADJUSTED_ROOT.fullmatch(name)

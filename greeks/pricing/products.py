@@ -2,7 +2,9 @@
 on futures.
 
 Source: knowledge of the exchanges' contract specifications (those of the indices; CME Group), no
-copy of them. A vendor's own instant comes first.
+copy of them. As pages of the exchanges say: lean hogs, feeder cattle (CME Group: 12:00 of the last
+trading day), cocoa, sugar (ICE Futures U.S.: 17:00 of the last trading day), Nikkei 225 (JPX) and
+S&P/TSX 60 (Montréal: opening prices of the day of expiry). A vendor's own instant comes first.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from greeks.indices import INDICES, is_index
 # Monthly roots settled from opening prices; their weekly roots (SPXW, RUTW, NDXP) settle at the
 # close. All VIX series settle in the morning.
 AM_SETTLED_ROOTS: Final = frozenset(
-    {"SPX", "NDX", "RUT", "RUI", "RLG", "RLV", "DJX", "MXEA", "MXEF", "VIX", "VIXW"}
+    {"SPX", "NDX", "RUT", "RUI", "RLG", "RLV", "DJX", "MXEA", "MXEF", "SOX", "VIX", "VIXW"}
 )
 #: FLEX roots are a digit and the listed root: ``4SPXW``.
 _FLEX: Final = re.compile(r"^\d(?=[A-Z])", re.ASCII)
@@ -48,6 +50,8 @@ _INDEX_HOURS: Final = {
         **dict.fromkeys(("MIB", "FTSEMIB"), (ZoneInfo("Europe/Rome"), time(9, 5))),
     },
     "GBP": dict.fromkeys(("Z", "UKX", "FTSE"), (_LONDON, time(10, 15))),
+    "JPY": dict.fromkeys(("N225", "N225M", "TOPX"), (ZoneInfo("Asia/Tokyo"), time(9, 0))),
+    "CAD": dict.fromkeys(("SXO", "TX60"), (ZoneInfo("America/Toronto"), time(9, 30))),
     "CHF": dict.fromkeys(("SMI", "SLI", "SMIM"), (ZoneInfo("Europe/Zurich"), time(9, 0))),
 }
 #: Product of the future → when its options expire.
@@ -64,9 +68,13 @@ _FUTURE_OPTION_HOURS: Final = {
         (_CHICAGO, time(9, 0)),
     ),
     **dict.fromkeys(
-        ("ZC", "ZS", "ZW", "ZL", "ZM", "ZO", "ZR", "KE"), (_CHICAGO, time(13, 20))
+        ("ZC", "ZS", "ZW", "ZL", "ZM", "ZO", "ZR", "KE", "XC", "XK", "XW", "MZC", "MZS", "MZW",
+         "MZL"),
+        (_CHICAGO, time(13, 20)),
     ),
     "LE": (_CHICAGO, time(13, 0)),
+    **dict.fromkeys(("HE", "GF"), (_CHICAGO, time(12, 0))),
+    **dict.fromkeys(("KC", "SB", "CC", "CT", "OJ"), (_NEW_YORK, time(17, 0))),
     **dict.fromkeys(
         ("ZT", "ZF", "ZN", "TN", "ZB", "UB", "SR3"), (_CHICAGO, time(16, 0))
     ),

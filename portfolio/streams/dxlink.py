@@ -29,8 +29,9 @@ from greeks.providers.tastytrade_dxlink.client import DxLinkClient
 from greeks.providers.tastytrade_dxlink.connection import Timing
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
-from portfolio.brokers.tastytrade.contracts import SOURCE
+from portfolio.brokers.tastytrade.contracts import SOURCE, unit_of
 from portfolio.brokers.tastytrade.streaming import streamed_symbols, unnamed_symbols
+from portfolio.brokers.units import snapshot_in_currency
 from portfolio.market_data.sources import underlying_contracts
 from portfolio.models import Account
 from portfolio.streams.publishing import market_is_open, publish
@@ -143,7 +144,7 @@ class DxLinkStream:
         while True:
             await asyncio.sleep(WRITE_SECONDS)
             taken = self.client.take_changed()
-            values = list(taken.values())
+            values = [snapshot_in_currency(each, unit_of(each.contract)) for each in taken.values()]
             if taken and not await asyncio.to_thread(with_connection, publish, SOURCE, values):
                 self.client.give_back(taken)
             state = self.client.state

@@ -87,11 +87,13 @@ def test_models_import_models_and_values_alone() -> None:
 
 
 def test_adapters_import_adapters_and_values_alone() -> None:
-    """Beside their vendor's protocol: identities of contracts, and tokens from the manager."""
+    """Beside their vendor's protocol: identities and terms of contracts, tokens of the manager."""
     allowed = (
         *VALUES,
         *("portfolio.brokers.", "greeks.providers.", "auth_tokens.broker_tokens."),
         *("greeks.instruments.identity.", "greeks.instruments.occ.", "greeks.indices."),
+        *("greeks.instruments.last_trading.", "greeks.instruments.future_terms."),
+        "greeks.instruments.price_units.",
     )
     wrong = [
         str(found)

@@ -14,7 +14,9 @@ from decimal import Decimal
 from typing import Any
 
 from greeks.domain import Contract, InstrumentKind, Right
+from greeks.instruments.last_trading import expiry_after
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError, listed_name, parse_occ
+from greeks.instruments.price_units import exchange_code
 from greeks.providers.decoding import (
     BadRow,
     Row,
@@ -24,7 +26,9 @@ from greeks.providers.decoding import (
     parse_text,
 )
 from portfolio.brokers.ibkr_portal.events import is_event
-from portfolio.brokers.ibkr_portal.units import in_currency, magnifier_of
+from portfolio.brokers.ibkr_portal.symbols import display_symbol
+from portfolio.brokers.ibkr_portal.units import magnifier_of
+from portfolio.brokers.units import in_currency
 
 SOURCE = "ibkr"
 
@@ -62,6 +66,10 @@ _ABROAD = frozenset(
 
 #: What the directory adds to a row: the identity of the future that an option delivers.
 UNDERLYING_KEY = "underlyingKey"
+#: The definition's expiry, where it differs from the last trading day.
+REAL_EXPIRY = "realExpirationDate"
+#: From the last trading day to expiry: a weekend with a holiday.
+MOST_DAYS_TO_EXPIRY = 4
 
 
 def first_of(row: Row, *names: str) -> Any:
@@ -153,7 +161,8 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
         multiplier = multiplier or described.multiplier
         # IBKR tells the last trading day, for AM settlement the day before expiry: the OCC symbol's
         # day counts, as at other brokers.
-        expiry = terms.expiry if terms and kind is InstrumentKind.OPTION else expiry
+        if kind is InstrumentKind.OPTION:
+            expiry = terms.expiry if terms else _expiry_of_option(row, expiry, underlying)
     else:
         expiry, right, strike, multiplier = None, None, None, multiplier or Decimal(1)
     if kind in (InstrumentKind.OPTION, InstrumentKind.FUTURE_OPTION):
@@ -180,14 +189,16 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
         underlying = f"{underlying}@{exchange.upper()}"
     root = terms.root if terms else underlying
     if kind in (InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION):
-        underlying = f"/{underlying.removeprefix('/')}"
+        root = exchange_code(underlying.removeprefix("/"), multiplier, currency)
+        underlying = f"/{root}"
     if kind is InstrumentKind.OPTION and currency == "USD":
+        root = root if terms else _trading_class(row) or root
         underlying = listed_name(underlying)
     if kind in (InstrumentKind.FUTURE_OPTION, InstrumentKind.EVENT):
         root = _trading_class(row) or underlying.removeprefix("/")
     return Contract(
         kind=kind,
-        symbol=_symbol(kind, currency, underlying, root, expiry, strike, right),
+        symbol=display_symbol(kind, currency, underlying, root, expiry, strike, right),
         underlying=underlying,
         multiplier=multiplier,
         currency=currency,
@@ -250,6 +261,19 @@ def _trading_class(row: Row) -> str:
     return text
 
 
+def _expiry_of_option(row: Row, day: date | None, underlying: str) -> date | None:
+    """Return the expiry of an option without an OCC symbol; ``day`` is its last trading day."""
+    real = parse_date(row.get(REAL_EXPIRY), REAL_EXPIRY)
+    if day is None or (real is not None and 0 <= (real - day).days <= MOST_DAYS_TO_EXPIRY):
+        return real or day
+    return expiry_after(
+        day,
+        trading_class=_trading_class(row),
+        underlying=underlying,
+        currency=parse_text(row.get("currency"), "currency", maximum=8),
+    )
+
+
 def _plain(number: Decimal | None) -> Decimal | None:
     """100.0 → 100: the same term in any number format."""
     if number is None:
@@ -266,32 +290,3 @@ def _right(row: Row) -> Right | None:
         return _RIGHTS[text]
     except KeyError:
         raise BadRow(f"putOrCall: {text[:16]!a} is neither call nor put") from None
-
-
-def _symbol(
-    kind: InstrumentKind,
-    currency: str,
-    underlying: str,
-    root: str,
-    expiry: date | None,
-    strike: Decimal | None,
-    right: Right | None,
-) -> str:
-    if kind is InstrumentKind.EVENT and expiry:
-        side = {Right.CALL: " yes", Right.PUT: " no", None: ""}[right]
-        return f"{root} {expiry:%Y%m%d} {strike or 0:f}{side}"
-    if kind is InstrumentKind.OPTION and expiry and strike and right:
-        try:
-            return OptionSymbol(root.replace("/", ""), expiry, right, strike).occ
-        except OptionSymbolError as error:
-            if currency == "USD":
-                raise BadRow(f"option symbol: {error}") from None
-        # Abroad roots and strikes may not fit the OCC's form: BANKNIFTY, M&M, 123.4567.
-    if expiry and strike and right:
-        return f"{root} {expiry:%Y%m%d} {right.value} {strike.normalize():f}"
-    if kind is InstrumentKind.FUTURE and expiry:
-        return f"{root} {expiry:%Y%m%d}"
-    if kind is InstrumentKind.CURRENCY:
-        # A pair, as statements name it.
-        return f"{underlying}.{currency}"
-    return underlying

@@ -27,8 +27,8 @@ from portfolio.brokers.ibkr_portal.units import (
     magnifier_of,
     may_be_magnified,
     may_imply_magnifier,
-    snapshot_in_currency,
 )
+from portfolio.brokers.units import snapshot_in_currency
 
 #: ``/trsrv/secdef`` takes this many contract ids in one call.
 DEFINITIONS_PER_CALL = 200

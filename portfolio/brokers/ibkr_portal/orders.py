@@ -26,7 +26,8 @@ from portfolio.brokers.ibkr_portal.contracts import (
     first_of,
     parse_conid,
 )
-from portfolio.brokers.ibkr_portal.units import in_currency, magnifier_of, price_of_value
+from portfolio.brokers.ibkr_portal.units import magnifier_of, price_of_value
+from portfolio.brokers.units import in_currency
 from portfolio.domain import Broker, BrokerExecution, BrokerOrder, OrderLeg, OrderStatus, Side
 
 SIDES: Mapping[str, Side] = {

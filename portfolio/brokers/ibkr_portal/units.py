@@ -13,11 +13,9 @@ position's own numbers do: ``mktPrice × position × multiplier`` a power of ten
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
-from typing import Any, overload
 
-from greeks.domain import Contract, InstrumentKind, Snapshot
+from greeks.domain import Contract, InstrumentKind
 from greeks.providers.decoding import Row, parse_decimal
 
 MAGNIFIER = "priceMagnifier"
@@ -25,7 +23,6 @@ ONE = Decimal(1)
 _POWERS = (10, 100, 1000)
 _ROUNDING = Decimal("0.02")
 _STRIKELESS = frozenset({InstrumentKind.FUTURE, InstrumentKind.STOCK})
-_QUOTED = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
 _FUTURES = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
 _SHARES = frozenset({InstrumentKind.STOCK, InstrumentKind.OPTION})
 
@@ -44,15 +41,6 @@ def magnifier_of(row: Row) -> Decimal:
     """Return how many of the row's price units make one of its currency; 1 if it does not say."""
     magnifier = parse_decimal(row.get(MAGNIFIER), MAGNIFIER)
     return magnifier if magnifier is not None and magnifier > 0 else ONE
-
-
-@overload
-def in_currency(price: Decimal, magnifier: Decimal) -> Decimal: ...
-@overload
-def in_currency(price: Decimal | None, magnifier: Decimal) -> Decimal | None: ...
-def in_currency(price: Decimal | None, magnifier: Decimal) -> Decimal | None:
-    """Convert a price in the unit of the quotes."""
-    return price if price is None or magnifier == 1 else price / magnifier
 
 
 def price_of_value(
@@ -75,25 +63,3 @@ def implied_magnifier(price: Decimal | None, *, value: Decimal | None, size: Dec
         return None
     ratio = price * size / value
     return next((unit for unit in _POWERS if abs(ratio / unit - 1) < _ROUNDING), None)
-
-
-def snapshot_in_currency(snapshot: Snapshot, magnifier: Decimal) -> Snapshot:
-    """Convert a snapshot's prices, and its Greeks: all are per quoted unit."""
-    if magnifier == 1:
-        return snapshot
-    quote, greeks, scale = snapshot.quote, snapshot.greeks, float(magnifier)
-    if quote is not None:
-        prices: dict[str, Any] = {
-            name: in_currency(getattr(quote, name), magnifier) for name in _QUOTED
-        }
-        quote = replace(quote, **prices)
-    if greeks is not None:
-        numbers: dict[str, Any] = {
-            name: None if (value := getattr(greeks, name)) is None else value * factor
-            for name, factor in (
-                ("gamma", scale), ("theta", 1 / scale), ("vega", 1 / scale),
-                ("underlying_price", 1 / scale),
-            )
-        }  # fmt: skip
-        greeks = replace(greeks, **numbers)
-    return replace(snapshot, quote=quote, greeks=greeks)

@@ -19,8 +19,9 @@ from ib_async.wrapper import RequestError
 from config.core.errors import RetryableError
 from greeks.domain import Contract, InstrumentKind
 from greeks.instruments.identity import instrument_key
+from greeks.instruments.occ import is_occ
 from greeks.providers.decoding import BadRow
-from portfolio.brokers.ibkr_portal.contracts import SOURCE, UNDERLYING_KEY
+from portfolio.brokers.ibkr_portal.contracts import REAL_EXPIRY, SOURCE, UNDERLYING_KEY
 from portfolio.brokers.ibkr_portal.units import MAGNIFIER, magnifier_of
 from portfolio.brokers.ibkr_socket.client import GatewayIB, Row
 from portfolio.brokers.ibkr_socket.rows import contract_of_row, row_of_contract
@@ -180,7 +181,9 @@ class SocketDirectory:
 def _needs_facts(row: Row) -> bool:
     kind, conid = row.get("secType", ""), row.get("conid", "")
     abroad = kind in ("STK", "OPT") and row.get("currency") != "USD"
-    return (abroad or kind in _MAGNIFIED) and conid.isdigit() and conid != "0"
+    # The OCC symbol tells the expiry; without it the definition may.
+    undated = kind == "OPT" and not is_occ(row.get("localSymbol", ""))
+    return (abroad or undated or kind in _MAGNIFIED) and conid.isdigit() and conid != "0"
 
 
 def _by_id(conid: str) -> ib_async.Contract:
@@ -193,6 +196,8 @@ def _facts(details: ib_async.ContractDetails) -> Row:
         facts[MAGNIFIER] = str(details.priceMagnifier)
     if details.contract and details.contract.secType == "FOP" and details.underConId:
         facts[_FUTURE_CONID] = str(details.underConId)
+    if details.contract and details.contract.secType == "OPT" and details.realExpirationDate:
+        facts[REAL_EXPIRY] = details.realExpirationDate
     return facts
 
 

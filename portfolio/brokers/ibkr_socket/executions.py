@@ -12,9 +12,10 @@ from greeks.domain import Contract
 from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, parse_text, storable
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 from portfolio.brokers.ibkr_portal.orders import SIDES
-from portfolio.brokers.ibkr_portal.units import in_currency, magnifier_of
+from portfolio.brokers.ibkr_portal.units import magnifier_of
 from portfolio.brokers.ibkr_socket.client import SHORT, Row
 from portfolio.brokers.ibkr_socket.rows import contract_of_row
+from portfolio.brokers.units import in_currency
 from portfolio.domain import Broker, BrokerExecution
 
 _REVISED = re.compile(r"(?P<prefix>.+)\.(?P<revision>\d{1,9})", re.ASCII)

@@ -17,9 +17,10 @@ import structlog
 
 from greeks.domain import Contract, RejectedRow, Snapshot
 from greeks.providers.decoding import BadRow, rejected_row
-from portfolio.brokers.ibkr_portal.units import ONE, snapshot_in_currency
+from portfolio.brokers.ibkr_portal.units import ONE
 from portfolio.brokers.ibkr_socket.client import GatewayIB, ReadingClient
 from portfolio.brokers.ibkr_socket.ticks import decode_ticker, has_greeks, has_price
+from portfolio.brokers.units import snapshot_in_currency
 
 logger = structlog.get_logger(__name__)
 

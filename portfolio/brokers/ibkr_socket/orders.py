@@ -12,7 +12,8 @@ from greeks.domain import Contract
 from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 from portfolio.brokers.ibkr_portal.orders import ORDER_TYPES, SIDES, STATUSES
-from portfolio.brokers.ibkr_portal.units import ONE, in_currency
+from portfolio.brokers.ibkr_portal.units import ONE
+from portfolio.brokers.units import in_currency
 from portfolio.domain import BrokerOrder, OrderLeg, OrderStatus, Side
 
 COMBINATION = "BAG"

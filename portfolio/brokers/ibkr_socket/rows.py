@@ -17,7 +17,12 @@ import ib_async
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract
 from greeks.providers.decoding import BadRow, parse_decimal, parse_text, storable
-from portfolio.brokers.ibkr_portal.contracts import SOURCE, UNDERLYING_KEY, decode_contract
+from portfolio.brokers.ibkr_portal.contracts import (
+    REAL_EXPIRY,
+    SOURCE,
+    UNDERLYING_KEY,
+    decode_contract,
+)
 from portfolio.brokers.ibkr_portal.units import MAGNIFIER, magnifier_of, price_of_value
 from portfolio.brokers.ibkr_socket.client import SHORT, Row
 from portfolio.brokers.ibkr_socket.state import PROVIDER
@@ -92,6 +97,7 @@ def _portal_terms(row: Row) -> dict[str, Any]:
         "tradingClass": row["tradingClass"],
         MAGNIFIER: row.get(MAGNIFIER),
         UNDERLYING_KEY: row.get(UNDERLYING_KEY),
+        REAL_EXPIRY: row.get(REAL_EXPIRY),
         "listingExchange": "" if exchange == "SMART" else exchange,
         # An option's local symbol is its OCC symbol; the portal puts it in brackets.
         "contractDesc": f"[{local} {row['multiplier']}]" if kind == "OPT" and local else None,

@@ -23,9 +23,11 @@ from portfolio.brokers.tastytrade.contracts import (
     check_account,
     decode_contract,
     parse_signed,
+    unit_of,
 )
 from portfolio.brokers.tastytrade.deliverables import NO_DELIVERABLES, Deliverables
 from portfolio.brokers.tastytrade.future_symbols import Futures, new_york_date
+from portfolio.brokers.units import in_currency
 from portfolio.domain import AccountSummary, Broker, BrokerAccount, BrokerPosition
 
 #: Quantity direction → sign. The quantity itself is unsigned.
@@ -134,8 +136,10 @@ def decode_position(
     quantity = size * DIRECTIONS[direction]
     if not quantity:
         raise BadRow(f"quantity: {size} with direction {direction} is not a holding")
-    average = parse_decimal(row.get("average-open-price"), "average-open-price")
-    price = parse_decimal(row.get("mark-price"), "mark-price")
+    average, price, close = (
+        in_currency(parse_decimal(row.get(name), name), unit_of(contract))
+        for name in ("average-open-price", "mark-price", "close-price")
+    )
     market_value = None if price is None else price * quantity * contract.multiplier
     unrealized = None
     if price is not None and average is not None:
@@ -150,7 +154,7 @@ def decode_position(
         market_value=market_value,
         unrealized_pnl=unrealized,
         realized_pnl=_realized_today(row),
-        previous_close=parse_decimal(row.get("close-price"), "close-price"),
+        previous_close=close,
         raw=storable(row),
     )
 

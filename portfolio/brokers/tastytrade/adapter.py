@@ -40,7 +40,6 @@ from portfolio.brokers.tastytrade.contracts import (
     MARKET_DATA_PARAMETERS,
     SOURCE,
     items_of,
-    tastytrade_symbol,
 )
 from portfolio.brokers.tastytrade.deliverables import adjusted_underlyings, decode_deliverables
 from portfolio.brokers.tastytrade.future_symbols import (
@@ -56,6 +55,7 @@ from portfolio.brokers.tastytrade.streaming import (
     fetch_streamer_symbols,
     fresh_streamed,
 )
+from portfolio.brokers.tastytrade.symbols import tastytrade_symbol
 from portfolio.brokers.tastytrade.transactions import decode_transaction
 from portfolio.domain import (
     AccountEvent,

@@ -8,7 +8,6 @@ Everything Tastytrade trades is in US dollars.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,8 +15,15 @@ from typing import Final
 
 from config.core.errors import MalformedResponse
 from greeks.domain import Contract, InstrumentKind, Right
+from greeks.instruments.future_terms import product_of
 from greeks.instruments.identity import instrument_key
-from greeks.instruments.occ import OptionSymbol, OptionSymbolError, listed_name, parse_occ
+from greeks.instruments.occ import OptionSymbolError, listed_name, parse_occ
+from greeks.instruments.price_units import (
+    HUNDRED,
+    ONE,
+    hundredths_per_unit,
+    is_quoted_in_hundredths,
+)
 from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text, parse_time
 from portfolio.brokers.tastytrade.deliverables import NO_DELIVERABLES, Deliverables
 from portfolio.brokers.tastytrade.future_symbols import (
@@ -29,6 +35,7 @@ from portfolio.brokers.tastytrade.future_symbols import (
     new_york_date,
     parse_expires_at,
 )
+from portfolio.brokers.units import in_currency
 from portfolio.domain import Side
 
 #: The key of Tastytrade's own symbol in ``Contract.aliases``, and the source of its numbers.
@@ -184,9 +191,9 @@ def _future(
     size = multiplier or (terms.multiplier if terms else None)
     if size is None:
         raise BadRow(f"multiplier: unknown for {symbol}")
-    root = f"/{matched['root']}"
     expires_at = expires_at or (terms.expires_at if terms else None)
     expiry = terms.expiry if terms else None
+    root = matched["root"]
     if expiry is not None:
         expires_at = instant_near(expires_at, expiry)
     elif expires_at is not None:
@@ -194,11 +201,11 @@ def _future(
     return Contract(
         kind=InstrumentKind.FUTURE,
         symbol=symbol,
-        underlying=root,
-        root=root,
+        underlying=f"/{root}",
+        root=f"/{root}",
         expiry=expiry,
         expires_at=expires_at,
-        multiplier=size,
+        multiplier=size * hundredths_per_unit(root, size),
         currency=CURRENCY,
         aliases={SOURCE: symbol},
     )
@@ -243,6 +250,7 @@ def _future_option(
     except ValueError:
         raise BadRow(f"symbol: {symbol[:40]!r} has no such expiry date") from None
     strike = parse_decimal(matched["strike"], "strike", required=True)
+    unit = hundredths_per_unit(product_of(underlying), size)
     return Contract(
         kind=InstrumentKind.FUTURE_OPTION,
         symbol=symbol,
@@ -250,13 +258,24 @@ def _future_option(
         root=root,
         expiry=expiry,
         expires_at=instant_near(parse_time(row.get("expires-at"), "expires-at"), expiry),
-        strike=strike,
+        strike=in_currency(strike, unit),
         right=Right(matched["right"]),
-        multiplier=size,
+        multiplier=size * unit,
         currency=CURRENCY,
         underlying_key=_key_of_future(underlying, futures),
         aliases={SOURCE: symbol},
     )
+
+
+def unit_of(contract: Contract) -> Decimal:
+    """Return how many units of the vendor's prices of a contract make one dollar: 1, or 100."""
+    if contract.kind is InstrumentKind.FUTURE:
+        product = contract.root.removeprefix("/")
+    elif contract.kind is InstrumentKind.FUTURE_OPTION:
+        product = product_of(contract.underlying) or contract.underlying.removeprefix("/")
+    else:
+        return ONE
+    return HUNDRED if is_quoted_in_hundredths(product, contract.multiplier) else ONE
 
 
 def _key_of_future(symbol: str, futures: Futures) -> str:
@@ -265,36 +284,3 @@ def _key_of_future(symbol: str, futures: Futures) -> str:
     if terms is None or (terms.expiry is None and terms.expires_at is None):
         return ""
     return instrument_key(_future(symbol, terms.multiplier, terms.expires_at, futures))
-
-
-def tastytrade_symbol(contract: Contract) -> str | None:
-    """Return Tastytrade's symbol of a contract; ``None`` if it does not trade it.
-
-    Uses the alias if there is one, otherwise spells out options and equities, so that contracts
-    only another broker knows can be quoted here too.
-    """
-    known = contract.aliases.get(SOURCE)
-    if known:
-        return known
-    if contract.currency != CURRENCY:
-        return None
-    if contract.kind in (InstrumentKind.STOCK, InstrumentKind.INDEX):
-        # Share classes: ``BRK B`` and ``BRK.B`` elsewhere, ``BRK/B`` here.
-        return re.sub(r"[ .]", "/", contract.symbol)
-    if contract.kind is InstrumentKind.OPTION:
-        return _option_symbol(contract)
-    is_future = contract.kind is InstrumentKind.FUTURE and FUTURE.fullmatch(contract.symbol)
-    return contract.symbol if is_future else None
-
-
-def _option_symbol(contract: Contract) -> str | None:
-    if contract.expiry is None or contract.strike is None or contract.right is None:
-        return None
-    root = contract.root or contract.underlying
-    share_class = re.fullmatch(r"([A-Z]+)[ ./]([A-Z])", contract.underlying)
-    if share_class is not None and root == "".join(share_class.groups()):
-        root = "/".join(share_class.groups())
-    try:
-        return OptionSymbol(root, contract.expiry, contract.right, contract.strike).occ
-    except OptionSymbolError:
-        return None

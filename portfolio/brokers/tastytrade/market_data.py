@@ -22,7 +22,8 @@ from greeks.providers.decoding import (
     parse_text,
     parse_time,
 )
-from portfolio.brokers.tastytrade.contracts import SOURCE
+from portfolio.brokers.tastytrade.contracts import SOURCE, unit_of
+from portfolio.brokers.units import snapshot_in_currency
 
 #: Most symbols in one request, over all kinds together.
 BATCH_SIZE = 100
@@ -53,7 +54,8 @@ def decode_snapshot(
         open_interest=parse_integer(row.get("open-interest"), "open-interest"),
     )
     greeks = _decode_greeks(row, as_of) if contract.is_option else None
-    return Snapshot(contract=contract, quote=quote, greeks=greeks)
+    snapshot = Snapshot(contract=contract, quote=quote, greeks=greeks)
+    return snapshot_in_currency(snapshot, unit_of(contract))
 
 
 def _decode_greeks(row: Row, as_of: datetime) -> Greeks | None:

@@ -26,8 +26,10 @@ from portfolio.brokers.tastytrade.contracts import (
     decode_contract,
     parse_action,
     parse_signed,
+    unit_of,
 )
 from portfolio.brokers.tastytrade.future_symbols import Futures
+from portfolio.brokers.units import in_currency
 from portfolio.domain import BrokerOrder, OrderLeg, OrderStatus
 
 STATUSES: Final[Mapping[str, OrderStatus]] = {
@@ -130,7 +132,10 @@ def _filled(legs: tuple[OrderLeg, ...], size: Decimal | None) -> Decimal | None:
 
 
 def _limit_price(row: Row, legs: tuple[OrderLeg, ...]) -> Decimal | None:
-    signed = parse_signed(row, "price")
+    units = {unit_of(leg.contract) for leg in legs}
+    if len(units) > 1:
+        return None
+    signed = in_currency(parse_signed(row, "price"), units.pop())
     if signed is None:
         return None
     return -signed if len(legs) > 1 else abs(signed)

@@ -13,7 +13,8 @@ from greeks.providers.decoding import BadRow, parse_text, parse_time
 from greeks.providers.streamed_values import read_streamed
 from greeks.providers.tastytrade_dxlink.symbols import streamer_symbol
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
-from portfolio.brokers.tastytrade.contracts import SOURCE, items_of, tastytrade_symbol
+from portfolio.brokers.tastytrade.contracts import SOURCE, items_of
+from portfolio.brokers.tastytrade.symbols import tastytrade_symbol
 
 Get = Callable[[str, Mapping[str, Any]], Any]
 NOT_LISTED: Final[Mapping[str, str]] = {}

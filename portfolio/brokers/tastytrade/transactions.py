@@ -30,9 +30,11 @@ from portfolio.brokers.tastytrade.contracts import (
     decode_contract,
     parse_action,
     parse_signed,
+    unit_of,
 )
 from portfolio.brokers.tastytrade.future_symbols import Futures
 from portfolio.brokers.tastytrade.transaction_kinds import cash_kind, execution_kind
+from portfolio.brokers.units import in_currency
 from portfolio.domain import (
     CARRIES_LOTS,
     AccountEvent,
@@ -130,7 +132,7 @@ def decode_transaction(
         contract=contract,
         side=side,
         quantity=quantity,
-        price=_price(row, kind, value, quantity * contract.multiplier, contract.kind, description),
+        price=_price(row, kind, value, quantity, contract, description),
         execution_time=at,
         source=source,
         broker_execution_id=identifier,
@@ -176,11 +178,11 @@ def _price(
     row: Row,
     kind: ExecutionKind,
     value: Decimal | None,
-    units: Decimal,
-    instrument: InstrumentKind,
+    quantity: Decimal,
+    contract: Contract,
     description: str,
 ) -> Decimal | None:
-    """Return the price per unit of the underlying; ``None`` for lots that only move.
+    """Return the price per unit of the underlying, in currency; ``None`` for lots that only move.
 
     A cash settlement's price field holds the strike: what counts is the cash. The value of a
     future is its settlement, not its price.
@@ -188,17 +190,19 @@ def _price(
     if kind in CARRIES_LOTS:
         return None
     sent = parse_decimal(row.get("price"), "price")
-    is_future = instrument is InstrumentKind.FUTURE
+    is_future = contract.kind is InstrumentKind.FUTURE
+    unit = unit_of(contract)
     if kind is not ExecutionKind.CASH_SETTLEMENT or is_future:
         if sent is not None:
-            return sent
+            return in_currency(sent, unit)
         told = _PRICE.search(description)
         if told is not None and (is_future or not value):
-            return parse_decimal(told[1], "description")
+            return in_currency(parse_decimal(told[1], "description"), unit)
         if is_future:
             return None
     if value is None:
         raise BadRow("value: missing")
+    units = quantity * contract.multiplier
     return parse_decimal(abs(value) / units, "value", required=True)
 
 

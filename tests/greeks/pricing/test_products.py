@@ -130,6 +130,13 @@ def test_stored_style_by_currency_is_corrected() -> None:
         ("ZB", "OZB", date(2027, 1, 22), 22, 0),
         ("/MBTM7", "MBTM7", date(2027, 6, 25), 15, 0),
         ("/LEM7", "LEM7", date(2027, 6, 4), 18, 0),
+        ("/HEM7", "HEM7", date(2027, 6, 14), 17, 0),
+        ("GF", "GF", date(2027, 1, 28), 18, 0),
+        ("/KCN7", "KCN7", date(2027, 6, 11), 21, 0),
+        ("SB", "SB", date(2027, 1, 15), 22, 0),
+        ("CC", "CC", date(2027, 6, 4), 21, 0),
+        ("CT", "CT", date(2027, 6, 11), 21, 0),
+        ("OJ", "OJ", date(2027, 6, 18), 21, 0),
     ],
 )
 def test_option_on_a_future_expires_at_the_hour_of_its_product(
@@ -152,6 +159,9 @@ def test_option_on_a_future_expires_at_the_hour_of_its_product(
         ("SMI", "OSMI", "CHF", 8, 0),
         ("OMXS30", "OMXS30", "SEK", 16, 30),
         ("K200", "K200", "KRW", 6, 30),
+        ("N225", "N225", "JPY", 0, 0),
+        ("TX60", "SXO", "CAD", 13, 30),
+        ("SOX", "SOX", "USD", 13, 30),
         ("DAX", "DAX", "USD", 20, 0),
     ],
 )

@@ -16,7 +16,8 @@ from portfolio.brokers.ibkr_portal.account import decode_position
 from portfolio.brokers.ibkr_portal.contracts import decode_contract
 from portfolio.brokers.ibkr_portal.directory import ContractDirectory, ContractMemory
 from portfolio.brokers.ibkr_portal.orders import decode_execution, decode_order
-from portfolio.brokers.ibkr_portal.units import magnifier_of, snapshot_in_currency
+from portfolio.brokers.ibkr_portal.units import magnifier_of
+from portfolio.brokers.units import snapshot_in_currency
 from tests.identity_cases import identity_cases
 
 AT = datetime(2026, 11, 20, 16, tzinfo=UTC)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import ib_async
 import pytest
 
 from greeks.instruments.identity import instrument_key
 from greeks.pricing.expiry import expiry_instant
 from portfolio.brokers.ibkr_portal.contracts import decode_contract as decode_portal
+from portfolio.brokers.ibkr_socket.directory import _facts, _needs_facts
 from portfolio.brokers.ibkr_socket.rows import contract_of_row
 from portfolio.brokers.tastytrade.contracts import decode_contract as decode_tastytrade
 from tests.identity_cases import identity_cases
@@ -36,9 +38,31 @@ def test_am_settled_option_expires_on_the_day_of_its_occ_symbol() -> None:
     assert expiry_instant(contracts[0]) == datetime(2027, 3, 19, 13, 30, tzinfo=UTC)
 
 
-def test_option_without_an_occ_symbol_keeps_the_day_that_was_sent() -> None:
-    contract = contract_of_row(socket_row(localSymbol=""))
-    assert contract.expiry == date(2027, 3, 18)
+@pytest.mark.parametrize("local", ["", "RUT 19MAR27 2100 C"])
+@pytest.mark.parametrize(
+    ("trading_class", "real", "key"),
+    [
+        ("RUT", "", "option:RUT:20270319:2100:C:100:USD"),
+        ("RUTW", "", "option:RUTW:20270318:2100:C:100:USD"),
+        # Nothing tells which of the two classes it is.
+        ("", "", "option:RUT:20270318:2100:C:100:USD"),
+        ("", "20270319", "option:RUT:20270319:2100:C:100:USD"),
+        ("RUT", "20270318", "option:RUT:20270318:2100:C:100:USD"),
+    ],
+)
+def test_option_without_an_occ_symbol_and_class_or_definition_tells_its_expiry(
+    local: str, trading_class: str, real: str, key: str
+) -> None:
+    row = socket_row(localSymbol=local, tradingClass=trading_class, realExpirationDate=real)
+    assert instrument_key(contract_of_row(row)) == key
+
+
+def test_definition_is_read_where_no_occ_symbol_tells_the_expiry() -> None:
+    contract = ib_async.Contract(conId=8, secType="OPT")
+    details = ib_async.ContractDetails(contract=contract, realExpirationDate="20270319")
+    assert _facts(details) == {"realExpirationDate": "20270319"}
+    assert _needs_facts(socket_row(localSymbol="RUT 19MAR27 2100 C"))
+    assert not _needs_facts(socket_row())
 
 
 @pytest.mark.parametrize("index", [0, 1])
