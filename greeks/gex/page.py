@@ -164,7 +164,7 @@ class GexPage:
     @property
     def pickers(self) -> Sequence[FilterField]:
         one, symbol = partial(choice_field, every=None), self.subject.symbol if self.subject else ""
-        definitions = [(each.name, each.name) for each in DEFINITIONS.values()]
+        definitions = [(name, name.replace("_", " ").capitalize()) for name in DEFINITIONS]
         dealers = [(each.name, each.words) for each in DEALERS.values()]
         return (
             one("symbol", "Symbol", symbol, [(each.symbol, each.symbol) for each in self.subjects]),
