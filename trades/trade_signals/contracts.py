@@ -57,7 +57,7 @@ def find_instruments(symbols: Sequence[tuple[str, str]]) -> list[Instrument]:
 
 def belongs(symbol: str, legs: Iterable[Instrument]) -> bool:
     """Return whether a signal's symbol names what its legs are of, in any usual way to
-    write it: the underlying (``SPX``, ``BRK/B``, ``/ES``, ``/ESZ6``), a root (``SPXW``) or a leg."""
+    write it: the underlying (``SPX``, ``BRK/B``, ``/ES``), a root (``SPXW``) or a leg."""
     wanted = plain_name(symbol)
     for leg in legs:
         is_dated = leg.kind in (InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION)
