@@ -33,6 +33,9 @@ def test_page_shows_every_section_and_part(trader: User, signed_in: Client) -> N
     text = signed_in.get(PAGE).content.decode()
     shown = re.findall(r'id="dashboard-([a-z_]+)"', text)
     assert set(shown) == {*page.OF_THE_BOOK, *SECTIONS}
+    # On a phone: what needs a decision first, the rest by its figure.
+    assert shown[0] == "decisions"
+    assert re.search(r'class="narrow-fold">\s*<summary>\s*1 position\s*</summary>', text)
     assert text.count('data-swap="') == len(shown)
 
 
