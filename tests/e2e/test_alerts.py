@@ -75,6 +75,9 @@ def test_page_fits_its_width_and_satisfies_axe_in_both_themes(browser: Browser, 
             assert browser.width_beyond_window() <= 0, where
             if size in (PHONE, DESK):
                 assert browser.violations() == [], where
+                assert browser.steps_back() == [], where
+            if size == PHONE:
+                assert browser.small_targets() == [], where
 
 
 def test_rule_is_added_changed_and_deleted_in_place(browser: Browser) -> None:

@@ -22,6 +22,9 @@ def looks_right(browser: Browser, where: str) -> None:
         browser.resize(*size)
         assert browser.width_beyond_window() <= 0, (where, size)
         assert browser.violations() == [], (where, size)
+        assert browser.steps_back() == [], (where, size)
+        if size == PHONE:
+            assert browser.small_targets() == [], where
     # The browser says itself that a form was refused.
     assert [line for line in browser.console() if "400 (Bad Request)" not in line] == []
     assert browser.script("return window.refusals ?? []") == []
