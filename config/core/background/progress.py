@@ -22,6 +22,7 @@ from django.conf import settings
 from kombu.transport.virtual import Message
 from redis.exceptions import RedisError
 
+from config.core.background.renewing import Growth
 from config.core.health import note_clock
 from config.core.processes.allocator import give_back
 from config.core.processes.pulse import REPLACE, send_pulse
@@ -63,6 +64,10 @@ class Progress:
             with self._lock:
                 self._moved_at = self._clock()
                 del self._deadlines[number]
+
+    def is_idle(self) -> bool:
+        """Whether no task runs."""
+        return not self._deadlines
 
     def look(self, *, waiting: int | None, slots: int) -> bool:
         """Return whether the worker is stalled. ``waiting`` messages; ``None`` if not known.
@@ -128,11 +133,13 @@ class WatchStep(bootsteps.StartStopStep):  # type: ignore[misc]
 def _watch(worker: Any) -> None:
     options = settings.CELERY_BROKER_TRANSPORT_OPTIONS
     queue = options["global_keyprefix"] + worker.app.conf.task_default_queue
+    growth = Growth()
     while True:
         if progress.look(waiting=_waiting(queue), slots=worker.concurrency):
             replace_worker("messages wait and no work is done")
         send_pulse()
         give_back()
+        growth.renew_if_grown(idle=progress.is_idle())
         # Not by its heartbeat: a worker whose clock is ahead discards every task as expired.
         with suppress(RedisError):
             note_clock("worker")
