@@ -51,6 +51,7 @@ def exposure_body(
         source=assembled.source,
         simulated=subject.simulated,
         spot=exposure.spot,
+        spot_source="parity" if assembled.spot_by_parity else "quoted",
         timestamp=assembled.as_of.astimezone(subject.terms.exchange.zone),
         computed_at=at.astimezone(subject.terms.exchange.zone),
         open_interest_as_of=assembled.open_interest_as_of,

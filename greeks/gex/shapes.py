@@ -101,6 +101,9 @@ class GexData(GexSums):
     detail: GexDetail | None
     version: int
     session_date: Day
+    spot_source: Annotated[
+        str, about("quoted; or parity: no spot was sent, put-call parity of the quotes gives it.")
+    ] = "quoted"
     cached: bool = False
     cache_age_seconds: Number = None
     stale: Annotated[bool, about("It could not be computed anew: this is the last good one.")] = (

@@ -9,6 +9,8 @@ volatility         the contract's own if plausible, else that of the strike's ot
                    the one that the mid of a two-sided quote implies, of either side
 vendor's gamma     unknown where no plausible volatility could give it
 rate, yield        the currency's rate; the yield that put-call parity at the money implies
+spot               the newest that was sent, else what put-call parity gives for the nearest
+                   expiry with both sides quoted at three strikes
 left out           contracts that have expired, have no open interest, or are adjusted (the
                    root ends in a digit: their deliverable is not a hundred units)
 =================  ============================================================================
@@ -49,6 +51,8 @@ from greeks.pricing.products import exercise_style
 
 #: The standard normal density at zero.
 _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
+# One or two strikes may have a bad quote, and nothing would tell.
+_LEAST_PAIRS = 3
 LEAST_YEARS = timedelta(minutes=15) / timedelta(days=365)
 
 
@@ -67,11 +71,13 @@ class Assembled:
     """The columns with whose and when they are, and what was left out.
 
     ``as_of`` is that of the oldest part, ``open_interest_as_of`` the close the open interest is of.
+    ``spot_by_parity``: no spot was sent, put-call parity gave it.
     """
 
     columns: ExposureColumns
     source: str
     as_of: datetime
+    spot_by_parity: bool
     open_interest_as_of: date | None
     expired: int
     without_open_interest: int
@@ -81,13 +87,10 @@ class Assembled:
 def assemble(parts: Sequence[ExpiryPart], terms: Terms) -> Assembled:
     """Return the columns of all parts.
 
-    Raises ``Unavailable`` without a part or a spot, and if there is nothing to sum: no open
-    interest, or neither a volatility nor a gamma of what is open.
+    Raises ``Unavailable`` without a part or anything that tells the spot, and if there is nothing
+    to sum: no open interest, or neither a volatility nor a gamma of what is open.
     """
     dated = sorted(parts, key=lambda part: part.as_of)
-    spot = next((part.spot for part in reversed(dated) if part.spot is not None), None)
-    if spot is None:
-        raise Unavailable(f"The chain of {terms.underlying} has no spot price.")
     at = market_now() if market_clock_is_frozen() else dated[-1].as_of
     today = at.astimezone(terms.exchange.zone).date()
     ordered = sorted(parts, key=lambda part: part.expiry)
@@ -96,6 +99,12 @@ def assemble(parts: Sequence[ExpiryPart], terms: Terms) -> Assembled:
         np.array([years_to(instant, at) for instant in of_part], dtype=np.float64)
         for of_part in instants
     ]
+    sent = next((part.spot for part in reversed(dated) if part.spot is not None), None)
+    spot = _parity_spot(ordered, years, terms) if sent is None else sent
+    if spot is None:
+        raise Unavailable(
+            f"The chain of {terms.underlying} has no spot price, and no quotes that tell it."
+        )
     yields = _yields(ordered, years, spot, terms)
     joined = partial(_joined, ordered)
     time, open_interest = np.concatenate(years), joined("open_interest")
@@ -131,6 +140,7 @@ def assemble(parts: Sequence[ExpiryPart], terms: Terms) -> Assembled:
         ),
         source=ordered[0].source,
         as_of=dated[0].as_of,
+        spot_by_parity=sent is None,
         open_interest_as_of=_open_interest_day(dated[-1], terms.exchange),
         expired=int(np.count_nonzero(~alive)),
         without_open_interest=int(np.count_nonzero(alive & np.isnan(open_interest))),
@@ -218,19 +228,39 @@ def _yields(
 ) -> Floats:
     """Return each expiry's dividend yield by put-call parity; zero where no quote tells."""
     expiries: dict[object, Expiry] = {
-        place: Expiry(
-            years=max(float(time.max()), LEAST_YEARS),
-            rate=terms.rate,
-            spot=spot,
-            is_american=exercise_style(_contract("", part.expiry, terms)) != "european",
-            pairs=parity_pairs(part.strike, part.is_call, two_sided_mids(part.bid, part.ask)),
-        )
+        place: _quoted(part, time, spot, terms)
         for place, (part, time) in enumerate(zip(parts, years, strict=True))
         if time.max() > 0.0
     }
     found = forwards(expiries) if expiries else {}
     forward = [found.get(place) for place in range(len(parts))]
     return np.array([0.0 if each is None else each.dividend_yield for each in forward])
+
+
+def _parity_spot(
+    parts: Sequence[ExpiryPart], years: Sequence[Floats], terms: Terms
+) -> float | None:
+    """Return the spot that parity gives for the first expiry that has enough quotes.
+
+    The nearest: what is not known of dividends and rates counts least there.
+    """
+    for part, time in zip(parts, years, strict=True):
+        expiry = _quoted(part, time, None, terms)
+        if time.max() > 0.0 and len(expiry.pairs) >= _LEAST_PAIRS:
+            found = forwards({None: expiry})[None]
+            if found is not None and part.strike.min() <= found.spot <= part.strike.max():
+                return found.spot
+    return None
+
+
+def _quoted(part: ExpiryPart, years: Floats, spot: float | None, terms: Terms) -> Expiry:
+    return Expiry(
+        years=max(float(years.max()), LEAST_YEARS),
+        rate=terms.rate,
+        spot=spot,
+        is_american=exercise_style(_contract("", part.expiry, terms)) != "european",
+        pairs=parity_pairs(part.strike, part.is_call, two_sided_mids(part.bid, part.ask)),
+    )
 
 
 def _weekdays(

@@ -22,6 +22,7 @@ export class Facts {
       zero_gamma: number(flip.level, 2),
       zero_gamma_note: noteOf(flip, spot),
       spot: number(spot, 2),
+      spot_source: body.spot_source === "parity" ? "by put-call parity, " : "",
       crossings: String(flip.crossings.length),
       call_wall: strike(body.call_wall),
       put_wall: strike(body.put_wall),

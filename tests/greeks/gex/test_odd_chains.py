@@ -208,6 +208,25 @@ def test_chain_without_a_possible_spot_is_refused(spot: Any) -> None:
         summed(file_of([option(row) for row in BOOK], spot))
 
 
+@pytest.mark.parametrize("spot", [None, 0.0, "unknown"])
+def test_spot_that_is_missing_is_the_one_that_parity_gives(spot: Any) -> None:
+    years = (SETTLES["SPXW", "261218"] - AT).total_seconds() / (365 * 86_400)
+    sent = []
+    for strike in (4900.0, 5000.0, 5100.0):
+        for side in "CP":
+            price = float(black_scholes.price(SPOT, strike, years, 0.0, 0.0, 0.25, side == "C"))
+            row = ("SPXW", "261218", side, strike, 5 + len(sent), 0.25)
+            sent.append(option(row, bid=price - 0.05, ask=price + 0.05))
+    found, quoted = assembled(file_of(sent, spot)), assembled(file_of(sent))
+    assert found.columns.spot == pytest.approx(SPOT, rel=1e-9)
+    assert (found.spot_by_parity, quoted.spot_by_parity) == (True, False)
+    assert summed(file_of(sent, spot)).net == pytest.approx(summed(file_of(sent)).net, rel=1e-6)
+    # Two strikes do not say whether a quote is bad, and neither does a side alone.
+    for few in (sent[:4], sent[::2]):
+        with pytest.raises(Unavailable, match="no quotes that tell it"):
+            assembled(file_of(few, spot))
+
+
 @pytest.mark.parametrize("interest", [None, 0, "", -1])
 def test_chain_without_any_open_interest_is_unknown_and_not_zero(interest: Any) -> None:
     sent = [option(row, open_interest=interest) for row in BOOK]
