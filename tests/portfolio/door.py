@@ -98,9 +98,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(
-    *, renewal_seconds: float = LONGEST_SECONDS, **options: Any
-) -> AsyncIterator[Desk]:
+async def desk(*, renewal_seconds: float = LONGEST_SECONDS, **options: Any) -> AsyncIterator[Desk]:
     """Open a desk. A slow machine makes no renewal late, unless ``renewal_seconds`` says so."""
     opened = Desk(**options)
     try:
