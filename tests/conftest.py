@@ -37,13 +37,13 @@ pytest_plugins = ["tests.sandbox_server"]
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 
 
-# The tests of such a folder run one after the other in one worker, and first: each worker that had
-# some would start desks and a browser of its own, and the longest must not begin last.
-IN_ONE_WORKER = ("tests/e2e/", "tests/faults/")
+# The tests of such a folder or module run one after the other in one worker, and first: each worker
+# that had some would start desks and a browser of its own, and the longest must not begin last.
+IN_ONE_WORKER = ("tests/e2e/", "tests/faults/", "tests/portfolio/demo/test_demo_command.py")
 
 
 def _unit(nodeid: str) -> str:
-    """Return the folder that a test shares a worker with, or the test itself."""
+    """Return the folder or module that a test shares a worker with, or the test itself."""
     return next((folder for folder in IN_ONE_WORKER if nodeid.startswith(folder)), nodeid)
 
 

@@ -28,6 +28,7 @@ CHECKS_AT_ONCE = 3
 WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
 # SQLite runs every case. Of many that ask the same, PostgreSQL runs one: another in each run.
 CASES_ON_POSTGRES = ("--cases", "1")
+ON_POSTGRES = "database and not any_database and not browser"
 RAN_NOTHING = 5
 # Lines, in percent.
 COVERED = "95"
@@ -86,11 +87,7 @@ def test(arguments: Sequence[str]) -> int:
         other = pool.submit(_test_on_postgres, arguments)
         say("\nOn SQLite:")
         # A part of the suite covers a part of the code: the bar is for the whole.
-        measured = (
-            ()
-            if arguments
-            else ("slipcover", "--immediate", "--json", "--out", str(COVERAGE), "-m")
-        )
+        measured = () if arguments else MEASURED
         sqlite = run(*measured, *_pytest("SQLite", arguments), environment={"DATABASE_URL": ""})
         # Apart from the run: a bar there would read what the workers wrote, and show nothing of it.
         uncovered = 0 if arguments else _coverage()
@@ -114,7 +111,7 @@ def _pytest(database: str, arguments: Sequence[str]) -> list[str]:
 def _test_on_postgres(arguments: Sequence[str]) -> tuple[int, str]:
     """Return the exit code and what was printed."""
     cases = () if arguments else CASES_ON_POSTGRES
-    command = [*_pytest("PostgreSQL", arguments), "-m", "database and not browser", *cases]
+    command = [*_pytest("PostgreSQL", arguments), "-m", ON_POSTGRES, *cases]
     try:
         with running_postgres() as url:
             done = _done(*command, quiet=True, environment={"DATABASE_URL": url})

@@ -69,48 +69,37 @@ def test_nyse_trades_on_every_weekday_but_the_announced_holidays() -> None:
     assert not any(day.weekday() >= 5 for day in session_days("NYSE"))
 
 
-@pytest.mark.parametrize(
-    ("day", "closes_at"),
-    [
-        (date(2024, 7, 3), utc(2024, 7, 3, 17)),
-        (date(2024, 11, 29), utc(2024, 11, 29, 18)),
-        (date(2024, 12, 24), utc(2024, 12, 24, 18)),
-        (date(2025, 7, 3), utc(2025, 7, 3, 17)),
-        (date(2026, 11, 27), utc(2026, 11, 27, 18)),
-        (date(2026, 12, 24), utc(2026, 12, 24, 18)),
-        (date(2027, 11, 26), utc(2027, 11, 26, 18)),
-    ],
-)
-def test_nyse_half_day_closes_at_one_in_new_york(day: date, closes_at: datetime) -> None:
-    session = session_on("NYSE", day)
-    assert session is not None
-    assert (session.kind, session.closes_at) == (Kind.HALF_DAY, closes_at)
+def hours_on(exchange: str, *days: date) -> list[tuple[str, datetime, datetime]]:
+    sessions = [session_on(exchange, day) for day in days]
+    return [(row.kind, row.opens_at, row.closes_at) for row in sessions if row is not None]
+
+
+def test_nyse_half_days_close_at_one_in_new_york() -> None:
+    closes = [
+        utc(2024, 7, 3, 17), utc(2024, 11, 29, 18), utc(2024, 12, 24, 18), utc(2025, 7, 3, 17),
+        utc(2026, 11, 27, 18), utc(2026, 12, 24, 18), utc(2027, 11, 26, 18),
+    ]  # fmt: skip
+    found = hours_on("NYSE", *(at.date() for at in closes))
+    assert [(kind, closes_at) for kind, _, closes_at in found] == [
+        (Kind.HALF_DAY, at) for at in closes
+    ]
 
 
 def test_days_that_look_like_half_days_are_full_days() -> None:
     # The 2nd of July 2026 precedes the observed holiday, which gives no half day.
-    for day in (date(2026, 7, 2), date(2027, 7, 2), date(2027, 12, 23), date(2026, 12, 31)):
-        session = session_on("NYSE", day)
-        assert session is not None
-        assert session.kind == Kind.REGULAR
+    days = (date(2026, 7, 2), date(2027, 7, 2), date(2027, 12, 23), date(2026, 12, 31))
+    assert [kind for kind, *_ in hours_on("NYSE", *days)] == [Kind.REGULAR] * 4
 
 
-@pytest.mark.parametrize(
-    ("day", "opens_at", "closes_at"),
-    [
-        # Daylight saving starts on 2026-03-08 and ends on 2026-11-01.
-        (date(2026, 3, 6), utc(2026, 3, 6, 14, 30), utc(2026, 3, 6, 21)),
-        (date(2026, 3, 9), utc(2026, 3, 9, 13, 30), utc(2026, 3, 9, 20)),
-        (date(2026, 10, 30), utc(2026, 10, 30, 13, 30), utc(2026, 10, 30, 20)),
-        (date(2026, 11, 2), utc(2026, 11, 2, 14, 30), utc(2026, 11, 2, 21)),
-    ],
-)
-def test_nyse_hours_follow_daylight_saving_both_ways(
-    day: date, opens_at: datetime, closes_at: datetime
-) -> None:
-    session = session_on("NYSE", day)
-    assert session is not None
-    assert (session.opens_at, session.closes_at) == (opens_at, closes_at)
+def test_nyse_hours_follow_daylight_saving_both_ways() -> None:
+    # Daylight saving starts on 2026-03-08 and ends on 2026-11-01.
+    hours = [
+        (Kind.REGULAR, utc(2026, 3, 6, 14, 30), utc(2026, 3, 6, 21)),
+        (Kind.REGULAR, utc(2026, 3, 9, 13, 30), utc(2026, 3, 9, 20)),
+        (Kind.REGULAR, utc(2026, 10, 30, 13, 30), utc(2026, 10, 30, 20)),
+        (Kind.REGULAR, utc(2026, 11, 2, 14, 30), utc(2026, 11, 2, 21)),
+    ]
+    assert hours_on("NYSE", *(opens_at.date() for _, opens_at, _ in hours)) == hours
 
 
 def test_one_off_closure_is_known() -> None:
@@ -142,26 +131,16 @@ def test_nse_hours_do_not_know_daylight_saving() -> None:
         )
 
 
-@pytest.mark.parametrize(
-    ("day", "opens_at", "closes_at"),
-    [
-        (date(2023, 11, 12), utc(2023, 11, 12, 12, 45), utc(2023, 11, 12, 13, 45)),
-        (date(2024, 11, 1), utc(2024, 11, 1, 12, 30), utc(2024, 11, 1, 13, 30)),
-        (date(2025, 10, 21), utc(2025, 10, 21, 8, 15), utc(2025, 10, 21, 9, 15)),
-        (date(2026, 2, 1), utc(2026, 2, 1, 3, 45), utc(2026, 2, 1, 10)),
-    ],
-)
-def test_nse_special_session_is_seeded_on_its_announced_hours(
-    day: date, opens_at: datetime, closes_at: datetime
-) -> None:
-    session = session_on("NSE", day)
-    assert session is not None
-    assert (session.kind, session.opens_at, session.closes_at) == (
-        Kind.SPECIAL,
-        opens_at,
-        closes_at,
-    )
-    assert current_session("NSE", opens_at) == session
+def test_nse_special_sessions_are_seeded_on_their_announced_hours() -> None:
+    hours = [
+        (Kind.SPECIAL, utc(2023, 11, 12, 12, 45), utc(2023, 11, 12, 13, 45)),
+        (Kind.SPECIAL, utc(2024, 11, 1, 12, 30), utc(2024, 11, 1, 13, 30)),
+        (Kind.SPECIAL, utc(2025, 10, 21, 8, 15), utc(2025, 10, 21, 9, 15)),
+        (Kind.SPECIAL, utc(2026, 2, 1, 3, 45), utc(2026, 2, 1, 10)),
+    ]
+    assert hours_on("NSE", *(opens_at.date() for _, opens_at, _ in hours)) == hours
+    for _, opens_at, _ in hours:
+        assert current_session("NSE", opens_at) == session_on("NSE", opens_at.date())
 
 
 def test_holiday_that_was_moved_is_on_its_new_day() -> None:
@@ -196,37 +175,29 @@ def test_session_is_open_from_its_opening_until_just_before_its_close() -> None:
     assert {at: current_session("NYSE", at) is not None for at in moments} == moments
 
 
-@pytest.mark.parametrize(
-    ("at", "session_date"),
-    [
-        (utc(2026, 11, 20, 16), date(2026, 11, 20)),  # in the session
-        (utc(2026, 11, 20, 11), date(2026, 11, 20)),  # before the opening
-        (utc(2026, 11, 21, 2), date(2026, 11, 20)),  # Friday evening in New York
-        (utc(2026, 11, 21, 16), date(2026, 11, 20)),  # Saturday
-        (utc(2026, 11, 23, 4, 59), date(2026, 11, 20)),  # just before New York's Monday
-        (utc(2026, 11, 23, 5, 0), date(2026, 11, 23)),
-        (utc(2026, 11, 26, 16), date(2026, 11, 25)),  # Thanksgiving
-        (utc(2026, 11, 27, 23), date(2026, 11, 27)),  # after the half day's close
-        (utc(2027, 1, 1, 12), date(2026, 12, 31)),  # holiday in a new year
-    ],
-)
-def test_fact_belongs_to_the_last_session_day_that_has_begun(
-    at: datetime, session_date: date
-) -> None:
-    assert session_dates("NYSE")(at) == session_date
+def test_fact_belongs_to_the_last_session_day_that_has_begun() -> None:
+    expected = {
+        utc(2026, 11, 20, 16): date(2026, 11, 20),  # in the session
+        utc(2026, 11, 20, 11): date(2026, 11, 20),  # before the opening
+        utc(2026, 11, 21, 2): date(2026, 11, 20),  # Friday evening in New York
+        utc(2026, 11, 21, 16): date(2026, 11, 20),  # Saturday
+        utc(2026, 11, 23, 4, 59): date(2026, 11, 20),  # just before New York's Monday
+        utc(2026, 11, 23, 5, 0): date(2026, 11, 23),
+        utc(2026, 11, 26, 16): date(2026, 11, 25),  # Thanksgiving
+        utc(2026, 11, 27, 23): date(2026, 11, 27),  # after the half day's close
+        utc(2027, 1, 1, 12): date(2026, 12, 31),  # holiday in a new year
+    }
+    assert {at: session_dates("NYSE")(at) for at in expected} == expected
 
 
-@pytest.mark.parametrize(
-    ("at", "session_date"),
-    [
-        (utc(2035, 5, 12, 16), date(2035, 5, 11)),  # Saturday after the last seeded year
-        (utc(2028, 1, 1, 16), date(2027, 12, 31)),
-        (utc(2019, 5, 15, 16), date(2019, 5, 15)),  # before the first seeded year
-        (utc(2019, 5, 19, 16), date(2019, 5, 17)),
-    ],
-)
-def test_weekdays_count_where_the_calendar_is_unknown(at: datetime, session_date: date) -> None:
-    assert session_dates("NYSE")(at) == session_date
+def test_weekdays_count_where_the_calendar_is_unknown() -> None:
+    expected = {
+        utc(2035, 5, 12, 16): date(2035, 5, 11),  # Saturday after the last seeded year
+        utc(2028, 1, 1, 16): date(2027, 12, 31),
+        utc(2019, 5, 15, 16): date(2019, 5, 15),  # before the first seeded year
+        utc(2019, 5, 19, 16): date(2019, 5, 17),
+    }
+    assert {at: session_dates("NYSE")(at) for at in expected} == expected
 
 
 def test_session_dates_never_run_backwards() -> None:

@@ -17,7 +17,7 @@ from greeks.polling.poll import poll_chain
 from greeks.polling.sessions import session_for
 from tests.greeks.sandbox.chains import cboe
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 #: A Saturday night, 23:30 in Kolkata: the session is the simulated one since 09:15.
 NIGHT = datetime(2026, 11, 28, 18, 0, 30, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

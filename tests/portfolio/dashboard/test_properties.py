@@ -26,7 +26,11 @@ from tests.portfolio.dashboard.bodies import (
 )
 from tests.portfolio.reading import read, synced_account
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(600),
+    pytest.mark.any_database,
+]
 
 DASHBOARD = "/api/dashboard"
 LONG = 60.0

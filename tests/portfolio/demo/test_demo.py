@@ -21,7 +21,7 @@ from trades.executions.rows import JournalRows
 from trades.executions.store import record_rows
 from trades.models import TradeExecution, TradeNote
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.fixture(autouse=True)

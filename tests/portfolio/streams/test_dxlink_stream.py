@@ -32,7 +32,7 @@ from portfolio.sync.progress import announce_change
 from portfolio.sync.run import sync_account
 from tests.factories import AccountFactory
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 @pytest.fixture

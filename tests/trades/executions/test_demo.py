@@ -12,7 +12,7 @@ from portfolio.models import Account
 from tests.trades.journal.test_pages import record
 from trades.models import TradeExecution, TradeLot
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def test_another_market_begins_with_an_empty_journal(settings: Settings, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from portfolio.brokers.ibkr_flex.client import FlexClient
 from portfolio.sandbox.ibkr_flex.server import EXPIRED_TOKEN, QUERY_ID, TOKEN
 from tests.factories import UserFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 DAYS = (date(2026, 8, 1), date(2026, 10, 30))
 
 

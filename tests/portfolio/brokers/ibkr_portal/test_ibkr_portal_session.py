@@ -32,7 +32,7 @@ from portfolio.sandbox.revisions import revisions
 from tests.portfolio.fills import fills
 
 # A lost session is opened once for all processes: they agree in the database.
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 ACCOUNT = "DU1000001"
 BASE = "/v1/api"
 
