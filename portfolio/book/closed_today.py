@@ -15,7 +15,7 @@ from config.core.clock import market_now
 from greeks.models import Instrument
 from portfolio.accounts.days import session_dates_of
 from portfolio.amounts import fitting_amount
-from portfolio.book.day_fills import DayFill
+from portfolio.book.day_fills import DayFill, base_of_the_day
 from portfolio.book.writing_context import recent_fills
 from portfolio.models import Account, Position, Quote
 
@@ -23,8 +23,8 @@ from portfolio.models import Account, Position, Quote
 class ClosedLeg(NamedTuple):
     """A contract that an account traded in its session and holds no more.
 
-    ``change`` is ``None`` if it was held at the open and no price of then is known. ``opening`` is
-    the gross value held at the open; ``None`` if nothing was, or it is unknown.
+    ``change`` is ``None`` if it was held at the open and no sure price of then is known.
+    ``opening`` is the gross value held at the open; ``None`` if nothing was, or it is unknown.
     """
 
     account_id: str
@@ -74,7 +74,12 @@ def _leg(
     base: Decimal | None = None
     quote: Quote | None = getattr(instrument, "quote", None)
     if quote is not None and session_date_at(quote.as_of) == session:
-        base = quote.previous_close if quote.opening_price is None else quote.opening_price
+        base = base_of_the_day(
+            quote.opening_price,
+            quote.previous_close,
+            price=max(fills, key=lambda fill: fill.at).price,
+            kind=instrument.kind,
+        )
     # What the fills together sold was held at the open; what they bought, owed.
     held = -sum((fill.quantity for fill in fills), Decimal())
     if held and base is None:

@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from django.utils.module_loading import import_string
 
+from greeks.domain import InstrumentKind
 from portfolio.amounts import fitting_amount
 from portfolio.book.position_row import PositionRow
+
+# A close as it was told yesterday is not of the same share after a split. Two for one, with a move
+# of a tenth beside it, is where the two can no longer be told apart.
+_FALLEN_TO: Final = Decimal("0.55")
+_RISEN_TO: Final = Decimal("1.8")
 
 
 class DayFill(NamedTuple):
@@ -50,6 +56,21 @@ def _reader(path: str) -> FillReader:
     return found
 
 
+def base_of_the_day(
+    opening: Decimal | None, previous_close: Decimal | None, *, price: Decimal | None, kind: str
+) -> Decimal | None:
+    """Return what the change of the day starts from: the opening price, else the last close.
+
+    ``None`` if neither is known, or if only the close of a share is and ``price`` is so far from it
+    that the share may have been split overnight.
+    """
+    if opening is not None or not previous_close or kind != InstrumentKind.STOCK.value:
+        return previous_close if opening is None else opening
+    if price is not None and not _FALLEN_TO < price / previous_close < _RISEN_TO:
+        return None
+    return previous_close
+
+
 def change_of_the_day(row: PositionRow, fills: Iterable[DayFill]) -> Decimal | None:
     """Return the change since the open (else the last close); what was traded since, from its fill.
 
@@ -59,7 +80,9 @@ def change_of_the_day(row: PositionRow, fills: Iterable[DayFill]) -> Decimal | N
     price = row.price
     if price is None:
         return None
-    base = row.opening_price if row.opening_price is not None else row.previous_close
+    base = base_of_the_day(
+        row.opening_price, row.previous_close, price=price, kind=row.instrument_type
+    )
     # Later ones are not in the quantity yet.
     counted = [] if row.sub_key else [fill for fill in fills if fill.at <= row.as_of]
     held = row.quantity - sum((fill.quantity for fill in counted), Decimal())

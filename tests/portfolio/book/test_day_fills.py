@@ -10,11 +10,11 @@ import pytest
 from django.conf import LazySettings
 
 from config.core.clock import market_now
-from greeks.domain import Contract
+from greeks.domain import Contract, Snapshot
 from portfolio.domain import Broker, ExecutionKind, Side
 from portfolio.models import Account, Position, SyncRun
 from tests.factories import AccountFactory
-from tests.portfolio.books import FakeBroker, option, position, stock
+from tests.portfolio.books import FakeBroker, option, position, quote, stock
 from tests.trades.executions.test_identity import fill
 from trades.executions.rows import JournalRows
 from trades.executions.store import record_rows
@@ -138,3 +138,29 @@ def test_fills_of_another_account_do_not_count(
     broker.positions = [position(CALL, 2)]
     run_sync(account.pk)
     assert change(CALL) == Decimal(200)
+
+
+@pytest.mark.parametrize(
+    ("contract", "opening", "expected"),
+    [
+        pytest.param(stock(), None, None, id="only the close before the split is known"),
+        pytest.param(stock(), Decimal(599), 400, id="the open is known"),
+        pytest.param(CALL, None, (12 - 2_400) * 400 * 100, id="an option may fall so far"),
+    ],
+)
+def test_split_overnight_is_no_loss(
+    account: Account,
+    broker: FakeBroker,
+    run_sync: RunSync,
+    contract: Contract,
+    opening: Decimal | None,
+    expected: int | None,
+) -> None:
+    broker.positions = [position(contract, 400)]
+    broker.snapshot = lambda asked: Snapshot(
+        contract=asked,
+        quote=quote(asked, opening_price=opening, previous_close=Decimal(2_400)),
+        greeks=None,
+    )
+    run_sync(account.pk)
+    assert change(contract) == expected

@@ -145,6 +145,26 @@ def test_last_close_stands_in_for_the_open(account: Account) -> None:
 
 
 @pytest.mark.parametrize(
+    ("contract", "close", "price", "change"),
+    [
+        pytest.param(SHARE, "600", "152", None, id="four shares for one"),
+        pytest.param(BUND, "40", "405", None, id="one foreign share for ten"),
+        pytest.param(SHARE, "600", "420", -180, id="a fall"),
+        pytest.param(CALL, "10", "2", -800, id="option"),
+        pytest.param(FUTURE, "6000", "3000", -150_000, id="future"),
+        pytest.param(ON_FUTURE, "40", "4", -1_800, id="option on a future"),
+    ],
+)
+def test_close_before_a_split_is_no_base_of_the_change(
+    account: Account, contract: Contract, close: str, price: str, change: int | None
+) -> None:
+    quoted(contract, None, previous_close=close)
+    traded(account, contract, SELL, 1, price)
+    found = figures(account)
+    assert (found.daily_change, found.legs_without_change) == (change, int(change is None))
+
+
+@pytest.mark.parametrize(
     ("synced_at", "hours_ago"),
     [
         pytest.param(NOON, 26, id="closed yesterday"),
