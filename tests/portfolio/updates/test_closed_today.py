@@ -11,6 +11,7 @@ from django.conf import LazySettings
 
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.store import resolve_instruments
+from portfolio.book.reading import read_book
 from portfolio.domain import Side
 from portfolio.models import Account, FxRate, Portfolio, Quote
 from portfolio.updates.calculation import recalculate
@@ -122,6 +123,9 @@ def test_closed_legs_join_the_held_ones_each_in_its_currency(account: Account) -
     found = figures(account)
     assert found.value == -1_100
     assert found.daily_change == -100 + 600 + 100 * Decimal("1.1")
+    # The risk monitor shows what is held alone, and says so.
+    held = read_book(list(Account.objects.select_related("status"))).totals
+    assert held["daily_change"] == -100
     # |-1,000| + 2,200 + 2,000 euros.
     assert found.daily_change_percent == Decimal("11.2963")
     assert {row["currency"]: row["daily_change"] for row in found.by_currency} == {
