@@ -186,7 +186,7 @@ def test_what_says_nothing_changes_no_number(changed: Any) -> None:
 
 
 def test_missing_volatilities_are_those_that_quotes_imply() -> None:
-    sent = []
+    sent: list[Any] = []
     for row in BOOK:
         years = (SETTLES[row[0], row[1]] - AT).total_seconds() / (365 * 86_400)
         price = float(black_scholes.price(SPOT, row[3], years, 0.0, 0.0, 0.25, row[2] == "C"))
@@ -211,7 +211,7 @@ def test_chain_without_a_possible_spot_is_refused(spot: Any) -> None:
 @pytest.mark.parametrize("spot", [None, 0.0, "unknown"])
 def test_spot_that_is_missing_is_the_one_that_parity_gives(spot: Any) -> None:
     years = (SETTLES["SPXW", "261218"] - AT).total_seconds() / (365 * 86_400)
-    sent = []
+    sent: list[Any] = []
     for strike in (4900.0, 5000.0, 5100.0):
         for side in "CP":
             price = float(black_scholes.price(SPOT, strike, years, 0.0, 0.0, 0.25, side == "C"))
