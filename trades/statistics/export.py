@@ -34,9 +34,10 @@ def _values(measures: Measures) -> list[object]:
 def realised_gains_csv(wanted: StatisticsFilter) -> Iterator[str]:
     """Return one line per closed lot of the days, by the closing fill's day. One query.
 
-    Proceeds and cost basis include costs. Of a short lot the sale is the opening. A lot of unknown
-    basis has no basis and no gain. Provisional closes are left out until they are final. Long term:
-    held for more than a year.
+    Amounts are not rounded: whichever lines are added up, the sum is right to the cent, and a gain
+    is its proceeds less its basis. Proceeds and cost basis include costs. Of a short lot the sale is
+    the opening. A lot of unknown basis has no basis and no gain. Provisional closes are left out
+    until they are final. Long term: held for more than a year.
     """
     lots = (
         TradeLot.objects.filter(wanted.between("closed_at"), awaiting=False)
@@ -73,14 +74,16 @@ def _gain(
     opened = lot.opened_at.astimezone(zone).date() if lot.opened_at else None
     units = abs(lot.quantity) * lot.instrument.multiplier
     open_costs, close_costs = lot.open_costs or Decimal(0), lot.close_costs or Decimal(0)
-    paid = None if lot.open_price is None else lot.open_price * units
-    got = None if lot.close_price is None else lot.close_price * units
-    if lot.quantity < 0:
-        proceeds = None if paid is None else paid - open_costs
-        basis = None if got is None else got + close_costs
-    else:
-        proceeds = None if got is None else got - close_costs
-        basis = None if paid is None else paid + open_costs
+    sign = 1 if lot.quantity > 0 else -1
+    ended = began = None
+    if lot.close_price is not None:
+        ended = lot.close_price * units - close_costs * sign
+    if lot.net is not None and ended is not None:
+        # A carried or averaged opening price is stored rounded; the profit is not made of it.
+        began = ended - lot.net * sign
+    elif lot.open_price is not None:
+        began = lot.open_price * units + open_costs * sign
+    proceeds, basis = (ended, began) if sign > 0 else (began, ended)
     raw = lot.closed_by.raw_payload if lot.closed_by else {}
     return (
         closed.year if closed else None,
@@ -90,13 +93,13 @@ def _gain(
         opened,
         closed,
         lot.closed_kind,
-        _cents(proceeds),
-        _cents(basis),
-        _cents(lot.net),
+        _plain(proceeds),
+        _plain(basis),
+        _plain(lot.net),
         lot.currency,
         _term(opened, closed, is_short=lot.quantity < 0),
         str(raw.get("notes") or raw.get("code") or ""),
-        _cents(broker_gain),
+        _plain(broker_gain),
         WASH_SALES,
     )
 
@@ -113,5 +116,9 @@ def _term(opened: date | None, closed: date | None, *, is_short: bool) -> str:
     return "long" if closed > year_later else "short"
 
 
-def _cents(value: Decimal | None) -> Decimal | None:
-    return None if value is None else round(value, 2)
+def _plain(value: Decimal | None) -> Decimal | None:
+    """Return the amount without needless zeros, but with its cents."""
+    if value is None:
+        return None
+    cents = round(value, 2)
+    return cents if cents == value else value.normalize()

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 # OWASP, "CSV Injection": characters spreadsheets take as the start of a formula.
@@ -28,6 +29,9 @@ def _cell(value: Any) -> Any:
         return ""
     if isinstance(value, float):
         return repr(value)
+    if isinstance(value, Decimal):
+        # Of 100 without its zeros, Python writes 1E+2.
+        return f"{value:f}"
     if isinstance(value, datetime | date):
         return value.isoformat()
     text = str(value)

@@ -111,6 +111,7 @@ def test_rule_27_gains_by_tax_year_say_that_wash_sales_are_not_adjusted(
         "5001.00",
         "-103.00",
     )
+    assert stock["quantity"] == "10"
     # A short sale: the opening is the sale.
     assert (option["proceeds"], option["cost_basis"], option["term"]) == (
         "300.00",
@@ -133,6 +134,28 @@ def test_brokers_gain_of_a_fill_that_closes_two_lots_stands_once(
     )  # fmt: skip
     rows = lines(client, "/trades/statistics/gains.csv")
     assert [row["broker_gain"] for row in rows] == ["28.50", ""]
+
+
+def test_rule_27_gains_add_up_to_the_cent(account: Account, client: Client) -> None:
+    # A share bought in one fill and sold in three, a cent of costs between them.
+    record(
+        fill(1, contract=SHARE, side=Side.BUY, quantity=Decimal(3), price=Decimal("10.005"),
+             execution_time=MONDAY, commission=Decimal("0.01")),
+        *(
+            fill(2 + n, contract=SHARE, side=Side.SELL, quantity=Decimal(1), commission=Decimal(0),
+                 price=Decimal("10.009"), execution_time=MONDAY + n * DAY, position_effect="CLOSE")
+            for n in (1, 2, 3)
+        ),
+    )  # fmt: skip
+    rows = lines(client, "/trades/statistics/gains.csv")
+    sums = [sum(Decimal(row[name]) for row in rows) for name in ("proceeds", "cost_basis", "gain")]
+    assert [round(total, 4) for total in sums] == [
+        Decimal("30.027"),
+        Decimal("30.025"),
+        Decimal("0.002"),
+    ]
+    for row in rows:
+        assert Decimal(row["gain"]) == Decimal(row["proceeds"]) - Decimal(row["cost_basis"])
 
 
 def test_gains_are_only_of_the_readers_accounts(account: Account, client: Client) -> None:
