@@ -35,8 +35,8 @@ def realised_gains_csv(wanted: StatisticsFilter) -> Iterator[str]:
     """Return one line per closed lot of the days, by the closing fill's day. One query.
 
     Amounts are not rounded: whichever lines are added up, the sum is right to the cent, and a gain
-    is its proceeds less its basis. Proceeds and cost basis include costs. Of a short lot the sale is
-    the opening. A lot of unknown basis has no basis and no gain. Provisional closes are left out
+    is its proceeds less its basis. Proceeds and cost basis include costs. Of a short lot the sale
+    is the opening. A lot of unknown basis has no basis and no gain. Provisional closes are left out
     until they are final. Long term: held for more than a year.
     """
     lots = (
