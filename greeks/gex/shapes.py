@@ -140,13 +140,5 @@ class GexHistory(Shape):
     put_wall: Column
 
 
-class GexSubject(Shape):
-    symbol: str
-    name: str
-    currency: str
-    source: str
-    simulated: bool
-
-
 class GexRefresh(Shape):
     symbol: str

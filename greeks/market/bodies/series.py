@@ -7,24 +7,15 @@ changes do not span it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import numpy as np
 
-from config.core.clock import market_now
-from config.core.errors import InvalidInput
 from greeks.chains import Flags, Floats
-from greeks.market.bodies.questions import (
-    RESOLUTIONS,
-    MarketChoice,
-    MarketQuestion,
-    buckets_of,
-    choice_for,
-)
+from greeks.market.bodies.questions import RESOLUTIONS, MarketChoice
 from greeks.maths.changes import HeldChanges, add_up, change_from_base, minute_change
 from greeks.minutes.clock import opening_minute
-from greeks.minutes.stored import PARTS, ChainRows, Integers, read_rows, rows_of
-from greeks.models import PolledInstrument
+from greeks.minutes.stored import PARTS, ChainRows, Integers, rows_of
 
 _MINUTE_SECONDS = 60
 _CLOSE = PARTS.index("close")
@@ -60,35 +51,6 @@ class MarketSeries:
 
     def __len__(self) -> int:
         return len(self.minutes)
-
-
-def market_series(
-    *,
-    instrument: PolledInstrument,
-    expiry: date,
-    session_date: date,
-    delta_min: float = 0.0,
-    delta_max: float = 1.0,
-    resolution: str = "1m",
-) -> MarketSeries:
-    """Return the series as committed now. Raises ``InvalidInput`` for a day without a session.
-
-    The |delta| range is widened to whole buckets of 0.05.
-    """
-    if resolution not in RESOLUTIONS:
-        known = ", ".join(RESOLUTIONS)
-        raise InvalidInput(f"resolution: One of {known}.", fields={"resolution": known})
-    first, end = buckets_of(delta_min, delta_max)
-    question = MarketQuestion(
-        slug=instrument.slug,
-        session_date=session_date,
-        expiry=expiry,
-        first_bucket=first,
-        end_bucket=end,
-        resolution=resolution,
-    )
-    choice = choice_for(question, market_now())
-    return series_of(choice, read_rows(choice.chain))
 
 
 def series_for(choice: MarketChoice) -> MarketSeries:

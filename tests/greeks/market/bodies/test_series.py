@@ -7,9 +7,11 @@ import random
 import struct
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
+from django.http import QueryDict
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import DjangoAssertNumQueries, Settings
@@ -17,8 +19,13 @@ from pytest_django.fixtures import DjangoAssertNumQueries, Settings
 from config.core.clock import market_now
 from config.core.errors import InvalidInput
 from greeks.market.bodies.body import encode
-from greeks.market.bodies.questions import MarketQuestion, buckets_of, choice_for
-from greeks.market.bodies.series import market_series
+from greeks.market.bodies.questions import (
+    MarketQuestion,
+    buckets_of,
+    choice_for,
+    question_of,
+)
+from greeks.market.bodies.series import series_of
 from greeks.minutes.stored import Chain, read_rows
 from greeks.models import GreekSnapshot, PolledInstrument
 from tests.greeks.market import naive, stored
@@ -27,9 +34,9 @@ pytestmark = pytest.mark.django_db
 
 
 def body_of(**chosen: Any) -> dict[str, Any]:
-    instrument = PolledInstrument.objects.get(slug="nifty")
-    options = {"expiry": stored.EXPIRY, "session_date": stored.DAY, **chosen}
-    return json.loads(encode(market_series(instrument=instrument, **options)))
+    asked = {"slug": "nifty", "expiry": stored.EXPIRY, "date": stored.DAY, **chosen}
+    choice = choice_for(question_of(QueryDict(urlencode(asked))), market_now())
+    return json.loads(encode(series_of(choice, read_rows(choice.chain))))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -142,7 +149,7 @@ def test_special_session_has_its_own_minutes(nifty: PolledInstrument, settings: 
     day = date(2026, 11, 8)
     opens = datetime(2026, 11, 8, 12, 30, tzinfo=UTC)
     stored.session(day, kind="special", opens_at=opens, closes_at=opens + timedelta(hours=1))
-    body = body_of(session_date=day)
+    body = body_of(date=day)
     assert len(body["minutes"]) == 60
     assert body["minutes"][0] == "2026-11-08T18:00:00+05:30"
     assert body["session"]["kind"] == "special"
