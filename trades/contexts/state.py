@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db.models import Q
 
 from greeks.models import Instrument
+from portfolio.domain import ExecutionKind
 from portfolio.exposure.columns import LINEAR_KINDS, Leg, Money
 from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
 from portfolio.exposure.deliverables import of_deliverable
@@ -30,6 +31,7 @@ from trades.lots.events import PositionEvent
 from trades.lots.events_reading import connected_instruments, methods_of, position_events
 from trades.lots.lot import Lot
 from trades.lots.matching import match_lots
+from trades.lots.transfers import lots_brought
 from trades.models import TradeExecution, TradeLot
 
 #: The oldest that a number may be: a long weekend.
@@ -72,9 +74,15 @@ def portfolio_state(accounts: Sequence[Account], at: datetime) -> PortfolioState
 def _open_lots(accounts: Sequence[str], at: datetime) -> dict[tuple[str, int], list[Lot]]:
     """Return lots open at the moment, by account and contract, from the executions up to it."""
     lived = TradeLot.objects.filter(Q(closed_at=None) | Q(closed_at__gt=at), account__in=accounts)
-    wanted = connected_instruments(
-        accounts, lived.order_by().values_list("instrument_id", flat=True).distinct()
+    # Of lots that went to another account since, only the row that took them is left.
+    given = TradeExecution.objects.filter(
+        account__in=accounts, kind=ExecutionKind.TRANSFER.value, execution_time__gt=at
     )
+    held_later = [
+        rows.order_by().values_list("instrument_id", flat=True).distinct()
+        for rows in (lived, given)
+    ]
+    wanted = connected_instruments(accounts, {pk for ids in held_later for pk in ids})
     executions = TradeExecution.objects.filter(
         account__in=accounts, instrument__in=wanted, execution_time__lte=at
     )
@@ -85,7 +93,8 @@ def _open_lots(accounts: Sequence[str], at: datetime) -> dict[tuple[str, int], l
     methods = methods_of(accounts)
     held: dict[tuple[str, int], list[Lot]] = {}
     for account_id, events in by_account.items():
-        for lot in match_lots(events, methods[account_id]).open:
+        brought = lots_brought(account_id, events)
+        for lot in match_lots(events, methods[account_id], brought).open:
             held.setdefault((account_id, lot.instrument), []).append(lot)
     return held
 

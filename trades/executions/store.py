@@ -14,7 +14,7 @@ from config.core.upsert import insert_rows, update_rows
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error, resolve_instruments
 from greeks.providers.decoding import storable
-from portfolio.domain import Broker, BrokerExecution, CashMovement
+from portfolio.domain import Broker, BrokerExecution, CashMovement, ExecutionKind
 from portfolio.models import Account
 from trades.executions.announcing import announce_after_commit
 from trades.executions.cancels import apply_cancels
@@ -34,6 +34,7 @@ from trades.executions.orders import replace_orders
 from trades.executions.quarantine import Refused, keep_refused
 from trades.executions.rows import JournalRows, Recorded
 from trades.lots.store import store_lots
+from trades.lots.transfers import lock_accounts, with_receivers
 from trades.models import TradeExecution
 from trades.strategies.store import store_trades
 
@@ -92,8 +93,9 @@ class _Recording:
                 # Its fills were here before: nothing new.
                 result.known(order.kind)
         self.tell(f"compute lots and trades, contracts: {len(self.changed):,}")
-        store_trades(store_lots(self.changed))
-        announce_after_commit(account_id for account_id, _ in self.changed)
+        computed = store_lots(with_receivers(self.changed))
+        store_trades(computed)
+        announce_after_commit(computed)
         self._write_movements(rows.movements, accounts)
         result.quarantined = keep_refused(self.refused, at=self.at)
         for refused in self.refused:
@@ -111,13 +113,8 @@ class _Recording:
         numbers |= {str(row.payload.get("accountId") or "") for row in rows.rejected}
         numbers.add(rows.account_number)
         wanted = self.known.filter(broker=self.broker.value, account_number__in=numbers)
-        found = (
-            Account.objects.select_for_update()
-            .filter(pk__in=list(wanted.values_list("pk", flat=True)))
-            .order_by("pk")
-            .values_list("account_number", "pk")
-        )
-        return dict(found)
+        moves_lots = any(row.kind is ExecutionKind.TRANSFER for row in rows.executions)
+        return lock_accounts(wanted, moves_lots=moves_lots)
 
     def _valid(self, rows: Sequence[BrokerExecution], accounts: dict[str, str]) -> list[Incoming]:
         told = {id(row.contract): row.contract for row in rows}

@@ -6,9 +6,11 @@ that comes with the shares of a merger lessens their basis.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import product
+from types import MappingProxyType
 from typing import Final
 
 from portfolio.domain import ExecutionKind
@@ -22,17 +24,23 @@ _ROUNDING: Final = Decimal("0.001")
 
 @dataclass(slots=True)
 class CarriedOut:
-    """Rows whose lots are not known."""
+    """Rows whose lots are not known, and the lots that went to another account, by their row."""
 
     unknown: list[PositionEvent] = field(default_factory=list)
+    given: dict[int, list[Lot]] = field(default_factory=dict)
 
 
-def carry_lots(events: list[PositionEvent], books: dict[int, list[Lot]]) -> CarriedOut:
+def carry_lots(
+    events: list[PositionEvent],
+    books: dict[int, list[Lot]],
+    brought: Mapping[int, list[Lot]] = MappingProxyType({}),
+) -> CarriedOut:
     """Move lots as one corporate action says: what it removes becomes what it adds.
 
     A row that removes a long one pairs with the most alike that adds a long one; each pair keeps
     its lots' basis. A removal without a partner takes the lots out (they went to another account);
-    an addition without one brings lots of unknown basis, unless the row has a price.
+    an addition without one brings the lots that another account gave (``brought``, by row), else
+    lots of unknown basis, unless the row has a price.
     """
     carried = CarriedOut()
     removals, additions = _sides(_summed(events), books)
@@ -40,6 +48,7 @@ def carry_lots(events: list[PositionEvent], books: dict[int, list[Lot]]) -> Carr
     for removal, partner in _pairs(removals, additions):
         taken = _take(removal, books, carried)
         if partner is None:
+            carried.given[removal.id] = taken
             continue
         together = [partner]
         if sum(not row.is_option for row in removals) == 1 and not removal.is_option:
@@ -54,11 +63,28 @@ def carry_lots(events: list[PositionEvent], books: dict[int, list[Lot]]) -> Carr
         left = _scale(addition, books.get(addition.instrument, []))
         if not left:
             continue
+        book = books.setdefault(addition.instrument, [])
+        arrived = _arrived(addition, left, brought)
+        if arrived:
+            book += arrived
+            book.sort(key=lambda lot: (lot.opened_at, lot.opened_by))
+            continue
         if addition.price is None:
             carried.unknown.append(addition)
-        book = books.setdefault(addition.instrument, [])
         book.append(_new_lot(addition, left, addition.price, addition.costs))
     return carried
+
+
+def _arrived(
+    addition: PositionEvent, quantity: Decimal, brought: Mapping[int, list[Lot]]
+) -> list[Lot]:
+    """Return the lots of another account as this one's: their basis, costs and dates stay."""
+    lots = brought.get(addition.id, [])
+    if sum((lot.quantity for lot in lots), ZERO) != quantity:
+        return []
+    if addition.price is not None and any(lot.price is None for lot in lots):
+        return []
+    return [replace(lot, opened_by=addition.id) for lot in lots]
 
 
 def _summed(events: list[PositionEvent]) -> list[PositionEvent]:

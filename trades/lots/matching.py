@@ -6,12 +6,13 @@ last part takes the remainder, so the parts always add up to the fill's costs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
+from types import MappingProxyType
 
-from trades.lots.carrying import CarriedOut, carry_lots
+from trades.lots.carrying import carry_lots
 from trades.lots.events import PositionEvent, in_order, without_settled_twins
 from trades.lots.lot import ClosedLot, Lot
 
@@ -36,14 +37,22 @@ class Lots:
     closed: list[ClosedLot] = field(default_factory=list)
     #: Carried rows whose lots are not known: an older import mends them.
     not_carried: list[PositionEvent] = field(default_factory=list)
+    #: Lots that went to another account, by the row that took them out.
+    given: dict[int, list[Lot]] = field(default_factory=dict)
 
     def quantity(self, instrument: int) -> Decimal:
         """Return the signed open quantity of an instrument."""
         return sum((lot.quantity for lot in self.open if lot.instrument == instrument), ZERO)
 
 
-def match_lots(events: Iterable[PositionEvent], method: LotMethod = LotMethod.FIFO) -> Lots:
+def match_lots(
+    events: Iterable[PositionEvent],
+    method: LotMethod = LotMethod.FIFO,
+    brought: Mapping[int, list[Lot]] = MappingProxyType({}),
+) -> Lots:
     """Return the lots of one account's events, whatever order they are given in.
+
+    ``brought`` are the lots that other accounts gave, by the row of this one that took them.
 
     A closing fill without a lot becomes a closed lot of unknown basis (P&L ``None``). A fill
     without a known effect closes what is open and opens the rest, through zero. An expiration,
@@ -57,8 +66,9 @@ def match_lots(events: Iterable[PositionEvent], method: LotMethod = LotMethod.FI
         event = ordered[position]
         if event.carries_lots:
             together = _same_carry(ordered, position)
-            carried = carry_lots(together, books)
-            _note(carried, lots)
+            carried = carry_lots(together, books, brought)
+            lots.not_carried += carried.unknown
+            lots.given |= carried.given
             position += len(together)
             continue
         _apply(event, books.setdefault(event.instrument, []), lots, method)
@@ -66,10 +76,6 @@ def match_lots(events: Iterable[PositionEvent], method: LotMethod = LotMethod.FI
     lots.open = [lot for book in books.values() for lot in book]
     lots.open.sort(key=lambda lot: (lot.opened_at, lot.opened_by))
     return lots
-
-
-def _note(carried: CarriedOut, lots: Lots) -> None:
-    lots.not_carried += carried.unknown
 
 
 def _same_carry(ordered: list[PositionEvent], position: int) -> list[PositionEvent]:

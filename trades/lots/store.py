@@ -24,6 +24,7 @@ from trades.lots.events_reading import (
 )
 from trades.lots.lot import ClosedLot, Lot
 from trades.lots.matching import match_lots
+from trades.lots.transfers import lots_brought
 from trades.models import ProvisionalClose, TradeExecution, TradeLot
 
 _COLUMNS = (
@@ -64,7 +65,8 @@ def _replace(account_id: str, parts: Iterable[Q]) -> int:
         TradeLot.objects.filter(part, account=account_id).delete()
         closes = ProvisionalClose.objects.filter(part, account=account_id)
         ended |= {close.instrument_id: close for close in closes}
-    lots = match_lots(events, methods_of([account_id])[account_id])
+    brought = lots_brought(account_id, events)
+    lots = match_lots(events, methods_of([account_id])[account_id], brought)
     rows = [_open_row(account_id, lot, ended.get(lot.instrument)) for lot in lots.open]
     rows += [_closed_row(account_id, lot) for lot in lots.closed]
     insert_rows(TradeLot, _COLUMNS, rows)
