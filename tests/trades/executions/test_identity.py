@@ -233,6 +233,15 @@ def test_rule_4_tastytrade_cancel_waits_for_its_row(account: Account) -> None:
     assert not QuarantinedExecution.objects.filter(resolved_at=None).exists()
 
 
+@pytest.mark.parametrize("transaction_id", ["700001", ""])
+def test_rule_4_cancel_reaches_no_other_account(account: Account, transaction_id: str) -> None:
+    account_at("IBKR", "U2")
+    record(STATEMENT)
+    other = replace(CANCEL, account_number="U2", transaction_id=transaction_id)
+    assert record(other).quarantined == 1
+    assert TradeExecution.objects.get().is_live
+
+
 def test_rule_4_commission_of_a_rebooked_trade_counts_once(account: Account) -> None:
     rebooked = replace(
         STATEMENT,

@@ -31,6 +31,21 @@ def test_rows_of_other_sections_are_ignored_by_name(account: Account) -> None:
     assert found.ignored == {f"OpenPosition: {words}": 1, f"GrantActivity: {words}": 1}
 
 
+def test_rule_1_booking_has_no_order_and_rule_11_its_confirmation_adds_nothing(
+    account: Account,
+) -> None:
+    sold = trade("20260105", "-1", "2", **SPX)
+    confirm = row("OptionEAE", transactionType="Expiration", quantity="1", tradeID="", **SPX)
+    content = statement(sold, booked("20260320", "1", "0", notes="Ep", **SPX))
+    section = f"<OptionEAE>{confirm}</OptionEAE></FlexStatement>".encode()
+    found = taken(content.replace(b"</FlexStatement>", section))
+    assert (found.inserted, sum(found.ignored.values())) == (2, 1)
+    assert held(account) == {}
+    orders = dict(TradeExecution.objects.values_list("kind", "order_id"))
+    assert orders["trade"].startswith("7")
+    assert orders["expiration"] == ""
+
+
 def test_statement_of_trade_confirmations_says_what_to_make_instead(account: Account) -> None:
     confirm = row("OptionEAE", quantity="1").replace("<OptionEAE", "<TradeConfirm")
     content = statement(trade("20260105", "1", "2"))

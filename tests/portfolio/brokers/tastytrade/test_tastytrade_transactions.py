@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from config.core.errors import MalformedResponse
+from greeks.providers.decoding import BadRow
+from portfolio.brokers.tastytrade.transaction_kinds import cash_kind, execution_kind
 from portfolio.domain import CashKind, CashMovement, ExecutionCancel, ExecutionKind, Side
 from tests.portfolio.brokers.tastytrade.tastytrade_support import (
     ACCOUNT,
@@ -120,6 +122,25 @@ def test_row_that_undoes_another_is_its_cancel() -> None:
     [cancel] = answering(items(row)).fetch_executions(ACCOUNT, since=SINCE).items
     assert isinstance(cancel, ExecutionCancel)
     assert (cancel.cancel_id, cancel.transaction_id) == ("11", "9")
+
+
+def test_rule_13_every_sub_type_that_real_histories_hold_is_taken() -> None:
+    cash = """Balance Adjustment; Cash Merger; Credit Interest; Debit Interest; Deposit; Dividend;
+        Fee; Fully Paid Stock Lending Income; Futures Settlement; Mark to Market; Maturity;
+        Special Dividend; Transfer; ACAT; Withdrawal"""
+    moves = """ACAT; Assignment; Cash Merger; Cash Settled Assignment; Cash Settled Exercise;
+        Dividend; Exercise; Expiration; Forward Split; Futures Settlement; Maturity; Reverse Split;
+        Reverse Split Removal; Special Dividend; Stock Merger; Stock Merger Removal; Symbol Change;
+        Transfer"""
+    kinds = {name.strip(): cash_kind(name.strip(), "") for name in cash.split(";")}
+    interest = {name for name, kind in kinds.items() if kind is CashKind.INTEREST}
+    assert interest == {"Credit Interest", "Debit Interest"}
+    names = [name.strip() for name in moves.split(";")]
+    moved = {name: execution_kind("Receive Deliver", name) for name in names}
+    assert None not in moved.values()
+    assert ExecutionKind.TRADE not in moved.values()
+    with pytest.raises(BadRow, match="Moon Landing"):
+        cash_kind("Moon Landing", "")
 
 
 @pytest.mark.parametrize("type_name", ["Trade Bust", "Receive Deliver", "Money Movement"])
