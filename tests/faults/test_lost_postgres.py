@@ -33,9 +33,9 @@ def postgres() -> Iterator[RunningPostgres]:
 def test_hanging_server_is_left(
     postgres: RunningPostgres, statement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ImpatientConnection, "seconds", 0.3)
     connection = ImpatientConnection.connect(postgres.url)
     connection.execute("SELECT 1")
+    monkeypatch.setattr(ImpatientConnection, "seconds", 0.3)
     end = {"COMMIT": connection.commit, "ROLLBACK": connection.rollback}
     with postgres.paused():
         with pytest.raises(DatabaseHangs):
