@@ -15,6 +15,7 @@ from trades.statistics.shapes import Measures, Statistics
 _MEASURES = Measures.__struct_fields__
 #: Rule 27: said in every row, so that no part of the file can lose it.
 WASH_SALES = "Wash sales are not adjusted."
+_NO_BASIS = "The basis is not known: what opened it, or the account it came from, is missing."
 
 
 def statistics_csv(report: Statistics) -> Iterator[str]:
@@ -100,7 +101,7 @@ def _gain(
         _term(opened, closed, is_short=lot.quantity < 0),
         str(raw.get("notes") or raw.get("code") or ""),
         _plain(broker_gain),
-        WASH_SALES,
+        WASH_SALES if lot.open_price is not None else f"{WASH_SALES} {_NO_BASIS}",
     )
 
 

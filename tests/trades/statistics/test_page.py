@@ -15,7 +15,7 @@ from django.test import Client
 
 from config.core.caching.resources import resource_named
 from portfolio.book.reading import ENCODER
-from portfolio.domain import Side
+from portfolio.domain import ExecutionKind, Side
 from portfolio.models import Account, AccountDay
 from tests.factories import UserFactory
 from tests.trades.contexts.test_capturing import SHARE, fill
@@ -156,6 +156,20 @@ def test_rule_27_gains_add_up_to_the_cent(account: Account, client: Client) -> N
     ]
     for row in rows:
         assert Decimal(row["gain"]) == Decimal(row["proceeds"]) - Decimal(row["cost_basis"])
+
+
+def test_gain_of_shares_that_came_from_elsewhere_says_that_its_basis_is_unknown(
+    account: Account, client: Client
+) -> None:
+    came = {"contract": SHARE, "quantity": Decimal(3), "commission": None}
+    record(
+        fill(1, side=Side.BUY, kind=ExecutionKind.TRANSFER, execution_time=MONDAY, price=None,
+             **came),
+        fill(2, side=Side.SELL, price=Decimal(10), execution_time=MONDAY + DAY, **came),
+    )  # fmt: skip
+    [row] = lines(client, "/trades/statistics/gains.csv")
+    assert (row["proceeds"], row["cost_basis"], row["gain"]) == ("30.00", "", "")
+    assert "The basis is not known" in row["note"]
 
 
 def test_gains_are_only_of_the_readers_accounts(account: Account, client: Client) -> None:
