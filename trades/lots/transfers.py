@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -128,8 +129,8 @@ def _pairs(account_id: str, instruments: Iterable[int]) -> list[tuple[_Transfer,
         for gave in rows
         if not gave.comes_in and _fit(gave, took)
     ]
-    ids = [row.id for pair in fits for row in pair]
-    return [pair for pair in fits if all(ids.count(row.id) == 1 for row in pair)]
+    times = Counter(row.id for pair in fits for row in pair)
+    return [pair for pair in fits if all(times[row.id] == 1 for row in pair)]
 
 
 def _fit(gave: _Transfer, took: _Transfer) -> bool:
