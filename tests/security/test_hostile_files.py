@@ -109,6 +109,11 @@ def test_file_that_is_no_statement_is_refused(content: bytes) -> None:
         read_file(content)
 
 
+def test_empty_file_is_said_to_be_empty() -> None:
+    with pytest.raises(InvalidInput, match="is empty"):
+        read_file(b"\r\n")
+
+
 def old_row(**changes: str) -> bytes:
     row = dict.fromkeys(HEADER.split(","), "") | {
         "Date/Time": "01/02/2025 10:00 AM", "Transaction Code": "Trade", "Symbol": "SPY",

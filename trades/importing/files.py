@@ -48,6 +48,8 @@ def read_file(
     """
     if len(content) > LARGEST_FILE:
         raise InvalidInput(f"The file has {len(content):,} bytes, at most {LARGEST_FILE:,} go.")
+    if not content.strip():
+        raise InvalidInput("The file is empty.")
     head = content[:_HEAD].lstrip(b"\xef\xbb\xbf \r\n\t")
     if head.startswith(b"<"):
         # A query may leave the account out; rows that name theirs keep it.

@@ -71,7 +71,7 @@ def test_steps_are_told_apart_from_the_result(tmp_path: Path, account: Account) 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "neither a statement of IBKR"),
+        ("", "The file is empty"),
         ("Date,Type\n", "neither a statement of IBKR"),
         ("<html>", "not a Flex statement"),
         ("<FlexQueryResponse/>", "it has no FlexStatement"),

@@ -265,7 +265,7 @@ def test_preview_of_another_user_is_not_taken(page: Client, account: Account) ->
     ("sent", "message"),
     [
         ({}, "Choose a file first"),
-        ({"file": upload("")}, "neither a statement of IBKR"),
+        ({"file": upload("")}, "The file is empty"),
         ({"file": upload("nothing")}, "neither a statement of IBKR"),
         ({"file": upload(HEAD + ROW), "account_id": "U404"}, "No such account"),
     ],
