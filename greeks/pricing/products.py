@@ -3,8 +3,9 @@ on futures.
 
 Source: knowledge of the exchanges' contract specifications (those of the indices; CME Group), no
 copy of them. As pages of the exchanges say: lean hogs, feeder cattle (CME Group: 12:00 of the last
-trading day), cocoa, sugar (ICE Futures U.S.: 17:00 of the last trading day), Nikkei 225 (JPX) and
-S&P/TSX 60 (Montréal: opening prices of the day of expiry). A vendor's own instant comes first.
+trading day), cocoa, sugar (ICE Futures U.S.: 17:00 of the last trading day), Nikkei 225 (JPX),
+S&P/TSX 60 (Montréal), S&P/ASX 200 (ASX: opening prices of the day of expiry). A vendor's own
+instant comes first.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ _INDEX_HOURS: Final = {
     "JPY": dict.fromkeys(("N225", "N225M", "TOPX"), (ZoneInfo("Asia/Tokyo"), time(9, 0))),
     "CAD": dict.fromkeys(("SXO", "TX60"), (ZoneInfo("America/Toronto"), time(9, 30))),
     "CHF": dict.fromkeys(("SMI", "SLI", "SMIM"), (ZoneInfo("Europe/Zurich"), time(9, 0))),
+    "AUD": dict.fromkeys(("XJO", "AP"), (ZoneInfo("Australia/Sydney"), time(10, 0))),
 }
 #: Product of the future → when its options expire.
 _FUTURE_OPTION_HOURS: Final = {

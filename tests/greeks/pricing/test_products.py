@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -161,6 +161,8 @@ def test_option_on_a_future_expires_at_the_hour_of_its_product(
         ("K200", "K200", "KRW", 6, 30),
         ("N225", "N225", "JPY", 0, 0),
         ("TX60", "SXO", "CAD", 13, 30),
+        # ASX: the opening prices of expiry Thursday, though trading goes on until noon.
+        ("XJO", "XJO", "AUD", -1, 0),
         ("SOX", "SOX", "USD", 13, 30),
         ("DAX", "DAX", "USD", 20, 0),
     ],
@@ -169,7 +171,8 @@ def test_option_on_an_index_abroad_settles_at_the_hour_of_its_index(
     underlying: str, root: str, currency: str, hour: int, minute: int
 ) -> None:
     contract = option(underlying, currency, root=root)
-    assert expiry_instant(contract) == datetime(2027, 3, 19, hour, minute, tzinfo=UTC)
+    midnight = datetime(2027, 3, 19, tzinfo=UTC)
+    assert expiry_instant(contract) == midnight + timedelta(hours=hour, minutes=minute)
 
 
 def test_recorded_options_on_futures_and_their_instants() -> None:
