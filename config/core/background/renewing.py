@@ -22,8 +22,9 @@ logger = structlog.get_logger(__name__)
 
 #: More of its own than at its start. A worker of a small desk has 20 to 30 after its first hour.
 GROWN_MEGABYTES: Final = 45.0
-#: Bulk work at the start of a desk is done by then.
-YOUNGEST_SECONDS: Final = 150.0
+#: Bulk work comes in waves: between two looks of an idle worker less than this came or went.
+SETTLED_MEGABYTES: Final = 2.0
+YOUNGEST_SECONDS: Final = 60.0
 #: A desk whose everyday work needs more is not renewed all the time.
 PAUSE_SECONDS: Final = 3600
 LOOK_SECONDS: Final = 15.0
@@ -35,10 +36,10 @@ class Growth:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = self._looked = clock()
-        self._first = own_megabytes()
+        self._first = self._last = own_megabytes()
 
     def renew_if_grown(self, *, idle: bool) -> None:
-        """Ask Celery for a warm shutdown of a worker that has grown and has nothing to do.
+        """Ask Celery for a warm shutdown of a worker that has grown and has nothing more to do.
 
         It returns what it has fetched to the queue and ends; whoever watches it starts another.
         """
@@ -47,8 +48,10 @@ class Growth:
         if not (idle and old and self._first) or moment - self._looked < LOOK_SECONDS:
             return
         self._looked = moment
-        grown = own_megabytes() - self._first
-        if grown < GROWN_MEGABYTES:
+        held, before = own_megabytes(), self._last
+        self._last = held
+        grown = held - self._first
+        if grown < GROWN_MEGABYTES or abs(held - before) >= SETTLED_MEGABYTES:
             return
         with suppress(RedisError):
             if redis_client().set(key("worker.renewed"), "1", nx=True, ex=PAUSE_SECONDS):
