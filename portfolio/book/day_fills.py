@@ -16,6 +16,7 @@ from django.utils.module_loading import import_string
 from greeks.domain import InstrumentKind
 from portfolio.amounts import fitting_amount
 from portfolio.book.position_row import PositionRow
+from portfolio.models import Position
 
 # A close as it was told yesterday is not of the same share after a split. Two for one, with a move
 # of a tenth beside it, is where the two can no longer be told apart.
@@ -32,6 +33,7 @@ class DayFill(NamedTuple):
     price: Decimal
 
 
+Priced = PositionRow | Position
 FillReader = Callable[[Collection[str], datetime], Iterable[tuple[str, DayFill]]]
 _readers: list[str] = []
 
@@ -71,20 +73,33 @@ def base_of_the_day(
     return previous_close
 
 
+def base_of_row(row: Priced) -> Decimal | None:
+    """Return what the change of the day of a position starts from."""
+    return base_of_the_day(
+        row.opening_price, row.previous_close, price=row.price, kind=row.instrument_type
+    )
+
+
+def counted_fills(row: Priced, fills: Iterable[DayFill]) -> list[DayFill]:
+    """Return the fills that the position's quantity has in it.
+
+    Later ones are not in it yet. Those of one contract that is kept in several rows cannot be told
+    apart, so they count as held.
+    """
+    return [] if row.sub_key else [fill for fill in fills if fill.at <= row.as_of]
+
+
 def change_of_the_day(row: PositionRow, fills: Iterable[DayFill]) -> Decimal | None:
     """Return the change since the open (else the last close); what was traded since, from its fill.
 
-    ``(price - opening) x held + sum of (price - fill price) x filled``, x multiplier. Fills of one
-    contract that is kept in several rows cannot be told apart, so they count as held.
+    ``(price - opening) x held + sum of (price - fill price) x filled``, x multiplier, of the fills
+    of ``counted_fills``.
     """
     price = row.price
     if price is None:
         return None
-    base = base_of_the_day(
-        row.opening_price, row.previous_close, price=price, kind=row.instrument_type
-    )
-    # Later ones are not in the quantity yet.
-    counted = [] if row.sub_key else [fill for fill in fills if fill.at <= row.as_of]
+    base = base_of_row(row)
+    counted = counted_fills(row, fills)
     held = row.quantity - sum((fill.quantity for fill in counted), Decimal())
     if base is None and held:
         return None

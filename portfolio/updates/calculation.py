@@ -3,8 +3,9 @@
 Value is the sum of market values, change the sum of ``(price - opening) x quantity x multiplier``.
 The percentage is of the gross opening value, sum of ``|opening x quantity x multiplier|``: so a
 rising short position is negative, and a book whose long and short legs offset is not divided by
-nothing. Without any opening value it is ``None``. Legs without a number are counted and left out.
-What was closed today counts up to the fill that closed it.
+nothing. What was traded today counts with the most that was at work in it. Without any such value
+it is ``None``. Legs without a number are counted and left out. What was closed today counts up to
+the fill that closed it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from django.db.models.functions import Abs
 from config.core.clock import now
 from config.core.upsert import update_rows
 from portfolio.amounts import fitting_amount
-from portfolio.book.closed_today import legs_closed_today
+from portfolio.book.traded_today import legs_traded_today
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
 from portfolio.updates.announcing import announce_figures
@@ -105,7 +106,7 @@ def recalculate(portfolio_ids: Collection[int]) -> None:
     # Versions are read before the sums: a book committed in between is swept up, never missed.
     accounts = Account.objects.in_bulk(frozenset().union(*found.values()))
     sums: dict[str, list[Sums]] = {}
-    for row in (*account_sums(accounts), *_sums_of_closed(accounts)):
+    for row in (*account_sums(accounts), *_sums_of_traded(accounts)):
         sums.setdefault(row.account_id, []).append(row)
     currencies = {row.currency for rows in sums.values() for row in rows}
     rates: dict[str, dict[str, float]] = {}
@@ -156,8 +157,8 @@ def account_sums(account_ids: Iterable[str]) -> list[Sums]:
     return [Sums(**row) for row in rows]
 
 
-def _sums_of_closed(accounts: Mapping[str, Account]) -> list[Sums]:
-    """Return what was closed today as sums: worth nothing now, and a leg only if it is unknown."""
+def _sums_of_traded(accounts: Mapping[str, Account]) -> list[Sums]:
+    """Return what today's fills add, as sums: no value, and a leg only if its change is unknown."""
     return [
         Sums(
             account_id=leg.account_id,
@@ -168,7 +169,7 @@ def _sums_of_closed(accounts: Mapping[str, Account]) -> list[Sums]:
             legs=int(leg.change is None),
             legs_without_change=int(leg.change is None),
         )
-        for leg in legs_closed_today(accounts)
+        for leg in legs_traded_today(accounts)
     ]
 
 

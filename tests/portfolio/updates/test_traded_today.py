@@ -1,4 +1,4 @@
-"""A day's change keeps what was closed today: each case reckoned by hand."""
+"""A day's change keeps what was traded today: each case reckoned by hand."""
 
 from __future__ import annotations
 
@@ -74,16 +74,25 @@ def figures(account: Account) -> Portfolio:
         # -2 held: (11 - 9) x 2 x 100.
         pytest.param(CALL, "11", [(BUY, 2, "9")], 400, "18.1818", id="short, bought back"),
         pytest.param(CALL, "11", [(BUY, 2, "12")], -200, "-9.0909", id="short, at a loss"),
-        # Nothing was held at the open: nothing to take a percentage of.
+        # Nothing was held at the open: of what was paid, or received.
         pytest.param(
-            CALL, None, [(BUY, 3, "10"), (SELL, 3, "12.5")], 750, None, id="bought and sold"
+            CALL, None, [(BUY, 3, "10"), (SELL, 3, "12.5")], 750, "25", id="bought and sold"
         ),
         pytest.param(
-            CALL, None, [(SELL, 3, "12.5"), (BUY, 3, "13")], -150, None, id="sold and bought"
+            CALL, None, [(SELL, 3, "12.5"), (BUY, 3, "13")], -150, "-4", id="sold and bought"
         ),
-        # 2 held, 5 sold at 13, 3 bought at 12: (13 - 11) x 2 + (13 - 12) x 3.
+        # The same money four times is no more at work: (11 - 10) x 2 of 10 x 2 x 100.
         pytest.param(
-            CALL, "11", [(SELL, 5, "13"), (BUY, 3, "12")], 700, "31.8182", id="through zero"
+            CALL,
+            None,
+            [(BUY, 1, "10"), (SELL, 1, "11"), (BUY, 2, "10"), (SELL, 2, "10.5")],
+            200,
+            "10",
+            id="bought and sold again",
+        ),
+        # 2 held, 5 sold at 13, 3 bought at 12: (13 - 11) x 2 + (13 - 12) x 3, of 13 x 3.
+        pytest.param(
+            CALL, "11", [(SELL, 5, "13"), (BUY, 3, "12")], 700, "17.9487", id="through zero"
         ),
         # In two steps: (14 - 11) + (10 - 11).
         pytest.param(
@@ -100,14 +109,14 @@ def test_what_was_closed_today_counts_to_its_fill(
     opening: str | None,
     fills: list[tuple[Side, int, str]],
     change: int,
-    percent: str | None,
+    percent: str,
 ) -> None:
     quoted(contract, opening)
     for number, (side, quantity, price) in enumerate(fills):
         traded(account, contract, side, quantity, price, hours_ago=1 - number / 10)
     found = figures(account)
     assert (found.value, found.daily_change) == (0, change)
-    assert found.daily_change_percent == (None if percent is None else Decimal(percent))
+    assert found.daily_change_percent == (Decimal(percent))
     assert (found.legs, found.legs_without_change) == (0, 0)
 
 
@@ -192,3 +201,40 @@ def test_position_that_is_still_held_is_counted_once(account: Account) -> None:
     row = resolve_instruments([CALL]).popitem()[1]
     PositionFactory.create(account=account, instrument=row, market_value=1_200, daily_change=400)
     assert figures(account).daily_change == 400
+
+
+@pytest.mark.parametrize(
+    ("held", "fills", "change", "percent"),
+    [
+        # 100 held at 11, 99 sold at 11.1: (11.1 - 11) x 100 of 11 x 100, not of what is left.
+        pytest.param(1, [(SELL, 99, "11.1")], 1_000, "0.9091", id="nearly all sold"),
+        pytest.param(-1, [(BUY, 99, "11.1")], -1_000, "-0.9091", id="nearly all bought back"),
+        # (11.1 - 11) x 2 + (11.1 - 10.5), of 11 x 2 + 10.5.
+        pytest.param(3, [(BUY, 1, "10.5")], 80, "2.4615", id="one added"),
+        pytest.param(2, [(BUY, 2, "10")], 220, "11", id="bought today"),
+        # 2 held, 3 sold at 13: (13 - 11) x 2 + (13 - 11.1), of 11 x 2.
+        pytest.param(-1, [(SELL, 3, "13")], 590, "26.8182", id="through zero"),
+        # 3 bought at 10, 2 sold at 11: (11.1 - 10) x 3 - (11.1 - 11) x 2, of 10 x 3.
+        pytest.param(1, [(BUY, 3, "10"), (SELL, 2, "11")], 310, "10.3333", id="sold in part"),
+    ],
+)
+def test_percent_of_what_is_held_is_of_what_was_at_work(
+    account: Account, held: int, fills: list[tuple[Side, int, str]], change: int, percent: str
+) -> None:
+    row = resolve_instruments([CALL]).popitem()[1]
+    for number, (side, quantity, paid) in enumerate(fills):
+        traded(account, CALL, side, quantity, paid, hours_ago=1 - number / 10)
+    price = Decimal("11.1")
+    PositionFactory.create(
+        account=account,
+        instrument=row,
+        quantity=held,
+        price=price,
+        opening_price=11,
+        as_of=NOON,
+        market_value=price * held * 100,
+        daily_change=change,
+    )
+    found = figures(account)
+    assert (found.daily_change, found.daily_change_percent) == (change, Decimal(percent))
+    assert (found.legs, found.legs_without_change) == (1, 0)
