@@ -185,7 +185,7 @@ def send(client: Client, pk: int, **values: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("typed", "stored"),
-    [("1.5", Decimal("1.5")), ("", None), ("x", 7), ("NaN", 7), ("1e9", 7), ("0", 7), ("²", 7)],
+    [("1.25", Decimal("1.25")), ("", None), ("x", 7), ("NaN", 7), ("1e9", 7), ("0", 7), ("²", 7)],
 )
 def test_form_keeps_what_it_was_when_a_number_is_wrong(
     account: Account, client: Client, typed: str, stored: Any
@@ -199,3 +199,5 @@ def test_form_keeps_what_it_was_when_a_number_is_wrong(
     assert row.daily_summary is (stored != 7)
     page = client.get("/portfolios").content.decode()
     assert (f'value="{stored}' in page) is (stored is not None)
+    # A browser sends the form with any number that is kept.
+    assert 'step="0.01"' in page
