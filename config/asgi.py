@@ -18,12 +18,12 @@ django.setup()
 
 from a2wsgi import WSGIMiddleware  # noqa: E402
 from channels.routing import URLRouter  # noqa: E402
-from channels.security.websocket import OriginValidator  # noqa: E402
 from channels.sessions import CookieMiddleware  # noqa: E402
 from django.conf import settings  # noqa: E402
 
 from config.core.front_door.application import FrontDoor  # noqa: E402
 from config.core.front_door.resources import registered_resources  # noqa: E402
+from config.core.live.origins import KnownOrigins  # noqa: E402
 from config.core.serving.health import HealthDoor  # noqa: E402
 from config.core.serving.metrics import MetricsDoor  # noqa: E402
 from config.core.serving.request_bodies import BodiesFirst  # noqa: E402
@@ -45,7 +45,7 @@ django_application = BodiesFirst(django_threads)
 metrics_application = MetricsDoor(django_application)
 health_application = HealthDoor(metrics_application)
 http_application = FrontDoor(health_application, registered_resources())
-websocket_application = OriginValidator(
+websocket_application = KnownOrigins(
     CookieMiddleware(URLRouter(websocket_urlpatterns)), settings.WEBSOCKET_ORIGINS
 )
 

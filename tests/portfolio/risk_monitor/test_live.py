@@ -151,6 +151,10 @@ async def test_stranger_and_foreign_origin_are_refused(trader: User) -> None:
         (cookie, (b"origin", b"http://evil.example")),
         (cookie, (b"origin", b"http://testserver:8001")),
         (cookie, (b"origin", b"https://testserver")),
+        # No browser sends these: no port and no address can be read from them.
+        (cookie, (b"origin", b"http://testserver:80.evil.example")),
+        (cookie, (b"origin", b"http://testserver:99999")),
+        (cookie, (b"origin", b"http://[::1")),
     ):
         async with socket(*headers) as (_, connected):
             assert not connected, headers
