@@ -25,6 +25,7 @@ from portfolio.brokers.ibkr_portal.units import (
     MAGNIFIER,
     implied_magnifier,
     magnifier_of,
+    magnifier_of_product,
     may_be_magnified,
     may_imply_magnifier,
 )
@@ -149,17 +150,22 @@ class ContractDirectory:
                 continue
 
     def _unit_of(self, row: Row) -> Any:
-        """Return the price magnifier that the rules for orders tell; ``None`` if they do not.
+        """Return the price magnifier that the rules for orders tell, or else the product.
 
         A gateway that fails for now raises: a price of unknown unit is worse than none.
         """
         try:
             contract = decode_contract(row)
-            if not may_be_magnified(contract):
-                return None
-            path = f"/iserver/contract/{contract.aliases[SOURCE]}/info-and-rules"
-            answer = self._ask(path, {})
-        except (BadRow, PermanentError):
+        except BadRow:
+            return None
+        return self._unit_of_rules(contract) or magnifier_of_product(contract)
+
+    def _unit_of_rules(self, contract: Contract) -> Any:
+        if not may_be_magnified(contract):
+            return None
+        try:
+            answer = self._ask(f"/iserver/contract/{contract.aliases[SOURCE]}/info-and-rules", {})
+        except PermanentError:
             return None
         rules = answer.get("rules") if isinstance(answer, Mapping) else None
         return rules.get(MAGNIFIER) if isinstance(rules, Mapping) else None

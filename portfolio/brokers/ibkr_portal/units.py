@@ -7,8 +7,9 @@ strikes are in that unit; cost, value and P&L are in currency (IBKR's API refere
 
 Over the Client Portal it is a field of the rules for orders: ``rules.priceMagnifier`` of
 ``/iserver/contract/{conid}/info-and-rules`` (clients of that API declare it; no recorded answer
-shows it, and neither ``/trsrv/secdef`` nor a position is known to). So where nobody tells it, a
-position's own numbers do: ``mktPrice × position × multiplier`` a power of ten above ``mktValue``.
+shows it, and neither ``/trsrv/secdef`` nor a position is known to). So where nobody tells it, the
+product does if it is known, else a position's own numbers: ``mktPrice × position × multiplier`` a
+power of ten above ``mktValue``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from greeks.domain import Contract, InstrumentKind
+from greeks.instruments.price_units import is_quoted_in_hundredths
 from greeks.providers.decoding import Row, parse_decimal
 
 MAGNIFIER = "priceMagnifier"
@@ -25,6 +27,10 @@ _ROUNDING = Decimal("0.02")
 _STRIKELESS = frozenset({InstrumentKind.FUTURE, InstrumentKind.STOCK})
 _FUTURES = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
 _SHARES = frozenset({InstrumentKind.STOCK, InstrumentKind.OPTION})
+#: The FTSE 100: its futures and options count 1,000 pounds for 100 points, so a point of the index
+#: is a hundredth as well.
+_POINTS = frozenset({"Z", "UKX", "FTSE"})
+_POUNDS = Decimal(1000)
 
 
 def may_be_magnified(contract: Contract) -> bool:
@@ -35,6 +41,20 @@ def may_be_magnified(contract: Contract) -> bool:
 def may_imply_magnifier(contract: Contract) -> bool:
     """Whether a position may tell the unit: not an option's, whose strike has one too."""
     return may_be_magnified(contract) and contract.kind in _STRIKELESS
+
+
+def magnifier_of_product(contract: Contract) -> int | None:
+    """Return the unit that the exchange's specification gives; ``None`` if it is not known.
+
+    Grains, meats and softs by size, whatever their strikes look like; the FTSE 100.
+    """
+    name, currency = contract.underlying.removeprefix("/"), contract.currency
+    if contract.kind in _FUTURES and currency == "USD":
+        return 100 if is_quoted_in_hundredths(name, contract.multiplier) else None
+    if name in _POINTS and currency == "GBP":
+        counted = contract.kind is InstrumentKind.INDEX or contract.multiplier == _POUNDS
+        return 100 if counted else None
+    return None
 
 
 def magnifier_of(row: Row) -> Decimal:

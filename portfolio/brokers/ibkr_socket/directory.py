@@ -22,7 +22,7 @@ from greeks.instruments.identity import instrument_key
 from greeks.instruments.occ import is_occ
 from greeks.providers.decoding import BadRow
 from portfolio.brokers.ibkr_portal.contracts import REAL_EXPIRY, SOURCE, UNDERLYING_KEY
-from portfolio.brokers.ibkr_portal.units import MAGNIFIER, magnifier_of
+from portfolio.brokers.ibkr_portal.units import MAGNIFIER, magnifier_of, magnifier_of_product
 from portfolio.brokers.ibkr_socket.client import GatewayIB, Row
 from portfolio.brokers.ibkr_socket.rows import contract_of_row, row_of_contract
 from portfolio.brokers.ibkr_socket.state import PROVIDER
@@ -192,13 +192,24 @@ def _by_id(conid: str) -> ib_async.Contract:
 
 def _facts(details: ib_async.ContractDetails) -> Row:
     facts: Row = {}
-    if details.priceMagnifier > 1:
-        facts[MAGNIFIER] = str(details.priceMagnifier)
+    magnifier = max(details.priceMagnifier, _magnifier_of_index(details.contract))
+    if magnifier > 1:
+        facts[MAGNIFIER] = str(magnifier)
     if details.contract and details.contract.secType == "FOP" and details.underConId:
         facts[_FUTURE_CONID] = str(details.underConId)
     if details.contract and details.contract.secType == "OPT" and details.realExpirationDate:
         facts[REAL_EXPIRY] = details.realExpirationDate
     return facts
+
+
+def _magnifier_of_index(contract: ib_async.Contract | None) -> int:
+    """Return the unit of an index, which must be that of its futures and options."""
+    if contract is None or contract.secType != "IND":
+        return 1
+    try:
+        return magnifier_of_product(contract_of_row(row_of_contract(contract))) or 1
+    except BadRow:
+        return 1
 
 
 def _terms(contract: Contract) -> ib_async.Contract | None:

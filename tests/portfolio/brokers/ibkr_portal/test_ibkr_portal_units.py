@@ -244,7 +244,9 @@ def test_symbol_of_two_listings_is_found_by_currency_and_kind() -> None:
 def test_unit_nobody_tells_is_that_by_which_price_exceeds_value(
     terms: dict[str, Any], price: Any, value: Any, unit: int | None
 ) -> None:
-    silent = {name: FUTURE[name] for name in FUTURE if name != "priceMagnifier"} | terms
+    # Of a product that no table knows.
+    silent = {name: FUTURE[name] for name in FUTURE if name != "priceMagnifier"}
+    silent |= {"ticker": "CB"} | terms
 
     def ask(path: str, params: Any) -> Any:
         return {"secdef": [silent]} if path == "/trsrv/secdef" else {"rules": {}}
@@ -260,3 +262,42 @@ def test_unit_nobody_tells_is_that_by_which_price_exceeds_value(
     scaled = found.in_currency(Snapshot(contract=definition, quote=quote, greeks=None))
     assert scaled.quote is not None
     assert scaled.quote.bid == Decimal(71) / (unit or 1)
+
+
+@pytest.mark.parametrize(
+    ("terms", "key", "unit"),
+    [
+        ({"ticker": "ZC", "multiplier": 5000, "strike": "450", "putOrCall": "C",
+          "assetClass": "FOP", "tradingClass": "OZC"},
+         "future_option:OZC:20261208:4.5:C:5000:USD", 100),
+        ({"ticker": "KC", "multiplier": 37500, "strike": "320.5", "putOrCall": "P",
+          "assetClass": "FOP", "tradingClass": "OKC"},
+         "future_option:OKC:20261208:3.205:P:37500:USD", 100),
+        ({"ticker": "CC", "multiplier": 10, "strike": "6000", "putOrCall": "P",
+          "assetClass": "FOP", "tradingClass": "OCC"},
+         "future_option:OCC:20261208:6000:P:10:USD", 1),
+        ({"ticker": "LE", "multiplier": 40000}, "future:LE:20261208:40000:USD", 100),
+        # A point of the FTSE 100 is 10 pounds: IBKR counts 1,000 for 100 of them.
+        ({"ticker": "Z", "multiplier": 1000, "strike": "7500", "putOrCall": "P", "currency": "GBP",
+          "assetClass": "OPT"}, "option:Z:20261208:75:P:1000:GBP", 100),
+        ({"ticker": "Z", "currency": "GBP", "assetClass": "IND"}, "index:Z:GBP", 100),
+        ({"ticker": "Z", "multiplier": 10, "strike": "7500", "putOrCall": "P", "currency": "GBP",
+          "assetClass": "OPT"}, "option:Z:20261208:7500:P:10:GBP", 1),
+    ],
+)  # fmt: skip
+def test_unit_nobody_tells_is_that_of_a_known_product(
+    terms: dict[str, Any], key: str, unit: int
+) -> None:
+    silent = {name: FUTURE[name] for name in FUTURE if name != "priceMagnifier"} | terms
+
+    def ask(path: str, params: Any) -> Any:
+        return {"secdef": [silent]} if path == "/trsrv/secdef" else {"rules": {}}
+
+    found = ContractDirectory(ask, ContractMemory())
+    definition = found.definitions(["7"])["7"]
+    assert instrument_key(definition) == key
+    assert instrument_key(decode_contract(found.completed(silent))) == key
+    quote = Quote(contract=definition, source="ibkr", as_of=AT, bid=Decimal(71), ask=Decimal(73))
+    scaled = found.in_currency(Snapshot(contract=definition, quote=quote, greeks=None))
+    assert scaled.quote is not None
+    assert scaled.quote.mid == Decimal(72) / unit
