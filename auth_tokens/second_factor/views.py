@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -51,7 +51,8 @@ def log_in_code(request: HttpRequest) -> HttpResponse:
         except InvalidInput as error:
             form.add_error("code", error.message)
         else:
-            return _log_in(request, found, redirect(found.leads_to))
+            # Not redirect(): it takes a word without a slash for the name of a page.
+            return _log_in(request, found, HttpResponseRedirect(found.leads_to))
     status = 400 if form.errors else 200
     return render(request, "registration/log_in_code.html", {"form": form}, status=status)
 

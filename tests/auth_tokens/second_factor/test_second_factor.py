@@ -90,6 +90,11 @@ def trail() -> list[str]:
     return list(AuditEvent.objects.order_by("pk").values_list("event", flat=True))
 
 
+def test_code_leads_to_any_address_of_this_site(ann: Person) -> None:
+    ann.give_password(leads_to="no-page-is-called-so")
+    assert ann.give_code(ann.app())["Location"] == "no-page-is-called-so"
+
+
 def test_without_one_the_password_is_enough(clock: time_machine.Traveller) -> None:
     person = Person(clock)
     assert person.give_password()["Location"] == INSIDE

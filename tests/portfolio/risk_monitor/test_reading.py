@@ -135,6 +135,13 @@ def test_button_goes_nowhere_else(trader: User, account: Account) -> None:
         assert client.post("/sync", {"next": target})["Location"] == "/"
 
 
+def test_word_without_a_slash_is_an_address(trader: User, account: Account) -> None:
+    client = Client()
+    client.force_login(trader)
+    for target in ("day", "portfolio_live", "1,2"):
+        assert client.post("/sync", {"next": target})["Location"] == target
+
+
 def test_viewer_is_told_that_the_button_is_not_for_them(account: Account) -> None:
     viewer = UserFactory.create()
     AccountAccess.objects.create(user=viewer, account=account, role=AccountAccess.Role.VIEWER)
