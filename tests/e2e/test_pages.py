@@ -39,8 +39,8 @@ REFUSALS = """
   });
 """
 PHONE, DESK = (390, 844), (1440, 900)
-# The smallest phone, iPhone SE, iPhone, Pixel, iPad upright, 13 and 15 inches.
-SIZES = ((320, 568), (375, 667), PHONE, (412, 915), (820, 1180), (1280, 800), DESK)
+# The smallest phone, iPhone SE, iPhone, Pixel, iPad upright and on its side, 13 and 15 inches.
+SIZES = ((320, 568), (375, 667), PHONE, (412, 915), (820, 1180), (1024, 768), (1280, 800), DESK)
 
 
 def open_page(browser: Browser, path: str) -> None:
