@@ -10,6 +10,7 @@ from django import template
 
 from config.core.web import formatting
 from greeks.domain import InstrumentKind
+from greeks.instruments.names import option_name
 from portfolio.book.shapes import PositionRow
 from portfolio.risk_monitor.shapes import AccountRow, ExpiryGroup, UnderlyingGroup
 
@@ -103,7 +104,7 @@ def _delivery(row: Mapping[str, Any]) -> str:
 def contract_label(row: Mapping[str, Any]) -> str:
     """``AAPL 230 C`` for an option, the symbol for anything else."""
     if row["right"] and row["strike"] is not None:
-        return f"{row['underlying']} {formatting.strike(row['strike'])} {row['right']}"
+        return option_name(row["underlying"], row["strike"], row["right"])
     return str(row["symbol"])
 
 

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from config.core.templatetags.desk import shown
 from config.core.web import formatting
 from config.core.web.formatting import Number
-from greeks.instruments.occ import OptionSymbolError, parse_occ
+from greeks.instruments.names import contract_name
 from portfolio.exposure.columns import UNIT_COLUMNS, ratio
 from portfolio.templatetags.book import contract_label
 
@@ -218,9 +218,4 @@ def leg_label(leg: Mapping[str, Any]) -> str:
     """``SPY 600 P`` for an option; with its expiry if only the symbol tells it."""
     if "right" in leg:
         return contract_label(leg)
-    try:
-        option = parse_occ(leg["symbol"])
-    except OptionSymbolError:
-        return str(leg["symbol"])
-    strike, expiry = formatting.strike(option.strike), formatting.day(option.expiry)
-    return f"{option.root} {strike} {option.right.value} {expiry}"
+    return contract_name(leg["symbol"])
