@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from typing import Final
 
 from auth_tokens.account_pages.time_zones import time_zone_of
 from greeks.calendar.exchanges import exchange_in_zone
 from greeks.calendar.sessions import session_dates
 from portfolio.models import Account
+
+_CLOSED_FROM: Final = 16
+# Days from one session to the next.
+_LONGEST_PAUSE: Final = 12
 
 
 def local_date(account: Account, moment: datetime) -> date:
@@ -20,6 +25,21 @@ def local_date(account: Account, moment: datetime) -> date:
 def minute_of(moment: datetime) -> datetime:
     """Return the start of the minute, UTC."""
     return moment.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+def session_begun_with(
+    account: Account, at: datetime, session_date_at: Callable[[datetime], date]
+) -> date:
+    """Return the session that begins with what is booked at ``at``, as a split is.
+
+    From 16:00 where the account is, when shares have closed, that is the next one.
+    """
+    local = at.astimezone(time_zone_of(account.time_zone))
+    day = session_date_at(at)
+    if local.date() == day and local.hour < _CLOSED_FROM:
+        return day
+    nights = (local.replace(hour=12) + timedelta(days=number) for number in range(_LONGEST_PAUSE))
+    return next((found for noon in nights if (found := session_date_at(noon)) > day), day)
 
 
 def session_dates_of(account: Account) -> Callable[[datetime], date]:

@@ -25,12 +25,16 @@ _RISEN_TO: Final = Decimal("1.8")
 
 
 class DayFill(NamedTuple):
-    """One fill. ``quantity`` is signed, bought positive; ``price`` as quoted."""
+    """One fill. ``quantity`` is signed, bought positive; ``price`` as quoted.
+
+    A split is none, and has neither: what was held is held, and its last close is of the old share.
+    """
 
     instrument_id: int
     at: datetime
-    quantity: Decimal
-    price: Decimal
+    quantity: Decimal = Decimal()
+    price: Decimal = Decimal()
+    is_split: bool = False
 
 
 Priced = PositionRow | Position
@@ -45,7 +49,7 @@ def register_fill_reader(path: str) -> None:
 
 
 def fills_since(account_ids: Collection[str], since: datetime) -> dict[str, list[DayFill]]:
-    """Return the fills of each account since then. One query."""
+    """Return the fills and splits of each account since then. One query."""
     found: dict[str, list[DayFill]] = {account_id: [] for account_id in account_ids}
     for path in _readers:
         for account_id, fill in _reader(path)(account_ids, since):
@@ -59,24 +63,38 @@ def _reader(path: str) -> FillReader:
 
 
 def base_of_the_day(
-    opening: Decimal | None, previous_close: Decimal | None, *, price: Decimal | None, kind: str
+    opening: Decimal | None,
+    previous_close: Decimal | None,
+    *,
+    price: Decimal | None,
+    kind: str,
+    fills: Iterable[DayFill],
 ) -> Decimal | None:
     """Return what the change of the day starts from: the opening price, else the last close.
 
-    ``None`` if neither is known, or if only the close of a share is and ``price`` is so far from it
-    that the share may have been split overnight.
+    ``None`` if neither is known, or if only a close is and it is not of the same contract: a split
+    is among the session's ``fills``, or it is a share whose ``price`` is so far from it that one
+    may have come overnight.
     """
-    if opening is not None or not previous_close or kind != InstrumentKind.STOCK.value:
-        return previous_close if opening is None else opening
+    if opening is not None:
+        return opening
+    if any(fill.is_split for fill in fills):
+        return None
+    if not previous_close or kind != InstrumentKind.STOCK.value:
+        return previous_close
     if price is not None and not _FALLEN_TO < price / previous_close < _RISEN_TO:
         return None
     return previous_close
 
 
-def base_of_row(row: Priced) -> Decimal | None:
+def base_of_row(row: Priced, fills: Iterable[DayFill]) -> Decimal | None:
     """Return what the change of the day of a position starts from."""
     return base_of_the_day(
-        row.opening_price, row.previous_close, price=row.price, kind=row.instrument_type
+        row.opening_price,
+        row.previous_close,
+        price=row.price,
+        kind=row.instrument_type,
+        fills=fills,
     )
 
 
@@ -89,7 +107,7 @@ def counted_fills(row: Priced, fills: Iterable[DayFill]) -> list[DayFill]:
     return [] if row.sub_key else [fill for fill in fills if fill.at <= row.as_of]
 
 
-def change_of_the_day(row: PositionRow, fills: Iterable[DayFill]) -> Decimal | None:
+def change_of_the_day(row: PositionRow, fills: Collection[DayFill]) -> Decimal | None:
     """Return the change since the open (else the last close); what was traded since, from its fill.
 
     ``(price - opening) x held + sum of (price - fill price) x filled``, x multiplier, of the fills
@@ -98,7 +116,7 @@ def change_of_the_day(row: PositionRow, fills: Iterable[DayFill]) -> Decimal | N
     price = row.price
     if price is None:
         return None
-    base = base_of_row(row)
+    base = base_of_row(row, fills)
     counted = counted_fills(row, fills)
     held = row.quantity - sum((fill.quantity for fill in counted), Decimal())
     if base is None and held:

@@ -17,7 +17,7 @@ from greeks.models import Instrument
 from portfolio.accounts.days import session_dates_of
 from portfolio.amounts import fitting_amount
 from portfolio.book.day_fills import DayFill, base_of_row, base_of_the_day, counted_fills
-from portfolio.book.writing_context import recent_fills
+from portfolio.book.writing_context import fills_of_session, recent_fills
 from portfolio.models import Account, Position, Quote
 
 
@@ -43,11 +43,14 @@ def legs_traded_today(accounts: Mapping[str, Account]) -> list[TradedLeg]:
     """
     dates = {pk: session_dates_of(account) for pk, account in accounts.items()}
     sessions = {pk: session_date_at(market_now()) for pk, session_date_at in dates.items()}
-    traded: dict[tuple[str, int], list[DayFill]] = {}
-    for account_id, fills in recent_fills(accounts.keys()).items():
-        for fill in fills:
-            if dates[account_id](fill.at) == sessions[account_id]:
-                traded.setdefault((account_id, fill.instrument_id), []).append(fill)
+    traded = {
+        (pk, instrument_id): fills
+        for pk, recent in recent_fills(accounts.keys()).items()
+        for instrument_id, fills in fills_of_session(
+            accounts[pk], recent, sessions[pk], dates[pk]
+        ).items()
+        if not all(fill.is_split for fill in fills)
+    }
     if not traded:
         return []
     ids = {instrument_id for _, instrument_id in traded}
@@ -64,7 +67,7 @@ def legs_traded_today(accounts: Mapping[str, Account]) -> list[TradedLeg]:
         told = [fill for fill in fills if synced_at is not None and fill.at <= synced_at]
         if row is not None:
             legs += _held(row, fills)
-        elif told:
+        elif not all(fill.is_split for fill in told):
             legs.append(
                 _closed(account_id, told, instruments[pk], dates[account_id], sessions[account_id])
             )
@@ -91,12 +94,12 @@ def most_at_work(held: Decimal, base: Decimal, fills: Iterable[DayFill]) -> Deci
     return most
 
 
-def _held(row: Position, fills: Iterable[DayFill]) -> list[TradedLeg]:
+def _held(row: Position, fills: Sequence[DayFill]) -> list[TradedLeg]:
     counted = counted_fills(row, fills)
     if not counted or row.daily_change is None or row.market_value is None:
         return []
     held = row.quantity - sum((fill.quantity for fill in counted), Decimal())
-    most = most_at_work(held, base_of_row(row) or Decimal(), counted) * row.multiplier
+    most = most_at_work(held, base_of_row(row, fills) or Decimal(), counted) * row.multiplier
     shown = abs(row.market_value - row.daily_change)
     return [TradedLeg(row.account_id, row.currency, Decimal(), fitting_amount(most - shown))]
 
@@ -114,8 +117,9 @@ def _closed(
         base = base_of_the_day(
             quote.opening_price,
             quote.previous_close,
-            price=max(fills, key=lambda fill: fill.at).price,
+            price=max(fills, key=lambda fill: (not fill.is_split, fill.at)).price,
             kind=instrument.kind,
+            fills=fills,
         )
     # What the fills together sold was held at the open; what they bought, owed.
     held = -sum((fill.quantity for fill in fills), Decimal())

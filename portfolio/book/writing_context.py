@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from config.core.clock import market_now, now
-from portfolio.accounts.days import local_date
+from portfolio.accounts.days import local_date, session_begun_with
 from portfolio.book.day_fills import DayFill, fills_since
 from portfolio.market_data.sources import MarketData
 from portfolio.models import Account
@@ -52,10 +52,6 @@ def writing_context(
     session_date = session_date_at(market_at)
     if fills is None:
         fills = recent_fills([account.pk])[account.pk]
-    counted: dict[int, list[DayFill]] = {}
-    for fill in fills:
-        if session_date_at(fill.at) == session_date:
-            counted.setdefault(fill.instrument_id, []).append(fill)
     return WritingContext(
         account=account,
         market=market,
@@ -64,8 +60,27 @@ def writing_context(
         session_date_at=session_date_at,
         at=now(),
         market_at=market_at,
-        fills=counted,
+        fills=fills_of_session(account, fills, session_date, session_date_at),
     )
+
+
+def fills_of_session(
+    account: Account,
+    fills: Iterable[DayFill],
+    session_date: date,
+    session_date_at: Callable[[datetime], date],
+) -> dict[int, list[DayFill]]:
+    """Return what was filled in a session, and the splits it began with, by instrument."""
+    found: dict[int, list[DayFill]] = {}
+    for fill in fills:
+        of = (
+            session_begun_with(account, fill.at, session_date_at)
+            if fill.is_split
+            else session_date_at(fill.at)
+        )
+        if of == session_date:
+            found.setdefault(fill.instrument_id, []).append(fill)
+    return found
 
 
 def recent_fills(account_ids: Collection[str]) -> dict[str, list[DayFill]]:

@@ -1,4 +1,4 @@
-"""Accounts' latest fills, for the change of the day of its positions."""
+"""Accounts' latest fills and splits, for the change of the day of its positions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from portfolio.book.day_fills import DayFill
 from portfolio.domain import ExecutionKind, Side
 from trades.models import TradeExecution
 
-# What changes a position at a price. Splits and transfers carry it without one.
+_SPLIT: Final = ExecutionKind.SPLIT.value
+# What changes a position at a price. Transfers carry it without one.
 _PRICED: Final = (
     ExecutionKind.TRADE.value,
     ExecutionKind.ASSIGNMENT.value,
@@ -19,17 +20,19 @@ _PRICED: Final = (
 
 
 def read_day_fills(account_ids: Collection[str], since: datetime) -> Iterator[tuple[str, DayFill]]:
-    """Yield the account and what was bought and sold in it since then. One query."""
+    """Yield the account and what was bought, sold and split in it since then. One query."""
     rows = TradeExecution.objects.filter(
         account__in=account_ids,
         execution_time__gte=since,
-        kind__in=_PRICED,
+        kind__in=(*_PRICED, _SPLIT),
         superseded=False,
         cancelled_by="",
-    ).exclude(side="")
-    for account_id, instrument_id, at, side, quantity, price in rows.order_by().values_list(
-        "account_id", "instrument_id", "execution_time", "side", "quantity", "price"
+    )
+    for account_id, instrument_id, at, kind, side, quantity, price in rows.order_by().values_list(
+        "account_id", "instrument_id", "execution_time", "kind", "side", "quantity", "price"
     ):
-        if price is not None:
+        if kind == _SPLIT:
+            yield account_id, DayFill(instrument_id, at, is_split=True)
+        elif side and price is not None:
             signed = -quantity if side == Side.SELL.value else quantity
             yield account_id, DayFill(instrument_id, at, signed, price)

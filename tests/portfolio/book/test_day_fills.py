@@ -22,12 +22,13 @@ from trades.executions.store import record_rows
 pytestmark = pytest.mark.django_db
 RunSync = Callable[[str], SyncRun]
 CALL = option(600)
+FRIDAY, MONDAY = "2026-11-20T17:00:00+00:00", "2026-11-23T17:00:00+00:00"
 
 
 @pytest.fixture(autouse=True)
 def noon(settings: LazySettings) -> None:
     """A Friday in session, so that an hour ago is today."""
-    settings.MARKET_CLOCK = "2026-11-20T17:00:00+00:00"
+    settings.MARKET_CLOCK = FRIDAY
 
 
 @pytest.fixture
@@ -164,3 +165,37 @@ def test_split_overnight_is_no_loss(
     )
     run_sync(account.pk)
     assert change(contract) == expected
+
+
+@pytest.mark.parametrize(
+    ("clock", "hours_ago", "opening", "expected"),
+    [
+        # 400 shares, 600 now; the last close, 850, was of two for three.
+        pytest.param(FRIDAY, 7, None, None, id="booked in the morning"),
+        pytest.param(FRIDAY, 15.6, None, None, id="booked on the evening before"),
+        pytest.param(FRIDAY, 15.6, Decimal(599), 400, id="the open is known"),
+        pytest.param(FRIDAY, 26, None, -250 * 400, id="in effect before that close"),
+        pytest.param(MONDAY, 63.6, None, None, id="booked on Friday evening"),
+        pytest.param(MONDAY, 73, None, -250 * 400, id="in effect on Friday"),
+    ],
+)
+def test_split_that_the_journal_knows_makes_the_close_before_it_no_base(
+    account: Account,
+    broker: FakeBroker,
+    run_sync: RunSync,
+    settings: LazySettings,
+    clock: str,
+    hours_ago: float,
+    opening: Decimal | None,
+    expected: int | None,
+) -> None:
+    settings.MARKET_CLOCK = clock
+    traded(account, stock(), Side.BUY, 200, "0", hours_ago=hours_ago, kind=ExecutionKind.SPLIT)
+    broker.positions = [position(stock(), 400)]
+    broker.snapshot = lambda asked: Snapshot(
+        contract=asked,
+        quote=quote(asked, opening_price=opening, previous_close=Decimal(850)),
+        greeks=None,
+    )
+    run_sync(account.pk)
+    assert change(stock()) == expected

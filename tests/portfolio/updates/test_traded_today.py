@@ -12,7 +12,7 @@ from django.conf import LazySettings
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.store import resolve_instruments
 from portfolio.book.reading import read_book
-from portfolio.domain import Side
+from portfolio.domain import ExecutionKind, Side
 from portfolio.models import Account, FxRate, Portfolio, Quote
 from portfolio.updates.calculation import recalculate
 from tests.factories import AccountFactory, PositionFactory
@@ -175,6 +175,15 @@ def test_close_before_a_split_is_no_base_of_the_change(
     traded(account, contract, SELL, 1, price)
     found = figures(account)
     assert (found.daily_change, found.legs_without_change) == (change, int(change is None))
+
+
+def test_close_before_a_split_that_the_journal_knows_is_no_base(account: Account) -> None:
+    quoted(SHARE, None, previous_close="850")
+    traded(account, SHARE, BUY, 50, "0", hours_ago=7, kind=ExecutionKind.SPLIT)
+    assert figures(account).legs == 0
+    traded(account, SHARE, SELL, 150, "600")
+    found = figures(account)
+    assert (found.daily_change, found.legs, found.legs_without_change) == (None, 1, 1)
 
 
 @pytest.mark.parametrize(
