@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,8 @@ Floats = NDArray[np.float64]
 
 class Engine(Protocol):
     """The source of prices. Times are Unix seconds."""
+
+    def __hash__(self) -> int: ...
 
     def symbols(self) -> tuple[str, ...]: ...
 
@@ -59,6 +62,12 @@ class Engine(Protocol):
     def last_traded(self, exchange: str, seconds: Floats) -> Floats: ...
 
 
+@lru_cache(maxsize=4)
+def simulated_engine(seed: int, always_open: bool) -> DerivedEngine:
+    """Return the engine that all simulated markets of a seed share: it depends on nothing else."""
+    return DerivedEngine(SimulatedEngine(seed, always_open=always_open))
+
+
 class Market:
     """A market with its clock. Thread-safe.
 
@@ -75,7 +84,8 @@ class Market:
         recorded: bool = False,
         derived: DerivedEngine | None = None,
     ) -> None:
-        self._engine = engine
+        #: The source of prices; markets of one seed share theirs.
+        self.engine = engine
         self._derived = derived
         #: Whether the market replays a chain file.
         self.recorded = recorded
@@ -93,7 +103,7 @@ class Market:
         """
         if start is not None and start.tzinfo is None:
             raise ValueError("start must have a time zone")
-        engine = DerivedEngine(SimulatedEngine(seed, always_open=always_open))
+        engine = simulated_engine(seed, always_open)
         return cls(engine, start=start, seed=seed, derived=engine)
 
     @classmethod
@@ -130,11 +140,11 @@ class Market:
         self._stepped += seconds
 
     def is_open(self, exchange: str) -> bool:
-        return self._engine.is_open(exchange, self.seconds())
+        return self.engine.is_open(exchange, self.seconds())
 
     def session(self, exchange: str = "NYSE") -> Session:
         """Return the exchange's open or latest session, in Unix seconds."""
-        return self._engine.session(exchange, self.seconds())
+        return self.engine.session(exchange, self.seconds())
 
     def session_open(self, exchange: str = "NYSE") -> datetime:
         """Start of the open session, or of the latest one."""
@@ -144,18 +154,18 @@ class Market:
         return utc(self.session(exchange).previous_close_at)
 
     def underlyings(self) -> tuple[str, ...]:
-        return self._engine.symbols()
+        return self.engine.symbols()
 
     def underlying(self, symbol: str) -> Contract:
         """Return the stock or index itself. Raises ``KeyError`` for a symbol not traded here."""
-        found = self._engine.contract(symbol) if symbol in self._engine.symbols() else None
+        found = self.engine.contract(symbol) if symbol in self.engine.symbols() else None
         if found is None:
             raise KeyError(symbol)
         return found
 
     def underlying_of(self, contract: Contract) -> Contract:
         """Return the share, index or future under an option; any other contract itself."""
-        found = self._engine.contract(contract.underlying) if contract.is_option else None
+        found = self.engine.contract(contract.underlying) if contract.is_option else None
         return found or contract
 
     def derive(self, line: str, base: Contract, least: date) -> Contract:
@@ -171,40 +181,40 @@ class Market:
     def expiries(self, symbol: str) -> tuple[date, ...]:
         """Return expiries that can be traded now, soonest first."""
         self.underlying(symbol)
-        return self._engine.expiries(symbol, self.seconds())
+        return self.engine.expiries(symbol, self.seconds())
 
     def chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
         """Return options of one expiry by strike, empty if none is listed."""
         self.underlying(symbol)
-        return self._engine.chain(symbol, expiry)
+        return self.engine.chain(symbol, expiry)
 
     def listed_expiries(self, symbol: str, day: date) -> tuple[date, ...]:
         """Return expiries that were listed on a day, soonest first."""
-        return self._engine.listed_expiries(symbol, day)
+        return self.engine.listed_expiries(symbol, day)
 
     def tradable_chain(self, symbol: str, expiry: date) -> tuple[Contract, ...]:
         """Return the chain without contracts nobody quotes."""
-        return self._engine.tradable_chain(symbol, expiry)
+        return self.engine.tradable_chain(symbol, expiry)
 
     def typical_volatility(self, symbol: str) -> float:
         """Roughly the at-the-money volatility (fraction), fixed over time."""
-        return self._engine.typical_volatility(symbol)
+        return self.engine.typical_volatility(symbol)
 
     def traded(self, exchange: str, seconds: Floats) -> NDArray[np.bool_]:
         """Return which of the moments (Unix seconds) lie in a session."""
-        traded: NDArray[np.bool_] = self._engine.last_traded(exchange, seconds) == seconds
+        traded: NDArray[np.bool_] = self.engine.last_traded(exchange, seconds) == seconds
         return traded
 
     def contract(self, symbol_or_conid: str | int) -> Contract | None:
         """Return a contract by display symbol, OCC symbol or conid; ``None`` if there is none."""
-        return self._engine.contract(str(symbol_or_conid))
+        return self.engine.contract(str(symbol_or_conid))
 
     def quotes(
         self, contracts: Sequence[Contract], seconds: float | None = None
     ) -> list[SimulatedQuote]:
         """Return quotes now, or at another moment (Unix seconds), in the order of the contracts."""
         moment = self.seconds() if seconds is None else seconds
-        return self._engine.quotes(contracts, moment) if contracts else []
+        return self.engine.quotes(contracts, moment) if contracts else []
 
     def quote(self, contract: Contract) -> SimulatedQuote:
         return self.quotes([contract])[0]
@@ -213,15 +223,15 @@ class Market:
         """Return unrounded values at any moments (Unix seconds), shape (contracts, moments)."""
         if not contracts:
             return np.empty((0, np.atleast_1d(seconds).size))
-        return self._engine.values(contracts, seconds)
+        return self.engine.values(contracts, seconds)
 
     def greeks(self, contracts: Sequence[Contract], seconds: Floats) -> GreekArrays:
         """Return values and Greeks at any moments, shape (contracts, moments).
 
         An underlying has delta 1 and zero for the rest. ``contracts`` must not be empty.
         """
-        return self._engine.greeks(contracts, seconds)
+        return self.engine.greeks(contracts, seconds)
 
     def spots(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
         """Return prices of each contract's underlying, shape (contracts, moments)."""
-        return self._engine.spots(contracts, seconds)
+        return self.engine.spots(contracts, seconds)

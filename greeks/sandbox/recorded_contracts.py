@@ -9,7 +9,7 @@ from greeks.domain import Contract, InstrumentKind
 from greeks.sandbox.chain_file import RecordedChain
 from greeks.sandbox.contracts import option_symbol
 from greeks.sandbox.listing import third_friday
-from greeks.sandbox.noise import uniform_hash
+from greeks.sandbox.noise import one_uniform_hash
 from greeks.sandbox.sessions import EXCHANGES, instant
 from greeks.sandbox.underlyings import INDEX_BY_SYMBOL, UNDERLYINGS
 
@@ -81,4 +81,4 @@ def option_contracts(chain: RecordedChain, seed: int) -> list[Contract]:
 
 def _conid(seed: int, symbol: str, attempt: int) -> int:
     parts = [int.from_bytes(symbol[at : at + 7].encode()) for at in range(0, len(symbol), 7)]
-    return 100_000_000 + int(uniform_hash(seed, attempt, *parts)[0] * 900_000_000)
+    return 100_000_000 + int(one_uniform_hash(seed, attempt, *parts) * 900_000_000)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 
 from greeks.domain import Contract
 from greeks.sandbox.lines import dollars
-from greeks.sandbox.market import Market
-from greeks.sandbox.noise import uniform_hash
+from greeks.sandbox.market import Engine, Market
+from greeks.sandbox.noise import one_uniform_hash
 from greeks.sandbox.sessions import EXCHANGES, instant, is_trading_day, local_date
 from portfolio.domain import ExecutionKind, Side
 from portfolio.sandbox.fills import SimulatedExecution, Trade
@@ -34,6 +35,20 @@ _SECOND_OF_MINUTE = 30.0
 LAST_FILL_SECONDS = 60.0
 
 
+class _History:
+    """What ledgers know: trades by program and cycle, fills by trade and event."""
+
+    def __init__(self) -> None:
+        self.trades: dict[tuple[int, int], Trade | None] = {}
+        self.fills: dict[tuple[int, int], tuple[SimulatedExecution, ...]] = {}
+
+
+@lru_cache(maxsize=4)
+def known_history(_engine: Engine, _begins_on: date) -> _History:
+    """Return the history that ledgers of one engine share: making it takes a second."""
+    return _History()
+
+
 class Ledger:
     """All trades of a set of programs on one market."""
 
@@ -44,8 +59,8 @@ class Ledger:
         # A recorded market's book is chosen at the file's time, however far its clock was stepped.
         self._as_of = market.started_at if market.started_at is not None else market.seconds()
         self.begins_on = accounts_begin_on(local_date(EXCHANGE, self._as_of))
-        self._trades: dict[tuple[int, int], Trade | None] = {}
-        self._known_fills: dict[tuple[int, int], tuple[SimulatedExecution, ...]] = {}
+        history = known_history(market.engine, self.begins_on) if rolling else _History()
+        self._trades, self._known_fills = history.trades, history.fills
 
     def trades(self, account: str, start: float, end: float) -> list[Trade]:
         """Return the account's trades that were open at any time in [start, end]."""
@@ -84,7 +99,7 @@ class Ledger:
             if trade.program.account == IBKR
             else (308_000_000, 40_000_000)
         )
-        return lowest + int(uniform_hash(self._market.seed, trade.number, event, 5)[0] * width)
+        return lowest + int(one_uniform_hash(self._market.seed, trade.number, event, 5) * width)
 
     def _cycles(self, program: Program, start: float, end: float) -> range:
         if not self._rolling:
@@ -242,10 +257,10 @@ class Ledger:
         """Return an id in IBKR's dotted hexadecimal form, or a Tastytrade transaction number."""
         keys = (self._market.seed, trade.number, event)
         if trade.program.account == IBKR:
-            head = int(uniform_hash(*keys, 8)[0] * 0x0001FFFF)
-            tail = int(uniform_hash(*keys, leg, 9)[0] * 0xFFFFFFFF)
+            head = int(one_uniform_hash(*keys, 8) * 0x0001FFFF)
+            tail = int(one_uniform_hash(*keys, leg, 9) * 0xFFFFFFFF)
             return f"{head:08x}.{tail:08x}.{part + 1:02d}.01"
-        number = int(uniform_hash(*keys, leg, part, 6)[0] * 900_000_000)
+        number = int(one_uniform_hash(*keys, leg, part, 6) * 900_000_000)
         return str(100_000_000 + number)
 
 

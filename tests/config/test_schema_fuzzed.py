@@ -22,7 +22,8 @@ from auth_tokens.models import ApiToken, User
 from tests.config.test_api_bodies import Desk, desk
 
 __all__ = ["desk"]
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+# Some 90 operations, one after the other, within one test.
+pytestmark = [pytest.mark.django_db, pytest.mark.database, pytest.mark.timeout(600)]
 
 EXAMPLES = 6
 #: Operations whose schema says everything: they refuse nothing that it allows. The others have

@@ -13,7 +13,7 @@ from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import parse_occ
 from greeks.pricing.products import exercise_style
 from greeks.sandbox.market import Market
-from greeks.sandbox.noise import uniform_hash
+from greeks.sandbox.noise import one_uniform_hash
 from greeks.sandbox.quotes import SimulatedQuote
 from greeks.sandbox.sessions import EXCHANGES, half_days, instant, is_trading_day
 
@@ -254,7 +254,7 @@ def daily_bars(market: Market, contract: Contract, start: date, end: date) -> li
     for day, close_at, prices in zip(days, closes.tolist(), values.tolist(), strict=True):
         if close_at == previous_at and previous is not None:
             prices[-1] = previous
-        volume = 1_000_000 + int(4_000_000 * uniform_hash(market.seed, day.toordinal())[0])
+        volume = 1_000_000 + int(4_000_000 * one_uniform_hash(market.seed, day.toordinal()))
         bars.append(
             {
                 "v": volume,

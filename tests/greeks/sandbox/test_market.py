@@ -15,6 +15,7 @@ from greeks.sandbox.market import Market
 from greeks.sandbox.quotes import SimulatedQuote
 from greeks.sandbox.surface import Surface, implied_volatilities
 from greeks.sandbox.underlyings import INDEX_BY_SYMBOL
+from tests.greeks.sandbox.fixtures import market_after_a_restart
 
 # A Wednesday, 10:45 in New York; after the close in Kolkata.
 START = datetime(2026, 11, 18, 15, 45, tzinfo=UTC)
@@ -41,7 +42,7 @@ def numbers(quotes: list[SimulatedQuote]) -> list[tuple[object, ...]]:
 
 
 def test_same_seed_and_moment_give_the_same_numbers_after_a_restart(market: Market) -> None:
-    again = Market.simulated(seed=11, start=START - timedelta(seconds=90))
+    again = market_after_a_restart(seed=11, start=START - timedelta(seconds=90))
     again.step(90.0)
     for symbol in market.underlyings():
         contracts = [market.underlying(symbol), *near_the_money(market, symbol, days=20)]

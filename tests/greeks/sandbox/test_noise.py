@@ -8,7 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from greeks.sandbox.noise import SECONDS_A_YEAR, factor_paths, normal_hash
+from greeks.sandbox.noise import (
+    SECONDS_A_YEAR,
+    factor_paths,
+    normal_hash,
+    one_uniform_hash,
+    uniform_hash,
+)
 
 START = 1.79e9
 
@@ -58,3 +64,8 @@ def test_hash_is_standard_normal() -> None:
     assert sample.mean() == pytest.approx(0.0, abs=0.01)
     assert sample.std() == pytest.approx(1.0, abs=0.01)
     assert (sample**4).mean() == pytest.approx(3.0, abs=0.1)
+
+
+@pytest.mark.parametrize("keys", [(7,), (7, 0, 3), (1, -5, 2**40, 9), (-1, 2**62, -(2**62))])
+def test_one_number_is_that_of_the_arrays(keys: tuple[int, ...]) -> None:
+    assert one_uniform_hash(*keys) == uniform_hash(*keys)[0]

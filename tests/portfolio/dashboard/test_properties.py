@@ -46,12 +46,13 @@ EXAMPLES = settings(
 )
 DECLARED = [str(each.section) for each in dashboard_resources()]
 REAL_TIME = [name for name in DECLARED if name not in cached_sections()]
-ERRORS = st.sampled_from(
-    [
-        RetryableError("The provider does not answer.", provider="scripted"),
-        DatabaseError("canceling statement due to statement timeout"),
-        ValueError("a bug"),
-    ]
+# Built anew for each example: an exception raised again keeps the frames of each time before.
+ERRORS = st.one_of(
+    st.builds(
+        RetryableError, st.just("The provider does not answer."), provider=st.just("scripted")
+    ),
+    st.builds(DatabaseError, st.just("canceling statement due to statement timeout")),
+    st.builds(ValueError, st.just("a bug")),
 )
 
 

@@ -15,7 +15,7 @@ from greeks.sandbox.lines import dollars
 from greeks.sandbox.market import Market
 from portfolio.domain import Broker, OrderStatus, Side
 from portfolio.sandbox.books import SimulatedAccount, SimulatedBooks
-from tests.greeks.sandbox.fixtures import recorded_chain
+from tests.greeks.sandbox.fixtures import market_after_a_restart, recorded_chain
 
 # A Thursday afternoon in New York: rolls of the day are done.
 START = datetime(2026, 11, 19, 19, 30, tzinfo=UTC)
@@ -50,7 +50,7 @@ def test_two_accounts_hold_a_full_book_with_contracts_in_common(books: Simulated
 
 
 def test_book_is_the_same_after_a_restart(books: SimulatedBooks) -> None:
-    again = SimulatedBooks(Market.simulated(seed=7, start=START))
+    again = SimulatedBooks(market_after_a_restart(seed=7, start=START))
     since = START - timedelta(days=5)
     for account, twin in zip(books.accounts(), again.accounts(), strict=True):
         assert twin.positions() == account.positions()
@@ -60,12 +60,12 @@ def test_book_is_the_same_after_a_restart(books: SimulatedBooks) -> None:
 
 
 def test_book_is_the_same_whatever_was_asked_before() -> None:
-    market = Market.simulated(seed=7, start=START - timedelta(days=30))
+    market = market_after_a_restart(seed=7, start=START - timedelta(days=30))
     walked = SimulatedBooks(market)
     for account in walked.accounts():
         account.summary()
     market.step(30 * 86_400.0)
-    fresh = SimulatedBooks(Market.simulated(seed=7, start=START))
+    fresh = SimulatedBooks(market_after_a_restart(seed=7, start=START))
     for account, twin in zip(walked.accounts(), fresh.accounts(), strict=True):
         assert account.summary() == twin.summary()
 
