@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from defusedxml.ElementTree import iterparse
 
 from config.core.errors import InvalidInput
+from trades.importing import flex_elements
 from trades.importing.files import read_file
 from trades.importing.tastytrade_csv import read_tastytrade_csv
 
@@ -107,6 +111,35 @@ def test_booking_without_its_time_costs_its_row_alone() -> None:
 def test_file_that_is_no_statement_is_refused(content: bytes) -> None:
     with pytest.raises(InvalidInput):
         read_file(content)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "<a>" * 30 + "</a>" * 30,
+        "<Trade " + " ".join(f'a{number}="1"' for number in range(600)) + "/>",
+        "<Trade " + " " * 70_000 + "/>",
+        "<!--" + "x" * 70_000 + "-->",
+    ],
+    ids=["deep", "attributes", "long", "comment"],
+)
+def test_row_that_would_take_seconds_ends_the_reading(row: str) -> None:
+    with pytest.raises(InvalidInput, match="a row is too large"):
+        read_file(flex(row))
+
+
+def test_parser_is_given_large_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It scans a token that has not ended, such as a comment, again with each piece."""
+    pieces: list[int] = []
+
+    def reading(file: Any, **options: Any) -> Iterator[tuple[str, Any]]:
+        read = file.read
+        file.read = lambda size: (piece := read(size)) and not pieces.append(len(piece)) and piece
+        return iterparse(file, **options)
+
+    monkeypatch.setattr(flex_elements, "iterparse", reading)
+    read_file(flex("<!--" + "< " * 300_000 + "-->"))
+    assert len(pieces) == 1
 
 
 def test_empty_file_is_said_to_be_empty() -> None:

@@ -7,19 +7,15 @@ is refused with what to change. ``xml.etree``'s parser behind defusedxml: no ent
 
 from __future__ import annotations
 
-import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from sys import intern
 from typing import IO, Final
 from xml.etree.ElementTree import ParseError
 
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import iterparse
 
-from config.core.errors import InvalidInput
 from greeks.domain import Contract, InstrumentKind
 from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, rejected_row
 from portfolio.domain import (
@@ -31,6 +27,7 @@ from portfolio.domain import (
 )
 from trades.executions.rows import JournalRows
 from trades.importing.corporate_actions import read_corporate_actions
+from trades.importing.flex_elements import FlexFileError, flex_elements
 from trades.importing.flex_movements import read_cash_transaction, read_transfer
 from trades.importing.flex_rates import FlexRates
 from trades.importing.flex_settlements import CashSettlements
@@ -51,12 +48,7 @@ _SUMMARIES: Final[Mapping[str, str]] = {
         "a summary by symbol, asset class or lot",
     ),
 }
-_ENCLOSING: Final = frozenset({"FlexStatement", "FlexStatements", "FlexQueryResponse"})
 _CONFIRMS: Final = "confirms an assignment, exercise or expiration"
-
-
-class FlexFileError(InvalidInput):
-    """The file is no Flex statement the journal can read; the message says what to change."""
 
 
 def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
@@ -72,8 +64,8 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
     #: Of each statement: its executions, and its summaries of them.
     levels: list[list[int]] = []
     try:
-        content = io.BytesIO(with_month_first(file.read()))
-        for name, element in _elements(content, account_number):
+        content = with_month_first(file.read())
+        for name, element in flex_elements(content, account_number):
             if name == "FlexStatement":
                 levels.append([0, 0])
             elif name == "Trade" and _is_execution(element):
@@ -125,35 +117,6 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
     for told in read_corporate_actions(actions):
         rows.add(told)
     return rows
-
-
-def _elements(file: IO[bytes], account_number: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the statement's rows with the account of their statement; memory stays small."""
-    account = ""
-    root = None
-    for stage, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
-        if root is None:
-            root = element
-        if stage == "start":
-            if element.tag == "FlexStatement":
-                account = element.get("accountId") or account_number
-                yield element.tag, dict(element.attrib)
-            continue
-        if element.tag not in _ENCLOSING:
-            if element.attrib and not len(element):
-                yield element.tag, _filled(account, element.attrib)
-            element.clear()
-        if element.tag == "FlexStatement":
-            root.clear()
-
-
-def _filled(account: str, attributes: Mapping[str, str]) -> dict[str, str]:
-    """Return what a row says. Rows repeat each other: each text is kept once."""
-    filled = {"accountId": account}
-    for name, value in attributes.items():
-        if value:
-            filled[name] = intern(value)
-    return filled
 
 
 def _is_execution(row: Attributes) -> bool:

@@ -240,8 +240,9 @@ def test_export_is_imported_into_the_chosen_account(page: Client, account: Accou
     assert page.post("/trades/import", sent).context["preview"].inserted == 1
 
 
-def test_file_of_too_many_lines_is_refused_before_it_is_read(page: Client) -> None:
-    answer = page.post("/trades/import", {"file": upload("x\n" * (MOST_LINES + 1))})
+@pytest.mark.parametrize("line", ["x\n", "x\r", "<x/>"])
+def test_file_of_too_many_lines_is_refused_before_it_is_read(page: Client, line: str) -> None:
+    answer = page.post("/trades/import", {"file": upload(line * (MOST_LINES + 1))})
     assert "more than 50,000 lines" in answer.content.decode()
     assert not PendingImport.objects.exists()
 
