@@ -75,6 +75,25 @@ def test_choice_without_an_answer_goes_back_and_is_offered_again(browser: Browse
     browser.console()
 
 
+def test_exposure_that_gets_no_answer_keeps_its_choices(market: Browser) -> None:
+    market.open("/gex?symbol=NIFTY")
+    market.wait_for("[data-part=heat-map] [data-cell]")
+    chosen = "return document.querySelector('[name=dealers]').value"
+    first = market.script(chosen)
+    wanted = market.find("[name=dealers] option:not(:checked)").get_attribute("value")
+    market.unplug()
+    choose(market, "dealers", wanted or "")
+    assert "You are offline." in market.problem()
+    assert market.script(chosen) == first
+    assert f"dealers={first}" in market.driver.current_url
+
+    market.unplug(unplugged=False)
+    market.try_again()
+    assert market.script(chosen) == wanted
+    assert f"dealers={wanted}" in market.driver.current_url
+    market.console()
+
+
 @pytest.mark.parametrize(
     ("path", "leaving"),
     [("/", ".choices a:nth-child(2)"), ("/accounts/time-zone", "main form [type=submit]")],

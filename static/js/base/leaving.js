@@ -37,14 +37,16 @@ function ask(event, go) {
   goIfAnswered(go);
 }
 
-async function goIfAnswered(go) {
+/** Call `go` if the desk answers; else say so, stay, and offer to try again. */
+export async function goIfAnswered(go) {
   try {
     // Any answer is one: what it says is for the next page to tell.
     await fetch("/health", { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(ANSWER_WITHIN) });
     tell(document, "");
   } catch (error) {
     tell(document, `${reasonOf(error)} This page stays as it is.`, () => goIfAnswered(go));
-    return;
+    return false;
   }
   go();
+  return true;
 }

@@ -4,6 +4,7 @@ import { Clock, keepAges, writeAges } from "../base/ages.js";
 import { Refused, reasonOf } from "../base/asking.js";
 import { setText, tell } from "../base/cells.js";
 import { day } from "../base/format.js";
+import { goIfAnswered } from "../base/leaving.js";
 import { LiveFeed, showState } from "../base/live.js";
 import { Pickers } from "../base/pickers.js";
 import { ExposureHeat } from "./heat.js";
@@ -13,6 +14,7 @@ import { Figures } from "./figures.js";
 // The whole chain may have to be fetched first.
 const ANSWER_WITHIN = 30_000;
 const SETTLED = 150;
+const CHOICES = ["expiries", "definition", "dealers", "date"];
 
 const page = document.querySelector("[data-gex]");
 if (page) start();
@@ -29,6 +31,8 @@ function start() {
   const slots = part("slots");
   let asking = new AbortController();
   let history = null;
+  // What the figures belong to; null: there are none yet.
+  let shown = null;
   // The snapshot shown, by its time; null: now.
   let replayed = new URLSearchParams(location.search).get("at");
   let settling = 0;
@@ -57,27 +61,54 @@ function start() {
     return answer.json();
   }
 
-  /** Everything that is chosen. A later call ends an earlier one. */
-  async function load() {
+  /** Everything that is chosen. */
+  function load() {
+    return show(async () => {
+      const [body, past] = await Promise.all([
+        ask(bodyPath()),
+        ask(`/api/gex/history?${query({ date: chosen("date") })}`),
+      ]);
+      takeDay(past);
+      return body;
+    });
+  }
+
+  /** Show the body that `read` brings; a later call ends an earlier one. A choice without an answer goes back. */
+  async function show(read) {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
     page.setAttribute("aria-busy", "true");
     try {
-      const [body, past] = await Promise.all([
-        ask(bodyPath()),
-        ask(`/api/gex/history?${query({ date: chosen("date") })}`),
-      ]);
+      const body = await read();
       take(body);
-      takeDay(past);
+      shown = choices();
       if (!body.stale) tell(page, "");
     } catch (error) {
       if (signal.aborted) return;
-      tell(page, `${reasonOf(error)} The page shows the last known figures.`, load);
+      const missed = choices();
+      goBack(shown ?? missed);
+      tell(page, `${reasonOf(error)} The page shows the last known figures.`, () => {
+        goBack(missed);
+        load();
+      });
       figures.fail("The exposure could not be loaded");
     } finally {
       if (asking.signal === signal) page.removeAttribute("aria-busy");
     }
+  }
+
+  function choices() {
+    return { at: replayed, values: CHOICES.map((name) => [name, chosen(name)]) };
+  }
+
+  /** Choose again what was chosen then. */
+  function goBack({ at, values }) {
+    for (const [name, value] of values) pickers.choose(name, value);
+    replayed = at;
+    if (history) placeSlot();
+    writeAddress();
+    follow();
   }
 
   function take(body) {
@@ -100,11 +131,14 @@ function start() {
   function takeDay(past) {
     history = past;
     figures.drawDay(past);
-    const last = past.at.length - (isPast() ? 1 : 0);
     slots.disabled = past.at.length === 0;
-    slots.max = String(Math.max(0, last));
-    const at = past.at.findIndex((instant) => timeOf(instant) === replayed);
-    slots.value = String(at < 0 ? last : at);
+    slots.max = String(Math.max(0, past.at.length - (isPast() ? 1 : 0)));
+    placeSlot();
+  }
+
+  function placeSlot() {
+    const at = history.at.findIndex((instant) => timeOf(instant) === replayed);
+    slots.value = at < 0 ? slots.max : String(at);
     nameSlot();
   }
 
@@ -121,25 +155,19 @@ function start() {
     settling = setTimeout(replay, SETTLED);
   });
 
-  async function replay() {
+  function replay() {
     const at = history.at[Number(slots.value)];
     replayed = at === undefined ? null : timeOf(at);
     writeAddress();
     follow();
-    asking.abort();
-    asking = new AbortController();
-    const { signal } = asking;
-    try {
-      take(await ask(bodyPath()));
-    } catch (error) {
-      if (!signal.aborted) tell(page, reasonOf(error), replay);
-    }
+    show(() => ask(bodyPath()));
   }
 
   // --- Choosing -----------------------------------------------------------------------------------
-  function choose(name, value) {
+  async function choose(name, value) {
     if (name === "symbol") {
-      location.assign(`?${new URLSearchParams({ symbol: value })}`);
+      const another = `?${new URLSearchParams({ symbol: value })}`;
+      if (!(await goIfAnswered(() => location.assign(another)))) pickers.choose("symbol", symbol);
       return;
     }
     if (name === "date" || (name === "expiries" && value)) replayed = null;
@@ -149,8 +177,8 @@ function start() {
   }
 
   function writeAddress() {
-    const shown = query({ date: isPast() || replayed ? chosen("date") : "", at: replayed });
-    window.history.replaceState(null, "", `?${shown}`);
+    const address = query({ date: isPast() || replayed ? chosen("date") : "", at: replayed });
+    window.history.replaceState(null, "", `?${address}`);
   }
 
   // --- Live ---------------------------------------------------------------------------------------
