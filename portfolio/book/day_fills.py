@@ -7,7 +7,7 @@ counts as held since the open.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -38,6 +38,7 @@ class DayFill(NamedTuple):
 
 
 Priced = PositionRow | Position
+SessionDates = Callable[[datetime], date]
 FillReader = Callable[[Collection[str], datetime], Iterable[tuple[str, DayFill]]]
 _readers: list[str] = []
 
@@ -87,8 +88,15 @@ def base_of_the_day(
     return previous_close
 
 
-def base_of_row(row: Priced, fills: Iterable[DayFill]) -> Decimal | None:
-    """Return what the change of the day of a position starts from."""
+def base_of_row(
+    row: Priced, fills: Iterable[DayFill], *, session: date, session_date_at: SessionDates
+) -> Decimal | None:
+    """Return what the change of the day of a position starts from.
+
+    A price of an earlier session is its last close still, so it has not moved in ``session``.
+    """
+    if row.price_as_of is not None and session_date_at(row.price_as_of) < session:
+        return row.price
     return base_of_the_day(
         row.opening_price,
         row.previous_close,
@@ -107,7 +115,13 @@ def counted_fills(row: Priced, fills: Iterable[DayFill]) -> list[DayFill]:
     return [] if row.sub_key else [fill for fill in fills if fill.at <= row.as_of]
 
 
-def change_of_the_day(row: PositionRow, fills: Collection[DayFill]) -> Decimal | None:
+def change_of_the_day(
+    row: PositionRow,
+    fills: Collection[DayFill],
+    *,
+    session: date,
+    session_date_at: SessionDates,
+) -> Decimal | None:
     """Return the change since the open (else the last close); what was traded since, from its fill.
 
     ``(price - opening) x held + sum of (price - fill price) x filled``, x multiplier, of the fills
@@ -116,7 +130,7 @@ def change_of_the_day(row: PositionRow, fills: Collection[DayFill]) -> Decimal |
     price = row.price
     if price is None:
         return None
-    base = base_of_row(row, fills)
+    base = base_of_row(row, fills, session=session, session_date_at=session_date_at)
     counted = counted_fills(row, fills)
     held = row.quantity - sum((fill.quantity for fill in counted), Decimal())
     if base is None and held:

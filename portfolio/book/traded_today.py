@@ -7,8 +7,8 @@ with, so a percentage of the day needs its fills too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -16,7 +16,13 @@ from config.core.clock import market_now
 from greeks.models import Instrument
 from portfolio.accounts.days import session_dates_of
 from portfolio.amounts import fitting_amount
-from portfolio.book.day_fills import DayFill, base_of_row, base_of_the_day, counted_fills
+from portfolio.book.day_fills import (
+    DayFill,
+    SessionDates,
+    base_of_row,
+    base_of_the_day,
+    counted_fills,
+)
 from portfolio.book.writing_context import fills_of_session, recent_fills
 from portfolio.models import Account, Position, Quote
 
@@ -66,7 +72,7 @@ def legs_traded_today(accounts: Mapping[str, Account]) -> list[TradedLeg]:
         row, synced_at = held.get((account_id, pk)), accounts[account_id].last_synced_at
         told = [fill for fill in fills if synced_at is not None and fill.at <= synced_at]
         if row is not None:
-            legs += _held(row, fills)
+            legs += _held(row, fills, dates[account_id], sessions[account_id])
         elif not all(fill.is_split for fill in told):
             legs.append(
                 _closed(account_id, told, instruments[pk], dates[account_id], sessions[account_id])
@@ -94,12 +100,15 @@ def most_at_work(held: Decimal, base: Decimal, fills: Iterable[DayFill]) -> Deci
     return most
 
 
-def _held(row: Position, fills: Sequence[DayFill]) -> list[TradedLeg]:
+def _held(
+    row: Position, fills: Sequence[DayFill], session_date_at: SessionDates, session: date
+) -> list[TradedLeg]:
     counted = counted_fills(row, fills)
     if not counted or row.daily_change is None or row.market_value is None:
         return []
     held = row.quantity - sum((fill.quantity for fill in counted), Decimal())
-    most = most_at_work(held, base_of_row(row, fills) or Decimal(), counted) * row.multiplier
+    base = base_of_row(row, fills, session=session, session_date_at=session_date_at)
+    most = most_at_work(held, base or Decimal(), counted) * row.multiplier
     shown = abs(row.market_value - row.daily_change)
     return [TradedLeg(row.account_id, row.currency, Decimal(), fitting_amount(most - shown))]
 
@@ -108,7 +117,7 @@ def _closed(
     account_id: str,
     fills: Sequence[DayFill],
     instrument: Instrument,
-    session_date_at: Callable[[datetime], date],
+    session_date_at: SessionDates,
     session: date,
 ) -> TradedLeg:
     base: Decimal | None = None

@@ -178,7 +178,12 @@ def _revalue(row: PositionRow, context: WritingContext) -> None:
         if price is not None and row.avg_price is not None
         else None
     )
-    row.daily_change = change_of_the_day(row, context.fills.get(row.instrument_id, ()))
+    row.daily_change = change_of_the_day(
+        row,
+        context.fills.get(row.instrument_id, ()),
+        session=context.session_date,
+        session_date_at=context.session_date_at,
+    )
 
 
 def _fill_greeks(row: PositionRow, instrument: Instrument, context: WritingContext) -> None:

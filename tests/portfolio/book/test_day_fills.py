@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -199,3 +199,35 @@ def test_split_that_the_journal_knows_makes_the_close_before_it_no_base(
     )
     run_sync(account.pk)
     assert change(stock()) == expected
+
+
+@pytest.mark.parametrize(
+    ("clock", "fills", "expected"),
+    [
+        pytest.param("2026-11-24T02:00:00+00:00", [], 2 * 1 * 100, id="evening of the session"),
+        pytest.param("2026-11-28T15:00:00+00:00", [], 0, id="a holiday later"),
+        pytest.param("2026-11-24T06:00:00+00:00", [], 0, id="before the next open"),
+        pytest.param(
+            "2026-11-24T12:30:00+00:00", [(Side.BUY, 1, "11.5")], 50, id="bought before it"
+        ),
+    ],
+)
+def test_price_of_an_earlier_session_has_not_moved_today(
+    account: Account,
+    broker: FakeBroker,
+    run_sync: RunSync,
+    settings: LazySettings,
+    clock: str,
+    fills: list[tuple[Side, int, str]],
+    expected: int,
+) -> None:
+    settings.MARKET_CLOCK = clock
+    for side, quantity, price in fills:
+        traded(account, CALL, side, quantity, price)
+    broker.positions = [position(CALL, 2)]
+    last = datetime.fromisoformat("2026-11-23T20:59:00+00:00")
+    broker.snapshot = lambda asked: Snapshot(
+        contract=asked, quote=quote(asked, as_of=last), greeks=None
+    )
+    run_sync(account.pk)
+    assert change(CALL) == expected
