@@ -11,6 +11,8 @@ _UNDERLYINGS = 200
 _FIRST = datetime(2023, 1, 3, 15, 0, tzinfo=UTC)
 #: Fills of a spread from entry to exit.
 _FILLS = 4
+#: A short and a long file hold about the same share of rolls, which take the most work.
+_HELD = timedelta(days=2)
 
 
 def export(fills: int) -> bytes:
@@ -30,7 +32,7 @@ def _spread(number: int) -> Iterator[str]:
     strike = 90 + day % 20
     for order, at, effect, price in (
         (2 * number, opened, "OPEN", 1.25),
-        (2 * number + 1, opened + timedelta(days=20), "CLOSE", 0.6),
+        (2 * number + 1, opened + _HELD, "CLOSE", 0.6),
     ):
         for leg, is_sold in ((strike, effect == "OPEN"), (strike - 5, effect == "CLOSE")):
             side = "SELL" if is_sold else "BUY"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import IO, Final
@@ -54,14 +54,14 @@ def read_tastytrade_csv(file: IO[bytes], *, account_number: str) -> JournalRows:
     """Read an export of one account. Raises TastytradeFileError for another kind of file."""
     rows = JournalRows(account_number=account_number)
     try:
-        text = io.TextIOWrapper(file, "utf-8-sig", newline="")
-        reader = csv.DictReader(text)
-        names = set(reader.fieldnames or ())
+        reader = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""))
+        columns = next(reader, [])
+        names = set(columns)
         if names >= set(COLUMNS):
-            sent = list(_checked(reader))
+            sent = list(_rows(reader, columns))
             decoded: list[Mapping[str, str]] = [_transaction(row) for row in sent]
         elif names >= set(_OLD_COLUMNS):
-            sent = list(_checked(reader))
+            sent = list(_rows(reader, columns))
             decoded = [_old_transaction(row) for row in sent]
         else:
             lacking = ", ".join(name for name in COLUMNS if name not in names)
@@ -86,9 +86,13 @@ def read_tastytrade_csv(file: IO[bytes], *, account_number: str) -> JournalRows:
     return rows
 
 
-def _checked(reader: csv.DictReader[str]) -> Iterator[dict[str, str]]:
-    for row in reader:
-        yield {name: (row[name] or "").strip("\r\n") for name in row if name is not None}
+def _rows(cells: Iterable[Sequence[str]], columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Yield rows by column: what a row lacks is empty, what no column names is left out."""
+    missing = [""] * len(columns)
+    for row in cells:
+        if row:
+            told = [cell.strip("\r\n") for cell in row]
+            yield dict(zip(columns, [*told, *missing[len(told) :]], strict=False))
 
 
 def _transaction(row: Mapping[str, str]) -> dict[str, str]:

@@ -12,7 +12,8 @@ from portfolio.domain import CARRIES_LOTS, MOVES_NO_POSITION, ExecutionKind
 Key = TypeVar("Key")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Not frozen: that costs as much again to make, and a rebuild makes one for every row.
+@dataclass(slots=True, kw_only=True, eq=False)
 class PositionEvent:
     """One execution as the engine sees it.
 

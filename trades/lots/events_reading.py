@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 
-from config.core.rows.reading import batched, read_rows
+from config.core.rows.reading import BATCH, batched, read_rows
 from greeks.domain import InstrumentKind
 from greeks.providers.decoding import BadRow, parse_decimal
 from portfolio.domain import CARRIES_LOTS, ExecutionKind, Side
@@ -20,6 +21,8 @@ from trades.lots.matching import LotMethod
 from trades.models import JournalSettings, TradeExecution
 
 ZERO = Decimal(0)
+#: Instruments that one statement of PostgreSQL names; it takes any number.
+_AT_ONCE: Final = 50_000
 _CARRY = [kind.value for kind in CARRIES_LOTS]
 _EXCHANGES = (ExecutionKind.SPLIT.value, ExecutionKind.MERGER.value)
 _OPTIONS = [
@@ -99,8 +102,12 @@ def _told(executions: QuerySet[TradeExecution]) -> dict[int, dict[str, Decimal]]
 
 
 def of_instruments(instruments: Iterable[int]) -> Iterator[Q]:
-    """Yield conditions that together are true for the rows of these instruments."""
-    for ids in batched(sorted(instruments)):
+    """Yield conditions that together are true for the rows of these instruments.
+
+    PostgreSQL may read all rows of an account for each condition: it gets few.
+    """
+    size = _AT_ONCE if connection.vendor == "postgresql" else BATCH
+    for ids in batched(sorted(instruments), size):
         yield Q(instrument__in=ids)
 
 

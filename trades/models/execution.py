@@ -19,7 +19,10 @@ class TradeExecution(models.Model):
     instrument are protected: neither can be deleted while it has executions.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="executions")
+    # Each index beside the key is written for every fill: none that another one begins with.
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="executions", db_index=False
+    )
     broker = models.CharField(max_length=8, choices=BROKER_CHOICES)
     broker_execution_id = models.CharField(
         max_length=80,
@@ -56,7 +59,7 @@ class TradeExecution(models.Model):
     cancelled_by = models.CharField(
         max_length=64, blank=True, help_text="The broker's id of the cancel."
     )
-    fingerprint = models.CharField(max_length=64, db_index=True)
+    fingerprint = models.CharField(max_length=64)
     source = models.CharField(max_length=24)
     raw_payload = models.JSONField(default=dict)
     recorded_at = models.DateTimeField()
@@ -78,6 +81,7 @@ class TradeExecution(models.Model):
             models.Index(fields=["account", "instrument", "execution_time"]),
             models.Index(fields=["account", "kind", "execution_time"]),
             models.Index(fields=["exec_root"]),
+            models.Index(fields=["fingerprint"]),
             models.Index(fields=["transaction_id"], condition=~models.Q(transaction_id=""),
                          name="execution_by_transaction"),
             models.Index(fields=["trade_id"], condition=~models.Q(trade_id=""),

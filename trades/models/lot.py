@@ -17,7 +17,9 @@ class TradeLot(models.Model):
     What ended by a ``ProvisionalClose`` has ``closed_at`` and no ``closed_by``.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="lots")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="lots", db_index=False
+    )
     instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="+")
     opened_by = models.ForeignKey(
         TradeExecution, null=True, on_delete=models.PROTECT, related_name="opened_lots"

@@ -31,7 +31,9 @@ class Trade(models.Model):
     opening = models.OneToOneField(
         TradeExecution, primary_key=True, on_delete=models.PROTECT, related_name="trade"
     )
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="trades")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="trades", db_index=False
+    )
     underlying = models.CharField(max_length=32)
     strategy = models.CharField(max_length=24, help_text="What was opened.")
     name = models.CharField(max_length=48, help_text="The strategy in words, with its side.")
@@ -121,7 +123,7 @@ class TradeFill(models.Model):
         OPEN = "open", "Open"
         CLOSE = "close", "Close"
 
-    trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="fills")
+    trade = models.ForeignKey(Trade, on_delete=models.CASCADE, related_name="fills", db_index=False)
     execution = models.ForeignKey(
         TradeExecution, on_delete=models.PROTECT, related_name="in_trades"
     )
@@ -148,7 +150,7 @@ class TradeRoll(models.Model):
     ``rolled_to`` opened the new one.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
     underlying = models.CharField(max_length=32)
     opened_by = models.ForeignKey(
         TradeExecution, null=True, on_delete=models.PROTECT, related_name="+"

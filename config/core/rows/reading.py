@@ -17,10 +17,10 @@ Item = TypeVar("Item")
 BATCH: Final = 2_000
 
 
-def batched(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Yield the items in their order, at most ``BATCH`` at a time."""
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]
+def batched(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]]:
+    """Yield the items in their order, at most ``size`` at a time."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def read_rows(rows: QuerySet[Any], columns: Sequence[str]) -> list[tuple[Any, ...]]:

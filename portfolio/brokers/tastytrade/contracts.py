@@ -88,9 +88,16 @@ def parse_signed(row: Row, field: str, *, required: bool = False) -> Decimal | N
 
     Without an effect (or with ``None``) the amount keeps the sign it was sent with.
     """
-    amount = parse_decimal(row.get(field), field, required=required)
-    effect = "" if amount is None else parse_text(row.get(f"{field}-effect"), f"{field}-effect")
-    if amount is None or effect in ("", "None"):
+    sent = row.get(field)
+    if sent is None and not required:
+        # Most amounts of most rows: a file asks for ten a row.
+        return None
+    amount = parse_decimal(sent, field, required=required)
+    told = None if amount is None else row.get(f"{field}-effect")
+    if amount is None or told is None:
+        return amount
+    effect = parse_text(told, f"{field}-effect")
+    if effect in ("", "None"):
         return amount
     if effect not in ("Debit", "Credit"):
         raise BadRow(f"{field}-effect: {effect[:40]!r} is neither Debit nor Credit")

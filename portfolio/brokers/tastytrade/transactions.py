@@ -149,7 +149,7 @@ def decode_transaction(
 def _contract(row: Row, futures: Futures, contracts: Contracts | None) -> Contract:
     if contracts is None:
         return decode_contract(row, futures)
-    named = tuple(row.get(name) for name in _CONTRACT)
+    named = tuple(map(row.get, _CONTRACT))
     contract = contracts.get(named)
     if contract is None:
         contract = contracts[named] = decode_contract(row, futures)
