@@ -15,6 +15,9 @@ from config.core.redis.process_copies import ProcessCopies
 # How long a process reuses the stepped time it last read.
 _READ_AGAIN_SECONDS = 1.0
 _KEPT_SECONDS = 7 * 24 * 3600
+#: Of days that people ask for. Those around each have a midnight in every zone, which Python's
+#: first and last days lack.
+YEARS = range(1900, 3000)
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ POLL_SECONDS = 30.0
 #: Three polls of each viewer, two minutes closed at least.
 HELD_SECONDS = 100.0
 PUSH_SECONDS = 5.0
-MEMORY_BAR = 300.0
+MEMORY_BAR = 280.0
 # Memory of the whole desk in MB: the target, and the ceiling.
 _DESK_BARS = (400, 512)
 _LONGEST_START = 120.0

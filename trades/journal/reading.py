@@ -12,6 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Max, Min, Q, Sum
 
 from auth_tokens.models import User
+from config.core.clock import YEARS
 from config.core.errors import InvalidInput
 from greeks.models import Instrument
 from portfolio.accounts.access import account_for_user, accounts_visible_to
@@ -72,7 +73,12 @@ def _place(text: str) -> tuple[datetime, int]:
     moment, _, number = text.rpartition("_")
     try:
         at = datetime.fromisoformat(moment)
-        if at.tzinfo is None or not (number.isascii() and number.isdigit()) or len(number) > 18:
+        if (
+            at.tzinfo is None
+            or at.year not in YEARS
+            or not (number.isascii() and number.isdigit())
+            or len(number) > 18
+        ):
             raise ValueError
     except ValueError:
         raise InvalidInput(

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from django.http import QueryDict
 
+from config.core.clock import YEARS
 from config.core.errors import InvalidInput
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
@@ -139,9 +140,12 @@ class QueryParameters:
         if not _DATE.fullmatch(text):
             raise _invalid(name, "Expected YYYY-MM-DD.")
         try:
-            return datetime.date.fromisoformat(text)
+            day = datetime.date.fromisoformat(text)
         except ValueError:
             raise _invalid(name, "No such day.") from None
+        if day.year not in YEARS:
+            raise _invalid(name, "Expected a year from 1900 to 2999.")
+        return day
 
     def date_range(
         self, *, today: datetime.date, default_days: int = 30, maximum_days: int = 3660
@@ -150,9 +154,7 @@ class QueryParameters:
         end = self.date("end") or today
         start = self.date("start")
         if start is None:
-            earliest = datetime.date.min + datetime.timedelta(days=default_days)
-            one_less = datetime.timedelta(days=default_days - 1)
-            start = end - one_less if end >= earliest else datetime.date.min
+            start = end - datetime.timedelta(days=default_days - 1)
         if start > end:
             raise _invalid("start", "After the end.")
         if (end - start).days >= maximum_days:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from config.core.clock import YEARS
+
 if TYPE_CHECKING:
     Parsed = forms.Field
 else:
@@ -38,7 +40,13 @@ class IntegerField(_OurDigits, forms.IntegerField):
 
 
 class DateField(_OurDigits, forms.DateField):
-    """A day."""
+    """A day of a year from 1900 to 2999."""
+
+    def to_python(self, value: Any) -> Any:
+        day = super().to_python(value)
+        if day is not None and day.year not in YEARS:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return day
 
 
 class TimeField(_OurDigits, forms.TimeField):

@@ -138,7 +138,15 @@ def test_days_are_those_of_the_account(page: Client, account: Account) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["kind=moon", "start=yesterday", "before=x", "before=2026-11-20_1", "account_id=U9", "page=2"],
+    [
+        "kind=moon",
+        "start=yesterday",
+        "before=x",
+        "before=2026-11-20_1",
+        "end=9999-12-31",
+        "account_id=U9",
+        "page=2",
+    ],
 )
 def test_what_cannot_be_is_refused_by_name(page: Client, query: str) -> None:
     for path in ("/api/executions", "/trades/executions"):

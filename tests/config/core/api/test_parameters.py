@@ -136,6 +136,8 @@ def test_impossible_range_names_the_start(query: str) -> None:
     assert set(refused.value.fields) == {"start"}
 
 
-def test_range_at_the_beginning_of_time_is_cut() -> None:
-    start, end = parameters("end=0001-01-03").date_range(today=TODAY)
-    assert (start, end) == (date.min, date(1, 1, 3))
+@pytest.mark.parametrize("day", ["0001-01-01", "1899-12-31", "3000-01-01", "9999-12-31"])
+def test_day_whose_neighbours_may_not_exist_is_refused(day: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parameters(f"end={day}").date("end")
+    assert set(refused.value.fields) == {"end"}

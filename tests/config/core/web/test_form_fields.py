@@ -28,3 +28,9 @@ def test_other_digits_are_refused(
     for other in others:
         with pytest.raises(ValidationError):
             field.clean(other)
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_day_whose_neighbours_may_not_exist_is_refused(day: str) -> None:
+    with pytest.raises(ValidationError):
+        form_fields.DateField().clean(day)
