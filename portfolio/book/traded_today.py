@@ -36,6 +36,7 @@ class TradedLeg(NamedTuple):
     """
 
     account_id: str
+    underlying: str
     currency: str
     change: Decimal | None
     opening: Decimal | None
@@ -110,7 +111,7 @@ def _held(
     base = base_of_row(row, fills, session=session, session_date_at=session_date_at)
     most = most_at_work(held, base or Decimal(), counted) * row.multiplier
     shown = abs(row.market_value - row.daily_change)
-    return [TradedLeg(row.account_id, row.currency, Decimal(), fitting_amount(most - shown))]
+    return [_of(row.account_id, row, Decimal(), most - shown)]
 
 
 def _closed(
@@ -133,12 +134,23 @@ def _closed(
     # What the fills together sold was held at the open; what they bought, owed.
     held = -sum((fill.quantity for fill in fills), Decimal())
     if held and base is None:
-        return TradedLeg(account_id, instrument.currency, None, None)
+        return _of(account_id, instrument, None, None)
     started = base or Decimal()
     change = sum(((started - fill.price) * fill.quantity for fill in fills), Decimal())
+    most = most_at_work(held, started, fills)
+    return _of(account_id, instrument, change * instrument.multiplier, most * instrument.multiplier)
+
+
+def _of(
+    account_id: str,
+    traded: Position | Instrument,
+    change: Decimal | None,
+    opening: Decimal | None,
+) -> TradedLeg:
     return TradedLeg(
         account_id,
-        instrument.currency,
-        fitting_amount(change * instrument.multiplier),
-        fitting_amount(most_at_work(held, started, fills) * instrument.multiplier),
+        traded.underlying,
+        traded.currency,
+        fitting_amount(change),
+        fitting_amount(opening),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -16,6 +16,7 @@ from greeks.calendar.exchanges import exchange_in_zone
 from greeks.calendar.sessions import session_closes
 from greeks.models import AlertEvent
 from portfolio.accounts.days import local_date
+from portfolio.book.traded_today import legs_traded_today
 from portfolio.exposure.currencies import rates_into
 from portfolio.models import Account, PortfolioDay, Position
 from portfolio.updates.membership import members
@@ -48,7 +49,7 @@ def summarise_days() -> int:
         counted = set(day.portfolio.counted)
         if counted and counted <= {account.pk for account in mine}:
             over = all(_is_over(account, day.session_date, at) for account in mine)
-            told += over and _tell(day)
+            told += over and _tell(day, {account.pk: account for account in mine})
     return told
 
 
@@ -61,7 +62,7 @@ def _is_over(account: Account, day: date, at: datetime) -> bool:
     return local_date(account, at) > day
 
 
-def _tell(day: PortfolioDay) -> bool:
+def _tell(day: PortfolioDay, accounts: Mapping[str, Account]) -> bool:
     with transaction.atomic():
         waiting = PortfolioDay.objects.filter(pk=day.pk, summarised_at__isnull=True)
         if not waiting.update(summarised_at=now()):
@@ -71,19 +72,20 @@ def _tell(day: PortfolioDay) -> bool:
             user_id=portfolio.owner_id,
             kind=AlertEvent.Kind.BOOK,
             title=f"{portfolio.name}: the day",
-            text=f"{sum_up(day)} {_movers(portfolio.counted, day.currency)}".strip(),
+            text=f"{sum_up(day)} {_movers(accounts, day.currency)}".strip(),
         )
     return True
 
 
-def _movers(account_ids: Iterable[str], currency: str) -> str:
-    """Name the underlyings that moved the book most, in its currency."""
+def _movers(accounts: Mapping[str, Account], currency: str) -> str:
+    """Name the underlyings that moved the book most, in its currency, with what was closed."""
     rows = list(
-        Position.objects.filter(account__in=list(account_ids), daily_change__isnull=False)
+        Position.objects.filter(account__in=accounts, daily_change__isnull=False)
         .order_by()
         .values_list("underlying", "currency")
         .annotate(change=Sum("daily_change"))
     )
+    rows += [(leg.underlying, leg.currency, leg.change) for leg in legs_traded_today(accounts)]
     rates = rates_into(currency, {of for _, of, _ in rows}) | {currency: 1.0}
     moved: dict[str, Decimal] = {}
     for name, of, change in rows:

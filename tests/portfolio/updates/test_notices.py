@@ -16,12 +16,17 @@ from hypothesis import strategies as st
 
 from auth_tokens.models import User
 from greeks.calendar.seeding import seed_exchange_sessions
+from greeks.instruments.store import resolve_instruments
 from greeks.models import AlertEvent
+from portfolio.domain import Side
 from portfolio.models import Account, Portfolio, PortfolioDay, Position
+from portfolio.models import Quote as StoredQuote
 from portfolio.updates.calculation import recalculate
 from portfolio.updates.notices import is_news, steps_of
 from portfolio.updates.summaries import summarise_days
 from tests.factories import AccountFactory, PositionFactory, UserFactory
+from tests.portfolio.book.test_day_fills import traded
+from tests.portfolio.books import stock
 
 # A Monday: NYSE closes at 21:00 UTC.
 NOON = datetime(2026, 11, 30, 17, 0, tzinfo=UTC)
@@ -147,6 +152,21 @@ def test_session_is_summed_up_once_after_its_close(account: Account) -> None:
     event = AlertEvent.objects.get()
     assert event.title == "All accounts: the day"
     assert event.text == ("30 Nov 2026: -250 (-1.64 %) USD, value 15,000. Most: AAPL -250.")
+
+
+def test_summary_names_what_moved_the_book_and_was_closed(account: Account) -> None:
+    Portfolio.objects.update(daily_summary=True)
+    Account.objects.update(last_synced_at=NOON)
+    sold = resolve_instruments([stock("TSLA")]).popitem()[1]
+    StoredQuote.objects.create(
+        instrument=sold, symbol="TSLA", source="ibkr", as_of=NOON, opening_price=200
+    )
+    traded(account, stock("TSLA"), Side.SELL, 10, "150")
+    move(account, 100)
+    with time_machine.travel(NOON + timedelta(hours=4, minutes=15), tick=False):
+        assert summarise_days() == 1
+    text = "30 Nov 2026: -400 (-3.33 %) USD, value 10,100. Most: TSLA -500, SPY +100."
+    assert AlertEvent.objects.get().text == text
 
 
 def test_owner_who_lost_an_account_is_told_nothing_of_it(account: Account) -> None:
