@@ -24,12 +24,13 @@ _RULES: Final = (
     RuleValues(name="Short leg at 0.30", kind="delta_breach", threshold=0.3, band=0.05),
 )
 _PAST: Final = 24
+_HISTORY: Final = timedelta(days=60)
 _WAITING: Final = 4
 
 
 @transaction.atomic
 def seed_demo_signals() -> int:
-    """Write the demo's signals once its journal has trades; return how many were written.
+    """Write the demo's signals once its journal has its history; return how many were written.
 
     Shadows of past trades are entered at the trades' own prices: nobody quoted them then.
     """
@@ -39,7 +40,9 @@ def seed_demo_signals() -> int:
         .prefetch_related("legs__instrument")
         .order_by("-opened_at")[: _PAST + _WAITING]
     )
-    if account is None or len(trades) < _WAITING:
+    # Before the older statements are read, fills look like openings that are none.
+    has_history = Trade.objects.filter(opened_at__lt=market_now() - _HISTORY).exists()
+    if account is None or len(trades) < _WAITING or not has_history:
         return 0
     owner = account.owner
     own = TradeSignal.objects.filter(source__owner=owner)

@@ -137,6 +137,15 @@ def test_signal_outlives_rebuild_and_merge_and_does_not_fire_again(
     assert AlertEvent.objects.count() == 1
 
 
+def test_signal_recedes_when_older_history_shows_that_its_fill_closed(
+    account: Account, short_put: Trade
+) -> None:
+    rule(account, "profit_target", 50)
+    assert follow(mark(3, "1.5")) == ["active"]
+    record(fill(-9, 2, order_id="b", broker_execution_id="aaaa.01.01", **FREE))
+    assert follow(mark(4, "1.5")) == ["receded"]
+
+
 @pytest.mark.parametrize(
     ("kind", "threshold", "marked", "fires"),
     [

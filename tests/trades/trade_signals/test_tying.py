@@ -87,6 +87,30 @@ def test_tie_outlives_a_rebuild_and_a_merge(source: SignalSource, account: Accou
     assert row.trade.key == Trade.objects.get().key
 
 
+def test_tie_ends_when_older_history_shows_that_the_fill_closed(source: SignalSource) -> None:
+    found, by_hand = signal(source), signal(source, 20)
+    record(fill(5, -1, order_id="a"), fill(30, -1, order_id="c", contract=LOW))
+    follow(31)
+    assert steps(found)[-1] == steps(by_hand)[-1] == "executed"
+    TradeSignal.objects.filter(pk=by_hand.pk).update(tied_by="hand")
+    # The statement of the year before comes later: both contracts were held.
+    record(
+        fill(-9, 1, order_id="b", broker_execution_id="aaaa.01.01"),
+        fill(-9, 1, order_id="d", broker_execution_id="bbbb.01.01", contract=LOW),
+    )
+    follow(32)
+    assert steps(found) == ["queued", "active", "executed", "active"]
+    assert (found.opening_id, found.tied_by) == (None, "")
+    assert "opens no trade" in found.changes.last().reason  # type: ignore[union-attr]
+    # What was said by hand stays.
+    assert steps(by_hand)[-1] == "executed"
+    # Within its window a real opening follows it after all.
+    record(fill(40, -1, order_id="e", broker_execution_id="cccc.01.01"))
+    follow(41)
+    assert steps(found)[-1] == "executed"
+    assert found.opening_id == Trade.objects.order_by("-opened_at")[0].key
+
+
 def test_expired_signal_is_executed_if_its_fill_is_told_late(source: SignalSource) -> None:
     ends = (AT + timedelta(minutes=20)).isoformat()
     told_late, too_late = signal(source, expires_at=ends), signal(source, expires_at=ends)

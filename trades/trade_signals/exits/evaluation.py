@@ -14,7 +14,7 @@ from config.core.clock import market_now
 from config.core.upsert import upsert
 from greeks.alerts.events import raise_user_alerts
 from portfolio.accounts.access import accounts_visible_to
-from trades.models import ExitRule, ExitSignal, Trade, TradeFill, TradePeak
+from trades.models import ExitRule, ExitSignal, Trade, TradePeak
 from trades.trade_signals.announcing import tell_after_commit
 from trades.trade_signals.exits.rules import KINDS, TradeNow, number_words
 from trades.trade_signals.exits.states import (
@@ -24,6 +24,7 @@ from trades.trade_signals.exits.states import (
     trades_now,
     with_lots,
 )
+from trades.trade_signals.listing import trades_opened_by
 
 Status = ExitSignal.Status
 _FOLLOWED: Final = (Status.ACTIVE, Status.RECEDED)
@@ -56,27 +57,28 @@ def follow_exits() -> int:
 
 @transaction.atomic
 def mark_executed() -> int:
-    """Mark the active signals of trades that are not open any more; return how many."""
+    """Mark the active signals of trades that are not open any more; return how many.
+
+    One whose fill opens no trade any more, as older history showed, recedes: there was no trade.
+    """
     signals = ExitSignal.objects.select_for_update(of=("self",)).filter(status=Status.ACTIVE)
     rows = list(signals.select_related("rule").order_by("pk"))
     if not rows:
         return 0
-    ended = _ended({row.opening_id for row in rows})
+    trades = trades_opened_by({row.opening_id for row in rows})
     # One that had receded did not lead to the close.
-    changed = [row for row in rows if row.status == Status.ACTIVE and row.opening_id in ended]
+    changed = [
+        row
+        for row in rows
+        if row.opening_id not in trades or trades[row.opening_id].status != Trade.Status.OPEN
+    ]
     for row in changed:
-        row.status, row.executed_at = Status.EXECUTED, ended[row.opening_id].closed_at
+        trade = trades.get(row.opening_id)
+        row.status = Status.EXECUTED if trade else Status.RECEDED
+        row.executed_at = trade.closed_at if trade else None
     ExitSignal.objects.bulk_update(changed, ["status", "executed_at"], batch_size=500)
     tell_after_commit(row.rule.owner_id for row in changed)
     return len(changed)
-
-
-def _ended(openings: set[int]) -> dict[int, Trade]:
-    """Return the trades that are not open, by those of their openings that are asked for."""
-    opened = TradeFill.objects.filter(role=TradeFill.Role.OPEN.value, key__in=openings).exclude(
-        trade__status=Trade.Status.OPEN
-    )
-    return {fill.key: fill.trade for fill in opened.select_related("trade")}
 
 
 @transaction.atomic

@@ -1,7 +1,7 @@
 """Tie signals to the trades that followed: by the order's reference, by window, by hand.
 
 A tie names the execution that opened the trade, in its first revision, never the trade: rebuilds,
-merges and corrections leave it as it is.
+merges and corrections leave it as it is. It ends when that execution opens nothing any more.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from auth_tokens.models import User
 from config.core.clock import market_now
@@ -49,6 +50,29 @@ def tie_signals() -> int:
     for signal in open_ties.select_related("source__owner").order_by("created_at")[:_MOST]:
         by_owner[signal.source.owner_id].append(signal)
     return sum(_tie_of_owner(signals) for signals in by_owner.values())
+
+
+def release_ties() -> int:
+    """Untie automatically tied signals whose fill opens no trade; return how many were.
+
+    Older history may show that a fill closed what was held before, and a broker may cancel it.
+    """
+    opens = TradeFill.objects.filter(key=OuterRef("opening_id"), role=TradeFill.Role.OPEN.value)
+    found = TradeSignal.objects.filter(~Exists(opens), opening__isnull=False).exclude(
+        tied_by=TradeSignal.Tie.HAND
+    )
+    return sum(_release(signal) for signal in found.select_related("source")[:_MOST])
+
+
+@transaction.atomic
+def _release(signal: TradeSignal) -> int:
+    released = TradeSignal.objects.filter(
+        pk=signal.pk, opening=signal.opening_id, tied_by=signal.tied_by
+    ).update(opening=None, tied_by="", tied_at=None)
+    if released and signal.status == Status.EXECUTED:
+        reason = "The fill that followed opens no trade: it closed an older one, or was cancelled"
+        move_signal(signal, to=Status.ACTIVE, reason=reason, corrects=True)
+    return released
 
 
 def _tie_of_owner(signals: Sequence[TradeSignal]) -> int:
