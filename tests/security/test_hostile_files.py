@@ -134,12 +134,18 @@ def test_parser_is_given_large_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def reading(file: Any, **options: Any) -> Iterator[tuple[str, Any]]:
         read = file.read
-        file.read = lambda size: (piece := read(size)) and not pieces.append(len(piece)) and piece
-        return iterparse(file, **options)
+
+        def noted(size: int) -> bytes:
+            piece: bytes = read(size)
+            pieces.append(len(piece))
+            return piece
+
+        file.read = noted
+        return iter(iterparse(file, **options))
 
     monkeypatch.setattr(flex_elements, "iterparse", reading)
     read_file(flex("<!--" + "< " * 300_000 + "-->"))
-    assert len(pieces) == 1
+    assert len(list(filter(None, pieces))) == 1
 
 
 def test_empty_file_is_said_to_be_empty() -> None:
