@@ -8,6 +8,7 @@ import pytest
 from rest_framework.exceptions import ParseError
 
 from config.core.api.parsers import DeskJSONParser
+from config.core.errors import InvalidInput
 
 
 def parse(body: bytes) -> object:
@@ -15,13 +16,23 @@ def parse(body: bytes) -> object:
 
 
 @pytest.mark.parametrize(
-    "body",
-    [rb'"\ud800"', rb'{"\udfff": 1}', rb'{"legs": [{"symbol": "SPY\uD83D"}]}', b"[" * 100_000],
-    ids=["alone", "name", "inside", "deep"],
+    ("body", "field"),
+    [
+        (rb'"\ud800"', "body"),
+        (rb'{"\udfff": 1}', "body"),
+        (rb'{"note": 1, "legs": [{"symbol": "SPY\uD83D"}]}', "legs.0.symbol"),
+    ],
+    ids=["alone", "name", "inside"],
 )
-def test_body_that_no_answer_could_repeat_is_the_callers_error(body: bytes) -> None:
-    with pytest.raises(ParseError):
+def test_body_that_no_answer_could_repeat_is_the_callers_error(body: bytes, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
         parse(body)
+    assert list(refused.value.fields or ()) == [field]
+
+
+def test_body_nested_too_deep_is_the_callers_error() -> None:
+    with pytest.raises(ParseError):
+        parse(b"[" * 100_000)
 
 
 def test_whole_pair_is_its_character() -> None:

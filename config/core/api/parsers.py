@@ -9,6 +9,8 @@ from typing import Any
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
+from config.core.errors import InvalidInput
+
 
 class DeskJSONParser(JSONParser):
     """JSON; nesting too deep for Python's stack and text that is no Unicode are parse errors."""
@@ -26,5 +28,21 @@ class DeskJSONParser(JSONParser):
         except RecursionError:
             raise ParseError("JSON parse error - nested too deeply") from None
         except UnicodeEncodeError:
-            raise ParseError("JSON parse error - half of a surrogate pair in a text") from None
+            name = ".".join(_place_of_half_pair(value)) or "body"
+            problem = "Half of a surrogate pair is no text."
+            raise InvalidInput(f"{name}: {problem}", fields={name: problem}) from None
         return value
+
+
+def _place_of_half_pair(value: Any) -> list[str]:
+    """Return the names and places that lead to the first text that is no Unicode."""
+    places = enumerate(value) if isinstance(value, list) else ()
+    for place, each in value.items() if isinstance(value, dict) else places:
+        if _is_half(place) or _is_half(json.dumps(each, ensure_ascii=False)):
+            # A name that is none cannot be repeated in an answer.
+            return [] if _is_half(place) else [str(place), *_place_of_half_pair(each)]
+    return []
+
+
+def _is_half(text: object) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in str(text))
