@@ -24,7 +24,9 @@ class Portfolio(Shape):
     currency: str | None
     value: Annotated[Number, about("Market value of all positions, converted.")]
     daily_change: Annotated[Number, about("Since the open, else since the last close.")]
-    daily_change_percent: Annotated[Number, about("Of the gross opening value.")]
+    daily_change_percent: Annotated[
+        Number, about("Of the gross value at the open, or the most put in since.")
+    ]
     by_currency: Annotated[list[CurrencyFigures], about("Before conversion.")]
     unconverted: Annotated[list[str], about("Currencies without a rate: in no total.")]
     legs: int | None
