@@ -87,3 +87,15 @@ def test_recorded_contract_and_its_expiry(index: int) -> None:
     if same:
         theirs = decode_tastytrade({"instrument-type": "Equity Option", "symbol": same})
         assert instrument_key(theirs) == instrument_key(contract)
+
+
+@pytest.mark.parametrize(
+    ("kind", "currency", "told", "unit"),
+    [("IND", "GBP", 1, "100"), ("IND", "GBP", 100, "100"), ("IND", "USD", 1, None)],
+)
+def test_index_is_in_the_unit_of_its_options(
+    kind: str, currency: str, told: int, unit: str | None
+) -> None:
+    index = ib_async.Contract(secType=kind, symbol="Z", currency=currency, conId=9)
+    details = ib_async.ContractDetails(contract=index, priceMagnifier=told)
+    assert _facts(details).get("priceMagnifier") == unit
