@@ -91,12 +91,14 @@ class Stored:
         return changed
 
 
-def load_stored(broker: Broker, incoming: Sequence[Incoming]) -> Stored:
+def load_stored(broker: Broker, incoming: Sequence[Incoming], matched: set[str]) -> Stored:
     """Load every stored row that one of these may repeat. A few queries for each batch.
+
+    ``matched`` is what earlier rows of the export have matched.
 
     The broker is compared here: told to the database, it would search by it alone.
     """
-    stored = Stored()
+    stored = Stored(matched=matched)
     for batch in batched(incoming):
         ids = (item.stored_id for item in batch if item.stored_id)
         for condition in (

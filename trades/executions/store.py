@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
+from typing import Final
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from config.core.clock import now
+from config.core.rows.reading import batched
 from config.core.upsert import insert_rows, update_rows
+from greeks.domain import Contract
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error, resolve_instruments
-from greeks.providers.decoding import storable
 from portfolio.domain import Broker, BrokerExecution, CashMovement, ExecutionKind
 from portfolio.models import Account
 from trades.executions.announcing import announce_after_commit
@@ -21,7 +23,7 @@ from trades.executions.cancels import apply_cancels
 from trades.executions.cash import store_movements
 from trades.executions.contracts import known_contracts
 from trades.executions.fills import INSERTED, UPDATED, Fill
-from trades.executions.identity import own_id, root_and_revision
+from trades.executions.identity import own_id
 from trades.executions.matching import (
     Incoming,
     Stored,
@@ -30,6 +32,7 @@ from trades.executions.matching import (
     find_stored,
     load_stored,
 )
+from trades.executions.new_fills import new_fill
 from trades.executions.orders import replace_orders
 from trades.executions.quarantine import Refused, keep_refused
 from trades.executions.rows import JournalRows, Recorded
@@ -39,6 +42,8 @@ from trades.models import TradeExecution
 from trades.strategies.store import store_trades
 
 Tell = Callable[[str], None]
+#: Rows that are compared and written together.
+_ROWS_AT_ONCE: Final = 10_000
 
 
 def record_rows(
@@ -74,6 +79,9 @@ class _Recording:
         self.refused: list[Refused] = []
         #: Account and instrument of whatever changed: their lots are computed again.
         self.changed: set[tuple[str, int]] = set()
+        #: Of the whole file: how many rows without ids said the same, and what they have matched.
+        self.taken: dict[str, int] = {}
+        self.matched: set[str] = set()
 
     def record(self, rows: JournalRows) -> Recorded:
         result = self.result
@@ -84,9 +92,11 @@ class _Recording:
             if len(accounts) == 1 and not number:
                 number = next(iter(accounts))
             self._refuse(rejected.kind, rejected.reason, rejected.payload, number, accounts)
-        incoming = self._valid(rows.executions, accounts)
-        self.tell(f"compare with stored rows: {len(incoming):,}")
-        self._write(incoming, load_stored(self.broker, incoming))
+        done = 0
+        for incoming in self._valid(rows.executions, accounts):
+            done += len(incoming)
+            self.tell(f"record rows: {done:,} of {len(rows.executions):,}")
+            self._write(incoming, load_stored(self.broker, incoming, self.matched))
         self._cancel(rows, accounts)
         for order in replace_orders(self.changed) if self.broker is Broker.IBKR else ():
             if order.source == self.source:
@@ -116,16 +126,36 @@ class _Recording:
         moves_lots = any(row.kind is ExecutionKind.TRANSFER for row in rows.executions)
         return lock_accounts(wanted, moves_lots=moves_lots)
 
-    def _valid(self, rows: Sequence[BrokerExecution], accounts: dict[str, str]) -> list[Incoming]:
+    def _valid(
+        self, rows: Sequence[BrokerExecution], accounts: dict[str, str]
+    ) -> Iterator[list[Incoming]]:
+        """Yield the possible rows, so many at a time as are compared and written together.
+
+        What a large file's rows are made into takes twice the memory that they do.
+        """
         told = {id(row.contract): row.contract for row in rows}
         errors = {number: contract_error(contract) for number, contract in told.items()}
         named = [row for row in rows if self._is_possible(row, accounts, errors)]
         contracts = known_contracts(named, self.broker)
         keys = {number: instrument_key(contract) for number, contract in contracts.items()}
-        instruments = resolve_instruments(contracts.values())
-        incoming = []
+        found = resolve_instruments(contracts.values())
+        instruments = {key: instrument.pk for key, instrument in found.items()}
+        del found
         times = self._known_times(named)
-        for row in named:
+        for part in batched(named, _ROWS_AT_ONCE):
+            yield self._incoming(part, contracts, keys, instruments, times, accounts)
+
+    def _incoming(
+        self,
+        rows: Sequence[BrokerExecution],
+        contracts: Mapping[int, Contract],
+        keys: Mapping[int, str],
+        instruments: Mapping[str, int],
+        times: Mapping[str, datetime],
+        accounts: dict[str, str],
+    ) -> list[Incoming]:
+        incoming = []
+        for row in rows:
             number, account_id = id(row.contract), accounts[row.account_number]
             at = row.execution_time or times.get(row.broker_execution_id)
             if at is None:
@@ -133,9 +163,7 @@ class _Recording:
                 self._refuse(row.kind.value, reason, _payload(row), row.account_number, accounts)
                 continue
             key = keys[number]
-            incoming.append(
-                Incoming(row, contracts[number], account_id, instruments[key].pk, key, at)
-            )
+            incoming.append(Incoming(row, contracts[number], account_id, instruments[key], key, at))
         return incoming
 
     def _known_times(self, rows: Sequence[BrokerExecution]) -> dict[str, datetime]:
@@ -163,12 +191,11 @@ class _Recording:
     def _write(self, incoming: list[Incoming], stored: Stored) -> None:
         new: list[Fill] = []
         changed: dict[int, Fill] = {}
-        taken: dict[str, int] = {}
         roots: set[str] = set()
         for item in incoming:
-            known = find_stored(item, stored, taken)
+            known = find_stored(item, stored, self.taken)
             if known is None:
-                row = self._new(item)
+                row = new_fill(item, self.broker, self.at)
                 new.append(row)
                 stored.add(row)
                 self.changed.add((item.account_id, item.instrument_id))
@@ -196,39 +223,6 @@ class _Recording:
                 changed[row.id] = row
         insert_fills(new)
         update_rows(TradeExecution, UPDATED, list(map(attrgetter(*UPDATED), changed.values())))
-
-    def _new(self, item: Incoming) -> Fill:
-        row = item.row
-        root, revision = root_and_revision(self.broker, item.stored_id)
-        return Fill(
-            account_id=item.account_id,
-            broker=self.broker.value,
-            broker_execution_id=item.stored_id,
-            instrument_id=item.instrument_id,
-            symbol=item.contract.symbol,
-            kind=row.kind.value,
-            side=row.side.value if row.side else "",
-            quantity=row.quantity,
-            price=row.price,
-            execution_time=item.at,
-            position_effect=row.position_effect,
-            order_id=row.order_id,
-            currency=item.contract.currency,
-            commission=row.commission,
-            fees=row.fees,
-            value=row.value,
-            net_value=row.net_value,
-            broker_realized_pnl=row.broker_realized_pnl,
-            transaction_id=row.transaction_id,
-            trade_id=row.trade_id,
-            exec_root=root,
-            revision=revision,
-            fingerprint=item.mark,
-            source=row.source,
-            raw_payload=storable(row.raw or {}),
-            recorded_at=self.at,
-            updated_at=self.at,
-        )
 
     def _cancel(self, rows: JournalRows, accounts: dict[str, str]) -> None:
         known = [row for row in rows.cancels if row.account_number in accounts]

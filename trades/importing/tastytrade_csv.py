@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import IO, Final
@@ -37,6 +37,7 @@ _OLD_COLUMNS: Final = (
 )  # fmt: skip
 #: The old layout's times carry no zone: the exporter's, by default New York.
 _OLD_ZONE: Final = ZoneInfo("America/New_York")
+_Decode = Callable[[Mapping[str, str]], dict[str, str]]
 _RIGHTS: Final = {"C": "C", "CALL": "C", "P": "P", "PUT": "P"}
 
 
@@ -53,37 +54,44 @@ def is_tastytrade(cells: Sequence[str]) -> bool:
 def read_tastytrade_csv(file: IO[bytes], *, account_number: str) -> JournalRows:
     """Read an export of one account. Raises TastytradeFileError for another kind of file."""
     rows = JournalRows(account_number=account_number)
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+    contracts: Contracts = {}
     try:
-        reader = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""))
-        columns = next(reader, [])
-        names = set(columns)
-        if names >= set(COLUMNS):
-            sent = list(_rows(reader, columns))
-            decoded: list[Mapping[str, str]] = [_transaction(row) for row in sent]
-        elif names >= set(_OLD_COLUMNS):
-            sent = list(_rows(reader, columns))
-            decoded = [_old_transaction(row) for row in sent]
-        else:
-            lacking = ", ".join(name for name in COLUMNS if name not in names)
-            raise TastytradeFileError(f"This is not an export of Tastytrade: it lacks {lacking}.")
+        # Read twice: any row may tell what futures of its product are worth a point, and all rows
+        # as texts would take more memory than what is made of them.
+        decode, sent = _sent(text)
+        futures = future_terms([decode(row) for row in sent if "/" in row["Symbol"]])
+        text.seek(0)
+        decode, sent = _sent(text)
+        for original in sent:
+            try:
+                rows.add(
+                    decode_transaction(
+                        decode(original),
+                        account_number=account_number,
+                        source=SOURCE,
+                        futures=futures,
+                        contracts=contracts,
+                    )
+                )
+            except BadRow as error:
+                rows.rejected.append(rejected_row("execution", error.reason, original))
     except (UnicodeDecodeError, csv.Error):
         raise TastytradeFileError("This is not an export of Tastytrade: it is not text.") from None
-    futures = future_terms(decoded)
-    contracts: Contracts = {}
-    for original, row in zip(sent, decoded, strict=True):
-        try:
-            rows.add(
-                decode_transaction(
-                    row,
-                    account_number=account_number,
-                    source=SOURCE,
-                    futures=futures,
-                    contracts=contracts,
-                )
-            )
-        except BadRow as error:
-            rows.rejected.append(rejected_row("execution", error.reason, original))
     return rows
+
+
+def _sent(text: IO[str]) -> tuple[_Decode, Iterator[dict[str, str]]]:
+    """Return how the file's layout is decoded, and its rows as they are read."""
+    reader = csv.reader(text)
+    columns = next(reader, [])
+    names = set(columns)
+    if names >= set(COLUMNS):
+        return _transaction, _rows(reader, columns)
+    if names >= set(_OLD_COLUMNS):
+        return _old_transaction, _rows(reader, columns)
+    lacking = ", ".join(name for name in COLUMNS if name not in names)
+    raise TastytradeFileError(f"This is not an export of Tastytrade: it lacks {lacking}.")
 
 
 def _rows(cells: Iterable[Sequence[str]], columns: Sequence[str]) -> Iterator[dict[str, str]]:

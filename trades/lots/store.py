@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.db.models import Q
 
 from config.core.caching.changes import Change
 from config.core.caching.invalidation import invalidate_after_commit
+from config.core.rows.reading import batched
 from config.core.upsert import insert_rows
 from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.amounts import fitting_amount
@@ -27,6 +28,8 @@ from trades.lots.matching import match_lots
 from trades.lots.transfers import lots_brought
 from trades.models import ProvisionalClose, TradeExecution, TradeLot
 
+#: Instruments whose lots are computed together.
+_INSTRUMENTS_AT_ONCE: Final = 5_000
 _COLUMNS = (
     "account_id", "instrument_id", "opened_by_id", "opened_at", "currency", "quantity",
     "open_price", "open_costs", "closed_by_id", "closed_at", "closed_kind", "close_price",
@@ -38,14 +41,20 @@ def store_lots(changed: Iterable[tuple[str, int]]) -> dict[str, set[int]]:
     """Replace the lots of these accounts' instruments. Runs in the writer's transaction.
 
     A corporate action carries lots from one contract to another: those it connects are computed
-    together. Returns the instruments whose lots were computed, by account.
+    together, the others so many at a time as memory should hold. Returns the instruments whose lots
+    were computed, by account.
     """
     by_account: dict[str, set[int]] = {}
     for account_id, instrument_id in changed:
         by_account.setdefault(account_id, set()).add(instrument_id)
     for account_id in sorted(by_account):
-        by_account[account_id] = connected_instruments([account_id], by_account[account_id])
-        _replace(account_id, of_instruments(by_account[account_id]))
+        computed: set[int] = set()
+        for some in batched(sorted(by_account[account_id]), _INSTRUMENTS_AT_ONCE):
+            together = connected_instruments([account_id], some) - computed
+            if together:
+                _replace(account_id, of_instruments(together))
+            computed |= together
+        by_account[account_id] = computed
     return by_account
 
 

@@ -63,7 +63,7 @@ def test_steps_are_told_apart_from_the_result(tmp_path: Path, account: Account) 
     assert json.loads(out.getvalue())["inserted"] == 1
     assert [line.strip() for line in steps.getvalue().splitlines()] == [
         f"read {path.stat().st_size:,} bytes",
-        "compare with stored rows: 1",
+        "record rows: 1 of 1",
         "compute lots and trades, contracts: 1",
     ]
 
