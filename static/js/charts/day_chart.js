@@ -10,6 +10,7 @@ const GAP_RESOLUTIONS = 1.5;
 const MINUTE = 60;
 // A page that stays open shows the last day, not all days.
 const KEPT_MINUTES = 24 * 60;
+const HALF_HOUR = 30 * 60;
 const COLOURS = {
   accent: "var(--accent)",
   faint: "var(--text-faint)",
@@ -120,6 +121,10 @@ export class DayChart extends PlottedFigure {
 
   get colours() {
     return COLOURS;
+  }
+
+  get halfPlace() {
+    return HALF_HOUR;
   }
 
   #nameLabel() {

@@ -4,6 +4,10 @@ import { uPlot } from "./library.js";
 import { spread, Times, timeAxis, valueAxis } from "./plotting.js";
 import { PlottedFigure } from "./plotted_figure.js";
 
+const DAY = 24 * 60 * 60;
+const HALF_DAY = DAY / 2;
+// Labels are days apart; 30 and 365 stand for a month and a year.
+const STEPS = [1, 2, 3, 5, 7, 10, 15, 30, 60, 90, 120, 180, 365, 730, 1825].map((days) => days * DAY);
 const COLOURS = {
   accent: "var(--accent)",
   faint: "var(--text-faint)",
@@ -37,8 +41,7 @@ export class DayCurve extends PlottedFigure {
   draw(days, columns) {
     this.#days = days;
     this.#told = columns;
-    // Days have no zone: noon keeps them apart.
-    const at = days.map((day) => Date.parse(`${day}T12:00:00Z`) / 1000);
+    const at = days.map((day) => Date.parse(`${day}T00:00:00Z`) / 1000);
     this.cursor = null;
     if (at.length) this.show([at, columns[0].values]);
     else this.clear(this.#options.empty);
@@ -52,16 +55,24 @@ export class DayCurve extends PlottedFigure {
     return COLOURS;
   }
 
+  get halfPlace() {
+    return HALF_DAY;
+  }
+
   options(ink, axis) {
     const paths = this.#options.bars
       ? uPlot.paths.bars({ size: [0.7, 24] })
       : uPlot.paths.stepped({ align: 1 });
+    const air = this.#options.bars ? HALF_DAY : 0;
     return {
       padding: [6, 2, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "UTC"),
       cursor: { points: { size: 8, fill: ink.panel, stroke: ink.accent, width: 2 } },
-      scales: { y: { range: (_, low, high) => spread(Math.min(low, 0), Math.max(high, 0)) } },
-      axes: [timeAxis(axis, this.#times), valueAxis(axis)],
+      scales: {
+        x: { range: (_, first, last) => (this.count > 1 ? [first - air, last + air] : [first, last]) },
+        y: { range: (_, low, high) => spread(Math.min(low, 0), Math.max(high, 0)) },
+      },
+      axes: [{ ...timeAxis(axis, this.#times), incrs: STEPS }, valueAxis(axis)],
       series: [
         {},
         {

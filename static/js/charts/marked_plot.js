@@ -71,6 +71,10 @@ export class MarkedPlot extends PlottedFigure {
     return COLOURS;
   }
 
+  get halfPlace() {
+    return (this.#options.step ?? 1) / 2;
+  }
+
   /** Without a cursor the place nearest to the spot is read out, else the last one. */
   get latest() {
     if (!this.count || this.#nearest === null) return this.count - 1;
@@ -149,15 +153,8 @@ export class MarkedPlot extends PlottedFigure {
       hooks: {
         drawAxes: [(chart) => this.#drawZero(chart)],
         draw: [(chart) => this.#drawMarks(chart)],
-        ready: [(chart) => this.#fitOne(chart, step ?? 1)],
       },
     };
-  }
-
-  /** uPlot asks for no range of a single place. */
-  #fitOne(chart, step) {
-    const [[only, ...others]] = this.columns;
-    if (!others.length) chart.setScale("x", { min: only - step / 2, max: only + step / 2 });
   }
 
   #series(isBars) {

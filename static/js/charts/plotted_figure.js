@@ -20,6 +20,11 @@ export class PlottedFigure extends WalkedFigure {
     return "";
   }
 
+  /** Half of the room that a single place takes, in the units of x. */
+  get halfPlace() {
+    return 0.5;
+  }
+
   /** uPlot's options, apart from what all drawings share. */
   options(_ink, _axis) {
     return {};
@@ -57,6 +62,14 @@ export class PlottedFigure extends WalkedFigure {
     if (!this.columns) return;
     if (this.chart) this.chart.setData(this.columns);
     else this.#create();
+    this.#fitOne();
+  }
+
+  /** uPlot asks for no range of a single place, and makes one of years. */
+  #fitOne() {
+    const [[only, ...others]] = this.columns;
+    if (others.length) return;
+    this.chart.setScale("x", { min: only - this.halfPlace, max: only + this.halfPlace });
   }
 
   redraw() {
