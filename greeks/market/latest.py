@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-import numpy as np
 from msgspec.structs import asdict
 
 from greeks.market.bodies.body import head_of, row_of, velocities
@@ -18,16 +17,13 @@ from greeks.minutes.stored import OTHERS
 def last_minutes(series: MarketSeries, count: int) -> dict[str, Any]:
     """Return ``/market/data``'s head and last ``count`` rows, ``None`` for missing numbers.
 
-    ``rows`` ascend and may be gaps; ``first_spot`` is the session's first.
+    ``rows`` ascend and may be gaps.
     """
     places = range(max(0, len(series) - count), len(series))
-    spots = series.others[OTHERS.index("spot")]
-    known = spots[np.isfinite(spots)]
     told = {
         **asdict(head_of(series)),
         "rows": [row_of(series, place) for place in places],
         "velocity": velocities(series),
-        "first_spot": known[0].item() if len(known) else None,
     }
     # Through JSON, so that every number is what the page's script will read.
     decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(told))
@@ -54,7 +50,7 @@ def latest_facts(
         facts |= {name: row[name] for name in OTHERS}
     first = None
     if minutes is not None:
-        first, facts["source"] = minutes["first_spot"], minutes["source"]
+        first, facts["source"] = minutes["opening_spot"], minutes["source"]
         facts["as_of"] = datetime.fromisoformat(minutes["as_of"]) if minutes["as_of"] else None
     spot = facts["spot"]
     facts["spot_change"] = None if spot is None or first is None else spot - first

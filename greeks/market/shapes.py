@@ -102,6 +102,9 @@ class MarketHead(Shape):
     session: Session
     calendar_known_until: Day | None
     base: BaseMinute | None
+    opening_spot: Annotated[
+        Number, about("What the spot's change since the open counts from, in every resolution.")
+    ]
     as_of: Moment | None
     source: str
     simulated: bool

@@ -64,6 +64,7 @@ def head_of(series: MarketSeries) -> MarketHead:
             if base is not None
             else None
         ),
+        opening_spot=series.opening_spot,
         as_of=rows.as_of.astimezone(zone) if rows.as_of is not None else None,
         source=rows.source or instrument.provider,
         simulated=rows.is_simulated or instrument.simulated,

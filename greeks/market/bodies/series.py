@@ -15,7 +15,7 @@ from greeks.chains import Flags, Floats
 from greeks.market.bodies.questions import RESOLUTIONS, MarketChoice
 from greeks.maths.changes import HeldChanges, add_up, change_from_base, minute_change
 from greeks.minutes.clock import opening_minute
-from greeks.minutes.stored import PARTS, ChainRows, Integers, rows_of
+from greeks.minutes.stored import OTHERS, PARTS, ChainRows, Integers, rows_of
 
 _MINUTE_SECONDS = 60
 _CLOSE = PARTS.index("close")
@@ -29,7 +29,8 @@ class MarketSeries:
     sides, 4 Greeks, 4 parts, steps); ``close``, ``change``, ``from_open`` and ``vendor`` (3, 4,
     steps); ``others`` (9, steps). With a delta filter there are no candles and no vendor sums, and
     ``contracts_in_range`` counts what was summed. ``base`` is the minute whose close ``from_open``
-    counts from. With a filter ``change`` and ``from_open`` are of held contracts, see
+    counts from, ``opening_spot`` the first spot of the session's minutes (NaN if there is none),
+    whatever the resolution. With a filter ``change`` and ``from_open`` are of held contracts, see
     ``greeks.maths.changes``, and ``crossed`` is the rest of the sum's change since the base.
     """
 
@@ -48,6 +49,7 @@ class MarketSeries:
     contracts_in_range: Floats | None
     crossed: Floats | None
     base: datetime | None
+    opening_spot: float
 
     def __len__(self) -> int:
         return len(self.minutes)
@@ -75,6 +77,8 @@ def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
     counts[1] = expected
     counts[:, places] = rows.samples_seen, rows.samples_expected
     others = on_grid(rows.others)
+    spots = others[OTHERS.index("spot"), minutes >= int(opening_minute(choice.session).timestamp())]
+    spots = spots[np.isfinite(spots)]
     candles = vendor = in_range = held = crossed = None
     if choice.is_filtered:
         close, in_range = _sums_in_range(choice, rows.buckets)
@@ -122,6 +126,7 @@ def series_of(choice: MarketChoice, rows: ChainRows) -> MarketSeries:
         contracts_in_range=in_range,
         crossed=crossed,
         base=None if base_place is None else _instant(int(minutes[base_place])),
+        opening_spot=float(spots[0]) if spots.size else np.nan,
     )
 
 

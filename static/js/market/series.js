@@ -240,8 +240,9 @@ export class MarketSeries {
     return facts;
   }
 
+  /** The spot that changes since the open count from; of a session that began since, the first one seen. */
   get firstSpot() {
-    return this.body.spot.find((value) => value !== null) ?? null;
+    return this.body.opening_spot ?? this.body.spot.find((value) => value !== null) ?? null;
   }
 
   /** Sums over all contracts and over those with the vendor's own Greeks, as they are now. */

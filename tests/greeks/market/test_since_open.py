@@ -39,7 +39,7 @@ def vega(row: GreekSnapshot) -> float:
 def test_since_open_counts_from_the_opening_minute_in_every_resolution(
     nifty: PolledInstrument, resolution: str
 ) -> None:
-    _, moved = store_day()
+    rows, moved = store_day()
     body = Client().get("/market/data", {"resolution": resolution}).json()
     assert body["base"] == {"minute": OPEN_TEXT, "is_opening": True}
     assert body["series"]["vega"]["total"]["from_open"][-1] == moved
@@ -48,6 +48,9 @@ def test_since_open_counts_from_the_opening_minute_in_every_resolution(
     page = MarketPage(RequestFactory().get("/market", {"resolution": resolution}))
     (shown,) = [greek for greek in page.greeks if greek.name == "vega"]
     assert {row["side"]: row["from_open"] for row in shown.rows}["total"] == moved
+    closes = Client().get("/market/data", {"resolution": resolution, "columns": "closes"}).json()
+    assert body["opening_spot"] == closes["opening_spot"] == rows[0].spot
+    assert page.latest["spot_change"] == rows[-1].spot - rows[0].spot
 
 
 def test_since_open_of_the_websocket_and_of_alerts_is_that_of_the_body(
