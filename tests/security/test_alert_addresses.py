@@ -51,7 +51,10 @@ def test_ordinary_addresses_are_public(address: str) -> None:
     assert is_public(address)
 
 
-@pytest.mark.parametrize("host", ["127.1", "2130706433", "0x7f.1", "LOCALHOST.", "a.localhost"])
+@pytest.mark.parametrize(
+    "host",
+    ["127.1", "2130706433", "0x7f.1", "LOCALHOST.", "a.localhost", "１２７.0.0.1", "127。0。0。1"],
+)
 def test_other_spellings_are_refused_when_they_are_entered(host: str) -> None:
     with pytest.raises(InvalidInput):
         read_address(f"jsons://{host}/hook")

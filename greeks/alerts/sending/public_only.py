@@ -56,7 +56,10 @@ def is_public(text: str) -> bool:
 
 
 def is_private_name(host: str) -> bool:
-    """Judge by the name alone, without resolving it. Short and numeric forms of IPv4 count."""
+    """Judge by the name alone, without resolving it. Short and numeric forms of IPv4 count, as do
+    other scripts' letters, digits and dots that a resolver takes for ours."""
+    with suppress(UnicodeError):
+        host = host.encode("idna").decode() or host
     try:
         return not is_public(host)
     except ValueError:
