@@ -20,6 +20,7 @@ from django.db import DatabaseError, transaction
 from config.core.clock import market_now
 from config.core.errors import ApplicationError
 from config.core.redis.process_copies import ProcessCopies
+from greeks.calendar.exchanges import EXCHANGES, NYSE
 from greeks.calendar.sessions import session_dates
 from greeks.domain import Quote
 from greeks.instruments.identity import instrument_key
@@ -31,13 +32,15 @@ from portfolio.market_data.store import write_quotes
 from portfolio.models import Quote as StoredQuote
 
 logger = structlog.get_logger(__name__)
+#: The session date of a time, by the currency of what trades.
+SessionDates = Mapping[str, Callable[[datetime], date]]
 
 #: Fields a quote event may lack that the day's earlier quote has.
 OF_THE_DAY: Final = ("opening_price", "previous_close", "volume", "open_interest")
 #: Bars that wait for the database; ten minutes of the largest book.
 MOST_BARS: Final = 20_000
-#: The exchange whose sessions say when the day's figures begin anew.
-_EXCHANGE: Final = "NYSE"
+# Whose sessions say when the day's figures begin anew, for currencies without an exchange here.
+_OTHERS: Final = NYSE.currency
 
 
 @dataclass(slots=True)
@@ -85,7 +88,7 @@ class NotedPrices:
         """Whether something is to be written."""
         return bool(self._noted.quotes)
 
-    def write(self, *, session_date_at: Callable[[datetime], date]) -> int:
+    def write(self, *, dates: SessionDates) -> int:
         """Write what was noted; return how many instruments had news. Four statements.
 
         Raises ``DatabaseError`` and then keeps everything for the next time.
@@ -94,7 +97,7 @@ class NotedPrices:
             taken, self._noted = self._noted, _Noted({}, {})
         try:
             with transaction.atomic():
-                _write(taken, self._known_ids(taken.quotes.keys()), session_date_at)
+                _write(taken, self._known_ids(taken.quotes.keys()), dates)
         except BaseException:
             # One may have been removed.
             self._ids = {}
@@ -141,7 +144,8 @@ def write_prices() -> int:
     if not noted.waits:
         return 0
     try:
-        return noted.write(session_date_at=session_dates(_EXCHANGE))
+        dates = {each.currency: session_dates(each.name) for each in EXCHANGES.values()}
+        return noted.write(dates=dates)
     except (DatabaseError, ApplicationError) as error:
         logger.warning("prices.not_stored", reason=type(error).__name__)
         return 0
@@ -158,14 +162,16 @@ def _of_process() -> NotedPrices:
         return _processes.get("prices")
 
 
-def _write(
-    taken: _Noted, ids: Mapping[str, int], session_date_at: Callable[[datetime], date]
-) -> None:
+def _write(taken: _Noted, ids: Mapping[str, int], dates: SessionDates) -> None:
     quotes = {ids[name]: quote for name, quote in taken.quotes.items() if name in ids}
     stored = stored_days(quotes.keys())
     write_quotes(
         {
-            pk: complete_quote(quote, stored.get(pk), session_date_at)
+            pk: complete_quote(
+                quote,
+                stored.get(pk),
+                dates.get(quote.contract.currency, dates[_OTHERS]),
+            )
             for pk, quote in quotes.items()
             if pk not in stored or stored[pk].as_of <= quote.as_of
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.core.clock import market_now, now
 from greeks.domain import Contract, Snapshot
+from greeks.instruments.store import resolve_instruments
 from portfolio.market_data import prices
 from portfolio.market_data.prices import write_prices
 from portfolio.models import Account, Position, PriceBar, Quote, SyncRun
@@ -97,6 +98,25 @@ def test_what_a_stream_does_not_say_of_the_day_is_kept() -> None:
     write_prices()
     assert stored(CALL).price == Decimal(14)
     assert Quote.objects.values(*SILENT).get(symbol=CALL.symbol) == before
+
+
+@pytest.mark.parametrize(
+    ("contract", "last", "kept"),
+    [
+        # The same day in New York, the next in Mumbai.
+        pytest.param(stock("INFY", currency="INR"), "2026-11-18T09:00+00:00", False, id="India"),
+        pytest.param(stock("SPY"), "2026-11-18T20:00+00:00", True, id="New York, evening"),
+        pytest.param(stock("SAP", currency="EUR"), "2026-11-18T16:00+00:00", True, id="others"),
+    ],
+)
+def test_day_of_a_price_begins_where_it_trades(contract: Contract, last: str, kept: bool) -> None:
+    resolve_instruments([contract])
+    publish("ibkr", [tick(700, contract, as_of=datetime.fromisoformat(last))])
+    write_prices()
+    later = datetime.fromisoformat("2026-11-19T03:50+00:00")
+    publish("ibkr", [tick(710, contract, as_of=later, **dict.fromkeys(SILENT))])
+    write_prices()
+    assert (stored(contract).price, stored(contract).opening_price is not None) == (710, kept)
 
 
 @pytest.mark.usefixtures("account")
