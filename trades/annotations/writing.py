@@ -171,6 +171,7 @@ def split_trade(*, user: User, trade: Trade, keys: Iterable[int]) -> None:
         raise InvalidInput(
             "Choose some of the trade's opening fills, not all.", fields={"fills": "some, not all"}
         )
+    _keep_together(user, sorted(own - set(chosen)), without=chosen)
     _move(user, chosen, anchor=chosen[0])
     _regroup([trade])
 
@@ -205,6 +206,25 @@ def group_automatically(*, user: User, trades: Sequence[Trade]) -> int:
 def _move(user: User, keys: Sequence[int], *, anchor: int) -> None:
     for key in keys:
         _override(user, key, kind=TradeOverride.Kind.MOVE, anchor=anchor)
+
+
+def _keep_together(user: User, keys: Sequence[int], *, without: Sequence[int]) -> None:
+    """Let what readers put together stay so when the fills that held it leave the trade."""
+    words = {row.opening_id: row for row in TradeOverride.objects.filter(opening__in=keys)}
+    if not words and not TradeOverride.objects.filter(opening__in=without).exists():
+        return
+    first, *others = keys
+    word = words.get(first)
+    if word is not None and word.anchor_id in without:
+        if word.kind == TradeOverride.Kind.JOIN.value:
+            _delete(word, user)
+        else:
+            _move(user, [first], anchor=first)
+    for key in others:
+        word = words.get(key)
+        if word is None or word.anchor_id in without:
+            kind = TradeOverride.Kind.JOIN if word is None else TradeOverride.Kind(word.kind)
+            _override(user, key, kind=kind, anchor=first)
 
 
 def _override(user: User, key: int, *, kind: TradeOverride.Kind, anchor: int) -> None:
