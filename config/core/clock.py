@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from django.conf import settings
 from redis.exceptions import RedisError
@@ -17,7 +17,7 @@ _READ_AGAIN_SECONDS = 1.0
 _KEPT_SECONDS = 7 * 24 * 3600
 #: Of days that people ask for. Those around each have a midnight in every zone, which Python's
 #: first and last days lack.
-YEARS = range(1900, 3000)
+YEARS = range(2, date.max.year)
 
 
 @dataclass(slots=True)

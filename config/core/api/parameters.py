@@ -144,7 +144,7 @@ class QueryParameters:
         except ValueError:
             raise _invalid(name, "No such day.") from None
         if day.year not in YEARS:
-            raise _invalid(name, "Expected a year from 1900 to 2999.")
+            raise _invalid(name, f"Expected a year from {YEARS[0]} to {YEARS[-1]}.")
         return day
 
     def date_range(

@@ -40,7 +40,7 @@ class IntegerField(_OurDigits, forms.IntegerField):
 
 
 class DateField(_OurDigits, forms.DateField):
-    """A day of a year from 1900 to 2999."""
+    """A day that has a day before and after it, in every zone."""
 
     def to_python(self, value: Any) -> Any:
         day = super().to_python(value)

@@ -136,7 +136,7 @@ def test_impossible_range_names_the_start(query: str) -> None:
     assert set(refused.value.fields) == {"start"}
 
 
-@pytest.mark.parametrize("day", ["0001-01-01", "1899-12-31", "3000-01-01", "9999-12-31"])
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
 def test_day_whose_neighbours_may_not_exist_is_refused(day: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         parameters(f"end={day}").date("end")
