@@ -16,8 +16,8 @@ const TRIES = 6;
 const PUBLIC = ["/accounts/login", "/market", "/gex"];
 const PRIVATE = [
   "/", "/dashboard", "/risk", "/portfolios", "/market", "/gex", "/market/alerts", "/trades", "/trades/statistics",
-  "/trades/reconcile", "/trades/signals", "/system", "/accounts/tokens", "/accounts/time-zone",
-  "/accounts/password", "/system/styleguide", "/api/docs", "/api/docs/risk_monitor_fast",
+  "/trades/executions", "/trades/import", "/trades/reconcile", "/trades/signals", "/system", "/accounts/tokens",
+  "/accounts/time-zone", "/accounts/password", "/accounts/second-factor", "/system/styleguide", "/api/docs", "/api/docs/risk_monitor_fast",
 ];
 const CATEGORIES = ["performance", "accessibility", "best-practices", "seo"];
 const HEADINGS = ["page", "who", "performance", "accessibility", "best practices", "search", "blocking, ms"];
