@@ -25,7 +25,7 @@ __all__ = ["desk"]
 # Some 90 operations, one after the other, within one test.
 pytestmark = [pytest.mark.django_db, pytest.mark.database, pytest.mark.timeout(600)]
 
-EXAMPLES = 6
+EXAMPLES = 4
 #: Operations whose schema says everything: they refuse nothing that it allows. The others have
 #: rules that none can say: which fields go together, what is stored, an order, a range of a list.
 SAY_ALL = frozenset(

@@ -22,7 +22,7 @@ from auth_tokens.second_factor.pending import LIFETIME
 from auth_tokens.second_factor.writing import FREE_TRIES, LONGEST_WAIT
 from tests.factories import PASSWORD, UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = [pytest.mark.django_db, pytest.mark.database, pytest.mark.any_database]
 
 NOON = datetime(2026, 11, 20, 12, 0, 5, tzinfo=UTC)
 SLOT = timedelta(seconds=30)

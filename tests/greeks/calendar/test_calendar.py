@@ -23,7 +23,7 @@ from greeks.models import ExchangeSession
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import nifty
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = [pytest.mark.django_db, pytest.mark.database, pytest.mark.any_database]
 
 LIST = "/admin/greeks/exchangesession/"
 ADD = f"{LIST}add/"

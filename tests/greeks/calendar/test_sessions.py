@@ -23,7 +23,7 @@ from greeks.calendar.sessions import (
 )
 from greeks.models import ExchangeSession
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = [pytest.mark.django_db, pytest.mark.database, pytest.mark.any_database]
 
 Kind = ExchangeSession.Kind
 

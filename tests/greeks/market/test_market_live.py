@@ -23,7 +23,7 @@ from tests.greeks.market import stored
 from tests.portfolio.door import run, session_of
 from tests.sockets import ORIGIN, Socket, socket
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 ADDRESS = "/ws/market/nifty"
 GROUP = f"market.nifty.{stored.EXPIRY.isoformat()}"

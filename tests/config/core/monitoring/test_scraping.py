@@ -13,7 +13,11 @@ from prometheus_client import REGISTRY
 
 from config.core.monitoring.counting import hand_on
 
-pytestmark = [pytest.mark.urls("tests.config.core.urls"), pytest.mark.django_db]
+pytestmark = [
+    pytest.mark.urls("tests.config.core.urls"),
+    pytest.mark.django_db,
+    pytest.mark.any_database,
+]
 
 ELSEWHERE: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.7"}
 

@@ -28,7 +28,7 @@ from tests.greeks.market import stored
 from tests.own_memory import forget_own_memory
 from tests.portfolio.door import Answer, desk, run, session_of
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 DATA = "/market/data"
 QUERIES = [
