@@ -50,7 +50,8 @@ def test_since_open_counts_from_the_opening_minute_in_every_resolution(
     assert {row["side"]: row["from_open"] for row in shown.rows}["total"] == moved
     closes = Client().get("/market/data", {"resolution": resolution, "columns": "closes"}).json()
     assert body["opening_spot"] == closes["opening_spot"] == rows[0].spot
-    assert page.latest["spot_change"] == rows[-1].spot - rows[0].spot
+    first, last = rows[0].spot or 0.0, rows[-1].spot or 0.0
+    assert page.latest["spot_change"] == last - first != 0.0
 
 
 def test_since_open_of_the_websocket_and_of_alerts_is_that_of_the_body(

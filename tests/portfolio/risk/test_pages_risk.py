@@ -109,7 +109,8 @@ def test_impossible_axis_is_named_and_kept_as_typed_beside_a_map(
     book(trader)
     good = {"spot": "-30,0,30", "vol": "0,3", "days": "0,4"}
     page = page_of(signed_in, **(good | {axis: typed}))
-    assert f"{axis.capitalize()}: {problem}" in page
+    name = {"vol": "Volatility"}.get(axis, axis.capitalize())
+    assert f"{name}: {problem}" in page
     assert f'value="{typed}" aria-invalid="true"' in " ".join(page.split())
     # The others are computed as typed.
     spots = {reference.split(",")[0] for reference in Cells(page).found}
