@@ -211,14 +211,37 @@ async def _until(holds: Callable[[], bool]) -> None:
         head("GET", "/health", *(f"A{number}: {'a' * 100}" for number in range(700))),
         head("GET", "/health?" + "a" * 70_000),
         b"GET /health HTTP/1.1\r\nHost: testserver\r\nA: " + b"a" * 1_000_000,
+        b"GET /health HTTP/1.1\r\nHost: testserver\r\nA: " + b"a" * 66_000,
     ],
-    ids=["one header", "many headers", "address", "without an end"],
+    ids=["one header", "many headers", "address", "without an end", "just above, without an end"],
 )
 async def test_head_above_64_kb_gets_431(sent: bytes) -> None:
     async with served(asgi.application) as port, connected(port) as [(reader, writer)]:
         async with asyncio.timeout(SECONDS):
             writer.write(sent)
             assert await status_of(reader) == 431
+
+
+async def test_heads_in_one_read_count_apart() -> None:
+    """What came before in the same read is no part of an unfinished head."""
+    small = head("GET", "/health", "A: " + "a" * 1_000)
+    body = head("POST", "/health", "Content-Length: 20000") + b"b" * 20_000
+    last = head("GET", "/health?last", "A: " + "a" * 2_000)
+    async with served(asgi.application) as port, connected(port) as [(reader, writer)]:
+        async with asyncio.timeout(SECONDS):
+            writer.write(small * 40 + body + last[:1_000])
+            for number in range(42):
+                if number == 41:
+                    writer.write(last[1_000:])
+                status = await status_of(reader)
+                assert status == (403 if number == 40 else 200)
+                await _rest_of_answer(reader)
+
+
+async def _rest_of_answer(reader: asyncio.StreamReader) -> None:
+    lines = (await reader.readuntil(b"\r\n\r\n")).lower().split(b"\r\n")
+    (length,) = [line for line in lines if line.startswith(b"content-length:")]
+    await reader.readexactly(int(length.split(b":")[1]))
 
 
 async def test_head_just_below_64_kb_is_answered() -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 EXTENSION = "greekdesk.prepared"
 #: Bytes of a request's head: address and headers. More get 431 (RFC 6585).
 HEAD_BYTES = 65_536
+# Of the request line and the empty line, beside the address: "GET  HTTP/1.1" and two line ends.
+_REQUEST_LINE_BYTES = 17
 #: Escapes in a request's cookies: until Python 3.11.10 reading them takes the square of their
 #: number, and none of ours has one. More get 431 too.
 COOKIE_ESCAPES = 100
@@ -95,9 +97,8 @@ class DeskHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self._is_in_head = True
-        self._head_bytes = 0
-        # Head and body may come in one read: what is no body of it counts.
-        self._framing_bytes = self._read_bytes
+        # Heads and bodies may come in one read: what of it is left counts.
+        self._head_bytes = self._framing_bytes = self._read_bytes
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -108,6 +109,7 @@ class DeskHttpProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._framing_bytes -= len(body)
+        self._read_bytes -= len(body)
         super().on_body(body)
 
     def on_headers_complete(self) -> None:
@@ -123,6 +125,7 @@ class DeskHttpProtocol(HttpToolsProtocol):
             self._is_too_large = True
             # The parser reports it as its own error, which ends in ``send_400_response``.
             raise HeadTooLarge
+        self._read_bytes = max(self._read_bytes - size - _REQUEST_LINE_BYTES, 0)
         self._due = inf
         super().on_headers_complete()
 
