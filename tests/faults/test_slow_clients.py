@@ -229,12 +229,12 @@ async def test_heads_in_one_read_count_apart() -> None:
     last = head("GET", "/health?last", "A: " + "a" * 2_000)
     async with served(asgi.application) as port, connected(port) as [(reader, writer)]:
         async with asyncio.timeout(SECONDS):
-            writer.write(small * 40 + body + last[:1_000])
-            for number in range(42):
-                if number == 41:
+            writer.write(small * 80 + body + last[:1_000])
+            for number in range(82):
+                if number == 81:
                     writer.write(last[1_000:])
                 status = await status_of(reader)
-                assert status == (403 if number == 40 else 200)
+                assert status == (403 if number == 80 else 200)
                 await _rest_of_answer(reader)
 
 
