@@ -36,8 +36,19 @@ def known_contracts(rows: Sequence[BrokerExecution], broker: Broker) -> dict[int
     chosen = {}
     for number, contract in told.items():
         stored = known.get(keys[number], contract)
-        chosen[number] = contract if _tells_expiry(contract, stored) else stored
+        chosen[number] = (
+            contract if _tells_expiry(contract, stored) else _with_adjustment(stored, contract)
+        )
     return chosen
+
+
+def _with_adjustment(known: Contract, told: Contract) -> Contract:
+    """Return the known contract, adjusted as a later name of it tells: by its root, or in full."""
+    deliverable = told.deliverable or known.deliverable
+    is_adjusted = told.is_adjusted or known.is_adjusted
+    if (deliverable, is_adjusted) == (known.deliverable, known.is_adjusted):
+        return known
+    return replace(known, deliverable=deliverable, marked_adjusted=is_adjusted)
 
 
 def _tells_expiry(told: Contract, known: Contract) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.db.models import Sum
 
+from greeks.domain import Deliverable
 from greeks.models import Instrument
 from portfolio.domain import ExecutionKind
 from portfolio.models import Account
@@ -32,23 +33,35 @@ def test_rule_7_adjusted_contract_is_paid_by_its_multiplier_and_delivers_less(
     account: Account,
 ) -> None:
     """Ten shares a contract: the premium counts a hundredfold, the assignment brings ten."""
-    renamed = replace(PUT, symbol="XYZ1  260116P00050000", root="XYZ1")
+    told = Deliverable(shares=Decimal(10))
+    renamed = replace(PUT, symbol="XYZ1  260116P00050000", root="XYZ1", deliverable=told)
     gone = {"kind": ExecutionKind.ASSIGNMENT, "price": Decimal(0), "commission": Decimal(0)}
     record(fill(1, -2, contract=PUT, price=Decimal(3), commission=Decimal(0)))
-    Instrument.objects.update(is_adjusted=True, deliverable_shares=10)
     record(
         fill(2, 1, contract=renamed, price=Decimal(1), commission=Decimal(0)),
         fill(3, 1, contract=renamed, **gone),
         fill(4, 10, contract=stock("XYZ"), kind=ExecutionKind.DELIVERY, price=Decimal(500),
              commission=Decimal(0), execution_time=AT + timedelta(minutes=3)),
     )  # fmt: skip
-    assert Instrument.objects.get(kind="option").multiplier == 100
+    known = Instrument.objects.get(kind="option")
+    assert (known.multiplier, known.is_adjusted, known.deliverable_shares) == (100, True, 10)
     closed = TradeLot.objects.filter(closed_at__isnull=False).order_by("net")
     assert list(closed.values_list("net", flat=True)) == [200, 300]
     (shares,) = TradeLot.objects.filter(closed_at=None)
     assert (shares.quantity, shares.open_price) == (10, 500)
     # One trade: the shares are those that the option delivered.
     assert Trade.objects.get().legs.count() == 2
+
+
+def test_rule_7_new_root_alone_says_that_what_is_delivered_is_not_known(account: Account) -> None:
+    renamed = replace(PUT, symbol="XYZ1  260116P00050000", root="XYZ1")
+    record(fill(1, -2, contract=PUT))
+    record(fill(2, 1, contract=renamed))
+    # A row under the old name takes nothing back.
+    record(fill(3, 1, contract=PUT))
+    known = Instrument.objects.get()
+    assert (known.root, known.is_adjusted, known.deliverable_shares) == ("", True, None)
+    assert TradeLot.objects.filter(closed_at__isnull=False).count() == 2
 
 
 @pytest.mark.parametrize("kind", ["split", "symbol_change", "merger"])
