@@ -20,7 +20,7 @@ class ShadowPosition(models.Model):
         WAITING = "waiting", "Waiting for a quote"
         OPEN = "open", "Open"
         CLOSED = "closed", "Closed"
-        #: It expired before any quote came.
+        #: It, or its signal, expired before a quote came.
         MISSED = "missed", "Never entered"
 
     signal = models.ForeignKey(TradeSignal, on_delete=models.CASCADE, related_name="legs")

@@ -72,6 +72,12 @@ def belongs(symbol: str, legs: Iterable[Instrument]) -> bool:
     return False
 
 
+def listed_symbol(symbol: str) -> str:
+    """Return a symbol as contracts are listed by it: an option's is padded, others stay."""
+    option = _option(symbol)
+    return symbol if option is None else option.standard.occ
+
+
 def _option(symbol: str) -> OptionSymbol | None:
     try:
         return parse_occ(symbol)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,7 +22,7 @@ from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.accounts.access import account_for_user
 from trades.models import ShadowPosition, SignalChange, SignalSource, TradeSignal
 from trades.trade_signals.announcing import tell_after_commit
-from trades.trade_signals.contracts import belongs, find_instruments
+from trades.trade_signals.contracts import belongs, find_instruments, listed_symbol
 from trades.trade_signals.shapes import SignalSent
 
 #: A larger body is no signal.
@@ -43,8 +43,8 @@ class Received:
 def receive_signal(*, source: SignalSource, values: Any, idempotency_key: str | None) -> Received:
     """Record what a source sent, once for each idempotency key.
 
-    A body is the same if it says the same, however it is written: a source that tries again may
-    write it anew.
+    A body is the same if the same would be stored, however it is written: a source that tries again
+    may write it anew.
 
     Raises:
         InvalidInput: naming the field; nothing is recorded.
@@ -53,11 +53,11 @@ def receive_signal(*, source: SignalSource, values: Any, idempotency_key: str | 
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         problem = "Expected 1 to 128 printable characters without spaces."
         raise InvalidInput(f"Idempotency-Key: {problem}", fields={"Idempotency-Key": problem})
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    sent = read_shape(SignalSent, values)
+    digest = _digest(sent)
     earlier = _earlier(source, idempotency_key, digest)
     if earlier is not None:
         return earlier
-    sent = read_shape(SignalSent, values)
     try:
         signal = _create(
             source=source,
@@ -79,6 +79,23 @@ def enter_signal(*, user: User, source: SignalSource, values: Mapping[str, Any])
     """Record a signal that a user entered. Raises InvalidInput naming the field."""
     sent = read_shape(SignalSent, dict(values))
     return _create(source=source, sent=sent, reason="Entered by hand", user=user)
+
+
+def _digest(sent: SignalSent) -> str:
+    """Return the SHA-256 of what would be stored, without asking whether it may be now."""
+    stored = [
+        listed_symbol(_symbol("symbol", sent.symbol)),
+        sent.direction,
+        str(_amount("quantity", sent.quantity)),
+        sorted((listed_symbol(leg.symbol), str(leg.amount)) for leg in _legs(sent)),
+        # Not in UTC: at the calendar's ends there is none.
+        str(_LAST - sent.expires_at) if sent.expires_at else None,
+        sent.account_id,
+        sent.order_reference.strip(),
+        sent.confidence,
+        sent.note.strip(),
+    ]
+    return hashlib.sha256(json.dumps(stored).encode()).hexdigest()
 
 
 def _earlier(source: SignalSource, key: str | None, digest: str) -> Received | None:
@@ -110,10 +127,8 @@ def _create(
         raise _refused("expires_at", "In the past." if sent.expires_at <= at else "Too far away.")
     symbol = _symbol("symbol", sent.symbol)
     units = _amount("quantity", sent.quantity)
-    held = [
-        (instrument, _amount(field, quantity * units))
-        for field, instrument, quantity in _legs(sent)
-    ]
+    legs = _legs(sent)
+    instruments = _instruments(symbol, legs)
     account = account_for_user(source.owner, sent.account_id) if sent.account_id else None
     signal = TradeSignal.objects.create(
         source=source,
@@ -121,7 +136,7 @@ def _create(
         body_digest=digest,
         account=account,
         symbol=symbol,
-        underlying=held[0][0].underlying,
+        underlying=instruments[0].underlying,
         direction=sent.direction,
         quantity=units,
         order_reference=sent.order_reference.strip(),
@@ -134,45 +149,54 @@ def _create(
         signal=signal, after=TradeSignal.Status.QUEUED, at=at, reason=reason, user=user
     )
     ShadowPosition.objects.bulk_create(
-        ShadowPosition(signal=signal, instrument=instrument, quantity=quantity)
-        for instrument, quantity in held
+        ShadowPosition(signal=signal, instrument=instrument, quantity=leg.amount)
+        for instrument, leg in zip(instruments, legs, strict=True)
     )
     tell_after_commit([source.owner_id])
     return signal
 
 
-def _legs(sent: SignalSent) -> list[tuple[str, Instrument, Decimal]]:
-    """Return the contracts of one unit with their signed quantities, and the fields of these."""
-    if sent.legs:
-        named = [(f"legs.{n}.symbol", leg.symbol) for n, leg in enumerate(sent.legs)]
-        amounts = [
-            (field := f"legs.{n}.quantity", _amount(field, leg.quantity))
-            for n, leg in enumerate(sent.legs)
-        ]
-    else:
-        named = [("symbol", sent.symbol)]
+@dataclass(frozen=True, slots=True)
+class _Leg:
+    """A contract by its symbol, the field that names it, and its signed amount of all units."""
+
+    field: str
+    symbol: str
+    amount: Decimal
+
+
+def _legs(sent: SignalSent) -> list[_Leg]:
+    """Return what a signal holds. Without legs the symbol itself is the leg."""
+    units = _amount("quantity", sent.quantity)
+    if not sent.legs:
         is_long = sent.direction == TradeSignal.Direction.LONG.value
-        amounts = [("quantity", Decimal(1) if is_long else Decimal(-1))]
-    cleaned = [(field, _symbol(field, symbol)) for field, symbol in named]
-    found = find_instruments(cleaned)
+        return [_Leg("symbol", _symbol("symbol", sent.symbol), units if is_long else -units)]
+    legs = []
+    for number, leg in enumerate(sent.legs):
+        field, amount = f"legs.{number}.symbol", f"legs.{number}.quantity"
+        total = _amount(amount, _amount(amount, leg.quantity) * units)
+        legs.append(_Leg(field, _symbol(field, leg.symbol), total))
+    return legs
+
+
+def _instruments(symbol: str, legs: Sequence[_Leg]) -> list[Instrument]:
+    """Return the contract of each leg. Raises InvalidInput naming the field."""
+    found = find_instruments([(leg.field, leg.symbol) for leg in legs])
     seen: set[int] = set()
     at = market_now()
-    for (field, _), instrument in zip(cleaned, found, strict=True):
+    for leg, instrument in zip(legs, found, strict=True):
         if instrument.pk in seen:
-            raise _refused(field, "The same contract as another leg.")
+            raise _refused(leg.field, "The same contract as another leg.")
         if instrument.expires_at is not None and instrument.expires_at <= at:
-            raise _refused(field, "Expired.")
+            raise _refused(leg.field, "Expired.")
         seen.add(instrument.pk)
     if len({instrument.underlying for instrument in found}) > 1:
         raise _refused("legs", "Of several underlyings: send a signal for each.")
     if len({instrument.currency for instrument in found}) > 1:
         raise _refused("legs", "In several currencies.")
-    if not belongs(_symbol("symbol", sent.symbol), found):
+    if not belongs(symbol, found):
         raise _refused("symbol", f"The legs are of {found[0].underlying}.")
-    return [
-        (field, instrument, amount)
-        for instrument, (field, amount) in zip(found, amounts, strict=True)
-    ]
+    return found
 
 
 def _symbol(field: str, text: str) -> str:

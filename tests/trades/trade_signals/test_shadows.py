@@ -118,6 +118,30 @@ def test_leg_that_expires_without_a_quote_was_never_entered(source: SignalSource
     assert (held(PUT).status, held(PUT).pnl) == ("missed", None)
 
 
+@pytest.mark.parametrize(
+    ("quoted", "checked", "status"),
+    [
+        # The quote's own time decides: a check a moment later still enters it.
+        (-1, 40, "open"),
+        (0, 0, "missed"),
+        (1, 1, "missed"),
+        # From before the signal: a delayed one may come yet, for an hour.
+        (-301, 3599, "waiting"),
+        (-301, 3600, "missed"),
+    ],
+)
+def test_nothing_is_entered_once_its_signal_has_expired(
+    source: SignalSource, quoted: int, checked: int, status: str
+) -> None:
+    ends = AT + timedelta(seconds=300)
+    legs = [{"symbol": PUT, "quantity": -1}, {"symbol": LOW, "quantity": 1}]
+    enter(source, legs=legs, expires_at=ends.isoformat())
+    quote(PUT, "2", "2", at=ends - timedelta(seconds=100))
+    quote(LOW, "1", "1", at=ends + timedelta(seconds=quoted))
+    follow(ends + timedelta(seconds=checked))
+    assert [held(PUT).status, held(LOW).status] == [status, status]
+
+
 def test_every_class_of_asset_is_held_on_paper(source: SignalSource) -> None:
     future = Contract(
         kind=InstrumentKind.FUTURE,

@@ -21,6 +21,8 @@ from trades.trade_signals.shadows.paper import Paper, mid_of, worse
 
 Status = ShadowPosition.Status
 _BATCH: Final = 500
+#: A quote from before a signal's expiry may arrive so late: delayed feeds are 15 minutes behind.
+_LATE: Final = timedelta(hours=1)
 _WRITTEN: Final = (
     "status", "entry_mid", "entry_price", "entry_source", "opened_at", "price", "price_source",
     "price_as_of", "close_price", "closed_at", "closed_kind", "pnl",
@@ -31,7 +33,8 @@ def follow_shadows() -> int:
     """Bring every shadow position up to its last quote; return how many rows changed.
 
     A signal's legs are entered together, once each has a quote that is not older than the signal.
-    One that can never be entered is missed; nothing is entered at a price from before the signal.
+    One that can never be entered is missed; nothing is entered at a price from before the signal,
+    or from its expiry on, when nobody would have traded it.
     """
     signals = list(
         ShadowPosition.objects.filter(status__in=(Status.WAITING, Status.OPEN))
@@ -81,18 +84,16 @@ def _has_expired(row: ShadowPosition, at: datetime) -> bool:
 def _enter(
     legs: Sequence[ShadowPosition], quotes: Mapping[int, Quote], at: datetime
 ) -> list[ShadowPosition]:
-    """Enter the waiting legs of one signal if every one has a quote; return them if so."""
-    if any(_has_expired(leg, at) for leg in legs):
+    """Enter the waiting legs of one signal if every one has a quote; return those that changed."""
+    if any(_is_too_late(leg, quotes.get(leg.instrument_id), at) for leg in legs):
         for leg in legs:
             leg.status = Status.MISSED
         return list(legs)
     entries: list[tuple[ShadowPosition, Quote, Decimal]] = []
     for leg in legs:
         quote = quotes.get(leg.instrument_id)
-        if quote is None or quote.as_of < leg.signal.created_at:
-            return []
-        mid = _mid(leg, quote)
-        if mid is None:
+        mid = _entry_mid(leg, quote)
+        if quote is None or mid is None:
             return []
         entries.append((leg, quote, mid))
     for leg, quote, mid in entries:
@@ -102,6 +103,25 @@ def _enter(
         leg.entry_price = fitting_amount(price)
         leg.entry_source, leg.opened_at = quote.source, quote.as_of
     return [leg for leg, _, _ in entries]
+
+
+def _entry_mid(leg: ShadowPosition, quote: Quote | None) -> Decimal | None:
+    """Return the mid of a quote that is not older than the leg's signal."""
+    if quote is None or quote.as_of < leg.signal.created_at:
+        return None
+    return _mid(leg, quote)
+
+
+def _is_too_late(leg: ShadowPosition, quote: Quote | None, at: datetime) -> bool:
+    """Return whether nothing can enter a leg any more. The quote's own time counts, not ours."""
+    ends = leg.signal.expires_at
+    return _has_expired(leg, at) or (
+        ends is not None
+        and (
+            (quote is not None and quote.as_of >= ends)
+            or (at >= ends + _LATE and _entry_mid(leg, quote) is None)
+        )
+    )
 
 
 def _mark(row: ShadowPosition, quotes: Mapping[int, Quote], expired: Mapping[int, Settled]) -> bool:
