@@ -101,6 +101,17 @@ def moment(value: datetime | None) -> SafeString:
 
 
 @register.filter
+def short_moment(value: datetime | None) -> SafeString:
+    """A moment to the minute; the whole of it is its title."""
+    if value is None:
+        return shown(None)
+    return SafeString(
+        f'<time datetime="{value.isoformat()}" title="{formatting.moment(value)}">'
+        f"{formatting.short_moment(value)}</time>"
+    )
+
+
+@register.filter
 def source_name(value: str | None) -> str:
     return SOURCES.get(value, value) if value else ""
 

@@ -139,6 +139,11 @@ def moment(value: datetime | None) -> str | None:
     return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
 
 
+def short_moment(value: datetime | None) -> str | None:
+    """21 Nov 25 14:32, in UTC: for narrow places whose heading names the zone."""
+    return None if value is None else f"{day(utc := value.astimezone(UTC))} {utc:%H:%M}"
+
+
 def age(seconds: Number | None) -> str | None:
     """12s, 4m, 3h, 2d: whole units, rounded down. The future counts as now."""
     plain = finite(seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
 from typing import Any
 
@@ -106,6 +106,15 @@ def test_market_ages_stand_still_with_a_frozen_market_clock(settings: Any) -> No
     at = datetime(2025, 8, 22, 19, 58, tzinfo=UTC)
     assert spoken(rendered("{% age at 'market' %}", at=at)) == "2m"
     assert spoken(rendered("{% age at 'wall' %}", at=at)) == "89d"
+
+
+def test_short_moment_has_the_whole_one_as_its_title() -> None:
+    at = datetime(2026, 1, 5, 1, 59, 41, tzinfo=timezone(timedelta(hours=5)))
+    assert rendered("{{ at|short_moment }}", at=at) == (
+        '<time datetime="2026-01-05T01:59:41+05:00" title="2026-01-04 20:59:41 UTC">'
+        "4 Jan 26 20:59</time>"
+    )
+    assert "<time" not in rendered("{{ at|short_moment }}", at=None)
 
 
 def test_a_source_from_outside_cannot_write_markup() -> None:
