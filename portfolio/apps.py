@@ -14,6 +14,7 @@ from config.core.sandbox.registry import (
     register_sandbox_listener,
     register_sandbox_server,
 )
+from greeks.providers.chain_registry import register_chain_module
 
 
 class PortfolioConfig(AppConfig):
@@ -62,6 +63,7 @@ class PortfolioConfig(AppConfig):
         register_token_provider(
             "tastytrade", "portfolio.brokers.tastytrade.token_source.TastytradeTokenSource"
         )
+        register_chain_module("portfolio.brokers.ibkr_portal.chains")
         register_stream("sessions", "portfolio.streams.sessions.keep_sessions")
         register_stream("prices", "portfolio.streams.prices.keep_prices_stored")
         register_stream("updates", "portfolio.streams.updates.update_portfolios")

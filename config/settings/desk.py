@@ -120,7 +120,7 @@ POLYGON_CALLS_PER_MINUTE = env.int("POLYGON_CALLS_PER_MINUTE", default=5)
 CBOE_URL = env.str("CBOE_URL", default="https://cdn.cboe.com/api/global")
 # One download holds all expiries of a symbol and is used this long. Its quotes are 15 minutes old.
 CBOE_REFRESH_SECONDS = env.float("CBOE_REFRESH_SECONDS", default=15.0)
-# Gamma exposure of US symbols, whose whole chains come from GEX_SOURCE: cboe, polygon, or service.
+# Gamma exposure of US symbols, whose chains come from GEX_SOURCE: cboe, polygon, ibkr or service.
 # Polled instruments have it from their polled chains anyway.
 GEX_SYMBOLS: list[str] = env.list("GEX_SYMBOLS", default=[])
 GEX_SOURCE = env.str("GEX_SOURCE", default="cboe")

@@ -22,6 +22,8 @@ _HALF_HOUR = 1800
 _UPSTOX_CALLS = 1900
 # Cboe's files are fifteen minutes late and change about once a minute.
 _CBOE_CALLS = 60
+# A chain takes every market-data line of an IBKR log-in: one a minute leaves them to the book.
+_IBKR_CALLS = 30
 # At most this many pages of 250 contracts per chain, plus the underlying.
 _POLYGON_CALLS_A_CHAIN = 4
 
@@ -152,7 +154,7 @@ def _calls_in_half_an_hour(provider: str) -> float:
     if provider == "polygon":
         a_minute = settings.POLYGON_CALLS_PER_MINUTE
         return 30 * a_minute / _POLYGON_CALLS_A_CHAIN if a_minute else float("inf")
-    return _CBOE_CALLS if provider == "cboe" else float("inf")
+    return {"cboe": _CBOE_CALLS, "ibkr": _IBKR_CALLS}.get(provider, float("inf"))
 
 
 def _date(text: object) -> date | None:

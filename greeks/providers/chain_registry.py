@@ -38,6 +38,11 @@ def register_chain_provider(
     return decorate
 
 
+def register_chain_module(module: str) -> None:
+    """Add a module of a higher app, imported on first use, that registers its provider."""
+    _providers.add_module(module)
+
+
 def register_underlyings(read: Callable[[str], Mapping[str, str]]) -> None:
     """Let providers ask which underlyings are polled: ``read`` takes a provider's name and returns
     its keys by symbol."""

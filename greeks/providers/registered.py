@@ -26,7 +26,7 @@ class RegisteredProviders(Generic[Provider]):
     """
 
     def __init__(self, modules: Sequence[str], *, field: str) -> None:
-        self._modules = tuple(modules)
+        self._modules = list(modules)
         self._field = field
         self._loaded = False
         self._providers: dict[str, _Registered[Provider]] = {}
@@ -38,6 +38,11 @@ class RegisteredProviders(Generic[Provider]):
         registered = _Registered(factory, is_configured)
         if self._providers.setdefault(name, registered).factory is not factory:
             raise ValueError(f"provider {name} is registered twice")
+
+    def add_module(self, module: str) -> None:
+        """Import one more module on first use, after the others."""
+        if module not in self._modules:
+            self._modules.append(module)
 
     def names(self) -> tuple[str, ...]:
         self._load()

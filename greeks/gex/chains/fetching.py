@@ -20,8 +20,8 @@ from greeks.polling.shapes import MarketChain
 
 logger = structlog.get_logger(__name__)
 
-# Each expiry is a call or more there, and a free plan has five a minute.
-_NEAREST = {"polygon": 6}
+# Each expiry is a call or more: a free plan of Polygon.io has five a minute, IBKR quotes slowly.
+_NEAREST = {"polygon": 6, "ibkr": 4}
 _decoder = msgspec.json.Decoder(MarketChain)
 
 

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
-import numpy as np
 from django.conf import settings
 
 from config.core.clock import market_now
 from config.core.errors import PermanentError
 from greeks.chains import ListedExpiry, Listing, OptionChain
-from greeks.domain import Contract, InstrumentKind, RejectedRow, Right, Snapshot
+from greeks.domain import Contract, InstrumentKind, RejectedRow, Snapshot
 from greeks.instruments.occ import OptionSymbolError
-from greeks.providers.chain_columns import KIND, NUMBERS, ChainRows
+from greeks.providers.chain_columns import KIND
 from greeks.providers.chain_registry import register_chain_provider
 from greeks.providers.decoding import BadRow, parse_integer, rejected_row
 from greeks.providers.polygon.chains import ROWS_PER_PAGE, SNAPSHOT_PATH, ticker_of
@@ -30,10 +28,10 @@ from greeks.providers.polygon.tickers import (
     parse_option_ticker,
     underlying_ticker,
 )
+from greeks.providers.snapshot_chain import chain_of_snapshots
 
 #: A free plan has five calls a minute: list the nearest expiries; each page begins a new one.
 _LISTING_PAGES: Final = 3
-_GREEKS: Final = ("delta", "gamma", "theta", "vega", "implied_volatility")
 
 
 class PolygonChains:
@@ -113,25 +111,15 @@ class PolygonChains:
                 rejected.append(rejected_row(KIND, error.reason, row))
             else:
                 sent.append(row)
-        contracts = [snapshot.contract for snapshot in snapshots]
-        roots = {root: rank for rank, root in enumerate(sorted({each.root for each in contracts}))}
-        return ChainRows(
-            keys=[each.aliases[SOURCE] for each in contracts],
-            strike=np.array([float(each.strike or 0) for each in contracts], dtype=np.float64),
-            is_call=np.array([each.right is Right.CALL for each in contracts], dtype=np.bool_),
-            numbers=np.array(list(map(_numbers, snapshots)), dtype=np.float64)
-            .reshape(len(snapshots), len(NUMBERS))
-            .T.copy(),
-            payload=sent.__getitem__,
-            rejected=rejected,
-            series=np.array([roots[each.root] for each in contracts], dtype=np.int64),
-        ).to_chain(
+        return chain_of_snapshots(
+            snapshots,
+            keys=[each.contract.aliases[SOURCE] for each in snapshots],
             source=SOURCE,
             instrument_key=instrument_key,
             expiry=expiry,
-            as_of=_as_of(snapshots),
             spot=_spot(snapshots),
-            counts_contracts=True,
+            payload=sent.__getitem__,
+            rejected=rejected,
         )
 
     def close(self) -> None:
@@ -163,22 +151,6 @@ def _snapshot(row: Any, underlying: str, expiry: date) -> Snapshot:
         aliases={SOURCE: ticker},
     )
     return decode_snapshot(row, contracts={ticker: contract})
-
-
-def _numbers(snapshot: Snapshot) -> tuple[float, ...]:
-    quoted, greeks = snapshot.quote, snapshot.greeks
-    return tuple(
-        math.nan if value is None else float(value)
-        for value in (
-            getattr(greeks if name in _GREEKS else quoted, name, None) for name in NUMBERS
-        )
-    )
-
-
-def _as_of(snapshots: Sequence[Snapshot]) -> datetime:
-    """Return the time of the newest snapshot."""
-    moments = [part.as_of for each in snapshots for part in (each.quote, each.greeks) if part]
-    return max(moments, default=market_now())
 
 
 def _spot(snapshots: Sequence[Snapshot]) -> float | None:

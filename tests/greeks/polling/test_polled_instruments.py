@@ -122,11 +122,13 @@ def test_other_providers_have_their_own_budgets(settings: Any) -> None:
     settings.POLYGON_CALLS_PER_MINUTE = 60
     cboe = polled_instrument(slug="spx", instrument_key="SPX", provider="cboe")
     polygon = polled_instrument(slug="spy", instrument_key="SPY", provider="polygon")
+    ibkr = polled_instrument(slug="qqq", instrument_key="QQQ", provider="ibkr")
     unlimited = polled_instrument(provider="scripted")
 
-    found = poll_seconds_by_slug([*chains(5), cboe, polygon, unlimited], OPENS)
+    found = poll_seconds_by_slug([*chains(5), cboe, polygon, ibkr, unlimited], OPENS)
 
     assert (found["spx"], found["spy"], found["nifty-50"], found["index-0"]) == (30, 5, 5, 5)
+    assert found["qqq"] == 60
     settings.POLYGON_CALLS_PER_MINUTE = 5
     assert poll_seconds_by_slug([polygon], OPENS) == {"spy": 60}
 

@@ -48,6 +48,11 @@ def bridge_on(
     handler: Callable[[httpx.Request], httpx.Response], *, snapshot_seconds: float = 0.0
 ) -> PortalBridge:
     """Return a bridge whose requests ``handler`` answers; paths begin after the base."""
+    return PortalBridge(gateway_on(handler), snapshot_seconds=snapshot_seconds)
+
+
+def gateway_on(handler: Callable[[httpx.Request], httpx.Response]) -> PortalGateway:
+    """Return a gateway whose requests ``handler`` answers; paths begin after the base."""
     base_url = next(_addresses)
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -61,12 +66,16 @@ def bridge_on(
         )
 
     session = PortalSession(GatewayMemory(base_url), caller(None))
-    gateway = PortalGateway(base_url, caller(session.reopen), session)
-    return PortalBridge(gateway, snapshot_seconds=snapshot_seconds)
+    return PortalGateway(base_url, caller(session.reopen), session)
 
 
 def answering(answers: Answers, **options: Any) -> PortalBridge:
-    """Return a bridge with an open session.
+    """Return a bridge with an open session, on ``handler_of`` the answers."""
+    return bridge_on(handler_of(answers), **options)
+
+
+def handler_of(answers: Answers) -> Callable[[httpx.Request], httpx.Response]:
+    """Return what answers a gateway's requests in an open session.
 
     ``answers`` by path, also as functions of the request.
     """
@@ -89,7 +98,7 @@ def answering(answers: Answers, **options: Any) -> PortalBridge:
             return answer
         return httpx.Response(200, text=json.dumps(answer))
 
-    return bridge_on(handler, **options)
+    return handler
 
 
 def positions_answering(rows: Any, **answers: Any) -> PortalBridge:
