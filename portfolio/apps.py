@@ -27,6 +27,7 @@ class PortfolioConfig(AppConfig):
         from portfolio.accounts import receivers  # noqa: F401
         from portfolio.brokers.ibkr_socket.state import check_gateway
         from portfolio.dashboard.resources import declare_dashboard
+        from portfolio.streams import chains  # noqa: F401
         from portfolio.updates import announcing, metrics  # noqa: F401
 
         post_migrate.connect(

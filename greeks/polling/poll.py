@@ -52,6 +52,7 @@ from greeks.polling.terms import chain_expires_at, chain_is_american, chain_rate
 from greeks.pricing.dividends import known_dividends
 from greeks.pricing.model import years_to
 from greeks.pricing.rounded_gamma import restore_gamma
+from greeks.signals import chain_polled
 from greeks.underlyings import share_key
 
 logger = structlog.get_logger(__name__)
@@ -126,6 +127,8 @@ def poll_chain(
     summed = _Summed(instrument, chain, filled, sum_chain(chain, filled), started)
     every = every_seconds or poll_seconds(instrument, slot)
     outcome, sample = _keep(summed, slot=slot, every_seconds=every)
+    if outcome is not Outcome.CLOSED:
+        chain_polled.send_robust(sender=PolledInstrument, instrument=instrument, chain=chain)
     return Poll(
         slug=slug,
         provider=instrument.provider,

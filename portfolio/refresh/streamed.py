@@ -19,6 +19,7 @@ from django.db.models import F
 
 from config.core.clock import market_now, now
 from greeks.domain import Contract, Fetched, Greeks, GreeksSource, Quote, Snapshot
+from greeks.instruments.identity import instrument_key
 from greeks.models import Instrument
 from greeks.pricing.dividends import dividends_of
 from greeks.pricing.expiry import known_closes
@@ -28,11 +29,13 @@ from portfolio.book.position_row import PositionRow, update_positions
 from portfolio.book.valuing import revalue_positions
 from portfolio.book.writing_context import WritingContext, recent_fills, writing_context
 from portfolio.domain import Broker
+from portfolio.market_data.checks import checked_quote
 from portfolio.market_data.prices import StoredDay, complete_quote, stored_days
 from portfolio.market_data.sources import MarketData, fetch_market_data
 from portfolio.market_data.spots import known_spots
 from portfolio.market_data.store import write_greeks
 from portfolio.models import Account
+from portfolio.refresh.chains import read_chains
 from portfolio.refresh.holdings import Holdings, holdings_of, keep_holdings
 from portfolio.refresh.modelled import MODEL, model_quotes
 from portfolio.sync.progress import announce_revaluations
@@ -104,11 +107,20 @@ def _streamed_market(held: Sequence[Holdings], broker: Broker) -> _Market:
     wanted = list(contracts.values())
     at, closes, dividends = market_now(), known_closes(wanted), dividends_of(wanted)
     own = SOURCES[broker]
+    chains = read_chains(wanted)
     data = fetch_market_data(
         adapter=StreamedProvider(own),
         contracts=wanted,
-        others=lambda: [StreamedProvider(other) for other in SOURCES.values() if other is not own],
-        marks={},
+        others=lambda: [
+            *(StreamedProvider(other) for other in SOURCES.values() if other is not own),
+            *chains,
+        ],
+        marks={
+            instrument_key(each.contract): checked_quote(each.quote)[0]
+            for chain in reversed(chains)
+            for each in chain.snapshots
+            if each.quote is not None
+        },
         known_spots=known_spots(
             [row for key, row in instruments.items() if key not in positions], at=at
         ),

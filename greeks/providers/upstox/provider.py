@@ -19,10 +19,11 @@ from config.core.http.responses import Answer
 from greeks.chains import Listing, OptionChain
 from greeks.domain import Contract, Fetched, RejectedRow, Snapshot
 from greeks.providers.chain_registry import register_chain_provider, underlyings_of
+from greeks.providers.chain_snapshots import snapshots_of
 from greeks.providers.registry import register_provider
 from greeks.providers.upstox.chains import decode_chain
 from greeks.providers.upstox.client import Token, UpstoxClient
-from greeks.providers.upstox.held import chains_of, snapshots_of
+from greeks.providers.upstox.held import chains_of
 from greeks.providers.upstox.listings import decode_listing
 from greeks.providers.upstox.names import CURRENCY, INDEX_KEYS, SOURCE
 
