@@ -9,6 +9,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from django.db.models import FloatField
+from django.db.models.functions import Cast
 from numpy.typing import NDArray
 
 from config.core.one_reading import once
@@ -112,7 +114,8 @@ def _closes(accounts: Iterable[Account], span: Span) -> dict[str, list[_Close]]:
     ).order_by("session_date")
     closes: dict[str, list[_Close]] = {}
     for account_id, day, amount, as_of in read_rows(
-        rows, ("account_id", "session_date", "net_liquidation", "as_of")
+        rows.annotate(amount=Cast("net_liquidation", FloatField())),
+        ("account_id", "session_date", "amount", "as_of"),
     ):
         midnight = datetime.combine(day + _DAY, time(), tzinfo=zones[account_id])
         found = closes.setdefault(account_id, [])
@@ -120,7 +123,7 @@ def _closes(accounts: Iterable[Account], span: Span) -> dict[str, list[_Close]]:
             # Only the last of these counts.
             found.clear()
         # A day's row is written until the next session: it may hold a weekend.
-        found.append(_Close(day, max(midnight - timedelta.resolution, as_of), float(amount or 0)))
+        found.append(_Close(day, max(midnight - timedelta.resolution, as_of), amount))
     return {
         account_id: found for account_id, found in closes.items() if found[-1].day >= span.start
     }

@@ -9,7 +9,7 @@ from django.db.models import FloatField, QuerySet, Sum
 from django.db.models.functions import Cast
 
 from config.core.rows.moments import Quarter, moments_of
-from config.core.rows.reading import read_columns
+from config.core.rows.reading import floats_of, read_numbers
 from trades.analytics.span import Span
 from trades.models import TradeLot
 
@@ -29,10 +29,12 @@ def realised_by_day(span: Span, lots: QuerySet[TradeLot]) -> dict[date, float]:
         .values("account_id", "quarter")
         .annotate(realised=Cast(Sum("net"), FloatField()))
     )
-    accounts, quarters, sums = read_columns(found, ("account_id", "quarter", "realised"))
+    accounts, quarters, sums = read_numbers(
+        found, ("account_id", "quarter", "realised"), texts=("account_id",)
+    )
     at = moments_of(quarters)
     days, place = np.unique(span.days_of(accounts, at), return_inverse=True)
-    realised = np.bincount(place, np.array(sums, dtype=np.float64), days.size)
+    realised = np.bincount(place, floats_of(sums), days.size)
     return dict(zip(days.tolist(), realised.tolist(), strict=True))
 
 

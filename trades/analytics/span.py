@@ -54,9 +54,12 @@ class Span:
 
     def days_of(self, accounts: Sequence[str], moments: Moments) -> Days:
         """Return each moment's day in its account's zone; NaT stays."""
+        zones = self.zones()
+        if len(set(zones.values())) == 1:
+            return days_in(moments, next(iter(zones.values())))
         days = np.full(moments.size, np.datetime64("NaT"), dtype="datetime64[D]")
         names = np.array(accounts, dtype=np.str_)
-        for account_id, zone in self.zones().items():
+        for account_id, zone in zones.items():
             own = names == account_id
             days[own] = days_in(moments[own], zone)
         return days

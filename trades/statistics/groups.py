@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trades.analytics.span import Span
 from trades.regimes.rule import REGIMES
+from trades.statistics.measures import Labels, labelled
 from trades.statistics.reading import ClosedTrades
 
 _DTE: Final = (1, 8, 22, 46, 91)
@@ -37,18 +38,18 @@ DIMENSIONS: Final[Mapping[str, Sequence[str]]] = {
 }
 
 
-def labels_of(trades: ClosedTrades, span: Span) -> dict[str, Sequence[str | None]]:
-    """Return each trade's labels by dimension; ``None`` where it is not known.
+def labels_of(trades: ClosedTrades, span: Span) -> dict[str, Labels]:
+    """Return each trade's labels by dimension; none where it is not known.
 
     Days to expiry, IV rank, regime and weekday (in the account's zone) are those of the opening.
     """
     opened = span.days_of(trades.account_id, trades.opened_at)
     return {
-        "strategy": trades.strategy,
-        "underlying": trades.underlying,
+        "strategy": labelled(trades.strategy),
+        "underlying": labelled(trades.underlying),
         "days_to_expiry": _banded(trades.dte, _DTE, _DTE_NAMES),
         "iv_rank": _banded(trades.iv_rank, _RANK, _RANK_NAMES),
-        "regime": trades.regime,
+        "regime": labelled(trades.regime),
         "weekday": _banded((opened - _A_MONDAY) / _DAY % 7, range(1, 7), _WEEKDAYS),
         "holding_time": _banded(
             (trades.closed_at - trades.opened_at) / _DAY, _HOLDING, _HOLDING_NAMES
@@ -56,14 +57,10 @@ def labels_of(trades: ClosedTrades, span: Span) -> dict[str, Sequence[str | None
     }
 
 
-def _banded(
-    values: NDArray[np.float64], edges: Sequence[float], names: Sequence[str]
-) -> list[str | None]:
-    """Return the name of each value's band; ``None`` for NaN."""
-    named = np.array([*names, None], dtype=object)
+def _banded(values: NDArray[np.float64], edges: Sequence[float], names: Sequence[str]) -> Labels:
+    """Return each value's band; none for NaN."""
     places = np.searchsorted(edges, values, side="right")
-    found: list[str | None] = named[np.where(np.isnan(values), -1, places)].tolist()
-    return found
+    return Labels(names, np.where(np.isnan(values), -1, places))
 
 
 def month_of(day: date) -> str:

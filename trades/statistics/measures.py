@@ -56,23 +56,41 @@ def measure(net: Floats, risk: Floats) -> Measures:
     return _measures(net, risk, np.zeros(net.size, dtype=np.intp), 1)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The label of each trade: its place in ``names``, −1 for none."""
+
+    names: Sequence[str]
+    places: Indices
+
+
+def labelled(labels: Sequence[str | None]) -> Labels:
+    """Return the labels of trades, one each, ``None`` for none."""
+    names = sorted(label for label in set(labels) if label is not None)
+    place: dict[str | None, int] = {label: number for number, label in enumerate(names)}
+    place[None] = -1
+    return Labels(names, np.fromiter(map(place.__getitem__, labels), np.intp, len(labels)))
+
+
 def measure_groups(
-    net: Floats, risk: Floats, labels: Sequence[str | None], *, order: Sequence[str] = ()
+    net: Floats, risk: Floats, labels: Labels, *, order: Sequence[str] = ()
 ) -> list[Group]:
-    """Return the measures by label; trades labelled ``None`` are left out.
+    """Return the measures by label; trades without one are left out.
 
     Labels come in ``order`` where it names them, the others by number of trades.
     """
-    names = sorted({label for label in labels if label is not None})
-    place = {label: number for number, label in enumerate(names)}
-    rows = np.array([-1 if label is None else place[label] for label in labels], dtype=np.intp)
+    names, rows = labels.names, labels.places
     known = rows >= 0
     found = _measures(net[known], risk[known], rows[known], len(names))
     ranked = [n for n, each in enumerate(found) if each.trades >= LEAST_RANKED]
     ranked.sort(key=lambda n: (-(found[n].expectancy or 0.0), names[n]))
     rank = {n: position for position, n in enumerate(ranked, start=1)}
     given = {label: number for number, label in enumerate(order)}
-    groups = [Group(label=label, measures=found[n], rank=rank.get(n)) for label, n in place.items()]
+    groups = [
+        Group(label=label, measures=found[n], rank=rank.get(n))
+        for n, label in enumerate(names)
+        if found[n].trades
+    ]
     groups.sort(key=lambda g: (given.get(g.label, len(given)), -g.measures.trades, g.label))
     return groups
 

@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from django.db.models import Count, FloatField, Q, QuerySet
+from django.db.models import Count, F, FloatField, Q, QuerySet
 from django.db.models.functions import Cast
 from numpy.typing import NDArray
 
 from config.core.rows.moments import Moment, Moments, moments_of
-from config.core.rows.reading import read_columns, read_rows
+from config.core.rows.reading import floats_of, read_numbers, read_rows
 from trades.analytics.realised import realised_lots
 from trades.models import EntryContext, Trade, TradeFill, TradeLeg, TradeLot, TradeTag
 from trades.statistics.filter import StatisticsFilter, tagged_trades
 from trades.statistics.payoff import LegColumns, extremes
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Keys = NDArray[np.int64]
 _FIRST: Final = np.timedelta64(1, "D")
 _DAY_ZERO: Final = np.datetime64("1970-01-01")
 _KIND: Final = {"C": 1.0, "P": -1.0, "": 0.0}
@@ -72,59 +74,66 @@ def found_trades(wanted: StatisticsFilter) -> QuerySet[Trade]:
 def closed_trades(wanted: StatisticsFilter) -> ClosedTrades:
     """Read closed trades whose profit is known. Three queries, or four."""
     found = found_trades(wanted)
-    key, account_id, underlying, strategy, opened, closed, net, gross, costs = read_columns(
+    keys, account_id, underlying, strategy, opened, closed, net, costs = read_numbers(
         found.order_by("closed_at", "pk").annotate(
             opened=Moment("opened_at"),
             closed=Moment("closed_at"),
             net_number=Cast("net", FloatField()),
-            gross_number=Cast("gross", FloatField()),
             costs_number=Cast("costs", FloatField()),
         ),
         (
             "pk", "account_id", "underlying", "strategy", "opened", "closed", "net_number",
-            "gross_number", "costs_number",
+            "costs_number",
         ),
+        texts=("account_id", "underlying", "strategy"),
     )  # fmt: skip
-    place = {each: number for number, each in enumerate(key)}
+    key = _keys(keys)
+    place = {each: number for number, each in enumerate(key.tolist())}
     of_found = found.order_by().values("pk")
-    loss, gain = extremes(_legs(of_found, place), len(place))
-    contexts = _contexts(of_found, place)
+    paid = floats_of(costs)
+    brought = floats_of(net)
+    loss, gain = extremes(_legs(of_found, key), key.size)
+    iv_rank, dte = np.full((2, key.size), np.nan)
+    regime: list[str | None] = [None] * key.size
+    for row, (rank, days, then) in _contexts(of_found, place).items():
+        iv_rank[row], dte[row], regime[row] = rank, days, then or None
     return ClosedTrades(
-        key=list(key),
+        key=list(place),
         account_id=list(account_id),
         underlying=list(underlying),
         strategy=list(strategy),
         opened_at=moments_of(opened),
         closed_at=moments_of(closed),
-        net=_floats(net),
-        gross=_floats(gross),
-        costs=_floats(costs),
+        net=brought,
+        # Of a closed trade nothing else was paid.
+        gross=brought + paid,
+        costs=paid,
         risk=np.where(loss > 0, loss, np.nan),
         most=np.where(gain > 0, gain, np.nan),
-        iv_rank=_floats([contexts.get(n, _NOTHING)[0] for n in range(len(place))]),
-        dte=_floats([contexts.get(n, _NOTHING)[1] for n in range(len(place))]),
-        regime=[(contexts.get(n, _NOTHING)[2] or None) for n in range(len(place))],
+        iv_rank=iv_rank,
+        dte=dte,
+        regime=regime,
     )
 
 
 def maximum_profits(keys: Sequence[int]) -> dict[int, float]:
     """Return the most that trades could gain at expiry, where that is limited. One query."""
-    trades = Trade.objects.filter(pk__in=keys)
-    place = {key: number for number, key in enumerate(sorted(keys))}
-    _, gain = extremes(_legs(trades.order_by().values("pk"), place), len(place))
-    return {key: float(gain[number]) for key, number in place.items() if gain[number] > 0}
+    found = Trade.objects.filter(pk__in=keys).order_by().values("pk")
+    wanted = np.array(sorted(keys), dtype=np.int64)
+    _, gain = extremes(_legs(found, wanted), wanted.size)
+    return dict(zip(wanted[gain > 0].tolist(), gain[gain > 0].tolist(), strict=True))
 
 
-_NOTHING: Final = (None, None, "")
+def _keys(column: Any) -> Keys:
+    return np.asarray(column, dtype=np.int64)
 
 
-def _floats(values: Sequence[Any]) -> Floats:
-    return np.array(values, dtype=np.float64)
+def _legs(trades: Any, keys: Keys) -> LegColumns:
+    """Return the legs opened within a day of the trade: rolled and delivered ones are left out.
 
-
-def _legs(trades: Any, place: Mapping[int, int]) -> LegColumns:
-    """Return the legs opened within a day of the trade: rolled and delivered ones are left out."""
-    key, right, opened, since, expiry, *numbers = read_columns(
+    A leg's trade is its place in ``keys``.
+    """
+    of_trade, right, opened, since, expiry, *numbers = read_numbers(
         TradeLeg.objects.filter(trade__in=trades)
         .order_by()
         .annotate(
@@ -132,17 +141,18 @@ def _legs(trades: Any, place: Mapping[int, int]) -> LegColumns:
             since=Moment("trade__opened_at"),
             until=Moment("instrument__expiry"),
             strike=Cast("instrument__strike", FloatField()),
-            units=Cast("quantity", FloatField()) * Cast("instrument__multiplier", FloatField()),
+            units=Cast(F("quantity") * F("instrument__multiplier"), FloatField()),
             price=Cast("open_price", FloatField()),
         ),
         ("trade_id", "instrument__right", "opened", "since", "until", "strike", "units", "price"),
+        texts=("instrument__right",),
     )
-    trade = np.array([place.get(each, -1) for each in key], dtype=np.intp)
+    trade = _places(keys, _keys(of_trade))
     # False if one of the two is not known.
     known = (trade >= 0) & (moments_of(opened) - moments_of(since) <= _FIRST)
     rows = np.flatnonzero(known)[np.argsort(trade[known], kind="stable")]
-    kind = np.array([_KIND[each] for each in right], dtype=np.float64)
-    strike, units, price = (_floats(column)[rows] for column in numbers)
+    kind = np.fromiter(map(_KIND.__getitem__, right), np.float64, len(right))
+    strike, units, price = (floats_of(column)[rows] for column in numbers)
     return LegColumns(
         trade=trade[rows],
         kind=kind[rows],
@@ -151,6 +161,15 @@ def _legs(trades: Any, place: Mapping[int, int]) -> LegColumns:
         price=price,
         expiry=(moments_of(expiry)[rows] - _DAY_ZERO) / _FIRST,
     )
+
+
+def _places(keys: Keys, wanted: Keys) -> Indices:
+    """Return where in ``keys`` each wanted one is; −1 if nowhere."""
+    if not keys.size:
+        return np.full(wanted.size, -1, dtype=np.intp)
+    order = np.argsort(keys)
+    place = order[np.searchsorted(keys, wanted, sorter=order).clip(max=keys.size - 1)]
+    return np.where(keys[place] == wanted, place, -1)
 
 
 def _contexts(trades: Any, place: Mapping[int, int]) -> dict[int, tuple[Any, ...]]:
@@ -169,7 +188,6 @@ def _contexts(trades: Any, place: Mapping[int, int]) -> dict[int, tuple[Any, ...
 
 def tags_of(trades: ClosedTrades, wanted: StatisticsFilter) -> list[tuple[int, str]]:
     """Return the rows of trades with each tag that one of their openings has. Two queries."""
-    place = {key: number for number, key in enumerate(trades.key)}
     own = TradeTag.objects.filter(opening__account__in=[each.pk for each in wanted.accounts])
     names: dict[int, set[str]] = {}
     for key, name in read_rows(own.order_by(), ("opening_id", "name")):
@@ -179,6 +197,7 @@ def tags_of(trades: ClosedTrades, wanted: StatisticsFilter) -> list[tuple[int, s
     opened = TradeFill.objects.filter(
         role=TradeFill.Role.OPEN.value, key__in=own.order_by().values("opening")
     )
+    place = {key: number for number, key in enumerate(trades.key)}
     homes = set(read_rows(opened.order_by(), ("trade_id", "key")))
     homes |= {(key, key) for key in names}
     pairs = {(place[trade], name) for trade, key in homes if trade in place for name in names[key]}
@@ -213,15 +232,11 @@ class LeftOut:
 
 def left_out(wanted: StatisticsFilter) -> LeftOut:
     """Count closed trades of unknown profit, and those in other currencies. One query."""
-    every = Trade.objects.filter(wanted.between("closed_at"), status=Trade.Status.CLOSED).order_by()
-    counts = every.values_list("currency").annotate(
-        all=Count("pk"), unknown=Count("pk", filter=Q(net=None) | Q(unknown_closes__gt=0))
-    )
-    unknown = 0
-    others = {}
-    for currency, number, without in counts:
-        if currency == wanted.currency:
-            unknown = without
-        else:
-            others[currency] = number
-    return LeftOut(unknown_basis=unknown, other_currencies=others)
+    omitted = Trade.objects.filter(
+        ~Q(currency=wanted.currency) | Q(net=None) | Q(unknown_closes__gt=0),
+        wanted.between("closed_at"),
+        status=Trade.Status.CLOSED,
+    ).order_by()
+    counts = dict(omitted.values_list("currency").annotate(Count("pk")))
+    unknown = counts.pop(wanted.currency, 0)
+    return LeftOut(unknown_basis=unknown, other_currencies=counts)

@@ -19,7 +19,7 @@ from trades.statistics import shapes
 from trades.statistics.filter import StatisticsFilter
 from trades.statistics.groups import DIMENSIONS, labels_of, month_of
 from trades.statistics.marks.summary import marks_summary
-from trades.statistics.measures import distribution, measure, measure_groups
+from trades.statistics.measures import distribution, labelled, measure, measure_groups
 from trades.statistics.reading import chosen_lots, closed_trades, left_out, tags_of
 
 AnyShape = TypeVar("AnyShape", bound=Shape)
@@ -84,7 +84,9 @@ def statistics_report(wanted: StatisticsFilter) -> shapes.Statistics:
                 (
                     "tag",
                     measure_groups(
-                        trades.net[tagged], trades.risk[tagged], [name for _, name in tags]
+                        trades.net[tagged],
+                        trades.risk[tagged],
+                        labelled([name for _, name in tags]),
                     ),
                 ),
             )
@@ -122,7 +124,8 @@ def _periods(days: Mapping[date, float], closed: Days) -> list[shapes.Month]:
     trades = dict(zip(map(month_of, named.tolist()), numbers.tolist(), strict=True))
     months: dict[str, float] = dict.fromkeys(trades, 0.0)
     for day, net in days.items():
-        months[month_of(day)] = months.get(month_of(day), 0.0) + net
+        name = month_of(day)
+        months[name] = months.get(name, 0.0) + net
     return [
         shapes.Month(month=name, net=months[name], trades=trades.get(name, 0))
         for name in sorted(months)

@@ -54,20 +54,30 @@ def moments_of(column: Sequence[Any]) -> Moments:
 def days_in(moments: Moments, zone: tzinfo) -> Days:
     """Return the days of the moments in a zone; NaT stays."""
     utc = moments.astype("datetime64[D]")
-    days, place = np.unique(utc[~np.isnat(utc)], return_inverse=True)
+    is_known = ~np.isnat(utc)
+    known = moments[is_known]
+    if not known.size:
+        return utc
+    # What np.unique does, without sorting.
+    first = utc[is_known].min()
+    after = (utc[is_known] - first).astype(np.intp)
+    is_there = np.zeros(int(after.max()) + 1, dtype=bool)
+    is_there[after] = True
+    days = first + np.flatnonzero(is_there)
+    place = (np.cumsum(is_there) - 1)[after]
     offsets = [_offset(each, zone) for each in (*days.tolist(), *(days + 1).tolist())]
-    begins, ends = np.array(offsets, dtype="timedelta64[us]").reshape(2, days.size)[:, place]
-    known = moments[~np.isnat(utc)]
+    each_day = np.array(offsets, dtype=np.int64).astype("timedelta64[us]")
+    begins, ends = each_day.reshape(2, days.size)[:, place]
     for row in np.flatnonzero(begins != ends):
         # The clock changes on that day.
         at = known[row].item().replace(tzinfo=UTC)
         begins[row] = at.astimezone(zone).utcoffset()
-    utc[~np.isnat(utc)] = (known + begins).astype("datetime64[D]")
+    utc[is_known] = (known + begins).astype("datetime64[D]")
     return utc
 
 
 @lru_cache(maxsize=10_000)
-def _offset(day: date, zone: tzinfo) -> timedelta:
-    """Return what a clock of the zone is ahead of UTC when a day of UTC begins."""
+def _offset(day: date, zone: tzinfo) -> int:
+    """Return what a clock of the zone is ahead of UTC when a day of UTC begins, in microseconds."""
     found = datetime.combine(day, time(), tzinfo=UTC).astimezone(zone).utcoffset()
-    return found or timedelta()
+    return (found or timedelta()) // timedelta.resolution

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
+import numpy as np
 from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import DateTimeField, FloatField, QuerySet
+from numpy.typing import NDArray
 from psycopg.types.datetime import TimestamptzLoader
 
+Floats = NDArray[np.float64]
 Item = TypeVar("Item")
 
 #: Far fewer than the parameters that SQLite takes, enough that a statement's cost is small.
@@ -62,6 +65,49 @@ def read_columns(rows: QuerySet[Any], columns: Sequence[str]) -> list[Sequence[A
         values = {stored: convert(stored) for stored in set(by_column[place])}
         by_column[place] = [values[stored] for stored in by_column[place]]
     return by_column
+
+
+def read_numbers(
+    rows: QuerySet[Any], columns: Sequence[str], *, texts: Collection[str] = ()
+) -> list[Any]:
+    """Return columns of numbers, for ``floats_of`` and ``moments_of``, and of ``texts``.
+
+    PostgreSQL writes each number as a text and its driver reads that, which takes longer than the
+    query. Here it sends a column as one value, of its numbers as they are in memory. Keys are right
+    up to 2^53.
+    """
+    connection = connections[rows.db]
+    if connection.vendor != "postgresql":
+        return read_columns(rows, columns)
+    compiler = rows.values_list(*columns).query.get_compiler(rows.db)
+    try:
+        statement, parameters = compiler.as_sql()
+    except EmptyResultSet:
+        return [()] * len(columns)
+    names = [f"c{number}" for number in range(len(columns))]
+    packed = ", ".join(
+        f"array_agg({name})"
+        if column in texts
+        else f"string_agg(float8send(coalesce({name}::float8, 'NaN')), ''::bytea)"
+        for name, column in zip(names, columns, strict=True)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {packed} FROM ({statement}) found({', '.join(names)})",  # noqa: S608
+            parameters,
+        )
+        values = cursor.fetchone()
+    return [
+        value or ()
+        if column in texts
+        else np.frombuffer(value or b"", dtype=">f8").astype(np.float64)
+        for column, value in zip(columns, values, strict=True)
+    ]
+
+
+def floats_of(column: Sequence[Any] | Floats) -> Floats:
+    """Return a column of numbers as an array, NaN where there is none."""
+    return np.asarray(column, dtype=np.float64)
 
 
 def _converter(

@@ -16,7 +16,7 @@ from trades.analytics.returns import (
     money_weighted,
     sharpe,
 )
-from trades.statistics.measures import distribution, measure, measure_groups
+from trades.statistics.measures import distribution, labelled, measure, measure_groups
 from trades.statistics.payoff import LegColumns, extremes
 
 NAN = float("nan")
@@ -65,14 +65,14 @@ def test_no_trades_have_no_measures() -> None:
 def test_rule_24_fewer_than_twenty_trades_are_shown_and_never_ranked() -> None:
     net = np.concatenate([np.full(19, 100.0), np.full(20, 1.0), np.full(25, 3.0)])
     labels = ["few"] * 19 + ["poor"] * 20 + ["good"] * 25
-    groups = {group.label: group for group in measure_groups(net, unknown(64), labels)}
+    groups = {group.label: group for group in measure_groups(net, unknown(64), labelled(labels))}
     assert (groups["few"].rank, groups["few"].measures.trades) == (None, 19)
     assert (groups["good"].rank, groups["poor"].rank) == (1, 2)
 
 
 def test_groups_keep_the_order_given_and_leave_out_what_has_no_label() -> None:
     groups = measure_groups(
-        column(1, 2, 3), unknown(3), ["30+", "0-7", None], order=["0-7", "8-29", "30+"]
+        column(1, 2, 3), unknown(3), labelled(["30+", "0-7", None]), order=["0-7", "8-29", "30+"]
     )
     assert [(group.label, group.measures.net) for group in groups] == [("0-7", 2.0), ("30+", 1.0)]
 
@@ -81,7 +81,7 @@ def test_groups_keep_the_order_given_and_leave_out_what_has_no_label() -> None:
 def test_rule_23_groups_add_up_to_the_whole(rows: list[tuple[float, str]]) -> None:
     net = column(*(value for value, _ in rows))
     whole = measure(net, unknown(len(rows)))
-    groups = measure_groups(net, unknown(len(rows)), [label for _, label in rows])
+    groups = measure_groups(net, unknown(len(rows)), labelled([label for _, label in rows]))
     for name in ("trades", "wins", "losses"):
         assert sum(getattr(group.measures, name) for group in groups) == getattr(whole, name)
     assert sum(group.measures.net for group in groups) == pytest.approx(whole.net, abs=1e-6)

@@ -23,14 +23,17 @@ def marks_summary(trades: ClosedTrades, wanted: StatisticsFilter) -> shapes.Mark
 
     A trade that never reached an exit counts with what it brought.
     """
-    place = {key: number for number, key in enumerate(trades.key)}
-    marks = TradeMarks.objects.filter(opening__trade__in=found_trades(wanted), seen__gt=0)
+    marks = TradeMarks.objects.filter(
+        opening__in=found_trades(wanted).order_by().values("pk"), seen__gt=0
+    )
+    found = read_rows(
+        marks.annotate(reached=Cast("exits", TextField())),
+        ("pk", "seen", "expected", "worst", "best", "reached"),
+    )
+    place = {key: number for number, key in enumerate(trades.key)} if found else {}
     rows = [
         (place[key], *numbers, _EXITS.decode(exits))
-        for key, *numbers, exits in read_rows(
-            marks.annotate(reached=Cast("exits", TextField())),
-            ("pk", "seen", "expected", "worst", "best", "reached"),
-        )
+        for key, *numbers, exits in found
         if key in place
     ]
     worst = [row[3] for row in rows if row[3] is not None]
