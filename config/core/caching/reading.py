@@ -22,7 +22,7 @@ from config.core.caching.keys import build_key
 from config.core.caching.manager import CacheManager, Claim
 from config.core.caching.resources import Question, Resource
 from config.core.clock import now
-from config.core.errors import ApplicationError
+from config.core.errors import ApplicationError, ProviderError
 from config.core.one_reading import one_reading
 
 logger = structlog.get_logger(__name__)
@@ -138,8 +138,10 @@ def _direct(body: Any) -> CachedResult[Any]:
 
 
 def _is_failure(error: Exception) -> bool:
-    """Whether the source failed; otherwise it answered that the question is wrong."""
-    return not isinstance(error, ApplicationError) or error.status >= 500
+    """Whether the source failed, or is over its limit; else the question is wrong."""
+    if not isinstance(error, ApplicationError) or isinstance(error, ProviderError):
+        return True
+    return error.status >= 500
 
 
 def _told(result: CachedResult[Any], *, cached: bool = False) -> CachedResult[Any]:

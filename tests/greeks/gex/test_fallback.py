@@ -14,8 +14,11 @@ from config.core.errors import (
     CircuitOpen,
     ForbiddenError,
     MalformedResponse,
+    ProviderClosed,
     ProviderError,
+    RateLimitedError,
     RetryableError,
+    UnauthorisedError,
 )
 from greeks.gex.reading import complete_question, get_gex, refresh_gex
 from greeks.gex.resource import GEX
@@ -25,8 +28,9 @@ from tests.greeks.conftest import Desk
 
 pytestmark = pytest.mark.django_db
 ERRORS = st.sampled_from(
-    [CircuitOpen, ForbiddenError, MalformedResponse, ProviderError, RetryableError]
-)
+    [CircuitOpen, ForbiddenError, MalformedResponse, ProviderClosed, ProviderError,
+     RateLimitedError, RetryableError, UnauthorisedError]
+)  # fmt: skip
 
 
 @pytest.fixture
