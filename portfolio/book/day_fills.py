@@ -28,10 +28,12 @@ class DayFill(NamedTuple):
     """One fill. ``quantity`` is signed, bought positive; ``price`` as quoted.
 
     A split is none, and has neither: what was held is held, and its last close is of the old share.
+    ``currency`` is the contract's.
     """
 
     instrument_id: int
     at: datetime
+    currency: str
     quantity: Decimal = Decimal()
     price: Decimal = Decimal()
     is_split: bool = False

@@ -43,19 +43,16 @@ class TradedLeg(NamedTuple):
 
 
 def legs_traded_today(accounts: Mapping[str, Account]) -> list[TradedLeg]:
-    """Return what these accounts traded in the session each of them is in.
+    """Return what these accounts traded in the session that each contract is in.
 
     Of what is held no more, fills after the account's last sync are left out: they may have opened
     what its book does not show yet. One query; three if anything was traded.
     """
-    dates = {pk: session_dates_of(account) for pk, account in accounts.items()}
-    sessions = {pk: session_date_at(market_now()) for pk, session_date_at in dates.items()}
+    at, sessions = market_now(), {pk: session_dates_of(each) for pk, each in accounts.items()}
     traded = {
         (pk, instrument_id): fills
         for pk, recent in recent_fills(accounts.keys()).items()
-        for instrument_id, fills in fills_of_session(
-            accounts[pk], recent, sessions[pk], dates[pk]
-        ).items()
+        for instrument_id, fills in fills_of_session(recent, sessions[pk], at=at).items()
         if not all(fill.is_split for fill in fills)
     }
     if not traded:
@@ -71,13 +68,12 @@ def legs_traded_today(accounts: Mapping[str, Account]) -> list[TradedLeg]:
     legs = []
     for (account_id, pk), fills in traded.items():
         row, synced_at = held.get((account_id, pk)), accounts[account_id].last_synced_at
+        date_at = sessions[account_id].of(instruments[pk].currency).date_at
         told = [fill for fill in fills if synced_at is not None and fill.at <= synced_at]
         if row is not None:
-            legs += _held(row, fills, dates[account_id], sessions[account_id])
+            legs += _held(row, fills, date_at, date_at(at))
         elif not all(fill.is_split for fill in told):
-            legs.append(
-                _closed(account_id, told, instruments[pk], dates[account_id], sessions[account_id])
-            )
+            legs.append(_closed(account_id, told, instruments[pk], date_at, date_at(at)))
     return legs
 
 

@@ -71,7 +71,7 @@ def revalue_positions(
             continue
         quote = context.market.quotes.get(key)
         if quote is not None and quote.price is not None:
-            if not _is_same_session(row.price_as_of, quote.as_of, context):
+            if not _is_same_session(row, quote.as_of, context):
                 # Yesterday's open says nothing of today's change.
                 row.opening_price = row.previous_close = None
             _apply_quote(row, quote, opening=row.opening_price)
@@ -85,12 +85,12 @@ def revalue_positions(
     return rows
 
 
-def _is_same_session(
-    stored_at: datetime | None, quoted_at: datetime, context: WritingContext
-) -> bool:
+def _is_same_session(row: PositionRow, quoted_at: datetime, context: WritingContext) -> bool:
+    stored_at = row.price_as_of
     if stored_at is None or stored_at == quoted_at:
         return stored_at is not None
-    return context.session_date_at(stored_at) == context.session_date_at(quoted_at)
+    date_at = context.sessions.of(row.currency).date_at
+    return date_at(stored_at) == date_at(quoted_at)
 
 
 def _identity_row(
@@ -137,9 +137,9 @@ def _value(
     """Price the row from its quote, else from what came with the position."""
     opening = None
     if earlier is not None:
-        same_session = (
-            earlier.price_as_of is not None
-            and context.session_date_at(earlier.price_as_of) == context.session_date
+        date_at = context.sessions.of(row.currency).date_at
+        same_session = earlier.price_as_of is not None and (
+            date_at(earlier.price_as_of) == date_at(context.market_at)
         )
         opening = earlier.opening_price if same_session else None
         row.previous_close = earlier.previous_close if same_session else None
@@ -178,11 +178,12 @@ def _revalue(row: PositionRow, context: WritingContext) -> None:
         if price is not None and row.avg_price is not None
         else None
     )
+    date_at = context.sessions.of(row.currency).date_at
     row.daily_change = change_of_the_day(
         row,
         context.fills.get(row.instrument_id, ()),
-        session=context.session_date,
-        session_date_at=context.session_date_at,
+        session=date_at(context.market_at),
+        session_date_at=date_at,
     )
 
 

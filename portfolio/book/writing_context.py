@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from config.core.clock import market_now, now
-from portfolio.accounts.days import local_date, session_begun_with
+from portfolio.accounts.days import AccountSessions, local_date
 from portfolio.book.day_fills import DayFill, fills_since
 from portfolio.market_data.sources import MarketData
 from portfolio.models import Account
@@ -21,16 +21,16 @@ _SESSION_REACH: Final = timedelta(days=5)
 class WritingContext:
     """``at`` is wall time, ``market_at`` market time.
 
-    ``today`` is the account's calendar day, for days to expiry. ``session_date`` is the trading
-    session the write belongs to, from ``session_date_at``; ``fills`` are that session's, by
-    instrument.
+    ``today`` is the account's calendar day, for days to expiry. ``session_date`` is the session of
+    the account that the write belongs to; a contract's own is told by ``sessions``. ``fills`` are
+    those of their contracts' sessions, by instrument.
     """
 
     account: Account
     market: MarketData
     today: date
     session_date: date
-    session_date_at: Callable[[datetime], date]
+    sessions: AccountSessions
     at: datetime
     market_at: datetime
     fills: Mapping[int, Sequence[DayFill]]
@@ -40,45 +40,39 @@ def writing_context(
     *,
     account: Account,
     market: MarketData,
-    session_date_at: Callable[[datetime], date],
+    sessions: AccountSessions,
     fills: Iterable[DayFill] | None = None,
 ) -> WritingContext:
     """Return the context of a write that happens now. One query without ``fills``.
 
-    ``fills`` are the account's of ``recent_fills``. Make ``session_date_at`` (``session_dates_of``)
+    ``fills`` are the account's of ``recent_fills``. Make ``sessions`` (``session_dates_of``)
     before the transaction, so the calendar is not read inside it.
     """
     market_at = market_now()
-    session_date = session_date_at(market_at)
     if fills is None:
         fills = recent_fills([account.pk])[account.pk]
     return WritingContext(
         account=account,
         market=market,
         today=local_date(account, market_at),
-        session_date=session_date,
-        session_date_at=session_date_at,
+        session_date=sessions(market_at),
+        sessions=sessions,
         at=now(),
         market_at=market_at,
-        fills=fills_of_session(account, fills, session_date, session_date_at),
+        fills=fills_of_session(fills, sessions, at=market_at),
     )
 
 
 def fills_of_session(
-    account: Account,
-    fills: Iterable[DayFill],
-    session_date: date,
-    session_date_at: Callable[[datetime], date],
+    fills: Iterable[DayFill], sessions: AccountSessions, *, at: datetime
 ) -> dict[int, list[DayFill]]:
-    """Return what was filled in a session, and the splits it began with, by instrument."""
+    """Return what was filled in the session that each contract is in, and the splits it began
+    with, by instrument."""
     found: dict[int, list[DayFill]] = {}
     for fill in fills:
-        of = (
-            session_begun_with(account, fill.at, session_date_at)
-            if fill.is_split
-            else session_date_at(fill.at)
-        )
-        if of == session_date:
+        its = sessions.of(fill.currency)
+        of = its.begun_with(fill.at) if fill.is_split else its.date_at(fill.at)
+        if of == its.date_at(at):
             found.setdefault(fill.instrument_id, []).append(fill)
     return found
 

@@ -7,9 +7,9 @@ quotes and Greeks; quantities and money stay as the last sync left them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -28,7 +28,7 @@ from config.core.threads import for_each
 from greeks.models import Instrument
 from greeks.providers.base import SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider
-from portfolio.accounts.days import session_dates_of
+from portfolio.accounts.days import AccountSessions, session_dates_of
 from portfolio.book.position_row import stored_positions, write_positions
 from portfolio.book.valuing import revalue_positions
 from portfolio.book.writing_context import writing_context
@@ -199,13 +199,13 @@ def write_refreshed(
     account_id: str,
     market: MarketData,
     instruments: dict[str, Instrument],
-    session_date_at: Callable[[datetime], date],
+    sessions: AccountSessions,
 ) -> None:
     store_prices(market.quotes.values())
     with transaction.atomic():
         # With the row locked, so a position closed meanwhile does not come back.
         account = Account.objects.select_for_update().get(pk=account_id)
-        context = writing_context(account=account, market=market, session_date_at=session_date_at)
+        context = writing_context(account=account, market=market, sessions=sessions)
         rows = revalue_positions(
             stored=stored_positions(account_id).values(),
             keys={row.pk: key for key, row in instruments.items()},

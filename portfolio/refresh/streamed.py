@@ -7,10 +7,10 @@ is written, whichever stream it came from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from functools import lru_cache, partial
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from django.conf import settings
@@ -24,7 +24,7 @@ from greeks.models import Instrument
 from greeks.pricing.dividends import dividends_of
 from greeks.pricing.expiry import known_closes
 from greeks.providers.streamed_values import read_streamed
-from portfolio.accounts.days import session_dates_of
+from portfolio.accounts.days import AccountSessions, session_dates_of
 from portfolio.book.position_row import PositionRow, update_positions
 from portfolio.book.valuing import revalue_positions
 from portfolio.book.writing_context import WritingContext, recent_fills, writing_context
@@ -44,8 +44,6 @@ SOURCES: Final[Mapping[Broker, GreeksSource]] = {
     Broker.IBKR: GreeksSource.IBKR,
     Broker.TASTY: GreeksSource.TASTYTRADE,
 }
-
-_INSTANTS: Final = 1024
 
 
 @dataclass(slots=True)
@@ -79,9 +77,7 @@ def refresh_streamed(*, account_ids: Collection[str]) -> frozenset[str]:
     moved = [a for a in accounts if markets[Broker(a.broker)].is_known]
     if not moved:
         return frozenset()
-    # Most prices of a pass are of the same instants.
-    dates = {account.pk: lru_cache(_INSTANTS)(session_dates_of(account)) for account in moved}
-    return _write(markets, dates)
+    return _write(markets, {account.pk: session_dates_of(account) for account in moved})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -139,11 +135,11 @@ def _streamed_market(held: Sequence[Holdings], broker: Broker) -> _Market:
 
 
 def _write(
-    markets: Mapping[Broker, _Market], dates: Mapping[str, Callable[[datetime], date]]
+    markets: Mapping[Broker, _Market], sessions: Mapping[str, AccountSessions]
 ) -> frozenset[str]:
     with transaction.atomic():
         # With the rows locked, so a sync's newer values are not overwritten.
-        locked = Account.objects.select_for_update().filter(pk__in=dates).order_by("pk")
+        locked = Account.objects.select_for_update().filter(pk__in=sessions).order_by("pk")
         accounts = {account.pk: account for account in locked}
         held = holdings_of({pk: account.book_version for pk, account in accounts.items()})
         fills = recent_fills(accounts.keys())
@@ -151,10 +147,10 @@ def _write(
         changed: dict[str, list[tuple[PositionRow, PositionRow]]] = {}
         for pk, account in accounts.items():
             market = _better_than_held(
-                markets[Broker(account.broker)], account, held[pk], dates[pk]
+                markets[Broker(account.broker)], account, held[pk], sessions[pk]
             )
             context = writing_context(
-                account=account, market=market, session_date_at=dates[pk], fills=fills[pk]
+                account=account, market=market, sessions=sessions[pk], fills=fills[pk]
             )
             changes = _revalued(held[pk], context)
             if changes:
@@ -201,7 +197,7 @@ def _revalued(held: Holdings, context: WritingContext) -> list[tuple[PositionRow
 
 
 def _better_than_held(
-    market: _Market, account: Account, held: Holdings, session_date_at: Callable[[datetime], date]
+    market: _Market, account: Account, held: Holdings, sessions: AccountSessions
 ) -> MarketData:
     """Return the market's values of what the account holds, without those it has better."""
     own = SOURCES[Broker(account.broker)]
@@ -222,7 +218,8 @@ def _better_than_held(
             del greeks[key]
     for key, day in market.days.items():
         if key in quotes:
-            quotes[key] = complete_quote(quotes[key], day, session_date_at)
+            date_at = sessions.of(quotes[key].contract.currency).date_at
+            quotes[key] = complete_quote(quotes[key], day, date_at)
     return replace(market.data, quotes=quotes, greeks=greeks)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import TypeVar
 
 import structlog
@@ -23,7 +23,7 @@ from greeks.pricing.dividends import dividends_of
 from greeks.pricing.expiry import known_closes
 from greeks.providers.base import SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider
-from portfolio.accounts.days import session_dates_of
+from portfolio.accounts.days import AccountSessions, session_dates_of
 from portfolio.book.checked import Checked, CheckedPositions
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.brokers.registry import open_adapter, registered_brokers
@@ -58,7 +58,7 @@ class FetchedBook:
 
     started_at: datetime
     source: str
-    session_date_at: Callable[[datetime], date]
+    sessions: AccountSessions
     summary: AccountSummary | None = None
     positions: CheckedPositions | None = None
     orders: Checked[BrokerOrder] | None = None
@@ -75,9 +75,7 @@ def fetch_book(
 
     Stops if the positions fail: nothing else is useful without them.
     """
-    book = FetchedBook(
-        started_at=now(), source=adapter.source, session_date_at=session_dates_of(account)
-    )
+    book = FetchedBook(started_at=now(), source=adapter.source, sessions=session_dates_of(account))
     number = account.account_number
     step(SyncRun.Step.SUMMARY)
     summary = _try(book, SyncRun.Step.SUMMARY, lambda: adapter.fetch_account_summary(number))

@@ -82,9 +82,7 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
         if answer.verdict is EmptyBook.UNCONFIRMED:
             return _unconfirmed(account, counts, answer, at=at)
     account.empty_book_since = None
-    context = writing_context(
-        account=account, market=book.market, session_date_at=book.session_date_at
-    )
+    context = writing_context(account=account, market=book.market, sessions=book.sessions)
     rows = build_positions(
         received=positions, instruments=book.instruments, known=known, context=context
     )

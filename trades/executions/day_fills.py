@@ -28,11 +28,13 @@ def read_day_fills(account_ids: Collection[str], since: datetime) -> Iterator[tu
         superseded=False,
         cancelled_by="",
     )
-    for account_id, instrument_id, at, kind, side, quantity, price in rows.order_by().values_list(
-        "account_id", "instrument_id", "execution_time", "kind", "side", "quantity", "price"
-    ):
+    found = rows.order_by().values_list(
+        "account_id", "instrument_id", "execution_time", "instrument__currency", "kind", "side",
+        "quantity", "price",
+    )  # fmt: skip
+    for account_id, instrument_id, at, currency, kind, side, quantity, price in found:
         if kind == _SPLIT:
-            yield account_id, DayFill(instrument_id, at, is_split=True)
+            yield account_id, DayFill(instrument_id, at, currency, is_split=True)
         elif side and price is not None:
             signed = -quantity if side == Side.SELL.value else quantity
-            yield account_id, DayFill(instrument_id, at, signed, price)
+            yield account_id, DayFill(instrument_id, at, currency, signed, price)

@@ -231,3 +231,55 @@ def test_price_of_an_earlier_session_has_not_moved_today(
     )
     run_sync(account.pk)
     assert change(CALL) == expected
+
+
+@pytest.mark.parametrize(
+    ("currency", "is_simulated", "expected"),
+    [
+        # 04:00 UTC is the next session in Mumbai and still the evening in New York.
+        pytest.param("INR", False, 2 * 1 * 100, id="filled yesterday in Mumbai"),
+        pytest.param("USD", False, (12 - 10) * 2 * 100, id="filled today in New York"),
+        pytest.param("EUR", False, (12 - 10) * 2 * 100, id="elsewhere: the account's day"),
+        pytest.param("INR", True, (12 - 10) * 2 * 100, id="simulated: the account's day"),
+    ],
+)
+def test_session_of_a_fill_is_that_of_its_contracts_exchange(
+    broker: FakeBroker,
+    run_sync: RunSync,
+    settings: LazySettings,
+    currency: str,
+    is_simulated: bool,
+    expected: int,
+) -> None:
+    account = AccountFactory.create(simulated=is_simulated)
+    contract = option(600, currency=currency)
+    settings.MARKET_CLOCK = "2026-11-20T04:00:00+00:00"
+    traded(account, contract, Side.BUY, 2, "10", hours_ago=20)
+    broker.positions = [position(contract, 2)]
+    run_sync(account.pk)
+    assert change(contract) == expected
+
+
+@pytest.mark.parametrize(
+    ("currency", "expected"), [("INR", (12 - 10) * 100), ("USD", (12 - 11) * 100)]
+)
+def test_opening_price_is_of_the_session_of_the_contracts_exchange(
+    account: Account,
+    broker: FakeBroker,
+    run_sync: RunSync,
+    settings: LazySettings,
+    currency: str,
+    expected: int,
+) -> None:
+    """A quote that tells none takes the session's, which began in Mumbai a quarter of an hour
+    ago; else the last close counts."""
+    contract = option(600, currency=currency)
+    broker.positions = [position(contract)]
+    settings.MARKET_CLOCK = "2026-11-19T17:00:00+00:00"
+    run_sync(account.pk)
+    settings.MARKET_CLOCK = "2026-11-20T04:00:00+00:00"
+    broker.snapshot = lambda asked: Snapshot(
+        contract=asked, quote=quote(asked, opening_price=None), greeks=None
+    )
+    run_sync(account.pk)
+    assert change(contract) == expected
