@@ -20,6 +20,7 @@ from config.core.errors import ApplicationError
 from config.core.health import heartbeat, heartbeat_check
 from config.core.threads import ThreadPool
 from portfolio.refresh.holdings import in_batches
+from portfolio.refresh.past_sessions import end_past_changes
 from portfolio.refresh.streamed import refresh_streamed
 from portfolio.updates.calculation import portfolios_behind, recalculate
 from portfolio.updates.membership import members
@@ -113,6 +114,11 @@ class UpdateLoop:
         if not now and moment - self._swept_at < SWEEP_SECONDS:
             return
         self._swept_at = moment
+        try:
+            await self._in_thread(end_past_changes)
+        except DatabaseError as error:
+            # The portfolios that are behind need not wait for it.
+            logger.warning("updates.past_not_ended", reason=type(error).__name__)
         behind = await self._in_thread(portfolios_behind)
         if behind:
             moved = dict.fromkeys(behind, ())

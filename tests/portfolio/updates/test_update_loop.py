@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from django.conf import LazySettings
 from django.db import OperationalError
 
+from config.core.clock import market_now
 from config.core.redis.client import key, redis_client
 from greeks.domain import Snapshot
 from greeks.instruments.identity import instrument_key
@@ -202,6 +204,20 @@ def test_lost_redis_is_made_up_for(portfolio: Portfolio, valkey: Any) -> None:
     look(2)
     portfolio.refresh_from_db()
     assert portfolio.last_updated is not None
+
+
+def test_sweep_ends_the_change_of_an_account_that_is_synced_no_more(
+    account: Account, portfolio: Portfolio, settings: LazySettings
+) -> None:
+    look(2)
+    portfolio.refresh_from_db()
+    assert portfolio.daily_change
+    settings.MARKET_CLOCK = (market_now() + timedelta(days=7)).isoformat()
+    look(2)
+    before = portfolio.value
+    portfolio.refresh_from_db()
+    assert (portfolio.daily_change, portfolio.value) == (0, before)
+    assert set(account.positions.values_list("daily_change", flat=True)) == {0}
 
 
 def test_loop_that_is_stopped_finishes_what_it_claimed(
