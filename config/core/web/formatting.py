@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 Number = float | int | Decimal
 
+NO_BREAK = "\u00a0"
 MINUS = "\u2212"
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # The size, after rounding, from which a unit is used; and the decimals that make three figures.
@@ -140,8 +141,12 @@ def moment(value: datetime | None) -> str | None:
 
 
 def short_moment(value: datetime | None) -> str | None:
-    """21 Nov 25 14:32, in UTC: for narrow places whose heading names the zone."""
-    return None if value is None else f"{day(utc := value.astimezone(UTC))} {utc:%H:%M}"
+    """21 Nov 25 14:32, in UTC: for narrow places whose heading names the zone. Only the time may
+    take a line of its own."""
+    if value is None:
+        return None
+    utc = value.astimezone(UTC)
+    return f"{day(utc)}".replace(" ", NO_BREAK) + f" {utc:%H:%M}"
 
 
 def age(seconds: Number | None) -> str | None:

@@ -112,7 +112,7 @@ def test_short_moment_has_the_whole_one_as_its_title() -> None:
     at = datetime(2026, 1, 5, 1, 59, 41, tzinfo=timezone(timedelta(hours=5)))
     assert rendered("{{ at|short_moment }}", at=at) == (
         '<time datetime="2026-01-05T01:59:41+05:00" title="2026-01-04 20:59:41 UTC">'
-        "4 Jan 26 20:59</time>"
+        "4\u00a0Jan\u00a026 20:59</time>"
     )
     assert "<time" not in rendered("{{ at|short_moment }}", at=None)
 
