@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from typing import Final
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.db.models import FloatField
+from django.db.models import CharField, DateTimeField, FloatField, QuerySet
 from django.db.models.functions import Cast
 from numpy.typing import NDArray
 
 from config.core.one_reading import once
+from config.core.rows.kept_query import KeptQuery
 from config.core.rows.reading import read_rows
 from portfolio.domain import CashKind, ExecutionKind, Side
 from portfolio.exposure.currencies import currency_of, rates_into
@@ -117,16 +119,22 @@ def _closes(accounts: Iterable[Account], span: Span) -> dict[str, list[_Close]]:
         rows.annotate(amount=Cast("net_liquidation", FloatField())),
         ("account_id", "session_date", "amount", "as_of"),
     ):
-        midnight = datetime.combine(day + _DAY, time(), tzinfo=zones[account_id])
         found = closes.setdefault(account_id, [])
         if day < span.start:
             # Only the last of these counts.
             found.clear()
         # A day's row is written until the next session: it may hold a weekend.
-        found.append(_Close(day, max(midnight - timedelta.resolution, as_of), amount))
+        found.append(_Close(day, max(_end_of(day, zones[account_id]), as_of), amount))
     return {
         account_id: found for account_id, found in closes.items() if found[-1].day >= span.start
     }
+
+
+@lru_cache(maxsize=10_000)
+def _end_of(day: date, zone: ZoneInfo) -> datetime:
+    """Return the last instant of a day in a zone, UTC."""
+    midnight = datetime.combine(day + _DAY, time(), tzinfo=zone)
+    return midnight.astimezone(UTC) - timedelta.resolution
 
 
 def _flows(currency: str, closes: Mapping[str, Sequence[_Close]]) -> tuple[list[_Flow], int]:
@@ -144,15 +152,49 @@ def _flows(currency: str, closes: Mapping[str, Sequence[_Close]]) -> tuple[list[
     return flows, sum(name != currency for name, _ in moved)
 
 
+def _external(accounts: Any, since: Any, until: Any) -> QuerySet[CashMovementRow, Any]:
+    return (
+        CashMovementRow.objects.filter(
+            account__pk__in=accounts,
+            moved_at__gt=since,
+            moved_at__lte=until,
+            kind=CashKind.EXTERNAL_FLOW.value,
+        )
+        .order_by()
+        .values_list("account_id", "moved_at", "amount", "currency")
+    )
+
+
+def _transfers(accounts: Any, since: Any, until: Any) -> QuerySet[TradeExecution, Any]:
+    return (
+        TradeExecution.objects.filter(
+            account__pk__in=accounts,
+            execution_time__gt=since,
+            execution_time__lte=until,
+            kind=ExecutionKind.TRANSFER.value,
+            superseded=False,
+            cancelled_by="",
+        )
+        .order_by()
+        .values_list(
+            "account_id", "execution_time", "side", "quantity", "price", "instrument__multiplier",
+            "currency",
+        )
+    )  # fmt: skip
+
+
+_ASKED: Final[dict[str, Any]] = {
+    "accounts": CharField(),
+    "since": DateTimeField(),
+    "until": DateTimeField(),
+}
+_external_rows = KeptQuery(_external, **_ASKED)
+_transfer_rows = KeptQuery(_transfers, **_ASKED)
+
+
 def _cash(accounts: Iterable[str], since: datetime, until: datetime) -> Iterator[tuple[str, _Flow]]:
-    rows = CashMovementRow.objects.filter(
-        account__in=list(accounts),
-        moved_at__gt=since,
-        moved_at__lte=until,
-        kind=CashKind.EXTERNAL_FLOW.value,
-    ).order_by()
-    for account_id, at, amount, currency in rows.values_list(
-        "account_id", "moved_at", "amount", "currency"
+    for account_id, at, amount, currency in _external_rows(
+        accounts=list(accounts), since=since, until=until
     ):
         yield currency, _Flow(account_id, at, float(amount))
 
@@ -161,17 +203,8 @@ def _carried(
     accounts: Iterable[str], since: datetime, until: datetime
 ) -> Iterator[tuple[str, _Flow]]:
     """Yield positions that came from or went to another account: NaN without a price."""
-    rows = TradeExecution.objects.filter(
-        account__in=list(accounts),
-        execution_time__gt=since,
-        execution_time__lte=until,
-        kind=ExecutionKind.TRANSFER.value,
-        superseded=False,
-        cancelled_by="",
-    ).order_by()
-    for account_id, at, side, quantity, price, multiplier, currency in rows.values_list(
-        "account_id", "execution_time", "side", "quantity", "price", "instrument__multiplier",
-        "currency",
-    ):  # fmt: skip
+    for account_id, at, side, quantity, price, multiplier, currency in _transfer_rows(
+        accounts=list(accounts), since=since, until=until
+    ):
         worth = np.nan if price is None else float(price * quantity * multiplier)
         yield currency, _Flow(account_id, at, -worth if side == Side.SELL.value else worth)
