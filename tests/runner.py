@@ -23,7 +23,7 @@ from tests.servers.postgres import NoPostgres, running_postgres
 ROOT = Path(__file__).resolve().parent.parent
 # More than a small machine's cores: on SQLite two workers begin with the browser and the faults, on
 # PostgreSQL one with the faults, and mostly wait.
-WORKERS = {"SQLite": "3", "PostgreSQL": "2"}
+WORKERS = {"SQLite": "4", "PostgreSQL": "2"}
 CHECKS_AT_ONCE = 3
 WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
 # SQLite runs every case. Of many that ask the same, PostgreSQL runs one: another in each run.
