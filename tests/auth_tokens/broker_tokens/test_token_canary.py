@@ -132,8 +132,8 @@ def test_no_secret_is_found_anywhere(
     places["errors"] = f"{refused.value!r} {again.value!r}"
     settings.UPSTOX_PIN = CREDENTIALS["UPSTOX_PIN"]
     token = get_token("upstox")
-    logging.getLogger("some.library").debug("sends %s", {"Authorization": f"Bearer {token}"})
-    logging.getLogger("some.library").error("typed %s for %s", typed[0], settings.UPSTOX_MOBILE)
+    logging.getLogger("some_package").debug("sends %s", {"Authorization": f"Bearer {token}"})
+    logging.getLogger("some_package").error("typed %s for %s", typed[0], settings.UPSTOX_MOBILE)
     caller.request_json("GET", "/v2/user/profile")
     upstox.access.end_all_tokens()
     with pytest.raises(UnauthorisedError) as refused:

@@ -101,7 +101,9 @@ def test_tie_ends_when_older_history_shows_that_the_fill_closed(source: SignalSo
     follow(32)
     assert steps(found) == ["queued", "active", "executed", "active"]
     assert (found.opening_id, found.tied_by) == (None, "")
-    assert "opens no trade" in found.changes.last().reason  # type: ignore[union-attr]
+    changed = found.changes.last()
+    assert changed is not None
+    assert "opens no trade" in changed.reason
     # What was said by hand stays.
     assert steps(by_hand)[-1] == "executed"
     # Within its window a real opening follows it after all.
