@@ -254,4 +254,6 @@ def ending(status: int | None) -> str:
     """Describe an exit code."""
     if status is not None and status < 0:
         return f"was ended by {signal.Signals(-status).name}"
+    if status == REPLACE:
+        return "asked to be replaced"
     return f"ended with code {status}"

@@ -26,7 +26,8 @@ from config.core.processes.environment import (
     prepare_environment,
     private_paths,
 )
-from config.core.processes.supervisor import SupervisionError, Supervisor, say
+from config.core.processes.pulse import REPLACE
+from config.core.processes.supervisor import SupervisionError, Supervisor, ending, say
 from config.core.processes.valkey import LONGEST_SOCKET_PATH
 from tests.config.core.processes.supervised import HERE
 from tests.servers.valkey import RunningValkey
@@ -150,6 +151,14 @@ def test_crashed_child_starts_again_and_is_said(supervised: Supervised) -> None:
 
     assert "worker ended with code 1; it starts again in" in said
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(1, "ended with code 1"), (-9, "was ended by SIGKILL"), (REPLACE, "asked to be replaced")],
+)
+def test_end_is_said_in_words(status: int, said: str) -> None:
+    assert ending(status) == said
 
 
 def test_three_quick_crashes_stop_with_the_last_words(supervised: Supervised) -> None:
