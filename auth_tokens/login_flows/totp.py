@@ -48,8 +48,9 @@ class OneTimeCodes:
             return
         if there.tzinfo is None:
             there = there.replace(tzinfo=UTC)
-        # The header drops fractions of a second.
-        ahead = there + timedelta(seconds=0.5) - self._clock()
+        # The header drops fractions of a second, so this is never ahead of the site: a code of a
+        # window that has not begun there is wrong, one of the window before is still accepted.
+        ahead = there - self._clock()
         self._ahead = ahead if abs(ahead) <= LARGEST_SKEW else timedelta(0)
 
     def next_code(self) -> str:

@@ -59,6 +59,18 @@ def test_code_is_made_for_the_time_of_the_site(skew: int) -> None:
     assert made.next_code() == pyotp.TOTP(SECRET).at(there)
 
 
+@pytest.mark.parametrize("fraction", [0.0, 0.3, 0.6, 0.999])
+def test_code_is_never_of_a_window_that_has_not_begun_at_the_site(fraction: float) -> None:
+    clock = Clock()
+    clock.at += timedelta(seconds=29 + fraction)
+    made = codes(clock)
+    made.set_clock_by(format_datetime(clock.at, usegmt=True))
+
+    code = made.next_code()
+
+    assert code == pyotp.TOTP(SECRET).at(clock.at)
+
+
 @pytest.mark.parametrize(
     "header", ["", "yesterday", format_datetime(START + timedelta(days=2), usegmt=True)]
 )
