@@ -151,9 +151,10 @@ export function flash(element, before, after) {
 }
 
 /** Only what is in sight glows: on a phone that is a tenth of the book. Asked for all at once,
- * where they stand costs one layout. */
+ * where they stand costs one layout; what is not laid out yet is not in sight. */
 function glow() {
   const inSight = [...glowing].filter(([element]) => {
+    if (!element.checkVisibility({ contentVisibilityAuto: true })) return false;
     const { top, bottom } = element.getBoundingClientRect();
     return bottom > 0 && top < innerHeight;
   });
