@@ -175,4 +175,6 @@ def _nearest(sent: Any, spot: float | None) -> list[Decimal]:
 
 @register_chain_provider(SOURCE, is_configured=lambda: settings.IBKR_CONNECTION == "portal")
 def open_portal_chains() -> PortalChains:
-    return PortalChains(open_gateway(), snapshot_seconds=settings.IBKR_PORTAL_SNAPSHOT_SECONDS)
+    return PortalChains(
+        open_gateway(aside="chains"), snapshot_seconds=settings.IBKR_PORTAL_SNAPSHOT_SECONDS
+    )

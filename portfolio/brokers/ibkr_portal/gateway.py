@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from auth_tokens.broker_tokens.manager import held_token, renew_token
 from config.core.errors import PermanentError
+from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller
 from portfolio.brokers.ibkr_portal.account import PROVIDER
@@ -104,17 +105,22 @@ class PortalGateway:
         self.session.close()
 
 
-def open_gateway() -> PortalGateway:
-    """Open the gateway in the settings: ``IBKR_PORTAL_URL`` and what goes with it."""
+def open_gateway(*, aside: str = "") -> PortalGateway:
+    """Open the gateway in the settings: ``IBKR_PORTAL_URL`` and what goes with it.
+
+    ``aside`` names calls that no sync may wait or fail for: their failures count in a breaker of
+    their own, and they take at most half of the calls that the vendor allows.
+    """
     base_url = settings.IBKR_PORTAL_URL.rstrip("/")
-    session = open_session(opening=reopen_for_all)
-    return PortalGateway(base_url, _caller(base_url, renew=session.reopen), session)
+    session = open_session(opening=reopen_for_all, aside=aside)
+    return PortalGateway(base_url, _caller(base_url, renew=session.reopen, aside=aside), session)
 
 
-def open_session(*, opening: Callable[[], object] | None = None) -> PortalSession:
+def open_session(*, opening: Callable[[], object] | None = None, aside: str = "") -> PortalSession:
     """Return the session at the gateway in the settings; it opens itself unless told how."""
     base_url = settings.IBKR_PORTAL_URL.rstrip("/")
-    return PortalSession(GatewayMemory(base_url), _caller(base_url, renew=None), opening=opening)
+    caller = _caller(base_url, renew=None, aside=aside)
+    return PortalSession(GatewayMemory(base_url), caller, opening=opening)
 
 
 def reopen_for_all() -> None:
@@ -126,18 +132,26 @@ def reopen_for_all() -> None:
     renew_token(PROVIDER, refused=held_token(PROVIDER))
 
 
-def _caller(base_url: str, *, renew: Callable[[], None] | None) -> HttpCaller:
+def _caller(base_url: str, *, renew: Callable[[], None] | None, aside: str) -> HttpCaller:
+    timeout = settings.PROVIDER_TIMEOUT_SECONDS
+    budgets = call_budgets(
+        calls_per_second=settings.IBKR_PORTAL_CALLS_PER_SECOND,
+        endpoint_seconds=settings.IBKR_PORTAL_ENDPOINT_SECONDS,
+    )
+    breaker = None
+    if aside:
+        breaker = CircuitBreaker(
+            f"{PROVIDER}.{aside}@{urlsplit(base_url).netloc}", probe_seconds=2 * timeout
+        )
     return HttpCaller(
         PROVIDER,
         base_url,
-        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+        timeout=timeout,
         verify=certificate_check(base_url, settings.IBKR_PORTAL_CA_FILE),
-        budgets=call_budgets(
-            calls_per_second=settings.IBKR_PORTAL_CALLS_PER_SECOND,
-            endpoint_seconds=settings.IBKR_PORTAL_ENDPOINT_SECONDS,
-        ),
+        budgets=with_share_of(aside, budgets) if aside else budgets,
         renew=renew,
         penalty_seconds=settings.IBKR_PORTAL_PENALTY_SECONDS,
+        breaker=breaker,
     )
 
 
@@ -156,6 +170,16 @@ def call_budgets(*, calls_per_second: int, endpoint_seconds: float) -> dict[str,
         for path in SLOW_ENDPOINTS:
             budgets[path] = CallBudget(f"{PROVIDER}{path}", limit=1, seconds=endpoint_seconds)
     return budgets
+
+
+def with_share_of(aside: str, budgets: Mapping[str, CallBudget]) -> dict[str, list[CallBudget]]:
+    """Return the budgets of calls that leave half of all calls to others."""
+    shared = {path: [budget] for path, budget in budgets.items()}
+    if everyones := budgets.get(""):
+        half, seconds = max(1, everyones.limit // 2), everyones.seconds
+        # Its own first: who waits for it must hold no call that others could use.
+        shared[""].insert(0, CallBudget(f"{PROVIDER}.{aside}", limit=half, seconds=seconds))
+    return shared
 
 
 def certificate_check(base_url: str, ca_file: str) -> bool | ssl.SSLContext:

@@ -9,11 +9,19 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import stamina
 import time_machine
 
-from config.core.errors import MalformedResponse, PermanentError
+from config.core.errors import (
+    CircuitOpen,
+    MalformedResponse,
+    PermanentError,
+    RetryableError,
+)
 from greeks.gex.chains.parts import part_of_chain
-from portfolio.brokers.ibkr_portal.chains import STRIKES, PortalChains
+from portfolio.brokers.ibkr_portal.adapter import open_portal
+from portfolio.brokers.ibkr_portal.chains import STRIKES, PortalChains, open_portal_chains
+from portfolio.brokers.ibkr_portal.gateway import call_budgets, with_share_of
 from tests.portfolio.brokers.ibkr_portal.ibkr_portal_support import gateway_on, handler_of
 
 AT = datetime(2026, 4, 6, 15, 0, tzinfo=UTC)
@@ -143,3 +151,25 @@ def test_chain_without_a_quote_is_an_error_and_never_empty() -> None:
     desk = Desk([6000.0], **{"/iserver/marketdata/snapshot": []})
     with time_machine.travel(AT, tick=False), pytest.raises(MalformedResponse):
         desk.chains.fetch_chain("SPX", EARLY)
+
+
+def test_failing_chains_open_no_breaker_of_the_book(settings: Any) -> None:
+    settings.IBKR_PORTAL_URL = "http://127.0.0.1:9/v1/api"  # nobody listens there
+    chains, book = open_portal_chains(), open_portal()
+    with stamina.set_testing(True, attempts=5):
+        with pytest.raises(RetryableError):
+            chains.fetch_listing("SPX")
+        with pytest.raises(CircuitOpen):
+            chains.fetch_listing("SPX")
+        with pytest.raises(RetryableError, match="no answer"):
+            book.fetch_accounts()
+    chains.close()
+    book.close()
+
+
+def test_chains_leave_half_of_the_calls_to_the_book() -> None:
+    budgets = with_share_of("chains", call_budgets(calls_per_second=8, endpoint_seconds=5))
+    own, everyones = budgets[""]
+    assert (own.limit, everyones.limit) == (4, 8)
+    assert own.name != everyones.name
+    assert [len(budgets[path]) for path in ("/tickle", "/iserver/account/orders")] == [1, 1]
