@@ -143,9 +143,11 @@ class _LimitedCall:
         for _ in range(_CANCEL_TRIES):
             with self._lock:
                 raw = self._connection and self._connection.connection
-                if raw is not None and self._is_asking:
+                # SQLite also searches while its rows are fetched; stopping it at rest is free.
+                may_ask = self._is_asking or hasattr(raw, "interrupt")
+                if raw is not None and may_ask:
                     _cancel(raw)
-            if self.finished.wait(_CANCEL_AGAIN_SECONDS) or not self._is_asking:
+            if self.finished.wait(_CANCEL_AGAIN_SECONDS) or not may_ask:
                 return
 
 
