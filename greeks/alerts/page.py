@@ -9,7 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from config.core.api.parameters import whole_number
+from config.core.api.address import AddressValues
 from config.core.clock import market_clock_is_frozen, market_now
 from greeks.alerts import wording
 from greeks.alerts.forms import AlertChannelForm, AlertRuleForm, rule_initial
@@ -53,9 +53,9 @@ class AlertsPage:
 
     def __init__(self, request: HttpRequest) -> None:
         self.user = request.user
-        self._query = request.GET
+        self.address = AddressValues(request.GET)
         # The panel on the market page is shorter, and its forms lead back there.
-        self.is_page = request.path.startswith("/market/alerts") and "panel" not in self._query
+        self.is_page = request.path.startswith("/market/alerts") and "panel" not in request.GET
         self.clock = {"now": market_now(), "frozen": market_clock_is_frozen()}
         self.rule_problem = ""
         self.channel_problem = ""
@@ -98,8 +98,14 @@ class AlertsPage:
     @cached_property
     def edited(self) -> AlertRule | None:
         """The rule the address opens for editing."""
-        asked = whole_number(self._query.get("edit", ""))
+        asked = self.address.number("edit")
         return None if asked is None else rule_for_user(self.user, asked)
+
+    @property
+    def asked(self) -> AddressValues:
+        """The address, once the form has read it."""
+        _ = self.form
+        return self.address
 
     @cached_property
     def form(self) -> AlertRuleForm:
@@ -108,9 +114,10 @@ class AlertsPage:
 
     def _first(self) -> dict[str, Any]:
         """Return a new rule's initial values: the chain that the page shows."""
-        asked = self._query.get("instrument", "")
+        known = {each.slug for each in self.instruments}
+        asked = self.address.choice("instrument", sorted(known))
         first: dict[str, Any] = {"series": "vega.total", "measure": "change"}
-        if (series := self._query.get("series", "")) in DISTANCES:
+        if series := self.address.choice("series", DISTANCES):
             # Of zero gamma the side matters, of a wall that it is near.
             crossed = {"comparison": "crosses", "threshold": 0}
             touched = {"comparison": "below", "threshold": TOUCHED}

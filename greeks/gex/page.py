@@ -6,13 +6,13 @@ The page's script asks for a new one, so that the page itself waits for no provi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from datetime import date
+from datetime import date, time
 from functools import cached_property, partial
 from typing import Any
 
 from django.http import HttpRequest
 
+from config.core.api.address import AddressValues
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import InvalidInput, NotFound
 from config.core.web import formatting
@@ -42,10 +42,11 @@ _NEAR = 0.1
 
 
 class GexPage:
-    """The page of one address. Invalid parameters are reported, and the default is shown."""
+    """The page of one address."""
 
     def __init__(self, request: HttpRequest) -> None:
-        self._query = request.GET
+        self.address = AddressValues(request.GET)
+        #: Why there is no answer.
         self.problem = ""
         self.clock = {"now": market_now(), "frozen": market_clock_is_frozen()}
         self.question = self._asked()
@@ -56,26 +57,22 @@ class GexPage:
 
     @cached_property
     def subject(self) -> Subject | None:
-        asked = self._query.get("symbol", "").upper()
+        asked = self.address.text("symbol").upper()
         for each in self.subjects:
             if each.symbol == asked:
                 return each
         if asked:
-            self.problem = "No gamma exposure is computed for that symbol: this is another one."
+            self.address.refuse({"symbol": "No gamma exposure is computed for it."})
         return next(iter(self.subjects), None)
 
     def _asked(self) -> GexQuestion:
-        question = GexQuestion(
+        if self.address.text("expiries"):
+            self.address.refuse({"expiries": "They are chosen on the page."})
+        return GexQuestion(
             symbol=self.subject.symbol if self.subject else None,
-            definition=self._query.get("definition") or None,
-            dealers=self._query.get("dealers") or None,
+            definition=self.address.choice("definition", DEFINITIONS) or None,
+            dealers=self.address.choice("dealers", DEALERS) or None,
         )
-        try:
-            question.check()
-        except InvalidInput as error:
-            self.problem = error.message
-            return GexQuestion(symbol=question.symbol)
-        return question
 
     @property
     def definition(self) -> str:
@@ -120,15 +117,16 @@ class GexPage:
 
     @cached_property
     def day(self) -> date | None:
-        """Return the past day that the address asks for."""
-        with suppress(ValueError):
-            asked = date.fromisoformat(self._query.get("date", ""))
-            return None if asked == self.today and not self.at else asked
-        return None
+        """Return the past day that the address asks for, or today for a past time of it."""
+        asked = self.address.day("date")
+        if self.at is None:
+            return None if asked == self.today else asked
+        return asked or self.today
 
-    @property
-    def at(self) -> str:
-        return self._query.get("at", "")
+    @cached_property
+    def at(self) -> time | None:
+        """Return the time of day of the snapshot that the address asks for."""
+        return self.address.read("at", parse_time)
 
     @cached_property
     def body(self) -> GexData | None:
@@ -137,7 +135,7 @@ class GexPage:
             return None
         try:
             if self.day is not None:
-                return kept_gex(self.question, self.day, parse_time(self.at or None))
+                return kept_gex(self.question, self.day, self.at)
             return known_gex(self.subject, self.question)
         except (InvalidInput, NotFound) as error:
             self.problem = error.message

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date
 from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest, QueryDict
 
+from config.core.api.address import AddressValues
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import InvalidInput, NotFound
 from greeks.calendar.coverage import calendar_note
@@ -61,7 +62,7 @@ class ShownGreek:
 
 
 class MarketPage:
-    """The page of one address. Invalid parameters are reported, and the default is shown.
+    """The page of one address.
 
     Raises (also on reading an attribute):
         NotFound: nothing has been polled for the instrument yet.
@@ -72,40 +73,17 @@ class MarketPage:
     spans = SPANS
 
     def __init__(self, request: HttpRequest) -> None:
-        self._query = request.GET
-        self.problem = ""
-        #: Rejected parameters: the page's script removes them from the address.
-        self.dropped: list[str] = []
+        #: The page's script removes from the address what is not used.
+        self.address = AddressValues(request.GET)
         self.now = market_now()
         self.clock = {"now": self.now, "frozen": market_clock_is_frozen()}
         #: The requested or default chain; ``None`` before anything was polled.
         self.choice = self._chosen()
-        self.strikes = ChainPanel(self.choice, self._time())
-
-    def _time(self) -> time | None:
-        """Return the time of the kept chain that the address asks for."""
-        try:
-            return parse_time(self._query.get("at") or None)
-        except InvalidInput as error:
-            self.problem = error.message
-            self.dropped.append("at")
-            return None
-
-    def _one_of(self, name: str, choices: Sequence[tuple[str, str]], default: str) -> str:
-        asked = self._query.get(name, "")
-        return asked if asked in dict(choices) else default
-
-    @property
-    def side(self) -> str:
-        return self._one_of("side", DRAWN_SIDES, "total")
-
-    @property
-    def span(self) -> str:
-        return self._one_of("span", SPANS, "day")
-
-    @property
-    def measure(self) -> str:
-        return self._one_of("measure", MEASURES, "open_interest")
+        #: With the time of the kept chain that the address asks for.
+        self.strikes = ChainPanel(self.choice, self.address.read("at", parse_time))
+        self.side = self.address.choice("side", dict(DRAWN_SIDES), default="total")
+        self.span = self.address.choice("span", dict(SPANS), default="day")
+        self.measure = self.address.choice("measure", dict(MEASURES), default="open_interest")
 
     # --- What is chosen ---
     @cached_property
@@ -114,20 +92,19 @@ class MarketPage:
 
     @cached_property
     def instrument(self) -> PolledInstrument | None:
-        asked = self._query.get("instrument", "")
-        key = self._query.get("instrument_key", "")
+        asked, key = self.address.text("instrument"), self.address.text("instrument_key")
         for each in self.instruments:
             if each.slug == asked or each.instrument_key == key:
                 return each
-        if asked or key:
-            self.problem = "That instrument is not polled: this is another one."
-            self.dropped += ["instrument", "instrument_key"]
+        for name in ("instrument", "instrument_key"):
+            if self.address.text(name):
+                self.address.refuse({name: "It is not polled."})
         return next(iter(self.instruments), None)
 
     def _chosen(self) -> MarketChoice | None:
         if self.instrument is None:
             return None
-        asked = {name: value for name in CHOOSING if (value := self._query.get(name, ""))}
+        asked = {name: value for name in CHOOSING if (value := self.address.text(name))}
         while True:
             try:
                 return self._choose(self.instrument, asked)
@@ -141,9 +118,10 @@ class MarketPage:
                 if not wrong:
                     return None
                 # An instrument chosen beside another's expiry is no mistake worth a message.
-                if wrong != ["expiry"]:
-                    self.problem = error.message
-                self.dropped += wrong
+                is_other = wrong == ["expiry"] and isinstance(error, NotFound)
+                is_told = not (is_other and self.address.text("instrument"))
+                told = error.fields if is_told else {}
+                self.address.refuse({name: told.get(name, "") for name in wrong})
                 for name in wrong:
                     del asked[name]
 

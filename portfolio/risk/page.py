@@ -10,6 +10,7 @@ from typing import Any
 from django.forms import BaseFormSet
 from django.http import HttpRequest, QueryDict
 
+from config.core.api.address import AddressValues
 from config.core.api.parameters import whole_number
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import InvalidInput, NotFound
@@ -18,6 +19,7 @@ from portfolio.models import Account, Portfolio
 from portfolio.risk.book import RiskBook, Selection, read_risk_book, select_accounts
 from portfolio.risk.report import check_benchmark, leg_body, report_of
 from portfolio.risk.scenarios.axes import DEFAULT_AXES, Axes, parse_axes, parse_cell
+from portfolio.risk.scenarios.grid import MOVES
 from portfolio.risk.scenarios.grid_reading import grid_of
 from portfolio.risk.scenarios.saved import (
     scenario_body,
@@ -44,7 +46,8 @@ class RiskPage:
 
     def __init__(self, request: HttpRequest) -> None:
         self.user = request.user
-        self._query = request.GET
+        self._address = AddressValues(request.GET)
+        self._move = self._address.choice("move", MOVES, default=MOVES[0])
         self._session = request.session
         self.account_id = self._asked("account_id")
         self.portfolio_id = self._number("portfolio")
@@ -54,7 +57,13 @@ class RiskPage:
         self.clock: dict[str, Any] = {"now": market_now(), "frozen": market_clock_is_frozen()}
 
     def _asked(self, name: str) -> str | None:
-        return self._query.get(name, "").strip() or None
+        return self._address.text(name) or None
+
+    @property
+    def address(self) -> AddressValues:
+        """What the page's parts have read of the address."""
+        _ = self.day
+        return self._address
 
     def _number(self, name: str) -> int | None:
         asked = self._asked(name)
@@ -122,16 +131,15 @@ class RiskPage:
     def grid(self) -> dict[str, Any]:
         """The scenarios over the requested axes, as far as they are valid."""
         selection, book = self._read
-        move = "beta" if self._asked("move") == "beta" else "uniform"
         try:
             return grid_of(
-                book, selection, axes=self._axes, move=move, cell=self._cell, day=self.day
+                book, selection, axes=self._axes, move=self._move, cell=self._cell, day=self.day
             )
         except InvalidInput as error:
             self._problems |= error.fields
             self._axes = DEFAULT_AXES
             return grid_of(
-                book, selection, axes=self._axes, move=move, cell=self._cell, day=self.day
+                book, selection, axes=self._axes, move=self._move, cell=self._cell, day=self.day
             )
 
     @property
@@ -144,7 +152,10 @@ class RiskPage:
         """The day shown: the requested one, else the chosen cell's, else the first."""
         days = self._axes.days
         asked = self._asked("day") or (f"{self._cell[2]:g}" if self._cell else "")
-        return next((day for day in days if asked == f"{day:g}"), days[0])
+        found = next((day for day in days if asked == f"{day:g}"), None)
+        if found is None and self._asked("day"):
+            self._address.refuse({"day": "It is not among the days of the scenarios."})
+        return days[0] if found is None else found
 
     @property
     def typed(self) -> Mapping[str, str]:
@@ -152,7 +163,7 @@ class RiskPage:
         computed = self.grid["axes"]
         shown = {name: ", ".join(f"{step:g}" for step in computed[name]) for name in AXES}
         typed = {name: self._asked(name) or shown[name] for name in AXES}
-        return typed | {"move": self._asked("move") or "uniform"}
+        return typed | {"move": self._move}
 
     # --- What if ---
     @cached_property

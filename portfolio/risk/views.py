@@ -50,6 +50,7 @@ FACTS: Mapping[str, Sequence[str]] = {
 SHOWN = (
     "account_choices",
     "account_id",
+    "address",
     "answer",
     "axis_problems",
     "benchmark",

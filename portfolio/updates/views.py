@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from auth_tokens.account_pages.writing import choose_live_every
 from auth_tokens.models import User
 from auth_tokens.sign_in.revocation import revoke_sessions
+from config.core.api.address import AddressValues
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import Conflict, InvalidInput
 from config.core.web.parts import answer_parts
@@ -40,11 +41,12 @@ def portfolios(request: HttpRequest) -> HttpResponse:
     """Show the user's portfolios; a POST makes one."""
     if request.method == "POST":
         return _save(request, None)
-    edited = None
-    if wanted := request.GET.get("edit"):
+    address, edited = AddressValues(request.GET), None
+    if wanted := address.text("edit"):
         found = {row["id"]: row for row in portfolios_of(request.user) if not row["holds_all"]}
-        edited = found.get(wanted)
-    return _answer(request, edited=edited, typed=edited or {})
+        if (edited := found.get(wanted)) is None:
+            address.refuse({"edit": "No such portfolio."})
+    return _answer(request, edited=edited, typed=edited or {}, address=address)
 
 
 @login_required
@@ -132,6 +134,7 @@ def _answer(
     edited: dict[str, Any] | None,
     typed: dict[str, Any],
     problem: str = "",
+    address: AddressValues | None = None,
 ) -> HttpResponse:
     today = market_now().date()
     rows = portfolios_of(request.user)
@@ -143,6 +146,7 @@ def _answer(
         "edited": edited,
         "typed": typed,
         "problem": problem,
+        "address": address,
         "clock": market_now(),
         "clock_is_frozen": market_clock_is_frozen(),
     }

@@ -34,7 +34,7 @@ function start() {
   // What the figures belong to; null: there are none yet.
   let shown = null;
   // The snapshot shown, by its time; null: now.
-  let replayed = new URLSearchParams(location.search).get("at");
+  let replayed = page.dataset.at || null;
   let settling = 0;
   let newest;
 

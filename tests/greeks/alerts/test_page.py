@@ -66,6 +66,14 @@ def test_rule_is_made_changed_paused_and_deleted_with_plain_forms(client: Client
     assert not AlertRule.objects.exists()
 
 
+def test_address_that_opens_nothing_is_said_on_the_page(client: Client) -> None:
+    query = {"edit": "first", "instrument": "sensex", "series": "luck"}
+    body = client.get(PAGE, query).content.decode()
+    for name in query:
+        assert f"{name}: Expected" in body
+    assert "Not used" not in client.get("/market", {"instrument": "nifty"}).content.decode()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [

@@ -48,10 +48,12 @@ def test_page_before_the_first_answer_has_dashes_for_figures(polled: Desk) -> No
 
 
 def test_wrong_choice_is_reported_and_the_default_is_shown(polled: Desk) -> None:
-    assert "No gamma exposure is computed for that symbol" in page(symbol="GME")
-    html = page(symbol="NIFTY", definition="mine")
-    assert "definition: Expected one of" in html
+    html = page(symbol="<x", definition="mine", date="soon", at="7", expiries="2026-12-01")
+    told = html.split("Not used from the address:")[1].split("</p>")[0]
+    for name in ("symbol", "definition", "date", "at", "expiries"):
+        assert f"{name}: " in told
     assert field(html, "definition_version") == "settlement_instant.2"
+    assert "Not used" not in page(symbol="nifty", date="")
 
 
 def test_past_day_is_shown_from_its_snapshot(polled: Desk, settings: Settings) -> None:

@@ -121,9 +121,14 @@ def test_page_is_compressed_for_strangers_and_users(
         ("?date=tomorrow", "date"),
         ("?delta_min=0.9&delta_max=0.1", "delta_min"),
         ("?resolution=7m", "resolution"),
-        ("?instrument=sensex", "not polled"),
-        ("?expiry=2031-01-01", ""),
-        ("?side=middle&span=wide&measure=luck", ""),
+        ("?instrument=sensex", "instrument: It is not polled"),
+        ("?date=9999-12-31", "date: Expected a year"),
+        ("?at=25:61", "at: Expected HH:MM"),
+        ("?expiry=soon", "expiry: Expected YYYY-MM-DD"),
+        ("?expiry=2031-01-01", "expiry: Neither polled nor stored"),
+        # Another instrument was chosen beside the last one's expiry.
+        ("?instrument=nifty&expiry=2031-01-01", ""),
+        ("?side=middle&span=wide&measure=luck", "measure: Expected one of"),
     ],
 )
 def test_impossible_choice_is_said_and_the_default_shown(

@@ -119,6 +119,13 @@ def test_impossible_axis_is_named_and_kept_as_typed_beside_a_map(
     assert 'id="risk-grid" data-unchanged' in part.content.decode()
 
 
+def test_unknown_move_or_day_is_said(trader: User, signed_in: Client) -> None:
+    book(trader)
+    page = page_of(signed_in, spot="-5,5", vol="0", days="0,30", move="gamma", day="7")
+    assert "move: Expected one of: uniform, beta. day: It is not among the days" in page
+    assert "Not used" not in page_of(signed_in, spot="-5,5", vol="0", days="0,30", day="30")
+
+
 def test_panel_shows_the_worst_of_the_day_that_the_map_shows(
     trader: User, signed_in: Client
 ) -> None:

@@ -167,6 +167,8 @@ def test_page_makes_changes_and_deletes_a_portfolio(
     assert signed_in.post(f"/portfolios/{saved.pk}/refresh").status_code == 302
     signed_in.post(f"/portfolios/{saved.pk}/deletion")
     assert not Portfolio.objects.filter(name="Yield").exists()
+    gone = signed_in.get(f"/portfolios?edit={saved.pk}").content.decode()
+    assert "Not used from the address: edit: No such portfolio." in gone
 
 
 def test_page_keeps_what_was_typed_when_it_is_refused(account: Account, signed_in: Client) -> None:
