@@ -20,12 +20,14 @@ from config.core.health import CheckResult, run_checks
 from config.core.http.servers import ServerState, server_states
 from config.core.monitoring.reading import get_metrics
 from config.core.web.formatting import number, percent
+from config.system.outcomes import failure_words
 from greeks.calendar.coverage import CalendarState, calendar_states
 from greeks.models import PolledInstrument
 from greeks.polling.instruments import enabled_instruments, poll_seconds_by_slug
 from greeks.polling.samples import last_slot
 from greeks.polling.sessions import open_session
 from greeks.polling.states import ChainState, PollRecord, chain_states
+from portfolio.dashboard.page import TITLES as SECTION_TITLES
 from portfolio.updates.statistics import get_queue_stats
 
 #: How a token's state is shown: kind of badge, word.
@@ -204,14 +206,11 @@ class SystemPage:
     def calls(self) -> list[dict[str, Any]]:
         """Calls to providers, then fetches of the dashboard's sections, and why they failed."""
         found = self.responses or {"providers": [], "sections": []}
-        rows = []
-        for kind in ("provider", "section"):
-            for row in found[f"{kind}s"]:
-                failed = {why: count for why, count in row["outcomes"].items() if why != "ok"}
-                reasons = ", ".join(f"{why} {count}" for why, count in failed.items())
-                name = row[kind] if kind == "provider" else f"Section {row[kind]}"
-                rows.append(row | {"name": name, "reasons": reasons})
-        return rows
+        named = [(row["provider"], row) for row in found["providers"]]
+        named += [(_section_title(row["section"]), row) for row in found["sections"]]
+        return [
+            row | {"name": name, "reasons": failure_words(row["outcomes"])} for name, row in named
+        ]
 
     @cached_property
     def cache(self) -> CacheState:
@@ -281,3 +280,8 @@ class SystemPage:
     @property
     def other_checks(self) -> list[CheckRow]:
         return [row for row in self._checks if row.name not in _PROCESSES]
+
+
+def _section_title(name: str) -> str:
+    # What is no section of the dashboard has an address of its own.
+    return SECTION_TITLES.get(name, name.replace(":", " ").replace("_", " ").capitalize())

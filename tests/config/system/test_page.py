@@ -20,12 +20,14 @@ from config.core.caching.reading import manager
 from config.core.caching.warming import note_warming
 from config.core.caching.watching import CacheState
 from config.core.clock import now
+from config.core.errors import ApplicationError, ProviderError, Unavailable
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.servers import server_states
 from config.core.monitoring.counting import Kind, count
 from config.core.monitoring.recording import record_provider_call, record_section
 from config.core.redis.client import redis_client, reset_guards
+from config.system.outcomes import outcome_words
 from greeks.polling.states import PollRecord, record_key
 from greeks.providers.upstox.client import server_name
 from portfolio.updates.statistics import get_queue_stats
@@ -184,16 +186,27 @@ def test_page_says_what_answers_cost_and_which_calls_failed(staff: Client) -> No
     for seconds in (0.002, 0.004, 1.5):
         count(Kind.REQUEST, "GET api/portfolio/accounts", "200", seconds, hits=1)
     record_provider_call("upstox", "ok", 0.1)
-    record_provider_call("upstox", "rate_limited", 0.1)
+    record_provider_call("upstox", "provider_rate_limited", 0.1)
     record_section("gex", "time_limit", 2.0)
+    record_section("analytics:monthly_returns", "ok", 0.1)
     body = staff.get(PAGE, headers={"X-Parts": "responses,calls"}).content.decode()
     texts = " ".join(re.sub(r"<[^>]*>", " ", body).split())
     assert "Requests 3" in texts
     assert "Slow, over a second 1" in texts
     assert "GET api/portfolio/accounts 3 502.0" in texts
     assert "upstox 2 50.0% 100.0" in texts
-    assert "rate_limited 1" in texts
-    assert "Section gex 1 100.0%" in texts
+    assert "too many calls 1×" in texts
+    assert "Gamma exposure 1 100.0%" in texts
+    assert "took too long 1×" in texts
+    assert "Analytics monthly returns 1 0.0%" in texts
+
+
+def test_every_failure_of_a_call_has_words() -> None:
+    errors: set[type[ApplicationError]] = {Unavailable, ProviderError}
+    while more := {each for error in errors for each in error.__subclasses__()} - errors:
+        errors |= more
+    shared = {each.code for each in errors if each.__module__.startswith("config.core")}
+    assert [code for code in shared if outcome_words(code) == code.replace("_", " ")] == []
 
 
 def test_page_says_that_redis_cannot_tell(staff: Client, settings: Settings) -> None:
