@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from django.conf import settings
 
@@ -44,6 +45,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 _NO_PATTERN = re.compile(r"[\w/-]*", re.ASCII)
 _SHORTEST_LITERAL = 6
+# As short as production takes a password; shorter ones are words that mean something else.
+_SHORTEST_SETTING = 8
 
 
 # Secrets this process learned while running, newest last.
@@ -55,7 +58,7 @@ def remember_secret(secret: str) -> None:
     """Redact this text from now on, such as a token just obtained."""
     if len(secret) < _SHORTEST_LITERAL or secret in _remembered:
         return
-    _remembered[secret] = None
+    _remembered.update(dict.fromkeys(_spellings(secret)))
     for oldest in list(_remembered)[:-_REMEMBERED_MOST]:
         _remembered.pop(oldest, None)
 
@@ -68,7 +71,8 @@ def is_secret_key(name: str) -> bool:
 def redact_text(text: str, *, also: Iterable[str] = ()) -> str:
     """Return ``text`` without anything that looks secret, is a configured secret, or is in
     ``also``."""
-    for secret in (*_secrets_of_settings(), *tuple(_remembered), *also):
+    given = (spelling for secret in also for spelling in _spellings(secret))
+    for secret in (*_secrets_of_settings(), *tuple(_remembered), *given):
         if len(secret) >= _SHORTEST_LITERAL and secret in text:
             text = text.replace(secret, REDACTED)
     # Most values are one plain word, which no pattern can match.
@@ -108,6 +112,7 @@ def _secrets_of_settings() -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def read_secrets() -> tuple[str, ...]:
+    """Return the settings' secrets, longest first, in each spelling."""
     found: set[str] = set()
     for name in dir(settings):
         value = getattr(settings, name, None) if name.isupper() else None
@@ -115,10 +120,21 @@ def read_secrets() -> tuple[str, ...]:
             found.update(value)
         if not isinstance(value, str):
             continue
-        if re.search(r"(SECRET|TOKEN|PASSWORD|_KEY)(_|$)", name):
+        if re.search(r"(SECRET|TOKEN|PASSWORD|_KEY)$", name):
             found.add(value)
         elif name.endswith("_URL") and "@" in value:
             found.add(urlsplit(value).password or "")
     for database in settings.DATABASES.values():
         found.add(str(database.get("PASSWORD") or ""))
-    return tuple(sorted((one for one in found if len(one) >= 12), key=len, reverse=True))
+    spelled = {spelling for one in found for spelling in _spellings(one)}
+    long = (one for one in spelled if len(one) >= _SHORTEST_SETTING)
+    return tuple(sorted(long, key=len, reverse=True))
+
+
+def _spellings(secret: str) -> set[str]:
+    """Return the secret as it is, in an address, in a form, in JSON and in a ``repr``."""
+    spelled: set[str] = set()
+    for plain in (secret, unquote(secret)):
+        spelled |= {plain, quote(plain), quote(plain, safe=""), quote_plus(plain)}
+        spelled |= {json.dumps(plain)[1:-1], repr(plain)[1:-1]}
+    return spelled

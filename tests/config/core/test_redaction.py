@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote, quote_plus, unquote
 
 import pytest
 import structlog
@@ -123,6 +124,19 @@ def test_configured_secrets_are_replaced_wherever_they_stand(
     settings.TASTYTRADE_REFRESH_TOKEN = "plain-words-without-a-name"
     redaction.read_secrets.cache_clear()
     assert redact_text("vendor said plain-words-without-a-name!") == "vendor said [redacted]!"
+
+
+@pytest.mark.parametrize(
+    "secret", ["a/b+c=d e", "quo\"te's", "ümlaut-8", "per%2Fcent+1", "8letters"]
+)
+def test_configured_secret_is_replaced_in_every_spelling(secret: str, settings: Any) -> None:
+    """A vendor repeats an address or a body as it was sent; a log may hold its ``repr``."""
+    settings.GEX_SERVICE_TOKEN = secret
+    settings.CACHE_URL = f"redis://:{quote(secret, safe='')}@cache:6379/0"
+    redaction.read_secrets.cache_clear()
+    for spelled in (secret, unquote(secret), quote(secret), quote_plus(secret), repr(secret)):
+        assert redaction.REDACTED in redact_text(f"vendor said {spelled}!"), spelled
+    assert redaction.REDACTED in redact_text(json.dumps({"said": secret}))
 
 
 def test_long_text_is_redacted_in_time() -> None:
