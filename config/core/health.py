@@ -219,14 +219,23 @@ def heartbeat_age(name: str) -> float | None:
     Raises ``redis.exceptions.RedisError`` while Redis is down.
     """
     # A check is named after its heartbeat: all are read at once.
-    known = once("heartbeats", lambda: _heartbeats({name, *_checks}))
-    written = known[name] if name in known else _heartbeats({name})[name]
-    return None if written is None else max(0.0, now().timestamp() - float(written))
+    known = once("heartbeats", lambda: _heartbeat_ages({name, *_checks}))
+    return known[name] if name in known else _heartbeat_ages({name})[name]
 
 
-def _heartbeats(names: set[str]) -> dict[str, str | None]:
-    values: Any = redis_client().mget([key("heartbeat", name) for name in names])
-    return dict(zip(names, values, strict=True))
+def _heartbeat_ages(names: set[str]) -> dict[str, float | None]:
+    """Return them by Redis's clock, which says how long each is still kept.
+
+    By the writer's a process that ended would look alive for as long as its clock was ahead.
+    """
+    with redis_client().pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.pttl(key("heartbeat", name))
+        left = pipeline.execute()
+    return {
+        name: max(0.0, _KEPT_SECONDS - milliseconds / 1000) if milliseconds >= 0 else None
+        for name, milliseconds in zip(names, left, strict=True)
+    }
 
 
 def heartbeat_check(name: str, maximum_age: float, *, expected: bool = True) -> Check:

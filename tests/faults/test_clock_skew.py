@@ -8,7 +8,8 @@ import pytest
 import time_machine
 
 from config.core.clock import now
-from config.core.health import clock_skews, heartbeat, run_checks
+from config.core.health import clock_skews, heartbeat, heartbeat_age, run_checks
+from config.core.redis.client import key, redis_client
 from config.core.redis.process_copies import forget_process_copies
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -25,6 +26,18 @@ def test_worker_whose_clock_is_wrong_degrades_health(hours: int, side: str) -> N
     assert f"s {side}" in check.detail
     [skew] = [skew for name, skew in clock_skews().items() if name.startswith("worker")]
     assert abs(skew - hours * 3600) < 60
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+def test_age_of_a_heartbeat_is_by_one_clock(hours: int) -> None:
+    """Beat that ends while its clock is ahead does not look alive until that time comes."""
+    with time_machine.travel(now() + timedelta(hours=hours)):
+        heartbeat("beat")
+    age = heartbeat_age("beat")
+    assert age is not None
+    name = key("heartbeat", "beat")
+    redis_client().pexpire(name, redis_client().pttl(name) - 90_000)
+    assert 90 <= (heartbeat_age("beat") or 0) - age < 120
 
 
 def test_clocks_that_agree_are_well() -> None:
