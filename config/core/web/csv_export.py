@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-# OWASP, "CSV Injection": characters spreadsheets take as the start of a formula.
-# Their full-width forms, too.
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\t", "\r", "\n")
-# What spreadsheets skip before it, beside what Python calls white space.
-_SKIPPED = "\0\x1f\u200b\u200c\u200d\u2060\ufeff\"'"
+# OWASP, "CSV Injection": what spreadsheets take as the start of a formula. Full-width, small and
+# raised forms are read as these.
+_SIGNS = frozenset("=+-@")
+_FIRST = ("\t", "\r", "\n")
+# After these a cell begins where a spreadsheet separates by something other than our comma: a quote
+# in the middle of its cell holds nothing together.
+_ENDS_A_CELL = re.compile(r"(?<=[;\t\r\n])")
+# What spreadsheets skip before a sign: controls, white space and marks by their class; and these,
+# of which some are letters that nobody sees.
+_SKIPPED_CLASSES = frozenset("CZM")
+_SKIPPED = frozenset("\"'\u115f\u1160\u2800\u3164\uffa0")
 
 
 def csv_lines(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
@@ -34,15 +42,19 @@ def _cell(value: Any) -> Any:
         return f"{value:f}"
     if isinstance(value, datetime | date):
         return value.isoformat()
-    text = str(value)
-    if isinstance(value, str) and (text.startswith(_FORMULA) or _behind(text).startswith(_FORMULA)):
-        return "'" + text
-    return text
+    return _text(value) if isinstance(value, str) else str(value)
 
 
-def _behind(text: str) -> str:
-    """Return the text without blanks and marks in front."""
-    kept = text.lstrip()
-    while (shorter := kept.lstrip(_SKIPPED).lstrip()) != kept:
-        kept = shorter
-    return kept
+def _text(text: str) -> str:
+    """Return the text with a quote before all that could be taken for a formula."""
+    first, *others = _ENDS_A_CELL.split(text)
+    if others:
+        first += "".join(f"'{part}" if _is_formula(part) else part for part in others)
+    return f"'{first}" if text.startswith(_FIRST) or _is_formula(text) else first
+
+
+def _is_formula(text: str) -> bool:
+    for character in text:
+        if character not in _SKIPPED and unicodedata.category(character)[0] not in _SKIPPED_CLASSES:
+            return unicodedata.normalize("NFKC", character)[0] in _SIGNS
+    return False
