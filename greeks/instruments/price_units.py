@@ -1,11 +1,13 @@
 """Products whose prices are quoted in hundredths of their currency, and names of futures by vendor.
 
-Grains, meats and softs are quoted in cents: 450 is 4.50 dollars a bushel. The desk holds them in
-currency: multiplier 5,000 bushels, price and strikes in dollars. IBKR says so by its price
-magnifier; Tastytrade has the multiplier per cent (50) and says nothing.
+Grains, meats, softs, butter and milk powder are quoted in cents: 450 is 4.50 dollars a bushel;
+rice, soybean meal, cocoa and milk in dollars. The desk holds all in currency: multiplier 5,000
+bushels, price and strikes in dollars. IBKR says so by its price magnifier; Tastytrade has the
+multiplier per cent (50) and says nothing.
 
 Source: contract specifications of CME Group and ICE Futures U.S. (sizes); a recorded answer of
-Tastytrade's ``/instruments/futures`` (live cattle: size 40,000, notional multiplier 400).
+Tastytrade's ``/instruments/futures`` (live cattle: size 40,000, notional multiplier 400); names
+and magnifiers as a public list of IBKR's futures has them.
 """
 
 from __future__ import annotations
@@ -20,12 +22,13 @@ SIZES_OF_HUNDREDTHS: Final = {
     **dict.fromkeys(("MZC", "MZS", "MZW"), Decimal(500)),
     "ZL": Decimal(60_000),
     "MZL": Decimal(6000),
-    "ZR": Decimal(2000),
     **dict.fromkeys(("LE", "HE"), Decimal(40_000)),
     "GF": Decimal(50_000),
     "CT": Decimal(50_000),
     "KC": Decimal(37_500),
-    "SB": Decimal(112_000),
+    **dict.fromkeys(("SB", "SF"), Decimal(112_000)),
+    "CB": Decimal(20_000),
+    **dict.fromkeys(("NF", "DY"), Decimal(44_000)),
     "OJ": Decimal(15_000),
 }
 HUNDRED: Final = Decimal(100)
@@ -52,6 +55,8 @@ _CODES: Final = {
     ("ETHUSDRR", 50): "ETH",
     ("ETHUSDRR", Decimal("0.1")): "MET",
     ("SI", 1000): "SIL",
+    ("SOFR1", 4167): "SR1",
+    ("SOFR3", 2500): "SR3",
 }
 
 

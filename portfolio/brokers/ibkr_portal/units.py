@@ -22,7 +22,7 @@ from greeks.providers.decoding import Row, parse_decimal
 
 MAGNIFIER = "priceMagnifier"
 ONE = Decimal(1)
-_POWERS = (10, 100, 1000)
+_POWERS = (10, 100, 1000, 10_000)
 _ROUNDING = Decimal("0.02")
 _STRIKELESS = frozenset({InstrumentKind.FUTURE, InstrumentKind.STOCK})
 _FUTURES = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})

@@ -231,6 +231,8 @@ def test_symbol_of_two_listings_is_found_by_currency_and_kind() -> None:
     [
         ({}, "72.0", "36000", 100),
         ({}, "72.3", "36100", 100),
+        # Rupees: 10,000 of them.
+        ({"ticker": "SIR", "multiplier": 5_000_000}, "111.5", "55750", 10_000),
         ({"assetClass": "STK", "ticker": "VOD", "currency": "GBP", "multiplier": 0}, 72, 0.72, 100),
         ({}, "0.72", "36000", None),
         ({}, "72.0", "-36000", None),
@@ -246,7 +248,7 @@ def test_unit_nobody_tells_is_that_by_which_price_exceeds_value(
 ) -> None:
     # Of a product that no table knows.
     silent = {name: FUTURE[name] for name in FUTURE if name != "priceMagnifier"}
-    silent |= {"ticker": "CB"} | terms
+    silent |= {"ticker": "QX"} | terms
 
     def ask(path: str, params: Any) -> Any:
         return {"secdef": [silent]} if path == "/trsrv/secdef" else {"rules": {}}
@@ -277,6 +279,10 @@ def test_unit_nobody_tells_is_that_by_which_price_exceeds_value(
           "assetClass": "FOP", "tradingClass": "OCC"},
          "future_option:OCC:20261208:6000:P:10:USD", 1),
         ({"ticker": "LE", "multiplier": 40000}, "future:LE:20261208:40000:USD", 100),
+        ({"ticker": "CB", "multiplier": 20000}, "future:CB:20261208:20000:USD", 100),
+        # Rice is in dollars.
+        ({"ticker": "ZR", "multiplier": 2000}, "future:ZR:20261208:2000:USD", 1),
+        ({"ticker": "SOFR3", "multiplier": 2500}, "future:SR3:20261208:2500:USD", 1),
         # A point of the FTSE 100 is 10 pounds: IBKR counts 1,000 for 100 of them.
         ({"ticker": "Z", "multiplier": 1000, "strike": "7500", "putOrCall": "P", "currency": "GBP",
           "assetClass": "OPT"}, "option:Z:20261208:75:P:1000:GBP", 100),
