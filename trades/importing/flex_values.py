@@ -16,6 +16,7 @@ from greeks.instruments.future_terms import product_of
 from greeks.instruments.occ import OptionSymbolError, parse_occ
 from greeks.providers.decoding import BadRow, parse_identifier
 from portfolio.brokers.ibkr_portal.contracts import decode_contract, parse_kind
+from portfolio.brokers.ibkr_portal.units import MAGNIFIER
 
 Attributes = Mapping[str, str]
 
@@ -60,6 +61,7 @@ def flex_contract(row: Attributes) -> Contract:
         "currency": row.get("currency"),
         "listingExchange": row.get("listingExchange"),
         "contractDesc": f"[{symbol} {multiplier}]" if multiplier and symbol else None,
+        MAGNIFIER: row.get(MAGNIFIER),
     }
     if category == "STK":
         # A share that is replaced by a new one keeps its contract under a name with ".OLD".

@@ -18,6 +18,7 @@ from defusedxml.common import DefusedXmlException
 
 from greeks.domain import Contract, InstrumentKind
 from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, rejected_row
+from portfolio.brokers.ibkr_portal.units import MAGNIFIER, implied_magnifier, may_be_magnified
 from portfolio.domain import (
     Broker,
     BrokerExecution,
@@ -160,6 +161,9 @@ def read_trade(
     signed = parse_decimal(row.get("quantity"), "quantity", required=True)
     if not signed:
         raise BadRow("quantity: a fill of nothing")
+    unit = _unit(row, contract, signed)
+    if unit != 1:
+        contract = flex_contract({**row, MAGNIFIER: str(unit)})
     commission = parse_decimal(row.get("ibCommission"), "ibCommission")
     taxes = parse_decimal(row.get("taxes"), "taxes")
     transaction_id = flex_id(row, "transactionID")
@@ -171,7 +175,7 @@ def read_trade(
         contract=contract,
         side=Side.BUY if signed > 0 else Side.SELL,
         quantity=abs(signed),
-        price=_price(row, contract, signed),
+        price=_price(row, contract, signed) / unit,
         execution_time=at,
         source=SOURCE,
         broker_execution_id=flex_id(row, "ibExecID"),
@@ -237,6 +241,19 @@ def _notes(row: Attributes) -> set[str]:
 def _effect(row: Attributes) -> str:
     told = _notes({"notes": row.get("openCloseIndicator", "")}) - {""}
     return {"O": "OPEN", "C": "CLOSE"}.get(next(iter(told)), "") if len(told) == 1 else ""
+
+
+def _unit(row: Attributes, contract: Contract, signed: Decimal) -> int:
+    """Return how many units of the row's price and strike make one of its currency.
+
+    No field tells: a price in cents is a hundred times what was paid for a unit.
+    """
+    if not may_be_magnified(contract):
+        return 1
+    price = parse_decimal(row.get("tradePrice"), "tradePrice")
+    proceeds = parse_decimal(row.get("proceeds"), "proceeds")
+    size = -signed * contract.multiplier
+    return implied_magnifier(price, value=proceeds, size=size) or 1
 
 
 def _price(row: Attributes, contract: Contract, signed: Decimal) -> Decimal:

@@ -33,6 +33,23 @@ def test_texts_that_rows_repeat_are_held_once(account: Account) -> None:
     assert all(one[name] is other[name] for name in one if one[name] == other[name])
 
 
+@pytest.mark.parametrize(
+    ("price", "strike", "proceeds"),
+    [("12.5", "450", "-625"), ("0.125", "4.5", "-625"), ("0.125", "4.5", "")],
+)
+def test_fill_in_cents_is_held_in_the_currency_it_was_paid_in(
+    account: Account, price: str, strike: str, proceeds: str
+) -> None:
+    corn = {
+        "assetCategory": "FOP", "symbol": "OZCH7 C450", "underlyingSymbol": "ZCH7",
+        "multiplier": "5000", "strike": strike, "putCall": "C", "expiry": "20270219",
+    }  # fmt: skip
+    content = statement(trade("20260105", "1", price, proceeds=proceeds, **corn))
+    [fill] = read_flex(io.BytesIO(content)).executions
+    assert (fill.price, fill.contract.strike) == (Decimal("0.125"), Decimal("4.5"))
+    assert (fill.raw or {})["tradePrice"] == price
+
+
 def test_reverse_split_and_fraction_in_cash(account: Account) -> None:
     old, new = {"symbol": "VSL", "conid": "501"}, {"symbol": "VSL", "conid": "502"}
     head = "VSL(US0000000001) SPLIT 1 FOR 6 (VSL"
