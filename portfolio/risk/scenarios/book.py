@@ -153,7 +153,7 @@ def _unusable(leg: RiskLeg, *, spot: float, known: Mapping[str, float]) -> str:
     if not leg.is_option:
         return "" if np.isfinite(spot) else "no price"
     if not leg.deliverable_known:
-        return "an adjusted contract whose deliverable is unknown"
+        return "an adjusted contract whose deliverable is unknown, or cash alone"
     if not np.isfinite(spot) or spot == 0:
         return "no price of the underlying"
     if not leg.strike or leg.expires_at is None or leg.right not in ("C", "P"):

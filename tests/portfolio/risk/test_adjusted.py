@@ -98,7 +98,7 @@ def test_unknown_deliverable_is_left_out_with_the_reason() -> None:
     told = [shown[name] for name in ("delta", "vega", "iv", "greeks_source", "deliverable")]
     assert told == [None] * 5
     [left_out] = ready(book).left_out
-    assert left_out.reason == "an adjusted contract whose deliverable is unknown"
+    assert left_out.reason == "an adjusted contract whose deliverable is unknown, or cash alone"
 
 
 def test_ordinary_option_is_untouched() -> None:
