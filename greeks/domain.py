@@ -52,8 +52,9 @@ class GreeksSource(StrEnum):
     MODEL = "model"
 
 
-#: An adjusted US option has its root with a digit: ``SDS1``. A FLEX root begins with one.
-ADJUSTED_ROOT = re.compile(r"(?P<name>[A-Z][A-Z./ -]*)\d+", re.ASCII)
+#: An adjusted US option has its root with one digit: ``SDS1``. A FLEX root begins with one, and an
+#: index in dollars may end in two: ``XINA50``.
+ADJUSTED_ROOT = re.compile(r"(?P<name>[A-Z][A-Z./ -]*)\d", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ def business_day(day: date, offset: int, market: str = NEW_YORK) -> date:
     """Return the business day ``offset`` days from a day; a closed day counts as the next open
     one.
 
-    ``market`` is a name of the package ``holidays``: NYSE, XTSE, XJPX.
+    ``market`` is a name of the package ``holidays``: NYSE, XTSE, XJPX, XSWX.
     """
     closed = [closed for year in range(-1, 2) for closed in _holidays(market, day.year + year)]
     moved = np.busday_offset(

@@ -1,12 +1,14 @@
 """The expiry of index options that stop trading the business day before it.
 
-They settle from the opening prices of their day, so a vendor that tells the last trading day
+Most settle from the opening prices of their day, so a vendor that tells the last trading day
 (IBKR) tells the day before. Without an OCC symbol and the expiry of the definition the trading
 class says so.
 
 Source: Cboe's and Nasdaq's rules for AM-settled options; JPX, *Nikkei 225 Options, contract
 specifications* (the last trading day is the business day before the Friday or Wednesday of expiry);
-Bourse de Montréal, *SXO* (the business day before the third Friday). A day of expiry on which the
+Bourse de Montréal, *SXO* (the business day before the third Friday); Eurex, *SMI Options* (the
+exchange day before the final settlement day); Cboe, *MSCI EAFE*, which settle at the close of a
+Friday whose Thursday is the last trading day. A day of expiry on which the
 market is closed moves to the business day before.
 """
 
@@ -16,6 +18,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
+from greeks.indices import INDICES, SELECT_SECTORS
 from greeks.instruments.business_days import (
     NEW_YORK,
     business_day,
@@ -67,15 +70,22 @@ _MONTHLY_OF_CLASS: Final = _Rule(NEW_YORK, _is_third_friday, needs_class=True)
 _VOLATILITY: Final = _Rule(NEW_YORK, _is_volatility_expiry)
 _OSAKA: Final = _Rule("XJPX", _is_wednesday_or_friday)
 _MONTREAL: Final = _Rule("XTSE", _is_third_friday)
+_ZURICH: Final = _Rule("XSWX", _is_third_friday)
 #: By currency and trading class.
 _RULES: Final = {
     "USD": {
         **dict.fromkeys(("SPX", "NDX", "RUT"), _MONTHLY_OF_CLASS),
-        **dict.fromkeys(("RUI", "RLG", "RLV", "DJX", "MXEA", "MXEF", "SOX"), _MONTHLY),
+        **dict.fromkeys(
+            SELECT_SECTORS
+            | {"RUI", "RLG", "RLV", "DJX", "SOX", "BKX", "CBTX", "MBTX", "MGTN"}
+            | {"MXEA", "MXEF", "MXACW", "MXWLD"},
+            _MONTHLY,
+        ),
         **dict.fromkeys(("VIX", "VIXW"), _VOLATILITY),
     },
-    "JPY": dict.fromkeys(("N225", "N225M", "TOPX"), _OSAKA),
-    "CAD": dict.fromkeys(("SXO", "TX60"), _MONTREAL),
+    "JPY": dict.fromkeys(INDICES["JPY"], _OSAKA),
+    "CAD": dict.fromkeys(INDICES["CAD"], _MONTREAL),
+    "CHF": dict.fromkeys(INDICES["CHF"], _ZURICH),
 }
 
 

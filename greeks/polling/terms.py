@@ -14,7 +14,12 @@ from greeks.pricing.rates import risk_free_rate
 
 # An index's weekly roots settle at the close, its monthly ones in the morning: a chain with both
 # ends with the later.
-LAST_ROOT = {"SPX": "SPXW", "NDX": "NDXP", "RUT": "RUTW"}
+LAST_ROOT = {
+    "SPX": "SPXW",
+    "NDX": "NDXP",
+    "RUT": "RUTW",
+    **{index: f"{index}W" for index in ("CBTX", "MBTX", "MGTN")},
+}
 
 
 def chain_expires_at(instrument: PolledInstrument, expiry: date) -> datetime:

@@ -4,7 +4,10 @@ on futures.
 Source: knowledge of the exchanges' contract specifications (those of the indices; CME Group), no
 copy of them. As pages of the exchanges say: lean hogs, feeder cattle (CME Group: 12:00 of the last
 trading day), cocoa, sugar (ICE Futures U.S.: 17:00 of the last trading day), Nikkei 225 (JPX),
-S&P/TSX 60 (Montréal), S&P/ASX 200 (ASX: opening prices of the day of expiry). A vendor's own
+S&P/TSX 60 (Montréal), S&P/ASX 200 (ASX: opening prices of the day of expiry); PM of the MSCI
+indices, AM of select sectors, Bitcoin funds and the Magnificent 10 (Cboe), AM of KBW's banks, PM
+and American exercise of gold and silver (PHLX); 09:30 of quarterly options on the Russell 2000
+future, 12:10 of dairy (CME Group), 18:30 of grains (Euronext), 19:30 of Brent (ICE). A vendor's own
 instant comes first.
 """
 
@@ -16,23 +19,24 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from greeks.domain import Contract, ExerciseStyle, InstrumentKind
-from greeks.indices import INDICES, is_index
+from greeks.indices import INDICES, SECTORS, SELECT_SECTORS, is_index
 
 # Monthly roots settled from opening prices; their weekly roots (SPXW, RUTW, NDXP) settle at the
 # close. All VIX series settle in the morning.
-AM_SETTLED_ROOTS: Final = frozenset(
-    {"SPX", "NDX", "RUT", "RUI", "RLG", "RLV", "DJX", "MXEA", "MXEF", "SOX", "VIX", "VIXW"}
-)
+AM_SETTLED_ROOTS: Final = SELECT_SECTORS | {
+    "SPX", "NDX", "RUT", "RUI", "RLG", "RLV", "DJX", "SOX", "BKX", "CBTX", "MBTX", "MGTN", "SPIKE",
+    "VIX", "VIXW",
+}  # fmt: skip
 #: FLEX roots are a digit and the listed root: ``4SPXW``.
 _FLEX: Final = re.compile(r"^\d(?=[A-Z])", re.ASCII)
 #: Roots of index options that differ from the index's name.
 _INDEX_ROOTS: Final = {
-    "USD": {"SPXW", "XSPW", "NDXP", "RUTW", "VIXW"},
+    "USD": {"SPXW", "XSPW", "NDXP", "RUTW", "VIXW", "CBTXW", "MBTXW", "MGTNW"},
     "EUR": {"ODAX", "TDXP", "OESX"},
     "CHF": {"OSMI"},
 }
 #: Index options that may be exercised at any time.
-_AMERICAN_INDICES: Final = frozenset({"OEX"})
+_AMERICAN_INDICES: Final = frozenset({"OEX", "XAU"})
 #: Exchanges of these currencies (NSE, JPX, KRX, TAIFEX) list European options only.
 _ALL_EUROPEAN: Final = frozenset({"INR", "JPY", "KRW", "TWD"})
 
@@ -43,24 +47,28 @@ _BERLIN: Final = ZoneInfo("Europe/Berlin")
 _PARIS: Final = ZoneInfo("Europe/Paris")
 #: By currency and index: when its options settle on their day, if not at the market's close.
 _INDEX_HOURS: Final = {
+    "USD": {"XINA50": (ZoneInfo("Asia/Shanghai"), time(15, 0))},
     "EUR": {
-        **dict.fromkeys(("DAX", "MDAX", "TECDAX"), (_BERLIN, time(13, 0))),
-        **dict.fromkeys(("ESTX50", "SX5E", "SXXP", "SX7E", "V2TX"), (_BERLIN, time(12, 0))),
+        **dict.fromkeys(("DAX", "MDAX", "TECDAX", "TDX"), (_BERLIN, time(13, 0))),
+        **dict.fromkeys(
+            SECTORS | {"ESTX50", "SX5E", "STX", "SXXP", "DJ600", "V2TX"}, (_BERLIN, time(12, 0))
+        ),
         **dict.fromkeys(("CAC40", "EOE", "AEX", "BFX", "BEL20"), (_PARIS, time(16, 0))),
-        "IBEX": (ZoneInfo("Europe/Madrid"), time(16, 45)),
-        **dict.fromkeys(("MIB", "FTSEMIB"), (ZoneInfo("Europe/Rome"), time(9, 5))),
+        **dict.fromkeys(("IBEX", "IBEX35"), (ZoneInfo("Europe/Madrid"), time(16, 45))),
+        **dict.fromkeys(("MIB", "FTMIB", "FTSEMIB"), (ZoneInfo("Europe/Rome"), time(9, 5))),
     },
     "GBP": dict.fromkeys(("Z", "UKX", "FTSE"), (_LONDON, time(10, 15))),
-    "JPY": dict.fromkeys(("N225", "N225M", "TOPX"), (ZoneInfo("Asia/Tokyo"), time(9, 0))),
-    "CAD": dict.fromkeys(("SXO", "TX60"), (ZoneInfo("America/Toronto"), time(9, 30))),
+    "JPY": dict.fromkeys(INDICES["JPY"], (ZoneInfo("Asia/Tokyo"), time(9, 0))),
+    "CAD": dict.fromkeys(INDICES["CAD"], (ZoneInfo("America/Toronto"), time(9, 30))),
     "CHF": dict.fromkeys(("SMI", "SLI", "SMIM"), (ZoneInfo("Europe/Zurich"), time(9, 0))),
     "AUD": dict.fromkeys(("XJO", "AP"), (ZoneInfo("Australia/Sydney"), time(10, 0))),
 }
-#: Product of the future → when its options expire.
+#: Product of the future → when its options expire, if they are in dollars.
 _FUTURE_OPTION_HOURS: Final = {
     **dict.fromkeys(
-        ("CL", "MCL", "QM", "NG", "MNG", "HO", "RB", "BZ"), (_NEW_YORK, time(14, 30))
+        ("CL", "MCL", "QM", "WTI", "NG", "MNG", "HO", "RB", "BZ"), (_NEW_YORK, time(14, 30))
     ),
+    "COIL": (_LONDON, time(19, 30)),
     **dict.fromkeys(
         ("GC", "MGC", "SI", "SIL", "HG", "MHG", "PL", "PA"), (_NEW_YORK, time(13, 30))
     ),
@@ -76,17 +84,28 @@ _FUTURE_OPTION_HOURS: Final = {
     ),
     "LE": (_CHICAGO, time(13, 0)),
     **dict.fromkeys(("HE", "GF"), (_CHICAGO, time(12, 0))),
+    **dict.fromkeys(
+        ("DC", "DA", "GDK", "GNF", "NF", "DY", "CB", "CSC"), (_CHICAGO, time(12, 10))
+    ),
     **dict.fromkeys(("KC", "SB", "CC", "CT", "OJ"), (_NEW_YORK, time(17, 0))),
     **dict.fromkeys(
-        ("ZT", "ZF", "ZN", "TN", "ZB", "UB", "SR3"), (_CHICAGO, time(16, 0))
+        ("ZT", "ZF", "ZN", "TN", "ZB", "UB", "SR1", "SR3"), (_CHICAGO, time(16, 0))
     ),
     **dict.fromkeys(
         ("BTC", "MBT", "ETH", "MET", "BRR", "ETHUSDRR"), (_LONDON, time(16, 0))
     ),
 }  # fmt: skip
+#: The same in euros: Eurex's bonds, Euronext's grains, Euribor, by IBKR's names.
+_FUTURE_OPTION_HOURS_IN_EUROS: Final = {
+    **dict.fromkeys(("GBL", "GBM", "GBS", "GBX", "OAT", "BTP"), (_BERLIN, time(17, 15))),
+    **dict.fromkeys(("EBM", "ECO", "EMA"), (_PARIS, time(18, 30))),
+    "I": (_LONDON, time(10, 0)),
+}
 #: Equity indices: the quarterly option, of the future's own root and on the third Friday of March,
 #: June, September and December, settles from the opening.
 _EQUITY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM", "EMD"})
+#: Where the quarterly option's root is not the future's.
+_QUARTERLY_ROOTS: Final = {"RTY": "RTO", "YM": "OYM"}
 _OPENING: Final = (_NEW_YORK, time(9, 30))
 _MONTH: Final = re.compile(r"(?<=.)[FGHJKMNQUVXZ]\d{1,2}$", re.ASCII)
 
@@ -134,8 +153,10 @@ def index_hour(contract: Contract) -> tuple[ZoneInfo, time] | None:
 def future_option_hour(contract: Contract) -> tuple[ZoneInfo, time] | None:
     """Return zone and hour at which an option on a future expires; ``None`` if not in the table."""
     product = _product(contract.underlying)
+    if contract.currency.upper() == "EUR":
+        return _FUTURE_OPTION_HOURS_IN_EUROS.get(product)
     if product in _EQUITY_INDICES:
-        own_root = _product(contract.root) == product
+        own_root = _product(contract.root) in (product, _QUARTERLY_ROOTS.get(product))
         return _OPENING if own_root and _is_quarterly(contract.expiry) else None
     return _FUTURE_OPTION_HOURS.get(product)
 

@@ -25,12 +25,14 @@ from greeks.domain import GreeksSource
 
 SOURCE: Final = GreeksSource.UPSTOX.value
 CURRENCY: Final = "INR"
-#: Upstox keys of the indices whose options the desk names by symbol; ``NIFTY50`` is IBKR's.
+#: Upstox keys of the indices whose options the desk names by symbol; ``NIFTY50`` and ``NSEFIN`` are
+#: IBKR's.
 INDEX_KEYS: Final[Mapping[str, str]] = {
     "NIFTY": "NSE_INDEX|Nifty 50",
     "NIFTY50": "NSE_INDEX|Nifty 50",
     "BANKNIFTY": "NSE_INDEX|Nifty Bank",
     "FINNIFTY": "NSE_INDEX|Nifty Fin Service",
+    "NSEFIN": "NSE_INDEX|Nifty Fin Service",
     "MIDCPNIFTY": "NSE_INDEX|NIFTY MID SELECT",
     "NIFTYNXT50": "NSE_INDEX|Nifty Next 50",
     "SENSEX": "BSE_INDEX|SENSEX",

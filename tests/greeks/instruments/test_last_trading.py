@@ -36,6 +36,10 @@ from greeks.instruments.last_trading import expiry_after, volatility_expiry
         ("SXO", "TX60", "CAD", "2026-12-17", "2026-12-18"),
         ("", "TX60", "CAD", "2026-12-18", "2026-12-18"),
         ("ODAX", "DAX", "EUR", "2026-12-17", "2026-12-17"),
+        ("OSMI", "SMI", "CHF", "2026-12-17", "2026-12-18"),
+        ("", "SMI", "CHF", "2026-12-18", "2026-12-18"),
+        ("MXEA", "MXEA", "USD", "2027-01-14", "2027-01-15"),
+        ("CBTXW", "CBTX", "USD", "2026-12-17", "2026-12-17"),
     ],
 )
 def test_expiry_follows_from_the_last_trading_day(

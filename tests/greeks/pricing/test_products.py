@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from greeks.domain import Contract, InstrumentKind, Right
+from greeks.instruments.occ import listed_name
 from greeks.instruments.store import resolve_instruments
 from greeks.models import Instrument
 from greeks.pricing.expiry import expiry_instant
@@ -60,6 +61,11 @@ def option(
         ("K200", "KRW", "european"),
         ("SGXNK", "SGD", ""),
         ("OEX", "USD", "american"),
+        ("XAU", "USD", "american"),
+        ("SIXM", "USD", "european"),
+        ("XINA50", "USD", "european"),
+        ("FTMIB", "EUR", "european"),
+        ("SX7P", "EUR", "european"),
         ("VIXY", "USD", "american"),
     ],
 )
@@ -84,6 +90,12 @@ def test_exercise_style_follows_the_product(underlying: str, currency: str, styl
 )
 def test_root_with_a_digit_and_the_index_decides(underlying: str, root: str, style: str) -> None:
     assert exercise_style(option(underlying, root=root)) == style
+
+
+def test_index_in_dollars_whose_name_ends_in_a_number_is_not_adjusted() -> None:
+    assert listed_name("XINA50") == "XINA50"
+    assert not option("XINA50").is_adjusted
+    assert option("SDS", root="SDS1").is_adjusted
 
 
 @pytest.mark.parametrize(("root", "hour"), [("2SPX", 13), ("SPX", 13), ("4SPXW", 20)])
@@ -137,6 +149,12 @@ def test_stored_style_by_currency_is_corrected() -> None:
         ("CC", "CC", date(2027, 6, 4), 21, 0),
         ("CT", "CT", date(2027, 6, 11), 21, 0),
         ("OJ", "OJ", date(2027, 6, 18), 21, 0),
+        # The quarterly root is not the future's; the week's option ends at the close.
+        ("/RTYM7", "RTOM7", date(2027, 6, 18), 13, 30),
+        ("/YMZ6", "OYMZ6", date(2026, 12, 18), 14, 30),
+        ("/RTYM7", "R3EM7", date(2027, 6, 18), 20, 0),
+        ("/DCZ6", "DCZ6", date(2026, 12, 29), 18, 10),
+        ("COIL", "BRN", date(2027, 1, 26), 19, 30),
     ],
 )
 def test_option_on_a_future_expires_at_the_hour_of_its_product(
@@ -163,7 +181,16 @@ def test_option_on_a_future_expires_at_the_hour_of_its_product(
         ("TX60", "SXO", "CAD", 13, 30),
         # ASX: the opening prices of expiry Thursday, though trading goes on until noon.
         ("XJO", "XJO", "AUD", -1, 0),
+        ("FTMIB", "FTMIB", "EUR", 8, 5),
+        ("SX7P", "OS7P", "EUR", 11, 0),
         ("SOX", "SOX", "USD", 13, 30),
+        ("XINA50", "XINA50", "USD", 7, 0),
+        ("BKX", "BKX", "USD", 13, 30),
+        ("SIXRE", "SIXRE", "USD", 13, 30),
+        ("CBTX", "CBTX", "USD", 13, 30),
+        ("CBTX", "CBTXW", "USD", 20, 0),
+        # MSCI's settle at the close, though their last trading day is the day before.
+        ("MXEA", "MXEA", "USD", 20, 0),
         ("DAX", "DAX", "USD", 20, 0),
     ],
 )
@@ -173,6 +200,16 @@ def test_option_on_an_index_abroad_settles_at_the_hour_of_its_index(
     contract = option(underlying, currency, root=root)
     midnight = datetime(2027, 3, 19, tzinfo=UTC)
     assert expiry_instant(contract) == midnight + timedelta(hours=hour, minutes=minute)
+
+
+@pytest.mark.parametrize(
+    ("product", "hour", "minute"), [("GBL", 16, 15), ("EBM", 17, 30), ("I", 10, 0), ("CL", 16, 30)]
+)
+def test_option_on_a_future_in_euros_expires_at_its_own_hour(
+    product: str, hour: int, minute: int
+) -> None:
+    contract = option(product, "EUR", kind=InstrumentKind.FUTURE_OPTION)
+    assert expiry_instant(contract) == datetime(2027, 3, 19, hour, minute, tzinfo=UTC)
 
 
 def test_recorded_options_on_futures_and_their_instants() -> None:
