@@ -23,10 +23,8 @@ class GreeksConfig(AppConfig):
         from greeks.gex.resource import GEX
         from greeks.polling import health as market_health  # noqa: F401
         from greeks.polling.instruments import polled_underlyings
-        from greeks.providers.cboe import health as cboe_health  # noqa: F401
+        from greeks.providers import health  # noqa: F401
         from greeks.providers.chain_registry import register_underlyings
-        from greeks.providers.polygon import health  # noqa: F401
-        from greeks.providers.upstox import health as upstox_health  # noqa: F401
 
         self.register_market_data()
         register_underlyings(polled_underlyings)

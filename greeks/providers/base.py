@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Protocol, runtime_checkable
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
+from config.core.http.caller import HttpCaller
 from greeks.domain import Contract, DailyClose, Fetched, Snapshot
+
+ClientT = TypeVar("ClientT", bound=HttpCaller)
 
 
 class SnapshotProvider(Protocol):
@@ -57,3 +60,19 @@ class CountsCalls(Protocol):
 
     source: str
     calls: int
+
+
+class ClientProvider(Generic[ClientT]):
+    """A provider whose calls all go through one client, which it closes."""
+
+    def __init__(self, client: ClientT) -> None:
+        self._client = client
+        self.server = client.server
+
+    @property
+    def calls(self) -> int:
+        """Requests this object has sent."""
+        return self._client.calls
+
+    def close(self) -> None:
+        self._client.close()

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from config.core.http.budget import CallBudget
 from config.core.http.servers import ProviderServer
-from greeks.providers.polygon.client import server_name as polygon_name
-from greeks.providers.upstox.client import WINDOWS
-from greeks.providers.upstox.client import server_name as upstox_name
+from greeks.providers.polygon.client import call_budgets as polygon_budgets
+from greeks.providers.upstox.client import call_budgets as upstox_budgets
 from greeks.providers.upstox.provider import is_configured as upstox_is_configured
 
 
 def describe_upstox() -> ProviderServer | None:
     if not upstox_is_configured():
         return None
-    name = upstox_name(settings.UPSTOX_URL)
-    return ProviderServer(
-        url=settings.UPSTOX_URL,
-        budgets=[
-            CallBudget(f"{name}.{seconds:g}s", limit=limit, seconds=seconds)
-            for limit, seconds in WINDOWS
-        ],
-    )
+    return ProviderServer(url=settings.UPSTOX_URL, budgets=upstox_budgets(settings.UPSTOX_URL))
 
 
 def describe_polygon() -> ProviderServer | None:
     if not settings.POLYGON_API_KEY:
         return None
-    allowed, name = settings.POLYGON_CALLS_PER_MINUTE, polygon_name(settings.POLYGON_URL)
-    budgets = [CallBudget(name, limit=allowed, seconds=60)] if allowed else []
+    budgets = polygon_budgets(
+        settings.POLYGON_URL, calls_per_minute=settings.POLYGON_CALLS_PER_MINUTE
+    )
     return ProviderServer(url=settings.POLYGON_URL, budgets=budgets)
 
 

@@ -35,6 +35,7 @@ from config.core.http.responses import (
     retry_after_seconds,
     vendor_message,
 )
+from config.core.http.servers import server_name
 from config.core.monitoring.recording import record_provider_call
 
 Result = TypeVar("Result")
@@ -64,7 +65,8 @@ class HttpCaller:
 
     ``authorise`` returns the headers of each try; ``renew`` may call this caller itself. Every one
     of a matching prefix's ``budgets`` is asked, the longest window first. Messages name provider,
-    method and path: never query, headers or body. Thread-safe.
+    method and path: never query, headers or body. ``calls`` counts the requests sent.
+    Thread-safe.
     """
 
     def __init__(
@@ -87,10 +89,9 @@ class HttpCaller:
         self.provider = provider
         self.timeout = timeout
         self.attempts = attempts
-        # What we learned about a server holds for that server only: a gateway that moved, or a new
-        # sandbox, starts with a clean slate.
-        server = f"{provider}@{urlsplit(base_url).netloc}"
-        self.breaker = breaker or CircuitBreaker(server, probe_seconds=2 * timeout)
+        self.server = server_name(provider, base_url)
+        self.calls = 0
+        self.breaker = breaker or CircuitBreaker(self.server, probe_seconds=2 * timeout)
         self._penalty_seconds = penalty_seconds
         self._budgets = [
             (prefix, budget)
@@ -100,7 +101,7 @@ class HttpCaller:
         self._authorise = authorise
         self._renew = renew
         self._explain = explain
-        self._pause = SharedPause(server)
+        self._pause = SharedPause(self.server)
         self._renewal = Renewal()
         self._client = httpx.Client(
             base_url=base_url,
@@ -200,6 +201,7 @@ class HttpCaller:
             if call.path.startswith(prefix):
                 budget.acquire(wait_up_to=max(0.0, call.deadline - time.monotonic()))
         headers = call.headers | dict(self._authorise() if self._authorise else {})
+        self.calls += 1
         started = time.perf_counter()
         outcome = "ok"
         try:

@@ -63,6 +63,15 @@ class ServerState:
 _servers: dict[str, str] = {}
 
 
+def server_name(provider: str, url: str) -> str:
+    """Return the name by which calls, pauses and the breaker count a server.
+
+    What we learned about a server holds for it alone: a gateway that moved, or a new sandbox,
+    starts with a clean slate.
+    """
+    return f"{provider}@{urlsplit(url).netloc}"
+
+
 def register_server(provider: str, path: str) -> None:
     """Register the function that describes a provider's server, by dotted path."""
     if _servers.setdefault(provider, path) != path:
@@ -83,7 +92,7 @@ def _state(provider: str, server: ProviderServer | None) -> ServerState:
     return ServerState(
         provider=provider,
         is_set_up=True,
-        breaker=CircuitBreaker(f"{provider}@{urlsplit(server.url).netloc}").state(),
+        breaker=CircuitBreaker(server_name(provider, server.url)).state(),
         budgets=tuple(
             BudgetState(limit=budget.limit, seconds=budget.seconds, used=budget.used())
             for budget in server.budgets

@@ -6,7 +6,6 @@ import re
 import time
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -38,13 +37,9 @@ class _Kept:
 _kept: ProcessCopies[_Kept] = ProcessCopies(_Kept)
 
 
-def server_name(base_url: str) -> str:
-    return f"{SOURCE}@{urlsplit(base_url).netloc}"
-
-
-class CboeClient:
+class CboeClient(HttpCaller):
     """Every caller in the process shares a download for ``refresh_seconds``; the next request asks
-    only whether anything changed. ``calls`` counts the requests sent.
+    only whether anything changed.
     """
 
     def __init__(
@@ -55,10 +50,8 @@ class CboeClient:
         timeout: float = _TIMEOUT_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.calls = 0
-        self.server = server_name(base_url)
         self._refresh_seconds = refresh_seconds
-        self._caller = HttpCaller(
+        super().__init__(
             SOURCE, base_url, timeout=timeout, attempts=2, explain=_explain, transport=transport
         )
 
@@ -80,11 +73,7 @@ class CboeClient:
             raise PermanentError(f"Cboe: {name} was not read.", provider=SOURCE)
         return kept.file
 
-    def close(self) -> None:
-        self._caller.close()
-
     def _download(self, name: str, kept: _Kept) -> None:
-        self.calls += 1
         condition = {"If-None-Match": kept.etag} if kept.file is not None and kept.etag else {}
 
         def read(answer: Answer) -> QuoteFile | None:
@@ -94,7 +83,7 @@ class CboeClient:
             kept.etag = answer.headers.get("etag", "")
             return file
 
-        kept.file = self._caller.request(
+        kept.file = self.request(
             "GET",
             f"{PATH}{name}.json",
             read=read,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date
 from zoneinfo import ZoneInfo
 
-import httpx
 from django.conf import settings
 
 from config.core.clock import market_now
 from config.core.errors import PermanentError
 from greeks.chains import ListedExpiry, Listing, OptionChain
+from greeks.providers.base import ClientProvider
 from greeks.providers.cboe.client import CboeClient
 from greeks.providers.cboe.quotes import SOURCE
 from greeks.providers.chain_registry import register_chain_provider
@@ -20,25 +20,10 @@ _NEW_YORK = ZoneInfo("America/New_York")
 _LOT_SIZE = 100
 
 
-class CboeProvider:
+class CboeProvider(ClientProvider[CboeClient]):
     """``ChainProvider`` for Cboe's delayed quotes; counts its calls."""
 
     source = SOURCE
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        refresh_seconds: float,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self._client = CboeClient(base_url, refresh_seconds=refresh_seconds, transport=transport)
-        self.server = self._client.server
-
-    @property
-    def calls(self) -> int:
-        """Requests this object has sent."""
-        return self._client.calls
 
     def fetch_listing(self, instrument_key: str) -> Listing:
         """Return expiries in the file from its own day on.
@@ -72,10 +57,9 @@ class CboeProvider:
         file = self._client.quotes(instrument_key)
         return file.chain(instrument_key, expiry, as_of=market_now())
 
-    def close(self) -> None:
-        self._client.close()
-
 
 @register_chain_provider(SOURCE, is_configured=lambda: bool(settings.CBOE_URL))
 def open_cboe() -> CboeProvider:
-    return CboeProvider(settings.CBOE_URL, refresh_seconds=settings.CBOE_REFRESH_SECONDS)
+    return CboeProvider(
+        CboeClient(settings.CBOE_URL, refresh_seconds=settings.CBOE_REFRESH_SECONDS)
+    )

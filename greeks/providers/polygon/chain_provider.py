@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
-import httpx
 from django.conf import settings
 
 from config.core.clock import market_now
@@ -16,11 +15,12 @@ from config.core.errors import PermanentError
 from greeks.chains import ListedExpiry, Listing, OptionChain
 from greeks.domain import Contract, InstrumentKind, RejectedRow, Snapshot
 from greeks.instruments.occ import OptionSymbolError
+from greeks.providers.base import ClientProvider
 from greeks.providers.chain_columns import KIND
 from greeks.providers.chain_registry import register_chain_provider
 from greeks.providers.decoding import BadRow, parse_integer, rejected_row
 from greeks.providers.polygon.chains import ROWS_PER_PAGE, SNAPSHOT_PATH, ticker_of
-from greeks.providers.polygon.client import PolygonClient
+from greeks.providers.polygon.client import PolygonClient, open_client
 from greeks.providers.polygon.snapshots import decode_snapshot
 from greeks.providers.polygon.tickers import (
     CURRENCY,
@@ -34,33 +34,10 @@ from greeks.providers.snapshot_chain import chain_of_snapshots
 _LISTING_PAGES: Final = 3
 
 
-class PolygonChains:
+class PolygonChains(ClientProvider[PolygonClient]):
     """``ChainProvider`` for Polygon.io; counts its calls. Keys are our symbols (``SPX``)."""
 
     source = SOURCE
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        api_key: str,
-        calls_per_minute: int,
-        timeout: float,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self._client = PolygonClient(
-            base_url,
-            api_key=api_key,
-            calls_per_minute=calls_per_minute,
-            timeout=timeout,
-            transport=transport,
-        )
-        self.server = self._client.server
-
-    @property
-    def calls(self) -> int:
-        """Requests this object has sent."""
-        return self._client.calls
 
     def fetch_listing(self, instrument_key: str) -> Listing:
         """Return the nearest expiries.
@@ -122,9 +99,6 @@ class PolygonChains:
             rejected=rejected,
         )
 
-    def close(self) -> None:
-        self._client.close()
-
     def _pages(self, instrument_key: str, parameters: Mapping[str, str]) -> Any:
         path = SNAPSHOT_PATH + quote(underlying_ticker(instrument_key), safe=":.")
         asked = {"order": "asc", "limit": ROWS_PER_PAGE, **parameters}
@@ -172,9 +146,4 @@ def _listed(row: Any) -> tuple[date, int | None]:
 
 @register_chain_provider(SOURCE, is_configured=lambda: bool(settings.POLYGON_API_KEY))
 def open_polygon_chains() -> PolygonChains:
-    return PolygonChains(
-        settings.POLYGON_URL,
-        api_key=settings.POLYGON_API_KEY,
-        calls_per_minute=settings.POLYGON_CALLS_PER_MINUTE,
-        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
-    )
+    return PolygonChains(open_client())

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 import structlog
+from django.conf import settings
 
 from config.core.errors import MalformedResponse, UnauthorisedError
 from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller
 from config.core.http.pause import SharedPause
+from config.core.http.servers import server_name
 from greeks.providers.polygon.chains import next_page, results_of
 from greeks.providers.polygon.tickers import SOURCE
 
@@ -24,19 +25,21 @@ MAXIMUM_PAGES: Final = 100
 _KEY_REFUSED_SECONDS: Final = 300.0
 
 
-def server_name(base_url: str) -> str:
-    """Return the name for calls, budget and breaker: a sandbox starts with a clean slate."""
-    return f"{SOURCE}@{urlsplit(base_url).netloc}"
-
-
 def refused_key_pause(server: str) -> SharedPause:
     """Runs after the key was refused, so that nobody keeps trying it."""
     return SharedPause(f"{server}.key")
 
 
-class PolygonClient:
+def call_budgets(base_url: str, *, calls_per_minute: int) -> list[CallBudget]:
+    """Return the plan's limit on calls; none for 0."""
+    if not calls_per_minute:
+        return []
+    return [CallBudget(server_name(SOURCE, base_url), limit=calls_per_minute, seconds=60)]
+
+
+class PolygonClient(HttpCaller):
     """A 429 pauses all processes for as long as the vendor says; a call is retried only if that
-    fits its own few seconds. ``calls`` counts the requests sent.
+    fits its own few seconds.
     """
 
     def __init__(
@@ -48,18 +51,12 @@ class PolygonClient:
         timeout: float,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.calls = 0
-        self.server = server_name(base_url)
-        self._api_key = api_key
-        budgets = None
-        if calls_per_minute:
-            budgets = {"/": CallBudget(self.server, limit=calls_per_minute, seconds=60)}
-        self._caller = HttpCaller(
+        super().__init__(
             SOURCE,
             base_url,
             timeout=timeout,
-            budgets=budgets,
-            authorise=self._authorise,
+            budgets={"/": call_budgets(base_url, calls_per_minute=calls_per_minute)},
+            authorise=lambda: {"Authorization": f"Bearer {api_key}"},
             attempts=2,
             transport=transport,
         )
@@ -81,21 +78,23 @@ class PolygonClient:
             path, parameters = following
         raise MalformedResponse(f"{what}: more than {MAXIMUM_PAGES} pages", provider=SOURCE)
 
-    def close(self) -> None:
-        self._caller.close()
-
     def _get(self, path: str, parameters: Mapping[str, Any]) -> Any:
         pause = refused_key_pause(self.server)
         if pause.remaining():
             raise UnauthorisedError("The key was refused a while ago.", provider=SOURCE)
         try:
-            return self._caller.request_json("GET", path, params=parameters)
+            return self.request_json("GET", path, params=parameters)
         except UnauthorisedError:
             logger.warning("polygon_key_refused")
             pause.start(_KEY_REFUSED_SECONDS)
             raise
 
-    def _authorise(self) -> Mapping[str, str]:
-        # Runs once per attempt.
-        self.calls += 1
-        return {"Authorization": f"Bearer {self._api_key}"}
+
+def open_client() -> PolygonClient:
+    """Open a client of the server that the settings name."""
+    return PolygonClient(
+        settings.POLYGON_URL,
+        api_key=settings.POLYGON_API_KEY,
+        calls_per_minute=settings.POLYGON_CALLS_PER_MINUTE,
+        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+    )

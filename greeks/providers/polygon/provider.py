@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
-import httpx
 import structlog
 from django.conf import settings
 from redis.exceptions import RedisError
@@ -27,6 +26,7 @@ from config.core.errors import ForbiddenError, PermanentError, ProviderError
 from config.core.http.pause import SharedPause
 from config.core.redis.client import key, redis_client
 from greeks.domain import Contract, DailyClose, Fetched, Snapshot
+from greeks.providers.base import ClientProvider
 from greeks.providers.decoding import decode_rows
 from greeks.providers.polygon.chains import (
     LIST_PATH,
@@ -39,7 +39,7 @@ from greeks.providers.polygon.chains import (
     chains_of,
     ticker_of,
 )
-from greeks.providers.polygon.client import PolygonClient
+from greeks.providers.polygon.client import PolygonClient, open_client
 from greeks.providers.polygon.snapshots import decode_daily_close, decode_snapshot
 from greeks.providers.polygon.tickers import SOURCE, underlying_ticker
 from greeks.providers.registry import register_provider
@@ -77,34 +77,10 @@ class _Gathered:
             self.fatal = error
 
 
-class PolygonProvider:
+class PolygonProvider(ClientProvider[PolygonClient]):
     """``SnapshotProvider`` and ``DailyClosesProvider`` for Polygon.io; counts its calls."""
 
     source = SOURCE
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        api_key: str,
-        calls_per_minute: int,
-        timeout: float,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self._client = PolygonClient(
-            base_url,
-            api_key=api_key,
-            calls_per_minute=calls_per_minute,
-            timeout=timeout,
-            transport=transport,
-        )
-        self.server = self._client.server
-        self._asked_key = key("asked", self.server)
-
-    @property
-    def calls(self) -> int:
-        """Requests this object has sent."""
-        return self._client.calls
 
     def fetch_snapshots(self, contracts: Sequence[Contract]) -> Fetched[Snapshot]:
         """Return quotes and Greeks of the US options among the contracts.
@@ -167,9 +143,6 @@ class PolygonProvider:
             source=SOURCE,
             as_of=now(),
         )
-
-    def close(self) -> None:
-        self._client.close()
 
     def _read_chain(self, gathered: _Gathered, chain: Chain, *, all_pages: bool) -> list[Chain]:
         """Read all pages of a chain's box, or the first and return what is missing after it."""
@@ -236,10 +209,13 @@ class PolygonProvider:
         """Return a flag about this server that all processes see for a while."""
         return SharedPause(f"{self.server}.{what}.{name}")
 
+    def _asked_key(self) -> str:
+        return key("asked", self.server)
+
     def _longest_unasked_first(self, names: Iterable[str]) -> list[str]:
         """Return the names, longest unasked first; in the given order without Redis."""
         try:
-            rows: Any = redis_client().zrange(self._asked_key, 0, -1, withscores=True)
+            rows: Any = redis_client().zrange(self._asked_key(), 0, -1, withscores=True)
         except RedisError:
             rows = ()
         asked: dict[str, float] = dict(rows)
@@ -249,9 +225,9 @@ class PolygonProvider:
         moment = now().timestamp()
         try:
             pipeline = redis_client().pipeline(transaction=False)
-            pipeline.zadd(self._asked_key, dict.fromkeys(names, moment))
-            pipeline.zremrangebyscore(self._asked_key, "-inf", moment - _ASKED_SECONDS)
-            pipeline.expire(self._asked_key, _ASKED_SECONDS)
+            pipeline.zadd(self._asked_key(), dict.fromkeys(names, moment))
+            pipeline.zremrangebyscore(self._asked_key(), "-inf", moment - _ASKED_SECONDS)
+            pipeline.expire(self._asked_key(), _ASKED_SECONDS)
             pipeline.execute()
         except RedisError:
             return
@@ -259,9 +235,4 @@ class PolygonProvider:
 
 @register_provider(SOURCE, is_configured=lambda: bool(settings.POLYGON_API_KEY))
 def open_polygon() -> PolygonProvider:
-    return PolygonProvider(
-        settings.POLYGON_URL,
-        api_key=settings.POLYGON_API_KEY,
-        calls_per_minute=settings.POLYGON_CALLS_PER_MINUTE,
-        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
-    )
+    return PolygonProvider(open_client())

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 import structlog
@@ -17,6 +16,7 @@ from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller
 from config.core.http.pause import SharedPause
 from config.core.http.responses import Answer
+from config.core.http.servers import server_name
 from greeks.providers.upstox.names import SOURCE, closed, explain
 
 logger = structlog.get_logger(__name__)
@@ -29,11 +29,6 @@ WINDOWS: Final = ((50, 1.0), (500, 60.0), (2000, 1800.0))
 _PENALTY_SECONDS: Final = 5.0
 #: A forbidden call is not repeated for this long: somebody has to look.
 _FORBIDDEN_SECONDS: Final = 300.0
-
-
-def server_name(base_url: str) -> str:
-    """Return the name for calls, budgets and breaker: a sandbox starts with a clean slate."""
-    return f"{SOURCE}@{urlsplit(base_url).netloc}"
 
 
 def closed_pause(server: str) -> SharedPause:
@@ -54,10 +49,19 @@ class Token(Protocol):
     def renew(self) -> None: ...
 
 
-class UpstoxClient:
+def call_budgets(base_url: str) -> list[CallBudget]:
+    """Return the vendor's limits on calls, one per window."""
+    server = server_name(SOURCE, base_url)
+    return [
+        CallBudget(f"{server}.{seconds:g}s", limit=limit, seconds=seconds)
+        for limit, seconds in WINDOWS
+    ]
+
+
+class UpstoxClient(HttpCaller):
     """GETs of one server. A refused token is renewed once, and the call repeated once.
 
-    ``token``: the desk's own unless another is given. ``calls`` counts the requests sent.
+    ``token``: the desk's own unless another is given.
     """
 
     def __init__(
@@ -68,21 +72,14 @@ class UpstoxClient:
         token: Token | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.calls = 0
-        self.server = server_name(base_url)
-        self._token = token or ProviderToken(SOURCE)
-        self._caller = HttpCaller(
+        token = token or ProviderToken(SOURCE)
+        super().__init__(
             SOURCE,
             base_url,
             timeout=timeout,
-            budgets={
-                "/": [
-                    CallBudget(f"{self.server}.{seconds:g}s", limit=limit, seconds=seconds)
-                    for limit, seconds in WINDOWS
-                ]
-            },
-            authorise=self._authorise,
-            renew=self._token.renew,
+            budgets={"/": call_budgets(base_url)},
+            authorise=token.authorise,
+            renew=token.renew,
             explain=explain,
             penalty_seconds=_PENALTY_SECONDS,
             # Every chain is fetched again within seconds anyway.
@@ -103,7 +100,7 @@ class UpstoxClient:
         if forbidden_pause(self.server).remaining():
             raise ForbiddenError("Upstox forbade it a while ago.", provider=SOURCE)
         try:
-            return self._caller.request("GET", path, params=parameters, read=read)
+            return self.request("GET", path, params=parameters, read=read)
         except ProviderClosed as error:
             closed_pause(self.server).start(error.retry_after or _PENALTY_SECONDS)
             raise
@@ -111,12 +108,3 @@ class UpstoxClient:
             logger.warning("upstox_forbidden", reason=error.message)
             forbidden_pause(self.server).start(_FORBIDDEN_SECONDS)
             raise
-
-    def close(self) -> None:
-        self._caller.close()
-
-    def _authorise(self) -> Mapping[str, str]:
-        headers = self._token.authorise()
-        # Runs once per attempt.
-        self.calls += 1
-        return headers

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
-import httpx
 from django.conf import settings
 
 from config.core.clock import market_now
@@ -18,11 +17,12 @@ from config.core.errors import PermanentError, ProviderError
 from config.core.http.responses import Answer
 from greeks.chains import Listing, OptionChain
 from greeks.domain import Contract, Fetched, RejectedRow, Snapshot
+from greeks.providers.base import ClientProvider
 from greeks.providers.chain_registry import register_chain_provider, underlyings_of
 from greeks.providers.chain_snapshots import snapshots_of
 from greeks.providers.registry import register_provider
 from greeks.providers.upstox.chains import decode_chain
-from greeks.providers.upstox.client import Token, UpstoxClient
+from greeks.providers.upstox.client import UpstoxClient
 from greeks.providers.upstox.held import chains_of
 from greeks.providers.upstox.listings import decode_listing
 from greeks.providers.upstox.names import CURRENCY, INDEX_KEYS, SOURCE
@@ -34,28 +34,14 @@ CONTRACTS_PATH: Final = "/v2/option/contract"
 Underlyings = Callable[[], Mapping[str, str]]
 
 
-class UpstoxProvider:
+class UpstoxProvider(ClientProvider[UpstoxClient]):
     """``ChainProvider`` and ``SnapshotProvider`` for Upstox; counts its calls."""
 
     source = SOURCE
 
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        timeout: float,
-        token: Token | None = None,
-        transport: httpx.BaseTransport | None = None,
-        underlyings: Underlyings = dict,
-    ) -> None:
+    def __init__(self, client: UpstoxClient, *, underlyings: Underlyings = dict) -> None:
+        super().__init__(client)
         self._underlyings = underlyings
-        self._client = UpstoxClient(base_url, timeout=timeout, token=token, transport=transport)
-        self.server = self._client.server
-
-    @property
-    def calls(self) -> int:
-        """Requests this object has sent."""
-        return self._client.calls
 
     def fetch_listing(self, instrument_key: str) -> Listing:
         """Return expiries and lot sizes of all listed contracts, in one call.
@@ -127,9 +113,6 @@ class UpstoxProvider:
             return INDEX_KEYS
         return {**self._underlyings(), **INDEX_KEYS}
 
-    def close(self) -> None:
-        self._client.close()
-
 
 def is_configured() -> bool:
     """True with an analytics token, or with an app whose token the desk fetches itself."""
@@ -141,7 +124,6 @@ def is_configured() -> bool:
 @register_provider(SOURCE, is_configured=is_configured)
 def open_upstox() -> UpstoxProvider:
     return UpstoxProvider(
-        settings.UPSTOX_URL,
-        timeout=settings.PROVIDER_TIMEOUT_SECONDS,
+        UpstoxClient(settings.UPSTOX_URL, timeout=settings.PROVIDER_TIMEOUT_SECONDS),
         underlyings=lambda: underlyings_of(SOURCE),
     )

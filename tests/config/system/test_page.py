@@ -23,13 +23,12 @@ from config.core.clock import now
 from config.core.errors import ApplicationError, ProviderError, Unavailable
 from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
-from config.core.http.servers import server_states
+from config.core.http.servers import server_name, server_states
 from config.core.monitoring.counting import Kind, count
 from config.core.monitoring.recording import record_provider_call, record_section
 from config.core.redis.client import redis_client, reset_guards
 from config.system.outcomes import outcome_words
 from greeks.polling.states import PollRecord, record_key
-from greeks.providers.upstox.client import server_name
 from portfolio.updates.statistics import get_queue_stats
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import EXPIRY, minute, nifty
@@ -161,7 +160,7 @@ def test_chains_show_their_polls(staff: Client) -> None:
 def test_providers_show_budget_and_breaker(
     staff: Client, upstox: BrokerToken, settings: Settings
 ) -> None:
-    name = server_name(settings.UPSTOX_URL)
+    name = server_name("upstox", settings.UPSTOX_URL)
     CallBudget(f"{name}.60s", limit=500, seconds=60).acquire(wait_up_to=0)
     breaker = CircuitBreaker(name)
     for _ in range(breaker.failures):

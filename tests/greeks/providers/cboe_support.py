@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from greeks.providers.cboe.client import CboeClient
 from greeks.providers.cboe.provider import CboeProvider
 from tests.greeks.sandbox.chains import cboe
 
@@ -19,8 +20,9 @@ _hosts = map("cboe{}.test".format, count())
 
 def provider(handler: Callable[[httpx.Request], httpx.Response], **options: Any) -> CboeProvider:
     values: dict[str, Any] = {"refresh_seconds": 60.0}
+    transport = httpx.MockTransport(handler)
     return CboeProvider(
-        f"https://{next(_hosts)}", transport=httpx.MockTransport(handler), **(values | options)
+        CboeClient(f"https://{next(_hosts)}", transport=transport, **(values | options))
     )
 
 

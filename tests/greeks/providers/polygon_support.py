@@ -17,6 +17,7 @@ import pytest
 
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract, InstrumentKind, Right, Snapshot
+from greeks.providers.polygon.client import PolygonClient
 from greeks.providers.polygon.provider import PolygonProvider
 from greeks.sandbox.polygon.rules import API_KEY
 
@@ -39,8 +40,12 @@ def recorded(name: str) -> Any:
 
 
 def provider(handler: Handler, **options: Any) -> PolygonProvider:
+    return PolygonProvider(client(handler, **options))
+
+
+def client(handler: Handler, **options: Any) -> PolygonClient:
     values: dict[str, Any] = {"api_key": "a-secret-key", "calls_per_minute": 0, "timeout": 2.0}
-    return PolygonProvider(
+    return PolygonClient(
         f"https://{next(_hosts)}",
         transport=httpx.MockTransport(handler),
         **(values | options),
@@ -150,7 +155,7 @@ def query(request: httpx.Request) -> dict[str, str]:
 
 def of_sandbox(sandbox: Sandbox, **options: Any) -> PolygonProvider:
     values: dict[str, Any] = {"api_key": API_KEY, "calls_per_minute": 0, "timeout": 5.0}
-    return PolygonProvider(sandbox.url("polygon"), **(values | options))
+    return PolygonProvider(PolygonClient(sandbox.url("polygon"), **(values | options)))
 
 
 def decoded(sent: dict[str, Any], contract: Contract) -> Snapshot:

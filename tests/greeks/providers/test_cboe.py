@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from config.core.errors import MalformedResponse, PermanentError
 from config.core.http.responses import Answer
 from config.core.sandbox.server import Sandbox
+from greeks.providers.cboe.client import CboeClient
 from greeks.providers.cboe.provider import CboeProvider
 from greeks.providers.cboe.quotes import QuoteFile, decode_file
 from greeks.sandbox.cboe.server import CboeServer
@@ -263,7 +264,7 @@ def test_simulated_file_has_the_fields_and_types_of_the_recorded_one(sandbox: Sa
 
 
 def test_simulated_chains_are_read_over_the_wire(sandbox: Sandbox) -> None:
-    source = CboeProvider(sandbox.url("cboe"), refresh_seconds=60.0)
+    source = CboeProvider(CboeClient(sandbox.url("cboe"), refresh_seconds=60.0))
     listing = source.fetch_listing("NVDA")
     chains = [source.fetch_chain("NVDA", each.expiry) for each in listing.expiries[:3]]
     for chain in chains:

@@ -12,6 +12,7 @@ import pytest
 
 from config.core.errors import InvalidInput, PermanentError, RetryableError
 from config.core.health import run_checks
+from greeks.providers.cboe.client import CboeClient
 from greeks.providers.cboe.provider import CboeProvider
 from greeks.providers.chain_registry import configured_chain_providers, open_chain_provider
 from tests.greeks.providers.cboe_support import EXPIRED, SEPTEMBER, Store, provider, with_options
@@ -24,9 +25,11 @@ def test_expiries_of_a_symbol_are_one_download() -> None:
     source.fetch_listing("XYZ")
     source.fetch_chain("XYZ", SEPTEMBER)
     other = CboeProvider(
-        f"https://{source.server.partition('@')[2]}",
-        refresh_seconds=60.0,
-        transport=httpx.MockTransport(store),
+        CboeClient(
+            f"https://{source.server.partition('@')[2]}",
+            refresh_seconds=60.0,
+            transport=httpx.MockTransport(store),
+        )
     )
     other.fetch_chain("XYZ", EXPIRED)
     assert [request.url.path for request in store.asked] == ["/delayed_quotes/options/XYZ.json"]

@@ -14,6 +14,7 @@ from config.core.errors import (
 from config.core.redis.client import key, redis_client
 from config.core.sandbox.server import Sandbox
 from greeks.domain import Contract
+from greeks.providers.polygon.client import PolygonClient
 from greeks.providers.polygon.provider import PolygonProvider
 from greeks.sandbox.market import Market
 from greeks.sandbox.polygon.rules import API_KEY
@@ -87,7 +88,7 @@ def test_two_processes_share_the_minute(sandbox: Sandbox) -> None:
 
 
 def _ask(url: str, legs: list[Contract], answers: multiprocessing.Queue[int]) -> None:
-    source = PolygonProvider(url, api_key=API_KEY, calls_per_minute=7, timeout=5.0)
+    source = PolygonProvider(PolygonClient(url, api_key=API_KEY, calls_per_minute=7, timeout=5.0))
     try:
         answers.put(len(source.fetch_snapshots(legs).items))
     except ProviderError:

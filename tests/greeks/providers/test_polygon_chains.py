@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -19,20 +18,13 @@ from greeks.sandbox.polygon.rules import API_KEY
 from tests.greeks.providers.polygon_support import (
     EXPIRY,
     UPDATED,
-    _hosts,
+    client,
     option,
     page,
     query,
     recorded,
     row,
 )
-
-
-def chains(handler: Callable[[httpx.Request], httpx.Response], **options: Any) -> PolygonChains:
-    values: dict[str, Any] = {"api_key": "a-secret-key", "calls_per_minute": 0, "timeout": 2.0}
-    return PolygonChains(
-        f"https://{next(_hosts)}", transport=httpx.MockTransport(handler), **(values | options)
-    )
 
 
 def answering(*bodies: Any) -> tuple[PolygonChains, list[httpx.Request]]:
@@ -43,7 +35,7 @@ def answering(*bodies: Any) -> tuple[PolygonChains, list[httpx.Request]]:
         asked.append(request)
         return httpx.Response(200, json=waiting.pop(0) if len(waiting) > 1 else waiting[0])
 
-    return chains(handler), asked
+    return PolygonChains(client(handler)), asked
 
 
 CALL, PUT = option(150), option(150, right=Right.PUT)
@@ -110,7 +102,7 @@ def test_chain_is_all_of_its_pages_or_an_error() -> None:
         return bodies.pop(0) if bodies else httpx.Response(429, headers={"Retry-After": "60"})
 
     with pytest.raises(RateLimitedError):
-        chains(handler).fetch_chain("AAPL", EXPIRY)
+        PolygonChains(client(handler)).fetch_chain("AAPL", EXPIRY)
 
 
 def test_listing_goes_on_after_the_last_expiry_of_a_full_page() -> None:
@@ -142,7 +134,7 @@ def test_listing_is_three_calls_at_most() -> None:
         following = "https://api.massive.com/v3/snapshot/options/SPY?cursor=1"
         return httpx.Response(200, json=page(row(option(1, expiry=expiry)), next_url=following))
 
-    assert len(chains(handler).fetch_listing("SPY").expiries) == 3
+    assert len(PolygonChains(client(handler)).fetch_listing("SPY").expiries) == 3
     assert len(asked) == 3
 
 

@@ -15,8 +15,7 @@ from config.core.errors import (
     MalformedResponse,
 )
 from greeks.providers import registry
-from greeks.providers.base import CountsCalls, DailyClosesProvider
-from greeks.providers.polygon.client import server_name
+from greeks.providers.base import ClientProvider, CountsCalls, DailyClosesProvider
 from tests.greeks.providers.polygon_support import (
     answering,
     provider,
@@ -96,5 +95,6 @@ def test_provider_is_configured_when_the_settings_hold_a_key(settings: Any) -> N
     assert isinstance(opened, DailyClosesProvider)
     assert isinstance(opened, CountsCalls)
     assert opened.source == "polygon"
-    assert server_name("https://polygon.test/v9") == "polygon@polygon.test"
+    assert isinstance(opened, ClientProvider)
+    assert opened.server == "polygon@polygon.test"
     opened.close()

@@ -16,6 +16,7 @@ import pytest
 from config.core.http.responses import Answer
 from greeks.chains import OptionChain
 from greeks.providers.upstox.chains import decode_chain
+from greeks.providers.upstox.client import UpstoxClient
 from greeks.providers.upstox.provider import UpstoxProvider
 from greeks.sandbox.market import Market
 from greeks.sandbox.upstox.payloads import SYMBOLS
@@ -56,10 +57,12 @@ class ScriptedToken:
             self.tokens.pop(0)
 
 
-def provider(handler: Handler, **options: Any) -> UpstoxProvider:
+def provider(handler: Handler, *, underlyings: Any = dict, **options: Any) -> UpstoxProvider:
     values: dict[str, Any] = {"timeout": 2.0, "token": ScriptedToken()}
+    transport = httpx.MockTransport(handler)
     return UpstoxProvider(
-        f"https://{next(_hosts)}", transport=httpx.MockTransport(handler), **(values | options)
+        UpstoxClient(f"https://{next(_hosts)}", transport=transport, **(values | options)),
+        underlyings=underlyings,
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from auth_tokens.sandbox.upstox.access import ANALYTICS_TOKEN
 from config.core.sandbox.server import Sandbox
+from greeks.providers.upstox.client import UpstoxClient
 from greeks.providers.upstox.provider import UpstoxProvider
 from greeks.sandbox.market import Market
 from greeks.sandbox.upstox.limits import CallLimits
@@ -253,9 +254,8 @@ def test_limits_and_hours_are_kept_over_the_wire_where_asked_for() -> None:
 
 # --- The desk's own client on the wire --------------------------------------------------------
 def test_chain_over_the_wire_is_the_markets(sandbox: Sandbox) -> None:
-    source = UpstoxProvider(
-        sandbox.url("upstox"), timeout=5.0, token=ScriptedToken(ANALYTICS_TOKEN)
-    )
+    token = ScriptedToken(ANALYTICS_TOKEN)
+    source = UpstoxProvider(UpstoxClient(sandbox.url("upstox"), timeout=5.0, token=token))
     listing = source.fetch_listing(BANK)
     assert [each.expiry for each in listing.expiries] == list(sandbox.market.expiries("BANKNIFTY"))
     assert {each.lot_size for each in listing.expiries} == {35}
@@ -287,7 +287,7 @@ def test_fault_that_passes_costs_one_more_call(
     token = ScriptedToken("an-older-token", ANALYTICS_TOKEN)
     if fault.get("status") != 401:
         token.renew()
-    source = UpstoxProvider(sandbox.url("upstox"), timeout=5.0, token=token)
+    source = UpstoxProvider(UpstoxClient(sandbox.url("upstox"), timeout=5.0, token=token))
     expiry = sandbox.market.expiries("NIFTY")[0]
     assert len(source.fetch_chain(NIFTY, expiry)) == len(sandbox.market.chain("NIFTY", expiry))
     assert source.calls == calls
