@@ -82,13 +82,19 @@ def market_desk(_market_desk: MarketDesk) -> MarketDesk:
 
 
 @pytest.fixture
-def market(_market_browser: Browser, market_desk: MarketDesk) -> Iterator[Browser]:
-    """A visitor's live page; afterwards the console must be free of complaints."""
+def market_visitor(_market_browser: Browser, market_desk: MarketDesk) -> Iterator[Browser]:
+    """A clean window with a witness; afterwards the console must be free of complaints."""
     browser = _market_browser
     browser.begin()
     browser.on_each_page(WITNESS)
     browser.on_each_page(REFUSALS)
-    open_market(browser)
     yield browser
     assert browser.console() == []
     assert browser.script("return window.refusals ?? []") == []
+
+
+@pytest.fixture
+def market(market_visitor: Browser) -> Browser:
+    """A visitor's live page."""
+    open_market(market_visitor)
+    return market_visitor

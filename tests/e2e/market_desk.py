@@ -1,4 +1,6 @@
-"""A web process over two seeded chains, its market's clock standing in the middle of a session."""
+"""A web process over two seeded chains and an operator's alerts, its market's clock standing in
+the middle of a session.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ from tests.servers.valkey import RunningValkey
 class MarketDesk(Desk):
     """Nothing is polled here: a test says what a poll has brought."""
 
-    steps = (["tests.e2e.market_rows.seed", {}],)
+    steps = (["tests.e2e.alert_rows.seed", {}],)
     #: Of the last sample. The seed has one in the minute of the clock.
     slot = NOW.replace(second=30)
 
@@ -61,6 +63,10 @@ class MarketDesk(Desk):
         self._run([["tests.e2e.market_rows.close_minute", {"minute": minute.isoformat()}]])
         self.slot = minute + timedelta(minutes=1)
         return minute
+
+    def raise_event(self, title: str) -> None:
+        """Alert the operator."""
+        self._run([["tests.e2e.alert_rows.raise_event", {"title": title}]])
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name not in OTHERS}

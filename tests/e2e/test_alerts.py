@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.e2e.alert_rows import NAME, PASSWORD
-from tests.e2e.browser import WITNESS, Browser
-from tests.e2e.desk import running
+from tests.e2e.browser import Browser
 from tests.e2e.market_desk import MarketDesk
-from tests.e2e.test_pages import DESK, PHONE, REFUSALS, SIZES
+from tests.e2e.test_pages import DESK, PHONE, SIZES
 
 # The first test of a process also starts the desk.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -19,49 +16,13 @@ LIVE = '[data-part="connection"][data-state="live"]'
 PAGES = ("/market/alerts", "/system")
 
 
-class AlertDesk(MarketDesk):
-    """The market's desk with an operator who watches it."""
-
-    steps = (["tests.e2e.alert_rows.seed", {}],)
-
-    def raise_event(self, title: str) -> None:
-        self._run([["tests.e2e.alert_rows.raise_event", {"title": title}]])
-
-
-@pytest.fixture(scope="module")
-def _alert_desk(
-    django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[AlertDesk]:
-    with running(AlertDesk, tmp_path_factory) as desk:
-        yield desk
-
-
-@pytest.fixture(scope="module")
-def _alert_browser(_alert_desk: AlertDesk) -> Iterator[Browser]:
-    browser = Browser(_alert_desk.url)
-    yield browser
-    browser.quit()
-
-
 @pytest.fixture
-def desk(_alert_desk: AlertDesk) -> AlertDesk:
-    _alert_desk.check()
-    return _alert_desk
-
-
-@pytest.fixture
-def browser(_alert_browser: Browser, desk: AlertDesk) -> Iterator[Browser]:
-    """A window in which the operator is logged in; afterwards nothing was complained of."""
-    browser = _alert_browser
-    browser.begin()
-    browser.on_each_page(WITNESS)
-    browser.on_each_page(REFUSALS)
-    browser.open("/accounts/login?next=/market/alerts")
-    browser.fill_in_log_in(NAME, PASSWORD)
-    browser.wait_for("[data-alerts]")
-    yield browser
-    assert browser.console() == []
-    assert browser.script("return window.refusals ?? []") == []
+def browser(market_visitor: Browser) -> Browser:
+    """A window in which the operator is logged in."""
+    market_visitor.open("/accounts/login?next=/market/alerts")
+    market_visitor.fill_in_log_in(NAME, PASSWORD)
+    market_visitor.wait_for("[data-alerts]")
+    return market_visitor
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -113,11 +74,11 @@ def test_rule_is_added_changed_and_deleted_in_place(browser: Browser) -> None:
 
 
 def test_what_is_raised_appears_by_itself_and_is_read_out(
-    browser: Browser, desk: AlertDesk
+    browser: Browser, market_desk: MarketDesk
 ) -> None:
     browser.wait_for(LIVE)
     browser.wait(lambda: browser.script("return window.seen.frames.length"), "no snapshot")
-    desk.raise_event("NIFTY 50: Spot above 26,300.00")
+    market_desk.raise_event("NIFTY 50: Spot above 26,300.00")
     browser.wait(
         lambda: browser.texts(".alert-event strong")[:1] == ["NIFTY 50: Spot above 26,300.00"],
         "the alert did not appear",
@@ -128,13 +89,15 @@ def test_what_is_raised_appears_by_itself_and_is_read_out(
 
 
 @pytest.mark.parametrize("path", ["/", "/risk", "/accounts/tokens", "/system"])
-def test_what_is_raised_is_seen_on_every_page(browser: Browser, desk: AlertDesk, path: str) -> None:
+def test_what_is_raised_is_seen_on_every_page(
+    browser: Browser, market_desk: MarketDesk, path: str
+) -> None:
     browser.open(path)
     title = browser.driver.title
     seen = "return seen.frames.some((frame) => frame.type === 'alerts.snapshot')"
     browser.wait(lambda: browser.script(seen), "no snapshot")
     before = unread(browser)
-    desk.raise_event(f"Raised while {path} is shown")
+    market_desk.raise_event(f"Raised while {path} is shown")
     browser.wait_for(".toast")
     assert browser.text(".toast strong") == f"Raised while {path} is shown"
     assert browser.text(".toast p") == "14.20"
@@ -160,7 +123,9 @@ def unread(browser: Browser) -> int:
     return int(browser.text(".alert-count") or 0)
 
 
-def test_notifications_are_asked_for_by_the_button_only(browser: Browser, desk: AlertDesk) -> None:
+def test_notifications_are_asked_for_by_the_button_only(
+    browser: Browser, market_desk: MarketDesk
+) -> None:
     browser.on_each_page(
         """
         window.asked = 0;
@@ -184,7 +149,7 @@ def test_notifications_are_asked_for_by_the_button_only(browser: Browser, desk: 
     browser.script(
         "Object.defineProperty(document, 'hidden', { configurable: true, get: () => true })"
     )
-    desk.raise_event("While nobody looks")
+    market_desk.raise_event("While nobody looks")
     (told,) = browser.wait(lambda: browser.script("return window.notified"), "no notification")
     assert told[:2] == ["While nobody looks", "14.20"]
     browser.script("delete document.hidden; document.querySelector('[data-part=notify]').click()")
@@ -192,7 +157,7 @@ def test_notifications_are_asked_for_by_the_button_only(browser: Browser, desk: 
 
 
 def test_panel_of_the_market_page_is_live_and_keeps_its_forms(
-    browser: Browser, desk: AlertDesk
+    browser: Browser, market_desk: MarketDesk
 ) -> None:
     browser.open("/market")
     browser.wait(
@@ -201,7 +166,7 @@ def test_panel_of_the_market_page_is_live_and_keeps_its_forms(
         ),
         "no snapshot",
     )
-    desk.raise_event("BANK NIFTY: PCR below 0.800")
+    market_desk.raise_event("BANK NIFTY: PCR below 0.800")
     browser.wait(
         lambda: browser.texts(".alert-event strong")[:1] == ["BANK NIFTY: PCR below 0.800"],
         "the alert did not appear",
