@@ -16,5 +16,7 @@ class AuthTokensConfig(AppConfig):
         from auth_tokens.api_tokens import schema  # noqa: F401
         from auth_tokens.broker_tokens import health  # noqa: F401
 
-        register_authoriser("auth_tokens.sign_in.front_door.authorise")
-        register_token_provider("upstox", "auth_tokens.login_flows.upstox_source.UpstoxTokenSource")
+        register_authoriser("auth_tokens.sessions.front_door.authorise")
+        register_token_provider(
+            "upstox", "auth_tokens.broker_log_ins.upstox_source.UpstoxTokenSource"
+        )

@@ -22,7 +22,7 @@ from auth_tokens.audit.writing import record_audit_event
 from auth_tokens.log_in.limits import LONGEST_NAME
 from auth_tokens.models import ApiToken, AuditEvent, User
 from auth_tokens.second_factor.writing import reencrypt_secrets
-from auth_tokens.sign_in.revocation import revoke_sessions
+from auth_tokens.sessions.revocation import revoke_sessions
 from auth_tokens.signals import keys_rotating
 from config.core.clock import now
 from config.core.web.middleware import client_address

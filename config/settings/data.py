@@ -101,4 +101,4 @@ CACHE_WARM_SYMBOLS: list[str] = env.list("CACHE_WARM_SYMBOLS", default=[])
 CACHE_WARM_THRESHOLD = env.int("CACHE_WARM_THRESHOLD", default=45)
 # The guard and /health report it; a log line per failed read would fill the disk.
 DJANGO_REDIS_LOG_IGNORED_EXCEPTIONS = False
-SESSION_ENGINE = "auth_tokens.sign_in.session_store"
+SESSION_ENGINE = "auth_tokens.sessions.store"

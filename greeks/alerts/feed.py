@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.consumer import SessionConsumer
+from auth_tokens.sessions.consumer import SessionConsumer
 from config.core.live.feeds import Feed, Feeds, frame
 from config.core.live.per_loop import PerLoop
 from greeks.alerts.reading import events_body, user_group

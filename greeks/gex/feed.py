@@ -11,7 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Max
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.consumer import SessionConsumer
+from auth_tokens.sessions.consumer import SessionConsumer
 from config.core.live.feeds import Feed, Feeds, frame
 from config.core.live.per_loop import PerLoop
 from greeks.gex.chains.subjects import group_of, subject_named

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.consumer import SessionConsumer
+from auth_tokens.sessions.consumer import SessionConsumer
 from greeks.market.feed import Watched, feeds
 
 

@@ -12,7 +12,7 @@ from django.dispatch import receiver
 
 from auth_tokens.audit.writing import record_audit_event
 from auth_tokens.models import User
-from auth_tokens.sign_in.revocation import revoke_sessions
+from auth_tokens.sessions.revocation import revoke_sessions
 from portfolio.accounts.portfolios import ensure_default_portfolio
 from portfolio.models import Account, AccountAccess
 

@@ -11,7 +11,7 @@ import msgspec
 from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.consumer import SessionConsumer
+from auth_tokens.sessions.consumer import SessionConsumer
 from config.core.errors import NotFound
 from config.core.live.feeds import Feed, Feeds, frame
 from config.core.live.outbox import Outbox

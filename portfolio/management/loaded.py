@@ -6,7 +6,7 @@ from portfolio.brokers.registry import BROKER_MODULES
 
 LOADED = (
     *BROKER_MODULES,
-    "auth_tokens.login_flows.upstox_source",
+    "auth_tokens.broker_log_ins.upstox_source",
     "greeks.gex.warming",
     "greeks.providers.cboe.provider",
     "greeks.providers.polygon.chain_provider",

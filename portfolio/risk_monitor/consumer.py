@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.consumer import SessionConsumer
+from auth_tokens.sessions.consumer import SessionConsumer
 from config.core.errors import NotFound
 from config.core.live.feeds import Feed, Feeds
 from config.core.live.per_loop import PerLoop

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from auth_tokens.account_pages.writing import choose_live_every
 from auth_tokens.models import User
-from auth_tokens.sign_in.revocation import revoke_sessions
+from auth_tokens.sessions.revocation import revoke_sessions
 from config.core.api.idempotency import idempotent
 from config.core.api.parameters import QueryParameters
 from config.core.api.shapes import read_shape

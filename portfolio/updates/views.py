@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from auth_tokens.account_pages.writing import choose_live_every
 from auth_tokens.models import User
-from auth_tokens.sign_in.revocation import revoke_sessions
+from auth_tokens.sessions.revocation import revoke_sessions
 from config.core.api.address import AddressValues
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import Conflict, InvalidInput

@@ -34,7 +34,7 @@ def main(database: str, work: str, threads: int) -> None:
         threading.Event().wait()
 
     if work == "browser":
-        from auth_tokens.login_flows.browser import HeadlessBrowser
+        from auth_tokens.broker_log_ins.browser import HeadlessBrowser
 
         with HeadlessBrowser(provider=PROVIDER):
             print("renewing", flush=True)  # noqa: T201

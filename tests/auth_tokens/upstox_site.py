@@ -29,7 +29,7 @@ CREDENTIALS = {
     "UPSTOX_PIN": PIN,
 }
 # Where the API opens at 05:30 in India; a test that logs in at any hour patches it to midnight.
-OPENS_AT = "auth_tokens.login_flows.upstox_source.OPENS_AT"
+OPENS_AT = "auth_tokens.broker_log_ins.upstox_source.OPENS_AT"
 SERVER = RegisteredServer("upstox", "tests.auth_tokens.upstox_site.build_server", "")
 
 

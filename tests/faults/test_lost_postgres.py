@@ -11,7 +11,7 @@ from django.db.utils import OperationalError
 from django.test import Client
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from auth_tokens.sign_in.session_store import SessionStore
+from auth_tokens.sessions.store import SessionStore
 from config.core.database import database_breaker
 from config.core.postgres import NETWORK_OPTIONS, DatabaseHangs, ImpatientConnection
 from config.core.processes.role import WEB, database_options, exchange_seconds, pool_seconds

@@ -15,10 +15,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from structlog.stdlib import ProcessorFormatter
 
+from auth_tokens.broker_log_ins.browser import HeadlessBrowser
 from auth_tokens.broker_tokens.errors import PinRefused
 from auth_tokens.broker_tokens.manager import ProviderToken, get_token
 from auth_tokens.broker_tokens.states import token_states
-from auth_tokens.login_flows.browser import HeadlessBrowser
 from auth_tokens.models import BrokerToken, User
 from auth_tokens.sandbox.upstox.person import Person
 from auth_tokens.tasks import ensure_token_task

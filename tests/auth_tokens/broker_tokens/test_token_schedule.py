@@ -12,10 +12,10 @@ from django_celery_beat.models import PeriodicTask
 from django_celery_beat.schedulers import ModelEntry
 
 from auth_tokens import tasks
+from auth_tokens.broker_log_ins import upstox_source
+from auth_tokens.broker_log_ins.upstox_source import UpstoxTokenSource, next_end
 from auth_tokens.broker_tokens.manager import ensure_valid, get_token, renew_token
 from auth_tokens.broker_tokens.sources import Attempt, ObtainedToken
-from auth_tokens.login_flows import upstox_source
-from auth_tokens.login_flows.upstox_source import UpstoxTokenSource, next_end
 from auth_tokens.models import BrokerToken, TokenEvent
 from config.celery import app
 from config.core.background.beat_schedule import write_schedule

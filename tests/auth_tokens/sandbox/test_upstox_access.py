@@ -10,8 +10,8 @@ import httpx
 import pyotp
 import pytest
 
+from auth_tokens.broker_log_ins import upstox_source
 from auth_tokens.broker_tokens.errors import CredentialsRefused, TokenError
-from auth_tokens.login_flows import upstox_source
 from auth_tokens.sandbox.upstox.access import ANALYTICS_TOKEN, API_KEY, API_SECRET, UpstoxAccess
 from auth_tokens.sandbox.upstox.person import FAILURES_BEFORE_LOCK, MOBILE, PIN, TOTP_SECRET
 from config.core.errors import MalformedResponse, ProviderClosed, RetryableError

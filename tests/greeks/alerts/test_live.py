@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.revocation import revoke_sessions
+from auth_tokens.sessions.revocation import revoke_sessions
 from greeks.alerts.evaluation import evaluate_alerts
 from greeks.alerts.feed import AlertFeed
 from greeks.models import AlertEvent

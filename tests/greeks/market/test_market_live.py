@@ -345,7 +345,7 @@ async def test_session_that_ends_unheard_is_found_by_looking(
     market: list[GreekSnapshot], settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.MARKET_DATA_PUBLIC = False
-    monkeypatch.setattr("auth_tokens.sign_in.session_watch.RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr("auth_tokens.sessions.watch.RECHECK_SECONDS", 0.05)
     user = await run(UserFactory)
     _, cookie = await run(session_of, user)
     async with socket(cookie, ORIGIN, path=ADDRESS) as (client_end, _):

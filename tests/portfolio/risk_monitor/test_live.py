@@ -16,7 +16,7 @@ from django.db.utils import OperationalError
 from django.test import Client
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.session_owner import user_of_session
+from auth_tokens.sessions.owner import user_of_session
 from config.core.clock import now
 from config.core.front_door.grants import ACCESS_GROUP
 from config.core.live.hub import announce, hub
@@ -198,7 +198,7 @@ async def test_socket_is_rechecked_after_a_recheck_that_failed(
 ) -> None:
     await run(account_of, trader)
     cookie = await run(signed_in_cookie, trader)
-    monkeypatch.setattr("auth_tokens.sign_in.session_watch.RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr("auth_tokens.sessions.watch.RECHECK_SECONDS", 0.05)
     async with socket(cookie, ORIGIN) as (client_end, _):
         await client_end.frame()
         answers = iter([OperationalError("database is locked")])
@@ -208,7 +208,7 @@ async def test_socket_is_rechecked_after_a_recheck_that_failed(
                 raise error
             return None
 
-        monkeypatch.setattr("auth_tokens.sign_in.session_watch.user_of_session", refuse_once)
+        monkeypatch.setattr("auth_tokens.sessions.watch.user_of_session", refuse_once)
         assert (await client_end.frame())["type"] == "session.ended"
         assert await client_end.output() == {"type": "websocket.close", "code": 4401}
 
@@ -292,7 +292,7 @@ async def test_access_withdrawn_while_the_socket_opens_is_withdrawn_from_it(
         heard.append(the_hub.hears(ACCESS_GROUP))
         return user_of_session(session_key)
 
-    monkeypatch.setattr("auth_tokens.sign_in.session_watch.user_of_session", read_and_see)
+    monkeypatch.setattr("auth_tokens.sessions.watch.user_of_session", read_and_see)
     async with socket(cookie, ORIGIN) as (client_end, _):
         frames = [await client_end.frame()]
         while len(frames[-1]["data"]["accounts"]) > 1:

@@ -17,7 +17,7 @@ from django.db.utils import OperationalError
 from django.test import Client
 
 from auth_tokens.models import ApiToken, User
-from auth_tokens.sign_in.front_door import authorise
+from auth_tokens.sessions.front_door import authorise
 from config.core.clock import now
 from config.core.front_door.grants import ACCESS_GROUP, RECHECK_SECONDS, Authorised
 from config.core.front_door.requests import Caller
@@ -181,7 +181,7 @@ async def test_log_out_at_one_web_process_ends_the_session_at_all(
     trader: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As in a process of its own: what these two hear, they hear over Redis.
-    monkeypatch.setattr("auth_tokens.sign_in.revocation.revoke_here", lambda _: None)
+    monkeypatch.setattr("auth_tokens.sessions.revocation.revoke_here", lambda _: None)
     await run(synced_account, trader)
     client, cookie = await run(session_of, trader)
     async with desk() as one, desk() as two:

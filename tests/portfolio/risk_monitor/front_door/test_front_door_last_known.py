@@ -11,7 +11,7 @@ import pytest
 from django.db.utils import OperationalError
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.session_store import SessionStore
+from auth_tokens.sessions.store import SessionStore
 from config.core.database import database_breaker
 from config.core.front_door import watches
 from config.core.front_door.grants import LONGEST_SECONDS

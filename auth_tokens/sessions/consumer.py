@@ -13,7 +13,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.session_watch import session_watches
+from auth_tokens.sessions.watch import session_watches
 from config.core.errors import InvalidInput, NotFound
 from config.core.live.consumer import FeedConsumer
 from config.core.live.feeds import frame

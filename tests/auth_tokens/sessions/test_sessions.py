@@ -19,7 +19,7 @@ from pytest_django.fixtures import Settings
 from auth_tokens.account_pages.time_zones import time_zone_names, time_zone_of
 from auth_tokens.account_pages.writing import choose_time_zone
 from auth_tokens.models import AuditEvent, User
-from auth_tokens.sign_in.session_store import COPY_SECONDS, SessionStore
+from auth_tokens.sessions.store import COPY_SECONDS, SessionStore
 from config.core.clock import now
 from config.core.errors import InvalidInput
 from tests.announcements import Announcements, revocation_of

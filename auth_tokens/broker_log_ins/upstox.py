@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from auth_tokens.broker_log_ins.browser import HeadlessBrowser
+from auth_tokens.broker_log_ins.totp import OneTimeCodes
 from auth_tokens.broker_tokens.errors import (
     AccountLocked,
     CredentialsRefused,
@@ -27,8 +29,6 @@ from auth_tokens.broker_tokens.errors import (
     TokenError,
 )
 from auth_tokens.broker_tokens.sources import Attempt
-from auth_tokens.login_flows.browser import HeadlessBrowser
-from auth_tokens.login_flows.totp import OneTimeCodes
 from config.core.redaction import redact_text, remember_secret
 
 PROVIDER: Final = "upstox"

@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.session_owner import user_of_session
+from auth_tokens.sessions.owner import user_of_session
 from config.core.front_door.grants import ACCESS_GROUP
 from config.core.live.feeds import read_in_thread
 from config.core.live.hub import Message, hub

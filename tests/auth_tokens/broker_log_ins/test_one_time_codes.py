@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import pyotp
 import pytest
 
-from auth_tokens.login_flows.totp import OneTimeCodes
+from auth_tokens.broker_log_ins.totp import OneTimeCodes
 
 SECRET = "SANDBOXGREEKDESKTOTPSECRET234567"
 START = datetime(2026, 11, 27, 3, 25, tzinfo=UTC)

@@ -12,9 +12,9 @@ from django.conf import settings
 from django.test import Client
 
 from auth_tokens.models import User
-from auth_tokens.sign_in.session_owner import user_of_session
-from auth_tokens.sign_in.session_store import SessionStore
-from auth_tokens.sign_in.session_watch import session_watches
+from auth_tokens.sessions.owner import user_of_session
+from auth_tokens.sessions.store import SessionStore
+from auth_tokens.sessions.watch import session_watches
 from config.core.front_door.grants import ACCESS_GROUP
 from config.core.live.hub import announce, hub
 from tests.factories import UserFactory
@@ -23,7 +23,7 @@ from tests.sockets import ORIGIN, socket
 
 pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
 
-READ = "auth_tokens.sign_in.session_watch.user_of_session"
+READ = "auth_tokens.sessions.watch.user_of_session"
 
 
 class Watcher:

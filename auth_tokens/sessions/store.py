@@ -22,7 +22,7 @@ from django.contrib.sessions.backends.db import SessionStore as DatabaseSessionS
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.cache import BaseCache, caches
 
-from auth_tokens.sign_in.revocation import revoke_sessions
+from auth_tokens.sessions.revocation import revoke_sessions
 from config.core.clock import now
 
 COPY_SECONDS = 60

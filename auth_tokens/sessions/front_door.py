@@ -11,7 +11,7 @@ from django.http.cookie import parse_cookie
 from auth_tokens.api_tokens.permissions import scope_grants
 from auth_tokens.api_tokens.reading import api_token_by_text
 from auth_tokens.models import ApiToken, User
-from auth_tokens.sign_in.session_store import UncachedSessionStore, stored_key
+from auth_tokens.sessions.store import UncachedSessionStore, stored_key
 from config.core.clock import now
 from config.core.front_door.grants import LONGEST_SECONDS, Authorised
 from config.core.front_door.requests import Caller

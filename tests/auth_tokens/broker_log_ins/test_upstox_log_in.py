@@ -14,6 +14,9 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
+from auth_tokens.broker_log_ins import upstox as flow
+from auth_tokens.broker_log_ins import upstox_source
+from auth_tokens.broker_log_ins.totp import OneTimeCodes
 from auth_tokens.broker_tokens.errors import (
     AccountLocked,
     BrowserFailed,
@@ -28,9 +31,6 @@ from auth_tokens.broker_tokens.errors import (
     StateMismatch,
 )
 from auth_tokens.broker_tokens.manager import get_token, refresh_token
-from auth_tokens.login_flows import upstox as flow
-from auth_tokens.login_flows import upstox_source
-from auth_tokens.login_flows.totp import OneTimeCodes
 from auth_tokens.models import BrokerToken, TokenEvent
 from auth_tokens.sandbox.upstox.pages import BLOCK_PAGE, CHANGED_PAGE
 from auth_tokens.sandbox.upstox.person import FAILURES_BEFORE_LOCK

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 from django.conf import settings
 
+from auth_tokens.broker_log_ins.totp import OneTimeCodes
+from auth_tokens.broker_log_ins.upstox import PROVIDER, UpstoxLogIn, UpstoxLogInDetails
 from auth_tokens.broker_tokens.errors import CredentialsRefused, TokenError
 from auth_tokens.broker_tokens.sources import (
     Attempt,
@@ -19,8 +21,6 @@ from auth_tokens.broker_tokens.sources import (
     TryLimit,
     fingerprint,
 )
-from auth_tokens.login_flows.totp import OneTimeCodes
-from auth_tokens.login_flows.upstox import PROVIDER, UpstoxLogIn, UpstoxLogInDetails
 from config.core.clock import now
 from config.core.errors import MalformedResponse, ProviderClosed, ProviderError
 from config.core.http.caller import HttpCaller
@@ -99,7 +99,7 @@ class UpstoxTokenSource:
 
     def _logged_in(self, attempt: Attempt) -> ObtainedToken:
         # Imported when needed: Selenium takes several megabytes of a worker's memory.
-        from auth_tokens.login_flows.browser import HeadlessBrowser
+        from auth_tokens.broker_log_ins.browser import HeadlessBrowser
 
         details = UpstoxLogInDetails(
             dialog_url=settings.UPSTOX_LOGIN_URL or f"{settings.UPSTOX_URL}{_DIALOG_PATH}",
