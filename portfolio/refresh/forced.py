@@ -12,6 +12,7 @@ from greeks.models import Instrument
 from greeks.providers.base import CountsCalls, SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider
 from portfolio.accounts.days import session_dates_of
+from portfolio.accounts.named import enabled_accounts
 from portfolio.brokers.registry import open_adapter
 from portfolio.domain import Broker
 from portfolio.market_data.sources import MarketData
@@ -66,7 +67,7 @@ def update_greeks(
     if source != BROKER and source not in configured_providers():
         known = ", ".join((BROKER, *configured_providers()))
         raise InvalidInput(f"source: {source[:32]!r} is not set up here (set up: {known}).")
-    accounts = _accounts(account_ids)
+    accounts = enabled_accounts(account_ids)
     _check_held(accounts, underlyings)
     update = GreeksUpdate()
     groups: dict[str, list[Account]] = {}
@@ -163,19 +164,6 @@ def _by_underlying(
             )
         )
     return updated
-
-
-def _accounts(wanted: Sequence[str]) -> list[Account]:
-    enabled = {row.pk: row for row in Account.objects.filter(enabled=True).order_by("pk")}
-    if not enabled:
-        raise InvalidInput("There is no enabled account: add one with add_account.")
-    unknown = sorted(set(wanted) - enabled.keys())
-    if unknown:
-        raise InvalidInput(
-            f"No enabled account is named {', '.join(unknown)}. "
-            f"Enabled accounts: {', '.join(enabled)}."
-        )
-    return [enabled[pk] for pk in dict.fromkeys(wanted)] or list(enabled.values())
 
 
 def _check_held(accounts: Sequence[Account], wanted: Sequence[str]) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from auth_tokens.broker_tokens.manager import refresh_token
 from auth_tokens.broker_tokens.sources import registered_token_providers
 from auth_tokens.broker_tokens.states import TokenState, token_states
+from config.core.commands.command import DeskCommand
 from config.core.errors import ApplicationError
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Obtain a new token from a provider now, without waiting for the pause after a failure."
         " The limits that keep the account from being locked still apply."

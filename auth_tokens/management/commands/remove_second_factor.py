@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from auth_tokens.models import User
 from auth_tokens.second_factor.writing import remove
+from config.core.commands.command import DeskCommand
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Remove a user's second factor and end their sessions. Staff set up a new one at their"
         " next log-in where STAFF_NEEDS_SECOND_FACTOR is on. Make sure who asks."

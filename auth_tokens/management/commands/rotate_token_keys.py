@@ -6,12 +6,13 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from auth_tokens.broker_tokens.key_rotation import rotate_token_keys
+from config.core.commands.command import DeskCommand
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Encrypt the brokers' tokens with the first key of TOKEN_ENCRYPTION_KEYS, so that the"
         " others can be removed. Safe to repeat."

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from config.core.clock import market_clock_is_frozen, market_now
+from config.core.commands.command import DeskCommand
+from config.core.commands.options import day
 from config.core.errors import ApplicationError
 from greeks.calendar.exchanges import exchange_named
 from greeks.models import PolledInstrument
@@ -26,7 +28,7 @@ from greeks.polling.poll import Outcome, Poll, poll_chain
 from greeks.polling.slots import slot_of
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Poll the chains of one instrument, or of all enabled ones, and print the result. In "
         "session the sample counts, unless the slot was already polled."
@@ -34,7 +36,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", nargs="?", help="for example nifty-50; all if omitted")
-        parser.add_argument("--expiry", metavar="DATE", help="only this expiry, YYYY-MM-DD")
+        parser.add_argument("--expiry", type=day, metavar="YYYY-MM-DD", help="only this expiry")
         parser.add_argument(
             "--watch", action="store_true", help="repeat at each instrument's interval until Ctrl-C"
         )
@@ -43,14 +45,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        expiry = _expiry(options["expiry"], options["slug"])
-        try:
-            if options["watch"]:
-                self._watch(options["slug"], expiry, as_json=options["json"])
-                return
-            polls = self._poll(options["slug"], expiry, as_json=options["json"])
-        except KeyboardInterrupt:
-            raise CommandError("Interrupted.", returncode=130) from None
+        slug, expiry, as_json = options["slug"], options["expiry"], options["json"]
+        if expiry and not slug:
+            raise CommandError("--expiry: name its instrument too.")
+        if options["watch"]:
+            self._watch(slug, expiry, as_json=as_json)
+            return
+        polls = self._poll(slug, expiry, as_json=as_json)
         if not polls:
             raise CommandError("Nothing to poll: no unexpired expiry is listed.")
         failed = sum(poll.outcome in (Outcome.FAILED, Outcome.UNSTORED) for poll in polls)
@@ -105,17 +106,6 @@ def _instruments(slug: str | None) -> Sequence[PolledInstrument]:
     except ApplicationError as error:
         names = ", ".join(each.slug for each in enabled_instruments())
         raise CommandError(f"slug: {error.message} Polled: {names or 'none'}.") from None
-
-
-def _expiry(text: str | None, slug: str | None) -> date | None:
-    if text is None:
-        return None
-    if slug is None:
-        raise CommandError("--expiry: name its instrument too.")
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise CommandError(f"--expiry: {text[:32]!r} is not a date: write YYYY-MM-DD.") from None
 
 
 def _line(poll: Poll) -> str:

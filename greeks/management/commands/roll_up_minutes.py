@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime, time
+from datetime import datetime, time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from redis.exceptions import RedisError
+from django.core.management.base import CommandError, CommandParser
 
 from config.core.clock import market_now
-from config.core.errors import ApplicationError
+from config.core.commands.command import DeskCommand
+from config.core.commands.options import day
 from greeks.calendar.exchanges import exchange_named
 from greeks.minutes.rebuild import rebuild
 from greeks.minutes.roll_up import RolledMinute
@@ -19,7 +19,7 @@ from greeks.polling.instruments import instrument_by_slug
 from greeks.polling.sessions import session_for
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Roll up a range of minutes again. Samples are held for two hours: an older hole "
         "stays a marked gap, and a row with more samples than are left stays unchanged."
@@ -29,32 +29,22 @@ class Command(BaseCommand):
         parser.add_argument("slug", help="for example nifty-50")
         parser.add_argument(
             "--from",
-            dest="start",
             required=True,
             metavar="TIME",
             help="first minute: 09:15 of the session shown, or 2026-12-01T09:15; exchange's time",
         )
-        parser.add_argument(
-            "--to", dest="end", metavar="TIME", help="end of the range, exclusive; default now"
-        )
-        parser.add_argument("--expiry", metavar="DATE", help="only this expiry, YYYY-MM-DD")
+        parser.add_argument("--to", metavar="TIME", help="end of the range, exclusive; default now")
+        parser.add_argument("--expiry", type=day, metavar="YYYY-MM-DD", help="only this expiry")
         parser.add_argument("--json", action="store_true", help="one JSON line per minute")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            instrument = instrument_by_slug(options["slug"])
-            rolled = rebuild(
-                slug=instrument.slug,
-                start=_moment(instrument, options["start"], "--from"),
-                end=_moment(instrument, options["end"], "--to") if options["end"] else market_now(),
-                expiries=_expiries(options["expiry"]),
-            )
-        except ApplicationError as error:
-            raise CommandError(_named(error)) from None
-        except RedisError as error:
-            raise CommandError(
-                f"Redis does not answer ({type(error).__name__}): nothing was changed."
-            ) from None
+        instrument = instrument_by_slug(options["slug"])
+        rolled = rebuild(
+            slug=instrument.slug,
+            start=_moment(instrument, options["from"], "--from"),
+            end=_moment(instrument, options["to"], "--to") if options["to"] else market_now(),
+            expiries=[options["expiry"]] if options["expiry"] else None,
+        )
         zone = exchange_named(instrument.exchange).zone
         for each in rolled:
             if options["json"]:
@@ -90,18 +80,6 @@ def _time_of_session(instrument: PolledInstrument, text: str, argument: str) -> 
     if session is None:
         raise CommandError(f"{argument}: no session is known; give the day too.")
     return datetime.combine(session.session_date, of_day)
-
-
-def _expiries(text: str | None) -> list[date] | None:
-    try:
-        return [date.fromisoformat(text)] if text else None
-    except ValueError:
-        raise CommandError(f"--expiry: {text!r:.34} is not a date: write YYYY-MM-DD.") from None
-
-
-def _named(error: ApplicationError) -> str:
-    wanted = "; ".join(f"--{field}: {expected}" for field, expected in error.fields.items())
-    return f"{error.message} {wanted}".strip()
 
 
 def _line(each: RolledMinute) -> str:

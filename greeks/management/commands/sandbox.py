@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from config.core.errors import ApplicationError
+from config.core.commands.command import DeskCommand
+from config.core.commands.options import port
 from config.core.sandbox.server import Sandbox, open_market
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Serve one simulated market in every provider's own protocol, on loopback. "
         "Prints the addresses; stops on Ctrl-C or TERM."
@@ -22,7 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-        parser.add_argument("--port", type=int, default=0, help="0 (default): any free port")
+        parser.add_argument("--port", type=port, default=0, help="0 (default): any free port")
         parser.add_argument(
             "--seed", type=int, default=1, help="the same seed gives the same market"
         )
@@ -44,6 +46,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--recorded",
+            type=_folder_of,
             action="append",
             default=[],
             metavar="SERVER=FOLDER",
@@ -51,6 +54,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--listen",
+            type=_port_of,
             action="append",
             default=[],
             metavar="NAME=PORT",
@@ -64,20 +68,20 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one line of JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            market = open_market(
-                seed=options["seed"], chain=options["chain"], always_open=options["always_open"]
-            )
-            sandbox = Sandbox(
-                market=market,
-                host=options["host"],
-                port=options["port"],
-                limits=options["limits"],
-                recorded=_recorded_folders(options["recorded"]),
-                listener_ports=_listener_ports(options["listen"]),
-            )
-        except ApplicationError as error:
-            raise CommandError(error.message) from error
+        market = open_market(
+            seed=options["seed"], chain=options["chain"], always_open=options["always_open"]
+        )
+        recorded: dict[str, list[Path]] = {}
+        for name, folder in options["recorded"]:
+            recorded.setdefault(name, []).append(folder)
+        sandbox = Sandbox(
+            market=market,
+            host=options["host"],
+            port=options["port"],
+            limits=options["limits"],
+            recorded=recorded,
+            listener_ports=dict(options["listen"]),
+        )
 
         # Also during uvicorn's start-up; it raises the signal again once stopped, and a requested
         # stop is no error.
@@ -109,21 +113,15 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _recorded_folders(arguments: list[str]) -> dict[str, list[Path]]:
-    folders: dict[str, list[Path]] = {}
-    for argument in arguments:
-        name, separator, folder = argument.partition("=")
-        if not separator or not name or not folder:
-            raise CommandError(f"--recorded: {argument!r} is not SERVER=FOLDER")
-        folders.setdefault(name, []).append(Path(folder))
-    return folders
+def _folder_of(argument: str) -> tuple[str, Path]:
+    name, _, folder = argument.partition("=")
+    if not name or not folder:
+        raise ArgumentTypeError(f"{argument!r} is not SERVER=FOLDER")
+    return name, Path(folder)
 
 
-def _listener_ports(arguments: list[str]) -> dict[str, int]:
-    ports: dict[str, int] = {}
-    for argument in arguments:
-        name, _, port = argument.partition("=")
-        if not name or not port.isdecimal() or int(port) > 65535:
-            raise CommandError(f"--listen: {argument!r} is not NAME=PORT")
-        ports[name] = int(port)
-    return ports
+def _port_of(argument: str) -> tuple[str, int]:
+    name, _, number = argument.partition("=")
+    if not name or not number:
+        raise ArgumentTypeError(f"{argument!r} is not NAME=PORT")
+    return name, port(number)

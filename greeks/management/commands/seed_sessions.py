@@ -6,15 +6,15 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from config.core.clock import now
-from config.core.errors import InvalidInput
+from config.core.commands.command import DeskCommand
 from greeks.calendar.exchanges import EXCHANGES
 from greeks.calendar.seeding import SeedResult, seed_exchange_sessions
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Seed the trading sessions of whole years. Days edited by hand are left alone."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,17 +27,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         year = now().year
-        try:
-            results = [
-                seed_exchange_sessions(
-                    exchange=exchange,
-                    from_year=options["from_year"] or year - 1,
-                    to_year=options["to_year"] or year + 1,
-                )
-                for exchange in options["exchange"] or EXCHANGES
-            ]
-        except InvalidInput as error:
-            raise CommandError(error.message) from error
+        results = [
+            seed_exchange_sessions(
+                exchange=exchange,
+                from_year=options["from_year"] or year - 1,
+                to_year=options["to_year"] or year + 1,
+            )
+            for exchange in options["exchange"] or EXCHANGES
+        ]
         if options["json"]:
             self.stdout.write(json.dumps([asdict(result) for result in results]))
             return

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from auth_tokens.models import User
-from config.core.errors import ApplicationError, ProviderError
+from config.core.commands.command import DeskCommand
+from config.core.errors import ProviderError
 from portfolio.accounts.connecting import broker_accounts, connect_account
 from portfolio.domain import Broker, BrokerAccount
 from portfolio.models import Account
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Connect an account, once the broker's settings are in the environment. --list shows the "
         "accounts the credentials can read; --number and --owner add one of them."
@@ -47,17 +48,13 @@ class Command(BaseCommand):
                 f"No user is named {options['owner']}: make one with createsuperuser."
             )
         listed = None if options["unchecked"] else self._find(broker, options["number"])
-        try:
-            account = connect_account(
-                broker=broker,
-                account_number=options["number"],
-                owner=owner,
-                label=options["label"] or (listed.label if listed else ""),
-                base_currency=options["currency"] or (listed.base_currency if listed else "USD"),
-            )
-        except ApplicationError as error:
-            fields = "".join(f" {name}: {text}." for name, text in error.fields.items())
-            raise CommandError(error.message + fields) from error
+        account = connect_account(
+            broker=broker,
+            account_number=options["number"],
+            owner=owner,
+            label=options["label"] or (listed.label if listed else ""),
+            base_currency=options["currency"] or (listed.base_currency if listed else "USD"),
+        )
         if options["json"]:
             self.stdout.write(json.dumps({"account_id": account.account_id}))
         else:

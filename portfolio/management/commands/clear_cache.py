@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from config.core.caching.invalidation import clear_cache
-from config.core.errors import ApplicationError
+from config.core.commands.command import DeskCommand
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Remove the cached answers whose keys match a pattern, such as 'gex:*'."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,10 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            event = clear_cache(options["pattern"], triggered_by="manage.py clear_cache")
-        except ApplicationError as error:
-            raise CommandError(error.message) from None
+        event = clear_cache(options["pattern"], triggered_by="manage.py clear_cache")
         if options["json"]:
             self.stdout.write(msgspec.json.encode(event).decode())
             return

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from config.core.errors import ApplicationError
+from config.core.commands.command import DeskCommand
+from config.core.commands.options import port
 from config.core.processes.desk import TARGETS, Desk, serve
 from config.core.processes.environment import is_prepared
 from config.core.processes.process import ProcessSpec
@@ -18,7 +19,7 @@ from portfolio.demo.seed import DEMO_NAME, DEMO_PASSWORD, recorded_clock
 from portfolio.management.loaded import LOADED
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Serve the whole desk on loopback, fed by the simulated market or a recorded chain: web, "
         "worker, beat, sandbox and an embedded Valkey. Ctrl-C stops everything."
@@ -26,7 +27,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", type=port, default=8000)
         parser.add_argument(
             "--seed", type=int, default=1, help="the same seed gives the same market"
         )
@@ -48,10 +49,7 @@ class Command(BaseCommand):
 
     def _stop_the_clock(self, chain: Path) -> None:
         """Set every process's market clock to when the chain was recorded."""
-        try:
-            settings.MARKET_CLOCK = recorded_clock(chain)
-        except ApplicationError as error:
-            raise CommandError(error.message) from error
+        settings.MARKET_CLOCK = recorded_clock(chain)
         os.environ["MARKET_CLOCK"] = settings.MARKET_CLOCK
 
     def _desk(self, *, port: int, seed: int, chain: Path | None) -> Desk:

@@ -8,8 +8,10 @@ from threading import Thread
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from config.core.commands.command import DeskCommand
+from config.core.commands.options import port
 from config.core.processes.alone import run_alone
 from config.core.processes.desk import ROLES
 from config.core.processes.role import WEB
@@ -17,7 +19,7 @@ from config.core.processes.supervisor import SupervisionError
 from config.core.serving.metrics import metrics_server
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Run one process of the desk by itself, for containers and service managers, which start "
         "it again when it ends. Needs DATABASE_URL and REDIS_URL, and `migrate` run before."
@@ -27,7 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("role", choices=ROLES)
         parser.add_argument("--host", default="127.0.0.1", help="where web listens")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", type=port, default=8000)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.DEMO:

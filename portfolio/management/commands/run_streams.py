@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from config.core.commands.command import DeskCommand
 from config.core.live.streams import registered_streams, run_streams
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Run every registered stream until TERM or Ctrl-C."
 
     def handle(self, *args: Any, **options: Any) -> None:

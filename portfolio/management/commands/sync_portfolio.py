@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from config.core.commands.command import DeskCommand
 from config.core.errors import LockHeld, NotFound
+from portfolio.accounts.named import enabled_accounts
 from portfolio.models import Account, SyncRun
 from portfolio.sync.run import sync_account
 
 _BAR_WIDTH = 24
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Sync all enabled accounts, or those named, and print each result."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -39,40 +41,19 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        wanted = list(dict.fromkeys(options["account"]))
-        try:
-            if options["watch"]:
-                self._watch(wanted, as_json=options["json"])
-                return
-            accounts = self._accounts(wanted)
-            failed = self._sync(accounts, as_json=options["json"])
-        except KeyboardInterrupt:
-            raise CommandError("Interrupted.", returncode=130) from None
+        wanted = options["account"]
+        if options["watch"]:
+            self._watch(wanted, as_json=options["json"])
+            return
+        accounts = enabled_accounts(wanted)
+        failed = self._sync(accounts, as_json=options["json"])
         if failed:
             raise CommandError(f"{failed} of {len(accounts)} accounts were not synced.")
-
-    def _accounts(self, wanted: Sequence[str]) -> list[Account]:
-        accounts = Account.objects.filter(enabled=True).order_by("account_id")
-        if wanted:
-            accounts = accounts.filter(account_id__in=wanted)
-        found = list(accounts)
-        unknown = set(wanted) - {account.account_id for account in found}
-        if unknown:
-            names = ", ".join(sorted(unknown))
-            known = ", ".join(
-                Account.objects.filter(enabled=True).values_list("account_id", flat=True)
-            )
-            raise CommandError(
-                f"No enabled account is named {names}. Enabled accounts: {known or 'none'}."
-            )
-        if not found:
-            raise CommandError("There is no enabled account: add one with add_account.")
-        return found
 
     def _watch(self, wanted: Sequence[str], *, as_json: bool) -> None:
         due: dict[str, float] = {}
         while True:
-            accounts = self._accounts(wanted)
+            accounts = enabled_accounts(wanted)
             moment = time.monotonic()
             ready = [a for a in accounts if due.get(a.account_id, 0.0) <= moment]
             for account in ready:

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from config.core.commands.command import DeskCommand
+from config.core.commands.options import port
 from config.core.processes.desk import Desk, serve
 from config.core.processes.environment import is_prepared
 from portfolio.management.loaded import LOADED
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Serve the desk: web, worker, beat and streams. Uses DATABASE_URL, REDIS_URL and CACHE_URL "
         "if set, else the embedded SQLite and Valkey. Ctrl-C or TERM stops everything."
@@ -22,7 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
-        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--port", type=port, default=8000)
         parser.add_argument("--web-processes", type=int, default=1)
 
     def handle(self, *args: Any, **options: Any) -> None:

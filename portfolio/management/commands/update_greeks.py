@@ -6,9 +6,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from config.core.errors import InvalidInput
+from config.core.commands.command import DeskCommand
 from greeks.providers.registry import registered_providers
 from portfolio.refresh.forced import (
     BROKER,
@@ -18,7 +18,7 @@ from portfolio.refresh.forced import (
 )
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Fetch the Greeks of held options now, and print what was updated for each underlying."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,14 +45,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            update = update_greeks(
-                account_ids=options["account"],
-                underlyings=[symbol.upper() for symbol in options["underlying"]],
-                source=options["source"],
-            )
-        except InvalidInput as error:
-            raise CommandError(error.message) from None
+        update = update_greeks(
+            account_ids=options["account"],
+            underlyings=[symbol.upper() for symbol in options["underlying"]],
+            source=options["source"],
+        )
         if options["json"]:
             self.stdout.write(json.dumps(asdict(update)))
         else:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from config.core.caching.warming import answers_to_warm
+from config.core.commands.command import DeskCommand
 from config.core.errors import ApplicationError
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Compute the answers that are kept ready, trading-critical ones first, and cache them."
 
     def add_arguments(self, parser: CommandParser) -> None:

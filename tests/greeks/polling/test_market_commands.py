@@ -46,7 +46,7 @@ def test_poll_of_all_instruments_by_json() -> None:
 
 
 def test_poll_of_a_named_expiry(provider: ScriptedProvider) -> None:
-    said("poll_chain", "nifty-50", expiry=LATER.isoformat())
+    said("poll_chain", "nifty-50", "--expiry", LATER.isoformat())
 
     assert provider.asked == [("NSE_INDEX|Nifty 50", LATER)]
 

@@ -76,7 +76,7 @@ def test_unknown_account_is_named_with_the_known_ones(account: Account, run: Run
     _, error = run("--account", "DU9")
 
     assert error is not None
-    assert str(error) == "No enabled account is named DU9. Enabled accounts: DU1."
+    assert str(error) == "No enabled account is named DU9. Known: DU1."
 
 
 def test_desk_without_accounts_says_how_to_add_one(run: Run) -> None:

@@ -7,15 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from config.core.commands.command import DeskCommand
 from config.core.errors import InvalidInput
 from config.core.processes.collecting import no_collecting
+from portfolio.accounts.named import named_accounts
 from portfolio.models import Account
 from trades.importing.run import Imported, import_file
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Import a statement of IBKR (Flex XML, Activity Statement CSV) or Tastytrade's export of "
         "transactions (CSV). "
@@ -43,9 +45,7 @@ class Command(BaseCommand):
         path: Path = options["file"]
         account = None
         if options["account"]:
-            account = Account.objects.filter(pk=options["account"]).first()
-            if account is None:
-                raise CommandError(f"No account is named {options['account']}.")
+            (account,) = named_accounts([options["account"]], Account.objects.all())
         try:
             content = path.read_bytes()
         except OSError as error:

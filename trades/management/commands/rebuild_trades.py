@@ -6,17 +6,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
+from config.core.commands.command import DeskCommand
 from config.core.processes.collecting import no_collecting
 from config.core.rows.pages import many_pages
+from portfolio.accounts.named import named_accounts
 from portfolio.models import Account
 from trades.contexts.store import complete_contexts
 from trades.lots.store import rebuild_lots
 from trades.strategies.store import rebuild_account_trades
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = (
         "Compute the lots and trades of all accounts, or of those named, again. Fills and notes "
         "are not touched."
@@ -29,14 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="one JSON line per account")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        accounts = Account.objects.order_by("pk")
-        if options["account"]:
-            accounts = accounts.filter(pk__in=options["account"])
-        found = list(accounts)
-        unknown = sorted(set(options["account"]) - {account.pk for account in found})
-        if unknown:
-            raise CommandError(f"No account is named {', '.join(unknown)}.")
-        for account in found:
+        for account in named_accounts(options["account"], Account.objects.all()):
             with no_collecting(), many_pages():
                 lots = rebuild_lots(account)
                 trades = rebuild_account_trades(account)

@@ -4,42 +4,36 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from config.core.errors import ApplicationError
+from config.core.commands.command import DeskCommand
+from config.core.commands.options import day
 from trades.contexts.store import complete_regimes
 from trades.regimes.sync import RegimesSynced, import_index_file, sync_regimes
 
 _LARGEST_BYTES = 10_000_000
 
 
-class Command(BaseCommand):
+class Command(DeskCommand):
     help = "Fetch the daily closes of volatility indices, or read a file; compute the regimes."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--file", type=Path, help="a file of daily prices instead of Cboe's")
         parser.add_argument("--symbol", default="", help="the file's index, if its name hides it")
-        parser.add_argument(
-            "--since", type=date.fromisoformat, metavar="YYYY-MM-DD", help="only from this day on"
-        )
+        parser.add_argument("--since", type=day, metavar="YYYY-MM-DD", help="only from this day on")
         parser.add_argument("--json", action="store_true", help="one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path | None = options["file"]
-        try:
-            if path is None:
-                done = sync_regimes(since=options["since"])
-            else:
-                done = import_index_file(
-                    _read(path), name=path.name, symbol=options["symbol"], since=options["since"]
-                )
-        except ApplicationError as error:
-            fields = "; ".join(f"{name}: {text}" for name, text in error.fields.items())
-            raise CommandError(f"{error.message} {fields}".strip()) from error
+        if path is None:
+            done = sync_regimes(since=options["since"])
+        else:
+            done = import_index_file(
+                _read(path), name=path.name, symbol=options["symbol"], since=options["since"]
+            )
         complete_regimes()
         self.stdout.write(json.dumps(asdict(done)) if options["json"] else _sentences(done))
         if done.failed and not done.closes:

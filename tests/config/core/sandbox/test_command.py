@@ -58,8 +58,10 @@ def test_sandbox_prints_its_addresses_serves_and_stops_cleanly(stop: signal.Sign
         (["--recorded", "ibkr_portal"], "SERVER=FOLDER"),
         (["--recorded", "nobody=."], "nobody"),
         (["--recorded", "ibkr_portal=/no/such/folder"], "/no/such/folder"),
-        (["--listen", "ibkr_socket=many"], "NAME=PORT"),
+        (["--listen", "ibkr_socket=many"], "--listen: 'many' is not a port"),
+        (["--listen", "ibkr_socket"], "NAME=PORT"),
         (["--listen", "nobody=4001"], "nobody"),
+        (["--port", "65536"], "--port: '65536' is not a port"),
     ],
 )
 def test_impossible_argument_is_one_clear_line(arguments: list[str], named: str) -> None:

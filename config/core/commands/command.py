@@ -1,0 +1,41 @@
+"""What the desk's ``manage.py`` commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from redis.exceptions import RedisError
+
+from config.core.errors import ApplicationError
+
+
+class DeskCommand(BaseCommand):
+    """A command that says in one line what stopped it, without a traceback."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except ApplicationError as error:
+            raise CommandError(_named(error, options)) from error
+        except RedisError as error:
+            raise CommandError(f"Redis does not answer ({type(error).__name__}).") from error
+        except DatabaseError as error:
+            said = str(error).strip().partition("\n")[0].rstrip(".")
+            lacks_tables = "no such table" in said or "does not exist" in said
+            advice = " Run `manage.py migrate` first." * lacks_tables
+            raise CommandError(f"The database says: {said}.{advice}") from error
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted.", returncode=130) from None
+
+
+def _named(error: ApplicationError, options: Mapping[str, Any]) -> str:
+    """Return the message, with the fields that it does not name itself, as options if they are."""
+    fields = [
+        f"{'--' * (name in options)}{name}: {text}"
+        for name, text in error.fields.items()
+        if f"{name}: " not in error.message
+    ]
+    return " ".join([error.message, *fields])
