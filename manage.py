@@ -12,9 +12,6 @@ def main() -> None:
         from portfolio.demo.launch import PREPARATIONS
 
         PREPARATIONS[sys.argv[1]](sys.argv[2:])
-    elif sys.argv[1:2] in (["add_account"], ["sync_portfolio"]):
-        # These commands report their results themselves; LOG_LEVEL also shows log events.
-        os.environ.setdefault("LOG_LEVEL", "ERROR")
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +16,14 @@ from config.core.errors import ApplicationError
 
 class DeskCommand(BaseCommand):
     """A command that says in one line what stopped it, without a traceback."""
+
+    #: Whether events are logged. A command that ends reports its results itself.
+    serves = False
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        if not self.serves and "LOG_LEVEL" not in os.environ:
+            logging.disable(logging.WARNING)
+        super().run_from_argv(argv)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:

@@ -21,6 +21,7 @@ class Command(DeskCommand):
         "Prints the addresses; stops on Ctrl-C or TERM."
     )
     requires_system_checks: list[str] = []
+    serves = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="a loopback address")

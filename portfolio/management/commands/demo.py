@@ -25,6 +25,7 @@ class Command(DeskCommand):
         "worker, beat, sandbox and an embedded Valkey. Ctrl-C stops everything."
     )
     requires_system_checks: list[str] = []
+    serves = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=port, default=8000)

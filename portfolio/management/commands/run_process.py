@@ -25,6 +25,7 @@ class Command(DeskCommand):
         "it again when it ends. Needs DATABASE_URL and REDIS_URL, and `migrate` run before."
     )
     requires_system_checks: list[str] = []
+    serves = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("role", choices=ROLES)

@@ -11,6 +11,7 @@ from config.core.live.streams import registered_streams, run_streams
 
 class Command(DeskCommand):
     help = "Run every registered stream until TERM or Ctrl-C."
+    serves = True
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write("Streams: " + ", ".join(registered_streams()))

@@ -21,6 +21,7 @@ class Command(DeskCommand):
         "if set, else the embedded SQLite and Valkey. Ctrl-C or TERM stops everything."
     )
     requires_system_checks: list[str] = []
+    serves = True
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
