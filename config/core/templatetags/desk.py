@@ -15,6 +15,7 @@ from datetime import date, datetime
 from django import template
 from django.utils.html import escape
 from django.utils.safestring import SafeString
+from django.utils.timezone import get_current_timezone, localtime
 
 from config.core.clock import market_now, now
 from config.core.web import formatting
@@ -92,12 +93,17 @@ def sign(value: Number | None, digits: int = 2) -> str:
 
 @register.filter
 def day(value: date | None) -> SafeString:
-    return shown(formatting.day(value))
+    """A day; of a moment, the reader's."""
+    return shown(formatting.day(localtime(value) if isinstance(value, datetime) else value))
 
 
 @register.filter
 def moment(value: datetime | None) -> SafeString:
-    return shown(formatting.moment(value))
+    """A moment in the zone that the reader has chosen, which it names.
+
+    What is prepared for several readers is in UTC: ages and their titles.
+    """
+    return shown(formatting.moment(value, get_current_timezone()))
 
 
 @register.filter

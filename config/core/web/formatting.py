@@ -9,7 +9,7 @@ shows a dash, never a zero.
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 
 Number = float | int | Decimal
@@ -133,11 +133,12 @@ def day(value: date | None) -> str | None:
     return f"{value.day} {MONTHS[value.month - 1]} {value.year % 100:02d}"
 
 
-def moment(value: datetime | None) -> str | None:
-    """2025-11-21 14:32:05 UTC."""
+def moment(value: datetime | None, zone: tzinfo = UTC) -> str | None:
+    """2025-11-21 14:32:05 UTC, or in another zone: 2025-11-21 15:32:05 CET."""
     if value is None:
         return None
-    return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(' ', 'seconds')} UTC"
+    local = value.astimezone(zone)
+    return f"{local.replace(tzinfo=None).isoformat(' ', 'seconds')} {local:%Z}"
 
 
 def short_moment(value: datetime | None) -> str | None:

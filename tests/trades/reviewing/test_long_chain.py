@@ -51,3 +51,25 @@ def test_twelve_lots_around_the_trade_are_drawn(
     assert len(chain.drawing.joins) == 11
     assert len(chain.steps) == ROLLS
     assert "12 of 16 lots drawn; the list has all" in answer.content.decode()
+
+
+def test_several_chains_of_a_trade_are_told_apart_in_the_readers_zone(client: Client) -> None:
+    account = AccountFactory.create(account_id="U1", account_number="U1", broker="IBKR")
+    account.owner.time_zone = "Asia/Tokyo"
+    account.owner.save()
+    client.force_login(account.owner)
+    rows = [fill(place, -1, order_id="both", contract=option(50 - 5 * place)) for place in (0, 1)]
+    for place, (old, new) in enumerate(((50, 51), (45, 46))):
+        opened = fill((place + 1) * DAY, -1, order_id=f"r{place}", contract=option(new))
+        name = f"c{place:04x}.01.01"
+        rows += [
+            opened,
+            replace(opened, side=Side.BUY, contract=option(old), broker_execution_id=name),
+        ]
+    record(*rows)
+    first = Trade.objects.earliest("opened_at")
+    shown = client.get(f"/trades/{first.pk}").content.decode()
+    assert [f"<h2>Chain of rolls {place} of 2</h2>" in shown for place in (1, 2)] == [True, True]
+    assert "JST" in shown
+    assert "UTC" not in shown
+    assert "JST" in client.get("/trades").content.decode()

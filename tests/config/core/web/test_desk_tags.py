@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from html.parser import HTMLParser
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
 from django.template import Context, Template
+from django.utils.timezone import override
 
 NOW = datetime(2025, 11, 20, 15, 0, 0, tzinfo=UTC)
 
@@ -106,6 +108,14 @@ def test_market_ages_stand_still_with_a_frozen_market_clock(settings: Any) -> No
     at = datetime(2025, 8, 22, 19, 58, tzinfo=UTC)
     assert spoken(rendered("{% age at 'market' %}", at=at)) == "2m"
     assert spoken(rendered("{% age at 'wall' %}", at=at)) == "89d"
+
+
+def test_moment_is_in_the_zone_that_the_reader_chose() -> None:
+    at = datetime(2026, 1, 4, 20, 59, 41, tzinfo=UTC)
+    assert rendered("{{ at|moment }}", at=at) == "2026-01-04 20:59:41 UTC"
+    with override(ZoneInfo("Asia/Tokyo")):
+        assert rendered("{{ at|moment }}", at=at) == "2026-01-05 05:59:41 JST"
+        assert rendered("{{ at|day }}", at=at) == "5 Jan 26"
 
 
 def test_short_moment_has_the_whole_one_as_its_title() -> None:
