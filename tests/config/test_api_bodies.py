@@ -40,7 +40,7 @@ from tests.portfolio.books import FakeAdapter, FakeBroker, option, order, positi
 from tests.portfolio.risk.test_risk_report import store_closes
 from tests.trades.executions.test_identity import fill
 from trades.annotations.writing import add_note
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.models import ExitRule, ExitSignal, ShadowPosition, SignalSource, Trade, TradeSignal
 
@@ -189,7 +189,7 @@ def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
     for account_id in (account.pk, "NEW"):
         compute_scenario_grid(account_id=account_id)
     filled = fill(account_number=account.account_number, execution_time=AT)
-    record_rows(JournalRows(executions=[filled]), broker=Broker.IBKR, source="ibkr")
+    record_rows(JournalRows(executions=Executions([filled])), broker=Broker.IBKR, source="ibkr")
     portfolio = Portfolio.objects.create(name="One", owner=trader)
     portfolio.accounts.add(account)
     recalculate([portfolio.pk])
@@ -206,7 +206,7 @@ def synced_book(trader: User, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
         for symbol, currency in (("KO", "USD"), ("SAP", "EUR"))
         for side, days in ((Side.BUY, 3), (Side.SELL, 2))
     ]
-    record_rows(JournalRows(executions=closed), broker=Broker.IBKR, source="ibkr")
+    record_rows(JournalRows(executions=Executions(closed)), broker=Broker.IBKR, source="ibkr")
     signalled(trader, account)
     shifts = [{"underlying": "*", "spot": -20.0, "vol": 15.0}]
     return {

@@ -76,7 +76,7 @@ CASH = (
 )
 def test_quotient_too_large_to_store_costs_its_row_alone(row: str) -> None:
     rows = read_file(flex(TRADE.format(2, 3) + row)).rows
-    assert rows.executions[0].quantity == 2
+    assert next(iter(rows.executions)).quantity == 2
     assert [rejected.reason for rejected in rows.rejected if "too large" in rejected.reason]
 
 

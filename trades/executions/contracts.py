@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -12,26 +12,41 @@ from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contracts_of
 from greeks.models import Instrument, InstrumentAlias
 from portfolio.domain import Broker, BrokerExecution
+from trades.executions.rows import Executions
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 _PROVIDERS = {Broker.IBKR: "ibkr", Broker.TASTY: "tastytrade"}
 
 
-def known_contracts(rows: Sequence[BrokerExecution], broker: Broker) -> dict[int, Contract]:
+def oldest_names(rows: Executions) -> dict[str, Contract]:
+    """Return what the oldest row calls each contract of IBKR's that the rows name differently.
+
+    A reverse split renames an option (LCID → LCID1) and keeps its contract id: the fills before and
+    after are of one contract.
+    """
+    oldest: dict[str, BrokerExecution] = {}
+    for row in rows if rows.renamed else ():
+        key = row.contract.aliases.get(_PROVIDERS[Broker.IBKR], "")
+        if key not in rows.renamed:
+            continue
+        found = oldest.setdefault(key, row)
+        if (row.execution_time or _LAST) < (found.execution_time or _LAST):
+            oldest[key] = row
+    return {key: row.contract for key, row in oldest.items()}
+
+
+def known_contracts(
+    rows: Sequence[BrokerExecution], broker: Broker, oldest: Mapping[str, Contract]
+) -> dict[int, Contract]:
     """Return the contract that is stored under the broker's key, by ``id`` of the row's contract.
 
-    A reverse split renames an option at IBKR (LCID → LCID1) and keeps its contract id: the fills
-    before and after are of one contract, the one that the oldest row names.
+    One that is not stored is what the ``oldest`` row of its file calls it.
     """
     provider = _PROVIDERS[broker]
     # Rows of one contract may share one object.
     told = {id(row.contract): row.contract for row in rows}
     keys = {number: contract.aliases.get(provider, "") for number, contract in told.items()}
-    known: dict[str, Contract] = {}
-    if broker is Broker.IBKR:
-        for row in sorted(rows, key=lambda row: row.execution_time or _LAST):
-            known.setdefault(keys[id(row.contract)], row.contract)
-    known |= _stored(provider, keys.values())
+    known = {**oldest, **_stored(provider, keys.values())}
     known.pop("", None)
     chosen = {}
     for number, contract in told.items():

@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from config.core.rows.packed import PackedRows
 from greeks.domain import RejectedRow
-from portfolio.domain import AccountEvent, BrokerExecution, CashMovement, ExecutionCancel
+from greeks.instruments.identity import instrument_key
+from portfolio.domain import (
+    AccountEvent,
+    Broker,
+    BrokerExecution,
+    CashMovement,
+    ExecutionCancel,
+    ExecutionKind,
+)
+
+
+class Executions(PackedRows[BrokerExecution]):
+    """Executions in their order, and what has to be known of all before one is recorded."""
+
+    def __init__(self, rows: Iterable[BrokerExecution] = ()) -> None:
+        self.account_numbers: set[str] = set()
+        self.moves_lots = False
+        #: Ids of IBKR's that name several contracts here: before and after a split.
+        self.renamed: set[str] = set()
+        self._named: dict[str, str] = {}
+        super().__init__(rows)
+
+    def append(self, row: BrokerExecution) -> None:
+        """Add a row at the end."""
+        self.account_numbers.add(row.account_number)
+        self.moves_lots |= row.kind is ExecutionKind.TRANSFER
+        if row.broker is Broker.IBKR and "ibkr" in row.contract.aliases:
+            conid, key = row.contract.aliases["ibkr"], instrument_key(row.contract)
+            if self._named.setdefault(conid, key) != key:
+                self.renamed.add(conid)
+        super().append(row)
 
 
 @dataclass(slots=True, kw_only=True)
 class JournalRows:
     """The rows of one answer or file, decoded."""
 
-    executions: list[BrokerExecution] = field(default_factory=list)
+    executions: Executions = field(default_factory=Executions)
     cancels: list[ExecutionCancel] = field(default_factory=list)
     movements: list[CashMovement] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
@@ -25,8 +57,8 @@ class JournalRows:
     @property
     def received(self) -> int:
         """Rows that were sent, ignored ones not counted."""
-        kinds = (self.executions, self.cancels, self.movements, self.rejected)
-        return sum(len(rows) for rows in kinds)
+        others = len(self.cancels) + len(self.movements) + len(self.rejected)
+        return len(self.executions) + others
 
     def add(self, row: AccountEvent | RejectedRow) -> None:
         """Take one decoded row, or the reason why it is none."""

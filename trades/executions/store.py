@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
-from typing import Final
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from config.core.clock import now
-from config.core.rows.reading import batched
 from config.core.upsert import insert_rows, update_rows
 from greeks.domain import Contract
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error, resolve_instruments
-from portfolio.domain import Broker, BrokerExecution, CashMovement, ExecutionKind
+from portfolio.domain import Broker, BrokerExecution, CashMovement
 from portfolio.models import Account
 from trades.executions.announcing import announce_after_commit
 from trades.executions.cancels import apply_cancels
 from trades.executions.cash import store_movements
-from trades.executions.contracts import known_contracts
+from trades.executions.contracts import known_contracts, oldest_names
 from trades.executions.fills import INSERTED, UPDATED, Fill
 from trades.executions.identity import own_id
 from trades.executions.matching import (
@@ -42,8 +40,6 @@ from trades.models import TradeExecution
 from trades.strategies.store import store_trades
 
 Tell = Callable[[str], None]
-#: Rows that are compared and written together.
-_ROWS_AT_ONCE: Final = 10_000
 
 
 def record_rows(
@@ -92,9 +88,11 @@ class _Recording:
             if len(accounts) == 1 and not number:
                 number = next(iter(accounts))
             self._refuse(rejected.kind, rejected.reason, rejected.payload, number, accounts)
-        done = 0
-        for incoming in self._valid(rows.executions, accounts):
-            done += len(incoming)
+        oldest, done = oldest_names(rows.executions), 0
+        # What a large file's rows are made into takes twice the memory that they do.
+        for part in rows.executions.parts():
+            incoming = self._valid(part, accounts, oldest)
+            done += len(part)
             self.tell(f"record rows: {done:,} of {len(rows.executions):,}")
             self._write(incoming, load_stored(self.broker, incoming, self.matched))
         self._cancel(rows, accounts)
@@ -115,47 +113,29 @@ class _Recording:
     # --- Accounts and contracts ---
     def _lock_accounts(self, rows: JournalRows) -> dict[str, str]:
         """Return account ids by number, locked: recordings of one account follow each other."""
-        numbers = {
-            row.account_number
-            for kind in (rows.executions, rows.cancels, rows.movements)
-            for row in kind
-        }
+        numbers = {row.account_number for kind in (rows.cancels, rows.movements) for row in kind}
+        numbers |= rows.executions.account_numbers
         numbers |= {str(row.payload.get("accountId") or "") for row in rows.rejected}
         numbers.add(rows.account_number)
         wanted = self.known.filter(broker=self.broker.value, account_number__in=numbers)
-        moves_lots = any(row.kind is ExecutionKind.TRANSFER for row in rows.executions)
-        return lock_accounts(wanted, moves_lots=moves_lots)
+        return lock_accounts(wanted, moves_lots=rows.executions.moves_lots)
 
     def _valid(
-        self, rows: Sequence[BrokerExecution], accounts: dict[str, str]
-    ) -> Iterator[list[Incoming]]:
-        """Yield the possible rows, so many at a time as are compared and written together.
-
-        What a large file's rows are made into takes twice the memory that they do.
-        """
+        self,
+        rows: Sequence[BrokerExecution],
+        accounts: dict[str, str],
+        oldest: Mapping[str, Contract],
+    ) -> list[Incoming]:
+        """Return the possible ones of the rows, with their instruments."""
         told = {id(row.contract): row.contract for row in rows}
         errors = {number: contract_error(contract) for number, contract in told.items()}
         named = [row for row in rows if self._is_possible(row, accounts, errors)]
-        contracts = known_contracts(named, self.broker)
+        contracts = known_contracts(named, self.broker, oldest)
         keys = {number: instrument_key(contract) for number, contract in contracts.items()}
         found = resolve_instruments(contracts.values())
-        instruments = {key: instrument.pk for key, instrument in found.items()}
-        del found
         times = self._known_times(named)
-        for part in batched(named, _ROWS_AT_ONCE):
-            yield self._incoming(part, contracts, keys, instruments, times, accounts)
-
-    def _incoming(
-        self,
-        rows: Sequence[BrokerExecution],
-        contracts: Mapping[int, Contract],
-        keys: Mapping[int, str],
-        instruments: Mapping[str, int],
-        times: Mapping[str, datetime],
-        accounts: dict[str, str],
-    ) -> list[Incoming]:
         incoming = []
-        for row in rows:
+        for row in named:
             number, account_id = id(row.contract), accounts[row.account_number]
             at = row.execution_time or times.get(row.broker_execution_id)
             if at is None:
@@ -163,7 +143,7 @@ class _Recording:
                 self._refuse(row.kind.value, reason, _payload(row), row.account_number, accounts)
                 continue
             key = keys[number]
-            incoming.append(Incoming(row, contracts[number], account_id, instruments[key], key, at))
+            incoming.append(Incoming(row, contracts[number], account_id, found[key].pk, key, at))
         return incoming
 
     def _known_times(self, rows: Sequence[BrokerExecution]) -> dict[str, datetime]:

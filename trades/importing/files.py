@@ -11,7 +11,7 @@ from typing import Final
 from config.core.errors import InvalidInput
 from portfolio.domain import Broker
 from portfolio.models import Account
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.importing.flex_values import SOURCE as FLEX
 from trades.importing.flex_xml import read_flex
 from trades.importing.ibkr_csv import SOURCE as ACTIVITY_CSV
@@ -94,8 +94,8 @@ def _shifted(rows: JournalRows, offset: timedelta) -> JournalRows:
             f"The clock is off by at most {_LARGEST_OFFSET}.", fields={"clock_offset": "too large"}
         )
     if offset:
-        rows.executions = [
+        rows.executions = Executions(
             replace(row, execution_time=row.execution_time and row.execution_time + offset)
             for row in rows.executions
-        ]
+        )
     return rows

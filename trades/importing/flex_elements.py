@@ -28,8 +28,11 @@ def flex_elements(content: bytes, account_number: str) -> Iterator[tuple[str, di
 
     Raises FlexFileError for a row that would take seconds.
     """
-    if max(map(len, content.split(b"<"))) > _LONGEST:
-        raise FlexFileError("This is not a Flex statement: a row is too large.")
+    start = 0
+    while start >= 0:
+        begun, start = start, content.find(b"<", start + 1)
+        if (len(content) if start < 0 else start) - begun > _LONGEST:
+            raise FlexFileError("This is not a Flex statement: a row is too large.")
     account = ""
     root = None
     depth = 0

@@ -40,28 +40,31 @@ class CashSettlements:
             self.lines[_key(line)].append(line)
         return True
 
+    def settles(self, row: BrokerExecution) -> bool:
+        """Whether the row books at zero an option that a line settles."""
+        return row.kind in _BOOKED and not row.price and _key(row.raw or {}) in self.lines
+
     def applied(
-        self, rows: Iterable[BrokerExecution]
+        self, bookings: Iterable[BrokerExecution]
     ) -> tuple[list[BrokerExecution], list[RejectedRow]]:
-        """Return the bookings with their cash, and the lines without a booking."""
-        found, left = list(rows), dict(self.lines)
-        booked: dict[Key, list[int]] = defaultdict(list)
-        for position, row in enumerate(found):
-            if row.kind in _BOOKED and not row.price:
-                booked[_key(row.raw or {})].append(position)
+        """Return the bookings that lines settle, with their cash, and the lines without one."""
+        found: list[BrokerExecution] = []
+        booked: dict[Key, list[BrokerExecution]] = defaultdict(list)
+        for row in bookings:
+            booked[_key(row.raw or {})].append(row)
+        left = dict(self.lines)
         refused: list[RejectedRow] = []
-        for key, positions in booked.items():
-            cash = _cash(left.get(key, ()))
+        for key, rows in booked.items():
+            cash = _cash(left[key])
             if cash is None:
+                found += rows
                 continue
             lines = left.pop(key)
             try:
-                settled = _settled([found[position] for position in positions], cash)
+                found += _settled(rows, cash)
             except BadRow as error:
+                found += rows
                 refused += [rejected_row("cash", error.reason, line) for line in lines]
-                continue
-            for position, row in zip(positions, settled, strict=True):
-                found[position] = row
         reason = "symbol: the option that this cash settles is not booked in the statement"
         lines = [line for group in left.values() for line in group]
         return found, refused + [rejected_row("cash", reason, line) for line in lines]

@@ -23,7 +23,7 @@ from config.core.redis.locks import subject_lock
 from portfolio.brokers.ibkr_flex.client import MAXIMUM_DAYS, PROVIDER, FlexClient, open_flex
 from portfolio.domain import Broker
 from portfolio.models import Account
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.importing.flex_xml import read_flex
 from trades.models import JournalRun
@@ -148,7 +148,8 @@ def _of_accounts(rows: JournalRows, account_ids: Sequence[str]) -> JournalRows:
     wanted = Account.objects.filter(broker=Broker.IBKR.value, pk__in=account_ids)
     numbers = set(wanted.values_list("account_number", flat=True))
     kept = JournalRows(ignored=dict(rows.ignored))
-    kept.executions = [row for row in rows.executions if row.account_number in numbers]
+    wanted_rows = (row for row in rows.executions if row.account_number in numbers)
+    kept.executions = Executions(wanted_rows)
     kept.cancels = [row for row in rows.cancels if row.account_number in numbers]
     kept.movements = [row for row in rows.movements if row.account_number in numbers]
     kept.rejected = [row for row in rows.rejected if row.payload.get("accountId") in numbers]

@@ -145,7 +145,7 @@ def with_month_first(content: bytes) -> bytes:
 
     A query may offer them either way: a day above the twelfth tells. Raises BadRow if none does.
     """
-    days = {(int(first), int(second)) for first, second, _ in _SLASHED.findall(content)}
+    days = {(int(told[1]), int(told[2])) for told in _SLASHED.finditer(content)}
     day_first = any(first > 12 for first, _ in days)
     if days and day_first == any(second > 12 for _, second in days):
         raise BadRow(

@@ -16,6 +16,7 @@ from xml.etree.ElementTree import ParseError
 
 from defusedxml.common import DefusedXmlException
 
+from config.core.rows.packed import PackedRows
 from greeks.domain import Contract, InstrumentKind
 from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, rejected_row
 from portfolio.brokers.ibkr_portal.units import MAGNIFIER, implied_magnifier, may_be_magnified
@@ -58,7 +59,8 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
     Raises FlexFileError for what is no statement, or holds orders only.
     """
     rows = JournalRows()
-    trades: list[Attributes] = []
+    trades = PackedRows[Attributes]()
+    delivered: set[tuple[str, str]] = set()
     actions: list[Attributes] = []
     rates = FlexRates()
     settled = CashSettlements()
@@ -72,6 +74,7 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
             elif name == "Trade" and _is_execution(element):
                 trades.append(element)
                 rates.note(element)
+                delivered |= deliveries_of([element])
                 levels[-1][0] += 1
             elif name in _SUMMARIES:
                 rows.ignore(_SUMMARIES[name])
@@ -104,15 +107,21 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
             "The statement holds orders, not executions. In the Flex query, edit the section "
             "Trades and choose “Execution” instead of “Order”."
         )
-    delivered = deliveries_of(trades)
+    booked = []
     for row in trades:
         try:
             event = read_trade(rates.in_currency(row), delivered)
         except BadRow as error:
             rows.rejected.append(rejected_row("execution", error.reason, row))
             continue
-        rows.add(event if event.raw is row else replace(event, raw=row))
-    rows.executions, unmatched = settled.applied(rows.executions)
+        event = event if event.raw is row else replace(event, raw=row)
+        if isinstance(event, BrokerExecution) and settled.settles(event):
+            booked.append(event)
+        else:
+            rows.add(event)
+    paid, unmatched = settled.applied(booked)
+    for event in paid:
+        rows.add(event)
     rows.ignore("cash of a settlement: its booking has it", settled.number - len(unmatched))
     rows.rejected += unmatched
     for told in read_corporate_actions(actions):

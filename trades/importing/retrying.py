@@ -19,7 +19,7 @@ from portfolio.brokers.tastytrade.contracts import SOURCE as TASTYTRADE
 from portfolio.brokers.tastytrade.transactions import decode_transaction
 from portfolio.domain import Broker, CashMovement, ExecutionCancel, ExecutionKind
 from portfolio.models import Account
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.importing.flex_values import SOURCE as FLEX
 from trades.importing.flex_xml import read_flex
@@ -143,5 +143,6 @@ def _csv_document(payload: Mapping[str, Any]) -> bytes:
 def _of_kind(rows: JournalRows, kind: str) -> JournalRows:
     """Keep the kind that the row had among the others of its file, which may have told it."""
     if kind in _KINDS:
-        rows.executions = [replace(each, kind=ExecutionKind(kind)) for each in rows.executions]
+        of_kind = (replace(each, kind=ExecutionKind(kind)) for each in rows.executions)
+        rows.executions = Executions(of_kind)
     return rows

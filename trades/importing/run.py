@@ -101,7 +101,7 @@ def import_file(
 def _realised(found: ReadFile) -> dict[str, Decimal]:
     """Return what the closed lots of the file's accounts brought, by currency. One query."""
     rows = found.rows
-    numbers = {row.account_number for kind in (rows.executions, rows.cancels) for row in kind}
+    numbers = {*rows.executions.account_numbers, *(row.account_number for row in rows.cancels)}
     lots = TradeLot.objects.filter(
         account__broker=found.broker.value,
         account__account_number__in=numbers,

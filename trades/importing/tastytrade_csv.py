@@ -60,7 +60,7 @@ def read_tastytrade_csv(file: IO[bytes], *, account_number: str) -> JournalRows:
         # Read twice: any row may tell what futures of its product are worth a point, and all rows
         # as texts would take more memory than what is made of them.
         decode, sent = _sent(text)
-        futures = future_terms([decode(row) for row in sent if "/" in row["Symbol"]])
+        futures = future_terms(decode(row) for row in sent if "/" in row["Symbol"])
         text.seek(0)
         decode, sent = _sent(text)
         for original in sent:
@@ -186,23 +186,26 @@ def _as_cost(text: str) -> str:
     return f"-{plain}" if plain and plain[0].isdigit() else plain
 
 
-def future_terms(rows: Sequence[Mapping[str, str]]) -> dict[str, FutureTerms]:
+def future_terms(rows: Iterable[Mapping[str, str]]) -> dict[str, FutureTerms]:
     """Return multiplier and last trading day of the futures the rows name.
 
-    The value over quantity and price tells an option's multiplier; else the product's table does.
+    The value over quantity and price of a product's first row that has them tells an option's
+    multiplier; else the product's table does.
     """
-    learned: dict[str, Decimal] = {}
+    learned: dict[str, tuple[str, Decimal]] = {}
     first_seen: dict[str, str] = {}
-    for row in sorted(rows, key=lambda row: row.get("executed-at", "")):
+    for row in rows:
+        at = row.get("executed-at", "")
         for code in futures_of([row]):
-            first_seen.setdefault(code, row.get("executed-at", ""))
-            multiplier = _learned_multiplier(row)
-            if multiplier is not None:
-                learned.setdefault(product_of(code), multiplier)
+            first_seen[code] = min(at, first_seen.get(code, at))
+            told = _learned_multiplier(row)
+            known = learned.get(product_of(code))
+            if told is not None and (known is None or at < known[0]):
+                learned[product_of(code)] = (at, told)
     terms = {}
     for code, seen in first_seen.items():
         product = product_of(code)
-        multiplier = learned.get(product) or MULTIPLIERS.get(product)
+        multiplier = learned[product][1] if product in learned else MULTIPLIERS.get(product)
         try:
             day = last_trading_day(code, near=datetime.fromisoformat(seen).date())
         except ValueError:

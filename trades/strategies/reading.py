@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef
 
-from config.core.rows.reading import read_rows
+from config.core.rows.reading import batched, read_rows
 from greeks.calendar.exchanges import NYSE, exchange_of_currency
 from greeks.domain import InstrumentKind, Right
 from greeks.models import Instrument
@@ -42,6 +42,9 @@ _FILL = (
 )
 
 
+_Moment = tuple[str, datetime]
+
+
 class _Lot(NamedTuple):
     """The columns of a stored lot that trades are made of."""
 
@@ -64,25 +67,50 @@ class _Lot(NamedTuple):
 _LOT = _Lot._fields
 
 
-def family_of(account_id: str, instruments: Iterable[int]) -> set[str]:
-    """Return the underlyings of these instruments, and those a corporate action connects to them.
+def underlyings_of(instruments: Iterable[int]) -> Counter[str]:
+    """Return the underlyings of these instruments, with how many are of each."""
+    found: Counter[str] = Counter()
+    for part in batched(sorted(instruments)):
+        found.update(Instrument.objects.filter(pk__in=part).values_list("underlying", flat=True))
+    return found
 
-    Lots move between them, so their trades are computed together.
+
+def families_of(account_id: str, contracts: Counter[str], most: int) -> Iterator[set[str]]:
+    """Yield these underlyings with those that a corporate action of the account connects to them.
+
+    Lots move between these, so their trades are computed together. Others are added to them as long
+    as they have at most so many of the ``contracts``.
     """
-    found = set(
-        Instrument.objects.filter(pk__in=list(instruments)).values_list("underlying", flat=True)
-    )
-    carried = list(
-        TradeExecution.objects.filter(
-            account=account_id, kind__in=[kind.value for kind in CARRIES_LOTS]
-        ).values_list("kind", "execution_time", "instrument__underlying")
-    )
-    while True:
-        moments = {(kind, at) for kind, at, underlying in carried if underlying in found}
-        more = {name for kind, at, name in carried if (kind, at) in moments} - found
-        if not more:
-            return found
-        found |= more
+    carried = TradeExecution.objects.filter(
+        account=account_id, kind__in=[kind.value for kind in CARRIES_LOTS]
+    ).order_by()
+    moments: dict[str, set[_Moment]] = defaultdict(set)
+    names: dict[_Moment, set[str]] = defaultdict(set)
+    for name, kind, at in carried.values_list("instrument__underlying", "kind", "execution_time"):
+        # As the lots: rows of one action may differ in fractions of a second.
+        moment = kind, at.replace(microsecond=0)
+        moments[name].add(moment)
+        names[moment].add(name)
+    together: set[str] = set()
+    done: set[str] = set()
+    number = 0
+    for name in sorted(contracts):
+        if name in done:
+            continue
+        family, ends = {name}, [name]
+        while ends:
+            more = {each for moment in moments.get(ends.pop(), ()) for each in names[moment]}
+            ends += more - family
+            family |= more
+        done |= family
+        size = sum(contracts[each] for each in family)
+        if together and number + size > most:
+            yield together
+            together, number = set(), 0
+        together |= family
+        number += size
+    if together:
+        yield together
 
 
 def read_openings(account_id: str, underlyings: Iterable[str]) -> list[Opening]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Count
 
 from config.core.upsert import insert_rows
 from greeks.models import Instrument
@@ -16,10 +18,12 @@ from portfolio.models import Account
 from trades.models import Trade as TradeRow
 from trades.models import TradeExecution, TradeFill, TradeLeg, TradeRoll
 from trades.strategies.opening import ZERO, LegContract, Opening, Part
-from trades.strategies.reading import family_of, read_openings, read_overrides
+from trades.strategies.reading import families_of, read_openings, read_overrides, underlyings_of
 from trades.strategies.rolls import Roll
 from trades.strategies.trade import Trade, build_trades, total
 
+#: Contracts whose trades are computed together, and more only of underlyings that are connected.
+_CONTRACTS_AT_ONCE: Final = 2_500
 _TRADE = (
     "opening_id", "account_id", "underlying", "strategy", "name", "open_name", "status",
     "opened_at", "closed_at", "quantity", "currency", "premium", "costs", "gross", "net",
@@ -42,7 +46,7 @@ def store_trades(changed: Mapping[str, Iterable[int]]) -> None:
     Trades follow the lots of their underlying, so all of an underlying is computed together.
     """
     for account_id, instruments in sorted(changed.items()):
-        _replace(account_id, family_of(account_id, instruments))
+        _replace(account_id, underlyings_of(instruments))
 
 
 def store_regrouped(executions: Iterable[TradeExecution]) -> None:
@@ -58,12 +62,20 @@ def rebuild_account_trades(account: Account) -> int:
     """Compute all trades of an account again; return how many there are."""
     Account.objects.select_for_update().get(pk=account.pk)
     traded = Instrument.objects.filter(executions__account=account).order_by()
-    names = set(traded.values_list("underlying", flat=True).distinct())
-    names |= set(TradeRow.objects.filter(account=account).values_list("underlying", flat=True))
-    return _replace(account.pk, names)
+    contracts = Counter(dict(traded.values_list("underlying").annotate(Count("pk", distinct=True))))
+    kept = TradeRow.objects.filter(account=account).order_by().values_list("underlying", flat=True)
+    for name in kept.distinct():
+        contracts.setdefault(name, 0)
+    return _replace(account.pk, contracts)
 
 
-def _replace(account_id: str, underlyings: set[str]) -> int:
+def _replace(account_id: str, contracts: Counter[str]) -> int:
+    """Compute the trades of these underlyings; return how many there are."""
+    families = families_of(account_id, contracts, _CONTRACTS_AT_ONCE)
+    return sum(_replace_family(account_id, underlyings) for underlyings in families)
+
+
+def _replace_family(account_id: str, underlyings: set[str]) -> int:
     old = TradeRow.objects.filter(account=account_id, underlying__in=underlyings)
     TradeFill.objects.filter(trade__in=old).delete()
     TradeLeg.objects.filter(trade__in=old).delete()

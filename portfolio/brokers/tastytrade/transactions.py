@@ -65,6 +65,8 @@ _REMOVALS: Final[Mapping[str, Side]] = {
 #: What names a contract, and the contracts so far.
 _CONTRACT: Final = ("symbol", "instrument-type", "underlying-symbol", "multiplier", "expires-at")
 Contracts = dict[tuple[str | None, ...], Contract]
+#: More are told by few files, whose rows of one contract mostly are near each other.
+_MOST_CONTRACTS: Final = 5_000
 # A number is matched as a whole: trying its parts takes the square of its length.
 _PRICE: Final = re.compile(r"(?:@|\bat) \$?(-?(?>[\d,]*\.\d+|[\d,]*\d))\s*$", re.ASCII)
 _EFFECT: Final = re.compile(r"\b(Removal|Open|Close)\b")
@@ -152,6 +154,8 @@ def _contract(row: Row, futures: Futures, contracts: Contracts | None) -> Contra
     named = tuple(map(row.get, _CONTRACT))
     contract = contracts.get(named)
     if contract is None:
+        if len(contracts) >= _MOST_CONTRACTS:
+            contracts.clear()
         contract = contracts[named] = decode_contract(row, futures)
     return contract
 

@@ -16,7 +16,7 @@ from portfolio.models import Account, Position, SyncRun
 from tests.factories import AccountFactory
 from tests.portfolio.books import FakeBroker, option, position, quote, stock
 from tests.trades.executions.test_identity import fill
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +58,9 @@ def traded(
         execution_time=at,
         kind=kind,
     )
-    counts = record_rows(JournalRows(executions=[found]), broker=Broker.IBKR, source="ibkr")
+    counts = record_rows(
+        JournalRows(executions=Executions([found])), broker=Broker.IBKR, source="ibkr"
+    )
     assert counts.inserted == 1
 
 

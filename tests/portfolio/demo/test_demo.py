@@ -17,7 +17,7 @@ from portfolio.domain import Broker
 from portfolio.models import Account, AccountDay, AccountHistory
 from tests.factories import AccountFactory
 from tests.trades.executions.test_identity import fill
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.models import TradeExecution, TradeNote
 
@@ -78,7 +78,7 @@ def test_other_market_forgets_everything_of_the_first_but_counts_versions_on() -
     before = set(AccountHistory.objects.values_list("pk", flat=True))
     account = Account.objects.filter(broker=Broker.IBKR.value).get()
     bought = fill(account_number=account.account_number)
-    record_rows(JournalRows(executions=[bought]), broker=Broker.IBKR, source="ibkr")
+    record_rows(JournalRows(executions=Executions([bought])), broker=Broker.IBKR, source="ibkr")
     # A note protects the fill that it is about.
     TradeNote.objects.create(opening=TradeExecution.objects.get(), text="Too early.")
 

@@ -19,7 +19,7 @@ from portfolio.domain import Broker, BrokerExecution, ExecutionKind, Side
 from portfolio.models import Account, AccountHistory, PriceBar
 from tests.trades.files import account_at
 from trades.contexts.store import complete_contexts, complete_regimes, fill_contexts
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.models import EntryContext, IndexClose, TradeExecution
 from trades.regimes.store import compute_regimes
@@ -57,7 +57,7 @@ def call() -> Instrument:
 
 
 def record(*rows: BrokerExecution) -> None:
-    record_rows(JournalRows(executions=list(rows)), broker=Broker.IBKR, source="ibkr")
+    record_rows(JournalRows(executions=Executions(rows)), broker=Broker.IBKR, source="ibkr")
 
 
 def fill(number: int = 1, **changes: Any) -> BrokerExecution:

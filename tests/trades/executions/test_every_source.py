@@ -20,7 +20,7 @@ from portfolio.domain import Broker
 from portfolio.models import Account
 from tests.trades.files import account_at, net_by_contract, taken
 from tests.trades.importing.flex_builder import option, statement, trade
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.importing.tastytrade_csv import future_terms
 from trades.models import QuarantinedExecution, TradeExecution
@@ -124,13 +124,13 @@ def activity_statement() -> bytes:
 def by_socket() -> None:
     zone = ZoneInfo("America/New_York")
     fills = [decode_socket(socket_row(name), None, None, zone=zone) for name in CLASSES]
-    record_rows(JournalRows(executions=fills), broker=Broker.IBKR, source="ibkr")
+    record_rows(JournalRows(executions=Executions(fills)), broker=Broker.IBKR, source="ibkr")
 
 
 def by_portal() -> None:
     known = {conid(name): definition(name) for name in CLASSES}
     fills = [decode_portal(portal_row(name), known, account_number="U1") for name in CLASSES]
-    record_rows(JournalRows(executions=fills), broker=Broker.IBKR, source="ibkr")
+    record_rows(JournalRows(executions=Executions(fills)), broker=Broker.IBKR, source="ibkr")
 
 
 def by_flex() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from greeks.domain import Contract, InstrumentKind, Right
 from portfolio.domain import Broker, BrokerExecution, ExecutionKind, Side
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 
 #: 16:00 in New York.
@@ -61,4 +61,4 @@ def ended(number: int, quantity: int, kind: ExecutionKind, **changes: Any) -> Br
 
 
 def record(*rows: BrokerExecution) -> None:
-    record_rows(JournalRows(executions=list(rows)), broker=Broker.IBKR, source="ibkr")
+    record_rows(JournalRows(executions=Executions(rows)), broker=Broker.IBKR, source="ibkr")

@@ -15,7 +15,7 @@ from greeks.domain import Contract, InstrumentKind
 from portfolio.domain import Broker, BrokerExecution, ExecutionKind, Side
 from portfolio.models import Account
 from tests.trades.files import account_at
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.importing.run import import_file
 from trades.models import TradeExecution
@@ -67,7 +67,7 @@ def account() -> Account:
         )
         for number, at in enumerate(TIMES)
     ]
-    record_rows(JournalRows(executions=fills), broker=Broker.IBKR, source="ibkr_portal")
+    record_rows(JournalRows(executions=Executions(fills)), broker=Broker.IBKR, source="ibkr_portal")
     return account
 
 

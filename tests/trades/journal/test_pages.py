@@ -16,7 +16,7 @@ from portfolio.domain import Broker, BrokerExecution, Side
 from portfolio.models import Account, AccountAccess
 from tests.factories import AccountFactory, PositionFactory, UserFactory
 from tests.trades.importing.test_command import FLEX, HEAD, ROW, TRADE
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.importing.uploads import MOST_LINES
 from trades.journal.export import executions_csv
@@ -60,7 +60,9 @@ def record(account: Account, *fills: tuple[int, str], symbol: str = "SPY", start
         )
         for number, (quantity, price) in enumerate(fills, start=start)
     ]
-    record_rows(JournalRows(executions=rows), broker=Broker(account.broker), source="ibkr")
+    record_rows(
+        JournalRows(executions=Executions(rows)), broker=Broker(account.broker), source="ibkr"
+    )
 
 
 def listed(answer: Any) -> list[str]:

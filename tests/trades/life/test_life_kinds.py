@@ -17,7 +17,7 @@ from tests.factories import AccountFactory
 from tests.trades.life.test_life import at, bars, greeks, life, page
 from tests.trades.life.test_payoff_kinds import FUTURE, FUTURE_PUT, index_option
 from tests.trades.strategies.test_store import CONTRACTS, fill, record
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.statistics.marks.session_minutes import session_minutes
 
@@ -68,7 +68,9 @@ def test_coin_is_held_in_parts(page: Client) -> None:
         account_number="T1",
         quantity=Decimal("0.5"),
     )
-    record_rows(JournalRows(executions=[bought]), broker=Broker.TASTY, source="tastytrade")
+    record_rows(
+        JournalRows(executions=Executions([bought])), broker=Broker.TASTY, source="tastytrade"
+    )
     bars(COIN.symbol, {1: "96000"})
     body = life(page)
     assert [at(body, 1, name) for name in ("pnl", "delta")] == pytest.approx([498.99, 0.5])

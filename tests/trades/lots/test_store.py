@@ -18,7 +18,7 @@ from greeks.domain import Contract, InstrumentKind
 from portfolio.domain import Broker, BrokerExecution, ExecutionKind, Side
 from portfolio.models import Account
 from tests.trades.files import account_at
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.lots.store import rebuild_lots
 from trades.models import TradeLot
@@ -62,7 +62,7 @@ def fill(number: int, quantity: int, **changes: Any) -> BrokerExecution:
 
 
 def record(*rows: BrokerExecution) -> None:
-    record_rows(JournalRows(executions=list(rows)), broker=Broker.IBKR, source="ibkr")
+    record_rows(JournalRows(executions=Executions(rows)), broker=Broker.IBKR, source="ibkr")
 
 
 fills = st.lists(

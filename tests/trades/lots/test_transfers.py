@@ -14,7 +14,7 @@ from tests.factories import UserFactory
 from tests.trades.files import account_at
 from tests.trades.lots.test_store import AT, fill
 from trades.contexts.state import portfolio_state
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.lots.store import rebuild_lots
 from trades.models import TradeLot
@@ -47,7 +47,7 @@ def moved(number: int, quantity: int, account: str, **changes: Any) -> BrokerExe
 
 def record(*rows: BrokerExecution) -> None:
     for row in rows:
-        record_rows(JournalRows(executions=[row]), broker=row.broker, source="file")
+        record_rows(JournalRows(executions=Executions([row])), broker=row.broker, source="file")
 
 
 def lots_of(number: str) -> list[tuple[Any, ...]]:

@@ -19,7 +19,7 @@ from portfolio.models import Account, AccountDay
 from tests.factories import UserFactory
 from tests.trades.contexts.test_capturing import CALL, SHARE, fill
 from trades.contexts.store import fill_contexts
-from trades.executions.rows import JournalRows
+from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.models import EntryContext, Trade, TradeTag
 
@@ -37,7 +37,7 @@ def report(client: Client, **query: str) -> dict[str, Any]:
 
 
 def record(*rows: BrokerExecution) -> None:
-    record_rows(JournalRows(executions=list(rows)), broker=Broker.IBKR, source="ibkr")
+    record_rows(JournalRows(executions=Executions(rows)), broker=Broker.IBKR, source="ibkr")
 
 
 def call(strike: int, **changes: Any) -> Any:
