@@ -80,6 +80,13 @@ def value_at_risk(
     return body
 
 
+def left_out_of_risk(closes: Mapping[str, Closes], legs: Sequence[RiskLeg]) -> tuple[str, ...]:
+    """Return the underlyings that no method counts: too few of their days are known."""
+    wanted = {leg.leg.history_name for leg in legs}
+    joint = joint_returns(closes, wanted)
+    return tuple(sorted(wanted)) if joint is None else joint.left_out
+
+
 def parametric(
     legs: Sequence[RiskLeg], columns: Mapping[str, FloatArray], joint: JointReturns
 ) -> list[dict[str, float]] | None:

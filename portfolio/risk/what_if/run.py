@@ -31,7 +31,7 @@ from portfolio.risk.scenarios.axes import DEFAULT_AXES
 from portfolio.risk.scenarios.book import ScenarioBook
 from portfolio.risk.scenarios.grid import extreme_cell, leg_pnl
 from portfolio.risk.tables import vega_by_tenor
-from portfolio.risk.value_at_risk import value_at_risk
+from portfolio.risk.value_at_risk import left_out_of_risk, value_at_risk
 from portfolio.risk.what_if.changes import Added, Changed, parse_changes
 from portfolio.risk.what_if.inputs import currencies_of, currency_of
 from portfolio.risk.what_if.known_contracts import known_contracts
@@ -189,6 +189,9 @@ def _notes(after: RiskBook, changed: Sequence[RiskLeg], added: Sequence[PricedLe
     unpriced = [leg.symbol for leg in changed if leg.leg.price is None]
     if unpriced:
         notes.append("Without a price: " + ", ".join(unpriced) + ".")
+    unrisked = left_out_of_risk(after.closes, after.legs)
+    if unrisked:
+        notes.append("Value at risk leaves out (too little history): " + ", ".join(unrisked) + ".")
     if after.unconverted:
         notes.append("Not converted: " + ", ".join(after.unconverted) + ".")
     return notes

@@ -256,6 +256,7 @@ def test_stock_is_added_in_the_currency_of_its_quote(trader: User, account: Acco
     body = asked(trader, stock)
     assert (body["legs"][0]["market_value"], body["difference"]["market_value"]) == (None, None)
     assert "Not converted: EUR." in body["notes"]
+    assert "Value at risk leaves out (too little history): SAP:EUR." in body["notes"]
     FxRate.objects.create(base="USD", quote="EUR", rate=Decimal("1.1"), as_of=AS_OF, source="ibkr")
     assert asked(trader, stock)["after"]["market_value"] == pytest.approx(220.0)
 
