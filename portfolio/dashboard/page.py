@@ -99,7 +99,7 @@ class DashboardPage:
 
     @cached_property
     def overnight(self) -> Section:
-        return self._of_the_book("overnight", "Since the last close", _overnight)
+        return self._of_the_book("overnight", "Since the open", _overnight)
 
     @cached_property
     def decisions(self) -> Section:
