@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from django.conf import settings
 
@@ -122,8 +122,11 @@ def read_secrets() -> tuple[str, ...]:
             continue
         if re.search(r"(SECRET|TOKEN|PASSWORD|_KEY)$", name):
             found.add(value)
-        elif name.endswith("_URL") and "@" in value:
-            found.add(urlsplit(value).password or "")
+        elif name.endswith("_URL") and ("@" in value or "?" in value):
+            address = urlsplit(value)
+            found.add(address.password or "")
+            # A service's key may stand in its address.
+            found.update(text for _, text in parse_qsl(address.query) if "{" not in text)
     for database in settings.DATABASES.values():
         found.add(str(database.get("PASSWORD") or ""))
     spelled = {spelling for one in found for spelling in _spellings(one)}

@@ -133,10 +133,12 @@ def test_configured_secret_is_replaced_in_every_spelling(secret: str, settings: 
     """A vendor repeats an address or a body as it was sent; a log may hold its ``repr``."""
     settings.GEX_SERVICE_TOKEN = secret
     settings.CACHE_URL = f"redis://:{quote(secret, safe='')}@cache:6379/0"
+    settings.GEX_SERVICE_URL = f"https://gex.example/{{symbol}}?key={quote('key of ' + secret)}"
     redaction.read_secrets.cache_clear()
     for spelled in (secret, unquote(secret), quote(secret), quote_plus(secret), repr(secret)):
         assert redaction.REDACTED in redact_text(f"vendor said {spelled}!"), spelled
     assert redaction.REDACTED in redact_text(json.dumps({"said": secret}))
+    assert redact_text(f"k key of {secret}") == f"k {redaction.REDACTED}"
 
 
 def test_long_text_is_redacted_in_time() -> None:
