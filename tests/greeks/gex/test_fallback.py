@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+import time_machine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
@@ -10,6 +13,7 @@ from pytest_django.fixtures import Settings
 from config.core.caching import reading
 from config.core.caching.manager import CacheManager
 from config.core.caching.resources import Question
+from config.core.clock import now
 from config.core.errors import (
     CircuitOpen,
     ForbiddenError,
@@ -19,12 +23,14 @@ from config.core.errors import (
     RateLimitedError,
     RetryableError,
     UnauthorisedError,
+    Unavailable,
 )
 from greeks.gex.reading import complete_question, get_gex, refresh_gex
 from greeks.gex.resource import GEX
 from greeks.gex.shapes import GexData
 from tests.config.core.caching.desk import Clock
 from tests.greeks.conftest import Desk
+from tests.greeks.gex.conftest import AT
 
 pytestmark = pytest.mark.django_db
 ERRORS = st.sampled_from(
@@ -62,3 +68,21 @@ def test_failing_provider_gives_the_last_good_answer_marked_stale(
     assert answer.timestamp == good.timestamp
     assert answer.cache_age_seconds == pytest.approx(age, abs=1e-3)
     assert answer.problem == message
+
+
+def test_polled_chain_that_stopped_coming_is_stale_until_it_comes_again(polled: Desk) -> None:
+    good = refresh_gex("NIFTY")
+    with time_machine.travel(now() + timedelta(seconds=91), tick=False):
+        answer = refresh_gex("NIFTY")
+        assert (answer.stale, answer.timestamp) == (True, good.timestamp)
+        assert answer.gamma_exposure == good.gamma_exposure
+        assert "scripted has sent no chain of Nifty 50 since" in str(answer.problem)
+        reading.manager.invalidate("gex:*")
+        with pytest.raises(Unavailable):
+            refresh_gex("NIFTY")
+        polled.poll(AT + timedelta(minutes=2))
+        assert not refresh_gex("NIFTY").stale
+    with time_machine.travel(now() + timedelta(days=1)), pytest.MonkeyPatch.context() as patch:
+        # The closing chain of a session that is over is the last there is.
+        patch.setattr("greeks.gex.chains.fetching.open_session", lambda *_: None)
+        assert not refresh_gex("NIFTY").stale
