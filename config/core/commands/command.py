@@ -44,7 +44,7 @@ class DeskCommand(BaseCommand):
 def _named(error: ApplicationError, options: Mapping[str, Any]) -> str:
     """Return the message, with the fields that it does not name itself, as options if they are."""
     fields = [
-        f"{'--' * (name in options)}{name}: {text}"
+        f"--{name.replace('_', '-')}: {text}" if name in options else f"{name}: {text}"
         for name, text in error.fields.items()
         if f"{name}: " not in error.message
     ]

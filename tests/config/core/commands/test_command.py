@@ -26,7 +26,7 @@ class Failing(DeskCommand):
         self.raised = raised
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--to")
+        parser.add_argument("--to-day")
 
     def handle(self, *args: Any, **options: Any) -> None:
         raise self.raised
@@ -35,9 +35,9 @@ class Failing(DeskCommand):
 @pytest.mark.parametrize(
     ("raised", "said"),
     [
-        (InvalidInput("Empty.", fields={"to": "a later day"}), "Empty. --to: a later day"),
+        (InvalidInput("Empty.", fields={"to_day": "later"}), "Empty. --to-day: later"),
         (InvalidInput("No.", fields={"currency": "three letters"}), "No. currency: three letters"),
-        (InvalidInput("to: not so.", fields={"to": "not so."}), "to: not so."),
+        (InvalidInput("to_day: no.", fields={"to_day": "no."}), "to_day: no."),
         (RedisError(), "Redis does not answer (RedisError)."),
         (OperationalError("timeout\nDETAIL"), "The database says: timeout."),
         (
