@@ -20,6 +20,7 @@ _LONG: Final = re.compile(
     rf"(?P<name>\S+) (?P<day>\d{{8}})(?: (?:(?P<right>[CP]) {_STRIKE}|(?P<event>\S+ (?:yes|no))))?",
     re.ASCII,
 )
+_DAY: Final = re.compile(r"^(\S+) \d{8}\b", re.ASCII)
 #: Tastytrade's options on futures: the future's code, the option's root, and the rest.
 _ON_FUTURE: Final = re.compile(
     r"\.(?P<name>/[A-Z0-9]{1,4}?[FGHJKMNQUVXZ]\d)[A-Z0-9 ]* "
@@ -32,6 +33,17 @@ def option_name(name: str, strike: Decimal | float, right: str, expiry: date | N
     """Return ``AAPL 150 C``, or with its expiry ``AAPL 150 C 17 Jan 26``."""
     parts = (name, formatting.strike(strike), right, formatting.day(expiry))
     return " ".join(part for part in parts if part)
+
+
+def held_name(
+    symbol: str, underlying: str, strike: Decimal | float | None, right: str | None
+) -> str:
+    """Return how the book names a position, beside whose name its expiry stands: ``AAPL 150 C``,
+    ``MES`` for ``MES 20270319``.
+    """
+    if right and strike is not None:
+        return option_name(underlying, strike, right)
+    return _DAY.sub(r"\1", symbol)
 
 
 def contract_name(symbol: str) -> str:

@@ -10,7 +10,7 @@ from django import template
 
 from config.core.web import formatting
 from greeks.domain import InstrumentKind
-from greeks.instruments.names import option_name
+from greeks.instruments.names import held_name
 from portfolio.book.shapes import PositionRow
 from portfolio.risk_monitor.shapes import AccountRow, ExpiryGroup, UnderlyingGroup
 
@@ -102,10 +102,7 @@ def _delivery(row: Mapping[str, Any]) -> str:
 
 
 def contract_label(row: Mapping[str, Any]) -> str:
-    """``AAPL 230 C`` for an option, the symbol for anything else."""
-    if row["right"] and row["strike"] is not None:
-        return option_name(row["underlying"], row["strike"], row["right"])
-    return str(row["symbol"])
+    return held_name(row["symbol"], row["underlying"], row["strike"], row["right"])
 
 
 def sort_key(row: Mapping[str, Any]) -> str:

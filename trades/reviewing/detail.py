@@ -10,7 +10,10 @@ from django.db.models import BigIntegerField
 
 from auth_tokens.models import User
 from config.core.errors import NotFound
+from config.core.web.formatting import day
+from greeks.instruments.names import held_name
 from portfolio.accounts.access import accounts_visible_to
+from portfolio.models import Position
 from trades.models import Trade, TradeFill, TradeLeg, TradeNote
 from trades.reviewing.listing import Row, rows_of
 
@@ -27,6 +30,20 @@ class Detail:
     @property
     def trade(self) -> Trade:
         return self.row.trade
+
+
+def held_names(detail: Detail) -> list[str]:
+    """Return the book's positions in the open legs, in words by which the risk monitor finds each.
+
+    One query.
+    """
+    held = [leg.instrument_id for leg in detail.legs if not leg.closed_at]
+    positions = Position.objects.filter(account=detail.trade.account_id, instrument__in=held)
+    names = []
+    for each in positions:
+        name = held_name(each.symbol, each.underlying, each.strike, each.right)
+        names.append(f"{name} {day(each.expiry) or ''}".strip())
+    return names
 
 
 def trade_for_user(user: User | AnonymousUser, key: int) -> Trade:

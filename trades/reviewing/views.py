@@ -31,7 +31,7 @@ from trades.journal.reading import accounts_of_journal
 from trades.models import Trade, TradeMarks, TradeNote, TradeReview
 from trades.reviewing.api import asked_filters
 from trades.reviewing.chain import chains_of
-from trades.reviewing.detail import read_detail, trade_for_user, trade_of_position
+from trades.reviewing.detail import held_names, read_detail, trade_for_user, trade_of_position
 from trades.reviewing.filters import RESULTS, SORTS, asked_parameters
 from trades.reviewing.listing import by_chain, list_trades
 
@@ -122,10 +122,7 @@ def trade(request: HttpRequest, key: int) -> HttpResponse:
             "marks": marks,
             "chains": chains_of(found),
             "greeks": GREEKS,
-            "positions": Position.objects.filter(
-                account=found.account_id,
-                instrument__in=[leg.instrument_id for leg in detail.legs if not leg.closed_at],
-            ),
+            "held": held_names(detail),
         },
     )
 

@@ -102,7 +102,9 @@ export function shownPosition(row) {
   }
   const strike = format.strike(row.strike);
   shown.contract =
-    row.right && strike !== null ? `${row.underlying} ${strike} ${row.right}` : row.symbol;
+    row.right && strike !== null
+      ? `${row.underlying} ${strike} ${row.right}`
+      : row.symbol.replace(/^(\S+) \d{8}\b/, "$1");
   shown.detail = row.expiry
     ? `${format.day(row.expiry)} · ${row.dte}d`
     : instrumentTypeName(row.instrument_type);

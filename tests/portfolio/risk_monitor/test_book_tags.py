@@ -141,6 +141,8 @@ def test_a_group_takes_the_subtotals_of_its_underlying() -> None:
         ({}, "AAPL 230 C", "2025-12-19|230|C"),
         ({"strike": Decimal("6052.5")}, "AAPL 6,052.5 C", "2025-12-19|6052.5|C"),
         ({"right": None, "strike": None, "expiry": None, "symbol": "AAPL"}, "AAPL", "||"),
+        ({"right": None, "strike": None, "symbol": "MES 20270319"}, "MES", "2025-12-19||"),
+        ({"right": None, "symbol": "FF 20261218 3.125 yes"}, "FF 3.125 yes", "2025-12-19|230|"),
     ],
 )
 def test_contracts_are_named_and_sorted_by_expiry_strike_and_right(
