@@ -182,7 +182,7 @@ def test_system_page_is_fetched_anew_while_it_is_looked_at(browser: Browser) -> 
     browser.wait(
         lambda: ["/system", 200] in browser.script("return window.seen.fetched"), "not fetched"
     )
-    assert "upstox" in browser.text("#system-tokens")
+    assert "Upstox" in browser.text("#system-tokens")
     browser.draw('[data-chart="responses"] [data-part="plot"]')
     assert "POST accounts/login" in browser.text("#system-responses")
     browser.find('[data-chart="responses"] summary').click()

@@ -29,8 +29,13 @@ MISSING = SafeString(
 # How a provider is written; a source not listed is shown by its own name.
 SOURCES = {
     "ibkr": "IBKR",
+    "flex": "IBKR Flex",
+    "ibkr_csv": "IBKR CSV",
+    "ibkr_flex": "IBKR Flex",
+    "ibkr_portal": "IBKR portal",
     "IBKR": "IBKR",
     "tastytrade": "Tasty",
+    "tastytrade_csv": "Tasty CSV",
     "TASTY": "Tastytrade",
     "polygon": "Polygon",
     "upstox": "Upstox",

@@ -5,8 +5,13 @@ import * as format from "./format.js";
 // Names of providers, as SOURCES in config/core/templatetags/desk.py.
 const SOURCES = {
   ibkr: "IBKR",
+  flex: "IBKR Flex",
+  ibkr_csv: "IBKR CSV",
+  ibkr_flex: "IBKR Flex",
+  ibkr_portal: "IBKR portal",
   IBKR: "IBKR",
   tastytrade: "Tasty",
+  tastytrade_csv: "Tasty CSV",
   TASTY: "Tastytrade",
   polygon: "Polygon",
   upstox: "Upstox",

@@ -9,7 +9,7 @@ const CURVES = {
   pnl_curve: {
     label: "Profit and loss, summed by day",
     caption: "Profit and loss, newest first",
-    empty: "No day of these has a balance or a closed lot",
+    empty: "No balances or closed lots in these days",
     columns: ({ data_points: rows }) => [
       { heading: "Summed", values: rows.map((row) => row.pnl), write: or(number) },
       { heading: "That day", values: rows.map((row) => row.change), write: or(signed), note: "that day" },
@@ -20,7 +20,7 @@ const CURVES = {
   daily_returns: {
     label: "Return of each day",
     caption: "Returns, newest first",
-    empty: "No day of these has a return",
+    empty: "No returns in these days",
     bars: true,
     columns: ({ returns: rows }) => [
       { heading: "Return", values: rows.map((row) => row.return_pct), write: or(points) },

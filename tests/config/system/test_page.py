@@ -93,9 +93,9 @@ def test_counts_of_the_queue_have_no_decimals(
 
 def test_page_says_how_everything_is(staff: Client, upstox: BrokerToken) -> None:
     body = staff.get(PAGE).content.decode()
-    for text in ("worker", "beat", "upstox", "Stopped", "The PIN was refused.", "NSE", "NYSE"):
+    for text in ("worker", "beat", "Upstox", "Stopped", "The PIN was refused.", "NSE", "NYSE"):
         assert text in body, text
-    assert "Reset upstox" in body
+    assert "Reset Upstox" in body
     assert 'href="/system" aria-current="page"' in body
 
 
@@ -193,7 +193,7 @@ def test_page_says_what_answers_cost_and_which_calls_failed(staff: Client) -> No
     assert "Requests 3" in texts
     assert "Slow, over a second 1" in texts
     assert "GET api/portfolio/accounts 3 502.0" in texts
-    assert "upstox 2 50.0% 100.0" in texts
+    assert "Upstox 2 50.0% 100.0" in texts
     assert "too many calls 1×" in texts
     assert "Gamma exposure 1 100.0%" in texts
     assert "took too long 1×" in texts
