@@ -291,4 +291,6 @@ def _prepared(
 def _moment_text(moment: datetime | None, zone: tzinfo | None) -> str | None:
     if moment is None:
         return None
+    if moment.tzinfo is zone:
+        return str(moment.replace(tzinfo=None))
     return str(moment.astimezone(zone).replace(tzinfo=None))

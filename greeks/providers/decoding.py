@@ -256,7 +256,10 @@ def storable(value: Any, *, depth: int = 6) -> Any:
 
 
 def _is_plain(row: Mapping[Any, Any]) -> bool:
-    return all(type(text) is str and text.isprintable() for text in (*row, *row.values()))
+    try:
+        return "".join((*row, *row.values())).isprintable()
+    except TypeError:
+        return False
 
 
 def rejected_row(kind: str, reason: str, row: object) -> RejectedRow:

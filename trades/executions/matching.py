@@ -91,23 +91,29 @@ class Stored:
         return changed
 
 
-def load_stored(broker: Broker, incoming: Sequence[Incoming], matched: set[str]) -> Stored:
+def load_stored(
+    broker: Broker, incoming: Sequence[Incoming], matched: set[str], *, are_new: bool = False
+) -> Stored:
     """Load every stored row that one of these may repeat. A few queries for each batch.
 
-    ``matched`` is what earlier rows of the export have matched.
+    ``matched`` is what earlier rows of the export have matched. ``are_new``: the accounts had no
+    rows before, so that only an id may be another's.
 
     The broker is compared here: told to the database, it would search by it alone.
     """
     stored = Stored(matched=matched)
     for batch in batched(incoming):
         ids = (item.stored_id for item in batch if item.stored_id)
-        for condition in (
+        conditions = [
             Q(exec_root__in={root_and_revision(broker, each)[0] for each in ids}),
             Q(transaction_id__in={item.row.transaction_id for item in batch} - {""}),
             Q(trade_id__in={item.row.trade_id for item in batch} - {""}),
-            Q(fingerprint__in={item.mark for item in batch}),
-            *([_at_moments(batch)] if broker is Broker.TASTY else ()),
-        ):
+        ]
+        if not are_new:
+            conditions.append(Q(fingerprint__in={item.mark for item in batch}))
+            if broker is Broker.TASTY:
+                conditions.append(_at_moments(batch))
+        for condition in conditions:
             for row in load_fills(condition):
                 if row.broker == broker.value:
                     stored.add(row)

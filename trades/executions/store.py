@@ -88,13 +88,15 @@ class _Recording:
             if len(accounts) == 1 and not number:
                 number = next(iter(accounts))
             self._refuse(rejected.kind, rejected.reason, rejected.payload, number, accounts)
+        are_new = not TradeExecution.objects.filter(account__in=accounts.values()).exists()
         oldest, done = oldest_names(rows.executions), 0
         # What a large file's rows are made into takes twice the memory that they do.
         for part in rows.executions.parts():
             incoming = self._valid(part, accounts, oldest)
             done += len(part)
             self.tell(f"record rows: {done:,} of {len(rows.executions):,}")
-            self._write(incoming, load_stored(self.broker, incoming, self.matched))
+            stored = load_stored(self.broker, incoming, self.matched, are_new=are_new)
+            self._write(incoming, stored)
         self._cancel(rows, accounts)
         for order in replace_orders(self.changed) if self.broker is Broker.IBKR else ():
             if order.source == self.source:

@@ -99,7 +99,7 @@ def _rows(cells: Iterable[Sequence[str]], columns: Sequence[str]) -> Iterator[di
     missing = [""] * len(columns)
     for row in cells:
         if row:
-            told = [cell.strip("\r\n") for cell in row]
+            told = row if "".join(row).isprintable() else [cell.strip("\r\n") for cell in row]
             yield dict(zip(columns, [*told, *missing[len(told) :]], strict=False))
 
 

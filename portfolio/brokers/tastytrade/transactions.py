@@ -224,5 +224,6 @@ def _cost(row: Row, field: str) -> Decimal | None:
 
 
 def _fees(row: Mapping[str, Any]) -> Decimal | None:
-    costs = [cost for field in _FEES if (cost := _cost(row, field)) is not None]
+    told = (_cost(row, field) for field in _FEES if field in row)
+    costs = [cost for cost in told if cost is not None]
     return sum(costs, Decimal(0)) if costs else None
