@@ -69,6 +69,9 @@ def flex_contract(row: Attributes) -> Contract:
     elif category == "OPT":
         named = named_option(symbol, row.get("description", ""))
         terms |= {name: value for name, value in named.items() if not terms[name]}
+        # "SPXW 20JUN25 5000 C" is no option of the class SPX, though SPX is its underlying.
+        if _ROOT.fullmatch(named.get("ticker", "")):
+            terms["tradingClass"] = named["ticker"]
         # For settlement in the morning IBKR's expiry is the last trading day, the day before.
         terms["expiry"] = max(named.get("expiry", ""), terms["expiry"] or "") or None
         if _ROOT.fullmatch(symbol):

@@ -148,6 +148,19 @@ def test_option_adjusted_and_index_settled_in_cash(account: Account) -> None:
     }
 
 
+def test_weekly_of_an_index_is_of_its_own_class(account: Account) -> None:
+    """Both have SPX for their underlying; IBKR's expiry of the monthly is its last trading day."""
+    calls = ("SPXW 19MAR26 5000 C", "SPX 20MAR26 5000 C")
+    told = "".join(
+        f"Financial Instrument Information,Data,Equity and Index Options,{call},,{conid},,SPX,CBOE,"
+        "100,2026-03-19,2026-03,C,5000,\n"
+        for conid, call in enumerate(calls, start=7)
+    )
+    orders = "".join(option(call, "2026-01-05", "1", "40") for call in calls)
+    taken(statement(orders, instruments=told))
+    assert set(held(account)) == {"SPXW  260319C05000000", "SPX   260320C05000000"}
+
+
 def test_currencies_futures_and_what_is_refused(account: Account) -> None:
     found = taken(
         statement(
