@@ -2,6 +2,7 @@
 // their panel.
 
 import { Clock, keepAges } from "../base/ages.js";
+import { tellLoggedOut } from "../base/cells.js";
 import { Swaps } from "../base/swap.js";
 import { onAlerts } from "./feed.js";
 import { offerNotifications } from "./notify.js";
@@ -44,7 +45,7 @@ function begin() {
   let shown = null;
   onAlerts((body) => {
     if (!body) {
-      swaps.tell("You are logged out. Log in again to see new alerts.");
+      tellLoggedOut(swaps);
       return;
     }
     const text = JSON.stringify(body);

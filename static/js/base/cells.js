@@ -100,9 +100,9 @@ let reader = null;
  *
  * @param {object} owner
  * @param {string} problem
- * @param {() => void} [retry] does again what failed: the notice offers it.
+ * @param {() => void} [retry] does again what failed: the notice offers it, under `label`.
  */
-export function tell(owner, problem, retry) {
+export function tell(owner, problem, retry, label = "Try again") {
   if (!problem && teller !== owner) return;
   const notice = document.querySelector('[data-part="problem"]');
   const again = notice.querySelector('[data-part="retry"]');
@@ -112,9 +112,17 @@ export function tell(owner, problem, retry) {
   notice.firstElementChild.textContent = problem;
   setHidden(again, !retry);
   again.onclick = retry ?? null;
+  again.textContent = label;
   setHidden(notice, !problem);
   document.documentElement.toggleAttribute("data-problem", Boolean(problem));
   if (!problem && isHere) reader?.focus();
+}
+
+/** Say that the session has ended; the notice leads back here by way of the log-in. */
+export function tellLoggedOut(owner) {
+  const here = encodeURIComponent(location.pathname + location.search);
+  const logIn = () => location.assign(`/accounts/login?next=${here}`);
+  tell(owner, "You are logged out. Log in again to see live figures.", logIn, "Log in");
 }
 
 /** Every element with data-field below root, by its field. */

@@ -2,7 +2,7 @@
 // as the server renders it.
 
 import { Clock, keepAges, writeAges } from "../base/ages.js";
-import { fieldsOf, numberBy, setAge, setChange, tell, textWriter, writeFields } from "../base/cells.js";
+import { fieldsOf, numberBy, setAge, setChange, tellLoggedOut, textWriter, writeFields } from "../base/cells.js";
 import * as format from "../base/format.js";
 import { LiveFeed } from "../base/live.js";
 import { Swaps } from "../base/swap.js";
@@ -58,7 +58,7 @@ new LiveFeed({
   },
   connection: document.querySelector('[data-part="connection"]'),
   onState: (state) => {
-    if (state === "ended") tell(page, "You are logged out. Log in again to see live figures.");
+    if (state === "ended") tellLoggedOut(page);
   },
 }).start();
 

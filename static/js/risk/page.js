@@ -2,6 +2,7 @@
 // refreshes the report, the scenarios, and the last scenario and what-if.
 
 import { Clock, keepAges } from "../base/ages.js";
+import { tellLoggedOut } from "../base/cells.js";
 import { HeatMap } from "../charts/heat_map.js";
 import { LiveFeed } from "../base/live.js";
 import { Swaps } from "../base/swap.js";
@@ -161,7 +162,7 @@ const feed = new LiveFeed({
   },
   connection: document.querySelector('[data-part="connection"]'),
   onState: (state) => {
-    if (state === "ended") swaps.tell("You are logged out. Log in again to see the live book.");
+    if (state === "ended") tellLoggedOut(swaps);
   },
 });
 feed.start();

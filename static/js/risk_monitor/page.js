@@ -1,7 +1,7 @@
 // The risk monitor's script: takes over the rendered page and keeps it live.
 
 import { Clock, keepAges, writeAges } from "../base/ages.js";
-import { setAge, setHidden, tell } from "../base/cells.js";
+import { setAge, setHidden, tell, tellLoggedOut } from "../base/cells.js";
 import { DayChart, DaySeries } from "../charts/day_chart.js";
 import { LiveFeed } from "../base/live.js";
 import { PositionsTable } from "./positions.js";
@@ -144,7 +144,7 @@ const feed = new LiveFeed({
   },
   connection: part("connection", document),
   onState: (state) => {
-    if (state === "ended") tell(page, "You are logged out. Log in again to see the live book.");
+    if (state === "ended") tellLoggedOut(page);
     if (state !== "live") return;
     // Minutes that passed while the line was down are in the history.
     if (wasLive) loadHistory();

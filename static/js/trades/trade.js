@@ -1,5 +1,6 @@
 // The page of one trade: profit and Greeks over its life with the fills marked, and its payoff.
 
+import { sourceName } from "../base/cells.js";
 import { number, quantity } from "../base/format.js";
 import { MarkedPlot } from "../charts/marked_plot.js";
 import { Times } from "../charts/plotting.js";
@@ -129,8 +130,8 @@ function tellLife({ seen, expected, minutes_a_point: minutes, price_sources: pri
   const note = document.querySelector('[data-part="life-note"]');
   const every = minutes === 1 ? "minutes" : `points of ${minutes} minutes`;
   const sources = [
-    prices.length ? `prices from ${prices.join(", ")}` : "",
-    greeks.length ? `Greeks from ${greeks.join(", ")}` : "",
+    prices.length ? `prices from ${prices.map(sourceName).join(", ")}` : "",
+    greeks.length ? `Greeks from ${greeks.map(sourceName).join(", ")}` : "",
   ].filter(Boolean);
   note.textContent = [`Marks in ${number(seen, 0)} of ${number(expected, 0)} ${every}`, ...sources].join("; ");
 }
