@@ -11,6 +11,7 @@ from django.db.models import Q
 from auth_tokens.broker_tokens.sources import registered_token_providers, token_source
 from auth_tokens.models import BrokerToken
 from config.core.clock import now
+from config.core.rows.kept_query import KeptObjects
 
 Status = Literal["not_configured", "missing", "valid", "expired", "failing", "stopped", "renewing"]
 
@@ -35,10 +36,17 @@ class TokenState:
     last_error: str
 
 
+_stored = KeptObjects(
+    BrokerToken,
+    lambda: BrokerToken.objects.annotate(has_token=~Q(ciphertext="")),
+    without=("ciphertext",),
+    also=("has_token",),
+)
+
+
 def token_states() -> tuple[TokenState, ...]:
     """Return all registered providers by name, in one query."""
-    stored = BrokerToken.objects.defer("ciphertext").annotate(has_token=~Q(ciphertext=""))
-    rows = {row.provider: row for row in stored}
+    rows = {row.provider: row for row in _stored()}
     return tuple(
         _state(rows.get(name) or BrokerToken(provider=name), has_token=_has_token(rows.get(name)))
         for name in registered_token_providers()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -132,6 +132,12 @@ def _run(name: str, check: Check) -> CheckResult:
 # --- Heartbeats -------------------------------------------------------------------------------
 _KEPT_SECONDS = 24 * 3600
 _written: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
+# For how long keys are still kept, in milliseconds.
+_LEFT = """
+local left = {}
+for place, name in ipairs(KEYS) do left[place] = redis.call('PTTL', name) end
+return left
+"""
 
 
 def heartbeat(name: str) -> None:
@@ -182,9 +188,9 @@ def clock_skews() -> dict[str, float]:
 
     Raises ``redis.exceptions.RedisError`` while Redis is down.
     """
-    seconds, _ = redis_client().time()
+    seconds, clocks, _ = _shared_facts()
     skews: dict[str, float] = {}
-    for field, text in redis_client().hgetall(key("clocks")).items():
+    for field, text in clocks.items():
         skew, at = (float(part) for part in str(text).split())
         if seconds - at > _SKEW_KEPT_SECONDS:
             redis_client().hdel(key("clocks"), field)
@@ -219,19 +225,39 @@ def heartbeat_age(name: str) -> float | None:
     Raises ``redis.exceptions.RedisError`` while Redis is down.
     """
     # A check is named after its heartbeat: all are read at once.
-    known = once("heartbeats", lambda: _heartbeat_ages({name, *_checks}))
-    return known[name] if name in known else _heartbeat_ages({name})[name]
+    _, _, known = _shared_facts()
+    return known[name] if name in known else _age_of(name)
 
 
-def _heartbeat_ages(names: set[str]) -> dict[str, float | None]:
-    """Return them by Redis's clock, which says how long each is still kept.
+def _age_of(name: str) -> float | None:
+    return _ages((name,), redis_client().eval(*_left_of((name,))))[name]
+
+
+def _shared_facts() -> tuple[int, dict[str, str], dict[str, float | None]]:
+    """Return Redis's time, the processes' clocks and the ages of the checks' heartbeats: one round
+    trip a reading. It shows at the same time that Redis answers."""
+
+    def ask() -> tuple[int, dict[str, str], dict[str, float | None]]:
+        names = tuple(sorted(_checks))
+        pipeline = redis_client().pipeline(transaction=False)
+        pipeline.time()
+        pipeline.hgetall(key("clocks"))
+        pipeline.eval(*_left_of(names))
+        (seconds, _), clocks, left = pipeline.execute()
+        return seconds, clocks, _ages(names, left)
+
+    return once("health of redis", ask)
+
+
+def _left_of(names: Sequence[str]) -> tuple[Any, ...]:
+    return _LEFT, len(names), *(key("heartbeat", name) for name in names)
+
+
+def _ages(names: Sequence[str], left: Any) -> dict[str, float | None]:
+    """Return heartbeats' ages by Redis's clock, from for how many milliseconds each is still kept.
 
     By the writer's a process that ended would look alive for as long as its clock was ahead.
     """
-    with redis_client().pipeline(transaction=False) as pipeline:
-        for name in names:
-            pipeline.pttl(key("heartbeat", name))
-        left = pipeline.execute()
     return {
         name: max(0.0, _KEPT_SECONDS - milliseconds / 1000) if milliseconds >= 0 else None
         for name, milliseconds in zip(names, left, strict=True)
@@ -269,7 +295,7 @@ def _database() -> CheckResult:
 @register_check("redis")
 def _redis() -> CheckResult:
     try:
-        redis_client().ping()
+        _shared_facts()
     except RedisError as error:
         return CheckResult("down", detail=f"Redis does not answer ({type(error).__name__}).")
     return CheckResult("ok", 0.0)

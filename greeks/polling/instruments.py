@@ -12,6 +12,7 @@ from django.conf import settings
 
 from config.core.errors import NotFound
 from config.core.one_reading import once
+from config.core.rows.kept_query import KeptObjects
 from greeks.models import PolledInstrument
 from greeks.polling.terms import chains_expire_at
 
@@ -28,9 +29,12 @@ _IBKR_CALLS = 30
 _POLYGON_CALLS_A_CHAIN = 4
 
 
+_enabled = KeptObjects(PolledInstrument, lambda: PolledInstrument.objects.filter(enabled=True))
+
+
 def enabled_instruments() -> tuple[PolledInstrument, ...]:
     """Return enabled instruments in the picker's order. One query a reading."""
-    return once("enabled_instruments", lambda: tuple(PolledInstrument.objects.filter(enabled=True)))
+    return once("enabled_instruments", lambda: tuple(_enabled()))
 
 
 def polled_underlyings(provider: str) -> dict[str, str]:

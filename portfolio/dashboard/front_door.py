@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.db.models import BigIntegerField
+
 from auth_tokens.models import User
 from config.core.database import database_guard
 from config.core.front_door.resources import Key
+from config.core.rows.kept_query import KeptObjects
 from portfolio.dashboard.reading import Asked, read_dashboard
+
+_users = KeptObjects(
+    User, lambda user: User.objects.filter(pk=user, is_active=True), user=BigIntegerField()
+)
 
 
 class DashboardSource:
@@ -18,5 +25,5 @@ class DashboardSource:
 
     def read(self, key: Key) -> bytes | None:
         with database_guard():
-            user = User.objects.filter(pk=cast("int", key), is_active=True).first()
-        return None if user is None else read_dashboard(Asked(user)).to_json()
+            users = _users(user=cast("int", key))
+        return read_dashboard(Asked(users[0])).to_json() if users else None

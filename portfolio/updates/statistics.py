@@ -40,10 +40,8 @@ def get_queue_stats() -> dict[str, Any]:
         pipeline.zcard(key("updates", "windows"))
         pipeline.hmget(key("updates", "counts"), COUNTS)
         pipeline.lrange(key("updates", "delays"), 0, -1)
-        pipeline.zrange(key("updates", "due"), 0, 0, withscores=True)
-        pipeline.hget(key("updates", "clock"), "offset")
-        pipeline.time()
-        pending, claims, windows, values, waits, first_due, offset, time = pipeline.execute()
+        _ask_for_overdue(pipeline)
+        pending, claims, windows, values, waits, *due = pipeline.execute()
         age = heartbeat_age(HEARTBEAT)
     except RedisError:
         return dict.fromkeys((*_OTHERS, *COUNTS))
@@ -58,22 +56,34 @@ def get_queue_stats() -> dict[str, Any]:
         "coalescing_ratio": counts["queued"] / counts["claimed"] if counts["claimed"] else None,
         "delay_p50_seconds": _quantile(delays, 0.50),
         "delay_p99_seconds": _quantile(delays, 0.99),
-        "overdue_seconds": _overdue(first_due, time[0] + time[1] / 1e6 + int(offset or 0) / 1000),
+        "overdue_seconds": _overdue(*due),
     }
 
 
 @register_check("update_queue")
 def check_queue() -> CheckResult:
     """Degraded if a portfolio has been due for longer than a loop needs to claim it."""
-    overdue = get_queue_stats()["overdue_seconds"]
-    if overdue is None:
+    try:
+        pipeline = redis_client().pipeline(transaction=False)
+        _ask_for_overdue(pipeline)
+        overdue = _overdue(*pipeline.execute())
+    except RedisError:
         return CheckResult("degraded", detail="Unknown: Redis is not reachable.")
     if overdue > LATE_SECONDS:
         return CheckResult("degraded", round(overdue, 1), "Portfolios wait that should not.")
     return CheckResult("ok", round(overdue, 1))
 
 
-def _overdue(first_due: list[tuple[str, float]], at: float) -> float:
+def _ask_for_overdue(pipeline: Any) -> None:
+    pipeline.zrange(key("updates", "due"), 0, 0, withscores=True)
+    pipeline.hget(key("updates", "clock"), "offset")
+    pipeline.time()
+
+
+def _overdue(
+    first_due: list[tuple[str, float]], offset: str | None, time: tuple[int, int]
+) -> float:
+    at = time[0] + time[1] / 1e6 + int(offset or 0) / 1000
     return max(0.0, at - first_due[0][1] / 1000) if first_due else 0.0
 
 

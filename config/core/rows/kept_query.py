@@ -6,13 +6,15 @@ written on first use, with a ``Parameter`` wherever a value goes, and later only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import Expression, Field, QuerySet
+from django.db.models import Expression, Field, Model, QuerySet
+
+Row = TypeVar("Row", bound=Model)
 
 #: Forms of one query: databases, and lengths of its lists.
 _MOST_FORMS: Final = 64
@@ -105,6 +107,36 @@ class KeptQuery:
         if isinstance(value, list):
             return [Parameter(name, place, field) for place in range(len(value))]
         return Parameter(name, None, field)
+
+
+class KeptObjects(Generic[Row]):
+    """A kept query for whole rows of a model: ``build`` returns its query set. Columns in
+    ``without`` are deferred; ``also`` are attributes that it annotates."""
+
+    def __init__(
+        self,
+        model: type[Row],
+        build: Callable[..., QuerySet[Any, Any]],
+        *,
+        without: Collection[str] = (),
+        also: Sequence[str] = (),
+        **fields: Field[Any, Any],
+    ) -> None:
+        names = [each.attname for each in model._meta.concrete_fields]
+        self._names = [name for name in names if name not in without]
+        self._model, self._also = model, also
+        columns = (*self._names, *also)
+        self._rows = KeptQuery(lambda **asked: build(**asked).values_list(*columns), **fields)
+
+    def __call__(self, **values: Any) -> list[Row]:
+        """Ask; ``values`` by name."""
+        found, own = [], len(self._names)
+        for values_of_row in self._rows(**values):
+            row = self._model.from_db(DEFAULT_DB_ALIAS, self._names, values_of_row[:own])
+            for name, value in zip(self._also, values_of_row[own:], strict=True):
+                setattr(row, name, value)
+            found.append(row)
+        return found
 
 
 def _flat(asked: Mapping[str, Any]) -> list[Parameter]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -9,10 +11,11 @@ from config.core.health import (
     heartbeat,
     heartbeat_age,
     heartbeat_check,
+    note_clock,
     register_check,
     run_checks,
 )
-from config.core.redis.client import key, reset_guards
+from config.core.redis.client import GuardedPipeline, GuardedRedis, key, reset_guards
 from tests.config.core.servers import OwnValkey
 
 pytestmark = [pytest.mark.urls("tests.config.core.urls"), pytest.mark.django_db]
@@ -132,21 +135,22 @@ def test_heartbeat_without_redis_does_not_fail_and_is_tried_again(own_valkey: Ow
     assert heartbeat_age("worker") is not None
 
 
-def test_all_heartbeats_are_read_at_once(
+def test_all_heartbeats_and_clocks_are_read_at_once(
     own_valkey: OwnValkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _all_well(own_valkey)
     heartbeat_check("provider.broker", 120, expected=False)
-    read, asked = health._heartbeat_ages, []
+    note_clock("web")
+    read, asked = GuardedPipeline.execute, []
 
-    def counted(names: set[str]) -> dict[str, float | None]:
-        asked.append(names)
-        return read(names)
+    def counted(pipeline: GuardedPipeline) -> list[Any]:
+        asked.append(len(pipeline))
+        return read(pipeline)
 
-    monkeypatch.setattr(health, "_heartbeat_ages", counted)
+    monkeypatch.setattr(GuardedPipeline, "execute", counted)
+    monkeypatch.setattr(GuardedRedis, "execute_command", lambda *_: pytest.fail("asked alone"))
     assert run_checks().status == "ok"
-    assert len(asked) == 1
-    assert {"worker", "beat", "provider.broker"} <= asked[0]
+    assert asked == [3]
 
 
 def test_only_reading_is_allowed(client: Client) -> None:
