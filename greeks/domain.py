@@ -56,6 +56,9 @@ class GreeksSource(StrEnum):
 #: index in dollars may end in two: ``XINA50``.
 ADJUSTED_ROOT = re.compile(r"(?P<name>[A-Z][A-Z./ -]*)\d", re.ASCII)
 
+#: Options on ten shares, listed from 2013 to 2014, have a root that ends in 7 (``AAPL7``).
+_MINI_SHARES = Decimal(10)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliverable:
@@ -108,6 +111,8 @@ class Contract:
             return False
         if self.marked_adjusted or self.deliverable is not None:
             return True
+        if self.multiplier == _MINI_SHARES and self.root.endswith("7"):
+            return False
         return self.currency == "USD" and bool(ADJUSTED_ROOT.fullmatch(self.root.upper()))
 
     @property

@@ -92,7 +92,8 @@ _FUTURE_OPTION_HOURS: Final = {
         ("ZT", "ZF", "ZN", "TN", "ZB", "UB", "SR1", "SR3"), (_CHICAGO, time(16, 0))
     ),
     **dict.fromkeys(
-        ("BTC", "MBT", "ETH", "MET", "BRR", "ETHUSDRR"), (_LONDON, time(16, 0))
+        ("BTC", "MBT", "ETH", "MET", "BRR", "ETHUSDRR", "SOL", "MSL", "XRP"),
+        (_LONDON, time(16, 0)),
     ),
 }  # fmt: skip
 #: The same in euros: Eurex's bonds, Euronext's grains, Euribor, by IBKR's names.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
 
-from greeks.domain import Contract, InstrumentKind, Right
+from greeks.domain import Contract, Deliverable, InstrumentKind, Right
 from greeks.instruments.occ import listed_name
 from greeks.instruments.store import resolve_instruments
 from greeks.models import Instrument
@@ -92,7 +93,10 @@ def test_root_with_a_digit_and_the_index_decides(underlying: str, root: str, sty
     assert exercise_style(option(underlying, root=root)) == style
 
 
-def test_index_in_dollars_whose_name_ends_in_a_number_is_not_adjusted() -> None:
+def test_root_that_ends_in_a_number_may_be_an_index_or_an_option_on_ten_shares() -> None:
+    mini = option("AAPL", root="AAPL7")
+    assert (mini.delivered or Deliverable(shares=Decimal(0))).shares == 10
+    assert replace(mini, multiplier=Decimal(100)).delivered is None
     assert listed_name("XINA50") == "XINA50"
     assert not option("XINA50").is_adjusted
     assert option("SDS", root="SDS1").is_adjusted
@@ -141,6 +145,7 @@ def test_stored_style_by_currency_is_corrected() -> None:
         ("/ZNM7", "OZNM7", date(2027, 5, 21), 21, 0),
         ("ZB", "OZB", date(2027, 1, 22), 22, 0),
         ("/MBTM7", "MBTM7", date(2027, 6, 25), 15, 0),
+        ("/SOLZ6", "SOLZ6", date(2026, 12, 24), 16, 0),
         ("/LEM7", "LEM7", date(2027, 6, 4), 18, 0),
         ("/HEM7", "HEM7", date(2027, 6, 14), 17, 0),
         ("GF", "GF", date(2027, 1, 28), 18, 0),
