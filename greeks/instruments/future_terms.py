@@ -12,7 +12,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
 
-from greeks.instruments.business_days import business_day, next_month, nth_weekday
+from greeks.instruments.business_days import (
+    business_day,
+    last_business_day,
+    next_month,
+    nth_weekday,
+)
 from greeks.instruments.last_trading import volatility_expiry
 from greeks.instruments.price_units import SIZES_OF_HUNDREDTHS
 
@@ -28,7 +33,7 @@ MULTIPLIERS: Final = {
     **dict.fromkeys(("ETH",), Decimal(50)),
     **dict.fromkeys(("ZR", "ZT"), Decimal(2000)),
     **dict.fromkeys(("CL", "ZB", "ZN", "ZF", "UB", "TN", "VX"), Decimal(1000)),
-    **dict.fromkeys(("MCL", "GC", "VXM"), Decimal(100)),
+    **dict.fromkeys(("MCL", "GC", "VXM", "PA"), Decimal(100)),
     **dict.fromkeys(("QM",), Decimal(500)),
     **dict.fromkeys(("NG",), Decimal(10_000)),
     **dict.fromkeys(("MGC",), Decimal(10)),
@@ -36,7 +41,12 @@ MULTIPLIERS: Final = {
     **dict.fromkeys(("SIL",), Decimal(1000)),
     **dict.fromkeys(("HG",), Decimal(25_000)),
     **dict.fromkeys(("6E", "6S"), Decimal(125_000)),
-    **dict.fromkeys(("6A", "6C"), Decimal(100_000)),
+    **dict.fromkeys(("6A", "6C", "6N"), Decimal(100_000)),
+    **dict.fromkeys(("6M",), Decimal(500_000)),
+    **dict.fromkeys(("M6A",), Decimal(10_000)),
+    **dict.fromkeys(("M6B",), Decimal(6250)),
+    **dict.fromkeys(("SR3", "MHG"), Decimal(2500)),
+    **dict.fromkeys(("PL",), Decimal(50)),
     **dict.fromkeys(("6B",), Decimal(62_500)),
     **dict.fromkeys(("6J",), Decimal(12_500_000)),
     **dict.fromkeys(("M6E",), Decimal(12_500)),
@@ -47,8 +57,11 @@ MULTIPLIERS: Final = {
 }
 _QUARTERLY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM"})
 _CRUDE: Final = frozenset({"CL", "MCL", "QM"})
-_METALS: Final = frozenset({"GC", "MGC", "SI", "SIL", "HG"})
-_CURRENCIES: Final = frozenset({"6E", "6S", "6A", "6B", "6C", "6J", "M6E"})
+_METALS: Final = frozenset({"GC", "MGC", "SI", "SIL", "HG", "MHG", "PL", "PA"})
+_PRODUCTS: Final = frozenset({"HO", "RB"})
+_CURRENCIES: Final = frozenset(
+    {"6A", "6B", "6E", "6J", "6M", "6N", "6S", "M6A", "M6B", "M6E"}
+)  # fmt: skip
 _LONG_BONDS: Final = frozenset({"ZB", "ZN", "UB", "TN"})
 _SHORT_NOTES: Final = frozenset({"ZF", "ZT"})
 _GRAINS: Final = frozenset({"ZC", "ZS", "ZW", "KE", "ZO", "ZL", "ZM", "ZR"})
@@ -90,25 +103,36 @@ def last_trading_day(code: str, *, near: date) -> date | None:
 
 def _last_day(product: str, year: int, month: int) -> date | None:
     if product in _QUARTERLY_INDICES:
-        return nth_weekday(year, month, _FRIDAY, 3)
+        return last_business_day(nth_weekday(year, month, _FRIDAY, 3))
     if product in _CRUDE:
         before = date(year - (month == 1), (month - 2) % 12 + 1, 25)
-        return business_day(before, -3 if product == "CL" else -4)
+        # A 25th on which the market is closed counts as the business day before it.
+        return business_day(last_business_day(before), -3 if product == "CL" else -4)
+    if product in _PRODUCTS:
+        return business_day(date(year, month, 1), -1)
     if product == "NG":
         return business_day(date(year, month, 1), -3)
     if product in _METALS:
         return business_day(next_month(year, month), -3)
     if product in _CURRENCIES:
         return business_day(nth_weekday(year, month, _WEDNESDAY, 3), -2)
+    if product == "6C":
+        return business_day(nth_weekday(year, month, _WEDNESDAY, 3), -1)
+    if product == "SR3":
+        # The quarter that begins in the contract's month.
+        later = date(year + (month + 2) // 12, (month + 2) % 12 + 1, 1)
+        return business_day(nth_weekday(later.year, later.month, _WEDNESDAY, 3), -1)
+    if product == "HE":
+        return business_day(date(year, month, 1), 9)
     if product in _LONG_BONDS:
         return business_day(next_month(year, month), -8)
-    if product in _SHORT_NOTES:
+    if product in _SHORT_NOTES or product == "LE":
         return business_day(next_month(year, month), -1)
     if product in _GRAINS:
         return business_day(date(year, month, 15), -1)
     if product in _CRYPTO:
         last = next_month(year, month) - timedelta(days=1)
-        return last - timedelta(days=(last.weekday() - _FRIDAY) % 7)
+        return last_business_day(last - timedelta(days=(last.weekday() - _FRIDAY) % 7))
     if product in _VOLATILITY:
         return volatility_expiry(year, month)
     return None

@@ -6,6 +6,7 @@ from datetime import date
 
 import pytest
 
+from greeks.instruments.future_terms import last_trading_day
 from greeks.instruments.last_trading import expiry_after, volatility_expiry
 
 
@@ -52,6 +53,33 @@ def test_expiry_follows_from_the_last_trading_day(
         currency=currency,
     )
     assert found == date.fromisoformat(expiry)
+
+
+@pytest.mark.parametrize(
+    ("code", "day"),
+    [
+        ("/ESZ6", "2026-12-18"),
+        # Juneteenth and Christmas are the Fridays they would expire on.
+        ("/ESM6", "2026-06-18"),
+        ("/BTCZ6", "2026-12-24"),
+        # The 25th is Christmas, and a Saturday.
+        ("/CLF7", "2026-12-21"),
+        ("/CLX25", "2025-10-21"),
+        ("/MCLX25", "2025-10-20"),
+        ("/RBF7", "2026-12-31"),
+        ("/PLF7", "2027-01-27"),
+        ("/6EZ6", "2026-12-14"),
+        ("/6CZ6", "2026-12-15"),
+        ("/SR3Z6", "2027-03-16"),
+        ("/HEZ6", "2026-12-14"),
+        ("/LEZ6", "2026-12-31"),
+        ("/ZRF7", "2027-01-14"),
+        ("/GFF7", None),
+    ],
+)
+def test_future_of_an_export_ends_on_its_exchanges_day(code: str, day: str | None) -> None:
+    expected = None if day is None else date.fromisoformat(day)
+    assert last_trading_day(code, near=date(2026, 3, 2)) == expected
 
 
 def test_volatility_expires_thirty_days_before_the_next_index_options() -> None:
