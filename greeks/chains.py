@@ -24,7 +24,7 @@ SIDES = ("call", "put", "total")
 
 _TOO_LARGE = 1e12
 # Vendors round: a delta of 1.00004 is one.
-_LARGEST_DELTA = 1.001
+LARGEST_DELTA = 1.001
 _SIGNED = frozenset({"delta", "theta", "rho"})
 
 
@@ -100,5 +100,5 @@ def is_impossible(name: str, column: Floats) -> Flags:
         if name not in _SIGNED:
             impossible |= column < 0.0
         if name == "delta":
-            impossible |= size > _LARGEST_DELTA
+            impossible |= size > LARGEST_DELTA
     return impossible

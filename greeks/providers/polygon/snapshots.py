@@ -27,6 +27,7 @@ from greeks.providers.decoding import (
 )
 from greeks.providers.polygon.chains import ticker_of
 from greeks.providers.polygon.tickers import SOURCE
+from greeks.providers.possible import possible
 
 _NEW_YORK = ZoneInfo("America/New_York")
 
@@ -37,7 +38,7 @@ def decode_snapshot(row: Row, *, contracts: Mapping[str, Contract]) -> Snapshot:
     contract = contracts.get(ticker or "")
     if contract is None:
         raise BadRow("details.ticker: not a requested option's ticker")
-    return Snapshot(contract=contract, quote=_quote(row, contract), greeks=_greeks(row))
+    return possible(Snapshot(contract=contract, quote=_quote(row, contract), greeks=_greeks(row)))
 
 
 def _quote(row: Row, contract: Contract) -> Quote | None:

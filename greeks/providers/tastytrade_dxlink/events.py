@@ -27,6 +27,7 @@ from greeks.providers.decoding import (
     parse_milliseconds,
     parse_text,
 )
+from greeks.providers.possible import possible
 
 logger = structlog.get_logger(__name__)
 
@@ -81,7 +82,7 @@ class LatestValues:
                 volume=self.volume,
                 open_interest=self.open_interest,
             )
-        return Snapshot(contract=self.contract, quote=quote, greeks=self.greeks)
+        return possible(Snapshot(contract=self.contract, quote=quote, greeks=self.greeks))
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from greeks.providers.decoding import (
     parse_text,
     parse_time,
 )
+from greeks.providers.possible import possible
 from portfolio.brokers.tastytrade.contracts import SOURCE, unit_of
 from portfolio.brokers.units import snapshot_in_currency
 
@@ -55,7 +56,7 @@ def decode_snapshot(
     )
     greeks = _decode_greeks(row, as_of) if contract.is_option else None
     snapshot = Snapshot(contract=contract, quote=quote, greeks=greeks)
-    return snapshot_in_currency(snapshot, unit_of(contract))
+    return snapshot_in_currency(possible(snapshot), unit_of(contract))
 
 
 def _decode_greeks(row: Row, as_of: datetime) -> Greeks | None:

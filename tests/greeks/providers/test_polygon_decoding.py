@@ -32,6 +32,17 @@ from tests.greeks.providers.polygon_support import (
 CALL = option()
 
 
+def test_sentinels_are_missing_and_the_row_stays() -> None:
+    sent = row(CALL)
+    sent["greeks"]["gamma"], sent["last_quote"]["bid"], sent["open_interest"] = -999, -1, -1
+    snapshot = decoded(sent, CALL)
+    assert snapshot.quote is not None
+    assert (snapshot.quote.bid, snapshot.quote.open_interest) == (None, None)
+    assert snapshot.quote.ask == Decimal("12.1")
+    assert snapshot.greeks is not None
+    assert (snapshot.greeks.delta, snapshot.greeks.implied_volatility) == (None, 0.27)
+
+
 def test_whole_row_and_every_field_is_read() -> None:
     snapshot = decoded(row(CALL), CALL)
 

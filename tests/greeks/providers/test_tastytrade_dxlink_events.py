@@ -72,6 +72,19 @@ def test_greeks_are_read_with_their_time(market: LatestMarket) -> None:
     assert (greeks.implied_volatility, greeks.source, greeks.as_of) == (0.182, "tastytrade", AT)
 
 
+def test_sentinels_are_missing(market: LatestMarket) -> None:
+    data = compact("Greeks", GREEKS | {"delta": -999.0}) + compact(
+        "Quote", QUOTE | {"bidPrice": -1}
+    )
+    assert market.apply(data, ORDERS) == 2
+
+    snapshot = market.take_changed()[SYMBOL]
+    assert snapshot.greeks is not None
+    assert (snapshot.greeks.delta, snapshot.greeks.implied_volatility) == (None, 0.182)
+    assert snapshot.quote is not None
+    assert (snapshot.quote.bid, snapshot.quote.ask) == (None, Decimal("12.3"))
+
+
 def test_quote_trade_and_summary_make_one_quote(market: LatestMarket) -> None:
     trade = {"eventSymbol": SYMBOL, "time": TIME - 5000, "price": 12.25, "dayVolume": 321.0}
     summary = {

@@ -260,6 +260,13 @@ def test_greeks_that_are_not_numbers_and_the_quote_stays() -> None:
     assert snapshot.greeks is None
     assert snapshot.quote is not None
     assert snapshot.quote.bid == 600
+    sentinels = row | {"delta": "-999", "gamma": "0.1", "volatility": "0.2", "bid": "-1"}
+    [snapshot] = answering(items(sentinels)).fetch_snapshots([option]).items
+    assert snapshot.greeks is not None
+    assert (snapshot.greeks.delta, snapshot.greeks.gamma) == (None, None)
+    assert snapshot.greeks.implied_volatility == 0.2
+    assert snapshot.quote is not None
+    assert snapshot.quote.bid is None
 
 
 @pytest.mark.parametrize(
