@@ -6,6 +6,7 @@ import gzip
 import json
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +14,9 @@ import brotli
 import pytest
 
 from tests.benchmarks import __main__ as benchmarks
+from tests.benchmarks import home
 from tests.benchmarks.client import Answer
-from tests.benchmarks.options import NotMeasured
+from tests.benchmarks.options import NotMeasured, Options
 from tests.benchmarks.rounds import Row
 
 
@@ -51,6 +53,15 @@ def test_row_that_was_not_measured_is_an_error_and_the_others_go_on(
     assert written["not_measured"] == ["broken"]
     assert [each["name"] for each in written["rows"]] == ["good"]
     assert benchmarks.main(["good"]) == 0
+
+
+def test_row_whose_process_was_killed_says_by_what(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    killed = CompletedProcess([], -9, stdout="")
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: killed)
+    with pytest.raises(NotMeasured, match=r"journal:measure.*-9"):
+        home.in_django("journal:measure", {"VAR_DIR": str(tmp_path)}, Options(rounds=5, idle=0.0))
 
 
 @pytest.mark.parametrize(

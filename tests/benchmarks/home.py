@@ -82,7 +82,9 @@ def in_django(function: str, environment: Environment, options: Options) -> list
     except subprocess.TimeoutExpired:
         raise NotMeasured(f"{function} took more than {_LONGEST_SECONDS} s") from None
     if done.returncode:
-        raise NotMeasured(f"{function}: {done.stdout.strip()[-2000:]}")
+        # A process that was killed says nothing.
+        said = f"{done.stdout.strip()[-2000:]} (exit code {done.returncode})"
+        raise NotMeasured(f"{function}: {said}")
     return [Row(**row) for row in json.loads(answer.read_text())]
 
 
