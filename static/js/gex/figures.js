@@ -6,6 +6,8 @@ import { Times } from "../charts/plotting.js";
 
 // Strikes at either end with less than this share of the exposure are left out.
 const TAIL = 0.01;
+// Snapshots are five minutes apart; a longer step than this, in seconds, is a gap.
+const LONGEST_STEP = 15 * 60;
 // Steps of an axis of times, in seconds.
 const MINUTES = [5, 10, 15, 30, 60, 120, 240].map((minutes) => minutes * 60);
 const CALLS_PUTS = [
@@ -99,13 +101,26 @@ export class Figures {
   /** A body of /api/gex/history. */
   drawDay(history) {
     const at = history.at.map((instant) => Date.parse(instant) / 1000);
-    this.#plots.net.draw([at, history.gamma_exposure, history.gamma_without_zero_dte]);
-    this.#plots.levels.draw([at, history.zero_gamma, history.spot, history.call_wall, history.put_wall]);
+    const { gamma_exposure: net, gamma_without_zero_dte: without, zero_gamma: zero, spot } = history;
+    const { call_wall: callWall, put_wall: putWall } = history;
+    const [times, ...drawn] = withGaps([at, net, without, zero, spot, callWall, putWall]);
+    this.#plots.net.draw([times, ...drawn.slice(0, 2)]);
+    this.#plots.levels.draw([times, ...drawn.slice(2)]);
   }
 
   fail(message) {
     for (const plot of Object.values(this.#plots)) if (!plot.isDrawn) plot.clear(message);
   }
+}
+
+/** Columns of a day, with a row of nothing in each gap: no line leads through what nobody saw. */
+function withGaps([times, ...columns]) {
+  const rows = times.flatMap((at, index) => {
+    const row = [at, ...columns.map((column) => column[index])];
+    const before = times[index - 1];
+    return at - before > LONGEST_STEP ? [[(at + before) / 2, ...columns.map(() => null)], row] : [row];
+  });
+  return [times, ...columns].map((_, place) => rows.map((row) => row[place]));
 }
 
 /** Spot first, then zero gamma and walls. */
