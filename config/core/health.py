@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -132,12 +132,7 @@ def _run(name: str, check: Check) -> CheckResult:
 # --- Heartbeats -------------------------------------------------------------------------------
 _KEPT_SECONDS = 24 * 3600
 _written: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
-# For how long keys are still kept, in milliseconds.
-_LEFT = """
-local left = {}
-for place, name in ipairs(KEYS) do left[place] = redis.call('PTTL', name) end
-return left
-"""
+_LEFT = "local l = {} for i, k in ipairs(KEYS) do l[i] = redis.call('PTTL', k) end return l"
 
 
 def heartbeat(name: str) -> None:
@@ -225,43 +220,28 @@ def heartbeat_age(name: str) -> float | None:
     Raises ``redis.exceptions.RedisError`` while Redis is down.
     """
     # A check is named after its heartbeat: all are read at once.
-    _, _, known = _shared_facts()
-    return known[name] if name in known else _age_of(name)
-
-
-def _age_of(name: str) -> float | None:
-    return _ages((name,), redis_client().eval(*_left_of((name,))))[name]
+    known = _shared_facts()[2]
+    return known[name] if name in known else _redis_facts(name)[2][name]
 
 
 def _shared_facts() -> tuple[int, dict[str, str], dict[str, float | None]]:
-    """Return Redis's time, the processes' clocks and the ages of the checks' heartbeats: one round
-    trip a reading. It shows at the same time that Redis answers."""
-
-    def ask() -> tuple[int, dict[str, str], dict[str, float | None]]:
-        names = tuple(sorted(_checks))
-        pipeline = redis_client().pipeline(transaction=False)
-        pipeline.time()
-        pipeline.hgetall(key("clocks"))
-        pipeline.eval(*_left_of(names))
-        (seconds, _), clocks, left = pipeline.execute()
-        return seconds, clocks, _ages(names, left)
-
-    return once("health of redis", ask)
+    return once("health of redis", _redis_facts)
 
 
-def _left_of(names: Sequence[str]) -> tuple[Any, ...]:
-    return _LEFT, len(names), *(key("heartbeat", name) for name in names)
+def _redis_facts(*also: str) -> tuple[int, dict[str, str], dict[str, float | None]]:
+    """Return Redis's time, the processes' clocks and the heartbeats' ages, in one round trip.
 
-
-def _ages(names: Sequence[str], left: Any) -> dict[str, float | None]:
-    """Return heartbeats' ages by Redis's clock, from for how many milliseconds each is still kept.
-
-    By the writer's a process that ended would look alive for as long as its clock was ahead.
+    Ages are by Redis's clock, from how long each is still kept: by the writer's a process that
+    ended would look alive for as long as its clock was ahead.
     """
-    return {
-        name: max(0.0, _KEPT_SECONDS - milliseconds / 1000) if milliseconds >= 0 else None
-        for name, milliseconds in zip(names, left, strict=True)
-    }
+    names = (*sorted(_checks), *also)
+    pipeline = redis_client().pipeline(transaction=False)
+    pipeline.time()
+    pipeline.hgetall(key("clocks"))
+    pipeline.eval(_LEFT, len(names), *(key("heartbeat", name) for name in names))
+    (seconds, _), clocks, left = pipeline.execute()
+    ages = [max(0.0, _KEPT_SECONDS - each / 1000) if each >= 0 else None for each in left]
+    return seconds, clocks, dict(zip(names, ages, strict=True))
 
 
 def heartbeat_check(name: str, maximum_age: float, *, expected: bool = True) -> Check:
