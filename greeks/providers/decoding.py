@@ -231,8 +231,7 @@ def parse_date(value: object, field: str) -> date | None:
 def storable(value: Any, *, depth: int = 6) -> Any:
     """Return the vendor's value as JSON that every database can store.
 
-    PostgreSQL's jsonb holds neither NaN, infinity, NUL nor a lone surrogate; each becomes readable
-    text.
+    PostgreSQL's jsonb holds no NaN, infinity, NUL or lone surrogate; each becomes readable text.
     """
     if isinstance(value, str):
         if value.isprintable():
@@ -271,9 +270,8 @@ def rejected_row(kind: str, reason: str, row: object) -> RejectedRow:
 def rows_of(answer: object, *, provider: str, what: str) -> list[Any]:
     """Return the answer as a list of rows. Raises MalformedResponse if it is anything else."""
     if not isinstance(answer, list):
-        raise MalformedResponse(
-            f"{what}: expected a list, got {type(answer).__name__}", provider=provider
-        )
+        told = f"{what}: expected a list, got {type(answer).__name__}"
+        raise MalformedResponse(told, provider=provider)
     return answer
 
 
@@ -287,8 +285,7 @@ def decode_rows(
 ) -> Fetched[Item]:
     """Decode every row of a complete answer; keep bad ones as rejected, with the reason.
 
-    ``kind`` names the rows in the quarantine (``position``, ``order``, …). Raises
-    MalformedResponse if ``rows`` is not a list.
+    ``kind`` names the quarantine's rows (``position``, …). Raises MalformedResponse without a list.
     """
     items: list[Item] = []
     rejected: list[RejectedRow] = []
