@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -35,6 +36,11 @@ _OPTION: Final = re.compile(
 _ROOT: Final = re.compile(r"[A-Z0-9.]{1,6}", re.ASCII)
 _COMPACT_DAY: Final = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
 _OTHER_DAYS: Final = ("%d-%b-%y", "%m/%d/%Y", "%m/%d/%y")
+#: All that tells the contract of a row.
+_CONTRACT: Final = (
+    "assetCategory", "putCall", "symbol", "isin", "multiplier", "conid", "underlyingSymbol",
+    "expiry", "strike", "currency", "listingExchange", "description", MAGNIFIER,
+)  # fmt: skip
 _SLASHED: Final = re.compile(rb'="(\d\d)/(\d\d)/(\d{4}|\d\d)(?=["; ,T])')
 
 
@@ -45,6 +51,13 @@ def flex_account(row: Attributes) -> str:
 
 def flex_contract(row: Attributes) -> Contract:
     """Return the contract of a row. Raises BadRow if nothing names it."""
+    return _contract(*map(row.get, _CONTRACT))
+
+
+@lru_cache(maxsize=2_000)
+def _contract(*told: str | None) -> Contract:
+    """Return the contract of these values; a statement has many rows of each."""
+    row = {name: value for name, value in zip(_CONTRACT, told, strict=True) if value is not None}
     category = row.get("assetCategory") or ("OPT" if row.get("putCall") else "STK")
     symbol = row.get("symbol") or row.get("isin") or ""
     multiplier = row.get("multiplier")

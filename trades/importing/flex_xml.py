@@ -50,6 +50,8 @@ _SUMMARIES: Final[Mapping[str, str]] = {
         "a summary by symbol, asset class or lot",
     ),
 }
+#: Codes of assignments, exercises and expirations.
+_SETTLED: Final = frozenset({"A", "Ex", "Ep"})
 _CONFIRMS: Final = "confirms an assignment, exercise or expiration"
 
 
@@ -59,23 +61,40 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
     Raises FlexFileError for what is no statement, or holds orders only.
     """
     rows = JournalRows()
-    trades = PackedRows[Attributes]()
+    waiting = PackedRows[Attributes]()
+    booked: list[BrokerExecution] = []
     delivered: set[tuple[str, str]] = set()
     actions: list[Attributes] = []
     rates = FlexRates()
     settled = CashSettlements()
     #: Of each statement: its executions, and its summaries of them.
     levels: list[list[int]] = []
+
+    def take(trade: Attributes) -> None:
+        try:
+            event = read_trade(rates.in_currency(trade), delivered)
+        except BadRow as error:
+            rows.rejected.append(rejected_row("execution", error.reason, trade))
+            return
+        event = event if event.raw is trade else replace(event, raw=trade)
+        if isinstance(event, BrokerExecution) and settled.settles(event):
+            booked.append(event)
+        else:
+            rows.add(event)
+
     try:
         content = with_month_first(file.read())
         for name, element in flex_elements(content, account_number):
             if name == "FlexStatement":
                 levels.append([0, 0])
             elif name == "Trade" and _is_execution(element):
-                trades.append(element)
                 rates.note(element)
                 delivered |= deliveries_of([element])
                 levels[-1][0] += 1
+                if _needs_others(element):
+                    waiting.append(element)
+                else:
+                    take(element)
             elif name in _SUMMARIES:
                 rows.ignore(_SUMMARIES[name])
                 levels[-1][1] += 1
@@ -107,18 +126,8 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
             "The statement holds orders, not executions. In the Flex query, edit the section "
             "Trades and choose “Execution” instead of “Order”."
         )
-    booked = []
-    for row in trades:
-        try:
-            event = read_trade(rates.in_currency(row), delivered)
-        except BadRow as error:
-            rows.rejected.append(rejected_row("execution", error.reason, row))
-            continue
-        event = event if event.raw is row else replace(event, raw=row)
-        if isinstance(event, BrokerExecution) and settled.settles(event):
-            booked.append(event)
-        else:
-            rows.add(event)
+    for trade in waiting:
+        take(trade)
     paid, unmatched = settled.applied(booked)
     for event in paid:
         rows.add(event)
@@ -127,6 +136,12 @@ def read_flex(file: IO[bytes], *, account_number: str = "") -> JournalRows:
     for told in read_corporate_actions(actions):
         rows.add(told)
     return rows
+
+
+def _needs_others(row: Attributes) -> bool:
+    """Whether other rows of the file tell what it is, or what its commission was."""
+    is_booked = row.get("transactionType") == "BookTrade" or _notes(row) & _SETTLED
+    return bool(is_booked) or row.get("ibCommissionCurrency", "") not in ("", row.get("currency"))
 
 
 def _is_execution(row: Attributes) -> bool:
@@ -209,7 +224,7 @@ def _kind(row: Attributes, contract: Contract, delivered: set[tuple[str, str]]) 
     if row.get("transactionType") == "FracShare":
         # What a corporate action leaves of a share is paid in cash.
         return ExecutionKind.CASH_SETTLEMENT
-    booked = row.get("transactionType") == "BookTrade" or notes & {"A", "Ex", "Ep"}
+    booked = row.get("transactionType") == "BookTrade" or notes & _SETTLED
     if not booked:
         return ExecutionKind.TRADE
     if contract.kind is InstrumentKind.FUTURE and "Ep" in notes:
