@@ -14,7 +14,8 @@ export class Parts {
   #asking = new Map();
 
   /**
-   * Fetch parts and put them in place. A later question for the same parts ends an earlier one.
+   * Fetch parts and put them in place. A later question for the same parts, or for more, ends an
+   * earlier one: its answer or its failure would come over that of the later one.
    *
    * @param {string} url
    * @param {string[]} names
@@ -25,7 +26,9 @@ export class Parts {
    */
   async put(url, names, { body, fresh = false } = {}) {
     const key = names.join();
-    this.#asking.get(key)?.abort();
+    for (const [earlier, asking] of this.#asking) {
+      if (earlier.split(",").every((name) => names.includes(name))) asking.abort();
+    }
     const asking = new AbortController();
     this.#asking.set(key, asking);
     const question = `${key} ${url.split("#")[0]}`;

@@ -42,7 +42,8 @@ export class Swaps {
     try {
       const url = this.#options.address(new URL(address, location.href));
       const placed = await this.#parts.put(url, names, options);
-      this.tell("");
+      // A later question tells what becomes of it.
+      if (placed) this.tell("");
       if (!placed?.length) return placed;
       writeAges(this.#options.clock);
       this.#options.placed();
