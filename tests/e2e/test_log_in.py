@@ -63,5 +63,6 @@ def test_logging_out_ends_the_live_page_of_the_same_session(monitor: Browser) ->
     monitor.driver.switch_to.window(live)
 
     monitor.wait_for('[data-part="connection"][data-state="ended"]')
+    monitor.wait_until_gone(".recent-alerts")
     monitor.press('[data-part="problem"] [data-part="retry"]')
     monitor.wait_for("[name=username]")

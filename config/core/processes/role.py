@@ -11,7 +11,6 @@ import os
 from typing import Any
 
 WEB = "web"
-JOB = "job"
 
 
 def database_options(engine: str, role: str) -> dict[str, Any]:

@@ -67,7 +67,7 @@ function writeRecent(body) {
 function forget() {
   count(0);
   toasts.replaceChildren();
-  recent?.querySelector('[data-part="list"]').replaceChildren();
+  recent?.remove();
 }
 
 function take(body) {
