@@ -55,7 +55,7 @@ class Life {
       series: [{ name: "Profit", colour: "accent" }],
       value: (value) => number(value, 2),
     });
-    this.#draw(plot, this.#life.series.pnl, "No marks of all its legs");
+    this.#draw(plot, this.#life.series.pnl, "No prices for all its legs");
   }
 
   drawGreeks(figure) {
@@ -68,7 +68,7 @@ class Life {
         value: (value) => number(value, digits),
         fromZero: this.#greek !== "underlying",
       });
-      this.#draw(plot, this.#life.series[this.#greek], `${name} was not recorded for all its legs`);
+      this.#draw(plot, this.#life.series[this.#greek], `${name} is not known for all its legs`);
     };
     for (const radio of figure.querySelectorAll('input[type="radio"]')) {
       radio.addEventListener("change", () => {
