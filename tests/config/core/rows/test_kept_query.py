@@ -10,9 +10,10 @@ from django.db.models import BigIntegerField, CharField, DateTimeField, FloatFie
 from django.db.models.functions import Cast
 from pytest_django import DjangoAssertNumQueries
 
-from config.core.rows.kept_query import KeptQuery
+from auth_tokens.models import User
+from config.core.rows.kept_query import KeptObjects, KeptQuery
 from portfolio.models import Position
-from tests.factories import AccountFactory, PositionFactory
+from tests.factories import AccountFactory, PositionFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -64,3 +65,20 @@ def test_value_that_django_would_take_for_a_constant_is_refused() -> None:
     )
     with pytest.raises(TypeError, match="accounts"):
         query(accounts=["DU1"])
+
+
+def test_whole_rows_are_the_model_s_own() -> None:
+    user = UserFactory.create(username="whole")
+    kept = KeptObjects(
+        User,
+        lambda key: User.objects.filter(pk=key).annotate(is_named=~Q(username="")),
+        without=("password",),
+        also=("is_named",),
+        key=BigIntegerField(),
+    )
+    (found,) = kept(key=user.pk)
+    assert (found, found.username, found.date_joined) == (user, "whole", user.date_joined)
+    assert found.is_named  # type: ignore[attr-defined]
+    assert found.get_deferred_fields() == {"password"}
+    assert not found._state.adding
+    assert kept(key=0) == []
