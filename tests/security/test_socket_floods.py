@@ -14,8 +14,8 @@ from config.core.live.server import DeskWebSocketProtocol
 from tests.served import served
 
 SECONDS = 60
-#: More than the kernel holds of the answers.
-PINGS = 80_000
+#: More than the kernel holds of them and of their answers.
+PINGS = 200_000
 # Masked by zeros; 125 bytes are the most of a control message.
 PING = bytes((0x89, 0x80 | 125)) + bytes(4) + b"p" * 125
 
@@ -91,3 +91,56 @@ async def test_who_asks_for_snapshots_without_end_is_closed(
     assert (len(sent), closed) == (3 * consumer.MOST_MESSAGES, [])
     await socket_of_a_page.receive('{"type": "resync"}')
     assert (len(sent), closed) == (3 * consumer.MOST_MESSAGES, [consumer.CLOSED_TOO_MANY])
+
+
+class Noting(consumer.FeedConsumer):
+    """Notes how its socket ended."""
+
+    def __init__(self, left: list[int]) -> None:
+        super().__init__()
+        self.left = left
+
+    async def disconnect(self, code: int) -> None:
+        self.left.append(code)
+
+
+async def run_socket(sent: list[str], *, breaks_at: str = "") -> tuple[list[str], list[int]]:
+    """Return what a server was told, and the codes with which the socket left its feed.
+
+    As a server's, ``send`` takes nothing after the end. ``breaks_at``: the message it fails at.
+    """
+    received = [{"type": "websocket.connect"}]
+    received += [{"type": "websocket.receive", "text": text} for text in sent]
+    received.append({"type": "websocket.disconnect", "code": 1005})  # type: ignore[dict-item]
+    waiting, told, left = iter(received), list[str](), list[int]()
+
+    async def receive() -> dict[str, str]:
+        return next(waiting)
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == breaks_at or "websocket.close" in told:
+            raise RuntimeError(message["type"])
+        told.append(message["type"])
+
+    await Noting(left)({"type": "websocket", "path": "/"}, receive, send)
+    return told, left
+
+
+@pytest.mark.anyio
+async def test_what_came_after_the_last_message_that_is_read_ends_nothing_twice() -> None:
+    assert await run_socket(["", "", "{}"]) == (["websocket.accept", "websocket.close"], [1005])
+
+
+@pytest.mark.anyio
+async def test_socket_that_ends_by_an_error_leaves_its_feed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left: list[int] = []
+
+    async def disconnect(_socket: Noting, code: int) -> None:
+        left.append(code)
+
+    monkeypatch.setattr(Noting, "disconnect", disconnect)
+    with pytest.raises(RuntimeError, match=r"websocket\.close"):
+        await run_socket([""], breaks_at="websocket.close")
+    assert left == [consumer.CLOSED_BY_AN_ERROR]

@@ -19,6 +19,8 @@ from config.core.live.per_loop import PerLoop
 LONGEST_MESSAGE = 1024
 CLOSED_BAD_MESSAGE = 4400
 CLOSED_TOO_MANY = 4429
+#: RFC 6455 §7.1.5: without a frame that closes.
+CLOSED_BY_AN_ERROR = 1006
 #: A page asks once for each gap; each answer is a whole snapshot.
 MOST_MESSAGES, IN_SECONDS = 20, 10.0
 
@@ -36,6 +38,15 @@ class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         super().__init__(*arguments, **named)
         self.feed: Feed[Any, Any] | None = None
         self._asked_at: deque[float] = deque(maxlen=MOST_MESSAGES)
+        self._is_closed = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """A socket that ends by an error leaves its feed too: nobody else would take it out."""
+        try:
+            await super().__call__(scope, receive, send)
+        except BaseException:
+            await self.disconnect(CLOSED_BY_AN_ERROR)
+            raise
 
     @cached_property
     def outbox(self) -> Outbox:
@@ -48,6 +59,9 @@ class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         return values[-1] if values else None
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self._is_closed:
+            # Sent before the client read of the end.
+            return
         moment = monotonic()
         if len(self._asked_at) == MOST_MESSAGES and moment - self._asked_at[0] < IN_SECONDS:
             await self.close(CLOSED_TOO_MANY)
@@ -63,6 +77,11 @@ class FeedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.close(CLOSED_BAD_MESSAGE)
             return
         self.send_snapshot()
+
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        if not self._is_closed:
+            self._is_closed = True
+            await super().close(code, reason)
 
     async def send_text(self, text: str) -> None:
         await self.send(text_data=text)
