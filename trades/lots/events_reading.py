@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -13,6 +13,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from config.core.rows.reading import BATCH, batched, read_rows
+from greeks.calendar.exchanges import NYSE
 from greeks.domain import InstrumentKind
 from greeks.providers.decoding import BadRow, parse_decimal
 from portfolio.domain import CARRIES_LOTS, ExecutionKind, Side
@@ -23,6 +24,7 @@ from trades.models import JournalSettings, TradeExecution
 ZERO = Decimal(0)
 #: Instruments that one statement of PostgreSQL names; it takes any number.
 _AT_ONCE: Final = 50_000
+_LAST_OF_DAY: Final = timedelta(hours=23)
 _CARRY = [kind.value for kind in CARRIES_LOTS]
 _EXCHANGES = (ExecutionKind.SPLIT.value, ExecutionKind.MERGER.value)
 _OPTIONS = [
@@ -133,6 +135,17 @@ def methods_of(accounts: Iterable[str]) -> dict[str, LotMethod]:
     return dict.fromkeys(ids, LotMethod.FIFO) | {pk: LotMethod(name) for pk, name in chosen}
 
 
+def _instant(row: _Row) -> datetime:
+    """Return when it counts: of a transfer out that tells its day only, when that day ends.
+
+    Statements tell a transfer's day, read as its midnight; what was sold that day was there still.
+    """
+    gives = row.kind == ExecutionKind.TRANSFER.value and row.position_effect == "CLOSE"
+    if gives and row.execution_time.astimezone(NYSE.zone).time() == time():
+        return row.execution_time + _LAST_OF_DAY
+    return row.execution_time
+
+
 def _event(row: _Row, costs: dict[str, Decimal], told: dict[str, Decimal]) -> PositionEvent:
     name = row.broker_execution_id
     return PositionEvent(
@@ -141,7 +154,7 @@ def _event(row: _Row, costs: dict[str, Decimal], told: dict[str, Decimal]) -> Po
         multiplier=row.multiplier,
         kind=ExecutionKind(row.kind),
         quantity=-row.quantity if row.side == Side.SELL.value else row.quantity,
-        at=row.execution_time,
+        at=_instant(row),
         price=row.price,
         costs=costs[row.exec_root],
         position_effect=row.position_effect,

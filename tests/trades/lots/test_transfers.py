@@ -74,6 +74,18 @@ def test_rule_10_transfer_carries_basis_dates_and_costs() -> None:
     assert lots_of("5WT1") == [first, second]
 
 
+def test_rule_10_what_was_sold_on_the_day_of_a_transfer_was_not_given() -> None:
+    """A statement tells the transfer's day, which is read as its midnight in New York."""
+    accounts()
+    midnight = MOVED.replace(hour=5, minute=0, second=0)
+    sold = fill(3, -2, price=Decimal(20), execution_time=midnight + timedelta(hours=10))
+    gave = moved(4, -3, "U1", execution_time=midnight)
+    record(*BOUGHT, sold, gave, moved(5, 3, "5WT1", execution_time=midnight))
+    # Of three bought at 11 two were sold; the last and the two bought at 12 went.
+    assert [row[:2] for row in lots_of("5WT1")] == [(1, 11), (2, 12)]
+    assert [row[:2] for row in lots_of("U1")] == [(2, 11)]
+
+
 def test_rule_10_older_import_of_the_other_account_mends_the_basis() -> None:
     accounts()
     record(moved(4, 4, "5WT1"), SOLD, moved(3, -4, "U1"))
