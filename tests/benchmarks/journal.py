@@ -115,7 +115,6 @@ def measure_here(options: Options) -> list[Row]:
         Row(
             name=f"journal, {vendor}: import of {FILLS:,} fills",
             measured=took,
-            bar=FILLS / BAR_ROWS_A_SECOND,
             unit="s",
             note=f"{FILLS / took:,.0f} rows a second from the file to lots and trades.",
         ),
