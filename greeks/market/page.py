@@ -11,6 +11,7 @@ from typing import Any
 from django.http import HttpRequest, QueryDict
 
 from config.core.api.address import AddressValues
+from config.core.api.parameters import whole_number
 from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import InvalidInput, NotFound
 from greeks.calendar.coverage import calendar_note
@@ -82,8 +83,13 @@ class MarketPage:
         #: With the time of the kept chain that the address asks for.
         self.strikes = ChainPanel(self.choice, self.address.read("at", parse_time))
         self.side = self.address.choice("side", dict(DRAWN_SIDES), default="total")
-        self.span = self.address.choice("span", dict(SPANS), default="day")
+        self.span = self._span()
         self.measure = self.address.choice("measure", dict(MEASURES), default="open_interest")
+
+    def _span(self) -> str:
+        # One that a drag chose is of any number of minutes.
+        minutes = whole_number(self.address.text("span"))
+        return str(minutes) if minutes else self.address.choice("span", dict(SPANS), default="day")
 
     # --- What is chosen ---
     @cached_property

@@ -26,7 +26,7 @@ def test_drag_zooms_every_chart_and_a_double_click_shows_the_day(market: Browser
 
     market.driver.refresh()
     market.wait_for(f"{DELTA} .greek-plot-from-open .u-over")
-    assert not market.find_all('[data-part="brush"][data-whole]')
+    market.wait_until_gone('[data-part="brush"][data-whole]')
     market.script(
         """
         document.querySelector(arguments[0]).dispatchEvent(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import Settings
 
+from config.core.ask import serving
 from portfolio.brokers.ibkr_socket.state import service_name
 from portfolio.models import Account, AccountStatus, Order, Position, QuarantinedRow, SyncRun
 from tests.faults.conftest import RunSync
@@ -32,9 +33,13 @@ SAME = (
 
 
 @pytest.fixture
-def socket_owner(desk: Any, gateway: GatewayHandle, settings: Settings) -> Iterator[None]:
+def socket_owner(
+    desk: Any, gateway: GatewayHandle, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """The streams process's part, in a thread: the bridge to the sandbox's gateway."""
     settings.IBKR_SOCKET_HOST, settings.IBKR_SOCKET_PORT = gateway.host, gateway.port
+    # However seldom a busy machine lets the thread say that it is there.
+    monkeypatch.setattr(serving, "PRESENCE_SECONDS", 60.0)
     ready, stop = threading.Event(), threading.Event()
 
     async def run() -> None:

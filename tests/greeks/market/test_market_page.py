@@ -129,6 +129,8 @@ def test_page_is_compressed_for_strangers_and_users(
         # Another instrument was chosen beside the last one's expiry.
         ("?instrument=nifty&expiry=2031-01-01", ""),
         ("?side=middle&span=wide&measure=luck", "measure: Expected one of"),
+        # A drag chooses any number of minutes.
+        ("?span=45&end=12:30", ""),
     ],
 )
 def test_impossible_choice_is_said_and_the_default_shown(

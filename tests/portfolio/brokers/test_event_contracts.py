@@ -122,5 +122,5 @@ def test_held_event_contract_has_a_value_but_neither_greeks_nor_scenario(
     [left_out] = prepared.left_out
     assert left_out.reason == "an event contract: no model values it"
     page = signed_in.get("/").content.decode()
-    assert "FF 20270127 3.125 yes" in page
+    assert "FF 3.125 yes" in page
     assert '<small data-field="note">event contract</small>' in page
