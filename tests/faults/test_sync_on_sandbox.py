@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from pytest_django.fixtures import Settings
 
 from config.core.sandbox.server import Sandbox
 from greeks.models import InstrumentAlias
@@ -172,8 +173,10 @@ def test_broker_without_greeks_is_filled_by_the_other(
 
 
 def test_no_vendor_with_greeks_leaves_them_to_the_model(
-    desk: Sandbox, ibkr: Account, run_sync: RunSync
+    desk: Sandbox, ibkr: Account, run_sync: RunSync, settings: Settings
 ) -> None:
+    # Greeks are asked for until then; a busy machine needs as long for the prices.
+    settings.IBKR_PORTAL_SNAPSHOT_SECONDS = 5.0
     desk.faults.add(
         server="ibkr_portal",
         path="marketdata/snapshot",
