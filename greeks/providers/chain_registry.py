@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 from greeks.providers.chain_base import ChainProvider
 from greeks.providers.registered import RegisteredProviders
-
-Factory = TypeVar("Factory", bound=Callable[[], ChainProvider])
 
 CHAIN_PROVIDER_MODULES = (
     "greeks.providers.upstox.provider",
@@ -19,28 +16,13 @@ CHAIN_PROVIDER_MODULES = (
 _providers: RegisteredProviders[ChainProvider] = RegisteredProviders(
     CHAIN_PROVIDER_MODULES, field="provider"
 )
+register_chain_provider = _providers.register
+#: Adds a module of a higher app.
+register_chain_module = _providers.add_module
+configured_chain_providers = _providers.configured
+open_chain_provider = _providers.open
+
 _readers: list[Callable[[str], Mapping[str, str]]] = []
-
-
-def register_chain_provider(
-    name: str, *, is_configured: Callable[[], bool]
-) -> Callable[[Factory], Factory]:
-    """Decorate the factory that builds a chain provider from the settings.
-
-    ``name`` is the source that its chains carry, and the value of ``PolledInstrument.provider``;
-    ``is_configured`` tells whether the settings have what it needs.
-    """
-
-    def decorate(factory: Factory) -> Factory:
-        _providers.add(name, factory, is_configured=is_configured)
-        return factory
-
-    return decorate
-
-
-def register_chain_module(module: str) -> None:
-    """Add a module of a higher app, imported on first use, that registers its provider."""
-    _providers.add_module(module)
 
 
 def register_underlyings(read: Callable[[str], Mapping[str, str]]) -> None:
@@ -52,16 +34,3 @@ def register_underlyings(read: Callable[[str], Mapping[str, str]]) -> None:
 def underlyings_of(provider: str) -> dict[str, str]:
     """Return the provider's keys of the polled underlyings, by the desk's symbol."""
     return {symbol: key for read in _readers for symbol, key in read(provider).items()}
-
-
-def configured_chain_providers() -> tuple[str, ...]:
-    """Return the chain providers whose settings are complete."""
-    return _providers.configured()
-
-
-def open_chain_provider(name: str) -> ChainProvider:
-    """Return a new chain provider, configured from settings. The caller closes it.
-
-    Raises ``InvalidInput`` for a name that does not exist or is not configured.
-    """
-    return _providers.open(name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from config.core.errors import InvalidInput
 
 Provider = TypeVar("Provider")
+Factory = TypeVar("Factory", bound=Callable[[], Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,22 @@ class RegisteredProviders(Generic[Provider]):
         self._loaded = False
         self._providers: dict[str, _Registered[Provider]] = {}
 
-    def add(
-        self, name: str, factory: Callable[[], Provider], *, is_configured: Callable[[], bool]
-    ) -> None:
-        """Register the factory that builds a provider from the settings."""
-        registered = _Registered(factory, is_configured)
-        if self._providers.setdefault(name, registered).factory is not factory:
-            raise ValueError(f"provider {name} is registered twice")
+    def register(
+        self, name: str, *, is_configured: Callable[[], bool]
+    ) -> Callable[[Factory], Factory]:
+        """Decorate the factory that builds a provider from the settings.
+
+        ``name`` is the source that its numbers carry; ``is_configured`` tells whether the settings
+        have what it needs.
+        """
+
+        def decorate(factory: Factory) -> Factory:
+            registered = _Registered(factory, is_configured)
+            if self._providers.setdefault(name, registered).factory is not factory:
+                raise ValueError(f"provider {name} is registered twice")
+            return factory
+
+        return decorate
 
     def add_module(self, module: str) -> None:
         """Import one more module on first use, after the others."""

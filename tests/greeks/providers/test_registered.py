@@ -10,8 +10,8 @@ from greeks.providers.registered import RegisteredProviders
 
 def providers() -> RegisteredProviders[str]:
     found: RegisteredProviders[str] = RegisteredProviders((), field="source")
-    found.add("first", lambda: "the first", is_configured=lambda: True)
-    found.add("second", lambda: "the second", is_configured=lambda: False)
+    found.register("first", is_configured=lambda: True)(lambda: "the first")
+    found.register("second", is_configured=lambda: False)(lambda: "the second")
     return found
 
 
@@ -30,4 +30,4 @@ def test_provider_that_is_not_set_up_names_the_field_and_those_that_are(name: st
 
 def test_two_providers_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="registered twice"):
-        providers().add("first", lambda: "another", is_configured=lambda: True)
+        providers().register("first", is_configured=lambda: True)(lambda: "another")
