@@ -41,6 +41,10 @@ def fitting_amount(value: Decimal | None) -> Decimal | None:
     return value.quantize(SMALLEST_STEP)
 
 
+def as_float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
 def checked_time(moment: datetime) -> datetime:
     """Make a time aware and cap it at now, so a fast broker clock cannot make data look fresh."""
     if moment.tzinfo is None:

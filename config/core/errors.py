@@ -29,6 +29,11 @@ class InvalidInput(ApplicationError):
     status = 400
 
 
+def invalid(field: str, problem: str) -> InvalidInput:
+    """Return the refusal of one field, whose name begins the message."""
+    return InvalidInput(f"{field}: {problem}", fields={field: problem})
+
+
 class NotFound(ApplicationError):
     """The object does not exist or is not the caller's; both look the same (404)."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any
 
 from django.db import transaction
 
 from auth_tokens.models import User
 from config.core.clock import market_now
-from config.core.errors import Conflict, Forbidden, InvalidInput
+from config.core.errors import Conflict, Forbidden, InvalidInput, invalid
 from greeks.alerts.metrics import DELTA_STEP, registered_metrics
 from greeks.alerts.minutes import MINUTE
 from greeks.alerts.reading import AnyUser, rule_for_user
@@ -110,14 +110,14 @@ def _checked(user: User, values: Any) -> tuple[dict[str, Any], list[AlertChannel
     for name in values:
         if name not in _FIELDS:
             shown = "".join(c if c.isalnum() or c in "_.-" else "?" for c in str(name))[:40] or "?"
-            _refuse(shown, "Not a field here. Known: " + ", ".join(sorted(_FIELDS)) + ".")
+            raise invalid(shown, "Not a field here. Known: " + ", ".join(sorted(_FIELDS)) + ".")
     metric_name = _choice(values, "metric", tuple(registered_metrics()))
     metric = registered_metrics()[metric_name]
     side = _side(values, metric.sides)
     delta_min, delta_max = _delta_range(values, allowed=metric.read_range is not None)
     enabled = values.get("enabled", True)
     if not isinstance(enabled, bool):
-        _refuse("enabled", "Expected true or false.")
+        raise invalid("enabled", "Expected true or false.")
     checked = {
         "instrument": _instrument(values.get("slug")),
         "expiry": _expiry(values.get("expiry", NEAREST)),
@@ -137,10 +137,10 @@ def _checked(user: User, values: Any) -> tuple[dict[str, Any], list[AlertChannel
 
 def _instrument(slug: Any) -> PolledInstrument:
     if not isinstance(slug, str) or not slug:
-        _refuse("slug", "Missing.")
+        raise invalid("slug", "Missing.")
     known = {each.slug: each for each in PolledInstrument.objects.all()}
     if slug not in known:
-        _refuse("slug", "Expected one of: " + ", ".join(known) + ".")
+        raise invalid("slug", "Expected one of: " + ", ".join(known) + ".")
     return known[slug]
 
 
@@ -150,16 +150,16 @@ def _expiry(value: Any) -> date | None:
     try:
         parsed = value if isinstance(value, date) else date.fromisoformat(str(value)[:32])
     except ValueError:
-        _refuse("expiry", "Expected nearest, or a day as YYYY-MM-DD.")
+        raise invalid("expiry", "Expected nearest, or a day as YYYY-MM-DD.") from None
     if parsed < market_now().date() - timedelta(days=1):
-        _refuse("expiry", "Has expired.")
+        raise invalid("expiry", "Has expired.")
     return parsed
 
 
 def _side(values: Mapping[str, Any], sides: tuple[str, ...]) -> str:
     if not sides:
         if values.get("side"):
-            _refuse("side", "This number has no sides: leave it out.")
+            raise invalid("side", "This number has no sides: leave it out.")
         return ""
     return _choice(values, "side", sides, default="total")
 
@@ -172,31 +172,31 @@ def _delta_range(
     if not named:
         return None, None
     if not allowed:
-        _refuse(named[0], "Only sums of Greeks have a delta range: leave it out.")
+        raise invalid(named[0], "Only sums of Greeks have a delta range: leave it out.")
     low = 0.0 if given["delta_min"] is None else _number(values, "delta_min", least=0.0)
     high = 1.0 if given["delta_max"] is None else _number(values, "delta_max", least=0.0)
     for name, value in (("delta_min", low), ("delta_max", high)):
         if value > 1.0 or not math.isclose(value / DELTA_STEP, round(value / DELTA_STEP)):
-            _refuse(name, "Expected 0 to 1 in steps of 0.05.")
+            raise invalid(name, "Expected 0 to 1 in steps of 0.05.")
     low, high = round(low, 2), round(high, 2)
     if low >= high:
-        _refuse("delta_max", "Expected more than delta_min.")
+        raise invalid("delta_max", "Expected more than delta_min.")
     return (None, None) if (low, high) == (0.0, 1.0) else (low, high)
 
 
 def _cooldown(value: Any) -> int:
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or not 0 <= value <= LONGEST_COOLDOWN:
-        _refuse("cooldown_minutes", f"Expected a whole number from 0 to {LONGEST_COOLDOWN}.")
+        raise invalid("cooldown_minutes", f"Expected a whole number from 0 to {LONGEST_COOLDOWN}.")
     return int(value)
 
 
 def _channels(user: User, value: Any) -> list[AlertChannel]:
     if not isinstance(value, list) or not all(type(each) is int for each in value):
-        _refuse("channels", "Expected a list of the ids of your channels.")
+        raise invalid("channels", "Expected a list of the ids of your channels.")
     own = {channel.pk: channel for channel in AlertChannel.objects.filter(user=user)}
     if unknown := [each for each in value if each not in own]:
-        _refuse("channels", f"You have no channel {unknown[0]}.")
+        raise invalid("channels", f"You have no channel {unknown[0]}.")
     return [own[each] for each in dict.fromkeys(value)]
 
 
@@ -207,7 +207,7 @@ def _choice(
     if value in (None, "") and default is not None:
         return default
     if not isinstance(value, str) or value not in choices:
-        _refuse(name, "Expected one of: " + ", ".join(choices) + ".")
+        raise invalid(name, "Expected one of: " + ", ".join(choices) + ".")
     return str(value)
 
 
@@ -216,11 +216,7 @@ def _number(
 ) -> float:
     value = values.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _refuse(name, "Missing." if value is None else "Expected a number.")
+        raise invalid(name, "Missing." if value is None else "Expected a number.")
     if not least <= value <= _LARGEST:
-        _refuse(name, f"Expected {least:g} to {_LARGEST:g}.")
+        raise invalid(name, f"Expected {least:g} to {_LARGEST:g}.")
     return float(value)
-
-
-def _refuse(field: str, problem: str) -> NoReturn:
-    raise InvalidInput(f"{field}: {problem}", fields={field: problem})

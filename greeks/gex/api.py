@@ -20,7 +20,7 @@ from config.core.api.parameters import IDENTIFIER, QueryParameters
 from config.core.api.shapes import read_shape
 from config.core.caching.entry import CachedResult
 from config.core.caching.headers import cache_headers
-from config.core.errors import InvalidInput
+from config.core.errors import invalid
 from config.core.front_door.bodies import Body
 from greeks.gex import shapes
 from greeks.gex.engine.definition import DEALERS, DEFINITIONS
@@ -113,11 +113,10 @@ def _asked(request: Request) -> tuple[shapes.GexData, CachedResult[Any]]:
     day, at = parameters.date("date"), parse_time(parameters.text("at"))
     if day is None:
         if at is not None:
-            raise InvalidInput("at: Needs a date.", fields={"at": "Needs a date."})
+            raise invalid("at", "Needs a date.")
         return answer_gex(question)
     if question.expiries:
-        problem = "A snapshot is of all expiries."
-        raise InvalidInput(f"expiries: {problem}", fields={"expiries": problem})
+        raise invalid("expiries", "A snapshot is of all expiries.")
     body = kept_gex(question, day, at)
     return body, CachedResult(body, hit=False)
 
@@ -135,8 +134,7 @@ def _days(text: str | None) -> tuple[date, ...]:
     try:
         return tuple(sorted({date.fromisoformat(each) for each in (text or "").split(",") if each}))
     except ValueError:
-        problem = "Expected days as YYYY-MM-DD, with commas."
-        raise InvalidInput(f"expiries: {problem}", fields={"expiries": problem}) from None
+        raise invalid("expiries", "Expected days as YYYY-MM-DD, with commas.") from None
 
 
 def _served(body: Any, *, is_stale: bool = False) -> Served:

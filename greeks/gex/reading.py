@@ -17,7 +17,7 @@ from config.core.caching.entry import CachedResult
 from config.core.caching.reading import kept_answer, known_answer, read_resource
 from config.core.caching.resources import Question
 from config.core.clock import market_now, now
-from config.core.errors import InvalidInput
+from config.core.errors import invalid
 from config.core.single_flight import SingleFlight
 from greeks.gex.body import exposure_body
 from greeks.gex.chains.fetching import fetch_exposure
@@ -108,7 +108,7 @@ def _computed(subject: Subject, question: GexQuestion) -> GexData:
     listed = {Day.fromordinal(day) for day in assembled.columns.expiry.tolist()}
     if unknown := set(question.expiries) - listed:
         problem = f"{min(unknown).isoformat()} is not among this chain's expiries."
-        raise InvalidInput(f"expiries: {problem}", fields={"expiries": problem})
+        raise invalid("expiries", problem)
     return exposure_body(
         subject,
         assembled,

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from config.core.clock import market_now, parse_clock
-from config.core.errors import InvalidInput, Unavailable
+from config.core.errors import Unavailable, invalid
 from config.core.redis.client import redis_client
 from greeks.calendar.exchanges import exchange_named
 from greeks.calendar.sessions import Session
@@ -82,8 +82,7 @@ def parse_time(text: str | None) -> time | None:
     try:
         return parse_clock(text, "%H:%M").time()
     except ValueError:
-        problem = "Expected HH:MM, in the exchange's time."
-        raise InvalidInput(f"at: {problem}", fields={"at": problem}) from None
+        raise invalid("at", "Expected HH:MM, in the exchange's time.") from None
 
 
 def _instant(session: Session, at: time) -> datetime:

@@ -19,6 +19,7 @@ from cachetools import LRUCache
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
+from portfolio.amounts import as_float
 from portfolio.book.shapes import PositionRow
 from portfolio.exposure.columns import LINEAR_KINDS, OPTION_KINDS, Leg
 from portfolio.exposure.deliverables import of_deliverable
@@ -146,10 +147,6 @@ def _change_percent(market_value: Decimal | None, daily_change: Decimal | None) 
     return float(daily_change / opening * 100) if opening else None
 
 
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
-
-
 def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
     """Return the columns of a position that the totals need, per share of an adjusted option."""
     expiry = values["expiry"]
@@ -161,15 +158,15 @@ def leg_of(values: Mapping[str, Any], *, today: date) -> Leg:
         currency=values["currency"],
         quantity=float(values["quantity"]),
         multiplier=float(values["multiplier"]),
-        price=_float(values["price"]),
-        market_value=_float(values["market_value"]),
-        unrealized_pnl=_float(values["unrealized_pnl"]),
-        daily_change=_float(values["daily_change"]),
+        price=as_float(values["price"]),
+        market_value=as_float(values["market_value"]),
+        unrealized_pnl=as_float(values["unrealized_pnl"]),
+        daily_change=as_float(values["daily_change"]),
         delta=values["delta_raw"],
         gamma=values["gamma_raw"],
         theta=values["theta_raw"],
         vega=values["vega_raw"],
-        underlying_price=_float(values["underlying_price"]),
+        underlying_price=as_float(values["underlying_price"]),
         stored_key=values["instrument__underlying_key"],
     )
     if not values["instrument__is_adjusted"]:

@@ -13,6 +13,7 @@ from greeks.domain import ExerciseStyle
 from greeks.pricing.dividends import known_dividends
 from greeks.underlyings import share_key
 from portfolio.accounts.days import local_date
+from portfolio.amounts import as_float
 from portfolio.exposure.columns import OPTION_KINDS
 from portfolio.models import Account, Position
 
@@ -84,7 +85,7 @@ def read_decisions(accounts: Sequence[Account]) -> list[Decision]:
 
 def option_of(row: Mapping[str, Any], *, today: date) -> Option:
     """Return a row of positions as an option."""
-    spot, price = _float(row["underlying_price"]), _float(row["price"])
+    spot, price = as_float(row["underlying_price"]), as_float(row["price"])
     strike = float(row["strike"])
     inside = None
     if spot is not None and not row["instrument__is_adjusted"]:
@@ -168,7 +169,3 @@ def assignment_risk(option: Option, dividends: Sequence[tuple[date, float]]) -> 
     if left <= max(LEAST_TIME_VALUE, LITTLE_OF_SPOT * spot):
         return f"{inside:.2f} in the money with {left:.2f} of time value"
     return ""
-
-
-def _float(value: Any) -> float | None:
-    return None if value is None else float(value)

@@ -14,6 +14,7 @@ from typing import Any
 from config.core.upsert import upsert
 from greeks.models import Instrument
 from portfolio.accounts.days import minute_of
+from portfolio.amounts import as_float
 from portfolio.book.position_row import PositionRow
 from portfolio.exposure.columns import Leg, Money
 from portfolio.exposure.deliverables import of_deliverable
@@ -94,20 +95,16 @@ def _leg(position: PositionRow, adjusted: Mapping[int, Decimal | None]) -> Leg:
         currency=position.currency,
         quantity=float(position.quantity),
         multiplier=float(position.multiplier),
-        price=_float(position.price),
-        market_value=_float(position.market_value),
-        unrealized_pnl=_float(position.unrealized_pnl),
-        daily_change=_float(position.daily_change),
+        price=as_float(position.price),
+        market_value=as_float(position.market_value),
+        unrealized_pnl=as_float(position.unrealized_pnl),
+        daily_change=as_float(position.daily_change),
         delta=position.delta_raw,
         gamma=position.gamma_raw,
         theta=position.theta_raw,
         vega=position.vega_raw,
-        underlying_price=_float(position.underlying_price),
+        underlying_price=as_float(position.underlying_price),
     )
     if position.instrument_id not in adjusted:
         return leg
     return of_deliverable(leg, adjusted[position.instrument_id])
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)

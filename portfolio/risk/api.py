@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from auth_tokens.models import ApiToken
 from config.core.api.parameters import IDENTIFIER, POSITIVE, QueryParameters
-from config.core.errors import InvalidInput
+from config.core.errors import InvalidInput, invalid
 from portfolio.accounts.answers import (
     ACCOUNT_ID,
     FORMAT,
@@ -209,7 +209,7 @@ class WhatIfView(APIView):
         )
         for name, value in given.items():
             if name != "changes" and not isinstance(value, str | int):
-                raise InvalidInput(f"{name}: Expected a text.", fields={name: "Expected a text."})
+                raise invalid(name, "Expected a text.")
         body = what_if(
             user=request.user, changes=request.data.get("changes"), **_selection(parameters)
         )

@@ -23,6 +23,7 @@ from greeks.pricing.dividends import KnownDividends, known_dividends
 from greeks.pricing.expiry import expiry_instant
 from portfolio.accounts.access import account_for_user, accounts_visible_to, portfolios_visible_to
 from portfolio.accounts.days import local_date
+from portfolio.amounts import as_float
 from portfolio.betas.reading import (
     KnownBeta,
     KnownPrice,
@@ -246,7 +247,7 @@ def risk_leg(values: Mapping[str, Any], *, today: date) -> RiskLeg:
         id=str(values["id"]),
         symbol=values["symbol"],
         account_id=values["account_id"],
-        strike=terms.strike if terms else _float(values["strike"]),
+        strike=terms.strike if terms else as_float(values["strike"]),
         right=values["right"] or "",
         implied_volatility=values["iv_raw"],
         greeks_source=values["greeks_source"] or None,
@@ -271,7 +272,3 @@ def _contract(values: Mapping[str, Any]) -> Contract:
         marked_adjusted=values["instrument__is_adjusted"],
         deliverable=None if shares is None else Deliverable(shares=shares, cash=cash or Decimal(0)),
     )
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)

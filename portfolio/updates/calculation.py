@@ -20,7 +20,7 @@ from django.db.models.functions import Abs
 
 from config.core.clock import now
 from config.core.upsert import update_rows
-from portfolio.amounts import fitting_amount
+from portfolio.amounts import as_float, fitting_amount
 from portfolio.book.traded_today import legs_traded_today
 from portfolio.exposure.currencies import rates_into, totals_currency
 from portfolio.models import Account, Portfolio, Position
@@ -86,8 +86,10 @@ def portfolio_totals(
         by_currency=[
             {
                 "currency": name,
-                "value": _number(_total(row.value for row in rows if row.currency == name)),
-                "daily_change": _number(_total(row.change for row in rows if row.currency == name)),
+                "value": as_float(_total(row.value for row in rows if row.currency == name)),
+                "daily_change": as_float(
+                    _total(row.change for row in rows if row.currency == name)
+                ),
             }
             for name in names
         ],
@@ -196,10 +198,6 @@ def _total(amounts: Iterable[Decimal | None]) -> Decimal | None:
 
 def _rounded(amount: Decimal | None) -> Decimal | None:
     return None if amount is None else fitting_amount(amount.quantize(_CENT))
-
-
-def _number(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(amount)
 
 
 def _percent(change: Decimal | None, opening: Decimal | None) -> Decimal | None:

@@ -14,7 +14,7 @@ from django.db.models import Q
 from auth_tokens.models import User
 from config.core.api.parameters import QueryParameters
 from config.core.clock import market_now
-from config.core.errors import InvalidInput
+from config.core.errors import invalid
 from config.core.rows.moments import Days, Moments, days_in
 from portfolio.accounts.days import local_date
 from portfolio.accounts.scopes import account_in_view, accounts_in_view
@@ -84,11 +84,11 @@ def span_of(
     at = market_now()
     end = end or max((local_date(account, at) for account in accounts), default=at.date())
     if not _FIRST <= end <= _LAST:
-        raise _refused("end", "Not a day of trading.")
+        raise invalid("end", "Not a day of trading.")
     if start is None:
         start = max(end - timedelta(days=days - 1), _FIRST)
     if not _FIRST <= start <= end:
-        raise _refused("start", "After the end." if start > end else "Not a day of trading.")
+        raise invalid("start", "After the end." if start > end else "Not a day of trading.")
     return Span(
         accounts=accounts, currency=currency or totals_currency(accounts), start=start, end=end
     )
@@ -96,7 +96,3 @@ def span_of(
 
 def read_days(parameters: QueryParameters) -> tuple[date | None, date | None]:
     return parameters.date("start"), parameters.date("end")
-
-
-def _refused(name: str, problem: str) -> InvalidInput:
-    return InvalidInput(f"{name}: {problem}", fields={name: problem})

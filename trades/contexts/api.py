@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from config.core.api.parameters import QueryParameters
 from config.core.clock import market_now
-from config.core.errors import InvalidInput
+from config.core.errors import invalid
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.accounts.answers import ACCOUNT_ID, private_json
 from portfolio.book.reading import ENCODER
@@ -50,7 +50,7 @@ class PortfolioStateView(APIView):
 def _moment(text: str | None) -> datetime:
     """Parse the moment. A plus sign of an address that was not escaped arrives as a blank."""
     if text is None:
-        raise _refused("Needed: a time like 2026-11-20T15:30:00Z.")
+        raise invalid("at", "Needed: a time like 2026-11-20T15:30:00Z.")
     head, blank, tail = text.rpartition(" ")
     for form in (text, f"{head}+{tail}" if blank else text):
         try:
@@ -64,12 +64,8 @@ def _moment(text: str | None) -> datetime:
         except OverflowError:
             break
         if at > market_now():
-            raise _refused("In the future.")
+            raise invalid("at", "In the future.")
         if at.year < 1970:
-            raise _refused("Before 1970.")
+            raise invalid("at", "Before 1970.")
         return at
-    raise _refused("Expected a time with its offset, like 2026-11-20T15:30:00Z.")
-
-
-def _refused(problem: str) -> InvalidInput:
-    return InvalidInput(f"at: {problem}", fields={"at": problem})
+    raise invalid("at", "Expected a time with its offset, like 2026-11-20T15:30:00Z.")

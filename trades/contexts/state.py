@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.db.models import Q
 
 from greeks.models import Instrument
+from portfolio.amounts import as_float
 from portfolio.domain import ExecutionKind
 from portfolio.exposure.columns import LINEAR_KINDS, Leg, Money
 from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
@@ -120,25 +121,25 @@ def _position(
         instrument_type=row.kind,
         underlying=row.underlying,
         expiry=row.expiry,
-        strike=_number(row.strike),
+        strike=as_float(row.strike),
         right=row.right or None,
         dte=days_to_expiry(row, at),
         quantity=float(quantity),
         multiplier=float(row.multiplier),
         currency=row.currency,
         opened_at=min(lot.opened_at for lot in lots),
-        avg_price=_number(average),
-        price=_number(price.price) if price else None,
+        avg_price=as_float(average),
+        price=as_float(price.price) if price else None,
         price_source=price.source if price else None,
         price_as_of=price.as_of if price else None,
-        market_value=_number(value),
+        market_value=as_float(value),
         unrealized_pnl=None if value is None or cost is None else float(value - cost),
         delta=1.0 if linear else greeks.delta if greeks else None,
         gamma=0.0 if linear else greeks.gamma if greeks else None,
         theta=0.0 if linear else greeks.theta if greeks else None,
         vega=0.0 if linear else greeks.vega if greeks else None,
         iv=greeks.implied_volatility if greeks else None,
-        underlying_price=_number(greeks.underlying_price) if greeks else None,
+        underlying_price=as_float(greeks.underlying_price) if greeks else None,
         greeks_source=greeks.source if greeks else None,
         greeks_as_of=greeks.as_of if greeks else None,
     )
@@ -172,7 +173,7 @@ def _account(account: Account, book: BookThen | None, at: datetime) -> AccountTh
     return AccountThen(
         account_id=account.pk,
         currency=currency_of(account),
-        net_liquidation=_number(known.net_liquidation) if known else None,
+        net_liquidation=as_float(known.net_liquidation) if known else None,
         source=known.source if known else None,
         as_of=known.as_of if known else None,
     )
@@ -187,7 +188,3 @@ def _totals(accounts: Sequence[Account], legs: Sequence[Leg]) -> TotalsThen:
         rates=rates_into(currency, [leg.currency for leg in legs]),
     )
     return TotalsThen(**{name: totals[name] for name in _TOTALS})
-
-
-def _number(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)

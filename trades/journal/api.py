@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from config.core.api.parameters import QueryParameters
 from portfolio.accounts.answers import ACCOUNT_ID, FORMAT, AnyFormatView, csv_answer, private_json
+from portfolio.amounts import as_float
 from portfolio.book.reading import ENCODER
 from portfolio.domain import ExecutionKind
 from trades.journal import shapes
@@ -73,14 +74,14 @@ def _shape(row: TradeExecution) -> shapes.Execution:
         kind=row.kind,
         side=row.side or None,
         quantity=float(row.quantity),
-        price=None if row.price is None else float(row.price),
+        price=as_float(row.price),
         multiplier=float(row.instrument.multiplier),
         currency=row.currency,
         execution_time=row.execution_time,
         position_effect=row.position_effect,
         order_id=row.order_id,
-        commission=None if row.commission is None else float(row.commission),
-        fees=None if row.fees is None else float(row.fees),
+        commission=as_float(row.commission),
+        fees=as_float(row.fees),
         source=row.source,
         live=row.is_live,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from django.http import HttpResponse
@@ -14,6 +13,7 @@ from rest_framework.views import APIView
 
 from config.core.api.parameters import POSITIVE, QueryParameters
 from portfolio.accounts.answers import ACCOUNT_ID, FORMAT, AnyFormatView, csv_answer, private_json
+from portfolio.amounts import as_float
 from portfolio.book.reading import ENCODER
 from trades.journal.reading import accounts_of_journal
 from trades.models import TradeFill, TradeLeg, TradeNote
@@ -131,10 +131,10 @@ def _item(row: Row) -> dict[str, Any]:
         "closed_at": trade.closed_at,
         "quantity": float(trade.quantity),
         "currency": trade.currency,
-        "premium": _number(trade.premium),
-        "gross": _number(trade.gross),
+        "premium": as_float(trade.premium),
+        "gross": as_float(trade.gross),
         "costs": float(trade.costs),
-        "net": _number(trade.net),
+        "net": as_float(trade.net),
         "unknown_closes": trade.unknown_closes,
         "chain": str(trade.chain),
         "review": row.review,
@@ -151,9 +151,9 @@ def _totals(totals: Totals) -> shapes.TradeTotals:
         wins=totals.wins,
         losses=totals.losses,
         unknown=totals.unknown,
-        gross=_number(totals.gross),
-        costs=_number(totals.costs),
-        net=_number(totals.net),
+        gross=as_float(totals.gross),
+        costs=as_float(totals.costs),
+        net=as_float(totals.net),
         win_rate=totals.win_rate,
     )
 
@@ -167,11 +167,11 @@ def _leg(leg: TradeLeg) -> shapes.TradeLegItem:
         closed_at=leg.closed_at,
         closed_kind=leg.closed_kind or None,
         awaiting=leg.awaiting,
-        open_price=_number(leg.open_price),
-        close_price=_number(leg.close_price),
+        open_price=as_float(leg.open_price),
+        close_price=as_float(leg.close_price),
         costs=float(leg.costs),
-        gross=_number(leg.gross),
-        net=_number(leg.net),
+        gross=as_float(leg.gross),
+        net=as_float(leg.net),
     )
 
 
@@ -184,7 +184,7 @@ def _fill(fill: TradeFill) -> shapes.TradeFillItem:
         kind=execution.kind,
         side=execution.side or None,
         quantity=float(fill.quantity),
-        price=_number(execution.price),
+        price=as_float(execution.price),
         execution_time=execution.execution_time,
         order_id=execution.order_id,
     )
@@ -198,7 +198,3 @@ def note_item(note: TradeNote) -> shapes.TradeNoteItem:
         created_at=note.created_at,
         updated_at=note.updated_at,
     )
-
-
-def _number(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(amount)

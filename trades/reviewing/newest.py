@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from portfolio.amounts import as_float
 from trades.models import TradeExecution
 from trades.reviewing.shapes import NewestFill, NewestFills
 
@@ -26,7 +27,7 @@ def _shape(row: TradeExecution) -> NewestFill:
         kind=row.kind,
         side=row.side or None,
         quantity=float(row.signed_quantity),
-        price=None if row.price is None else float(row.price),
-        commission=None if row.commission is None else float(row.commission),
+        price=as_float(row.price),
+        commission=as_float(row.commission),
         execution_time=row.execution_time,
     )

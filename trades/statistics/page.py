@@ -15,7 +15,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from config.core.caching.resources import resource_named
-from config.core.errors import InvalidInput
+from config.core.errors import invalid
 from config.core.one_reading import one_reading
 from config.core.web.filter_fields import (
     FilterField,
@@ -52,7 +52,7 @@ def statistics(request: HttpRequest) -> HttpResponseBase:
         return _csv(statistics_csv(report), "statistics")
     month = request.GET.get("month") or None
     if month and not _MONTH.fullmatch(month):
-        raise InvalidInput("month: Expected YYYY-MM.", fields={"month": "Expected YYYY-MM."})
+        raise invalid("month", "Expected YYYY-MM.")
     asked = request.GET.copy()
     for name in ("month", "format"):
         asked.pop(name, None)

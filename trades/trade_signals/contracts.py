@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
-from config.core.errors import InvalidInput
+from config.core.errors import InvalidInput, invalid
 from greeks.domain import Contract, InstrumentKind
 from greeks.indices import is_index
 from greeks.instruments.identity import instrument_key, plain_name
@@ -109,7 +109,7 @@ def _contract(symbol: str, field: str, option: OptionSymbol | None) -> Contract:
         )
     else:
         problem = "No contract of this symbol is known: futures and currencies must be held first."
-        raise InvalidInput(f"{field}: {problem}", fields={field: problem})
+        raise invalid(field, problem)
     error = contract_error(contract)
     if error is not None:
         raise InvalidInput(f"{field}: {error}.", fields={field: error})

@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from auth_tokens.models import User
 from config.core.api.shapes import read_shape
 from config.core.clock import market_now
-from config.core.errors import Conflict, InvalidInput
+from config.core.errors import Conflict, invalid
 from greeks.models import Instrument
 from greeks.providers.decoding import SMALLEST_STEP
 from portfolio.accounts.access import account_for_user
@@ -52,7 +52,7 @@ def receive_signal(*, source: SignalSource, values: Any, idempotency_key: str | 
     """
     if idempotency_key is not None and not _KEY.fullmatch(idempotency_key):
         problem = "Expected 1 to 128 printable characters without spaces."
-        raise InvalidInput(f"Idempotency-Key: {problem}", fields={"Idempotency-Key": problem})
+        raise invalid("Idempotency-Key", problem)
     sent = read_shape(SignalSent, values)
     digest = _digest(sent)
     earlier = _earlier(source, idempotency_key, digest)
@@ -122,9 +122,9 @@ def _create(
     at = market_now()
     for name in ("order_reference", "note"):
         if not getattr(sent, name).isprintable():
-            raise _refused(name, "Holds characters that cannot be printed.")
+            raise invalid(name, "Holds characters that cannot be printed.")
     if sent.expires_at is not None and not at < sent.expires_at < _LAST:
-        raise _refused("expires_at", "In the past." if sent.expires_at <= at else "Too far away.")
+        raise invalid("expires_at", "In the past." if sent.expires_at <= at else "Too far away.")
     symbol = _symbol("symbol", sent.symbol)
     units = _amount("quantity", sent.quantity)
     legs = _legs(sent)
@@ -186,16 +186,16 @@ def _instruments(symbol: str, legs: Sequence[_Leg]) -> list[Instrument]:
     at = market_now()
     for leg, instrument in zip(legs, found, strict=True):
         if instrument.pk in seen:
-            raise _refused(leg.field, "The same contract as another leg.")
+            raise invalid(leg.field, "The same contract as another leg.")
         if instrument.expires_at is not None and instrument.expires_at <= at:
-            raise _refused(leg.field, "Expired.")
+            raise invalid(leg.field, "Expired.")
         seen.add(instrument.pk)
     if len({instrument.underlying for instrument in found}) > 1:
-        raise _refused("legs", "Of several underlyings: send a signal for each.")
+        raise invalid("legs", "Of several underlyings: send a signal for each.")
     if len({instrument.currency for instrument in found}) > 1:
-        raise _refused("legs", "In several currencies.")
+        raise invalid("legs", "In several currencies.")
     if not belongs(symbol, found):
-        raise _refused("symbol", f"The legs are of {found[0].underlying}.")
+        raise invalid("symbol", f"The legs are of {found[0].underlying}.")
     return found
 
 
@@ -203,16 +203,12 @@ def _symbol(field: str, text: str) -> str:
     """Return a symbol as it is stored. In ASCII, capitals are as long as what was sent."""
     symbol = text.strip()
     if not symbol or not symbol.isascii() or not symbol.isprintable():
-        raise _refused(field, "Not a symbol.")
+        raise invalid(field, "Not a symbol.")
     return symbol.upper()
 
 
 def _amount(field: str, number: float | Decimal) -> Decimal:
     amount = Decimal(str(number)).quantize(SMALLEST_STEP)
     if not amount:
-        raise _refused(field, "Zero." if not number else "Too small.")
+        raise invalid(field, "Zero." if not number else "Too small.")
     return amount
-
-
-def _refused(field: str, problem: str) -> InvalidInput:
-    return InvalidInput(f"{field}: {problem}", fields={field: problem})

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from auth_tokens.models import User
 from config.core.api.parameters import QueryParameters, whole_number
-from config.core.errors import ApplicationError, InvalidInput
+from config.core.errors import ApplicationError, InvalidInput, invalid
 from config.core.web.filter_fields import FilterField, choice_field, date_field, symbol_field
 from portfolio.accounts.access import accounts_visible_to
 from trades.models import SignalSource, TradeSignal
@@ -212,7 +212,7 @@ def _sent(form: QueryDict) -> dict[str, Any]:
 def _leg(line: str) -> dict[str, Any]:
     quantity, _, symbol = line.strip().partition(" ")
     if not symbol.strip():
-        raise _refused("legs", "A leg is a quantity and a symbol: -1 SPY 260117P00600000.")
+        raise invalid("legs", "A leg is a quantity and a symbol: -1 SPY 260117P00600000.")
     return {"quantity": _number("legs", quantity), "symbol": symbol.strip()}
 
 
@@ -227,9 +227,5 @@ def _moment(text: str) -> datetime:
     except ValueError:
         found = None
     if found is None:
-        raise _refused("expires_at", "Expected a day and a time.")
+        raise invalid("expires_at", "Expected a day and a time.")
     return found.replace(tzinfo=get_current_timezone()) if is_naive(found) else found
-
-
-def _refused(name: str, problem: str) -> InvalidInput:
-    return InvalidInput(f"{name}: {problem}", fields={name: problem})

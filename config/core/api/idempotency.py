@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.request import Request
 
-from config.core.errors import Conflict, InvalidInput
+from config.core.errors import Conflict, invalid
 
 KEPT_SECONDS = 24 * 3600
 # How long the first request may run before another with its key may try.
@@ -41,7 +41,7 @@ def idempotent(view: View) -> View:
             return view(*arguments, **named)
         if not _ACCEPTED_KEY.fullmatch(offered):
             problem = "Expected 1 to 128 printable characters without spaces."
-            raise InvalidInput(f"Idempotency-Key: {problem}", fields={"Idempotency-Key": problem})
+            raise invalid("Idempotency-Key", problem)
         name, fingerprint = _cache_name(request, offered), _fingerprint(request)
         if not cache.add(name, (_RUNNING, fingerprint), _RUNNING_SECONDS):
             kept = cache.get(name)

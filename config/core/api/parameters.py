@@ -11,7 +11,7 @@ from typing import TypeVar
 from django.http import QueryDict
 
 from config.core.clock import YEARS
-from config.core.errors import InvalidInput
+from config.core.errors import InvalidInput, invalid
 
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
@@ -49,7 +49,7 @@ class QueryParameters:
         if isinstance(values, QueryDict):
             for name, given in values.lists():
                 if len(given) > 1:
-                    raise _invalid(str(name), "Given more than once.")
+                    raise invalid(str(name), "Given more than once.")
         self._values = values
 
     @classmethod
@@ -68,18 +68,18 @@ class QueryParameters:
             return None
         text = str(value).strip()
         if not text:
-            raise _invalid(name, "Empty.")
+            raise invalid(name, "Empty.")
         if len(text) > maximum_length:
-            raise _invalid(name, f"Longer than {maximum_length} characters.")
+            raise invalid(name, f"Longer than {maximum_length} characters.")
         if not text.isprintable():
-            raise _invalid(name, "Holds characters that cannot be printed.")
+            raise invalid(name, "Holds characters that cannot be printed.")
         return text
 
     def identifier(self, name: str) -> str | None:
         """An id: letters, digits and ``. _ : | @ / -`` or spaces, at most 64 characters."""
         text = self.text(name)
         if text is not None and not _IDENTIFIER.fullmatch(text):
-            raise _invalid(name, "Not an identifier.")
+            raise invalid(name, "Not an identifier.")
         return text
 
     def boolean(self, name: str, *, default: bool) -> bool:
@@ -90,7 +90,7 @@ class QueryParameters:
             return True
         if text.lower() in _FALSE:
             return False
-        raise _invalid(name, "Expected true or false.")
+        raise invalid(name, "Expected true or false.")
 
     def choice(self, name: str, choices: Collection[Choice], *, default: Choice) -> Choice:
         """Return one of ``choices``: values of a ``Literal`` or an enumeration."""
@@ -100,16 +100,16 @@ class QueryParameters:
         for choice in choices:
             if text == str(choice):
                 return choice
-        raise _invalid(name, "Expected one of: " + ", ".join(str(one) for one in choices) + ".")
+        raise invalid(name, "Expected one of: " + ", ".join(str(one) for one in choices) + ".")
 
     def integer(self, name: str, *, default: int, minimum: int, maximum: int) -> int:
         text = self.text(name)
         if text is None:
             return default
         if whole_number(text.removeprefix("-")) is None:
-            raise _invalid(name, "Expected a whole number.")
+            raise invalid(name, "Expected a whole number.")
         if not minimum <= int(text) <= maximum:
-            raise _invalid(name, f"Expected {minimum} to {maximum}.")
+            raise invalid(name, f"Expected {minimum} to {maximum}.")
         return int(text)
 
     def decimal(
@@ -122,14 +122,14 @@ class QueryParameters:
         try:
             number = Decimal(text)
         except InvalidOperation:
-            raise _invalid(name, "Expected a number.") from None
+            raise invalid(name, "Expected a number.") from None
         # Python reads other scripts' digits and 1_000 as numbers too.
         if not number.is_finite() or not text.isascii() or "_" in text:
-            raise _invalid(name, "Expected a number.")
+            raise invalid(name, "Expected a number.")
         if minimum is not None and number < minimum:
-            raise _invalid(name, f"Expected at least {minimum}.")
+            raise invalid(name, f"Expected at least {minimum}.")
         if maximum is not None and number > maximum:
-            raise _invalid(name, f"Expected at most {maximum}.")
+            raise invalid(name, f"Expected at most {maximum}.")
         return number
 
     def date(self, name: str) -> datetime.date | None:
@@ -138,13 +138,13 @@ class QueryParameters:
         if text is None:
             return None
         if not _DATE.fullmatch(text):
-            raise _invalid(name, "Expected YYYY-MM-DD.")
+            raise invalid(name, "Expected YYYY-MM-DD.")
         try:
             day = datetime.date.fromisoformat(text)
         except ValueError:
-            raise _invalid(name, "No such day.") from None
+            raise invalid(name, "No such day.") from None
         if day.year not in YEARS:
-            raise _invalid(name, f"Expected a year from {YEARS[0]} to {YEARS[-1]}.")
+            raise invalid(name, f"Expected a year from {YEARS[0]} to {YEARS[-1]}.")
         return day
 
     def date_range(
@@ -156,14 +156,10 @@ class QueryParameters:
         if start is None:
             start = end - datetime.timedelta(days=default_days - 1)
         if start > end:
-            raise _invalid("start", "After the end.")
+            raise invalid("start", "After the end.")
         if (end - start).days >= maximum_days:
-            raise _invalid("start", f"The range is longer than {maximum_days} days.")
+            raise invalid("start", f"The range is longer than {maximum_days} days.")
         return start, end
-
-
-def _invalid(name: str, problem: str) -> InvalidInput:
-    return InvalidInput(f"{name}: {problem}", fields={name: problem})
 
 
 def _shown(name: str) -> str:

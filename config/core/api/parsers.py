@@ -9,7 +9,7 @@ from typing import Any
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
-from config.core.errors import InvalidInput
+from config.core.errors import invalid
 
 
 class DeskJSONParser(JSONParser):
@@ -30,7 +30,7 @@ class DeskJSONParser(JSONParser):
         except UnicodeEncodeError:
             name = ".".join(_place_of_half_pair(value)) or "body"
             problem = "Half of a surrogate pair is no text."
-            raise InvalidInput(f"{name}: {problem}", fields={name: problem}) from None
+            raise invalid(name, problem) from None
         return value
 
 

@@ -10,7 +10,7 @@ import msgspec
 from django.db.models import Choices
 from msgspec import Meta
 
-from config.core.errors import InvalidInput
+from config.core.errors import InvalidInput, invalid
 
 #: A JSON number, null where it is missing.
 Number = float | None
@@ -87,4 +87,4 @@ def _refuse(shape: type[Shape], text: str) -> NoReturn:
         names, optional = shape.__struct_encode_fields__, len(shape.__struct_defaults__)
         required = names[: len(names) - optional]
         raise InvalidInput("Expected an object.", fields=dict.fromkeys(required[:1], "Missing."))
-    raise InvalidInput(f"{path}: {problem}", fields={path: problem})
+    raise invalid(path, problem)

@@ -25,7 +25,7 @@ from config.core.caching.availability import cache_availability, noting_availabi
 from config.core.caching.entry import SCHEMA, CachedResult, CacheEntry, pack, result_of, unpack
 from config.core.caching.keys import build_key
 from config.core.caching.resources import resource_named
-from config.core.errors import InvalidInput, Unavailable
+from config.core.errors import Unavailable, invalid
 from config.core.redis.client import key as redis_key
 
 logger = structlog.get_logger(__name__)
@@ -227,7 +227,7 @@ def _compiled(patterns: tuple[str, ...]) -> list[re.Pattern[str]]:
     for pattern in patterns:
         if not pattern or len(pattern) > _LONGEST_PATTERN or not pattern.isprintable():
             problem = f"Expected a pattern such as gex:*, at most {_LONGEST_PATTERN} characters."
-            raise InvalidInput(f"pattern: {problem}", fields={"pattern": problem})
+            raise invalid("pattern", problem)
     return [re.compile(translate(pattern)) for pattern in patterns]
 
 

@@ -26,7 +26,7 @@ import structlog
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from config.core.errors import InvalidInput
+from config.core.errors import InvalidInput, invalid
 from greeks.alerts.sending.public_only import NotPublic, is_private_name, public_only
 
 logger = structlog.get_logger(__name__)
@@ -110,7 +110,7 @@ def read_address(address: str) -> Destination:
     messenger, service = _service(address)
     host = _host_of(messenger, service)
     if host and not settings.ALERT_PRIVATE_ADDRESSES and is_private_name(host):
-        raise _invalid(_PRIVATE)
+        raise invalid("address", _PRIVATE)
     return Destination(service=messenger.label, host=host[:128])
 
 
@@ -133,23 +133,25 @@ _PRIVATE = "The address leads into this desk's own network, which is not allowed
 def _service(address: str) -> tuple[Messenger, Any]:
     """Return the address's service, ready to send, with our time-outs whatever the address says."""
     if len(address) > LONGEST_ADDRESS or not address.isprintable() or " " in address:
-        raise _invalid(f"Expected at most {LONGEST_ADDRESS} characters without blanks.")
+        raise invalid("address", f"Expected at most {LONGEST_ADDRESS} characters without blanks.")
     schema, separator, _ = address.partition("://")
     schema = schema.lower()
     if not separator or schema not in accepted_schemas():
         accepted = ", ".join(f"{name}://" for name in accepted_schemas())
-        raise _invalid(
-            f"Expected an Apprise address that begins with one of: {accepted or 'none'}."
+        raise invalid(
+            "address", f"Expected an Apprise address that begins with one of: {accepted or 'none'}."
         )
     try:
         # The colon in a Telegram token looks like a port, but no port is read here.
         query = parse_qsl(urlsplit(address).query, keep_blank_values=True)
     except ValueError:
-        raise _invalid("Not an address that can be read.") from None
+        raise invalid("address", "Not an address that can be read.") from None
     for name, _value in query:
         if name not in _ACCEPTED_PARAMETERS and not name.startswith(("+", " ")):
             accepted = ", ".join(sorted(_ACCEPTED_PARAMETERS))
-            raise _invalid(f"Holds a parameter that is not accepted. Accepted: {accepted}.")
+            raise invalid(
+                "address", f"Holds a parameter that is not accepted. Accepted: {accepted}."
+            )
     messenger = MESSENGERS[schema]
     try:
         plugin = _load(messenger.plugin)
@@ -159,9 +161,11 @@ def _service(address: str) -> tuple[Messenger, Any]:
         service = plugin(**parsed | {"redirect": False, "verify": True})
     except (TypeError, ValueError, AttributeError, KeyError):
         # Drop the cause: it quotes the address.
-        raise _invalid(f"Not a complete address of {messenger.label}.") from None
+        raise invalid("address", f"Not a complete address of {messenger.label}.") from None
     if getattr(service, "secure_mode", "") == "insecure":
-        raise _invalid("Would send a password in plain text: use mode=ssl or mode=starttls.")
+        raise invalid(
+            "address", "Would send a password in plain text: use mode=ssl or mode=starttls."
+        )
     service.socket_connect_timeout = CONNECT_SECONDS
     service.socket_read_timeout = READ_SECONDS
     return messenger, service
@@ -241,7 +245,3 @@ def _host_of(messenger: Messenger, service: Any) -> str:
     if not messenger.own_host or getattr(service, "mode", "") == "cloud":
         return ""
     return str(getattr(service, "smtp_host", "") or service.host or "").strip("[]")
-
-
-def _invalid(problem: str) -> InvalidInput:
-    return InvalidInput(f"address: {problem}", fields={"address": problem})

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from config.core.errors import InvalidInput
+from config.core.errors import InvalidInput, invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,5 +102,4 @@ def dealers_named(name: str) -> Dealers:
 
 
 def _unknown(field: str, known: Mapping[str, object]) -> InvalidInput:
-    problem = f"Expected one of: {', '.join(known)}."
-    return InvalidInput(f"{field}: {problem}", fields={field: problem})
+    return invalid(field, f"Expected one of: {', '.join(known)}.")

@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.http import QueryDict
 
 from config.core.api.parameters import QueryParameters
-from config.core.errors import ApplicationError, InvalidInput, NotFound
+from config.core.errors import ApplicationError, InvalidInput, NotFound, invalid
 from greeks.calendar.exchanges import exchange_named
 from greeks.calendar.sessions import Session, calendar_known_until, latest_session, next_session
 from greeks.maths.aggregation import BUCKETS_SHAPE
@@ -116,8 +116,7 @@ def question_of(values: QueryDict) -> MarketQuestion:
     parameters = QueryParameters(values, allowed=PARAMETERS)
     slug, key = parameters.identifier("slug"), parameters.identifier("instrument_key")
     if slug is not None and key is not None:
-        problem = "Give slug or instrument_key, not both."
-        raise InvalidInput(f"slug: {problem}", fields={"slug": problem})
+        raise invalid("slug", "Give slug or instrument_key, not both.")
     nought, one = Decimal(0), Decimal(1)
     low = parameters.decimal("delta_min", minimum=nought, maximum=one)
     high = parameters.decimal("delta_max", minimum=nought, maximum=one)
@@ -210,10 +209,12 @@ def _session(instrument: PolledInstrument, day: date | None, at: datetime) -> Se
         return session
     today = at.astimezone(exchange_named(instrument.exchange).zone).date()
     if day > today:
-        raise _impossible(f"In the future: it is {today.isoformat()} at the exchange.")
+        raise invalid("date", f"In the future: it is {today.isoformat()} at the exchange.")
     session = session_on_date(instrument, day)
     if session is None:
-        raise _impossible(f"{instrument.exchange} has no session then.{_near(instrument, day, at)}")
+        raise invalid(
+            "date", f"{instrument.exchange} has no session then.{_near(instrument, day, at)}"
+        )
     return session
 
 
@@ -270,7 +271,3 @@ def _default_expiry(stored: Collection[date], polled: Collection[date], day: dat
         alive = [each for each in stored if each >= day]
         return min([nearest, *alive])
     return min((each for each in stored if each >= day), default=min(stored, default=None))
-
-
-def _impossible(problem: str) -> InvalidInput:
-    return InvalidInput(f"date: {problem}", fields={"date": problem})

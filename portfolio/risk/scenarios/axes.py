@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from config.core.errors import InvalidInput
+from config.core.errors import invalid
 
 #: How a request writes one number.
 NUMBER = r"[+-]?[0-9]{1,6}(?:\.[0-9]{1,6})?"
@@ -80,7 +80,7 @@ def parse_cell(text: str) -> tuple[float, float, int]:
     """Parse one cell given as ``spot,vol,days``. Raises ``InvalidInput`` naming ``cell``."""
     parts = text.split(",")
     if len(parts) != len(LIMITS):
-        raise _invalid("cell", "Expected spot,vol,days.")
+        raise invalid("cell", "Expected spot,vol,days.")
     spot, vol, days = (
         check_value("cell", axis, _number("cell", part))
         for axis, part in zip(LIMITS, parts, strict=True)
@@ -92,38 +92,34 @@ def check_value(field: str, axis: str, value: float) -> float:
     """Return a valid value of an axis, or raise ``InvalidInput`` naming ``field``."""
     limit = LIMITS[axis]
     if not math.isfinite(value) or not limit.lowest <= value <= limit.highest:
-        raise _invalid(field, f"Expected {axis} from {limit.lowest:g} to {limit.highest:g}.")
+        raise invalid(field, f"Expected {axis} from {limit.lowest:g} to {limit.highest:g}.")
     if limit.whole and value != int(value):
-        raise _invalid(field, f"Expected {axis} in whole numbers.")
+        raise invalid(field, f"Expected {axis} in whole numbers.")
     return value + 0.0
 
 
 def _axis(name: str, text: str) -> Sequence[float]:
     if len(text) > _LONGEST_TEXT:
-        raise _invalid(name, f"Longer than {_LONGEST_TEXT} characters.")
+        raise invalid(name, f"Longer than {_LONGEST_TEXT} characters.")
     values = _range(name, text) if ":" in text else [_number(name, p) for p in text.split(",")]
     checked = sorted({check_value(name, name, value) for value in values})
     if len(checked) > LIMITS[name].most:
-        raise _invalid(name, f"{len(checked)} values, at most {LIMITS[name].most} are possible.")
+        raise invalid(name, f"{len(checked)} values, at most {LIMITS[name].most} are possible.")
     return checked
 
 
 def _range(name: str, text: str) -> list[float]:
     parts = [_number(name, part) for part in text.split(":")]
     if len(parts) != 3 or parts[2] <= 0 or parts[1] < parts[0]:
-        raise _invalid(name, "Expected lowest:highest:step with a step above 0.")
+        raise invalid(name, "Expected lowest:highest:step with a step above 0.")
     lowest, highest, step = parts
     steps = math.floor((highest - lowest) / step + 1e-9)
     if steps >= LIMITS[name].most:
-        raise _invalid(name, f"{steps + 1} values, at most {LIMITS[name].most} are possible.")
+        raise invalid(name, f"{steps + 1} values, at most {LIMITS[name].most} are possible.")
     return [round(lowest + step * index, 9) for index in range(steps + 1)]
 
 
 def _number(name: str, text: str) -> float:
     if not _NUMBER.fullmatch(text.strip()):
-        raise _invalid(name, "Expected numbers: -20,-10,0 or -20:20:5.")
+        raise invalid(name, "Expected numbers: -20,-10,0 or -20:20:5.")
     return float(text)
-
-
-def _invalid(name: str, problem: str) -> InvalidInput:
-    return InvalidInput(f"{name}: {problem}", fields={name: problem})

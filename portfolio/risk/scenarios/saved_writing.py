@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, transaction
 
 from auth_tokens.models import User
-from config.core.errors import Conflict, Forbidden, InvalidInput
+from config.core.errors import Conflict, Forbidden, InvalidInput, invalid
 from portfolio.models import Scenario
 from portfolio.risk.scenarios.axes import check_value
 from portfolio.risk.scenarios.saved import scenario_body, scenario_for_user
@@ -77,34 +77,34 @@ def checked_scenario(values: Any) -> dict[str, Any]:
     _refuse_unknown(values, _FIELDS, "")
     name = values.get("name")
     if not isinstance(name, str) or not name.strip():
-        _refuse("name", "Missing.")
+        raise invalid("name", "Missing.")
     name = name.strip()
     if len(name) > 64 or not name.isprintable():
-        _refuse("name", "Expected at most 64 printable characters.")
+        raise invalid("name", "Expected at most 64 printable characters.")
     days = check_value("days", "days", _number("days", values.get("days", 0)))
     shifts = values.get("shifts")
     if not isinstance(shifts, Sequence) or isinstance(shifts, str) or not shifts:
-        _refuse("shifts", "Expected a list with at least one shift.")
+        raise invalid("shifts", "Expected a list with at least one shift.")
     if len(shifts) > MOST_SHIFTS:
-        _refuse("shifts", f"At most {MOST_SHIFTS} shifts are allowed.")
+        raise invalid("shifts", f"At most {MOST_SHIFTS} shifts are allowed.")
     checked: list[dict[str, Any]] = []
     for index, shift in enumerate(shifts):
         checked.append(_checked_shift(f"shifts.{index}", shift))
         if checked[-1]["underlying"] in {each["underlying"] for each in checked[:-1]}:
-            _refuse(f"shifts.{index}.underlying", "Named more than once.")
+            raise invalid(f"shifts.{index}.underlying", "Named more than once.")
     return {"name": name, "shifts": checked, "days": int(days)}
 
 
 def _checked_shift(path: str, shift: Any) -> dict[str, Any]:
     if not isinstance(shift, Mapping):
-        _refuse(path, "Expected an object.")
+        raise invalid(path, "Expected an object.")
     _refuse_unknown(shift, _SHIFT_FIELDS, f"{path}.")
     underlying = shift.get("underlying")
     if not isinstance(underlying, str) or not underlying.strip():
-        _refuse(f"{path}.underlying", "Missing.")
+        raise invalid(f"{path}.underlying", "Missing.")
     underlying = underlying.strip().upper()
     if underlying != EVERY and not _SYMBOL.fullmatch(underlying):
-        _refuse(f"{path}.underlying", "Expected a symbol, or * for all.")
+        raise invalid(f"{path}.underlying", "Expected a symbol, or * for all.")
     return {"underlying": underlying} | {
         axis: check_value(f"{path}.{axis}", axis, _number(f"{path}.{axis}", shift.get(axis, 0)))
         for axis in ("spot", "vol")
@@ -113,19 +113,17 @@ def _checked_shift(path: str, shift: Any) -> dict[str, Any]:
 
 def _number(field: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _refuse(field, "Expected a number.")
+        raise invalid(field, "Expected a number.")
     try:
         return float(value)
     except OverflowError:
-        _refuse(field, "Out of range.")
+        raise invalid(field, "Out of range.") from None
 
 
 def _refuse_unknown(values: Mapping[Any, Any], known: set[str], prefix: str) -> None:
     for name in values:
         if name not in known:
             shown = re.sub(r"[^\w.-]", "?", str(name), flags=re.ASCII)[:40] or "?"
-            _refuse(f"{prefix}{shown}", "Not a field here. Known: " + ", ".join(sorted(known)))
-
-
-def _refuse(field: str, problem: str) -> NoReturn:
-    raise InvalidInput(f"{field}: {problem}", fields={field: problem})
+            raise invalid(
+                f"{prefix}{shown}", "Not a field here. Known: " + ", ".join(sorted(known))
+            )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NoReturn
 
-from config.core.errors import InvalidInput
+from config.core.errors import invalid
 
 MOST_CHANGES = 50
 _LARGEST_QUANTITY = 1e9
@@ -65,11 +65,11 @@ def parse_changes(changes: Any, *, today: date, held: set[str]) -> list[Change]:
         InvalidInput: names the field, like ``changes.0.strike``.
     """
     if not isinstance(changes, Sequence) or isinstance(changes, str | bytes):
-        _refuse("changes", "Expected a list.")
+        raise invalid("changes", "Expected a list.")
     if not changes:
-        _refuse("changes", "Expected at least one change.")
+        raise invalid("changes", "Expected at least one change.")
     if len(changes) > MOST_CHANGES:
-        _refuse("changes", f"At most {MOST_CHANGES} changes are allowed.")
+        raise invalid("changes", f"At most {MOST_CHANGES} changes are allowed.")
     parsed: list[Change] = []
     named: set[str] = set()
     for index, row in enumerate(changes):
@@ -145,11 +145,11 @@ class _Row:
     def __init__(self, path: str, values: Any) -> None:
         self.path = path
         if not isinstance(values, Mapping):
-            _refuse(path, "Expected an object.")
+            raise invalid(path, "Expected an object.")
         self.values = values
 
     def refuse(self, name: str, problem: str) -> NoReturn:
-        _refuse(f"{self.path}.{name}", problem)
+        raise invalid(f"{self.path}.{name}", problem)
 
     def refuse_unknown(self, known: set[str]) -> None:
         for name in sorted(str(each) for each in self.values):
@@ -200,7 +200,3 @@ class _Row:
             return date.fromisoformat(text)
         except ValueError:
             self.refuse(name, "No such day.")
-
-
-def _refuse(field: str, problem: str) -> NoReturn:
-    raise InvalidInput(f"{field}: {problem}", fields={field: problem})

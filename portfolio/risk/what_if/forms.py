@@ -12,6 +12,7 @@ from django.http import QueryDict
 
 from config.core.api.parameters import whole_number
 from config.core.web import form_fields
+from portfolio.amounts import as_float
 
 MOST_ADDED_LEGS = 20
 MOST_SHIFTS = 40
@@ -93,20 +94,16 @@ class AddedLegForm(forms.Form):
             "underlying": given["underlying"],
             "instrument_type": given["instrument_type"],
             "quantity": float(given["quantity"]),
-            "price": _float(given["price"]),
+            "price": as_float(given["price"]),
             "currency": given["currency"] or None,
         }
         if given["instrument_type"] == "option":
-            volatility = _float(given["implied_volatility"])
+            volatility = as_float(given["implied_volatility"])
             leg["expiry"] = given["expiry"]
             leg["strike"] = float(given["strike"])
             leg["right"] = given["right"]
             leg["implied_volatility"] = None if volatility is None else volatility / 100
         return {name: value for name, value in leg.items() if value is not None}
-
-
-def _float(value: Decimal | None) -> float | None:
-    return None if value is None else float(value)
 
 
 AddedLegs = forms.formset_factory(AddedLegForm, extra=2, max_num=MOST_ADDED_LEGS)

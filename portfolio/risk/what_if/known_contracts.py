@@ -12,6 +12,7 @@ from django.db.models import F
 from greeks.domain import InstrumentKind
 from greeks.models import Instrument
 from greeks.underlyings import key_of_row
+from portfolio.amounts import as_float
 
 
 class KnownContract(NamedTuple):
@@ -63,7 +64,7 @@ def known_contracts(expiries: Iterable[tuple[str, date]]) -> list[KnownContract]
                 exercise_style=row.exercise_style,
                 expires_at=row.expires_at,
                 implied_volatility=row.implied if is_volatility(row.implied) else None,
-                price=None if row.price is None else float(row.price),
+                price=as_float(row.price),
             )
         )
     return found

@@ -16,7 +16,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from config.core.errors import InvalidInput
+from config.core.errors import invalid
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError
 from greeks.maths import valuation
@@ -85,16 +85,16 @@ def price_added(
     key = sibling.underlying_key if sibling else share_key(added.underlying, currency)
     spot = spots.get(key)
     if spot is None:
-        raise _unknown(f"{path}.underlying", "No price is known.")
+        raise invalid(f"{path}.underlying", "No price is known.")
     if sibling is None and (currency != "USD" or added.underlying.startswith("/")):
-        raise _unknown(f"{path}.expiry", "No contract is known, so no multiplier.")
+        raise invalid(f"{path}.expiry", "No contract is known, so no multiplier.")
     contract = _contract(added, currency=currency)
     kind = product.kind
     expires_at = (sibling.expires_at if sibling else None) or expiry_instant(
         contract, known_closes([contract])
     )
     if expires_at is None or expires_at <= book.at:
-        raise _unknown(f"{path}.expiry", "Is past.")
+        raise invalid(f"{path}.expiry", "Is past.")
     style = (sibling.exercise_style if sibling else "") or exercise_style(contract)
     near = nearest_held(added, product, book)
     volatility, iv_source = known_volatility(added, near, same, chain)
@@ -109,10 +109,10 @@ def price_added(
     if volatility is None and added.price is not None:
         implied = float(valuation.implied_volatilities([added.price], legs)[0])
         if not np.isfinite(implied):
-            raise _unknown(f"{path}.price", "No volatility gives this price.")
+            raise invalid(f"{path}.price", "No volatility gives this price.")
         volatility, iv_source = implied, "price"
     if volatility is None:
-        raise _unknown(f"{path}.implied_volatility", "None is known for this expiry: enter one.")
+        raise invalid(f"{path}.implied_volatility", "None is known for this expiry: enter one.")
     greeks = valuation.greeks(legs.with_volatility(np.array([volatility])))
     price, price_source = _price(added, same, model=float(greeks.price[0]))
     return PricedLeg(
@@ -211,7 +211,7 @@ def _stock(
 ) -> PricedLeg:
     price = added.price if added.price is not None else spot
     if price is None:
-        raise _unknown(f"{path}.price", "No price is known: enter one.")
+        raise invalid(f"{path}.price", "No price is known: enter one.")
     return PricedLeg(
         leg=RiskLeg(
             id=path,
@@ -277,7 +277,3 @@ def _price(added: Added, same: KnownContract | None, *, model: float) -> tuple[f
     if same is not None and same.price is not None and added.implied_volatility is None:
         return same.price, "quote"
     return model, "model"
-
-
-def _unknown(field: str, problem: str) -> InvalidInput:
-    return InvalidInput(f"{field}: {problem}", fields={field: problem})

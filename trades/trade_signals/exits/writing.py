@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db import IntegrityError, transaction
 
 from auth_tokens.models import User
-from config.core.errors import Conflict, InvalidInput, NotFound
+from config.core.errors import Conflict, NotFound, invalid
 from portfolio.accounts.access import account_for_user
 from trades.annotations.writing import parse_tags
 from trades.models import ExitRule
@@ -45,16 +45,16 @@ def filled_rule(rule: ExitRule, values: RuleValues) -> ExitRule:
     """Give a rule its values, unsaved. Raises InvalidInput naming the field, or NotFound."""
     name = " ".join(values.name.split())
     if not name or len(name) > 64 or not name.isprintable():
-        raise _refused("name", "1 to 64 printable characters")
+        raise invalid("name", "1 to 64 printable characters")
     if values.kind not in KINDS:
-        raise _refused("kind", f"one of {', '.join(KINDS)}")
+        raise invalid("kind", f"one of {', '.join(KINDS)}")
     kind = KINDS[values.kind]
     if not (math.isfinite(values.threshold) and kind.low <= values.threshold <= kind.high):
-        raise _refused("threshold", f"{kind.low:g} to {kind.high:g} {kind.unit}".strip())
+        raise invalid("threshold", f"{kind.low:g} to {kind.high:g} {kind.unit}".strip())
     if not (math.isfinite(values.band) and 0 <= values.band <= kind.high):
-        raise _refused("band", f"0 to {kind.high:g}")
+        raise invalid("band", f"0 to {kind.high:g}")
     if values.strategy and values.strategy not in {each.value for each in Strategy}:
-        raise _refused("strategy", "not a strategy")
+        raise invalid("strategy", "not a strategy")
     tags = parse_tags([values.tag])
     rule.name, rule.kind = name, values.kind
     rule.threshold, rule.band = values.threshold, values.band
@@ -89,7 +89,3 @@ def remove_rule(*, user: User, rule_id: int) -> str:
     rule.delete()
     tell_after_commit([user.pk])
     return rule.name
-
-
-def _refused(field: str, problem: str) -> InvalidInput:
-    return InvalidInput(f"{field}: {problem}", fields={field: problem})
