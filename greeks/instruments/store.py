@@ -18,10 +18,10 @@ from config.core.rows.reading import batched
 from config.core.upsert import insert_missing
 from greeks.domain import Contract, Deliverable, InstrumentKind, Right
 from greeks.instruments.aliases import AliasConflict, store_aliases
+from greeks.instruments.expiry import SessionCloses, expiry_instant, known_closes
 from greeks.instruments.identity import instrument_key
+from greeks.instruments.products import exercise_style
 from greeks.models import Instrument, InstrumentAlias
-from greeks.pricing.expiry import SessionCloses, expiry_instant, known_closes
-from greeks.pricing.products import exercise_style
 
 _LONGEST = {"symbol": 64, "underlying": 32, "root": 32, "exchange": 32, "currency": 8}
 _LARGEST = Decimal(10) ** 12

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from greeks.domain import Contract, InstrumentKind
+from greeks.instruments.expiry import expiry_instant, known_closes
+from greeks.instruments.products import exercise_style
 from greeks.models import PolledInstrument
-from greeks.pricing.expiry import expiry_instant, known_closes
-from greeks.pricing.products import exercise_style
 from greeks.pricing.rates import risk_free_rate
 
 # An index's weekly roots settle at the close, its monthly ones in the morning: a chain with both

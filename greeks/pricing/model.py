@@ -38,13 +38,13 @@ from greeks.domain import (
     Quote,
     Right,
 )
+from greeks.instruments.expiry import NO_CLOSES, SessionCloses, expiry_instant
+from greeks.instruments.products import exercise_style
 from greeks.maths import valuation
 from greeks.maths.valuation import Legs
 from greeks.pricing.deliverables import per_share
 from greeks.pricing.dividends import KnownDividends
-from greeks.pricing.expiry import NO_CLOSES, SessionCloses, expiry_instant
 from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
-from greeks.pricing.products import exercise_style
 from greeks.pricing.quotes import is_two_sided
 from greeks.pricing.rates import risk_free_rate
 from greeks.underlyings import underlying_key

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from greeks.domain import Quote
+from greeks.instruments.expiry import NO_CLOSES, SessionCloses
 from greeks.maths import valuation
 from greeks.pricing.dividends import KnownDividends
-from greeks.pricing.expiry import NO_CLOSES, SessionCloses
 from greeks.pricing.model import NO_DIVIDENDS, PricedLeg, expiry_of, leg_of, legs_of
 from greeks.pricing.parity import Forward, forwards
 

@@ -18,9 +18,9 @@ import structlog
 
 from config.core.errors import ProviderError
 from greeks.domain import Contract, Greeks, Quote, RejectedRow, Snapshot
+from greeks.instruments.expiry import SessionCloses
 from greeks.instruments.identity import instrument_key
 from greeks.pricing.dividends import KnownDividends
-from greeks.pricing.expiry import SessionCloses
 from greeks.pricing.model import NO_DIVIDENDS, model_greeks
 from greeks.providers.base import SnapshotProvider
 from greeks.underlyings import spot_contract, underlying_key

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Final
 
 from greeks.domain import Contract, Greeks, GreeksSource, Quote
+from greeks.instruments.expiry import SessionCloses
 from greeks.pricing.dividends import KnownDividends
-from greeks.pricing.expiry import SessionCloses
 from greeks.pricing.moved import MovedOption, moved_prices
 from greeks.underlyings import underlying_key
 from portfolio.amounts import fitting_amount

@@ -19,10 +19,10 @@ from django.db.models import F
 
 from config.core.clock import market_now, now
 from greeks.domain import Contract, Fetched, Greeks, GreeksSource, Quote, Snapshot
+from greeks.instruments.expiry import known_closes
 from greeks.instruments.identity import instrument_key
 from greeks.models import Instrument
 from greeks.pricing.dividends import dividends_of
-from greeks.pricing.expiry import known_closes
 from greeks.providers.streamed_values import read_streamed
 from portfolio.accounts.days import AccountSessions, session_dates_of
 from portfolio.book.position_row import PositionRow, update_positions

@@ -18,9 +18,9 @@ from auth_tokens.models import User
 from config.core.clock import market_now
 from config.core.errors import InvalidInput, NotFound
 from greeks.domain import Contract, Deliverable, InstrumentKind
+from greeks.instruments.expiry import expiry_instant
 from greeks.pricing.deliverables import per_share
 from greeks.pricing.dividends import KnownDividends, known_dividends
-from greeks.pricing.expiry import expiry_instant
 from portfolio.accounts.access import account_for_user, accounts_visible_to, portfolios_visible_to
 from portfolio.accounts.days import local_date
 from portfolio.amounts import as_float

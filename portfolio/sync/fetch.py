@@ -13,6 +13,7 @@ from django.conf import settings
 from config.core.clock import market_now, now
 from config.core.errors import CircuitOpen, ForbiddenError, ProviderError, UnauthorisedError
 from greeks.domain import Contract, Quote, RejectedRow
+from greeks.instruments.expiry import known_closes
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import (
     contracts_of,
@@ -20,7 +21,6 @@ from greeks.instruments.store import (
 )
 from greeks.models import ContractGreeks, Instrument
 from greeks.pricing.dividends import dividends_of
-from greeks.pricing.expiry import known_closes
 from greeks.providers.base import SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider
 from portfolio.accounts.days import AccountSessions, session_dates_of

@@ -12,10 +12,10 @@ from django.db.models import OuterRef
 from config.core.clock import now
 from greeks.calendar.exchanges import exchange_of_currency
 from greeks.domain import Contract, Quote
+from greeks.instruments.expiry import known_closes
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
-from greeks.pricing.expiry import known_closes
 from greeks.pricing.model import model_greeks
 from greeks.underlyings import key_of_row
 from portfolio.exposure.columns import LINEAR_KINDS, OPTION_KINDS

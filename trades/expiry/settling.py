@@ -11,9 +11,9 @@ from typing import Final
 from django.db.models import OuterRef
 
 from greeks.domain import InstrumentKind, Right
+from greeks.instruments.products import is_settled_from_opening
 from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
-from greeks.pricing.products import is_settled_from_opening
 from greeks.underlyings import key_of_row
 from trades.contexts.market_then import (
     GreeksThen,

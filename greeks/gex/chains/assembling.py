@@ -35,6 +35,8 @@ from greeks.chains import Floats
 from greeks.domain import Contract, InstrumentKind
 from greeks.gex.chains.parts import ExpiryPart
 from greeks.gex.engine.columns import ExposureColumns
+from greeks.instruments.expiry import SessionCloses, expiry_instant, known_closes
+from greeks.instruments.products import exercise_style
 from greeks.maths.implied_volatility import implied_volatility
 from greeks.polling.fill import (
     PLAUSIBLE,
@@ -44,10 +46,8 @@ from greeks.polling.fill import (
     two_sided_mids,
 )
 from greeks.polling.terms import LAST_ROOT
-from greeks.pricing.expiry import SessionCloses, expiry_instant, known_closes
 from greeks.pricing.model import years_to
 from greeks.pricing.parity import Expiry, forwards
-from greeks.pricing.products import exercise_style
 
 #: The standard normal density at zero.
 _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)

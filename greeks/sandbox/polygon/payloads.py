@@ -11,7 +11,7 @@ import numpy as np
 
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.instruments.occ import parse_occ
-from greeks.pricing.products import exercise_style
+from greeks.instruments.products import exercise_style
 from greeks.sandbox.market import Market
 from greeks.sandbox.noise import one_uniform_hash
 from greeks.sandbox.quotes import SimulatedQuote

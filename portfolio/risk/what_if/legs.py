@@ -18,11 +18,11 @@ import numpy as np
 
 from config.core.errors import invalid
 from greeks.domain import Contract, InstrumentKind, Right
+from greeks.instruments.expiry import expiry_instant, known_closes
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError
+from greeks.instruments.products import exercise_style
 from greeks.maths import valuation
-from greeks.pricing.expiry import expiry_instant, known_closes
 from greeks.pricing.model import years_to
-from greeks.pricing.products import exercise_style
 from greeks.underlyings import share_key
 from portfolio.exposure.columns import Leg, book_spots
 from portfolio.risk.book import RiskBook

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from greeks.domain import Contract, InstrumentKind, Quote, Right
+from greeks.instruments.expiry import expiry_instant
 from greeks.instruments.occ import parse_occ
 from greeks.maths import american, black_76, black_scholes, discrete_dividends
-from greeks.pricing.expiry import expiry_instant
 from greeks.pricing.model import model_greeks, years_to
 from greeks.pricing.quotes import is_two_sided
 

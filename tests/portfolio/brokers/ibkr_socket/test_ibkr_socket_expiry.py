@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 import ib_async
 import pytest
 
+from greeks.instruments.expiry import expiry_instant
 from greeks.instruments.identity import instrument_key
-from greeks.pricing.expiry import expiry_instant
 from portfolio.brokers.ibkr_portal.contracts import decode_contract as decode_portal
 from portfolio.brokers.ibkr_socket.directory import _facts, _needs_facts
 from portfolio.brokers.ibkr_socket.rows import contract_of_row

@@ -9,8 +9,8 @@ from pytest_django import DjangoAssertNumQueries
 from greeks.calendar.seeding import seed_exchange_sessions
 from greeks.calendar.sessions import forget_sessions
 from greeks.domain import Contract, InstrumentKind, Right
-from greeks.pricing.expiry import expiry_instant, known_closes
-from greeks.pricing.products import exercise_style
+from greeks.instruments.expiry import expiry_instant, known_closes
+from greeks.instruments.products import exercise_style
 
 
 def option(underlying: str, root: str, expiry: date, currency: str = "USD") -> Contract:

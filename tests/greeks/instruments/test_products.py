@@ -9,11 +9,11 @@ from decimal import Decimal
 import pytest
 
 from greeks.domain import Contract, Deliverable, InstrumentKind, Right
+from greeks.instruments.expiry import expiry_instant
 from greeks.instruments.occ import listed_name
+from greeks.instruments.products import exercise_style
 from greeks.instruments.store import resolve_instruments
 from greeks.models import Instrument
-from greeks.pricing.expiry import expiry_instant
-from greeks.pricing.products import exercise_style
 from tests.identity_cases import identity_cases
 
 

@@ -6,9 +6,9 @@ contract                  instant                source
 US equity and ETF option  16:00 New York         OCC: trading ends at the close
 SPXW, XSP, RUTW, …        16:00 New York         Cboe, PM-settled index options
 SPX, NDX, RUT, VIX, …     09:30 New York         Cboe, settled from the opening prices of the day
-options on other indices  the index's hour       ``greeks.pricing.products``
+options on other indices  the index's hour       ``greeks.instruments.products``
 NSE option                15:30 Asia/Kolkata     NSE, close of the cash market
-option on a future        the product's hour     ``greeks.pricing.products``
+option on a future        the product's hour     ``greeks.instruments.products``
 others                    the currency's market  table below
 ========================  =====================  ===============================================
 
@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 from greeks.calendar.exchanges import exchange_of_currency
 from greeks.calendar.sessions import session_closes
 from greeks.domain import Contract, InstrumentKind
-from greeks.pricing.products import future_option_hour, index_hour
+from greeks.instruments.products import future_option_hour, index_hour
 
 #: By currency: when its exchange's sessions end, by day.
 SessionCloses = Mapping[str, Mapping[date, datetime]]
