@@ -44,7 +44,7 @@ from portfolio.brokers.ibkr_portal.orders import (
     split_by_account,
 )
 from portfolio.brokers.ibkr_portal.polling import poll_snapshots
-from portfolio.brokers.ibkr_portal.session import BROKERAGE, ORDERS, PORTFOLIO
+from portfolio.brokers.ibkr_portal.session import BROKERAGE, ORDERS, PORTFOLIO, object_of
 from portfolio.brokers.ibkr_portal.snapshots import decode_snapshot
 from portfolio.brokers.ibkr_portal.units import may_be_magnified
 from portfolio.brokers.registry import register_broker
@@ -219,11 +219,7 @@ class PortalBridge:
         self, path: str, family: str, params: Mapping[str, Any] | None = None
     ) -> Mapping[str, Any]:
         answer = self._gateway.get(path, needs=(family,), params=params)
-        if not isinstance(answer, Mapping):
-            raise MalformedResponse(
-                f"{path}: expected an object, got {type(answer).__name__}", provider=PROVIDER
-            )
-        return answer
+        return object_of(answer, path)
 
     def _decoded(
         self,

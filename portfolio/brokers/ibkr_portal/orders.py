@@ -65,8 +65,9 @@ ORDER_TYPES: Mapping[str, str] = {
     "MIDPRICE": "MIDPRICE",
 }
 _COMBINATION_LEG = re.compile(r"(?P<conid>\d{1,18})/(?P<ratio>-?\d{1,6})", re.ASCII)
-_COMPACT_TIME = re.compile(r"\d{12}", re.ASCII)
-_DASHED_TIME = re.compile(r"\d{8}-\d{2}:\d{2}:\d{2}", re.ASCII)
+#: Times of orders and of trades, in UTC: their form, and what ``parse_clock`` calls it.
+_ORDER_TIME = re.compile(r"\d{12}", re.ASCII), "%y%m%d%H%M%S"
+_TRADE_TIME = re.compile(r"\d{8}-\d{2}:\d{2}:\d{2}", re.ASCII), "%Y%m%d-%H:%M:%S"
 
 
 def belongs_to(row: Row, account_number: str) -> bool:
@@ -113,7 +114,7 @@ def decode_order(
     row: Row, definitions: Mapping[str, Contract], *, received_at: datetime
 ) -> BrokerOrder:
     """Decode a row of ``/iserver/account/orders``, or the answer of ``…/order/status/{id}``."""
-    side = _side(row)
+    side = parse_side(row.get("side"), "side")
     filled = parse_decimal(first_of(row, "filledQuantity", "filled_quantity"), "filledQuantity")
     left = parse_decimal(
         first_of(row, "remainingQuantity", "remaining_quantity"), "remainingQuantity"
@@ -132,7 +133,7 @@ def decode_order(
         limit = -limit
     return BrokerOrder(
         broker_order_id=parse_identifier(first_of(row, "orderId", "order_id"), "orderId"),
-        status=_status(row, filled=filled, remaining=left),
+        status=parse_status(first_of(row, "status", "order_status"), filled=filled, remaining=left),
         order_type=order_type,
         time_in_force=parse_text(
             first_of(row, "timeInForce", "tif"), "timeInForce", maximum=16
@@ -147,9 +148,9 @@ def decode_order(
             first_of(row, "orderDesc", "order_description_with_contract", "order_desc"),
             "orderDesc",
         ),
-        placed_at=_compact_time(first_of(row, "orderTime", "order_time"), "order_time"),
+        placed_at=_time(first_of(row, "orderTime", "order_time"), "order_time", _ORDER_TIME),
         updated_at=parse_milliseconds(row.get("lastExecutionTime_r"), "lastExecutionTime_r")
-        or _compact_time(row.get("lastExecutionTime"), "lastExecutionTime"),
+        or _time(row.get("lastExecutionTime"), "lastExecutionTime", _ORDER_TIME),
         raw=storable(row),
     )
 
@@ -180,11 +181,11 @@ def decode_execution(
         account_number=account_number,
         broker_execution_id=parse_identifier(row.get("execution_id"), "execution_id"),
         contract=contract,
-        side=_side(row),
+        side=parse_side(row.get("side"), "side"),
         quantity=quantity,
         price=price,
         execution_time=parse_milliseconds(row.get("trade_time_r"), "trade_time_r")
-        or _trade_time(row.get("trade_time")),
+        or _time(row.get("trade_time"), "trade_time", _TRADE_TIME),
         source=SOURCE,
         commission=parse_decimal(row.get("commission"), "commission"),
         order_id=parse_identifier(
@@ -194,22 +195,40 @@ def decode_execution(
     )
 
 
-def _side(row: Row) -> Side:
-    text = parse_text(row.get("side"), "side", required=True)
+def parse_side(value: object, field: str) -> Side:
+    text = parse_text(value, field, required=True)
     try:
         return SIDES[text.upper()]
     except KeyError:
-        raise BadRow(f"side: {text[:16]!a} is neither buy nor sell") from None
+        raise BadRow(f"{field}: {text[:16]!a} is neither buy nor sell") from None
 
 
-def _status(row: Row, *, filled: Decimal | None, remaining: Decimal | None) -> OrderStatus:
-    text = parse_text(first_of(row, "status", "order_status"), "status", required=True)
+def parse_status(
+    value: object, *, filled: Decimal | None, remaining: Decimal | None
+) -> OrderStatus:
+    text = parse_text(value, "status", required=True)
     try:
         status = STATUSES[text.replace(" ", "").lower()]
     except KeyError:
         raise BadRow(f"status: {text[:24]!a} is unknown") from None
     partly = status is OrderStatus.WORKING and filled and remaining != 0
     return OrderStatus.PARTIALLY_FILLED if partly else status
+
+
+def leg_of(
+    contract: Contract, side: Side, ratio: int, *, quantity: Decimal, remaining: Decimal | None
+) -> OrderLeg:
+    """Return a leg of an order for ``quantity``; below zero, ``ratio`` is of the other side."""
+    if ratio < 0:
+        side = Side.SELL if side is Side.BUY else Side.BUY
+    return OrderLeg(
+        contract=contract,
+        side=side,
+        quantity=parse_decimal(quantity * abs(ratio), "quantity", required=True),
+        remaining_quantity=None
+        if remaining is None
+        else parse_decimal(remaining * abs(ratio), "remainingQuantity"),
+    )
 
 
 def _order_type(row: Row) -> str:
@@ -238,22 +257,14 @@ def _legs(
     remaining: Decimal | None,
 ) -> tuple[OrderLeg, ...]:
     legs = _combination(row) or [(parse_conid(row), 1)]
-    other = Side.SELL if side is Side.BUY else Side.BUY
-    result = []
-    for conid, ratio in legs:
-        if ratio == 0:
-            raise BadRow("conidex: a leg has the ratio 0")
-        result.append(
-            OrderLeg(
-                contract=_contract(row, conid, definitions),
-                side=side if ratio > 0 else other,
-                quantity=parse_decimal(quantity * abs(ratio), "totalSize", required=True),
-                remaining_quantity=None
-                if remaining is None
-                else parse_decimal(remaining * abs(ratio), "remainingQuantity"),
-            )
+    if any(ratio == 0 for _, ratio in legs):
+        raise BadRow("conidex: a leg has the ratio 0")
+    return tuple(
+        leg_of(
+            _contract(row, conid, definitions), side, ratio, quantity=quantity, remaining=remaining
         )
-    return tuple(result)
+        for conid, ratio in legs
+    )
 
 
 def _contract(row: Row, conid: str, definitions: Mapping[str, Contract]) -> Contract:
@@ -267,28 +278,14 @@ def _contract(row: Row, conid: str, definitions: Mapping[str, Contract]) -> Cont
         raise BadRow(f"conid: {conid} has no definition, and of the row {error.reason}") from None
 
 
-def _compact_time(value: object, field: str) -> datetime | None:
-    """Parse ``yymmddHHMMSS`` in UTC, the time of orders."""
+def _time(value: object, field: str, form: tuple[re.Pattern[str], str]) -> datetime | None:
     text = parse_text(value, field)
     if not text:
         return None
-    if not _COMPACT_TIME.fullmatch(text):
-        raise BadRow(f"{field}: {text[:24]!a} is not a time")
-    return _strptime(text, "%y%m%d%H%M%S", field)
-
-
-def _trade_time(value: object) -> datetime | None:
-    """Parse ``YYYYMMDD-HH:MM:SS`` in UTC, the time of trades."""
-    text = parse_text(value, "trade_time")
-    if not text:
-        return None
-    if not _DASHED_TIME.fullmatch(text):
-        raise BadRow(f"trade_time: {text[:24]!a} is not a time")
-    return _strptime(text, "%Y%m%d-%H:%M:%S", "trade_time")
-
-
-def _strptime(text: str, form: str, field: str) -> datetime:
+    pattern, clock = form
     try:
-        return parse_clock(text, form).replace(tzinfo=UTC)
+        if pattern.fullmatch(text):
+            return parse_clock(text, clock).replace(tzinfo=UTC)
     except ValueError:
-        raise BadRow(f"{field}: {text!a} is not a time") from None
+        pass
+    raise BadRow(f"{field}: {text[:24]!a} is not a time")

@@ -34,6 +34,14 @@ _ALIVE = "alive"
 _copies: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 
 
+def object_of(answer: object, what: str) -> Mapping[str, Any]:
+    """Return the gateway's answer as an object. Raises MalformedResponse if it is anything else."""
+    if not isinstance(answer, Mapping):
+        told = f"{what}: expected an object, got {type(answer).__name__}"
+        raise MalformedResponse(told, provider="ibkr_portal")
+    return answer
+
+
 class GatewayMemory:
     """What was done in the gateway's current session, for a limited time, for all processes.
 
@@ -44,19 +52,10 @@ class GatewayMemory:
         self._name = hashlib.sha256(base_url.encode()).hexdigest()[:16]
 
     def note(self, what: str, *, seconds: int = REMEMBERED_SECONDS) -> None:
-        with _copies.lock:
-            _copies.get(self._name)[what] = time.monotonic() + seconds
-        try:
-            redis_client().set(self._key(what), "1", ex=seconds)
-        except RedisError:
-            return
+        self.note_all((what,), seconds=seconds)
 
     def knows(self, what: str) -> bool:
-        try:
-            return bool(redis_client().exists(self._key(what)))
-        except RedisError:
-            with _copies.lock:
-                return _copies.get(self._name).get(what, 0.0) > time.monotonic()
+        return bool(self.known((what,)))
 
     def note_all(self, facts: Iterable[str], *, seconds: int) -> None:
         """``note`` for many, in one round trip."""
@@ -206,8 +205,4 @@ class PortalSession:
 
     def _post(self, path: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
         answer = self._caller.request_json("POST", path, json=body or {}, retry=True)
-        if not isinstance(answer, Mapping):
-            raise MalformedResponse(
-                f"{path}: expected an object, got {type(answer).__name__}", provider="ibkr_portal"
-            )
-        return answer
+        return object_of(answer, path)

@@ -11,7 +11,7 @@ from config.core.clock import parse_clock
 from greeks.domain import Contract
 from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, parse_text, storable
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
-from portfolio.brokers.ibkr_portal.orders import SIDES
+from portfolio.brokers.ibkr_portal.orders import parse_side
 from portfolio.brokers.ibkr_portal.units import magnifier_of
 from portfolio.brokers.ibkr_socket.client import SHORT, Row
 from portfolio.brokers.ibkr_socket.rows import contract_of_row
@@ -125,16 +125,13 @@ def decode_execution(
     price = parse_decimal(row["price"], "price", required=True)
     if price < 0 and contract.is_option:
         raise BadRow(f"price: {price} is negative")
-    side = SIDES.get(row["side"].upper())
-    if side is None:
-        raise BadRow(f"side: {row['side'][:16]!a} is neither buy nor sell")
     price = in_currency(price, magnifier_of(row))
     return BrokerExecution(
         broker=Broker.IBKR,
         account_number=parse_identifier(row["account"], "account", maximum=32),
         broker_execution_id=parse_identifier(row["execId"], "execId"),
         contract=contract,
-        side=side,
+        side=parse_side(row["side"], "side"),
         quantity=quantity,
         price=price,
         execution_time=parse_gateway_time(parse_text(row["time"], "time"), zone),

@@ -11,10 +11,10 @@ import ib_async
 from greeks.domain import Contract
 from greeks.providers.decoding import BadRow, Row, parse_decimal, parse_text
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
-from portfolio.brokers.ibkr_portal.orders import ORDER_TYPES, SIDES, STATUSES
+from portfolio.brokers.ibkr_portal.orders import ORDER_TYPES, leg_of, parse_side, parse_status
 from portfolio.brokers.ibkr_portal.units import ONE
 from portfolio.brokers.units import in_currency
-from portfolio.domain import BrokerOrder, OrderLeg, OrderStatus, Side
+from portfolio.domain import BrokerOrder, OrderLeg, Side
 
 COMBINATION = "BAG"
 #: Returns the contract of an order or leg; raises BadRow if unknown.
@@ -29,7 +29,7 @@ def decode_trade(
     ``magnifier`` is that of the contract's prices (``ibkr_portal.units``).
     """
     order, status = trade.order, trade.orderStatus
-    side = _side(order.action)
+    side = parse_side(order.action, "action")
     quantity = parse_decimal(order.totalQuantity, "totalQuantity", required=True)
     if quantity <= 0:
         raise BadRow(f"totalQuantity: {quantity} is not above zero")
@@ -42,7 +42,7 @@ def decode_trade(
     order_type = parse_text(order.orderType, "orderType", maximum=24).upper().replace(" ", "_")
     return BrokerOrder(
         broker_order_id=str(order.permId or order.orderId),
-        status=_status(status.status, filled, remaining),
+        status=parse_status(status.status, filled=filled, remaining=remaining),
         order_type=ORDER_TYPES.get(order_type, order_type),
         time_in_force=parse_text(order.tif, "tif", maximum=16).upper(),
         legs=legs,
@@ -77,22 +77,6 @@ def order_row(trade: ib_async.Trade) -> Row:
     return said
 
 
-def _side(action: str) -> Side:
-    side = SIDES.get(action.upper())
-    if side is None:
-        raise BadRow(f"action: {action[:16]!a} is neither buy nor sell")
-    return side
-
-
-def _status(text: str, filled: Decimal | None, remaining: Decimal | None) -> OrderStatus:
-    try:
-        status = STATUSES[text.replace(" ", "").lower()]
-    except KeyError:
-        raise BadRow(f"status: {text[:24]!a} is unknown") from None
-    partly = status is OrderStatus.WORKING and filled and remaining != 0
-    return OrderStatus.PARTIALLY_FILLED if partly else status
-
-
 def _limit(order: ib_async.Order, order_type: str, side: Side, *, combined: bool) -> Decimal | None:
     """Return the limit price; a combination sold for 2.10 is a credit, and positive is a debit."""
     limit = parse_decimal(order.lmtPrice, "lmtPrice")
@@ -110,25 +94,16 @@ def _legs(
     remaining: Decimal | None,
 ) -> tuple[OrderLeg, ...]:
     if contract.secType != COMBINATION:
-        return (
-            OrderLeg(
-                contract=find(contract),
-                side=side,
-                quantity=quantity,
-                remaining_quantity=remaining,
-            ),
-        )
+        return (leg_of(find(contract), side, 1, quantity=quantity, remaining=remaining),)
     if not contract.comboLegs:
         raise BadRow("comboLegs: missing")
-    other = Side.SELL if side is Side.BUY else Side.BUY
     return tuple(
-        OrderLeg(
-            contract=find(ib_async.Contract(conId=leg.conId)),
-            side=side if _side(leg.action) is Side.BUY else other,
-            quantity=parse_decimal(quantity * leg.ratio, "totalQuantity", required=True),
-            remaining_quantity=None
-            if remaining is None
-            else parse_decimal(remaining * leg.ratio, "remaining"),
+        leg_of(
+            find(ib_async.Contract(conId=leg.conId)),
+            side,
+            leg.ratio if parse_side(leg.action, "action") is Side.BUY else -leg.ratio,
+            quantity=quantity,
+            remaining=remaining,
         )
         for leg in contract.comboLegs
     )
