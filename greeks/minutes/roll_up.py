@@ -18,7 +18,6 @@ from django.db import transaction
 from redis.exceptions import RedisError
 
 from config.core.clock import market_now
-from config.core.errors import Conflict, InvalidInput
 from config.core.live.hub import announce
 from greeks.calendar.exchanges import exchange_named
 from greeks.calendar.sessions import Session
@@ -31,13 +30,12 @@ from greeks.models import GreekSnapshot, PolledInstrument
 from greeks.polling.instruments import (
     enabled_instruments,
     expiry_schedule,
-    instrument_by_slug,
     poll_seconds_by_slug,
 )
 from greeks.polling.latest_chain import is_kept_minute, read_closing_chains
 from greeks.polling.poll import group_of
 from greeks.polling.samples import KEPT, MINUTE, ChainSample, read_samples
-from greeks.polling.sessions import open_session, session_for
+from greeks.polling.sessions import session_for
 from greeks.signals import minute_closed
 
 logger = structlog.get_logger(__name__)
@@ -61,28 +59,6 @@ class RolledMinute:
     @property
     def is_gap(self) -> bool:
         return self.samples_seen == 0
-
-
-def roll_up(
-    *, slug: str, expiry: date, minute: datetime, at: datetime | None = None
-) -> RolledMinute:
-    """Write one minute's row from the samples held.
-
-    Raises ``Conflict`` if the minute is not over, ``InvalidInput`` if it is outside a session, and
-    ``redis.exceptions.RedisError`` if the samples cannot be read.
-    """
-    instrument = instrument_by_slug(slug)
-    at = at or market_now()
-    if minute + MINUTE > at:
-        raise Conflict("The minute is not over yet.")
-    session = open_session(instrument, minute)
-    if session is None:
-        raise InvalidInput(
-            "No session is open at that time.", fields={"minute": "a minute in session"}
-        )
-    chain = PolledChain(instrument, expiry, samples_expected(instrument, at))
-    (rolled,) = roll_minutes(chain, session, [minute])
-    return rolled
 
 
 def roll_up_due(*, slug: str | None = None, at: datetime | None = None) -> list[RolledMinute]:

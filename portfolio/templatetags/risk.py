@@ -143,12 +143,6 @@ def axis(value: Number | None) -> SafeString:
 
 
 @register.filter
-def axis_text(values: Iterable[Number] | None) -> str:
-    """Return an axis as its field is typed: ``-10, 0, 10``."""
-    return ", ".join(f"{value:g}" for value in values or ())
-
-
-@register.filter
 def signed_compact(value: Number | None) -> SafeString:
     """Three figures and the sign of a profit or loss: ``+12.3k``."""
     text = formatting.compact(value)

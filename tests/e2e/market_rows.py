@@ -20,7 +20,7 @@ from greeks.maths.aggregation import FilledGreeks, sum_chain
 from greeks.maths.black_scholes import all_greeks
 from greeks.maths.changes import ContractGreeks, bucket_changes, contract_greeks
 from greeks.minutes.chain_rows import write_chains
-from greeks.minutes.roll_up import PolledChain, roll_up
+from greeks.minutes.roll_up import PolledChain
 from greeks.minutes.rows import candle_row, write_rows
 from greeks.minutes.stored import Chain
 from greeks.models import PolledInstrument
@@ -33,6 +33,7 @@ from greeks.polling.latest_chain import (
 )
 from greeks.polling.samples import ChainSample, add_sample
 from greeks.polling.sessions import session_on_date
+from tests.greeks.rolling import roll_up
 
 ZONE = ZoneInfo("Asia/Kolkata")
 TODAY, YESTERDAY = date(2026, 11, 26), date(2026, 11, 25)
@@ -129,7 +130,7 @@ def sample(
 def close_minute(*, minute: str) -> None:
     """Roll a minute of Nifty's first chain up, as the beat does once it is over."""
     at = datetime.fromisoformat(minute)
-    roll_up(slug=NIFTY.slug, expiry=NIFTY.expiries[0], minute=at, at=at + MINUTE)
+    roll_up(slug=NIFTY.slug, expiry=NIFTY.expiries[0], minute=at)
 
 
 def _instrument(seeded: SeededChain) -> PolledInstrument:

@@ -57,18 +57,3 @@ def log_in_page(base: str) -> str:
         f'<form id="steps" data-base="{escape(base)}"></form><p id="failed" role="alert"></p>'
         f"<script>{_SCRIPT}</script></body></html>"
     )
-
-
-#: The site after a redesign: other ids. Tests script it as a fault's body.
-CHANGED_PAGE: Final = (
-    '<!doctype html><html lang="en"><head><title>Welcome back</title></head><body>'
-    '<form><label for="identifier">Mobile or e-mail</label><input id="identifier">'
-    '<button id="next">Next</button></form></body></html>'
-)
-
-#: Cloudflare's page for a browser it blocks.
-BLOCK_PAGE: Final = (
-    "<!doctype html><html><head><title>Access denied | Cloudflare</title></head><body>"
-    "<h1>Error 1010</h1><p>The owner of this website has banned your access based on your "
-    "browser's signature.</p><p>Cloudflare Ray ID: 8f00000000000000</p></body></html>"
-)

@@ -75,10 +75,6 @@ class CallLimit:
                 )
             self._calls.append(moment)
 
-    def forgive(self) -> None:
-        with self._lock:
-            self._calls.clear()
-
 
 def parameters_of(request: Request) -> dict[str, str]:
     """Return the request's parameters, or those stored in its cursor."""

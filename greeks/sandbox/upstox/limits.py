@@ -33,7 +33,3 @@ class CallLimits:
                     return False
             self._calls.append(moment)
         return True
-
-    def forgive(self) -> None:
-        with self._lock:
-            self._calls.clear()

@@ -52,7 +52,7 @@ class Refused(Exception):
 
 
 class PortalServer:
-    """The ASGI application. Tests reach ``session``, ``limits`` and ``forget_positions``."""
+    """The ASGI application. Tests reach ``session`` and ``limits``."""
 
     def __init__(self, context: SandboxContext) -> None:
         self.market = context.market
@@ -71,9 +71,6 @@ class PortalServer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._application(scope, receive, send)
-
-    def forget_positions(self) -> None:
-        self._positions.clear()
 
     def _routes(self) -> list[Route]:
         table: tuple[tuple[str, str, Callable[[Request], Any]], ...] = (

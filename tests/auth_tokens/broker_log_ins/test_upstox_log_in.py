@@ -32,10 +32,23 @@ from auth_tokens.broker_tokens.errors import (
 )
 from auth_tokens.broker_tokens.manager import get_token, refresh_token
 from auth_tokens.models import BrokerToken, TokenEvent
-from auth_tokens.sandbox.upstox.pages import BLOCK_PAGE, CHANGED_PAGE
 from auth_tokens.sandbox.upstox.person import FAILURES_BEFORE_LOCK
 from config.core.clock import now
 from tests.auth_tokens.upstox_site import REDIRECT_URI, UpstoxSite
+
+#: The site after a redesign: other ids.
+CHANGED_PAGE = (
+    '<!doctype html><html lang="en"><head><title>Welcome back</title></head><body>'
+    '<form><label for="identifier">Mobile or e-mail</label><input id="identifier">'
+    '<button id="next">Next</button></form></body></html>'
+)
+
+#: Cloudflare's page for a browser it blocks.
+BLOCK_PAGE = (
+    "<!doctype html><html><head><title>Access denied | Cloudflare</title></head><body>"
+    "<h1>Error 1010</h1><p>The owner of this website has banned your access based on your "
+    "browser's signature.</p><p>Cloudflare Ray ID: 8f00000000000000</p></body></html>"
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import QuantLib
 
-from greeks.maths.black_76 import all_greeks, implied_volatility, price
+from tests.greeks.maths.black_76 import all_greeks, implied_volatility, price
 
 
 def test_hulls_examples_are_the_printed_ones() -> None:

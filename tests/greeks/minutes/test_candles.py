@@ -10,11 +10,11 @@ import pytest
 from django.db import close_old_connections, connections
 from redis.exceptions import RedisError
 
-from config.core.errors import Conflict, InvalidInput
+from config.core.errors import InvalidInput
 from config.core.redis.client import redis_client, reset_guards
 from greeks.chains import SIDES, SUMMED_GREEKS
 from greeks.minutes.rebuild import rebuild
-from greeks.minutes.roll_up import roll_up, roll_up_due
+from greeks.minutes.roll_up import roll_up_due
 from greeks.models import ExchangeSession, GreekSnapshot, PolledInstrument
 from greeks.models.greek_snapshot import CANDLE_FIELDS, VENDOR_FIELDS
 from greeks.polling.samples import samples_key
@@ -22,6 +22,7 @@ from greeks.signals import minute_closed
 from tests.announcements import Announcements
 from tests.greeks.conftest import Desk
 from tests.greeks.maths.test_aggregation import exact_sums
+from tests.greeks.rolling import roll_up
 from tests.greeks.scripted import CLOSES, EXPIRY, LATER, OPENS, chain_at
 
 pytestmark = pytest.mark.django_db
@@ -81,7 +82,7 @@ def test_rolling_up_twice_changes_nothing(desk: Desk) -> None:
     desk.roll_up(OPENS + MINUTE + SECOND)
     before = [(row.pk, row.updated_at, numbers(row)) for row in rows()]
     desk.roll_up(OPENS + MINUTE + 2 * SECOND)
-    roll_up(slug="nifty-50", expiry=EXPIRY, minute=OPENS, at=OPENS + 2 * MINUTE)
+    roll_up(slug="nifty-50", expiry=EXPIRY, minute=OPENS)
 
     assert [(row.pk, row.updated_at, numbers(row)) for row in rows()] == before
 
@@ -91,13 +92,6 @@ def test_minute_that_is_not_over_is_left(desk: Desk) -> None:
     desk.roll_up(OPENS + MINUTE - SECOND)
 
     assert rows() == []
-    with pytest.raises(Conflict):
-        roll_up(slug="nifty-50", expiry=EXPIRY, minute=OPENS, at=OPENS + 59 * SECOND)
-
-
-def test_minute_outside_of_a_session_is_refused(instrument: PolledInstrument) -> None:
-    with pytest.raises(InvalidInput):
-        roll_up(slug="nifty-50", expiry=EXPIRY, minute=CLOSES, at=CLOSES + MINUTE)
 
 
 def test_sample_that_came_late_is_rolled_up_again(desk: Desk) -> None:
@@ -167,7 +161,7 @@ def test_while_redis_is_away_no_gap_is_claimed(desk: Desk, settings: Any, tmp_pa
     desk.roll_up(OPENS + MINUTE + SECOND)
     assert rows() == []
     with pytest.raises(RedisError):
-        roll_up(slug="nifty-50", expiry=EXPIRY, minute=OPENS, at=OPENS + 2 * MINUTE)
+        roll_up(slug="nifty-50", expiry=EXPIRY, minute=OPENS)
 
     settings.REDIS_URL = address
     reset_guards()
@@ -287,7 +281,7 @@ def test_minute_that_was_not_written_is_not_told(
     desk.roll_up(OPENS + MINUTE + SECOND)
     with django_capture_on_commit_callbacks(execute=True):
         desk.roll_up(OPENS + MINUTE + 2 * SECOND)
-        roll_up(slug="nifty-50", expiry=EXPIRY, minute=OPENS, at=OPENS + 2 * MINUTE)
+        roll_up(slug="nifty-50", expiry=EXPIRY, minute=OPENS)
 
     assert closed_minutes == []
 

@@ -15,9 +15,10 @@ import pytest
 from greeks.domain import Contract, InstrumentKind, Quote, Right
 from greeks.instruments.expiry import expiry_instant
 from greeks.instruments.occ import parse_occ
-from greeks.maths import american, black_76, black_scholes, discrete_dividends
+from greeks.maths import american, black_scholes, discrete_dividends
 from greeks.pricing.model import model_greeks, years_to
 from greeks.pricing.quotes import is_two_sided
+from tests.greeks.maths import black_76
 
 AT = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 EXPIRY = date(2027, 1, 15)

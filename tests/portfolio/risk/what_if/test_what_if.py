@@ -12,12 +12,13 @@ import time_machine
 
 from auth_tokens.models import User
 from config.core.errors import InvalidInput, NotFound
-from greeks.maths import black_76, black_scholes
+from greeks.maths import black_scholes
 from greeks.models import ContractGreeks, Dividend, Instrument
 from portfolio.models import Account, FxRate, Position, Quote
 from portfolio.risk.report import risk_report
 from portfolio.risk.what_if.run import what_if
 from tests.factories import AS_OF, UserFactory
+from tests.greeks.maths import black_76
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
 from tests.portfolio.risk.test_risk_report import store_closes
 
