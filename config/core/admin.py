@@ -25,7 +25,7 @@ else:
 
 
 class CappedPaginator(AnyPaginator):
-    """Counts no further than some pages that nobody turns to: a million rows stay fast."""
+    """Stop counting after a number of pages: tables of a million rows stay fast."""
 
     most = 10_000
 

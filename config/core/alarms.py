@@ -1,4 +1,4 @@
-"""Troubles that staff are alerted to, found by rooms that know nothing of alerts.
+"""Problems reported to staff by rooms that know nothing about alerts.
 
 A room registers a function in ``AppConfig.ready()``; a sweep asks all of them every 15 seconds and
 sends what they find (``greeks.alerts.system_events``).
@@ -16,28 +16,28 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """One trouble. The same ``subject`` is sent at most once an hour; no text holds a secret."""
+    """One problem. The same ``subject`` is sent at most once an hour; no text holds a secret."""
 
     subject: str
     title: str
     text: str
 
 
-#: Finds a trouble; ``None`` while all is well or nothing is known.
+#: Returns a problem, or ``None`` if there is none or it cannot tell.
 Look = Callable[[], Alarm | None]
 
 _looks: list[Look] = []
 
 
 def register_alarm(look: Look) -> Look:
-    """Have the sweep ask ``look``, which must take well under a second."""
+    """Have the sweep call ``look``, which must take well under a second."""
     if look not in _looks:
         _looks.append(look)
     return look
 
 
 def found_alarms() -> Iterator[Alarm]:
-    """Ask all. One that raises is logged and hides no other."""
+    """Run every registered check. One that raises is logged; the others still run."""
     for look in _looks:
         try:
             alarm = look()

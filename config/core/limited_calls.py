@@ -1,10 +1,9 @@
-"""Calls side by side, each with a time limit that also cancels its database query.
+"""Run calls in parallel, each with a time limit that also cancels its database query.
 
-One thread makes the calls of a batch one after another, as long as they are quick; if nothing ends
-for a moment, the rest get threads of their own. So quick calls cost one thread and one database
-connection, and slow ones wait for no other. Of a name at most so many calls run at once: those
-that hang keep no other name waiting. A thread closes its connection at the end, if
-``CONN_MAX_AGE`` has a request close its own.
+One thread makes a batch's calls in turn as long as they are quick; if none finishes for a moment,
+the rest get their own threads. So quick calls cost one thread and one database connection, and no
+call waits for a slow one. Each name has a limit of concurrent calls, so hanging calls hold up no
+other name. A thread closes its connection at the end if ``CONN_MAX_AGE`` makes requests do so.
 """
 
 from __future__ import annotations
@@ -26,33 +25,33 @@ from config.core.errors import Unavailable
 
 logger = structlog.get_logger(__name__)
 
-# Without an end for this long, what has not begun gets threads of its own.
+# If nothing finishes for this long, calls not yet started get their own threads.
 _QUICK_SECONDS: Final = 0.01
 # More than can hang at once: two calls of each section.
 _MOST_THREADS: Final = 32
-# A query that begins in the instant of its cancelling is cancelled in the next try.
+# A query that starts just as it is cancelled is cancelled by the next attempt.
 _CANCEL_AGAIN_SECONDS = 0.05
 _CANCEL_TRIES = 40
-# How long PostgreSQL may take to accept that a query is cancelled.
+# How long PostgreSQL may take to accept a cancel request.
 _CANCEL_SECONDS = 1.0
 
 
 class TimeLimitReached(Unavailable):
-    """A call took longer than it may. Its query is cancelled; the caller goes on without it."""
+    """A call hit its time limit. Its query is cancelled; the caller goes on without it."""
 
     code = "time_limit"
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What to call, and how many seconds it may take from when it was asked for."""
+    """A call, and its limit in seconds from when it was requested."""
 
     call: Callable[[], Any]
     seconds: float
 
 
 class _Name:
-    """The places of one name, and the calls that were given up and still hold one."""
+    """One name's slots, and the abandoned calls that still occupy one."""
 
     def __init__(self, most: int) -> None:
         self.places = threading.BoundedSemaphore(most)
@@ -86,12 +85,12 @@ class _LimitedCall:
         self.finished = threading.Event()
 
     def run(self) -> None:
-        """Wait for a place of its name until it is late, then call."""
+        """Wait for a slot until the limit, then call."""
         if self.name.places.acquire(timeout=max(0.0, self.ends_at - time.monotonic())):
             try:
                 self.has_begun = True
                 self.outcome = self._late() if self._is_given_up else self._called()
-            except BaseException as error:  # noqa: BLE001 - whoever asked gets it
+            except BaseException as error:  # noqa: BLE001 - passed on to the caller
                 self.outcome = error
             finally:
                 self.name.places.release()
@@ -109,14 +108,14 @@ class _LimitedCall:
             with self._lock:
                 self._connection = None
             if self._is_given_up and connection.connection is not None:
-                # A late cancel must not meet the next one's query.
+                # A late cancel must not hit the next call's query.
                 connection.connection.close()
                 connection.close()
 
     def _guarded(self, execute: Callable[..., Any], *arguments: Any) -> Any:
         self._is_asking = True
         try:
-            # Read after the flag is set: a call given up from here on is cancelled.
+            # Read after the flag is set: a call abandoned from here on is cancelled.
             if self._is_given_up:
                 raise self._late()
             return execute(*arguments)
@@ -129,7 +128,7 @@ class _LimitedCall:
 
     @property
     def is_settled(self) -> bool:
-        """Return whether nobody waits for it any more."""
+        """Return whether nobody is waiting for it any more."""
         return self._is_given_up or self.finished.is_set()
 
     def give_up(self) -> None:
@@ -139,7 +138,7 @@ class _LimitedCall:
         return TimeLimitReached(self.problem)
 
     def cancel_query(self) -> None:
-        """Cancel the query that runs, and those that begin while it does not notice."""
+        """Cancel the running query, and those that start before the call notices."""
         for _ in range(_CANCEL_TRIES):
             with self._lock:
                 raw = self._connection and self._connection.connection
@@ -152,7 +151,7 @@ class _LimitedCall:
 
 
 def _cancel(raw: Any) -> None:
-    """Stop what a driver's connection is doing, from another thread."""
+    """Cancel a driver connection's query from another thread."""
     if hasattr(raw, "interrupt"):
         raw.interrupt()
         return
@@ -163,7 +162,7 @@ def _cancel(raw: Any) -> None:
 
 
 class _Batch:
-    """Calls that threads take one after another."""
+    """Calls that threads take from a queue."""
 
     def __init__(self, calls: Iterable[_LimitedCall]) -> None:
         self._calls = tuple(calls)
@@ -173,11 +172,11 @@ class _Batch:
 
     @property
     def waiting(self) -> int:
-        """Return how many have not been taken by a thread."""
+        """Return how many calls no thread has taken."""
         return len(self._rest)
 
     def run(self) -> None:
-        """Make calls until none is left that nobody took."""
+        """Make calls until none is left."""
         try:
             while self._rest:
                 try:
@@ -207,9 +206,9 @@ class LimitedCalls:
         self._cancelling: ThreadPoolExecutor | None = None
 
     def __call__(self, works: Mapping[str, Work]) -> dict[str, Any]:
-        """Return the result or the error of each name; ``TimeLimitReached`` for what is late.
+        """Return each name's result or error; ``TimeLimitReached`` for late calls.
 
-        Returns when the last is done or late. Nothing waits for the thread of a late one.
+        Returns when the last call is done or late, without waiting for threads of late ones.
         """
         outcomes: dict[str, Any] = {}
         running: dict[str, _LimitedCall] = {}

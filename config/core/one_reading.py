@@ -1,8 +1,8 @@
-"""Questions that several parts of one reading share, such as the user's accounts, asked once.
+"""Answer once what several parts of one reading ask, such as the user's accounts.
 
-A context variable, so that nothing is passed down to where it is asked. Threads that work for the
-reading share it if they run in a copy of its context (``contextvars.copy_context``). Outside a
-reading every call asks anew.
+Uses a context variable, so that nothing has to be passed down. Threads working for the reading
+share it if they run in a copy of its context (``contextvars.copy_context``). Outside a reading
+every call asks again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _known: ContextVar[dict[Hashable, Any] | None] = ContextVar("one_reading", defau
 
 @contextmanager
 def one_reading() -> Iterator[None]:
-    """Make the block one reading, or a part of the one around it."""
+    """Make the block one reading, or part of the enclosing one."""
     if _known.get() is not None:
         yield
         return
@@ -31,7 +31,7 @@ def one_reading() -> Iterator[None]:
 
 
 def once(name: Hashable, ask: Callable[[], Value]) -> Value:
-    """Return what the reading knows under a name; ask for it first if nobody did."""
+    """Return the reading's answer of this name, asking first if needed."""
     known = _known.get()
     if known is None:
         return ask()

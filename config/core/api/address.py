@@ -1,5 +1,5 @@
-"""The values of a page's address. One that cannot be used is named on the page, which shows its
-default instead (``partials/unused.html``)."""
+"""Read a page's query string. The page names each value it cannot use (``partials/unused.html``)
+and shows its default instead."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class AddressValues:
         return text if text in choices else default
 
     def refuse(self, problems: Mapping[str, str]) -> None:
-        """Note what is wrong, by name. An empty text leaves the value out without a word."""
+        """Record what is wrong with a value; an empty ``problem`` drops it silently."""
         self._unused |= problems
 
     @property
@@ -67,6 +67,6 @@ class AddressValues:
 
     @property
     def problem(self) -> str:
-        """What the page says of them; empty if all were used."""
+        """The page's notice about them; empty if all were used."""
         told = [f"{name}: {problem}" for name, problem in self._unused.items() if problem]
         return f"Not used from the address: {' '.join(told)}" if told else ""

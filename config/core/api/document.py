@@ -20,7 +20,7 @@ _FORMATS = {"date-time": "time", "date": "day"}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a value is: words, of which one may be the name of a shape on this page."""
+    """A value's type in words, one of which may name a shape on this page."""
 
     before: str
     shape: str = ""
@@ -40,7 +40,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What comes with a status."""
+    """A response: its status and body."""
 
     status: str
     about: str
@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one address."""
+    """One method of one path."""
 
     name: str
     method: str
@@ -62,7 +62,7 @@ class Operation:
 
     @property
     def kinds(self) -> Sequence[Kind]:
-        """What is sent and what is answered."""
+        """The types of the request and of every response."""
         answered = [kind for answer in self.answers for _, kind in answer.kinds]
         return [self.body, *answered] if self.body else answered
 
@@ -75,7 +75,7 @@ class Document:
     shapes: Mapping[str, Sequence[Field]]
 
     def shapes_within(self, kinds: Iterable[Kind]) -> Mapping[str, Sequence[Field]]:
-        """Return the shapes that these kinds name, and those that are within them."""
+        """Return the shapes these types name, and the shapes nested in them."""
         found: dict[str, Sequence[Field]] = {}
         waiting = [kind.shape for kind in kinds]
         while waiting:
@@ -133,7 +133,7 @@ def _operation(
 
 
 def _kinds(holder: Mapping[str, Any], components: Mapping[str, Any]) -> Sequence[tuple[str, Kind]]:
-    """Return media types with what they hold."""
+    """Return the type of each media type."""
     content = holder.get("content", {})
     return [
         (name, _kind(schema, components))
@@ -145,7 +145,7 @@ def _kinds(holder: Mapping[str, Any], components: Mapping[str, Any]) -> Sequence
 def _alternatives(
     schema: Mapping[str, Any], components: Mapping[str, Any]
 ) -> Sequence[Mapping[str, Any]]:
-    """Return the shapes that a body may have."""
+    """Return the shapes a body can take."""
     target = components.get(schema.get("$ref", "").rpartition("/")[2], {})
     several: Sequence[Mapping[str, Any]] = target.get("oneOf", [schema])
     return several
@@ -212,7 +212,7 @@ def _document() -> Document:
 @login_required
 @cache_control(private=True, no_cache=True)
 def api_docs(request: HttpRequest) -> HttpResponse:
-    """``GET /api/docs``: every operation in a line, and what is true of all."""
+    """``GET /api/docs``: every operation on a line, and the rules they share."""
     document = _document()
     shapes = document.shapes_within([Kind("", "Problem")])
     return render(request, "system/api_docs.html", {"groups": document.groups, "shapes": shapes})
@@ -222,7 +222,7 @@ def api_docs(request: HttpRequest) -> HttpResponse:
 @login_required
 @cache_control(private=True, no_cache=True)
 def api_operation(request: HttpRequest, name: str) -> HttpResponse:
-    """``GET /api/docs/<name>``: one operation with every shape it takes and gives."""
+    """``GET /api/docs/<name>``: one operation with every shape it accepts and returns."""
     document = _document()
     for group, operations in document.groups.items():
         for one in operations:

@@ -1,1 +1,1 @@
-"""Answers that are read again and again: declared once, cached, prepared and invalidated alike."""
+"""Cached answers, each declared once: how it is read, kept, warmed and invalidated."""

@@ -1,8 +1,8 @@
-"""Whether this process asks the cache, or works without it for a while.
+"""Decide whether this process uses the cache or does without it for a while.
 
-After a failure it is left alone for a pause that doubles up to 15 s. Then one call tries. Once it
-is back, one call in eight is let through, and twice as many every half second, so that a server
-that just started is not overrun. The others read from the source.
+After a failure nobody asks it for a pause that doubles up to 15 s; then one call probes. Once it is
+back, one call in eight gets through, twice as many every half second, so that a server that has
+just started is not overrun. The others read from the source.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ logger = structlog.get_logger(__name__)
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 15.0
-#: Of so many calls one is let through at first.
+#: At first, one in this many calls gets through.
 FEWEST: Final = 8
 STEP_SECONDS: Final = 0.5
 
@@ -103,16 +103,16 @@ _kept: ProcessCopies[CacheAvailability] = ProcessCopies(CacheAvailability)
 
 
 def cache_availability() -> CacheAvailability:
-    """Return this process's."""
+    """Return this process's record."""
     with _kept.lock:
         return _kept.get("cache")
 
 
 @contextmanager
 def noting_availability() -> Iterator[None]:
-    """Note whether the cache answers the block's calls; errors pass through.
+    """Record whether the cache answers the calls made in the block; errors pass through.
 
-    A server that refuses (it is full) answers.
+    A refusal (the server is full) is an answer.
     """
     availability = cache_availability()
     try:

@@ -1,4 +1,4 @@
-"""What can change that makes cached answers wrong."""
+"""The kinds of change that invalidate cached answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Change(StrEnum):
-    """``event_type`` of a ``CacheInvalidationEvent``. What an import brings are executions."""
+    """``event_type`` of a ``CacheInvalidationEvent``. Imports bring executions."""
 
     POSITION_UPDATE = "position_update"
     SIGNAL_UPDATE = "signal_update"

@@ -1,4 +1,4 @@
-"""Where the cache is and how long kinds of answers stay fresh, as the settings say."""
+"""The cache's address and lifetimes, from the settings."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from django.conf import settings
 
 @dataclass(frozen=True, slots=True)
 class CacheConfig:
-    """``host`` is the socket's path where there is no port; ``ttl`` is in seconds, by kind of key,
-    where it differs from the declaration."""
+    """``host`` is the socket's path if there is no port; ``ttl`` overrides the declared seconds, by
+    kind of key."""
 
     host: str
     port: int | None
@@ -20,6 +20,6 @@ class CacheConfig:
 
 
 def cache_config() -> CacheConfig:
-    """Return it, without the password that an address may hold."""
+    """Return the configuration without the password in its URL."""
     address = urlsplit(settings.CACHES["default"]["LOCATION"])
     return CacheConfig(address.hostname or address.path, address.port, settings.CACHE_TTLS)

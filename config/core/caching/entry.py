@@ -1,4 +1,4 @@
-"""What is kept of an answer, and what a reader gets."""
+"""A stored answer, and the result a reader gets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-#: Raised when entries change their form: older ones then count as absent.
+#: Increased when the format changes: older entries then count as absent.
 SCHEMA: Final = 1
 
 Data = TypeVar("Data")
@@ -34,7 +34,7 @@ def pack(entry: CacheEntry) -> bytes:
 
 
 def unpack(stored: bytes | None) -> CacheEntry | None:
-    """Return the entry; ``None`` if there is none, or one that this version cannot read."""
+    """Return the entry; ``None`` if there is none that this version can read."""
     if stored is None:
         return None
     try:
@@ -48,8 +48,8 @@ def unpack(stored: bytes | None) -> CacheEntry | None:
 class CachedResult(Generic[Data]):
     """An answer and where it came from.
 
-    ``hit``: the cache had it, fresh. ``stale``: it is past its time, given because the fetch
-    failed with ``problem``. Ages are seconds; ``None`` if the answer was never cached.
+    ``hit``: it was cached and fresh. ``stale``: it has expired but is served because the fetch
+    failed with ``problem``. Ages are in seconds; ``None`` if the answer was never cached.
     """
 
     data: Data | None
@@ -62,7 +62,7 @@ class CachedResult(Generic[Data]):
 
 
 def result_of(entry: CacheEntry, data: Any, *, at: float, hit: bool) -> CachedResult[Any]:
-    """Return an entry's answer with its age at an instant."""
+    """Return an entry's answer and its age at that instant."""
     return CachedResult(
         data,
         hit=hit,

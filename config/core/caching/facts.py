@@ -1,4 +1,4 @@
-"""What the cache did for one request: which resources it answered, and which it had to fetch.
+"""The cache hits and misses of one request.
 
 The response monitor begins a record, reads through the cache add to it, and the monitor and the
 dashboard's metadata read it. A pool's thread takes part if the work runs in a copy of the context
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class CacheFacts:
-    """Names of resources, in the order in which they were read. Threads may append."""
+    """Names of resources in the order they were read. Threads may append."""
 
     hits: list[str] = field(default_factory=list)
     misses: list[str] = field(default_factory=list)
@@ -26,7 +26,7 @@ _current: ContextVar[CacheFacts | None] = ContextVar("cache_facts", default=None
 
 @contextmanager
 def recording_cache_facts() -> Iterator[CacheFacts]:
-    """Record what the cache does in the block, apart from any record around it."""
+    """Record the block's hits and misses, separately from any enclosing record."""
     facts = CacheFacts()
     token = _current.set(facts)
     try:
@@ -36,12 +36,12 @@ def recording_cache_facts() -> Iterator[CacheFacts]:
 
 
 def note_cache_hit(name: str) -> None:
-    """Add a resource that the cache answered."""
+    """Record a hit."""
     if (facts := _current.get()) is not None:
         facts.hits.append(name)
 
 
 def note_cache_miss(name: str) -> None:
-    """Add a resource that the cache could not answer."""
+    """Record a miss."""
     if (facts := _current.get()) is not None:
         facts.misses.append(name)

@@ -1,4 +1,4 @@
-"""The facts of the cache as an individual endpoint's headers; its body stays as it is."""
+"""Cache hits and ages as response headers; the body stays as it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class _Told(Protocol):
-    """What is known of an answer: ``CachedResult`` and a dashboard's section alike."""
+    """What ``CachedResult`` and a dashboard section have in common."""
 
     @property
     def hit(self) -> bool: ...

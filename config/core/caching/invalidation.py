@@ -1,7 +1,7 @@
-"""Invalidation: what a change made wrong is removed at once, and what was removed is recorded.
+"""Remove cached answers that a change made wrong, and record what was removed.
 
-It runs after the commit, so that whoever computes anew reads what was written. If it fails it is
-logged, and the answers end with their time.
+Runs after the commit, so that whoever recomputes an answer reads what was written. A failure is
+logged, and the answers expire by themselves.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from config.core.redis.client import key, redis_client
 
 logger = structlog.get_logger(__name__)
 
-#: Events kept, about; and keys named in each.
+#: Roughly how many events are kept, and how many keys each names.
 KEPT_EVENTS: Final = 1_000
 _MOST_KEYS: Final = 200
 _STREAM: Final = key("cache_invalidations")
 
 
 class CacheInvalidationEvent(msgspec.Struct, frozen=True):
-    """What a change removed. ``removed`` counts all keys, also those beyond the ones named."""
+    """What a change removed. ``removed`` counts unnamed keys too."""
 
     event_type: str
     affected_keys: list[str]
@@ -49,7 +49,7 @@ def invalidate_after_commit(
     account_ids: Iterable[str] = (),
     users: Iterable[Any] = (),
 ) -> None:
-    """Remove, once the transaction is committed, what a change of these makes wrong."""
+    """Invalidate, after the commit, the answers affected by a change."""
     transaction.on_commit(
         partial(
             invalidate_changed,
@@ -69,7 +69,7 @@ def invalidate_changed(
     account_ids: Collection[str] = (),
     users: Collection[Any] = (),
 ) -> CacheInvalidationEvent | None:
-    """Remove what a change makes wrong: answers over the accounts, and the users' own.
+    """Invalidate the affected answers over these accounts, and these users' own.
 
     With neither, everybody's. Returns ``None`` if the cache could not be reached.
     """
@@ -83,7 +83,7 @@ def invalidate_changed(
 
 
 def clear_cache(pattern: str, *, triggered_by: str) -> CacheInvalidationEvent:
-    """Remove what matches a shell pattern, on an operator's word.
+    """Remove the answers matching a shell pattern, for an operator.
 
     Raises ``InvalidInput`` for an impossible pattern, ``Unavailable`` without the cache.
     """
@@ -128,7 +128,7 @@ def _invalidated(
 
 
 def _record(change: Change, removed: list[str], triggered_by: str) -> CacheInvalidationEvent:
-    """Record an event where the operators see it; a lost record loses nothing else."""
+    """Record an event for operators to see; losing a record does no other harm."""
     event = CacheInvalidationEvent(
         change.value, removed[:_MOST_KEYS], now(), triggered_by, len(removed)
     )

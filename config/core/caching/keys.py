@@ -1,8 +1,8 @@
-"""Keys of cached answers: documented patterns, filled in so that no value can break out.
+"""Keys of cached answers: documented patterns whose values cannot break out of their place.
 
 ``analytics:pnl:{account_id}:{date_range}`` becomes ``analytics:pnl:U1:2026-10-01..2026-10-31``, and
 a private one ends with its owner's scope: ``:@+U1+U2+``. Values are percent-encoded, so no name
-can hold a separator or a wildcard. ``~all`` stands for a value that was not asked.
+can hold a separator or a wildcard. ``~all`` stands for a parameter that was not given.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _PLAIN: Final = frozenset((string.ascii_letters + string.digits + "._-").encode(
 
 
 def build_key(pattern: str, parameters: Mapping[str, Any], *, scope: str = "") -> str:
-    """Return the key of an answer. What the pattern does not name follows as ``name=value``.
+    """Return an answer's key. Parameters the pattern does not name follow as ``name=value``.
 
-    ``scope`` is part of the key as it is: made of what ``encode`` returns, and ``+``.
+    ``scope`` is used verbatim: values from ``encode``, joined by ``+``.
     """
     values, fields = _with_range(parameters), fields_of(pattern)
     parts = [pattern.format_map({name: encode(values.get(name)) for name in fields})]
@@ -32,15 +32,15 @@ def build_key(pattern: str, parameters: Mapping[str, Any], *, scope: str = "") -
 
 
 def scope_of_accounts(account_ids: Iterable[str]) -> str:
-    """Return the scope of those who may see just these accounts: ``+U1+U2+``."""
+    """Return the scope of users who see exactly these accounts: ``+U1+U2+``."""
     return "".join(f"+{encode(each)}" for each in sorted(account_ids)) + "+"
 
 
 def patterns_over_account(pattern: str, account_id: str, *, is_private: bool) -> list[str]:
     """Return shell patterns of all answers that cover an account.
 
-    These are its own, and those over all accounts of everybody who sees it. A scope that names no
-    accounts begins with ``~``: it may be anybody's.
+    Its own, and those over all accounts of everyone who sees it. A scope that names no accounts
+    begins with ``~`` and may be anybody's.
     """
     own, every = [], _open(pattern, {})
     if "account_id" in fields_of(pattern):
@@ -64,7 +64,7 @@ def patterns_of_scope(pattern: str, scope: str) -> list[str]:
 
 
 def encode(value: Any) -> str:
-    """Return a value as a part of a key: injective, without separators or wildcards."""
+    """Encode a value for a key: injective, without separators or wildcards."""
     if value is None:
         return ALL
     if isinstance(value, tuple):
@@ -94,6 +94,6 @@ class _Wildcards(dict[str, str]):
 
 
 def _open(pattern: str, values: Mapping[str, str]) -> list[str]:
-    """Fill in what is known; more parts may follow, but no part goes on."""
+    """Fill in the known values. More parts may follow, but no known part may continue."""
     text = pattern.format_map(_Wildcards(values))
     return [text] if text.endswith("*") else [text, f"{text}:*"]

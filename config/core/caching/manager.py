@@ -1,4 +1,4 @@
-"""The cache manager: answers kept in Redis with their times, none older than an invalidation.
+"""The cache manager: stores answers in Redis, never one older than an invalidation.
 
 Whoever computes an answer first claims its key: a random token beside it, its generation. Storing
 checks the token and writes in one script. An invalidation first removes the claims that match, then
@@ -59,7 +59,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What lies under a key: its entry, fresh or not, and whether somebody computes it."""
+    """A key's entry, fresh or not, and whether somebody is computing it."""
 
     entry: CacheEntry | None
     is_claimed: bool
@@ -90,12 +90,12 @@ class CacheManager:
         return self.is_fresh(self.look(key).entry)
 
     def get_ttl(self, key: str) -> float | None:
-        """Return for how many more seconds the answer is fresh; ``None`` if it is not."""
+        """Return the seconds the answer stays fresh; ``None`` if it is not."""
         entry = self.look(key).entry
         return entry.expires_at - self.clock() if entry and self.is_fresh(entry) else None
 
     def set(self, key: str, value: Any, ttl: float, *, stale_seconds: float = 0) -> bool:
-        """Store an answer, whoever else is computing it. Returns whether it was stored."""
+        """Store an answer even if others are computing it. Returns whether it was stored."""
         stored, milliseconds = self._packed(key, value, ttl, ttl, stale_seconds)
 
         def write() -> bool:
@@ -111,12 +111,12 @@ class CacheManager:
         """Remove the answers whose keys match a shell pattern; return how many.
 
         Raises ``InvalidInput`` for an impossible pattern, ``Unavailable`` without Redis: then the
-        answers stay until their time is up.
+        answers stay until they expire.
         """
         return len(self.invalidated(*patterns))
 
     def invalidated(self, *patterns: str) -> list[str]:
-        """Do the same; return the keys."""
+        """Like ``invalidate``, but return the keys."""
         wanted = _compiled(patterns)
         if not wanted:
             return []
@@ -132,13 +132,13 @@ class CacheManager:
             ) from error
 
     def touch(self, keys: Collection[str]) -> None:
-        """Have the server count the answers as used, so that it evicts others first."""
+        """Mark the answers as used, so that the server evicts others first."""
         if keys:
             _attempt(lambda: _redis().touch(*(_ANSWERS + key for key in keys)), "touch")
 
     # --- For reading through ------------------------------------------------------------------
     def look(self, key: str) -> Look:
-        """Return what lies under a key."""
+        """Return a key's entry and claim."""
         found = _attempt(lambda: _redis().mget(_ANSWERS + key, _CLAIMS + key), "get")
         stored, claim = found or (None, None)
         return Look(unpack(stored), claim is not None)
@@ -156,7 +156,7 @@ class CacheManager:
     def opened(
         self, entry: CacheEntry | None, body_type: Any, *, newer_than: float = 0.0
     ) -> CachedResult[Any] | None:
-        """Return the answer in an entry; ``None`` if another version of us wrote another body."""
+        """Return the entry's answer; ``None`` if another release wrote a different body."""
         if entry is None or entry.created_at <= newer_than:
             return None
         try:
@@ -170,7 +170,7 @@ class CacheManager:
     def claim(self, key: str, *, seconds: float) -> Claim | None:
         """Claim a key for as long as computing its answer may take.
 
-        ``None`` if somebody else has it, or without Redis.
+        ``None`` if somebody else holds it, or without Redis.
         """
         token = secrets.token_hex(8)
         milliseconds = max(1, int(seconds * 1000))
@@ -182,9 +182,9 @@ class CacheManager:
     def store(
         self, claim: Claim, value: Any, ttl: float, *, lasts: float, stale_seconds: float = 0
     ) -> CachedResult[Any] | None:
-        """Store what was computed under a claim; ``None`` if the claim is gone.
+        """Store an answer computed under a claim; ``None`` if the claim is gone.
 
-        ``lasts`` is the time it stays fresh: ``ttl`` less some jitter.
+        ``lasts``: seconds it stays fresh, ``ttl`` less some jitter.
         """
         stored, milliseconds = self._packed(claim.key, value, ttl, lasts, stale_seconds)
         names = (_CLAIMS + claim.key, _ANSWERS + claim.key)
@@ -196,7 +196,7 @@ class CacheManager:
         return None if entry is None else result_of(entry, value, at=self.clock(), hit=False)
 
     def release(self, claim: Claim) -> None:
-        """Give a claim back: nothing was computed."""
+        """Give up a claim without an answer."""
         _attempt(lambda: _redis().eval(_RELEASE, 1, _CLAIMS + claim.key, claim.token), "release")
 
     def _packed(
@@ -212,7 +212,7 @@ def _redis() -> Any:
 
 
 def _attempt(call: Callable[[], Any], what: str) -> Any | None:
-    """Make a call if the cache is worth asking; ``None`` if it is not, or does not answer."""
+    """Call the cache if it is in use; ``None`` if it is not, or does not answer."""
     if not cache_availability().admits():
         return None
     try:
@@ -232,7 +232,7 @@ def _compiled(patterns: tuple[str, ...]) -> list[re.Pattern[str]]:
 
 
 def _removed(prefix: str, wanted: list[re.Pattern[str]]) -> Iterator[str]:
-    """Remove what matches, by SCAN; yield the keys that were there."""
+    """Remove matching keys, found by SCAN; yield those that existed."""
     batch: list[str] = []
     for name in _redis().scan_iter(match=f"{prefix}*", count=_SCANNED_AT_ONCE):
         key = name.decode().removeprefix(prefix)

@@ -1,7 +1,7 @@
-"""Reads a declared resource: from the cache, computed once for all who ask, or the last good one.
+"""Read a declared resource: cached, computed once for all who ask, or the last good answer.
 
-One process computes; others wait for its answer for half the resource's time limit, then read the
-source themselves. If the source fails, an answer past its time is given, marked stale.
+One process computes; others wait half the resource's time limit for its answer, then read the
+source themselves. If the source fails, an expired answer is served, marked stale.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from config.core.one_reading import one_reading
 
 logger = structlog.get_logger(__name__)
 
-#: Answers end by up to this share of their time early, so that they do not end all at once.
+#: Lifetimes are shortened by up to this share, so that answers do not all expire at once.
 JITTER: Final = 0.1
-#: Who computes for longer than this may not store any more: it counts as dead.
+#: A process computing for longer than this counts as dead and may not store its answer.
 _CLAIM_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.02
 
@@ -47,7 +47,7 @@ def key_of(resource: Resource, question: Question) -> str:
 def fresh_answers(
     asked: Mapping[str, tuple[Resource, Question]],
 ) -> dict[str, CachedResult[Any]]:
-    """Return those that the cache has fresh, by name, in one round trip."""
+    """Return the fresh cached answers by name, in one round trip."""
     cached = {name: each for name, each in asked.items() if each[0].is_cached}
     entries = manager.look_at([key_of(*each) for each in cached.values()])
     found = {}
@@ -62,10 +62,10 @@ def fresh_answers(
 def read_resource(
     resource: Resource, question: Question, *, refresh: bool = False
 ) -> CachedResult[Any]:
-    """Return the answer to a question; ``refresh`` computes it anew, whatever the cache holds.
+    """Return the answer to a question; ``refresh`` recomputes it even if it is cached.
 
-    A resource that is never cached comes straight from its source. Raises what the fetch raised if
-    no earlier answer is known.
+    A resource that is never cached comes straight from its source. Raises the fetch's error if no
+    earlier answer is known.
     """
     with one_reading():
         return _read_resource(resource, question, refresh=refresh)
@@ -97,13 +97,13 @@ def known_answer(resource: Resource, question: Question) -> CachedResult[Any] | 
 
 
 def kept_answer(resource: Resource, question: Question) -> CachedResult[Any] | None:
-    """Return what the cache holds, even if it is past its time."""
+    """Return the cached answer, even an expired one."""
     return manager.opened(manager.look(key_of(resource, question)).entry, resource.body_type)
 
 
 def _read_once(resource: Resource, question: Question, *, refresh: bool) -> CachedResult[Any]:
     key = key_of(resource, question)
-    # A refresh is content with what somebody else computes from now on.
+    # A refresh accepts an answer that somebody else starts computing from now on.
     asked_at = manager.clock() if refresh else 0.0
     deadline = time.monotonic() + resource.time_limit / 2
     while True:
@@ -138,14 +138,14 @@ def _direct(body: Any) -> CachedResult[Any]:
 
 
 def _is_failure(error: Exception) -> bool:
-    """Whether the source failed, or is over its limit; else the question is wrong."""
+    """Whether the source failed or hit its limit, rather than the question being wrong."""
     if not isinstance(error, ApplicationError) or isinstance(error, ProviderError):
         return True
     return error.status >= 500
 
 
 def _told(result: CachedResult[Any], *, cached: bool = False) -> CachedResult[Any]:
-    """Have a body that says whether and for how long it was cached say so."""
+    """Fill in the fields of a body that say whether and how long it was cached."""
     body = result.data
     if not isinstance(body, msgspec.Struct):
         return result

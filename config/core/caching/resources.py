@@ -1,7 +1,7 @@
-"""The desk's resources: each is declared once, by the app that owns it, in ``AppConfig.ready()``.
+"""The desk's resources. The app that owns one declares it once, in ``AppConfig.ready()``.
 
-The dashboard, the individual endpoints, the cache, the warmer and the invalidation all follow from
-the declaration::
+The dashboard, the individual endpoints, the cache, the warmer and invalidation all follow from the
+declaration::
 
     declare_resource(
         Resource(
@@ -39,7 +39,7 @@ from config.core.caching.keys import fields_of
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who asks a resource for what: ``parameters`` as its ``fetch`` takes them."""
+    """A user's request for a resource; ``parameters`` are those of its ``fetch``."""
 
     user: Any = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Resource:
     shape: str
     #: Query parameters: ``account_id``, ``symbol`` (identifiers), ``start``, ``end`` (days).
     parameters: tuple[str, ...] = ()
-    #: Fills in what was not asked, so that equal questions have equal keys. Optional.
+    #: Fills in missing parameters, so that equal questions have equal keys. Optional.
     complete: str | None = None
     is_public: bool = False
     #: Whose answer it is: users of equal scope get the same one. Cached private resources need it.
@@ -80,17 +80,17 @@ class Resource:
     key: str | None = None
     #: Seconds that an answer stays fresh, unless ``CACHE_TTLS`` says otherwise for its kind.
     ttl: int | None = None
-    #: Seconds beyond, during which an answer is given, marked stale, if the fetch fails.
+    #: Seconds after that during which an answer is served, marked stale, if the fetch fails.
     stale_seconds: int = 0
-    #: Finds an older answer where the cache has none and the fetch failed. Optional.
+    #: Finds an older answer if the cache has none and the fetch fails. Optional.
     fallback: str | None = None
-    #: What makes answers wrong.
+    #: Changes that invalidate its answers.
     changed_by: frozenset[Change] = frozenset()
-    #: Names the questions that are prepared before they are asked. Optional.
+    #: Lists the questions to warm. Optional.
     warm: str | None = None
-    #: Told of each body that was prepared, while it is new. Optional.
+    #: Called with each newly warmed body. Optional.
     prepared: str | None = None
-    #: Needed for trading: prepared first while the market is open.
+    #: Needed for trading: warmed first while the market is open.
     is_critical: bool = False
     #: Seconds that a fetch may take.
     time_limit: float = 2.0
@@ -130,7 +130,7 @@ class Resource:
     @property
     def _known_fields(self) -> frozenset[str]:
         ranged = {"date_range"} if {"start", "end"} <= set(self.parameters) else set()
-        # The day of an answer is filled in, not asked.
+        # The answer's day is filled in, not a parameter.
         return frozenset(self.parameters) | ranged | {"date"}
 
     @cached_property
@@ -138,7 +138,7 @@ class Resource:
         return import_string(self.shape)
 
     def ask(self, user: Any = None, **given: Any) -> Question:
-        """Return the question with all its parameters; what was given as ``None`` is absent."""
+        """Return the question with all its parameters; ``None`` counts as not given."""
         asked = {name: value for name, value in given.items() if value is not None}
         owner = None if self.is_public else user
         if self.complete is not None:
@@ -169,13 +169,13 @@ class Resource:
         return scope
 
     def questions_to_warm(self) -> Iterable[Question]:
-        """Return what is prepared before it is asked."""
+        """Return the questions to warm."""
         if self.warm is None:
             return ()
         return cast("Callable[[], Iterable[Question]]", import_string(self.warm))()
 
     def note_prepared(self, body: Any) -> None:
-        """Tell whoever wants to know that a body was prepared."""
+        """Call the declared listener with a newly warmed body."""
         if self.prepared is not None:
             import_string(self.prepared)(body)
 
@@ -187,7 +187,7 @@ _resources: dict[str, Resource] = {}
 
 
 def declare_resource(resource: Resource) -> None:
-    """Add a resource to the desk's; name, address and section are its own."""
+    """Declare a resource; its name, address and section must be unique."""
     for other in _resources.values():
         if other == resource:
             return
@@ -199,10 +199,10 @@ def declare_resource(resource: Resource) -> None:
 
 
 def declared_resources() -> tuple[Resource, ...]:
-    """Return all, in the order in which they were declared."""
+    """Return all resources in the order of declaration."""
     return tuple(_resources.values())
 
 
 def resource_named(name: str) -> Resource:
-    """Return one; ``KeyError`` if nobody declared it."""
+    """Return a resource. Raises ``KeyError`` if it is not declared."""
     return _resources[name]

@@ -1,7 +1,7 @@
-"""The cache warmer: a loop of the streams process that makes answers anew before they end.
+"""The cache warmer: a loop in the streams process that recomputes answers before they expire.
 
-It computes in threads of its own and holds no lock that a reader of a fresh answer would wait for.
-One process does it. When the cache comes back after it was lost, everything is due again.
+It computes in its own threads and holds no lock that a reader of a fresh answer would wait for. One
+process runs it. When a lost cache comes back, everything is due again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from config.core.threads import InThread, ThreadPool
 logger = structlog.get_logger(__name__)
 
 HEARTBEAT: Final = "cache.warmer"
-#: An answer is due 45 seconds before its end.
+#: An answer is due 45 seconds before it expires.
 LOOK_SECONDS: Final = 25.0
 _THREADS: Final = 2
 _SILENT_SECONDS: Final = 60.0
@@ -40,7 +40,7 @@ _OWNED_AGAIN_SECONDS: Final = 15.0
 
 
 def warmer_runs() -> bool:
-    """Return whether some process of the desk makes answers ready now."""
+    """Return whether any process runs the warmer now."""
     try:
         age = heartbeat_age(HEARTBEAT) if settings.CACHE_WARMING else None
     except RedisError:
@@ -70,20 +70,20 @@ class CacheWarmer:
         self._in_thread = in_thread or ThreadPool("warmer", most=_THREADS)
         self._clock = clock
         self._sleep = sleep
-        #: When each answer is due; one that is not here is due now.
+        #: When each answer is due; one that is missing here is due now.
         self._due: dict[str, float] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._is_stopped = False
 
     async def start(self) -> None:
-        """Make critical answers ready, then look every few seconds until stopped."""
+        """Warm critical answers, then look every few seconds until stopped."""
         try:
             if self.config.enabled:
                 await self.warm_critical_data()
             while not self._is_stopped:
                 await asyncio.to_thread(heartbeat, HEARTBEAT)
                 if await self._in_thread(watch_cache):
-                    # It was lost and is back, perhaps empty.
+                    # The cache was lost and is back, perhaps empty.
                     self._due.clear()
                 if self.config.enabled:
                     await self.look()
@@ -95,27 +95,27 @@ class CacheWarmer:
                 self._in_thread.close()
 
     async def stop(self) -> None:
-        """Begin nothing new; what runs is finished."""
+        """Start nothing new; let running work finish."""
         self._is_stopped = True
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until everything begun is warm, or skipped."""
+        """Wait until everything started is warm or skipped."""
         while self._running:
             await asyncio.wait(tuple(self._running.values()))
 
     async def warm_critical_data(self) -> None:
-        """Make all trading-critical answers ready that are due, and wait for them."""
+        """Warm all trading-critical answers that are due, and wait for them."""
         begun = await self._begin(critical=True)
         if begun:
             await asyncio.wait(begun)
 
     async def look(self) -> None:
-        """Begin whatever is due; wait for nothing."""
+        """Start whatever is due without waiting."""
         await self._begin()
 
     def schedule_refresh(self, key: str, ttl: float) -> None:
-        """Make the answer under a key anew shortly before its ``ttl`` seconds end."""
+        """Recompute a key's answer shortly before its ``ttl`` seconds are over."""
         self._due[key] = self._clock() + max(0.0, ttl - self.config.refresh_threshold)
 
     async def _begin(self, *, critical: bool | None = None) -> list[asyncio.Task[None]]:

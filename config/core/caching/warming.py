@@ -1,4 +1,4 @@
-"""What is made ready before it is asked, trading-critical answers first, and how well that goes."""
+"""Which answers to warm, trading-critical ones first, and how many succeed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _KEPT_SECONDS: Final = 2 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class RetryConfig:
-    """A failed try is repeated after ``backoff_ms``, then after twice as long each time."""
+    """A failure is retried after ``backoff_ms``, then after twice as long each time."""
 
     max_retries: int = 4
     backoff_ms: int = 1_000
@@ -31,7 +31,7 @@ class RetryConfig:
 
 @dataclass(frozen=True, slots=True)
 class WarmingConfig:
-    """``refresh_threshold``: seconds before its end at which an answer is made anew."""
+    """``refresh_threshold``: seconds before expiry at which an answer is recomputed."""
 
     enabled: bool = True
     critical_symbols: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class WarmingConfig:
 
 
 def warming_config() -> WarmingConfig:
-    """Return what the settings say."""
+    """Return the settings' configuration."""
     return WarmingConfig(
         enabled=settings.CACHE_WARMING,
         critical_symbols=tuple(settings.CACHE_WARM_SYMBOLS),
@@ -50,14 +50,14 @@ def warming_config() -> WarmingConfig:
 
 @dataclass(frozen=True, slots=True)
 class Warmable:
-    """An answer to make ready."""
+    """An answer to warm."""
 
     resource: Resource
     question: Question
     key: str
 
     def warm(self) -> CachedResult[Any]:
-        """Compute it anew and store it. Raises what the fetch raises, also if an old one is known;
+        """Recompute and store the answer. Raises the fetch's error even if an old answer is known;
         ``Unavailable`` if it could not be stored.
         """
         answer = read_resource(self.resource, self.question, refresh=True)
@@ -72,7 +72,7 @@ class Warmable:
 def answers_to_warm(*, critical: bool | None = None) -> list[Warmable]:
     """Return all, or those that are (not) trading-critical; critical ones first.
 
-    A resource that cannot say what to make ready is logged and left out.
+    A resource that cannot list its questions is logged and left out.
     """
     found = []
     for resource in sorted(declared_resources(), key=lambda each: not each.is_critical):
@@ -88,9 +88,9 @@ def answers_to_warm(*, critical: bool | None = None) -> list[Warmable]:
     return found
 
 
-# --- How well it goes -------------------------------------------------------------------------
+# --- Counts -------------------------------------------------------------------------
 def note_warming(outcome: str) -> None:
-    """Count an answer of today as ``succeeded`` or ``skipped``, after all its tries."""
+    """Count one of today's answers as ``succeeded`` or, after all tries, ``skipped``."""
     name = _today()
     try:
         pipeline = redis_client().pipeline(transaction=False)
@@ -102,7 +102,7 @@ def note_warming(outcome: str) -> None:
 
 
 def warming_counts() -> dict[str, int]:
-    """Return how many answers of today succeeded and were skipped. Raises ``RedisError``."""
+    """Return today's counts of succeeded and skipped answers. Raises ``RedisError``."""
     counted = redis_client().hgetall(_today())
     return {outcome: int(counted.get(outcome, 0)) for outcome in ("succeeded", "skipped")}
 

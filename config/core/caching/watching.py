@@ -1,4 +1,4 @@
-"""Watches the cache's server: whether it answers, and how full it is."""
+"""Watch the cache server: whether it answers, and how full it is."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ FULLEST: Final = 0.8
 
 @dataclass(frozen=True, slots=True)
 class CacheState:
-    """``used``: bytes. ``memory``: their share of what the server may use; ``None`` if it has no
-    limit."""
+    """``used``: bytes. ``memory``: their share of the server's limit; ``None`` without a limit."""
 
     answers: bool
     memory: float | None = None
@@ -43,7 +42,7 @@ def cache_state() -> CacheState:
 
 
 def watch_cache() -> bool:
-    """Look once, and report trouble. Returns whether the cache has come back since."""
+    """Check once and report problems. Returns whether the cache has come back since."""
     lost_for = cache_availability().down_seconds
     state = cache_state()
     if not state.answers and lost_for > ALERT_AFTER_SECONDS:
