@@ -93,7 +93,7 @@ class CacheCleared(Shape):
 
 
 class StaffView(APIView):
-    """Of the desk itself, for staff."""
+    """Base of the desk's own endpoints, for staff."""
 
     def get_permissions(self) -> list[Any]:
         return [*super().get_permissions(), IsAdminUser()]
@@ -113,7 +113,7 @@ class CacheClearView(StaffView):
 
 
 class MonitoringView(StaffView):
-    """How the desk performed in the last hour, over all its processes. For staff."""
+    """The desk's performance in the last hour, over all its processes. For staff."""
 
     @extend_schema(operation_id="monitoring", responses=Monitoring)
     def get(self, request: Request) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The state of the desk, live: what the checks, tokens, chains and the queue say now."""
+"""The desk's live state: checks, tokens, chains and the queue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STAFF = "staff"
 
 
 class SystemState(msgspec.Struct):
-    """Without ages and counts of requests, which change with each look."""
+    """Without ages and request counts, which change with every look."""
 
     #: Status and detail by check.
     checks: dict[str, tuple[str, str]]
@@ -26,7 +26,7 @@ class SystemState(msgspec.Struct):
     #: Samples of the forming minute, by underlying and expiry; ``None`` out of session.
     chains: dict[str, int | None]
     queue: dict[str, Any]
-    #: The minute: figures of the last hour are read again in each.
+    #: The minute: the last hour's figures are read again in each.
     minute: str
 
 

@@ -49,7 +49,7 @@ _QUEUE_WORDS = {
     "deferred": "Put off by the limit",
     "reclaimed": "Taken over",
 }
-#: Endpoints that the page lists, those on which most time was spent first.
+#: Endpoints the page lists, those that took most time first.
 _MOST_ENDPOINTS = 15
 _MOST_INVALIDATIONS = 10
 #: Checks of the processes and of the services they need; the others are listed below them.
@@ -84,7 +84,7 @@ class ChainRow:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """What is remembered of the last polls; ``None`` for each fact where there were none."""
+        """Facts of the last polls; ``None`` for each if there were none."""
         record = self.state.record
         return {
             name: None if record is None else getattr(record, name)
@@ -170,7 +170,7 @@ class SystemPage:
 
     @cached_property
     def responses(self) -> dict[str, Any] | None:
-        """What answers cost in the last hour; ``None`` while Redis cannot tell."""
+        """The last hour's response times; ``None`` while Redis is down."""
         try:
             return get_metrics()
         except Unavailable:
@@ -197,7 +197,7 @@ class SystemPage:
 
     @property
     def costly_endpoints(self) -> list[dict[str, Any]]:
-        """The endpoints on which most time was spent, first the most."""
+        """The endpoints that took most time, the costliest first."""
         rows = self.responses["endpoints"] if self.responses else []
         spent = sorted(rows, key=lambda row: -row["requests"] * (row["avg_response_time"] or 0))
         return spent[:_MOST_ENDPOINTS]
@@ -218,7 +218,7 @@ class SystemPage:
 
     @property
     def cache_figures(self) -> list[tuple[str, str]]:
-        """How well the cache does: hits of the last hour, memory now, what was made ready today."""
+        """The cache: hits of the last hour, memory now, answers warmed today."""
         try:
             counts = warming_counts()
         except RedisError:
@@ -242,7 +242,7 @@ class SystemPage:
 
     @cached_property
     def invalidations(self) -> list[CacheInvalidationEvent] | None:
-        """The newest events first; ``None`` while Redis cannot tell."""
+        """The newest events first; ``None`` while Redis is down."""
         try:
             return recent_invalidations(_MOST_INVALIDATIONS)
         except RedisError:
@@ -283,5 +283,5 @@ class SystemPage:
 
 
 def _section_title(name: str) -> str:
-    # What is no section of the dashboard has an address of its own.
+    # Resources outside the dashboard have their own address.
     return SECTION_TITLES.get(name, name.replace(":", " ").replace("_", " ").capitalize())

@@ -1,8 +1,8 @@
-"""The last known page while the database is away: the same page to the same session, and its age.
+"""Serve the last known page while the database is down: to the same session, with its age.
 
-Django answers pages. Beside it each page that a signed-in reader got is kept, compressed, under
-that session and address, for as long as a grant of the session could live during an outage. While
-the database does not answer the reader gets it back, labelled. Whoever has none gets Django's 503.
+Django answers pages. Each page a signed-in reader gets is also kept, compressed, by session and
+address, for as long as a grant of the session could live during an outage. While the database does
+not answer, the reader gets it again, labelled. Without one, Django answers 503.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ logger = structlog.get_logger(__name__)
 
 #: Where ``base.html`` has the label put; a page without it is not kept.
 PLACE: Final = b"<!-- last known -->"
-#: An answer that takes longer has the database looked at.
+#: If an answer takes longer, the database is checked.
 _LOOK_SECONDS: Final = 0.4
 _PROBE_SECONDS: Final = 0.4
 _MOST_BYTES: Final = 16_000_000
@@ -57,7 +57,7 @@ class _Page:
 
 @dataclass(slots=True)
 class _Visitor:
-    """The pages of one session, worth what the grant is they were answered under."""
+    """One session's pages, valid as long as the grant they were served under."""
 
     grant: Grant
     pages: OrderedDict[bytes, _Page] = field(default_factory=OrderedDict)
@@ -68,9 +68,9 @@ class _Visitor:
 
 
 class KeptPages:
-    """Before Django, on one event loop. ``clock`` counts seconds.
+    """ASGI application before Django, on one event loop. ``clock`` counts seconds.
 
-    ``key_of`` is what a user may see; a change that nobody announced ends the kept pages.
+    ``key_of`` tells what a user may see; a change that nobody announced drops the kept pages.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class KeptPages:
             self.work.run(self._keep(caller, target, answer, epoch))
 
     async def _fails(self, scope: Scope, receive: Receive, answer: PassingAnswer) -> bool:
-        """Have Django answer; whether it cannot for want of the database."""
+        """Let Django answer; return whether it failed for lack of the database."""
         task = asyncio.ensure_future(self.django(scope, receive, answer.take))
         await asyncio.wait({task}, timeout=_LOOK_SECONDS)
         if not answer.has_begun and not task.done():
@@ -177,9 +177,9 @@ class KeptPages:
     def _checked(
         self, before: Grant | None, caller: Caller, common: CommonHeaders, epoch: int
     ) -> Grant | None:
-        """Return a grant of what the database says, unless access was revoked since ``epoch``.
+        """Return a grant from the database, unless access was revoked since ``epoch``.
 
-        One that still says the same is prolonged: its pages stay.
+        An unchanged one is extended and keeps its pages.
         """
         begun = self._clock()
         authorised = self._authorise(caller)
@@ -248,5 +248,5 @@ def _label(seconds: int) -> bytes:
 
 
 async def _end(task: asyncio.Future[None]) -> None:
-    """Wait for an answer that nobody waits for any more."""
+    """Wait for an answer that nobody needs any more."""
     await asyncio.gather(task, return_exceptions=True)

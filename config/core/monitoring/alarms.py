@@ -1,4 +1,4 @@
-"""When staff are alerted to what was measured."""
+"""Alert staff to bad measurements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from config.core.alarms import Alarm, register_alarm
 from config.core.monitoring.reading import queries_timed_out
 
-#: So many time-outs of all processes in so many minutes are no accident.
+#: This many time-outs in this many minutes, over all processes, are no accident.
 SEVERAL: Final = 3
 MINUTES: Final = 5
 

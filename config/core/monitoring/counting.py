@@ -1,7 +1,7 @@
-"""Count requests, provider calls, sections and queries in memory; hand them on once a second.
+"""Count requests, provider calls, sections and queries in memory; publish them once a second.
 
-One observation in Prometheus or in Redis costs more than an answer of the front door. A counter in
-memory costs almost nothing, and a thread that sleeps until something was counted hands it on.
+One observation in Prometheus or Redis costs more than an answer of the front door. Counting in
+memory costs almost nothing; a thread that sleeps until something is counted publishes it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ logger = structlog.get_logger(__name__)
 
 
 class Kind(StrEnum):
-    """What is counted, and what its name and outcome are."""
+    """What is counted, with the meaning of its name and outcome."""
 
     #: ``GET api/portfolio/accounts``, the status.
     REQUEST = "request"
@@ -44,7 +44,7 @@ class Source(Protocol):
     """Something that counts by itself."""
 
     def take(self) -> Iterable[tuple[Key, Measured]]:
-        """Return what was counted since the last time."""
+        """Return what was counted since the last call."""
 
 
 _KEPT: Final = "counted"
@@ -54,7 +54,7 @@ _sources: WeakSet[Source] = WeakSet()
 
 
 def add_source(source: Source) -> None:
-    """Have what ``source`` counts handed on as well, for as long as it lives."""
+    """Publish what ``source`` counts as well, for as long as it lives."""
     _sources.add(source)
 
 
@@ -86,7 +86,7 @@ def count(
 
 
 def hand_on() -> None:
-    """Hand everything counted so far to Prometheus and to Redis."""
+    """Publish everything counted so far to Prometheus and Redis."""
     with keeper.handing_on:
         with _counted.lock:
             counted = _counted.get(_KEPT)
@@ -107,15 +107,16 @@ def hand_on() -> None:
 
 
 class _Keeper:
-    """A thread that hands on what was counted, a second after the first count. It starts with the
-    first count, so a process that forks has none."""
+    """A thread that publishes the counts a second after the first one.
+
+    The first count starts it, so a process that forks has none."""
 
     def __init__(self) -> None:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Be as in a new process: a fork leaves the thread behind, and locks as they were."""
-        #: Whether what is counted now is handed on by itself.
+        """Start over in a forked child: it has no thread, and locks as they were."""
+        #: Whether the thread publishes what is counted now.
         self.is_awake = False
         self.handing_on = threading.Lock()
         self._called = threading.Event()

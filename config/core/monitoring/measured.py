@@ -1,7 +1,7 @@
-"""Many durations as one histogram of narrow buckets, so that those of all processes can be added.
+"""Durations as a histogram of narrow buckets, so that those of all processes can be added.
 
-Each bucket is at most a tenth wider than the one before. A quantile read from it is within a tenth
-of the exact one.
+Each bucket is at most a tenth wider than the last, so a quantile is within a tenth of the exact
+one.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _FIRST_SLOW: Final = bisect_left(EDGES, SLOW_SECONDS) + 1
 
 
 class Measured:
-    """Durations in seconds, and what was counted beside them.
+    """Durations in seconds, and what was counted with them.
 
-    ``database`` and ``provider`` are seconds spent waiting for each; ``hits`` and ``misses`` are
-    of caches.
+    ``database`` and ``provider``: seconds spent waiting for each. ``hits`` and ``misses``: of
+    caches.
     """
 
     __slots__ = ("buckets", "database", "hits", "misses", "provider", "seconds")
@@ -61,7 +61,7 @@ class Measured:
         self.seconds += seconds
 
     def merge(self, other: Measured) -> None:
-        """Add what another one holds."""
+        """Add another's counts."""
         for bucket, count in other.buckets.items():
             self.buckets[bucket] = self.buckets.get(bucket, 0) + count
         self.seconds += other.seconds
@@ -93,7 +93,7 @@ class Measured:
     def quantile(self, share: float) -> float | None:
         """Return the seconds that ``share`` of the durations do not exceed (nearest rank).
 
-        Within a bucket the durations are taken to lie evenly. ``None`` without any.
+        Interpolates within a bucket. ``None`` without durations.
         """
         rank = math.ceil(share * self.count)
         before = 0

@@ -1,4 +1,4 @@
-"""Plans of slow reads, without the values that were asked for."""
+"""Plans of slow reads, without the queries' values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from config.core.monitoring.statements import is_read, without_values
 from config.core.redis.process_copies import ProcessCopies
 
-#: A statement is explained once in this time, and so many are in a minute: a database that is slow
-#: because it is busy gets no more work from us.
+#: How often the same statement is explained, and how many are in a minute: a database that is slow
+#: because it is busy gets little extra work.
 SAME_AGAIN_SECONDS: Final = 600.0
 MOST_A_MINUTE: Final = 6
 
@@ -23,8 +23,8 @@ _lately: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 def explain(connection: BaseDatabaseWrapper, sql: str, params: Any) -> str | None:
     """Return the database's plan for a read, with each value as ``?``.
 
-    ``None`` for a write, a statement explained lately, too many of late, or a database that does
-    not say. The statement is planned, never run again.
+    ``None`` for a write, a statement explained recently, too many recent ones, or a database that
+    does not answer. The statement is planned, never run again.
     """
     if not is_read(sql) or connection.needs_rollback or not _may_explain(sql):
         return None
@@ -35,7 +35,7 @@ def explain(connection: BaseDatabaseWrapper, sql: str, params: Any) -> str | Non
         if connection.in_atomic_block:
             # A failure must not end the caller's transaction.
             guard = transaction.atomic(connection.alias)
-    # Whatever goes wrong here, the query itself went well.
+    # Whatever fails here, the query itself succeeded.
     with suppress(Exception), guard, connection.cursor() as cursor:
         cursor.execute(prefix + sql, params)
         return without_values("\n".join(str(row[-1]) for row in cursor.fetchall()))

@@ -1,4 +1,4 @@
-"""Count the front door's answers, which are many and cheap: no lock, no sum per answer but one."""
+"""Count the front door's many cheap answers: without a lock, one addition each."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Counted:
 
 
 class AnswerCounter:
-    """Answers by route, method and status. One thread counts, another takes."""
+    """Answers by route, method and status. One thread counts, another collects."""
 
     def __init__(self) -> None:
         self._counted: dict[tuple[str, str, int, bool], _Counted] = {}
@@ -52,7 +52,7 @@ class AnswerCounter:
             keeper.wake()
 
     def take(self) -> Iterator[tuple[Key, Measured]]:
-        """Yield what was counted since the last time."""
+        """Yield what was counted since the last call."""
         for (route, method, status, is_hit), counted in list(self._counted.items()):
             new = counted.take()
             if new.buckets:

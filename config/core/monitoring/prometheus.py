@@ -1,4 +1,4 @@
-"""The metrics that Prometheus reads."""
+"""The Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from config.core.monitoring.measured import PROMETHEUS_BUCKETS, Measured
 
 
 class CountedHistogram(Histogram):
-    """A histogram that takes many observations at once, where one at a time is too slow."""
+    """A histogram that accepts many observations at once."""
 
     def observe_counted(self, counts: Sequence[int], total: float) -> None:
         """Add ``counts[i]`` observations to bucket ``i`` (the last is unbounded); ``total`` is
@@ -55,7 +55,7 @@ SLOW_REQUESTS = Counter(
 
 
 def observe(kind: str, name: str, outcome: str, measured: Measured) -> None:
-    """Add what was measured under one name and outcome."""
+    """Add the measurements of one name and outcome."""
     counts, total = measured.prometheus_counts(), measured.seconds
     if kind == "provider":
         PROVIDER_SECONDS.labels(name, outcome).observe_counted(counts, total)

@@ -1,4 +1,4 @@
-"""Time every query of this process: slow ones are logged with their plan, time-outs counted."""
+"""Time every query of this process: log slow ones with their plan, count time-outs."""
 
 from __future__ import annotations
 

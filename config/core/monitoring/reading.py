@@ -51,7 +51,7 @@ def get_metrics() -> dict[str, Any]:
 
 
 def get_history() -> dict[str, list[Any]]:
-    """Return one column a figure and one row a minute, of all requests; times in milliseconds.
+    """Return all requests by minute, a column per figure; times in milliseconds.
 
     Raises ``Unavailable`` while Redis cannot tell.
     """
@@ -70,7 +70,7 @@ def get_history() -> dict[str, list[Any]]:
 
 
 def queries_timed_out(*, minutes: int) -> int:
-    """Return how many queries of all processes timed out in the last minutes.
+    """Return how many queries timed out in the last minutes, over all processes.
 
     Raises ``redis.exceptions.RedisError``.
     """
@@ -78,7 +78,7 @@ def queries_timed_out(*, minutes: int) -> int:
 
 
 def total(parts: Iterable[Measured]) -> Measured:
-    """Add measurements up."""
+    """Add up measurements."""
     summed = Measured()
     for part in parts:
         summed.merge(part)
@@ -94,7 +94,7 @@ def _merged(parts: Iterable[Mapping[Key, Measured]]) -> dict[Key, Measured]:
 
 
 def _of_kind(merged: Mapping[Key, Measured], kind: Kind) -> dict[str, dict[str, Measured]]:
-    """Return the measurements of a kind by name and outcome."""
+    """Return a kind's measurements by name and outcome."""
     found: dict[str, dict[str, Measured]] = defaultdict(dict)
     for (of, name, outcome), measured in merged.items():
         if of == kind:

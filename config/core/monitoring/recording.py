@@ -1,4 +1,4 @@
-"""Record one answer of either door, and one call to a provider."""
+"""Record answers of both doors, and calls to providers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from config.core.monitoring.tally import Tally, current_tally
 logger = structlog.get_logger("config.requests")
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-#: In the ASGI scope: the prepared body that the front door had not ready.
+#: In the ASGI scope: the prepared body that the front door did not have ready.
 MISSED: Final = "greekdesk.missed"
 #: Asked for every few seconds by machines: counted, not logged unless slow.
 _QUIET: Final = frozenset({"health", "metrics"})
 
 
 class ResponseMetadata(TypedDict):
-    """What is known of one answer. Times in milliseconds; those of parallel work add up."""
+    """Facts of one answer. Times in milliseconds; parallel work adds up."""
 
     endpoint: str
     status_code: int
@@ -35,7 +35,7 @@ class ResponseMetadata(TypedDict):
 def record_answer(
     method: str, route: str, status: int, seconds: float, tally: Tally, facts: CacheFacts
 ) -> None:
-    """Count an answer of Django and log it; a slow one is warned about.
+    """Count and log one of Django's answers; warn if it was slow.
 
     The request's id is bound to the log line by ``RequestIdMiddleware``.
     """
@@ -66,7 +66,7 @@ def record_answer(
 
 
 def warn_of_slow_answer(endpoint: str, status: int, seconds: float, name: str, id_: bytes) -> None:
-    """Warn of an answer that the front door gave late, from the prepared body ``name``."""
+    """Warn about a slow answer of the front door, from the prepared body ``name``."""
     metadata = ResponseMetadata(
         endpoint=endpoint,
         status_code=status,
@@ -80,14 +80,14 @@ def warn_of_slow_answer(endpoint: str, status: int, seconds: float, name: str, i
 
 
 def record_provider_call(provider: str, outcome: str, seconds: float) -> None:
-    """Count one try of a call; ``outcome`` is ``ok`` or the error's code."""
+    """Count one attempt of a call; ``outcome`` is ``ok`` or the error's code."""
     count(Kind.PROVIDER, provider, outcome, seconds)
     if (tally := current_tally()) is not None:
         tally.provider.append(seconds)
 
 
 def record_section(section: str, outcome: str, seconds: float) -> None:
-    """Count one fetch of a section of the dashboard; ``outcome`` is ``ok`` or why it failed."""
+    """Count one fetch of a dashboard section; ``outcome`` is ``ok`` or why it failed."""
     count(Kind.SECTION, section, outcome, seconds)
 
 

@@ -18,12 +18,12 @@ from config.core.errors import Forbidden
 from config.core.monitoring.counting import hand_on
 from config.core.web.middleware import client_address
 
-# What is read when asked, and is the same for every process.
+# Collected when asked, and the same for every process.
 _shared = CollectorRegistry()
 
 
 def register_collector(collector: Collector) -> None:
-    """Add metrics that are read when Prometheus asks, such as those of a queue in Redis."""
+    """Add metrics collected when Prometheus asks, such as those of a queue in Redis."""
     _shared.register(collector)
 
 

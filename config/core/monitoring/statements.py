@@ -1,4 +1,4 @@
-"""Statements and plans as they may be logged: without the values in them."""
+"""Make statements and plans safe to log: without values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 _LONGEST: Final = 4_000
 
-#: Tokens from left to right, so that a quote inside a comment is no literal and the reverse.
+#: Tokens from left to right, so that a quote in a comment starts no literal, nor the reverse.
 #: An unfinished literal or comment goes on to the end.
 _TOKEN: Final = re.compile(
     r"""
@@ -30,13 +30,13 @@ _WRITES: Final = re.compile(
 
 
 def without_values(text: str) -> str:
-    """Return a statement or a plan with each literal as ``?``, without comments, cut if long."""
+    """Replace each literal by ``?``, remove comments, and cut what is too long."""
     plain = _TOKEN.sub(_logged, text)
     return plain if len(plain) <= _LONGEST else f"{plain[:_LONGEST]}…"
 
 
 def is_read(sql: str) -> bool:
-    """Return whether the statement is one that can only read. When in doubt it is not."""
+    """Return whether the statement certainly only reads."""
     words = _TOKEN.sub(_ignored, sql)
     if _READS.match(words) is None or _WRITES.search(words):
         return False

@@ -1,4 +1,4 @@
-"""What all processes measured, in Redis: by minute over all names, by ten minutes for each name.
+"""All processes' measurements in Redis: per minute over all names, per ten minutes by name.
 
 Every field is a sum, so any number of processes may add to it. Both kinds of hash expire.
 """
@@ -16,9 +16,9 @@ from config.core.redis.client import key, redis_client
 Key = tuple[str, str, str]
 MINUTE: Final = 60
 BLOCK: Final = 600
-#: Minutes that are kept, for the chart and for alerts.
+#: Minutes kept, for the chart and for alerts.
 KEPT_MINUTES: Final = 180
-#: Blocks that are kept: the last hour and the one that runs.
+#: Blocks kept: the last hour and the current one.
 KEPT_BLOCKS: Final = 7
 
 _SEPARATOR: Final = "\t"
@@ -26,7 +26,7 @@ _MICRO: Final = 1_000_000
 
 
 def store(measured: Mapping[Key, Measured]) -> None:
-    """Add to the running minute and block. Raises ``redis.exceptions.RedisError``."""
+    """Add to the current minute and block. Raises ``redis.exceptions.RedisError``."""
     at = now()
     minutes: dict[str, int] = {}
     blocks: dict[str, int] = {}
@@ -45,15 +45,15 @@ def store(measured: Mapping[Key, Measured]) -> None:
 
 
 def read_minutes(minutes: int) -> Iterator[tuple[int, dict[Key, Measured]]]:
-    """Yield the start (seconds since 1970) and sums of each of the last minutes, oldest first.
+    """Yield start (seconds since 1970) and sums of each of the last minutes, oldest first.
 
-    Names are empty: a minute adds them up. Raises ``redis.exceptions.RedisError``.
+    Names are empty: a minute sums over them. Raises ``redis.exceptions.RedisError``.
     """
     return _read(MINUTE, minutes)
 
 
 def read_blocks() -> Iterator[tuple[int, dict[Key, Measured]]]:
-    """Yield the blocks of the last hour, and the one that runs, as ``read_minutes`` does."""
+    """Yield the last hour's blocks and the current one, as ``read_minutes`` does."""
     return _read(BLOCK, KEPT_BLOCKS)
 
 

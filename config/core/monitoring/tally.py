@@ -1,7 +1,7 @@
-"""What the request at hand has waited for so far.
+"""Time the current request has spent waiting so far.
 
-A context variable, so that nothing is passed down to where time is spent. Threads that work for a
-request count into it if they run in a copy of its context (``contextvars.copy_context``).
+Uses a context variable, so that nothing has to be passed down. Threads working for a request add
+to it if they run in a copy of its context (``contextvars.copy_context``).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextvars import ContextVar
 
 
 class Tally:
-    """Seconds of each query and each provider call. Appending is safe from several threads."""
+    """Seconds of each query and provider call. Threads may append."""
 
     __slots__ = ("database", "provider")
 
@@ -25,13 +25,13 @@ _current: ContextVar[Tally | None] = ContextVar("request_tally", default=None)
 
 
 def current_tally() -> Tally | None:
-    """Return the tally of the request being answered; ``None`` outside one."""
+    """Return the current request's tally; ``None`` outside one."""
     return _current.get()
 
 
 @contextmanager
 def tallied() -> Iterator[Tally]:
-    """Open a tally for one request."""
+    """Start a tally for one request."""
     tally = Tally()
     token = _current.set(tally)
     try:

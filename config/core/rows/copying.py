@@ -1,4 +1,4 @@
-"""Rows as PostgreSQL takes them fastest; it can only insert so."""
+"""Insert rows by COPY, PostgreSQL's fastest way; it cannot update."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db import connection, models
 def copy_rows(
     model: type[models.Model], columns: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> None:
-    """Insert rows of attribute names, in one statement."""
+    """Insert rows of these attributes in one statement."""
     fields = {field.attname: field for field in model._meta.concrete_fields}
     quote = connection.ops.quote_name
     documents = [

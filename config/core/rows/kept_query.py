@@ -1,7 +1,7 @@
-"""Queries that Django writes once and that are asked many times, by tuples.
+"""Queries compiled once and run many times, returning tuples.
 
-Writing a query's SQL costs Django several times what asking a small table does. A kept query is
-written on first use, with a ``Parameter`` wherever a value goes, and later only filled in.
+Compiling a query costs Django several times as much as running it on a small table. A kept query is
+compiled on first use, with a ``Parameter`` for each value, and later only filled in.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from django.db.models import Expression, Field, Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
 
-#: Forms of one query: databases, and lengths of its lists.
+#: Compiled forms of one query: by database and lengths of its lists.
 _MOST_FORMS: Final = 64
 
 
 class Parameter(Expression):
-    """A value that is not known yet, of a field's type."""
+    """Placeholder for a value of a field's type."""
 
     def __init__(self, name: str, place: int | None, field: Field[Any, Any]) -> None:
         super().__init__(output_field=field)
@@ -31,7 +31,7 @@ class Parameter(Expression):
         return "%s", [self]
 
     def of(self, values: Mapping[str, Any], connection: Any) -> Any:
-        """Return its value as the database's driver takes it."""
+        """Return its value in the database driver's form."""
         value = values[self.name] if self.place is None else values[self.name][self.place]
         return self.output_field.get_db_prep_value(value, connection)
 
@@ -45,8 +45,8 @@ class _Written:
 
 
 class KeptQuery:
-    """``build`` takes by name what is asked with, among ``fields``: a ``Parameter``, or a list of
-    them where a list is given. It returns a ``values_list``."""
+    """``build`` takes a ``Parameter`` per name in ``fields``, or a list of them for a list, and
+    returns a ``values_list``."""
 
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], **fields: Field[Any, Any]) -> None:
         self._build = build
@@ -84,7 +84,7 @@ class KeptQuery:
         return [tuple(row) for row in found]
 
     def _write(self, values: Mapping[str, Any], connection: Any) -> _Written | None:
-        """Return the query as SQL; ``None`` if no row can match."""
+        """Compile the query to SQL; ``None`` if no row can match."""
         asked = {name: self._parameter(name, each) for name, each in values.items()}
         compiler = self._build(**asked).query.get_compiler(connection=connection)
         try:
@@ -110,8 +110,8 @@ class KeptQuery:
 
 
 class KeptObjects(Generic[Row]):
-    """A kept query for whole rows of a model: ``build`` returns its query set. Columns in
-    ``without`` are deferred; ``also`` are attributes that it annotates."""
+    """A kept query for a model's rows: ``build`` returns a query set. Columns in ``without`` are
+    deferred; ``also`` names its annotations."""
 
     def __init__(
         self,

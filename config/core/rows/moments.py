@@ -1,4 +1,4 @@
-"""Moments of many rows: read as numbers, and the days they are in."""
+"""Read the times of many rows as numbers, and find the days they fall on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Days = NDArray[np.datetime64]
 
 
 class Moment(Func):
-    """A moment or a date as ``moments_of`` takes it: drivers take longer to make a datetime."""
+    """A time or date in the form ``moments_of`` reads: drivers are slow to make datetimes."""
 
     arity = 1
     output_field = FloatField()
@@ -29,7 +29,7 @@ class Moment(Func):
 
 
 class Quarter(Moment):
-    """A moment of the same quarter of an hour, to group by: in every zone it is of the same day."""
+    """The quarter of an hour of a time, to group by: it falls on one day in every zone."""
 
     template = "FLOOR(DATE_PART('epoch', %(expressions)s) / 900) * 900"
 
@@ -41,7 +41,7 @@ class Quarter(Moment):
 
 
 def moments_of(column: Sequence[Any]) -> Moments:
-    """Return the moments of a column that was read as ``Moment``, NaT where there is none."""
+    """Return the times of a column read as ``Moment``; NaT where missing."""
     if connection.vendor == "sqlite":
         return np.array(column, dtype="datetime64[us]")
     seconds = np.array(column, dtype=np.float64)
@@ -52,7 +52,7 @@ def moments_of(column: Sequence[Any]) -> Moments:
 
 
 def days_in(moments: Moments, zone: tzinfo) -> Days:
-    """Return the days of the moments in a zone; NaT stays."""
+    """Return the days of the times in a zone; NaT stays NaT."""
     utc = moments.astype("datetime64[D]")
     is_known = ~np.isnat(utc)
     known = moments[is_known]
@@ -78,6 +78,6 @@ def days_in(moments: Moments, zone: tzinfo) -> Days:
 
 @lru_cache(maxsize=10_000)
 def _offset(day: date, zone: tzinfo) -> int:
-    """Return what a clock of the zone is ahead of UTC when a day of UTC begins, in microseconds."""
+    """Return the zone's offset from UTC at the start of a UTC day, in microseconds."""
     found = datetime.combine(day, time(), tzinfo=UTC).astimezone(zone).utcoffset()
     return (found or timedelta()) // timedelta.resolution

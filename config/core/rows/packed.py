@@ -1,4 +1,4 @@
-"""Many rows of a file, kept in a tenth of the memory that they take as objects."""
+"""Keep many rows of a file in a tenth of the memory they take as objects."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from typing import Any, Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 
-#: A part is what is handled together. The last one, and so a short answer, is never packed.
+#: Rows handled together. The last part, and so a short file, is never packed.
 ROWS_A_PART: Final = 5_000
 #: More takes twice the time and saves little: rows repeat each other.
 _LEVEL: Final = 1
 
 
 class PackedRows(Generic[Item]):
-    """Rows that are added and read in their order, a part at a time.
+    """Rows added and read in order, a part at a time.
 
-    Objects that rows of one part share, they share again when they are read; those of two parts
-    do not.
+    Objects shared by rows of one part are shared again when read; those of two parts are not.
     """
 
     def __init__(self, rows: Iterable[Item] = ()) -> None:
@@ -39,9 +38,9 @@ class PackedRows(Generic[Item]):
         self._number += 1
 
     def parts(self) -> Iterator[list[Item]]:
-        """Yield the rows, so many together as are packed together."""
+        """Yield the rows part by part."""
         for packed in self._packed:
-            # Nothing but what this object packed itself.
+            # Only what this object packed itself.
             part: Any = pickle.loads(zlib.decompress(packed))  # noqa: S301
             yield part
             del part

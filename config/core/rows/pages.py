@@ -1,4 +1,4 @@
-"""What a connection to SQLite keeps of its file."""
+"""SQLite's page cache during bulk writes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _MANY: Final = -64_000
 
 @contextmanager
 def many_pages() -> Iterator[None]:
-    """Let SQLite keep 64 MB of pages while the block writes many rows.
+    """Give SQLite 64 MB of page cache while the block writes many rows.
 
-    A connection keeps 1 MB: rows of many indexes would push each other out and be read again.
+    With the usual 1 MB, pages of many indexes would evict each other and be read again.
     """
     if connection.vendor != "sqlite":
         yield

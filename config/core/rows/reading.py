@@ -1,4 +1,4 @@
-"""Read many rows: in parts that one statement takes, as plain values."""
+"""Read many rows as plain values, in parts one statement can take."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from psycopg.types.datetime import TimestamptzLoader
 Floats = NDArray[np.float64]
 Item = TypeVar("Item")
 
-#: Far fewer than the parameters that SQLite takes, enough that a statement's cost is small.
+#: Far below SQLite's limit of parameters, yet enough to make a statement's overhead small.
 BATCH: Final = 2_000
 
 
 def batched(items: Sequence[Item], size: int = BATCH) -> Iterator[Sequence[Item]]:
-    """Yield the items in their order, at most ``size`` at a time."""
+    """Yield the items in order, at most ``size`` at a time."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
@@ -32,10 +32,10 @@ def read_rows(rows: QuerySet[Any], columns: Sequence[str]) -> list[tuple[Any, ..
 
 
 def read_columns(rows: QuerySet[Any], columns: Sequence[str]) -> list[Sequence[Any]]:
-    """Return what ``values_list`` does, by column.
+    """Return the result of ``values_list`` by column.
 
-    Django converts each value by itself; SQLite stores amounts and times as numbers and texts, and
-    those of a journal repeat. Here each distinct value of a column is converted once.
+    Django converts every value by itself; SQLite stores amounts and times as numbers and texts, and
+    a journal's repeat. Here each distinct value of a column is converted once.
     """
     connection = connections[rows.db]
     compiler = rows.values_list(*columns).query.get_compiler(rows.db)
@@ -44,7 +44,7 @@ def read_columns(rows: QuerySet[Any], columns: Sequence[str]) -> list[Sequence[A
     except EmptyResultSet:
         return [()] * len(columns)
     if connection.vendor == "sqlite":
-        # Of an expression the driver knows no type, so it does not convert each value either.
+        # The driver knows no type for an expression, so it converts nothing.
         names = [f"c{number}" for number in range(len(compiler.select))]
         plain = ", ".join(f"+{name}" for name in names)
         statement = f"WITH found({', '.join(names)}) AS ({statement}) SELECT {plain} FROM found"  # noqa: S608
@@ -70,11 +70,11 @@ def read_columns(rows: QuerySet[Any], columns: Sequence[str]) -> list[Sequence[A
 def read_numbers(
     rows: QuerySet[Any], columns: Sequence[str], *, texts: Collection[str] = ()
 ) -> list[Any]:
-    """Return columns of numbers, for ``floats_of`` and ``moments_of``, and of ``texts``.
+    """Return columns of numbers (for ``floats_of`` and ``moments_of``) and of ``texts``.
 
-    PostgreSQL writes each number as a text and its driver reads that, which takes longer than the
-    query. Here it sends a column as one value, of its numbers as they are in memory. Keys are right
-    up to 2^53. All columns are packed in one pass over the rows, so places agree.
+    PostgreSQL formats each number as text and its driver parses it, which takes longer than the
+    query. Here it sends a column as one binary value. Keys are exact up to 2^53. All columns are
+    packed in one pass over the rows, so their places agree.
     """
     connection = connections[rows.db]
     if connection.vendor != "postgresql":
@@ -106,7 +106,7 @@ def read_numbers(
 
 
 def floats_of(column: Sequence[Any] | Floats) -> Floats:
-    """Return a column of numbers as an array, NaN where there is none."""
+    """Return a column of numbers as an array; NaN where missing."""
     return np.asarray(column, dtype=np.float64)
 
 

@@ -1,4 +1,4 @@
-"""The fields of a page's filter, which is a form that changes the address."""
+"""Fields of a page's filter: a form that changes the query string."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FilterField:
 
     @property
     def told(self) -> str:
-        """What was chosen, in words; empty if nothing was."""
+        """The choice in words; empty if there is none."""
         if not self.value:
             return ""
         if self.kind != "choice":
@@ -54,7 +54,7 @@ def choice_field(
     *,
     every: str | None = "All",
 ) -> FilterField:
-    """Return a list to choose from; without ``every`` one of them is always chosen."""
+    """Return a drop-down; without ``every`` one value is always chosen."""
     return FilterField(
         name=name,
         label=label,
@@ -68,6 +68,6 @@ def choice_field(
 def day_field(
     name: str, label: str, value: date | None, days: Iterable[date], *, every: str | None = "All"
 ) -> FilterField:
-    """Return a list of days to choose from."""
+    """Return a drop-down of days."""
     choices = ((each.isoformat(), formatting.day(each) or "") for each in days)
     return choice_field(name, label, str(value or ""), choices, every=every)

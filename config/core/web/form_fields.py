@@ -1,6 +1,6 @@
-"""Fields of forms for numbers and times, written with the digits 0 to 9.
+"""Form fields for numbers and times that accept only the digits 0 to 9.
 
-Django's own read other scripts' digits as numbers too.
+Django's own also accept other scripts' digits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ else:
 
 
 class _OurDigits(Parsed):
-    """Refuses a text of other characters before it is parsed."""
+    """Refuse text with other characters before parsing."""
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and not value.isascii():
@@ -32,7 +32,7 @@ class DecimalField(_OurDigits, forms.DecimalField):
 
 
 class FloatField(_OurDigits, forms.FloatField):
-    """A number of the mathematics."""
+    """A float64 number."""
 
 
 class IntegerField(_OurDigits, forms.IntegerField):

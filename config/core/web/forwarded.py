@@ -1,7 +1,6 @@
-"""Warn of a proxy in front of the desk that its settings do not name.
+"""Warn about a proxy in front of the desk that the settings do not name.
 
-Its forwarding headers are then not believed: plain HTTP is all the desk sees, and everybody has the
-proxy's address.
+Its forwarding headers are ignored: the desk sees plain HTTP, and the proxy's address for everyone.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _seen: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 
 
 class ForwardedMiddleware:
-    """Notes proxies whose forwarding headers are ignored; logs each at most once a minute."""
+    """Log proxies whose forwarding headers are ignored, each at most once a minute."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -37,7 +36,7 @@ class ForwardedMiddleware:
 
 
 def untrusted_proxy(request: HttpRequest) -> str:
-    """Return the address of a proxy in our own network that is not believed; else empty.
+    """Return the address of an untrusted proxy in our own network; else empty.
 
     Anybody may send such headers. A peer on a private address is most likely our own proxy. The
     server has already put the client's address in place of a trusted proxy's.

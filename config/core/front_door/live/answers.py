@@ -1,7 +1,7 @@
-"""Answers that are never prepared: read anew for whoever asks, but before Django.
+"""Answers that are never prepared: read for each request, but before Django.
 
-Requests for one key that come while it is being read share the next reading, which begins after
-the last of them came: none gets what was read before it asked, and a hundred cost what two cost.
+Requests for a key that is being read share the next reading, which starts after the last of them
+arrived: none gets data read before it asked, and a hundred cost as much as two.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A body in the forms that are asked for, and what reading it cost."""
+    """A body in the requested forms, and the cost of reading it."""
 
     forms: dict[str, bytes]
     tally: Tally
@@ -46,7 +46,7 @@ class Reading:
 
 
 class LiveAnswers:
-    """Answers live resources to callers with a grant."""
+    """Answer requests for live resources by callers with a grant."""
 
     def __init__(self, *, clock: Callable[[], float], ids: RequestIds) -> None:
         self._clock = clock

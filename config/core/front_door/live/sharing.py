@@ -1,4 +1,4 @@
-"""Readings shared by those who asked before they began."""
+"""Readings shared by all who asked before they started."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Read = TypeVar("Read")
 
 
 class SharedReadings(Generic[Read]):
-    """Readings on one event loop, at most one of a name at once."""
+    """Readings on one event loop, at most one per name at a time."""
 
     def __init__(self, in_thread: InThread) -> None:
         self._in_thread = in_thread
@@ -20,7 +20,7 @@ class SharedReadings(Generic[Read]):
         self._running: dict[Hashable, asyncio.Task[Read]] = {}
 
     async def __call__(self, name: Hashable, read: Callable[[], Read]) -> Read:
-        """Return a reading that begins from now on. Raises what it raises."""
+        """Return the result of a reading that starts from now on. Raises its error."""
         task = self._next.get(name)
         if task is None:
             task = self._next[name] = asyncio.create_task(self._run(name, read))
@@ -30,7 +30,7 @@ class SharedReadings(Generic[Read]):
     async def _run(self, name: Hashable, read: Callable[[], Read]) -> Read:
         if (before := self._running.get(name)) is not None:
             await asyncio.wait([before])
-        # Whoever asks from here on may have come after it began.
+        # Requests from here on may have come after it started.
         task = self._running[name] = self._next.pop(name)
         try:
             return await self._in_thread(read)
