@@ -71,7 +71,7 @@ class GexView(MarketView):
 
 
 class MarketGexView(GexView):
-    """The same, beside the market's other bodies."""
+    """The same answer under ``/api/market``."""
 
     @extend_schema(operation_id="market_gex", parameters=_PARAMETERS, responses=shapes.GexData)
     def get(self, request: Request) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Gamma exposure as a body: what the engine found, rounded for charts, in plain columns."""
+"""The JSON body of gamma exposure: rounded for charts, in columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page of gamma exposure shows for one request: the last known answer, never a new one.
+"""The data of the gamma exposure page: the last known answer, never a new one.
 
 The page's script asks for a new one, so that the page itself waits for no provider.
 """

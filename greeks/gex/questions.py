@@ -1,4 +1,4 @@
-"""What is asked of gamma exposure."""
+"""A request for gamma exposure: symbol, expiries, definition."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from django.conf import settings
 from greeks.gex.engine.definition import Dealers, Definition, dealers_named, definition_named
 from greeks.providers.exposure_service import SOURCE
 
-#: ``definition_version`` and ``dealers`` of what an external service says.
+#: ``definition_version`` and ``dealers`` of an external service's answers.
 SERVICE_SERIES: Final = ("service.1", "service")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GexQuestion:
-    """What is asked; by default of the first symbol, all expiries, and the desk's definition."""
+    """A request; by default for the first symbol, all expiries and the desk's definition."""
 
     symbol: str | None = None
     definition: str | None = None

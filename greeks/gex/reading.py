@@ -43,7 +43,7 @@ def get_gex(symbol: str | None = None, *, question: GexQuestion | None = None) -
 
 
 def refresh_gex(symbol: str | None = None, *, question: GexQuestion | None = None) -> GexData:
-    """Compute it anew, whatever the cache holds. Falls back and raises like ``get_gex``."""
+    """Recompute it even if it is cached. Falls back and raises like ``get_gex``."""
     body, _ = answer_gex(question or GexQuestion(symbol=symbol), refresh=True)
     return body
 
@@ -51,7 +51,7 @@ def refresh_gex(symbol: str | None = None, *, question: GexQuestion | None = Non
 def answer_gex(
     question: GexQuestion, *, refresh: bool = False
 ) -> tuple[GexData, CachedResult[Any]]:
-    """Return the same, and what the cache knows of it. Chosen expiries are never cached."""
+    """Like ``get_gex``, with the cache's facts. Chosen expiries are never cached."""
     subject = subject_named(question.symbol)
     if question.expiries:
         body = _flights(question, lambda: _computed(subject, question))

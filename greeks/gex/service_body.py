@@ -1,4 +1,4 @@
-"""The answer of an external service as our body: sums only, in the service's own definition."""
+"""An external service's answer in our body: sums only, by its own definition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DEFINITION = shapes.GexDefinition(
 
 
 def service_body(subject: Subject) -> shapes.GexData:
-    """Ask the service. Raises what the call raises."""
+    """Ask the service. Raises the call's errors."""
     told = fetch_service_exposure(subject.symbol)
     at, zone = market_now(), subject.terms.exchange.zone
     crossings = [] if told.zero_gamma is None else [told.zero_gamma]

@@ -1,4 +1,4 @@
-"""Which snapshots are due, and taking one: of each answer that the warmer prepares, else anew."""
+"""Find due snapshots and take them: from the warmer's answers, else newly computed."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def due_symbols(at: datetime) -> list[str]:
 
 
 def symbols_to_take(at: datetime) -> list[str]:
-    """Return the due symbols that the warmer does not see to: one fetch serves both."""
+    """Return the due symbols the warmer does not cover: one fetch serves both."""
     due = due_symbols(at)
     return [symbol for symbol in due if not is_kept_ready(symbol)] if warmer_runs() else due
 
 
 def is_kept_ready(symbol: str) -> bool:
-    """Return whether the warmer prepares it: ``CACHE_WARM_SYMBOLS``, all that are due if empty."""
+    """Return whether the warmer covers it: ``CACHE_WARM_SYMBOLS``, all due ones if empty."""
     critical = {each.strip().upper() for each in settings.CACHE_WARM_SYMBOLS}
     return not critical or symbol in critical
 
 
 def keep_snapshot(body: GexData) -> bool:
-    """Store what was just computed, in the slot of now; returns whether it was stored."""
+    """Store a new answer in the current slot; return whether it was stored."""
     return store_snapshot(body=body, slot=slot_of(market_now()))
 
 

@@ -9,7 +9,7 @@ from greeks.gex.snapshots import due_symbols, is_kept_ready
 
 
 def questions_to_warm() -> list[Question]:
-    """Return one question a symbol of ``CACHE_WARM_SYMBOLS``, of all that are followed if empty."""
+    """Return a question per symbol of ``CACHE_WARM_SYMBOLS``, or of all that are followed."""
     return [
         Question(None, complete_question(symbol))
         for symbol in due_symbols(market_now())

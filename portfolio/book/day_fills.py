@@ -1,4 +1,4 @@
-"""What was traded in an account lately, for the change of the day.
+"""An account's recent fills, for the change of the day.
 
 The journal knows it and imports this app, so it registers its reader here. Without one, a position
 counts as held since the open.
@@ -46,7 +46,7 @@ _readers: list[str] = []
 
 
 def register_fill_reader(path: str) -> None:
-    """Name the function that reads accounts' fills since a time, by its dotted path."""
+    """Register, by dotted path, the function that reads accounts' fills since a time."""
     if path not in _readers:
         _readers.append(path)
 

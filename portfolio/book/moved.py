@@ -1,4 +1,4 @@
-"""Notice that an account holds something else than before: answers over it are wrong now."""
+"""Invalidate cached answers when an account's holdings change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What accounts traded in this session, for the change of the day.
+"""Trades of the current session, for the change of the day.
 
 A position that is closed leaves the book, but not the day: it changed from the open, or from its
 own fill, to the fill that closed it. One that is sold in part no longer tells what the day began

@@ -1,4 +1,4 @@
-"""The live dashboard: the sections of a user, as their open pages are sent."""
+"""The live dashboard: a user's sections, sent to their open pages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A reading, and the part of each section that counts as a change."""
+    """A reading, with the part of each section that is compared for changes."""
 
     dashboard: Dashboard
     shown: Mapping[str, Any]
@@ -80,7 +80,7 @@ class DashboardFeed(Feed[Watched, State]):
         )
 
     def put_seldom(self, outbox: Outbox) -> None:
-        """Put the sections that changed until then. A page reads each of a snapshot's again."""
+        """Send the sections changed until then. A page would read each of a snapshot's again."""
         outbox.put_seldom(partial(self._change_since, self.number - 1), name="dashboard.changed")
 
     def _change_since(self, number: int) -> str:
@@ -103,7 +103,7 @@ class DashboardFeed(Feed[Watched, State]):
 
 
 def _without_ages(body: Any) -> Any:
-    """Return a body as plain values, without what counts on by itself."""
+    """Return a body as plain values, without ages that grow by themselves."""
     plain = msgspec.to_builtins(body)
 
     def walk(value: Any) -> Any:

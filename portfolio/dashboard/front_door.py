@@ -1,4 +1,4 @@
-"""The dashboard at the front door: its sections are read anew for whoever asks."""
+"""The dashboard at the front door: its sections are read for each request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page shows: the nine sections, what changed overnight and what needs a decision."""
+"""The page's data: nine sections, what changed overnight and what needs a decision."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class DashboardPage:
 
     @property
     def pnl_url(self) -> str:
-        """Return where the curve's figures are as data."""
+        """Return the address of the curve's data."""
         return section_named("pnl_curve").path
 
     @property

@@ -40,7 +40,7 @@ _KNOWN_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a dashboard is asked for. ``None``: all accounts, each section's own days."""
+    """A request for the dashboard. ``None``: all accounts, each section's own days."""
 
     user: Any
     account_id: str | None = None
@@ -54,7 +54,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A section's body, and where it came from."""
+    """A section's body and its source."""
 
     body: Any
     cache: SectionCache
@@ -63,7 +63,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """One reading: what answered and what failed, by section, in the order of the body."""
+    """One reading: answers and failures by section, in the body's order."""
 
     sections: Mapping[str, Answer]
     errors: Mapping[str, str]
@@ -247,7 +247,7 @@ def _told(resource: Resource, result: CachedResult[Any]) -> Answer:
 
 
 def words_of(name: str, error: BaseException) -> str:
-    """Return what the reader may know of a failure; the rest is logged."""
+    """Return the part of a failure the reader may see; the rest is logged."""
     if isinstance(error, ApplicationError):
         logger.warning("dashboard.section_failed", section=name, code=error.code)
         return error.message

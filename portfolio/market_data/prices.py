@@ -85,7 +85,7 @@ class NotedPrices:
 
     @property
     def waits(self) -> bool:
-        """Whether something is to be written."""
+        """Whether anything waits to be written."""
         return bool(self._noted.quotes)
 
     def write(self, *, dates: SessionDates) -> int:
@@ -130,8 +130,7 @@ _processes: Final = ProcessCopies(NotedPrices)
 
 
 def note_prices(quotes: Iterable[Quote]) -> None:
-    """Keep the prices until they are written. Never fails: whoever has them has other things to
-    do."""
+    """Keep the prices until they are written. Never raises."""
     try:
         _of_process().note(quotes, at=market_now())
     except Exception:
@@ -139,7 +138,7 @@ def note_prices(quotes: Iterable[Quote]) -> None:
 
 
 def write_prices() -> int:
-    """Write what this process noted; return how many instruments had news. What fails is kept."""
+    """Write this process's prices; return how many instruments changed. Failures are kept."""
     noted = _of_process()
     if not noted.waits:
         return 0
@@ -183,7 +182,7 @@ def _write(taken: _Noted, ids: Mapping[str, int], dates: SessionDates) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StoredDay:
-    """When a stored quote was true, and the day's figures it has."""
+    """A stored quote's time and its figures of the day."""
 
     as_of: datetime
     figures: Mapping[str, Any]

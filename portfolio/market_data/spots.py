@@ -1,4 +1,4 @@
-"""Decide which numbers are recent enough, and read the underlyings' stored prices that are."""
+"""Decide which numbers are recent enough, and read underlyings' recent prices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What polled option chains told of held contracts last: sources beside the brokers' streams.
+"""The latest values of held contracts in polled option chains, beside the brokers' streams.
 
 A chain's values are kept with the streams' own, and their keys in one small set a source, so that a
 pass over a book reads those alone.
@@ -56,7 +56,7 @@ def remember_in_chains(source: str, keys: Collection[str]) -> None:
 
 
 def read_chains(contracts: Sequence[Contract]) -> list[ChainValues]:
-    """Return what chains told of the contracts while it is fresh, by source, the better first.
+    """Return the chains' fresh values of the contracts by source, the better source first.
 
     One round trip if no chain prices any of them.
     """

@@ -1,4 +1,4 @@
-"""What both market data streams do with their values, and when silence is suspicious."""
+"""Publish the streams' values, and tell when silence is suspicious."""
 
 from __future__ import annotations
 

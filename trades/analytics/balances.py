@@ -1,4 +1,4 @@
-"""Closing balances of accounts, and what came in and went out."""
+"""Closing balances of accounts, and their deposits and withdrawals."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Balances:
 
 @dataclass(frozen=True, slots=True)
 class _Close:
-    """A closing balance. What moved up to ``covers`` is in it."""
+    """A closing balance, including movements up to ``covers``."""
 
     day: date
     covers: datetime

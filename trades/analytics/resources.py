@@ -32,7 +32,7 @@ _LATELY: Final = timedelta(days=7)
 
 
 def declare_analytics() -> None:
-    """Declare both."""
+    """Declare both resources."""
     declare_resource(_PNL)
     declare_resource(
         replace(
@@ -48,7 +48,7 @@ def declare_analytics() -> None:
 
 
 def questions_to_warm() -> Iterator[Question]:
-    """Yield what the pages of recent readers with accounts ask: all accounts, the default days."""
+    """Yield the questions of recent readers' pages: all accounts, the default days."""
     from auth_tokens.models import User
     from trades.analytics.curves import complete_days
 

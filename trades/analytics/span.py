@@ -1,4 +1,4 @@
-"""Which accounts and days are asked for: of statistics, curves and returns alike."""
+"""The accounts and days of a request for statistics, curves or returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What readers add to trades: notes, tags, review, and what belongs together.
+"""Users' notes, tags, reviews and regroupings of trades.
 
 Nothing here touches a fill or a lot. Each change is kept with who made it.
 """

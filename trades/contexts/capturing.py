@@ -1,4 +1,4 @@
-"""Gather what was known at each of many fills: about a dozen queries, whatever their number."""
+"""Gather what was known at each of many fills, in about a dozen queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell the open pages of accounts that the journal has changed."""
+"""Tell accounts' open pages that the journal changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def journal_group(account_id: str) -> str:
 
 
 def announce_after_commit(account_ids: Iterable[str]) -> None:
-    """Announce once for each account, when what was written can be read."""
+    """Announce once per account, after the commit."""
     for account_id in sorted(set(account_ids)):
         message = {"type": "fills.recorded", "account_id": account_id}
         transaction.on_commit(partial(announce, journal_group(account_id), message))

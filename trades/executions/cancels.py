@@ -19,7 +19,7 @@ from trades.models import QuarantinedExecution, TradeExecution
 
 @dataclass(slots=True)
 class Cancelled:
-    """What became of a batch of cancels."""
+    """The result of a batch of cancels."""
 
     cancelled: int = 0
     existing: int = 0

@@ -1,4 +1,4 @@
-"""The rows of one source, and what became of them."""
+"""The rows of one source, and how each was recorded."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class JournalRows:
         return len(self.executions) + others
 
     def add(self, row: AccountEvent | RejectedRow) -> None:
-        """Take one decoded row, or the reason why it is none."""
+        """Add a decoded row, or the reason it was refused."""
         if isinstance(row, CashMovement):
             self.movements.append(row)
         elif isinstance(row, ExecutionCancel):
@@ -108,7 +108,7 @@ class Recorded:
         self.by_kind[kind] = self.by_kind.get(kind, 0) + 1
 
     def known(self, kind: str) -> None:
-        """Take back that a row was new."""
+        """Undo counting a row as new."""
         self.inserted -= 1
         self.existing += 1
         self.by_kind[kind] -= 1

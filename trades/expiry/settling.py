@@ -1,4 +1,4 @@
-"""What contracts were worth when they expired, where prices of that moment are known."""
+"""Contracts' values at expiry, where prices of that moment are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which kind of file an upload is, read into journal rows."""
+"""Recognise an uploaded file and read it into journal rows."""
 
 from __future__ import annotations
 

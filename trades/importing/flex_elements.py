@@ -1,4 +1,4 @@
-"""The rows of a Flex statement's XML, within bounds that no statement reaches."""
+"""Read the rows of a Flex statement's XML, within bounds no real statement reaches."""
 
 from __future__ import annotations
 

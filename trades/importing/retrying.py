@@ -1,4 +1,4 @@
-"""Try refused rows again, as they were sent, with today's rules and accounts."""
+"""Retry refused rows as they were sent, with today's rules and accounts."""
 
 from __future__ import annotations
 

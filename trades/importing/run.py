@@ -1,4 +1,4 @@
-"""Import a file whole or not at all; importing it again adds nothing."""
+"""Import a file completely or not at all; importing it again adds nothing."""
 
 from __future__ import annotations
 

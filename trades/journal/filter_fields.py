@@ -1,4 +1,4 @@
-"""Fields that the filters of several pages have."""
+"""Filter fields shared by several pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trades.strategies.naming import Strategy
 
 
 def account_field(accounts: Iterable[Account], account_id: str | None) -> FilterField:
-    """Return the choice of an account among those that the reader may see."""
+    """Return a drop-down of the accounts the user may see."""
     choices = [(account.account_id, str(account)) for account in accounts]
     return choice_field("account_id", "Account", account_id, choices)
 

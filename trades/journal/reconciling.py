@@ -1,4 +1,4 @@
-"""What differs between the journal and the brokers, and what the statements have yet to tell."""
+"""Differences between the journal and the brokers, and what statements have yet to report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The points of a trade's life, and what was held and known at each. Pure."""
+"""Sample points of a trade's life, with holdings and values at each. Pure."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def units_held(lots: Sequence[MarkedLot], points: Floats) -> dict[int, Floats]:
 
 
 def summed(held: Mapping[int, Floats], each: Mapping[int, Floats], points: int) -> Floats:
-    """Add up units × what one is worth; NaN where a contract that is held lacks it."""
+    """Sum units × value; NaN where a held contract has no value."""
     total = np.zeros(points)
     unknown = np.full(points, np.nan)
     for instrument, units in held.items():

@@ -1,4 +1,4 @@
-"""What the lot engine reads: the live executions of one account, in any order of arrival."""
+"""The lot engine's input: one account's live executions, in any order of arrival."""
 
 from __future__ import annotations
 

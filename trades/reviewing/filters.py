@@ -1,4 +1,4 @@
-"""Which trades are asked for: of the page, the API and the file alike."""
+"""The filter of trades, for the page, the API and the CSV file."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class TradeFilter(django_filters.FilterSet):  # type: ignore[misc]
 
     @property
     def trades(self) -> QuerySet[Trade]:
-        """What was asked for, in the order that was asked for. Raises InvalidInput."""
+        """The matching trades in the requested order. Raises InvalidInput."""
         if not self.form.is_valid():
             fields = {name: " ".join(map(str, found)) for name, found in self.form.errors.items()}
             name, problem = next(iter(fields.items()))
@@ -127,7 +127,7 @@ class TradeFilter(django_filters.FilterSet):  # type: ignore[misc]
 
     @property
     def is_by_opening(self) -> bool:
-        """Whether the order is that of an index."""
+        """Whether an index has this order."""
         return (self.form.cleaned_data.get("sort") or "-opened").lstrip("-") == "opened"
 
     def _at_or_after(self, lookup: str, day: date) -> Q:

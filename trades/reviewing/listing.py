@@ -1,4 +1,4 @@
-"""The list of trades: a page of rows with what readers added, and the sums of all."""
+"""The list of trades: a page of annotated rows, and the totals of all."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def by_chain(rows: Sequence[Row]) -> list[Chain]:
 
 
 def trades_csv(accounts: Sequence[Account], asked: dict[str, Any]) -> Iterator[str]:
-    """Return every trade that was asked for, a line each. Raises InvalidInput."""
+    """Return every matching trade, a line each. Raises InvalidInput."""
     found = TradeFilter(asked, accounts=accounts).trades
     return chosen_csv(found)
 

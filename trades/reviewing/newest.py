@@ -1,4 +1,4 @@
-"""The newest fills of some accounts, for pages that are open."""
+"""The newest fills of some accounts, for open pages."""
 
 from __future__ import annotations
 

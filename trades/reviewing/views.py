@@ -1,4 +1,4 @@
-"""The pages of trades: the list, one trade, and what readers add."""
+"""The pages of trades: the list, one trade, and users' annotations."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _private = cache_control(private=True, no_cache=True)
 @login_required
 @require_safe
 def trades(request: HttpRequest) -> HttpResponse:
-    """Show the trades, filtered, sorted and grouped by the address."""
+    """Show the trades, filtered, sorted and grouped by the query string."""
     parameters = asked_parameters(request.GET)
     account_id = parameters.identifier("account_id")
     accounts = accounts_of_journal(request.user, account_id)
@@ -130,7 +130,7 @@ def trade(request: HttpRequest, key: int) -> HttpResponse:
 @login_required
 @require_safe
 def trade_with_position(request: HttpRequest, position_id: int) -> HttpResponse:
-    """Lead from a position of the book to the trade that holds it."""
+    """Redirect from a position to the trade that holds it."""
     visible = Position.objects.filter(account__in=accounts_visible_to(request.user))
     position = get_object_or_404(visible, pk=position_id)
     found = trade_of_position(
@@ -145,7 +145,7 @@ def trade_with_position(request: HttpRequest, position_id: int) -> HttpResponse:
 @login_required
 @require_POST
 def change_trade(request: HttpRequest, key: int) -> HttpResponse:
-    """Add to one trade what its form says: a note, tags, review, what belongs together."""
+    """Save one trade's form: a note, tags, review or regrouping."""
     found = trade_for_user(request.user, key)
     action = _ACTIONS.get(request.POST.get("action", ""))
     try:
@@ -160,7 +160,7 @@ def change_trade(request: HttpRequest, key: int) -> HttpResponse:
 @login_required
 @require_POST
 def change_trades(request: HttpRequest) -> HttpResponse:
-    """Add to the trades that were chosen in the list."""
+    """Annotate the trades selected in the list."""
     user = cast("User", request.user)
     chosen = [trade_for_user(user, key) for key in _keys(request, "trades")]
     try:

@@ -1,4 +1,4 @@
-"""Which trades statistics are of: the same filter for the page, the API and the CSV."""
+"""The filter of statistics, for the page, the API and the CSV file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose gamma exposure is computed: the polled instruments and the symbols of ``GEX_SYMBOLS``."""
+"""The underlyings whose gamma exposure is computed: polled ones and those of ``GEX_SYMBOLS``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a chain's body was read lately: what nobody reads is not made ready each minute."""
+"""Track which chains' bodies are read: the others are not rebuilt each minute."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from redis.exceptions import RedisError
 
 from config.core.redis.client import key, redis_client
 
-#: Longer than anybody looks at a page that makes itself anew each minute.
+#: Much longer than the minute after which an open page reads again.
 READ_SECONDS: Final = 900
 
 
 def note_reader(slug: str) -> None:
-    """Remember that somebody asked. Without Redis nothing is made ready anyway."""
+    """Record a reader. Without Redis nothing is rebuilt anyway."""
     try:
         redis_client().set(key("market_read", slug), 1, ex=READ_SECONDS)
     except RedisError:
@@ -21,7 +21,7 @@ def note_reader(slug: str) -> None:
 
 
 def has_readers(slug: str) -> bool:
-    """Whether somebody asked in the last quarter of an hour; ``False`` while Redis is down."""
+    """Whether anyone read it in the last quarter of an hour; ``False`` while Redis is down."""
     try:
         return bool(redis_client().exists(key("market_read", slug)))
     except RedisError:

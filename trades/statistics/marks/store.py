@@ -1,4 +1,4 @@
-"""Follow closed trades along their marks, and keep what was found."""
+"""Follow closed trades along their marks, and store the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the marks say of closed trades together."""
+"""Summarise the marks of closed trades."""
 
 from __future__ import annotations
 
