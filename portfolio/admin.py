@@ -16,12 +16,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from auth_tokens.models import User
-from config.core.admin import (
-    AnyModelAdmin,
-    AnyModelForm,
-    AnyTabularInline,
-    ReadOnlyAdmin,
-)
+from config.core.admin import AnyModelAdmin, AnyModelForm, AnyTabularInline, ReadOnlyAdmin
 from config.core.clock import now
 from portfolio.accounts.access import accounts_administered_by
 from portfolio.models import (

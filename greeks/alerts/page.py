@@ -13,13 +13,7 @@ from config.core.api.address import AddressValues
 from config.core.clock import market_clock_is_frozen, market_now
 from greeks.alerts import wording
 from greeks.alerts.forms import AlertChannelForm, AlertRuleForm, rule_initial
-from greeks.alerts.reading import (
-    channels_of,
-    events_of,
-    rule_for_user,
-    rules_of,
-    unread_count,
-)
+from greeks.alerts.reading import channels_of, events_of, rule_for_user, rules_of, unread_count
 from greeks.gex.levels import DISTANCES, ZERO_GAMMA_DISTANCE
 from greeks.models import AlertChannel, AlertEvent, AlertRule, PolledInstrument
 from greeks.polling.instruments import enabled_instruments

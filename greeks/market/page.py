@@ -17,12 +17,7 @@ from config.core.errors import InvalidInput, NotFound
 from greeks.calendar.coverage import calendar_note
 from greeks.calendar.exchanges import exchange_named
 from greeks.chains import SIDES
-from greeks.market.bodies.questions import (
-    BUCKETS,
-    MarketChoice,
-    choice_for,
-    question_of,
-)
+from greeks.market.bodies.questions import BUCKETS, MarketChoice, choice_for, question_of
 from greeks.market.bodies.series import series_for
 from greeks.market.chain import parse_time
 from greeks.market.chain_panel import ChainPanel

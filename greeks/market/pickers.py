@@ -7,18 +7,9 @@ from datetime import date, datetime, timedelta
 
 from greeks.calendar.exchanges import exchange_named
 from greeks.calendar.sessions import calendar_known_until
-from greeks.market.shapes import (
-    MarketInstrument,
-    MarketInstruments,
-    OfferedExpiry,
-    ShownSession,
-)
+from greeks.market.shapes import MarketInstrument, MarketInstruments, OfferedExpiry, ShownSession
 from greeks.models import PolledInstrument, StoredDay
-from greeks.polling.instruments import (
-    enabled_instruments,
-    poll_seconds_by_slug,
-    polled_expiries,
-)
+from greeks.polling.instruments import enabled_instruments, poll_seconds_by_slug, polled_expiries
 from greeks.polling.sessions import session_for
 
 SCHEMA = 1

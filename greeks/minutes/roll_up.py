@@ -27,11 +27,7 @@ from greeks.minutes.range_changes import range_changes
 from greeks.minutes.rows import MinuteOf, candle_row, write_rows
 from greeks.minutes.stored import Chain
 from greeks.models import GreekSnapshot, PolledInstrument
-from greeks.polling.instruments import (
-    enabled_instruments,
-    expiry_schedule,
-    poll_seconds_by_slug,
-)
+from greeks.polling.instruments import enabled_instruments, expiry_schedule, poll_seconds_by_slug
 from greeks.polling.latest_chain import is_kept_minute, read_closing_chains
 from greeks.polling.poll import group_of
 from greeks.polling.samples import KEPT, MINUTE, ChainSample, read_samples

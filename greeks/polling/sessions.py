@@ -13,12 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from django.conf import settings
 
 from greeks.calendar.exchanges import exchange_named
-from greeks.calendar.sessions import (
-    Session,
-    current_session,
-    latest_session,
-    session_on,
-)
+from greeks.calendar.sessions import Session, current_session, latest_session, session_on
 from greeks.models import PolledInstrument
 
 #: The kind of sessions that only the simulated market has.

@@ -16,11 +16,7 @@ from redis.exceptions import RedisError
 from config.core.clock import market_clock_is_frozen
 from config.core.redis.client import key, redis_client
 from greeks.models import PolledInstrument
-from greeks.polling.instruments import (
-    enabled_instruments,
-    poll_seconds_by_slug,
-    polled_expiries,
-)
+from greeks.polling.instruments import enabled_instruments, poll_seconds_by_slug, polled_expiries
 from greeks.polling.sessions import open_session
 
 #: A look happens every five seconds; some may be late.

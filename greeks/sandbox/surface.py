@@ -13,12 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greeks.sandbox.noise import SECONDS_A_YEAR, factor_paths
-from greeks.sandbox.underlyings import (
-    INDEX_BY_SYMBOL,
-    OWN_FACTOR,
-    UNDERLYINGS,
-    VOLATILITY_FACTOR,
-)
+from greeks.sandbox.underlyings import INDEX_BY_SYMBOL, OWN_FACTOR, UNDERLYINGS, VOLATILITY_FACTOR
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]

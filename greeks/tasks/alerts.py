@@ -12,11 +12,7 @@ from config.core.background.task import desk_task, enqueue
 from config.core.caching.watching import cache_troubled
 from greeks.alerts.evaluation import CATCH_UP, evaluate_alerts
 from greeks.alerts.events import CLAIM_SECONDS, raise_system_alert
-from greeks.alerts.sending.delivery import (
-    close_abandoned_deliveries,
-    deliver_alert,
-    due_deliveries,
-)
+from greeks.alerts.sending.delivery import close_abandoned_deliveries, deliver_alert, due_deliveries
 from greeks.alerts.system_events import report_alarms, report_silent_chains, report_token_failures
 from greeks.signals import minute_closed
 

@@ -16,12 +16,7 @@ from portfolio.amounts import fitting_amount, greek_number, spot_number, volatil
 from portfolio.book.checked import CheckedPositions
 from portfolio.book.cross_check import value_conflict
 from portfolio.book.day_fills import change_of_the_day
-from portfolio.book.position_row import (
-    KnownPosition,
-    PositionKey,
-    PositionRow,
-    stored_positions,
-)
+from portfolio.book.position_row import KnownPosition, PositionKey, PositionRow, stored_positions
 from portfolio.book.writing_context import WritingContext
 from portfolio.domain import BrokerPosition
 

@@ -14,13 +14,7 @@ from rest_framework.views import APIView
 from auth_tokens.models import ApiToken
 from config.core.api.parameters import IDENTIFIER, POSITIVE, QueryParameters
 from config.core.errors import InvalidInput, invalid
-from portfolio.accounts.answers import (
-    ACCOUNT_ID,
-    FORMAT,
-    AnyFormatView,
-    csv_answer,
-    private_json,
-)
+from portfolio.accounts.answers import ACCOUNT_ID, FORMAT, AnyFormatView, csv_answer, private_json
 from portfolio.book.reading import ENCODER
 from portfolio.risk import shapes
 from portfolio.risk.report import risk_report
@@ -28,11 +22,7 @@ from portfolio.risk.scenarios.axes import NUMBER, parse_axes, parse_cell
 from portfolio.risk.scenarios.grid import MOVES
 from portfolio.risk.scenarios.grid_reading import scenario_grid
 from portfolio.risk.scenarios.saved import scenario_result, scenarios_of
-from portfolio.risk.scenarios.saved_writing import (
-    create_scenario,
-    delete_scenario,
-    update_scenario,
-)
+from portfolio.risk.scenarios.saved_writing import create_scenario, delete_scenario, update_scenario
 from portfolio.risk.tables_csv import grid_csv, risk_legs_csv
 from portfolio.risk.what_if import shapes as what_if_shapes
 from portfolio.risk.what_if.run import what_if

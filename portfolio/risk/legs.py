@@ -7,14 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from portfolio.exposure.columns import (
-    OPTION_KINDS,
-    ROW_COLUMNS,
-    FloatArray,
-    Leg,
-    Mask,
-    sums,
-)
+from portfolio.exposure.columns import OPTION_KINDS, ROW_COLUMNS, FloatArray, Leg, Mask, sums
 
 
 class RiskLeg(NamedTuple):

@@ -12,12 +12,7 @@ from config.core.front_door.bodies import Body, Prepared, prepared_bodies
 from config.core.front_door.resources import Key
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.refresh.asked import note_announced
-from portfolio.risk_monitor.body import (
-    RiskMonitor,
-    accounts_shown,
-    risk_monitor_of,
-    state_of,
-)
+from portfolio.risk_monitor.body import RiskMonitor, accounts_shown, risk_monitor_of, state_of
 from portfolio.risk_monitor.reading import request_what_is_behind
 from portfolio.sync.progress import account_group
 

@@ -31,12 +31,7 @@ from portfolio.sandbox.orders import (
     takes_profit,
     target_order,
 )
-from portfolio.sandbox.programs import (
-    IBKR,
-    SIMULATED_PROGRAMS,
-    TASTYTRADE,
-    recorded_programs,
-)
+from portfolio.sandbox.programs import IBKR, SIMULATED_PROGRAMS, TASTYTRADE, recorded_programs
 from portfolio.sandbox.records import (
     MinuteTotals,
     SimulatedOrder,

@@ -14,10 +14,7 @@ from typing import Any
 from greeks.domain import Fetched, RejectedRow
 from greeks.instruments.identity import instrument_key
 from greeks.instruments.store import contract_error
-from greeks.providers.decoding import (
-    BadRow,
-    storable,
-)
+from greeks.providers.decoding import BadRow, storable
 from portfolio.amounts import checked_amount, checked_time
 from portfolio.book.checked import Checked, CheckedPositions
 from portfolio.domain import AccountSummary, BrokerOrder, BrokerPosition

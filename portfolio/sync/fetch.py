@@ -15,10 +15,7 @@ from config.core.errors import CircuitOpen, ForbiddenError, ProviderError, Unaut
 from greeks.domain import Contract, Quote, RejectedRow
 from greeks.instruments.expiry import known_closes
 from greeks.instruments.identity import instrument_key
-from greeks.instruments.store import (
-    contracts_of,
-    resolve_instruments,
-)
+from greeks.instruments.store import contracts_of, resolve_instruments
 from greeks.models import ContractGreeks, Instrument
 from greeks.pricing.dividends import dividends_of
 from greeks.providers.base import SnapshotProvider

@@ -8,12 +8,7 @@ from greeks.domain import RejectedRow
 from greeks.instruments.identity import instrument_key
 from greeks.models import Instrument, InstrumentAlias
 from portfolio.book.checked import CheckedPositions
-from portfolio.book.position_row import (
-    KnownPosition,
-    PositionKey,
-    PositionRow,
-    stored_positions,
-)
+from portfolio.book.position_row import KnownPosition, PositionKey, PositionRow, stored_positions
 from portfolio.models import Order, Position
 from portfolio.sync.checks import SENT_TWICE
 from portfolio.sync.quarantine import IDENTITY_FIELDS, identities_named

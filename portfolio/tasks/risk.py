@@ -5,10 +5,7 @@ from __future__ import annotations
 from config.core.background.task import desk_task, enqueue
 from portfolio.betas.writing import SECONDS, claim_missing_closes, held_names, update_betas
 from portfolio.models import Position
-from portfolio.risk.scenarios.kept_grids import (
-    accounts_behind,
-    compute_scenario_grid,
-)
+from portfolio.risk.scenarios.kept_grids import accounts_behind, compute_scenario_grid
 from portfolio.sync.grid_requests import GRID_EXPIRES_SECONDS, request_grid
 
 _GRID_SECONDS = 60

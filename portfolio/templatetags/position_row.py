@@ -16,13 +16,7 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from config.core.templatetags.desk import (
-    age,
-    change,
-    instrument_type_name,
-    shown,
-    source_badge,
-)
+from config.core.templatetags.desk import age, change, instrument_type_name, shown, source_badge
 from config.core.web import formatting
 from greeks.domain import GreeksSource
 

@@ -20,13 +20,7 @@ from config.core.rows.packed import PackedRows
 from greeks.domain import Contract, InstrumentKind
 from greeks.providers.decoding import BadRow, parse_decimal, parse_identifier, rejected_row
 from portfolio.brokers.ibkr_portal.units import MAGNIFIER, implied_magnifier, may_be_magnified
-from portfolio.domain import (
-    Broker,
-    BrokerExecution,
-    ExecutionCancel,
-    ExecutionKind,
-    Side,
-)
+from portfolio.domain import Broker, BrokerExecution, ExecutionCancel, ExecutionKind, Side
 from trades.executions.rows import JournalRows
 from trades.importing.corporate_actions import read_corporate_actions
 from trades.importing.flex_elements import FlexFileError, flex_elements

@@ -24,11 +24,7 @@ from trades.annotations.writing import set_lot_method
 from trades.importing.uploads import parse_offset, preview_upload, take_upload
 from trades.journal.api import FILTERS, KINDS, execution_filter
 from trades.journal.filter_fields import account_field
-from trades.journal.reading import (
-    accounts_of_journal,
-    executions_of,
-    results_by_contract,
-)
+from trades.journal.reading import accounts_of_journal, executions_of, results_by_contract
 from trades.journal.reconciling import reconcile_positions
 from trades.journal.unlinked import unlinked_deliveries
 from trades.models import JournalRun, JournalSettings

@@ -14,11 +14,7 @@ from django.db.models import Max
 from config.core.clock import market_now
 from config.core.errors import InvalidInput, ProviderError, Unavailable
 from greeks.domain import DailyClose
-from greeks.providers.cboe.daily_prices import (
-    CboeDailyPrices,
-    open_daily_prices,
-    read_daily_prices,
-)
+from greeks.providers.cboe.daily_prices import CboeDailyPrices, open_daily_prices, read_daily_prices
 from trades.models import IndexClose, TradeExecution
 from trades.regimes.rule import INDICES
 from trades.regimes.store import compute_regimes, store_index_closes

@@ -17,12 +17,7 @@ from django.views.decorators.http import require_safe
 from config.core.caching.resources import resource_named
 from config.core.errors import invalid
 from config.core.one_reading import one_reading
-from config.core.web.filter_fields import (
-    FilterField,
-    date_field,
-    symbol_field,
-    text_field,
-)
+from config.core.web.filter_fields import FilterField, date_field, symbol_field, text_field
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.book.reading import ENCODER
 from trades.analytics.curves import pnl_curve, returns_by_day

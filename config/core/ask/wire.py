@@ -6,12 +6,7 @@ from typing import Any
 
 import msgspec
 
-from config.core.errors import (
-    ApplicationError,
-    PermanentError,
-    ProviderError,
-    RateLimitedError,
-)
+from config.core.errors import ApplicationError, PermanentError, ProviderError, RateLimitedError
 from config.core.redis.client import key
 
 

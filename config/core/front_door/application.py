@@ -14,13 +14,7 @@ from django.conf import settings
 from config.core.front_door.asgi import Application, Message, Receive, Scope, Send
 from config.core.front_door.bodies import Prepared, holds
 from config.core.front_door.checks import AccessChecks
-from config.core.front_door.grants import (
-    ACCESS_GROUP,
-    Authorised,
-    CommonHeaders,
-    Grant,
-    authorise,
-)
+from config.core.front_door.grants import ACCESS_GROUP, Authorised, CommonHeaders, Grant, authorise
 from config.core.front_door.headers import (
     RequestIds,
     Wire,

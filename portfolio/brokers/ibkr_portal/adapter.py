@@ -30,11 +30,7 @@ from portfolio.brokers.ibkr_portal.account import (
     is_closed,
     missing_money,
 )
-from portfolio.brokers.ibkr_portal.contracts import (
-    SOURCE,
-    conids_of,
-    needs_definition,
-)
+from portfolio.brokers.ibkr_portal.contracts import SOURCE, conids_of, needs_definition
 from portfolio.brokers.ibkr_portal.directory import ContractDirectory, contract_memory
 from portfolio.brokers.ibkr_portal.gateway import PortalGateway, open_gateway
 from portfolio.brokers.ibkr_portal.orders import (

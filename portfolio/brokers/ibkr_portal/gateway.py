@@ -19,12 +19,7 @@ from config.core.http.breaker import CircuitBreaker
 from config.core.http.budget import CallBudget
 from config.core.http.caller import HttpCaller
 from portfolio.brokers.ibkr_portal.account import PROVIDER
-from portfolio.brokers.ibkr_portal.session import (
-    BROKERAGE,
-    PORTFOLIO,
-    GatewayMemory,
-    PortalSession,
-)
+from portfolio.brokers.ibkr_portal.session import BROKERAGE, PORTFOLIO, GatewayMemory, PortalSession
 
 # Endpoints the vendor allows one call per five seconds each.
 SLOW_ENDPOINTS = (

@@ -20,12 +20,7 @@ from greeks.providers.decoding import (
     rejected_row,
     storable,
 )
-from portfolio.brokers.ibkr_portal.contracts import (
-    SOURCE,
-    decode_contract,
-    first_of,
-    parse_conid,
-)
+from portfolio.brokers.ibkr_portal.contracts import SOURCE, decode_contract, first_of, parse_conid
 from portfolio.brokers.ibkr_portal.units import magnifier_of, price_of_value
 from portfolio.brokers.units import in_currency
 from portfolio.domain import Broker, BrokerExecution, BrokerOrder, OrderLeg, OrderStatus, Side

@@ -30,11 +30,7 @@ from portfolio.brokers.ibkr_socket.rows import (
     is_flat,
 )
 from portfolio.brokers.ibkr_socket.state import PROVIDER
-from portfolio.domain import (
-    AccountSummary,
-    BrokerAccount,
-    BrokerPosition,
-)
+from portfolio.domain import AccountSummary, BrokerAccount, BrokerPosition
 
 logger = structlog.get_logger(__name__)
 

@@ -5,12 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from config.core.errors import (
-    MalformedResponse,
-    PermanentError,
-    ProviderError,
-    RetryableError,
-)
+from config.core.errors import MalformedResponse, PermanentError, ProviderError, RetryableError
 from portfolio.brokers.ibkr_socket.client import NEWEST_VERSION, OLDEST_VERSION, GatewayIB
 from portfolio.brokers.ibkr_socket.state import PROVIDER
 

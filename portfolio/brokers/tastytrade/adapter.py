@@ -21,9 +21,7 @@ from config.core.clock import market_now, now
 from config.core.errors import MalformedResponse, ProviderError
 from config.core.http.caller import HttpCaller
 from greeks.domain import Contract, Deliverable, Fetched, Snapshot
-from greeks.providers.decoding import (
-    decode_rows,
-)
+from greeks.providers.decoding import decode_rows
 from greeks.providers.tastytrade_dxlink.token import StreamerToken
 from portfolio.brokers.registry import register_broker
 from portfolio.brokers.tastytrade.account import (

@@ -10,14 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from greeks.providers.decoding import (
-    BadRow,
-    Row,
-    parse_date,
-    parse_decimal,
-    parse_text,
-    parse_time,
-)
+from greeks.providers.decoding import BadRow, Row, parse_date, parse_decimal, parse_text, parse_time
 
 #: Expiry may be at night, or settle a day later; a longer distance is a mistake.
 MOST_DAYS_APART: Final = 2

@@ -10,12 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from config.core.commands.command import DeskCommand
 from greeks.providers.registry import registered_providers
-from portfolio.refresh.forced import (
-    BROKER,
-    GreeksUpdate,
-    UpdatedUnderlying,
-    update_greeks,
-)
+from portfolio.refresh.forced import BROKER, GreeksUpdate, UpdatedUnderlying, update_greeks
 
 
 class Command(DeskCommand):

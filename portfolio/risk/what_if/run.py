@@ -13,20 +13,9 @@ from auth_tokens.models import User
 from config.core.clock import market_now
 from portfolio.accounts.days import local_date
 from portfolio.exposure.columns import ratio
-from portfolio.risk.book import (
-    RiskBook,
-    coming_dividends,
-    read_risk_book,
-    select_accounts,
-)
+from portfolio.risk.book import RiskBook, coming_dividends, read_risk_book, select_accounts
 from portfolio.risk.legs import RiskLeg, row_of
-from portfolio.risk.report import (
-    check_benchmark,
-    leg_body,
-    leg_row,
-    ready_book,
-    risk_columns,
-)
+from portfolio.risk.report import check_benchmark, leg_body, leg_row, ready_book, risk_columns
 from portfolio.risk.scenarios.axes import DEFAULT_AXES
 from portfolio.risk.scenarios.book import ScenarioBook
 from portfolio.risk.scenarios.grid import extreme_cell, leg_pnl

@@ -11,13 +11,7 @@ from starlette.requests import Request
 from greeks.domain import Contract, InstrumentKind
 from greeks.sandbox.lines import magnifier
 from greeks.sandbox.market import Market
-from portfolio.sandbox.ibkr_portal.payloads import (
-    conid,
-    describe,
-    expiry,
-    multiplier,
-    sec_type,
-)
+from portfolio.sandbox.ibkr_portal.payloads import conid, describe, expiry, multiplier, sec_type
 from portfolio.sandbox.ibkr_terms import is_dated, ticker
 
 

@@ -13,13 +13,7 @@ import numpy as np
 
 from greeks.domain import Contract
 from greeks.sandbox.market import Market
-from greeks.sandbox.sessions import (
-    EXCHANGES,
-    half_days,
-    instant,
-    is_trading_day,
-    local_date,
-)
+from greeks.sandbox.sessions import EXCHANGES, half_days, instant, is_trading_day, local_date
 from portfolio.sandbox.ibkr_socket.contracts import NOT_FOUND, ContractLookup, WantedContract
 from portfolio.sandbox.ibkr_socket.frames import Field
 from portfolio.sandbox.ibkr_socket.session import Handler, Session

@@ -27,12 +27,7 @@ from portfolio.sandbox.tastytrade.answers import (
     page_answer,
     unknown_path,
 )
-from portfolio.sandbox.tastytrade.books import (
-    account_item,
-    balances,
-    order,
-    position,
-)
+from portfolio.sandbox.tastytrade.books import account_item, balances, order, position
 from portfolio.sandbox.tastytrade.futures import future, future_option
 from portfolio.sandbox.tastytrade.instruments import (
     equity,
