@@ -58,7 +58,7 @@ def test_account_s_patterns_match_what_covers_it_and_nothing_else(
     assert is_matched(name, name, tag="x")
     if other != name:
         assert not is_matched(None, other)
-        assert not is_matched(None, other, "Z")
+        assert not is_matched(None, other, f"{name}Z")
         if "{account_id}" in pattern:
             assert not is_matched(other, other, "Z")
 
