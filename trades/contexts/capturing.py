@@ -159,7 +159,7 @@ def _underlying_prices(
         price = newest(
             bars.get((place, row.execution_time)),
             quotes.get(place) if place is not None else None,
-            _own_spot(greeks.get(row.pk)),
+            known.spot if (known := greeks.get(row.pk)) else None,
             at=row.execution_time,
             oldest=GREEKS_AGE,
         )
@@ -180,12 +180,6 @@ def _underlying_prices(
         if row.instrument.kind in LINEAR_KINDS and row.price and row.kind == "trade":
             found[row.pk] = PriceThen(price=row.price, source=row.source, as_of=row.execution_time)
     return found
-
-
-def _own_spot(greeks: GreeksThen | None) -> PriceThen | None:
-    if greeks is None or not greeks.underlying_price:
-        return None
-    return PriceThen(price=greeks.underlying_price, source=greeks.source, as_of=greeks.as_of)
 
 
 def _model_greeks(

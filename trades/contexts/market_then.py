@@ -6,10 +6,9 @@ Nothing with an as-of time after the instant is ever taken. The caller says how 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
@@ -22,8 +21,13 @@ Known = TypeVar("Known", bound="GreeksThen | PriceThen | BookThen")
 _MINUTE = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GreeksThen:
+class PriceThen(NamedTuple):
+    price: Decimal
+    source: str
+    as_of: datetime
+
+
+class GreeksThen(NamedTuple):
     """Per unit of the underlying, of one long contract."""
 
     delta: float | None
@@ -35,16 +39,15 @@ class GreeksThen:
     source: str
     as_of: datetime
 
+    @property
+    def spot(self) -> PriceThen | None:
+        """The underlying's price at which they were computed, if the source tells it."""
+        if not self.underlying_price:
+            return None
+        return PriceThen(self.underlying_price, self.source, self.as_of)
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PriceThen:
-    price: Decimal
-    source: str
-    as_of: datetime
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BookThen:
+class BookThen(NamedTuple):
     """An account's net liquidation and the totals of its book, in its currency."""
 
     net_liquidation: Decimal | None
@@ -60,7 +63,6 @@ class BookThen:
 Look = tuple[Any, datetime]
 _GREEKS = ("delta_raw", "gamma_raw", "theta_raw", "vega_raw", "implied_volatility_raw",
            "underlying_price", "source", "as_of")  # fmt: skip
-_BOOK = ("net_liquidation", "dollar_delta", "dollar_gamma", "theta", "vega", "source", "as_of")
 
 
 def newest(*found: Known | None, at: datetime, oldest: timedelta) -> Known | None:
@@ -77,7 +79,7 @@ def greeks_of_rows(rows: QuerySet[Any], *, instrument: str, at: Any) -> dict[Any
     minutes = ContractGreekHistory.objects.filter(
         instrument=OuterRef(instrument), minute__lte=at, as_of__lte=at
     )
-    return _last_of_rows(rows, minutes, _GREEKS, _greeks)
+    return _last_of_rows(rows, minutes, _GREEKS, GreeksThen._make)
 
 
 def prices_of_rows(rows: QuerySet[Any], *, instrument: str, at: Any) -> dict[Any, PriceThen]:
@@ -85,7 +87,7 @@ def prices_of_rows(rows: QuerySet[Any], *, instrument: str, at: Any) -> dict[Any
     minutes = PriceBar.objects.filter(
         instrument=OuterRef(instrument), minute__lte=at, as_of__lte=at
     )
-    return _last_of_rows(rows, minutes, ("close", "source", "as_of"), _price)
+    return _last_of_rows(rows, minutes, ("close", "source", "as_of"), PriceThen._make)
 
 
 def books_of_rows(rows: QuerySet[Any], *, account: str, at: Any) -> dict[Any, BookThen]:
@@ -93,7 +95,7 @@ def books_of_rows(rows: QuerySet[Any], *, account: str, at: Any) -> dict[Any, Bo
     minutes = AccountHistory.objects.filter(
         account=OuterRef(account), minute__lte=at, as_of__lte=at
     )
-    return _last_of_rows(rows, minutes, _BOOK, _book)
+    return _last_of_rows(rows, minutes, BookThen._fields, BookThen._make)
 
 
 def _last_of_rows(
@@ -113,14 +115,14 @@ def _last_of_rows(
 def latest_greeks(instruments: Iterable[int]) -> dict[int, GreeksThen]:
     """Return the cached Greeks, which may be later than any instant asked for. One query."""
     rows = ContractGreeks.objects.filter(instrument__in=set(instruments))
-    return {row[0]: _greeks(row[1:]) for row in rows.values_list("pk", *_GREEKS)}
+    return {row[0]: GreeksThen._make(row[1:]) for row in rows.values_list("pk", *_GREEKS)}
 
 
 def latest_prices(instruments: Iterable[int]) -> dict[int, PriceThen]:
     """Return the last quotes' prices. One query."""
     rows = Quote.objects.filter(instrument__in=set(instruments), price__isnull=False)
     return {
-        pk: PriceThen(price=price, source=source, as_of=as_of)
+        pk: PriceThen(price, source, as_of)
         for pk, price, source, as_of in rows.values_list("pk", "price", "source", "as_of")
         if price is not None
     }
@@ -133,7 +135,7 @@ def prices_at(looks: Sequence[Look], *, minutes: int) -> dict[Look, PriceThen]:
         minute__in=_minutes(looks, minutes),
     )
     by_minute = {
-        (pk, minute): PriceThen(price=close, source=source, as_of=as_of)
+        (pk, minute): PriceThen(close, source, as_of)
         for pk, minute, close, source, as_of in bars.values_list(
             "instrument_id", "minute", "close", "source", "as_of"
         )
@@ -161,7 +163,7 @@ def spots_of_options(
         "instrument_id", "minute", "underlying_price", "source", "as_of"
     ):
         if price:
-            by_minute[names[pk], minute] = PriceThen(price=price, source=source, as_of=as_of)
+            by_minute[names[pk], minute] = PriceThen(price, source, as_of)
     return _last_minutes(looks, by_minute, minutes)
 
 
@@ -187,25 +189,3 @@ def _last_minutes(
                 found[subject, at] = price
                 break
     return found
-
-
-def _greeks(row: Sequence[Any]) -> GreeksThen:
-    delta, gamma, theta, vega, volatility, spot, source, as_of = row
-    return GreeksThen(
-        delta=delta,
-        gamma=gamma,
-        theta=theta,
-        vega=vega,
-        implied_volatility=volatility,
-        underlying_price=spot,
-        source=source,
-        as_of=as_of,
-    )
-
-
-def _price(row: Sequence[Any]) -> PriceThen:
-    return PriceThen(price=row[0], source=row[1], as_of=row[2])
-
-
-def _book(row: Sequence[Any]) -> BookThen:
-    return BookThen(**dict(zip(_BOOK, row, strict=True)))

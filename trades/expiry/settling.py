@@ -16,7 +16,6 @@ from greeks.instruments.store import contracts_of
 from greeks.models import Instrument
 from greeks.underlyings import key_of_row
 from trades.contexts.market_then import (
-    GreeksThen,
     PriceThen,
     greeks_of_rows,
     newest,
@@ -61,20 +60,14 @@ def settle(instruments: Collection[int]) -> dict[int, Settled]:
         if row.expires_at is None:
             continue
         if row.kind in OPTIONS:
-            seen = newest(_spot_of(greeks.get(pk)), at=row.expires_at, oldest=_PRICE_AGE)
+            own = greeks[pk].spot if pk in greeks else None
+            seen = newest(own, at=row.expires_at, oldest=_PRICE_AGE)
             spot = seen or spots.get(pk)
             found[pk] = _option(row, row.expires_at, spot, is_settled_from_opening(contracts[pk]))
         else:
             last = newest(prices.get(pk), at=row.expires_at, oldest=_PRICE_AGE)
             found[pk] = _other(row.expires_at, last)
     return found
-
-
-def _spot_of(seen: GreeksThen | None) -> PriceThen | None:
-    """Return the spot that an option's own Greeks were computed at, where their source tells it."""
-    if seen is None or seen.underlying_price is None:
-        return None
-    return PriceThen(price=seen.underlying_price, source=seen.source, as_of=seen.as_of)
 
 
 def _spots(options: Sequence[Instrument]) -> dict[int, PriceThen]:

@@ -16,6 +16,7 @@ from config.core.clock import now
 from greeks.models import ContractGreekHistory, Instrument
 from greeks.underlyings import key_of_row
 from portfolio.accounts.days import minute_of
+from portfolio.amounts import as_float
 from portfolio.exposure.columns import LINEAR_KINDS
 from portfolio.models import PriceBar
 from trades.life.sampling import (
@@ -79,7 +80,7 @@ def read_life(trade: Trade) -> TradeLife:
     step = minutes_a_point(minutes.size)
     points = sample(minutes, step)
     known = _read(contracts, underlyings, points, step)
-    marked = [_marked(lot) for lot in lots]
+    marked = [MarkedLot.of(lot) for lot in lots]
     if points.size and trade.closed_at is not None:
         # What it brought in the end needs no mark.
         points = np.append(points, max(points[-1], trade.closed_at.timestamp()))
@@ -221,24 +222,6 @@ def _column(values: Floats) -> list[float | None]:
     return [None if np.isnan(value) else value for value in values.tolist()]
 
 
-def _marked(lot: TradeLot) -> MarkedLot:
-    """Return a lot; what is not known of it is NaN."""
-    opened, closed = lot.opened_at, lot.closed_at
-    return MarkedLot(
-        instrument=lot.instrument_id,
-        opened=opened.timestamp() if opened else np.nan,
-        closed=closed.timestamp() if closed else np.inf,
-        units=float(lot.quantity * lot.instrument.multiplier),
-        price=_number(lot.open_price),
-        open_costs=float(lot.open_costs or 0),
-        net=_number(lot.net),
-    )
-
-
-def _number(value: Decimal | None) -> float:
-    return np.nan if value is None else float(value)
-
-
 def _fill(fill: TradeFill) -> LifeFill:
     execution = fill.execution
     return LifeFill(
@@ -247,5 +230,5 @@ def _fill(fill: TradeFill) -> LifeFill:
         kind=execution.kind,
         symbol=execution.symbol,
         quantity=float(fill.quantity),
-        price=None if execution.price is None else float(execution.price),
+        price=as_float(execution.price),
     )

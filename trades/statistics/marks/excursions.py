@@ -1,4 +1,4 @@
-"""A trade's profit along the marks of its life: its worst, its best, and earlier exits. Pure."""
+"""A trade's profit along the marks of its life: its worst, its best, and earlier exits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trades.models import TradeLot
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +33,20 @@ class MarkedLot:
     price: float
     open_costs: float
     net: float
+
+    @classmethod
+    def of(cls, lot: TradeLot) -> MarkedLot:
+        """Return a stored lot; unknown numbers are NaN, and an open one never closes."""
+        opened, closed = lot.opened_at, lot.closed_at
+        return cls(
+            instrument=lot.instrument_id,
+            opened=opened.timestamp() if opened else np.nan,
+            closed=closed.timestamp() if closed else np.inf,
+            units=float(lot.quantity * lot.instrument.multiplier),
+            price=np.nan if lot.open_price is None else float(lot.open_price),
+            open_costs=float(lot.open_costs or 0),
+            net=np.nan if lot.net is None else float(lot.net),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

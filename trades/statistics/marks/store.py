@@ -67,7 +67,7 @@ def _measure(trades: Sequence[Trade]) -> None:
         own = lots.get(trade.key, [])
         minutes = _session_minutes(trade, own, marks)
         excursions = measure_excursions(
-            [_marked(lot) for lot in own],
+            [MarkedLot.of(lot) for lot in own],
             marks,
             minutes,
             most=profits.get(trade.key),
@@ -129,18 +129,3 @@ def _days_exit(trade: Trade, lots: Sequence[TradeLot]) -> float | None:
     zone = exchange.zone if exchange else UTC
     due = datetime.combine(min(expiries) - timedelta(days=DAYS_EXIT), time(), tzinfo=zone)
     return due.timestamp() if due > trade.opened_at else None
-
-
-def _marked(lot: TradeLot) -> MarkedLot:
-    opened, closed = lot.opened_at, lot.closed_at
-    if opened is None or closed is None or lot.open_price is None or lot.net is None:
-        raise ValueError(f"lot {lot.pk} of a trade of known profit lacks a basis")
-    return MarkedLot(
-        instrument=lot.instrument_id,
-        opened=opened.timestamp(),
-        closed=closed.timestamp(),
-        units=float(lot.quantity * lot.instrument.multiplier),
-        price=float(lot.open_price),
-        open_costs=float(lot.open_costs or 0),
-        net=float(lot.net),
-    )
