@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
@@ -24,7 +24,21 @@ _HARMLESS_KEY = re.compile(
     r"token_(?:id|prefix|type|count|provider)|(?:_|-|^)(?:status|expires?_?[a-z]*|name)$",
     re.IGNORECASE,
 )
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
+_LONGEST_SEGMENT = 64
+_PATH_BEFORE = re.compile(r"/[\w-]*$", re.ASCII)
+_SAID_OF_PATH = re.compile(r"[\w-]+: (?:[1-5]\d\d|the|no)", re.ASCII)
+
+
+def _without_value(found: re.Match[str]) -> str:
+    """Return the name alone, but keep what is said of a path: ``POST /oauth/token: 403``."""
+    if _SAID_OF_PATH.fullmatch(found[0]):
+        start = found.start()
+        if _PATH_BEFORE.search(found.string, max(0, start - _LONGEST_SEGMENT), start):
+            return found[0]
+    return f"{found['name']}{REDACTED}"
+
+
+_PATTERNS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"\b(Bearer|Basic|Token)\s+[\w+/.~=-]{6,}", re.IGNORECASE), r"\1 [redacted]"),
     # Personal API tokens (auth_tokens.api_tokens.digests) and JSON Web Tokens, anywhere.
     (re.compile(r"\bgd_[A-Za-z0-9_-]{20,}"), REDACTED),
@@ -38,7 +52,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
             r"(?:\"[^\"]*\"|'[^']*'|\\\"[^\"]*\"|[^\s\"'&,;{}\[\]()]+)",
             re.IGNORECASE,
         ),
-        rf"\g<name>{REDACTED}",
+        _without_value,
     ),
     # Passwords in addresses. From the start of a word: a long one is looked at once.
     (re.compile(r"(\b\w+://[^\s/:@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),

@@ -44,6 +44,8 @@ CANARY = "cAnArY7f3a9b21c4"
         f"Token {CANARY}",
         f"eyJhbGciOiJIUzI1NiJ9.{CANARY}.{CANARY}",
         f"remember-token: {CANARY}",
+        f"POST /oauth/token: {CANARY}",
+        f"POST /oauth/token: 403{CANARY}",
     ],
 )
 def test_secret_in_text_is_replaced(text: str) -> None:
@@ -62,6 +64,9 @@ def test_secret_in_text_is_replaced(text: str) -> None:
         "redis://127.0.0.1:6379/0",
         "no access here; the session ended",
         "broker GET /book: 401 your session expired",
+        "tastytrade POST /oauth/token: 403 this account is closed",
+        "upstox POST /v2/login/authorization/token: no answer (ReadTimeout).",
+        "POST /oauth2/access_token: the answer came too slowly.",
     ],
 )
 def test_harmless_text_is_kept(text: str) -> None:
