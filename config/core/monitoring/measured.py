@@ -93,16 +93,22 @@ class Measured:
     def quantile(self, share: float) -> float | None:
         """Return the seconds that ``share`` of the durations do not exceed (nearest rank).
 
-        Interpolates within a bucket. ``None`` without durations.
+        Interpolates within a bucket; the largest is at least the mean, and at most what the others
+        leave of the sum. ``None`` without durations.
         """
         rank = math.ceil(share * self.count)
-        before = 0
+        before, shorter = 0, 0.0
         for bucket, count in sorted(self.buckets.items()):
+            low = EDGES[bucket - 1] if bucket else 0.0
             if before + count >= rank:
-                low = EDGES[bucket - 1] if bucket else 0.0
                 high = EDGES[bucket] if bucket < len(EDGES) else low
-                return low + (high - low) * (rank - before - 0.5) / count
+                value = low + (high - low) * (rank - before - 0.5) / count
+                if rank < self.count:
+                    return value
+                others = shorter + low * (count - 1)
+                return min(max(value, self.seconds / rank), self.seconds - others)
             before += count
+            shorter += low * count
         return None
 
     def prometheus_counts(self) -> list[int]:
