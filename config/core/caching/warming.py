@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -69,10 +70,16 @@ class Warmable:
         return answer
 
 
-def answers_to_warm(*, critical: bool | None = None) -> list[Warmable]:
+def _log(resource: str, error: Exception) -> None:
+    logger.error("cache.nothing_to_warm", resource=resource, exc_info=error)
+
+
+def answers_to_warm(
+    *, critical: bool | None = None, on_failure: Callable[[str, Exception], None] = _log
+) -> list[Warmable]:
     """Return all, or those that are (not) trading-critical; critical ones first.
 
-    A resource that cannot list its questions is logged and left out.
+    A resource that cannot list its questions is left out; ``on_failure`` gets its name and why.
     """
     found = []
     for resource in sorted(declared_resources(), key=lambda each: not each.is_critical):
@@ -83,8 +90,8 @@ def answers_to_warm(*, critical: bool | None = None) -> list[Warmable]:
                 Warmable(resource, question, key_of(resource, question))
                 for question in resource.questions_to_warm()
             ]
-        except Exception:
-            logger.exception("cache.nothing_to_warm", resource=resource.name)
+        except Exception as error:  # noqa: BLE001 - one resource stops no other
+            on_failure(resource.name, error)
     return found
 
 

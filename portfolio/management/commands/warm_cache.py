@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import DatabaseError
 
 from config.core.caching.warming import answers_to_warm
 from config.core.commands.command import DeskCommand
@@ -22,7 +23,16 @@ class Command(DeskCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         warmed: list[str] = []
         failed: dict[str, str] = {}
-        for each in answers_to_warm(critical=True if options["critical"] else None):
+
+        def note(resource: str, error: Exception) -> None:
+            if isinstance(error, DatabaseError):
+                raise error
+            failed[resource] = str(error)
+            if not options["json"]:
+                self.stdout.write(f"{resource}: {error}")
+
+        critical = True if options["critical"] else None
+        for each in answers_to_warm(critical=critical, on_failure=note):
             try:
                 each.warm()
             except ApplicationError as error:
