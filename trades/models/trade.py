@@ -46,7 +46,8 @@ class Trade(models.Model):
     quantity = AmountField(help_text="How often the strategy was opened: spreads, or shares.")
     currency = models.CharField(max_length=8)
     premium = AmountField(
-        null=True, help_text="Cash of the openings before costs, a credit positive."
+        null=True,
+        help_text="Cash of the openings before costs, a credit positive; empty for futures.",
     )
     costs = AmountField(help_text="All that was paid so far, openings of open lots too.")
     gross = AmountField(

@@ -22,7 +22,9 @@ class TradeItem(Shape, kw_only=True):
     closed_at: Moment | None
     quantity: Double
     currency: str
-    premium: Annotated[Number, about("Cash of the openings before costs, a credit positive.")]
+    premium: Annotated[
+        Number, about("Cash of the openings before costs, a credit positive; null for futures.")
+    ]
     gross: Annotated[Number, about("Realised before costs.")]
     costs: Annotated[Double, about("All that was paid so far.")]
     net: Annotated[Number, about("Realised after costs; null if nothing was, or if unknown.")]

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Count
 
 from config.core.upsert import insert_rows
+from greeks.domain import InstrumentKind
 from greeks.models import Instrument
 from portfolio.amounts import fitting_amount
 from portfolio.domain import ExecutionKind
@@ -102,7 +103,7 @@ def _trade_row(account_id: str, trade: Trade) -> tuple[Any, ...]:
     known = [opening.at for opening in trade.group.openings if opening.is_known]
     premium = total(
         None if part.open_price is None else -part.open_price * part.quantity * part.multiplier
-        for part in _traded_parts(trade)
+        for part in _paid_parts(trade)
     )
     final = [part for part in closed if part.is_final]
     is_open = len(closed) < len(trade.parts)
@@ -128,15 +129,19 @@ def _trade_row(account_id: str, trade: Trade) -> tuple[Any, ...]:
     )
 
 
-def _traded_parts(trade: Trade) -> list[Part]:
-    """Return the parts that trades opened: shares that an option delivered are no premium."""
+def _paid_parts(trade: Trade) -> list[Part]:
+    """Return the parts whose opening moved cash as premium does.
+
+    Shares that an option delivered are no premium, and a future costs nothing to open.
+    """
     traded = [
         part
         for opening in trade.group.openings
         if opening.kind is ExecutionKind.TRADE
         for part in opening.parts
     ]
-    return traded or trade.parts
+    opened = traded or trade.parts
+    return [part for part in opened if part.contract.kind is not InstrumentKind.FUTURE]
 
 
 def _leg_rows(trade: Trade) -> list[tuple[Any, ...]]:
