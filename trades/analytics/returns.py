@@ -15,6 +15,8 @@ Floats = NDArray[np.float64]
 
 SESSIONS_A_YEAR: Final = 252
 _DAYS_A_YEAR: Final = 365.0
+#: Over fewer days a figure per year says nothing: two good ones would be thousands of percent.
+DAYS_TO_ANNUALISE: Final = 28
 #: Rates of return that are looked for: from nearly all lost to a thousandfold.
 _LOWEST, _HIGHEST = -0.9999, 1000.0
 _PRECISION: Final = 1e-10
@@ -37,16 +39,18 @@ def measure_returns(
     """Return the measures of a balance by session day.
 
     ``balance`` is the closing net liquidation, ``flows`` the deposits less withdrawals of each day
-    (the first day's are in its balance); ``risk_free`` is an annual rate.
+    (the first day's are in its balance); ``risk_free`` is an annual rate. What is per
+    year (``money_weighted``, ``sharpe``) is ``None`` over fewer than ``DAYS_TO_ANNUALISE`` days.
     """
     links = daily_returns(balance, flows)
     known = links[~np.isnan(links)]
+    is_long = bool(days) and (days[-1] - days[0]).days >= DAYS_TO_ANNUALISE
     return Returns(
         days=len(days),
         skipped=int(links.size - known.size),
         time_weighted=float(np.prod(1.0 + known) - 1.0) if known.size else None,
-        money_weighted=money_weighted(days, balance, flows),
-        sharpe=sharpe(known, risk_free=risk_free),
+        money_weighted=money_weighted(days, balance, flows) if is_long else None,
+        sharpe=sharpe(known, risk_free=risk_free) if is_long else None,
     )
 
 

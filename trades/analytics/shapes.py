@@ -49,8 +49,10 @@ class DailyReturnsData(Shape, kw_only=True):
     start: base.Day
     end: base.Day
     time_weighted_pct: Annotated[Number, about("The daily returns chained, in percent.")]
-    money_weighted_pct: Annotated[Number, about("XIRR: percent a year.")]
-    sharpe: Number
+    money_weighted_pct: Annotated[
+        Number, about("XIRR: percent a year; null over less than 28 days.")
+    ]
+    sharpe: Annotated[Number, about("Per year; null over less than 28 days.")]
     max_drawdown_pct: Annotated[Number, about("Of the chained returns: percent of the peak.")]
     skipped: Annotated[int, about("Days without a return: no base above zero, or unknown flows.")]
     flows_converted: Annotated[int, about("Of other currencies, at the latest rates.")]

@@ -58,8 +58,8 @@ class Returns(Shape, kw_only=True):
     days: Annotated[int, about("Session days with a closing balance.")]
     skipped: Annotated[int, about("Days without a return.")]
     time_weighted: Number
-    money_weighted: Annotated[Number, about("XIRR, a year.")]
-    sharpe: Number
+    money_weighted: Annotated[Number, about("XIRR, a year; null over less than 28 days.")]
+    sharpe: Annotated[Number, about("Per year; null over less than 28 days.")]
     starting_balance: Number
     accounts_left_out: Annotated[int, about("In other currencies.")]
 

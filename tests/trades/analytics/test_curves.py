@@ -211,12 +211,13 @@ def test_nothing_known_is_null_and_not_zero(account: Account) -> None:
 def test_statistics_and_analytics_tell_one_number(account: Account, client: Any) -> None:
     client.force_login(account.owner)
     round_trip(1, opened=on(9), closed=on(10), net=100)
-    for day, balance in ((6, "1000"), (9, "990"), (10, "1600"), (12, "1500")):
+    close(account, date(2026, 10, 9), "1000")
+    for day, balance in ((9, "990"), (10, "1600"), (12, "1500")):
         close(account, date(2026, 11, day), balance)
     pay("500", on(10))
-    asked = {"start": MONDAY, "end": date(2026, 11, 13)}
+    asked = {"start": date(2026, 10, 10), "end": date(2026, 11, 13)}
     body, found = returns(account.owner, **asked), curve(account.owner, **asked)
-    statistics = report(client, start="2026-11-09", end="2026-11-13")
+    statistics = report(client, start="2026-10-10", end="2026-11-13")
     assert body.time_weighted_pct == pytest.approx(100 * statistics["returns"]["time_weighted"])
     assert body.money_weighted_pct == pytest.approx(100 * statistics["returns"]["money_weighted"])
     assert body.sharpe == pytest.approx(statistics["returns"]["sharpe"])

@@ -135,6 +135,15 @@ def test_rule_24_links_without_a_base_are_skipped_and_counted() -> None:
     assert np.isnan(daily_returns(column(0, 1), column(0, 0))[0])
 
 
+@pytest.mark.parametrize(("last", "known"), [(1, False), (27, False), (28, True)])
+def test_figures_per_year_need_four_weeks(last: int, known: bool) -> None:
+    days = [date(2026, 1, 5) + timedelta(days=number) for number in (0, *sorted({1, last}), last)]
+    found = measure_returns(days, column(100, 101, 102, 103)[: len(days)],
+                            column(0, 0, 0, 0)[: len(days)], risk_free=0.0)  # fmt: skip
+    assert found.time_weighted is not None
+    assert [each is not None for each in (found.money_weighted, found.sharpe)] == [known, known]
+
+
 def test_rule_24_xirr_by_hand() -> None:
     days = [date(2025, 1, 1), date(2026, 1, 1)]
     assert money_weighted(days, column(1000, 1100), column(0, 0)) == pytest.approx(0.10)

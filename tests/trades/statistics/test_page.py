@@ -207,13 +207,13 @@ def test_accounts_figures_are_the_same_on_the_page_and_in_the_api(
 ) -> None:
     """The strip, the curves beside it and the endpoints of the dashboard tell one number each."""
     round_trip(1, opened=MONDAY, closed=MONDAY + DAY, net=100)
-    for number, amount in enumerate((1000, 1010, 1025, 1015)):
+    for number, amount in ((-28, 1000), (1, 1010), (2, 1025), (3, 1015)):
         day = MONDAY + number * DAY
         AccountDay.objects.create(
             account=account, session_date=day.date(), as_of=day, net_liquidation=amount,
             source="ibkr",
         )  # fmt: skip
-    asked = {"start": MONDAY.date(), "end": (MONDAY + 3 * DAY).date()}
+    asked = {"start": (MONDAY - 28 * DAY).date(), "end": (MONDAY + 3 * DAY).date()}
     days = {name: day.isoformat() for name, day in asked.items()}
     with time_machine.travel(NOW, tick=False):
         answer = client.get("/trades/statistics", days)
