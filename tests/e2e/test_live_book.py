@@ -127,7 +127,10 @@ def test_failed_sync_says_so_and_keeps_the_last_good_book(monitor: Browser, desk
     card = '[data-account="5WX00001"]'
     monitor.wait(lambda: monitor.find(f'{card} [data-flag="error"]').is_displayed(), "no badge")
     assert monitor.find(f'{card} [data-part="error"]').is_displayed()
-    assert monitor.text(f'{card} [data-field="error_code"]')
+    # In words: the code is the API's.
+    said = monitor.text(f'{card} [data-part="error"]')
+    assert "positions" in said
+    assert "malformed_response" not in said
     assert not monitor.find('[data-account="DU1000001"] [data-flag="error"]').is_displayed()
     assert len(monitor.find_all("[data-position]")) == rows
 

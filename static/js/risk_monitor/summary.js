@@ -112,7 +112,6 @@ const ACCOUNT = {
   realized_pnl: (element, value) => setChange(element, value, 0),
   last_synced: setAge,
   error_message: textWriter,
-  error_code: textWriter,
 };
 
 const STEPS = {
@@ -185,12 +184,7 @@ export class Accounts {
       this.#list.append(card);
       known = this.#adopt(card);
     }
-    const row = {
-      ...account,
-      error_message: account.error?.message,
-      error_code: account.error?.code,
-    };
-    writeFields(known.fields, row, ACCOUNT);
+    writeFields(known.fields, { ...account, error_message: account.error?.message }, ACCOUNT);
     const outcome = account.last_outcome ?? "";
     setHidden(known.flags.get("simulated"), !account.simulated);
     setHidden(known.flags.get("stale"), !account.stale || outcome === "failed");
