@@ -106,9 +106,14 @@ def day(value: date | None) -> SafeString:
 def moment(value: datetime | None) -> SafeString:
     """A moment in the zone that the reader has chosen, which it names.
 
-    What is prepared for several readers is in UTC: ages and their titles.
+    What is prepared for several readers is in UTC: ages and their titles. In a narrow cell only the
+    time takes a line of its own.
     """
-    return shown(formatting.moment(value, get_current_timezone()))
+    text = formatting.moment(value, get_current_timezone())
+    if text is None:
+        return shown(None)
+    day, _, time = text.partition(" ")
+    return SafeString(f'<span class="number">{day}</span> <span class="number">{time}</span>')
 
 
 @register.filter
