@@ -76,51 +76,25 @@ def _own(rows: QuerySet[Row], user: AnyUser, row_id: int, problem: str) -> Row:
 
 # --- JSON for the API and websocket frames -------------------------------------------------------
 def rule_body(rule: AlertRule) -> shapes.AlertRule:
-    return shapes.AlertRule(
-        id=rule.pk,
+    return shapes.AlertRule.of(
+        rule,
         slug=rule.instrument.slug,
         instrument=rule.instrument.name,
         expiry=rule.expiry.isoformat() if rule.expiry else "nearest",
-        metric=rule.metric,
-        side=rule.side,
-        measure=rule.measure,
-        delta_min=rule.delta_min,
-        delta_max=rule.delta_max,
-        comparison=rule.comparison,
-        threshold=rule.threshold,
-        band=rule.band,
-        cooldown_minutes=rule.cooldown_minutes,
         channels=[channel.pk for channel in rule.channels.all()],
-        enabled=rule.enabled,
         words=f"{wording.series_words(rule)} {wording.condition_words(rule)}",
-        last_event_minute=rule.last_event_minute,
     )
 
 
 def channel_body(channel: AlertChannel) -> shapes.AlertChannel:
     """Return a channel without its address."""
-    return shapes.AlertChannel(
-        id=channel.pk,
-        name=channel.name,
-        service=channel.service,
-        host=channel.host,
-        enabled=channel.enabled,
-        last_sent_at=channel.last_sent_at,
-        last_error=channel.last_error,
-    )
+    return shapes.AlertChannel.of(channel)
 
 
 def _event_body(event: AlertEvent) -> shapes.AlertEvent:
-    return shapes.AlertEvent(
-        id=event.pk,
+    return shapes.AlertEvent.of(
+        event,
         rule=event.rule_id,
-        kind=event.kind,
-        minute=event.minute,
-        value=event.value,
-        threshold=event.threshold,
-        title=event.title,
-        text=event.text,
-        created_at=event.created_at,
         is_read=event.read_at is not None,
         messages=[
             shapes.AlertMessage(each.channel.name, each.state, each.error)

@@ -71,13 +71,8 @@ def _row(
     zone = exchange_named(instrument.exchange).zone
     session = session_for(instrument, at)
     polled = polled_expiries(instrument, at)
-    return MarketInstrument(
-        slug=instrument.slug,
-        name=instrument.name,
-        instrument_key=instrument.instrument_key,
-        provider=instrument.provider,
-        currency=instrument.currency,
-        simulated=instrument.simulated,
+    return MarketInstrument.of(
+        instrument,
         expiries=[
             OfferedExpiry(expiry, expiry in polled)
             for expiry in sorted({*polled, *stored.expiries})

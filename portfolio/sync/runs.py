@@ -41,15 +41,5 @@ def running_runs(user: User | AnonymousUser, *, account_id: str | None = None) -
 
 def run_body(run: SyncRun) -> shapes.SyncRun:
     """Return a run as the API shows it."""
-    return shapes.SyncRun(
-        id=str(run.pk),
-        account_id=run.account_id,
-        step=run.step,
-        progress=run.progress,
-        outcome=run.outcome,
-        error=shapes.Fault(run.error_code, run.error) if run.error_code else None,
-        requested_at=run.requested_at,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        counts=run.counts,
-    )
+    error = shapes.Fault(run.error_code, run.error) if run.error_code else None
+    return shapes.SyncRun.of(run, id=str(run.pk), error=error)

@@ -65,23 +65,15 @@ class ExecutionsView(AnyFormatView):
 
 
 def _shape(row: TradeExecution) -> shapes.Execution:
-    return shapes.Execution(
+    return shapes.Execution.of(
+        row,
         id=str(row.pk),
-        account_id=row.account_id,
-        broker_execution_id=row.broker_execution_id,
-        symbol=row.symbol,
         underlying=row.instrument.underlying,
-        kind=row.kind,
         side=row.side or None,
         quantity=float(row.quantity),
         price=as_float(row.price),
         multiplier=float(row.instrument.multiplier),
-        currency=row.currency,
-        execution_time=row.execution_time,
-        position_effect=row.position_effect,
-        order_id=row.order_id,
         commission=as_float(row.commission),
         fees=as_float(row.fees),
-        source=row.source,
         live=row.is_live,
     )

@@ -77,8 +77,9 @@ class TradeView(APIView):
     def get(self, request: Request, key: int) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
         detail = read_detail(trade_for_user(request.user, key))
-        body = shapes.TradeDetail(
-            **_item(detail.row),
+        body = shapes.TradeDetail.of(
+            detail.row.trade,
+            **_computed(detail.row),
             legs=[_leg(leg) for leg in detail.legs],
             fills=[_fill(fill) for fill in detail.fills],
             note_list=[note_item(note) for note in detail.notes],
@@ -107,7 +108,7 @@ def asked_filters(parameters: QueryParameters) -> dict[str, Any]:
 
 def _list(listed: Listed) -> shapes.TradeList:
     return shapes.TradeList(
-        trades=[shapes.TradeItem(**_item(row)) for row in listed.rows],
+        trades=[shapes.TradeItem.of(row.trade, **_computed(row)) for row in listed.rows],
         totals=[_totals(totals) for totals in listed.totals],
         count=listed.page.paginator.count,
         is_cut=listed.is_cut,
@@ -116,26 +117,18 @@ def _list(listed: Listed) -> shapes.TradeList:
     )
 
 
-def _item(row: Row) -> dict[str, Any]:
+def _computed(row: Row) -> dict[str, Any]:
+    """Return the fields of a listed trade that are not the trade's own."""
     trade = row.trade
     return {
         "id": str(trade.key),
-        "account_id": trade.account_id,
-        "underlying": trade.underlying,
-        "strategy": trade.strategy,
-        "name": trade.name,
         "open_name": trade.open_name or None,
-        "status": trade.status,
         "outcome": row.outcome or None,
-        "opened_at": trade.opened_at,
-        "closed_at": trade.closed_at,
         "quantity": float(trade.quantity),
-        "currency": trade.currency,
         "premium": as_float(trade.premium),
         "gross": as_float(trade.gross),
         "costs": float(trade.costs),
         "net": as_float(trade.net),
-        "unknown_closes": trade.unknown_closes,
         "chain": str(trade.chain),
         "review": row.review,
         "tags": row.tags,
@@ -144,29 +137,21 @@ def _item(row: Row) -> dict[str, Any]:
 
 
 def _totals(totals: Totals) -> shapes.TradeTotals:
-    return shapes.TradeTotals(
-        currency=totals.currency,
-        trades=totals.trades,
-        open=totals.open,
-        wins=totals.wins,
-        losses=totals.losses,
-        unknown=totals.unknown,
+    return shapes.TradeTotals.of(
+        totals,
         gross=as_float(totals.gross),
         costs=as_float(totals.costs),
         net=as_float(totals.net),
-        win_rate=totals.win_rate,
     )
 
 
 def _leg(leg: TradeLeg) -> shapes.TradeLegItem:
-    return shapes.TradeLegItem(
+    return shapes.TradeLegItem.of(
+        leg,
         symbol=leg.instrument.symbol,
         quantity=float(leg.quantity),
         open_quantity=float(leg.open_quantity),
-        opened_at=leg.opened_at,
-        closed_at=leg.closed_at,
         closed_kind=leg.closed_kind or None,
-        awaiting=leg.awaiting,
         open_price=as_float(leg.open_price),
         close_price=as_float(leg.close_price),
         costs=float(leg.costs),

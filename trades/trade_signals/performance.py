@@ -198,18 +198,13 @@ def _performance(
     ]
     edges = [pair.edge for pair in pairs if pair.edge is not None]
     slips = [pair.slippage for pair in pairs if pair.slippage is not None]
-    return SourcePerformance(
+    return SourcePerformance.of(
+        measured,
         source=name,
         currency=currency,
         signals=len(signals),
         taken=sum(is_taken for _, is_taken in signals),
-        trades=measured.trades,
-        wins=measured.wins,
-        losses=measured.losses,
-        win_rate=measured.win_rate,
         avg_pnl=measured.expectancy,
-        expectancy=measured.expectancy,
-        expectancy_r=measured.expectancy_r,
         total_pnl=measured.net if measured.trades else None,
         shadow_pnl=float(sum(results)) if results else None,
         shadow_signals=len(results),

@@ -69,13 +69,9 @@ def signal_for_user(user: User | AnonymousUser, signal_id: int) -> TradeSignal:
 
 
 def signal_body(signal: TradeSignal) -> shapes.Signal:
-    return shapes.Signal(
+    return shapes.Signal.of(
+        signal,
         id=str(signal.pk),
         source=signal.source.name,
-        symbol=signal.symbol,
-        direction=signal.direction,
-        status=signal.status,
-        created_at=signal.created_at,
-        expires_at=signal.expires_at,
         confidence=UNSET if signal.confidence is None else signal.confidence,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, NoReturn, Self, TypeVar
 
 import msgspec
 from django.db.models import Choices
@@ -35,6 +35,12 @@ _TYPE = re.compile(r"\b(?:str|int|float|bool|array|object)\b| \| ")
 
 class Shape(msgspec.Struct, forbid_unknown_fields=True):
     """A JSON object. The class's name is its name in the OpenAPI document."""
+
+    @classmethod
+    def of(cls, source: object, /, **given: Any) -> Self:
+        """Return the shape of ``source``: its attributes of the same names, or those given."""
+        names = (name for name in cls.__struct_fields__ if name not in given)
+        return cls(**given, **{name: getattr(source, name) for name in names})
 
 
 AnyShape = TypeVar("AnyShape", bound=Shape)
