@@ -26,6 +26,8 @@ _LARGEST_MOVE = 6.0
 _RARE = 1e-9
 # Mass that wraps round the lattice is damped by exp(-25), 1e-11.
 _TILT = 25.0
+# A term with less mass than this beyond the lattice is whole on it.
+_WHOLE = 1e-8
 # A term is linear if its bend is below one of these parts: of its slope, or of all terms.
 _FLAT, _NEGLIGIBLE = 1e-4, 1e-8
 
@@ -55,8 +57,8 @@ def quadratic_quantiles(
     if not largest > 0.0:
         return [_row(confidence, 0.0, 0.0) for confidence in CONFIDENCES]
     step = largest / (_LOSSES - 2)
-    exceeding = _exceeding(slopes, bends, step)
-    losses = _edges(_LOSSES, step) + shift
+    exceeding, rounded = _exceeding(slopes, bends, step)
+    losses = _edges(_LOSSES, step) + shift + rounded
     return [_lattice_quantile(confidence, exceeding, losses, step) for confidence in CONFIDENCES]
 
 
@@ -101,20 +103,29 @@ def _edges(top: int, step: float) -> FloatArray:
     return (np.arange(top - _CELLS, top + 1, dtype=np.float64) - 0.5) * step
 
 
-def _exceeding(slopes: FloatArray, bends: FloatArray, step: float) -> FloatArray:
-    """Return the probability that the sum of all terms exceeds each edge of the lattice."""
+def _exceeding(slopes: FloatArray, bends: FloatArray, step: float) -> tuple[FloatArray, float]:
+    """Return the probability that the sum of all terms exceeds each edge of the lattice, and the
+    mean that the terms lose by being rounded to its cells.
+
+    Each term loses less than a cell, but hundreds of small ones, all of one sign, lose many.
+    """
     tilt = _TILT / (_CELLS * step)
     spectrum: NDArray[np.complex128] | float = 1.0
+    rounded = 0.0
     tops = np.ceil(_largest_losses(slopes, bends) / step).astype(int) + 2
     for slope, bend, top in zip(slopes, bends, tops, strict=True):
         edges = _edges(int(top), step)
         masses = -np.diff(_term_exceeding(slope, bend, edges))
-        masses *= np.exp(tilt * (edges[:-1] + 0.5 * step))
+        middles = edges[:-1] + 0.5 * step
+        # Gains beyond the lattice are those of a large term, whose rounding is small.
+        if masses.sum() > 1.0 - _WHOLE:
+            rounded += float(bend - masses @ middles)
+        masses *= np.exp(tilt * middles)
         # The cell of zero comes first, gains are counted back from the end.
         spectrum = spectrum * np.fft.rfft(np.roll(masses, top))
     masses = np.roll(np.fft.irfft(spectrum, _CELLS), -_LOSSES)
     masses *= np.exp(-tilt * (_edges(_LOSSES, step)[:-1] + 0.5 * step))
-    return np.append(np.cumsum(np.maximum(masses, 0.0)[::-1])[::-1], 0.0)
+    return np.append(np.cumsum(np.maximum(masses, 0.0)[::-1])[::-1], 0.0), rounded
 
 
 def _term_exceeding(slope: float, bend: float, edges: FloatArray) -> FloatArray:

@@ -117,6 +117,20 @@ def test_one_underlying_is_solved_in_closed_form(bend: float) -> None:
         assert var == 0.0 or exceeding(var * (1.0 - 2e-4)) >= tail
 
 
+@pytest.mark.parametrize("bend", [1.0, -1.0])
+def test_one_large_underlying_and_hundreds_of_hedged_ones(bend: float) -> None:
+    """The loss is 1000z, and a chi-square that each of 300 small gammas adds a little to."""
+    count, variance = 300, 1e-4
+    delta = np.append(-1000.0 / np.sqrt(variance), np.zeros(count))
+    quadratic = np.append(0.0, np.full(count, -bend / variance))
+    found = figures(delta, quadratic, variance * np.eye(count + 1))
+    chi_squares = np.arange(1.0, 2.0 * count + 1.0)
+    chances = -np.diff(chdtrc(count, np.arange(0.5, 2.0 * count + 1.0)))
+    for confidence, var in zip(CONFIDENCES, found[[0, 2]], strict=True):
+        exceeding = float(chances @ ndtr((bend * chi_squares - var) / 1000.0))
+        assert exceeding == pytest.approx(1.0 - confidence, rel=5e-3)
+
+
 def test_hedged_book_of_thirty_underlyings_agrees_with_its_normal_limit() -> None:
     found = figures(np.full(30, 1e5), np.full(30, 1.0), 1e-4 * np.eye(30))
     assert found[2] == pytest.approx(1e3 * np.sqrt(30) * ndtri(0.99), rel=1e-4)
