@@ -86,12 +86,15 @@ def _put_values(
     value, *others = _european(spot, terms, by_yield)
     premium = _premium(log_spot, spot, terms, upper, horizon, share, by_yield)
     exercised = log_spot <= upper.log_at(now)
+    # Convex, and straight where it is exercised: steeper only below the lower boundary.
+    steepest = np.full_like(value, -1.0)
     if lower is not None:
         free = share < 1.0
         below = log_spot < lower.log_at(now)
         exercised &= ~below & ~free
         under = _premium(log_spot, spot, terms, lower, horizon, share, by_yield)
         waiting = below & ~free
+        steepest[below | free] = -np.inf
         # Below the lower boundary: 1 − S less that boundary's premium.
         value = np.where(waiting, 1.0 - spot, value)
         flat = (-1.0, 0.0, 0.0, 0.0)
@@ -110,7 +113,7 @@ def _put_values(
     )
     return PutValues(
         value,
-        np.where(exercised, -1.0, np.clip(slope, -1.0, None)),
+        np.where(exercised, -1.0, np.maximum(slope, steepest)),
         np.where(exercised, 0.0, np.maximum(curvature, 0.0)),
         np.where(exercised, 0.0, np.maximum(by_deviation, 0.0)),
         np.where(exercised, 0.0, by_carry),

@@ -55,6 +55,29 @@ def test_puts_with_two_boundaries_agree_with_trees(
     assert float(call) == pytest.approx(expected, abs=error)
 
 
+@pytest.mark.parametrize(
+    ("spot", "years", "rate", "dividend_yield", "volatility"),
+    [
+        # Below the lower boundary, and longer than the two boundaries last.
+        (8.0, 1.0, -0.01, -0.03, 0.1),
+        (45.061, 4.4056, -0.049, -0.0495, 0.171),
+        (70.0, 5.0, -0.01, -0.03, 0.6),
+    ],
+)
+def test_delta_goes_beyond_1_where_the_yield_is_negative_and_exercise_waits(
+    spot: float, years: float, rate: float, dividend_yield: float, volatility: float
+) -> None:
+    def put(at: float) -> float:
+        return float(price(at, 100.0, years, rate, dividend_yield, volatility, False))
+
+    step = 1e-4 * spot
+    slope = (put(spot + step) - put(spot - step)) / (2.0 * step)
+    greeks = all_greeks(spot, 100.0, years, rate, dividend_yield, volatility, False)
+    assert float(greeks.delta) == pytest.approx(slope, abs=1e-6)
+    call = all_greeks(100.0, spot, years, dividend_yield, rate, volatility, True)
+    assert float(call.delta) == pytest.approx((put(spot) - spot * slope) / 100.0, abs=1e-6)
+
+
 def test_a_put_of_300_percent_at_negative_rates_stays_below_its_bound() -> None:
     """The strike can grow to K·exp(−rT) = 105.127 at most."""
     value = float(price(100.0, 100.0, 5.0, -0.01, -0.03, 3.0, False))
