@@ -7,8 +7,9 @@ trading day), cocoa, sugar (ICE Futures U.S.: 17:00 of the last trading day), Ni
 S&P/TSX 60 (Montréal), S&P/ASX 200 (ASX: opening prices of the day of expiry); PM of the MSCI
 indices, AM of select sectors, Bitcoin funds and the Magnificent 10 (Cboe), AM of KBW's banks, PM
 and American exercise of gold and silver (PHLX); 09:30 of quarterly options on the Russell 2000
-future, 12:10 of dairy (CME Group), 18:30 of grains (Euronext), 19:30 of Brent (ICE). A vendor's own
-instant comes first.
+future, 12:10 of dairy (CME Group), 18:30 of grains (Euronext), 19:30 of Brent (ICE); European
+exercise of options on currencies and on bitcoin and ether (CME Group). A vendor's own instant comes
+first.
 """
 
 from __future__ import annotations
@@ -105,6 +106,14 @@ _FUTURE_OPTION_HOURS_IN_EUROS: Final = {
 #: Equity indices: the quarterly option, of the future's own root and on the third Friday of March,
 #: June, September and December, settles from the opening.
 _EQUITY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM", "EMD"})
+#: Futures in dollars all of whose options are European. Of those on equity indices all but the
+#: quarterly ones are.
+_EUROPEAN_FUTURES: Final = frozenset(
+    {
+        "6A", "6B", "6C", "6E", "6J", "6S", "AUD", "GBP", "CAD", "EUR", "JPY", "CHF",
+        "BTC", "MBT", "ETH", "MET", "BRR", "ETHUSDRR",
+    }
+)  # fmt: skip
 #: Where the quarterly option's root is not the future's.
 _QUARTERLY_ROOTS: Final = {"RTY": "RTO", "YM": "OYM"}
 _OPENING: Final = (_NEW_YORK, time(9, 30))
@@ -112,8 +121,13 @@ _MONTH: Final = re.compile(r"(?<=.)[FGHJKMNQUVXZ]\d{1,2}$", re.ASCII)
 
 
 def exercise_style(contract: Contract) -> str:
-    """``european``, ``american``, or empty if unknown or no option on a share or an index."""
+    """``european``, ``american``, or empty if unknown or no option.
+
+    Options on futures that are not in the table are mostly American.
+    """
     currency = contract.currency.upper()
+    if contract.kind is InstrumentKind.FUTURE_OPTION:
+        return _style_on_future(contract) if currency == "USD" else ""
     if contract.kind is not InstrumentKind.OPTION:
         return ""
     if currency in _ALL_EUROPEAN:
@@ -125,6 +139,14 @@ def exercise_style(contract: Contract) -> str:
         is_index(name, currency) and name not in _AMERICAN_INDICES for name in (root, underlying)
     )
     return (ExerciseStyle.EUROPEAN if european else ExerciseStyle.AMERICAN).value
+
+
+def _style_on_future(contract: Contract) -> str:
+    product = _product(contract.underlying)
+    if product in _EQUITY_INDICES:
+        quarterly = _is_quarterly_option(contract, product)
+        return (ExerciseStyle.AMERICAN if quarterly else ExerciseStyle.EUROPEAN).value
+    return ExerciseStyle.EUROPEAN.value if product in _EUROPEAN_FUTURES else ""
 
 
 def is_settled_from_opening(contract: Contract) -> bool:
@@ -157,9 +179,14 @@ def future_option_hour(contract: Contract) -> tuple[ZoneInfo, time] | None:
     if contract.currency.upper() == "EUR":
         return _FUTURE_OPTION_HOURS_IN_EUROS.get(product)
     if product in _EQUITY_INDICES:
-        own_root = _product(contract.root) in (product, _QUARTERLY_ROOTS.get(product))
-        return _OPENING if own_root and _is_quarterly(contract.expiry) else None
+        return _OPENING if _is_quarterly_option(contract, product) else None
     return _FUTURE_OPTION_HOURS.get(product)
+
+
+def _is_quarterly_option(contract: Contract, product: str) -> bool:
+    """Return whether it is the quarterly option on the future of an equity index."""
+    own_root = _product(contract.root) in (product, _QUARTERLY_ROOTS.get(product))
+    return own_root and _is_quarterly(contract.expiry)
 
 
 def _is_quarterly(day: date | None) -> bool:

@@ -8,7 +8,8 @@ contract                     model
 ===========================  ======================================================================
 European (index roots, NSE)  ``black_scholes_merton``
 American (US shares, ETFs)   ``american``: Andersen-Lake-Offengenden
-option on a future           ``black_76``, on the futures price
+European option on a future  ``black_76``, on the futures price
+American option on a future  ``american_without_carry``: the same with early exercise
 with known cash dividends    the same, ``…_cash_dividends``: the escrowed model
 ===========================  ======================================================================
 
@@ -93,9 +94,9 @@ class PricedLeg:
 
     @property
     def model(self) -> str:
-        if self.is_future:
-            return "black_76"
         american = self.style is ExerciseStyle.AMERICAN
+        if self.is_future:
+            return "american_without_carry" if american else "black_76"
         name = "american" if american else "black_scholes_merton"
         return f"{name}_cash_dividends" if self.dividends else name
 
@@ -164,9 +165,7 @@ def leg_of(
         strike=terms.strike,
         years=years_to(expires_at, at),
         expires_at=expires_at,
-        style=ExerciseStyle.EUROPEAN
-        if future
-        else ExerciseStyle(exercise_style(contract) or ExerciseStyle.AMERICAN),
+        style=ExerciseStyle(exercise_style(contract) or ExerciseStyle.AMERICAN),
         dividends=() if future else _dividends(contract, at, expires_at, dividends),
     )
 

@@ -101,7 +101,7 @@ def option_of(row: Mapping[str, Any], *, today: date) -> Option:
         expiry=row["expiry"],
         dte=(row["expiry"] - today).days,
         quantity=float(row["quantity"]),
-        # Options on futures name no style; theirs is American but for a few.
+        # An unknown style counts as American, as most options' is.
         is_american=row["instrument__exercise_style"] != ExerciseStyle.EUROPEAN.value,
         spot=spot,
         in_the_money=inside,

@@ -93,6 +93,26 @@ def test_root_with_a_digit_and_the_index_decides(underlying: str, root: str, sty
     assert exercise_style(option(underlying, root=root)) == style
 
 
+@pytest.mark.parametrize(
+    ("underlying", "root", "currency", "style"),
+    [
+        ("/ESH7", "ES", "USD", "american"),
+        ("/ESH7", "E3A", "USD", "european"),
+        ("/RTYH7", "RTO", "USD", "american"),
+        ("/6EH7", "EUU", "USD", "european"),
+        ("EUR", "EUU", "USD", "european"),
+        ("/BTCH7", "BTC", "USD", "european"),
+        ("/CLK7", "LO", "USD", ""),
+        ("GBL", "OGBL", "EUR", ""),
+    ],
+)
+def test_exercise_style_of_options_on_futures(
+    underlying: str, root: str, currency: str, style: str
+) -> None:
+    kind = InstrumentKind.FUTURE_OPTION
+    assert exercise_style(option(underlying, currency, root=root, kind=kind)) == style
+
+
 def test_root_that_ends_in_a_number_may_be_an_index_or_an_option_on_ten_shares() -> None:
     mini = option("AAPL", root="AAPL7")
     assert (mini.delivered or Deliverable(shares=Decimal(0))).shares == 10

@@ -132,27 +132,41 @@ def test_index_options_are_european_and_parity_gives_their_yield_exactly() -> No
     assert call.greeks.delta - put.greeks.delta == pytest.approx(parity, abs=1e-9)
 
 
-def test_options_on_futures_are_priced_on_the_futures_price_without_carry() -> None:
+@pytest.mark.parametrize(
+    ("root", "expiry", "strike", "model"),
+    [
+        ("EW3", EXPIRY, 6000.0, "black_76"),
+        ("ES", date(2027, 3, 19), 6000.0, "american_without_carry"),
+        # So deep that a European one is worth less than the intrinsic value.
+        ("ES", date(2027, 3, 19), 8400.0, "american_without_carry"),
+    ],
+)
+def test_options_on_futures_are_priced_by_their_style_on_the_futures_price_without_carry(
+    root: str, expiry: date, strike: float, model: str
+) -> None:
     described = replace(
-        contract(6000.0, Right.PUT),
+        contract(strike, Right.PUT, expiry),
         kind=InstrumentKind.FUTURE_OPTION,
         underlying="/ESH7",
-        root="ES",
+        root=root,
     )
     expires_at = expiry_instant(described)
     assert expires_at is not None
-    years = years_to(expires_at, AT)
-    value = Decimal(repr(float(black_76.price(6100.0, 6000.0, years, RATE, 0.18, False))))
+    arguments = (6100.0, strike, years_to(expires_at, AT), RATE)
+    if model == "black_76":
+        expected = black_76.all_greeks(*arguments, 0.3, False)
+    else:
+        expected = american.all_greeks(*arguments, RATE, 0.3, False)
+    value = Decimal(repr(float(expected.price)))
     quotes = {"P": quote(600.0, Right.PUT, contract=described, bid=value, ask=value)}
 
     found = model_greeks(wanted=["P"], quotes=quotes, spots={"future:ESH7:USD": 6100.0}, at=AT)["P"]
 
-    assert found.inputs["model"] == "black_76"
+    assert found.inputs["model"] == model
     assert found.inputs["forward"] == found.inputs["spot"] == 6100.0
-    assert found.greeks.implied_volatility == pytest.approx(0.18, abs=1e-9)
-    expected = black_76.all_greeks(6100.0, 6000.0, years, RATE, 0.18, False)
-    assert found.greeks.delta == pytest.approx(float(expected.delta), abs=1e-9)
-    assert found.greeks.theta == pytest.approx(float(expected.theta), abs=1e-9)
+    assert found.greeks.implied_volatility == pytest.approx(0.3, abs=1e-6)
+    assert found.greeks.delta == pytest.approx(float(expected.delta), abs=1e-6)
+    assert found.greeks.theta == pytest.approx(float(expected.theta), abs=1e-5)
 
 
 def test_known_dividends_are_priced_as_cash_and_recorded() -> None:
@@ -279,7 +293,8 @@ def test_nothing_known_of_the_underlying_gives_no_greeks() -> None:
     )
 
 
-def test_last_hour_before_expiry_is_finite() -> None:
+@pytest.mark.parametrize("left", [timedelta(minutes=30), timedelta(seconds=5)])
+def test_theta_before_expiry_is_no_more_than_the_option(left: timedelta) -> None:
     expires_at = expiry_instant(contract(600.0, Right.CALL))
     assert expires_at is not None
     quotes = {
@@ -290,13 +305,14 @@ def test_last_hour_before_expiry_is_finite() -> None:
         wanted=quotes,
         quotes=quotes,
         spots={"stock:SPY:USD": SPOT},
-        at=expires_at - timedelta(minutes=30),
+        at=expires_at - left,
     )
 
     assert found.keys() == quotes.keys()
     for result in found.values():
         values = (result.greeks.delta, result.greeks.gamma, result.greeks.theta, result.greeks.vega)
         assert all(value is not None and math.isfinite(value) for value in values)
+        assert result.greeks.theta == pytest.approx(-0.6, abs=1e-3)
 
 
 @pytest.mark.skipif(not (FIXTURES / "cboe").exists(), reason="no recorded chains here")
