@@ -4,6 +4,9 @@ European legs are priced by Black-Scholes-Merton (Black-76 with ``dividend_yield
 ones by their exercise boundary, and legs with cash dividends by the escrowed model. Units are
 those of :mod:`greeks.maths.black_scholes`; every value is for one long contract per unit of the
 underlying. The largest errors are ``american.PRICE_ERROR`` and ``discrete_dividends.PRICE_ERROR``.
+
+Theta alone is not the models' derivative: per day that grows beyond all bounds as expiry comes
+near. It is what the next calendar day, or the rest of a shorter life, can take or bring.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from greeks.maths import american, american_contracts, black_scholes, discrete_dividends
 from greeks.maths.american_grid import Axes, american_grid, lattice_grid
-from greeks.maths.black_scholes import Floats, GreekArrays
+from greeks.maths.black_scholes import DAYS_A_YEAR, Floats, GreekArrays
 from greeks.maths.european_grid import european_grid
 from greeks.maths.implied_volatility import implied_volatility
 from greeks.maths.lattice_slice import Contracts
@@ -38,7 +41,7 @@ def value(legs: Legs) -> Floats:
 
 
 def greeks(legs: Legs) -> GreekArrays:
-    """Price and Greeks of each leg."""
+    """Price and Greeks of each leg; theta within what a day can do (see the module)."""
     groups = _groups(legs)
     result = GreekArrays(*np.empty((len(GreekArrays._fields), len(legs))))
     found: list[tuple[Rows, GreekArrays]] = []
@@ -52,6 +55,32 @@ def greeks(legs: Legs) -> GreekArrays:
     for rows, values in found:
         for column, numbers in zip(result, values, strict=True):
             column[rows] = numbers
+    return result._replace(theta=_of_a_day(legs, result))
+
+
+def _of_a_day(legs: Legs, greeks: GreekArrays) -> Floats:
+    """Return theta, no loss beyond the least value a day later with the spot where it is.
+
+    That is the value at zero volatility, of an American option at least the intrinsic value. A
+    gain is carry, in proportion to the time.
+    """
+    life = np.maximum(legs.years, 0.0)
+    passed = np.minimum(life, 1.0 / DAYS_A_YEAR)
+    left = life - passed
+    rest = legs.spot
+    if legs.dividends is not None:
+        rest = rest - discrete_dividends.present_value(
+            legs.rate, legs.dividend_yield, life, *legs.dividends
+        )
+    sign = np.where(legs.is_call, 1.0, -1.0)
+    with np.errstate(all="ignore"):
+        stock = rest * np.exp(-legs.dividend_yield * left)
+        least = np.maximum(sign * (stock - legs.strike * np.exp(-legs.rate * left)), 0.0)
+        intrinsic = sign * (legs.spot - legs.strike)
+        least = np.where(legs.is_american, np.maximum(least, intrinsic), least)
+        most_lost = np.minimum(least - greeks.price, 0.0)
+        gained = greeks.theta * (passed * DAYS_A_YEAR)
+        result: Floats = np.where(greeks.theta > 0.0, gained, np.maximum(greeks.theta, most_lost))
     return result
 
 

@@ -63,6 +63,50 @@ def test_each_leg_is_valued_by_its_own_model() -> None:
             assert mine[row] == pytest.approx(float(np.ravel(theirs)[0]), abs=1e-8), name
 
 
+DAY = 1.0 / 365.0
+
+
+@pytest.mark.parametrize("american_style", [False, True])
+@pytest.mark.parametrize("is_call", [False, True])
+def test_theta_is_within_what_a_day_can_take_or_bring(is_call: bool, american_style: bool) -> None:
+    """Strikes from far in to far out of the money, from seconds to years before expiry."""
+    days = np.repeat([1e-4, 0.02, 0.3, 0.999, 1.001, 3.0, 40.0, 400.0], 5)
+    legs = Legs.of(
+        spot=100.0,
+        strike=np.tile([60.0, 97.0, 100.0, 103.0, 150.0], 8),
+        years=days * DAY,
+        rate=0.05,
+        dividend_yield=0.02,
+        volatility=0.3,
+        is_call=is_call,
+        is_american=american_style,
+    )
+    model = american if american_style else black_scholes
+    arguments = (legs.spot, legs.strike, legs.years, 0.05, 0.02, 0.3, is_call)
+    value, theirs = model.price(*arguments), model.all_greeks(*arguments).theta
+    ours = valuation.greeks(legs).theta
+    intrinsic = np.maximum((legs.spot - legs.strike) * (1.0 if is_call else -1.0), 0.0)
+    last = days < 0.02
+    # The rest of its life takes all time value, or brings it.
+    np.testing.assert_allclose(ours[last], (intrinsic - value)[last], atol=1e-8)
+    assert (value + ours > -1e-12).all()
+    assert (np.abs(ours) <= np.abs(theirs) + 1e-12).all()
+    # The derivative where a day is little.
+    np.testing.assert_allclose(ours[days > 20.0], theirs[days > 20.0], rtol=1e-4)
+    before, after = ours[(days > 0.9) & (days < 1.0)], ours[(days > 1.0) & (days < 2.0)]
+    np.testing.assert_allclose(before, after, rtol=0.01, atol=1e-9)
+
+
+def test_theta_of_an_option_with_dividends_leaves_the_spot_where_it_is() -> None:
+    legs = Legs.of(
+        spot=100.0, strike=[80.0, 120.0], years=3e-5, rate=0.05, dividend_yield=0.0,
+        volatility=0.3, is_call=[True, False], is_american=True,
+        dividends=CashDividends(np.full((2, 1), 1e-5), np.full((2, 1), 1.5)),
+    )  # fmt: skip
+    greeks = valuation.greeks(legs)
+    assert (greeks.price + greeks.theta >= 20.0 - 1e-9).all()
+
+
 def test_grid_is_the_value_of_every_leg_in_every_scenario() -> None:
     legs = book()
     grid = valuation.value_grid(legs, SPOTS, SHIFTS, FORWARD)

@@ -124,9 +124,10 @@ def test_past_goes_over_into_what_the_simulated_provider_is_polled_for(
     assert sample.sums.contracts == last.contracts
     assert sample.sums.contracts_without_greeks == last.contracts_without_greeks
     assert sample.sums.contracts_filled == last.contracts_filled
-    # What is deep in the money our model fills from rounded quotes, where the past has it exactly.
+    # What is deep in the money our model fills from rounded quotes, and its theta is bounded; the
+    # past has the exact derivatives.
     ours = [closing(last, f"total_{greek}_close") for greek in SUMMED_GREEKS]
-    assert sample.sums.everything[2].tolist() == pytest.approx(ours, rel=2e-3)
+    assert sample.sums.everything[2].tolist() == pytest.approx(ours, rel=3e-3)
     delta, gamma, theta, vega = (closing(last, f"vendor_total_{greek}") for greek in SUMMED_GREEKS)
     assert sample.sums.vendor[2][[0, 2, 3]].tolist() == [delta, theta, vega]
     # The poll gives the gammas back the digits that the vendor rounded off.
