@@ -188,11 +188,16 @@ class Greeks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """One contract's market data from one provider: its quote and, for options, its Greeks."""
+    """One contract's market data from one provider: its quote and, for options, its Greeks.
+
+    ``faults`` name the numbers that cannot be true (``delta: -999 is impossible``): they are
+    missing here.
+    """
 
     contract: Contract
     quote: Quote | None
     greeks: Greeks | None
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from config.core.clock import parse_clock
 from greeks.domain import Contract, InstrumentKind
-from greeks.indices import is_index
+from greeks.indices import INDICES, is_index
 from greeks.instruments.identity import instrument_key
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _FUTURE_KEY = re.compile(
     re.ASCII,
 )
 _DATED = frozenset({InstrumentKind.FUTURE, InstrumentKind.FUTURE_OPTION})
+#: Futures that IBKR names as their index: ``/ESTX50``, ``/OMXH25``, ``/IBEX35`` end as months do.
+_NAMES = frozenset().union(*INDICES.values())
 # Most books hold fewer legs; a leg's terms never change.
 _REMEMBERED = 20_000
 
@@ -51,7 +53,7 @@ def key_of_terms(
     Options on a future whose month is unknown share a key only with those that expire the same
     day, and with a future of that day: they never take another month's price.
     """
-    if kind == InstrumentKind.FUTURE_OPTION and _MONTH.fullmatch(underlying):
+    if kind == InstrumentKind.FUTURE_OPTION and is_month(underlying):
         return f"future:{underlying[1:]}:{currency.upper()}"
     refers = InstrumentKind.FUTURE if kind in _DATED else InstrumentKind(kind)
     if refers is InstrumentKind.OPTION:
@@ -110,7 +112,7 @@ def _future_under(option: Contract) -> Contract | None:
     if terms is None:
         return None
     expiry = parse_clock(terms["expiry"], "%Y%m%d").date()
-    names_month = _MONTH.fullmatch(option.underlying) is not None
+    names_month = is_month(option.underlying)
     return Contract(
         kind=InstrumentKind.FUTURE,
         symbol=option.underlying if names_month else f"{terms['root']} {terms['expiry']}",
@@ -122,14 +124,24 @@ def _future_under(option: Contract) -> Contract | None:
     )
 
 
+def is_month(name: str) -> bool:
+    """Return whether it names one month of a future: ``/ESZ6``, but not ``/ESTX50``."""
+    return _MONTH.fullmatch(name) is not None and name[1:] not in _NAMES
+
+
+def product_name(underlying: str) -> str:
+    """Return ``/ES`` for its month ``/ESZ6``, and any other name as it is."""
+    month = _MONTH.fullmatch(underlying) if is_month(underlying) else None
+    return f"/{month[1]}" if month else underlying
+
+
 @lru_cache(1024)
 def history_name(*, kind: str, underlying: str, currency: str) -> str:
-    """Return the name of an underlying's closes and beta.
+    """Return the name of an underlying's closes and beta, and of its row in every total.
 
     A share or index in US dollars has its symbol (``SPY``), in another currency that too
     (``Z:GBP``), and every month of a future its product (``/ES``).
     """
     if kind in _DATED or underlying.startswith("/"):
-        month = _MONTH.fullmatch(underlying)
-        return "/" + (month[1] if month else underlying).removeprefix("/")
+        return "/" + product_name(underlying).removeprefix("/")
     return underlying if currency.upper() == "USD" else f"{underlying}:{currency.upper()}"

@@ -32,6 +32,12 @@ MULTIPLIERS: Final = {
     **dict.fromkeys(("MBT", "MET"), Decimal("0.1")),
     **dict.fromkeys(("ETH",), Decimal(50)),
     **dict.fromkeys(("ZR", "ZT"), Decimal(2000)),
+    **dict.fromkeys(("EMD",), Decimal(100)),
+    **dict.fromkeys(("SOL",), Decimal(500)),
+    **dict.fromkeys(("MSL",), Decimal(25)),
+    **dict.fromkeys(("XRP",), Decimal(50_000)),
+    **dict.fromkeys(("MNG", "2YY", "5YY", "10Y", "30Y"), Decimal(1000)),
+    **dict.fromkeys(("ZQ", "SR1"), Decimal(4167)),
     **dict.fromkeys(("CL", "ZB", "ZN", "ZF", "UB", "TN", "VX"), Decimal(1000)),
     **dict.fromkeys(("MCL", "GC", "VXM", "PA"), Decimal(100)),
     **dict.fromkeys(("QM",), Decimal(500)),
@@ -41,31 +47,38 @@ MULTIPLIERS: Final = {
     **dict.fromkeys(("SIL",), Decimal(1000)),
     **dict.fromkeys(("HG",), Decimal(25_000)),
     **dict.fromkeys(("6E", "6S"), Decimal(125_000)),
-    **dict.fromkeys(("6A", "6C", "6N"), Decimal(100_000)),
+    **dict.fromkeys(("6A", "6C", "6L", "6N"), Decimal(100_000)),
     **dict.fromkeys(("6M",), Decimal(500_000)),
     **dict.fromkeys(("M6A",), Decimal(10_000)),
     **dict.fromkeys(("M6B",), Decimal(6250)),
-    **dict.fromkeys(("SR3", "MHG"), Decimal(2500)),
+    **dict.fromkeys(("SR3", "MHG", "QG"), Decimal(2500)),
     **dict.fromkeys(("PL",), Decimal(50)),
     **dict.fromkeys(("6B",), Decimal(62_500)),
     **dict.fromkeys(("6J",), Decimal(12_500_000)),
     **dict.fromkeys(("M6E",), Decimal(12_500)),
     **dict.fromkeys(("ZM",), Decimal(100)),
+    **dict.fromkeys(("MZM",), Decimal(10)),
     **dict.fromkeys(("HO", "RB"), Decimal(42_000)),
     # Per hundredth: of grains 5,000 bushels in cents.
     **{product: size / 100 for product, size in SIZES_OF_HUNDREDTHS.items()},
 }
-_QUARTERLY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM"})
+_QUARTERLY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM", "MYM", "EMD"})
 _CRUDE: Final = frozenset({"CL", "MCL", "QM"})
 _METALS: Final = frozenset({"GC", "MGC", "SI", "SIL", "HG", "MHG", "PL", "PA"})
-_PRODUCTS: Final = frozenset({"HO", "RB"})
+_MONTH_BEFORE: Final = frozenset({"HO", "RB", "6L"})
 _CURRENCIES: Final = frozenset(
     {"6A", "6B", "6E", "6J", "6M", "6N", "6S", "M6A", "M6B", "M6E"}
 )  # fmt: skip
 _LONG_BONDS: Final = frozenset({"ZB", "ZN", "UB", "TN"})
-_SHORT_NOTES: Final = frozenset({"ZF", "ZT"})
-_GRAINS: Final = frozenset({"ZC", "ZS", "ZW", "KE", "ZO", "ZL", "ZM", "ZR"})
-_CRYPTO: Final = frozenset({"BTC", "MBT", "ETH", "MET"})
+_MONTH_ENDS: Final = frozenset(
+    {"ZF", "ZT", "2YY", "5YY", "10Y", "30Y", "ZQ", "SR1", "LE"}
+)  # fmt: skip
+_GRAINS: Final = frozenset(
+    {"ZC", "ZS", "ZW", "KE", "ZO", "ZL", "ZM", "ZR", "XC", "XK", "XW", "MZC", "MZS", "MZW", "MZL",
+     "MZM"}
+)  # fmt: skip
+_CRYPTO: Final = frozenset({"BTC", "MBT", "ETH", "MET", "SOL", "MSL", "XRP"})
+_SMALL_GAS: Final = frozenset({"MNG", "QG"})
 _VOLATILITY: Final = frozenset({"VX", "VXM"})
 _MONTHS: Final = "FGHJKMNQUVXZ"
 _CODE: Final = re.compile(
@@ -108,10 +121,10 @@ def _last_day(product: str, year: int, month: int) -> date | None:
         before = date(year - (month == 1), (month - 2) % 12 + 1, 25)
         # A 25th on which the market is closed counts as the business day before it.
         return business_day(last_business_day(before), -3 if product == "CL" else -4)
-    if product in _PRODUCTS:
+    if product in _MONTH_BEFORE:
         return business_day(date(year, month, 1), -1)
-    if product == "NG":
-        return business_day(date(year, month, 1), -3)
+    if product == "NG" or product in _SMALL_GAS:
+        return business_day(date(year, month, 1), -3 - (product in _SMALL_GAS))
     if product in _METALS:
         return business_day(next_month(year, month), -3)
     if product in _CURRENCIES:
@@ -126,7 +139,7 @@ def _last_day(product: str, year: int, month: int) -> date | None:
         return business_day(date(year, month, 1), 9)
     if product in _LONG_BONDS:
         return business_day(next_month(year, month), -8)
-    if product in _SHORT_NOTES or product == "LE":
+    if product in _MONTH_ENDS:
         return business_day(next_month(year, month), -1)
     if product in _GRAINS:
         return business_day(date(year, month, 15), -1)

@@ -7,9 +7,10 @@ trading day), cocoa, sugar (ICE Futures U.S.: 17:00 of the last trading day), Ni
 S&P/TSX 60 (Montréal), S&P/ASX 200 (ASX: opening prices of the day of expiry); PM of the MSCI
 indices, AM of select sectors, Bitcoin funds and the Magnificent 10 (Cboe), AM of KBW's banks, PM
 and American exercise of gold and silver (PHLX); 09:30 of quarterly options on the Russell 2000
-future, 12:10 of dairy (CME Group), 18:30 of grains (Euronext), 19:30 of Brent (ICE); European
-exercise of options on currencies and on bitcoin and ether (CME Group). A vendor's own instant comes
-first.
+future, 12:10 of dairy, 16:00 of federal funds, 09:15 of the real, 13:05 of random length lumber,
+16:00 in New York of Bitcoin Friday futures (CME Group), 18:30 of grains (Euronext), 19:30 of Brent,
+13:15 in Winnipeg of canola (ICE), noon of the SPI 200 (ASX); European exercise of options on
+currencies and on bitcoin and ether (CME Group). A vendor's own instant comes first.
 """
 
 from __future__ import annotations
@@ -83,25 +84,34 @@ _FUTURE_OPTION_HOURS: Final = {
          "MZL"),
         (_CHICAGO, time(13, 20)),
     ),
+    "6L": (_CHICAGO, time(9, 15)),
     "LE": (_CHICAGO, time(13, 0)),
+    "LBS": (_CHICAGO, time(13, 5)),
     **dict.fromkeys(("HE", "GF"), (_CHICAGO, time(12, 0))),
     **dict.fromkeys(
         ("DC", "DA", "GDK", "GNF", "NF", "DY", "CB", "CSC"), (_CHICAGO, time(12, 10))
     ),
     **dict.fromkeys(("KC", "SB", "CC", "CT", "OJ"), (_NEW_YORK, time(17, 0))),
     **dict.fromkeys(
-        ("ZT", "ZF", "ZN", "TN", "ZB", "UB", "SR1", "SR3"), (_CHICAGO, time(16, 0))
+        ("ZT", "ZF", "ZN", "TN", "ZB", "UB", "ZQ", "SR1", "SR3"), (_CHICAGO, time(16, 0))
     ),
     **dict.fromkeys(
         ("BTC", "MBT", "ETH", "MET", "BRR", "ETHUSDRR", "SOL", "MSL", "XRP"),
         (_LONDON, time(16, 0)),
     ),
+    "BFF": (_NEW_YORK, time(16, 0)),
 }  # fmt: skip
-#: The same in euros: Eurex's bonds, Euronext's grains, Euribor, by IBKR's names.
-_FUTURE_OPTION_HOURS_IN_EUROS: Final = {
-    **dict.fromkeys(("GBL", "GBM", "GBS", "GBX", "OAT", "BTP"), (_BERLIN, time(17, 15))),
-    **dict.fromkeys(("EBM", "ECO", "EMA"), (_PARIS, time(18, 30))),
-    "I": (_LONDON, time(10, 0)),
+#: By currency; in others than the dollar by IBKR's names: Eurex's bonds, Euronext's grains,
+#: Euribor, canola, the SPI 200.
+_FUTURE_OPTION_HOURS_BY_CURRENCY: Final = {
+    "USD": _FUTURE_OPTION_HOURS,
+    "EUR": {
+        **dict.fromkeys(("GBL", "GBM", "GBS", "GBX", "OAT", "BTP"), (_BERLIN, time(17, 15))),
+        **dict.fromkeys(("EBM", "ECO", "EMA"), (_PARIS, time(18, 30))),
+        "I": (_LONDON, time(10, 0)),
+    },
+    "CAD": {"RS": (ZoneInfo("America/Winnipeg"), time(13, 15))},
+    "AUD": dict.fromkeys(("SPI", "AP"), (ZoneInfo("Australia/Sydney"), time(12, 0))),
 }
 #: Equity indices: the quarterly option, of the future's own root and on the third Friday of March,
 #: June, September and December, settles from the opening.
@@ -110,7 +120,7 @@ _EQUITY_INDICES: Final = frozenset({"ES", "MES", "NQ", "MNQ", "RTY", "M2K", "YM"
 #: quarterly ones are.
 _EUROPEAN_FUTURES: Final = frozenset(
     {
-        "6A", "6B", "6C", "6E", "6J", "6S", "AUD", "GBP", "CAD", "EUR", "JPY", "CHF",
+        "6A", "6B", "6C", "6E", "6J", "6L", "6S", "AUD", "GBP", "CAD", "EUR", "JPY", "CHF",
         "BTC", "MBT", "ETH", "MET", "BRR", "ETHUSDRR",
     }
 )  # fmt: skip
@@ -175,12 +185,10 @@ def index_hour(contract: Contract) -> tuple[ZoneInfo, time] | None:
 
 def future_option_hour(contract: Contract) -> tuple[ZoneInfo, time] | None:
     """Return zone and hour at which an option on a future expires; ``None`` if not in the table."""
-    product = _product(contract.underlying)
-    if contract.currency.upper() == "EUR":
-        return _FUTURE_OPTION_HOURS_IN_EUROS.get(product)
-    if product in _EQUITY_INDICES:
+    product, currency = _product(contract.underlying), contract.currency.upper()
+    if currency == "USD" and product in _EQUITY_INDICES:
         return _OPENING if _is_quarterly_option(contract, product) else None
-    return _FUTURE_OPTION_HOURS.get(product)
+    return _FUTURE_OPTION_HOURS_BY_CURRENCY.get(currency, {}).get(product)
 
 
 def _is_quarterly_option(contract: Contract, product: str) -> bool:

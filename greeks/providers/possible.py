@@ -1,33 +1,32 @@
-"""What a vendor's number can be: a sentinel (a delta of −999, a price of −1) is missing."""
+"""What a vendor's number can be: a sentinel (a delta of −999, a price of −1) is missing.
+
+One number that cannot be true costs neither its row nor the quote beside it, whoever sent it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from greeks.chains import LARGEST_DELTA
-from greeks.domain import Greeks, Quote, Snapshot
+from greeks.domain import Greeks, Quote
+from greeks.providers.decoding import BadRow, parse_float
 
 _LARGEST_VOLATILITY: Final = 100.0
 _PRICES: Final = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
 _COUNTS: Final = ("volume", "open_interest")
+_GREEKS: Final = ("delta", "gamma", "theta", "vega")
+_VOLATILITY: Final = "implied_volatility"
 
 
-def possible(snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot without the numbers that its contract cannot have.
+def possible_quote(quote: Quote) -> Quote:
+    """Return the quote without the numbers that its contract cannot have.
 
-    A price below zero is possible for a future, a count never. If one Greek is impossible, the
-    contract has none; an impossible volatility is missing alone.
+    A price below zero is possible for a future, a count never.
     """
-    quote = snapshot.quote and _possible_quote(snapshot.quote)
-    greeks = snapshot.greeks and _possible_greeks(snapshot.greeks)
-    if quote is snapshot.quote and greeks is snapshot.greeks:
-        return snapshot
-    return replace(snapshot, quote=quote, greeks=greeks)
-
-
-def _possible_quote(quote: Quote) -> Quote:
     names = _COUNTS if quote.contract.may_be_negative else (*_PRICES, *_COUNTS)
     sent: dict[str, Decimal | int | None] = {name: getattr(quote, name) for name in names}
     missing: dict[str, Any] = {
@@ -36,12 +35,42 @@ def _possible_quote(quote: Quote) -> Quote:
     return replace(quote, **missing) if missing else quote
 
 
-def _possible_greeks(greeks: Greeks) -> Greeks | None:
-    delta, gamma, vega = greeks.delta or 0.0, greeks.gamma or 0.0, greeks.vega or 0.0
-    volatility = greeks.implied_volatility
-    if abs(delta) > LARGEST_DELTA or gamma < 0.0 or vega < 0.0:
-        greeks = replace(greeks, delta=None, gamma=None, theta=None, vega=None)
-    if volatility is not None and not 0.0 < volatility <= _LARGEST_VOLATILITY:
-        greeks = replace(greeks, implied_volatility=None)
-    known = (greeks.delta, greeks.gamma, greeks.theta, greeks.vega, greeks.implied_volatility)
-    return None if all(value is None for value in known) else greeks
+def read_greeks(
+    sent: Mapping[str, object], *, source: str, as_of: datetime, faults: list[str]
+) -> Greeks | None:
+    """Return the Greeks that a row sent, by the names of ``Greeks``; ``None`` if it has none.
+
+    A number that cannot be true is missing, and named in ``faults`` (``delta: -999 is
+    impossible``). If that is one of the four Greeks, the contract has none of them. A volatility of
+    zero is what vendors write for none.
+    """
+    numbers: dict[str, float | None] = {}
+    bad: set[str] = set()
+    for name, value in sent.items():
+        try:
+            number = parse_float(value, name)
+            if name == _VOLATILITY:
+                number = number or None
+        except BadRow as error:
+            number, reason = None, error.reason
+        else:
+            reason = "" if _is_possible(name, number) else f"{name}: {number:g} is impossible"
+        if reason:
+            bad.add(name)
+            faults.append(reason)
+        numbers[name] = None if reason else number
+    if bad.intersection(_GREEKS):
+        numbers |= dict.fromkeys(_GREEKS)
+    if all(numbers.get(name) is None for name in (*_GREEKS, _VOLATILITY)):
+        return None
+    return Greeks(source=source, as_of=as_of, **numbers)
+
+
+def _is_possible(name: str, number: float | None) -> bool:
+    if number is None:
+        return True
+    if name == "delta":
+        return abs(number) <= LARGEST_DELTA
+    if name in ("gamma", "vega"):
+        return number >= 0.0
+    return name != _VOLATILITY or 0.0 < number <= _LARGEST_VOLATILITY

@@ -25,13 +25,20 @@ def orders_visible_to(
     orders = Order.objects.filter(account__in=accounts_visible_to(user))
     if account_id is not None:
         orders = orders.filter(account=account_for_user(user, account_id))
+    columns = [name for name in OrderRow.__struct_fields__ if name != "currency"]
     return [
         row
-        | {"id": str(row["id"])}
+        | {"id": str(row["id"]), "currency": _currency(row["legs"])}
         | {name: plain(row[name]) for name in ("quantity", "filled_quantity", "limit_price")}
         | {"legs": [_leg(leg) for leg in row["legs"]]}
-        for row in orders.values(*OrderRow.__struct_fields__)
+        for row in orders.values(*columns)
     ]
+
+
+def _currency(legs: list[dict[str, Any]]) -> str | None:
+    """Return the currency of all legs; ``None`` if they have several, or it was not stored yet."""
+    named = {leg.get("currency") for leg in legs}
+    return named.pop() if len(named) == 1 else None
 
 
 def _leg(leg: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from cachetools import LRUCache
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
+from greeks.underlyings import history_name
 from portfolio.amounts import as_float
 from portfolio.book.shapes import PositionRow
 from portfolio.exposure.columns import LINEAR_KINDS, OPTION_KINDS, Leg
@@ -29,7 +30,7 @@ from portfolio.models import Position
 _COMPUTED = frozenset(
     {
         "dte", "daily_change_percent", "delta", "gamma", "theta", "vega", "iv", "open_interest",
-        "deliverable", "deliverable_cash", "exercise_style",
+        "deliverable", "deliverable_cash", "exercise_style", "group",
     }
 )  # fmt: skip
 _STORED = tuple(name for name in PositionRow.__struct_fields__ if name not in _COMPUTED)
@@ -122,6 +123,11 @@ def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
         **{name: values[name] for name in _STORED},
         **amounts,
         "id": str(values["id"]),
+        "group": history_name(
+            kind=values["instrument_type"],
+            underlying=values["underlying"],
+            currency=values["currency"],
+        ),
         "right": values["right"] or None,
         "dte": (expiry - today).days if expiry is not None else None,
         "price_source": values["price_source"] or None,

@@ -13,6 +13,10 @@ class PositionRow(Shape):
     symbol: str
     instrument_type: str
     underlying: str
+    group: Annotated[
+        str,
+        about("Its row of by_underlying: /ES for each month of that future and options on them."),
+    ]
     expiry: Day | None
     strike: Number
     right: str | None
@@ -74,6 +78,7 @@ class OrderRow(Shape):
     quantity: Number
     filled_quantity: Number
     limit_price: Number
+    currency: Annotated[str | None, about("Of the limit price: that of its legs.")]
     legs: list[dict[str, Any]]
     placed_at: Moment | None
     updated_at: Moment | None

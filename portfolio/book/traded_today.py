@@ -36,6 +36,7 @@ class TradedLeg(NamedTuple):
     """
 
     account_id: str
+    instrument_type: str
     underlying: str
     currency: str
     change: Decimal | None
@@ -145,6 +146,7 @@ def _of(
 ) -> TradedLeg:
     return TradedLeg(
         account_id,
+        traded.instrument_type if isinstance(traded, Position) else traded.kind,
         traded.underlying,
         traded.currency,
         fitting_amount(change),

@@ -20,7 +20,7 @@ def _of_accounts(accounts: Any) -> QuerySet[PositionRow, Any]:
     # Numbers of a body are floats; as decimals most of the time would go into making them.
     numbers = [Cast(name, FloatField()) for name in _NUMBERS]
     rows = PositionRow.objects.filter(account__pk__in=accounts).order_by(*_ORDER)
-    return rows.values_list("id", "symbol", *numbers)
+    return rows.values_list("id", "symbol", "currency", *numbers)
 
 
 _rows = KeptQuery(_of_accounts, accounts=CharField())
@@ -33,7 +33,17 @@ def read_positions(user: Any, *, account_id: str | None = None) -> list[Position
         NotFound: ``account_id`` does not exist or is not the user's.
     """
     seen = accounts_in_view(user) if account_id is None else [account_in_view(user, account_id)]
+    rows = _rows(accounts=[each.pk for each in seen])
     return [
-        Position(str(pk), symbol, quantity, entry, price, pnl, "open" if quantity else "closed")
-        for pk, symbol, quantity, entry, price, pnl in _rows(accounts=[each.pk for each in seen])
+        Position(
+            id=str(pk),
+            symbol=symbol,
+            quantity=quantity,
+            entry_price=entry,
+            current_price=price,
+            pnl=pnl,
+            currency=currency,
+            status="open" if quantity else "closed",
+        )
+        for pk, symbol, currency, quantity, entry, price, pnl in rows
     ]

@@ -17,7 +17,8 @@ class Position(Shape):
     quantity: float
     entry_price: Number
     current_price: Number
-    pnl: Annotated[Number, about("Unrealised, in the position's currency.")]
+    pnl: Annotated[Number, about("Unrealised.")]
+    currency: Annotated[str, about("Of the prices and the P&L.")]
     status: Annotated[str, about("open or closed")]
 
 

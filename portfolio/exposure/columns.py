@@ -84,7 +84,7 @@ class Leg(NamedTuple):
 
     @property
     def history_name(self) -> str:
-        """The name of the underlying's closes and beta."""
+        """The name of the underlying's closes, beta and row in a total: ``/ES`` for every month."""
         return history_name(
             kind=self.instrument_type, underlying=self.underlying, currency=self.currency
         )

@@ -46,7 +46,8 @@ def book_totals(
 
     ``rates`` gives units of ``currency`` per unit of another. Legs in a currency without a rate
     count in an underlying's delta and gamma, but their money is shown apart under ``by_currency``.
-    The change of the day is in percent of net liquidation.
+    The change of the day is in percent of net liquidation. The months of a future and options on
+    them are one underlying (``history_name``).
     """
     columns = leg_columns(legs)
     named = {leg.currency for leg in legs} | {account.currency for account in accounts}
@@ -77,8 +78,8 @@ def book_totals(
         "by_underlying": _grouped(
             legs,
             values,
-            key=lambda leg: leg.underlying,
-            describe=lambda leg: {"underlying": leg.underlying},
+            key=lambda leg: leg.history_name,
+            describe=lambda leg: {"underlying": leg.history_name},
             lacking=lacking,
         ),
         "by_expiry": _grouped(

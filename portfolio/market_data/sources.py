@@ -199,6 +199,9 @@ def _add_snapshots(
         if key not in wanted:
             data.rejected.append(set_aside("snapshot", "was not asked for", snapshot.contract, {}))
             continue
+        data.rejected += [
+            set_aside("greeks", fault, snapshot.contract, {}) for fault in snapshot.faults
+        ]
         if snapshot.quote is not None:
             quote, impossible = checked_quote(snapshot.quote)
             data.rejected += impossible

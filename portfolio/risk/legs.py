@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from greeks.underlyings import is_month
 from portfolio.exposure.columns import OPTION_KINDS, ROW_COLUMNS, FloatArray, Leg, Mask, sums
 
 
@@ -44,6 +46,19 @@ class RiskLeg(NamedTuple):
         if not self.is_option:
             return "linear"
         return "european" if self.exercise_style == "european" else "american"
+
+
+def named_months(legs: Iterable[RiskLeg]) -> dict[str, str]:
+    """Return ``/ESZ6`` by the ``underlying_key`` of that future, where one of the legs names it.
+
+    Tastytrade names the month of a future and of the options on it, IBKR does not.
+    """
+    return {
+        leg.leg.underlying_key: name
+        for leg in legs
+        for name in (leg.symbol, leg.leg.underlying)
+        if is_month(name)
+    }
 
 
 def row_of(

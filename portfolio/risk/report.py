@@ -157,6 +157,7 @@ def leg_body(leg: RiskLeg) -> dict[str, Any]:
         "right": leg.right or None,
         "quantity": leg.leg.quantity,
         "multiplier": leg.leg.multiplier,
+        "price_currency": leg.leg.currency,
         "price": leg.leg.price,
         "iv": leg.implied_volatility,
         "model": leg.model,
@@ -228,7 +229,7 @@ def _underlyings(
     rows = []
     known = book_spots(book.plain, book.spots)
     for underlying, row, chosen in groups(
-        book.legs, columns, lacking, key=lambda leg: leg.leg.underlying
+        book.legs, columns, lacking, key=lambda leg: leg.leg.history_name
     ):
         mine = [book.legs[index].leg for index in chosen]
         prices = {
@@ -236,12 +237,11 @@ def _underlyings(
             for leg, spot in zip(mine, spots[chosen], strict=True)
             if not np.isnan(spot)
         } | {key: known[key] for leg in mine if (key := leg.underlying_key) in known}
-        names = {leg.history_name for leg in mine}
-        beta = book.betas.get(names.pop()) if len(names) == 1 else None
+        beta = book.betas.get(underlying)
         rows.append(
             {
                 "underlying": underlying,
-                # One name may stand for two instruments: then there is no one price.
+                # Of several months of a future there is no one price.
                 "spot": next(iter(prices.values())) if len(prices) == 1 else None,
                 "beta": beta.value if beta else None,
                 "beta_source": beta.source if beta else None,

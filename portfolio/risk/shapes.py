@@ -71,6 +71,7 @@ class LegRisk(Row):
     right: str | None
     quantity: float
     multiplier: float
+    price_currency: Annotated[str, about("Of the price; the figures are in the report's.")]
     price: Number
     iv: Annotated[Number, about("Implied volatility as a fraction: 0.25 is 25 %.")]
     model: Literal["european", "american", "linear"]
@@ -114,6 +115,7 @@ class GammaNearExpiry(Shape):
 
 class ExpectedMove(Shape):
     underlying: str
+    currency: str
     expiry: Day
     dte: int | None
     implied_volatility: Number

@@ -14,7 +14,7 @@ import numpy as np
 
 from greeks.pricing.model import years_to
 from portfolio.exposure.columns import FloatArray, Mask, sums, total
-from portfolio.risk.legs import RiskLeg, row_of
+from portfolio.risk.legs import RiskLeg, named_months, row_of
 
 # Calendar days to expiry, both ends included.
 TENORS: tuple[tuple[int, int | None], ...] = (
@@ -132,10 +132,12 @@ def expected_moves(
     reason as source, if that strike is over 10 % away. Expired series have no move.
     """
     members: dict[tuple[str, Any, str], list[int]] = {}
+    months = named_months(legs)
     for index, leg in enumerate(legs):
         if leg.is_option and leg.expires_at is not None and leg.expires_at > at:
-            series = (leg.leg.underlying, leg.leg.expiry, leg.leg.underlying_key)
-            members.setdefault(series, []).append(index)
+            refers_to = leg.leg.underlying_key
+            name = months.get(refers_to, leg.leg.history_name)
+            members.setdefault((name, leg.leg.expiry, refers_to), []).append(index)
     rows = []
     for underlying, expiry, refers_to in sorted(members):
         chosen = members[underlying, expiry, refers_to]
@@ -148,6 +150,7 @@ def expected_moves(
         rows.append(
             {
                 "underlying": underlying,
+                "currency": legs[nearest].leg.currency,
                 "expiry": expiry,
                 "dte": legs[nearest].leg.dte,
                 "implied_volatility": volatility,

@@ -10,7 +10,7 @@ from portfolio.exposure.columns import ROW_COLUMNS
 
 _LEG_COLUMNS = (
     "id", "account_id", "symbol", "underlying", "expiry", "strike", "right", "quantity",
-    "multiplier", "price", "iv", "model", "greeks_source",
+    "multiplier", "price", "price_currency", "iv", "model", "greeks_source",
 )  # fmt: skip
 
 

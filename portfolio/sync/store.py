@@ -289,6 +289,7 @@ def _leg_json(leg: OrderLeg) -> dict[str, Any]:
         "symbol": leg.contract.symbol,
         "instrument_type": leg.contract.kind.value,
         "underlying": leg.contract.underlying,
+        "currency": leg.contract.currency,
         "side": leg.side.value,
         "quantity": str(leg.quantity),
         "remaining_quantity": None if remaining is None else str(remaining),

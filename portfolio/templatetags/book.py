@@ -120,7 +120,7 @@ def position_groups(body: Mapping[str, Any]) -> list[PositionGroup]:
     newest = max((at for at in times if at is not None), default=None)
     groups: dict[str, PositionGroup] = {}
     for row in sorted(body["positions"], key=_order):
-        name = row["underlying"]
+        name = row["group"]
         if name not in groups:
             groups[name] = PositionGroup(
                 underlying=name, subtotals=subtotals.get(name, NO_SUBTOTALS), rows=[]
@@ -133,7 +133,7 @@ def _order(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """Sort by underlying, shares first, then expiry, strike and right, as the page's script
     does."""
     expiry = row["expiry"].isoformat() if row["expiry"] else ""
-    return (row["underlying"], expiry, float(row["strike"] or 0), row["right"] or "", row["id"])
+    return (row["group"], expiry, float(row["strike"] or 0), row["right"] or "", row["id"])
 
 
 @register.simple_tag

@@ -15,6 +15,7 @@ from greeks.alerts.events import raise_user_alert
 from greeks.calendar.exchanges import exchange_in_zone
 from greeks.calendar.sessions import session_closes
 from greeks.models import AlertEvent
+from greeks.underlyings import history_name
 from portfolio.accounts.days import local_date
 from portfolio.book.traded_today import legs_traded_today
 from portfolio.exposure.currencies import rates_into
@@ -82,13 +83,17 @@ def _movers(accounts: Mapping[str, Account], currency: str) -> str:
     rows = list(
         Position.objects.filter(account__in=accounts, daily_change__isnull=False)
         .order_by()
-        .values_list("underlying", "currency")
+        .values_list("instrument_type", "underlying", "currency")
         .annotate(change=Sum("daily_change"))
     )
-    rows += [(leg.underlying, leg.currency, leg.change) for leg in legs_traded_today(accounts)]
-    rates = rates_into(currency, {of for _, of, _ in rows}) | {currency: 1.0}
+    rows += [
+        (leg.instrument_type, leg.underlying, leg.currency, leg.change)
+        for leg in legs_traded_today(accounts)
+    ]
+    rates = rates_into(currency, {of for _, _, of, _ in rows}) | {currency: 1.0}
     moved: dict[str, Decimal] = {}
-    for name, of, change in rows:
+    for kind, underlying, of, change in rows:
+        name = history_name(kind=kind, underlying=underlying, currency=of)
         if of in rates and change:
             moved[name] = moved.get(name, Decimal()) + change * Decimal(repr(rates[of]))
     most = sorted(moved.items(), key=lambda item: -abs(item[1]))[:_MOVERS]

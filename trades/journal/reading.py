@@ -18,6 +18,7 @@ from greeks.models import Instrument
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.models import Account
 from trades.models import TradeExecution, TradeLot
+from trades.underlyings import of_underlyings
 
 ZERO = Decimal(0)
 HALF_CENT = Decimal("0.005")
@@ -55,7 +56,7 @@ def executions_of(
     if not wanted.with_replaced:
         found = found.filter(superseded=False, cancelled_by="")
     if wanted.underlying:
-        found = found.filter(instrument__underlying=wanted.underlying.upper())
+        found = found.filter(of_underlyings([wanted.underlying.upper()], "instrument__underlying"))
     if wanted.kind:
         found = found.filter(kind=wanted.kind)
     if before:
@@ -141,7 +142,7 @@ def results_by_contract(
     """Return results by account and contract, what closed or opened last first. Three queries."""
     lots = TradeLot.objects.filter(account__in=[account.pk for account in accounts])
     if underlying:
-        lots = lots.filter(instrument__underlying=underlying.upper())
+        lots = lots.filter(of_underlyings([underlying.upper()], "instrument__underlying"))
     closed, final = Q(closed_at__isnull=False), Q(closed_at__isnull=False, awaiting=False)
     rows = list(
         lots.order_by()

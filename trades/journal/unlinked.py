@@ -10,6 +10,7 @@ from typing import Final
 
 from greeks.domain import InstrumentKind, Right
 from greeks.models import Instrument
+from greeks.underlyings import product_name
 from portfolio.domain import ExecutionKind
 from portfolio.models import Account
 from trades.models import TradeExecution, TradeLot
@@ -117,7 +118,7 @@ def _booked(accounts: Sequence[str]) -> list[_Row]:
 
 
 def _place(account_id: str, row: Instrument, at: datetime, currency: str) -> Place:
-    return account_id, row.underlying, currency, session_of(at, currency)
+    return account_id, product_name(row.underlying), currency, session_of(at, currency)
 
 
 def _by_place(rows: Sequence[_Row]) -> dict[Place, list[_Row]]:

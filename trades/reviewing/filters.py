@@ -14,6 +14,7 @@ from django.http import QueryDict
 from config.core.api.parameters import QueryParameters
 from config.core.errors import InvalidInput
 from config.core.web import form_fields
+from greeks.underlyings import product_name
 from portfolio.models import Account
 from trades.models import Trade, TradeFill, TradeReview, TradeTag
 from trades.models.trade import BEGAN
@@ -83,7 +84,7 @@ class TradeFilter(django_filters.FilterSet):  # type: ignore[misc]
         super().__init__(data, queryset=own)
 
     def of_underlying(self, trades: QuerySet[Trade], _: str, value: str) -> QuerySet[Trade]:
-        return trades.filter(underlying__in={value, value.upper()})
+        return trades.filter(underlying__in={value, product_name(value.upper())})
 
     def with_result(self, trades: QuerySet[Trade], _: str, value: str) -> QuerySet[Trade]:
         return trades.filter(RESULTS[value])

@@ -29,5 +29,6 @@ def _shape(row: TradeExecution) -> NewestFill:
         quantity=float(row.signed_quantity),
         price=as_float(row.price),
         commission=as_float(row.commission),
+        currency=row.currency,
         execution_time=row.execution_time,
     )

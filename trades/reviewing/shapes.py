@@ -126,6 +126,7 @@ class NewestFill(Shape, kw_only=True):
     quantity: Annotated[Double, about("Signed: bought is positive.")]
     price: Number
     commission: Number
+    currency: str
     execution_time: Moment
 
 

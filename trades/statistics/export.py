@@ -11,6 +11,7 @@ from config.core.web.csv_export import csv_lines
 from trades.models import TradeLot
 from trades.statistics.filter import StatisticsFilter
 from trades.statistics.shapes import Measures, Statistics
+from trades.underlyings import of_underlyings
 
 _MEASURES = Measures.__struct_fields__
 #: Rule 27: said in every row, so that no part of the file can lose it.
@@ -46,7 +47,7 @@ def realised_gains_csv(wanted: StatisticsFilter) -> Iterator[str]:
         .select_related("account", "instrument", "closed_by")
     )
     if wanted.underlying:
-        lots = lots.filter(instrument__underlying=wanted.underlying)
+        lots = lots.filter(of_underlyings([wanted.underlying], "instrument__underlying"))
     zones = {account.pk: ZoneInfo(account.time_zone) for account in wanted.accounts}
     header = (
         "tax_year", "account_id", "symbol", "quantity", "opened", "closed", "how_closed",

@@ -11,6 +11,7 @@ from django.http import QueryDict
 
 from auth_tokens.models import User
 from config.core.api.parameters import QueryParameters
+from greeks.underlyings import product_name
 from trades.analytics.span import Span, read_days, span_of
 from trades.models import TradeFill, TradeTag
 from trades.strategies.naming import Strategy
@@ -75,5 +76,5 @@ def read_filter(
         end=span.end,
         strategy=parameters.choice("strategy", STRATEGIES, default=""),
         tag=(parameters.text("tag", maximum_length=32) or "").strip().lower(),
-        underlying=(parameters.text("underlying", maximum_length=32) or "").upper(),
+        underlying=product_name((parameters.text("underlying", maximum_length=32) or "").upper()),
     )

@@ -17,6 +17,7 @@ from trades.analytics.realised import realised_lots
 from trades.models import EntryContext, Trade, TradeFill, TradeLeg, TradeLot, TradeTag
 from trades.statistics.filter import StatisticsFilter, tagged_trades
 from trades.statistics.payoff import LegColumns, extremes
+from trades.underlyings import of_underlyings
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -208,7 +209,7 @@ def chosen_lots(wanted: StatisticsFilter) -> QuerySet[TradeLot]:
     """Return the lots closed in the days, open trades' closed parts too, as far as asked for."""
     lots = realised_lots(wanted)
     if wanted.underlying:
-        lots = lots.filter(instrument__underlying=wanted.underlying)
+        lots = lots.filter(of_underlyings([wanted.underlying], "instrument__underlying"))
     if wanted.tag:
         lots = lots.filter(
             opened_by__in_trades__role=TradeFill.Role.OPEN.value,

@@ -17,11 +17,13 @@ from config.core.rows.reading import batched, read_rows
 from greeks.calendar.exchanges import NYSE, exchange_of_currency
 from greeks.domain import InstrumentKind, Right
 from greeks.models import Instrument
+from greeks.underlyings import product_name
 from portfolio.domain import CARRIES_LOTS, ExecutionKind
 from trades.lots.events_reading import of_instruments
 from trades.models import TradeExecution, TradeLot, TradeOverride
 from trades.strategies.opening import ZERO, Closing, LegContract, Opening, Part
 from trades.strategies.overrides import Override
+from trades.underlyings import of_underlyings
 
 #: No broker takes more legs in one order.
 _MOST_LEGS = 6
@@ -71,7 +73,8 @@ def underlyings_of(instruments: Iterable[int]) -> Counter[str]:
     """Return the underlyings of these instruments, with how many are of each."""
     found: Counter[str] = Counter()
     for part in batched(sorted(instruments)):
-        found.update(Instrument.objects.filter(pk__in=part).values_list("underlying", flat=True))
+        names = Instrument.objects.filter(pk__in=part).values_list("underlying", flat=True)
+        found.update(map(product_name, names))
     return found
 
 
@@ -88,9 +91,9 @@ def families_of(account_id: str, contracts: Counter[str], most: int) -> Iterator
     names: dict[_Moment, set[str]] = defaultdict(set)
     for name, kind, at in carried.values_list("instrument__underlying", "kind", "execution_time"):
         # As the lots: rows of one action may differ in fractions of a second.
-        moment = kind, at.replace(microsecond=0)
-        moments[name].add(moment)
-        names[moment].add(name)
+        moment, product = (kind, at.replace(microsecond=0)), product_name(name)
+        moments[product].add(moment)
+        names[moment].add(product)
     together: set[str] = set()
     done: set[str] = set()
     number = 0
@@ -160,7 +163,7 @@ def read_openings(account_id: str, underlyings: Iterable[str]) -> list[Opening]:
 def read_overrides(account_id: str, underlyings: Iterable[str]) -> dict[int, Override]:
     """Return what readers say on the openings of these underlyings."""
     rows = TradeOverride.objects.filter(
-        opening__account=account_id, opening__instrument__underlying__in=list(underlyings)
+        of_underlyings(underlyings, "opening__instrument__underlying"), opening__account=account_id
     ).values_list("opening_id", "kind", "anchor_id")
     return {
         key: Override(kind == TradeOverride.Kind.JOIN.value, anchor) for key, kind, anchor in rows
@@ -172,13 +175,13 @@ def _contracts(
 ) -> dict[int, tuple[LegContract, Decimal]]:
     """Return the contracts of these underlyings that an account traded, with their multipliers."""
     own = TradeExecution.objects.filter(account=account_id, instrument=OuterRef("pk"))
-    rows = Instrument.objects.filter(Exists(own), underlying__in=list(underlyings)).order_by()
+    rows = Instrument.objects.filter(Exists(own), of_underlyings(underlyings)).order_by()
     return {
         key: (
             LegContract(
                 id=key,
                 kind=InstrumentKind(kind),
-                underlying=underlying,
+                underlying=product_name(underlying),
                 currency=currency,
                 units=multiplier if delivers is None else delivers,
                 expiry=expiry,

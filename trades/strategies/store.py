@@ -13,6 +13,7 @@ from django.db.models import Count
 from config.core.upsert import insert_rows
 from greeks.domain import InstrumentKind
 from greeks.models import Instrument
+from greeks.underlyings import product_name
 from portfolio.amounts import fitting_amount
 from portfolio.domain import ExecutionKind
 from portfolio.models import Account
@@ -63,7 +64,9 @@ def rebuild_account_trades(account: Account) -> int:
     """Compute all trades of an account again; return how many there are."""
     Account.objects.select_for_update().get(pk=account.pk)
     traded = Instrument.objects.filter(executions__account=account).order_by()
-    contracts = Counter(dict(traded.values_list("underlying").annotate(Count("pk", distinct=True))))
+    contracts: Counter[str] = Counter()
+    for name, number in traded.values_list("underlying").annotate(Count("pk", distinct=True)):
+        contracts[product_name(name)] += number
     kept = TradeRow.objects.filter(account=account).order_by().values_list("underlying", flat=True)
     for name in kept.distinct():
         contracts.setdefault(name, 0)

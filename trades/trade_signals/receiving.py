@@ -19,6 +19,7 @@ from config.core.clock import market_now
 from config.core.errors import Conflict, invalid
 from greeks.models import Instrument
 from greeks.providers.decoding import SMALLEST_STEP
+from greeks.underlyings import product_name
 from portfolio.accounts.access import account_for_user
 from trades.models import ShadowPosition, SignalChange, SignalSource, TradeSignal
 from trades.trade_signals.announcing import tell_after_commit
@@ -136,7 +137,7 @@ def _create(
         body_digest=digest,
         account=account,
         symbol=symbol,
-        underlying=instruments[0].underlying,
+        underlying=product_name(instruments[0].underlying),
         direction=sent.direction,
         quantity=units,
         order_reference=sent.order_reference.strip(),
@@ -190,12 +191,12 @@ def _instruments(symbol: str, legs: Sequence[_Leg]) -> list[Instrument]:
         if instrument.expires_at is not None and instrument.expires_at <= at:
             raise invalid(leg.field, "Expired.")
         seen.add(instrument.pk)
-    if len({instrument.underlying for instrument in found}) > 1:
+    if len({product_name(instrument.underlying) for instrument in found}) > 1:
         raise invalid("legs", "Of several underlyings: send a signal for each.")
     if len({instrument.currency for instrument in found}) > 1:
         raise invalid("legs", "In several currencies.")
     if not belongs(symbol, found):
-        raise invalid("symbol", f"The legs are of {found[0].underlying}.")
+        raise invalid("symbol", f"The legs are of {product_name(found[0].underlying)}.")
     return found
 
 

@@ -57,6 +57,7 @@ class ShadowPosition(Shape, kw_only=True):
     entry_price: Double
     current_price: Number
     pnl: Number
+    currency: Annotated[str, about("Of the prices and the P&L.")]
     status: Annotated[str, about("open or closed")]
     signal_id: str
     source: str

@@ -27,7 +27,7 @@ from greeks.providers.decoding import (
 )
 from greeks.providers.polygon.chains import ticker_of
 from greeks.providers.polygon.tickers import SOURCE
-from greeks.providers.possible import possible
+from greeks.providers.possible import possible_quote, read_greeks
 
 _NEW_YORK = ZoneInfo("America/New_York")
 
@@ -38,7 +38,14 @@ def decode_snapshot(row: Row, *, contracts: Mapping[str, Contract]) -> Snapshot:
     contract = contracts.get(ticker or "")
     if contract is None:
         raise BadRow("details.ticker: not a requested option's ticker")
-    return possible(Snapshot(contract=contract, quote=_quote(row, contract), greeks=_greeks(row)))
+    quote, faults = _quote(row, contract), list[str]()
+    greeks = _greeks(row, faults)
+    return Snapshot(
+        contract=contract,
+        quote=quote and possible_quote(quote),
+        greeks=greeks,
+        faults=tuple(faults),
+    )
 
 
 def _quote(row: Row, contract: Contract) -> Quote | None:
@@ -70,18 +77,13 @@ def _quote(row: Row, contract: Contract) -> Quote | None:
     )
 
 
-def _greeks(row: Row) -> Greeks | None:
+def _greeks(row: Row, faults: list[str]) -> Greeks | None:
     """Return the row's Greeks, as old as the underlying price they were computed from.
 
     ``None`` if the vendor has none (deep in the money), or gives no age.
     """
-    sent, asset = _section(row, "greeks"), _section(row, "underlying_asset")
-    values = {
-        name: cell(parse_float, sent.get(name)) for name in ("delta", "gamma", "theta", "vega")
-    }
-    volatility = cell(parse_float, row.get("implied_volatility")) or None
-    if volatility is None and all(value is None for value in values.values()):
-        return None
+    greeks, asset = _section(row, "greeks"), _section(row, "underlying_asset")
+    sent = {name: greeks.get(name) for name in ("delta", "gamma", "theta", "vega")}
     as_of = (
         cell(parse_nanoseconds, asset.get("last_updated"))
         or cell(parse_nanoseconds, _section(row, "last_quote").get("last_updated"))
@@ -93,13 +95,8 @@ def _greeks(row: Row) -> Greeks | None:
     price = cell(parse_float, asset.get("price"))
     if price is None:
         price = cell(parse_float, asset.get("value"))
-    return Greeks(
-        source=SOURCE,
-        as_of=as_of,
-        implied_volatility=volatility,
-        underlying_price=price if price else None,
-        **values,
-    )
+    sent |= {"implied_volatility": row.get("implied_volatility"), "underlying_price": price or None}
+    return read_greeks(sent, source=SOURCE, as_of=as_of, faults=faults)
 
 
 def decode_daily_close(row: Row, *, symbol: str) -> DailyClose:

@@ -22,12 +22,11 @@ from greeks.providers.decoding import (
     BadRow,
     Row,
     parse_decimal,
-    parse_float,
     parse_integer,
     parse_milliseconds,
     parse_text,
 )
-from greeks.providers.possible import possible
+from greeks.providers.possible import possible_quote, read_greeks
 
 logger = structlog.get_logger(__name__)
 
@@ -65,6 +64,7 @@ class LatestValues:
     quoted_at: datetime | None = None
     traded_at: datetime | None = None
     greeks: Greeks | None = None
+    faults: tuple[str, ...] = ()
 
     def snapshot(self) -> Snapshot:
         as_of = self.quoted_at or self.traded_at
@@ -82,7 +82,12 @@ class LatestValues:
                 volume=self.volume,
                 open_interest=self.open_interest,
             )
-        return possible(Snapshot(contract=self.contract, quote=quote, greeks=self.greeks))
+        return Snapshot(
+            contract=self.contract,
+            quote=quote and possible_quote(quote),
+            greeks=self.greeks,
+            faults=self.faults,
+        )
 
 
 @dataclass(slots=True)
@@ -198,22 +203,14 @@ def _read_summary(values: LatestValues, row: Row) -> None:
 
 def _read_greeks(values: LatestValues, row: Row) -> None:
     flags = parse_integer(row.get("eventFlags"), "eventFlags") or 0
-    if flags & _REMOVE_EVENT:
-        values.greeks = None
+    if flags & _REMOVE_EVENT or not values.contract.is_option:
+        values.greeks, values.faults = None, ()
         return
-    numbers = {
-        name: parse_float(row.get(name), name)
-        for name in ("delta", "gamma", "theta", "vega", "volatility")
-    }
-    # The vendor writes zero for a missing volatility.
-    volatility = numbers.pop("volatility") or None
-    moment = _moment(row, "time") or market_now()
-    known = any(value is not None for value in (*numbers.values(), volatility))
-    values.greeks = (
-        Greeks(source=SOURCE, as_of=moment, implied_volatility=volatility, **numbers)
-        if known and values.contract.is_option
-        else None
-    )
+    sent = {name: row.get(name) for name in ("delta", "gamma", "theta", "vega")}
+    sent["implied_volatility"] = row.get("volatility")
+    moment, faults = _moment(row, "time") or market_now(), list[str]()
+    values.greeks = read_greeks(sent, source=SOURCE, as_of=moment, faults=faults)
+    values.faults = tuple(faults)
 
 
 _READERS: Final[Mapping[str, Callable[[LatestValues, Row], None]]] = {

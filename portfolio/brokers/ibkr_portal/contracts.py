@@ -167,7 +167,9 @@ def decode_contract(row: Row, *, needs_conid: bool = True) -> Contract:
         expiry, right, strike, multiplier = None, None, None, multiplier or Decimal(1)
     if kind in (InstrumentKind.OPTION, InstrumentKind.FUTURE_OPTION):
         right = right or (terms.right if terms else None)
-        strike = strike or (terms.strike if terms else None)
+        # An option on a future, or on the spread of two, may have a strike of zero; no other has.
+        if strike is None or (strike == 0 and kind is InstrumentKind.OPTION):
+            strike = terms.strike if terms else None
         if right is None or strike is None:
             raise MissingTerm(f"{'putOrCall' if right is None else 'strike'}: missing")
         # Oil has had strikes below zero.

@@ -17,6 +17,7 @@ from greeks.providers.decoding import (
     parse_integer,
     parse_milliseconds,
 )
+from greeks.providers.possible import read_greeks
 from portfolio.brokers.ibkr_portal.contracts import SOURCE, parse_conid
 
 LAST = "31"
@@ -86,10 +87,11 @@ def decode_snapshot(
         raise BadRow("conid: not among the contracts asked for")
     as_of = parse_milliseconds(row.get("_updated"), "_updated") or received_at
     quote = _quote(row, contract, as_of)
-    greeks = _greeks(row, as_of) if contract.is_option else None
+    faults: list[str] = []
+    greeks = _greeks(row, as_of, faults) if contract.is_option else None
     if quote is None and greeks is None:
         return None
-    return Snapshot(contract=contract, quote=quote, greeks=greeks)
+    return Snapshot(contract=contract, quote=quote, greeks=greeks, faults=tuple(faults))
 
 
 def _quote(row: Row, contract: Contract, as_of: datetime) -> Quote | None:
@@ -128,28 +130,15 @@ def _previous_close(
     return None if change is None else _possible(last - change, contract)
 
 
-def _greeks(row: Row, as_of: datetime) -> Greeks | None:
-    delta = parse_float(row.get(DELTA), DELTA)
-    gamma = parse_float(row.get(GAMMA), GAMMA)
-    theta = parse_float(row.get(THETA), THETA)
-    vega = parse_float(row.get(VEGA), VEGA)
-    volatility = _percent(row.get(IMPLIED_VOLATILITY))
-    if delta is not None and abs(delta) > 1.001:
-        raise BadRow(f"{DELTA}: a delta of {delta:g} is impossible")
-    for field, value in ((GAMMA, gamma), (VEGA, vega)):
-        if value is not None and value < 0:
-            raise BadRow(f"{field}: {value:g} is negative")
-    if (delta, gamma, theta, vega, volatility) == (None, None, None, None, None):
-        return None
-    return Greeks(
-        source=SOURCE,
-        as_of=as_of,
-        delta=delta,
-        gamma=gamma,
-        theta=theta,
-        vega=vega,
-        implied_volatility=volatility,
-    )
+def _greeks(row: Row, as_of: datetime, faults: list[str]) -> Greeks | None:
+    sent = {
+        "delta": row.get(DELTA),
+        "gamma": row.get(GAMMA),
+        "theta": row.get(THETA),
+        "vega": row.get(VEGA),
+        "implied_volatility": _fraction(row.get(IMPLIED_VOLATILITY)),
+    }
+    return read_greeks(sent, source=SOURCE, as_of=as_of, faults=faults)
 
 
 def _prefixed(value: object, field: str) -> tuple[Decimal | None, str]:
@@ -180,18 +169,15 @@ def _count(value: Any, field: str) -> int | None:
             return None
         value = (number * _UNITS[(matched["unit"] or "").upper()]).to_integral_value()
     count = parse_integer(value, field)
-    if count is not None and count < 0:
-        raise BadRow(f"{field}: {count} is negative")
-    return count
+    return None if count is None or count < 0 else count
 
 
-def _percent(value: object) -> float | None:
-    """Parse ``"25.3%"`` or ``"25.3"`` as 0.253; zero is the vendor's "not computed"."""
+def _fraction(value: object) -> object:
+    """Return 0.253 for ``"25.3%"`` or ``"25.3"``; what is no number is returned as it is."""
     if isinstance(value, str):
         value = value.strip().removesuffix("%")
-    number = parse_float(value, IMPLIED_VOLATILITY)
-    if number is None or number == 0:
-        return None
-    if not 0 < number <= 10_000:
-        raise BadRow(f"{IMPLIED_VOLATILITY}: a volatility of {number:g} % is impossible")
-    return number / 100
+    try:
+        number = parse_float(value, IMPLIED_VOLATILITY)
+    except BadRow:
+        return value
+    return None if number is None else number / 100

@@ -29,7 +29,7 @@ def display_symbol(
             if currency == "USD":
                 raise BadRow(f"option symbol: {error}") from None
         # Abroad roots and strikes may not fit the OCC's form: BANKNIFTY, M&M, 123.4567.
-    if expiry and strike and right:
+    if expiry and strike is not None and right:
         return f"{root} {expiry:%Y%m%d} {right.value} {strike.normalize():f}"
     if kind is InstrumentKind.FUTURE and expiry:
         return f"{root} {expiry:%Y%m%d}"

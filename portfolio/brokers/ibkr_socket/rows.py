@@ -65,7 +65,7 @@ def row_of_contract(contract: ib_async.Contract) -> Row:
         "symbol": contract.symbol,
         "secType": contract.secType,
         "expiry": contract.lastTradeDateOrContractMonth,
-        "strike": str(contract.strike or ""),
+        "strike": str(contract.strike or ("0" if contract.secType == "FOP" else "")),
         "right": contract.right,
         "multiplier": contract.multiplier,
         "exchange": contract.exchange,

@@ -13,7 +13,8 @@ from ib_async import OptionComputation, Ticker
 
 from config.core.clock import market_now, now
 from greeks.domain import Contract, Greeks, Quote, Right, Snapshot
-from greeks.providers.decoding import BadRow, parse_decimal, parse_float, parse_integer
+from greeks.providers.decoding import parse_decimal, parse_integer
+from greeks.providers.possible import read_greeks
 from portfolio.brokers.ibkr_portal.contracts import SOURCE
 
 #: Market data types 3 and 4 are 15 minutes late; 2 and 4 are frozen.
@@ -37,14 +38,15 @@ def has_greeks(ticker: Ticker) -> bool:
 def decode_ticker(ticker: Ticker, contract: Contract) -> Snapshot | None:
     """Return the ticker's values as of its last tick; ``None`` while it has none.
 
-    Raises BadRow for an impossible value.
+    Raises BadRow for an unreadable price. An impossible Greek is missing, and named in ``faults``.
     """
     as_of = _moment(ticker)
     quote = _quote(ticker, contract, as_of)
-    greeks = decode_greeks(ticker.modelGreeks, as_of) if contract.is_option else None
+    faults: list[str] = []
+    greeks = decode_greeks(ticker.modelGreeks, as_of, faults) if contract.is_option else None
     if quote is None and greeks is None:
         return None
-    return Snapshot(contract=contract, quote=quote, greeks=greeks)
+    return Snapshot(contract=contract, quote=quote, greeks=greeks, faults=tuple(faults))
 
 
 def _moment(ticker: Ticker) -> datetime:
@@ -75,40 +77,30 @@ def _quote(ticker: Ticker, contract: Contract, as_of: datetime) -> Quote | None:
     )
 
 
-def decode_greeks(computed: OptionComputation | None, as_of: datetime) -> Greeks | None:
-    """Return the model's Greeks; sentinels, NaN and unset numbers are missing. Raises BadRow."""
+def decode_greeks(
+    computed: OptionComputation | None, as_of: datetime, faults: list[str]
+) -> Greeks | None:
+    """Return the model's Greeks; −2, NaN and unset numbers are missing.
+
+    So are impossible ones, which are named in ``faults``.
+    """
     if computed is None:
         return None
-    delta = _greek(computed.delta, "delta")
-    gamma = _greek(computed.gamma, "gamma")
-    theta = _greek(computed.theta, "theta")
-    vega = _greek(computed.vega, "vega")
-    volatility = _greek(computed.impliedVol, "impliedVol")
-    if delta is not None and abs(delta) > 1.001:
-        raise BadRow(f"delta: {delta:g} is impossible")
-    for field, value in (("gamma", gamma), ("vega", vega)):
-        if value is not None and value < 0:
-            raise BadRow(f"{field}: {value:g} is negative")
-    if volatility is not None and not 0 < volatility <= 100:
-        # 0 and −1 mean "not computed".
-        volatility = None
-    spot = _greek(computed.undPrice, "undPrice")
-    if (delta, gamma, theta, vega, volatility) == (None, None, None, None, None):
-        return None
-    return Greeks(
-        source=SOURCE,
-        as_of=as_of,
-        delta=delta,
-        gamma=gamma,
-        theta=theta,
-        vega=vega,
-        implied_volatility=volatility,
-        underlying_price=spot if spot is not None and spot > 0 else None,
-    )
-
-
-def _greek(value: float | None, field: str) -> float | None:
-    return None if value is None or value == _NOT_COMPUTED else parse_float(value, field)
+    sent: dict[str, float | None] = {
+        "delta": computed.delta,
+        "gamma": computed.gamma,
+        "theta": computed.theta,
+        "vega": computed.vega,
+        "implied_volatility": computed.impliedVol,
+        "underlying_price": computed.undPrice,
+    }
+    if computed.impliedVol == -1.0:
+        # Not computed either.
+        sent["implied_volatility"] = None
+    if computed.undPrice is not None and computed.undPrice <= 0:
+        sent["underlying_price"] = None
+    known = {name: None if value == _NOT_COMPUTED else value for name, value in sent.items()}
+    return read_greeks(known, source=SOURCE, as_of=as_of, faults=faults)
 
 
 def _price(

@@ -17,12 +17,11 @@ from greeks.providers.decoding import (
     BadRow,
     Row,
     parse_decimal,
-    parse_float,
     parse_integer,
     parse_text,
     parse_time,
 )
-from greeks.providers.possible import possible
+from greeks.providers.possible import possible_quote, read_greeks
 from portfolio.brokers.tastytrade.contracts import SOURCE, unit_of
 from portfolio.brokers.units import snapshot_in_currency
 
@@ -54,21 +53,15 @@ def decode_snapshot(
         volume=None if volume is None else int(volume.to_integral_value(ROUND_DOWN)),
         open_interest=parse_integer(row.get("open-interest"), "open-interest"),
     )
-    greeks = _decode_greeks(row, as_of) if contract.is_option else None
-    snapshot = Snapshot(contract=contract, quote=quote, greeks=greeks)
-    return snapshot_in_currency(possible(snapshot), unit_of(contract))
-
-
-def _decode_greeks(row: Row, as_of: datetime) -> Greeks | None:
-    greeks = Greeks(
-        source=SOURCE,
-        as_of=as_of,
-        delta=parse_float(row.get("delta"), "delta"),
-        gamma=parse_float(row.get("gamma"), "gamma"),
-        theta=parse_float(row.get("theta"), "theta"),
-        vega=parse_float(row.get("vega"), "vega"),
-        # The vendor sends a volatility of zero if it has none.
-        implied_volatility=parse_float(row.get("volatility"), "volatility") or None,
+    faults: list[str] = []
+    greeks = _greeks(row, as_of, faults) if contract.is_option else None
+    snapshot = Snapshot(
+        contract=contract, quote=possible_quote(quote), greeks=greeks, faults=tuple(faults)
     )
-    known = (greeks.delta, greeks.gamma, greeks.theta, greeks.vega, greeks.implied_volatility)
-    return None if all(value is None for value in known) else greeks
+    return snapshot_in_currency(snapshot, unit_of(contract))
+
+
+def _greeks(row: Row, as_of: datetime, faults: list[str]) -> Greeks | None:
+    sent = {name: row.get(name) for name in ("delta", "gamma", "theta", "vega")}
+    sent["implied_volatility"] = row.get("volatility")
+    return read_greeks(sent, source=SOURCE, as_of=as_of, faults=faults)

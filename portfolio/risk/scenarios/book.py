@@ -156,8 +156,8 @@ def _unusable(leg: RiskLeg, *, spot: float, known: Mapping[str, float]) -> str:
         return "an adjusted contract whose deliverable is unknown, or cash alone"
     if not np.isfinite(spot) or spot == 0:
         return "no price of the underlying"
-    if not leg.strike or leg.expires_at is None or leg.right not in ("C", "P"):
+    if leg.strike is None or leg.expires_at is None or leg.right not in ("C", "P"):
         return "its strike, expiry or right is unknown"
-    if spot < 0 or leg.strike < 0:
-        return "no model values an option below zero"
+    if spot < 0 or leg.strike <= 0:
+        return "no model values an option at or below zero"
     return ""

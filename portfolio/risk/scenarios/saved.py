@@ -12,6 +12,7 @@ from auth_tokens.models import User
 from config.core.errors import NotFound
 from portfolio.models import Scenario
 from portfolio.risk.book import read_risk_book, select_accounts
+from portfolio.risk.legs import named_months
 from portfolio.risk.report import ready_book
 from portfolio.risk.scenarios.book import ScenarioBook
 from portfolio.risk.scenarios.grid import cell_body, left_out_body
@@ -83,14 +84,18 @@ def shifted_pnl(
 ) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return P&L by leg.
 
-    A shift names an instrument: ``Z``, ``Z:GBP``, ``/ES`` or the month ``/ESZ6``. A month without
-    one of its own uses its product's, and a share abroad its plain symbol if nothing else in the
-    book has that.
+    A shift names an instrument: ``Z``, ``Z:GBP``, ``/ES`` or the month ``/ESZ6``, which is the same
+    at each broker. A month without one of its own uses its product's, and a share abroad its plain
+    symbol if nothing else in the book has that.
     """
     named = {shift["underlying"]: shift for shift in shifts}
     every = named.get("*", _NO_SHIFT)
 
-    names = [(leg.leg.underlying, leg.leg.history_name) for leg in ready.legs]
+    months = named_months(ready.legs)
+    names = [
+        (months.get(leg.leg.underlying_key, leg.leg.underlying), leg.leg.history_name)
+        for leg in ready.legs
+    ]
     meant: dict[str, set[str]] = {}
     for plain, full in names:
         meant.setdefault(plain, set()).add(full)

@@ -112,8 +112,8 @@ export class PositionsTable {
     element.dataset.position = row.id;
     element.querySelector("th a").setAttribute("href", `/trades/position/${row.id}`);
     writePosition(element, row);
-    this.#group(row.underlying).body.append(element);
-    this.#adopt(element, row.underlying);
+    this.#group(row.group).body.append(element);
+    this.#adopt(element, row.group);
     return true;
   }
 

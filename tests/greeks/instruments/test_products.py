@@ -180,6 +180,10 @@ def test_stored_style_by_currency_is_corrected() -> None:
         ("/RTYM7", "R3EM7", date(2027, 6, 18), 20, 0),
         ("/DCZ6", "DCZ6", date(2026, 12, 29), 18, 10),
         ("COIL", "BRN", date(2027, 1, 26), 19, 30),
+        ("ZQ", "ZQ1", date(2027, 1, 29), 22, 0),
+        ("/6LG7", "BRG7", date(2027, 1, 29), 15, 15),
+        # On a half day too: the reference rate is that of 16:00.
+        ("BFF", "BFF", date(2026, 11, 27), 21, 0),
     ],
 )
 def test_option_on_a_future_expires_at_the_hour_of_its_product(
@@ -228,12 +232,16 @@ def test_option_on_an_index_abroad_settles_at_the_hour_of_its_index(
 
 
 @pytest.mark.parametrize(
-    ("product", "hour", "minute"), [("GBL", 16, 15), ("EBM", 17, 30), ("I", 10, 0), ("CL", 16, 30)]
-)
-def test_option_on_a_future_in_euros_expires_at_its_own_hour(
-    product: str, hour: int, minute: int
+    ("product", "currency", "hour", "minute"),
+    [
+        ("GBL", "EUR", 16, 15), ("EBM", "EUR", 17, 30), ("I", "EUR", 10, 0), ("CL", "EUR", 16, 30),
+        ("RS", "CAD", 18, 15), ("SPI", "AUD", 1, 0), ("ES", "GBP", 16, 30),
+    ],
+)  # fmt: skip
+def test_option_on_a_future_abroad_expires_at_its_own_hour(
+    product: str, currency: str, hour: int, minute: int
 ) -> None:
-    contract = option(product, "EUR", kind=InstrumentKind.FUTURE_OPTION)
+    contract = option(product, currency, kind=InstrumentKind.FUTURE_OPTION)
     assert expiry_instant(contract) == datetime(2027, 3, 19, hour, minute, tzinfo=UTC)
 
 

@@ -12,7 +12,9 @@ from tests.portfolio.reading import read, synced_account
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DASHBOARD = "/api/dashboard"
-POSITION_FIELDS = {"id", "symbol", "quantity", "entry_price", "current_price", "pnl", "status"}
+POSITION_FIELDS = {
+    "id", "symbol", "quantity", "entry_price", "current_price", "pnl", "currency", "status",
+}  # fmt: skip
 CACHE_FIELDS = {"hit", "stale", "timestamp", "ttl_remaining", "age_seconds"}
 
 
@@ -26,6 +28,7 @@ def test_positions_are_mapped_from_the_book(trader: User, signed_in: Client) -> 
             "quantity": -2,
             "entry_price": 4.5,
             "current_price": 4,
+            "currency": "USD",
             "pnl": 100,
             "status": "open",
         }
@@ -36,11 +39,14 @@ def test_missing_amounts_are_null_and_a_position_of_none_is_closed(
     trader: User, signed_in: Client
 ) -> None:
     account = synced_account(trader)
-    PositionFactory(account=account, quantity=0, price=None, avg_price=None, unrealized_pnl=None)
+    PositionFactory(
+        account=account, quantity=0, price=None, avg_price=None, unrealized_pnl=None, currency="EUR"
+    )
     rows = read(signed_in, "/api/positions")
     closed = next(row for row in rows if row["status"] == "closed")
     assert closed.keys() == POSITION_FIELDS
     assert [closed[name] for name in ("entry_price", "current_price", "pnl")] == [None] * 3
+    assert closed["currency"] == "EUR"
 
 
 def test_body_says_what_answered_and_what_failed(trader: User, signed_in: Client) -> None:

@@ -121,6 +121,25 @@ def test_units_of_several_underlyings_are_not_added_but_weighted_by_beta() -> No
     assert totals["legs_without_beta"] == 1
 
 
+def test_months_of_a_future_and_options_on_them_are_one_underlying_at_every_broker() -> None:
+    """Tastytrade names the month, IBKR does not; a share abroad is not that of its name here."""
+    on_future = {"instrument_type": "future_option", "multiplier": 5.0, "underlying_price": 5000.0}
+    legs = [
+        leg(underlying="/MESH7", **on_future),
+        leg(underlying="/MES", **on_future),
+        leg(underlying="/MES", instrument_type="future", multiplier=5.0, price=5010.0),
+        leg(underlying="/ESTX50", instrument_type="future", currency="EUR", multiplier=10.0),
+        leg(underlying="Z"),
+        leg(underlying="Z", currency="GBP"),
+    ]
+    totals = book_totals(legs=legs, accounts=[USD], currency="USD", rates={})
+    rows = {row["underlying"]: row for row in totals["by_underlying"]}
+    assert list(rows) == ["/ESTX50", "/MES", "Z", "Z:GBP"]
+    assert rows["/MES"]["legs"] == 3
+    assert rows["/MES"]["delta"] == pytest.approx(3.0 + 3.0 - 10.0)
+    assert rows["/MES"]["dollar_delta"] == pytest.approx(6 * 5000.0 - 10 * 5010.0)
+
+
 def test_change_of_the_day_is_in_percent_of_net_liquidation() -> None:
     totals = book_totals(legs=[leg(), leg()], accounts=[USD], currency="USD", rates={})
     assert totals["daily_change_percent"] == pytest.approx(100.0 / 100_000 * 100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -17,7 +18,7 @@ from greeks.providers.base import SnapshotProvider
 from portfolio.brokers.base import BrokerAdapter
 from portfolio.domain import Broker
 from portfolio.market_data.spots import oldest_usable
-from portfolio.models import Account, Position, Quote, SyncRun
+from portfolio.models import Account, Position, QuarantinedRow, Quote, SyncRun
 from portfolio.refresh import run as refresh
 from portfolio.refresh.run import refresh_greeks
 from portfolio.sync import fetch as sync_fetch
@@ -80,6 +81,20 @@ def greeks_only(contract: Contract, **changes: Any) -> Snapshot:
 
 def leg(contract: Contract = CALL) -> Position:
     return Position.objects.get(symbol=contract.symbol)
+
+
+@pytest.mark.usefixtures("account")
+def test_impossible_greek_is_named_in_the_run_and_the_quote_is_kept(
+    broker: FakeBroker, run_sync: RunSync
+) -> None:
+    fault = "delta: -999 is impossible"
+    broker.snapshot = lambda contract: replace(
+        quotes_only(contract), faults=(fault,) if contract.is_option else ()
+    )
+    run = run_sync(Account.objects.get().pk)
+    refused = QuarantinedRow.objects.get()
+    assert (refused.reason, refused.payload) == (fault, {"symbol": CALL.symbol})
+    assert (run.outcome, leg().price) == ("succeeded", quote(CALL).price)
 
 
 # --- The order --------------------------------------------------------------------------------

@@ -104,7 +104,8 @@ def test_benchmark_named_as_a_future_is_priced_at_its_nearest_month() -> None:
         ("future", "/ESZ6", "USD", "/ES"), ("future", "ES", "USD", "/ES"),
         ("future_option", "/MNQH26", "USD", "/MNQ"), ("future", "/ES", "USD", "/ES"),
         ("stock", "AAPL", "USD", "AAPL"), ("option", "ES", "USD", "ES"),
-        ("stock", "Z", "GBP", "Z:GBP"),
+        ("stock", "Z", "GBP", "Z:GBP"), ("future", "/ESTX50", "EUR", "/ESTX50"),
+        ("future", "/OMXH25", "EUR", "/OMXH25"), ("future", "/GCZ26", "USD", "/GC"),
     ],
 )  # fmt: skip
 def test_name_of_a_history_follows_the_instrument(
@@ -155,6 +156,22 @@ def test_saved_shift_of_a_plain_symbol_moves_the_share_abroad_that_alone_has_it(
     assert shifted_pnl(book, [{"underlying": "X", "spot": -10.0}], days=0).tolist() == [
         pytest.approx(-99.0)
     ]
+
+
+def test_saved_shift_of_a_month_moves_it_at_every_broker_and_no_other_month() -> None:
+    month = "future:ES:20261218:50:USD"
+    tastytrade = put_on_future(underlying="/ESZ6", stored_key=month)
+    book = ready(
+        future()._replace(id="ibkr"),
+        put_on_future(stored_key=month)._replace(id="ibkr put"),
+        tastytrade._replace(id="tastytrade put"),
+        future(expiry=date(2027, 3, 19), price=7070.0)._replace(id="later"),
+    )
+    moved = shifted_pnl(book, [{"underlying": "/ESZ6", "spot": -20.0}], days=0)
+    pnl = dict(zip([leg.id for leg in book.legs], moved, strict=True))
+    assert (pnl["ibkr"], pnl["later"]) == (pytest.approx(-70_000), 0.0)
+    assert pnl["ibkr put"] == pytest.approx(pnl["tastytrade put"])
+    assert pnl["ibkr put"] < -60_000
 
 
 def test_concentration_tells_a_share_from_the_future_of_its_name() -> None:

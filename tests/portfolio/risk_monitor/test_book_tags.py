@@ -26,6 +26,7 @@ def position(**changes: Any) -> dict[str, Any]:
             "symbol": "AAPL  251219C00230000",
             "instrument_type": "option",
             "underlying": "AAPL",
+            "group": "AAPL",
             "expiry": date(2025, 12, 19),
             "strike": Decimal(230),
             "right": "C",
@@ -118,7 +119,7 @@ def test_groups_follow_the_underlying_with_shares_first() -> None:
         id="2", symbol="AAPL", instrument_type="stock", expiry=None, strike=None, right=None
     )
     later = position(id="3", expiry=date(2026, 1, 16))
-    other = position(id="4", underlying="SPY")
+    other = position(id="4", underlying="SPY", group="SPY")
     groups = position_groups(body(later, other, position(), share))
     assert [group["underlying"] for group in groups] == ["AAPL", "SPY"]
     assert [row["id"] for row in groups[0]["rows"]] == ["2", "1", "3"]

@@ -51,7 +51,13 @@ def _held(owner: Any, account: Any = None) -> QuerySet[ShadowPosition, Any]:
         )
         .order_by("-opened_at", "-pk")
         .values_list(
-            "id", "instrument__symbol", *amounts, "signal_id", "signal__source__name", "opened_at"
+            "id",
+            "instrument__symbol",
+            "instrument__currency",
+            *amounts,
+            "signal_id",
+            "signal__source__name",
+            "opened_at",
         )[:MOST_ROWS]
     )
 
@@ -97,15 +103,16 @@ def shadow_positions(user: User, *, account_id: str | None = None) -> list[shape
             id=str(pk),
             symbol=symbol,
             quantity=quantity,
-            entry_price=entry_price,
+            entry_price=entry,
             current_price=price,
             pnl=pnl,
+            currency=currency,
             status="open",
             signal_id=str(signal),
             source=source,
             opened_at=opened_at,
         )
-        for pk, symbol, quantity, entry_price, price, pnl, signal, source, opened_at in rows
+        for pk, symbol, currency, quantity, entry, price, pnl, signal, source, opened_at in rows
     ]
 
 

@@ -174,19 +174,39 @@ def test_row_of_the_preflight_is_no_snapshot() -> None:
         ({"31": "H-"}, "31"),
         ({"84": "cheap"}, "84"),
         ({"86": []}, "86"),
-        ({"87": "-5"}, "87"),
-        ({"7308": "5.2"}, "7308"),
-        ({"7309": "-0.1"}, "7309"),
-        ({"7311": "-2"}, "7311"),
-        ({"7308": "nothing"}, "7308"),
-        ({"7633": "-3%"}, "7633"),
-        ({"7633": "99999%"}, "7633"),
         ({"_updated": 5}, "_updated"),
     ],
 )
 def test_bad_snapshot_is_rejected_by_name(changes: dict[str, Any], named: str) -> None:
     with pytest.raises(BadRow, match=named):
         read_snapshot(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"7308": "-999"}, "delta: -999 is impossible"),
+        ({"7309": "-0.1"}, "gamma: -0.1 is impossible"),
+        ({"7311": "-2"}, "vega: -2 is impossible"),
+        ({"7308": "nothing"}, "delta: 'nothing' is not a number"),
+        ({"7310": "1e15"}, "theta: '1e15' is too large to be true"),
+        ({"7633": "-3%"}, "implied_volatility: -0.03 is impossible"),
+        ({"7633": "99999%"}, "implied_volatility: 999.99 is impossible"),
+        ({"7633": "high%"}, "implied_volatility: 'high' is not a number"),
+    ],
+)
+def test_impossible_greek_is_missing_by_name_and_the_row_stays(
+    changes: dict[str, str], fault: str
+) -> None:
+    snapshot = read_snapshot(**changes)
+    assert snapshot.faults == (fault,)
+    assert snapshot.quote.bid is not None
+    greeks = snapshot.greeks
+    if "7633" in changes:
+        assert (greeks.implied_volatility, greeks.is_complete) == (None, True)
+    else:
+        assert (greeks.delta, greeks.gamma, greeks.theta, greeks.vega) == (None,) * 4
+        assert greeks.implied_volatility is not None
 
 
 json_values = st.recursive(

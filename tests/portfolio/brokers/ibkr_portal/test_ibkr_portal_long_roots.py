@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import ib_async
 import pytest
 
 from greeks.instruments.identity import instrument_key
@@ -14,6 +15,7 @@ from greeks.instruments.store import contract_error
 from greeks.providers.decoding import BadRow
 from greeks.providers.upstox.held import chains_of
 from portfolio.brokers.ibkr_portal.contracts import decode_contract, needs_definition
+from portfolio.brokers.ibkr_socket.rows import contract_of_row, row_of_contract
 from tests.identity_cases import identity_cases
 
 EXPIRY = date(2026, 12, 31)
@@ -61,15 +63,24 @@ def test_recorded_indian_option_and_it_is_held(index: int) -> None:
     assert [key for key, _ in chains_of([contract])] == ([chain] if chain else [])
 
 
-def test_option_on_a_future_with_a_strike_below_zero_is_held() -> None:
-    oil = row("CL", "-5") | {
+@pytest.mark.parametrize("strike", ["-5", "0", "0.0"])
+def test_option_on_a_future_with_a_strike_of_zero_or_below_is_held(strike: str) -> None:
+    """Oil has had them, and options on calendar spreads have them always."""
+    oil = row("CL", strike) | {
         "assetClass": "FOP", "currency": "USD", "tradingClass": "LO", "multiplier": 1000,
     }  # fmt: skip
     contract = decode_contract(oil)
     assert contract_error(contract) is None
-    assert instrument_key(contract) == "future_option:LO:20261231:-5:P:1000:USD"
+    plain = f"{float(strike):g}"
+    assert instrument_key(contract) == f"future_option:LO:20261231:{plain}:P:1000:USD"
+    assert contract.symbol == f"LO 20261231 P {plain}"
+    sent = ib_async.Contract(
+        secType="FOP", conId=7, symbol="CL", lastTradeDateOrContractMonth="20261231",
+        strike=float(strike), right="P", multiplier="1000", currency="USD", tradingClass="LO",
+    )  # fmt: skip
+    assert instrument_key(contract_of_row(row_of_contract(sent))) == instrument_key(contract)
     with pytest.raises(BadRow, match="strike"):
-        decode_contract(row("RELIANCE", "-5"))
+        decode_contract(row("RELIANCE", strike))
 
 
 def test_option_on_a_future_without_trading_class_and_its_definition_is_asked_for() -> None:

@@ -15,7 +15,6 @@ from ib_async.connection import Connection
 
 from config.core.errors import RateLimitedError
 from greeks.domain import Contract, InstrumentKind
-from greeks.providers.decoding import BadRow
 from portfolio.brokers.ibkr_socket.client import GatewayIB
 from portfolio.brokers.ibkr_socket.executions import parse_gateway_time
 from portfolio.brokers.ibkr_socket.ticks import decode_greeks, decode_ticker
@@ -56,11 +55,11 @@ def test_vega_and_theta_of_minus_two_are_missing() -> None:
     computed = ib.wrapper.reqId2Ticker[5].modelGreeks
     assert computed is not None
     assert (computed.delta, computed.vega, computed.theta) == (None, -2.0, -2.0)
-    assert decode_greeks(computed, AT) is None
+    assert decode_greeks(computed, AT, []) is None
 
 
 def test_some_sentinels_leave_the_other_greeks() -> None:
-    greeks = decode_greeks(_computed(vega=-2.0, theta=-2.0), AT)
+    greeks = decode_greeks(_computed(vega=-2.0, theta=-2.0), AT, [])
     assert greeks is not None
     assert (greeks.delta, greeks.gamma, greeks.vega, greeks.theta) == (-0.4, 0.01, None, None)
     assert greeks.source == "ibkr"
@@ -68,16 +67,35 @@ def test_some_sentinels_leave_the_other_greeks() -> None:
 
 @pytest.mark.parametrize("missing", [nan, UNSET, None, float("inf")])
 def test_unset_numbers_and_nan_are_missing(missing: Any) -> None:
-    greeks = decode_greeks(_computed(gamma=missing, undPrice=missing, impliedVol=missing), AT)
+    greeks = decode_greeks(_computed(gamma=missing, undPrice=missing, impliedVol=missing), AT, [])
     assert greeks is not None
     assert (greeks.gamma, greeks.underlying_price, greeks.implied_volatility) == (None, None, None)
     assert greeks.delta == -0.4
 
 
-@pytest.mark.parametrize("said", [{"delta": 1.5}, {"gamma": -0.1}, {"vega": -1.0}])
-def test_impossible_greek_refuses_the_row(said: dict[str, float]) -> None:
-    with pytest.raises(BadRow, match=next(iter(said))):
-        decode_greeks(_computed(**said), AT)
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ({"delta": -999.0}, "delta: -999 is impossible"),
+        ({"gamma": -0.1}, "gamma: -0.1 is impossible"),
+        ({"gamma": 1e200}, "gamma: 1e+200 is too large to be true"),
+        ({"vega": -1.0}, "vega: -1 is impossible"),
+        ({"impliedVol": 250.0}, "implied_volatility: 250 is impossible"),
+    ],
+)
+def test_impossible_greek_is_missing_by_name_and_the_quote_stays(
+    said: dict[str, float], fault: str
+) -> None:
+    ticker = _ticker(bid=2.1, ask=2.3, modelGreeks=_computed(**said))
+    snapshot = decode_ticker(ticker, OPTION)
+    assert snapshot is not None
+    assert snapshot.quote is not None
+    assert (snapshot.quote.bid, snapshot.faults) == (Decimal("2.1"), (fault,))
+    greeks = snapshot.greeks
+    assert greeks is not None
+    complete = "impliedVol" in said
+    assert greeks.is_complete is complete
+    assert ((greeks.delta, greeks.theta) == (None, None)) is not complete
 
 
 def test_model_greeks_are_taken_live_and_delayed_and_bid_greeks_are_not() -> None:
@@ -96,7 +114,7 @@ def test_empty_fields_of_a_computation_are_missing() -> None:
     ib = GatewayIB()
     ib.wrapper.startTicker(5, qualified(OPTION), "mktData")
     ib.client.decoder.interpret(["21", "5", "13", "0", "0.2", "-0.4", "", "", "", "", "", ""])
-    greeks = decode_greeks(ib.wrapper.reqId2Ticker[5].modelGreeks, AT)
+    greeks = decode_greeks(ib.wrapper.reqId2Ticker[5].modelGreeks, AT, [])
     assert greeks is not None
     assert (greeks.delta, greeks.gamma, greeks.vega, greeks.theta) == (-0.4, None, None, None)
 
@@ -123,7 +141,7 @@ def test_delayed_data_is_a_quarter_of_an_hour_old() -> None:
     assert timedelta(minutes=14) < first.quote.as_of - second.quote.as_of < timedelta(minutes=16)
 
 
-def _ticker(**said: float) -> Ticker:
+def _ticker(**said: Any) -> Ticker:
     ticker = Ticker(contract=qualified(STOCK))
     for name, value in said.items():
         setattr(ticker, name, value)

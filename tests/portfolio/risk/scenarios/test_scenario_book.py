@@ -17,7 +17,7 @@ from portfolio.risk.legs import RiskLeg
 from portfolio.risk.scenarios.grid import american_error
 from tests.portfolio.risk.legs import AT, SPOT, option_leg, ready, stock_leg
 
-BELOW_ZERO = "no model values an option below zero"
+BELOW_ZERO = "no model values an option at or below zero"
 SPOTS = 1.0 + np.array([-0.2, -0.05, 0.0, 0.05, 0.2])
 VOLS = np.array([-0.1, 0.0, 0.1])
 DAYS = np.array([0, 7, 30, 60])
@@ -288,6 +288,7 @@ def test_dividend_goes_ex_when_its_own_exchange_opens() -> None:
         (option_leg(iv=None), "no implied volatility, and its price implies none"),
         (stock_leg(price=None), "no price"),
         (option_leg(strike=-5.0), BELOW_ZERO),
+        (option_leg(strike=0.0), BELOW_ZERO),
         (option_leg(underlying="XYZ", underlying_price=-3.0), BELOW_ZERO),
         (option_leg()._replace(expires_at=None), "its strike, expiry or right is unknown"),
     ],
