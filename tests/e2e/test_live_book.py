@@ -115,6 +115,16 @@ def test_sync_now_shows_its_progress_and_finishes(monitor: Browser, desk: Desk) 
     assert monitor.find('[data-part="sync"] button').is_enabled()
     assert not monitor.find('[data-part="problem"]').is_displayed()
 
+    # A page that is read again goes on where the first one was.
+    desk.sandbox.faults.clear()
+    desk.sandbox.faults.add(path="positions", times=None, delay=1.0)
+    monitor.find('[data-part="sync"] button').click()
+    monitor.wait(lambda: "Positions" in monitor.texts('[data-part="step"]'), "no step")
+    monitor.open("/")
+    assert monitor.text('[data-part="sync-status"]') == "Syncing 2 accounts"
+    said = "return document.querySelector('[data-part=\"sync-status\"]').textContent"
+    monitor.wait(lambda: monitor.script(said) == "Sync finished: 2 accounts", "it never ended")
+
 
 def test_failed_sync_says_so_and_keeps_the_last_good_book(monitor: Browser, desk: Desk) -> None:
     rows = len(monitor.find_all("[data-position]"))

@@ -1,4 +1,5 @@
-// "Sync now": requests a sync of every account, says what runs, and follows the runs to the end.
+// "Sync now": requests a sync of every account, says what runs, and follows the runs to the end, over a
+// reload as well.
 
 import { stepName } from "./summary.js";
 
@@ -8,6 +9,8 @@ const POLL_EVERY = 1500;
 // Frames usually report progress; a run without a frame for this long is polled.
 const SILENT_AFTER = 2500;
 const GIVE_UP_AFTER = 120_000;
+// The runs that this tab waits for.
+const KEPT = "greekdesk_sync";
 
 const counted = (accounts) => `${accounts} account${accounts === 1 ? "" : "s"}`;
 
@@ -41,6 +44,11 @@ export class SyncButton {
       event.preventDefault();
       this.#start();
     });
+    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "[]");
+    if (kept.length === 0) return;
+    this.#busy(true);
+    this.#follow(kept);
+    this.#heardAt = 0;
   }
 
   /** Take a sync.progressed frame, or the same facts from a poll. */
@@ -71,21 +79,22 @@ export class SyncButton {
       });
       if (!answer.ok) throw await Refused.by(answer);
       const body = await answer.json();
-      for (const run of body.runs) {
-        this.#runs.set(run.id, { ...run, step: "queued", progress: 0, outcome: "running" });
-      }
-      if (this.#runs.size === 0) throw new Refused("There is no account to sync.");
-      this.#startedAt = this.#heardAt = Date.now();
-      this.#status.textContent = `Syncing ${counted(this.#runs.size)}`;
-      this.#show();
-      this.#follow();
+      if (body.runs.length === 0) throw new Refused("There is no account to sync.");
+      sessionStorage.setItem(KEPT, JSON.stringify(body.runs));
+      this.#follow(body.runs);
     } catch (error) {
       this.#onProblem(`The sync could not be started. ${reasonOf(error)}`, () => this.#start());
       this.#busy(false);
     }
   }
 
-  async #follow() {
+  async #follow(runs) {
+    for (const run of runs) {
+      this.#runs.set(run.id, { ...run, step: "queued", progress: 0, outcome: "running" });
+    }
+    this.#startedAt = this.#heardAt = Date.now();
+    this.#status.textContent = `Syncing ${counted(this.#runs.size)}`;
+    this.#show();
     while (this.#runs.size > 0) {
       await new Promise((resolve) => setTimeout(resolve, POLL_EVERY));
       if (this.#runs.size === 0) return;
@@ -107,6 +116,9 @@ export class SyncButton {
           cache: "no-store",
           signal: AbortSignal.timeout(10_000),
         });
+        // Of another reader, or of before the desk was set up anew.
+        if (answer.status === 404) this.#runs.delete(run.id);
+        if (this.#runs.size === 0) this.#busy(false);
         if (!answer.ok) continue;
         const body = await answer.json();
         const progress = { ...body, run_id: body.id, error: body.error?.message ?? "" };
@@ -151,7 +163,8 @@ export class SyncButton {
     this.#form.toggleAttribute("data-running", busy);
     this.#bar.value = 0;
     this.#steps.textContent = "";
-    if (busy) this.#status.textContent = "";
+    this.#status.textContent = "";
+    if (!busy) sessionStorage.removeItem(KEPT);
     this.#label.textContent = busy ? "Syncing 0%" : "Sync now";
   }
 }
