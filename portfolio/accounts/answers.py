@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotModified, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from drf_spectacular.utils import OpenApiParameter
@@ -14,21 +14,14 @@ from rest_framework.views import APIView
 
 from config.core.api.parameters import IDENTIFIER
 from config.core.clock import market_now
-from config.core.front_door.bodies import holds
 
 FORMAT = OpenApiParameter("format", str, enum=["json", "csv"], description="json by default.")
 ACCOUNT_ID = OpenApiParameter("account_id", IDENTIFIER, description="One account; all by default.")
 
 
-def private_json(request: HttpRequest, content: bytes, *, etag: str | None = None) -> HttpResponse:
-    """JSON for one user and this request: no shared cache may keep it."""
-    response: HttpResponse
-    if etag is not None and holds(request.headers.get("If-None-Match", ""), etag):
-        response = HttpResponseNotModified()
-    else:
-        response = HttpResponse(content, content_type="application/json")
-    if etag is not None:
-        response["ETag"] = etag
+def private_json(content: bytes) -> HttpResponse:
+    """JSON for one user: no shared cache may keep it."""
+    response = HttpResponse(content, content_type="application/json")
     response["Cache-Control"] = "private, no-cache"
     patch_vary_headers(response, ("Cookie", "Authorization"))
     return response

@@ -37,7 +37,7 @@ class DashboardView(APIView):
     def answer(self, request: Request) -> HttpResponse:
         given = read_parameters(request.query_params, DASHBOARD_PARAMETERS)
         dashboard = read_dashboard(Asked(request.user, **given))
-        return private_json(request, dashboard.to_json())
+        return private_json(dashboard.to_json())
 
 
 class ResourceView(APIView):
@@ -48,7 +48,7 @@ class ResourceView(APIView):
     def answer(self, request: Request) -> HttpResponse:
         given = read_parameters(request.query_params, self.resource.parameters)
         answer = answer_alone(self.resource, request.user, given)
-        response = private_json(request, ENCODER.encode(answer.body))
+        response = private_json(ENCODER.encode(answer.body))
         for name, value in cache_headers(answer.cache).items():
             response[name] = value
         return response

@@ -67,7 +67,7 @@ class RiskView(AnyFormatView):
         report = risk_report(user=request.user, **_selection(parameters))
         if chosen == "csv":
             return csv_answer(risk_legs_csv(report), "risk")
-        return private_json(request, ENCODER.encode(report))
+        return private_json(ENCODER.encode(report))
 
 
 class ScenarioGridView(AnyFormatView):
@@ -117,7 +117,7 @@ class ScenarioGridView(AnyFormatView):
         )
         if chosen == "csv":
             return csv_answer(grid_csv(grid), "scenarios")
-        return private_json(request, ENCODER.encode(grid))
+        return private_json(ENCODER.encode(grid))
 
 
 class SavedScenariosView(APIView):
@@ -126,7 +126,7 @@ class SavedScenariosView(APIView):
     @extend_schema(operation_id="saved_scenarios", responses=shapes.SavedScenarios)
     def get(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return private_json(request, ENCODER.encode({"scenarios": scenarios_of(request.user)}))
+        return private_json(ENCODER.encode({"scenarios": scenarios_of(request.user)}))
 
     @extend_schema(
         operation_id="saved_scenario_create",
@@ -155,7 +155,7 @@ class SavedScenarioView(APIView):
             account_id=chosen["account_id"],
             portfolio_id=chosen["portfolio_id"],
         )
-        return private_json(request, ENCODER.encode(body))
+        return private_json(ENCODER.encode(body))
 
     @extend_schema(
         operation_id="saved_scenario_update",
@@ -203,4 +203,4 @@ class WhatIfView(APIView):
         body = what_if(
             user=request.user, changes=request.data.get("changes"), **_selection(parameters)
         )
-        return private_json(request, ENCODER.encode(body))
+        return private_json(ENCODER.encode(body))

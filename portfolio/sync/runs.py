@@ -31,11 +31,9 @@ def run_for_user(user: User | AnonymousUser, run_id: UUID) -> SyncRun:
     return run
 
 
-def running_runs(user: User | AnonymousUser, *, account_id: str | None = None) -> list[SyncRun]:
+def running_runs(user: User | AnonymousUser) -> list[SyncRun]:
     """Return runs that are waiting or in progress, oldest first. One query."""
     runs = runs_visible_to(user).filter(outcome=SyncRun.Outcome.RUNNING)
-    if account_id is not None:
-        runs = runs.filter(account=account_id)
     return list(runs.order_by("requested_at"))
 
 

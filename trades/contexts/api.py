@@ -44,7 +44,7 @@ class PortfolioStateView(APIView):
             accounts = [account_for_user(request.user, account_id)]
         else:
             accounts = list(accounts_visible_to(request.user).select_related("status"))
-        return private_json(request, ENCODER.encode(portfolio_state(accounts, at)))
+        return private_json(ENCODER.encode(portfolio_state(accounts, at)))
 
 
 def _moment(text: str | None) -> datetime:

@@ -61,7 +61,7 @@ class ExecutionsView(AnyFormatView):
             return csv_answer(executions_csv(accounts, wanted), "executions")
         rows, following = executions_of(accounts, wanted, before=parameters.text("before") or "")
         body = shapes.Executions(executions=[_shape(row) for row in rows], next=following or None)
-        return private_json(request, ENCODER.encode(body))
+        return private_json(ENCODER.encode(body))
 
 
 def _shape(row: TradeExecution) -> shapes.Execution:

@@ -22,7 +22,7 @@ class TradeLifeView(APIView):
     @extend_schema(operation_id="trade_life", responses=shapes.TradeLife)
     def get(self, request: Request, key: int) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return private_json(request, ENCODER.encode(read_life(trade_for_user(request.user, key))))
+        return private_json(ENCODER.encode(read_life(trade_for_user(request.user, key))))
 
 
 class TradePayoffView(APIView):
@@ -31,4 +31,4 @@ class TradePayoffView(APIView):
     @extend_schema(operation_id="trade_payoff", responses=shapes.TradePayoff)
     def get(self, request: Request, key: int) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return private_json(request, ENCODER.encode(read_payoff(trade_for_user(request.user, key))))
+        return private_json(ENCODER.encode(read_payoff(trade_for_user(request.user, key))))

@@ -89,14 +89,14 @@ class TradeReviewView(APIView):
         writing.set_review(user=user, trades=[found], state=sent.review)
         writing.set_tags(user=user, trade=found, names=tags)
         body = shapes.TradeReviewed(id=str(found.key), review=sent.review, tags=sorted(tags))
-        return private_json(request, ENCODER.encode(body))
+        return private_json(ENCODER.encode(body))
 
 
 def _notes(request: Request, trade: Trade, *, status: int = 200) -> HttpResponse:
     rows = TradeNote.objects.filter(opening__in=writing.opening_keys(trade))
     rows = rows.select_related("created_by").order_by("-created_at", "-pk")
     body = shapes.TradeNotes(notes=[note_item(row) for row in rows])
-    answer = private_json(request, ENCODER.encode(body))
+    answer = private_json(ENCODER.encode(body))
     answer.status_code = status
     return answer
 

@@ -32,4 +32,4 @@ class StatisticsView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         wanted = read_filter(request.query_params, request.user)
-        return private_json(request, ENCODER.encode(statistics_report(wanted)))
+        return private_json(ENCODER.encode(statistics_report(wanted)))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from msgspec import UNSET
 
 from auth_tokens.api_tokens.digests import token_digest
@@ -45,13 +45,9 @@ def source_by_token(text: str) -> SignalSource | None:
     return source
 
 
-def signals_of(
-    user: User | AnonymousUser, *, account_id: str | None = None
-) -> QuerySet[TradeSignal]:
-    """Return the user's signals, newest first; of one account: those for it or for any."""
+def signals_of(user: User | AnonymousUser) -> QuerySet[TradeSignal]:
+    """Return the user's signals, newest first."""
     found = TradeSignal.objects.filter(source__owner=user.pk).select_related("source")
-    if account_id:
-        found = found.filter(Q(account=account_id) | Q(account=None))
     return found if user.pk else found.none()
 
 

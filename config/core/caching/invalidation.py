@@ -43,11 +43,7 @@ class CacheInvalidationEvent(msgspec.Struct, frozen=True):
 
 
 def invalidate_after_commit(
-    change: Change,
-    *,
-    triggered_by: str,
-    account_ids: Iterable[str] = (),
-    users: Iterable[Any] = (),
+    change: Change, *, triggered_by: str, account_ids: Iterable[str]
 ) -> None:
     """Invalidate, after the commit, the answers affected by a change."""
     transaction.on_commit(
@@ -56,7 +52,6 @@ def invalidate_after_commit(
             change,
             triggered_by=triggered_by,
             account_ids=frozenset(account_ids),
-            users=tuple(users),
         ),
         robust=True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,26 +12,20 @@ from portfolio.models import Account, ScenarioGrid
 from portfolio.risk.scenarios.grid import extreme_cell
 
 
-def worst_cell_of(
-    accounts: Sequence[Account],
-    currency: str,
-    *,
-    rates: Mapping[str, float] | None = None,
-) -> dict[str, Any] | None:
+def worst_cell_of(accounts: Sequence[Account], currency: str) -> dict[str, Any] | None:
     """Return ``{spot, vol, days, pnl, as_of, version, left_out}`` of the accounts' summed grids.
 
     ``None`` unless every account has a grid on the same axes that can be converted, and if no leg
     could be valued. ``version`` is the sum of the grids' book versions, ``as_of`` the oldest one's.
     One query, none if ``scenario_grid`` was selected with the accounts; one more for rates if a
-    grid is in another currency and ``rates`` are not given.
+    grid is in another currency.
     """
     if not accounts:
         return None
     grids = _grids_of(accounts)
     if len(grids) != len(accounts) or any(grid.axes != grids[0].axes for grid in grids):
         return None
-    if rates is None:
-        rates = rates_into(currency, {grid.currency for grid in grids})
+    rates = rates_into(currency, {grid.currency for grid in grids})
     total: Any = 0.0
     for grid in grids:
         rate = 1.0 if grid.currency == currency else rates.get(grid.currency)
