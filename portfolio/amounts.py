@@ -7,6 +7,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from config.core.clock import market_now, now
 from greeks.providers.decoding import LARGEST_AMOUNT, SMALLEST_STEP, parse_decimal
 
@@ -16,6 +18,8 @@ _DECIMAL_PLACES = Decimal(1).scaleb(-6)
 _VOLATILITY_PLACES = Decimal(1).scaleb(-4)
 _LARGEST_GREEK = 1e9
 _LARGEST_VOLATILITY = 1e4
+#: JSON with amounts as numbers, in all their digits.
+ENCODER = msgspec.json.Encoder(decimal_format="number")
 # The same number is written to several tables, and of a spot to many rows.
 _NUMBERS_KEPT = 8192
 

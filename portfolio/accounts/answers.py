@@ -14,14 +14,15 @@ from rest_framework.views import APIView
 
 from config.core.api.parameters import IDENTIFIER
 from config.core.clock import market_now
+from portfolio.amounts import ENCODER
 
 FORMAT = OpenApiParameter("format", str, enum=["json", "csv"], description="json by default.")
 ACCOUNT_ID = OpenApiParameter("account_id", IDENTIFIER, description="One account; all by default.")
 
 
-def private_json(content: bytes) -> HttpResponse:
+def private_json(body: Any) -> HttpResponse:
     """JSON for one user: no shared cache may keep it."""
-    response = HttpResponse(content, content_type="application/json")
+    response = HttpResponse(ENCODER.encode(body), content_type="application/json")
     response["Cache-Control"] = "private, no-cache"
     patch_vary_headers(response, ("Cookie", "Authorization"))
     return response

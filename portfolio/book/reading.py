@@ -7,19 +7,17 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from cachetools import LRUCache
 
 from config.core.clock import market_now
 from portfolio.accounts.days import local_date
+from portfolio.amounts import ENCODER
 from portfolio.betas.reading import stored_weights
 from portfolio.book.rows import read_rows
 from portfolio.exposure.columns import Leg, Money
 from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
 from portfolio.exposure.totals import book_totals
 from portfolio.models import Account
-
-ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args, get_origin
 
+import msgspec
 from django.http import HttpResponse
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
@@ -16,7 +17,6 @@ from config.core.caching.headers import cache_headers
 from config.core.caching.resources import Resource
 from config.core.clock import market_now
 from portfolio.accounts.answers import ACCOUNT_ID, private_json
-from portfolio.book.reading import ENCODER
 from portfolio.dashboard.reading import Asked, answer_alone, read_dashboard
 from portfolio.dashboard.shapes import dashboard_shape
 
@@ -37,7 +37,7 @@ class DashboardView(APIView):
     def answer(self, request: Request) -> HttpResponse:
         given = read_parameters(request.query_params, DASHBOARD_PARAMETERS)
         dashboard = read_dashboard(Asked(request.user, **given))
-        return private_json(dashboard.to_json())
+        return private_json(msgspec.Raw(dashboard.to_json()))
 
 
 class ResourceView(APIView):
@@ -48,7 +48,7 @@ class ResourceView(APIView):
     def answer(self, request: Request) -> HttpResponse:
         given = read_parameters(request.query_params, self.resource.parameters)
         answer = answer_alone(self.resource, request.user, given)
-        response = private_json(ENCODER.encode(answer.body))
+        response = private_json(answer.body)
         for name, value in cache_headers(answer.cache).items():
             response[name] = value
         return response

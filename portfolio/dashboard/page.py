@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from config.core.limited_calls import LimitedCalls, TimeLimitReached, Work
-from portfolio.book.reading import ENCODER
+from portfolio.amounts import ENCODER
 from portfolio.dashboard.decisions import Decision, read_decisions
 from portfolio.dashboard.reading import Asked, Dashboard, read_dashboard, words_of
 from portfolio.dashboard.sections import SECTIONS, section_named

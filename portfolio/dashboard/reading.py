@@ -24,7 +24,7 @@ from config.core.limited_calls import LimitedCalls, TimeLimitReached, Work
 from config.core.monitoring.recording import record_section
 from config.core.one_reading import one_reading
 from portfolio.accounts.scopes import account_in_view
-from portfolio.book.reading import ENCODER
+from portfolio.amounts import ENCODER
 from portfolio.dashboard.sections import dashboard_resources
 from portfolio.dashboard.shapes import SectionCache
 

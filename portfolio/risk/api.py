@@ -15,7 +15,6 @@ from auth_tokens.models import ApiToken
 from config.core.api.parameters import IDENTIFIER, POSITIVE, QueryParameters
 from config.core.errors import InvalidInput, invalid
 from portfolio.accounts.answers import ACCOUNT_ID, FORMAT, AnyFormatView, csv_answer, private_json
-from portfolio.book.reading import ENCODER
 from portfolio.risk import shapes
 from portfolio.risk.report import risk_report
 from portfolio.risk.scenarios.axes import NUMBER, parse_axes, parse_cell
@@ -67,7 +66,7 @@ class RiskView(AnyFormatView):
         report = risk_report(user=request.user, **_selection(parameters))
         if chosen == "csv":
             return csv_answer(risk_legs_csv(report), "risk")
-        return private_json(ENCODER.encode(report))
+        return private_json(report)
 
 
 class ScenarioGridView(AnyFormatView):
@@ -117,7 +116,7 @@ class ScenarioGridView(AnyFormatView):
         )
         if chosen == "csv":
             return csv_answer(grid_csv(grid), "scenarios")
-        return private_json(ENCODER.encode(grid))
+        return private_json(grid)
 
 
 class SavedScenariosView(APIView):
@@ -126,7 +125,7 @@ class SavedScenariosView(APIView):
     @extend_schema(operation_id="saved_scenarios", responses=shapes.SavedScenarios)
     def get(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return private_json(ENCODER.encode({"scenarios": scenarios_of(request.user)}))
+        return private_json({"scenarios": scenarios_of(request.user)})
 
     @extend_schema(
         operation_id="saved_scenario_create",
@@ -155,7 +154,7 @@ class SavedScenarioView(APIView):
             account_id=chosen["account_id"],
             portfolio_id=chosen["portfolio_id"],
         )
-        return private_json(ENCODER.encode(body))
+        return private_json(body)
 
     @extend_schema(
         operation_id="saved_scenario_update",
@@ -203,4 +202,4 @@ class WhatIfView(APIView):
         body = what_if(
             user=request.user, changes=request.data.get("changes"), **_selection(parameters)
         )
-        return private_json(ENCODER.encode(body))
+        return private_json(body)

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from config.core.errors import Conflict, InvalidInput
 from config.core.web.parts import answer_parts
-from portfolio.book.reading import ENCODER
+from portfolio.amounts import ENCODER
 from portfolio.risk.page import RiskPage
 from portfolio.risk.scenarios.saved_writing import create_scenario, delete_scenario, update_scenario
 

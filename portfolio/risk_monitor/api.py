@@ -19,8 +19,8 @@ from config.core.clock import market_now
 from config.core.front_door.answers import private_answer
 from config.core.front_door.bodies import Body
 from portfolio.accounts.answers import ACCOUNT_ID, private_json
+from portfolio.amounts import ENCODER
 from portfolio.book.orders import orders_visible_to
-from portfolio.book.reading import ENCODER
 from portfolio.history.reading import day_history, history_body, minute_history
 from portfolio.risk_monitor import shapes
 from portfolio.risk_monitor.body import accounts_for_risk, risk_monitor_for
@@ -72,7 +72,7 @@ class AccountsView(APIView):
         QueryParameters(request.query_params, allowed=())
         head = risk_monitor_for(user=request.user).head
         body = {"as_of": head["as_of"], "accounts": head["accounts"]}
-        return private_json(ENCODER.encode(body))
+        return private_json(body)
 
 
 class PositionsView(APIView):
@@ -99,7 +99,7 @@ class OrdersView(APIView):
     def get(self, request: Request) -> HttpResponse:
         parameters = QueryParameters(request.query_params, allowed={"account_id"})
         orders = orders_visible_to(request.user, account_id=parameters.identifier("account_id"))
-        return private_json(ENCODER.encode({"orders": orders}))
+        return private_json({"orders": orders})
 
 
 class HistoryView(APIView):
@@ -128,7 +128,7 @@ class HistoryView(APIView):
         )
         read = minute_history if resolution == "minute" else day_history
         body = history_body(accounts, read(accounts, start=start, end=end))
-        return private_json(ENCODER.encode(body))
+        return private_json(body)
 
 
 class SyncView(APIView):
@@ -164,4 +164,4 @@ class SyncRunView(APIView):
     def get(self, request: Request, run_id: UUID) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
         run = run_for_user(request.user, run_id)
-        return private_json(ENCODER.encode(run_body(run)))
+        return private_json(run_body(run))

@@ -22,7 +22,8 @@ from config.core.clock import market_clock_is_frozen, market_now, now
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.accounts.days import local_date
 from portfolio.accounts.freshness import is_stale
-from portfolio.book.reading import ENCODER, Book, book_key, book_of, rates_version
+from portfolio.amounts import ENCODER
+from portfolio.book.reading import Book, book_key, book_of, rates_version
 from portfolio.book.rows import plain
 from portfolio.exposure.currencies import totals_currency
 from portfolio.models import Account, Beta, FxRate

@@ -22,7 +22,6 @@ from config.core.clock import market_now
 from config.core.errors import Forbidden
 from portfolio.accounts.answers import private_json
 from portfolio.accounts.portfolios import remove_portfolio, save_notices, save_portfolio
-from portfolio.book.reading import ENCODER
 from portfolio.updates import shapes
 from portfolio.updates.asking import refresh_portfolio
 from portfolio.updates.days import days_of
@@ -38,7 +37,7 @@ class PortfoliosView(APIView):
     @extend_schema(operation_id="portfolios", responses=shapes.Portfolios)
     def get(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return private_json(ENCODER.encode({"portfolios": portfolios_of(request.user)}))
+        return private_json({"portfolios": portfolios_of(request.user)})
 
     @extend_schema(
         operation_id="portfolio_create",
@@ -57,7 +56,7 @@ class PortfolioView(APIView):
     @extend_schema(operation_id="portfolio", responses=shapes.Portfolio)
     def get(self, request: Request, portfolio_id: int) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return private_json(ENCODER.encode(portfolio_of(request.user, portfolio_id)))
+        return private_json(portfolio_of(request.user, portfolio_id))
 
     @extend_schema(
         operation_id="portfolio_update", request=shapes.PortfolioWrite, responses=shapes.Portfolio
@@ -94,7 +93,7 @@ class PortfolioNoticesView(APIView):
             notice_percent=percent,
             daily_summary=sent.daily_summary,
         )
-        return private_json(ENCODER.encode(portfolio_of(request.user, portfolio_id)))
+        return private_json(portfolio_of(request.user, portfolio_id))
 
 
 class LiveFrequencyView(APIView):
@@ -103,7 +102,7 @@ class LiveFrequencyView(APIView):
     @extend_schema(operation_id="portfolio_live", responses=shapes.LiveFrequency)
     def get(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return private_json(ENCODER.encode(_frequency(_person(request))))
+        return private_json(_frequency(_person(request)))
 
     @extend_schema(
         operation_id="portfolio_live_update",
@@ -116,7 +115,7 @@ class LiveFrequencyView(APIView):
         choose_live_every(user=person, seconds=sent.every_seconds)
         # Open pages read their user again.
         revoke_sessions(user_ids=[person.pk])
-        return private_json(ENCODER.encode(_frequency(person)))
+        return private_json(_frequency(person))
 
 
 class PortfolioDaysView(APIView):
@@ -135,7 +134,7 @@ class PortfolioDaysView(APIView):
         start, end = parameters.date_range(today=market_now().date())
         found = portfolio_of(request.user, portfolio_id)
         days = days_of([found], start=start, end=end)[found["id"]]
-        return private_json(ENCODER.encode({"days": days}))
+        return private_json({"days": days})
 
 
 class PortfolioRefreshView(APIView):
@@ -158,7 +157,7 @@ class QueueView(APIView):
     @extend_schema(operation_id="portfolio_queue", responses=shapes.QueueStatistics)
     def get(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return private_json(ENCODER.encode(get_queue_stats()))
+        return private_json(get_queue_stats())
 
 
 def _saved(request: Request, portfolio_id: int | None, *, status: int) -> HttpResponse:
@@ -170,7 +169,7 @@ def _saved(request: Request, portfolio_id: int | None, *, status: int) -> HttpRe
         portfolio_id=portfolio_id,
     )
     refresh_portfolio(saved.pk)
-    response = private_json(ENCODER.encode(portfolio_of(request.user, saved.pk)))
+    response = private_json(portfolio_of(request.user, saved.pk))
     response.status_code = status
     return response
 

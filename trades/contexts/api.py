@@ -15,7 +15,6 @@ from config.core.clock import market_now
 from config.core.errors import invalid
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.accounts.answers import ACCOUNT_ID, private_json
-from portfolio.book.reading import ENCODER
 from trades.contexts import shapes
 from trades.contexts.state import portfolio_state
 
@@ -44,7 +43,7 @@ class PortfolioStateView(APIView):
             accounts = [account_for_user(request.user, account_id)]
         else:
             accounts = list(accounts_visible_to(request.user).select_related("status"))
-        return private_json(ENCODER.encode(portfolio_state(accounts, at)))
+        return private_json(portfolio_state(accounts, at))
 
 
 def _moment(text: str | None) -> datetime:

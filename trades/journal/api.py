@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from config.core.api.parameters import QueryParameters
 from portfolio.accounts.answers import ACCOUNT_ID, FORMAT, AnyFormatView, csv_answer, private_json
 from portfolio.amounts import as_float
-from portfolio.book.reading import ENCODER
 from portfolio.domain import ExecutionKind
 from trades.journal import shapes
 from trades.journal.export import executions_csv
@@ -61,7 +60,7 @@ class ExecutionsView(AnyFormatView):
             return csv_answer(executions_csv(accounts, wanted), "executions")
         rows, following = executions_of(accounts, wanted, before=parameters.text("before") or "")
         body = shapes.Executions(executions=[_shape(row) for row in rows], next=following or None)
-        return private_json(ENCODER.encode(body))
+        return private_json(body)
 
 
 def _shape(row: TradeExecution) -> shapes.Execution:

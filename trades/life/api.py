@@ -9,7 +9,6 @@ from rest_framework.views import APIView
 
 from config.core.api.parameters import QueryParameters
 from portfolio.accounts.answers import private_json
-from portfolio.book.reading import ENCODER
 from trades.life import shapes
 from trades.life.payoff import read_payoff
 from trades.life.reading import read_life
@@ -22,7 +21,7 @@ class TradeLifeView(APIView):
     @extend_schema(operation_id="trade_life", responses=shapes.TradeLife)
     def get(self, request: Request, key: int) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return private_json(ENCODER.encode(read_life(trade_for_user(request.user, key))))
+        return private_json(read_life(trade_for_user(request.user, key)))
 
 
 class TradePayoffView(APIView):
@@ -31,4 +30,4 @@ class TradePayoffView(APIView):
     @extend_schema(operation_id="trade_payoff", responses=shapes.TradePayoff)
     def get(self, request: Request, key: int) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return private_json(ENCODER.encode(read_payoff(trade_for_user(request.user, key))))
+        return private_json(read_payoff(trade_for_user(request.user, key)))

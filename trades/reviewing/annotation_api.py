@@ -15,7 +15,6 @@ from config.core.api.parameters import QueryParameters
 from config.core.api.shapes import read_shape
 from config.core.errors import NotFound
 from portfolio.accounts.answers import private_json
-from portfolio.book.reading import ENCODER
 from trades.annotations import writing
 from trades.models import Trade, TradeNote
 from trades.reviewing import shapes
@@ -89,14 +88,14 @@ class TradeReviewView(APIView):
         writing.set_review(user=user, trades=[found], state=sent.review)
         writing.set_tags(user=user, trade=found, names=tags)
         body = shapes.TradeReviewed(id=str(found.key), review=sent.review, tags=sorted(tags))
-        return private_json(ENCODER.encode(body))
+        return private_json(body)
 
 
 def _notes(request: Request, trade: Trade, *, status: int = 200) -> HttpResponse:
     rows = TradeNote.objects.filter(opening__in=writing.opening_keys(trade))
     rows = rows.select_related("created_by").order_by("-created_at", "-pk")
     body = shapes.TradeNotes(notes=[note_item(row) for row in rows])
-    answer = private_json(ENCODER.encode(body))
+    answer = private_json(body)
     answer.status_code = status
     return answer
 

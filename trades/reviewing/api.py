@@ -14,7 +14,6 @@ from rest_framework.views import APIView
 from config.core.api.parameters import POSITIVE, QueryParameters
 from portfolio.accounts.answers import ACCOUNT_ID, FORMAT, AnyFormatView, csv_answer, private_json
 from portfolio.amounts import as_float
-from portfolio.book.reading import ENCODER
 from trades.journal.reading import accounts_of_journal
 from trades.models import TradeFill, TradeLeg, TradeNote
 from trades.reviewing import shapes
@@ -67,7 +66,7 @@ class TradesView(AnyFormatView):
         if parameters.choice("format", ("json", "csv"), default="json") == "csv":
             return csv_answer(trades_csv(accounts, asked), "trades")
         page = parameters.integer("page", default=1, minimum=1, maximum=_MOST_PAGES)
-        return private_json(ENCODER.encode(_list(list_trades(accounts, asked, page=page))))
+        return private_json(_list(list_trades(accounts, asked, page=page)))
 
 
 class TradeView(APIView):
@@ -84,7 +83,7 @@ class TradeView(APIView):
             fills=[_fill(fill) for fill in detail.fills],
             note_list=[note_item(note) for note in detail.notes],
         )
-        return private_json(ENCODER.encode(body))
+        return private_json(body)
 
 
 class NewestFillsView(APIView):
@@ -97,7 +96,7 @@ class NewestFillsView(APIView):
         parameters = QueryParameters(request.query_params, allowed={"account_id"})
         accounts = accounts_of_journal(request.user, parameters.identifier("account_id"))
         found = newest_fills([account.pk for account in accounts])
-        return private_json(ENCODER.encode(found))
+        return private_json(found)
 
 
 def asked_filters(parameters: QueryParameters) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from portfolio.accounts.answers import ACCOUNT_ID, private_json
-from portfolio.book.reading import ENCODER
 from trades.statistics import shapes
 from trades.statistics.filter import STRATEGIES, read_filter
 from trades.statistics.report import statistics_report
@@ -32,4 +31,4 @@ class StatisticsView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         wanted = read_filter(request.query_params, request.user)
-        return private_json(ENCODER.encode(statistics_report(wanted)))
+        return private_json(statistics_report(wanted))

@@ -19,7 +19,7 @@ from config.core.errors import invalid
 from config.core.one_reading import one_reading
 from config.core.web.filter_fields import FilterField, date_field, symbol_field, text_field
 from portfolio.accounts.access import accounts_visible_to
-from portfolio.book.reading import ENCODER
+from portfolio.amounts import ENCODER
 from trades.analytics.curves import pnl_curve, returns_by_day
 from trades.journal.filter_fields import account_field, strategy_field
 from trades.statistics import shapes

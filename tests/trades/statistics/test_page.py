@@ -14,7 +14,7 @@ import time_machine
 from django.test import Client
 
 from config.core.caching.resources import resource_named
-from portfolio.book.reading import ENCODER
+from portfolio.amounts import ENCODER
 from portfolio.domain import ExecutionKind, Side
 from portfolio.models import Account, AccountDay
 from tests.factories import UserFactory
