@@ -154,8 +154,8 @@ def exercise_style(contract: Contract) -> str:
 def _style_on_future(contract: Contract) -> str:
     product = _product(contract.underlying)
     if product in _EQUITY_INDICES:
-        quarterly = _is_quarterly_option(contract, product)
-        return (ExerciseStyle.AMERICAN if quarterly else ExerciseStyle.EUROPEAN).value
+        of_quarters = _has_quarterly_root(contract, product)
+        return (ExerciseStyle.AMERICAN if of_quarters else ExerciseStyle.EUROPEAN).value
     return ExerciseStyle.EUROPEAN.value if product in _EUROPEAN_FUTURES else ""
 
 
@@ -187,14 +187,14 @@ def future_option_hour(contract: Contract) -> tuple[ZoneInfo, time] | None:
     """Return zone and hour at which an option on a future expires; ``None`` if not in the table."""
     product, currency = _product(contract.underlying), contract.currency.upper()
     if currency == "USD" and product in _EQUITY_INDICES:
-        return _OPENING if _is_quarterly_option(contract, product) else None
+        quarterly = _has_quarterly_root(contract, product) and _is_quarterly(contract.expiry)
+        return _OPENING if quarterly else None
     return _FUTURE_OPTION_HOURS_BY_CURRENCY.get(currency, {}).get(product)
 
 
-def _is_quarterly_option(contract: Contract, product: str) -> bool:
-    """Return whether it is the quarterly option on the future of an equity index."""
-    own_root = _product(contract.root) in (product, _QUARTERLY_ROOTS.get(product))
-    return own_root and _is_quarterly(contract.expiry)
+def _has_quarterly_root(contract: Contract, product: str) -> bool:
+    """Return whether the root is that of quarterly options on the future of an equity index."""
+    return _product(contract.root) in (product, _QUARTERLY_ROOTS.get(product))
 
 
 def _is_quarterly(day: date | None) -> bool:
