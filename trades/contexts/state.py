@@ -60,7 +60,7 @@ def portfolio_state(accounts: Sequence[Account], at: datetime) -> PortfolioState
         price = newest(prices.get(pk), at=at, oldest=OLDEST)
         position = _position(account_id, row, lots, known, price, at)
         positions.append(position)
-        legs.append(_leg(row, position, known))
+        legs.append(_leg(row, position))
     return PortfolioState(
         at=at,
         accounts=[_account(account, books.get(account.pk), at) for account in accounts],
@@ -145,7 +145,7 @@ def _position(
     )
 
 
-def _leg(row: Instrument, position: PositionThen, greeks: GreeksThen | None) -> Leg:
+def _leg(row: Instrument, position: PositionThen) -> Leg:
     leg = Leg(
         underlying=row.underlying,
         instrument_type=row.kind,

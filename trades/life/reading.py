@@ -85,7 +85,7 @@ def read_life(trade: Trade) -> TradeLife:
         # What it brought in the end needs no mark.
         points = np.append(points, max(points[-1], trade.closed_at.timestamp()))
         known = _extended(known)
-    series = _series(marked, contracts, known, points)
+    series = _series(marked, known, points)
     return TradeLife(
         id=str(trade.key),
         currency=trade.currency,
@@ -195,12 +195,7 @@ def _extended(known: _Known) -> _Known:
     return known
 
 
-def _series(
-    lots: Sequence[MarkedLot],
-    contracts: Mapping[int, Instrument],
-    known: _Known,
-    points: Floats,
-) -> LifeSeries:
+def _series(lots: Sequence[MarkedLot], known: _Known, points: Floats) -> LifeSeries:
     marks = {
         pk: dict(zip(points.tolist(), prices.tolist(), strict=True))
         for pk, prices in known.prices.items()

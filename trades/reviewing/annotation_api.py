@@ -28,7 +28,7 @@ class TradeNotesView(APIView):
     @extend_schema(operation_id="trade_notes", responses=shapes.TradeNotes)
     def get(self, request: Request, key: int) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        return _notes(request, trade_for_user(request.user, key))
+        return _notes(trade_for_user(request.user, key))
 
     @extend_schema(
         operation_id="trade_note_create",
@@ -41,7 +41,7 @@ class TradeNotesView(APIView):
         found = trade_for_user(request.user, key)
         sent = read_shape(shapes.TradeNoteWrite, request.data)
         writing.add_note(user=_person(request), trade=found, text=sent.text)
-        return _notes(request, found, status=201)
+        return _notes(found, status=201)
 
 
 class TradeNoteView(APIView):
@@ -69,7 +69,7 @@ class TradeNoteView(APIView):
         if note is None:
             raise NotFound("No such note.")
         writing.change_note(user=_person(request), note=note, text=text)
-        return _notes(request, found)
+        return _notes(found)
 
 
 class TradeReviewView(APIView):
@@ -91,7 +91,7 @@ class TradeReviewView(APIView):
         return private_json(body)
 
 
-def _notes(request: Request, trade: Trade, *, status: int = 200) -> HttpResponse:
+def _notes(trade: Trade, *, status: int = 200) -> HttpResponse:
     rows = TradeNote.objects.filter(opening__in=writing.opening_keys(trade))
     rows = rows.select_related("created_by").order_by("-created_at", "-pk")
     body = shapes.TradeNotes(notes=[note_item(row) for row in rows])
