@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import connections, router
 
+from config.core.background.job import ScheduledJob
 from config.core.clock import now
 
 logger = structlog.get_logger(__name__)
@@ -19,30 +20,7 @@ DESCRIPTION = "Written by Greekdesk from its settings. Changes made here stay."
 RETIRED = "Written by Greekdesk, which no longer has this job."
 
 
-class Job(Protocol):
-    """A periodic task as ``config.schedule`` describes it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def task(self) -> str: ...
-    @property
-    def every_seconds(self) -> int: ...
-    @property
-    def expires_seconds(self) -> int: ...
-    @property
-    def starts_at(self) -> time | None: ...
-    @property
-    def daily_at(self) -> time | None: ...
-    @property
-    def zone(self) -> str: ...
-    @property
-    def on_the_minute(self) -> bool: ...
-    @property
-    def enabled(self) -> bool: ...
-
-
-def write_schedule(jobs: Iterable[Job]) -> None:
+def write_schedule(jobs: Iterable[ScheduledJob]) -> None:
     """Create missing jobs by name, and retire ours that no longer exist.
 
     Existing jobs are left alone: interval, expiry and whether they run belong to the operator.
@@ -72,7 +50,7 @@ def write_schedule(jobs: Iterable[Job]) -> None:
         PeriodicTasks.update_changed()
 
 
-def _schedule(job: Job) -> dict[str, Any]:
+def _schedule(job: ScheduledJob) -> dict[str, Any]:
     """Return the schedule: a crontab for every minute or a daily time, else an interval.
 
     Each late message shifts an interval; a crontab stays on the clock.

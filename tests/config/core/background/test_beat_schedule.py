@@ -11,9 +11,10 @@ from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from config.celery import app
 from config.core.background.beat_schedule import write_schedule
+from config.core.background.job import ScheduledJob
 from config.core.background.scheduler import CHANGES_SECONDS, DeskEntry, DeskScheduler
 from config.core.clock import now
-from config.schedule import ScheduledJob, beat_schedule
+from config.schedule import beat_schedule
 
 pytestmark = pytest.mark.django_db
 JOBS = beat_schedule(sync_seconds=30)
