@@ -46,6 +46,12 @@ _CLOSES = {
     "DKK": (ZoneInfo("Europe/Copenhagen"), time(17, 0)),
     "KRW": (ZoneInfo("Asia/Seoul"), time(15, 30)),
     "TWD": (ZoneInfo("Asia/Taipei"), time(13, 30)),
+    "SGD": (ZoneInfo("Asia/Singapore"), time(17, 0)),
+    "CNH": (ZoneInfo("Asia/Shanghai"), time(15, 0)),
+    "CNY": (ZoneInfo("Asia/Shanghai"), time(15, 0)),
+    "MXN": (ZoneInfo("America/Mexico_City"), time(15, 0)),
+    "PLN": (ZoneInfo("Europe/Warsaw"), time(17, 0)),
+    "ZAR": (ZoneInfo("Africa/Johannesburg"), time(17, 0)),
 }
 
 

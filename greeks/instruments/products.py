@@ -109,6 +109,7 @@ _FUTURE_OPTION_HOURS_BY_CURRENCY: Final = {
         **dict.fromkeys(("GBL", "GBM", "GBS", "GBX", "OAT", "BTP"), (_BERLIN, time(17, 15))),
         **dict.fromkeys(("EBM", "ECO", "EMA"), (_PARIS, time(18, 30))),
         "I": (_LONDON, time(10, 0)),
+        "V2TX": (_BERLIN, time(12, 0)),
     },
     "CAD": {"RS": (ZoneInfo("America/Winnipeg"), time(13, 15))},
     "AUD": dict.fromkeys(("SPI", "AP"), (ZoneInfo("Australia/Sydney"), time(12, 0))),

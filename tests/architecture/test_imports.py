@@ -93,7 +93,7 @@ def test_adapters_import_adapters_and_values_alone() -> None:
         *("portfolio.brokers.", "greeks.providers.", "auth_tokens.broker_tokens."),
         *("greeks.instruments.identity.", "greeks.instruments.occ.", "greeks.indices."),
         *("greeks.instruments.last_trading.", "greeks.instruments.future_terms."),
-        "greeks.instruments.price_units.",
+        *("greeks.instruments.price_units.", "greeks.instruments.fractions."),
     )
     wrong = [
         str(found)

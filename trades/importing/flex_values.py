@@ -29,7 +29,7 @@ _MOMENT: Final = re.compile(
     r"(?P<day>[^;,T ]+)[;,T ]+(?P<time>\d{1,2}:?\d{2}:?\d{2})(?: E[SD]?T)?", re.ASCII
 )
 _OPTION: Final = re.compile(
-    r"(?P<root>[A-Z0-9./ ]{1,12}?) (?P<expiry>\d{1,2}[A-Z]{3}\d{2}) (?P<strike>\d+(?:\.\d+)?) "
+    r"(?P<root>[A-Z0-9./ ]{1,12}?) (?P<expiry>\d{1,2}[A-Z]{3}\d{2}) (?P<strike>-?\d+(?:\.\d+)?) "
     r"(?P<right>[CP])\b",
     re.ASCII,
 )

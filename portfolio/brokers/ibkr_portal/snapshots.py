@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from greeks.domain import Contract, Greeks, Quote, Snapshot
+from greeks.instruments.fractions import price_of_fractions
 from greeks.providers.decoding import (
     BadRow,
     Row,
@@ -52,7 +53,7 @@ FIELDS = (
     IMPLIED_VOLATILITY,
     AVAILABILITY,
 )
-_PREFIXED = re.compile(r"(?P<prefix>[CH])?\s*(?P<number>[-+]?[\d.,]+)", re.ASCII)
+_PREFIXED = re.compile(r"(?P<prefix>[CH])?\s*(?P<number>[-+]?[\d.,']+)", re.ASCII)
 _SCALED = re.compile(r"(?P<number>[\d.,]+)\s*(?P<unit>[KMB])?", re.IGNORECASE | re.ASCII)
 _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "B": 1_000_000_000}
 
@@ -95,7 +96,7 @@ def decode_snapshot(
 
 
 def _quote(row: Row, contract: Contract, as_of: datetime) -> Quote | None:
-    last, prefix = _prefixed(row.get(LAST), LAST)
+    last, prefix = _prefixed(row.get(LAST), LAST, contract)
     prices = {
         "bid": _price(row, BID, contract),
         "ask": _price(row, ASK, contract),
@@ -141,16 +142,18 @@ def _greeks(row: Row, as_of: datetime, faults: list[str]) -> Greeks | None:
     return read_greeks(sent, source=SOURCE, as_of=as_of, faults=faults)
 
 
-def _prefixed(value: object, field: str) -> tuple[Decimal | None, str]:
-    """Split ``C123.4`` into (123.4, "C")."""
+def _prefixed(value: object, field: str, contract: Contract) -> tuple[Decimal | None, str]:
+    """Split ``C123.4`` into (123.4, "C"); a Treasury's price may be in 32nds: ``110'165``."""
     prefix = ""
     if isinstance(value, str) and (matched := _PREFIXED.fullmatch(value.strip())):
         value, prefix = matched["number"], matched["prefix"] or ""
+        if "'" in value:
+            value = price_of_fractions(value, contract) or value
     return parse_decimal(value, field), prefix
 
 
 def _price(row: Row, field: str, contract: Contract) -> Decimal | None:
-    price, _ = _prefixed(row.get(field), field)
+    price, _ = _prefixed(row.get(field), field, contract)
     return _possible(price, contract)
 
 

@@ -21,7 +21,7 @@ def display_symbol(
 ) -> str:
     if kind is InstrumentKind.EVENT and expiry:
         side = {Right.CALL: " yes", Right.PUT: " no", None: ""}[right]
-        return f"{root} {expiry:%Y%m%d} {strike or 0:f}{side}"
+        return f"{root} {expiry:%Y%m%d} {strike or Decimal():f}{side}"
     if kind is InstrumentKind.OPTION and expiry and strike and right:
         try:
             return OptionSymbol(root.replace("/", ""), expiry, right, strike).occ

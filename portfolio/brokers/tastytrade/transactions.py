@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from greeks.domain import Contract, InstrumentKind
+from greeks.instruments.fractions import price_of_fractions
 from greeks.providers.decoding import (
     BadRow,
     Row,
@@ -68,7 +69,9 @@ Contracts = dict[tuple[str | None, ...], Contract]
 #: More are told by few files, whose rows of one contract mostly are near each other.
 _MOST_CONTRACTS: Final = 5_000
 # A number is matched as a whole: trying its parts takes the square of its length.
-_PRICE: Final = re.compile(r"(?:@|\bat) \$?(-?(?>[\d,]*\.\d+|[\d,]*\d))\s*$", re.ASCII)
+_PRICE: Final = re.compile(
+    r"(?:@|\bat) \$?(-?(?>\d+'\d{1,3}(?:\.\d+)?|[\d,]*\.\d+|[\d,]*\d))\s*$", re.ASCII
+)
 _EFFECT: Final = re.compile(r"\b(Removal|Open|Close)\b")
 #: Without an effect a removal closes what is open; its side stands in no field.
 _NO_SIDE: Final = frozenset({ExecutionKind.EXPIRATION, ExecutionKind.CASH_SETTLEMENT})
@@ -201,7 +204,8 @@ def _price(
             return in_currency(sent, unit)
         told = _PRICE.search(description)
         if told is not None and (is_future or not value):
-            return in_currency(parse_decimal(told[1], "description"), unit)
+            quoted = price_of_fractions(told[1], contract)
+            return in_currency(quoted or parse_decimal(told[1], "description"), unit)
         if is_future:
             return None
     if value is None:

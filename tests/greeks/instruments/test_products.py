@@ -206,6 +206,7 @@ def test_option_on_a_future_expires_at_the_hour_of_its_product(
         ("SMI", "OSMI", "CHF", 8, 0),
         ("OMXS30", "OMXS30", "SEK", 16, 30),
         ("K200", "K200", "KRW", 6, 30),
+        ("D05", "D05", "SGD", 9, 0),
         ("N225", "N225", "JPY", 0, 0),
         ("TX60", "SXO", "CAD", 13, 30),
         # ASX: the opening prices of expiry Thursday, though trading goes on until noon.
@@ -235,7 +236,7 @@ def test_option_on_an_index_abroad_settles_at_the_hour_of_its_index(
     ("product", "currency", "hour", "minute"),
     [
         ("GBL", "EUR", 16, 15), ("EBM", "EUR", 17, 30), ("I", "EUR", 10, 0), ("CL", "EUR", 16, 30),
-        ("RS", "CAD", 18, 15), ("SPI", "AUD", 1, 0), ("ES", "GBP", 16, 30),
+        ("V2TX", "EUR", 11, 0), ("RS", "CAD", 18, 15), ("SPI", "AUD", 1, 0), ("ES", "GBP", 16, 30),
     ],
 )  # fmt: skip
 def test_option_on_a_future_abroad_expires_at_its_own_hour(

@@ -57,6 +57,9 @@ def test_option_that_is_an_event_contract_is_its_own_kind(changes: dict[str, Any
     assert not contract.is_option
     assert contract_error(contract) is None
     assert contract.expiry == date(2027, 1, 27)
+    shown = Decimal(changes.get("strike", "3.125"))
+    side = "no" if "putOrCall" in changes else "yes"
+    assert contract.symbol == f"{contract.root} 20270127 {shown} {side}"
     assert not needs_definition({**ROW, **changes})
 
 

@@ -120,6 +120,15 @@ def test_twenty_one_columns(account: Account) -> None:
     assert CashMovementRow.objects.filter(kind="futures_settlement").count() == 1
 
 
+def test_fill_of_a_treasury_in_32nds_is_in_dollars(account: Account) -> None:
+    rows = """\
+2026-01-05T14:35:00+0000,Trade,Buy,BUY,/ZNH6,Future,Bought 1 /ZNH6 @ 110'16,0.00,1,0.00,0.00,0.00,,,,,,,2,0.00,USD
+2026-01-06T14:35:00+0000,Trade,Sell,SELL,/ZNH6,Future,Sold 1 /ZNH6 @ 110'175,46.88,1,46.88,0.00,0.00,,,,,,,3,46.88,USD
+"""  # noqa: E501
+    taken((WITH_TOTAL + rows).encode(), account)
+    assert net_by_contract(account) == {"/ZNH6": Decimal("46.88")}
+
+
 def test_removals_that_name_no_side(account: Account) -> None:
     """As the REST history writes them; the open lots tell the side."""
     rows = """\

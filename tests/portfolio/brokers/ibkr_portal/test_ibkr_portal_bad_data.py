@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.core.errors import MalformedResponse
+from greeks.domain import Contract, InstrumentKind
 from greeks.providers.decoding import BadRow, decode_rows
 from portfolio.brokers.ibkr_portal.account import decode_position, decode_summary
 from portfolio.brokers.ibkr_portal.orders import decode_execution, decode_order
@@ -159,6 +160,20 @@ def test_minus_one_bid_is_no_bid() -> None:
 
 def test_previous_close_comes_from_the_close_marker_where_the_field_is_missing() -> None:
     assert read_snapshot(**{"7741": None}).quote.previous_close == Decimal("71.20")
+
+
+def test_price_of_a_treasury_in_32nds_is_that_in_decimals() -> None:
+    note = Contract(
+        kind=InstrumentKind.FUTURE, symbol="ZN 20270319", underlying="/ZN", root="ZN",
+        multiplier=Decimal(1000), currency="USD", expiry=date(2027, 3, 19),
+    )  # fmt: skip
+    row = {"conid": 9, "31": "C110'165", "84": "110'16", "86": "110'17.5"}
+    snapshot = decode_snapshot(row, {"9": note}, received_at=AT)
+    assert snapshot is not None
+    assert snapshot.quote is not None
+    quote = snapshot.quote
+    assert (quote.bid, quote.ask) == (Decimal("110.5"), Decimal("110.546875"))
+    assert quote.last == quote.previous_close == Decimal("110.515625")
 
 
 def test_row_of_the_preflight_is_no_snapshot() -> None:

@@ -74,6 +74,9 @@ def test_option_on_a_future_with_a_strike_of_zero_or_below_is_held(strike: str) 
     plain = f"{float(strike):g}"
     assert instrument_key(contract) == f"future_option:LO:20261231:{plain}:P:1000:USD"
     assert contract.symbol == f"LO 20261231 P {plain}"
+    told = {name: value for name, value in oil.items() if name != "tradingClass"}
+    local = {"contractDesc": f"CL DEC2026 {plain} P [LOF7 P{plain} 1000]"}
+    assert instrument_key(decode_contract(told | local)) == instrument_key(contract)
     sent = ib_async.Contract(
         secType="FOP", conId=7, symbol="CL", lastTradeDateOrContractMonth="20261231",
         strike=float(strike), right="P", multiplier="1000", currency="USD", tradingClass="LO",
