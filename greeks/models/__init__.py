@@ -1,28 +1,15 @@
-from greeks.models.alert import AlertChannel, AlertDelivery, AlertEvent, AlertRule
-from greeks.models.chain_snapshot import ChainSnapshot
-from greeks.models.contract_greeks import ContractGreekHistory, ContractGreeks
-from greeks.models.dividend import Dividend
-from greeks.models.exchange_session import ExchangeSession
-from greeks.models.gex_snapshot import GexSnapshot
-from greeks.models.greek_snapshot import GreekSnapshot
-from greeks.models.instrument import Instrument, InstrumentAlias
-from greeks.models.polled_instrument import PolledInstrument
-from greeks.models.stored_day import StoredDay
-
-__all__ = [
-    "AlertChannel",
-    "AlertDelivery",
-    "AlertEvent",
-    "AlertRule",
-    "ChainSnapshot",
-    "ContractGreekHistory",
-    "ContractGreeks",
-    "Dividend",
-    "ExchangeSession",
-    "GexSnapshot",
-    "GreekSnapshot",
-    "Instrument",
-    "InstrumentAlias",
-    "PolledInstrument",
-    "StoredDay",
-]
+from greeks.models.alert import AlertChannel as AlertChannel
+from greeks.models.alert import AlertDelivery as AlertDelivery
+from greeks.models.alert import AlertEvent as AlertEvent
+from greeks.models.alert import AlertRule as AlertRule
+from greeks.models.chain_snapshot import ChainSnapshot as ChainSnapshot
+from greeks.models.contract_greeks import ContractGreekHistory as ContractGreekHistory
+from greeks.models.contract_greeks import ContractGreeks as ContractGreeks
+from greeks.models.dividend import Dividend as Dividend
+from greeks.models.exchange_session import ExchangeSession as ExchangeSession
+from greeks.models.gex_snapshot import GexSnapshot as GexSnapshot
+from greeks.models.greek_snapshot import GreekSnapshot as GreekSnapshot
+from greeks.models.instrument import Instrument as Instrument
+from greeks.models.instrument import InstrumentAlias as InstrumentAlias
+from greeks.models.polled_instrument import PolledInstrument as PolledInstrument
+from greeks.models.stored_day import StoredDay as StoredDay

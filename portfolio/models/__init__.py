@@ -1,33 +1,18 @@
-from portfolio.models.account import Account, AccountAccess, Portfolio
-from portfolio.models.account_history import AccountDay, AccountHistory
-from portfolio.models.account_status import AccountStatus
-from portfolio.models.beta import Beta, DailyClose
-from portfolio.models.fx_rate import FxRate
-from portfolio.models.order import Order
-from portfolio.models.portfolio_day import PortfolioDay
-from portfolio.models.position import Position
-from portfolio.models.quarantine import QuarantinedRow
-from portfolio.models.quote import PriceBar, Quote
-from portfolio.models.scenario import Scenario, ScenarioGrid
-from portfolio.models.sync_run import SyncRun
-
-__all__ = [
-    "Account",
-    "AccountAccess",
-    "AccountDay",
-    "AccountHistory",
-    "AccountStatus",
-    "Beta",
-    "DailyClose",
-    "FxRate",
-    "Order",
-    "Portfolio",
-    "PortfolioDay",
-    "Position",
-    "PriceBar",
-    "QuarantinedRow",
-    "Quote",
-    "Scenario",
-    "ScenarioGrid",
-    "SyncRun",
-]
+from portfolio.models.account import Account as Account
+from portfolio.models.account import AccountAccess as AccountAccess
+from portfolio.models.account import Portfolio as Portfolio
+from portfolio.models.account_history import AccountDay as AccountDay
+from portfolio.models.account_history import AccountHistory as AccountHistory
+from portfolio.models.account_status import AccountStatus as AccountStatus
+from portfolio.models.beta import Beta as Beta
+from portfolio.models.beta import DailyClose as DailyClose
+from portfolio.models.fx_rate import FxRate as FxRate
+from portfolio.models.order import Order as Order
+from portfolio.models.portfolio_day import PortfolioDay as PortfolioDay
+from portfolio.models.position import Position as Position
+from portfolio.models.quarantine import QuarantinedRow as QuarantinedRow
+from portfolio.models.quote import PriceBar as PriceBar
+from portfolio.models.quote import Quote as Quote
+from portfolio.models.scenario import Scenario as Scenario
+from portfolio.models.scenario import ScenarioGrid as ScenarioGrid
+from portfolio.models.sync_run import SyncRun as SyncRun

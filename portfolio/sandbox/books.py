@@ -39,16 +39,6 @@ from portfolio.sandbox.records import (
     SimulatedSummary,
 )
 
-__all__ = [
-    "MinuteTotals",
-    "SimulatedAccount",
-    "SimulatedBooks",
-    "SimulatedExecution",
-    "SimulatedOrder",
-    "SimulatedPosition",
-    "SimulatedSummary",
-]
-
 Floats = NDArray[np.float64]
 
 _MINUTES_A_DAY = 390

@@ -1,46 +1,27 @@
-from trades.models.annotation import TradeNote, TradeOverride, TradeReview, TradeTag
-from trades.models.cash_movement import CashMovementRow
-from trades.models.entry_context import EntryContext
-from trades.models.execution import TradeExecution
-from trades.models.execution_quarantine import QuarantinedExecution
-from trades.models.exit_rule import ExitRule, ExitSignal, TradePeak
-from trades.models.journal_run import JournalRun
-from trades.models.journal_settings import JournalSettings
-from trades.models.lot import TradeLot
-from trades.models.pending_import import PendingImport
-from trades.models.provisional_close import ProvisionalClose
-from trades.models.regime import IndexClose, RegimeDay
-from trades.models.shadow_position import ShadowPosition
-from trades.models.signal import SignalChange, SignalSource, TradeSignal
-from trades.models.trade import Trade, TradeFill, TradeLeg, TradeRoll
-from trades.models.trade_marks import TradeMarks
-
-__all__ = [
-    "CashMovementRow",
-    "EntryContext",
-    "ExitRule",
-    "ExitSignal",
-    "IndexClose",
-    "JournalRun",
-    "JournalSettings",
-    "PendingImport",
-    "ProvisionalClose",
-    "QuarantinedExecution",
-    "RegimeDay",
-    "ShadowPosition",
-    "SignalChange",
-    "SignalSource",
-    "Trade",
-    "TradeExecution",
-    "TradeFill",
-    "TradeLeg",
-    "TradeLot",
-    "TradeMarks",
-    "TradeNote",
-    "TradeOverride",
-    "TradePeak",
-    "TradeReview",
-    "TradeRoll",
-    "TradeSignal",
-    "TradeTag",
-]
+from trades.models.annotation import TradeNote as TradeNote
+from trades.models.annotation import TradeOverride as TradeOverride
+from trades.models.annotation import TradeReview as TradeReview
+from trades.models.annotation import TradeTag as TradeTag
+from trades.models.cash_movement import CashMovementRow as CashMovementRow
+from trades.models.entry_context import EntryContext as EntryContext
+from trades.models.execution import TradeExecution as TradeExecution
+from trades.models.execution_quarantine import QuarantinedExecution as QuarantinedExecution
+from trades.models.exit_rule import ExitRule as ExitRule
+from trades.models.exit_rule import ExitSignal as ExitSignal
+from trades.models.exit_rule import TradePeak as TradePeak
+from trades.models.journal_run import JournalRun as JournalRun
+from trades.models.journal_settings import JournalSettings as JournalSettings
+from trades.models.lot import TradeLot as TradeLot
+from trades.models.pending_import import PendingImport as PendingImport
+from trades.models.provisional_close import ProvisionalClose as ProvisionalClose
+from trades.models.regime import IndexClose as IndexClose
+from trades.models.regime import RegimeDay as RegimeDay
+from trades.models.shadow_position import ShadowPosition as ShadowPosition
+from trades.models.signal import SignalChange as SignalChange
+from trades.models.signal import SignalSource as SignalSource
+from trades.models.signal import TradeSignal as TradeSignal
+from trades.models.trade import Trade as Trade
+from trades.models.trade import TradeFill as TradeFill
+from trades.models.trade import TradeLeg as TradeLeg
+from trades.models.trade import TradeRoll as TradeRoll
+from trades.models.trade_marks import TradeMarks as TradeMarks

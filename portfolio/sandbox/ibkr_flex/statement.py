@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from greeks.domain import Contract
 from greeks.sandbox.lines import dollars
 from portfolio.domain import ExecutionKind, Side
-from portfolio.sandbox.books import SimulatedAccount, SimulatedExecution
+from portfolio.sandbox.books import SimulatedAccount
+from portfolio.sandbox.fills import SimulatedExecution
 from portfolio.sandbox.ibkr_portal.payloads import sec_type
 from portfolio.sandbox.ibkr_terms import last_trading_day, local_symbol, ticker
 from portfolio.sandbox.revisions import (

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from portfolio.sandbox.books import SimulatedAccount, SimulatedSummary
+from portfolio.sandbox.books import SimulatedAccount
+from portfolio.sandbox.records import SimulatedSummary
 
 
 def account_row(account: SimulatedAccount, *, opened_at: datetime) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 from greeks.domain import Contract, InstrumentKind
 from greeks.sandbox.quotes import SimulatedQuote
 from portfolio.domain import OrderStatus
-from portfolio.sandbox.books import SimulatedAccount, SimulatedOrder, SimulatedPosition
+from portfolio.sandbox.books import SimulatedAccount
 from portfolio.sandbox.fills import SimulatedExecution
 from portfolio.sandbox.ibkr_terms import is_dated, last_trading_day, local_symbol, quoted, ticker
+from portfolio.sandbox.records import SimulatedOrder, SimulatedPosition
 from portfolio.sandbox.revisions import revisions
 
 _SEC_TYPES = {

@@ -25,10 +25,11 @@ from portfolio.brokers.ibkr_portal.contracts import SOURCE
 from portfolio.brokers.ibkr_portal.directory import ContractDirectory, ContractMemory
 from portfolio.brokers.tastytrade.market_data import decode_snapshot
 from portfolio.domain import BrokerExecution, BrokerOrder, BrokerPosition, ExecutionKind
-from portfolio.sandbox.books import SimulatedAccount, SimulatedBooks, SimulatedPosition
+from portfolio.sandbox.books import SimulatedAccount, SimulatedBooks
 from portfolio.sandbox.ibkr_portal import payloads
 from portfolio.sandbox.ibkr_portal.contracts import definition
 from portfolio.sandbox.ibkr_terms import vendor_quotes
+from portfolio.sandbox.records import SimulatedPosition
 from portfolio.sandbox.tastytrade import books as tastytrade_rows
 from portfolio.sandbox.tastytrade.futures import future
 from portfolio.sandbox.tastytrade.instruments import market_data, nested_chain
