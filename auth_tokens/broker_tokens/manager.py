@@ -21,23 +21,11 @@ from auth_tokens.broker_tokens.errors import TokenError
 from auth_tokens.broker_tokens.renewing import renewed_copy, stored_copy
 from auth_tokens.broker_tokens.sources import (
     HeldToken,
-    register_token_provider,
-    registered_token_providers,
     token_source,
 )
 from config.core.clock import now
 from config.core.errors import ProviderError
 
-__all__ = [
-    "ProviderToken",
-    "ensure_valid",
-    "get_token",
-    "held_token",
-    "refresh_token",
-    "register_token_provider",
-    "registered_token_providers",
-    "renew_token",
-]
 logger = structlog.get_logger(__name__)
 
 

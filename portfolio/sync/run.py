@@ -17,10 +17,8 @@ from portfolio.market_data.prices import store_prices
 from portfolio.models import Account, SyncRun
 from portfolio.sync.fetch import FetchedBook, fetch_book
 from portfolio.sync.progress import SyncProgress, announce_change, announce_progress
-from portfolio.sync.requests import LOCK_SECONDS, request_sync
+from portfolio.sync.requests import LOCK_SECONDS
 from portfolio.sync.store import Stored, store_book
-
-__all__ = ["request_sync", "sync_account"]
 
 logger = structlog.get_logger(__name__)
 

@@ -19,8 +19,8 @@ from django.conf import settings
 def main(database: str, work: str, threads: int) -> None:
     settings.DATABASES["default"]["NAME"] = database
     django.setup()
-    from auth_tokens.broker_tokens.manager import register_token_provider, renew_token
-    from auth_tokens.broker_tokens.sources import Attempt
+    from auth_tokens.broker_tokens.manager import renew_token
+    from auth_tokens.broker_tokens.sources import Attempt, register_token_provider
     from tests.auth_tokens.sources import PROVIDER, scripted_source
 
     register_token_provider(PROVIDER, "tests.auth_tokens.sources.scripted_source")

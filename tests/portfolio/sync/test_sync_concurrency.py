@@ -20,6 +20,7 @@ from config.core.errors import LockHeld, NotFound
 from config.core.redis import locks
 from portfolio.models import Account, Position, PriceBar, Quote, SyncRun
 from portfolio.sync import run as sync
+from portfolio.sync.requests import request_sync
 from portfolio.sync.run import sync_account
 from tests.factories import AccountFactory
 from tests.portfolio.books import FakeBroker, option, order, position, stock
@@ -176,7 +177,7 @@ def test_worker_killed_before_the_commit_loses_nothing(
 @pytest.mark.django_db
 def test_redelivered_run_is_done_once(account: Account, broker: FakeBroker) -> None:
     broker.positions = [position(stock(), 5)]
-    (queued,) = sync.request_sync(account_ids=[account.pk], trigger=SyncRun.Trigger.REQUEST)
+    (queued,) = request_sync(account_ids=[account.pk], trigger=SyncRun.Trigger.REQUEST)
 
     def deliver() -> SyncRun:
         return sync_account(
