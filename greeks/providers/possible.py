@@ -16,6 +16,8 @@ from greeks.domain import Greeks, Quote
 from greeks.providers.decoding import BadRow, parse_float
 
 _LARGEST_VOLATILITY: Final = 100.0
+#: Vendors write the largest double for "not set", some of its digits cut off.
+_UNSET: Final = 1.797e308
 _PRICES: Final = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
 _COUNTS: Final = ("volume", "open_interest")
 _GREEKS: Final = ("delta", "gamma", "theta", "vega")
@@ -55,6 +57,8 @@ def read_greeks(
             number, reason = None, error.reason
         else:
             reason = "" if _is_possible(name, number) else f"{name}: {number:g} is impossible"
+            if number is None and _is_huge(value):
+                reason = f"{name}: {value} is too large to be true"
         if reason:
             bad.add(name)
             faults.append(reason)
@@ -64,6 +68,14 @@ def read_greeks(
     if all(numbers.get(name) is None for name in (*_GREEKS, _VOLATILITY)):
         return None
     return Greeks(source=source, as_of=as_of, **numbers)
+
+
+def _is_huge(value: object) -> bool:
+    """Return whether it is a number near the largest, but not that one, which says "not set"."""
+    try:
+        return 1e300 <= abs(float(str(value))) < _UNSET
+    except ValueError:
+        return False
 
 
 def _is_possible(name: str, number: float | None) -> bool:

@@ -62,7 +62,7 @@ def accounts_by_instrument() -> Mapping[str, Collection[str]]:
     """
     found: dict[str, set[str]] = {}
     rows = Position.objects.filter(account__enabled=True).order_by().distinct()
-    for account_id, key, stored, kind, underlying, currency, expiry in rows.values_list(
+    for account_id, key, stored, kind, underlying, currency, expiry, size in rows.values_list(
         "account_id",
         "instrument__key",
         "instrument__underlying_key",
@@ -70,9 +70,14 @@ def accounts_by_instrument() -> Mapping[str, Collection[str]]:
         "underlying",
         "currency",
         "expiry",
+        "multiplier",
     ):
         refers = stored or key_of_terms(
-            kind=kind, underlying=underlying, currency=currency, expiry=expiry
+            kind=kind,
+            underlying=underlying,
+            currency=currency,
+            expiry=expiry,
+            multiplier=float(size),
         )
         for name in {key, refers}:
             found.setdefault(name, set()).add(account_id)

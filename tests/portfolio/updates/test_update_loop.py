@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -107,6 +107,21 @@ def test_move_of_an_underlying_queues_who_holds_an_option_on_it(portfolio: Portf
     assert update_portfolios_for_symbol(CALL.symbol) == 1
     assert update_portfolios_for_symbol(CALL.underlying) == 1
     assert update_portfolios_for_symbol("ZZZZ") == 0
+
+
+def test_move_of_a_future_queues_who_holds_an_option_on_it_that_names_no_month(
+    account: Account, portfolio: Portfolio
+) -> None:
+    day = date(2026, 12, 18)
+    option = OptionFactory.create(key="future_option:ES", kind="future_option", underlying="/ES")
+    PositionFactory.create(
+        account=account, instrument=option, instrument_type="future_option", underlying="/ES",
+        expiry=day, multiplier=50,
+    )  # fmt: skip
+    accounts_by_instrument.cache_clear()
+    assert portfolio.pk in portfolios_by_account()[account.pk]
+    assert update_portfolios_for_instruments(["future:ES:20261218:50:USD"]) == 1
+    assert update_portfolios_for_instruments(["future:ES:20261218:1:USD"]) == 0
 
 
 def test_account_of_two_portfolios_is_revalued_once(

@@ -79,6 +79,7 @@ def test_unset_numbers_and_nan_are_missing(missing: Any) -> None:
         ({"delta": -999.0}, "delta: -999 is impossible"),
         ({"gamma": -0.1}, "gamma: -0.1 is impossible"),
         ({"gamma": 1e200}, "gamma: 1e+200 is too large to be true"),
+        ({"gamma": 1e308}, "gamma: 1e+308 is too large to be true"),
         ({"vega": -1.0}, "vega: -1 is impossible"),
         ({"impliedVol": 250.0}, "implied_volatility: 250 is impossible"),
     ],
