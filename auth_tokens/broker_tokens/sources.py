@@ -74,9 +74,10 @@ class Attempt(Protocol):
 
 
 class TokenSource(Protocol):
-    """Obtains one provider's token."""
+    """Obtains one provider's token. Subclass it for the defaults."""
 
-    limits: tuple[TryLimit, ...]
+    #: None if nothing is sent to obtain a token, so that nothing can be locked out.
+    limits: tuple[TryLimit, ...] = ()
     #: Upper limit in seconds of the growing pauses after failures.
     longest_pause: float
     #: Whether the schedule keeps a token ready, or a call obtains it when needed.
@@ -96,11 +97,11 @@ class TokenSource(Protocol):
 
     def closed_until(self, at: datetime) -> datetime | None:
         """Return when the provider reopens, if it keeps hours and is closed."""
-        ...
+        return None
 
     def is_due(self, held: HeldToken, at: datetime) -> bool:
         """Whether to replace a token that is still good. May ask the provider."""
-        ...
+        return False
 
 
 def fingerprint(*credentials: str) -> str:

@@ -8,13 +8,7 @@ from typing import Final
 from django.conf import settings
 
 from auth_tokens.broker_tokens.errors import CredentialsRefused
-from auth_tokens.broker_tokens.sources import (
-    Attempt,
-    HeldToken,
-    ObtainedToken,
-    TryLimit,
-    fingerprint,
-)
+from auth_tokens.broker_tokens.sources import Attempt, ObtainedToken, TokenSource, fingerprint
 from config.core.clock import now
 from portfolio.brokers.ibkr_flex.client import PROVIDER
 
@@ -23,11 +17,9 @@ BY_HAND: Final = "by hand"
 LONGEST_LIFE: Final = timedelta(days=365)
 
 
-class FlexTokenSource:
+class FlexTokenSource(TokenSource):
     """``TokenSource`` of the Flex Web Service: the settings' token until it ends."""
 
-    # Nothing is sent to obtain it, so nothing can be locked out.
-    limits: tuple[TryLimit, ...] = ()
     longest_pause = 86_400.0
     keeps_ready = True
 
@@ -38,12 +30,6 @@ class FlexTokenSource:
         return fingerprint(
             settings.IBKR_FLEX_URL, settings.IBKR_FLEX_TOKEN, settings.IBKR_FLEX_TOKEN_EXPIRES
         )
-
-    def closed_until(self, at: datetime) -> datetime | None:
-        return None
-
-    def is_due(self, held: HeldToken, at: datetime) -> bool:
-        return False
 
     def obtain(self, attempt: Attempt) -> ObtainedToken:
         """Take the token of the settings. Raises ``CredentialsRefused`` once it has ended."""

@@ -16,7 +16,7 @@ from auth_tokens.broker_tokens.sources import (
     Attempt,
     HeldToken,
     ObtainedToken,
-    TryLimit,
+    TokenSource,
     fingerprint,
 )
 from portfolio.brokers.ibkr_portal.gateway import open_session
@@ -24,11 +24,9 @@ from portfolio.brokers.ibkr_portal.gateway import open_session
 SESSION: Final = "session"
 
 
-class PortalTokenSource:
+class PortalTokenSource(TokenSource):
     """``TokenSource`` of the gateway. Tickles keep the session; this opens it again."""
 
-    # Opening uses no credentials, so nothing can be locked out.
-    limits: tuple[TryLimit, ...] = ()
     # A person may log in at any moment and waits for the desk to notice.
     longest_pause = 15.0
     keeps_ready = False
@@ -38,9 +36,6 @@ class PortalTokenSource:
 
     def credentials(self) -> str:
         return fingerprint(settings.IBKR_PORTAL_URL)
-
-    def closed_until(self, at: datetime) -> datetime | None:
-        return None
 
     def is_due(self, held: HeldToken, at: datetime) -> bool:
         session = open_session()

@@ -11,6 +11,7 @@ from auth_tokens.broker_tokens.sources import (
     Attempt,
     HeldToken,
     ObtainedToken,
+    TokenSource,
     TryLimit,
     fingerprint,
 )
@@ -23,7 +24,7 @@ from portfolio.brokers.tastytrade.log_in import log_in
 LOOKED_AT_EVERY: Final = timedelta(seconds=330)
 
 
-class TastytradeTokenSource:
+class TastytradeTokenSource(TokenSource):
     """``TokenSource`` of Tastytrade. A token counts as expired a minute early."""
 
     # Normally one log-in in a quarter of an hour; ``log_in`` pauses by itself after three refusals.
@@ -40,9 +41,6 @@ class TastytradeTokenSource:
             settings.TASTYTRADE_CLIENT_SECRET,
             settings.TASTYTRADE_REFRESH_TOKEN,
         )
-
-    def closed_until(self, at: datetime) -> datetime | None:
-        return None
 
     def is_due(self, held: HeldToken, at: datetime) -> bool:
         """Return whether it expires before the schedule's next look, so no call waits for one."""
