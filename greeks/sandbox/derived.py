@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from greeks.domain import Contract, InstrumentKind, Right
 from greeks.maths.black_scholes import GreekArrays
 from greeks.sandbox.contracts import option_symbol
+from greeks.sandbox.derived_quotes import derived_quote, with_greeks, without_carry
 from greeks.sandbox.lines import LINES, MONTH_LETTERS, Line
 from greeks.sandbox.quotes import SimulatedQuote
 from greeks.sandbox.sessions import EXCHANGES, Session
@@ -30,7 +31,6 @@ _FIRST_DAY = date(2015, 1, 1)
 _DECADE = 2020
 _FUTURE = re.compile(r"/(?P<name>[A-Z]{1,4}?)(?P<month>[FGHJKMNQUVXZ])(?P<year>\d{1,2})")
 _FUTURE_OPTION = re.compile(r"(\d{6})([CP])(\d+(?:\.\d+)?)")
-_PRICES = ("bid", "ask", "last", "mark", "opening_price", "previous_close")
 
 
 class _Derived(NamedTuple):
@@ -98,12 +98,18 @@ class DerivedEngine:
         )
         events = [line is not None and line.kind is InstrumentKind.EVENT for line in lines]
         kept = _column(0.0 if event else 1.0 for event in events)
-        return GreekArrays(
+        result = GreekArrays(
             found.price * rate + _shifts(lines),
             found.delta * rate / spot * kept,
             found.gamma * rate / (spot * spot) * kept,
             *(values * rate * kept for values in found[3:]),
         )
+        for row, (contract, line) in enumerate(zip(contracts, lines, strict=True)):
+            if _is_on_future(line):
+                _, own = self._without_carry(contract, seconds)
+                for values, numbers in zip(result[1:], own[1:], strict=True):
+                    values[row] = numbers
+        return result
 
     def spots(self, contracts: Sequence[Contract], seconds: Floats) -> Floats:
         bases, lines = self._bases(contracts)
@@ -112,12 +118,20 @@ class DerivedEngine:
 
     def quotes(self, contracts: Sequence[Contract], seconds: float) -> list[SimulatedQuote]:
         bases, lines = self._bases(contracts)
-        return [
-            quote if line is None else _derived_quote(quote, contract, line)
-            for quote, contract, line in zip(
-                self._engine.quotes(bases, seconds), contracts, lines, strict=True
-            )
-        ]
+        result = []
+        for quote, contract, line in zip(
+            self._engine.quotes(bases, seconds), contracts, lines, strict=True
+        ):
+            found = quote if line is None else derived_quote(quote, contract, line)
+            if _is_on_future(line):
+                found = with_greeks(found, *self._without_carry(contract, np.array([seconds])))
+            result.append(found)
+        return result
+
+    def _without_carry(self, contract: Contract, seconds: Floats) -> tuple[Floats, GreekArrays]:
+        price, future = self.values([contract], seconds)[0], self.spots([contract], seconds)[0]
+        moments = self.last_traded(contract.exchange, np.atleast_1d(seconds))
+        return without_carry(contract, price, future, moments)
 
     def _bases(self, contracts: Sequence[Contract]) -> tuple[list[Contract], list[Line | None]]:
         found = [self._by_symbol.get(contract.symbol) for contract in contracts]
@@ -255,27 +269,8 @@ def _terms(day: str, right: str, strike: Decimal | None) -> tuple[date, Right, D
     return expiry, Right(right), strike
 
 
-def _derived_quote(quote: SimulatedQuote, contract: Contract, line: Line) -> SimulatedQuote:
-    rate, spot = float(line.rate), line.spot_rate
-
-    def price(value: float | None) -> float | None:
-        return None if value is None else round(value * rate + line.shift, line.digits)
-
-    def scaled(value: float | None, factor: float) -> float | None:
-        return None if value is None else value * factor
-
-    changes: dict[str, Any] = {name: price(getattr(quote, name)) for name in _PRICES}
-    spot_price = scaled(quote.underlying_price, spot)
-    changes["underlying_price"] = None if spot_price is None else spot_price + line.shift
-    changes["delta"] = scaled(quote.delta, rate / spot)
-    changes["gamma"] = scaled(quote.gamma, rate / (spot * spot))
-    for name in ("theta", "vega", "rho"):
-        changes[name] = scaled(getattr(quote, name), rate)
-    if quote.bid is None and not contract.is_option and line.is_dated:
-        # An index is not traded, but what is made of it is.
-        tick = 10.0**-line.digits
-        changes["bid"], changes["ask"] = changes["mark"] - tick, changes["mark"] + tick
-    return quote._replace(contract=contract, **changes)
+def _is_on_future(line: Line | None) -> bool:
+    return line is not None and line.kind is InstrumentKind.FUTURE_OPTION
 
 
 def _hours(exchange: str) -> str:

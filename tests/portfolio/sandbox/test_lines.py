@@ -6,6 +6,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from greeks.instruments.expiry import expiry_instant
+from greeks.maths import american
+from greeks.pricing.model import years_to
 from greeks.sandbox.lines import LINES, magnifier
 from greeks.sandbox.market import Market
 from portfolio.sandbox.ibkr_terms import last_trading_day, local_symbol, vendor_quotes
@@ -47,6 +50,21 @@ def test_option_on_a_future_has_the_exchanges_local_symbol() -> None:
     assert option is not None
     assert local_symbol(option) == "MESZ6 P6500"
     assert market.underlying_of(option).symbol == "/MESZ6"
+
+
+def test_option_on_a_future_has_the_greeks_of_its_price_and_no_carry() -> None:
+    market = fresh()
+    option = market.contract("./MESH7MESH7 270319P6500")
+    assert option is not None
+    (quote,) = market.quotes([option])
+    assert quote.mark is not None
+    assert quote.underlying_price is not None
+    assert quote.implied_volatility is not None
+    years = years_to(expiry_instant(option) or quote.as_of, quote.as_of)
+    arguments = (quote.underlying_price, 6500.0, years, 0.04, 0.04, quote.implied_volatility, False)
+    expected = american.all_greeks(*arguments)
+    assert float(expected.price) == pytest.approx(quote.mark, rel=5e-3)
+    assert quote.delta == pytest.approx(float(expected.delta), abs=1e-5)
 
 
 def test_what_no_line_lists_is_unknown() -> None:
