@@ -20,6 +20,9 @@ _LONG: Final = re.compile(
     rf"(?P<name>\S+) (?P<day>\d{{8}})(?: (?:(?P<right>[CP]) {_STRIKE}|(?P<event>\S+ (?:yes|no))))?",
     re.ASCII,
 )
+#: The class of an option of the OCC: two classes of one index expire on the same day.
+_CLASS: Final = re.compile(r"([A-Z0-9][A-Z0-9./-]{0,5}) *\d{6}[CP]\d{8}", re.ASCII)
+_SEPARATORS: Final = re.compile(r"[ ./-]")
 _DAY: Final = re.compile(r"^(\S+) \d{8}\b", re.ASCII)
 #: Tastytrade's options on futures: the future's code, the option's root, and the rest.
 _ON_FUTURE: Final = re.compile(
@@ -39,9 +42,13 @@ def held_name(
     symbol: str, underlying: str, strike: Decimal | float | None, right: str | None
 ) -> str:
     """Return how the book names a position, beside whose name its expiry stands: ``AAPL 150 C``,
-    ``MES`` for ``MES 20270319``.
+    ``MES`` for ``MES 20270319``; by its class where that is not the underlying's name: ``SPXW
+    6,880 P``, ``NVDA1 37.5 C``.
     """
     if right and strike is not None:
+        found = _CLASS.fullmatch(symbol)
+        if found and found[1] != _SEPARATORS.sub("", underlying):
+            return option_name(found[1], strike, right)
         return option_name(underlying, strike, right)
     return _DAY.sub(r"\1", symbol)
 

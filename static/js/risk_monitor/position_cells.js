@@ -90,6 +90,12 @@ function delivery(row) {
   return `delivers ${format.strike(row.deliverable)}${cash}`;
 }
 
+/** An option's class where that is not the underlying's name, as `held_name` in names.py. */
+function nameOf(row) {
+  const root = /^([A-Z0-9][A-Z0-9./-]{0,5}) *\d{6}[CP]\d{8}$/.exec(row.symbol)?.[1];
+  return root && root !== row.underlying.replace(/[ ./-]/g, "") ? root : row.underlying;
+}
+
 /** A position with what the table adds, as `shown_position` in portfolio/templatetags/book.py. */
 export function shownPosition(row) {
   const size =
@@ -103,7 +109,7 @@ export function shownPosition(row) {
   const strike = format.strike(row.strike);
   shown.contract =
     row.right && strike !== null
-      ? `${row.underlying} ${strike} ${row.right}`
+      ? `${nameOf(row)} ${strike} ${row.right}`
       : row.symbol.replace(/^(\S+) \d{8}\b/, "$1");
   shown.detail = row.expiry
     ? `${format.day(row.expiry)} · ${row.dte}d`

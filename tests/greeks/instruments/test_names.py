@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from greeks.instruments.names import contract_name
+from greeks.instruments.names import contract_name, held_name
 
 NAMES = {
     "AAPL  260117C00150000": "AAPL 150 C 17 Jan 26",
@@ -32,3 +32,20 @@ def test_contract_reads_as_name_strike_right_and_day(symbol: str, name: str) -> 
 @pytest.mark.parametrize("symbol", AS_THEY_ARE)
 def test_what_has_no_other_name_stays(symbol: str) -> None:
     assert contract_name(symbol) == symbol
+
+
+@pytest.mark.parametrize(
+    ("symbol", "underlying", "name"),
+    [
+        ("SPX   261218P06880000", "SPX", "SPX 6,880 P"),
+        # The same day, settled at the close.
+        ("SPXW  261218P06880000", "SPX", "SPXW 6,880 P"),
+        ("NVDA1 261224C00037500", "NVDA", "NVDA1 37.5 C"),
+        ("BRKB  261218C00500000", "BRK/B", "BRK/B 500 C"),
+        ("./MESH7MESH7 270319P6800", "/MESH7", "/MESH7 6,800 P"),
+        ("NIFTY 20261215 C 25950", "NIFTY50", "NIFTY50 25,950 C"),
+    ],
+)
+def test_position_is_named_by_its_class(symbol: str, underlying: str, name: str) -> None:
+    strike = float(name.split()[1].replace(",", ""))
+    assert held_name(symbol, underlying, strike, name[-1]) == name
