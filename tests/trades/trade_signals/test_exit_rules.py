@@ -97,7 +97,7 @@ class TestHysteresis(unittest.TestCase):
         (Kind.PROFIT_TARGET, 85.1339, "85.1 %"),
         (Kind.PROFIT_TARGET, 50.0, "50 %"),
         (Kind.STOP_LOSS, 199.96, "200 % of the premium"),
-        (Kind.STOP_LOSS, 10_000, "10000 % of the premium"),
+        (Kind.STOP_LOSS, 10_000, "10,000 % of the premium"),
         (Kind.DAYS_TO_EXPIRY, 21.0, "21 days"),
         (Kind.DELTA_BREACH, 0.34567, "0.35 delta"),
         (Kind.ASSIGNMENT_RISK, 0.0012345, "0.0012 time value"),

@@ -120,5 +120,5 @@ def number_words(kind: str, value: float) -> str:
     digits = 1 if unit.startswith("%") else 2
     # What is smaller than that is not written as zero.
     is_tiny = 0.0 < abs(value) < 0.1**digits
-    text = f"{value:.2g}" if is_tiny else f"{round(value, digits):.12g}"
+    text = f"{value:.2g}" if is_tiny else f"{round(value, digits):,.12g}"
     return f"{text} {unit}".strip()
