@@ -113,7 +113,8 @@ def moment(value: datetime | None) -> SafeString:
     if text is None:
         return shown(None)
     day, _, time = text.partition(" ")
-    return SafeString(f'<span class="number">{day}</span> <span class="number">{time}</span>')
+    parts = f'<span class="number">{day}</span> <span class="number">{time}</span>'
+    return SafeString(f"<span>{parts}</span>")
 
 
 @register.filter
