@@ -11,6 +11,7 @@ from config.core.redis.locks import subject_lock
 from greeks.models import Instrument
 from greeks.providers.base import CountsCalls, SnapshotProvider
 from greeks.providers.registry import configured_providers, open_provider
+from greeks.underlyings import product_name
 from portfolio.accounts.days import session_dates_of
 from portfolio.accounts.named import enabled_accounts
 from portfolio.brokers.registry import open_adapter
@@ -68,13 +69,13 @@ def update_greeks(
         known = ", ".join((BROKER, *configured_providers()))
         raise InvalidInput(f"source: {source[:32]!r} is not set up here (set up: {known}).")
     accounts = enabled_accounts(account_ids)
-    _check_held(accounts, underlyings)
+    names = _held_names(accounts, underlyings)
     update = GreeksUpdate()
     groups: dict[str, list[Account]] = {}
     for account in accounts:
         groups.setdefault(account.broker if source == BROKER else source, []).append(account)
     for name, group in groups.items():
-        _update_group(update, name, group, underlyings, own=source == BROKER)
+        _update_group(update, name, group, names, own=source == BROKER)
     return update
 
 
@@ -166,12 +167,17 @@ def _by_underlying(
     return updated
 
 
-def _check_held(accounts: Sequence[Account], wanted: Sequence[str]) -> None:
+def _held_names(accounts: Sequence[Account], wanted: Sequence[str]) -> list[str]:
+    """Return the names under which these underlyings are held: ``/ES`` is any of its months.
+
+    Raises InvalidInput for one of which no option is held.
+    """
     rows = Instrument.objects.filter(positions__account__in=accounts, right__in=("C", "P"))
     held = set(rows.values_list("underlying", flat=True))
-    unknown = sorted(set(wanted) - held)
+    unknown = sorted(set(wanted) - held - {product_name(name) for name in held})
     if unknown:
         raise InvalidInput(
             f"No option on {', '.join(unknown)} is held. "
             f"Options are held on: {', '.join(sorted(held)) or 'nothing'}."
         )
+    return sorted(name for name in held if {name, product_name(name)}.intersection(wanted))

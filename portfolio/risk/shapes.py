@@ -48,8 +48,8 @@ class PortfolioRisk(MoneyRow):
 
 
 class UnderlyingRisk(Row):
-    underlying: str
-    spot: Number
+    underlying: Annotated[str, about("SPY; /ES with all its months; Z:GBP outside the dollar.")]
+    spot: Annotated[Number, about("In its currency; null over several months of a future.")]
     beta: Number
     beta_source: Literal["set", "history", "self"] | None
     beta_as_of: Moment | None

@@ -59,7 +59,7 @@ class Group(Shape):
 
 
 class UnderlyingGroup(Group):
-    underlying: str
+    underlying: Annotated[str, about("SPY; /ES with all its months; Z:GBP outside the dollar.")]
 
 
 class ExpiryGroup(Group):

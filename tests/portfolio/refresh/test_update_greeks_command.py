@@ -12,8 +12,9 @@ from django.core.management import CommandError, call_command
 
 from config.core.redis.locks import subject_lock
 from config.core.sandbox.server import Sandbox
-from greeks.models import ContractGreeks
+from greeks.models import ContractGreeks, Instrument
 from greeks.sandbox.polygon.rules import API_KEY
+from greeks.underlyings import product_name
 from portfolio.domain import Broker
 from portfolio.models import Account, Position, SyncRun
 from portfolio.sync.run import sync_account
@@ -141,6 +142,14 @@ def test_without_a_source_each_accounts_own_broker_is_asked_first(
     assert sources - {"model"} == {"ibkr", "tastytrade"}
     rows = Position.objects.exclude(right="")
     assert set(rows.filter(account=account).values_list("greeks_source", flat=True)) == {"ibkr"}
+
+    # An option on a future is named by month if the broker that stored it first names one.
+    option = rows.filter(instrument_type="future_option", account=tastytrade)[0]
+    Instrument.objects.filter(pk=option.instrument_id).update(underlying=option.underlying)
+    product = product_name(option.underlying)
+    assert product != option.underlying
+    output, _ = run("--underlying", product, "--json")
+    assert option.underlying in {each["underlying"] for each in json.loads(output)["underlyings"]}
 
 
 def test_calls_of_the_minute_that_are_used_up_are_said_and_fail(
