@@ -67,13 +67,12 @@ def _of_a_day(legs: Legs, greeks: GreekArrays) -> Floats:
     life = np.maximum(legs.years, 0.0)
     passed = np.minimum(life, 1.0 / DAYS_A_YEAR)
     left = life - passed
-    rest = legs.spot
-    if legs.dividends is not None:
-        rest = rest - discrete_dividends.present_value(
-            legs.rate, legs.dividend_yield, life, *legs.dividends
-        )
-    sign = np.where(legs.is_call, 1.0, -1.0)
+    sign, rest = np.where(legs.is_call, 1.0, -1.0), legs.spot
     with np.errstate(all="ignore"):
+        if legs.dividends is not None:
+            rest = rest - discrete_dividends.present_value(
+                legs.rate, legs.dividend_yield, life, *legs.dividends
+            )
         stock = rest * np.exp(-legs.dividend_yield * left)
         least = np.maximum(sign * (stock - legs.strike * np.exp(-legs.rate * left)), 0.0)
         intrinsic = sign * (legs.spot - legs.strike)

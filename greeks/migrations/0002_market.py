@@ -119,7 +119,7 @@ class Migration(migrations.Migration):
                 ('nearest_expiries', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MaxValueValidator(12)])),
                 ('extra_expiries', models.JSONField(blank=True, default=list, help_text='ISO dates, polled beside the nearest until they expire.')),
                 ('poll_seconds', models.PositiveSmallIntegerField(default=5, help_text='At least this many seconds between two polls; 5, 10, 15, 20, 30 or 60.', validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(60)])),
-                ('rate', models.FloatField(blank=True, help_text="The model's discount rate, annual and continuous; empty: RISK_FREE_RATE.", null=True)),
+                ('rate', models.FloatField(blank=True, help_text="The model's discount rate, annual and continuous; empty: its currency's.", null=True)),
                 ('enabled', models.BooleanField(default=True)),
                 ('position', models.PositiveSmallIntegerField(default=0, help_text='Its place in the picker.')),
                 ('simulated', models.BooleanField(default=False, help_text='Fed by the sandbox: labelled as simulated wherever it is shown.')),

@@ -39,7 +39,7 @@ class PolledInstrument(models.Model):
     rate = models.FloatField(
         null=True,
         blank=True,
-        help_text="The model's discount rate, annual and continuous; empty: RISK_FREE_RATE.",
+        help_text="The model's discount rate, annual and continuous; empty: its currency's.",
     )
     enabled = models.BooleanField(default=True)
     position = models.PositiveSmallIntegerField(default=0, help_text="Its place in the picker.")
