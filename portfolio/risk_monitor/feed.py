@@ -1,4 +1,4 @@
-"""Live books: what the open pages of a set of accounts are sent.
+"""Live books: the frames for the open pages of a set of accounts.
 
 A sync in any process announces a new version over the hub; the feed reads the book once and works
 out what changed.

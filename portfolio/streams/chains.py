@@ -1,4 +1,4 @@
-"""A polled option chain moves what is held of it, as a stream does: prices, then portfolios.
+"""Let a polled option chain move held contracts as a stream does: prices, then portfolios.
 
 The poll has stored its sample before this is called, and whatever fails here stays here.
 """

@@ -12,7 +12,7 @@ WRITE_SECONDS: Final = 5.0
 
 
 async def keep_prices_stored() -> None:
-    """Write what was noted every five seconds; once more when cancelled."""
+    """Write the noted prices every five seconds, and once more when cancelled."""
     in_thread = ThreadPool("prices", most=1)
     try:
         while True:

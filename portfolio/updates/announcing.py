@@ -19,7 +19,7 @@ def group_of(owner_id: int) -> str:
 
 
 def announce_figures(portfolio_ids: Collection[int]) -> None:
-    """Announce each owner's once. Call after the commit. One query."""
+    """Announce each owner's portfolios once. Call after the commit. One query."""
     owners = Portfolio.objects.filter(pk__in=portfolio_ids).order_by().values_list("owner_id")
     announce_all(
         (group_of(owner_id), {"type": "portfolios.calculated"}) for (owner_id,) in owners.distinct()

@@ -46,7 +46,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What one look at the queue gave. ``is_new``: Redis lost what had waited."""
+    """The result of one look at the queue. ``is_new``: Redis lost the waiting updates."""
 
     claims: tuple[Claim, ...]
     is_new: bool

@@ -1,4 +1,4 @@
-"""A trade with its numbers: what a group of openings was, is, and has brought."""
+"""A trade with its numbers: what was opened, what is open, and its result."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def _families(openings: Iterable[Opening]) -> list[list[Opening]]:
 
 
 def _root(first: dict[_Name, _Name], name: _Name) -> _Name:
-    """Return what stands for all that are joined with ``name``; the way there gets shorter."""
+    """Return the representative of the set that holds ``name``, halving the path to it."""
     while first[name] != name:
         first[name] = first[first[name]]
         name = first[name]

@@ -1,4 +1,4 @@
-"""Tell, after commit, that something of a user's signals has changed."""
+"""Announce, after the commit, that a user's signals changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals for the demo: two sources, the trades that followed, rules, and some that wait."""
+"""Signals for the demo: two sources, the trades that followed, rules, and queued signals."""
 
 from __future__ import annotations
 

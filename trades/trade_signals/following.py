@@ -1,4 +1,4 @@
-"""What is done for all signals each minute."""
+"""The work on all signals each minute."""
 
 from __future__ import annotations
 

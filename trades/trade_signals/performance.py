@@ -1,4 +1,4 @@
-"""What each source's signals have brought: the trades that followed them, beside their shadows.
+"""Results of each source's signals: the trades that followed, beside their shadows.
 
 Trades are read and measured by the statistics' own functions, so a trade has one number everywhere.
 """

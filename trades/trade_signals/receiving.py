@@ -1,4 +1,4 @@
-"""Take signals in: from a source's webhook, or by a user's hand."""
+"""Receive signals, from a source's webhook or entered by a user."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def renew_token(*, user: User, source_id: int) -> IssuedSource:
 
 
 def source_by_hand(user: User) -> SignalSource:
-    """Return the source of what the user enters."""
+    """Return the source of signals the user enters."""
     source, _ = SignalSource.objects.get_or_create(owner=user, name=BY_HAND)
     return source
 

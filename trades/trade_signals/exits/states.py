@@ -57,7 +57,7 @@ def with_lots(trades: Iterable[Trade]) -> dict[int, OpenTrade]:
 
 
 def applies(rule: ExitRule, trade: Trade, tags: set[str]) -> bool:
-    """Return whether a rule is meant for a trade that its owner sees."""
+    """Return whether a rule applies to a trade its owner sees."""
     return (
         rule.account_id in (None, trade.account_id)
         and rule.strategy in ("", trade.strategy)
@@ -116,7 +116,7 @@ def state_of(
     most: float | None,
     dividends: KnownDividends,
 ) -> TradeNow:
-    """Put together what the rules read of one trade at one moment."""
+    """Return the state of one trade at one moment, as the rules read it."""
     held = [lot for lot in each.lots if lot.closed_at is None or lot.closed_at > at]
     held = [lot for lot in held if lot.opened_at is not None and lot.opened_at <= at]
     expiries = [lot.instrument.expiry for lot in held if lot.instrument.expiry]
@@ -142,7 +142,7 @@ def state_of(
 
 
 def profit_of(lots: Sequence[TradeLot], marks: Mapping[int, Mark], *, at: datetime) -> float | None:
-    """Return what lots had brought and would bring at a moment; ``None`` if a mark is missing."""
+    """Return the lots' realised and open profit at a moment; ``None`` if a mark is missing."""
     profit = 0.0
     for lot in lots:
         if lot.closed_at is not None and lot.closed_at <= at:

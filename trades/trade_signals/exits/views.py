@@ -1,4 +1,4 @@
-"""The page of exit rules: what they say now, the rules, a try on past trades."""
+"""The page of exit rules: current signals, the rules, and a dry run on past trades."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CLOCK: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
 @login_required
 @require_safe
 def rules(request: HttpRequest) -> HttpResponse:
-    """Show the user's exit rules and what they say."""
+    """Show the user's exit rules and their current signals."""
     parameters = QueryParameters.of_form(request.GET, allowed={"edit"})
     asked = whole_number(parameters.text("edit") or "")
     edited = None if asked is None else rule_for_user(cast("User", request.user), asked)

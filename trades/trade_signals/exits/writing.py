@@ -21,7 +21,7 @@ MOST_RULES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleValues:
-    """What a rule is to say. ``account_id``, ``strategy`` and ``tag`` limit it; empty: all."""
+    """A rule's values. ``account_id``, ``strategy`` and ``tag`` limit it; empty: all."""
 
     name: str
     kind: str
@@ -83,7 +83,7 @@ def save_rule(*, user: User, values: RuleValues, rule_id: int | None = None) -> 
 
 @transaction.atomic
 def remove_rule(*, user: User, rule_id: int) -> str:
-    """Remove a rule with the signals that it gave; return its name. Raises NotFound."""
+    """Remove a rule and its signals; return its name. Raises NotFound."""
     rule = rule_for_user(user, rule_id)
     rule._history_user = user  # type: ignore[attr-defined]
     rule.delete()
