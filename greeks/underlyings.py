@@ -111,7 +111,7 @@ def _future_under(option: Contract) -> Contract | None:
     terms = _FUTURE_KEY.fullmatch(option.underlying_key)
     if terms is None:
         return None
-    expiry = parse_clock(terms["expiry"], "%Y%m%d").date()
+    expiry = future_expiry(option.underlying_key)
     names_month = is_month(option.underlying)
     return Contract(
         kind=InstrumentKind.FUTURE,
@@ -122,6 +122,13 @@ def _future_under(option: Contract) -> Contract | None:
         currency=terms["currency"],
         expiry=expiry,
     )
+
+
+@lru_cache(1024)
+def future_expiry(key: str) -> date | None:
+    """Return the day of a future's identity: that of ``future:ES:20261218:50:USD``, else none."""
+    terms = _FUTURE_KEY.fullmatch(key)
+    return None if terms is None else parse_clock(terms["expiry"], "%Y%m%d").date()
 
 
 def is_month(name: str) -> bool:

@@ -19,7 +19,7 @@ from cachetools import LRUCache
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
-from greeks.underlyings import history_name
+from greeks.underlyings import future_expiry, history_name
 from portfolio.amounts import as_float
 from portfolio.book.shapes import PositionRow
 from portfolio.exposure.columns import LINEAR_KINDS, OPTION_KINDS, Leg
@@ -31,6 +31,7 @@ _COMPUTED = frozenset(
     {
         "dte", "daily_change_percent", "delta", "gamma", "theta", "vega", "iv", "open_interest",
         "deliverable", "deliverable_cash", "exercise_style", "group",
+        "future_expiry",
     }
 )  # fmt: skip
 _STORED = tuple(name for name in PositionRow.__struct_fields__ if name not in _COMPUTED)
@@ -128,6 +129,7 @@ def position_row(values: dict[str, Any], *, today: date) -> dict[str, Any]:
             underlying=values["underlying"],
             currency=values["currency"],
         ),
+        "future_expiry": future_expiry(values["instrument__underlying_key"]) if option else None,
         "right": values["right"] or None,
         "dte": (expiry - today).days if expiry is not None else None,
         "price_source": values["price_source"] or None,

@@ -17,6 +17,9 @@ class PositionRow(Shape):
         str,
         about("Its row of by_underlying: /ES for each month of that future and options on them."),
     ]
+    future_expiry: Annotated[
+        Day | None, about("Of the future that an option on one delivers, where it is known.")
+    ]
     expiry: Day | None
     strike: Number
     right: str | None

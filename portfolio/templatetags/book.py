@@ -80,14 +80,20 @@ def _size(row: Mapping[str, Any]) -> float | None:
 
 
 def contract_note(row: Mapping[str, Any]) -> str:
-    """Name an event contract; say what an adjusted option delivers, and an exercise style that
-    nobody knows; empty for anything else."""
+    """Name an event contract; say which future and what an adjusted option delivers, and a style of
+    exercise that nobody knows; empty for anything else."""
     if row["instrument_type"] == InstrumentKind.EVENT:
         return "event contract"
     if not row["right"]:
         return ""
     unknown = row["instrument_type"] == InstrumentKind.OPTION and not row["exercise_style"]
-    notes = (_delivery(row), "exercise style unknown, priced as American" if unknown else "")
+    month = row["future_expiry"]
+    future = f"future {formatting.day(month)}" if month else ""
+    notes = (
+        future,
+        _delivery(row),
+        "exercise style unknown, priced as American" if unknown else "",
+    )
     return "; ".join(note for note in notes if note)
 
 

@@ -77,7 +77,8 @@ function contractNote(row) {
   if (row.instrument_type === "event_contract") return "event contract";
   if (!row.right) return "";
   const unknown = row.instrument_type === "option" && !row.exercise_style;
-  const notes = [delivery(row), unknown ? "exercise style unknown, priced as American" : ""];
+  const future = row.future_expiry ? `future ${format.day(row.future_expiry)}` : "";
+  const notes = [future, delivery(row), unknown ? "exercise style unknown, priced as American" : ""];
   return notes.filter(Boolean).join("; ");
 }
 

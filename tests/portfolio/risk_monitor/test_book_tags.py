@@ -103,6 +103,11 @@ def test_adjusted_option_says_what_it_delivers(
     [
         ({"exercise_style": None}, "exercise style unknown, priced as American"),
         ({"exercise_style": None, "instrument_type": "future_option"}, ""),
+        # IBKR names no month of the future.
+        (
+            {"instrument_type": "future_option", "future_expiry": date(2026, 3, 20)},
+            "future 20 Mar 26",
+        ),
         ({"exercise_style": None, "instrument_type": "stock", "right": None}, ""),
         (
             {"exercise_style": None, "deliverable": None},
