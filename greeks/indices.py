@@ -22,7 +22,7 @@ INDICES: Final = {
     "USD": SELECT_SECTORS
     | {"SPX", "XSP", "NDX", "XND", "NQX", "RUT", "MRUT", "RUI", "RLG", "RLV", "VIX", "DJX", "OEX",
        "XEO", "MXEA", "MXEF", "MXACW", "MXUSA", "MXWLD", "SPEQX", "SOX", "CBTX", "MBTX", "NANOS",
-       "BKX", "XAU", "SPIKE", "MGTN", "XINA50"},
+       "BKX", "XAU", "HGX", "OSX", "UTY", "SPIKE", "MGTN", "XINA50"},
     "EUR": SECTORS
     | {"DAX", "MDAX", "TECDAX", "TDX", "ESTX50", "SX5E", "STX", "SXXP", "DJ600", "V2TX", "CAC40",
        "EOE", "AEX", "AMX", "BFX", "BEL20", "PSI20", "ATX", "MIB", "FTMIB", "FTSEMIB", "IBEX",

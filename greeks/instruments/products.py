@@ -39,6 +39,8 @@ _INDEX_ROOTS: Final = {
 }
 #: Index options that may be exercised at any time.
 _AMERICAN_INDICES: Final = frozenset({"OEX", "XAU"})
+#: Sectors of PHLX (housing, oil service, utilities): what was found names no style.
+_UNKNOWN_INDICES: Final = frozenset({"HGX", "OSX", "UTY"})
 #: Exchanges of these currencies (NSE, JPX, KRX, TAIFEX) list European options only.
 _ALL_EUROPEAN: Final = frozenset({"INR", "JPY", "KRW", "TWD"})
 
@@ -146,6 +148,8 @@ def exercise_style(contract: Contract) -> str:
     if currency not in INDICES:
         return ""
     root, underlying = listed_root(contract), contract.underlying.upper()
+    if currency == "USD" and underlying in _UNKNOWN_INDICES:
+        return ""
     european = root in _INDEX_ROOTS.get(currency, ()) or any(
         is_index(name, currency) and name not in _AMERICAN_INDICES for name in (root, underlying)
     )

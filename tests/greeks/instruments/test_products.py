@@ -63,6 +63,7 @@ def option(
         ("SGXNK", "SGD", ""),
         ("OEX", "USD", "american"),
         ("XAU", "USD", "american"),
+        ("OSX", "USD", ""),
         ("SIXM", "USD", "european"),
         ("XINA50", "USD", "european"),
         ("FTMIB", "EUR", "european"),
