@@ -18,7 +18,7 @@ from auth_tokens.account_pages.time_zones import check_time_zone
 from auth_tokens.api_tokens.reading import api_tokens_of
 from auth_tokens.api_tokens.writing import revoke_api_token
 from auth_tokens.models import ApiToken, AuditEvent, BrokerToken, TokenEvent, User
-from config.core.admin import ReadOnlyAdmin
+from config.core.admin import OwnRows, ReadOnlyAdmin
 from config.core.errors import InvalidInput
 
 admin.site.site_header = "Greekdesk administration"
@@ -110,17 +110,14 @@ class ApiTokenAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
+class AuditEventAdmin(OwnRows, ReadOnlyAdmin):
     """The audit trail. Staff who are not superusers see only their own actions."""
 
+    owner_field = "actor"
     list_display = ("at", "event", "subject", "actor", "detail", "request_id")
     list_filter = ("event", "at")
     list_select_related = ("actor",)
     search_fields = ("subject", "actor__username", "request_id")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AuditEvent]:
-        events = AuditEvent.objects.all()
-        return events if _is_superuser(request) else events.filter(actor_id=request.user.pk)
 
 
 @admin.register(BrokerToken)

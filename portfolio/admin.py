@@ -16,7 +16,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from auth_tokens.models import User
-from config.core.admin import AnyModelAdmin, AnyModelForm, AnyTabularInline, ReadOnlyAdmin
+from config.core.admin import (
+    AnyModelAdmin,
+    AnyModelForm,
+    AnyTabularInline,
+    OwnRows,
+    ReadOnlyAdmin,
+)
 from config.core.clock import now
 from portfolio.accounts.access import accounts_administered_by
 from portfolio.models import (
@@ -96,7 +102,7 @@ FIGURES = (
 
 
 @admin.register(Portfolio)
-class PortfolioAdmin(AnyModelAdmin):
+class PortfolioAdmin(OwnRows):
     """Named sets of accounts. Their owner sees only accounts they may see anyway.
 
     Everybody's portfolio of all accounts is kept by the desk and not listed.
@@ -110,10 +116,8 @@ class PortfolioAdmin(AnyModelAdmin):
     readonly_fields = FIGURES
     autocomplete_fields = ("owner",)
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Portfolio]:
-        portfolios = Portfolio.objects.filter(holds_all=False)
-        person = _person(request)
-        return portfolios if person.is_superuser else portfolios.filter(owner=person)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(holds_all=False)
 
     def get_readonly_fields(
         self, request: HttpRequest, obj: Model | None = None
@@ -187,17 +191,12 @@ class BetaAdmin(AnyModelAdmin):
 
 
 @admin.register(Scenario)
-class ScenarioAdmin(ReadOnlyAdmin):
+class ScenarioAdmin(OwnRows, ReadOnlyAdmin):
     """Users' saved scenarios: superusers see all, other staff their own."""
 
     list_display = ("name", "owner", "days", "updated_at")
     list_select_related = ("owner",)
     search_fields = ("name", "owner__username")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Scenario]:
-        person = _person(request)
-        scenarios = super().get_queryset(request)
-        return scenarios if person.is_superuser else scenarios.filter(owner=person)
 
 
 class BookAdmin(ReadOnlyAdmin):

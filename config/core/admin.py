@@ -35,6 +35,16 @@ class CappedPaginator(AnyPaginator):
         return rows[: self.most].count()
 
 
+class OwnRows(AnyModelAdmin):
+    """Shows a user's own rows, by ``owner_field``; superusers see all."""
+
+    owner_field = "owner"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows, user = super().get_queryset(request), request.user
+        return rows if user.is_superuser else rows.filter(**{self.owner_field: user.pk})
+
+
 class ReadOnlyAdmin(AnyModelAdmin):
     """Rows written by the desk and read-only here. Large tables are not counted."""
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 
-from auth_tokens.models import User
-from config.core.admin import ReadOnlyAdmin
+from config.core.admin import OwnRows, ReadOnlyAdmin
 from greeks.models import AlertChannel, AlertEvent, AlertRule
 
 
-class OwnRowsAdmin(ReadOnlyAdmin):
-    """All rows for superusers; other staff see their own."""
-
+class OwnRowsAdmin(OwnRows, ReadOnlyAdmin):
+    owner_field = "user"
     list_select_related: ClassVar[tuple[str, ...]] = ("user",)
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[AlertRule]:
-        rows: QuerySet[AlertRule] = super().get_queryset(request)
-        user = cast("User", request.user)
-        return rows if user.is_superuser else rows.filter(user=user)
 
 
 @admin.register(AlertRule)

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from simple_history.admin import SimpleHistoryAdmin
 
 from auth_tokens.models import User
-from config.core.admin import AnyModelAdmin, AnyModelForm, AnyTabularInline, ReadOnlyAdmin
+from config.core.admin import AnyModelForm, AnyTabularInline, OwnRows, ReadOnlyAdmin
 from config.core.errors import ApplicationError
 from portfolio.accounts.access import accounts_visible_to
 from trades.models import (
@@ -27,19 +27,8 @@ from trades.trade_signals.receiving import enter_signal
 from trades.trade_signals.states import Status
 
 
-class _Own:
-    """Limits rows to those of the user; superusers see all."""
-
-    owner_field = "owner"
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
-        user = cast("User", request.user)
-        return rows if user.is_superuser else rows.filter(**{self.owner_field: user})
-
-
 @admin.register(SignalSource)
-class SignalSourceAdmin(_Own, AnyModelAdmin):
+class SignalSourceAdmin(OwnRows):
     """Sources. Tokens are made on the page, where they are shown once; no digest is shown."""
 
     list_display = ("name", "owner", "enabled", "token_prefix", "window_minutes", "hold_days",
@@ -115,7 +104,7 @@ class _SignalForm(AnyModelForm):
 
 
 @admin.register(TradeSignal)
-class TradeSignalAdmin(_Own, ReadOnlyAdmin):
+class TradeSignalAdmin(OwnRows, ReadOnlyAdmin):
     """Signals: entered here, or come by webhook and page; the actions move them on."""
 
     owner_field = "source__owner"
@@ -172,7 +161,7 @@ class TradeSignalAdmin(_Own, ReadOnlyAdmin):
 
 
 @admin.register(ShadowPosition)
-class ShadowPositionAdmin(_Own, ReadOnlyAdmin):
+class ShadowPositionAdmin(OwnRows, ReadOnlyAdmin):
     owner_field = "signal__source__owner"
     list_display = ("opened_at", "signal", "instrument", "quantity", "status", "entry_price",
                     "price", "close_price", "closed_at", "pnl")  # fmt: skip
@@ -182,7 +171,7 @@ class ShadowPositionAdmin(_Own, ReadOnlyAdmin):
 
 
 @admin.register(ExitRule)
-class ExitRuleAdmin(_Own, SimpleHistoryAdmin):  # type: ignore[misc]
+class ExitRuleAdmin(OwnRows, SimpleHistoryAdmin):  # type: ignore[misc]
     """Rules with their history; they are changed on the page, which checks their numbers."""
 
     list_display = ("name", "owner", "kind", "threshold", "band", "account", "strategy", "tag",
@@ -198,7 +187,7 @@ class ExitRuleAdmin(_Own, SimpleHistoryAdmin):  # type: ignore[misc]
 
 
 @admin.register(ExitSignal)
-class ExitSignalAdmin(_Own, ReadOnlyAdmin):
+class ExitSignalAdmin(OwnRows, ReadOnlyAdmin):
     owner_field = "rule__owner"
     list_display = ("fired_at", "rule", "account", "underlying", "status", "value", "executed_at")
     list_filter = ("status",)
