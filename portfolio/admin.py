@@ -202,9 +202,11 @@ class ScenarioAdmin(OwnRows, ReadOnlyAdmin):
 class BookAdmin(ReadOnlyAdmin):
     """Rows of an account's book, limited to accounts the user administers."""
 
+    account_field = "account"
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         accounts = accounts_administered_by(_person(request))
-        return super().get_queryset(request).filter(account__in=accounts)
+        return super().get_queryset(request).filter(**{f"{self.account_field}__in": accounts})
 
 
 class AdministeredAccounts(admin.RelatedFieldListFilter):

@@ -167,36 +167,16 @@ class TradeReviewAdmin(_AnnotationAdmin):
     list_filter = ("state",)
 
 
-class _LookedAt(SimpleHistoryAdmin):  # type: ignore[misc]
-    """Changed on the pages, which compute again what follows."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(TradeOverride)
-class TradeOverrideAdmin(_LookedAt):
+class TradeOverrideAdmin(BookAdmin, SimpleHistoryAdmin):  # type: ignore[misc]
+    """Changed on the pages, which compute again what follows; so are the settings below."""
+
+    account_field = "opening__account"
     list_display = ("opening", "kind", "anchor", "created_by", "created_at")
     list_filter = ("kind",)
     list_select_related = ("opening", "anchor", "created_by")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        accounts = accounts_administered_by(cast("User", request.user))
-        found: QuerySet[Any] = super().get_queryset(request).filter(opening__account__in=accounts)
-        return found
-
 
 @admin.register(JournalSettings)
-class JournalSettingsAdmin(_LookedAt):
+class JournalSettingsAdmin(BookAdmin, SimpleHistoryAdmin):  # type: ignore[misc]
     list_display = ("account", "lot_method")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        accounts = accounts_administered_by(cast("User", request.user))
-        found: QuerySet[Any] = super().get_queryset(request).filter(account__in=accounts)
-        return found
