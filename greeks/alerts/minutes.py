@@ -33,7 +33,7 @@ def chain_minutes(
     three with those of held contracts.
 
     Changes since the open count from the ``opening`` minute, or from the first after it that has
-    sums, as in the body of ``/market/data``. Missed minutes are NaN.
+    sums (of the spot: that has one), as in the body of ``/market/data``. Missed minutes are NaN.
     """
     of_session = GreekSnapshot.objects.filter(
         instrument_key=snapshot.instrument_key,
@@ -41,12 +41,16 @@ def chain_minutes(
         session_date=snapshot.session_date,
         samples_seen__gt=0,
     )
-    with_sums = of_session.filter(_HAS_SUMS, minute__gte=opening)
-    base = with_sums.aggregate(first=Min("minute"))["first"]
+    found = of_session.filter(minute__gte=opening).aggregate(
+        sums=Min("minute", filter=_HAS_SUMS),
+        spot=Min("minute", filter=Q(spot__isnull=False)),
+    )
+    base = found["sums"]
     minutes = tuple(snapshot.minute - MINUTE * back for back in reversed(range(count)))
     wanted = sorted(columns)
     fields = ("minute", *(("delta_buckets",) if with_buckets else ()), *wanted)
-    within = Q(minute=base) | Q(minute__gte=minutes[0], minute__lte=minutes[-1])
+    bases = [minute for minute in found.values() if minute is not None]
+    within = Q(minute__in=bases) | Q(minute__gte=minutes[0], minute__lte=minutes[-1])
     rows = {row["minute"]: row for row in of_session.filter(within).values(*fields)}
     asked = [rows.get(at) for at in (base, *minutes)]
     held_changes = has_value = None
@@ -55,7 +59,10 @@ def chain_minutes(
     return ChainMinutes(
         expiry=snapshot.expiry,
         minutes=minutes,
-        columns={name: _column(asked, name) for name in wanted},
+        columns={
+            name: _column([rows.get(found["spot"]), *asked[1:]] if name == "spot" else asked, name)
+            for name in wanted
+        },
         buckets=(
             read_buckets([None if row is None else row["delta_buckets"] for row in asked])
             if with_buckets

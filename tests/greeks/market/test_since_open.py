@@ -83,9 +83,16 @@ def test_alert_counts_from_the_first_minute_with_sums_like_the_body(
     body = Client().get("/market/data").json()
     assert body["base"]["is_opening"] is False
     minutes = chain_minutes(
-        rows[-1], opening=stored.OPENING, count=1, columns={"total_vega_close"}, with_buckets=False
+        rows[-1],
+        opening=stored.OPENING,
+        count=1,
+        columns={"total_vega_close", "spot"},
+        with_buckets=False,
     )
-    metric = registered_metrics()["vega"]
-    (value,) = measured(metric, FROM_OPEN, minutes, side="total", delta_range=None)
+    metrics = registered_metrics()
+    (value,) = measured(metrics["vega"], FROM_OPEN, minutes, side="total", delta_range=None)
     assert value == vega(rows[9]) - vega(rows[1])
+    # The opening minute has a spot.
+    (moved,) = measured(metrics["spot"], FROM_OPEN, minutes, side="", delta_range=None)
+    assert moved == (rows[9].spot or 0.0) - body["opening_spot"] != 0.0
     assert value == body["series"]["vega"]["total"]["from_open"][9]
