@@ -19,7 +19,6 @@ from auth_tokens.models import User
 from config.core.clock import market_now
 from config.core.errors import Conflict, NotFound
 from greeks.domain import InstrumentKind, Right
-from greeks.underlyings import product_name
 from portfolio.accounts.access import accounts_visible_to
 from trades.models import Trade, TradeFill, TradeLeg, TradeSignal
 from trades.strategies.payoff import PayoffLeg
@@ -162,7 +161,7 @@ def _wanted(signals: Iterable[TradeSignal], visible: Collection[str]) -> list[Wa
 
 
 def _sides(legs: Sequence[tuple[Any, ...]], signal: TradeSignal) -> frozenset[Side]:
-    names_underlying = len(legs) == 1 and product_name(signal.symbol) == signal.underlying
+    names_underlying = len(legs) == 1 and signal.symbol == signal.underlying
     if names_underlying and legs[0][2] not in _OPTIONS:
         return frozenset()
     return frozenset((instrument, quantity > 0) for instrument, quantity, _ in legs)
