@@ -155,7 +155,13 @@ def _is_key(name: str) -> bool:
 
 def _are_distinct_keys(keys: Sequence[str]) -> bool:
     """Fast check, nearly always true: every key can be stored and none is there twice."""
-    return len(set(keys)) == len(keys) and all(map(_is_key, keys))
+    lengths = set(map(len, keys))
+    return (
+        len(set(keys)) == len(keys)
+        and 0 not in lengths
+        and max(lengths, default=1) <= LONGEST_IDENTIFIER
+        and "".join(keys).isprintable()
+    )
 
 
 def _with_missing(numbers: Floats) -> Floats:
