@@ -6,12 +6,10 @@ import ast
 import json
 import re
 import subprocess
-from io import StringIO
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from django.core.management import call_command
 
 from tests.architecture.source import ROOT, parsed
 
@@ -112,13 +110,6 @@ def test_every_variable_of_the_example_has_a_sentence() -> None:
         elif not line.strip():
             explained = False
     assert missing == []
-
-
-@pytest.mark.django_db
-def test_every_model_change_has_its_migration() -> None:
-    said = StringIO()
-    call_command("makemigrations", check_changes=True, dry_run=True, stdout=said)
-    assert "No changes detected" in said.getvalue()
 
 
 def _documents() -> list[Path]:
