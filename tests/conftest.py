@@ -113,9 +113,13 @@ def _uses_database(case: type[unittest.TestCase]) -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """Take what was imported and collected out of the garbage collector's sight: it stays."""
+    """Take what was imported and collected out of the garbage collector's sight: it stays.
+
+    What tests leave is collected in fewer, larger rounds.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -20,6 +20,8 @@ from tests.portfolio.kinds import IBKR, KINDS
 from tests.portfolio.reading import read
 from tests.sandbox_server import GatewayHandle
 
+pytestmark = pytest.mark.any_database
+
 # Held without a working order.
 NO_ORDER = {"share", "equity option", "index option AM, Wednesday"}
 

@@ -21,6 +21,8 @@ from greeks.polling.states import chain_states
 from tests.auth_tokens.upstox_site import CREDENTIALS, OPENS_AT
 from tests.greeks.scripted import KEY, polled_instrument
 
+pytestmark = pytest.mark.any_database
+
 FIVE_SECONDS, MINUTE = timedelta(seconds=5), timedelta(minutes=1)
 
 

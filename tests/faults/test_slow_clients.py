@@ -16,7 +16,7 @@ from config.core.front_door import server
 from config.core.serving import request_bodies
 from tests.served import served
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 SLOW = 40

@@ -13,7 +13,7 @@ from config import asgi
 from config.core.serving import request_bodies
 from tests.served import served
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 ANNOUNCED, CHUNKED = "Content-Length: 100", "Transfer-Encoding: chunked"
 KINDS = (("POST", ANNOUNCED), ("POST", CHUNKED), ("PUT", ANNOUNCED), ("DELETE", CHUNKED))

@@ -20,7 +20,7 @@ from portfolio.models import (
 )
 from tests.faults.conftest import RunSync
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.mark.parametrize("name", ["ibkr", "tastytrade"])

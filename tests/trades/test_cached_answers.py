@@ -29,7 +29,7 @@ from trades.models import ShadowPosition
 from trades.trade_signals.receiving import enter_signal
 from trades.trade_signals.sources import source_by_hand
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 AT = datetime(2026, 11, 13, 17, 0, tzinfo=UTC)
 PNL = resource_named("analytics:pnl")
 RETURNS = resource_named("analytics:returns")

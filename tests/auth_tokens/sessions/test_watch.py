@@ -21,7 +21,7 @@ from tests.factories import UserFactory
 from tests.portfolio.risk_monitor.test_live import run
 from tests.sockets import ORIGIN, socket
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 READ = "auth_tokens.sessions.watch.user_of_session"
 

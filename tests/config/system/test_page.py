@@ -33,7 +33,7 @@ from portfolio.updates.statistics import get_queue_stats
 from tests.factories import UserFactory
 from tests.greeks.alerts.rows import EXPIRY, minute, nifty
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = [pytest.mark.django_db, pytest.mark.database, pytest.mark.any_database]
 
 PAGE = "/system"
 PARTS = "processes,responses,calls,tokens,chains,servers,calendars,checks"

@@ -15,7 +15,7 @@ from tests.greeks.alerts.rows import EXPIRY, make_rule, minute, store_minute
 from tests.portfolio.risk_monitor.test_live import run, signed_in_cookie
 from tests.sockets import ORIGIN, socket
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 PATH = "/ws/alerts"
 

@@ -15,7 +15,7 @@ from tests.factories import UserFactory
 from tests.greeks.alerts.receiver import Receiver
 from tests.greeks.alerts.rows import make_rule, minute
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = [pytest.mark.django_db, pytest.mark.database, pytest.mark.any_database]
 
 PAGE = "/market/alerts"
 TYPED = {

@@ -29,7 +29,7 @@ from tests.greeks.conftest import Desk
 from tests.greeks.gex.conftest import AT
 from tests.greeks.scripted import EXPIRY, LATER
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 DOCUMENTED = {
     "symbol", "gamma_exposure", "call_wall", "put_wall", "timestamp", "cached",
     "cache_age_seconds",

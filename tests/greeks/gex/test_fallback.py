@@ -32,7 +32,7 @@ from tests.config.core.caching.desk import Clock
 from tests.greeks.conftest import Desk
 from tests.greeks.gex.conftest import AT
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 ERRORS = st.sampled_from(
     [CircuitOpen, ForbiddenError, MalformedResponse, ProviderClosed, ProviderError,
      RateLimitedError, RetryableError, UnauthorisedError]

@@ -15,7 +15,7 @@ from greeks.gex.snapshots import take_snapshot
 from tests.greeks.conftest import Desk
 from tests.greeks.gex.conftest import AT
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def page(**parameters: Any) -> str:

@@ -23,7 +23,7 @@ from tests.greeks.conftest import Desk
 from tests.greeks.market import stored
 from tests.greeks.scripted import EXPIRY, OPENS, chain_at
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 MINUTE = timedelta(minutes=1)
 LAST = timedelta(seconds=55)
 LOW, HIGH = 0.3, 0.7

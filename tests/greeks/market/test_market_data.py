@@ -17,7 +17,7 @@ from greeks.models import PolledInstrument
 from tests.factories import UserFactory
 from tests.greeks.market import stored
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 ADDRESSES = ("/market/data", "/api/market/chain", "/api/market/instruments")
 
 

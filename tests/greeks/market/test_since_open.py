@@ -15,7 +15,7 @@ from greeks.market.page import MarketPage
 from greeks.models import GreekSnapshot, PolledInstrument
 from tests.greeks.market import stored
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 OPEN_TEXT = "2026-11-27T09:15:00+05:30"
 

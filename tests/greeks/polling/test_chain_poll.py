@@ -28,7 +28,7 @@ from tests.greeks.maths.test_aggregation import exact_sums
 from tests.greeks.scripted import CLOSES, EXPIRY, OPENS, chain_at
 from tests.servers.valkey import RunningValkey
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 SLOT = OPENS + timedelta(minutes=10, seconds=25)
 SECOND = timedelta(seconds=1)
 

@@ -12,7 +12,7 @@ from tests.factories import PASSWORD
 from tests.greeks.conftest import Desk
 from tests.greeks.scripted import OPENS
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 ADD = "/admin/greeks/polledinstrument/add/"
 GIVEN = {
     "slug": "nifty-it",

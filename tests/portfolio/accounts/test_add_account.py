@@ -18,7 +18,7 @@ from portfolio.models import Account
 from tests.architecture.source import ROOT
 from tests.factories import UserFactory
 
-pytestmark = [pytest.mark.django_db, pytest.mark.database]
+pytestmark = [pytest.mark.django_db, pytest.mark.database, pytest.mark.any_database]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.trades.executions.test_identity import fill
 from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 RunSync = Callable[[str], SyncRun]
 CALL = option(600)
 FRIDAY, MONDAY = "2026-11-20T17:00:00+00:00", "2026-11-23T17:00:00+00:00"

@@ -18,7 +18,7 @@ from config.core.sandbox.server import Sandbox
 from portfolio.brokers.ibkr_portal.gateway import reopen_for_all
 from portfolio.brokers.tastytrade.adapter import open_tastytrade
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 @pytest.fixture

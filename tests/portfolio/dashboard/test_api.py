@@ -9,7 +9,7 @@ from auth_tokens.models import User
 from tests.factories import PositionFactory, UserFactory
 from tests.portfolio.reading import read, synced_account
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 DASHBOARD = "/api/dashboard"
 POSITION_FIELDS = {

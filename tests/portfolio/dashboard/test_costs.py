@@ -18,7 +18,7 @@ from portfolio.dashboard.sections import dashboard_resources, section_named
 from tests.portfolio.dashboard.bodies import Sources, cached_sections, plain_bodies, scripted
 from tests.portfolio.reading import synced_account
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from tests.portfolio.risk_monitor.test_live import (
 )
 from tests.sockets import ORIGIN, socket
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 SOCKET = "/ws/dashboard"
 
 

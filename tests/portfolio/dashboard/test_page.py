@@ -18,7 +18,7 @@ from portfolio.dashboard.sections import SECTIONS, section_named
 from tests.factories import OptionFactory, PositionFactory, UserFactory
 from tests.portfolio.reading import synced_account
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 PAGE = "/dashboard"
 

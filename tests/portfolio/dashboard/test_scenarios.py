@@ -41,7 +41,11 @@ from tests.portfolio.dashboard.bodies import (
 from tests.portfolio.reading import synced_account
 from tests.servers.valkey import RunningValkey
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(300),
+    pytest.mark.any_database,
+]
 
 LOST = RetryableError("The provider does not answer.", provider="scripted")
 REAL_TIME = {str(each.section) for each in dashboard_resources() if not each.is_cached}

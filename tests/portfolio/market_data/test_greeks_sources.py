@@ -32,7 +32,7 @@ from tests.portfolio.books import (
     quote,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 RunSync = Callable[[str], SyncRun]
 CALL, OTHER = option(600), option(610)
 DOWN = RetryableError("It did not answer.")

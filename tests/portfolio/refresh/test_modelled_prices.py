@@ -21,7 +21,7 @@ from portfolio.templatetags.position_row import _price_mark
 from tests.factories import AccountFactory
 from tests.portfolio.books import FakeBroker, greeks, option, position, quote, stock
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 EXPIRY = date.today() + timedelta(days=45)  # noqa: DTZ011
 FUTURE_KEY = f"future:ES:{EXPIRY:%Y%m%d}:50:USD"
 OPTIONS = {

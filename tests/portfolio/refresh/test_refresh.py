@@ -28,6 +28,8 @@ from tests.portfolio.books import (
     stock,
 )
 
+pytestmark = pytest.mark.any_database
+
 RunSync = Callable[[str], SyncRun]
 CALL = option(600)
 

@@ -19,7 +19,7 @@ from tests.factories import AS_OF
 from tests.portfolio.reading import FAST, read
 from tests.portfolio.risk.legs import stored_account, stored_option
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 RISK = "/api/portfolio/risk"
 # Shares of SPY: gamma of two short SPY puts, and of three AAPL calls by β²·S²/B².

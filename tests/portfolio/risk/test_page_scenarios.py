@@ -10,7 +10,7 @@ from portfolio.models import Scenario
 from tests.factories import UserFactory
 from tests.portfolio.risk.pages import book, page_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 KEPT = {
     "name": "Crash",
     "days": "3",

@@ -9,7 +9,7 @@ from auth_tokens.models import User
 from tests.factories import UserFactory
 from tests.portfolio.risk.pages import book
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 ADDED = {
     "add-TOTAL_FORMS": "2",
     "add-INITIAL_FORMS": "0",

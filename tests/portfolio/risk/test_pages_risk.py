@@ -19,7 +19,7 @@ from portfolio.risk.scenarios.kept_grids import compute_scenario_grid
 from tests.factories import PositionFactory, UserFactory
 from tests.portfolio.risk.pages import book, page_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 class Cells(HTMLParser):

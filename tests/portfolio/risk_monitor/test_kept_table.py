@@ -21,7 +21,7 @@ from portfolio.templatetags import book as book_tags
 from portfolio.templatetags.position_table import position_table
 from tests.factories import AccountFactory, AccountStatusFactory, PositionFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.fixture

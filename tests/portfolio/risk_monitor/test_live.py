@@ -28,7 +28,7 @@ from portfolio.risk_monitor.feed import changes
 from tests.factories import AccountFactory, AccountStatusFactory, PositionFactory, UserFactory
 from tests.sockets import ORIGIN, socket
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 def account_of(owner: User) -> Account:

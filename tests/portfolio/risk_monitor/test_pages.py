@@ -13,7 +13,7 @@ from config.core.clock import now
 from portfolio.models import Account
 from tests.factories import AccountFactory, AccountStatusFactory, PositionFactory, UserFactory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def synced_account(owner: User, positions: int = 1) -> Account:

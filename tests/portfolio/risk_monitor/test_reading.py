@@ -18,7 +18,7 @@ from portfolio.risk_monitor.reading import read_risk_monitor
 from portfolio.sync.run import sync_account
 from tests.factories import AccountFactory, UserFactory
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 NUMBER = "DU1000001"
 

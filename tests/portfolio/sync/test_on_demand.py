@@ -14,7 +14,7 @@ from tests.factories import AccountFactory
 from tests.portfolio.books import FakeBroker, position, stock
 
 RunSync = Callable[[str], SyncRun]
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 def test_read_fetches_every_account_at_the_same_time(broker: FakeBroker) -> None:

@@ -26,7 +26,7 @@ from portfolio.sync import store
 from tests.factories import AccountFactory
 from tests.portfolio.books import FakeBroker, position, quote, stock
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 @pytest.fixture

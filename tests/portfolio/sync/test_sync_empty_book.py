@@ -19,7 +19,7 @@ from tests.portfolio.books import (
     stock,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 RunSync = Callable[[str], SyncRun]
 UNCONFIRMED, SUCCEEDED = SyncRun.Outcome.UNCONFIRMED, SyncRun.Outcome.SUCCEEDED
 PARTIAL = SyncRun.Outcome.PARTIAL

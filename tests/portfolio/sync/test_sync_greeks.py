@@ -23,7 +23,7 @@ from tests.portfolio.books import (
     quote,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 RunSync = Callable[[str], SyncRun]
 CALL = option(600)
 

@@ -21,7 +21,7 @@ from portfolio.models import (
 from tests.factories import AccountFactory
 from tests.portfolio.books import FakeBroker, position, quote, stock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 RunSync = Callable[[str], SyncRun]
 SAP = stock("SAP", currency="EUR")
 

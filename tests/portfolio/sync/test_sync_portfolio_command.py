@@ -17,7 +17,7 @@ from portfolio.sync import run as sync
 from tests.factories import AccountFactory
 from tests.portfolio.books import FakeAdapter, FakeBroker, position, stock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 Run = Callable[..., tuple[str, CommandError | None]]
 
 

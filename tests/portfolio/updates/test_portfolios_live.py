@@ -20,7 +20,7 @@ from tests.factories import AccountFactory, PositionFactory, UserFactory
 from tests.portfolio.risk_monitor.test_live import commit_price, run, signed_in_cookie
 from tests.sockets import ORIGIN, socket
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 SOCKET = "/ws/portfolio?view=portfolios"
 
 

@@ -19,7 +19,7 @@ from tests.factories import AccountFactory, PositionFactory
 from tests.portfolio.book.test_day_fills import traded
 from tests.portfolio.books import option, stock
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
 EXPIRY = date(2026, 12, 18)
 CALL = option(600, expiry=EXPIRY)

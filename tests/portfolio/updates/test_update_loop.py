@@ -33,7 +33,7 @@ from portfolio.updates.statistics import get_queue_stats
 from tests.factories import AccountFactory, OptionFactory, PositionFactory
 from tests.portfolio.books import FakeBroker, option, position, quote, stock
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 CALL = option(600)
 
 

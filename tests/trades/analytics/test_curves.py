@@ -27,7 +27,7 @@ from trades.analytics.shapes import DailyReturnsData, PnLCurveData
 from trades.executions.rows import JournalRows
 from trades.executions.store import record_rows
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 NEW_YORK_NOON = datetime(2026, 11, 13, 17, 0, tzinfo=UTC)
 MONDAY = date(2026, 11, 9)
 

@@ -21,7 +21,7 @@ from tests.trades.contexts.test_capturing import AT, CALL, SHARE, fill, minute_o
 from tests.trades.files import account_at
 from trades.models import JournalSettings
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 HOUR = timedelta(hours=1)
 
 

@@ -31,7 +31,7 @@ from trades.executions.store import record_rows
 from trades.importing.flex_xml import read_flex
 from trades.models import CashMovementRow, TradeExecution, TradeLot
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 #: Times of which the last 60 days must hold each case, in both halves of a year.
 TIMES = [datetime(2026, 11, 19, 19, 30, tzinfo=UTC), datetime(2027, 3, 2, 15, 0, tzinfo=UTC)]
 KINDS = {

@@ -17,7 +17,7 @@ from tests.trades.importing.flex_builder import action, booked, option, row, sta
 from trades.importing.flex_xml import read_flex
 from trades.models import CashMovementRow, QuarantinedExecution, TradeExecution
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 SPX_CALL = option("SPX   260320C05000000")
 
 

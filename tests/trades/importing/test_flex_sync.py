@@ -21,7 +21,7 @@ from trades.executions.reconcile import reconcile_account
 from trades.importing.flex_sync import is_flex_due, sync_flex
 from trades.models import JournalRun, TradeExecution
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from trades.lots import store as lots
 from trades.models import Trade, TradeExecution
 from trades.strategies import store as trades
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.fixture(autouse=True)

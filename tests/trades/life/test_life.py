@@ -20,7 +20,7 @@ from tests.trades.strategies.test_store import AT, CONTRACTS, fill, record
 from trades.life.sampling import at_points, looked_at, minutes_a_point, sample
 from trades.models import Trade
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 MINUTE = timedelta(minutes=1)
 PUT, LOW, _, STOCK, _ = CONTRACTS
 

@@ -21,7 +21,7 @@ from trades.executions.rows import Executions, JournalRows
 from trades.executions.store import record_rows
 from trades.statistics.marks.session_minutes import session_minutes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 __all__ = ["page"]
 COIN = Contract(
     kind=InstrumentKind.CURRENCY,

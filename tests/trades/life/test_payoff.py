@@ -18,7 +18,7 @@ from tests.factories import AccountFactory, PositionFactory
 from tests.trades.strategies.test_store import AT, CONTRACTS, fill, option, record
 from trades.models import Trade
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 PUT, LOW, _, STOCK, _ = CONTRACTS
 
 

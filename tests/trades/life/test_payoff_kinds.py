@@ -14,7 +14,7 @@ from portfolio.models import Account
 from tests.trades.life.test_payoff import account, at, hold, page, payoff
 from tests.trades.strategies.test_store import fill, option, record
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 __all__ = ["account", "page"]
 FUTURE = Contract(
     kind=InstrumentKind.FUTURE,

@@ -19,7 +19,7 @@ from trades.executions.store import record_rows
 from trades.lots.store import rebuild_lots
 from trades.models import TradeLot
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 MOVED = AT + timedelta(days=30)
 
 

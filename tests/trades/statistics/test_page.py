@@ -31,7 +31,7 @@ from trades.models import Trade, TradeTag
 from trades.statistics.calendar import calendar_month
 from trades.statistics.shapes import Day
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def get(client: Client, path: str, **query: str) -> Any:

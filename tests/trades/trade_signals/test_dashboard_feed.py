@@ -20,7 +20,7 @@ from trades.trade_signals.receiving import enter_signal
 from trades.trade_signals.shadows.following import follow_shadows
 from trades.trade_signals.sources import source_by_hand
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 
 from config.core.api.document import Kind, read_document
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from greeks.market.shapes import MarketCloses
 from greeks.models import PolledInstrument
 from tests.greeks.market import stored
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def get(**parameters: Any) -> Any:

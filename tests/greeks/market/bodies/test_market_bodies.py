@@ -39,7 +39,7 @@ from greeks.signals import minute_closed
 from tests.greeks.market import stored
 from tests.own_memory import forget_own_memory
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def choice(**asked: Any) -> MarketChoice:

@@ -30,7 +30,7 @@ from greeks.minutes.stored import Chain, read_rows
 from greeks.models import GreekSnapshot, PolledInstrument
 from tests.greeks.market import naive, stored
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 def body_of(**chosen: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.portfolio.door import Answer, decoded, desk, run, session_of, signed_
 from tests.portfolio.reading import synced_account
 from tests.servers.valkey import RunningValkey
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 PATH = "/api/dashboard"
 #: What two readings of the same rows may say differently.

@@ -22,7 +22,11 @@ from tests.greeks.maths import black_76
 from tests.portfolio.risk.legs import stored_account, stored_option, stored_stock
 from tests.portfolio.risk.test_risk_report import store_closes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_stopped_clock")]
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.usefixtures("_stopped_clock"),
+    pytest.mark.any_database,
+]
 
 # That of a stored option, on the stopped clock.
 EXPIRY = "2027-01-04"

@@ -18,7 +18,7 @@ from tests.portfolio.door import decoded, desk, run, signed_in
 from tests.portfolio.reading import FAST, synced_account
 from tests.servers.valkey import RunningValkey
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 ENCODINGS = [
     b"",
     b"gzip",

@@ -19,7 +19,7 @@ from portfolio.risk_monitor import prepared
 from tests.portfolio.door import Answer, Desk, desk, run, signed_in
 from tests.portfolio.reading import synced_account
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 @pytest.fixture

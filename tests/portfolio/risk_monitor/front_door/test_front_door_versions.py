@@ -23,7 +23,7 @@ from tests.factories import UserFactory
 from tests.portfolio.door import desk, run, signed_in
 from tests.portfolio.reading import FAST, synced_account
 
-pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.anyio, pytest.mark.django_db(transaction=True), pytest.mark.any_database]
 
 
 async def commit(account: Account, price: str) -> None:
