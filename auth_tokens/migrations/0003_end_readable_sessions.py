@@ -14,4 +14,4 @@ class Migration(migrations.Migration):
         ("sessions", "0001_initial"),
     ]
 
-    operations = [migrations.RunPython(end_sessions, migrations.RunPython.noop)]
+    operations = [migrations.RunPython(end_sessions, migrations.RunPython.noop, elidable=True)]

@@ -34,5 +34,6 @@ class Migration(migrations.Migration):
             GROUP BY instrument_key, session_date, expiry
             """,
             reverse_sql=migrations.RunSQL.noop,
+            elidable=True,
         ),
     ]

@@ -71,5 +71,5 @@ class Migration(migrations.Migration):
             model_name='portfolio',
             constraint=models.UniqueConstraint(condition=models.Q(('holds_all', True)), fields=('owner',), name='portfolio_one_of_all'),
         ),
-        migrations.RunPython(give_default_portfolios, migrations.RunPython.noop),
+        migrations.RunPython(give_default_portfolios, migrations.RunPython.noop, elidable=True),
     ]

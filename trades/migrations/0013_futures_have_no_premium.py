@@ -48,5 +48,5 @@ class Migration(migrations.Migration):
                 null=True,
             ),
         ),
-        migrations.RunPython(mend, migrations.RunPython.noop),
+        migrations.RunPython(mend, migrations.RunPython.noop, elidable=True),
     ]
