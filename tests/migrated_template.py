@@ -39,7 +39,18 @@ def own_database() -> Iterator[None]:
     try:
         yield
     finally:
+        _end_other_sessions()
         creation.destroy_test_db(before, verbosity=0)
+
+
+def _end_other_sessions() -> None:
+    """End what a test's thread or process left connected: PostgreSQL drops no database in use."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
 
 def copy_template(path: Path) -> None:

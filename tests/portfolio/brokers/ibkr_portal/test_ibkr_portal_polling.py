@@ -14,6 +14,7 @@ from config.core.http.caller import HttpCaller
 from config.core.redis.client import redis_client
 from config.core.redis.process_copies import forget_process_copies
 from greeks.domain import Contract
+from portfolio.brokers.ibkr_portal import polling
 from portfolio.brokers.ibkr_portal import session as ibkr_portal_session
 from portfolio.brokers.ibkr_portal.gateway import PortalGateway
 from portfolio.brokers.ibkr_portal.polling import IN_VAIN_SECONDS, poll_snapshots
@@ -59,6 +60,24 @@ class Gateway:
         rows = poll_snapshots(self.connected(), contracts, seconds=seconds)
         assert {str(row["conid"]) for row in rows} == self.rows.keys()
         return self.asked - before
+
+
+class Clock:
+    """Time that passes by waiting alone, however busy the machine is."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def monotonic(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
+@pytest.fixture(autouse=True)
+def _own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "time", Clock())
 
 
 @pytest.fixture
