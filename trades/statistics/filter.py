@@ -31,7 +31,11 @@ class StatisticsFilter(Span):
 
     def trades(self) -> Q:
         """Return the condition on trades without their days."""
-        wanted = Q(account__in=self._ids, currency=self.currency)
+        return self.trades_in_any_currency() & Q(currency=self.currency)
+
+    def trades_in_any_currency(self) -> Q:
+        """Return the condition of :meth:`trades` for every currency."""
+        wanted = Q(account__in=self._ids)
         if self.strategy:
             wanted &= Q(strategy=self.strategy)
         if self.tag:

@@ -235,6 +235,7 @@ def left_out(wanted: StatisticsFilter) -> LeftOut:
     """Count closed trades of unknown profit, and those in other currencies. One query."""
     omitted = Trade.objects.filter(
         ~Q(currency=wanted.currency) | Q(net=None) | Q(unknown_closes__gt=0),
+        wanted.trades_in_any_currency(),
         wanted.between("closed_at"),
         status=Trade.Status.CLOSED,
     ).order_by()

@@ -194,6 +194,8 @@ def test_trades_of_unknown_basis_and_of_other_currencies_are_counted_apart(
     assert (body["measures"]["trades"], body["unknown_basis"]) == (0, 1)
     assert body["other_currencies"] == [{"currency": "EUR", "trades": 1}]
     assert report(client, currency="eur")["measures"]["trades"] == 1
+    other = report(client, underlying="QQQ")
+    assert (other["unknown_basis"], other["other_currencies"]) == (0, [])
 
 
 def test_filters_narrow_and_have_no_returns(account: Account, client: Client) -> None:
