@@ -145,22 +145,23 @@ class Bin:
     trades: int
 
 
-#: Money has no finer bins.
-_CENT: Final = 0.01
-
-
 def distribution(net: Floats) -> list[Bin]:
-    """Return the numbers of trades by net result, in bins of one round width around zero."""
+    """Return the numbers of trades by net result, in bins of one round width around zero.
+
+    Counted in whole cents: 0.29 / 0.01 is below 29 in floating point.
+    """
     if not net.size:
         return []
-    reach = float(max(net.max(), 0.0) - min(net.min(), 0.0)) or 1.0
-    width = _round_width(max(reach / _BINS, _CENT))
-    first, last = np.floor(min(net.min(), 0.0) / width), np.floor(max(net.max(), 0.0) / width)
-    place = (np.floor(net / width) - first).astype(np.intp)
-    counts = np.bincount(place, minlength=int(last - first) + 1)
+    cents = np.floor(np.round(net * 100, 6))
+    least, most = min(cents.min(), 0.0), max(cents.max(), 0.0)
+    width = _round_width(max((most - least) / _BINS, 1.0))
+    first = least // width
+    place = (cents // width - first).astype(np.intp)
+    counts = np.bincount(place, minlength=int(most // width - first) + 1)
+    edges = ((first + np.arange(counts.size + 1)) * width / 100).tolist()
     return [
-        Bin(low=float((first + n) * width), high=float((first + n + 1) * width), trades=int(each))
-        for n, each in enumerate(counts)
+        Bin(low=low, high=high, trades=trades)
+        for low, high, trades in zip(edges, edges[1:], counts.tolist(), strict=False)
     ]
 
 
