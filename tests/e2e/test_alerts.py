@@ -186,7 +186,8 @@ def test_system_page_is_fetched_anew_while_it_is_looked_at(browser: Browser) -> 
     browser.draw('[data-chart="responses"] [data-part="plot"]')
     assert "POST accounts/login" in browser.text("#system-responses")
     browser.find('[data-chart="responses"] summary').click()
-    assert browser.texts('[data-chart="responses"] tbody tr')
+    # The page may just have been fetched anew, and its chart not be drawn yet.
+    browser.wait(lambda: browser.texts('[data-chart="responses"] tbody tr'), "no table")
     assert "canary" not in browser.script("return document.documentElement.outerHTML")
 
 
