@@ -28,8 +28,9 @@ from tests.own_memory import forget_own_memory
 from tests.servers.chromium import has_browser
 from tests.servers.valkey import RunningValkey
 
-# How long an example takes says how busy the machine is, not whether the code is right.
-hypothesis.settings.register_profile("desk", deadline=None)
+# How long an example takes says how busy the machine is, not whether the code is right. Each run
+# draws other examples, so fewer of them a run.
+hypothesis.settings.register_profile("desk", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("desk")
 
 pytest_plugins = ["tests.sandbox_server"]

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # PostgreSQL one with the faults, and mostly wait.
 WORKERS = {"SQLite": "4", "PostgreSQL": "2"}
 CHECKS_AT_ONCE = 3
+MYPY_WORKERS = "2"
 WITHOUT_ARCHITECTURE = ("--ignore=tests/architecture",)
 # SQLite runs every case. Of many that ask the same, PostgreSQL runs one: another in each run.
 CASES_ON_POSTGRES = ("--cases", "1")
@@ -134,7 +135,7 @@ def _coverage() -> int:
 def check(_arguments: Sequence[str]) -> int:
     """Run every check that does not need a running desk."""
     steps: Mapping[str, Callable[[], int]] = {
-        "types": lambda: run("mypy", *TYPED, quiet=True),
+        "types": lambda: run("mypy", "-n", MYPY_WORKERS, *TYPED, quiet=True),
         "lint": lambda: run("ruff", "check", ".", quiet=True),
         "format": lambda: run("ruff", "format", "--check", ".", quiet=True),
         "templates": _templates,
