@@ -29,8 +29,8 @@ from greeks.chains import Flags, Floats, OptionChain
 from greeks.maths import valuation
 from greeks.maths.aggregation import FilledGreeks, has_vendor_greeks
 from greeks.maths.valuation import Legs
-from greeks.pricing.model import years_to
 from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
+from greeks.pricing.priced_leg import years_to
 from greeks.pricing.quotes import is_two_sided
 
 #: Plausible annual implied volatilities (fractions), from a quote or a vendor.

@@ -1,7 +1,8 @@
 """Our own Greeks from the quote, for contracts no vendor computed.
 
 Each contract is priced by the model of its kind, at the implied volatility of its own price (mid
-of a two-sided quote, else the mark):
+of a two-sided quote, else the mark). Where that is all intrinsic value it implies none: then at the
+volatility of the nearest strike, else at zero (:mod:`greeks.pricing.time_value`).
 
 ===========================  ======================================================================
 contract                     model
@@ -27,33 +28,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
 
-from greeks.calendar.exchanges import exchange_of_currency
-from greeks.domain import (
-    Contract,
-    ExerciseStyle,
-    Greeks,
-    GreeksSource,
-    InstrumentKind,
-    Quote,
-    Right,
-)
-from greeks.instruments.expiry import NO_CLOSES, SessionCloses, expiry_instant
-from greeks.instruments.products import exercise_style
+from greeks.domain import Greeks, GreeksSource, Quote, Right
+from greeks.instruments.expiry import NO_CLOSES, SessionCloses
 from greeks.maths import valuation
+from greeks.maths.black_scholes import Floats
 from greeks.maths.valuation import Legs
-from greeks.pricing.deliverables import per_share
 from greeks.pricing.dividends import KnownDividends
-from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
-from greeks.pricing.quotes import is_two_sided
+from greeks.pricing.parity import Forward, Pair, forwards
+from greeks.pricing.priced_leg import (
+    NO_DIVIDENDS,
+    ExpiryKey,
+    Priced,
+    PricedLeg,
+    expiry_of,
+    leg_of,
+    legs_of,
+)
 from greeks.pricing.rates import risk_free_rate
+from greeks.pricing.time_value import from_neighbours, quote_noise, time_value
 from greeks.underlyings import underlying_key
-
-SECONDS_A_YEAR = 365 * 86_400
-NO_DIVIDENDS: KnownDividends = {}
-#: The contracts that share a forward: same underlying, instant, style and kind.
-_Expiry = tuple[str, datetime, ExerciseStyle, bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,48 +57,6 @@ class ModelGreeks:
 
     greeks: Greeks
     inputs: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PricedLeg:
-    """An option with its price, as the models take it."""
-
-    key: str
-    quote: Quote
-    #: Per unit of the underlying, as is the strike.
-    price: float
-    price_kind: str
-    strike: float
-    years: float
-    expires_at: datetime
-    style: ExerciseStyle
-    dividends: tuple[tuple[float, float], ...]
-
-    @property
-    def contract(self) -> Contract:
-        return self.quote.contract
-
-    @property
-    def is_future(self) -> bool:
-        return self.contract.kind is InstrumentKind.FUTURE_OPTION
-
-    @property
-    def expiry(self) -> _Expiry:
-        """Key of the contracts that share a forward."""
-        return underlying_key(self.contract), self.expires_at, self.style, self.is_future
-
-    @property
-    def model(self) -> str:
-        american = self.style is ExerciseStyle.AMERICAN
-        if self.is_future:
-            return "american_without_carry" if american else "black_76"
-        name = "american" if american else "black_scholes_merton"
-        return f"{name}_cash_dividends" if self.dividends else name
-
-
-def years_to(expires_at: datetime, at: datetime) -> float:
-    """Return ACT/365, never below 0."""
-    return max(0.0, (expires_at - at).total_seconds() / SECONDS_A_YEAR)
 
 
 def model_greeks(
@@ -120,7 +73,7 @@ def model_greeks(
     ``quotes`` may hold more contracts than wanted: parity uses them. ``spots`` are prices by
     ``underlying_key`` (of futures for their options), ``closes`` session ends (``known_closes``),
     ``dividends`` the coming ones (``known_dividends``). A contract is absent from the result if it
-    has expired, has no usable price, or its price does not determine a volatility.
+    has expired, has no usable price, or its price is impossible.
     """
     legs = {
         key: leg
@@ -139,63 +92,25 @@ def model_greeks(
             for leg in chosen
         }
     )
-    priced = [(leg, forward) for leg in chosen if (forward := found[leg.expiry]) is not None]
-    return _solve(priced) if priced else {}
+    priced = _with_forwards(chosen, found)
+    if not priced:
+        return {}
+    keys = {leg.key for leg in chosen}
+    rest = [leg for leg in legs.values() if leg.expiry in found and leg.key not in keys]
+    return _solve(priced, _with_forwards(rest, found))
 
 
-def leg_of(
-    key: str, quote: Quote, at: datetime, closes: SessionCloses, dividends: KnownDividends
-) -> PricedLeg | None:
-    """Return the quoted option at an instant; ``None`` if expired, without a price or terms."""
-    contract = quote.contract
-    terms = per_share(contract) if contract.is_option else None
-    if terms is None or terms.strike <= 0:
-        return None
-    expires_at = expiry_instant(contract, closes)
-    mark = None if quote.is_mark_outside else quote.mark
-    price, kind = (quote.mid, "mid") if _is_two_sided(quote) else (mark, "mark")
-    if expires_at is None or expires_at <= at or price is None or price <= 0:
-        return None
-    future = contract.kind is InstrumentKind.FUTURE_OPTION
-    return PricedLeg(
-        key=key,
-        quote=quote,
-        price=float(price) * terms.price_factor,
-        price_kind=kind,
-        strike=terms.strike,
-        years=years_to(expires_at, at),
-        expires_at=expires_at,
-        style=ExerciseStyle(exercise_style(contract) or ExerciseStyle.AMERICAN),
-        dividends=() if future else _dividends(contract, at, expires_at, dividends),
-    )
-
-
-def _is_two_sided(quote: Quote) -> bool:
-    if quote.bid is None or quote.ask is None:
-        return False
-    return bool(is_two_sided(float(quote.bid), float(quote.ask)))
-
-
-def _dividends(
-    contract: Contract, at: datetime, expires_at: datetime, dividends: KnownDividends
-) -> tuple[tuple[float, float], ...]:
-    """Return years until the opening of each ex-date before expiry, and amounts."""
-    known = dividends.get(underlying_key(contract), ())
-    exchange = exchange_of_currency(contract.currency)
-    if not known or exchange is None:
-        return ()
-    openings = [
-        (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
-        for day, amount in known
-    ]
-    return tuple((years_to(ex, at), amount) for ex, amount in openings if at < ex <= expires_at)
+def _with_forwards(
+    legs: Iterable[PricedLeg], found: Mapping[object, Forward | None]
+) -> list[Priced]:
+    return [(leg, forward) for leg in legs if (forward := found[leg.expiry]) is not None]
 
 
 def _parity_pairs(
     legs: Iterable[PricedLeg],
-) -> dict[_Expiry, tuple[Pair, ...]]:
+) -> dict[ExpiryKey, tuple[Pair, ...]]:
     """By expiry: strikes with a two-sided quote for both call and put."""
-    mids: dict[_Expiry, dict[float, dict[Right, float]]] = {}
+    mids: dict[ExpiryKey, dict[float, dict[Right, float]]] = {}
     for leg in legs:
         contract = leg.contract
         if leg.price_kind == "mid" and contract.right:
@@ -211,39 +126,39 @@ def _parity_pairs(
     }
 
 
-def expiry_of(leg: PricedLeg, spot: float | None, pairs: tuple[Pair, ...] = ()) -> Expiry:
-    """Return what determines the leg's forward."""
-    return Expiry(
-        years=leg.years,
-        rate=risk_free_rate(leg.contract.currency).value,
-        spot=spot,
-        is_american=leg.style is ExerciseStyle.AMERICAN,
-        is_future=leg.is_future,
-        dividends=leg.dividends,
-        pairs=pairs,
-    )
-
-
-def legs_of(priced: Sequence[tuple[PricedLeg, Forward]], *, volatility: ArrayLike) -> Legs:
-    """Return the legs with their forwards, as arrays."""
-    return Legs.of(
-        spot=[forward.spot for _, forward in priced],
-        strike=[leg.strike for leg, _ in priced],
-        years=[leg.years for leg, _ in priced],
-        rate=[risk_free_rate(leg.contract.currency).value for leg, _ in priced],
-        dividend_yield=[forward.dividend_yield for _, forward in priced],
-        volatility=volatility,
-        is_call=[leg.contract.right is Right.CALL for leg, _ in priced],
-        is_american=[leg.style is ExerciseStyle.AMERICAN for leg, _ in priced],
-        dividends=cash_dividends([forward.dividends for _, forward in priced]),
-    )
-
-
-def _solve(priced: list[tuple[PricedLeg, Forward]]) -> dict[str, ModelGreeks]:
-    price = [leg.price for leg, _ in priced]
-    rates = [risk_free_rate(leg.contract.currency) for leg, _ in priced]
+def _implied(priced: Sequence[Priced]) -> tuple[Floats, Legs]:
     legs = legs_of(priced, volatility=0.0)
-    solved = legs.with_volatility(valuation.implied_volatilities(price, legs))
+    return valuation.implied_volatilities([leg.price for leg, _ in priced], legs), legs
+
+
+def _volatilities(priced: list[Priced], rest: list[Priced]) -> tuple[Legs, list[str]]:
+    """Return the legs at their volatility, and where each is from; NaN if the price is impossible.
+
+    ``rest`` are other quoted options of the same expiries.
+    """
+    volatility, legs = _implied(priced)
+    sources = ["price"] * len(priced)
+    missing = np.flatnonzero(np.isnan(volatility))
+    prices = np.array([priced[index][0].price for index in missing.tolist()])
+    # A price far below is not of this option, or not of this spot.
+    excess = np.abs(time_value(prices, legs.take(missing)))
+    exercised = missing[excess <= quote_noise(prices)]
+    if exercised.size:
+        around = np.concatenate([volatility, _implied(rest)[0]]) if rest else volatility
+        every = [leg for leg, _ in (*priced, *rest)]
+        near = from_neighbours(
+            around, np.array([leg.strike for leg in every]), [leg.expiry for leg in every]
+        )
+        for index in exercised.tolist():
+            is_known = math.isfinite(near[index])
+            volatility[index] = near[index] if is_known else 0.0
+            sources[index] = "neighbour" if is_known else "intrinsic"
+    return legs.with_volatility(volatility), sources
+
+
+def _solve(priced: list[Priced], rest: list[Priced]) -> dict[str, ModelGreeks]:
+    rates = [risk_free_rate(leg.contract.currency) for leg, _ in priced]
+    solved, sources = _volatilities(priced, rest)
     values = valuation.greeks(solved)
     results: dict[str, ModelGreeks] = {}
     for index, (leg, forward) in enumerate(priced):
@@ -259,7 +174,7 @@ def _solve(priced: list[tuple[PricedLeg, Forward]]) -> dict[str, ModelGreeks]:
                 gamma=gamma,
                 theta=theta,
                 vega=vega,
-                implied_volatility=volatility,
+                implied_volatility=volatility if sources[index] == "price" else None,
                 underlying_price=forward.spot,
             ),
             inputs={
@@ -269,6 +184,8 @@ def _solve(priced: list[tuple[PricedLeg, Forward]]) -> dict[str, ModelGreeks]:
                 "price": leg.price,
                 "price_kind": leg.price_kind,
                 "price_source": leg.quote.source,
+                "volatility": volatility,
+                "volatility_source": sources[index],
                 "spot": forward.spot,
                 "forward": forward.forward,
                 "forward_source": forward.source,

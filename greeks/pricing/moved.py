@@ -16,8 +16,8 @@ from greeks.domain import Quote
 from greeks.instruments.expiry import NO_CLOSES, SessionCloses
 from greeks.maths import valuation
 from greeks.pricing.dividends import KnownDividends
-from greeks.pricing.model import NO_DIVIDENDS, PricedLeg, expiry_of, leg_of, legs_of
 from greeks.pricing.parity import Forward, forwards
+from greeks.pricing.priced_leg import NO_DIVIDENDS, PricedLeg, expiry_of, leg_of, legs_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

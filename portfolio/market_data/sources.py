@@ -21,7 +21,8 @@ from greeks.domain import Contract, Greeks, Quote, RejectedRow, Snapshot
 from greeks.instruments.expiry import SessionCloses
 from greeks.instruments.identity import instrument_key
 from greeks.pricing.dividends import KnownDividends
-from greeks.pricing.model import NO_DIVIDENDS, model_greeks
+from greeks.pricing.model import model_greeks
+from greeks.pricing.priced_leg import NO_DIVIDENDS
 from greeks.providers.base import SnapshotProvider
 from greeks.underlyings import spot_contract, underlying_key
 from portfolio.amounts import checked_time

@@ -20,9 +20,10 @@ from greeks.domain import InstrumentKind
 from greeks.maths import valuation
 from greeks.maths.valuation import Legs
 from greeks.pricing.dividends import KnownDividends
-from greeks.pricing.model import years_to
 from greeks.pricing.parity import cash_dividends
+from greeks.pricing.priced_leg import years_to
 from greeks.pricing.rates import risk_free_rate
+from greeks.pricing.time_value import from_neighbours, quote_noise, time_value
 from portfolio.exposure.columns import FloatArray, column
 from portfolio.risk.legs import RiskLeg
 
@@ -82,8 +83,7 @@ def option_terms(
         "expired" if over else "own" if has else "price"
         for over, has in zip(expired, ~np.isnan(given), strict=True)
     ]
-    _take_from_neighbours(legs, volatility, sources)
-    _take_none_at_intrinsic(arrays, marks, volatility, sources)
+    _without_own_volatility(legs, arrays, marks, volatility, sources)
     return replace(arrays, volatility=volatility), sources
 
 
@@ -106,43 +106,26 @@ def _going_ex(
     )
 
 
-def _take_from_neighbours(
-    legs: Sequence[RiskLeg], volatility: FloatArray, sources: list[str]
+def _without_own_volatility(
+    legs: Sequence[RiskLeg],
+    arrays: Legs,
+    marks: FloatArray,
+    volatility: FloatArray,
+    sources: list[str],
 ) -> None:
-    """Fill missing volatilities from the account's nearest strike of the same expiry."""
-    for index in np.flatnonzero(np.isnan(volatility)):
-        mine = legs[int(index)]
-        near = [
-            (abs((other.strike or 0.0) - (mine.strike or 0.0)), position)
-            for position, other in enumerate(legs)
-            if sources[position] in ("own", "price")
-            and not np.isnan(volatility[position])
-            and other.account_id == mine.account_id
-            and other.leg.underlying_key == mine.leg.underlying_key
-            and other.expires_at == mine.expires_at
-        ]
-        if near:
-            volatility[index] = volatility[min(near)[1]]
-            sources[int(index)] = "neighbour"
-
-
-def _take_none_at_intrinsic(
-    arrays: Legs, marks: FloatArray, volatility: FloatArray, sources: list[str]
-) -> None:
-    """Use zero where the price has no time value to imply a volatility: deep in the money."""
+    """Fill a missing volatility from the account's nearest strike, else with 0 at intrinsic."""
     missing = np.flatnonzero(np.isnan(volatility))
     if not missing.size:
         return
-    least = valuation.value(arrays.take(missing).with_volatility(np.zeros(missing.size)))
-    priced = marks[missing]
-    # NaN compares False where there is no price.
-    for index in missing[priced <= least + _noise(priced)]:
-        volatility[index], sources[int(index)] = 0.0, "intrinsic"
-
-
-def _noise(marks: FloatArray) -> FloatArray:
-    """Return how far off a mark may be: one cent plus 1 %."""
-    return 0.01 + 0.01 * np.abs(marks)
+    expiries = [(leg.account_id, leg.leg.underlying_key, leg.expires_at) for leg in legs]
+    near = from_neighbours(volatility, arrays.strike, expiries)
+    # A price far below is old, and its leg exercised all the more.
+    exercised = time_value(marks[missing], arrays.take(missing)) <= quote_noise(marks[missing])
+    for index, is_exercised in zip(missing.tolist(), exercised.tolist(), strict=True):
+        if not np.isnan(near[index]):
+            volatility[index], sources[index] = near[index], "neighbour"
+        elif is_exercised:
+            volatility[index], sources[index] = 0.0, "intrinsic"
 
 
 def _fitted_yields(
@@ -170,7 +153,7 @@ def _fitted_yields(
 
 def _nearer_yields(arrays: Legs, marks: FloatArray, spread: FloatArray, steps: int) -> FloatArray:
     """Take this many Gauss-Newton steps with the slope at the current yields."""
-    weight, pull = _noise(marks) ** -2.0, spread**-2.0
+    weight, pull = quote_noise(marks) ** -2.0, spread**-2.0
     found = arrays.dividend_yield
     model = valuation.value(arrays)
     nudged = valuation.value(replace(arrays, dividend_yield=found + _YIELD_STEP))

@@ -46,8 +46,8 @@ from greeks.polling.fill import (
     two_sided_mids,
 )
 from greeks.polling.terms import LAST_ROOT
-from greeks.pricing.model import years_to
 from greeks.pricing.parity import Expiry, forwards
+from greeks.pricing.priced_leg import years_to
 
 #: The standard normal density at zero.
 _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)

@@ -16,7 +16,8 @@ from greeks.domain import Contract, InstrumentKind, Quote, Right
 from greeks.instruments.expiry import expiry_instant
 from greeks.instruments.occ import parse_occ
 from greeks.maths import american, black_scholes, discrete_dividends
-from greeks.pricing.model import model_greeks, years_to
+from greeks.pricing.model import model_greeks
+from greeks.pricing.priced_leg import years_to
 from greeks.pricing.quotes import is_two_sided
 from tests.greeks.maths import black_76
 
