@@ -265,8 +265,7 @@ def test_changed_book_brings_new_numbers_and_leaves_what_is_typed(
     open_risk(risk)
     risk.find("#axis-vol").send_keys(", 20")
     risk.find("[name=add-0-underlying]").send_keys("NVD")
-    # Another axis is another table: it may come late, and moves what it must.
-    risk.wait_for("[data-cell='5,20,0']")
+    risk.wait_for("[data-cell='5,20,0']")  # Another axis is another table, and may come late.
     risk.script("document.querySelector('[name=breakdown][value=expiry]').click()")
     focus_cell(risk, "5,5,0")
     cells = "[data-heat-map] td a"
