@@ -21,14 +21,17 @@ from config.core.redis.client import reset_guards
 from config.core.redis.process_copies import forget_process_copies
 from greeks.calendar.sessions import forget_sessions
 from greeks.market.bodies import cache, lists
-from greeks.sandbox import contracts, sessions
+from greeks.sandbox import contracts, market, sessions
 from portfolio.brokers.ibkr_portal import directory
+from portfolio.sandbox import ledger
 
 OWN: Final = ("config", "auth_tokens", "greeks", "portfolio", "trades")
-# Slow to make, of their arguments alone: contracts of a seed, holidays of years, certificates of
-# a file.
+# Slow to make, of their arguments alone: contracts and fills of a seed, holidays of years,
+# certificates of a file.
 LASTING: Final = (
     contracts.contract_table,
+    market.simulated_engine,
+    ledger.known_history,
     sessions.closed_days,
     sessions.half_days,
     certificates._load,

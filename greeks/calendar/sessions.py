@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from django.db import connection, transaction
 
@@ -28,8 +29,7 @@ _LONGEST_PAUSE = timedelta(days=14)
 Kind = ExchangeSession.Kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(NamedTuple):
     """One trading session: opens at ``opens_at``, trades until just before ``closes_at`` (UTC)."""
 
     exchange: str
@@ -180,21 +180,8 @@ def _calendar(exchange: str) -> _Calendar:
     if copy is not None and time.monotonic() - copy.loaded < _COPY_SECONDS:
         return copy
     exchange_named(exchange)
-    rows = [
-        Session(
-            exchange=exchange,
-            session_date=day,
-            opens_at=opens_at,
-            closes_at=closes_at,
-            kind=kind,
-            note=note,
-        )
-        for day, opens_at, closes_at, kind, note in ExchangeSession.objects.filter(
-            exchange=exchange
-        )
-        .order_by("opens_at", "pk")
-        .values_list("session_date", "opens_at", "closes_at", "kind", "note")
-    ]
+    stored = ExchangeSession.objects.filter(exchange=exchange).order_by("opens_at", "pk")
+    rows = [Session(*row) for row in stored.values_list(*Session._fields)]
     # A day closed by hand has no session, except a special one entered for it.
     closed = {row.session_date for row in rows if row.kind == Kind.CLOSED}
     sessions = tuple(
