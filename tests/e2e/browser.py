@@ -296,7 +296,8 @@ class Browser:
         found = self.driver.execute_async_script(
             """
             const done = arguments[arguments.length - 1];
-            axe.run(document, { resultTypes: ["violations"], preload: false }).then((result) => done(
+            const options = { resultTypes: ["violations"], preload: false };
+            axe.run(document, options).then((result) => done(
               result.violations.flatMap((rule) => rule.nodes.map(
                 (node) => `${rule.id}: ${node.target} ${node.failureSummary}`))));
             """
