@@ -50,7 +50,7 @@ from greeks.polling.sessions import open_session
 from greeks.polling.states import PollRecord, read_record, record_key
 from greeks.polling.terms import chain_expires_at, chain_is_american, chain_rate
 from greeks.pricing.dividends import known_dividends
-from greeks.pricing.priced_leg import years_to
+from greeks.pricing.priced_leg import going_ex
 from greeks.pricing.rounded_gamma import restore_gamma
 from greeks.signals import chain_polled
 from greeks.underlyings import share_key
@@ -182,26 +182,20 @@ class _Summed:
 def _terms(instrument: PolledInstrument, chain: OptionChain, slot: datetime) -> ChainTerms:
     is_american = chain_is_american(instrument, chain.expiry)
     at = slot if market_clock_is_frozen() else chain.as_of
+    expires_at = chain_expires_at(instrument, chain.expiry)
+    paid = _dividends(instrument, chain.expiry) if is_american else ()
     return ChainTerms(
         at=at,
-        expires_at=chain_expires_at(instrument, chain.expiry),
+        expires_at=expires_at,
         rate=chain_rate(instrument),
         is_american=is_american,
-        dividends=_dividends(instrument, chain.expiry, at) if is_american else (),
+        dividends=going_ex(paid, exchange_named(instrument.exchange), at=at, until=expires_at),
     )
 
 
-def _dividends(
-    instrument: PolledInstrument, expiry: date, at: datetime
-) -> tuple[tuple[float, float], ...]:
-    """Return years until each ex-date's opening, and the amounts."""
-    exchange = exchange_named(instrument.exchange)
+def _dividends(instrument: PolledInstrument, expiry: date) -> tuple[tuple[date, float], ...]:
     known = known_dividends([(instrument.underlying, instrument.currency)], until=expiry)
-    openings = [
-        (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
-        for day, amount in known.get(share_key(instrument.underlying, instrument.currency), ())
-    ]
-    return tuple((years_to(opens, at), amount) for opens, amount in openings if opens > at)
+    return known.get(share_key(instrument.underlying, instrument.currency), ())
 
 
 def _keep(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from numpy.typing import ArrayLike
 
-from greeks.calendar.exchanges import exchange_of_currency
+from greeks.calendar.exchanges import Exchange, exchange_of_currency
 from greeks.domain import Contract, ExerciseStyle, InstrumentKind, Quote, Right
 from greeks.instruments.expiry import SessionCloses, expiry_instant
 from greeks.instruments.products import exercise_style
@@ -85,6 +85,8 @@ def leg_of(
     if expires_at is None or expires_at <= at or price is None or price <= 0:
         return None
     future = contract.kind is InstrumentKind.FUTURE_OPTION
+    known = dividends.get(underlying_key(contract), ())
+    exchange = exchange_of_currency(contract.currency) if known else None
     return PricedLeg(
         key=key,
         quote=quote,
@@ -94,7 +96,7 @@ def leg_of(
         years=years_to(expires_at, at),
         expires_at=expires_at,
         style=ExerciseStyle(exercise_style(contract) or ExerciseStyle.AMERICAN),
-        dividends=() if future else _dividends(contract, at, expires_at, dividends),
+        dividends=() if future else going_ex(known, exchange, at=at, until=expires_at),
     )
 
 
@@ -104,19 +106,20 @@ def _is_two_sided(quote: Quote) -> bool:
     return bool(is_two_sided(float(quote.bid), float(quote.ask)))
 
 
-def _dividends(
-    contract: Contract, at: datetime, expires_at: datetime, dividends: KnownDividends
+def going_ex(
+    known: Iterable[tuple[date, float]], exchange: Exchange | None, *, at: datetime, until: datetime
 ) -> tuple[tuple[float, float], ...]:
-    """Return years until the opening of each ex-date before expiry, and amounts."""
-    known = dividends.get(underlying_key(contract), ())
-    exchange = exchange_of_currency(contract.currency)
-    if not known or exchange is None:
+    """Return the dividends that go ex after ``at`` up to ``until``: years to that, and the amount.
+
+    ``known`` are ex-dates and amounts; an ex-date begins when the exchange opens.
+    """
+    if exchange is None:
         return ()
     openings = [
         (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
         for day, amount in known
     ]
-    return tuple((years_to(ex, at), amount) for ex, amount in openings if at < ex <= expires_at)
+    return tuple((years_to(ex, at), amount) for ex, amount in openings if at < ex <= until)
 
 
 def expiry_of(leg: PricedLeg, spot: float | None, pairs: tuple[Pair, ...] = ()) -> Expiry:

@@ -21,7 +21,7 @@ from greeks.maths import valuation
 from greeks.maths.valuation import Legs
 from greeks.pricing.dividends import KnownDividends
 from greeks.pricing.parity import cash_dividends
-from greeks.pricing.priced_leg import years_to
+from greeks.pricing.priced_leg import going_ex, years_to
 from greeks.pricing.rates import risk_free_rate
 from greeks.pricing.time_value import from_neighbours, quote_noise, time_value
 from portfolio.exposure.columns import FloatArray, column
@@ -51,9 +51,14 @@ def option_terms(
     futures = np.array(
         [leg.leg.instrument_type == InstrumentKind.FUTURE_OPTION.value for leg in legs], dtype=bool
     )
-    going_ex = [_going_ex(leg, dividends, at=at) for leg in legs]
+    coming = [
+        going_ex(paid, exchange_of_currency(leg.leg.currency), at=at, until=leg.expires_at or at)
+        if (paid := dividends.get(leg.leg.underlying_key))
+        else ()
+        for leg in legs
+    ]
     # A yield on top of known dividends would count them twice.
-    paying = np.array([bool(each) for each in going_ex], dtype=bool)
+    paying = np.array([bool(each) for each in coming], dtype=bool)
     given = column(leg.implied_volatility for leg in legs)
     given[~(given > 0)] = np.nan
     arrays = Legs.of(
@@ -65,7 +70,7 @@ def option_terms(
         volatility=given,
         is_call=[leg.right == "C" for leg in legs],
         is_american=[leg.model == "american" for leg in legs],
-        dividends=cash_dividends(going_ex),
+        dividends=cash_dividends(coming),
     )
     marks = column(leg.leg.price for leg in legs)
     spread = np.array(
@@ -85,25 +90,6 @@ def option_terms(
     ]
     _without_own_volatility(legs, arrays, marks, volatility, sources)
     return replace(arrays, volatility=volatility), sources
-
-
-def _going_ex(
-    leg: RiskLeg, dividends: KnownDividends, *, at: datetime
-) -> tuple[tuple[float, float], ...]:
-    """Return years to the open of each ex-date before the leg expires, and the amounts."""
-    known = dividends.get(leg.leg.underlying_key, ())
-    exchange = exchange_of_currency(leg.leg.currency) if known else None
-    if exchange is None:
-        return ()
-    openings = [
-        (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
-        for day, amount in known
-    ]
-    return tuple(
-        (years_to(opening, at), amount)
-        for opening, amount in openings
-        if at < opening <= (leg.expires_at or at)
-    )
 
 
 def _without_own_volatility(
