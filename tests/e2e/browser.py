@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,14 @@ WITNESS = """
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
   }).observe({ type: "layout-shift", buffered: true });
+"""
+
+# What a page's own security policy refuses does not always reach the driver's console.
+REFUSALS = """
+  window.refusals = [];
+  document.addEventListener("securitypolicyviolation", (event) => {
+    window.refusals.push(`${event.violatedDirective} ${event.blockedURI} ${event.lineNumber}`);
+  });
 """
 
 # Whatever is in sight and can be pressed; of a label with its control, the label counts too.
@@ -246,6 +254,16 @@ class Browser:
         )
         return list(found)
 
+    def texts_in_sight(self, selector: str) -> list[str]:
+        """Return the texts of those elements that are shown."""
+        found = self.script(
+            "return [...document.querySelectorAll(arguments[0])]"
+            ".filter((e) => e.checkVisibility({ visibilityProperty: true }))"
+            ".map((e) => e.innerText)",
+            selector,
+        )
+        return list(found)
+
     def script(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)
 
@@ -273,10 +291,10 @@ class Browser:
         lines: list[Mapping[str, Any]] = self.driver.get_log("browser")
         return [line["message"] for line in lines if line["level"] in ("SEVERE", "WARNING")]
 
-    def width_beyond_window(self) -> int:
-        return int(
-            self.script("const e = document.documentElement; return e.scrollWidth - e.clientWidth")
-        )
+    def width_beyond_window(self, selector: str = "html") -> int:
+        """How far one must scroll to the side to see all of the page, or of a part of it."""
+        script = "const e = document.querySelector(arguments[0]); "
+        return int(self.script(f"{script} return e.scrollWidth - e.clientWidth", selector))
 
     def small_targets(self) -> list[str]:
         """Return what a finger is meant to hit and is below 44 px, except links in a sentence."""
@@ -288,18 +306,23 @@ class Browser:
         self.script("window.scrollTo({top: 0, behavior: 'instant'})")
         return list(self.script(STEPS_BACK))
 
-    def violations(self) -> list[str]:
-        """Return axe's findings on the current page, by WCAG 2.2 AA and best practice."""
+    def violations(self, rules: Sequence[str] = ()) -> list[str]:
+        """Return axe's findings on the page, by ``rules`` or by WCAG 2.2 AA and best practice."""
         if not self.script("return 'axe' in window"):
             self.script(AXE.read_text(encoding="utf-8"))
-        # Nothing is preloaded: that is for sound and for rules not yet in use.
+        # A colour on its way from one theme to the other is in neither. Nothing is preloaded: that
+        # is for sound and for rules not yet in use.
         found = self.driver.execute_async_script(
             """
             const done = arguments[arguments.length - 1];
+            const moving = document.getAnimations().filter((one) => one.transitionProperty);
+            for (const transition of moving) transition.finish();
             const options = { resultTypes: ["violations"], preload: false };
+            if (arguments[0].length) options.runOnly = arguments[0];
             axe.run(document, options).then((result) => done(
               result.violations.flatMap((rule) => rule.nodes.map(
                 (node) => `${rule.id}: ${node.target} ${node.failureSummary}`))));
-            """
+            """,
+            rules,
         )
         return list(found)

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.browser import WITNESS, Browser
+from tests.e2e.browser import REFUSALS, WITNESS, Browser
 from tests.e2e.desk import Desk, running
 from tests.e2e.market_desk import MarketDesk
 from tests.e2e.market_page import open_market
-from tests.e2e.test_pages import REFUSALS
 
 
 @pytest.fixture(scope="package")

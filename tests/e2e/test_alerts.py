@@ -6,8 +6,8 @@ import pytest
 
 from tests.e2e.alert_rows import NAME, PASSWORD
 from tests.e2e.browser import Browser
+from tests.e2e.looks import DESK, PHONE, SIZES, assert_looks_right
 from tests.e2e.market_desk import MarketDesk
-from tests.e2e.test_pages import DESK, PHONE, SIZES
 
 # The first test of a process also starts the desk.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -28,17 +28,7 @@ def browser(market_visitor: Browser) -> Browser:
 @pytest.mark.parametrize("path", PAGES)
 def test_page_fits_its_width_and_satisfies_axe_in_both_themes(browser: Browser, path: str) -> None:
     browser.open(path)
-    for scheme in ("dark", "light"):
-        browser.prefer(scheme=scheme)
-        for size in SIZES:
-            browser.resize(*size)
-            where = f"{path} {scheme} {size}"
-            assert browser.width_beyond_window() <= 0, where
-            if size in (PHONE, DESK):
-                assert browser.violations() == [], where
-                assert browser.steps_back() == [], where
-            if size == PHONE:
-                assert browser.small_targets() == [], where
+    assert_looks_right(browser, path, sizes=SIZES)
 
 
 def test_rule_is_added_changed_and_deleted_in_place(browser: Browser) -> None:

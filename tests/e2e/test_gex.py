@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.browser import Browser
+from tests.e2e.looks import DESK, PHONE
 from tests.e2e.market_page import focus
-from tests.e2e.test_pages import DESK, PHONE
 
 # The first test of a process also starts the desk.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]

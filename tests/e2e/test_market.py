@@ -9,6 +9,7 @@ import pytest
 
 from config.core.web import formatting
 from tests.e2e.browser import Browser
+from tests.e2e.looks import SIZES, assert_looks_right
 from tests.e2e.market_desk import MarketDesk
 from tests.e2e.market_page import (
     ASKED,
@@ -25,7 +26,6 @@ from tests.e2e.market_page import (
 )
 from tests.e2e.market_rows import BANK_NIFTY, NIFTY, TODAY, YESTERDAY
 from tests.e2e.test_live_book import QUICK_TIMERS
-from tests.e2e.test_pages import DESK, PHONE, SIZES
 
 # The first test of a process also starts the desk.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -290,13 +290,4 @@ def test_page_without_script_holds_strip_sums_minutes_and_chain(market: Browser)
 
 def test_page_fits_every_width_and_satisfies_axe_with_everything_open(market: Browser) -> None:
     market.script("for (const one of document.querySelectorAll('main details')) one.open = true")
-    for scheme in ("dark", "light"):
-        market.prefer(scheme=scheme)
-        for size in SIZES:
-            market.resize(*size)
-            assert market.width_beyond_window() <= 0, (scheme, size)
-            if size == (PHONE if scheme == "dark" else DESK):
-                assert market.violations() == [], (scheme, size)
-                assert market.steps_back() == [], (scheme, size)
-            if size == PHONE:
-                assert market.small_targets() == [], scheme
+    assert_looks_right(market, "everything open", sizes=SIZES)

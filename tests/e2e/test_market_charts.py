@@ -7,9 +7,9 @@ import re
 import pytest
 
 from tests.e2e.browser import Browser
+from tests.e2e.looks import PHONE
 from tests.e2e.market_page import AT, DELTA, PLOT, SUM, VEGA, drag, focus, open_market, pinch, show
 from tests.e2e.market_rows import GAPS, SHORT
-from tests.e2e.test_pages import PHONE
 
 # The first test of a process also starts the desk.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.browser import Browser
+from tests.e2e.browser import REFUSALS, Browser
+from tests.e2e.looks import PHONE, SIZES, assert_looks_right
 
 # The first test of a process also starts the desk.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -31,16 +32,6 @@ OWN_PAGES = (
 )
 # Django's own markup: ours to serve without errors, not ours to lay out.
 FOREIGN_PAGES = ("/admin/",)
-# What the page's own security policy refuses does not always reach the driver's console.
-REFUSALS = """
-  window.refusals = [];
-  document.addEventListener("securitypolicyviolation", (event) => {
-    window.refusals.push(`${event.violatedDirective} ${event.blockedURI} ${event.lineNumber}`);
-  });
-"""
-PHONE, DESK = (390, 844), (1440, 900)
-# The smallest phone, iPhone SE, iPhone, Pixel, iPad upright and on its side, 13 and 15 inches.
-SIZES = ((320, 568), (375, 667), PHONE, (412, 915), (820, 1180), (1024, 768), (1280, 800), DESK)
 
 
 def open_page(browser: Browser, path: str) -> None:
@@ -70,17 +61,7 @@ def test_page_leaves_the_console_empty(browser: Browser, path: str) -> None:
 @pytest.mark.parametrize("path", ["/accounts/login", *OWN_PAGES])
 def test_page_fits_its_width_and_satisfies_axe_in_both_themes(browser: Browser, path: str) -> None:
     open_page(browser, path)
-    for scheme in ("dark", "light"):
-        browser.prefer(scheme=scheme)
-        for size in SIZES:
-            browser.resize(*size)
-            where = f"{path} {scheme} {size}"
-            assert browser.width_beyond_window() <= 0, where
-            if size in (PHONE, DESK):
-                assert browser.violations() == [], where
-                assert browser.steps_back() == [], where
-            if size == PHONE:
-                assert browser.small_targets() == [], where
+    assert_looks_right(browser, path, sizes=SIZES)
 
 
 def test_open_menu_satisfies_axe_and_closes_with_escape(browser: Browser) -> None:

@@ -76,17 +76,15 @@ def test_headings_sort_by_keyboard_and_say_how(monitor: Browser) -> None:
 def test_filter_leaves_the_matching_rows_and_says_how_many(monitor: Browser) -> None:
     monitor.find("#positions-filter").send_keys("SPY P")
 
-    shown = [row for row in monitor.find_all("[data-position]") if row.is_displayed()]
+    shown = monitor.texts_in_sight("[data-position]")
     assert shown
-    assert all(re.match(r"SPY [\d.]+ P", row.text) for row in shown)
+    assert all(re.match(r"SPY [\d.]+ P", text) for text in shown)
     assert monitor.text('[data-part="filter-status"]').startswith(f"{len(shown)} of ")
     # The address keeps it.
     monitor.driver.refresh()
     monitor.wait(lambda: monitor.text('[data-part="filter-status"]'), "not filtered")
     assert monitor.find("#positions-filter").get_attribute("value") == "SPY P"
-    assert len([row for row in monitor.find_all("[data-position]") if row.is_displayed()]) == len(
-        shown
-    )
+    assert len(monitor.texts_in_sight("[data-position]")) == len(shown)
 
 
 def test_phone_opens_the_legs_of_an_underlying_and_keeps_it_open(monitor: Browser) -> None:
@@ -96,8 +94,7 @@ def test_phone_opens_the_legs_of_an_underlying_and_keeps_it_open(monitor: Browse
     assert monitor.script("return document.documentElement.scrollHeight") < 5000
 
     def shown() -> set[str]:
-        rows = monitor.find_all("[data-position]")
-        return {row.text.split()[0] for row in rows if row.is_displayed()}
+        return {text.split()[0] for text in monitor.texts_in_sight("[data-position]")}
 
     assert shown() == set()
     monitor.script("document.querySelector(arguments[0]).focus()", toggle)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.browser import WITNESS, Browser
+from tests.e2e.browser import REFUSALS, WITNESS, Browser
 from tests.e2e.desk import Desk
-from tests.e2e.test_pages import DESK, PHONE, REFUSALS, SIZES
+from tests.e2e.looks import DESK, PHONE, SIZES, assert_looks_right
 
 # The first test of a process also starts the desk.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -332,18 +332,7 @@ def test_page_fits_every_width_and_satisfies_axe_with_everything_open(risk: Brow
     risk.find("#what-if-form [type=submit]").click()
     risk.wait_for('[name="add-0-strike"][aria-invalid="true"]')
     risk.script("for (const one of document.querySelectorAll('main details')) one.open = true")
-    for scheme in ("dark", "light"):
-        risk.prefer(scheme=scheme)
-        for size in SIZES:
-            risk.resize(*size)
-            assert risk.width_beyond_window() <= 0, (scheme, size)
-            if size in (PHONE, DESK):
-                assert risk.violations() == [], (scheme, size)
-                assert risk.steps_back() == [], (scheme, size)
-            clipped = "const e = document.querySelector('#risk-cell .bounded');"
-            assert risk.script(f"{clipped} return e.scrollWidth - e.clientWidth") <= 0, size
-            if size == PHONE:
-                assert risk.small_targets() == [], scheme
+    assert_looks_right(risk, "everything open", sizes=SIZES, whole="#risk-cell .bounded")
 
 
 def test_figures_of_the_heat_map_stand_out_from_their_colours(risk: Browser) -> None:

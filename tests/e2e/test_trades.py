@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 
-from tests.e2e.browser import WITNESS, Browser
+from tests.e2e.browser import REFUSALS, WITNESS, Browser
 from tests.e2e.desk import Desk
-from tests.e2e.test_pages import DESK, PHONE, REFUSALS
+from tests.e2e.looks import assert_looks_right
 from trades.importing.tastytrade_csv import COLUMNS
 
 # The first test of a process also starts the desk.
@@ -49,12 +49,7 @@ def test_fills_appear_live_and_a_note_survives_a_rebuild(browser: Browser, desk:
     browser.script("document.getElementById('note-form').requestSubmit()")
     browser.wait(lambda: "Too early." in browser.texts("textarea"), "the note was not kept")
     net = browser.text('[data-part="net"]')
-    for size in (PHONE, DESK):
-        browser.resize(*size)
-        assert browser.violations() == [], size
-        assert browser.steps_back() == [], size
-        if size == PHONE:
-            assert browser.small_targets() == []
+    assert_looks_right(browser, "trade")
     desk.manage("rebuild_trades")
     browser.open(address)
     assert "Too early." in browser.texts("textarea")
