@@ -223,7 +223,7 @@ class Browser:
         self.find(selector).click()
         # Between two pages the driver may find neither.
         waiting = WebDriverWait(
-            self.driver, WAIT_SECONDS, poll_frequency=0.05, ignored_exceptions=[WebDriverException]
+            self.driver, WAIT_SECONDS, poll_frequency=0.1, ignored_exceptions=[WebDriverException]
         )
         waiting.until(
             lambda _: self.script("return window.left") is None, f"{selector} led nowhere"
@@ -269,7 +269,7 @@ class Browser:
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait until the condition holds; its value. Fails saying ``what`` never came."""
-        waiting = WebDriverWait(self.driver, WAIT_SECONDS, poll_frequency=0.05)
+        waiting = WebDriverWait(self.driver, WAIT_SECONDS, poll_frequency=0.1)
         return waiting.until(lambda _: condition(), f"{what}; console: {self.console()}")
 
     def wait_for(self, selector: str) -> WebElement:
