@@ -18,7 +18,7 @@ from greeks.maths.implied_volatility import implied_volatility
 from greeks.models import PolledInstrument
 from greeks.polling.samples import MINUTE, ChainSample
 from greeks.polling.terms import chain_expires_at, chain_rate
-from greeks.pricing.priced_leg import years_to
+from greeks.pricing.years import years_to
 
 SOURCE = "simulated"
 # A minute's last slot, which makes its close.

@@ -30,8 +30,8 @@ from greeks.maths import valuation
 from greeks.maths.aggregation import FilledGreeks, has_vendor_greeks
 from greeks.maths.valuation import Legs
 from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends, forwards
-from greeks.pricing.priced_leg import years_to
 from greeks.pricing.quotes import is_two_sided
+from greeks.pricing.years import years_to
 
 #: Plausible annual implied volatilities (fractions), from a quote or a vendor.
 PLAUSIBLE = (0.005, 5.0)

@@ -49,8 +49,7 @@ from greeks.polling.samples import (
 from greeks.polling.sessions import open_session
 from greeks.polling.states import PollRecord, read_record, record_key
 from greeks.polling.terms import chain_expires_at, chain_is_american, chain_rate
-from greeks.pricing.dividends import known_dividends
-from greeks.pricing.priced_leg import going_ex
+from greeks.pricing.dividends import going_ex, known_dividends
 from greeks.pricing.rounded_gamma import restore_gamma
 from greeks.signals import chain_polled
 from greeks.underlyings import share_key

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from config.core.clock import market_now
+from greeks.calendar.exchanges import Exchange
 from greeks.domain import Contract, InstrumentKind
 from greeks.models import Dividend
+from greeks.pricing.years import years_to
 from greeks.underlyings import share_key
 
 #: Dividends by ``underlying_key`` as (ex-date, amount per share), earliest first.
@@ -50,3 +52,19 @@ def dividends_of(contracts: Iterable[Contract]) -> KnownDividends:
         {(c.underlying, c.currency) for c in options},
         until=max(c.expiry for c in options if c.expiry is not None),
     )
+
+
+def going_ex(
+    known: Iterable[tuple[date, float]], exchange: Exchange | None, *, at: datetime, until: datetime
+) -> tuple[tuple[float, float], ...]:
+    """Return the dividends that go ex after ``at`` up to ``until``: years to that, and the amount.
+
+    ``known`` are ex-dates and amounts; an ex-date begins when the exchange opens.
+    """
+    if exchange is None:
+        return ()
+    openings = [
+        (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
+        for day, amount in known
+    ]
+    return tuple((years_to(ex, at), amount) for ex, amount in openings if at < ex <= until)

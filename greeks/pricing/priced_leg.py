@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from numpy.typing import ArrayLike
 
-from greeks.calendar.exchanges import Exchange, exchange_of_currency
+from greeks.calendar.exchanges import exchange_of_currency
 from greeks.domain import Contract, ExerciseStyle, InstrumentKind, Quote, Right
 from greeks.instruments.expiry import SessionCloses, expiry_instant
 from greeks.instruments.products import exercise_style
 from greeks.maths.valuation import Legs
 from greeks.pricing.deliverables import per_share
-from greeks.pricing.dividends import KnownDividends
+from greeks.pricing.dividends import KnownDividends, going_ex
 from greeks.pricing.parity import Expiry, Forward, Pair, cash_dividends
 from greeks.pricing.quotes import is_two_sided
 from greeks.pricing.rates import risk_free_rate
+from greeks.pricing.years import years_to
 from greeks.underlyings import underlying_key
 
-SECONDS_A_YEAR = 365 * 86_400
 NO_DIVIDENDS: KnownDividends = {}
 #: The contracts that share a forward: same underlying, instant, style and kind.
 ExpiryKey = tuple[str, datetime, ExerciseStyle, bool]
@@ -66,11 +66,6 @@ class PricedLeg:
 Priced = tuple[PricedLeg, Forward]
 
 
-def years_to(expires_at: datetime, at: datetime) -> float:
-    """Return ACT/365, never below 0."""
-    return max(0.0, (expires_at - at).total_seconds() / SECONDS_A_YEAR)
-
-
 def leg_of(
     key: str, quote: Quote, at: datetime, closes: SessionCloses, dividends: KnownDividends
 ) -> PricedLeg | None:
@@ -104,22 +99,6 @@ def _is_two_sided(quote: Quote) -> bool:
     if quote.bid is None or quote.ask is None:
         return False
     return bool(is_two_sided(float(quote.bid), float(quote.ask)))
-
-
-def going_ex(
-    known: Iterable[tuple[date, float]], exchange: Exchange | None, *, at: datetime, until: datetime
-) -> tuple[tuple[float, float], ...]:
-    """Return the dividends that go ex after ``at`` up to ``until``: years to that, and the amount.
-
-    ``known`` are ex-dates and amounts; an ex-date begins when the exchange opens.
-    """
-    if exchange is None:
-        return ()
-    openings = [
-        (datetime.combine(day, exchange.opens, tzinfo=exchange.zone), amount)
-        for day, amount in known
-    ]
-    return tuple((years_to(ex, at), amount) for ex, amount in openings if at < ex <= until)
 
 
 def expiry_of(leg: PricedLeg, spot: float | None, pairs: tuple[Pair, ...] = ()) -> Expiry:

@@ -19,11 +19,11 @@ from greeks.calendar.exchanges import exchange_of_currency
 from greeks.domain import InstrumentKind
 from greeks.maths import valuation
 from greeks.maths.valuation import Legs
-from greeks.pricing.dividends import KnownDividends
+from greeks.pricing.dividends import KnownDividends, going_ex
 from greeks.pricing.parity import cash_dividends
-from greeks.pricing.priced_leg import going_ex, years_to
 from greeks.pricing.rates import risk_free_rate
 from greeks.pricing.time_value import from_neighbours, quote_noise, time_value
+from greeks.pricing.years import years_to
 from portfolio.exposure.columns import FloatArray, column
 from portfolio.risk.legs import RiskLeg
 

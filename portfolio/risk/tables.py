@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from greeks.pricing.priced_leg import years_to
+from greeks.pricing.years import years_to
 from portfolio.exposure.columns import FloatArray, Mask, sums, total
 from portfolio.risk.legs import RiskLeg, named_months, row_of
 

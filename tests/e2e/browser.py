@@ -20,6 +20,8 @@ from portfolio.demo.seed import DEMO_NAME, DEMO_PASSWORD
 from tests.servers.chromium import browser_program, driver_program
 
 WAIT_SECONDS = 20.0
+# Each question wakes three processes.
+POLL_SECONDS = 0.1
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 FLAGS = (
     "--headless=new",
@@ -223,7 +225,10 @@ class Browser:
         self.find(selector).click()
         # Between two pages the driver may find neither.
         waiting = WebDriverWait(
-            self.driver, WAIT_SECONDS, poll_frequency=0.1, ignored_exceptions=[WebDriverException]
+            self.driver,
+            WAIT_SECONDS,
+            poll_frequency=POLL_SECONDS,
+            ignored_exceptions=[WebDriverException],
         )
         waiting.until(
             lambda _: self.script("return window.left") is None, f"{selector} led nowhere"
@@ -269,7 +274,7 @@ class Browser:
 
     def wait(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait until the condition holds; its value. Fails saying ``what`` never came."""
-        waiting = WebDriverWait(self.driver, WAIT_SECONDS, poll_frequency=0.1)
+        waiting = WebDriverWait(self.driver, WAIT_SECONDS, poll_frequency=POLL_SECONDS)
         return waiting.until(lambda _: condition(), f"{what}; console: {self.console()}")
 
     def wait_for(self, selector: str) -> WebElement:
@@ -292,7 +297,7 @@ class Browser:
         return [line["message"] for line in lines if line["level"] in ("SEVERE", "WARNING")]
 
     def width_beyond_window(self, selector: str = "html") -> int:
-        """How far one must scroll to the side to see all of the page, or of a part of it."""
+        """Return how far one must scroll to the side to see all of the page, or of a part."""
         script = "const e = document.querySelector(arguments[0]); "
         return int(self.script(f"{script} return e.scrollWidth - e.clientWidth", selector))
 

@@ -21,21 +21,19 @@ def assert_looks_right(
 ) -> None:
     """Assert that the page fits, satisfies axe, is reached in order and is hit with a finger.
 
-    The second theme differs by its colours: those are looked at in both. ``whole`` selects what
-    may not need scrolling at any size.
+    The light theme differs by its colours: of axe's rules, those of colour are run on it too.
+    ``whole`` selects what may not need scrolling at any size.
     """
     for size in sizes:
         page.resize(*size)
-        where = f"{what} {size}"
-        assert page.width_beyond_window() <= 0, where
-        if whole:
-            assert page.width_beyond_window(whole) <= 0, f"{where} {whole}"
-        if size not in (PHONE, DESK):
-            continue
-        assert page.violations() == [], where
-        assert page.steps_back() == [], where
-        if size == PHONE:
-            assert page.small_targets() == [], where
-        page.prefer(scheme="light")
-        assert page.violations(COLOURS) == [], f"{where} light"
-        page.prefer(scheme="dark")
+        for scheme in ("light", "dark"):
+            page.prefer(scheme=scheme)
+            where = f"{what} {size} {scheme}"
+            assert page.width_beyond_window() <= 0, where
+            if whole:
+                assert page.width_beyond_window(whole) <= 0, f"{where} {whole}"
+            if size in (PHONE, DESK):
+                assert page.violations(COLOURS if scheme == "light" else ()) == [], where
+                assert page.steps_back() == [], where
+            if size == PHONE:
+                assert page.small_targets() == [], where

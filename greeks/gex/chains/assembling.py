@@ -47,7 +47,7 @@ from greeks.polling.fill import (
 )
 from greeks.polling.terms import LAST_ROOT
 from greeks.pricing.parity import Expiry, forwards
-from greeks.pricing.priced_leg import years_to
+from greeks.pricing.years import years_to
 
 #: The standard normal density at zero.
 _DENSITY = 1.0 / math.sqrt(2.0 * math.pi)

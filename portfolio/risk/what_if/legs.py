@@ -22,7 +22,7 @@ from greeks.instruments.expiry import expiry_instant, known_closes
 from greeks.instruments.occ import OptionSymbol, OptionSymbolError
 from greeks.instruments.products import exercise_style
 from greeks.maths import valuation
-from greeks.pricing.priced_leg import years_to
+from greeks.pricing.years import years_to
 from greeks.underlyings import share_key
 from portfolio.exposure.columns import Leg, book_spots
 from portfolio.risk.book import RiskBook

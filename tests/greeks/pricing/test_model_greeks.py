@@ -17,8 +17,8 @@ from greeks.instruments.expiry import expiry_instant
 from greeks.instruments.occ import parse_occ
 from greeks.maths import american, black_scholes, discrete_dividends
 from greeks.pricing.model import model_greeks
-from greeks.pricing.priced_leg import years_to
 from greeks.pricing.quotes import is_two_sided
+from greeks.pricing.years import years_to
 from tests.greeks.maths import black_76
 
 AT = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)

@@ -15,8 +15,8 @@ from greeks.domain import Contract, Deliverable, InstrumentKind, Quote, Right
 from greeks.instruments.expiry import expiry_instant
 from greeks.maths import american
 from greeks.pricing.model import ModelGreeks, model_greeks
-from greeks.pricing.priced_leg import years_to
 from greeks.pricing.time_value import from_neighbours
+from greeks.pricing.years import years_to
 from greeks.underlyings import underlying_key
 from tests.greeks.pricing.test_model_greeks import AT, EXPIRY, RATE, SPOT, contract, quote
 

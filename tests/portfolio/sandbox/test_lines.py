@@ -8,7 +8,7 @@ import pytest
 
 from greeks.instruments.expiry import expiry_instant
 from greeks.maths import american
-from greeks.pricing.priced_leg import years_to
+from greeks.pricing.years import years_to
 from greeks.sandbox.lines import LINES, magnifier
 from greeks.sandbox.market import Market
 from portfolio.sandbox.ibkr_terms import last_trading_day, local_symbol, vendor_quotes

@@ -78,7 +78,7 @@ fills = st.lists(
 
 
 class IncrementalLots(TestCase):
-    @settings(max_examples=15)
+    @settings(max_examples=25)
     @given(fills, st.integers(0, 8), st.randoms(use_true_random=False))
     def test_steps_in_any_order_equal_a_rebuild(
         self, rows: list[Any], split_at: int, random: Any

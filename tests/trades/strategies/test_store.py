@@ -106,7 +106,7 @@ events = st.lists(
 
 
 class IncrementalTrades(TestCase):
-    @settings(max_examples=20)
+    @settings(max_examples=30)
     @given(events, st.integers(0, 9), st.randoms(use_true_random=False))
     def test_steps_in_any_order_equal_a_rebuild(
         self, rows: list[Any], moved_at: int, random: Any
