@@ -11,6 +11,10 @@ export class Swaps {
   #options;
   // The address of what the page shows: a choice that fails goes back to it.
   #shown = location.pathname + location.search;
+  // What was chosen and not answered yet. A later question for its parts answers it too.
+  #choice = null;
+  // Asks again for the choice that failed. A refresh that fails after it does not take its place.
+  #missed = null;
 
   /**
    * `root` has the status line; the ids of the parts begin with its data-parts.
@@ -34,27 +38,33 @@ export class Swaps {
 
   /**
    * Fetch parts by name and put them in place. Returns them, none if nothing changed; null if it
-   * failed or a later question took over. `retry` is offered and `failed` called where it failed.
+   * failed or a later question took over. `retry` is offered where it failed.
    */
-  async put(address, names, { failed, retry, ...options } = {}) {
+  async put(address, names, { retry, ...options } = {}) {
     const busy = names.map((name) => this.#part(name)).filter(Boolean);
     for (const element of busy) element.setAttribute("aria-busy", "true");
     try {
       const url = this.#options.address(new URL(address, location.href));
       const placed = await this.#parts.put(url, names, options);
       // A later question tells what becomes of it.
-      if (placed) this.tell("");
+      if (placed) {
+        this.#missed = null;
+        this.tell("");
+        this.#choiceOf(names)?.placed();
+      }
       if (!placed?.length) return placed;
       writeAges(this.#options.clock);
       this.#options.placed();
       return placed;
     } catch (error) {
+      const choice = this.#choiceOf(names);
+      this.#missed = choice?.retry ?? this.#missed;
       if (error instanceof LoggedOut) this.tell(reasonOf(error));
       else {
-        const again = retry ?? (() => this.put(address, names, options));
+        const again = retry ?? this.#missed ?? (() => this.put(address, names, options));
         this.tell(`${reasonOf(error)} The page shows the last known state.`, again);
       }
-      failed?.();
+      choice?.failed();
       return null;
     } finally {
       for (const element of busy) element.removeAttribute("aria-busy");
@@ -74,22 +84,31 @@ export class Swaps {
     });
   }
 
-  async #go(url, names, { placed, failed, ...options } = {}) {
-    this.#options.chosen(url);
-    const found = await this.put(url, names, {
-      ...options,
-      retry: () => this.#go(url, names, { placed, failed, ...options }),
+  #go(url, names, { placed, failed, ...options } = {}) {
+    const retry = () => this.#go(url, names, { placed, failed, ...options });
+    this.#choice = {
+      names,
+      retry,
+      placed: () => {
+        this.#shown = url;
+        this.#options.chosen(url);
+        placed?.();
+      },
       failed: () => {
         this.#options.chosen(this.#shown);
         failed?.();
       },
-    });
-    if (found) {
-      this.#shown = url;
-      this.#options.chosen(url);
-      placed?.();
-    }
-    return found;
+    };
+    this.#options.chosen(url);
+    return this.put(url, names, { ...options, retry });
+  }
+
+  /** Take the choice that an answer for these parts settles. */
+  #choiceOf(names) {
+    const choice = this.#choice;
+    if (!choice?.names.every((name) => names.includes(name))) return null;
+    this.#choice = null;
+    return choice;
   }
 
   /** Show a problem, with a way to try again; none hides it. */
