@@ -124,6 +124,10 @@ class Browser:
     def quit(self) -> None:
         self.driver.quit()
 
+    def leave(self) -> None:
+        """Close the page: a live one works on beside the tests of other desks."""
+        self.driver.get("about:blank")
+
     def begin(self) -> None:
         """A clean window for the next test: no cookies, no emulation, an empty console."""
         scripts, self._scripts = self._scripts, []
@@ -135,7 +139,6 @@ class Browser:
         self.command("Network.setBlockedURLs", urls=[])
         self.unplug(unplugged=False)
         self.command("Emulation.setScriptExecutionDisabled", value=False)
-        self.driver.get("about:blank")
         self.driver.delete_all_cookies()
         self.command("Network.clearBrowserCookies")
         self.prefer(scheme="dark")
@@ -173,7 +176,8 @@ class Browser:
             lambda: not self.find_all('[data-part="problem"]:not([hidden])'), "the problem stays"
         )
 
-    def prefer(self, *, scheme: str, motion: str = "no-preference") -> None:
+    def prefer(self, *, scheme: str, motion: str = "reduce") -> None:
+        """Ask for a theme. What moves is drawn sixty times a second: only where it is the test."""
         features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": motion}
         self.command(
             "Emulation.setEmulatedMedia",

@@ -37,10 +37,11 @@ def desk(_desk: Desk) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def browser(_browser: Browser, desk: Desk) -> Browser:
+def browser(_browser: Browser, desk: Desk) -> Iterator[Browser]:
     """A clean window without a log-in."""
     _browser.begin()
-    return _browser
+    yield _browser
+    _browser.leave()
 
 
 @pytest.fixture
@@ -88,8 +89,11 @@ def market_visitor(_market_browser: Browser, market_desk: MarketDesk) -> Iterato
     browser.on_each_page(WITNESS)
     browser.on_each_page(REFUSALS)
     yield browser
-    assert browser.console() == []
-    assert browser.script("return window.refusals ?? []") == []
+    try:
+        assert browser.console() == []
+        assert browser.script("return window.refusals ?? []") == []
+    finally:
+        browser.leave()
 
 
 @pytest.fixture
