@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django.conf import settings
 from django.db import models
 
@@ -65,6 +67,11 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.label or self.account_id
+
+    def is_stale(self, *, at: datetime) -> bool:
+        """Return whether the book counts as stale, as one that never was synced does."""
+        limit = timedelta(seconds=settings.STALE_AFTER_SECONDS)
+        return self.last_synced_at is None or at - self.last_synced_at > limit
 
     @property
     def last_outcome(self) -> str | None:

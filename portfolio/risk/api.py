@@ -22,7 +22,7 @@ from portfolio.risk.scenarios.grid import MOVES
 from portfolio.risk.scenarios.grid_reading import scenario_grid
 from portfolio.risk.scenarios.saved import scenario_result, scenarios_of
 from portfolio.risk.scenarios.saved_writing import create_scenario, delete_scenario, update_scenario
-from portfolio.risk.tables_csv import grid_csv, risk_legs_csv
+from portfolio.risk.tables import grid_csv, risk_legs_csv
 from portfolio.risk.what_if import shapes as what_if_shapes
 from portfolio.risk.what_if.run import what_if
 

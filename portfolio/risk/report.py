@@ -11,7 +11,6 @@ from django.contrib.auth.models import AnonymousUser
 from auth_tokens.models import User
 from config.core.clock import now
 from config.core.errors import InvalidInput
-from portfolio.accounts.freshness import is_stale
 from portfolio.betas.reading import benchmarks_in_use
 from portfolio.exposure.columns import (
     ROW_COLUMNS,
@@ -88,7 +87,7 @@ def report_of(book: RiskBook, selection: Selection) -> dict[str, Any]:
         "as_of": selection.as_of,
         "currency": book.currency,
         "simulated": any(account.simulated for account in selection.accounts),
-        "stale": any(is_stale(account.last_synced_at, at=at) for account in selection.accounts),
+        "stale": any(account.is_stale(at=at) for account in selection.accounts),
         "unconverted": book.unconverted,
         "benchmark": {
             "symbol": book.weights.benchmark,

@@ -1,4 +1,5 @@
-"""The tables of the risk report, from the legs' columns in one currency.
+"""The tables of the risk report, from the legs' columns in one currency; its legs and the scenario
+grid as CSV.
 
 Expected move is one standard deviation, σ·S·√T (Hull, *Options, Futures, and Other Derivatives*,
 ch. 15). The other figures are sums; :mod:`portfolio.exposure.columns` gives their units.
@@ -6,14 +7,15 @@ ch. 15). The other figures are sums; :mod:`portfolio.exposure.columns` gives the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
+from config.core.web.csv_export import csv_lines
 from greeks.pricing.years import years_to
-from portfolio.exposure.columns import FloatArray, Mask, sums, total
+from portfolio.exposure.columns import ROW_COLUMNS, FloatArray, Mask, sums, total
 from portfolio.risk.legs import RiskLeg, named_months, row_of
 
 # Calendar days to expiry, both ends included.
@@ -24,6 +26,10 @@ TENORS: tuple[tuple[int, int | None], ...] = (
 NEAR_EXPIRY_DAYS = 7
 # A strike further than this from the spot says little about at-the-money volatility.
 _FARTHEST_FROM_MONEY = 0.10
+_LEG_COLUMNS = (
+    "id", "account_id", "symbol", "underlying", "expiry", "strike", "right", "quantity",
+    "multiplier", "price", "price_currency", "iv", "model", "greeks_source",
+)  # fmt: skip
 
 
 def groups(
@@ -180,3 +186,22 @@ def _at_the_money(
     volatility = float(np.mean([legs[each].implied_volatility or np.nan for each in at_strike]))
     sources = sorted({legs[each].greeks_source or "unknown" for each in at_strike})
     return volatility, index, f"strike {strike:g}, {', '.join(sources)}"
+
+
+def risk_legs_csv(report: Mapping[str, Any]) -> Iterator[str]:
+    """Return one line per leg; money in the report's currency, which each line names."""
+    columns = (*_LEG_COLUMNS, *ROW_COLUMNS)
+    rows = ([*(leg[name] for name in columns), report["currency"]] for leg in report["legs"])
+    return csv_lines((*columns, "currency"), rows)
+
+
+def grid_csv(grid: Mapping[str, Any]) -> Iterator[str]:
+    """Return one line per cell: days, volatility points, spot percent, P&L and its currency."""
+    axes = grid["axes"]
+    rows = (
+        (day, vol, spot, grid["pnl"][d][v][s], grid["currency"])
+        for d, day in enumerate(axes["days"])
+        for v, vol in enumerate(axes["vol"])
+        for s, spot in enumerate(axes["spot"])
+    )
+    return csv_lines(("days", "vol_points", "spot_percent", "pnl", "currency"), rows)

@@ -27,8 +27,7 @@ from portfolio.risk_monitor.body import accounts_for_risk, risk_monitor_for
 from portfolio.risk_monitor.prepared import prepared_risk_monitor
 from portfolio.risk_monitor.reading import read_risk_monitor
 from portfolio.sync import shapes as sync_shapes
-from portfolio.sync.by_user import request_sync_for_user
-from portfolio.sync.runs import run_body, run_for_user
+from portfolio.sync.by_user import request_sync_for_user, run_body, run_for_user
 
 
 class RiskMonitorFastView(APIView):

@@ -21,7 +21,6 @@ from auth_tokens.models import User
 from config.core.clock import market_clock_is_frozen, market_now, now
 from portfolio.accounts.access import account_for_user, accounts_visible_to
 from portfolio.accounts.days import local_date
-from portfolio.accounts.freshness import is_stale
 from portfolio.amounts import ENCODER
 from portfolio.book.reading import Book, book_key, book_of, rates_version
 from portfolio.book.rows import plain
@@ -200,7 +199,7 @@ def _valid_until(accounts: Sequence[Account]) -> float:
     at = now()
     ends = [end for account in accounts if (end := refreshing_until(account)) is not None]
     for account in accounts:
-        if account.last_synced_at is not None and not is_stale(account.last_synced_at, at=at):
+        if account.last_synced_at is not None and not account.is_stale(at=at):
             ends.append(account.last_synced_at.timestamp() + settings.STALE_AFTER_SECONDS)
         if not market_clock_is_frozen():
             ends.append(_next_midnight(account, at))
@@ -226,7 +225,7 @@ def _account_row(account: Account, *, at: datetime) -> dict[str, Any]:
         "last_synced": account.last_synced_at,
         "as_of": status.as_of if status else None,
         "source": status.source if status else None,
-        "stale": is_stale(account.last_synced_at, at=at),
+        "stale": account.is_stale(at=at),
         "simulated": account.simulated,
         "unconfirmed_empty": account.empty_book_since is not None,
         "last_outcome": account.last_outcome,

@@ -15,8 +15,7 @@ from config.core.clock import market_clock_is_frozen, market_now
 from config.core.errors import ApplicationError
 from portfolio.accounts.access import accounts_visible_to
 from portfolio.risk_monitor.reading import read_risk_monitor
-from portfolio.sync.by_user import request_sync_for_user
-from portfolio.sync.runs import running_runs
+from portfolio.sync.by_user import request_sync_for_user, running_runs
 
 
 @cache_control(private=True, no_cache=True)

@@ -28,8 +28,7 @@ from portfolio.domain import AccountSummary, BrokerOrder, OrderLeg
 from portfolio.history.writing import record_account_minute
 from portfolio.market_data.store import write_greeks
 from portfolio.models import Account, AccountStatus, FxRate, Order, SyncRun
-from portfolio.sync.empty_answers import EMPTY_ANSWER, EmptyAnswer, judge_empty_answer
-from portfolio.sync.empty_book import EmptyBook
+from portfolio.sync.empty_book import EMPTY_ANSWER, judge_empty_book
 from portfolio.sync.fetch import FetchedBook
 from portfolio.sync.gone import delete_gone_orders, delete_gone_positions
 from portfolio.sync.missing_kinds import KIND_NOT_STORED, kinds_not_stored
@@ -72,15 +71,23 @@ def store_book(*, account: Account, book: FetchedBook) -> Stored:
     status = AccountStatus.objects.filter(account=account).first()
     quarantine_rows(account_id=account.pk, rows=_all_rejected(book), source=book.source, at=at)
     if not positions.kept and not positions.rejected:
-        answer = judge_empty_answer(
+        unconfirmed = judge_empty_book(
             account=account,
             summary=book.summary,
             flat_keys=[instrument_key(position.contract) for position in positions.flat],
             stored=stored_positions(account.pk).values(),
             status=status,
         )
-        if answer.verdict is EmptyBook.UNCONFIRMED:
-            return _unconfirmed(account, counts, answer, at=at)
+        if unconfirmed is not None:
+            account.empty_book_since = account.empty_book_since or at
+            return Stored(
+                outcome=SyncRun.Outcome.UNCONFIRMED,
+                changed=False,
+                counts=counts | {EMPTY_ANSWER: unconfirmed},
+                error_code="empty_book_unconfirmed",
+                error="The broker answered without positions; the last book stays until that is "
+                "confirmed.",
+            )
     account.empty_book_since = None
     context = writing_context(account=account, market=book.market, sessions=book.sessions)
     rows = build_positions(
@@ -165,19 +172,6 @@ def _all_rejected(book: FetchedBook) -> Iterable[RejectedRow]:
         yield from answer.rejected if answer is not None else ()
     yield from book.market.rejected
     yield from book.notes
-
-
-def _unconfirmed(
-    account: Account, counts: dict[str, Any], answer: EmptyAnswer, *, at: datetime
-) -> Stored:
-    account.empty_book_since = account.empty_book_since or at
-    return Stored(
-        outcome=SyncRun.Outcome.UNCONFIRMED,
-        changed=False,
-        counts=counts | {EMPTY_ANSWER: dict(answer.facts)},
-        error_code="empty_book_unconfirmed",
-        error="The broker answered without positions; the last book stays until that is confirmed.",
-    )
 
 
 def _write_rates(

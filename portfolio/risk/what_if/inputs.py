@@ -16,8 +16,12 @@ from portfolio.risk.book import RiskBook
 from portfolio.risk.legs import RiskLeg
 from portfolio.risk.option_terms import option_terms
 from portfolio.risk.what_if.changes import Added
-from portfolio.risk.what_if.known_contracts import KnownContract, is_volatility
-from portfolio.risk.what_if.products import Product, product_of_leg
+from portfolio.risk.what_if.known_contracts import (
+    KnownContract,
+    Product,
+    is_volatility,
+    product_of_leg,
+)
 
 
 def currencies_of(added: Added, book: RiskBook) -> set[str]:

@@ -36,8 +36,12 @@ from portfolio.risk.what_if.inputs import (
     unheld_terms,
     usable_legs,
 )
-from portfolio.risk.what_if.known_contracts import KnownContract
-from portfolio.risk.what_if.products import Product, product_of_contract, usual_product
+from portfolio.risk.what_if.known_contracts import (
+    KnownContract,
+    Product,
+    product_of_contract,
+    usual_product,
+)
 
 SHARES_PER_CONTRACT = 100.0
 

@@ -27,10 +27,8 @@ def summary(net_liquidation: str | None, cash: str | None, margin: str | None) -
 
 def known(value: str | None, margin: str | None) -> KnownBook:
     return KnownBook(
-        positions=3,
         market_value=None if value is None else Decimal(value),
         maintenance_margin=None if margin is None else Decimal(margin),
-        ever_synced=True,
     )
 
 

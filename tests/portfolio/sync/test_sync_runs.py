@@ -11,7 +11,7 @@ from auth_tokens.models import User
 from config.core.clock import now
 from config.core.errors import NotFound
 from portfolio.models import Account, AccountAccess, SyncRun
-from portfolio.sync.runs import run_body, run_for_user, running_runs, runs_visible_to
+from portfolio.sync.by_user import run_body, run_for_user, running_runs, runs_visible_to
 from portfolio.sync.shapes import Fault
 from tests.factories import AccountFactory, UserFactory
 
