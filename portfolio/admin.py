@@ -43,6 +43,18 @@ def _person(request: HttpRequest) -> User:
     return cast("User", request.user)
 
 
+class FixedOwner(AnyModelAdmin):
+    """Rows whose owner only superusers may change."""
+
+    autocomplete_fields = ("owner",)
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> tuple[str, ...]:
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if _person(request).is_superuser else (*fields, "owner")
+
+
 class AccountAccessInline(AnyTabularInline):
     model = AccountAccess
     extra = 0
@@ -50,7 +62,7 @@ class AccountAccessInline(AnyTabularInline):
 
 
 @admin.register(Account)
-class AccountAdmin(AnyModelAdmin):
+class AccountAdmin(FixedOwner):
     """Brokerage accounts and who may see them. Add new ones with ``manage.py add_account``."""
 
     list_display = (
@@ -60,7 +72,6 @@ class AccountAdmin(AnyModelAdmin):
     list_filter = ("broker", "enabled", "simulated")
     list_select_related = ("owner",)
     search_fields = ("account_id", "account_number", "label", "owner__username")
-    autocomplete_fields = ("owner",)
     readonly_fields = (
         "account_id", "broker", "account_number", "simulated", "book_version", "next_sync_at",
         "last_synced_at", "last_attempt_at", "last_error_code", "last_error", "empty_book_since",
@@ -82,12 +93,6 @@ class AccountAdmin(AnyModelAdmin):
         own = not isinstance(obj, Account) or obj.owner_id == person.pk
         return allowed and (own or person.is_superuser)
 
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> tuple[str, ...]:
-        fields = tuple(super().get_readonly_fields(request, obj))
-        return fields if _person(request).is_superuser else (*fields, "owner")
-
     def get_inline_instances(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Show who else has access only to the owner and superusers."""
         if obj is not None and not self.has_change_permission(request, obj):
@@ -102,7 +107,7 @@ FIGURES = (
 
 
 @admin.register(Portfolio)
-class PortfolioAdmin(OwnRows):
+class PortfolioAdmin(FixedOwner, OwnRows):
     """Named sets of accounts. Their owner sees only accounts they may see anyway.
 
     Everybody's portfolio of all accounts is kept by the desk and not listed.
@@ -114,16 +119,9 @@ class PortfolioAdmin(OwnRows):
     filter_horizontal = ("accounts",)
     fields = ("name", "owner", "accounts", *FIGURES)
     readonly_fields = FIGURES
-    autocomplete_fields = ("owner",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).filter(holds_all=False)
-
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Model | None = None
-    ) -> tuple[str, ...]:
-        fields = tuple(super().get_readonly_fields(request, obj))
-        return fields if _person(request).is_superuser else (*fields, "owner")
 
     def formfield_for_manytomany(
         self, db_field: Any, request: HttpRequest | None, **kwargs: Any
@@ -158,6 +156,10 @@ class BetaForm(AnyModelForm):
         return values
 
 
+def _is_computed(obj: Model | None) -> bool:
+    return isinstance(obj, Beta) and obj.source == Beta.Source.HISTORY
+
+
 @admin.register(Beta)
 class BetaAdmin(AnyModelAdmin):
     """Betas. A manual one overrides the one from history; deleting it restores history's."""
@@ -176,12 +178,10 @@ class BetaAdmin(AnyModelAdmin):
         return fields if obj is None else ("symbol", "benchmark", *fields)
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        computed = isinstance(obj, Beta) and obj.source == Beta.Source.HISTORY
-        return not computed and super().has_change_permission(request, obj)
+        return not _is_computed(obj) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        computed = isinstance(obj, Beta) and obj.source == Beta.Source.HISTORY
-        return not computed and super().has_delete_permission(request, obj)
+        return not _is_computed(obj) and super().has_delete_permission(request, obj)
 
     def save_model(self, request: HttpRequest, obj: Beta, form: Any, change: bool) -> None:
         obj.source = Beta.Source.SET

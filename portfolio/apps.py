@@ -55,15 +55,12 @@ class PortfolioConfig(AppConfig):
             is_live=True,
         )
         declare_dashboard()
-        register_token_provider(
-            "ibkr_flex", "portfolio.brokers.ibkr_flex.token_source.FlexTokenSource"
-        )
-        register_token_provider(
-            "ibkr_portal", "portfolio.brokers.ibkr_portal.token_source.PortalTokenSource"
-        )
-        register_token_provider(
-            "tastytrade", "portfolio.brokers.tastytrade.token_source.TastytradeTokenSource"
-        )
+        for provider, token_source in (
+            ("ibkr_flex", "ibkr_flex.token_source.FlexTokenSource"),
+            ("ibkr_portal", "ibkr_portal.token_source.PortalTokenSource"),
+            ("tastytrade", "tastytrade.token_source.TastytradeTokenSource"),
+        ):
+            register_token_provider(provider, f"portfolio.brokers.{token_source}")
         register_chain_module("portfolio.brokers.ibkr_portal.chains")
         register_stream("sessions", "portfolio.streams.sessions.keep_sessions")
         register_stream("prices", "portfolio.streams.prices.keep_prices_stored")

@@ -9,7 +9,7 @@ never taken as zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -55,20 +55,20 @@ class Leg(NamedTuple):
 
     underlying: str
     instrument_type: str
-    expiry: date | None
-    dte: int | None
     currency: str
     quantity: float
     multiplier: float
     price: float | None
     market_value: float | None
-    unrealized_pnl: float | None
-    daily_change: float | None
     delta: float | None
     gamma: float | None
     theta: float | None
     vega: float | None
-    underlying_price: float | None
+    underlying_price: float | None = None
+    unrealized_pnl: float | None = None
+    daily_change: float | None = None
+    expiry: date | None = None
+    dte: int | None = None
     stored_key: str = ""
 
     @property
@@ -212,6 +212,14 @@ def without_greeks(legs: Sequence[Leg], columns: Mapping[str, FloatArray]) -> Ma
     options = np.array([leg.instrument_type in OPTION_KINDS for leg in legs], dtype=bool)
     missing: Mask = np.any([np.isnan(columns[name]) for name in _GREEKS], axis=0)
     return options & missing
+
+
+def places_by(keys: Iterable[Hashable]) -> dict[Any, list[int]]:
+    """Return where each key stands, in the order in which they come."""
+    places: dict[Any, list[int]] = {}
+    for index, key in enumerate(keys):
+        places.setdefault(key, []).append(index)
+    return places
 
 
 def total(values: FloatArray) -> float | None:

@@ -20,6 +20,7 @@ from portfolio.exposure.columns import (
     Money,
     convert,
     leg_columns,
+    places_by,
     ratio,
     sum_accounts,
     sums,
@@ -113,14 +114,11 @@ def _grouped(
     describe: Callable[[Leg], dict[str, Any]],
     lacking: Mask,
 ) -> list[dict[str, Any]]:
-    members: dict[Any, list[int]] = {}
-    for index, leg in enumerate(legs):
-        members.setdefault(key(leg), []).append(index)
     rows = []
-    for name in sorted(members):
-        chosen = np.array(members[name])
+    for _, members in sorted(places_by(key(leg) for leg in legs).items()):
+        chosen = np.array(members)
         rows.append(
-            describe(legs[members[name][0]])
+            describe(legs[members[0]])
             | {"legs": len(chosen), "legs_without_greeks": int(lacking[chosen].sum())}
             | sums(values, _GROUPED, chosen)
         )

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 from numpy.typing import NDArray
 
 from portfolio.accounts.days import local_date
@@ -37,11 +37,9 @@ def minute_history(
             # Weekend minutes belong to Friday's session; the chart shows only its day.
             opened = rows.filter(session_date=start).aggregate(Min("minute"))["minute__min"]
             rows = rows.filter(minute__lt=opened + timedelta(days=1))
-    if start is not None:
-        rows = rows.filter(session_date__gte=start)
-    if end is not None:
-        rows = rows.filter(session_date__lte=end)
-    found = rows.order_by("minute").values_list("minute", "account_id", *COLUMNS)
+    found = (
+        _between(rows, start, end).order_by("minute").values_list("minute", "account_id", *COLUMNS)
+    )
     return _summed(found, accounts) | {"start": start, "end": end, "resolution": "minute"}
 
 
@@ -58,16 +56,18 @@ def day_history(
         end = rows.order_by("-session_date").values_list("session_date", flat=True).first()
     if start is None and end is not None:
         start = end - timedelta(days=DAYS_BY_DEFAULT)
-    if start is not None:
-        rows = rows.filter(session_date__gte=start)
-    if end is not None:
-        rows = rows.filter(session_date__lte=end)
+    rows = _between(rows, start, end)
     zone = ZoneInfo(accounts[0].time_zone) if accounts else ZoneInfo("UTC")
     found = [
         (datetime.combine(row[0], time.min, tzinfo=zone), *row[1:])
         for row in rows.order_by("session_date").values_list("session_date", "account_id", *COLUMNS)
     ]
     return _summed(found, accounts) | {"start": start, "end": end, "resolution": "day"}
+
+
+def _between(rows: QuerySet[Any], start: date | None, end: date | None) -> QuerySet[Any]:
+    limits = {"session_date__gte": start, "session_date__lte": end}
+    return rows.filter(**{name: day for name, day in limits.items() if day is not None})
 
 
 def history_body(accounts: Sequence[Account], history: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +106,8 @@ def _summed(
         owners = np.array([numbered[name] for name in names])
         scales = _scales(accounts)
         # Accounts of one zone share their days.
-        days = {account.time_zone: _days(account, points) for account in _one_a_zone(accounts)}
+        zones = {account.time_zone: account for account in accounts}
+        days = {zone: _days(account, points) for zone, account in zones.items()}
         for number, account in enumerate(accounts):
             own = owners == number
             scale = scales[account.account_id]
@@ -117,10 +118,6 @@ def _summed(
             )
     columns = [[None if isnan(x) else x for x in column] for column in total.T.tolist()]
     return {"series": {"at": points, **dict(zip(COLUMNS, columns, strict=True))}}
-
-
-def _one_a_zone(accounts: Sequence[Account]) -> Iterable[Account]:
-    return {account.time_zone: account for account in accounts}.values()
 
 
 def _days(account: Account, points: Sequence[datetime]) -> NDArray[np.int64]:

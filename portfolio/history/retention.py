@@ -21,14 +21,14 @@ Minutes of contracts are Greeks and price bars.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from auth_tokens.models import TokenEvent
 from config.core.clock import market_now, now
@@ -52,6 +52,7 @@ from portfolio.models import (
 )
 
 logger = structlog.get_logger(__name__)
+Clock = Callable[[], datetime]
 
 # Rows per transaction: about ten milliseconds, during which SQLite's other writers wait.
 BATCH = 1000
@@ -91,40 +92,34 @@ def delete_expired(*, seconds: float = SECONDS) -> Cleared:
     return Cleared(deleted=deleted, finished=finished)
 
 
+#: What is deleted by age alone: its time, the clock it is by, and the setting.
+_AGEING: tuple[tuple[type[Model], str, Clock, str], ...] = (
+    (ContractGreekHistory, "minute", market_now, "KEEP_CONTRACT_MINUTES_DAYS"),
+    (PriceBar, "minute", market_now, "KEEP_CONTRACT_MINUTES_DAYS"),
+    (GreekSnapshot, "minute", market_now, "KEEP_GREEK_SNAPSHOTS_DAYS"),
+    (StoredDay, "session_date", market_now, "KEEP_GREEK_SNAPSHOTS_DAYS"),
+    (ChainSnapshot, "minute", market_now, "KEEP_CHAIN_SNAPSHOTS_DAYS"),
+    (GexSnapshot, "slot", market_now, "KEEP_GEX_SNAPSHOTS_DAYS"),
+    (AlertDelivery, "event__created_at", now, "KEEP_ALERTS_DAYS"),
+    (AlertEvent, "created_at", now, "KEEP_ALERTS_DAYS"),
+    (TokenEvent, "at", now, "KEEP_TOKEN_EVENTS_DAYS"),
+    (QuarantinedRow, "last_seen_at", now, "KEEP_QUARANTINE_DAYS"),
+    (DailyClose, "session_date", market_now, "KEEP_DAILY_CLOSES_DAYS"),
+    (Beta, "as_of", market_now, "KEEP_DAILY_CLOSES_DAYS"),
+)
+
+
 def _expired() -> Iterator[QuerySet[Any]]:
     """Yield what may be deleted; by account where the index starts with it."""
-    runs_before = _days_before(now(), settings.KEEP_SYNC_RUNS_DAYS)
-    seen_before = _days_before(now(), settings.KEEP_QUARANTINE_DAYS)
-    # Minutes are labelled by market time.
-    contracts_before = _days_before(market_now(), settings.KEEP_CONTRACT_MINUTES_DAYS)
-    accounts_before = _days_before(market_now(), settings.KEEP_ACCOUNT_MINUTES_DAYS)
-    events_before = _days_before(now(), settings.KEEP_TOKEN_EVENTS_DAYS)
-    raised_before = _days_before(now(), settings.KEEP_ALERTS_DAYS)
-    chains_before = _days_before(market_now(), settings.KEEP_GREEK_SNAPSHOTS_DAYS)
-    kept_before = _days_before(market_now(), settings.KEEP_CHAIN_SNAPSHOTS_DAYS)
-    exposures_before = _days_before(market_now(), settings.KEEP_GEX_SNAPSHOTS_DAYS)
-    closes_before = _days_before(market_now(), settings.KEEP_DAILY_CLOSES_DAYS)
-    if contracts_before is not None:
-        yield ContractGreekHistory.objects.filter(minute__lt=contracts_before)
-        yield PriceBar.objects.filter(minute__lt=contracts_before)
-    if chains_before is not None:
-        yield GreekSnapshot.objects.filter(minute__lt=chains_before)
-        yield StoredDay.objects.filter(session_date__lt=chains_before.date())
-    if kept_before is not None:
-        yield ChainSnapshot.objects.filter(minute__lt=kept_before)
-    if exposures_before is not None:
-        yield GexSnapshot.objects.filter(slot__lt=exposures_before)
-    if raised_before is not None:
-        yield AlertDelivery.objects.filter(event__created_at__lt=raised_before)
-        yield AlertEvent.objects.filter(created_at__lt=raised_before)
-    if events_before is not None:
-        yield TokenEvent.objects.filter(at__lt=events_before)
-    if seen_before is not None:
-        yield QuarantinedRow.objects.filter(last_seen_at__lt=seen_before)
-    if closes_before is not None:
-        yield DailyClose.objects.filter(session_date__lt=closes_before.date())
-        # Only underlyings no longer held: the others are recomputed daily.
-        yield Beta.objects.filter(source=Beta.Source.HISTORY, as_of__lt=closes_before)
+    for model, column, clock, setting in _AGEING:
+        before = _before(clock, setting)
+        if before is not None:
+            limit = before.date() if column == "session_date" else before
+            rows = model._base_manager.filter(**{f"{column}__lt": limit})
+            # Betas from history: only of underlyings no longer held, the others are new each day.
+            yield rows.filter(source=Beta.Source.HISTORY) if model is Beta else rows
+    accounts_before = _before(market_now, "KEEP_ACCOUNT_MINUTES_DAYS")
+    runs_before = _before(now, "KEEP_SYNC_RUNS_DAYS")
     for account_id in Account.objects.order_by("pk").values_list("pk", flat=True):
         if accounts_before is not None:
             yield AccountHistory.objects.filter(account=account_id, minute__lt=accounts_before)
@@ -146,5 +141,6 @@ def _runs_that_may_go(account_id: str, before: datetime) -> QuerySet[SyncRun]:
     return runs.filter(requested_at__lt=before).exclude(pk__in=kept)
 
 
-def _days_before(at: datetime, days: int) -> datetime | None:
-    return at - timedelta(days=min(days, _LONGEST_DAYS)) if days > 0 else None
+def _before(clock: Clock, setting: str) -> datetime | None:
+    days: int = getattr(settings, setting)
+    return clock() - timedelta(days=min(days, _LONGEST_DAYS)) if days > 0 else None

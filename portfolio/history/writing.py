@@ -11,25 +11,20 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from msgspec import structs
+
 from config.core.upsert import upsert
 from greeks.models import Instrument
 from portfolio.accounts.days import minute_of
-from portfolio.amounts import as_float
 from portfolio.book.position_row import PositionRow
+from portfolio.book.rows import leg_of
 from portfolio.exposure.columns import Leg, Money
-from portfolio.exposure.deliverables import of_deliverable
 from portfolio.exposure.totals import book_totals
 from portfolio.models import Account, AccountDay, AccountHistory, AccountStatus
+from portfolio.models.account_status import StatusColumns
 
 _TOTALS = ("dollar_delta", "dollar_gamma", "theta", "vega")
-_MONEY = (
-    "net_liquidation",
-    "buying_power",
-    "excess_liquidity",
-    "maint_margin",
-    "unrealized_pnl",
-    "realized_pnl",
-)
+_MONEY = tuple(field.name for field in StatusColumns._meta.fields)
 
 
 def record_account_minute(
@@ -52,7 +47,7 @@ def record_account_minute(
     currency = status.currency if status is not None else account.base_currency
     adjusted = {row.pk: row.deliverable_shares for row in instruments if row.is_adjusted}
     totals = book_totals(
-        legs=[_leg(position, adjusted) for position in positions],
+        legs=[_leg(position, adjusted, session_date) for position in positions],
         accounts=[Money(currency, None, None)],
         currency=currency,
         rates=rates,
@@ -86,25 +81,10 @@ def record_account_minute(
     )
 
 
-def _leg(position: PositionRow, adjusted: Mapping[int, Decimal | None]) -> Leg:
-    leg = Leg(
-        underlying=position.underlying,
-        instrument_type=position.instrument_type,
-        expiry=position.expiry,
-        dte=position.dte,
-        currency=position.currency,
-        quantity=float(position.quantity),
-        multiplier=float(position.multiplier),
-        price=as_float(position.price),
-        market_value=as_float(position.market_value),
-        unrealized_pnl=as_float(position.unrealized_pnl),
-        daily_change=as_float(position.daily_change),
-        delta=position.delta_raw,
-        gamma=position.gamma_raw,
-        theta=position.theta_raw,
-        vega=position.vega_raw,
-        underlying_price=as_float(position.underlying_price),
-    )
-    if position.instrument_id not in adjusted:
-        return leg
-    return of_deliverable(leg, adjusted[position.instrument_id])
+def _leg(position: PositionRow, adjusted: Mapping[int, Decimal | None], today: date) -> Leg:
+    terms = {
+        "instrument__underlying_key": "",
+        "instrument__is_adjusted": position.instrument_id in adjusted,
+        "instrument__deliverable_shares": adjusted.get(position.instrument_id),
+    }
+    return leg_of(structs.asdict(position) | terms, today=today)

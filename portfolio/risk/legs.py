@@ -22,13 +22,13 @@ class RiskLeg(NamedTuple):
     id: str
     symbol: str
     account_id: str
-    strike: float | None
-    right: str
-    implied_volatility: float | None
-    greeks_source: str | None
-    exercise_style: str
-    expires_at: datetime | None
     leg: Leg
+    strike: float | None = None
+    right: str = ""
+    implied_volatility: float | None = None
+    greeks_source: str | None = None
+    exercise_style: str = ""
+    expires_at: datetime | None = None
     root: str = ""
     #: False for an adjusted option of which nobody told what it delivers.
     deliverable_known: bool = True

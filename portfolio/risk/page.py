@@ -130,17 +130,18 @@ class RiskPage:
     @cached_property
     def grid(self) -> dict[str, Any]:
         """The scenarios over the requested axes, as far as they are valid."""
-        selection, book = self._read
         try:
-            return grid_of(
-                book, selection, axes=self._axes, move=self._move, cell=self._cell, day=self.day
-            )
+            return self._grid()
         except InvalidInput as error:
             self._problems |= error.fields
             self._axes = DEFAULT_AXES
-            return grid_of(
-                book, selection, axes=self._axes, move=self._move, cell=self._cell, day=self.day
-            )
+            return self._grid()
+
+    def _grid(self) -> dict[str, Any]:
+        selection, book = self._read
+        return grid_of(
+            book, selection, axes=self._axes, move=self._move, cell=self._cell, day=self.day
+        )
 
     @property
     def axis_problems(self) -> Mapping[str, str]:

@@ -95,9 +95,7 @@ def report_of(book: RiskBook, selection: Selection) -> dict[str, Any]:
             "price_as_of": price.as_of if price else None,
             "choices": benchmark_choices(book),
         },
-        "totals": _with_money(row_of(columns, lacking), book, None),
-        "accounts": _accounts(book, selection, columns, lacking),
-        "portfolios": _portfolios(book, selection, columns, lacking),
+        **_rows_of_accounts(book, selection, columns, lacking),
         "underlyings": _underlyings(book, columns, lacking, spots),
         "expiries": [
             {"expiry": expiry, "dte": legs[int(chosen[0])].leg.dte} | row
@@ -177,49 +175,37 @@ def leg_row(columns: dict[str, FloatArray], lacking: Mask, index: int) -> dict[s
     }
 
 
-def _with_money(
-    row: dict[str, Any], book: RiskBook, account_ids: list[str] | None
+def _rows_of_accounts(
+    book: RiskBook, selection: Selection, columns: dict[str, FloatArray], lacking: Mask
 ) -> dict[str, Any]:
-    net_liquidation = book.money("net_liquidation", account_ids)
-    maint_margin = book.money("maint_margin", account_ids)
+    """Return the rows of all accounts, of each, and of each portfolio."""
+    owners = np.array([leg.account_id for leg in book.legs])
+
+    def row(members: list[str]) -> dict[str, Any]:
+        sums = row_of(columns, lacking, np.isin(owners, members))
+        net_liquidation = book.money("net_liquidation", members)
+        maint_margin = book.money("maint_margin", members)
+        return {
+            "net_liquidation": net_liquidation,
+            "maint_margin": maint_margin,
+            "margin_use": ratio(maint_margin, net_liquidation),
+            "theta_to_net_liq": ratio(sums["theta"], net_liquidation),
+        } | sums
+
     return {
-        "net_liquidation": net_liquidation,
-        "maint_margin": maint_margin,
-        "margin_use": ratio(maint_margin, net_liquidation),
-        "theta_to_net_liq": ratio(row["theta"], net_liquidation),
-    } | row
-
-
-def _accounts(
-    book: RiskBook, selection: Selection, columns: dict[str, FloatArray], lacking: Mask
-) -> list[dict[str, Any]]:
-    owners = np.array([leg.account_id for leg in book.legs])
-    rows = []
-    for account in selection.accounts:
-        row = row_of(columns, lacking, owners == account.account_id)
-        label = account.label or account.account_id
-        rows.append(
-            {"account_id": account.account_id, "label": label}
-            | _with_money(row, book, [account.account_id])
-        )
-    return rows
-
-
-def _portfolios(
-    book: RiskBook, selection: Selection, columns: dict[str, FloatArray], lacking: Mask
-) -> list[dict[str, Any]]:
-    owners = np.array([leg.account_id for leg in book.legs])
-    rows = []
-    for portfolio in selection.portfolios:
+        "totals": row(list(book.accounts)),
+        "accounts": [
+            {"account_id": each.account_id, "label": each.label or each.account_id}
+            | row([each.account_id])
+            for each in selection.accounts
+        ],
         # Prefetched, only accounts the user may see.
-        members = [
-            account.pk for account in portfolio.accounts.all() if account.pk in book.accounts
-        ]
-        row = row_of(columns, lacking, np.isin(owners, members))
-        rows.append(
-            {"id": str(portfolio.pk), "name": portfolio.name} | _with_money(row, book, members)
-        )
-    return rows
+        "portfolios": [
+            {"id": str(each.pk), "name": each.name}
+            | row([account.pk for account in each.accounts.all() if account.pk in book.accounts])
+            for each in selection.portfolios
+        ],
+    }
 
 
 def _underlyings(

@@ -15,7 +15,7 @@ import numpy as np
 
 from config.core.web.csv_export import csv_lines
 from greeks.pricing.years import years_to
-from portfolio.exposure.columns import ROW_COLUMNS, FloatArray, Mask, sums, total
+from portfolio.exposure.columns import ROW_COLUMNS, FloatArray, Mask, places_by, sums, total
 from portfolio.risk.legs import RiskLeg, named_months, row_of
 
 # Calendar days to expiry, both ends included.
@@ -40,15 +40,10 @@ def groups(
     key: Callable[[RiskLeg], Any],
 ) -> list[tuple[Any, dict[str, Any], FloatArray]]:
     """Return (key, ``Row``, indices) per group, ordered by key; key ``None`` is left out."""
-    members: dict[Any, list[int]] = {}
-    for index, leg in enumerate(legs):
-        members.setdefault(key(leg), []).append(index)
+    members = places_by(key(leg) for leg in legs)
     members.pop(None, None)
-    found = []
-    for name in sorted(members):
-        chosen = np.array(members[name])
-        found.append((name, row_of(columns, lacking, chosen), chosen))
-    return found
+    places = {name: np.array(members[name]) for name in sorted(members)}
+    return [(name, row_of(columns, lacking, chosen), chosen) for name, chosen in places.items()]
 
 
 def vega_by_tenor(
@@ -82,9 +77,6 @@ def concentration(
     """
     gross = {name: np.abs(columns[name]) for name in ("dollar_delta", "market_value")}
     whole = {name: total(values) for name, values in gross.items()}
-    members: dict[str, list[int]] = {}
-    for index, leg in enumerate(legs):
-        members.setdefault(leg.leg.history_name, []).append(index)
 
     def share(name: str, chosen: list[int]) -> float | None:
         part, all_of_it = total(gross[name][chosen]), whole[name]
@@ -96,7 +88,7 @@ def concentration(
             "gross_dollar_delta_share": share("dollar_delta", chosen),
             "gross_market_value_share": share("market_value", chosen),
         }
-        for underlying, chosen in members.items()
+        for underlying, chosen in places_by(leg.leg.history_name for leg in legs).items()
     ]
     return sorted(
         rows, key=lambda row: (-(row["gross_dollar_delta_share"] or 0.0), str(row["underlying"]))
@@ -145,8 +137,7 @@ def expected_moves(
             name = months.get(refers_to, leg.leg.history_name)
             members.setdefault((name, leg.leg.expiry, refers_to), []).append(index)
     rows = []
-    for underlying, expiry, refers_to in sorted(members):
-        chosen = members[underlying, expiry, refers_to]
+    for (underlying, expiry, _), chosen in sorted(members.items()):
         volatility, nearest, source = _at_the_money(legs, spots, chosen)
         # One date may have a morning-settled series and one that settles at the close.
         expires_at, spot = legs[nearest].expires_at, float(spots[nearest])

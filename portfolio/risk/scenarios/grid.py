@@ -11,7 +11,7 @@ from config.core.errors import InvalidInput
 from greeks.maths import american, discrete_dividends
 from portfolio.exposure.columns import BetaWeights, FloatArray, column, ratio
 from portfolio.risk.legs import RiskLeg
-from portfolio.risk.scenarios.axes import Axes
+from portfolio.risk.scenarios.axes import LIMITS, Axes
 from portfolio.risk.scenarios.book import LeftOut, ScenarioBook
 
 # Most numbers (cells × legs) in one computation: some tens of megabytes.
@@ -62,22 +62,15 @@ def leg_pnl(
 
 
 def cell_body(
-    book: ScenarioBook,
-    pnl: FloatArray,
-    *,
-    spot: float,
-    vol: float,
-    days: int,
-    net_liquidation: Any,
+    book: ScenarioBook, pnl: FloatArray, at: tuple[float, float, int], *, net_liquidation: Any
 ) -> dict[str, Any]:
-    """Return one cell with each leg's P&L and share, largest first. ``pnl`` is by leg."""
+    """Return one cell with each leg's P&L and share, largest first. ``pnl`` is by leg, ``at`` spot,
+    volatility and days."""
     whole = float(pnl.sum())
     order = np.argsort(-np.abs(pnl), kind="stable")
     part = ratio(whole, net_liquidation)
     return {
-        "spot": spot,
-        "vol": vol,
-        "days": days,
+        **dict(zip(LIMITS, at, strict=True)),
         "pnl": whole,
         "pnl_percent_of_net_liq": None if part is None else part * 100.0,
         "legs": [

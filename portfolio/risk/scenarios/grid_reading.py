@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from django.contrib.auth.models import AnonymousUser
 
 from auth_tokens.models import User
-from portfolio.exposure.columns import FloatArray
 from portfolio.risk.book import RiskBook, Selection, read_risk_book, select_accounts
 from portfolio.risk.report import check_benchmark, ready_book
 from portfolio.risk.scenarios.axes import DEFAULT_AXES, Axes
@@ -75,9 +73,7 @@ def grid_of(
         return cell_body(
             ready,
             by_leg[first + step, vol, spot],
-            spot=axes.spot[spot],
-            vol=axes.vol[vol],
-            days=axes.days[first + step],
+            (axes.spot[spot], axes.vol[vol], axes.days[first + step]),
             net_liquidation=net_liquidation,
         )
 
@@ -108,12 +104,5 @@ def grid_of(
 def _one_cell(ready: ScenarioBook, book: RiskBook, cell: Cell, *, move: str) -> dict[str, Any]:
     spot, vol, days = cell
     one = Axes(spot=(spot,), vol=(vol,), days=(days,))
-    by_leg: FloatArray = leg_pnl(ready, one, move=move, weights=book.weights)
-    return cell_body(
-        ready,
-        np.asarray(by_leg[0, 0, 0]),
-        spot=spot,
-        vol=vol,
-        days=days,
-        net_liquidation=book.money("net_liquidation"),
-    )
+    by_leg = leg_pnl(ready, one, move=move, weights=book.weights)
+    return cell_body(ready, by_leg[0, 0, 0], cell, net_liquidation=book.money("net_liquidation"))

@@ -64,9 +64,7 @@ def scenario_result(
     book = read_risk_book(selection.accounts, with_closes=False)
     ready = ready_book(book)
     pnl = shifted_pnl(ready, scenario.shifts, days=scenario.days)
-    cell = cell_body(
-        ready, pnl, spot=0.0, vol=0.0, days=0, net_liquidation=book.money("net_liquidation")
-    )
+    cell = cell_body(ready, pnl, (0.0, 0.0, 0), net_liquidation=book.money("net_liquidation"))
     result = {name: cell[name] for name in ("pnl", "pnl_percent_of_net_liq", "legs")}
     return scenario_body(scenario) | {
         "result": result
