@@ -14,7 +14,7 @@ from portfolio.accounts.days import local_date
 from portfolio.amounts import ENCODER
 from portfolio.betas.reading import stored_weights
 from portfolio.book.rows import read_rows
-from portfolio.exposure.columns import Leg, Money
+from portfolio.exposure.columns import Money
 from portfolio.exposure.currencies import currency_of, rates_into, totals_currency
 from portfolio.exposure.totals import book_totals
 from portfolio.models import Account
@@ -89,7 +89,8 @@ def read_book(accounts: Sequence[Account]) -> Book:
     rows = read_rows({account.account_id: local_date(account, at) for account in accounts})
     positions, legs = [row.shown for row in rows], [row.leg for row in rows]
     currency = totals_currency(accounts)
-    rates = _rates(currency, legs, accounts)
+    named = [*(leg.currency for leg in legs), *(currency_of(account) for account in accounts)]
+    rates = rates_into(currency, named)
     totals = book_totals(
         legs=legs,
         accounts=[money_of(account) for account in accounts],
@@ -115,10 +116,4 @@ def money_of(account: Account) -> Money:
         currency=currency_of(account),
         net_liquidation=status.net_liquidation if status else None,
         maint_margin=status.maint_margin if status else None,
-    )
-
-
-def _rates(currency: str, legs: Sequence[Leg], accounts: Sequence[Account]) -> dict[str, float]:
-    return rates_into(
-        currency, [*(leg.currency for leg in legs), *(currency_of(account) for account in accounts)]
     )

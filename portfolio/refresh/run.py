@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -50,14 +49,6 @@ _looked_until: ProcessCopies[dict[str, float]] = ProcessCopies(dict)
 _LOOK_AGAIN_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refreshed:
-    """Result of a refresh: accounts with new values, and error codes of the others."""
-
-    refreshed: tuple[str, ...]
-    failed: dict[str, str]
-
-
 def request_refresh(*, account_ids: Sequence[str]) -> bool:
     """Ask a worker to refresh Greeks older than ``GREEKS_MINIMUM_AGE_SECONDS``.
 
@@ -86,8 +77,9 @@ def request_refresh(*, account_ids: Sequence[str]) -> bool:
     return True
 
 
-def refresh_greeks(*, account_ids: Sequence[str]) -> Refreshed:
-    """Fetch and store quotes and Greeks of what the accounts hold.
+def refresh_greeks(*, account_ids: Sequence[str]) -> dict[str, str]:
+    """Fetch and store quotes and Greeks of what the accounts hold; return error codes of those that
+    failed.
 
     Accounts are fetched in parallel. If a provider is down, the last values stay with their age. An
     account someone else is refreshing is left to them.
@@ -124,8 +116,7 @@ def refresh_greeks(*, account_ids: Sequence[str]) -> Refreshed:
             failed[account_id] = answer
     if failed:
         logger.info("greeks_refresh_incomplete", failed=failed)
-    refreshed = tuple(account_id for account_id in wanted if account_id not in failed)
-    return Refreshed(refreshed=refreshed, failed=failed)
+    return failed
 
 
 def _may_look(account_id: str) -> bool:

@@ -20,8 +20,13 @@ from portfolio.risk.report import risk_report
 from portfolio.risk.scenarios.axes import NUMBER, parse_axes, parse_cell
 from portfolio.risk.scenarios.grid import MOVES
 from portfolio.risk.scenarios.grid_reading import scenario_grid
-from portfolio.risk.scenarios.saved import scenario_result, scenarios_of
-from portfolio.risk.scenarios.saved_writing import create_scenario, delete_scenario, update_scenario
+from portfolio.risk.scenarios.saved import (
+    create_scenario,
+    delete_scenario,
+    scenario_result,
+    scenarios_of,
+    update_scenario,
+)
 from portfolio.risk.tables import grid_csv, risk_legs_csv
 from portfolio.risk.what_if import shapes as what_if_shapes
 from portfolio.risk.what_if.run import what_if

@@ -8,25 +8,26 @@ from msgspec import UNSET, Meta, UnsetType
 
 from config.core.api.shapes import Day, Double, Moment, Number, Shape, about, some
 
-Delta = Annotated[Number, about("Shares; null over several underlyings.")]
-Gamma = Annotated[Number, about("Shares per 1 of the underlying; null over several underlyings.")]
-DollarGamma = Annotated[Number, about("Change of the dollar delta per 1 % of the underlying.")]
-BetaWeightedDelta = Annotated[Number, about("Shares of the benchmark.")]
-BetaWeightedGamma = Annotated[Number, about("Shares of the benchmark per 1 of the benchmark.")]
 
+class Exposures(Shape):
+    """What the legs of a row add up to, in the report and in the risk monitor."""
 
-class Row(Shape):
     market_value: Number
-    delta: Delta
+    delta: Annotated[Number, about("Shares; null over several underlyings.")]
     dollar_delta: Number
-    beta_weighted_delta: BetaWeightedDelta
-    gamma: Gamma
-    dollar_gamma: DollarGamma
-    beta_weighted_gamma: BetaWeightedGamma
+    beta_weighted_delta: Annotated[Number, about("Shares of the benchmark.")]
+    gamma: Annotated[
+        Number, about("Shares per 1 of the underlying; null over several underlyings.")
+    ]
+    dollar_gamma: Annotated[Number, about("Change of the dollar delta per 1 % of the underlying.")]
+    beta_weighted_gamma: Annotated[Number, about("Shares of the benchmark per 1 of the benchmark.")]
     theta: Annotated[Number, about("Per calendar day.")]
     vega: Annotated[Number, about("Per volatility point.")]
     legs: int
     legs_without_greeks: int
+
+
+class Row(Exposures):
     legs_without_beta: int
 
 

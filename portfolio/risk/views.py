@@ -23,7 +23,7 @@ from config.core.errors import Conflict, InvalidInput
 from config.core.web.parts import answer_parts
 from portfolio.amounts import ENCODER
 from portfolio.risk.page import RiskPage
-from portfolio.risk.scenarios.saved_writing import create_scenario, delete_scenario, update_scenario
+from portfolio.risk.scenarios.saved import create_scenario, delete_scenario, update_scenario
 
 #: The templates of each part.
 PARTS = {

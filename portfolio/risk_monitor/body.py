@@ -27,7 +27,7 @@ from portfolio.book.rows import plain
 from portfolio.exposure.currencies import totals_currency
 from portfolio.models import Account, Beta, FxRate
 from portfolio.refresh.asked import refreshing_until
-from portfolio.risk.scenarios.worst import worst_cell_of
+from portfolio.risk.scenarios.grid import worst_cell_of
 
 SCHEMA = 1
 GRID_URL = "/api/portfolio/scenarios"
@@ -77,10 +77,6 @@ class RiskMonitor:
         """Whether options are held and none has Greeks: a first load, which fetches at once."""
         options = [row for row in self.book.positions if row["right"]]
         return bool(options) and all(row["delta"] is None for row in options)
-
-    @property
-    def stale_account_ids(self) -> list[str]:
-        return [row["account_id"] for row in self.head["accounts"] if row["stale"]]
 
 
 def accounts_for_risk(*, user: User | AnonymousUser, account_id: str | None) -> list[Account]:

@@ -84,7 +84,7 @@ def _request_sync_of_stale(monitor: RiskMonitor) -> None:
     frequent than the schedule does.
     """
     at = now()
-    stale = set(monitor.stale_account_ids)
+    stale = {row["account_id"] for row in monitor.head["accounts"] if row["stale"]}
     due = []
     for account in monitor.accounts:
         pause = timedelta(seconds=min(account.sync_seconds, settings.STALE_AFTER_SECONDS))
@@ -110,8 +110,7 @@ def _refresh_at_once(account_ids: list[str]) -> bool:
     if not _waiting_for_provider.acquire(blocking=False):
         return False
     try:
-        refreshed = refresh_greeks(account_ids=account_ids)
-        if refreshed.failed:
+        if refresh_greeks(account_ids=account_ids):
             _first_load_failed(account_ids).start(settings.GREEKS_MINIMUM_AGE_SECONDS)
     except ApplicationError as error:
         logger.warning("greeks_refresh_failed", code=error.code, accounts=account_ids)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from config.core.api.shapes import Day, Moment, Number, Shape, about
 from portfolio.book.shapes import OrderRow, PositionRow
-from portfolio.risk.shapes import BetaWeightedDelta, BetaWeightedGamma, Delta, DollarGamma, Gamma
+from portfolio.risk.shapes import Exposures
 from portfolio.sync.shapes import Fault
 
 
@@ -43,19 +43,8 @@ class AccountRow(Shape):
     error: Fault | None
 
 
-class Group(Shape):
-    legs: int
-    legs_without_greeks: int
-    market_value: Number
+class Group(Exposures):
     daily_change: Number
-    delta: Delta
-    dollar_delta: Number
-    beta_weighted_delta: BetaWeightedDelta
-    gamma: Gamma
-    dollar_gamma: DollarGamma
-    beta_weighted_gamma: BetaWeightedGamma
-    theta: Number
-    vega: Number
 
 
 class UnderlyingGroup(Group):
@@ -77,26 +66,15 @@ class CurrencyGroup(Shape):
     vega: Number
 
 
-class Totals(Shape):
+class Totals(Exposures):
     currency: str
     net_liquidation: Number
     maint_margin: Number
-    market_value: Number
     unrealized_pnl: Number
     daily_change: Number
     daily_change_percent: Annotated[Number, about("Of net liquidation.")]
-    delta: Delta
-    dollar_delta: Number
-    beta_weighted_delta: BetaWeightedDelta
-    gamma: Gamma
-    dollar_gamma: DollarGamma
-    beta_weighted_gamma: BetaWeightedGamma
-    theta: Number
-    vega: Number
     theta_to_net_liq: Number
     margin_use: Number
-    legs: int
-    legs_without_greeks: int
     legs_without_daily_change: int
     legs_without_dollar_delta: int
     legs_without_beta: int

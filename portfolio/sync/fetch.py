@@ -143,9 +143,8 @@ def market_of(
         if (key := instrument_key(contract)) not in contracts
     }
     known = {row.key: row for row in Instrument.objects.filter(key__in=underlyings)}
-    underlyings |= {
-        row.key: contract for row, contract in _paired(known.values(), contracts_of(known.values()))
-    }
+    stored = contracts_of(known.values())
+    underlyings |= {row.key: stored[row.pk] for row in known.values()}
     at = market_now()
     data = fetch_market_data(
         adapter=adapter,
@@ -177,12 +176,6 @@ def _learned(
         if key in quotes
         and (key not in known or quotes[key].contract.aliases.keys() - contract.aliases.keys())
     ]
-
-
-def _paired(
-    rows: Iterable[Instrument], contracts: Mapping[int, Contract]
-) -> Iterable[tuple[Instrument, Contract]]:
-    return ((row, contracts[row.pk]) for row in rows)
 
 
 def _mark_of(position: BrokerPosition) -> Quote | None:

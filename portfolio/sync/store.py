@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from config.core.clock import now
@@ -34,16 +35,12 @@ from portfolio.sync.gone import delete_gone_orders, delete_gone_positions
 from portfolio.sync.missing_kinds import KIND_NOT_STORED, kinds_not_stored
 from portfolio.sync.quarantine import quarantine_rows
 
-_STATUS_COLUMNS = (
-    "account_id", "net_liquidation", "buying_power", "excess_liquidity", "maint_margin",
-    "unrealized_pnl", "realized_pnl", "cash", "initial_margin", "currency", "source",
-    "unrealized_pnl_source", "as_of", "timestamp",
+# Fields of an order that are columns as they are.
+_SAME_IN_ORDERS = (
+    "order_type", "time_in_force", "quantity", "filled_quantity", "limit_price", "placed_at",
+    "updated_at", "source", "as_of",
 )  # fmt: skip
-_ORDER_COLUMNS = (
-    "account_id", "broker_order_id", "symbol", "description", "status", "order_type",
-    "time_in_force", "quantity", "filled_quantity", "limit_price", "legs", "placed_at",
-    "updated_at", "source", "as_of", "raw_json",
-)  # fmt: skip
+_STATUS_COLUMNS = tuple(field.attname for field in AccountStatus._meta.concrete_fields)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -244,8 +241,13 @@ def _unrealized_of(
 
 
 def _write_orders(account: Account, orders: Checked[BrokerOrder]) -> None:
-    rows = sorted((_order_row(account, order) for order in orders.kept), key=lambda row: row[1])
-    upsert(Order, _ORDER_COLUMNS, rows, unique=("account_id", "broker_order_id"))
+    rows = sorted(
+        (_order_row(account, order) for order in orders.kept),
+        key=itemgetter("broker_order_id"),
+    )
+    if rows:
+        values = [tuple(row.values()) for row in rows]
+        upsert(Order, tuple(rows[0]), values, unique=("account_id", "broker_order_id"))
     delete_gone_orders(
         account_id=account.pk,
         present=[order.broker_order_id for order in orders.kept],
@@ -253,28 +255,19 @@ def _write_orders(account: Account, orders: Checked[BrokerOrder]) -> None:
     )
 
 
-def _order_row(account: Account, order: BrokerOrder) -> tuple[Any, ...]:
-    """Return the values of ``_ORDER_COLUMNS``."""
+def _order_row(account: Account, order: BrokerOrder) -> dict[str, Any]:
     symbols = list(dict.fromkeys(leg.contract.underlying for leg in order.legs))
     symbol = order.legs[0].contract.symbol if len(order.legs) == 1 else "/".join(symbols)
-    return (
-        account.pk,
-        order.broker_order_id,
-        symbol[:64],
-        "".join(c for c in order.description if c.isprintable())[:160],
-        order.status.value,
-        order.order_type,
-        order.time_in_force,
-        order.quantity,
-        order.filled_quantity,
-        order.limit_price,
-        [_leg_json(leg) for leg in order.legs],
-        order.placed_at,
-        order.updated_at,
-        order.source,
-        order.as_of,
-        storable(order.raw or {}),
-    )
+    return {
+        "account_id": account.pk,
+        "broker_order_id": order.broker_order_id,
+        "symbol": symbol[:64],
+        "description": "".join(c for c in order.description if c.isprintable())[:160],
+        "status": order.status.value,
+        "legs": [_leg_json(leg) for leg in order.legs],
+        "raw_json": storable(order.raw or {}),
+        **{name: getattr(order, name) for name in _SAME_IN_ORDERS},
+    }
 
 
 def _leg_json(leg: OrderLeg) -> dict[str, Any]:

@@ -110,13 +110,20 @@ def _added(row: _Row, *, today: date) -> Added:
         for name in ("expiry", "strike", "right", "implied_volatility"):
             if row.values.get(name) is not None:
                 row.refuse(name, "Not allowed for stock.")
-        return Added(
-            underlying=underlying,
-            instrument_type=kind,
-            quantity=quantity,
-            price=price,
-            currency=currency,
-        )
+        option = {}
+    else:
+        option = _option_added(row, today=today)
+    return Added(
+        underlying=underlying,
+        instrument_type=kind,
+        quantity=quantity,
+        price=price,
+        currency=currency,
+        **option,
+    )
+
+
+def _option_added(row: _Row, *, today: date) -> dict[str, Any]:
     expiry = row.day("expiry")
     if expiry < today:
         row.refuse("expiry", "Is past.")
@@ -126,17 +133,8 @@ def _added(row: _Row, *, today: date) -> Added:
     volatility = row.optional_number("implied_volatility", lowest=0.0, highest=_LARGEST_VOLATILITY)
     if volatility == 0:
         row.refuse("implied_volatility", "Expected more than 0.")
-    return Added(
-        underlying=underlying,
-        instrument_type=kind,
-        quantity=quantity,
-        expiry=expiry,
-        strike=strike,
-        right=row.choice("right", ("C", "P")),
-        price=price,
-        implied_volatility=volatility,
-        currency=currency,
-    )
+    right = row.choice("right", ("C", "P"))
+    return {"expiry": expiry, "strike": strike, "right": right, "implied_volatility": volatility}
 
 
 class _Row:

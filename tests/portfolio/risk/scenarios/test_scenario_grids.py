@@ -17,10 +17,9 @@ from config.core.clock import now
 from config.core.redis.locks import subject_lock
 from portfolio.models import Account, DailyClose, FxRate, ScenarioGrid
 from portfolio.risk.scenarios.axes import DEFAULT_AXES
-from portfolio.risk.scenarios.grid import extreme_cell
+from portfolio.risk.scenarios.grid import extreme_cell, worst_cell_of
 from portfolio.risk.scenarios.grid_reading import scenario_grid
 from portfolio.risk.scenarios.kept_grids import accounts_behind, compute_scenario_grid
-from portfolio.risk.scenarios.worst import worst_cell_of
 from portfolio.risk.what_if.run import what_if
 from portfolio.risk_monitor.body import accounts_for_risk, worst_cell
 from portfolio.sync import grid_requests
