@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from copy import copy
 from datetime import date, datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -71,9 +70,6 @@ class PositionRow(msgspec.Struct, kw_only=True):
     def key(self) -> PositionKey:
         """Identity of a position across two books of an account."""
         return (self.instrument_id, self.sub_key)
-
-    def copied(self) -> PositionRow:
-        return copy(self)
 
 
 _COLUMNS = tuple(name for name in PositionRow.__struct_fields__ if name != "id")

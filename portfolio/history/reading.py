@@ -29,8 +29,7 @@ def minute_history(
     row the point is null. A minute with no rows at all is a gap. Other currencies are converted at
     the latest rate; null without one.
     """
-    ids = [account.account_id for account in accounts]
-    rows = AccountHistory.objects.filter(account__in=ids)
+    rows = AccountHistory.objects.filter(account__in=accounts)
     if start is None and end is None:
         start = end = rows.order_by("-session_date").values_list("session_date", flat=True).first()
         if start is not None:
@@ -50,8 +49,7 @@ def day_history(
 
     Currencies as in ``minute_history``.
     """
-    ids = [account.account_id for account in accounts]
-    rows = AccountDay.objects.filter(account__in=ids)
+    rows = AccountDay.objects.filter(account__in=accounts)
     if end is None:
         end = rows.order_by("-session_date").values_list("session_date", flat=True).first()
     if start is None and end is not None:

@@ -8,6 +8,7 @@ is written, whichever stream it came from.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -186,7 +187,7 @@ def _revalued(held: Holdings, context: WritingContext) -> list[tuple[PositionRow
         )
         is_known = before.delta_raw is not None and key not in context.market.greeks
         if is_quoted or not is_known or before.expiry is not None:
-            pairs.append((before, before.copied()))
+            pairs.append((before, copy(before)))
     revalue_positions(
         stored=[after for _, after in pairs],
         keys=held.keys,

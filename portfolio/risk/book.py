@@ -160,7 +160,7 @@ def read_risk_book(
     at = market_now()
     days = {account.account_id: local_date(account, at) for account in accounts}
     rows = (
-        Position.objects.filter(account__in=[account.account_id for account in accounts])
+        Position.objects.filter(account__in=accounts)
         .order_by("account_id", "underlying", "expiry", "strike", "right", "id")
         .values_list(*_COLUMNS)
     )

@@ -179,12 +179,15 @@ class LegShare(Shape):
     share: Annotated[Number, about("Of the cell's P&L; null where that is nought.")]
 
 
-class Cell(Shape):
+class Worst(Shape):
     spot: float
     vol: float
     days: int
     pnl: float
     pnl_percent_of_net_liq: Number
+
+
+class Cell(Worst):
     legs: list[LegShare]
 
 

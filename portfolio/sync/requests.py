@@ -110,14 +110,10 @@ def claim_due_accounts() -> list[str]:
 def close_abandoned_runs() -> int:
     """Close runs whose worker died or that no worker took; return how many."""
     at = now()
-    lost = SyncRun.objects.filter(
-        outcome=SyncRun.Outcome.RUNNING,
-        started_at__lt=at - timedelta(seconds=SYNC_DEADLINE_SECONDS),
-    )
-    untaken = SyncRun.objects.filter(
-        outcome=SyncRun.Outcome.RUNNING,
-        started_at__isnull=True,
-        requested_at__lt=at - timedelta(seconds=QUEUE_DEADLINE_SECONDS),
+    running = SyncRun.objects.filter(outcome=SyncRun.Outcome.RUNNING)
+    lost = running.filter(started_at__lt=at - timedelta(seconds=SYNC_DEADLINE_SECONDS))
+    untaken = running.filter(
+        started_at__isnull=True, requested_at__lt=at - timedelta(seconds=QUEUE_DEADLINE_SECONDS)
     )
     closed = 0
     for runs, code, message in (

@@ -92,7 +92,7 @@ def price_added(
         raise invalid(f"{path}.underlying", "No price is known.")
     if sibling is None and (currency != "USD" or added.underlying.startswith("/")):
         raise invalid(f"{path}.expiry", "No contract is known, so no multiplier.")
-    contract = _contract(added, currency=currency)
+    contract = _contract(added, expiry, currency=currency)
     kind = product.kind
     expires_at = (sibling.expires_at if sibling else None) or expiry_instant(
         contract, known_closes([contract])
@@ -238,17 +238,13 @@ def _stock(
     )
 
 
-def _contract(added: Added, *, currency: str) -> Contract:
+def _contract(added: Added, expiry: date, *, currency: str) -> Contract:
     right = Right(added.right)
     strike = Decimal(repr(added.strike))
-    symbol = added.underlying
-    if added.expiry is not None:
-        try:
-            symbol = OptionSymbol(
-                added.underlying.replace("/", ""), added.expiry, right, strike
-            ).occ
-        except OptionSymbolError:
-            symbol = f"{added.underlying} {added.expiry:%Y%m%d} {right.value} {added.strike:g}"
+    try:
+        symbol = OptionSymbol(added.underlying.replace("/", ""), expiry, right, strike).occ
+    except OptionSymbolError:
+        symbol = f"{added.underlying} {expiry:%Y%m%d} {right.value} {added.strike:g}"
     return Contract(
         kind=InstrumentKind.OPTION,
         symbol=symbol,
@@ -256,7 +252,7 @@ def _contract(added: Added, *, currency: str) -> Contract:
         root=added.underlying,
         multiplier=Decimal(100),
         currency=currency,
-        expiry=added.expiry,
+        expiry=expiry,
         strike=strike,
         right=right,
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, UnsetType
 
 from config.core.api.shapes import Day, Double, Moment, Number, Shape, about, some
-from portfolio.risk.shapes import LegRisk, Quantile, Row, Tenor
+from portfolio.risk.shapes import LegRisk, Quantile, Row, Tenor, Worst
 
 
 class Change(Shape):
@@ -31,14 +31,6 @@ class WhatIfRequest(Shape, kw_only=True):
     portfolio: int | UnsetType = UNSET
     benchmark: str | UnsetType = UNSET
     changes: Annotated[list[Change], some()]
-
-
-class Worst(Shape):
-    spot: float
-    vol: float
-    days: int
-    pnl: float
-    pnl_percent_of_net_liq: Number
 
 
 class WhatIfValueAtRisk(Shape):
