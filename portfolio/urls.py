@@ -1,6 +1,6 @@
 """URLs of the portfolio: its page and its API."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from portfolio.risk import api as risk
 from portfolio.risk import views as risk_views
@@ -14,7 +14,7 @@ _PORTFOLIO = [
     path("days", updates.PortfolioDaysView.as_view(), name="api_portfolio_days"),
     path("refresh", updates.PortfolioRefreshView.as_view(), name="api_portfolio_refresh"),
 ]
-_API = [
+_API: list[URLPattern | URLResolver] = [
     path("risk-monitor/fast", book.RiskMonitorFastView.as_view(), name="api_risk_monitor_fast"),
     path("accounts", book.AccountsView.as_view(), name="api_accounts"),
     path("positions", book.PositionsView.as_view(), name="api_positions"),

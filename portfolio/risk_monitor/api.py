@@ -23,7 +23,7 @@ from portfolio.amounts import ENCODER
 from portfolio.book.orders import orders_visible_to
 from portfolio.history.reading import day_history, history_body, minute_history
 from portfolio.risk_monitor import shapes
-from portfolio.risk_monitor.body import accounts_for_risk, risk_monitor_for
+from portfolio.risk_monitor.body import accounts_for_risk, risk_monitor_of
 from portfolio.risk_monitor.prepared import prepared_risk_monitor
 from portfolio.risk_monitor.reading import read_risk_monitor
 from portfolio.sync import shapes as sync_shapes
@@ -69,7 +69,7 @@ class AccountsView(APIView):
     @extend_schema(operation_id="accounts", responses=shapes.Accounts)
     def get(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        head = risk_monitor_for(user=request.user).head
+        head = risk_monitor_of(accounts_for_risk(user=request.user)).head
         body = {"as_of": head["as_of"], "accounts": head["accounts"]}
         return private_json(body)
 
@@ -84,9 +84,8 @@ class PositionsView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         parameters = QueryParameters(request.query_params, allowed={"account_id"})
-        monitor = risk_monitor_for(
-            user=request.user, account_id=parameters.identifier("account_id")
-        )
+        account_id = parameters.identifier("account_id")
+        monitor = risk_monitor_of(accounts_for_risk(user=request.user, account_id=account_id))
         body = {"as_of": monitor.head["as_of"], "positions": monitor.book.positions}
         return private_answer(request, Body(ENCODER.encode(body)))
 

@@ -79,7 +79,9 @@ class RiskMonitor:
         return bool(options) and all(row["delta"] is None for row in options)
 
 
-def accounts_for_risk(*, user: User | AnonymousUser, account_id: str | None) -> list[Account]:
+def accounts_for_risk(
+    *, user: User | AnonymousUser, account_id: str | None = None
+) -> list[Account]:
     """Return the user's visible accounts, or the one named, with all ``risk_monitor_of`` needs.
 
     Raises:
@@ -118,15 +120,6 @@ def _shown(benchmark: str) -> QuerySet[Account]:
         )
         .order_by("account_id")
     )
-
-
-def risk_monitor_for(*, user: User | AnonymousUser, account_id: str | None = None) -> RiskMonitor:
-    """Return the risk monitor of all the user may see, or of one account, from the database.
-
-    Raises:
-        NotFound: ``account_id`` does not exist or is not the user's.
-    """
-    return risk_monitor_of(accounts_for_risk(user=user, account_id=account_id))
 
 
 def risk_monitor_of(accounts: Sequence[Account]) -> RiskMonitor:

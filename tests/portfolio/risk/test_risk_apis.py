@@ -294,7 +294,7 @@ def test_what_if_has_exactly_the_published_fields_and_writes_nothing(
     assert_shape(body, what_if_shapes.WhatIf)
     for numbers in (body["before"], body["after"], body["difference"]):
         assert_shape(numbers, what_if_shapes.Numbers)
-        assert_shape(numbers["worst"], what_if_shapes.Worst)
+        assert_shape(numbers["worst"], shapes.Worst)
         for method in ("parametric", "scenario"):
             assert_shape(numbers["value_at_risk"][method][0], shapes.Quantile)
     assert_shape(body["legs"][0], what_if_shapes.WhatIfLeg)
