@@ -196,16 +196,13 @@ def _fill_greeks(row: PositionRow, instrument: Instrument, context: WritingConte
     greeks = context.market.greeks.get(instrument.key)
     if greeks is not None:
         set_greeks(row, greeks)
-    if greeks is not None and greeks.underlying_price and _is_on_future(row):
+    is_on_future = row.instrument_type == InstrumentKind.FUTURE_OPTION
+    if greeks is not None and greeks.underlying_price and is_on_future:
         # Its own month, which is not always known by its identity.
         return
     spot = context.market.spots.get(key_of_row(instrument))
     if spot is not None:
         row.underlying_price = spot_number(spot)
-
-
-def _is_on_future(row: PositionRow) -> bool:
-    return row.instrument_type == InstrumentKind.FUTURE_OPTION.value
 
 
 def set_greeks(row: PositionRow, greeks: Greeks) -> None:

@@ -70,8 +70,7 @@ class AccountsView(APIView):
     def get(self, request: Request) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
         head = risk_monitor_of(accounts_for_risk(user=request.user)).head
-        body = {"as_of": head["as_of"], "accounts": head["accounts"]}
-        return private_json(body)
+        return private_json({"as_of": head["as_of"], "accounts": head["accounts"]})
 
 
 class PositionsView(APIView):
@@ -125,8 +124,7 @@ class HistoryView(APIView):
             user=request.user, account_id=parameters.identifier("account_id")
         )
         read = minute_history if resolution == "minute" else day_history
-        body = history_body(accounts, read(accounts, start=start, end=end))
-        return private_json(body)
+        return private_json(history_body(accounts, read(accounts, start=start, end=end)))
 
 
 class SyncView(APIView):
@@ -161,5 +159,4 @@ class SyncRunView(APIView):
     @extend_schema(operation_id="sync_status", responses=sync_shapes.SyncRun)
     def get(self, request: Request, run_id: UUID) -> HttpResponse:
         QueryParameters(request.query_params, allowed=())
-        run = run_for_user(request.user, run_id)
-        return private_json(run_body(run))
+        return private_json(run_body(run_for_user(request.user, run_id)))

@@ -70,7 +70,7 @@ def heat_map(
     """Return the rows of one day, highest spot first. All days share one colour scale."""
     axes = grid["axes"]
     plane = grid["pnl"][list(axes["days"]).index(day)]
-    pnls = [pnl for row in _flat(grid["pnl"]) for pnl in row if pnl is not None]
+    pnls = [pnl for each in grid["pnl"] for row in each for pnl in row if pnl is not None]
     most = max(map(abs, pnls), default=0)
     marks = {scenario_reference(grid[name]): name for name in ("best", "worst") if grid.get(name)}
     chosen = scenario_reference(grid["cell"]) if grid.get("cell") else ""
@@ -109,10 +109,6 @@ def heat_cell(cell: Cell) -> SafeString:
         f' data-cell="{cell.reference}"{chosen[1]}>{signed_compact(cell.pnl)}'
         f"<small>{shown(formatting.percent(cell.share))}</small>{word}</a></td>"
     )
-
-
-def _flat(pnl: Iterable[Iterable[Sequence[float | None]]]) -> Iterable[Sequence[float | None]]:
-    return (row for plane in pnl for row in plane)
 
 
 def _level(pnl: float | None, most: float) -> int:
